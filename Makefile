@@ -1,0 +1,49 @@
+# lanes: every target sets up what it needs in .venv from python3 (3.11 or newer) and make alone.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types bench soak lock clean
+
+help: ## Print these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "lanes needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP) ## Start a gateway and the dashboard (lanes up)
+	@$(BIN)/lanes up
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest -n auto -q
+
+check: format lint types test ## Everything that must pass: format, lint, types, tests
+
+format: $(STAMP)
+	@$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## Measure the run cycle against raw sqlite3, with ratios
+	@$(BIN)/python -m tests.bench
+
+soak: $(STAMP) ## The long form of the crash campaigns
+	@$(BIN)/python -m pytest -q -m soak
+
+lock: $(STAMP) ## Renew the pinned requirements
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+
+clean: ## Remove the environment and caches
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,120 @@
+"""What lanes raises, besides the storage errors that it passes on.
+
+    LanesError
+    ├── InvalidKey            not a session key
+    ├── Refused               a message was not accepted; nothing was stored
+    │   ├── QueueFull             the lane has `cap` waiting messages
+    │   ├── LaneBusy              the sender would not wait
+    │   ├── Draining              the gateway takes nothing new
+    │   └── IdempotencyConflict   the same idempotency key with another body
+    ├── NotFound              no such lane or message
+    ├── NotAllowed            the lane or message is in no state for that
+    ├── ConfigError           the configuration is refused
+    └── RunError              raised by a runner: how the run ends
+        ├── RunFailed             it failed, with cause and provider chain
+        └── RunParked             every provider refused it for now; the message waits
+"""
+
+from collections.abc import Sequence
+
+from lanes_storage.law import Cause
+from lanes_storage.records import Attempt, Failure
+
+
+class LanesError(Exception):
+    """The base of all of these."""
+
+
+class InvalidKey(LanesError):
+    """Not a session key; says why."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"invalid session key: {why}")
+
+
+class Refused(LanesError):
+    """A message was not accepted, and nothing was stored."""
+
+    reason = "refused"
+
+    def __init__(self, key: str, sentence: str) -> None:
+        self.key = key
+        super().__init__(sentence)
+
+
+class QueueFull(Refused):
+    """The lane has as many waiting messages as its policy allows."""
+
+    reason = "queue_full"
+
+    def __init__(self, key: str, cap: int) -> None:
+        self.cap = cap
+        super().__init__(key, f"the queue of lane {key!r} is full ({cap} waiting)")
+
+
+class LaneBusy(Refused):
+    """The lane has an unfinished message and the sender would not wait."""
+
+    reason = "lane_busy"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, f"lane {key!r} is busy")
+
+
+class Draining(Refused):
+    """The gateway is draining."""
+
+    reason = "draining"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, "the gateway is draining; send it to another one, or later")
+
+
+class IdempotencyConflict(Refused):
+    """The idempotency key was used with another body."""
+
+    reason = "idempotency_conflict"
+
+    def __init__(self, key: str, idempotency_key: str) -> None:
+        super().__init__(key, f"idempotency key {idempotency_key!r} was used with another body")
+
+
+class NotFound(LanesError):
+    """No such lane or message."""
+
+    def __init__(self, what: str, name: str | int) -> None:
+        self.what, self.name = what, name
+        super().__init__(f"no {what} {name!r}" if isinstance(name, str) else f"no {what} {name}")
+
+
+class NotAllowed(LanesError):
+    """The lane or message is in no state for that; the sentence says what to do instead."""
+
+
+class ConfigError(LanesError):
+    """The configuration is refused; the sentence names file, line, key and the fix."""
+
+
+class RunError(LanesError):
+    """How a run ends otherwise than with a reply. Raised by runners."""
+
+    def __init__(self, cause: Cause, message: str, attempts: Sequence[Attempt] = ()) -> None:
+        self.failure = Failure(cause, message, tuple(attempts))
+        super().__init__(message)
+
+
+class RunFailed(RunError):
+    """The run failed; the message ends ``failed`` with this cause and chain."""
+
+
+class RunParked(RunError):
+    """Every provider refused the run by cooldown or 429.
+
+    The lane is released and the message goes back to the head, to be claimed again at ``until``
+    (wall time, milliseconds).
+    """
+
+    def __init__(self, until: int, message: str, attempts: Sequence[Attempt] = ()) -> None:
+        self.until = until
+        super().__init__(Cause.PROVIDER_COOLING, message, attempts)

@@ -1,0 +1,135 @@
+"""What a runner is, what it is given and what it gives back."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lanes_storage.law import RunnerKind
+from lanes_storage.records import Attempt, Cooldown, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One piece of a reply on its way to whoever listens.
+
+    ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
+    more than text (tool calls, a refusal); surfaces that speak that dialect pass it through.
+    """
+
+    text: str = ""
+    choice: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a run produced.
+
+    ``message`` is the whole OpenAI assistant message where there is more than text (tool calls);
+    ``usage`` the OpenAI usage object; ``model`` who answered; ``attempts`` the providers that failed before.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    message: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
+    model: str | None = None
+    attempts: Sequence[Attempt] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One finished exchange of a lane's conversation."""
+
+    text: str
+    reply: str
+
+
+class RunContext(Protocol):
+    """The live run, as its runner sees it. Every method may be called from any thread."""
+
+    @property
+    def key(self) -> str:
+        """The session key."""
+        ...
+
+    @property
+    def id(self) -> int:
+        """The run's id."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token: hand it to whatever must refuse a superseded run."""
+        ...
+
+    @property
+    def message(self) -> Message:
+        """The message that is being answered."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Its text; for a chat request, the text of its last user message."""
+        ...
+
+    @property
+    def request(self) -> dict[str, Any] | None:
+        """The chat request where the message is one, else None."""
+        ...
+
+    async def history(self, turns: int) -> list[Turn]:
+        """The last ``turns`` finished exchanges of this lane, oldest first."""
+        ...
+
+    def progress(self, what: str) -> None:
+        """Say that the run moves (``model_call:started``, ``tool:started``): the stall clock starts anew."""
+        ...
+
+    def busy(self, seconds: float, what: str = "busy") -> None:
+        """Declare that silence is expected for so long: until then the run is not stalled."""
+        ...
+
+    def emit(self, delta: Delta | str) -> None:
+        """Hand a piece of the reply to whoever listens. Counts as progress."""
+        ...
+
+    @property
+    def reached_caller(self) -> bool:
+        """Whether a piece of the reply has left for a listener: from then on there is no failing over."""
+        ...
+
+    def discard(self) -> None:
+        """Forget the pieces that nobody has seen, before another provider starts anew."""
+        ...
+
+
+Runner = Callable[[RunContext], Awaitable[str | Reply]]
+"""Does the work of one run. Raises ``RunFailed`` or ``RunParked`` to say how it ends otherwise; any other
+exception ends it with cause ``runner_failed``. Cancellation is not to be swallowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSpec:
+    """A runner with what the dispatcher must know of it."""
+
+    name: str
+    kind: RunnerKind
+    run: Runner
+    max_runs: int
+    providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one is not cooling
+
+
+class Cooldowns(Protocol):
+    """The stored cooldowns, shared by every gateway of the database."""
+
+    async def cooling(self) -> dict[str, Cooldown]:
+        """The providers that are cooling now, by name."""
+        ...
+
+    async def cool(self, provider: str, cause: str, for_ms: int | None) -> Cooldown:
+        """Leave ``provider`` alone for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
+        ...
+
+    async def warm(self, provider: str) -> None:
+        """Forget the doubling: the provider answered."""
+        ...

@@ -1,0 +1,111 @@
+"""What storage raises.
+
+    StorageError
+    ├── DatabaseMissing       nothing there, and the caller did not ask to create it
+    ├── DatabaseTooNew        written by a newer lanes
+    ├── DatabaseTooOld        needs `lanes db upgrade`, or a command that may change it
+    ├── DatabaseDamaged       not a database, not ours, or corrupt
+    ├── DatabaseLocked        another process held it beyond the busy timeout
+    ├── DatabaseFull          no room on the disk
+    ├── DatabaseReadOnly      may not be written
+    ├── DatabaseUnavailable   anything else the file system or the engine refused
+    └── StoreClosed           used after close
+
+A guard that was lost is never an error: every door returns a value that says whether it landed.
+"""
+
+
+class StorageError(Exception):
+    """The base of all of these; ``fix`` says what to do next."""
+
+    fix = "run `lanes doctor` for what is wrong with the file"
+
+    def __init__(self, database: str, detail: str = "") -> None:
+        self.database = database
+        self.detail = detail
+        super().__init__(self.sentence())
+
+    def sentence(self) -> str:
+        """One sentence for a person."""
+        return f"{self.database}: {self.detail}" if self.detail else self.database
+
+
+class DatabaseMissing(StorageError):
+    """There is no database at that place."""
+
+    fix = "start a gateway (`lanes up`), or name the database with --db"
+
+    def sentence(self) -> str:
+        return f"no lanes database at {self.database}"
+
+
+class DatabaseTooNew(StorageError):
+    """The schema is newer than this program knows."""
+
+    fix = "use a newer lanes, or restore a backup made by this one"
+
+    def __init__(self, database: str, found: int, known: int) -> None:
+        self.found, self.known = found, known
+        super().__init__(database)
+
+    def sentence(self) -> str:
+        return f"{self.database} has schema {self.found}; this lanes knows up to {self.known}"
+
+
+class DatabaseTooOld(StorageError):
+    """The schema is older than this program needs and the caller may not change it."""
+
+    fix = "start a gateway on it, which upgrades the schema"
+
+    def __init__(self, database: str, found: int, known: int) -> None:
+        self.found, self.known = found, known
+        super().__init__(database)
+
+    def sentence(self) -> str:
+        return f"{self.database} has schema {self.found}; this lanes needs {self.known}"
+
+
+class DatabaseDamaged(StorageError):
+    """The file is no lanes database, or it is corrupt."""
+
+    fix = "restore a backup; keep the file for inspection"
+
+
+class DatabaseLocked(StorageError):
+    """Another process kept the write lock for longer than the busy timeout."""
+
+    fix = "find the process that holds the file (a stopped gateway, a backup, a shell) and end or continue it"
+
+    def sentence(self) -> str:
+        return f"{self.database} is locked by another process"
+
+
+class DatabaseFull(StorageError):
+    """The disk has no room left."""
+
+    fix = "free some disk space; nothing that was accepted is lost"
+
+    def sentence(self) -> str:
+        return f"no room left on the disk of {self.database}"
+
+
+class DatabaseReadOnly(StorageError):
+    """The file, its folder or its disk may not be written."""
+
+    fix = "check the owner and mode of the file and its folder"
+
+    def sentence(self) -> str:
+        return f"{self.database} may not be written"
+
+
+class DatabaseUnavailable(StorageError):
+    """The engine or the file system refused for another reason."""
+
+
+class StoreClosed(StorageError):
+    """The store was closed."""
+
+    fix = "open it again"
+
+    def sentence(self) -> str:
+        return f"the store of {self.database} is closed"

@@ -1,0 +1,195 @@
+"""The law of a lane, as data: states, edges, message states, policies and causes.
+
+Everything that must agree on it reads it here: the schema's CHECK constraints, the guards of the
+statements, the engine, the documentation (docs/states.md) and the tests. It imports nothing of ours.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LaneState(StrEnum):
+    """The four states of a lane. Only ``running`` holds it."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    ERRORED = "errored"
+    ABORTED = "aborted"
+
+
+HELD = frozenset({LaneState.RUNNING})
+RELEASED = frozenset(LaneState) - HELD
+#: Released states that remember how the last run ended.
+REMEMBERING = frozenset({LaneState.ERRORED, LaneState.ABORTED})
+
+
+class MessageState(StrEnum):
+    """Where a message is on its way to exactly one terminal state."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    DROPPED = "dropped"
+
+
+UNFINISHED = frozenset({MessageState.QUEUED, MessageState.RUNNING})
+TERMINAL = frozenset(MessageState) - UNFINISHED
+
+#: From which states a message may come to which. Back to ``queued`` only by park and by interruption.
+MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
+    MessageState.QUEUED: frozenset(
+        {MessageState.RUNNING, MessageState.DROPPED, MessageState.ABORTED, MessageState.FAILED}
+    ),
+    MessageState.RUNNING: frozenset(
+        {MessageState.DONE, MessageState.FAILED, MessageState.ABORTED, MessageState.QUEUED}
+    ),
+}
+
+
+class Edge(StrEnum):
+    """The eight changes of a lane's state. Each has one door in ``lanes_storage.doors``."""
+
+    CLAIM = "claim"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    PARK = "park"
+    EXPIRE = "expire"
+    RECLAIM = "reclaim"
+    ABORT = "abort"
+    ACK = "ack"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the transition table: an edge, where it may start, where it ends, and who takes it."""
+
+    edge: Edge
+    sources: frozenset[LaneState]
+    target: LaneState
+    who: str
+
+
+TRANSITIONS: dict[Edge, Transition] = {
+    t.edge: t
+    for t in (
+        Transition(Edge.CLAIM, RELEASED, LaneState.RUNNING, "dispatcher"),
+        Transition(Edge.COMPLETE, HELD, LaneState.IDLE, "the run"),
+        Transition(Edge.FAIL, HELD, LaneState.ERRORED, "the run"),
+        Transition(Edge.PARK, HELD, LaneState.ERRORED, "the run"),
+        Transition(Edge.EXPIRE, HELD, LaneState.ERRORED, "the owner, later anyone"),
+        Transition(Edge.RECLAIM, HELD, LaneState.ERRORED, "the reconciler"),
+        Transition(Edge.ABORT, HELD, LaneState.ABORTED, "an operator, an API caller, a client that left"),
+        Transition(Edge.ACK, REMEMBERING, LaneState.IDLE, "an operator"),
+    )
+}
+
+#: The edges that end a run.
+RELEASES = frozenset(t.edge for t in TRANSITIONS.values() if t.sources == HELD)
+
+
+def target(edge: Edge, source: LaneState) -> LaneState | None:
+    """Where ``edge`` leads from ``source``, or None where the law has no such step."""
+    transition = TRANSITIONS[edge]
+    return transition.target if source in transition.sources else None
+
+
+class Cause(StrEnum):
+    """Why a run, a message or a lane ended as it did."""
+
+    PROVIDER_FAILED = "provider_failed"
+    PROVIDER_COOLING = "provider_cooling"
+    RUN_TIMEOUT = "run_timeout"
+    STALL_TIMEOUT = "stall_timeout"
+    RUNNER_FAILED = "runner_failed"
+    BACKEND_LOST = "backend_lost"
+    OWNER_GONE = "owner_gone"
+    OWNER_SILENT = "owner_silent"
+    GHOST = "ghost"
+    DRAINED = "drained"
+    POISON = "poison"
+    ABORTED = "aborted"
+    INTERRUPTED_BY_NEWER = "interrupted_by_newer"
+    CLIENT_GONE = "client_gone"
+    WAITER_GONE = "waiter_gone"
+    WAIT_CYCLE = "wait_cycle"
+    OVERFLOW = "overflow"
+
+
+#: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.
+INTERRUPTIONS = frozenset({Cause.OWNER_GONE, Cause.OWNER_SILENT, Cause.DRAINED})
+#: The interruptions that count towards ``max_interruptions``; a drain never does.
+COUNTED_INTERRUPTIONS = INTERRUPTIONS - {Cause.DRAINED}
+
+
+class AttemptCause(StrEnum):
+    """Why one provider attempt failed."""
+
+    CONNECT_TIMEOUT = "connect_timeout"
+    FIRST_BYTE_TIMEOUT = "first_byte_timeout"
+    IDLE_TIMEOUT = "idle_timeout"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    CUT = "cut"
+    GARBAGE = "garbage"
+    SERVER_ERROR = "server_error"
+    OVERLOADED = "overloaded"
+    RATE_LIMITED = "rate_limited"
+    QUOTA = "quota"
+    AUTH = "auth"
+    BAD_REQUEST = "bad_request"
+    CONTEXT_OVERFLOW = "context_overflow"
+
+
+class OnInterrupt(StrEnum):
+    """What becomes of the message of an interrupted run."""
+
+    REQUEUE = "requeue"
+    FAIL = "fail"
+    PAUSE = "pause"
+
+
+class OnSurvivors(StrEnum):
+    """Whether a lane may go on while processes of its last run may still live."""
+
+    PAUSE = "pause"
+    START = "start"
+
+
+class RunnerKind(StrEnum):
+    """What does the work of a run."""
+
+    PROVIDER = "provider"
+    COMMAND = "command"
+    PYTHON = "python"
+
+
+class BoundTo(StrEnum):
+    """What a message is bound to; when that is gone, the message ends ``aborted`` and never runs."""
+
+    CLIENT = "client"  # a /v1 connection: cause client_gone
+    WAITER = "waiter"  # a waiting hold: cause waiter_gone
+
+    @property
+    def gone(self) -> Cause:
+        """The cause with which the message ends when what it is bound to is gone."""
+        return Cause.CLIENT_GONE if self is BoundTo.CLIENT else Cause.WAITER_GONE
+
+
+class Scope(StrEnum):
+    """What an abort is meant for."""
+
+    RUN = "run"
+    QUEUE = "queue"
+    BOTH = "both"
+
+
+#: After so many interruptions a message is poison; with one fewer it is a suspect.
+MAX_INTERRUPTIONS = 3
+#: So many suspects run at a time per database.
+MAX_SUSPECTS = 8
+#: So many heartbeats may leave a run out before it is a ghost.
+GHOST_AFTER = 2
+#: The longest session key, in characters.
+MAX_KEY = 512
