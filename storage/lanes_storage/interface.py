@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from lanes_storage.moment import Now
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -27,8 +25,23 @@ class Query(Generic[T]):
     shape: Callable[[list[Row]], T]
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The statements that an engine words in its own way."""
+
+    name: str
+    #: Set progress and ``left_out`` of every open run of ``:owner`` from ``:beats``, a JSON array of
+    #: ``[run, progress, progress_at, progress_boot, busy_until_boot]``.
+    heartbeat_runs: str
+
+
 class Transaction(Protocol):
     """One open write transaction. Statements use ``:name`` parameters."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this engine words what is not portable."""
+        ...
 
     def run(self, sql: str, params: Params) -> int:
         """Execute a statement; return the number of rows it changed."""
@@ -46,19 +59,12 @@ class Transaction(Protocol):
 Step = Callable[[Transaction], T_co]
 
 
-class Store(Protocol):
-    """A database, used by blocking callers (commands, threads).
-
-    Raises ``StorageError`` (see ``lanes_storage.errors``) from every method.
-    """
+class Reader(Protocol):
+    """A connection that reads, for one blocking thread. Raises ``StorageError`` from every method."""
 
     @property
     def name(self) -> str:
         """The database as people name it: a path or a URL without its password."""
-        ...
-
-    def write(self, step: Step[T]) -> T:
-        """Run ``step`` in a transaction of its own or of a group; return once it is durable."""
         ...
 
     def read(self, query: Query[T]) -> T:
@@ -71,6 +77,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Finish what was handed in, then release everything. Harmless twice."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """A database for a blocking caller: a command, say."""
+
+    def write(self, step: Step[T]) -> T:
+        """Run ``step`` in a transaction; return once it is durable."""
         ...
 
 
@@ -94,9 +108,17 @@ class AsyncStore(Protocol):
         """Run one query on the reading connection."""
         ...
 
+    def reader(self) -> Reader:
+        """A reader of its own for a thread."""
+        ...
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every commit of this process, in another thread. It must be quick."""
+        ...
+
     async def close(self) -> None:
         """Finish what was handed in, then release everything. Harmless twice."""
         ...
 
 
-__all__ = ["AsyncStore", "Now", "Params", "Query", "Row", "Step", "Store", "Transaction"]
+__all__ = ["AsyncStore", "Dialect", "Params", "Query", "Reader", "Row", "Step", "Store", "Transaction"]

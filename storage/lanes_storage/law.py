@@ -117,6 +117,33 @@ class Cause(StrEnum):
     OVERFLOW = "overflow"
 
 
+class EventType(StrEnum):
+    """What the journal can say. Changes of a lane's state carry the name of their edge."""
+
+    ACCEPTED = "accepted"
+    CLAIM = Edge.CLAIM
+    COMPLETE = Edge.COMPLETE
+    FAIL = Edge.FAIL
+    PARK = Edge.PARK
+    EXPIRE = Edge.EXPIRE
+    RECLAIM = Edge.RECLAIM
+    ABORT = Edge.ABORT
+    ACK = Edge.ACK
+    ABORT_REQUESTED = "abort_requested"
+    POSTPONED = "postponed"  # a head waits for a cooling provider, unclaimed
+    ENDED = "ended"  # a waiting message ended without a run
+    RETRIED = "retried"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    REFUSED_WRITE = "refused_write"  # a superseded run wrote; the payload is kept
+    HELD_LONG = "held_long"  # `warn_held_after` passed
+    WAIT_EXCEEDED = "wait_exceeded"  # `warn_wait_after` passed
+    OWNER_STARTED = "owner_started"
+    OWNER_ENDED = "owner_ended"
+    DRAIN = "drain"
+    COOLDOWN = "cooldown"
+
+
 #: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.
 INTERRUPTIONS = frozenset({Cause.OWNER_GONE, Cause.OWNER_SILENT, Cause.DRAINED})
 #: The interruptions that count towards ``max_interruptions``; a drain never does.

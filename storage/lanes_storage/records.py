@@ -175,10 +175,11 @@ class Head:
 
     lane_id: int
     key: str
+    state: LaneState
+    epoch: int
     message_id: int
     runner: str | None
     interruptions: int
-    bound_owner: int | None
     parked_since: int | None
     accepted_at: int
 
@@ -210,12 +211,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row of ``runs``, with the key of its lane."""
+    """One row of ``runs``, with the key of its lane. Its id is the epoch of its claim."""
 
     id: int
     lane_id: int
     key: str
-    epoch: int
     message_id: int
     owner_id: int
     runner: str
@@ -229,11 +229,12 @@ class Run:
     progress_boot: int
     busy_until_boot: int | None
     left_out: int
+    process_host: str | None
     process_group: int | None
     abort_at: int | None
     abort_boot: int | None
     abort_boot_id: str | None
-    abort_grace_ms: int | None
+    abort_grace_asked_ms: int | None
     abort_actor: str | None
     abort_reason: str | None
     abort_cause: Cause | None
@@ -246,14 +247,14 @@ class Run:
     late_reply: str | None
 
     @property
-    def ticket(self) -> Ticket:
-        """What this run must show to write."""
-        return Ticket(self.run_id, self.epoch)
+    def epoch(self) -> int:
+        """The fencing token that this run was claimed under."""
+        return self.id
 
     @property
-    def run_id(self) -> int:
-        """The id, under the name that other records use for it."""
-        return self.id
+    def ticket(self) -> Ticket:
+        """What this run must show to write."""
+        return Ticket(self.id, self.epoch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""The doors: every change of state goes through one of these functions, in one transaction with its event.
+
+A door that finds its guard lost changes nothing and says so in its value; it never raises for that.
+"""
+
+from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
+from lanes_storage.doors.claims import candidates, claim, postpone, suspects_running
+from lanes_storage.doors.control import ack, drop, pause, resume, retry
+from lanes_storage.doors.cooldowns import cool, warm
+from lanes_storage.doors.intake import Accepted, Refusal, accept
+from lanes_storage.doors.journal import record
+from lanes_storage.doors.owners import drain, end_owner, heartbeat, register
+from lanes_storage.doors.releases import (
+    Evidence,
+    abort,
+    attach_process,
+    complete,
+    expire,
+    fail,
+    interrupt,
+    park,
+    reclaim,
+)
+
+__all__ = [
+    "AbortRequest",
+    "Accepted",
+    "Evidence",
+    "Refusal",
+    "abort",
+    "accept",
+    "ack",
+    "attach_process",
+    "candidates",
+    "claim",
+    "complete",
+    "cool",
+    "cut_waiting",
+    "drain",
+    "drop",
+    "end_bound",
+    "end_owner",
+    "expire",
+    "fail",
+    "heartbeat",
+    "interrupt",
+    "park",
+    "pause",
+    "postpone",
+    "reclaim",
+    "record",
+    "register",
+    "request_abort",
+    "resume",
+    "retry",
+    "suspects_running",
+    "warm",
+]

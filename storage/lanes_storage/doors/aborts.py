@@ -1,0 +1,137 @@
+"""Asking for an abort, cutting what waits, and ending what is bound to something that is gone."""
+
+from dataclasses import dataclass
+
+from lanes_storage import statements as sql
+from lanes_storage.doors.endings import end_waiting
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, Scope
+from lanes_storage.moment import Now
+from lanes_storage.records import Failure, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRequest:
+    """What an abort request met.
+
+    ``ticket`` is the run that it is committed for, or None: nothing ran, or the lane had ``moved_on`` from the
+    epoch that was meant. ``cut`` counts the waiting messages that were ended with it, ``cleared`` says that a
+    head which had run before was ended.
+    """
+
+    lane_id: int
+    epoch: int
+    ticket: Ticket | None = None
+    moved_on: bool = False
+    cut: int = 0
+    cleared: bool = False
+
+
+def request_abort(
+    tx: Transaction,
+    key: str,
+    now: Now,
+    *,
+    actor: str,
+    reason: str | None = None,
+    cause: Cause = Cause.ABORTED,
+    scope: Scope = Scope.RUN,
+    epoch: int | None = None,
+    grace_ms: int | None = None,
+) -> AbortRequest | None:
+    """Ask for the end of what a lane runs, and cut what waits when ``scope`` says so. None: no such lane.
+
+    ``epoch`` is what the caller saw; a lane that has moved on is left alone. The request is sticky: from now on
+    every release of that epoch is the abort edge. A second request can only shorten the grace.
+    """
+    found = tx.rows(sql.FIND_LANE, {"key": key})
+    if not found:
+        return None
+    lane, _, standing, run, head = found[0]
+    if epoch is not None and epoch != standing:
+        return AbortRequest(lane, standing, moved_on=True)
+    cleared = False
+    if run is None and scope is not Scope.QUEUE and head is not None:
+        cleared = _clear_head(tx, head, actor, reason, now)
+    cut = 0 if scope is Scope.RUN else cut_waiting(tx, lane, now, actor=actor, reason=reason)
+    if run is None or scope is Scope.QUEUE:
+        return AbortRequest(lane, standing, cut=cut + cleared, cleared=cleared)
+    _ask(tx, lane, run, now, actor=actor, reason=reason, cause=cause, grace_ms=grace_ms)
+    return AbortRequest(lane, standing, Ticket(run, standing), cut=cut)
+
+
+def cut_waiting(tx: Transaction, lane: int, now: Now, *, actor: str, reason: str | None) -> int:
+    """End everything that waits in a lane as ``aborted``; returns how many that were."""
+    failure = Failure(Cause.ABORTED, f"aborted by {actor}" + (f": {reason}" if reason else ""))
+    waiting = tx.rows(sql.WAITING_OF_LANE, {"lane": lane})
+    return sum(
+        end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=actor, reason=reason)
+        for (message,) in waiting
+    )
+
+
+def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) -> bool:
+    """End a message because what it is bound to is gone: at once if it waits, by abort if it runs.
+
+    False: it is not bound to anything, or has ended before.
+    """
+    rows = tx.rows(sql.PAYLOAD, {"message": message})
+    if not rows or rows[0][7] is None:
+        return False
+    lane, state, *_, bound_to, run = rows[0]
+    cause = BoundTo(bound_to).gone
+    if state == MessageState.QUEUED:
+        return end_waiting(tx, message, MessageState.ABORTED, Failure(cause, why), now, actor=actor)
+    if state == MessageState.RUNNING:
+        return _ask(tx, lane, run, now, actor=actor, reason=why, cause=cause, grace_ms=None)
+    return False
+
+
+def _clear_head(tx: Transaction, head: int, actor: str, reason: str | None, now: Now) -> bool:
+    """End a waiting head that ran before: the abort that was meant for its run must not become a rerun."""
+    started_at = tx.rows(sql.PAYLOAD, {"message": head})[0][5]
+    if started_at is None:
+        return False
+    failure = Failure(Cause.ABORTED, f"aborted by {actor}" + (f": {reason}" if reason else ""))
+    return end_waiting(tx, head, MessageState.ABORTED, failure, now, actor=actor, reason=reason)
+
+
+def _ask(
+    tx: Transaction,
+    lane: int,
+    run: int,
+    now: Now,
+    *,
+    actor: str,
+    reason: str | None,
+    cause: Cause,
+    grace_ms: int | None,
+) -> bool:
+    values = {
+        "run": run,
+        "now": now.wall,
+        "boot": now.boot,
+        "boot_id": now.boot_id,
+        "grace_ms": grace_ms,
+        "actor": actor,
+        "reason": reason,
+        "cause": cause,
+    }
+    asked = tx.run(sql.REQUEST_ABORT, values) == 1
+    if not asked and (grace_ms is None or tx.run(sql.HURRY_ABORT, {"run": run, "grace_ms": grace_ms}) != 1):
+        return False
+    record(
+        tx,
+        EventType.ABORT_REQUESTED,
+        now,
+        lane=lane,
+        from_state=LaneState.RUNNING,
+        to_state=LaneState.RUNNING,
+        run=run,
+        epoch=run,
+        actor=actor,
+        cause=cause,
+        detail={"reason": reason, "grace_ms": grace_ms, "again": not asked},
+    )
+    return asked

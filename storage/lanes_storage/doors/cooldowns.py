@@ -1,0 +1,35 @@
+"""Cooldowns: providers that every gateway leaves alone until a stored time."""
+
+from lanes_storage import statements as sql
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import EventType
+from lanes_storage.moment import Now
+from lanes_storage.records import Cooldown
+
+FIRST_MS = 1_000
+LONGEST_MS = 60_000
+
+
+def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: Now, *, by: str) -> Cooldown:
+    """Leave a provider alone for ``for_ms``; None: 1 s, doubling to 60 s while it keeps refusing.
+
+    A refusal that arrives while it is cooling (another run had asked before) does not double again.
+    """
+    rows = tx.rows(sql.FIND_COOLDOWN, {"provider": provider})
+    until_before, tries = (rows[0][1], rows[0][2]) if rows else (0, 0)
+    if for_ms is None:
+        if until_before <= now.wall or tries == 0:
+            tries += 1
+        for_ms = min(LONGEST_MS, FIRST_MS << min(tries - 1, 16))
+    until = max(until_before, now.wall + for_ms)
+    values = {"provider": provider, "cause": cause, "now": now.wall, "until": until, "tries": tries}
+    tx.run(sql.SET_COOLDOWN, values)
+    detail = {"provider": provider, "until": until}
+    record(tx, EventType.COOLDOWN, now, actor=by, cause=cause, detail=detail)
+    return Cooldown(provider, cause, now.wall, until, tries)
+
+
+def warm(tx: Transaction, provider: str) -> None:
+    """Forget a cooldown and its doubling: the provider answered."""
+    tx.run(sql.END_COOLDOWN, {"provider": provider})

@@ -1,0 +1,77 @@
+"""How a message ends, or goes back to its place: the one place that writes it."""
+
+import json
+from dataclasses import asdict
+
+from lanes_storage import statements as sql
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import EventType, MessageState
+from lanes_storage.moment import Now
+from lanes_storage.records import Answer, Attempt, Failure
+
+
+def attempts_json(attempts: tuple[Attempt, ...]) -> str | None:
+    """The provider chain as it is stored."""
+    return json.dumps([asdict(attempt) for attempt in attempts]) if attempts else None
+
+
+def finish(
+    tx: Transaction,
+    message: int,
+    state: MessageState,
+    now: Now,
+    *,
+    interruptions: int,
+    answer: Answer | None = None,
+    failure: Failure | None = None,
+) -> None:
+    """Bring a message to a terminal state, with its reply or its error."""
+    attempts = answer.attempts if answer else failure.attempts if failure else ()
+    tx.run(
+        sql.FINISH_MESSAGE,
+        {
+            "message": message,
+            "state": state,
+            "reply": answer.text if answer else None,
+            "reply_detail": answer.detail if answer else None,
+            "error_cause": failure.cause if failure else None,
+            "error_message": failure.message if failure else None,
+            "attempts": attempts_json(attempts),
+            "interruptions": interruptions,
+            "now": now.wall,
+        },
+    )
+
+
+def end_waiting(
+    tx: Transaction,
+    message: int,
+    state: MessageState,
+    failure: Failure,
+    now: Now,
+    *,
+    actor: str,
+    reason: str | None = None,
+) -> bool:
+    """End a waiting message without a run; the journal keeps its payload. False: it was not waiting."""
+    row = tx.rows(sql.PAYLOAD, {"message": message})
+    if not row or row[0][1] != MessageState.QUEUED:
+        return False
+    lane, before, text, request, runner, _, interruptions, *_ = row[0]
+    finish(tx, message, state, now, interruptions=interruptions, failure=failure)
+    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+    payload = {"text": text, "request": request, "runner": runner, "reason": reason}
+    record(
+        tx,
+        EventType.ENDED,
+        now,
+        lane=lane,
+        from_state=before,
+        to_state=state,
+        message=message,
+        actor=actor,
+        cause=failure.cause,
+        detail={name: value for name, value in payload.items() if value is not None},
+    )
+    return True

@@ -1,0 +1,121 @@
+"""What the end of a run means for its lane and its message: pure decisions, no statement."""
+
+from dataclasses import dataclass, replace
+
+from lanes_storage.law import (
+    COUNTED_INTERRUPTIONS,
+    INTERRUPTIONS,
+    MAX_INTERRUPTIONS,
+    BoundTo,
+    Cause,
+    Edge,
+    MessageState,
+    OnInterrupt,
+    OnSurvivors,
+    RunnerKind,
+)
+from lanes_storage.moment import Now
+from lanes_storage.records import Answer, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A run that still holds its lane: the row of ``statements.STANDING_RUN``, in its order."""
+
+    lane_id: int
+    message_id: int
+    kind: str
+    on_interrupt: str
+    on_survivors: str
+    max_park_ms: int
+    abort_at: int | None
+    abort_cause: str | None
+    abort_actor: str | None
+    abort_reason: str | None
+    left_out: int
+    progress_boot: int
+    busy_until_boot: int | None
+    owner_id: int
+    heartbeats: int
+    interruptions: int
+    bound_to: str | None
+    parked_since: int | None
+    pause_at: int | None
+    pause_until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run really ends.
+
+    ``failure`` is what the lane remembers, ``message_failure`` what the message says; they differ where
+    the message goes on, or ends for a reason of its own (poison, a client that is gone).
+    """
+
+    edge: Edge
+    message_state: MessageState
+    interruptions: int
+    failure: Failure | None = None
+    message_failure: Failure | None = None
+    parked_until: int | None = None
+    pause_reason: str | None = None
+
+
+def judge(
+    run: Standing,
+    edge: Edge,
+    now: Now,
+    *,
+    answer: Answer | None = None,
+    failure: Failure | None = None,
+    parked_until: int | None = None,
+) -> Outcome | None:
+    """Decide how a standing run ends. None: an abort was attempted that nobody had requested."""
+    if run.abort_at is not None:
+        return _aborted(run)
+    if edge is Edge.ABORT:
+        return None
+    if edge is Edge.COMPLETE:
+        assert answer is not None
+        return Outcome(edge, MessageState.DONE, run.interruptions)
+    assert failure is not None
+    if edge is Edge.PARK:
+        return _parked(run, failure, parked_until or now.wall, now)
+    if failure.cause in INTERRUPTIONS:
+        return _interrupted(run, edge, failure)
+    return Outcome(edge, MessageState.FAILED, run.interruptions, failure, failure)
+
+
+def survivors_pause(run: Standing) -> str | None:
+    """The reason to pause a lane whose last run may have left processes behind, or None."""
+    wary = run.kind == RunnerKind.COMMAND and run.on_survivors == OnSurvivors.PAUSE
+    return "survivors" if wary else None
+
+
+def _aborted(run: Standing) -> Outcome:
+    cause = Cause(run.abort_cause or Cause.ABORTED)
+    words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
+    failure = Failure(cause, words)
+    return Outcome(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
+
+
+def _parked(run: Standing, failure: Failure, until: int, now: Now) -> Outcome:
+    since = now.wall if run.parked_since is None else run.parked_since
+    if until > since + run.max_park_ms:
+        return Outcome(Edge.FAIL, MessageState.FAILED, run.interruptions, failure, failure)
+    return Outcome(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
+
+
+def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
+    if run.bound_to is not None:  # it dies with what it is bound to, and never runs again
+        gone = BoundTo(run.bound_to).gone
+        ending = Failure(gone, failure.message)
+        return Outcome(edge, MessageState.ABORTED, run.interruptions, failure, ending)
+    count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS)
+    if run.on_interrupt == OnInterrupt.FAIL:
+        return Outcome(edge, MessageState.FAILED, count, failure, failure)
+    if count >= MAX_INTERRUPTIONS:
+        poison = Failure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
+        return Outcome(edge, MessageState.FAILED, count, replace(poison), poison)
+    pause = "interrupted" if run.on_interrupt == OnInterrupt.PAUSE else None
+    return Outcome(edge, MessageState.QUEUED, count, failure, pause_reason=pause)

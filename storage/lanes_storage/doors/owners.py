@@ -1,0 +1,60 @@
+"""Owners: the processes that hold and wait for lanes, and their heartbeats."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from lanes_storage import statements as sql
+from lanes_storage.doors.endings import end_waiting
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import BoundTo, EventType, MessageState
+from lanes_storage.moment import Now
+from lanes_storage.records import Beat, Failure, NewOwner, Ticket
+
+
+def register(tx: Transaction, new: NewOwner, now: Now) -> int:
+    """Enter a process as an owner; returns its id."""
+    values = asdict(new) | {"runners": json.dumps(new.runners), "now": now.wall, "boot": now.boot}
+    owner = int(tx.rows(sql.MAKE_OWNER, values)[0][0])
+    who = {"kind": new.kind, "host": new.host, "pid": new.pid}
+    record(tx, EventType.OWNER_STARTED, now, actor=f"owner:{owner}", detail=who)
+    return owner
+
+
+def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> list[Ticket] | None:
+    """Prove that an owner lives, and name every run that it holds, with its progress, in one statement.
+
+    Runs of the owner that are left out come one step nearer to being ghosts. Returns the named runs that
+    stand no more; None: the owner was declared gone and must register anew.
+    """
+    if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot}) != 1:
+        return None
+    named = [[b.ticket.run_id, b.progress, b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
+    standing = {row[0] for row in tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner})}
+    if standing:
+        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps(named)})
+    return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
+
+
+def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int | None) -> bool:
+    """Ask an owner to claim nothing more. The drain ends with the owner's row. False: it has ended."""
+    landed = tx.run(sql.DRAIN_OWNER, {"owner": owner, "by": by, "until": until, "now": now.wall}) == 1
+    if landed:
+        record(tx, EventType.DRAIN, now, actor=by, detail={"owner": owner, "until": until})
+    return landed
+
+
+def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str) -> int:
+    """Close an owner that stopped or is provably gone, and what waits bound to it.
+
+    Its runs are released by the releases, before. Returns how many waiting messages ended with it.
+    """
+    ended = 0
+    for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
+        failure = Failure(BoundTo(bound_to).gone, f"its process (owner {owner}) {cause}")
+        ended += end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=by)
+    if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause}) == 1:
+        detail = {"owner": owner, "ended_messages": ended}
+        record(tx, EventType.OWNER_ENDED, now, actor=by, cause=None, detail=detail | {"cause": cause})
+    return ended

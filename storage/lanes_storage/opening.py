@@ -1,0 +1,30 @@
+"""From a URL to a store: the one place that knows which engines there are."""
+
+from lanes_storage import errors
+from lanes_storage.interface import AsyncStore, Store
+from lanes_storage.sqlite import SqliteStore, path_of
+
+
+def open_store(url: str, *, create: bool = False, synchronous: str = "full") -> Store:
+    """Open a database for a blocking caller.
+
+    Raises ``StorageError``: missing (unless ``create``), newer, damaged, locked, not to be written.
+    """
+    _check(url)
+    return SqliteStore(path_of(url), create=create, synchronous=synchronous)
+
+
+async def open_async_store(url: str, *, create: bool = False, synchronous: str = "full") -> AsyncStore:
+    """Open a database for an event loop. Raises as ``open_store`` does."""
+    _check(url)
+    # asyncio and aiosqlite cost a blocking command half of its start
+    from lanes_storage.sqlite.aio import AsyncSqliteStore
+
+    store: AsyncSqliteStore = await AsyncSqliteStore.open(path_of(url), create=create, synchronous=synchronous)
+    return store
+
+
+def _check(url: str) -> None:
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme != "sqlite":
+        raise errors.DatabaseUnavailable(scheme + "://…", "only SQLite databases can be opened: name a file")

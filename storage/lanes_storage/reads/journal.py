@@ -1,0 +1,51 @@
+"""Queries about the journal and the cooldowns."""
+
+import json
+
+from lanes_storage.interface import Query, Row
+from lanes_storage.reads.shapes import many
+from lanes_storage.records import Cooldown, Event
+
+EVENTS = """
+SELECT e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
+FROM events e LEFT JOIN lanes l ON l.id = e.lane_id
+WHERE e.id > :after
+"""
+COOLDOWNS = "SELECT provider, cause, since, until, tries FROM cooldowns WHERE until > :now ORDER BY provider"
+
+
+def events(
+    *,
+    lane: int | None = None,
+    after: int = 0,
+    since: int | None = None,
+    type: str | None = None,  # noqa: A002 - the journal's own word
+    limit: int | None = None,
+    newest: bool = False,
+) -> Query[list[Event]]:
+    """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit`` instead of the first.
+
+    ``since`` is wall time in milliseconds.
+    """
+    given = {"lane_id": lane, "type": type}
+    chosen = [f"AND e.{column} = :{column}" for column, value in given.items() if value is not None]
+    if since is not None:
+        chosen.append("AND e.at >= :since")
+    order = "DESC" if newest else "ASC"
+    params = {"after": after, "since": since, "limit": -1 if limit is None else limit} | given
+
+    def shape(rows: list[Row]) -> list[Event]:
+        return many(to_event)(rows[::-1] if newest else rows)
+
+    return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT :limit", params, shape)
+
+
+def to_event(row: Row) -> Event:
+    """An event from EVENTS."""
+    values = [*row[:11], None if row[11] is None else json.loads(row[11])]
+    return Event(*values)
+
+
+def cooldowns(now_wall: int) -> Query[list[Cooldown]]:
+    """The providers that are cooling at ``now_wall``."""
+    return Query(COOLDOWNS, {"now": now_wall}, lambda rows: [Cooldown(*row) for row in rows])

@@ -1,0 +1,49 @@
+"""Queries about messages."""
+
+from collections.abc import Sequence
+
+from lanes_storage.interface import Query, Transaction
+from lanes_storage.law import MessageState
+from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
+from lanes_storage.records import Message
+
+SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
+MESSAGE = f"{SELECT} WHERE m.id = :id"
+OF_LANE = f"{SELECT} WHERE m.lane_id = :lane"
+DEAD_LETTERS = f"{SELECT} WHERE m.state = 'failed' AND NOT ml.anonymous ORDER BY m.id DESC LIMIT :limit"
+HISTORY = """
+SELECT text, reply FROM messages
+WHERE lane_id = :lane AND id < :before AND state = 'done' AND text IS NOT NULL AND reply IS NOT NULL
+ORDER BY id DESC LIMIT :limit
+"""
+NO_LIMIT = -1
+
+
+def message(message_id: int) -> Query[Message | None]:
+    """One message, or None."""
+    return Query(MESSAGE, {"id": message_id}, one(to_message))
+
+
+def get_message(tx: Transaction, message_id: int) -> Message | None:
+    """The same within a transaction."""
+    query = message(message_id)
+    return query.shape(tx.rows(query.sql, query.params))
+
+
+def messages(lane_id: int, states: Sequence[MessageState] = (), limit: int | None = None) -> Query[list[Message]]:
+    """Messages of a lane, newest first."""
+    params: dict[str, object] = {"lane": lane_id, "limit": NO_LIMIT if limit is None else limit}
+    named = {f"state_{i}": state for i, state in enumerate(states)}
+    chosen = f"AND m.state IN ({', '.join(':' + name for name in named)})" if named else ""
+    return Query(f"{OF_LANE} {chosen} ORDER BY m.id DESC LIMIT :limit", params | named, many(to_message))
+
+
+def dead_letters(limit: int | None = None) -> Query[list[Message]]:
+    """Failed messages of every lane, newest first."""
+    return Query(DEAD_LETTERS, {"limit": NO_LIMIT if limit is None else limit}, many(to_message))
+
+
+def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:
+    """The last finished exchanges of a lane before a message, oldest first: texts and their replies."""
+    params = {"lane": lane_id, "before": before, "limit": limit}
+    return Query(HISTORY, params, lambda rows: [(row[0], row[1]) for row in reversed(rows)])

@@ -1,0 +1,53 @@
+"""Queries about owners and the runs that they hold: what judges decide from."""
+
+from lanes_storage.interface import Query
+from lanes_storage.law import Cause
+from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run
+from lanes_storage.records import Owner, Run, Ticket
+
+LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
+OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
+RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHERE r.id = :id"
+OPEN_RUNS = f"""
+SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL ORDER BY r.id
+"""
+ABORTS_OF_OWNER = """
+SELECT r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_grace_ms)
+FROM runs r JOIN lanes l ON l.run_id = r.id
+WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL
+"""
+REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
+
+
+def owners() -> Query[list[Owner]]:
+    """Every owner that has not ended."""
+    return Query(LIVING, {}, many(to_owner))
+
+
+def owner(owner_id: int) -> Query[Owner | None]:
+    """One owner, ended or not."""
+    return Query(OWNER, {"id": owner_id}, one(to_owner))
+
+
+def run(run_id: int) -> Query[Run | None]:
+    """One run, ended or not."""
+    return Query(RUN, {"id": run_id}, one(to_run))
+
+
+def open_runs() -> Query[list[Run]]:
+    """Every run that holds a lane: as many as are held, whatever number of lanes there is."""
+    return Query(OPEN_RUNS, {}, many(to_run))
+
+
+def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
+    """The runs of an owner whose abort was requested: ticket, cause and grace in milliseconds."""
+    return Query(
+        ABORTS_OF_OWNER,
+        {"owner": owner_id},
+        lambda rows: [(Ticket(row[0], row[1]), Cause(row[2]), int(row[3])) for row in rows],
+    )
+
+
+def real_runner_ever_ran(simulated: str) -> Query[bool]:
+    """Whether a gateway with another configuration than the simulated one ever used this database."""
+    return Query(REAL_RUNNER, {"simulated": simulated}, bool)

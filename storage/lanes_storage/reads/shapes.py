@@ -1,0 +1,128 @@
+"""Column lists, and the records that their rows become."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from lanes_storage.law import (
+    BoundTo,
+    Cause,
+    Edge,
+    LaneState,
+    MessageState,
+    OnInterrupt,
+    OnSurvivors,
+    RunnerKind,
+)
+from lanes_storage.records import (
+    Attempt,
+    Failure,
+    Lane,
+    LastError,
+    Message,
+    Owner,
+    Pause,
+    Run,
+    Terms,
+)
+
+T = TypeVar("T")
+Row = Sequence[Any]
+
+MESSAGE_COLUMNS = """
+m.id, m.lane_id, ml.key, m.state, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.run_id,
+m.reply, m.reply_detail, m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
+m.retry_of, m.retried_as, m.answered_by, m.accepted_at, m.started_at, m.ended_at,
+CASE WHEN m.state = 'queued' THEN
+  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.id <= m.id) END
+"""
+
+RUN_COLUMNS = """
+r.id, r.lane_id, rl.key, r.message_id, r.owner_id, r.runner, r.kind,
+r.run_timeout_ms, r.stall_timeout_ms, r.abort_grace_ms, r.reconcile_interval_ms, r.warn_held_after_ms,
+r.max_park_ms, r.on_interrupt, r.on_survivors,
+r.claimed_at, r.claimed_boot, r.boot_id, r.progress, r.progress_at, r.progress_boot, r.busy_until_boot, r.left_out,
+r.process_host, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
+r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply
+"""
+RUN_WIDTH = 39
+
+OWNER_COLUMNS = """
+o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
+o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.heartbeats,
+o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause,
+(SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)
+"""
+
+#: With ``FROM lanes l LEFT JOIN messages hm ON hm.id = l.head_id``.
+LANE_COLUMNS = """
+l.id, l.key, l.state, l.epoch, l.anonymous, l.pause_reason, l.pause_actor, l.pause_at, l.pause_until,
+CASE WHEN l.head_id IS NULL THEN 0 ELSE
+  (SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued') END,
+l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at
+"""
+LANE_WIDTH = 17
+
+
+def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
+    """A shape for all rows from a shape for one."""
+    return lambda rows: [shape(row) for row in rows]
+
+
+def one(shape: Callable[[Row], T]) -> Callable[[list[Row]], T | None]:
+    """A shape for the first row, or None where there is none."""
+    return lambda rows: shape(rows[0]) if rows else None
+
+
+def _optional(kind: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else kind(value)
+
+
+def to_attempts(stored: str | None) -> tuple[Attempt, ...]:
+    """The provider chain as it was stored."""
+    return tuple(Attempt(**entry) for entry in json.loads(stored)) if stored else ()
+
+
+def to_message(row: Row) -> Message:
+    """A message from MESSAGE_COLUMNS."""
+    error = None if row[13] is None else Failure(Cause(row[13]), row[14] or "", to_attempts(row[15]))
+    bound_to = _optional(BoundTo, row[8])
+    values = [*row[:3], MessageState(row[3]), *row[4:8], bound_to, *row[9:13], error, *row[16:]]
+    return Message(*values)
+
+
+def to_run(row: Row) -> Run:
+    """A run from RUN_COLUMNS."""
+    limits = [*row[7:13], OnInterrupt(row[13]), OnSurvivors(row[14])]
+    end = [_optional(Cause, row[31]), _optional(Edge, row[32]), _optional(Cause, row[33]), bool(row[34])]
+    values = [*row[:6], RunnerKind(row[6]), Terms(*limits), *row[15:31], *end, *row[35:39]]
+    return Run(*values)
+
+
+def to_owner(row: Row) -> Owner:
+    """An owner from OWNER_COLUMNS."""
+    values = [*row[:10], tuple(json.loads(row[10])), *row[11:]]
+    return Owner(*values)
+
+
+def to_lane(row: Row) -> Lane:
+    """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_COLUMNS."""
+    pause = None if row[7] is None else Pause(row[5], row[6], row[7], row[8])
+    error = None if row[13] is None else LastError(Cause(row[13]), row[14], row[15])
+    run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
+    return Lane(
+        id=row[0],
+        key=row[1],
+        state=LaneState(row[2]),
+        epoch=row[3],
+        anonymous=bool(row[4]),
+        pause=pause,
+        queued=row[9],
+        head_id=row[10],
+        head_accepted_at=row[11],
+        parked_until=row[12],
+        last_error=error,
+        updated_at=row[16],
+        run=None if run[0] is None else to_run(run),
+        owner=None if owner[0] is None else to_owner(owner),
+    )

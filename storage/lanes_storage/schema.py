@@ -1,0 +1,49 @@
+"""Making, checking and upgrading the schema.
+
+The version is a number in the file (``PRAGMA user_version``). A fresh database is made from the tables at
+once; an older one goes forward step by step; a newer one is refused untouched. A test holds both ways
+against each other.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+from lanes_storage.interface import Transaction
+
+#: What this program writes and reads. Raise it together with a step in MIGRATIONS.
+VERSION = 1
+#: ``PRAGMA application_id`` of our files ("lane"), so that a foreign database is told apart.
+APPLICATION_ID = 0x6C616E65
+
+#: From version N to N + 1. Never edited once released.
+MIGRATIONS: dict[int, Callable[[Transaction], None]] = {}
+
+
+@cache
+def creation(dialect: str) -> tuple[str, ...]:
+    """The statements that make an empty database of the newest version. Imports SQLModel."""
+    from sqlalchemy import create_mock_engine
+
+    from lanes_storage.tables import metadata
+
+    statements: list[str] = []
+
+    def note(statement: object, *_: object, **__: object) -> None:
+        statements.append(str(statement.compile(dialect=engine.dialect)).strip())  # type: ignore[attr-defined]
+
+    engine = create_mock_engine(f"{dialect}://", note)
+    metadata.create_all(engine, checkfirst=False)
+    return tuple(statements)
+
+
+def create(tx: Transaction, dialect: str) -> None:
+    """Make the tables in an empty database."""
+    for statement in creation(dialect):
+        tx.run(statement, {})
+    tx.run("INSERT INTO counters (name, value) VALUES ('epoch', 0)", {})
+
+
+def upgrade(tx: Transaction, found: int) -> None:
+    """Bring a database of version ``found`` to ``VERSION``."""
+    for version in range(found, VERSION):
+        MIGRATIONS[version](tx)

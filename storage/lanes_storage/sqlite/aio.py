@@ -1,0 +1,75 @@
+"""The store of an event loop: group commits by the writer thread, reads through aiosqlite."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from lanes_storage.interface import Query, Step
+from lanes_storage.sqlite.connect import READ_PRAGMAS, open_writer, translated
+from lanes_storage.sqlite.store import SqliteReader
+from lanes_storage.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class AsyncSqliteStore:
+    """Implements ``AsyncStore``. Make one with ``open``."""
+
+    def __init__(
+        self, path: Path, writer: Writer, reader: aiosqlite.Connection, listeners: list[Callable[[], None]]
+    ) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+        self._listeners = listeners
+
+    @classmethod
+    async def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "AsyncSqliteStore":
+        """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
+        connection = await asyncio.to_thread(open_writer, path, create=create, synchronous=synchronous)
+        listeners: list[Callable[[], None]] = []
+
+        def committed() -> None:
+            for listener in listeners:
+                listener()
+
+        writer = Writer(str(path), connection, committed)
+        try:
+            with translated(str(path)):
+                reader = await aiosqlite.connect(path, isolation_level=None)
+                for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
+                    await reader.execute(pragma)
+        except BaseException:
+            await asyncio.to_thread(writer.close)
+            raise
+        return cls(path, writer, reader, listeners)
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    async def write(self, step: Step[T]) -> T:
+        return await self._writer.submit(step, asyncio.get_running_loop())
+
+    def write_blocking(self, step: Step[T], timeout: float | None = None) -> T:
+        return self._writer.submit_blocking(step).result(timeout)
+
+    async def read(self, query: Query[T]) -> T:
+        with translated(self.name):
+            rows = await self._reader.execute_fetchall(query.sql, query.params)
+        return query.shape(list(rows))
+
+    def reader(self) -> SqliteReader:
+        """A reader of its own for a thread."""
+        return SqliteReader(self._path)
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every commit of this process, in the writer thread. It must be quick."""
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._writer.close)
+        await self._reader.close()

@@ -1,0 +1,58 @@
+"""The blocking store: commands use it, and threads beside an event loop use its reader."""
+
+import sqlite3
+from pathlib import Path
+from typing import TypeVar
+
+from lanes_storage import errors
+from lanes_storage.interface import Query, Step
+from lanes_storage.sqlite.connect import open_reader, open_writer, translate, translated
+from lanes_storage.sqlite.transaction import SqliteTransaction
+
+T = TypeVar("T")
+
+
+class SqliteReader:
+    """A connection that reads, for one blocking thread."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = connection or open_reader(path)
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    def read(self, query: Query[T]) -> T:
+        with translated(self.name):
+            rows = self._open().execute(query.sql, query.params).fetchall()
+        return query.shape(rows)
+
+    def version(self) -> int:
+        with translated(self.name):
+            return int(self._open().execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise errors.StoreClosed(self.name)
+        return self._connection
+
+
+class SqliteStore(SqliteReader):
+    """A database for one blocking thread: each step is a transaction of its own."""
+
+    def __init__(self, path: Path, *, create: bool = False, synchronous: str = "full") -> None:
+        super().__init__(path, open_writer(path, create=create, synchronous=synchronous))
+
+    def write(self, step: Step[T]) -> T:
+        connection = self._open()
+        try:
+            with SqliteTransaction(connection) as tx:
+                return step(tx)
+        except sqlite3.Error as error:
+            raise translate(self.name, error) from error

@@ -1,0 +1,51 @@
+"""One open write transaction on a SQLite connection."""
+
+import sqlite3
+from collections.abc import Callable
+from types import TracebackType
+
+from lanes_storage.interface import Dialect, Params, Row
+from lanes_storage.sqlite.dialect import SQLITE
+
+
+class SqliteTransaction:
+    """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._undo: list[Callable[[], None]] = []
+
+    @property
+    def dialect(self) -> Dialect:
+        return SQLITE
+
+    def run(self, sql: str, params: Params) -> int:
+        return self._connection.execute(sql, params).rowcount
+
+    def rows(self, sql: str, params: Params) -> list[Row]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        self._undo.append(undo)
+
+    def __enter__(self) -> "SqliteTransaction":
+        self._connection.execute("BEGIN IMMEDIATE")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        else:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        for undo in reversed(self._undo):
+            undo()
+        if self._connection.in_transaction:  # a full disk rolls back by itself
+            self._connection.execute("ROLLBACK")

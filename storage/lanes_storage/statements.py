@@ -1,0 +1,246 @@
+"""Every statement that writes, and every read that a write decides on. Other reads are in ``reads``.
+
+Portable SQL with ``:name`` parameters; what differs between engines is asked of the transaction's dialect.
+Sets of states come from the law, so that a guard can not drift from it.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from lanes_storage.law import HELD, RELEASED, REMEMBERING, TERMINAL
+
+
+def names(words: Iterable[StrEnum]) -> str:
+    """A SQL list of the words, in a fixed order."""
+    return ", ".join(f"'{word}'" for word in sorted(words))
+
+
+# ------------------------------------------------------------------------------------------- counters
+
+NEXT_EPOCH = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value"
+
+# ---------------------------------------------------------------------------------------------- lanes
+
+FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
+
+FIND_LANE_OF_MESSAGE = """
+SELECT lane_id FROM messages WHERE id = :message
+"""
+
+MAKE_LANE = """
+INSERT INTO lanes (key, state, epoch, anonymous, created_at, updated_at)
+VALUES (:key, 'idle', 0, :anonymous, :now, :now) RETURNING id
+"""
+
+#: Heads that might be claimed by this owner, the longest wait first. What depends on configuration (slots,
+#: runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
+CANDIDATES = f"""
+SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at
+FROM lanes l JOIN messages m ON m.id = l.head_id
+WHERE l.head_id > :after
+  AND l.state IN ({names(RELEASED)})
+  AND (l.pause_at IS NULL OR l.pause_until <= :now)
+  AND (m.parked_until IS NULL OR m.parked_until <= :now)
+  AND (m.bound_owner IS NULL OR m.bound_owner = :owner)
+ORDER BY l.head_id LIMIT :limit
+"""
+
+#: The claim. Its guard repeats all that CANDIDATES read of the lane. An expired pause ends with it.
+CLAIM_LANE = f"""
+UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
+  head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued' AND id > :message),
+  error_cause = NULL, error_message = NULL, error_at = NULL,
+  pause_reason = NULL, pause_actor = NULL, pause_at = NULL, pause_until = NULL, updated_at = :now
+WHERE id = :lane AND state IN ({names(RELEASED)}) AND head_id = :message
+  AND (pause_at IS NULL OR pause_until <= :now)
+"""
+
+#: The one statement that lets go of a lane. A requeued message becomes the head again, before all others.
+RELEASE_LANE = f"""
+UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
+  error_cause = :error_cause, error_message = :error_message, error_at = :error_at,
+  pause_reason = coalesce(:pause_reason, pause_reason), pause_actor = coalesce(:pause_actor, pause_actor),
+  pause_at = coalesce(:pause_at, pause_at), pause_until = CASE WHEN :pause_at IS NULL THEN pause_until END,
+  updated_at = :now
+WHERE run_id = :run AND epoch = :epoch AND state IN ({names(HELD)})
+"""
+
+ACK_LANE = f"""
+UPDATE lanes SET state = 'idle', error_cause = NULL, error_message = NULL, error_at = NULL, updated_at = :now
+WHERE id = :lane AND state IN ({names(REMEMBERING)})
+"""
+
+PAUSE_LANE = """
+UPDATE lanes SET pause_reason = :reason, pause_actor = :actor, pause_at = :now, pause_until = :until, updated_at = :now
+WHERE id = :lane
+"""
+
+RESUME_LANE = """
+UPDATE lanes SET pause_reason = NULL, pause_actor = NULL, pause_at = NULL, pause_until = NULL, updated_at = :now
+WHERE id = :lane AND pause_at IS NOT NULL
+"""
+
+#: After waiting messages came or went other than by a claim.
+RESET_HEAD = """
+UPDATE lanes SET updated_at = :now,
+  head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued')
+WHERE id = :lane
+"""
+
+NEW_TAIL = "UPDATE lanes SET head_id = coalesce(head_id, :message), updated_at = :now WHERE id = :lane"
+
+# ------------------------------------------------------------------------------------------- messages
+
+COUNT_QUEUED = "SELECT count(*) FROM messages WHERE lane_id = :lane AND state = 'queued'"
+
+MAKE_MESSAGE = """
+INSERT INTO messages (lane_id, state, text, request, runner, actor, bound_to, bound_owner, interruptions,
+  retry_of, accepted_at)
+VALUES (:lane, 'queued', :text, :request, :runner, :actor, :bound_to, :bound_owner, 0, :retry_of, :now) RETURNING id
+"""
+
+START_MESSAGE = """
+UPDATE messages SET state = 'running', run_id = :run, parked_until = NULL, started_at = coalesce(started_at, :now)
+WHERE id = :message AND state = 'queued'
+"""
+
+FINISH_MESSAGE = f"""
+UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail, error_cause = :error_cause,
+  error_message = :error_message, attempts = :attempts, interruptions = :interruptions, ended_at = :now
+WHERE id = :message AND state NOT IN ({names(TERMINAL)})
+"""
+
+REQUEUE_MESSAGE = """
+UPDATE messages SET state = 'queued', interruptions = :interruptions, parked_until = :parked_until,
+  parked_since = coalesce(parked_since, :parked_since), attempts = :attempts
+WHERE id = :message AND state = 'running'
+"""
+
+POSTPONE_MESSAGE = """
+UPDATE messages SET parked_until = :until, parked_since = coalesce(parked_since, :now)
+WHERE id = :message AND state = 'queued'
+"""
+
+WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY id"
+
+#: What a message ended without a run leaves in the journal: everything that it was.
+PAYLOAD = """
+SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id
+FROM messages WHERE id = :message
+"""
+
+WAITING_OF_OWNER = """
+SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'
+"""
+
+DEAD_LETTER = """
+SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key FROM messages m JOIN lanes l ON l.id = m.lane_id
+WHERE m.id = :message
+"""
+
+MARK_RETRIED = "UPDATE messages SET retried_as = :new WHERE id = :message AND state = 'failed' AND retried_as IS NULL"
+
+FIND_IDEMPOTENT = """
+SELECT digest, message_id FROM idempotency WHERE lane_key = :lane_key AND token = :token AND key = :key
+"""
+
+MAKE_IDEMPOTENT = """
+INSERT INTO idempotency (lane_key, token, key, digest, message_id, accepted_at)
+VALUES (:lane_key, :token, :key, :digest, :message, :now)
+"""
+
+# ----------------------------------------------------------------------------------------------- runs
+
+MAKE_RUN = """
+INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
+  abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
+  claimed_at, claimed_boot, boot_id, progress, progress_at, progress_boot, left_out, forced, refused_writes)
+VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
+  :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
+  :now, :boot, :boot_id, 'claimed', :now, :boot, 0, false, 0)
+"""
+
+#: Everything that the end of a run is decided from. No row: the run has lost its lane.
+STANDING_RUN = """
+SELECT r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
+  r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
+  m.interruptions, m.bound_to, m.parked_since, l.pause_at, l.pause_until
+FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
+WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
+"""
+
+END_RUN = """
+UPDATE runs SET edge = :edge, cause = :cause, forced = :forced, ended_at = :now, ended_by = :by,
+  late_reply = coalesce(:late_reply, late_reply)
+WHERE id = :run AND ended_at IS NULL
+"""
+
+REFUSE_WRITE = """
+UPDATE runs SET refused_writes = refused_writes + 1, late_reply = coalesce(late_reply, :late_reply)
+WHERE id = :run RETURNING lane_id, message_id
+"""
+
+REQUEST_ABORT = """
+UPDATE runs SET abort_at = :now, abort_boot = :boot, abort_boot_id = :boot_id, abort_grace_asked_ms = :grace_ms,
+  abort_actor = :actor, abort_reason = :reason, abort_cause = :cause
+WHERE id = :run AND ended_at IS NULL AND abort_at IS NULL
+"""
+
+#: A second request can only hurry the first one.
+HURRY_ABORT = """
+UPDATE runs SET abort_grace_asked_ms = :grace_ms
+WHERE id = :run AND ended_at IS NULL AND abort_at IS NOT NULL
+  AND coalesce(abort_grace_asked_ms, abort_grace_ms) > :grace_ms
+"""
+
+SET_PROCESS = """
+UPDATE runs SET process_host = :host, process_group = :process_group
+WHERE id = :run AND ended_at IS NULL AND abort_at IS NULL
+  AND EXISTS (SELECT 1 FROM lanes l WHERE l.run_id = :run AND l.epoch = :epoch)
+"""
+
+COUNT_SUSPECTS = """
+SELECT count(*) FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id
+WHERE l.run_id IS NOT NULL AND m.interruptions >= :suspect
+"""
+
+OPEN_RUNS_OF_OWNER = "SELECT id FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
+
+# --------------------------------------------------------------------------------------------- owners
+
+MAKE_OWNER = """
+INSERT INTO owners (kind, host, boot_id, pid_ns, pid, start_time, fingerprint, heartbeat_interval_ms, stale_after_ms,
+  runners, url, started_at, heartbeat_at, heartbeat_boot, heartbeats)
+VALUES (:kind, :host, :boot_id, :pid_ns, :pid, :start_time, :fingerprint, :heartbeat_interval_ms, :stale_after_ms,
+  :runners, :url, :now, :now, :boot, 0) RETURNING id
+"""
+
+HEARTBEAT_OWNER = """
+UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, heartbeats = heartbeats + 1
+WHERE id = :owner AND ended_at IS NULL
+"""
+
+DRAIN_OWNER = """
+UPDATE owners SET drain_by = :by, drain_at = :now, drain_until = :until WHERE id = :owner AND ended_at IS NULL
+"""
+
+END_OWNER = "UPDATE owners SET ended_at = :now, ended_cause = :cause WHERE id = :owner AND ended_at IS NULL"
+
+# ------------------------------------------------------------------------------------------ cooldowns
+
+FIND_COOLDOWN = "SELECT since, until, tries FROM cooldowns WHERE provider = :provider"
+
+SET_COOLDOWN = """
+INSERT INTO cooldowns (provider, cause, since, until, tries) VALUES (:provider, :cause, :now, :until, :tries)
+ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause, since = excluded.since,
+  until = excluded.until, tries = excluded.tries
+"""
+
+END_COOLDOWN = "DELETE FROM cooldowns WHERE provider = :provider"
+
+# ------------------------------------------------------------------------------------------- journal
+
+RECORD = """
+INSERT INTO events (at, type, lane_id, from_state, to_state, run_id, message_id, epoch, actor, cause, detail)
+VALUES (:at, :type, :lane, :from_state, :to_state, :run, :message, :epoch, :actor, :cause, :detail)
+"""

@@ -1,0 +1,348 @@
+"""The schema, as SQLModel tables whose CHECK constraints carry the law.
+
+This is the one description of the newest schema: a fresh database is made from it, and migrations
+(``lanes_storage.schema``) bring an older one to it. Nothing on the hot path imports this module.
+
+Times are whole milliseconds; ``…_at`` is wall time, ``…_boot`` the boot clock of the writer.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, text
+from sqlmodel import Field, SQLModel
+
+from lanes_storage.law import (
+    HELD,
+    MAX_KEY,
+    RELEASES,
+    REMEMBERING,
+    TERMINAL,
+    BoundTo,
+    LaneState,
+    MessageState,
+    OnInterrupt,
+    OnSurvivors,
+    RunnerKind,
+)
+from lanes_storage.statements import names
+
+
+def together(*columns: str) -> str:
+    """A SQL condition: all of the columns are null, or none is."""
+    first, *others = columns
+    return " AND ".join(f"(({first} IS NULL) = ({other} IS NULL))" for other in others)
+
+
+def identity() -> Any:
+    """An integer key given by the database that is never given twice, so that ids order by time."""
+    return Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+
+
+def reference(table: str, *, required: bool = False) -> Any:
+    """A column that names a row of ``table``, checked at commit, since a claim writes rows that name each other.
+
+    Only columns with an index of their own are references: the engine looks them up whenever the named row
+    is deleted, and retention deletes many. The others are checked by ``lanes doctor``.
+    """
+    key = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
+    return Field(default=None, sa_column=Column(Integer, key, nullable=not required))
+
+
+class CounterTable(SQLModel, table=True):
+    """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes."""
+
+    __tablename__ = "counters"
+    name: str = Field(primary_key=True)
+    value: int
+
+
+class OwnerTable(SQLModel, table=True):
+    """A process that holds or waits for lanes, with the intervals that it started under."""
+
+    __tablename__ = "owners"
+    __table_args__ = (
+        CheckConstraint("stale_after_ms >= 3 * heartbeat_interval_ms", name="owner_intervals_fit"),
+        CheckConstraint(together("drain_by", "drain_at"), name="owner_drain_whole"),
+        CheckConstraint(together("ended_at", "ended_cause"), name="owner_end_whole"),
+        Index(
+            "owners_living",
+            "id",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    kind: str
+    host: str
+    boot_id: str
+    pid_ns: str
+    pid: int
+    start_time: int
+    fingerprint: str
+    heartbeat_interval_ms: int
+    stale_after_ms: int
+    runners: str  # JSON array of names
+    url: str | None = None
+    started_at: int
+    heartbeat_at: int
+    heartbeat_boot: int
+    heartbeats: int = 0
+    drain_by: str | None = None
+    drain_at: int | None = None
+    drain_until: int | None = None
+    ended_at: int | None = None
+    ended_cause: str | None = None
+
+
+class LaneTable(SQLModel, table=True):
+    """The one row per session key. It alone says whether the lane is held."""
+
+    __tablename__ = "lanes"
+    __table_args__ = (
+        CheckConstraint(f"length(key) BETWEEN 1 AND {MAX_KEY}", name="lane_key_length"),
+        CheckConstraint(f"state IN ({names(LaneState)})", name="lane_state"),
+        CheckConstraint(f"(state IN ({names(HELD)})) = (run_id IS NOT NULL)", name="lane_held_by_one_run"),
+        CheckConstraint("run_id IS NULL OR epoch > 0", name="lane_held_under_an_epoch"),
+        CheckConstraint(together("pause_reason", "pause_actor", "pause_at"), name="lane_pause_whole"),
+        CheckConstraint("pause_until IS NULL OR pause_at IS NOT NULL", name="lane_pause_expiry"),
+        CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
+        # The two hot indexes: lanes with something waiting, by how long; lanes that are held.
+        Index(
+            "lanes_waiting",
+            "head_id",
+            sqlite_where=text("head_id IS NOT NULL"),
+            postgresql_where=text("head_id IS NOT NULL"),
+        ),
+        Index(
+            "lanes_held",
+            "run_id",
+            sqlite_where=text("run_id IS NOT NULL"),
+            postgresql_where=text("run_id IS NOT NULL"),
+        ),
+        Index(
+            "lanes_remembering",
+            "state",
+            "id",
+            sqlite_where=text(f"state IN ({names(REMEMBERING)})"),
+            postgresql_where=text(f"state IN ({names(REMEMBERING)})"),
+        ),
+        Index(
+            "lanes_paused",
+            "id",
+            sqlite_where=text("pause_at IS NOT NULL"),
+            postgresql_where=text("pause_at IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    key: str = Field(sa_column=Column(Text, unique=True, nullable=False))
+    state: str
+    epoch: int = 0
+    run_id: int | None = reference("runs")
+    #: The oldest queued message, kept by the doors so that the longest-waiting head is found by index.
+    head_id: int | None = reference("messages")
+    anonymous: bool = False
+    pause_reason: str | None = None
+    pause_actor: str | None = None
+    pause_at: int | None = None
+    pause_until: int | None = None
+    error_cause: str | None = None
+    error_message: str | None = None
+    error_at: int | None = None
+    created_at: int
+    updated_at: int
+
+
+class MessageTable(SQLModel, table=True):
+    """One accepted piece of input, ordered by ``id``."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({names(MessageState)})", name="message_state"),
+        CheckConstraint("(text IS NULL) <> (request IS NULL)", name="message_has_one_input"),
+        CheckConstraint(f"(state IN ({names(TERMINAL)})) = (ended_at IS NOT NULL)", name="message_ends_once"),
+        CheckConstraint("state <> 'running' OR run_id IS NOT NULL", name="message_runs_in_a_run"),
+        CheckConstraint("reply IS NULL OR state = 'done'", name="message_reply_only_when_done"),
+        CheckConstraint("state <> 'failed' OR error_cause IS NOT NULL", name="message_failure_has_a_cause"),
+        CheckConstraint(f"bound_to IS NULL OR bound_to IN ({names(BoundTo)})", name="message_bound_to"),
+        CheckConstraint(together("bound_to", "bound_owner"), name="message_bound_whole"),
+        CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
+        CheckConstraint("interruptions >= 0", name="message_interruptions"),
+        Index("messages_of_lane", "lane_id", "id"),
+        Index(
+            "messages_queued",
+            "lane_id",
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "messages_failed",
+            "id",
+            sqlite_where=text("state = 'failed'"),
+            postgresql_where=text("state = 'failed'"),
+        ),
+        Index(
+            "messages_bound",
+            "bound_owner",
+            sqlite_where=text("bound_owner IS NOT NULL AND ended_at IS NULL"),
+            postgresql_where=text("bound_owner IS NOT NULL AND ended_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    lane_id: int = reference("lanes", required=True)
+    state: str
+    text: str | None = None
+    request: str | None = None
+    runner: str | None = None
+    actor: str
+    bound_to: str | None = None
+    bound_owner: int | None = None
+    run_id: int | None = None
+    reply: str | None = None
+    reply_detail: str | None = None
+    error_cause: str | None = None
+    error_message: str | None = None
+    attempts: str | None = None  # JSON array
+    interruptions: int = 0
+    parked_until: int | None = None
+    parked_since: int | None = None
+    retry_of: int | None = None
+    retried_as: int | None = None
+    answered_by: int | None = None
+    accepted_at: int
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+class RunTable(SQLModel, table=True):
+    """One attempt at a message, with the limits and policies it was claimed under.
+
+    A run's id is the epoch of its claim: both are new with every claim, so one number serves.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({names(RunnerKind)})", name="run_kind"),
+        CheckConstraint(f"edge IS NULL OR edge IN ({names(RELEASES)})", name="run_edge"),
+        CheckConstraint(together("edge", "ended_at", "ended_by"), name="run_end_whole"),
+        CheckConstraint(
+            together("abort_at", "abort_boot", "abort_boot_id", "abort_actor", "abort_cause"),
+            name="run_abort_whole",
+        ),
+        CheckConstraint("edge IS NULL OR abort_at IS NULL OR edge = 'abort'", name="run_abort_is_sticky"),
+        CheckConstraint(f"on_interrupt IN ({names(OnInterrupt)})", name="run_on_interrupt"),
+        CheckConstraint(f"on_survivors IN ({names(OnSurvivors)})", name="run_on_survivors"),
+        CheckConstraint(
+            "run_timeout_ms IS NULL OR stall_timeout_ms IS NULL OR stall_timeout_ms <= run_timeout_ms",
+            name="run_limits_fit",
+        ),
+        CheckConstraint(together("process_host", "process_group"), name="run_process_whole"),
+        # Invariants 1 and 2: one open run of a lane.
+        Index(
+            "runs_open",
+            "lane_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "runs_of_owner",
+            "owner_id",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("runs_of_lane", "lane_id", "id"),
+    )
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    lane_id: int = reference("lanes", required=True)
+    message_id: int
+    owner_id: int
+    runner: str
+    kind: str
+    run_timeout_ms: int | None = None
+    stall_timeout_ms: int | None = None
+    abort_grace_ms: int
+    reconcile_interval_ms: int
+    warn_held_after_ms: int
+    max_park_ms: int
+    on_interrupt: str
+    on_survivors: str
+    claimed_at: int
+    claimed_boot: int
+    boot_id: str
+    progress: str
+    progress_at: int
+    progress_boot: int
+    busy_until_boot: int | None = None
+    left_out: int = 0
+    process_host: str | None = None
+    process_group: int | None = None
+    abort_at: int | None = None
+    abort_boot: int | None = None
+    abort_boot_id: str | None = None
+    abort_grace_asked_ms: int | None = None
+    abort_actor: str | None = None
+    abort_reason: str | None = None
+    abort_cause: str | None = None
+    edge: str | None = None
+    cause: str | None = None
+    forced: bool = False
+    ended_at: int | None = None
+    ended_by: str | None = None
+    refused_writes: int = 0
+    late_reply: str | None = None
+
+
+class EventTable(SQLModel, table=True):
+    """The journal: what changed, from, to, who, why, when; written with the change."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("events_of_lane", "lane_id", "id"), {"sqlite_autoincrement": True})
+    id: int | None = identity()
+    at: int
+    type: str
+    lane_id: int | None = None
+    from_state: str | None = None
+    to_state: str | None = None
+    run_id: int | None = None
+    message_id: int | None = None
+    epoch: int | None = None
+    actor: str | None = None
+    cause: str | None = None
+    detail: str | None = None  # JSON object
+
+
+class IdempotencyTable(SQLModel, table=True):
+    """A sender's own name for a message. Has no reference: it outlives what is pruned."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("idempotency_age", "accepted_at"),)
+    lane_key: str = Field(primary_key=True)
+    token: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    digest: str
+    message_id: int
+    accepted_at: int
+
+
+class CooldownTable(SQLModel, table=True):
+    """A provider that everyone leaves alone until a stored time."""
+
+    __tablename__ = "cooldowns"
+    provider: str = Field(primary_key=True)
+    cause: str
+    since: int
+    until: int
+    tries: int
+
+
+metadata = SQLModel.metadata
+
+# Milliseconds need more than 32 bits. SQLite has one integer type, and its keys insist on the plain name.
+for table in metadata.tables.values():
+    for column in table.columns:
+        if isinstance(column.type, Integer):
+            column.type = BigInteger().with_variant(Integer, "sqlite")
