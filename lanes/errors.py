@@ -1,18 +1,18 @@
 """What lanes raises, besides the storage errors that it passes on.
 
-    LanesError
-    ├── InvalidKey            not a session key
-    ├── Refused               a message was not accepted; nothing was stored
-    │   ├── QueueFull             the lane has `cap` waiting messages
-    │   ├── LaneBusy              the sender would not wait
-    │   ├── Draining              the gateway takes nothing new
-    │   └── IdempotencyConflict   the same idempotency key with another body
-    ├── NotFound              no such lane or message
-    ├── NotAllowed            the lane or message is in no state for that
-    ├── ConfigError           the configuration is refused
-    └── RunError              raised by a runner: how the run ends
-        ├── RunFailed             it failed, with cause and provider chain
-        └── RunParked             every provider refused it for now; the message waits
+LanesError
+├── InvalidKey            not a session key
+├── Refused               a message was not accepted; nothing was stored
+│   ├── QueueFull             the lane has `cap` waiting messages
+│   ├── LaneBusy              the sender would not wait
+│   ├── Draining              the gateway takes nothing new
+│   └── IdempotencyConflict   the same idempotency key with another body
+├── NotFound              no such lane or message
+├── NotAllowed            the lane or message is in no state for that
+├── ConfigError           the configuration is refused
+└── RunError              raised by a runner: how the run ends
+    ├── RunFailed             it failed, with cause and provider chain
+    └── RunParked             every provider refused it for now; the message waits
 """
 
 from collections.abc import Sequence

@@ -108,6 +108,10 @@ class AsyncStore(Protocol):
         """Run one query on the reading connection."""
         ...
 
+    async def version(self) -> int:
+        """As ``Reader.version``, on the reading connection."""
+        ...
+
     def reader(self) -> Reader:
         """A reader of its own for a thread."""
         ...

@@ -2,7 +2,7 @@
 
 from lanes_storage.reads.journal import cooldowns, events
 from lanes_storage.reads.lanes import counts, lane, lanes, lanes_total
-from lanes_storage.reads.messages import dead_letters, get_message, history, message, messages
+from lanes_storage.reads.messages import dead_letters, ended_among, get_message, history, message, messages
 from lanes_storage.reads.owners import aborts_of_owner, open_runs, owner, owners, real_runner_ever_ran, run
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "cooldowns",
     "counts",
     "dead_letters",
+    "ended_among",
     "events",
     "get_message",
     "history",

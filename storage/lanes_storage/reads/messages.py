@@ -38,6 +38,14 @@ def messages(lane_id: int, states: Sequence[MessageState] = (), limit: int | Non
     return Query(f"{OF_LANE} {chosen} ORDER BY m.id DESC LIMIT :limit", params | named, many(to_message))
 
 
+def ended_among(ids: Sequence[int]) -> Query[list[int]]:
+    """Which of these messages have ended."""
+    named = {f"id_{i}": id_ for i, id_ in enumerate(ids)}
+    chosen = ", ".join(":" + name for name in named)
+    sql = f"SELECT id FROM messages WHERE id IN ({chosen}) AND ended_at IS NOT NULL"
+    return Query(sql, named, lambda rows: [row[0] for row in rows])
+
+
 def dead_letters(limit: int | None = None) -> Query[list[Message]]:
     """Failed messages of every lane, newest first."""
     return Query(DEAD_LETTERS, {"limit": NO_LIMIT if limit is None else limit}, many(to_message))

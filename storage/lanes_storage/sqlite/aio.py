@@ -62,6 +62,11 @@ class AsyncSqliteStore:
             rows = await self._reader.execute_fetchall(query.sql, query.params)
         return query.shape(list(rows))
 
+    async def version(self) -> int:
+        with translated(self.name):
+            rows = await self._reader.execute_fetchall("PRAGMA data_version")
+        return int(next(iter(rows))[0])
+
     def reader(self) -> SqliteReader:
         """A reader of its own for a thread."""
         return SqliteReader(self._path)

@@ -1,0 +1,155 @@
+"""Abort: ask, let the owner confirm, and release by force when it does not. One procedure for every surface.
+
+It works with the owner alive, dead or hung, because the request is a row and the release is a row: the owner
+is only asked to be quick. The outcome is proven by reading the run's row again, never assumed.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from lanes.errors import NotFound
+from lanes.identity import is_gone, this_process
+from lanes.procedure import Procedure, nap, read, tell, write
+from lanes_storage import doors, reads
+from lanes_storage.law import GHOST_AFTER, Cause, Scope
+from lanes_storage.moment import Now
+from lanes_storage.records import Owner, Run, Ticket
+
+#: The longest pause between two looks at a run that is being aborted.
+LOOK_AGAIN_S = 0.25
+
+
+class Outcome(StrEnum):
+    """What became of an abort."""
+
+    RELEASED = "released"  # the owner stopped the run and confirmed it
+    FORCED = "forced"  # it did not, in its grace: the epoch was superseded
+    REPAIRED = "repaired"  # there was no live run: the owner was dead, or disowned it
+    NOT_HELD = "not_held"  # nothing to abort
+    CHANGED = "changed"  # the lane had moved on to another run, which was left alone
+    CLEARED = "cleared"  # no run, but waiting messages were ended, or a head that had run before
+    PENDING = "pending"  # asked, not yet confirmed
+
+
+#: The outcomes after which the lane is free because of this abort.
+FREED = frozenset({Outcome.RELEASED, Outcome.FORCED, Outcome.REPAIRED, Outcome.CLEARED})
+
+
+@dataclass(frozen=True, slots=True)
+class AbortResult:
+    """The proven outcome of one abort.
+
+    ``epoch_after`` differs from ``epoch_before`` where the release was not confirmed by the owner.
+    ``survivors``: processes of the run that may still live; empty is proven none, None is unknown.
+    ``dropped`` counts the waiting messages that were ended.
+    """
+
+    key: str
+    outcome: Outcome
+    epoch_before: int
+    epoch_after: int
+    run_id: int | None = None
+    waited_s: float = 0.0
+    dropped: int = 0
+    survivors: tuple[str, ...] | None = ()
+
+
+def abort(
+    key: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+    cause: Cause = Cause.ABORTED,
+    scope: Scope = Scope.RUN,
+    epoch: int | None = None,
+    grace_ms: int | None = None,
+    force: bool = False,
+    wait: bool = True,
+    timeout: float | None = None,
+) -> Procedure[AbortResult]:
+    """Abort what a lane runs (``scope`` run, both) and what waits in it (queue, both).
+
+    ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own; ``force``: none.
+    ``wait`` False, or ``timeout`` seconds passed: the outcome is ``pending`` and the request stands.
+    Raises NotFound.
+    """
+    now = yield from tell()
+    asked = yield from write(
+        lambda tx: doors.request_abort(
+            tx,
+            key,
+            now,
+            actor=actor,
+            reason=reason,
+            cause=cause,
+            scope=scope,
+            epoch=epoch,
+            grace_ms=0 if force else grace_ms,
+        )
+    )
+    if asked is None:
+        raise NotFound("lane", key)
+    if asked.ticket is None:
+        cleared = Outcome.CLEARED if asked.cut else Outcome.NOT_HELD
+        outcome = Outcome.CHANGED if asked.moved_on else cleared
+        return AbortResult(key, outcome, asked.epoch, asked.epoch, dropped=asked.cut)
+    pending = AbortResult(
+        key, Outcome.PENDING, asked.epoch, asked.epoch, asked.ticket.run_id, dropped=asked.cut, survivors=None
+    )
+    if not wait:
+        return pending
+    return (yield from abort_outcome(pending, actor=actor, timeout=timeout))
+
+
+def abort_outcome(pending: AbortResult, *, actor: str, timeout: float | None = None) -> Procedure[AbortResult]:
+    """Wait for a requested abort to be confirmed, and force it when its time has come."""
+    assert pending.run_id is not None
+    ticket = Ticket(pending.run_id, pending.epoch_before)
+    started = yield from tell()
+    while True:
+        now = yield from tell()
+        run = yield from read(reads.run(ticket.run_id))
+        assert run is not None, "runs are kept as long as their lane"
+        owner = yield from read(reads.owner(run.owner_id))
+        waited = (now.mono - started.mono) / 1000
+        if run.ended_at is not None:
+            lane = yield from read(reads.lane(pending.key))
+            after = pending.epoch_after if lane is None else lane.epoch
+            return _proven(pending, run, owner, after, waited)
+        due = force_due_in(run, owner, now, started)
+        if due <= 0:
+            yield from write(lambda tx, now=now: doors.abort(tx, ticket, now, by=actor, forced=True))  # type: ignore[misc]
+            continue  # the row is read again
+        left = LOOK_AGAIN_S if timeout is None else timeout - waited
+        if left <= 0:
+            return replace(pending, waited_s=waited)
+        yield from nap(min(due / 1000, left, LOOK_AGAIN_S))
+
+
+def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now) -> int:
+    """In how many milliseconds an abort-requested run may be released by force; 0 or less: now.
+
+    At once when its owner is provably gone, has ended, or disowns the run; else when the grace has passed since
+    the request: by the boot clock where the request was made in this boot, else since ``first_seen``.
+    """
+    if _nobody_holds(run, owner):
+        return 0
+    grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+    if run.abort_boot is not None and run.abort_boot_id == now.boot_id:
+        return run.abort_boot + grace - now.boot
+    return first_seen.mono + grace - now.mono
+
+
+def _nobody_holds(run: Run, owner: Owner | None) -> bool:
+    if owner is None or owner.ended_at is not None or run.left_out >= GHOST_AFTER:
+        return True
+    return is_gone(owner, this_process())
+
+
+def _proven(pending: AbortResult, run: Run, owner: Owner | None, epoch_after: int, waited: float) -> AbortResult:
+    """Read the outcome off the ended run."""
+    outcome = Outcome.RELEASED
+    if run.forced:
+        outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
+    survivors = () if run.process_group is None else None
+    return replace(pending, outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)

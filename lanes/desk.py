@@ -1,0 +1,223 @@
+"""The desk: everything an operator or an embedding program can do with lanes, on asyncio.
+
+    async with lanes.connect("sqlite:///lanes.db") as desk:
+        message = await desk.send("agent:main:telegram:42", "hello")
+        outcome = await desk.abort("agent:main:telegram:42", actor="alice", reason="stuck")
+
+Every method runs the procedure of the same name in ``lanes.operations``, which documents it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+from lanes import operations
+from lanes.changes import Changes
+from lanes.operations import AbortResult, LaneDetail, Status
+from lanes.procedure import Nap, Procedure, Read, Tell, Write
+from lanes.waiting import Endings
+from lanes_storage import open_async_store
+from lanes_storage.interface import AsyncStore
+from lanes_storage.law import BoundTo, Cause, MessageState, Scope
+from lanes_storage.moment import Clock, system_clock
+from lanes_storage.records import Counts, Event, Lane, LaneFilter, Message
+
+T = TypeVar("T")
+#: Who acts when an embedding program does not say.
+EMBEDDER = "embedder"
+
+
+@asynccontextmanager
+async def connect(
+    url: str, *, create: bool = True, synchronous: str = "full", clock: Clock = system_clock
+) -> AsyncIterator["Desk"]:
+    """Open a database (a path, or ``sqlite:///path``) and close it at the end of the block.
+
+    Makes it unless ``create`` is False. Raises ``StorageError``: missing, newer, damaged, locked, not writable.
+    """
+    desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+class Desk:
+    """A database and what can be done with it. Belongs to the event loop that it was made in."""
+
+    def __init__(self, store: AsyncStore, clock: Clock = system_clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.changes = Changes(store)
+        self._endings = Endings(store, self.changes)
+
+    async def close(self) -> None:
+        """Finish what was handed in and close the database."""
+        await self._endings.close()
+        await self.changes.close()
+        await self.store.close()
+
+    async def perform(self, procedure: Procedure[T]) -> T:
+        """Drive a procedure on this event loop; the counterpart of ``lanes.procedure.run``."""
+        answer: Any = None
+        mark = self.changes.mark()
+        try:
+            while True:
+                match procedure.send(answer):
+                    case Write(step):
+                        answer = await self.store.write(step)
+                    case Read(query):
+                        mark = self.changes.mark()
+                        answer = await self.store.read(query)
+                    case Tell():
+                        answer = self.clock()
+                    case Nap(seconds):
+                        answer = await self.changes.wait(seconds, mark)
+        except StopIteration as end:
+            return cast("T", end.value)
+        finally:
+            procedure.close()
+
+    async def send(
+        self,
+        key: str,
+        text: str | None = None,
+        *,
+        request: dict[str, Any] | None = None,
+        runner: str | None = None,
+        actor: str = EMBEDDER,
+        idempotency_key: str | None = None,
+        token: str = "",
+        if_idle: bool = False,
+        cap: int = operations.DEFAULT_CAP,
+        bound_to: BoundTo | None = None,
+        bound_owner: int | None = None,
+        anonymous: bool = False,
+    ) -> Message:
+        """Accept a message: once this returns, it is committed and survives everything.
+
+        Exactly one of ``text`` and ``request`` (a chat request with a history of its own).
+        Raises InvalidKey, QueueFull, LaneBusy (``if_idle``), IdempotencyConflict.
+        """
+        return await self.perform(
+            operations.send(
+                key,
+                text,
+                request=request,
+                runner=runner,
+                actor=actor,
+                idempotency_key=idempotency_key,
+                token=token,
+                if_idle=if_idle,
+                cap=cap,
+                bound_to=bound_to,
+                bound_owner=bound_owner,
+                anonymous=anonymous,
+            )
+        )
+
+    async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
+        """The message once it has ended, or as it stands after ``timeout`` seconds. Raises NotFound."""
+        await self.message(message_id)
+        await self._endings.wait(message_id, timeout)
+        return await self.message(message_id)
+
+    async def message(self, message_id: int) -> Message:
+        """One message as it stands. Raises NotFound."""
+        return await self.perform(operations.message(message_id))
+
+    async def messages(
+        self, key: str, *, states: Sequence[MessageState] = (), limit: int | None = None
+    ) -> list[Message]:
+        """The messages of a lane, newest first. Raises NotFound."""
+        return await self.perform(operations.messages(key, states=states, limit=limit))
+
+    async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull."""
+        return await self.perform(operations.retry(message_id, actor=actor))
+
+    async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
+        return await self.perform(operations.drop(message_id, actor=actor))
+
+    async def client_gone(self, message_id: int) -> bool:
+        """End a bound message whose connection is gone."""
+        return await self.perform(operations.client_gone(message_id))
+
+    async def lanes(self, chosen: LaneFilter | None = None, *, limit: int | None = None, offset: int = 0) -> list[Lane]:
+        """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
+        return await self.perform(operations.lanes(chosen or LaneFilter(), limit=limit, offset=offset))
+
+    async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
+        """How many lanes a filter chooses."""
+        return await self.perform(operations.lanes_total(chosen or LaneFilter()))
+
+    async def counts(self) -> Counts:
+        """How much there is of everything."""
+        return await self.perform(operations.counts())
+
+    async def lane(self, key: str) -> Lane:
+        """One lane. Raises NotFound."""
+        return await self.perform(operations.lane(key))
+
+    async def detail(self, key: str) -> LaneDetail:
+        """One lane with its messages, events and why-paragraph. Raises NotFound."""
+        return await self.perform(operations.detail(key))
+
+    async def why(self, key: str) -> str:
+        """What blocks this lane, the evidence, and what happens next. Raises NotFound."""
+        return await self.perform(operations.why(key))
+
+    async def status(self) -> Status:
+        """Gateways, counts, cooldowns."""
+        return await self.perform(operations.status(self.store.name))
+
+    async def events(
+        self, *, key: str | None = None, after: int = 0, limit: int | None = None, newest: bool = False
+    ) -> list[Event]:
+        """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``."""
+        return await self.perform(operations.events(key=key, after=after, limit=limit, newest=newest))
+
+    async def abort(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        reason: str | None = None,
+        cause: Cause = Cause.ABORTED,
+        scope: Scope = Scope.RUN,
+        epoch: int | None = None,
+        grace_ms: int | None = None,
+        force: bool = False,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> AbortResult:
+        """Abort what a lane runs or holds; see ``lanes.abort``. Raises NotFound."""
+        return await self.perform(
+            operations.abort(
+                key,
+                actor=actor,
+                reason=reason,
+                cause=cause,
+                scope=scope,
+                epoch=epoch,
+                grace_ms=grace_ms,
+                force=force,
+                wait=wait,
+                timeout=timeout,
+            )
+        )
+
+    async def pause(
+        self, key: str, *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
+    ) -> Lane:
+        """Let a lane claim nothing until ``until`` (wall time, ms) or until resumed. Raises NotFound."""
+        return await self.perform(operations.pause(key, actor=actor, reason=reason, until=until))
+
+    async def resume(self, key: str, *, actor: str = EMBEDDER) -> Lane:
+        """Let a lane claim again. Raises NotFound."""
+        return await self.perform(operations.resume(key, actor=actor))
+
+    async def ack(self, key: str, *, actor: str = EMBEDDER) -> Lane:
+        """ "Seen": errored or aborted back to idle. Raises NotFound, NotAllowed on a running lane."""
+        return await self.perform(operations.ack(key, actor=actor))

@@ -1,0 +1,196 @@
+"""Which process this is, and whether another one is provably gone.
+
+A process is named by host, boot, pid namespace, pid and start time. Only a process of this very host, boot and
+pid namespace can be judged; any other is at most silent, which is not for this module to say. Whatever cannot
+be looked at is never gone: a wrong "gone" would take a lane from a healthy run.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from lanes.text import clean
+from lanes_storage.moment import boot_id
+
+_LINUX = sys.platform == "linux"
+
+
+class Named(Protocol):
+    """Whatever carries the five names of a process: an ``Identity``, an owner's row, a gateway's note."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def boot_id(self) -> str: ...
+    @property
+    def pid_ns(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def start_time(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one process from every other, also after its pid was given to another.
+
+    ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the
+    start of process 1. ``pid_ns`` is empty where the system has no pid namespaces.
+    """
+
+    host: str
+    boot_id: str
+    pid_ns: str
+    pid: int
+    start_time: int
+
+
+class Sight(Enum):
+    """What looking for a process showed; the value is the evidence, as a sentence about the process."""
+
+    OTHER_HOST = "is on host {host}, which cannot be judged from here"
+    OTHER_BOOT = "is of another boot of host {host}, or of another machine of that name"
+    OTHER_NAMESPACE = "is in another pid namespace of this host, which cannot be judged from here"
+    HIDDEN = "on this host exists, but this user may not look at it"
+    ALIVE = "on this host is alive"
+    GONE = "on this host is gone"
+    REUSED = "on this host is gone; its number belongs to a process that started at another time"
+    ZOMBIE = "on this host has ended (a zombie that its parent has not yet reaped)"
+
+
+_PROOF = frozenset({Sight.GONE, Sight.REUSED, Sight.ZOMBIE})
+_ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPACE})
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    start_time: int
+    ended: bool
+
+
+def this_process() -> Identity:
+    """The identity of the calling process. Not kept: a fork changes it."""
+    pid = os.getpid()
+    found = _in_proc("self") if _LINUX else _by_psutil(pid)
+    return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, found.start_time)
+
+
+def identity_of(pid: int) -> Identity:
+    """The identity of another living process of this host and pid namespace.
+
+    Raises ProcessLookupError where there is none, PermissionError where it may not be looked at.
+    """
+    found = _find(pid)
+    if found is None or found.ended:
+        raise ProcessLookupError(f"no process {pid}")
+    return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, found.start_time)
+
+
+def look(owner: Named, me: Identity) -> Sight:
+    """What ``me`` can see of the process that ``owner`` names."""
+    if owner.host != me.host:
+        return Sight.OTHER_HOST
+    if owner.boot_id != me.boot_id:
+        return Sight.OTHER_BOOT
+    if owner.pid_ns != me.pid_ns:
+        return Sight.OTHER_NAMESPACE
+    try:
+        found = _find(owner.pid)
+    except PermissionError:
+        return Sight.HIDDEN
+    if found is None:
+        return Sight.GONE
+    if not _same_start(found.start_time, owner.start_time):
+        return Sight.REUSED
+    return Sight.ZOMBIE if found.ended else Sight.ALIVE
+
+
+def is_gone(owner: Named, me: Identity) -> bool:
+    """Whether the process is provably gone: same host, boot and pid namespace, and no process of that pid and
+    start time. A zombie is gone. False proves nothing."""
+    return look(owner, me) in _PROOF
+
+
+def is_here(owner: Named, me: Identity) -> bool:
+    """Whether ``me`` may judge the process: same host, boot and pid namespace."""
+    return (owner.host, owner.boot_id, owner.pid_ns) == (me.host, me.boot_id, me.pid_ns)
+
+
+def evidence(owner: Named, me: Identity) -> str:
+    """What was seen, for a person: ``process 4711 on this host is gone``. Harmless for a terminal."""
+    return f"process {owner.pid} {look(owner, me).value.format(host=clean(owner.host))}"
+
+
+def _pid_namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # no such thing on this system: all its processes share one space of numbers
+        return ""
+
+
+def _same_start(one: int, other: int) -> bool:
+    # Elsewhere than on Linux it is the difference of two rounded floats.
+    return one == other if _LINUX else abs(one - other) <= 1
+
+
+def _find(pid: int) -> _Found | None:
+    """The process of that number, None if there is none. PermissionError: there is one, but it is hidden."""
+    if pid <= 0:
+        return None
+    if not _LINUX:
+        return _by_psutil_or_none(pid)
+    if _proc_is_ours():
+        try:
+            return _in_proc(str(pid))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # none, or hidden by the mount option `hidepid`: the signal below tells
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    raise PermissionError(f"process {pid} is hidden")
+
+
+def _proc_is_ours() -> bool:
+    """Whether /proc shows the pid namespace of this process, and not the one that it was mounted in."""
+    try:
+        return str(Path("/proc/self").readlink()) == str(os.getpid())
+    except OSError:
+        return False
+
+
+def _in_proc(name: str) -> _Found:
+    # The command, in parentheses, may itself hold spaces and parentheses: count from the last one.
+    fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+    state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
+    # A leader that ended before its other threads shows as a zombie as well, and those still run.
+    return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1)
+
+
+def _by_psutil_or_none(pid: int) -> _Found | None:
+    import psutil
+
+    try:
+        return _by_psutil(pid)
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied:
+        raise PermissionError(f"process {pid} is hidden") from None
+
+
+def _by_psutil(pid: int) -> _Found:
+    import psutil
+
+    process = psutil.Process(pid)
+    ended = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    # psutil tells wall time, which moves when someone sets the clock; measured from process 1 it stays.
+    try:
+        origin = psutil.Process(1).create_time()
+    except psutil.NoSuchProcess:  # a jail without one
+        origin = 0.0
+    return _Found(round((process.create_time() - origin) * 100), ended)

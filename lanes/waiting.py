@@ -1,0 +1,83 @@
+"""Waiting for messages to end: one query for all who wait, after each change of the database."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+
+from lanes.changes import Changes
+from lanes_storage import reads
+from lanes_storage.interface import AsyncStore
+
+#: Between two looks at the database, so that a burst of commits costs one.
+REST_S = 0.002
+#: A look without any change, in case one was missed.
+LOOK_ANYWAY_S = 1.0
+#: Ids in one statement: every engine allows so many parameters.
+MOST_AT_ONCE = 900
+
+
+class Endings:
+    """Tells waiters that their message reached a terminal state, whichever process brought it there."""
+
+    def __init__(self, store: AsyncStore, changes: Changes) -> None:
+        self._store = store
+        self._changes = changes
+        self._waiting: defaultdict[int, set[asyncio.Future[None]]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    async def wait(self, message_id: int, timeout: float | None) -> bool:
+        """Wait until the message has ended, at most ``timeout`` seconds; whether it has."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[message_id].add(future)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._look(), name="lanes-endings")
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            waiting = self._waiting.get(message_id)
+            if waiting is not None:
+                waiting.discard(future)
+                if not waiting:
+                    del self._waiting[message_id]
+        return True
+
+    async def close(self) -> None:
+        """Stop looking and let everyone go who still waits."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for futures in self._waiting.values():
+            for future in futures:
+                future.cancel()
+
+    async def _look(self) -> None:
+        while self._waiting:
+            mark = self._changes.mark()
+            ids = tuple(self._waiting)
+            try:
+                ended = await self._ended(ids)
+            except Exception as error:
+                self._fail(error)
+                return
+            for message_id in ended:
+                for future in self._waiting.get(message_id, ()):
+                    if not future.done():
+                        future.set_result(None)
+            await asyncio.sleep(REST_S)
+            if self._waiting.keys() <= set(ids) - set(ended):
+                await self._changes.wait(LOOK_ANYWAY_S, mark)
+
+    async def _ended(self, ids: tuple[int, ...]) -> list[int]:
+        chunks = [ids[at : at + MOST_AT_ONCE] for at in range(0, len(ids), MOST_AT_ONCE)]
+        return [ended for chunk in chunks for ended in await self._store.read(reads.ended_among(chunk))]
+
+    def _fail(self, error: Exception) -> None:
+        """The database refused: whoever waits is told so."""
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
