@@ -7,10 +7,13 @@ for its version, which costs about nothing, and only while somebody waits.
 import asyncio
 import contextlib
 
+from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 
 #: How often the version is asked for while somebody waits.
 LOOK_EVERY_S = 0.02
+#: Between two looks at a database that can not be read.
+REFUSED_S = 0.5
 
 
 class Changes:
@@ -67,10 +70,18 @@ class Changes:
     async def _look(self) -> None:
         try:
             while self._waiters:
-                version = await self._store.version()
-                if version != self._seen:
-                    self._seen = version
-                    self.notify()
+                await self._look_once()
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             self._poll = None
+
+    async def _look_once(self) -> None:
+        try:
+            version = await self._store.version()
+        except StorageError:
+            self.notify()  # whoever waits reads next, and meets the error itself
+            await asyncio.sleep(REFUSED_S)
+            return
+        if version != self._seen:
+            self._seen = version
+            self.notify()

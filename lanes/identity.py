@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lanes.text import clean
 from lanes_storage.moment import boot_id
@@ -65,8 +65,7 @@ _PROOF = frozenset({Sight.GONE, Sight.REUSED, Sight.ZOMBIE})
 _ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPACE})
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     start_time: int
     ended: bool
 

@@ -19,6 +19,8 @@ def names(words: Iterable[StrEnum]) -> str:
 
 NEXT_EPOCH = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value"
 
+TOUCH = "UPDATE counters SET value = value WHERE name = 'epoch'"
+
 # ---------------------------------------------------------------------------------------------- lanes
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
@@ -224,9 +226,14 @@ DRAIN_OWNER = """
 UPDATE owners SET drain_by = :by, drain_at = :now, drain_until = :until WHERE id = :owner AND ended_at IS NULL
 """
 
-END_OWNER = "UPDATE owners SET ended_at = :now, ended_cause = :cause WHERE id = :owner AND ended_at IS NULL"
+END_OWNER = """
+UPDATE owners SET ended_at = :now, ended_cause = :cause
+WHERE id = :owner AND ended_at IS NULL AND heartbeats = coalesce(:heartbeats, heartbeats)
+"""
 
 # ------------------------------------------------------------------------------------------ cooldowns
+
+COOLING = "SELECT provider, cause, since, until, tries FROM cooldowns WHERE until > :now ORDER BY provider"
 
 FIND_COOLDOWN = "SELECT since, until, tries FROM cooldowns WHERE provider = :provider"
 

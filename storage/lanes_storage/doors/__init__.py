@@ -6,10 +6,10 @@ A door that finds its guard lost changes nothing and says so in its value; it ne
 from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
 from lanes_storage.doors.claims import candidates, claim, postpone, suspects_running
 from lanes_storage.doors.control import ack, drop, pause, resume, retry
-from lanes_storage.doors.cooldowns import cool, warm
+from lanes_storage.doors.cooldowns import cool, cooling, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
-from lanes_storage.doors.owners import drain, end_owner, heartbeat, register
+from lanes_storage.doors.owners import drain, end_owner, heartbeat, register, touch
 from lanes_storage.doors.releases import (
     Evidence,
     abort,
@@ -35,6 +35,7 @@ __all__ = [
     "claim",
     "complete",
     "cool",
+    "cooling",
     "cut_waiting",
     "drain",
     "drop",
@@ -54,5 +55,6 @@ __all__ = [
     "resume",
     "retry",
     "suspects_running",
+    "touch",
     "warm",
 ]

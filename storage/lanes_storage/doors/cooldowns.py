@@ -30,6 +30,11 @@ def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: No
     return Cooldown(provider, cause, now.wall, until, tries)
 
 
+def cooling(tx: Transaction, now: Now) -> list[Cooldown]:
+    """The providers that are cooling now."""
+    return [Cooldown(*row) for row in tx.rows(sql.COOLING, {"now": now.wall})]
+
+
 def warm(tx: Transaction, provider: str) -> None:
     """Forget a cooldown and its doubling: the provider answered."""
     tx.run(sql.END_COOLDOWN, {"provider": provider})

@@ -45,16 +45,24 @@ def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int | None) 
     return landed
 
 
-def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str) -> int:
-    """Close an owner that stopped or is provably gone, and what waits bound to it.
+def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, heartbeats: int | None = None) -> bool:
+    """Close an owner that stopped, is provably gone or fell silent, and end what waits bound to it.
 
-    Its runs are released by the releases, before. Returns how many waiting messages ended with it.
+    Its runs are released before, by the releases. ``heartbeats``: only if it has not beaten since that count
+    was read. An owner that was merely silent finds out at its next heartbeat and registers anew.
+    False: it had ended before, or has beaten since.
     """
+    if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause, "heartbeats": heartbeats}) != 1:
+        return False
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
-        failure = Failure(BoundTo(bound_to).gone, f"its process (owner {owner}) {cause}")
+        failure = Failure(BoundTo(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")
         ended += end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=by)
-    if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause}) == 1:
-        detail = {"owner": owner, "ended_messages": ended}
-        record(tx, EventType.OWNER_ENDED, now, actor=by, cause=None, detail=detail | {"cause": cause})
-    return ended
+    detail = {"owner": owner, "cause": cause, "ended_messages": ended}
+    record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)
+    return True
+
+
+def touch(tx: Transaction) -> None:
+    """Write something that changes nothing: the proof that the database takes a write."""
+    tx.run(sql.TOUCH, {})

@@ -95,8 +95,8 @@ def _release(
     evidence: Evidence | None = None,
 ) -> Release:
     rows = tx.rows(sql.STANDING_RUN, {"run": ticket.run_id, "epoch": ticket.epoch})
-    if not rows:
-        return _refuse(tx, ticket, edge, answer, now, by)
+    if not rows:  # a judge that came second is no late write of the run
+        return Release(landed=False) if forced else _refuse(tx, ticket, edge, answer, now, by)
     standing = Standing(*rows[0])
     if evidence is not None and not _still_so(evidence, standing):
         return Release(landed=False)

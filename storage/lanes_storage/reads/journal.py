@@ -2,6 +2,7 @@
 
 import json
 
+from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
 from lanes_storage.reads.shapes import many
 from lanes_storage.records import Cooldown, Event
@@ -11,7 +12,6 @@ SELECT e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_
 FROM events e LEFT JOIN lanes l ON l.id = e.lane_id
 WHERE e.id > :after
 """
-COOLDOWNS = "SELECT provider, cause, since, until, tries FROM cooldowns WHERE until > :now ORDER BY provider"
 
 
 def events(
@@ -48,4 +48,4 @@ def to_event(row: Row) -> Event:
 
 def cooldowns(now_wall: int) -> Query[list[Cooldown]]:
     """The providers that are cooling at ``now_wall``."""
-    return Query(COOLDOWNS, {"now": now_wall}, lambda rows: [Cooldown(*row) for row in rows])
+    return Query(sql.COOLING, {"now": now_wall}, lambda rows: [Cooldown(*row) for row in rows])

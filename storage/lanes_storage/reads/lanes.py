@@ -5,6 +5,7 @@ what is held, what ended badly, and the rest. Each walk stops at the limit, so t
 same for a thousand lanes and for a million.
 """
 
+from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_COLUMNS, RUN_COLUMNS, many, one, to_lane
@@ -56,19 +57,24 @@ def lanes(chosen: LaneFilter, *, limit: int | None = None, offset: int = 0) -> Q
         f" LEFT JOIN runs r ON r.id = l.run_id WHERE {condition} {where} ORDER BY 2 LIMIT :page)"
         for place, (condition, order) in enumerate(WALKS)
     )
-    sql = f"""
+    statement = f"""
     WITH chosen AS (SELECT walk, place, lane_id FROM ({walks}) ORDER BY walk, place LIMIT :limit OFFSET :offset)
     {SELECT} FROM chosen c JOIN lanes l ON l.id = c.lane_id {JOINS} ORDER BY c.walk, c.place
     """
     params |= {"page": page, "limit": -1 if limit is None else limit, "offset": offset}
-    return Query(sql, params, many(to_lane))
+    return Query(statement, params, many(to_lane))
+
+
+def claimable(owner: int, now_wall: int) -> Query[bool]:
+    """Whether there is any head that nothing in the database keeps from being claimed by ``owner``."""
+    return Query(sql.CANDIDATES, {"after": 0, "owner": owner, "now": now_wall, "limit": 1}, bool)
 
 
 def lanes_total(chosen: LaneFilter) -> Query[int]:
     """How many lanes a filter chooses."""
     where, params = _conditions(chosen)
-    sql = f"SELECT count(*) FROM lanes l LEFT JOIN runs r ON r.id = l.run_id WHERE 1 = 1 {where}"
-    return Query(sql, params, lambda rows: int(rows[0][0]))
+    statement = f"SELECT count(*) FROM lanes l LEFT JOIN runs r ON r.id = l.run_id WHERE 1 = 1 {where}"
+    return Query(statement, params, lambda rows: int(rows[0][0]))
 
 
 def counts(now_wall: int) -> Query[Counts]:

@@ -113,6 +113,7 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> bool:
         """Run the batch in one transaction. False: a step raised, nothing was committed."""
         running: _Job | None = None
+        changes = self._connection.total_changes
         try:
             with SqliteTransaction(self._connection) as tx:
                 for running in batch:
@@ -125,7 +126,8 @@ class Writer:
             return running is None
         for job in batch:
             job.error = None
-        self._committed()
+        if self._connection.total_changes != changes:  # looking alone wakes nobody
+            self._committed()
         return True
 
     def _wake(self, batch: list[_Job]) -> None:

@@ -1,0 +1,94 @@
+"""lanes: one agent run at a time per conversation, owned, clocked, fenced, visible, and always releasable.
+
+    async with lanes.connect("sqlite:///lanes.db") as desk:
+        async with lanes.Gateway(desk, runner):
+            message = await desk.send("agent:main:telegram:42", "hello")
+
+Everything below is imported when it is first used, so that a command such as ``lanes abort`` starts fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lanes.abort import AbortResult, Outcome
+    from lanes.desk import Desk, connect
+    from lanes.errors import (
+        ConfigError,
+        Draining,
+        IdempotencyConflict,
+        InvalidKey,
+        LaneBusy,
+        LanesError,
+        NotAllowed,
+        NotFound,
+        QueueFull,
+        Refused,
+        RunFailed,
+        RunParked,
+    )
+    from lanes.gateway import Gateway
+    from lanes.runners.base import Delta, Reply, RunContext, Runner, Turn
+    from lanes_storage.errors import StorageError
+
+#: Where each public name lives.
+_HOMES = {
+    "lanes.abort": ("AbortResult", "Outcome"),
+    "lanes.desk": ("Desk", "connect"),
+    "lanes.errors": (
+        "ConfigError",
+        "Draining",
+        "IdempotencyConflict",
+        "InvalidKey",
+        "LaneBusy",
+        "LanesError",
+        "NotAllowed",
+        "NotFound",
+        "QueueFull",
+        "Refused",
+        "RunFailed",
+        "RunParked",
+    ),
+    "lanes.gateway": ("Gateway",),
+    "lanes.runners.base": ("Delta", "Reply", "RunContext", "Runner", "Turn"),
+    "lanes_storage.errors": ("StorageError",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [
+    "AbortResult",
+    "ConfigError",
+    "Delta",
+    "Desk",
+    "Draining",
+    "Gateway",
+    "IdempotencyConflict",
+    "InvalidKey",
+    "LaneBusy",
+    "LanesError",
+    "NotAllowed",
+    "NotFound",
+    "Outcome",
+    "QueueFull",
+    "Refused",
+    "Reply",
+    "RunContext",
+    "RunFailed",
+    "RunParked",
+    "Runner",
+    "StorageError",
+    "Turn",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lanes' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,165 @@
+"""The dispatcher: claims what is claimable, the head that has waited longest first.
+
+What the database alone decides (released, not paused, not parked, not bound elsewhere) is in the statement of
+the candidates; what this gateway decides (has the runner, a slot is free, a provider is available, few enough
+suspects) is decided here, in the same transaction as the claim.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from lanes.engine.live import ActiveRun, LiveSet
+from lanes.runners.base import RunnerSpec
+from lanes_storage import doors, reads
+from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
+from lanes_storage.moment import Clock, Now
+from lanes_storage.records import Head, Terms
+
+log = logging.getLogger("lanes.dispatcher")
+
+#: The longest time that a claimable lane waits for somebody to look.
+TICK_S = 0.1
+#: Heads looked at and claims made in one transaction, so that others get the write lock in between.
+PAGE = 64
+#: Between two attempts while the database refuses.
+REFUSED_S = 0.5
+
+
+class Policies(Protocol):
+    """What the configuration decides per lane."""
+
+    def runner_of(self, key: str) -> str | None:
+        """The name of the runner of a lane; None: the default one."""
+        ...
+
+    def terms(self, key: str, spec: RunnerSpec) -> Terms:
+        """The limits and policies that a run of this lane by that runner is claimed under."""
+        ...
+
+
+class Dispatcher:
+    """The claiming loop of one gateway. Belongs to the event loop."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        clock: Clock,
+        owner: Callable[[], int],
+        specs: Mapping[str, RunnerSpec],
+        policies: Policies,
+        live: LiveSet,
+        start: Callable[[ActiveRun], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._specs = specs
+        self._policies = policies
+        self._live = live
+        self._start = start
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self.open = True  # False while draining: nothing is claimed
+        self.ticked_at = clock().mono
+
+    def wake(self) -> None:
+        """Look at once. From the event loop."""
+        self._wake.set()
+
+    def wake_threadsafe(self) -> None:
+        """Look at once. From any thread."""
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        """Claim until cancelled. A database that refuses is waited for."""
+        while True:
+            try:
+                while self.open and await self.run_once():
+                    pass
+            except StoreClosed:
+                return
+            except StorageError as error:
+                log.warning("nothing can be claimed at the moment: %s", error)
+                await asyncio.sleep(REFUSED_S)
+            self.ticked_at = self._clock().mono
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def run_once(self) -> int:
+        """Claim one page of what is claimable now, and start it; returns how many runs that were."""
+        now = self._clock()
+        if not await self._store.read(reads.claimable(self._owner(), now.wall)):
+            return 0  # found without the write lock
+        runs = await self._store.write(self._claim_page)
+        for run in runs:
+            self._start(run)
+        return len(runs)
+
+    def _claim_page(self, tx: Transaction) -> list[ActiveRun]:
+        """Walk the candidates until a page is claimed, no slot is left, or there are no more."""
+        now, runs, after = self._clock(), list[ActiveRun](), 0
+        slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
+        room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
+        while any(left > 0 for left in slots.values()) and len(runs) < PAGE:
+            heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE)
+            for head in heads:
+                run = self._claim(tx, head, room, now)
+                if run is not None:
+                    runs.append(run)
+            if len(heads) < PAGE:
+                break
+            after = heads[-1].message_id
+        return runs
+
+    def _claim(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> ActiveRun | None:
+        spec = self._spec_of(head)
+        if spec is None or room.slots[spec.name] <= 0:
+            return None
+        suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
+        if suspect and room.suspects >= MAX_SUSPECTS:
+            return None
+        terms = self._policies.terms(head.key, spec)
+        until = room.cooling_until(spec)
+        if until is not None:
+            doors.postpone(tx, head, until, terms.max_park_ms, now)
+            return None
+        owner = self._owner()
+        claimed = doors.claim(tx, head, owner, spec.name, spec.kind, terms, now)
+        if claimed is None:
+            return None
+        room.slots[spec.name] -= 1
+        room.suspects += suspect
+        run = ActiveRun(claimed, spec, owner, self._store, self._clock, self._loop)
+        self._live.join(run)
+        tx.on_rollback(lambda: self._live.leave(run))
+        return run
+
+    def _spec_of(self, head: Head) -> RunnerSpec | None:
+        """The runner of a message: the one it names, else the one of its lane. None: this gateway lacks it."""
+        if head.runner is not None:
+            return self._specs.get(head.runner)
+        name = self._policies.runner_of(head.key)
+        return self._specs.get(name) if name is not None else next(iter(self._specs.values()), None)
+
+
+class _Room:
+    """What is left to claim with, while one page is claimed."""
+
+    def __init__(self, slots: dict[str, int], cooling: dict[str, int], suspects: int) -> None:
+        self.slots = slots
+        self.suspects = suspects
+        self._cooling = cooling
+
+    def cooling_until(self, spec: RunnerSpec) -> int | None:
+        """When the first provider of a runner is available again; None: one is now."""
+        untils = [self._cooling.get(provider) for provider in spec.providers]
+        waits = [until for until in untils if until is not None]
+        return min(waits) if waits and len(waits) == len(untils) else None

@@ -1,0 +1,178 @@
+"""One run from its claim to its release. The release belongs to the engine, never to the runner.
+
+Whatever the runner does (return, raise, hang, swallow its cancellation), exactly one release is attempted here,
+guarded by the run's id and epoch. When the lane is taken away in the meantime, the run is left behind: what it
+still brings is offered to the store once more, which refuses and counts it.
+"""
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+from lanes.engine.live import ActiveRun, LiveSet, StopKind
+from lanes.engine.streams import Streams
+from lanes.errors import RunError, RunParked
+from lanes.runners.base import Reply
+from lanes_storage import doors
+from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Step
+from lanes_storage.law import Cause, MessageState
+from lanes_storage.moment import Clock
+from lanes_storage.records import Answer, Failure, Release
+
+log = logging.getLogger("lanes.run")
+
+#: Between two attempts to write a release while the database refuses.
+RETRY_FIRST_S = 0.05
+RETRY_LONGEST_S = 2.0
+
+
+class Execution:
+    """Runs what was claimed. Belongs to the event loop."""
+
+    def __init__(self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, by: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._streams = streams
+        self._by = by
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._released = asyncio.Event()
+
+    def start(self, run: ActiveRun) -> None:
+        """Begin a claimed run."""
+        run.stream = self._streams.of(run.message.id)
+        task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def idle(self) -> None:
+        """Return once no run holds a lane any more."""
+        while len(self._live):
+            self._released.clear()
+            await self._released.wait()
+
+    async def close(self) -> None:
+        """Leave behind whatever has not ended: its process is about to end, too."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _execute(self, run: ActiveRun) -> None:
+        body = asyncio.create_task(_body(run), name=f"lanes-runner-{run.id}")
+        run.attach(body)
+        taken = asyncio.create_task(run.let_go())
+        try:
+            await asyncio.wait({body, taken}, return_when=asyncio.FIRST_COMPLETED)
+            if not body.done():
+                self._free(run, ended=False)
+                await asyncio.wait({body})
+            await self._release(run, body)
+        finally:
+            taken.cancel()
+            if not body.done():
+                body.cancel()
+
+    async def _release(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+        """Write how the run ended, however often the database refuses, until it is known."""
+        if run.lost and body.cancelled():
+            self._free(run, ended=False)
+            return
+        release = await self._write(run, self._ending(run, body))
+        if release is None:
+            return
+        if not release.landed:
+            log.warning("run %d of lane %s had lost its lane: its late write was refused", run.id, ascii(run.key))
+        self._free(run, ended=release.landed and release.message_state is not MessageState.QUEUED)
+
+    async def _write(self, run: ActiveRun, step: Step[Release]) -> Release | None:
+        """Write a release until its outcome is known. None: the store was closed under it."""
+        pause = RETRY_FIRST_S
+        while True:
+            try:
+                return await self._store.write(step)
+            except StoreClosed:
+                return None
+            except StorageError as error:
+                log.warning("run %d of lane %s: its end could not be stored yet: %s", run.id, ascii(run.key), error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_LONGEST_S)
+            except Exception as error:  # what it brought can not be stored: the lane must not wait for that
+                log.exception("run %d of lane %s: its end can not be stored", run.id, ascii(run.key))
+                step = self._unstorable(run, error)
+
+    def _unstorable(self, run: ActiveRun, error: Exception) -> Step[Release]:
+        failure = Failure(Cause.RUNNER_FAILED, f"its end can not be stored: {type(error).__name__}")
+        clock, ticket, by = self._clock, run.ticket, self._by
+        return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
+
+    def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Step[Release]:
+        """The release that the way in which the body ended calls for."""
+        clock, ticket, by = self._clock, run.ticket, self._by
+        if body.cancelled():
+            return self._stopped(run)
+        error = body.exception()
+        answer = None if error is not None else to_answer(body.result())
+        if answer is not None:
+            return lambda tx: doors.complete(tx, ticket, answer, clock(), by=by)
+        if isinstance(error, RunParked):
+            until, refused = error.until, error.failure
+            return lambda tx: doors.park(tx, ticket, until, refused, clock(), by=by)
+        if error is None:
+            kind = type(body.result()).__name__
+            failure = Failure(Cause.RUNNER_FAILED, f"the runner returned {kind}, neither a str nor a Reply")
+        elif isinstance(error, RunError):
+            failure = error.failure
+        else:
+            log.warning("run %d of lane %s: its runner raised", run.id, ascii(run.key), exc_info=error)
+            failure = Failure(Cause.RUNNER_FAILED, _storable(f"{type(error).__name__}: {error}"[:2000]))
+        return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
+
+    def _stopped(self, run: ActiveRun) -> Step[Release]:
+        """The release of a run whose body was cancelled."""
+        clock, ticket, by, stop = self._clock, run.ticket, self._by, run.stop
+        if stop is None:
+            failure = Failure(Cause.RUNNER_FAILED, "the runner cancelled itself")
+            return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
+        failure = Failure(stop.cause, stop.message)
+        match stop.kind:
+            case StopKind.ABORT:
+                return lambda tx: doors.abort(tx, ticket, clock(), by=by, forced=False)
+            case StopKind.EXPIRE:
+                return lambda tx: doors.expire(tx, ticket, failure, clock(), by=by, forced=False)
+            case StopKind.DRAIN:
+                return lambda tx: doors.interrupt(tx, ticket, failure, clock(), by=by)
+
+    def _free(self, run: ActiveRun, *, ended: bool) -> None:
+        self._live.leave(run)
+        self._released.set()
+        if ended:
+            self._streams.end(run.message.id)
+        else:
+            self._streams.release(run.message.id)
+
+
+async def _body(run: ActiveRun) -> str | Reply:
+    """The runner. Its own task, so that its cancellation is never mistaken for the engine's."""
+    return await run.spec.run(run)
+
+
+def to_answer(result: Any) -> Answer | None:
+    """What a runner returned, as it is stored; None for what is no reply."""
+    if isinstance(result, str):
+        return Answer(_storable(result))
+    if not isinstance(result, Reply):
+        return None
+    detail = {
+        "finish_reason": result.finish_reason,
+        "message": result.message,
+        "usage": result.usage,
+        "model": result.model,
+    }
+    return Answer(_storable(result.text), json.dumps(detail), tuple(result.attempts))
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates, which no encoding has, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,247 @@
+"""The runs that this process holds: what its heartbeats name and its watchdog judges.
+
+A run joins in the writer thread before its claim commits, so that no heartbeat can ever leave it out, and it
+leaves only when its lane is known to be released.
+"""
+
+import asyncio
+import json
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lanes.engine.streams import ReplyStream
+from lanes.runners.base import Delta, RunnerSpec, Turn
+from lanes_storage import reads
+from lanes_storage.interface import AsyncStore
+from lanes_storage.law import Cause
+from lanes_storage.moment import Clock, Now
+from lanes_storage.records import Beat, Claimed, Message
+
+
+class StopKind(StrEnum):
+    """Why a run was told to stop."""
+
+    ABORT = "abort"
+    EXPIRE = "expire"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The order to stop: why, with which grace, and since when (boot clock, milliseconds)."""
+
+    kind: StopKind
+    cause: Cause
+    message: str
+    grace_ms: int
+    since_boot: int
+
+
+class ActiveRun:
+    """One live run. Its runner sees it as ``RunContext``; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        spec: RunnerSpec,
+        owner_id: int,
+        store: AsyncStore,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.claimed = claimed
+        self.owner_id = owner_id
+        self.spec = spec
+        self.ticket = claimed.ticket
+        self.terms = claimed.terms
+        self.stop: Stop | None = None
+        self.lost = False  # the lane is no longer ours; what the runner still brings is late
+        self.stream: ReplyStream | None = None  # set on the event loop before the runner starts
+        self._store = store
+        self._clock = clock
+        self._loop = loop
+        self._lock = threading.Lock()
+        now = clock()
+        self.claimed_boot = now.boot
+        self._progress = "claimed"
+        self._progress_boot = now.boot
+        self._progress_at = now.wall
+        self._busy_until_boot: int | None = None
+        self._body: asyncio.Task[Any] | None = None
+        self._let_go = asyncio.Event()
+
+    # ------------------------------------------------------------------------ what the runner sees
+
+    @property
+    def key(self) -> str:
+        return self.claimed.message.key
+
+    @property
+    def id(self) -> int:
+        return self.ticket.run_id
+
+    @property
+    def epoch(self) -> int:
+        return self.ticket.epoch
+
+    @property
+    def message(self) -> Message:
+        return self.claimed.message
+
+    @property
+    def request(self) -> dict[str, Any] | None:
+        stored = self.claimed.message.request
+        return None if stored is None else json.loads(stored)
+
+    @property
+    def text(self) -> str:
+        if self.claimed.message.text is not None:
+            return self.claimed.message.text
+        return last_user_text(self.request or {})
+
+    async def history(self, turns: int) -> list[Turn]:
+        if turns <= 0:
+            return []
+        exchanges = await self._store.read(reads.history(self.message.lane_id, self.message.id, turns))
+        return [Turn(text, reply) for text, reply in exchanges]
+
+    def progress(self, what: str) -> None:
+        now = self._clock()
+        with self._lock:
+            self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
+
+    def busy(self, seconds: float, what: str = "busy") -> None:
+        now = self._clock()
+        with self._lock:
+            self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
+            self._busy_until_boot = now.boot + round(seconds * 1000)
+
+    def emit(self, delta: Delta | str) -> None:
+        self.progress("content")
+        piece = Delta(delta) if isinstance(delta, str) else delta
+        if self.stream is None or self.lost:
+            return
+        if _in_loop(self._loop):
+            self.stream.put(piece)
+        else:
+            self._loop.call_soon_threadsafe(self.stream.put, piece)
+
+    @property
+    def reached_caller(self) -> bool:
+        return self.stream is not None and self.stream.reached_caller
+
+    def discard(self) -> None:
+        if self.stream is not None:
+            self.stream.discard()
+
+    # ------------------------------------------------------------------------- what the engine sees
+
+    def beat(self) -> Beat:
+        """This run as a heartbeat names it."""
+        with self._lock:
+            return Beat(self.ticket, self._progress, self._progress_boot, self._progress_at, self._busy_until_boot)
+
+    def order_stop(self, stop: Stop) -> bool:
+        """Tell the run to stop, from any thread. Only the first order counts, except that an abort outranks."""
+        with self._lock:
+            if self.stop is not None and not (stop.kind is StopKind.ABORT and self.stop.kind is not StopKind.ABORT):
+                return False
+            self.stop = stop
+        self._loop.call_soon_threadsafe(self._cancel)
+        return True
+
+    def hurry(self, grace_ms: int) -> None:
+        """Shorten the grace of the order to stop."""
+        with self._lock:
+            if self.stop is not None and grace_ms < self.stop.grace_ms:
+                stop = self.stop
+                self.stop = Stop(stop.kind, stop.cause, stop.message, grace_ms, stop.since_boot)
+
+    def lose(self) -> None:
+        """The lane is no longer this run's, from any thread: stop it, and do not wait for it."""
+        self.lost = True
+        self._loop.call_soon_threadsafe(self._lose)
+
+    def attach(self, body: "asyncio.Task[Any]") -> None:
+        """The task that does the work. An order to stop that came before is passed on."""
+        self._body = body
+        if self.stop is not None or self.lost:
+            body.cancel()
+
+    async def let_go(self) -> None:
+        """Return once the lane is no longer this run's."""
+        await self._let_go.wait()
+
+    def _cancel(self) -> None:
+        if self._body is not None and not self._body.done():
+            self._body.cancel()
+
+    def _lose(self) -> None:
+        self._let_go.set()
+        self._cancel()
+
+
+class LiveSet:
+    """All live runs of this process, by run id. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, ActiveRun] = {}
+        self._lock = threading.Lock()
+
+    def join(self, run: ActiveRun) -> None:
+        """A run whose claim is about to commit."""
+        with self._lock:
+            self._runs[run.id] = run
+
+    def leave(self, run: ActiveRun) -> None:
+        """A run whose lane is released, or whose claim did not commit."""
+        with self._lock:
+            if self._runs.get(run.id) is run:
+                del self._runs[run.id]
+
+    def get(self, run_id: int) -> ActiveRun | None:
+        """One live run, or None."""
+        with self._lock:
+            return self._runs.get(run_id)
+
+    def all(self) -> list[ActiveRun]:
+        """Every live run."""
+        with self._lock:
+            return list(self._runs.values())
+
+    def beats(self) -> list[Beat]:
+        """What a heartbeat names."""
+        return [run.beat() for run in self.all()]
+
+    def of_runner(self, name: str) -> int:
+        """How many run slots of a runner are taken."""
+        return sum(run.spec.name == name for run in self.all())
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+
+def last_user_text(request: dict[str, Any]) -> str:
+    """The text of the last user message of a chat request; empty where there is none."""
+    for message in reversed(request.get("messages") or []):
+        if isinstance(message, dict) and message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, str):
+                return content
+            parts = content if isinstance(content, list) else []
+            return "".join(p.get("text", "") for p in parts if isinstance(p, dict) and p.get("type") == "text")
+    return ""
+
+
+def deadline_over(claimed_boot: int, limit_ms: int | None, now: Now) -> bool:
+    """Whether a limit counted from the claim has passed."""
+    return limit_ms is not None and now.boot - claimed_boot >= limit_ms
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -1,0 +1,69 @@
+"""One pass of the reconciler: read, decide, act. Works in any process, with or without a gateway in it."""
+
+from collections.abc import Callable
+
+from lanes.engine.reconciler import ACTING, Finding, act, decide
+from lanes.engine.sightings import Sightings
+from lanes.identity import this_process
+from lanes_storage import reads
+from lanes_storage.errors import StorageError
+from lanes_storage.interface import Reader, Step, Transaction
+from lanes_storage.moment import Clock
+
+#: Findings that are acted on in one transaction, so that others get the write lock in between.
+PAGE = 256
+
+
+class Observer:
+    """Watches every owner of a database. Belongs to one thread."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        write: Callable[[Step[list[bool]]], list[bool]],
+        clock: Clock,
+        *,
+        by: str,
+        interval_ms: int,
+    ) -> None:
+        self._reader = reader
+        self._write = write
+        self._clock = clock
+        self._by = by
+        self._seen = Sightings(interval_ms)
+
+    def look(self) -> list[Finding]:
+        """Read the database and decide, changing nothing. Raises StorageError."""
+        now = self._clock()
+        try:
+            # runs first: an owner that is read later than its run can only look more alive
+            runs = self._reader.read(reads.open_runs())
+            owners = self._reader.read(reads.owners())
+        except StorageError:
+            self._seen.forget()
+            raise
+        self._seen.look(owners, runs, now)
+        return decide(owners, runs, self._seen, now, this_process())
+
+    def act(self, findings: list[Finding]) -> list[tuple[Finding, bool]]:
+        """Carry out what is to be done; each finding with whether it landed. Raises StorageError."""
+        due = [finding for finding in findings if finding.decision in ACTING]
+        done: list[bool] = []
+        for at in range(0, len(due), PAGE):
+            try:
+                done += self._write(self._step(due[at : at + PAGE]))
+            except StorageError:
+                self._seen.forget()  # what could not be committed is not to be judged by old sightings
+                raise
+        return list(zip(due, done, strict=True))
+
+    def run_once(self) -> list[tuple[Finding, bool]]:
+        """One whole pass."""
+        return self.act(self.look())
+
+    def _step(self, page: list[Finding]) -> Step[list[bool]]:
+        return lambda tx: [self._landed(tx, finding) for finding in page]
+
+    def _landed(self, tx: Transaction, finding: Finding) -> bool:
+        release = act(tx, finding, self._clock(), by=self._by)
+        return release is None or release.landed

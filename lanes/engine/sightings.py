@@ -1,0 +1,62 @@
+"""What one observer saw, and when by its own monotonic clock.
+
+Silence is measured from sight to sight, never from times that others wrote. Time in which the observer did not
+look (suspended, late, or the database could not be read or written) is no silence: everything counts from anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lanes_storage.moment import Now
+from lanes_storage.records import Owner, Run
+
+
+@dataclass(slots=True)
+class Sightings:
+    """The memory of an observer that means to look every ``interval_ms``."""
+
+    interval_ms: int
+    _heartbeats: dict[int, tuple[int, Now]] = field(default_factory=dict)
+    _runs: dict[int, Now] = field(default_factory=dict)
+    _progress: dict[int, tuple[int, Now]] = field(default_factory=dict)
+    _aborts: dict[int, Now] = field(default_factory=dict)
+    _last_look: Now | None = None
+
+    def look(self, owners: Iterable[Owner], runs: Iterable[Run], now: Now) -> None:
+        """Take in what was just read. After a gap in looking, everything is seen for the first time."""
+        if self._last_look is not None and now.mono - self._last_look.mono > 2 * self.interval_ms + 1_000:
+            self.forget()
+        self._last_look = now
+        owners, runs = list(owners), list(runs)
+        self._heartbeats = {o.id: _kept(self._heartbeats.get(o.id), o.heartbeats, now) for o in owners}
+        self._runs = {r.id: self._runs.get(r.id, now) for r in runs}
+        self._progress = {
+            r.id: _kept(self._progress.get(r.id), max(r.progress_boot, r.busy_until_boot or 0), now) for r in runs
+        }
+        self._aborts = {r.id: self._aborts.get(r.id, now) for r in runs if r.abort_at is not None}
+
+    def forget(self) -> None:
+        """Begin anew: what was not watched proves nothing."""
+        self._heartbeats, self._runs, self._progress, self._aborts = {}, {}, {}, {}
+
+    def silence_of(self, owner: Owner, now: Now) -> int:
+        """For how many milliseconds this observer has seen no new heartbeat of an owner."""
+        _, first = self._heartbeats.get(owner.id, (0, now))
+        return now.mono - first.mono
+
+    def first_of(self, run: Run, now: Now) -> Now:
+        """When this observer first saw a run."""
+        return self._runs.get(run.id, now)
+
+    def progress_of(self, run: Run, now: Now) -> Now:
+        """When this observer first saw the present progress of a run."""
+        return self._progress.get(run.id, (0, now))[1]
+
+    def abort_of(self, run: Run, now: Now) -> Now:
+        """When this observer first saw that a run's abort was requested."""
+        return self._aborts.get(run.id, now)
+
+
+def _kept(before: tuple[int, Now] | None, value: int, now: Now) -> tuple[int, Now]:
+    """The sighting before, while what is seen is the same; else a new one."""
+    return before if before is not None and before[0] == value else (value, now)
