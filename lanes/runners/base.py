@@ -1,6 +1,6 @@
 """What a runner is, what it is given and what it gives back."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -103,9 +103,14 @@ class RunContext(Protocol):
         ...
 
 
-Runner = Callable[[RunContext], Awaitable[str | Reply]]
-"""Does the work of one run. Raises ``RunFailed`` or ``RunParked`` to say how it ends otherwise; any other
-exception ends it with cause ``runner_failed``. Cancellation is not to be swallowed."""
+class Runner(Protocol):
+    """Does the work of one run: any ``async def runner(run) -> str | Reply``.
+
+    Raises ``RunFailed`` or ``RunParked`` to say how it ends otherwise; any other exception ends it with cause
+    ``runner_failed``. Cancellation is not to be swallowed: a run that does is released without it.
+    """
+
+    def __call__(self, run: RunContext, /) -> Awaitable[str | Reply]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,94 @@
+"""What is shipped is ours alone, typed and whole; what is pinned names no place to get it from."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import lanes
+from tests.house.modules import ROOT
+
+REQUIREMENTS = ROOT / "requirements" / "dev.txt"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True, timeout=120)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_owns_only_our_packages(wheel: zipfile.ZipFile) -> None:
+    top = {name.split("/")[0] for name in wheel.namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"lanes", "lanes_storage", "lanes_tui"}
+
+
+def test_the_wheel_is_whole(wheel: zipfile.ZipFile) -> None:
+    shipped = set(wheel.namelist())
+    for package, folder in {"lanes": ".", "lanes_storage": "storage", "lanes_tui": "tui"}.items():
+        ours = {
+            str(path.relative_to(ROOT / folder))
+            for path in (ROOT / folder / package).rglob("*")
+            if path.is_file() and path.suffix in {".py", ".typed", ".tcss"}
+        }
+        assert f"{package}/py.typed" in ours
+        assert ours <= shipped
+
+
+def test_every_public_name_is_there() -> None:
+    assert lanes.__all__ == sorted(lanes.__all__)
+    for name in lanes.__all__:
+        assert getattr(lanes, name).__doc__, f"lanes.{name} says nothing about itself"
+    homes = {name for names in lanes._HOMES.values() for name in names}
+    assert homes == set(lanes.__all__)
+    for home in lanes._HOMES:
+        import_module(home)
+
+
+def test_the_version_is_told_once() -> None:
+    told = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert told is not None
+    assert told[1] == lanes.__version__
+    assert f"## {lanes.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_requirements_are_pinned_with_hashes_and_name_no_place() -> None:
+    text = REQUIREMENTS.read_text()
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert "--find-links" not in text
+    entries = re.split(r"\n(?=\S)", text.strip())
+    assert len(entries) > 30
+    for entry in entries:
+        assert "==" in entry.splitlines()[0]
+        assert "--hash=sha256:" in entry
+
+
+def test_every_file_is_small_enough_to_be_one_thing() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for folder in ("lanes", "storage", "tui")
+        for path in (ROOT / folder).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 400
+    }
+    assert not long
+
+
+def test_nothing_names_a_machine(tmp_path: Path) -> None:
+    """No tracked file carries the path of somebody's home or checkout."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout
+    if not tracked:
+        pytest.skip("not a git checkout")
+    homes = re.compile(rb"(/home/[a-z]+/|/Users/[a-z]+/|/root/)")
+    wrong = [
+        name.decode()
+        for name in tracked.split(b"\0")
+        if name and (ROOT / name.decode()).is_file() and homes.search((ROOT / name.decode()).read_bytes())
+    ]
+    assert wrong in ([], [str(Path(__file__).relative_to(ROOT))])
