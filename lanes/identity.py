@@ -73,8 +73,7 @@ class _Found(NamedTuple):
 def this_process() -> Identity:
     """The identity of the calling process. Not kept: a fork changes it."""
     pid = os.getpid()
-    found = _in_proc("self") if _LINUX else _by_psutil(pid)
-    return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, found.start_time)
+    return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, _own_start_time(pid))
 
 
 def identity_of(pid: int) -> Identity:
@@ -121,6 +120,15 @@ def is_here(owner: Named, me: Identity) -> bool:
 def evidence(owner: Named, me: Identity) -> str:
     """What was seen, for a person: ``process 4711 on this host is gone``. Harmless for a terminal."""
     return f"process {owner.pid} {look(owner, me).value.format(host=clean(owner.host))}"
+
+
+def _own_start_time(pid: int) -> int:
+    if not _LINUX:
+        return _by_psutil(pid).start_time
+    try:
+        return _in_proc("self").start_time
+    except FileNotFoundError:  # a sandbox without /proc, where nothing but an unused number is proof
+        return 0
 
 
 def _pid_namespace() -> str:

@@ -1,0 +1,173 @@
+"""The configuration as a whole: what holds for the process, and what holds for one lane."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from lanes.config import limits, listing
+from lanes.config.model import (
+    Clocks,
+    DatabaseConfig,
+    GatewayConfig,
+    Policy,
+    PolicyConfig,
+    ProviderConfig,
+    RunnerConfig,
+    SettingValue,
+)
+from lanes.config.refusal import refusal
+from lanes.config.sections import Row
+from lanes.config.settings import settings_of
+from lanes.config.values import Value
+from lanes.errors import ConfigError
+from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.records import Terms
+
+
+@dataclass(frozen=True, eq=False)
+class Config:
+    """Everything that is set, derived or left at its default. Made by ``load``, ``simulated``, ``from_data``.
+
+    ``values`` holds the settings of the plain sections by key (``clocks.run_timeout``), ``rows`` those of the
+    arrays; both know where each came from. ``problems`` are secrets that are named and missing.
+    """
+
+    source: Path | None
+    database: DatabaseConfig
+    gateway: GatewayConfig
+    runners: tuple[RunnerConfig, ...]
+    providers: dict[str, ProviderConfig]
+    policies: tuple[PolicyConfig, ...]
+    values: Mapping[str, Value]
+    rows: tuple[Row, ...] = ()
+    problems: tuple[ConfigError, ...] = ()
+    _known: dict[tuple[tuple[int, ...], RunnerKind, str], dict[str, Value]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits, the same for two gateways that treat lanes alike. Addresses, database and
+        secrets do not count."""
+        import json
+        from hashlib import sha256
+
+        apart = ("gateway.", "database.")
+        said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(apart)]
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """The clocks of the process; the two run limits are those of provider runs where no policy applies."""
+        return _clocks(self._resolved((), RunnerKind.PROVIDER, ""))
+
+    def runner(self, name: str) -> RunnerConfig | None:
+        """The runner of that name, None where there is none."""
+        return next((runner for runner in self.runners if runner.name == name), None)
+
+    def policy(self, key: str) -> Policy:
+        """What holds for that lane: key by key the first policy that matches, then the sections."""
+        matching = self.matching(key)
+        return Policy(
+            runner=self.runner_of(matching),
+            mode=self._of("queue.mode", matching).value,
+            cap=self._of("queue.cap", matching).value,
+            overflow=self._of("queue.overflow", matching).value,
+        )
+
+    def clocks_for(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Clocks:
+        """The clocks of a run of that kind on that lane; ``runner`` where it is not the one of the policy."""
+        matching = self.matching(key)
+        return _clocks(self._resolved(matching, kind, runner or self.runner_of(matching)))
+
+    def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Terms:
+        """What a run of that kind is claimed under on that lane."""
+        matching = self.matching(key)
+        clocks = self.clocks_for(key, kind, runner=runner)
+        on_interrupt = self._of("queue.on_interrupt", matching).value
+        on_survivors = self._of("queue.on_survivors", matching).value
+        if on_interrupt is None:
+            on_interrupt = OnInterrupt.REQUEUE if kind is RunnerKind.PROVIDER else OnInterrupt.FAIL
+        if on_survivors is None or kind is not RunnerKind.COMMAND:
+            # Only a command run leaves processes behind.
+            on_survivors = OnSurvivors.PAUSE if kind is RunnerKind.COMMAND else OnSurvivors.START
+        return Terms(
+            run_timeout_ms=clocks.run_timeout_ms,
+            stall_timeout_ms=clocks.stall_timeout_ms,
+            abort_grace_ms=clocks.abort_grace_ms,
+            reconcile_interval_ms=clocks.reconcile_interval_ms,
+            warn_held_after_ms=clocks.warn_held_after_ms,
+            max_park_ms=clocks.max_park_ms,
+            on_interrupt=OnInterrupt(on_interrupt),
+            on_survivors=OnSurvivors(on_survivors),
+        )
+
+    def provider(self, name: str, key: str | None = None, *, runner: str | None = None) -> ProviderConfig:
+        """That provider, its timeouts fitted below the stall timeout of the lane. Raises KeyError."""
+        kind = RunnerKind.PROVIDER
+        clocks = self.clocks if key is None else self.clocks_for(key, kind, runner=runner)
+        return limits.fitted(self.providers[name], clocks.stall_timeout_ms)
+
+    def settings(self) -> list[SettingValue]:
+        """Every effective setting with its origin, in the order of the file. No secrets."""
+        resolved = self._resolved((), RunnerKind.PROVIDER, "")
+        clocks = {f"clocks.{name}": value for name, value in resolved.items()}
+        stall_ms = self.clocks.stall_timeout_ms
+        return listing.sections({**self.values, **clocks}) + listing.arrays(self.rows, stall_ms)
+
+    def check_gateway(self) -> None:
+        """Refuse what only a gateway cannot do with: a named secret that is missing, or an address beyond
+        loopback without a token. Raises ConfigError."""
+        if self.problems:
+            raise self.problems[0]
+        host = self.values["gateway.host"]
+        if self.gateway.token is None and not _is_loopback(self.gateway.host):
+            fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
+            raise refusal(host.where, host.key, f"listening on {host.value} needs a token", fix)
+
+    def matching(self, key: str) -> tuple[int, ...]:
+        """The policies whose glob matches, by their place in ``policies``."""
+        return tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
+
+    def given(self, matching: Iterable[int]) -> dict[str, Value]:
+        """The clocks that someone set, by name, for lanes that these policies match."""
+        matching = tuple(matching)
+        values = {name: self._of(f"clocks.{name}", matching) for name in settings_of("clocks")}
+        return {name: value for name, value in values.items() if value.explicit}
+
+    def timeouts(self, runner: str) -> list[Value]:
+        """The timeouts that someone set, of the runner's providers; of all where that names none."""
+        chosen = self.runner(runner)
+        names = chosen.providers if chosen and chosen.providers else tuple(self.providers)
+        labels = {f"provider.{name}" for name in names}
+        rows = [row for row in self.rows if row.label in labels]
+        return [v for row in rows for n, v in row.values.items() if n in limits.TIMEOUTS and v.explicit]
+
+    def runner_of(self, matching: Iterable[int]) -> str:
+        """The runner of lanes that these policies match; empty where no runner is configured."""
+        found = (self.policies[i].values["runner"].value for i in matching if "runner" in self.policies[i].values)
+        return next(found, self.runners[0].name if self.runners else "")
+
+    def _of(self, setting: str, matching: Iterable[int]) -> Value:
+        name = setting.partition(".")[2]
+        found = (self.policies[i].values[name] for i in matching if name in self.policies[i].values)
+        return next(found, self.values[setting])
+
+    def _resolved(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> dict[str, Value]:
+        # There are few different answers and every claim asks, so each is worked out once.
+        about = (matching, kind, runner if self.runner(runner) else "")
+        if about not in self._known:
+            self._known[about] = limits.resolve(self.given(matching), kind, self.timeouts(about[2]))
+        return self._known[about]
+
+
+def _clocks(values: Mapping[str, Value]) -> Clocks:
+    return Clocks(**{f"{name}_ms": value.value for name, value in values.items()})
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

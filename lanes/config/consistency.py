@@ -1,0 +1,33 @@
+"""Whether the clocks fit together for every lane, whatever policies match its key."""
+
+from itertools import combinations
+
+from lanes.config import limits
+from lanes.config.config import Config
+from lanes.config.globs import common_key
+from lanes_storage.law import RunnerKind
+
+
+def check(config: Config) -> None:
+    """Refuse clocks that contradict, in the sections or by the policies together. Raises ConfigError.
+
+    Two policies contradict only where a key exists that both match, so such a key is looked for and named.
+    """
+    if found := limits.contradiction(config.given(()), config.timeouts("")):
+        raise found.refusal()
+    places = range(len(config.policies))
+    for together in [*((i,) for i in places), *combinations(places, 2)]:
+        if _contradiction(config, together) is None:
+            continue
+        globs = [config.policies[i].match for i in together]
+        key = common_key(globs[0], globs[-1])
+        # Other policies may match that key as well, and come first.
+        if key is not None and (found := _contradiction(config, config.matching(key))):
+            raise found.refusal(f' for keys such as "{key}"')
+
+
+def _contradiction(config: Config, matching: tuple[int, ...]) -> limits.Contradiction | None:
+    runner = config.runner(config.runner_of(matching))
+    asks = runner is not None and runner.kind is RunnerKind.PROVIDER
+    timeouts = config.timeouts(runner.name) if runner and asks else []
+    return limits.contradiction(config.given(matching), timeouts)

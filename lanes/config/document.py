@@ -1,0 +1,76 @@
+"""The file of a configuration: where it is looked for, how it is read, and which line holds which key."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lanes.config.lines import Lines
+from lanes.config.places import config_candidates
+from lanes.config.refusal import refusal
+
+_TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+
+class Document(NamedTuple):
+    """What a file holds; without a path, what a program handed in. ``folder`` is where its paths start."""
+
+    data: Mapping[str, Any]
+    folder: Path
+    path: Path | None = None
+    lines: Lines | None = None
+
+    def where(self, *key: str | int) -> str:
+        """``lanes.toml:12``, or the nearest that is known."""
+        if self.path is None:
+            return "configuration"
+        line = self.lines.of(key) if self.lines else None
+        return f"{self.path}:{line}" if line else str(self.path)
+
+
+def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
+    """The file to read: the one that was named, ``LANES_CONFIG``, ``lanes.toml`` in ``cwd``, the user's own.
+
+    One that was named must exist (ConfigError when it is opened); of the others the first that exists counts.
+    """
+    if path is not None:
+        return cwd / path
+    if named := env.get("LANES_CONFIG"):
+        return cwd / named
+    return next((candidate for candidate in config_candidates(env=env, cwd=cwd) if _exists(candidate)), None)
+
+
+def read(path: Path) -> Document:
+    """The document in that file. Raises ConfigError for one that is missing, unreadable or no TOML."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise refusal(str(path), "", "there is no such configuration file", "name another one") from None
+    except OSError as error:
+        problem = f"it cannot be read ({os.strerror(error.errno) if error.errno else error})"
+        raise refusal(str(path), "", problem, "name a readable file") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise refusal(f"{path}:{line}", "", "it is not UTF-8", "save it as UTF-8") from None
+    return Document(_parsed(path, text), path.parent, path, Lines(text))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that this user may not enter holds nothing for this user
+        return False
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    # Only a process that has a file to read pays for the parser.
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _TOML_PLACE.fullmatch(str(error))
+        problem = place[1] if place else str(error)
+        line = (place and place[2]) or text.count("\n") + 1
+        raise refusal(f"{path}:{line}", "", f"no valid TOML: {problem}", "mend that line") from None

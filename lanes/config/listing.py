@@ -1,0 +1,42 @@
+"""Every effective setting with its origin, for people and programs that ask."""
+
+from collections.abc import Iterable, Mapping
+
+from lanes.config import limits
+from lanes.config.model import SettingValue
+from lanes.config.secrets import without_password
+from lanes.config.sections import Row
+from lanes.config.settings import SECTIONS, SETTINGS, Setting, settings_of
+from lanes.config.values import Origin, Value, written
+
+
+def sections(values: Mapping[str, Value]) -> list[SettingValue]:
+    """The settings of the plain sections, in the order of the table."""
+    return [_shown(setting, values[setting.key]) for setting in SETTINGS if setting.section in SECTIONS]
+
+
+def arrays(rows: Iterable[Row], stall_ms: int | None) -> list[SettingValue]:
+    """The settings of runners, providers and policies; timeouts that nobody set are fitted below ``stall_ms``."""
+    listed = []
+    for row in rows:
+        kind = row.get("kind")
+        for name, setting in settings_of(row.array).items():
+            value = row.values.get(name)
+            if value is not None and setting.runner_kind in (None, kind):
+                listed.append(_shown(setting, _effective(name, value, stall_ms)))
+    return listed
+
+
+def _effective(name: str, value: Value, stall_ms: int | None) -> Value:
+    if name not in limits.TIMEOUTS or value.explicit:
+        return value
+    ms = limits.timeout_below(name, stall_ms)
+    return value if ms == value.value else Value(ms, Origin.DERIVED, value.key)
+
+
+def _shown(setting: Setting, value: Value) -> SettingValue:
+    shown = written(setting, value.value)
+    if isinstance(shown, str):
+        shown = without_password(shown)
+    meaning = f"{setting.meaning} ({setting.default_note})" if setting.default_note else setting.meaning
+    return SettingValue(value.key, shown, str(value.origin), value.where, meaning)

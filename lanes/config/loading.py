@@ -1,0 +1,120 @@
+"""Making a configuration: from a file, from data, or for the simulated provider."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lanes.config import arrays, consistency, limits, secrets, sections
+from lanes.config.config import Config
+from lanes.config.document import Document, find, read
+from lanes.config.model import DatabaseConfig, GatewayConfig
+from lanes.config.sections import Row
+from lanes.config.settings import ARRAYS
+from lanes.config.values import Origin, Value
+
+
+def load(
+    path: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration of this process: flag over environment over file over default.
+
+    The file is ``path``, else the one that ``LANES_CONFIG`` names, else ``lanes.toml`` in ``cwd``, else that of
+    the user's configuration directory, else none. ``flags`` are values by key, as they would stand in the file:
+    ``{"gateway.port": 9000}``; None counts as not given. Raises ConfigError, which names file, line, key and the fix.
+    """
+    env, cwd = _surroundings(env, cwd)
+    found = find(path, env, cwd)
+    return _from_document(read(found) if found else Document({}, cwd), env, flags or {}, cwd)
+
+
+def from_data(
+    data: Mapping[str, Any],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """The same from a mapping of the file's form, for a program that has its settings elsewhere.
+
+    Raises ConfigError, which names the key and the fix.
+    """
+    env, cwd = _surroundings(env, cwd)
+    return _from_document(Document(data, cwd), env, flags or {}, cwd)
+
+
+def simulated(
+    base_url: str,
+    *,
+    over: Config | None = None,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """A configuration whose only runner, ``chat``, asks the simulated provider at ``base_url`` (``…/v1``).
+
+    It has two providers, ``sim`` and ``sim-backup``, so that failing over shows. Everything else is as in
+    ``over``, or as environment and flags say; policies lose the runner that they name.
+    """
+    provider = {"base_url": base_url, "model": "sim-ok"}
+    data = {
+        "runner": [{"name": "chat", "kind": "provider", "providers": ["sim", "sim-backup"]}],
+        "provider": [{"name": "sim", **provider}, {"name": "sim-backup", **provider}],
+    }
+    env, cwd = _surroundings(env, None)
+    doc = Document(data, cwd)
+    values = over.values if over else sections.tables(Document({}, cwd), env, flags or {}, cwd)
+    rows = [row for array in ("runner", "provider") for row in sections.rows(doc, array, Origin.DEFAULT)]
+    for row in over.rows if over else ():
+        if row.array == "policy":
+            kept = {name: value for name, value in row.values.items() if name != "runner"}
+            rows.append(row._replace(values=kept))
+    return _assembled(over.source if over else None, values, rows, env)
+
+
+def _surroundings(env: Mapping[str, str] | None, cwd: Path | None) -> tuple[Mapping[str, str], Path]:
+    return os.environ if env is None else env, (cwd or Path()).absolute()
+
+
+def _from_document(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd: Path) -> Config:
+    sections.check_names(doc)
+    values = sections.tables(doc, env, flags, cwd)
+    rows = [row for array in ARRAYS for row in sections.rows(doc, array)]
+    return _assembled(doc.path, values, rows, env)
+
+
+def _assembled(source: Path | None, values: Mapping[str, Value], rows: list[Row], env: Mapping[str, str]) -> Config:
+    token = secrets.resolve(values["gateway.token_env"], values["gateway.token_file"], env)
+    providers, missing = arrays.providers([row for row in rows if row.array == "provider"], env)
+    runners = arrays.runners([row for row in rows if row.array == "runner"], providers)
+    config = Config(
+        source=source,
+        database=DatabaseConfig(values["database.url"].value, values["database.synchronous"].value),
+        gateway=_gateway(values, token),
+        runners=runners,
+        providers=providers,
+        policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
+        values=values,
+        rows=tuple(rows),
+        problems=tuple([token.problem, *missing] if token.problem else missing),
+    )
+    consistency.check(config)
+    stall_ms = config.clocks.stall_timeout_ms
+    fitted = {name: limits.fitted(provider, stall_ms) for name, provider in providers.items()}
+    return replace(config, providers=fitted)
+
+
+def _gateway(values: Mapping[str, Value], token: secrets.Secret) -> GatewayConfig:
+    return GatewayConfig(
+        host=values["gateway.host"].value,
+        port=values["gateway.port"].value,
+        token=token.value,
+        token_name=token.name,
+        session_from=values["gateway.session_from"].value,
+        allowed_hosts=values["gateway.allowed_hosts"].value,
+        max_body_bytes=values["gateway.max_body_bytes"].value,
+    )

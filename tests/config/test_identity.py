@@ -1,0 +1,229 @@
+"""Judged on real processes: living, stopped, dead, unreaped, renamed, half ended, in a namespace of their own."""
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lanes import identity
+from lanes.identity import Identity, Sight, evidence, identity_of, is_gone, is_here, look, this_process
+from lanes_storage.moment import boot_id
+
+Child = subprocess.Popen[str]
+Spawn = Callable[[str], Child]
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Start a Python that runs some code, says a line, and ends when its standard input does."""
+    children: list[Child] = []
+
+    def start(code: str = "") -> Child:
+        code = f"import sys\n{code}\nprint('ready', flush=True)\nsys.stdin.read()"
+        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        children.append(child)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        return child
+
+    yield start
+    for child in children:
+        with child:  # closes its pipes and reaps it
+            child.kill()
+
+
+@pytest.fixture
+def me() -> Identity:
+    return this_process()
+
+
+def end_unreaped(child: Child) -> None:
+    """End a child and leave it a zombie."""
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+def this_moment() -> int:
+    """The time since boot in the unit of start times."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10_000_000
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_this_process_is_here_and_alive(me: Identity) -> None:
+    assert (me.host, me.boot_id, me.pid) == (os.uname().nodename, boot_id(), os.getpid())
+    assert me.start_time > 0
+    assert is_here(me, me)
+    assert not is_gone(me, me)
+    assert this_process() == me == identity_of(os.getpid())
+
+
+@linux
+def test_the_start_time_and_namespace_are_those_of_the_kernel(me: Identity) -> None:
+    assert me.pid_ns == os.readlink("/proc/self/ns/pid")  # noqa: PTH115 — the reference reading
+    assert me.start_time == int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def test_it_is_the_process_also_from_a_thread(me: Identity) -> None:
+    seen: list[Identity] = []
+    thread = threading.Thread(target=lambda: seen.append(this_process()))
+    thread.start()
+    thread.join()
+    assert seen == [me]
+
+
+def test_a_living_child_is_alive_and_a_stopped_one_too(me: Identity, spawn: Spawn) -> None:
+    child = spawn("")
+    who = identity_of(child.pid)
+    assert look(who, me) is Sight.ALIVE
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+    assert not is_gone(who, me)
+    assert evidence(who, me) == f"process {child.pid} on this host is alive"
+
+
+def test_a_zombie_is_gone_and_stays_so_when_reaped(me: Identity, spawn: Spawn) -> None:
+    child = spawn("")
+    who = identity_of(child.pid)
+    end_unreaped(child)
+    assert look(who, me) is Sight.ZOMBIE
+    assert is_gone(who, me)
+    with pytest.raises(ProcessLookupError):
+        identity_of(child.pid)
+    child.communicate()
+    assert look(who, me) is Sight.GONE
+    assert is_gone(who, me)
+    assert evidence(who, me) == f"process {child.pid} on this host is gone"
+    with pytest.raises(ProcessLookupError):
+        identity_of(child.pid)
+
+
+def test_a_pid_that_was_given_to_another_process_is_gone(me: Identity, spawn: Spawn) -> None:
+    who = identity_of(spawn("").pid)
+    earlier = replace(who, start_time=who.start_time - 100)
+    assert is_gone(earlier, me)
+    assert look(earlier, me) is Sight.REUSED
+    assert "belongs to a process that started at another time" in evidence(earlier, me)
+    assert not is_gone(who, me)
+
+
+@linux
+@pytest.mark.parametrize("name", ["a b", "a) R 1 (b", "((()", ") Z 0", "x)\n) Z 1"])
+def test_a_name_cannot_pretend_to_be_fields(me: Identity, spawn: Spawn, name: str) -> None:
+    before = spawn("")
+    child = spawn(f"open('/proc/self/comm', 'w').write({name!r})")
+    who = identity_of(child.pid)
+    assert look(who, me) is Sight.ALIVE
+    assert identity_of(before.pid).start_time <= who.start_time <= this_moment()
+
+
+@linux
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="knows the number of exit(2) there")
+def test_a_process_whose_first_thread_ended_still_runs(me: Identity, spawn: Spawn) -> None:
+    number = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+    child = spawn(
+        "import ctypes, os, threading\n"
+        "def rest():\n"
+        "    print('ready', flush=True); os.read(0, 1); os._exit(0)\n"
+        "threading.Thread(target=rest).start()\n"
+        f"ctypes.CDLL(None).syscall({number}, 0)"
+    )
+    stat = Path("/proc", str(child.pid), "stat")
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    who = replace(me, pid=child.pid, start_time=int(stat.read_text().rpartition(")")[2].split()[19]))
+    assert look(who, me) is Sight.ALIVE
+    assert child.stdin is not None
+    child.stdin.write("x")
+    child.stdin.flush()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert look(who, me) is Sight.ZOMBIE
+
+
+@pytest.mark.parametrize("changed", [{"host": "elsewhere"}, {"boot_id": "before"}, {"pid_ns": "pid:[1]"}])
+def test_what_is_elsewhere_is_never_gone(me: Identity, spawn: Spawn, changed: dict[str, str]) -> None:
+    child = spawn("")
+    who = identity_of(child.pid)
+    end_unreaped(child)
+    child.communicate()
+    assert is_gone(who, me)
+    other = Identity(
+        changed.get("host", who.host), changed.get("boot_id", who.boot_id), changed.get("pid_ns", who.pid_ns),
+        who.pid, who.start_time,
+    )  # fmt: skip
+    assert not is_here(other, me)
+    assert not is_gone(other, me)
+    assert "gone" not in evidence(other, me)
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1])
+def test_a_number_that_no_process_has_is_gone(me: Identity, pid: int) -> None:
+    assert is_gone(replace(me, pid=pid), me)
+
+
+def test_evidence_is_harmless_for_a_terminal(me: Identity) -> None:
+    assert "\x1b" not in evidence(replace(me, host="\x1b[2Jhost"), me)
+
+
+def in_namespace(*options: str) -> list[str]:
+    """Three lines from a process in a pid namespace of its own: its namespace, its pid and how it sees itself."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("needs unshare")
+    code = (
+        "from lanes.identity import this_process, look; me = this_process()\n"
+        "print(me.pid_ns, me.pid, look(me, me).name, sep='\\n')"
+    )
+    done = subprocess.run(
+        [unshare, "--fork", "--pid", *options, sys.executable, "-c", code],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    if done.returncode and "unshare" in done.stderr:
+        pytest.skip("may not make namespaces")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@linux
+def test_a_process_in_another_pid_namespace_is_not_judged(me: Identity) -> None:
+    namespace, pid, sight = in_namespace("--mount-proc")
+    assert (pid, sight) == ("1", "ALIVE")
+    assert namespace != me.pid_ns
+    assert look(replace(me, pid_ns=namespace, pid=1), me) is Sight.OTHER_NAMESPACE
+
+
+@linux
+def test_a_proc_of_another_namespace_is_not_believed() -> None:
+    _, pid, sight = in_namespace()
+    assert (pid, sight) == ("1", "HIDDEN")
+
+
+def test_where_there_is_no_proc_psutil_tells(spawn: Spawn) -> None:
+    pytest.importorskip("psutil")
+    child = spawn("")
+    first = identity._by_psutil_or_none(child.pid)
+    assert first is not None
+    assert first == identity._by_psutil_or_none(child.pid)
+    assert first.start_time > 0
+    assert not first.ended
+    end_unreaped(child)
+    dead = identity._by_psutil_or_none(child.pid)
+    assert dead is not None
+    assert dead.ended
+    child.communicate()
+    assert identity._by_psutil_or_none(child.pid) is None

@@ -1,0 +1,107 @@
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lanes.config import Config
+from lanes.config.secrets import without_password
+from lanes.errors import ConfigError
+from tests.config.conftest import RUNNER, Load
+
+KEYED = RUNNER.replace('model = "m"', 'model = "m"\napi_key_env = "SOME_KEY"')
+
+
+def why_no_gateway(config: Config) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config.check_gateway()
+    return str(caught.value)
+
+
+def test_the_token_is_that_of_the_environment_where_there_is_one(loaded: Load) -> None:
+    config = loaded("", {"LANES_TOKEN": " t0k3n\n"})
+    assert (config.gateway.token, config.gateway.token_name) == ("t0k3n", "LANES_TOKEN")
+    config = loaded("", {"LANES_TOKEN": ""})
+    assert (config.gateway.token, config.gateway.token_name) == (None, "")
+    config.check_gateway()
+
+
+def test_a_secret_in_a_file_beside_the_configuration(loaded: Load, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("one\n")
+    config = loaded(KEYED.replace("api_key_env", "api_key_file").replace("SOME_KEY", "secret"))
+    assert config.providers["one"].api_key == "one"
+    config = loaded("[gateway]\ntoken_file = 'secret'", {"LANES_TOKEN": "other"})
+    assert (config.gateway.token, config.gateway.token_name) == ("one", "secret")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be read (FileNotFoundError); check its path and mode"),
+        (b"", "is empty; write the secret there"),
+        (b"\xff", "cannot be read (UnicodeDecodeError); check its path and mode"),
+        (b"a\nb", "the secret holds characters that no HTTP header carries; it is one line of plain characters"),
+    ],
+)
+def test_only_a_gateway_minds_a_secret_that_is_missing(
+    loaded: Load, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    config = loaded("[gateway]\ntoken_file = 'secret'")
+    assert config.gateway.token is None
+    assert why_no_gateway(config).startswith(f"{tmp_path}/lanes.toml:2: gateway.token_file: ")
+    assert why_no_gateway(config).endswith(why)
+
+
+def test_a_variable_that_is_not_set(loaded: Load, tmp_path: Path) -> None:
+    config = loaded(KEYED)
+    assert config.providers["one"].api_key is None
+    assert why_no_gateway(config) == (
+        f"{tmp_path}/lanes.toml:5: provider.one.api_key_env: the environment variable SOME_KEY is not set; "
+        "set it, or take provider.one.api_key_env out"
+    )
+    loaded(KEYED, {"SOME_KEY": "k"}).check_gateway()
+
+
+def test_a_token_that_someone_asked_for_is_never_quietly_left_out(loaded: Load) -> None:
+    config = loaded("[gateway]\ntoken_env = 'LANES_TOKEN'")
+    assert "the environment variable LANES_TOKEN is not set" in why_no_gateway(config)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST"])
+def test_loopback_needs_no_token(loaded: Load, host: str) -> None:
+    loaded("", gateway__host=host).check_gateway()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "localhost.example.com"])
+def test_listening_elsewhere_needs_a_token(loaded: Load, host: str) -> None:
+    assert why_no_gateway(loaded("", gateway__host=host)) == (
+        f"command line: gateway.host: listening on {host} needs a token; "
+        "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
+    )
+    loaded("", {"LANES_TOKEN": "t"}, gateway__host=host).check_gateway()
+
+
+def test_no_secret_is_ever_shown(loaded: Load, home: Mapping[str, str]) -> None:
+    env = {"LANES_TOKEN": "s3cr3t", "SOME_KEY": "s3cr3t", "LANES_DB": "postgresql://me:s3cr3t@host/db"}
+    config = loaded(KEYED, env)
+    assert config.database.url == "postgresql://me:s3cr3t@host/db"
+    assert "s3cr3t" not in str(config.settings())
+    assert "s3cr3t" not in f"{config.gateway!r}{config.providers!r}"
+    shown = {s.name: s.value for s in config.settings()}
+    assert shown["database.url"] == "postgresql://me@host/db"
+    assert shown["provider.one.api_key_env"] == "SOME_KEY"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:p:w@h:5432/d", "postgresql://u@h:5432/d"),
+        ("postgresql://:pw@h/d", "postgresql://@h/d"),
+        ("postgresql://h:5432/d", "postgresql://h:5432/d"),
+        ("sqlite:////a:b@c.db", "sqlite:////a:b@c.db"),
+        ("/a:b@c", "/a:b@c"),
+    ],
+)
+def test_a_url_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
