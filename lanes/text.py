@@ -14,6 +14,7 @@ from lanes_storage.law import MAX_KEY
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _TAB = "    "
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -52,6 +53,11 @@ def check_key(key: str) -> str:
     if found := _SURROGATE.search(key):
         raise InvalidKey(f"character {found.start() + 1} is half a character ({_escape(found[0])})")
     return key
+
+
+def without_password(url: str) -> str:
+    """A URL, of a database or a provider, as it may be shown and stored. A path stays as it is."""
+    return _PASSWORD.sub(r"\1@", url)
 
 
 def _plain(character: str) -> bool:

@@ -1,19 +1,46 @@
-"""The configuration: ``load`` finds, checks and explains it. Quick to import; see ``settings`` for every name."""
+"""The configuration: ``load`` finds, checks and explains it; ``settings`` has every name.
 
-from lanes.config.config import Config
-from lanes.config.loading import from_data, load, simulated
-from lanes.config.model import (
-    Clocks,
-    DatabaseConfig,
-    GatewayConfig,
-    Policy,
-    PolicyConfig,
-    ProviderConfig,
-    RunnerConfig,
-    SettingValue,
-)
-from lanes.config.settings import SETTINGS, Kind, Setting
-from lanes.config.values import Origin
+Everything below is imported when it is first used: a command that only asks for a place or reads a duration
+loads nothing of the rest.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lanes.config.config import Config
+    from lanes.config.loading import from_data, load, simulated
+    from lanes.config.model import (
+        Clocks,
+        DatabaseConfig,
+        GatewayConfig,
+        Policy,
+        PolicyConfig,
+        ProviderConfig,
+        RunnerConfig,
+        SettingValue,
+    )
+    from lanes.config.settings import SETTINGS, Kind, Setting
+    from lanes.config.values import Origin
+
+#: Where each public name lives.
+_HOMES = {
+    "config": ("Config",),
+    "loading": ("from_data", "load", "simulated"),
+    "model": (
+        "Clocks",
+        "DatabaseConfig",
+        "GatewayConfig",
+        "Policy",
+        "PolicyConfig",
+        "ProviderConfig",
+        "RunnerConfig",
+        "SettingValue",
+    ),
+    "settings": ("SETTINGS", "Kind", "Setting"),
+    "values": ("Origin",),
+}
+_HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "SETTINGS",
@@ -33,3 +60,9 @@ __all__ = [
     "load",
     "simulated",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)

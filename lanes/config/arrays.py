@@ -10,6 +10,7 @@ from lanes.config.refusal import refusal, shown, unknown
 from lanes.config.sections import Row
 from lanes.config.settings import settings_of
 from lanes.errors import ConfigError
+from lanes.text import without_password
 from lanes_storage.law import RunnerKind
 
 #: In requests this name means the runner of the policy, so no runner can have it.
@@ -114,7 +115,7 @@ def _check_providers(row: Row, known: Mapping[str, ProviderConfig]) -> None:
 
 def _check_url(row: Row) -> None:
     url = row.values["base_url"]
-    if secrets.without_password(url.value) != url.value:
+    if without_password(url.value) != url.value:
         fix = "take the password out and use api_key_env or api_key_file"
         raise refusal(url.where, url.key, "secrets are named, never written", fix)
     if not _URL.fullmatch(url.value):

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from lanes.config import limits
 from lanes.config.model import SettingValue
-from lanes.config.secrets import without_password
 from lanes.config.sections import Row
 from lanes.config.settings import SECTIONS, SETTINGS, Setting, settings_of
 from lanes.config.values import Origin, Value, written
+from lanes.text import without_password
 
 
 def sections(values: Mapping[str, Value]) -> list[SettingValue]:

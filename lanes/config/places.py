@@ -11,8 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes.config.secrets import without_password
 from lanes.identity import Identity, Sight, identity_of, look, this_process
+from lanes.text import without_password
 
 
 class GatewayNote(NamedTuple):

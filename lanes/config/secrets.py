@@ -1,6 +1,5 @@
 """Secrets: named in the configuration, never written there, and never shown."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +10,6 @@ from lanes.errors import ConfigError
 
 #: Names under which people are tempted to write a secret itself.
 NAMED_INSTEAD = frozenset({"token", "api_key"})
-
-_PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
 
 
 class Secret(NamedTuple):
@@ -42,11 +39,6 @@ def resolve(by_env: Value, by_file: Value, env: Mapping[str, str]) -> Secret:
         return Secret()
     problem = f"the environment variable {by_env.value} is not set"
     return Secret(problem=refusal(by_env.where, by_env.key, problem, f"set it, or take {by_env.key} out"))
-
-
-def without_password(url: str) -> str:
-    """A database's URL as it may be shown and stored."""
-    return _PASSWORD.sub(r"\1@", url)
 
 
 def _from_file(setting: Value) -> Secret:

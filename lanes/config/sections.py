@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from lanes.config.document import Document
 from lanes.config.refusal import not_yet, refusal, unknown
-from lanes.config.secrets import NAMED_INSTEAD, without_password
+from lanes.config.secrets import NAMED_INSTEAD
 from lanes.config.settings import ARRAYS, NOT_YET, SECTIONS, SETTINGS, Setting, settings_of
 from lanes.config.values import Origin, Value, default_of, from_text, from_toml
+from lanes.text import without_password
 
 #: Settings that hold a path; a relative one starts at the folder of what set it.
 _PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file"})

@@ -4,9 +4,14 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from lanes import config
 from lanes.config import SETTINGS, Kind
 from lanes.config.settings import ARRAYS, SECTIONS, settings_of
 from tests.config.conftest import RUNNER, Load
+
+ENV = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent"}
 
 
 def test_the_table_is_sound() -> None:
@@ -26,14 +31,14 @@ def test_every_clock_of_a_run_may_stand_in_a_policy() -> None:
 
 
 def test_every_setting_is_listed_with_its_origin_and_meaning(loaded: Load) -> None:
-    config = loaded(
+    found = loaded(
         RUNNER
         + "[[runner]]\nname = 'own'\nkind = 'python'\ntarget = 'a:b'\n"
         + "[gateway]\nport = 1\n[clocks]\nrun_timeout = 'off'\n[[policy]]\nmatch = 'a*'\nmax_park = '90s'\n",
         {"LANES_QUEUE_CAP": "3"},
         gateway__host="::1",
     )
-    listed = {s.name: s for s in config.settings()}
+    listed = {s.name: s for s in found.settings()}
     assert {s.key for s in SETTINGS if s.section in SECTIONS} <= set(listed)
     origins = {name: (s.value, s.origin) for name, s in listed.items()}
     assert origins["gateway.port"] == (1, "file")
@@ -62,6 +67,22 @@ def test_a_command_loads_it_without_the_heavy_libraries() -> None:
         "         'tomllib', 'hashlib', 'socket', 'psutil', 'click'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    env = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, cwd="/", capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=ENV, cwd="/", capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_every_public_name_is_there() -> None:
+    assert {name for names in config._HOMES.values() for name in names} == set(config.__all__)
+    for name in config.__all__:
+        assert getattr(config, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'none'"):
+        config.none  # noqa: B018 — reading it is the point
+
+
+def test_a_place_or_a_duration_costs_nothing_of_the_rest() -> None:
+    code = (
+        "import sys; from lanes.config import places, durations\n"
+        "print(sorted(name for name in sys.modules if name.startswith('lanes.config')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENV, capture_output=True, text=True, check=True)
+    assert done.stdout == "['lanes.config', 'lanes.config.durations', 'lanes.config.places']\n"

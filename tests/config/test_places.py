@@ -32,10 +32,10 @@ def rewrite(note: Path, **changes: Any) -> Path:
 
 
 def test_the_folders_of_a_user(tmp_path: Path) -> None:
-    home = {"HOME": "/home/me"}
-    assert places.state_dir(env=home) == Path("/home/me/.local/state/lanes")
-    assert places.default_database(env=home) == Path("/home/me/.local/state/lanes/lanes.db")
-    assert places.demo_database(env=home) == Path("/home/me/.local/state/lanes/demo.db")
+    home = {"HOME": "/people/me"}
+    assert places.state_dir(env=home) == Path("/people/me/.local/state/lanes")
+    assert places.default_database(env=home) == Path("/people/me/.local/state/lanes/lanes.db")
+    assert places.demo_database(env=home) == Path("/people/me/.local/state/lanes/demo.db")
     xdg = {**home, "XDG_STATE_HOME": "/state", "XDG_CONFIG_HOME": "/config"}
     assert places.gateways_dir(env=xdg) == Path("/state/lanes/gateways")
     assert places.config_candidates(env=xdg, cwd=tmp_path) == [

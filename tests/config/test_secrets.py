@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from lanes.config import Config
-from lanes.config.secrets import without_password
 from lanes.errors import ConfigError
+from lanes.text import without_password
 from tests.config.conftest import RUNNER, Load
 
 KEYED = RUNNER.replace('model = "m"', 'model = "m"\napi_key_env = "SOME_KEY"')
