@@ -30,8 +30,8 @@ class Dialect:
     """The statements that an engine words in its own way."""
 
     name: str
-    #: Set progress and ``left_out`` of every open run of ``:owner`` from ``:beats``, a JSON array of
-    #: ``[run, progress, progress_at, progress_boot, busy_until_boot]``.
+    #: Set the progress of the open runs of ``:owner`` that ``:beats`` names, a JSON array of
+    #: ``[run, progress, progress_at, progress_boot, busy_until_boot]``; they are left out no longer.
     heartbeat_runs: str
 
 

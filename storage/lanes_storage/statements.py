@@ -206,6 +206,9 @@ SELECT count(*) FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m
 WHERE l.run_id IS NOT NULL AND m.interruptions >= :suspect
 """
 
+#: A heartbeat of its owner did not name this run.
+LEAVE_OUT = "UPDATE runs SET left_out = left_out + 1 WHERE id = :run AND ended_at IS NULL"
+
 OPEN_RUNS_OF_OWNER = "SELECT id FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
 
 # --------------------------------------------------------------------------------------------- owners

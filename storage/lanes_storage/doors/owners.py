@@ -30,10 +30,12 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     """
     if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot}) != 1:
         return None
-    named = [[b.ticket.run_id, b.progress, b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
+    pairs = [[b.ticket.run_id, b.progress, b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
+    if pairs:
+        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps(pairs)})
     standing = {row[0] for row in tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner})}
-    if standing:
-        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps(named)})
+    for run in standing - {beat.ticket.run_id for beat in beats}:
+        tx.run(sql.LEAVE_OUT, {"run": run})
     return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
 
 

@@ -19,13 +19,13 @@ LEFT JOIN owners o ON o.id = r.owner_id
 SELECT = f"SELECT {LANE_COLUMNS}, {RUN_COLUMNS}, {OWNER_COLUMNS}"
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.key = :key"
 
-#: The walks, in the order of harm: the condition that an index serves, and what it is ordered by.
+#: The walks, in the order of harm: the condition that an index serves, its order, and the same as a number.
 WALKS = (
-    ("l.head_id IS NOT NULL", "l.head_id"),
-    ("l.head_id IS NULL AND l.run_id IS NOT NULL", "l.run_id"),
-    ("l.head_id IS NULL AND l.state = 'errored'", "-l.id"),
-    ("l.head_id IS NULL AND l.state = 'aborted'", "-l.id"),
-    ("l.head_id IS NULL AND l.state = 'idle'", "-l.id"),
+    ("l.head_id IS NOT NULL", "l.head_id", "l.head_id"),
+    ("l.head_id IS NULL AND l.run_id IS NOT NULL", "l.run_id", "l.run_id"),
+    ("l.head_id IS NULL AND l.state = 'errored'", "l.id DESC", "-l.id"),
+    ("l.head_id IS NULL AND l.state = 'aborted'", "l.id DESC", "-l.id"),
+    ("l.head_id IS NULL AND l.state = 'idle'", "l.id DESC", "-l.id"),
 )
 
 COUNTS = f"""
@@ -53,9 +53,9 @@ def lanes(chosen: LaneFilter, *, limit: int | None = None, offset: int = 0) -> Q
     where, params = _conditions(chosen)
     page = -1 if limit is None else limit + offset
     walks = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT {place} AS walk, {order} AS place, l.id AS lane_id FROM lanes l"
-        f" LEFT JOIN runs r ON r.id = l.run_id WHERE {condition} {where} ORDER BY 2 LIMIT :page)"
-        for place, (condition, order) in enumerate(WALKS)
+        f"SELECT * FROM (SELECT {walk} AS walk, {number} AS place, l.id AS lane_id FROM lanes l"
+        f" LEFT JOIN runs r ON r.id = l.run_id WHERE {condition} {where} ORDER BY {order} LIMIT :page)"
+        for walk, (condition, order, number) in enumerate(WALKS)
     )
     statement = f"""
     WITH chosen AS (SELECT walk, place, lane_id FROM ({walks}) ORDER BY walk, place LIMIT :limit OFFSET :offset)

@@ -1,0 +1,5 @@
+"""``python -m lanes`` is the command ``lanes``."""
+
+from lanes.commands import main
+
+main()

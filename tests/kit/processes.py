@@ -1,0 +1,224 @@
+"""The program as its users run it: real processes, real files, real sockets."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from lanes import connect
+
+T = TypeVar("T")
+#: How long a condition may take on a busy machine before a test gives up. Never a measure of speed.
+PATIENCE_S = 30.0
+ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
+
+
+def eventually(condition: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
+    """The first truthy value of a condition. Fails with what was waited for."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"still waiting for {what} after {patience_s} s")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """An environment in which nothing of the user's own is found."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANES_", "XDG_"))}
+    return kept | {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "error::ResourceWarning",
+    }
+
+
+class House:
+    """A folder with a database, a configuration and the processes that were started in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "lanes.db"
+        self.config = folder / "lanes.toml"
+        self.processes: list[Process] = []
+
+    def lanes(self, *arguments: str, check: bool = True, timeout: float = 60, **more: Any) -> "Finished":
+        """Run a command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lanes", "--db", str(self.database), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.folder,
+            env=environment(self.folder),
+            check=False,
+            **more,
+        )
+        finished = Finished(done.returncode, done.stdout, done.stderr)
+        assert not check or done.returncode == 0, f"lanes {' '.join(arguments)}: {finished}"
+        return finished
+
+    def start(self, *arguments: str, name: str) -> "Process":
+        """Start a command that stays."""
+        process = Process([sys.executable, "-m", "lanes", *arguments], self.folder, name)
+        self.processes.append(process)
+        return process
+
+    def gateway(self, name: str = "gateway", *arguments: str) -> "Process":
+        """Start a gateway on a free port and wait until it is ready."""
+        process = self.start(
+            "gateway", "--db", str(self.database), "--config", str(self.config), "--port", "0", *arguments, name=name
+        )
+        process.url = process.address()
+        return process
+
+    def simulator(self, *arguments: str) -> "Process":
+        """Start a simulated provider on a free port; what it saw is in ``provider.jsonl``."""
+        log = str(self.folder / "provider.jsonl")
+        process = self.start("simulate", "provider", "--port", "0", "--log", log, *arguments, name="provider")
+        process.url = process.address()
+        return process
+
+    def provider_saw(self) -> list[dict[str, Any]]:
+        """The requests that the simulated provider saw, as its log tells them."""
+        log = self.folder / "provider.jsonl"
+        if not log.exists():
+            return []
+        lines = log.read_text(encoding="utf-8").splitlines()
+        seen = []
+        for line in lines:
+            with contextlib.suppress(json.JSONDecodeError):  # the last line may be half written
+                seen.append(json.loads(line))
+        return seen
+
+    def asked(self) -> bool:
+        """Whether the provider has a request that it has not ended."""
+        seen = self.provider_saw()
+        return any("outcome" not in r or r["outcome"] is None for r in seen) or bool(seen)
+
+    def held(self) -> list[str]:
+        """The keys of the lanes that are held."""
+        return [lane["key"] for lane in self.lanes("list", "--held", "--json").json]
+
+    def send_many(self, messages: Sequence[tuple[str, str]], cap: int = 1000) -> None:
+        """Accept many messages at once, in this order: through the library, as an embedding program would."""
+
+        async def send() -> None:
+            async with connect(str(self.database)) as desk:
+                for key, text in messages:
+                    await desk.send(key, text, cap=cap)
+
+        asyncio.run(send())
+
+    def row(self, sql: str, *values: Any) -> tuple[Any, ...]:
+        """One row of the database, read beside the program."""
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        try:
+            return tuple(connection.execute(sql, values).fetchone())
+        finally:
+            connection.close()
+
+    def count(self, sql: str) -> int:
+        """One number from the database."""
+        return int(self.row(sql)[0])
+
+    def close(self) -> None:
+        """End every process that was started here."""
+        for process in reversed(self.processes):
+            process.end()
+
+
+class Finished:
+    """What a command did."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+class Process:
+    """A process that stays, and what it says on standard error."""
+
+    def __init__(self, command: list[str], folder: Path, name: str) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.url = ""
+        self._said: IO[bytes] = self.log.open("ab")
+        self._from = self.log.stat().st_size
+        self.started_at = time.time()
+        self.popen = subprocess.Popen(
+            command, stdout=self._said, stderr=self._said, stdin=subprocess.DEVNULL, cwd=folder, env=environment(folder)
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.popen.pid
+
+    def said(self) -> str:
+        """What it has said since it was started."""
+        return self.log.read_bytes()[self._from :].decode(errors="replace")
+
+    def address(self) -> str:
+        """The address that it says it listens on."""
+
+        def look() -> str | None:
+            assert self.popen.poll() is None, f"{self.name} ended: {self.said()}"
+            found = ADDRESS.search(self.said())
+            return found[0] if found else None
+
+        return eventually(look, f"the address of {self.name}")
+
+    def kill(self) -> None:
+        """``kill -9``, and wait until it is gone."""
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait(PATIENCE_S)
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.popen.send_signal(signal.SIGCONT)
+
+    def terminate(self, patience_s: float = PATIENCE_S) -> int:
+        """SIGTERM, and its exit code."""
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(patience_s)
+
+    def end(self) -> None:
+        """End it, however it is."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGKILL)
+            self.popen.wait(PATIENCE_S)
+        self._said.close()
+
+
+@contextlib.contextmanager
+def house(folder: Path) -> Iterator[House]:
+    """A house that is cleared away at the end."""
+    made = House(folder)
+    try:
+        yield made
+    finally:
+        made.close()

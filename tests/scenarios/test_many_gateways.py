@@ -1,0 +1,28 @@
+"""Three gateways on one file: one run per lane, whoever holds it; order kept; one of them killed on the way."""
+
+from tests.kit.history import read_history
+from tests.kit.processes import House, eventually
+from tests.scenarios.conftest import configure
+
+MESSAGES = 1000
+LANES = 20
+
+
+def test_three_gateways_a_thousand_messages_one_killed(made: House) -> None:
+    configure(made, made.simulator("--tempo", "20").url)
+    gateways = [made.gateway(f"gateway-{n}") for n in range(3)]
+    made.send_many([(f"lane:{n % LANES}", f"message {n}") for n in range(MESSAGES)], cap=MESSAGES)
+    eventually(lambda: made.count("SELECT count(*) FROM messages WHERE state = 'done'") > MESSAGES // 4, "a quarter")
+    gateways[1].kill()
+    eventually(lambda: made.count("SELECT count(*) FROM messages WHERE ended_at IS NULL") == 0, "all to end", 180)
+    history = read_history(made.database)
+    assert not history.problems
+    assert history.messages == MESSAGES
+    assert made.count("SELECT count(*) FROM messages WHERE state <> 'done'") == 0, "nothing lost"
+    owners = made.count("SELECT count(DISTINCT owner_id) FROM runs")
+    assert owners == 3, "all of them took part"
+    overlaps = made.count(
+        "SELECT count(*) FROM runs a JOIN runs b ON b.lane_id = a.lane_id AND b.id > a.id"
+        " WHERE b.claimed_at < a.ended_at"
+    )
+    assert overlaps == 0, "by the clock as well as by the journal"

@@ -1,0 +1,126 @@
+"""The seed case: whatever the provider does, the lane is freed, the cause is told, the next message runs.
+
+Real processes throughout: ``lanes gateway``, ``lanes simulate provider``, ``lanes send`` and ``lanes show``.
+"""
+
+from datetime import datetime
+
+import pytest
+
+from tests.kit.history import read_history
+from tests.kit.processes import House, eventually
+from tests.scenarios.conftest import configure
+
+#: Every way in which the simulated provider fails, and the cause that its attempt gets.
+FAULTS = {
+    "sim-hang": "first_byte_timeout",
+    "sim-stall": "idle_timeout",
+    "sim-cut": "cut",
+    "sim-reset": "reset",
+    "sim-500": "server_error",
+    "sim-server-error": "server_error",
+    "sim-garbage": "garbage",
+    "sim-quota": "quota",
+    "sim-flaky-1": "server_error",
+}
+
+
+def wait_for_state(made: House, message: str, *states: str) -> dict[str, object]:
+    def look() -> dict[str, object] | None:
+        found = [m for m in made.lanes("messages", "seed", "--json").json if m["id"] == message]
+        return found[0] if found and found[0]["state"] in states else None
+
+    return eventually(look, f"message {message} to be {states}")
+
+
+def test_F01_server_error_twice_frees_the_lane_with_the_whole_chain(made: House) -> None:
+    configure(made, made.simulator().url)
+    gateway = made.gateway()
+    # a slow start, so that the second message is surely there before the failure
+    failing = made.lanes("send", "seed", "[[sim-server-error]]").out.strip()
+    meanwhile = made.lanes("send", "seed", "hello", "--wait").out
+    assert "hello" in meanwhile
+    message = wait_for_state(made, failing, "failed")
+    error = message["error"]
+    assert isinstance(error, dict)
+    assert error["cause"] == "provider_failed"
+    assert [a["provider"] for a in error["attempts"]] == ["first", "second"]
+    assert {a["cause"] for a in error["attempts"]} == {"server_error"}
+    events = made.lanes("events", "seed", "--json").json
+    failed = next(e for e in events if e["type"] == "fail")
+    assert (failed["from"], failed["to"], failed["cause"]) == ("running", "errored", "provider_failed")
+    after = next(e for e in events if e["type"] == "claim" and e["id"] > failed["id"])
+    assert _seconds(after["at"]) - _seconds(failed["at"]) < 1.0, "the next message runs within a second of the failure"
+    assert gateway.popen.poll() is None, "no restart"
+    assert made.lanes("show", "seed", "--json").json["state"] == "idle"
+
+
+@pytest.mark.parametrize(("fault", "cause"), FAULTS.items())
+def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
+    """For each fault: the message ends in exactly one state, told why, and the lane goes on."""
+    configure(made, made.simulator().url, first_byte_timeout="300ms", idle_timeout="300ms")
+    made.gateway()
+    failing = made.lanes("send", "seed", f"[[{fault}]]").out.strip()
+    answered = made.lanes("send", "seed", "hello [[sim-echo]]", "--wait", check=False)
+    if fault == "sim-quota":  # both providers are used up for everyone: the next one waits, visibly, for them
+        message = wait_for_state(made, failing, "queued", "failed")
+        assert made.lanes("show", "seed", "--json").json["state"] == "errored"
+        assert {c["provider"] for c in made.lanes("status", "--json").json["cooldowns"]} == {"first", "second"}
+        return
+    assert answered.code == 0, answered
+    message = wait_for_state(made, failing, "failed")
+    error = message["error"]
+    assert isinstance(error, dict)
+    assert error["cause"] == "provider_failed"
+    assert [a["cause"] for a in error["attempts"]] == [cause, cause]
+    history = read_history(made.database)
+    assert not history.problems
+    assert history.unfinished == 0
+
+
+def test_F73_a_provider_that_says_later_parks_the_message_and_frees_the_lane(made: House) -> None:
+    configure(made, made.simulator().url)
+    made.gateway()
+    made.lanes("send", "seed", "[[sim-429-300]]")
+
+    def parked() -> dict[str, object] | None:
+        lane = made.lanes("show", "seed", "--json", check=False)
+        return lane.json if lane.code == 0 and lane.json["parked_until"] else None
+
+    lane = eventually(parked, "the message to be parked")
+    assert lane["state"] == "errored"
+    assert lane["owner"] is None
+    assert "parked" in made.lanes("why", "seed").out
+    asked = len(made.provider_saw())
+    other = made.lanes("send", "other", "hello", "--if-idle").out.strip()
+    assert other
+    assert len(made.provider_saw()) == asked == 2, "each provider was asked once; nobody asks again before its time"
+
+
+def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
+    configure(made, made.simulator("--tempo", "50").url, run_timeout="1s", stall_timeout="900ms", idle_timeout="800ms")
+    made.gateway()
+    failing = made.lanes("send", "seed", "[[sim-drip]]").out.strip()
+    message = wait_for_state(made, failing, "failed")
+    assert message["error"]["cause"] == "run_timeout"  # type: ignore[index]
+    eventually(
+        lambda: [r for r in made.provider_saw() if r.get("outcome") == "client_left"], "the provider to see us leave"
+    )
+
+
+def test_F66_failing_over_keeps_the_lane(made: House) -> None:
+    """The first provider hangs, the second answers; the waiting message never runs in between."""
+    configure(made, made.simulator().url, first_byte_timeout="300ms", idle_timeout="300ms")
+    text = made.config.read_text().replace('model = "sim-echo"', 'model = "sim-hang"', 1)
+    made.config.write_text(text)
+    made.gateway()
+    first = made.lanes("send", "seed", "one").out.strip()
+    second = made.lanes("send", "seed", "two", "--wait").out
+    assert "two" in second
+    events = [e for e in made.lanes("events", "seed", "--json").json if e["type"] in ("claim", "complete", "fail")]
+    assert [(e["type"], e["message_id"]) for e in events][:2] == [("claim", first), ("complete", first)]
+    assert [r["text"] for r in made.provider_saw() if r.get("outcome")][:2] == ["one", "one"]
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()
