@@ -40,6 +40,7 @@ def providers(rows: Iterable[Row], env: Mapping[str, str]) -> tuple[dict[str, Pr
             connect_timeout_ms=row.get("connect_timeout"),
             first_byte_timeout_ms=row.get("first_byte_timeout"),
             idle_timeout_ms=row.get("idle_timeout"),
+            trace=row.get("trace"),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
         )
     return built, missing

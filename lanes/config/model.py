@@ -71,8 +71,9 @@ class RunnerConfig:
 class ProviderConfig:
     """One ``[[provider]]``. ``api_key`` is the key itself, None where none is configured or it is missing.
 
-    ``fixed`` names the timeouts that someone set; the others give way to the stall timeout of a lane, so take
-    the provider from ``Config.provider(name, key)`` where a key is known.
+    ``trace``: it is told which lane and run a request is for. ``fixed`` names the timeouts that someone set; the
+    others give way to the stall timeout of a lane, so take the provider from ``Config.provider(name, key)`` where
+    a key is known.
     """
 
     name: str
@@ -83,6 +84,7 @@ class ProviderConfig:
     connect_timeout_ms: int
     first_byte_timeout_ms: int
     idle_timeout_ms: int
+    trace: bool = False
     fixed: frozenset[str] = frozenset()
 
 

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     LIMIT = "a duration such as 30s or 5m, or off"
     CHOICE = "one of the words that it allows"
     TEXTS = "a list of texts"
+    FLAG = "true or false"
 
 
 class Setting(NamedTuple):
@@ -33,7 +34,7 @@ class Setting(NamedTuple):
     section: str
     name: str
     kind: Kind
-    default: str | int | tuple[str, ...] | None
+    default: str | int | bool | tuple[str, ...] | None
     meaning: str
     default_note: str = ""
     least: int = 0
@@ -174,6 +175,8 @@ _PROVIDER = (
     Setting("provider", "api_key_env", Kind.NAME, None, "the environment variable that holds its key",
             default_note="none"),
     Setting("provider", "api_key_file", Kind.TEXT, None, "the file that holds its key", default_note="none"),
+    Setting("provider", "trace", Kind.FLAG, False,
+            "whether it is told which lane and run a request is for (headers x-lanes-key and x-lanes-run)"),
     Setting("provider", "connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
     Setting("provider", "first_byte_timeout", Kind.DURATION, "45s",
             "for the first content of a reply; below stall_timeout", least=1),

@@ -54,7 +54,11 @@ def from_toml(setting: Setting, raw: Any, origin: Origin, where: str, key: str) 
 
 def from_text(setting: Setting, text: str, origin: Origin, where: str) -> Value:
     """The value that an environment variable gave. Raises ConfigError."""
-    raw: Any = int(text) if setting.kind is Kind.WHOLE and _WHOLE.fullmatch(text) else text
+    raw: Any = text
+    if setting.kind is Kind.WHOLE and _WHOLE.fullmatch(text):
+        raw = int(text)
+    elif setting.kind is Kind.FLAG:
+        raw = {"true": True, "false": False}.get(text, text)
     return from_toml(setting, raw, origin, where, setting.key)
 
 
@@ -77,6 +81,8 @@ def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
             return _choice(setting, raw, where, key)
         case Kind.TEXTS:
             return _texts(setting, raw, where, key)
+        case Kind.FLAG:
+            return _flag(setting, raw, where, key)
         case Kind.TEXT | Kind.NAME:
             return _text(setting, raw, where, key)
 
@@ -136,6 +142,12 @@ def _texts(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
         if item in raw[:index]:
             raise refusal(where, key, f"{shown(item)} stands there twice", "name it once")
     return tuple(raw)
+
+
+def _flag(setting: Setting, raw: Any, where: str, key: str) -> bool:
+    if not isinstance(raw, bool):
+        raise _wrong_type(setting, raw, where, key, "true")
+    return raw
 
 
 def _text(setting: Setting, raw: Any, where: str, key: str) -> str:

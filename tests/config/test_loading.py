@@ -44,6 +44,7 @@ max_runs = 4
 name = "codex"
 base_url = "https://api.example.com/v1/"
 model = "gpt-5.5"
+trace = true
 api_key_env = "CODEX_KEY"
 idle_timeout = "20s"
 
@@ -78,6 +79,7 @@ def test_every_part_of_a_file(loaded: Load, tmp_path: Path) -> None:
     assert (codex.base_url, codex.model, codex.dialect) == ("https://api.example.com/v1", "gpt-5.5", "chat")
     assert (codex.api_key, codex.idle_timeout_ms, codex.first_byte_timeout_ms) == ("k-1", 20_000, 45_000)
     assert config.providers["backup"].api_key is None
+    assert (codex.trace, config.providers["backup"].trace) == (True, False)
     assert config.policy("agent:a:feishu:group:b").runner == "own"
     assert config.runner("own") is config.runners[1]
     assert config.runner("none") is None
