@@ -272,6 +272,7 @@ def counts_form(counts: Counts, now: Now) -> Form:
         "messages": {"queued": counts.queued, "dead_letters": counts.dead_letters},
         "oldest_head_s": None if oldest is None else seconds(max(0, now.wall - oldest)),
         "ghosts": counts.ghosts,
+        "unlimited": counts.unlimited,
     }
 
 

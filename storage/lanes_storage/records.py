@@ -363,6 +363,7 @@ class Counts:
     dead_letters: int
     oldest_head_at: int | None
     ghosts: int
+    unlimited: int = 0  # held lanes whose run_timeout or stall_timeout is off
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ SELECT
   (SELECT count(*) FROM messages WHERE state = 'failed' AND retried_as IS NULL),
   (SELECT m.accepted_at FROM lanes l JOIN messages m ON m.id = l.head_id WHERE l.head_id IS NOT NULL
    ORDER BY l.head_id LIMIT 1),
-  (SELECT count(*) FROM runs WHERE ended_at IS NULL AND left_out >= {GHOST_AFTER})
+  (SELECT count(*) FROM runs WHERE ended_at IS NULL AND left_out >= {GHOST_AFTER}),
+  (SELECT count(*) FROM lanes l JOIN runs r ON r.id = l.run_id
+   WHERE l.run_id IS NOT NULL AND (r.run_timeout_ms IS NULL OR r.stall_timeout_ms IS NULL))
 """
 
 
@@ -83,14 +85,15 @@ def counts(now_wall: int) -> Query[Counts]:
 
 
 def _to_counts(rows: list[Row]) -> Counts:
-    running, errored, aborted, total, paused, queued, dead_letters, oldest, ghosts = rows[0]
+    running, errored, aborted, total, paused, queued, dead_letters, oldest, ghosts, unlimited = rows[0]
     by_state = {
         LaneState.IDLE: total - running - errored - aborted,
         LaneState.RUNNING: running,
         LaneState.ERRORED: errored,
         LaneState.ABORTED: aborted,
     }
-    return Counts({str(k): v for k, v in by_state.items()}, paused, queued, dead_letters, oldest, ghosts)
+    by_name = {str(state): count for state, count in by_state.items()}
+    return Counts(by_name, paused, queued, dead_letters, oldest, ghosts, unlimited)
 
 
 def _conditions(chosen: LaneFilter) -> tuple[str, dict[str, object]]:

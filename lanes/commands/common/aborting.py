@@ -1,0 +1,180 @@
+"""Aborting lanes: which ones, at which epochs, and what came of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lanes import forms, operations
+from lanes.abort import FREED, Outcome
+from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
+from lanes.commands.common.local import Choice, LocalDesk
+from lanes.commands.common.output import Output, Piece, say
+from lanes.commands.common.table import Column
+from lanes.commands.common.together import together
+from lanes.commands.common.words import counted, note, state, took
+from lanes.errors import LanesError, NotFound
+from lanes.forms import Form
+from lanes_storage.law import LaneState, Scope
+
+PREVIEW = (
+    Column("KEY", cut="middle", least=20),
+    Column("STATE"),
+    Column("EPOCH", right=True),
+    Column("HELD", right=True),
+    Column("QUEUED", right=True),
+    Column("", cut="end", least=10),
+)
+
+
+class Order(NamedTuple):
+    """How to abort: who asks and why, what is meant, and how long to be patient."""
+
+    actor: str
+    reason: str | None
+    scope: Scope
+    grace_ms: int | None
+    force: bool
+    wait: bool
+    timeout_ms: int | None
+
+
+class Target(NamedTuple):
+    """One lane, and the epoch at which it was seen; None: whatever it runs now."""
+
+    key: str
+    epoch: int | None
+
+
+class Plan(NamedTuple):
+    """What is about to be aborted. ``lanes`` is what was seen of it, empty where nobody looked first."""
+
+    targets: list[Target]
+    lanes: list[Form]
+    missing: list[NotFound]
+
+    def described(self) -> list[str]:
+        """One line for each lane, for a question."""
+        return [f"{lane['key']} ({lane['state']}{_holding(lane)})" for lane in self.lanes]
+
+
+def plan_for(
+    desk: LocalDesk, keys: Sequence[str], choice: Choice, scope: Scope, *, epoch: int | None, look: bool
+) -> Plan:
+    """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
+    named = list(dict.fromkeys(keys))
+    if len(named) == 1 and not look:
+        return Plan([Target(named[0], epoch)], [], [])
+    lanes: list[Form] = []
+    missing: list[NotFound] = []
+    for key in named:
+        try:
+            lanes.append(desk.lane(key))
+        except NotFound as error:
+            missing.append(error)
+    if not named:
+        lanes = desk.abortable(choice, scope)
+    seen = [Target(lane["key"], lane["epoch"] if epoch is None else epoch) for lane in lanes]
+    return Plan(seen, lanes, missing)
+
+
+def preview(out: Output, plan: Plan) -> int:
+    """Show what would be aborted."""
+    _complain(plan.missing)
+    if out.json:
+        out.data(plan.lanes)
+    elif plan.lanes:
+        out.table(PREVIEW, [_row(lane) for lane in plan.lanes])
+    if plan.missing:
+        return Exit.NOT_FOUND
+    if not plan.lanes:
+        say("nothing to abort")
+        return Exit.NOTHING
+    return Exit.DONE
+
+
+def carry_out(out: Output, desk: LocalDesk, plan: Plan, order: Order) -> int:
+    """Abort, and say of each lane what became of it as soon as that is proven."""
+    _complain(plan.missing)
+    codes = [exit_of(error) for error in plan.missing]
+    results: dict[int, Form] = {}
+    try:
+        for place, result in _aborted(desk, plan.targets, order):
+            if isinstance(result, LanesError):
+                _complain([result])
+                codes.append(exit_of(result))
+                continue
+            results[place] = result
+            codes.append(_code(result, order))
+            if not out.json:
+                out.line(_said(result, order))
+    except KeyboardInterrupt:
+        say("interrupted; what was requested stands, and ends as an abort")
+        raise
+    finally:
+        if out.json:
+            out.data([results[place] for place in sorted(results)])
+    if not codes:
+        say("nothing to abort")
+    return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
+
+
+def _aborted(desk: LocalDesk, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
+    procedures = [
+        operations.abort(
+            target.key,
+            actor=order.actor,
+            reason=order.reason,
+            scope=order.scope,
+            epoch=target.epoch,
+            grace_ms=order.grace_ms,
+            force=order.force,
+            wait=order.wait,
+            timeout=None if order.timeout_ms is None else order.timeout_ms / 1000,
+        )
+        for target in targets
+    ]
+    for place, result in together(desk.store, procedures, desk.clock):
+        yield place, result if isinstance(result, LanesError) else forms.abort_form(result)
+
+
+def _complain(errors: Sequence[LanesError]) -> None:
+    for error in errors:
+        say(f"lanes: {sentence(error)}")
+
+
+def _code(result: Form, order: Order) -> Exit:
+    outcome = result["outcome"]
+    if outcome in FREED:
+        return Exit.DONE
+    if outcome == Outcome.PENDING:
+        return Exit.UNCONFIRMED if order.wait else Exit.DONE
+    return Exit.NOTHING
+
+
+def _said(result: Form, order: Order) -> str:
+    after = f" after {took(result['waited_s'])}"
+    epochs = f" (epoch {result['epoch_before']} → {result['epoch_after']})"
+    dropped = result["dropped"]
+    said = {
+        Outcome.RELEASED: f"released{after}",
+        Outcome.FORCED: f"released by force{after}, its owner did not confirm{epochs}",
+        Outcome.REPAIRED: f"repaired{after}, nobody held the run any more{epochs}",
+        Outcome.NOT_HELD: "nothing to abort",
+        Outcome.CHANGED: f"changed: it stands at epoch {result['epoch_after']} now, and was left alone",
+        Outcome.CLEARED: "cleared",
+        Outcome.PENDING: f"not confirmed{after}; the request stands" if order.wait else "requested",
+    }[Outcome(result["outcome"])]
+    if dropped:
+        said += f"; {counted(dropped, 'waiting message')} ended"
+    if result["survivors"]:
+        said += f"; still alive: {', '.join(result['survivors'])}"
+    return f"{result['key']}: {said}"
+
+
+def _row(lane: Form) -> list[Piece]:
+    queued = str(lane["queued"]) if lane["queued"] else ""
+    return [lane["key"], state(lane["state"]), str(lane["epoch"]), took(lane["held_s"]), queued, note(lane)]
+
+
+def _holding(lane: Form) -> str:
+    held = f" for {took(lane['held_s'])}" if lane["state"] == LaneState.RUNNING else ""
+    return held + (f", {counted(lane['queued'], 'message')} waiting" if lane["queued"] else "")

@@ -1,0 +1,121 @@
+"""The table of commands. A command's module is imported when it is called, or for the help listing."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from lanes.commands.common.options import GLOBALS, with_globals
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+#: Every command of ours, in the order of the help. Each is ``command`` in the module of its name.
+COMMANDS = (
+    "up",
+    "gateway",
+    "status",
+    "list",
+    "show",
+    "why",
+    "send",
+    "abort",
+    "pause",
+    "resume",
+    "ack",
+    "messages",
+    "retry",
+    "drop",
+    "events",
+    "reconcile",
+    "simulate",
+)
+#: Other packages add their commands here.
+ENTRY_POINTS = "lanes.commands"
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, and imports one only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*COMMANDS, *sorted(_added().keys() - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in COMMANDS:
+            found = import_module(f"lanes.commands.{cmd_name}").command
+        else:
+            added = _added().get(cmd_name)
+            if added is None:
+                return None
+            found = _loaded(added)
+        return with_globals(found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and self.get_command(ctx, args[0]) is None:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f"did you mean `{close[0]}`?" if close else "`lanes --help` lists them"
+            ctx.fail(f"there is no command {args[0]}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _added() -> dict[str, EntryPoint]:
+    # importlib.metadata costs more than everything else that `lanes abort` imports.
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _loaded(point: EntryPoint) -> click.Command:
+    """The command of another package; where that is broken, one that says so, since ours must go on working."""
+    try:
+        command: click.Command = point.load()
+    except ImportError as error:
+        problem = f"the command {point.name} cannot be loaded from {point.value}: {error}; install lanes anew"
+
+        def refuse() -> None:
+            raise click.ClickException(problem)
+
+        return click.Command(point.name, callback=refuse, short_help="(broken: cannot be loaded)")
+    return command
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value and not ctx.resilient_parsing:
+        from lanes import __version__
+
+        click.echo(f"lanes {__version__}")
+        ctx.exit()
+
+
+lanes = LazyGroup(
+    "lanes",
+    help="""One agent run at a time per conversation, and a way out when one is stuck.
+
+    Commands act on the database itself, so they work with the gateway alive, hung or dead.
+    """,
+    epilog="""\b
+    Examples:
+      lanes up                      a gateway and the dashboard
+      lanes send demo:1 "hello"     give a lane something to do
+      lanes list                    what is held, what waits, what went wrong
+      lanes why demo:1              why a lane does not move
+      lanes abort demo:1            free it
+    """,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Show the version and exit.",
+        ),
+        *GLOBALS,
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)

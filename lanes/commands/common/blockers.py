@@ -1,0 +1,78 @@
+"""Who keeps a locked database locked, and what to do about it."""
+
+from pathlib import Path
+
+from lanes.identity import this_process
+from lanes.text import clean
+from lanes_storage import reads
+from lanes_storage.errors import StorageError
+from lanes_storage.records import Owner
+from lanes_storage.sqlite.store import SqliteReader
+
+#: The byte of the shared-memory file that whoever writes in WAL mode has locked.
+_WRITE_LOCK = 120
+_STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "blocked by a disk"}
+
+
+def remedy(database: str) -> str | None:
+    """One sentence that names the processes which hold the write lock, or the stopped owners; None: none found."""
+    path = Path(database)
+    owners = {owner.pid: owner for owner in _owners(path)}
+    pids = _holders(path) or [pid for pid in owners if _state(pid) in _STATES]
+    if not pids:
+        return None
+    named = ", ".join(_named(pid, owners.get(pid)) for pid in pids)
+    numbers = " ".join(str(pid) for pid in pids)
+    if any(_state(pid) in ("T", "t") for pid in pids):
+        return (
+            f"it is held by {named}: let it go on (`kill -CONT {numbers}`) or end it (`kill -9 {numbers}`), then repeat"
+        )
+    return f"it is held by {named}: wait for it, or end it (`kill {numbers}`), then repeat"
+
+
+def _owners(path: Path) -> list[Owner]:
+    """The owners of this host that may hold it. Reading works while another process writes."""
+    me = this_process()
+    try:
+        reader = SqliteReader(path)
+        try:
+            return [
+                o
+                for o in reader.read(reads.owners())
+                if (o.host, o.boot_id, o.pid_ns) == (me.host, me.boot_id, me.pid_ns)
+            ]
+        finally:
+            reader.close()
+    except StorageError:
+        return []
+
+
+def _holders(path: Path) -> list[int]:
+    """The processes that hold the write lock, as the kernel of Linux lists them; empty where that is not known."""
+    try:
+        inode = path.with_name(path.name + "-shm").stat().st_ino
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    held = []
+    for line in lines:  # 1: POSIX  ADVISORY  WRITE 4711 08:01:131074 120 120
+        words = line.split()
+        if len(words) != 8 or words[1] != "POSIX" or words[3] != "WRITE" or words[5].split(":")[-1] != str(inode):
+            continue
+        first, last = int(words[6]), words[7]
+        if first <= _WRITE_LOCK and (last == "EOF" or int(last) >= _WRITE_LOCK) and int(words[4]) > 0:
+            held.append(int(words[4]))
+    return held
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _named(pid: int, owner: Owner | None) -> str:
+    what = f"{clean(owner.kind)} {owner.id}, " if owner is not None else ""
+    state = _STATES.get(_state(pid))
+    return f"process {pid}" + (f" ({what}{state or 'running'})")

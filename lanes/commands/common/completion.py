@@ -1,0 +1,29 @@
+"""Shell completion of session keys. Anything that goes wrong completes to nothing: a shell shows no errors."""
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lanes.commands.common.local import Choice
+from lanes.commands.common.session import Session
+from lanes.errors import LanesError
+from lanes_storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: So many keys are offered, those of the greatest harm first.
+OFFERED = 100
+_LITERAL = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]"})
+
+
+def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[Any]]":
+    """The keys that begin so."""
+    from click.shell_completion import CompletionItem
+
+    session = ctx.ensure_object(Session)
+    match = beginning.translate(_LITERAL) + "*"
+    with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
+        return [CompletionItem(lane["key"]) for lane in desk.lanes(Choice(match=match), limit=OFFERED)]
+    return []

@@ -1,0 +1,41 @@
+"""Doing one thing to several lanes, and making one exit code of what came out."""
+
+from collections.abc import Callable, Iterable
+
+import click
+
+from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
+from lanes.commands.common.local import Choice, LocalDesk
+from lanes.commands.common.output import Output, say
+from lanes.errors import LanesError
+from lanes.forms import Form
+
+
+def chosen_keys(ctx: click.Context, desk: LocalDesk, keys: tuple[str, ...], match: str | None) -> list[str]:
+    """The lanes that a command was given: named, or by a glob, not both. Each once."""
+    if bool(keys) == (match is not None):
+        ctx.fail("name at least one KEY, or choose lanes with --match" + (", not both" if keys else ""))
+    if match is None:
+        return list(dict.fromkeys(keys))
+    return [lane["key"] for lane in desk.lanes(Choice(match=match))]
+
+
+def do_each(out: Output, keys: Iterable[str], act: Callable[[str], Form], said: Callable[[Form], str]) -> int:
+    """Act on each lane, say what came of it, and go on after an expected error."""
+    done: list[Form] = []
+    codes: list[Exit] = []
+    for key in keys:
+        try:
+            lane = act(key)
+        except LanesError as error:
+            say(f"lanes: {sentence(error)}")
+            codes.append(exit_of(error))
+            continue
+        done.append(lane)
+        if not out.json:
+            out.line(said(lane))
+    if out.json:
+        out.data(done)
+    elif not done and not codes:
+        say("no such lane")
+    return gravest(codes) or Exit.DONE

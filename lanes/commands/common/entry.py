@@ -1,0 +1,43 @@
+"""From the process's arguments to its exit code. Expected errors become one sentence, never a traceback."""
+
+import io
+import sys
+from collections.abc import Sequence
+
+import click
+
+from lanes.commands.common.app import lanes
+from lanes.commands.common.exits import Exit, exit_of, sentence
+from lanes.commands.common.output import say, writing
+from lanes.errors import LanesError
+from lanes_storage.errors import StorageError
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its escape, not a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = int(lanes.main(args=args, prog_name="lanes", standalone_mode=False) or 0)
+        with writing():
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except click.ClickException as error:
+        return _refused(error)
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except (LanesError, StorageError) as error:
+        say(f"lanes: {sentence(error)}")
+        return exit_of(error)
+    return code
+
+
+def _refused(error: click.ClickException) -> int:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        say(error.ctx.get_usage())
+        say(f"lanes: {error.format_message()} (`{error.ctx.command_path} --help` tells more)")
+    else:
+        say(f"lanes: {error.format_message()}")
+    return error.exit_code

@@ -1,0 +1,64 @@
+"""Exit codes, and which error means which. Scripts are written against these numbers."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from lanes import errors
+from lanes_storage.errors import StorageError
+
+
+class Exit(IntEnum):
+    """Every exit code of ``lanes``."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3  # no such lane or message
+    NOTHING = 4  # nothing to abort
+    UNCONFIRMED = 5  # not confirmed in time
+    UNREACHABLE = 69  # gateway or database not reachable
+    BUSY = 75  # lane busy or queue full
+    CONFIG = 78
+    INTERRUPTED = 130
+
+
+#: The first of these that fits decides.
+_OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ...] = (
+    (StorageError, Exit.UNREACHABLE),
+    (errors.NotFound, Exit.NOT_FOUND),
+    ((errors.InvalidKey, errors.IdempotencyConflict), Exit.USAGE),
+    (errors.Refused, Exit.BUSY),
+    (errors.ConfigError, Exit.CONFIG),
+    (errors.LanesError, Exit.FAILED),
+)
+#: What to do next, where the error's own sentence does not say it.
+_HINTS: tuple[tuple[type[Exception], str], ...] = (
+    (errors.QueueFull, "wait, or see what waits with `lanes messages`"),
+    (errors.LaneBusy, "send it without --if-idle to let it wait"),
+    (errors.IdempotencyConflict, "use another key for another text"),
+)
+#: For several lanes: the first of these that occurred.
+_GRAVEST = (Exit.UNREACHABLE, Exit.FAILED, Exit.UNCONFIRMED, Exit.NOT_FOUND)
+
+
+def exit_of(error: Exception) -> Exit:
+    """The exit code of an expected error."""
+    return next(code for kinds, code in _OF_ERRORS if isinstance(error, kinds))
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong and what to do next, on one line."""
+    hint = error.fix if isinstance(error, StorageError) else _hint(error)
+    return f"{error}: {hint}" if hint else str(error)
+
+
+def gravest(codes: Iterable[Exit]) -> Exit | None:
+    """Of what several lanes gave, the code that decides; None if none of them failed."""
+    met = set(codes)
+    return next((code for code in _GRAVEST if code in met), None)
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, errors.NotFound):
+        return "`lanes list` shows the lanes" if error.what == "lane" else "`lanes messages KEY` shows those of a lane"
+    return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")

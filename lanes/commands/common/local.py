@@ -1,0 +1,126 @@
+"""The desk of a database file. Commands talk to this one object and get JSON forms, so that a desk of a gateway
+elsewhere can take its place."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from lanes import forms, operations
+from lanes.forms import Form
+from lanes.procedure import Procedure, run
+from lanes_storage.interface import Store
+from lanes_storage.law import LaneState, MessageState, Scope
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Lane, LaneFilter
+
+T = TypeVar("T")
+
+
+class Choice(NamedTuple):
+    """Which lanes: every condition that is given must hold. No condition chooses all."""
+
+    match: str | None = None
+    states: tuple[str, ...] = ()
+    held_for_ms: int | None = None
+
+
+class LocalDesk:
+    """What commands can do with a database. Methods raise LanesError and StorageError as operations do."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = system_clock
+
+    def perform(self, procedure: Procedure[T]) -> T:
+        """Run one operation."""
+        return run(self.store, procedure, self.clock)
+
+    # ---------------------------------------------------------------------------------- looking
+
+    def status(self) -> Form:
+        """The database at a glance."""
+        return forms.status_form(self.perform(operations.status(self.store.name)), self.clock())
+
+    def a_gateway_lives(self) -> bool:
+        """Whether something runs what waits here."""
+        return any(view.alive for view in self.perform(operations.status(self.store.name)).gateways)
+
+    def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
+        """The chosen lanes, sorted by harm."""
+        return forms.lane_forms(self._records(choice, limit), self.clock())
+
+    def _records(self, choice: Choice, limit: int | None) -> list[Lane]:
+        held_since = None if choice.held_for_ms is None else self.clock().wall - choice.held_for_ms
+        states = tuple(LaneState(state) for state in choice.states)
+        return self.perform(operations.lanes(LaneFilter(states, choice.match, None, held_since), limit=limit))
+
+    def lane(self, key: str) -> Form:
+        """One lane."""
+        return forms.lane_form(self.perform(operations.lane(key)), self.clock())
+
+    def abortable(self, choice: Choice, scope: Scope) -> list[Form]:
+        """The chosen lanes of which an abort with that scope would end something."""
+        found = self._records(choice, None)
+        now = self.clock()
+        return forms.lane_forms([lane for lane in found if self._would_end(lane, scope)], now)
+
+    def _would_end(self, lane: Lane, scope: Scope) -> bool:
+        if lane.run is not None and scope is not Scope.QUEUE:
+            return True
+        if scope is not Scope.RUN:
+            return lane.queued > 0
+        if lane.head_id is None:
+            return False
+        # a head that ran before, requeued or parked, is what an abort of a released lane ends
+        return self.perform(operations.message(lane.head_id)).started_at is not None
+
+    def show(self, key: str) -> Form:
+        """One lane with its run, messages and events."""
+        return forms.detail_form(self.perform(operations.detail(key)), self.clock())
+
+    def why(self, key: str) -> str:
+        """One plain paragraph."""
+        return self.perform(operations.why(key))
+
+    def messages(self, key: str, *, states: Sequence[str] = (), limit: int | None = None) -> list[Form]:
+        """The messages of a lane, newest first."""
+        chosen = [MessageState(state) for state in states]
+        return [forms.message_form(m) for m in self.perform(operations.messages(key, states=chosen, limit=limit))]
+
+    def events(self, *, key: str | None, since_ms: int | None, type_: str | None, limit: int | None) -> Iterator[Form]:
+        """The newest ``limit`` events of the last ``since_ms``, oldest first."""
+        since = None if since_ms is None else self.clock().wall - since_ms
+        procedure = operations.events(key=key, since=since, type=type_, limit=limit, newest=limit is not None)
+        return map(forms.event_form, self.perform(procedure))
+
+    # ------------------------------------------------------------------------------------ acting
+
+    def send(self, key: str, text: str, **how: Any) -> Form:
+        """Accept a message; ``how`` as ``operations.send`` takes it."""
+        return forms.message_form(self.perform(operations.send(key, text, **how)))
+
+    def wait(self, message_id: str, *, timeout_ms: int) -> Form:
+        """The message once it has ended, or as it stands when the time is over."""
+        return forms.message_form(self.perform(operations.wait(int(message_id), timeout=timeout_ms / 1000)))
+
+    def pause(self, key: str, *, actor: str, reason: str | None, for_ms: int | None) -> Form:
+        """Let a lane claim nothing for so long, or until it is resumed."""
+        now = self.clock()
+        until = None if for_ms is None else now.wall + for_ms
+        return forms.lane_form(self.perform(operations.pause(key, actor=actor, reason=reason, until=until)), now)
+
+    def resume(self, key: str, *, actor: str) -> Form:
+        """Let a lane claim again."""
+        return forms.lane_form(self.perform(operations.resume(key, actor=actor)), self.clock())
+
+    def ack(self, key: str, *, actor: str) -> Form:
+        """Errored or aborted back to idle."""
+        return forms.lane_form(self.perform(operations.ack(key, actor=actor)), self.clock())
+
+    def retry(self, message_id: int, *, actor: str, cap_of: Any) -> Form:
+        """Accept a dead letter once more. ``cap_of`` tells the queue's limit for a key."""
+        key = self.perform(operations.message(message_id)).key
+        return forms.message_form(self.perform(operations.retry(message_id, actor=actor, cap=cap_of(key))))
+
+    def drop(self, message_id: int, *, actor: str) -> Form:
+        """End a waiting message."""
+        return forms.message_form(self.perform(operations.drop(message_id, actor=actor)))

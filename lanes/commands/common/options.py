@@ -1,0 +1,124 @@
+"""Options and argument types that several commands share, and the session that the global ones fill."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from lanes.commands.common.session import Session
+from lanes.config.durations import parse
+from lanes.errors import InvalidKey
+from lanes.text import check_key
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    TextType = click.ParamType[str]
+    NumberType = click.ParamType[int]
+else:  # older ones of click cannot be subscripted
+    TextType = NumberType = click.ParamType
+
+
+class Keep(Protocol):
+    """A callback of click."""
+
+    def __call__(self, ctx: click.Context, param: click.Parameter, value: Any) -> None: ...
+
+
+def _keep(name: str) -> Keep:
+    """Store a global option in the session; one behind the command counts for more than one before it."""
+
+    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ARG001 - click's signature
+        session = ctx.ensure_object(Session)
+        if value is not None and value is not False:
+            setattr(session, name, value)
+
+    return keep
+
+
+#: Accepted before and behind every command.
+GLOBALS: tuple[click.Option, ...] = (
+    click.Option(
+        ["--db"],
+        metavar="URL",
+        expose_value=False,
+        callback=_keep("named_database"),
+        help="The database: a path, or sqlite:///path. [env: LANES_DB]",
+    ),
+    click.Option(
+        ["--config"],
+        metavar="FILE",
+        expose_value=False,
+        callback=_keep("named_config"),
+        help="The configuration file. [env: LANES_CONFIG]",
+    ),
+    click.Option(["--json"], is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON, for scripts."),
+)
+
+
+def with_globals(command: click.Command) -> click.Command:
+    """The command itself, with those global options that it does not have yet."""
+    if isinstance(command, click.Group):
+        return command  # its own commands have them
+    own = {name for param in command.params for name in param.opts}
+    command.params += [option for option in GLOBALS if own.isdisjoint(option.opts)]
+    return command
+
+
+class KeyType(TextType):
+    """A session key, kept exactly."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return check_key(str(value))
+        except InvalidKey as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> "list[CompletionItem[Any]]":
+        from lanes.commands.common.completion import complete_keys
+
+        return complete_keys(ctx, incomplete)
+
+
+class DurationType(NumberType):
+    """A duration such as ``30s``, as whole milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class IdType(NumberType):
+    """The id of a message."""
+
+    name = "id"
+    #: The largest that a database can give.
+    largest = 2**63 - 1
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal()) or int(text[:20]) > self.largest:
+            self.fail("a message's id is a number, as `lanes messages KEY` shows it", param, ctx)
+        return int(text)
+
+
+KEY = KeyType()
+DURATION = DurationType()
+ID = IdType()
+
+key_argument = click.argument("key", type=KEY)
+keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
+match_option = click.option("--match", metavar="GLOB", help="The lanes whose key fits, such as 'agent:*'.")
+reason_option = click.option("--reason", metavar="TEXT", help="Why; stored in the journal.")

@@ -1,0 +1,115 @@
+"""One call of the command line: what its global options named, and the doors that they open."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lanes.commands.common.output import Output
+
+if TYPE_CHECKING:
+    from lanes.commands.common.local import LocalDesk
+    from lanes.config import Config
+
+
+class Session:
+    """What the global options said. Nothing is read or opened before a command asks for it."""
+
+    def __init__(self) -> None:
+        self.named_database: str | None = None
+        self.named_config: str | None = None
+        self.json = False
+        self._output: Output | None = None
+        self._config: Config | None = None
+
+    @property
+    def out(self) -> Output:
+        """Where results and talk go."""
+        if self._output is None:
+            self._output = Output(json=self.json)
+        return self._output
+
+    @property
+    def config_path(self) -> Path | None:
+        """The configuration file that was named by an option."""
+        return None if self.named_config is None else Path(self.named_config)
+
+    def config(self, **flags: object) -> "Config":
+        """The configuration; ``flags`` are settings that options of the command set. Raises ConfigError."""
+        from lanes.config import load
+
+        said = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
+        if self.named_database is not None:
+            said["database.url"] = self.named_database
+        return load(self.config_path, flags=said)
+
+    def configured(self) -> "Config | None":
+        """The configuration where there is one to read: without one, a quick command need not import it."""
+        if self._config is None and (self.config_path is not None or _config_about()):
+            self._config = self.config()
+        return self._config
+
+    def cap_of(self, key: str) -> int:
+        """How many messages of that lane may wait. Raises ConfigError."""
+        from lanes.operations import DEFAULT_CAP
+
+        config = self.configured()
+        return DEFAULT_CAP if config is None else config.policy(key).cap
+
+    def database(self) -> str:
+        """The database that a command acts on: flag, environment, file, the living gateway's, the default.
+
+        Says on stderr when it is the living gateway's. Raises ConfigError.
+        """
+        if self.named_database is not None:
+            return self.named_database
+        if (named := os.environ.get("LANES_DB")) and "LANES_DATABASE_URL" not in os.environ:
+            return named
+        config = self.configured()
+        if config is not None and config.database.url is not None:
+            return config.database.url
+        return self._unnamed()
+
+    @contextmanager
+    def desk(self, *, create: bool = False) -> Iterator["LocalDesk"]:
+        """The desk of that database. Raises StorageError and ConfigError."""
+        from lanes.commands.common.local import LocalDesk
+        from lanes_storage import open_store
+
+        store = open_store(self.database(), create=create)
+        try:
+            yield LocalDesk(store)
+        finally:
+            store.close()
+
+    def _unnamed(self) -> str:
+        from lanes.config import places
+
+        living = places.living_gateways()
+        databases = sorted({note.database for note in living})
+        if len(databases) == 1:
+            pids = ", ".join(str(note.who.pid) for note in living)
+            self.out.talk(f"using {databases[0]}, of the living gateway (pid {pids})")
+            return databases[0]
+        default = str(places.default_database())
+        if databases:
+            self.out.talk(f"gateways live on {', '.join(databases)}: name one with --db; trying {default}")
+        return default
+
+
+def session_of(ctx: click.Context) -> Session:
+    """The session of a call."""
+    return ctx.ensure_object(Session)
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def _config_about() -> bool:
+    from lanes.config.places import config_candidates
+
+    named = any(name in os.environ for name in ("LANES_CONFIG", "LANES_DATABASE_URL"))
+    return named or any(candidate.is_file() for candidate in config_candidates())

@@ -1,0 +1,83 @@
+"""Laying out a table in columns of a terminal: widths, and what is cut where it does not fit."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import NamedTuple
+from unicodedata import combining, east_asian_width
+
+ELLIPSIS = "…"
+
+
+class Column(NamedTuple):
+    """A column. ``cut`` says where a text that does not fit is shortened: ``middle``, ``end``, or never.
+
+    A column that may be cut keeps at least ``least`` cells.
+    """
+
+    title: str
+    right: bool = False
+    cut: str = ""
+    least: int = 12
+
+
+def width_of(text: str) -> int:
+    """How many cells of a terminal a cleaned text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[list[str]]:
+    """The head and the rows, every text padded to its column. They fit ``width`` where the columns allow it."""
+    table = [[column.title for column in columns], *rows]
+    widths = [max(width_of(text) for text in column) for column in zip_longest(*table, fillvalue="")]
+    if width is not None:
+        _shrink(columns, widths, width - 2 * (len(columns) - 1))
+    return [
+        [_fit(text, size, column) for text, size, column in zip(row, widths, columns, strict=True)] for row in table
+    ]
+
+
+def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
+    """Take what is too much from the widest column that may be cut, again and again."""
+    while sum(widths) > width:
+        cuttable = [i for i, column in enumerate(columns) if column.cut and widths[i] > column.least]
+        if not cuttable:
+            return
+        widest = max(cuttable, key=lambda i: widths[i])
+        rest = max((widths[i] for i in cuttable if i != widest), default=0)
+        target = max(columns[widest].least, min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
+        widths[widest] = target
+
+
+def _fit(text: str, size: int, column: Column) -> str:
+    taken = width_of(text)
+    if taken > size:
+        text = _cut(text, size, middle=column.cut == "middle")
+        taken = width_of(text)
+    space = " " * (size - taken)
+    return space + text if column.right else text + space
+
+
+def _cut(text: str, size: int, *, middle: bool) -> str:
+    tail_size = (size - 1) // 2 if middle else 0
+    tail = _last(text, tail_size)
+    return _first(text, size - 1 - width_of(tail)) + ELLIPSIS + tail
+
+
+def _first(text: str, size: int) -> str:
+    taken = 0
+    for at, character in enumerate(text):
+        taken += width_of(character)
+        if taken > size:
+            return text[:at]
+    return text
+
+
+def _last(text: str, size: int) -> str:
+    taken = 0
+    for at in range(len(text) - 1, -1, -1):
+        taken += width_of(text[at])
+        if taken > size:
+            return text[at + 1 :]
+    return text

@@ -1,0 +1,69 @@
+"""The tables of messages and events that more than one command prints."""
+
+from collections.abc import Iterable, Sequence
+
+from lanes.commands.common.output import Output, Piece
+from lanes.commands.common.table import Column
+from lanes.commands.common.words import clock_time, one_line, state
+from lanes.forms import Form
+
+MESSAGES = (
+    Column("ID", right=True),
+    Column("STATE"),
+    Column("POS", right=True),
+    Column("ACCEPTED"),
+    Column("TEXT", cut="end"),
+    Column("RESULT", cut="end"),
+)
+EVENTS = (
+    Column("ID", right=True),
+    Column("AT"),
+    Column("KEY", cut="middle", least=16),
+    Column("TYPE"),
+    Column("", cut="end", least=20),
+)
+
+
+def print_messages(out: Output, messages: Iterable[Form]) -> None:
+    """Messages, one a line."""
+    out.table(MESSAGES, [_message(message) for message in messages])
+
+
+def print_events(out: Output, events: Sequence[Form], *, with_key: bool) -> None:
+    """Events, one a line."""
+    columns = [column for column in EVENTS if with_key or column.title != "KEY"]
+    out.table(columns, [_event(event, with_key=with_key) for event in events])
+
+
+def _message(message: Form) -> list[Piece]:
+    position = str(message["position"] or "")
+    text = one_line(message["text"]) if message["text"] is not None else "(a chat request)"
+    return [
+        message["id"], state(message["state"]), position, clock_time(message["accepted_at"]), text, _result(message),
+    ]  # fmt: skip
+
+
+def _result(message: Form) -> str:
+    if message["error"] is not None:
+        retried = f" (retried as {message['retried_as']})" if message["retried_as"] else ""
+        return f"{message['error']['cause']}: {one_line(message['error']['message'])}{retried}"
+    if message["answered_by"] is not None:
+        return f"answered by {message['answered_by']}"
+    if message["state"] == "queued" and message["parked_until"]:
+        return f"parked until {clock_time(message['parked_until'])}"
+    return one_line(message["reply"])
+
+
+def _event(event: Form, *, with_key: bool) -> list[Piece]:
+    said = []
+    if event["from"] != event["to"] and event["to"] is not None:
+        said.append(f"{event['from']} → {event['to']}" if event["from"] else event["to"])
+    named = (("run_id", "run"), ("message_id", "message"))
+    said += [f"{word} {event[field]}" for field, word in named if event[field] is not None]
+    said += [str(event[field]) for field in ("cause",) if event[field] is not None]
+    if event["actor"]:
+        said.append(f"by {event['actor']}")
+    detail = event["detail"] or {}
+    said += [str(detail[name]) for name in ("reason", "message") if detail.get(name)]
+    key = [event["key"] or ""] if with_key else []
+    return [event["id"], clock_time(event["at"]), *key, event["type"], one_line(", ".join(said))]

@@ -1,0 +1,128 @@
+"""``lanes send KEY TEXT``: accept a message, and wait for its reply if asked to."""
+
+import sys
+import time
+
+import click
+
+from lanes.commands.common.actor import actor
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.local import LocalDesk
+from lanes.commands.common.options import DURATION, key_argument
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.words import took
+from lanes.forms import Form
+
+NO_GATEWAY = "no gateway lives here: it waits until one starts (`lanes gateway`, or `lanes up`)"
+#: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.
+PATIENCE_S = 10.0
+#: Between two looks whether a gateway lives.
+LOOK_MS = 1_000
+UNFINISHED = ("queued", "running")
+
+
+@click.command(
+    "send",
+    epilog="""\b
+    Examples:
+      lanes send agent:main:telegram:42 "hello" --wait
+      git log -5 | lanes send review:1 - --idempotency-key "$(git rev-parse HEAD)"
+    """,
+)
+@key_argument
+@click.argument("text")
+@click.option("--wait", is_flag=True, help="Wait for the reply, and print it.")
+@click.option("--timeout", type=DURATION, metavar="D", help="With --wait: for so long. [default: until it has ended]")
+@click.option("--if-idle", is_flag=True, help="Only if the lane has no unfinished message; else exit code 75.")
+@click.option("--idempotency-key", metavar="K", help="The same key and text again is the same message.")
+@click.pass_context
+@pass_session
+def command(
+    session: Session,
+    ctx: click.Context,
+    key: str,
+    text: str,
+    wait: bool,
+    timeout: int | None,
+    if_idle: bool,
+    idempotency_key: str | None,
+) -> int:
+    """Accept a message for a lane; prints its id. A TEXT of - is read from standard input.
+
+    With --wait: exit code 1 when it ends otherwise than done, 5 when --timeout runs out, 69 when no gateway lives.
+    """
+    if timeout is not None and not wait:
+        ctx.fail("--timeout needs --wait")
+    if idempotency_key == "":
+        ctx.fail("an idempotency key is not empty")
+    text = _text(ctx, text)
+    with session.desk(create=True) as desk:
+        message = desk.send(
+            key, text, actor=actor(), if_idle=if_idle, idempotency_key=idempotency_key, cap=session.cap_of(key)
+        )
+        if wait:
+            return _wait(session, desk, message, timeout)
+        lives = desk.a_gateway_lives()
+    _print_accepted(session, message)
+    if not lives and message["state"] in UNFINISHED:
+        session.out.talk(NO_GATEWAY)
+    return Exit.DONE
+
+
+def _text(ctx: click.Context, given: str) -> str:
+    try:
+        if given == "-":
+            given = sys.stdin.buffer.read().decode("utf-8")
+            given = given.removesuffix("\n")
+        given.encode("utf-8")
+    except UnicodeError:
+        ctx.fail("TEXT is not valid UTF-8")
+    if not given:
+        ctx.fail("TEXT is empty")
+    return given
+
+
+def _wait(session: Session, desk: LocalDesk, message: Form, timeout_ms: int | None) -> int:
+    out, number = session.out, message["id"]
+    out.talk(f"accepted as message {number}")
+    end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+    alone_since: float | None = None
+    first = True
+    while message["state"] in UNFINISHED:
+        now = time.monotonic()
+        alone_since = None if desk.a_gateway_lives() else (alone_since or now)
+        if alone_since is not None and (first or now - alone_since > PATIENCE_S):
+            _print_accepted(session, message)
+            out.talk(f"lanes: message {number} is accepted, and {NO_GATEWAY}")
+            return Exit.UNREACHABLE
+        if end is not None and now >= end:
+            _print_accepted(session, message)
+            out.talk(
+                f"lanes: message {number} is {message['state']} after {took((timeout_ms or 0) / 1000)}; it goes on"
+            )
+            return Exit.UNCONFIRMED
+        left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
+        message = desk.wait(number, timeout_ms=left)
+        first = False
+    return _print_ended(session, message)
+
+
+def _print_accepted(session: Session, message: Form) -> None:
+    if session.out.json:
+        session.out.data(message)
+    else:
+        session.out.line(message["id"])
+
+
+def _print_ended(session: Session, message: Form) -> int:
+    done = message["state"] == "done"
+    if session.out.json:
+        session.out.data(message)
+    elif done:
+        session.out.block(message["reply"] or "")
+    if not done:
+        error = message["error"] or {"cause": message["state"], "message": "it has no reply"}
+        session.out.talk(f"lanes: message {message['id']} {message['state']}: {error['cause']}: {error['message']}")
+        for attempt in error.get("attempts", ()):
+            session.out.talk(f"  {attempt['provider']}: {attempt['cause']}: {attempt['message']}")
+    return Exit.DONE if done else Exit.FAILED

@@ -1,0 +1,6 @@
+import click
+
+
+@click.command("simulate", epilog="Example: lanes")
+def command() -> None:
+    """X."""

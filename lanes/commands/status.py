@@ -1,0 +1,79 @@
+"""``lanes status``: the database at a glance."""
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.output import Cell, Output
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.table import Column
+from lanes.commands.common.words import clock_time, counted, state, took
+from lanes.forms import Form
+
+COLUMNS = (
+    Column("GATEWAY", right=True),
+    Column("HOST", cut="end"),
+    Column("PID", right=True),
+    Column("ALIVE"),
+    Column("HELD", right=True),
+    Column("UP SINCE"),
+    Column("HEARTBEAT", right=True),
+    Column("", cut="end"),
+)
+
+
+@click.command(
+    "status",
+    epilog="Example: lanes status --json | jq .gateways",
+)
+@pass_session
+def command(session: Session) -> int:
+    """Gateways, lanes by state, what waits, cooldowns, ghosts.
+
+    Exit code 69 when no gateway lives.
+    """
+    with session.desk() as desk:
+        status = desk.status()
+    out = session.out
+    if out.json:
+        out.data(status)
+    else:
+        _print(out, status)
+    if any(gateway["alive"] for gateway in status["gateways"]):
+        return Exit.DONE
+    out.talk("lanes: no gateway lives on this database: start one with `lanes gateway` or `lanes up`")
+    return Exit.UNREACHABLE
+
+
+def _print(out: Output, status: Form) -> None:
+    out.line("database  ", status["database"])
+    lanes, messages = status["lanes"], status["messages"]
+    pieces: list[Cell | str] = []
+    for name in ("running", "errored", "aborted", "idle"):
+        pieces += [", " if pieces else "", f"{lanes[name]} ", state(name) if lanes[name] else name]
+    out.line("lanes     ", *pieces, f", {status['paused']} paused" if status["paused"] else "")
+    waits = took(status["oldest_head_s"])
+    oldest = f", the oldest head for {waits}" if waits else ""
+    letters = messages["dead_letters"]
+    dead = Cell(counted(letters, "dead letter"), "bad" if letters else "")
+    out.line("messages  ", f"{messages['queued']} queued{oldest}, ", dead)
+    if status["unlimited"]:
+        out.line(
+            "limits    ", Cell(f"off for {counted(status['unlimited'], 'held lane')} (see `lanes list --held`)", "warn")
+        )
+    if status["ghosts"]:
+        out.line("ghosts    ", Cell(counted(status["ghosts"], "run"), "bad"), " that no living owner names")
+    for cooldown in status["cooldowns"]:
+        out.line("cooling   ", f"{cooldown['provider']} ({cooldown['cause']}) until {clock_time(cooldown['until'])}")
+    if status["gateways"]:
+        out.line()
+        out.table(COLUMNS, [_row(gateway) for gateway in status["gateways"]])
+
+
+def _row(gateway: Form) -> list[Cell | str]:
+    draining = gateway["draining"]
+    note = f"draining by {draining['by']} until {clock_time(draining['until'])}" if draining else gateway["url"] or ""
+    alive = Cell("yes", "good") if gateway["alive"] else Cell("no", "bad")
+    return [
+        gateway["id"], gateway["host"], str(gateway["pid"]), alive, str(gateway["held"]),
+        clock_time(gateway["started_at"]), took(gateway["heartbeat_age_s"]), note,
+    ]  # fmt: skip

@@ -1,0 +1,6 @@
+import click
+
+
+@click.command("up", epilog="Example: lanes")
+def command() -> None:
+    """X."""

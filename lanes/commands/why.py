@@ -1,0 +1,19 @@
+"""``lanes why KEY``: what blocks this lane."""
+
+import click
+
+from lanes.commands.common.options import key_argument
+from lanes.commands.common.session import Session, pass_session
+
+
+@click.command("why", epilog="Example: lanes why agent:main:telegram:42")
+@key_argument
+@pass_session
+def command(session: Session, key: str) -> None:
+    """One plain paragraph: what blocks this lane, the evidence, and what happens next, and when."""
+    with session.desk() as desk:
+        said = desk.why(key)
+    if session.out.json:
+        session.out.data({"key": key, "why": said})
+    else:
+        session.out.paragraph(said)
