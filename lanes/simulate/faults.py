@@ -1,0 +1,70 @@
+"""What the simulated provider can be asked to do, by the name of the model or by a word in the text."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+#: Every name, with what its number means (None: it takes none) and what happens. Listed by ``/v1/models``.
+FAULTS: dict[str, tuple[str | None, str]] = {
+    "sim-ok": (None, "streams a short answer"),
+    "sim-echo": (None, "answers with the text of the last user message"),
+    "sim-slow": ("seconds", "answers in so many seconds, with steady tokens"),
+    "sim-hang": (None, "takes the request and never sends a byte"),
+    "sim-stall": (None, "sends some tokens, then nothing"),
+    "sim-drip": (None, "sends a token now and then, for ever"),
+    "sim-cut": (None, "sends some tokens, then ends cleanly without the terminal event"),
+    "sim-reset": (None, "sends some tokens, then resets the connection"),
+    "sim-500": (None, "answers 500"),
+    "sim-429": ("seconds", "answers 429 with that Retry-After"),
+    "sim-quota": (None, "answers 429, insufficient_quota"),
+    "sim-server-error": (None, "sends an error event in the stream, before any token"),
+    "sim-garbage": (None, "sends what is no event stream"),
+    "sim-flaky": ("probability", "answers 500 with that probability (0.3, or 30 for per cent), else as sim-ok"),
+}
+
+_NUMBERED = re.compile(r"(sim-[a-z0-9-]+?)-(\d+(?:\.\d+)?)")
+_OVERRIDE = re.compile(r"\[\[\s*(sim-[\w.-]+)\s*\]\]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to do; ``number`` as its name says (seconds or a probability), 0 where it takes none."""
+
+    name: str
+    number: float = 0.0
+
+
+def parse(name: str) -> Fault | None:
+    """The fault of that name (``sim-429-30``), or None where there is none."""
+    if name in FAULTS and FAULTS[name][0] is None:
+        return Fault(name)
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered and FAULTS.get(numbered[1], (None, ""))[0] is not None:
+        return Fault(numbered[1], float(numbered[2]))
+    return None
+
+
+def chosen(model: str, text: str) -> tuple[str, str]:
+    """The name that decides, and the text without it: ``[[sim-…]]`` in the text goes before the model."""
+    found = _OVERRIDE.search(text)
+    if found is None:
+        return model, text
+    return found[1], (text[: found.start()] + text[found.end() :]).strip()
+
+
+def last_user_text(messages: Any) -> str:
+    """The text of the last user message of a chat request; its text parts joined where it has parts."""
+    if not isinstance(messages, list):
+        return ""
+    for message in reversed(messages):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return _text_of(message.get("content"))
+    return ""
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))

@@ -1,0 +1,128 @@
+"""Serving the simulated provider: inside another program, or as a process of its own."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator, Generator
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from lanes.simulate.app import Simulator
+from lanes.simulate.wire import KILL_EXTENSION, Receive, Scope, Send
+
+DEFAULT_PORT = 8766
+#: How long the end of the responses is waited for when the server stops.
+STOP_S = 2
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    simulator: Simulator | None = None,
+    tempo: float = 1.0,
+    log: Path | None = None,
+) -> AsyncIterator[str]:
+    """Serve the simulated provider on this event loop; the value is its base URL (``http://127.0.0.1:…/v1``).
+
+    Port 0 takes a free one. ``tempo`` and ``log`` are for a simulator made here; one that is handed in has its
+    own. No signal handler is touched. The end of the block ends every stream at once. Raises OSError where the
+    port is taken.
+    """
+    simulated = simulator or Simulator(tempo=tempo, log=log)
+    listener = _listen(host, port)
+    server = _Server(_config(simulated))
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
+    try:
+        yield _url(listener)
+    finally:
+        server.should_exit = True
+        simulated.stop()
+        await serving
+        listener.close()
+        simulated.close()
+
+
+def run(port: int = DEFAULT_PORT, host: str = "127.0.0.1", log: Path | None = None) -> None:
+    """Serve until Ctrl-C or SIGTERM, with the address on standard error. Raises OSError: the port is taken."""
+    asyncio.run(_until_signalled(port, host, log))
+
+
+async def _until_signalled(port: int, host: str, log: Path | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serve(port, host=host, log=log) as address:
+        sys.stderr.write(f"simulated provider on {address}\n")
+        sys.stderr.flush()
+        await stop.wait()
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals of the process to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class _Protocol(HttpToolsProtocol):
+    """Hands the application the means to kill its connection, which ASGI does not have."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        inner, kill = self.app, partial(_kill, transport)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[KILL_EXTENSION] = kill
+            await inner(scope, receive, send)
+
+        self.app = app
+
+
+def _kill(transport: asyncio.Transport, reset: bool) -> None:
+    if reset:
+        # With a linger time of zero the kernel answers with RST instead of FIN.
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _config(simulator: Simulator) -> uvicorn.Config:
+    return uvicorn.Config(
+        simulator.app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_S,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named, since asyncio sends without delay only on sockets that are known to be TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

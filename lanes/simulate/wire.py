@@ -1,0 +1,60 @@
+"""One response on its way to a client, with the means to misbehave that servers normally lack."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: The name under which ``server`` hands the means to kill a connection to the application.
+KILL_EXTENSION = "lanes.kill"
+
+
+class Wire:
+    """Sends the bytes of one response; ``tempo`` divides every pause in it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, tempo: float) -> None:
+        self._kill: Callable[[bool], None] = scope["extensions"][KILL_EXTENSION]
+        self._receive, self._send = receive, send
+        self._tempo = tempo
+        self.was_reset = False
+
+    async def start(self, status: int, content_type: str, headers: Mapping[str, str] | None = None) -> None:
+        """Send the status line and the headers."""
+        pairs = {"content-type": content_type, "cache-control": "no-store"} | dict(headers or {})
+        raw = [(name.encode(), value.encode()) for name, value in pairs.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last part of the body and end the response cleanly."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def pause(self, seconds: float) -> None:
+        """Let some time pass."""
+        await asyncio.sleep(seconds / self._tempo)
+
+    async def silence(self) -> None:
+        """Send nothing any more; only the end of the connection ends it."""
+        await asyncio.Event().wait()
+
+    async def reset(self) -> None:
+        """Answer with a TCP reset, whatever was sent before."""
+        self.was_reset = True
+        self._kill(True)
+        await self.silence()
+
+    async def left(self) -> None:
+        """Wait until the connection has ended."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def abandon(self) -> None:
+        """Drop the connection without a word: the provider itself is stopping."""
+        self._kill(False)
+        await self.left()
