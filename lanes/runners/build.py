@@ -1,0 +1,49 @@
+"""From a configuration to runners."""
+
+from pathlib import Path
+
+from lanes.config import Config, ProviderConfig, RunnerConfig
+from lanes.runners import provider, python
+from lanes.runners.base import Cooldowns, Runner, RunnerSpec
+from lanes.runners.http import HttpClient
+from lanes.runners.provider import Chain
+from lanes.runners.standing import Standing
+from lanes_storage.law import RunnerKind
+from lanes_storage.moment import Clock, system_clock
+
+
+class Specs(dict[str, RunnerSpec]):
+    """Runners by name, the default one first, with the connections to providers that they share."""
+
+    def __init__(self, client: HttpClient) -> None:
+        super().__init__()
+        self._client = client
+
+    async def aclose(self) -> None:
+        """Close the connections. After the gateway that runs them has stopped."""
+        await self._client.aclose()
+
+
+def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_clock) -> Specs:
+    """The runners of a configuration. Raises ConfigError: a target that cannot be loaded, an unusable proxy."""
+    client = HttpClient()
+    standing = Standing(cooldowns, config.clocks.max_park_ms, clock)
+    specs = Specs(client)
+    for runner in config.runners:
+        run = _runner(runner, config, standing, client)
+        specs[runner.name] = RunnerSpec(runner.name, runner.kind, run, runner.max_runs, runner.providers)
+    return specs
+
+
+def _runner(runner: RunnerConfig, config: Config, standing: Standing, client: HttpClient) -> Runner:
+    if runner.kind is RunnerKind.PROVIDER:
+        return provider.build(runner, _chain(runner, config), standing, client)
+    folder = config.source.parent if config.source else Path.cwd()
+    return python.load(runner.target or "", folder)
+
+
+def _chain(runner: RunnerConfig, config: Config) -> Chain:
+    def chain(key: str) -> list[ProviderConfig]:
+        return [config.provider(name, key, runner=runner.name) for name in runner.providers]
+
+    return chain

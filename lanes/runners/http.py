@@ -1,0 +1,135 @@
+"""HTTP towards providers. The one module that imports httpx, so that another client is one import away."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from lanes.errors import ConfigError
+from lanes.runners.failures import AttemptFailed
+from lanes_storage.law import AttemptCause
+
+#: Idle connections that are kept for the next request, and for how long. Common servers close theirs after
+#: 5 s; one that is closed while a request goes out on it looks like a reset, so ours go first.
+KEPT_IDLE = 100
+KEPT_IDLE_S = 4.0
+
+# A proxy named by the environment is for the outside; what runs on this machine is reached directly.
+_DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
+
+class Answer:
+    """A response whose status and headers have come."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status = response.status_code
+        self.content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def header(self, name: str) -> str | None:
+        """One header, None where it is missing."""
+        value: str | None = self._response.headers.get(name)
+        return value
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
+        encoded = "content-encoding" in self._response.headers
+        body = self._response.aiter_bytes() if encoded else self._response.aiter_raw()
+        try:
+            async for chunk in body:
+                yield chunk
+        except httpx.HTTPError as error:
+            raise _failure(error) from error
+
+    async def start_of_body(self, limit: int) -> bytes:
+        """The body up to ``limit`` bytes. Raises AttemptFailed."""
+        kept = bytearray()
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                kept += chunk
+                if len(kept) >= limit:
+                    break
+        return bytes(kept[:limit])
+
+
+class HttpClient:
+    """The connections of one process to all its providers.
+
+    Nothing here limits time: httpx counts per read, and one byte would do. Whoever calls keeps the clock.
+    The number of connections is not limited either; the slots of the runners are the limit.
+    Raises ConfigError where a proxy that the environment names cannot be used.
+    """
+
+    def __init__(self) -> None:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_IDLE, keepalive_expiry=KEPT_IDLE_S)
+        direct: dict[str, httpx.AsyncBaseTransport | None] = dict.fromkeys(_DIRECT)
+        try:
+            self._client = httpx.AsyncClient(timeout=None, limits=limits, mounts=direct, follow_redirects=False)
+        except (ImportError, ValueError, OSError) as error:
+            problem = f"the proxy or certificates that the environment names cannot be used: {error}"
+            raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
+        # httpx would add its own to each request.
+        self._client.headers.clear()
+
+    @contextlib.asynccontextmanager
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+    ) -> AsyncIterator[Answer]:
+        """Send a request and give the answer; ``connected`` is called when the request starts to go out.
+
+        However the block is left, a response that was not read to its end closes its connection at once.
+        Raises AttemptFailed.
+        """
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            # To a tunnelling proxy goes a CONNECT of its own first.
+            if event.endswith("send_request_headers.started") and info["request"].method == b"POST":
+                connected()
+
+        try:
+            async with self._client.stream(
+                "POST", url, content=body, headers=dict(headers), extensions={"trace": trace}
+            ) as response:
+                yield Answer(response)
+        except httpx.HTTPError as error:
+            raise _failure(error) from error
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+
+def endpoint(base_url: str, path: str) -> str:
+    """The address of one route below a base URL; a query in the base URL stays. Raises ConfigError."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"{base_url!r} is no URL: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError(f"{base_url!r} is no base URL; write https://host/v1")
+    return str(url.copy_with(path=f"{url.path.rstrip('/')}/{path}"))
+
+
+def _failure(error: httpx.HTTPError) -> AttemptFailed:
+    match error:
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return AttemptFailed(AttemptCause.CONNECT_TIMEOUT, f"no connection: {_root(error)}")
+        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
+            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {_root(error)}")
+        case httpx.RemoteProtocolError() if "without sending" in str(error):
+            return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")
+        case httpx.NetworkError() | httpx.TimeoutException():
+            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {_root(error)}")
+        case httpx.LocalProtocolError():
+            return AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: {_root(error)}")
+        case _:
+            return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {_root(error)}")
+
+
+def _root(error: BaseException) -> str:
+    """The words of the innermost error: the outer ones only say that something went wrong."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words)

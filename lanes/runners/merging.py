@@ -1,0 +1,116 @@
+"""Adding up JSON that arrives in pieces: texts grow, objects merge, list entries find each other by ``index``."""
+
+from collections.abc import Callable
+from typing import Any
+
+#: What is said once, and by some providers again in every piece.
+_ONCE = frozenset({"id", "type", "role", "name"})
+#: What anything but a text costs of the room that there is, in characters.
+_NODE = 64
+
+
+class _Text(list[str]):
+    """A text that arrives in pieces; joined once, at the end."""
+
+
+class Merger:
+    """Merges pieces into one object. ``spend`` is told how much is kept, in characters, and raises at its limit."""
+
+    def __init__(self, spend: Callable[[int], None]) -> None:
+        self._spend = spend
+        self._whole: dict[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._whole)
+
+    def add(self, piece: dict[str, Any]) -> None:
+        """Merge one piece into what is there. Raises RecursionError where it is nested too deeply."""
+        self._merge(self._whole, piece)
+
+    def result(self) -> dict[str, Any]:
+        """The finished object."""
+        made: dict[str, Any] = plain(self._whole)
+        return made
+
+    def _merge(self, into: dict[str, Any], piece: dict[str, Any]) -> None:
+        for name, value in piece.items():
+            if value is not None:
+                into[name] = self._merged(name, into.get(name), value)
+
+    def _merged(self, name: str, old: Any, new: Any) -> Any:
+        if isinstance(new, str):
+            if name in _ONCE and old:
+                return old
+            self._spend(len(new))
+            return new if name in _ONCE else _grown(old, new)
+        if isinstance(new, dict):
+            node = old if isinstance(old, dict) else self._new({})
+            self._merge(node, new)
+            return node
+        if isinstance(new, list):
+            return self._merged_list(old if type(old) is list else self._new([]), new)
+        return new
+
+    def _merged_list(self, entries: list[Any], pieces: list[Any]) -> list[Any]:
+        for piece in pieces:
+            if isinstance(piece, dict):
+                entry = _belonging(entries, piece)
+                if entry is None:
+                    entries.append(entry := self._new({}))
+                self._merge(entry, piece)
+            else:
+                self._spend(len(piece) if isinstance(piece, str) else _NODE)
+                entries.append(piece)
+        return entries
+
+    def _new(self, node: Any) -> Any:
+        self._spend(_NODE)
+        return node
+
+
+def whole(text: str) -> str:
+    """The same text with halves of characters joined; a half that is left alone becomes U+FFFD.
+
+    JSON can say halves (surrogates) one by one, and nothing that stores or sends text takes them.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def plain(node: Any) -> Any:
+    """The finished value: texts joined and whole, the indexes that only served to merge taken out."""
+    if isinstance(node, _Text):
+        return whole("".join(node))
+    if isinstance(node, str):
+        return whole(node)
+    if isinstance(node, list):
+        return [plain(entry) for entry in node]
+    if isinstance(node, dict):
+        return {whole(name): plain(value) for name, value in node.items() if name != "index"}
+    return node
+
+
+def _grown(old: Any, new: str) -> _Text:
+    text = old if isinstance(old, _Text) else _Text()
+    text.append(new)
+    return text
+
+
+def _belonging(entries: list[Any], piece: dict[str, Any]) -> dict[str, Any] | None:
+    """The entry that a piece goes on with, None where it begins a new one.
+
+    That is the one of its ``index``. Some providers send tool calls without: then it is the last one, unless
+    the piece brings another id.
+    """
+    index = piece.get("index")
+    if index is not None:
+        return next((e for e in reversed(entries) if isinstance(e, dict) and e.get("index") == index), None)
+    last = entries[-1] if entries else None
+    if not isinstance(last, dict) or "function" not in piece:
+        return None
+    return last if piece.get("id") in (None, "", last.get("id")) else None

@@ -1,0 +1,99 @@
+"""The provider runner: one message, a chain of providers, one try each, the lane kept all the while.
+
+The rules of failing over:
+
+- The providers are tried in their order, those that timed out within the last 30 s last. One that is cooling is
+  passed over.
+- Any failure fails over, as long as nothing of the reply has reached the caller. That includes what may be the
+  caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
+  is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
+  say the same, the chain that the caller reads says so as well.
+- Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
+- The run parks only where each provider was passed over for its cooldown or answered 429. If one failed
+  otherwise, the message fails with the whole chain.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from lanes.config.model import ProviderConfig, RunnerConfig
+from lanes.errors import RunFailed, RunParked
+from lanes.runners import chat
+from lanes.runners.base import Reply, RunContext, Runner
+from lanes.runners.failures import AttemptFailed
+from lanes.runners.http import HttpClient, endpoint
+from lanes.runners.outgoing import headers, outgoing, payload
+from lanes.runners.standing import REFUSALS, Standing
+from lanes_storage.law import Cause
+from lanes_storage.records import Attempt, Cooldown
+
+#: The providers of a lane, by its key: their timeouts are fitted to its clocks.
+Chain = Callable[[str], Sequence[ProviderConfig]]
+
+
+def build(config: RunnerConfig, chain: Chain, standing: Standing, client: HttpClient) -> Runner:
+    """The runner of one ``[[runner]]`` of kind ``provider``."""
+    return _ProviderRunner(config, chain, standing, client)
+
+
+class _ProviderRunner:
+    def __init__(self, config: RunnerConfig, chain: Chain, standing: Standing, client: HttpClient) -> None:
+        self._config = config
+        self._chain = chain
+        self._standing = standing
+        self._client = client
+
+    async def __call__(self, run: RunContext) -> Reply:
+        """Run one message. Raises RunFailed, RunParked."""
+        body = await outgoing(run, self._config)
+        attempts: list[Attempt] = []
+        untils: list[int] = []
+        for provider in self._standing.in_order(self._chain(run.key)):
+            cooldown = await self._standing.cooling(provider.name)
+            if cooldown is not None:
+                attempts.append(self._skipped(cooldown))
+                untils.append(cooldown.until)
+                continue
+            run.progress(f"model_call:started provider={provider.name}")
+            try:
+                reply = await self._attempt(run, provider, payload(body, provider))
+            except AttemptFailed as failure:
+                until = await self._failed(run, provider, failure, attempts)
+                if until is not None:
+                    untils.append(until)
+            else:
+                await self._standing.answered(provider.name)
+                return replace(reply, model=reply.model or provider.model, attempts=tuple(attempts))
+        if attempts and len(untils) == len(attempts):
+            raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
+        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_told(attempts)}", attempts)
+
+    async def _attempt(self, run: RunContext, provider: ProviderConfig, body: bytes) -> Reply:
+        url = endpoint(provider.base_url, chat.ROUTE)
+        return await chat.attempt(self._client, provider, url, body, headers(provider, run), run.emit)
+
+    async def _failed(
+        self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, attempts: list[Attempt]
+    ) -> int | None:
+        """Take down a failure, and until when it was a refusal by 429. Raises RunFailed where it is final."""
+        # Asked and discarded before anything is awaited: in between, a listener could take a piece.
+        reached = run.reached_caller
+        if not reached:
+            run.discard()
+        attempts.append(Attempt(provider.name, failure.cause, failure.message, self._standing.clock().wall))
+        until = await self._standing.failed(provider.name, failure)
+        if reached:
+            sentence = f"{_told(attempts[-1:])} in the middle of a reply that had begun to reach the caller"
+            raise RunFailed(Cause.PROVIDER_FAILED, sentence, attempts) from failure
+        run.progress(f"model_call:failed provider={provider.name} cause={failure.cause}")
+        return until if failure.cause in REFUSALS else None
+
+    def _skipped(self, cooldown: Cooldown) -> Attempt:
+        until = datetime.fromtimestamp(cooldown.until / 1000, UTC).isoformat(timespec="seconds")
+        sentence = f"not asked, cooling until {until.replace('+00:00', 'Z')}"
+        return Attempt(cooldown.provider, cooldown.cause, sentence, self._standing.clock().wall)
+
+
+def _told(attempts: Sequence[Attempt]) -> str:
+    return "; ".join(f"{a.provider}: {a.cause} ({a.message})" for a in attempts)
