@@ -6,7 +6,7 @@ durations and ages seconds, rounded to the millisecond. Nothing here is escaped 
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanes import ages
 from lanes.identity import Identity, this_process
@@ -14,6 +14,9 @@ from lanes.operations import AbortResult, LaneDetail, OwnerView, Status
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Attempt, Cooldown, Counts, Event, Failure, Lane, Message, Owner, Pause, Run
+
+if TYPE_CHECKING:
+    from lanes.engine.reconciler import Finding  # only one command judges
 
 Form = dict[str, Any]
 
@@ -247,6 +250,19 @@ def abort_form(result: AbortResult) -> Form:
         "waited_s": round(result.waited_s, 3),
         "dropped": result.dropped,
         "survivors": None if result.survivors is None else list(result.survivors),
+    }
+
+
+def finding_form(finding: "Finding", now: Now, *, done: bool, me: Identity | None = None) -> Form:
+    """One decision of the reconciler, and whether it was carried out."""
+    run, owner = finding.run, finding.owner
+    return {
+        "key": None if run is None else run.key,
+        "run_id": None if run is None else name(run.id),
+        "owner": None if owner is None else _holder(owner, alive=ages.lives(owner, now, me or this_process())),
+        "decision": finding.decision,
+        "evidence": finding.evidence,
+        "done": done,
     }
 
 

@@ -23,7 +23,7 @@ NAMED = 20
     epilog="""\b
     Examples:
       lanes abort agent:main:telegram:42 --reason stuck
-      lanes abort --held-for 10m --dry-run              shows what would be aborted
+      lanes abort --held-for 10m --dry-run         what would be aborted
       lanes abort --match 'agent:*:feishu:*' --scope both --yes
     """,
 )

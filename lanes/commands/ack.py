@@ -13,7 +13,10 @@ from lanes.commands.common.session import Session, pass_session
 @click.pass_context
 @pass_session
 def command(session: Session, ctx: click.Context, keys: tuple[str, ...]) -> int:
-    """ "Seen": errored or aborted lanes back to idle. Changes nothing else."""
+    """Say that errored or aborted lanes were seen.
+
+    They go back to idle, and nothing else changes. A running lane is for `lanes abort`.
+    """
     with session.desk() as desk:
         chosen = chosen_keys(ctx, desk, keys, None)
         return do_each(

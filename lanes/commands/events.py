@@ -27,7 +27,10 @@ ON_A_TERMINAL = 50
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The last so many. [default: 50 on a terminal]")
 @pass_session
 def command(session: Session, key: str | None, since: int | None, type_: str | None, limit: int | None) -> None:
-    """The journal, the oldest first: what changed, by whom, and why."""
+    """The journal: what changed, by whom, and why.
+
+    The oldest comes first.
+    """
     out = session.out
     if limit is None and out.tty and not out.json:
         limit = ON_A_TERMINAL

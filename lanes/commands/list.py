@@ -46,7 +46,10 @@ COLUMNS = (
 def command(
     session: Session, states: tuple[str, ...], held: bool, match: str | None, held_for: int | None, limit: int | None
 ) -> None:
-    """Lanes, sorted by harm: unfinished first, the head that has waited longest at the top."""
+    """Lanes, sorted by harm.
+
+    Unfinished ones come first, the head that has waited longest at the top.
+    """
     out = session.out
     if held:
         states = (*states, LaneState.RUNNING)

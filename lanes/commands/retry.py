@@ -11,7 +11,9 @@ from lanes.commands.common.session import Session, pass_session
 @click.argument("message_id", metavar="ID", type=ID)
 @pass_session
 def command(session: Session, message_id: int) -> None:
-    """Accept a failed message once more, as a new message at the tail of its lane; prints the new id.
+    """Accept a failed message once more.
+
+    It becomes a new message at the tail of its lane; prints the new id.
 
     Exit code 1 for what is not failed, or was retried before.
     """

@@ -47,7 +47,9 @@ def command(
     if_idle: bool,
     idempotency_key: str | None,
 ) -> int:
-    """Accept a message for a lane; prints its id. A TEXT of - is read from standard input.
+    """Accept a message for a lane.
+
+    Prints its id. A TEXT of - is read from standard input.
 
     With --wait: exit code 1 when it ends otherwise than done, 5 when --timeout runs out, 69 when no gateway lives.
     """

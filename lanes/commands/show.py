@@ -17,7 +17,7 @@ SHOWN = 10
 @key_argument
 @pass_session
 def command(session: Session, key: str) -> None:
-    """One lane: its row, run, owner, queue and last events."""
+    """One lane: its run, owner, queue and last events."""
     with session.desk() as desk:
         lane = desk.show(key)
     if session.out.json:

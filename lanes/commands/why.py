@@ -10,7 +10,10 @@ from lanes.commands.common.session import Session, pass_session
 @key_argument
 @pass_session
 def command(session: Session, key: str) -> None:
-    """One plain paragraph: what blocks this lane, the evidence, and what happens next, and when."""
+    """Say why a lane does not move.
+
+    One plain paragraph: what blocks it, the evidence, the next automatic action and when that comes.
+    """
     with session.desk() as desk:
         said = desk.why(key)
     if session.out.json:

@@ -1,6 +1,9 @@
 """HTTP towards providers. The one module that imports httpx, so that another client is one import away."""
 
 import contextlib
+import os
+import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -131,5 +134,7 @@ def _root(error: BaseException) -> str:
     """The words of the innermost error: the outer ones only say that something went wrong."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(words)

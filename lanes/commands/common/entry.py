@@ -35,7 +35,9 @@ def run(args: Sequence[str] | None = None) -> int:
 
 
 def _refused(error: click.ClickException) -> int:
-    if isinstance(error, click.UsageError) and error.ctx is not None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)  # the help, which is ours
+    elif isinstance(error, click.UsageError) and error.ctx is not None:
         say(error.ctx.get_usage())
         say(f"lanes: {error.format_message()} (`{error.ctx.command_path} --help` tells more)")
     else:

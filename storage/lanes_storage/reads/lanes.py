@@ -67,6 +67,21 @@ def lanes(chosen: LaneFilter, *, limit: int | None = None, offset: int = 0) -> Q
     return Query(statement, params, many(to_lane))
 
 
+def lane_place(chosen: LaneFilter, key: str) -> Query[int | None]:
+    """Where a lane stands among the chosen ones, counted from 0 in the order of ``lanes``; None if it is not one."""
+    where, params = _conditions(chosen)
+    walks = " UNION ALL ".join(
+        f"SELECT {walk} AS walk, {number} AS place, l.key AS key FROM lanes l"
+        f" LEFT JOIN runs r ON r.id = l.run_id WHERE {condition} {where}"
+        for walk, (condition, _, number) in enumerate(WALKS)
+    )
+    statement = f"""
+    WITH standing AS ({walks}), sought AS (SELECT walk, place FROM standing WHERE key = :sought)
+    SELECT (SELECT count(*) FROM standing s WHERE (s.walk, s.place) < (sought.walk, sought.place)) FROM sought
+    """
+    return Query(statement, params | {"sought": key}, lambda rows: int(rows[0][0]) if rows else None)
+
+
 def claimable(owner: int, now_wall: int) -> Query[bool]:
     """Whether there is any head that nothing in the database keeps from being claimed by ``owner``."""
     return Query(sql.CANDIDATES, {"after": 0, "owner": owner, "now": now_wall, "limit": 1}, bool)

@@ -1,0 +1,92 @@
+"""pause, resume, ack, retry, drop: what they do and how they exit."""
+
+import pytest
+
+from tests.commands.conftest import Call
+from tests.kit.stage import Stage
+
+
+def test_pause_and_resume(stage: Stage, lanes: Call) -> None:
+    stage.send("a:1", "text")
+    stage.send("a:2", "text")
+    paused = lanes("pause", "a:1", "--reason", "in repair", "--json")
+    assert paused.code == 0
+    assert paused.json[0]["paused"] == {"reason": "in repair", "until": None}
+    assert lanes("pause", "--match", "a:*").out == "a:1: paused until resumed\na:2: paused until resumed\n"
+    assert [lane["paused"] is not None for lane in lanes("list", "--json").json] == [True, True]
+    assert "paused" in lanes("why", "a:1").out
+    assert lanes("resume", "--match", "a:*", "--json").json[0]["paused"] is None
+    assert [lane["paused"] for lane in lanes("list", "--json").json] == [None, None]
+    (event,) = lanes("events", "a:2", "--type", "resumed", "--json").json
+    assert "@" in event["actor"]
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "ack"])
+def test_several_lanes_go_on_after_a_missing_one(stage: Stage, lanes: Call, command: str) -> None:
+    stage.send("a", "text")
+    stage.send("c", "text")
+    done = lanes(command, "a", "b", "c", "--json")
+    assert done.code == 3
+    assert [lane["key"] for lane in done.json] == ["a", "c"]
+    assert "no lane 'b'" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["pause"], ["resume"], ["ack"], ["pause", "k", "--match", "*"], ["pause", "k", "--for", "long"], ["ack", "\x07"]],
+)
+def test_what_cannot_be_meant_is_2(stage: Stage, lanes: Call, arguments: list[str]) -> None:
+    assert lanes(*arguments).code == 2
+
+
+def test_ack(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    stage.fail(stage.hold("errored", owner))
+    stage.hold("running", owner)
+    acked = lanes("ack", "errored", "--json")
+    assert (acked.code, acked.json[0]["state"]) == (0, "idle")
+    assert lanes("ack", "errored").out == "errored: idle\n", "harmless twice"
+    refused = lanes("ack", "running")
+    assert refused.code == 1
+    assert "use abort" in refused.err
+
+
+def test_retry_once(stage: Stage, lanes: Call) -> None:
+    failed = stage.hold("k", stage.owner())
+    stage.fail(failed)
+    number = str(failed.message.id)
+    retried = lanes("retry", number, "--json")
+    assert retried.code == 0
+    again = retried.json
+    assert (again["retry_of"], again["state"], again["text"]) == (number, "queued", "the one that runs")
+    assert lanes("messages", "k", "--state", "failed", "--json").json[0]["retried_as"] == again["id"]
+    twice = lanes("retry", number)
+    assert (twice.code, twice.out) == (1, "")
+    assert "retried before" in twice.err
+    assert lanes("retry", again["id"]).code == 1, "it is no dead letter"
+
+
+def test_retry_prints_the_new_id(stage: Stage, lanes: Call) -> None:
+    failed = stage.hold("k", stage.owner())
+    stage.fail(failed)
+    assert lanes("retry", str(failed.message.id)).out == f"{failed.message.id + 1}\n"
+
+
+def test_drop(stage: Stage, lanes: Call) -> None:
+    claimed = stage.hold("k", stage.owner(), "waits")
+    waiting = str(claimed.message.id + 1)
+    dropped = lanes("drop", waiting, "--json")
+    assert (dropped.code, dropped.json["state"]) == (0, "dropped")
+    (event,) = lanes("events", "k", "--type", "ended", "--json").json
+    assert event["detail"]["text"] == "waits", "the payload is kept"
+    running = lanes("drop", str(claimed.message.id))
+    assert running.code == 1
+    assert "use abort" in running.err
+    assert lanes("drop", waiting).code == 1
+
+
+@pytest.mark.parametrize("command", ["retry", "drop"])
+@pytest.mark.parametrize(("number", "code"), [("999", 3), ("x", 2), ("-1", 2), ("1.5", 2), ("9" * 30, 2), ("", 2)])
+def test_ids(stage: Stage, lanes: Call, command: str, number: str, code: int) -> None:
+    stage.send("k", "text")
+    assert lanes(command, number).code == code

@@ -1,0 +1,106 @@
+"""Which database a command acts on, and what it says when that cannot be used."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lanes.config import places
+from tests.commands.conftest import Call
+from tests.kit.stage import Stage
+
+READERS = [
+    ["status"], ["list"], ["show", "k"], ["why", "k"], ["abort", "k"], ["abort", "--all", "--yes"], ["pause", "k"],
+    ["resume", "k"], ["ack", "k"], ["messages", "k"], ["retry", "1"], ["drop", "1"], ["events"], ["reconcile"],
+]  # fmt: skip
+
+
+def made(path: Path, *keys: str) -> Path:
+    """A database with lanes of these keys."""
+    stage = Stage(path)
+    for key in keys:
+        stage.send(key, "text")
+    stage.close()
+    return path
+
+
+def keys(bare: Call, *arguments: str) -> list[str]:
+    return [lane["key"] for lane in bare(*arguments, "list", "--json").json]
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+def test_all_but_send_exit_69_and_name_the_path_that_they_tried(bare: Call, tmp_path: Path, command: list[str]) -> None:
+    missing = bare(*command)
+    default = tmp_path / "state" / "lanes" / "lanes.db"
+    assert (missing.code, missing.out) == (69, "" if "--json" not in command else "[]")
+    assert str(default) in missing.err
+    assert "lanes up" in missing.err, "and what to do next"
+    assert not default.exists()
+
+
+def test_flag_over_environment_over_file_over_living_gateway_over_default(
+    bare: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = tmp_path / "state" / "lanes" / "lanes.db"
+    default.parent.mkdir(parents=True)
+    made(default, "default")
+    assert keys(bare) == ["default"]
+    note = places.note_gateway(os.getpid(), str(made(tmp_path / "living.db", "living")))
+    assert keys(bare) == ["living"]
+    said = bare("list").err
+    assert str(tmp_path / "living.db") in said and str(os.getpid()) in said
+    made(tmp_path / "file.db", "file")
+    (tmp_path / "lanes.toml").write_text('[database]\nurl = "file.db"\n')
+    assert keys(bare) == ["file"]
+    monkeypatch.setenv("LANES_DB", str(made(tmp_path / "environment.db", "environment")))
+    assert keys(bare) == ["environment"]
+    flag = str(made(tmp_path / "flag.db", "flag"))
+    assert keys(bare, "--db", flag) == ["flag"]
+    assert keys(bare, "--db", f"sqlite:///{flag}") == ["flag"]
+    note.unlink()
+
+
+def test_gateways_on_two_databases_are_named_and_none_is_chosen(bare: Call, tmp_path: Path) -> None:
+    one, other = made(tmp_path / "one.db"), made(tmp_path / "other.db")
+    note = places.note_gateway(os.getpid(), str(one))
+    parent = places.note_gateway(os.getppid(), str(other))
+    unclear = bare("list")
+    assert unclear.code == 69
+    assert str(one) in unclear.err and str(other) in unclear.err and "--db" in unclear.err
+    note.unlink()
+    parent.unlink()
+
+
+def test_global_options_go_before_or_behind(bare: Call, tmp_path: Path) -> None:
+    one, other = str(made(tmp_path / "one.db", "one")), str(made(tmp_path / "other.db", "other"))
+    assert json.loads(bare("list", "--json", "--db", one).out)[0]["key"] == "one"
+    assert json.loads(bare("--json", "--db", one, "list").out)[0]["key"] == "one"
+    assert json.loads(bare("--db", one, "--json", "list", "--db", other).out)[0]["key"] == "other"
+
+
+def test_a_broken_configuration_is_78_and_the_flag_goes_around_it(bare: Call, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = 5\n")
+    broken = bare("list")
+    assert (broken.code, broken.out) == (78, "")
+    assert "lanes.toml:2" in broken.err and "run_timeout" in broken.err
+    made(tmp_path / "lanes.db", "k")
+    assert keys(bare, "--db", str(tmp_path / "lanes.db")) == ["k"]
+    assert bare("--config", str(tmp_path / "none.toml"), "list").code == 78
+
+
+def test_files_that_are_no_database_of_ours(bare: Call, tmp_path: Path) -> None:
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, and long enough to be looked at as one " * 20)
+    foreign = tmp_path / "foreign.db"
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.commit()
+    connection.close()
+    for path in (text, foreign, tmp_path):
+        refused = bare("--db", str(path), "list")
+        assert refused.code == 69
+        assert len(refused.err.splitlines()) == 1, "one sentence, and no traceback"
+    assert bare("--db", "postgresql://host/lanes", "list").code == 69
+    assert bare("--db", "", "list").code == 69

@@ -1,0 +1,89 @@
+"""Every command explains itself."""
+
+import re
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+import pytest
+
+from lanes.commands.common.app import COMMANDS, lanes
+from lanes.commands.common.options import GLOBALS
+from tests.commands.conftest import Call
+from tests.house.modules import ROOT
+
+#: The commands of the contract that are built, with those of other packages.
+PROMISED = {
+    "up", "gateway", "dashboard", "status", "list", "show", "why", "send", "abort", "pause", "resume", "ack",
+    "messages", "retry", "drop", "events", "reconcile", "simulate",
+}  # fmt: skip
+
+
+def every() -> list[tuple[str, ...]]:
+    """Every command of ours, those of groups too."""
+    found: list[tuple[str, ...]] = []
+    context = click.Context(lanes)
+    for name in COMMANDS:
+        command = lanes.get_command(context, name)
+        assert command is not None
+        found.append((name,))
+        if isinstance(command, click.Group):
+            found += [(name, inner) for inner in command.commands]
+    return found
+
+
+def test_the_commands_are_those_that_were_promised() -> None:
+    added = {point.name for point in entry_points(group="lanes.commands")}
+    assert set(COMMANDS) | added == PROMISED
+
+
+def test_a_module_for_each_command() -> None:
+    folder = ROOT / "lanes" / "commands"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", every(), ids=" ".join)
+def test_help_tells_what_it_does_with_an_example(bare: Call, command: tuple[str, ...]) -> None:
+    helped = bare(*command, "--help")
+    assert helped.code == 0
+    assert re.search(rf"^ +lanes {' '.join(command)}|Example: lanes {' '.join(command)}", helped.out, re.MULTILINE)
+    assert max(map(len, helped.out.splitlines())) <= 80
+    assert bare(*command, "-h").out == helped.out
+
+
+@pytest.mark.parametrize("command", every(), ids=" ".join)
+def test_every_option_is_explained(command: tuple[str, ...]) -> None:
+    context = click.Context(lanes)
+    found: click.Command | None = lanes
+    for name in command:
+        assert isinstance(found, click.Group)
+        found = found.get_command(context, name)
+    assert found is not None
+    options = [param for param in found.params if isinstance(param, click.Option)]
+    assert all(option.help and option.help.endswith((".", "]")) for option in options)
+    if not isinstance(found, click.Group):
+        assert set(GLOBALS) <= set(options)
+
+
+def test_the_help_of_lanes_itself(bare: Call) -> None:
+    helped = bare("--help")
+    assert helped.code == 0
+    assert all(re.search(rf"^  {name} ", helped.out, re.MULTILINE) for name in PROMISED)
+    assert "..." not in helped.out.partition("Commands:")[2], "every command is described in a line that fits"
+    alone = bare()
+    assert (alone.code, alone.out, alone.err) == (2, "", helped.out)
+
+
+def test_version(bare: Call) -> None:
+    project = tomllib.loads(Path(ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert bare("--version").out == f"lanes {project['version']}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("lst", "did you mean `list`?"), ("qqqq", "lists them"), ("--lst", "No such option")]
+)
+def test_what_is_no_command(bare: Call, word: str, hint: str) -> None:
+    refused = bare(word)
+    assert (refused.code, refused.out) == (2, "")
+    assert hint in refused.err

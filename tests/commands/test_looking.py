@@ -1,0 +1,237 @@
+"""status, list, show, why, messages, events: what they print and how they exit."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from lanes_storage.law import EventType
+from tests.commands.conftest import Call
+from tests.kit.stage import TERMS, Stage
+
+LANE_FIELDS = [
+    "key", "state", "epoch", "paused", "queued", "head_wait_s", "parked_until", "held_s", "deadline_s",
+    "stall_limit_s", "heartbeat_age_s", "progress_age_s", "progress", "owner", "run_id", "message_id",
+    "abort_requested", "last_error", "updated_at",
+]  # fmt: skip
+MESSAGE_FIELDS = [
+    "id", "key", "state", "position", "text", "reply", "error", "interruptions", "parked_until", "retry_of",
+    "retried_as", "answered_by", "accepted_at", "started_at", "ended_at",
+]  # fmt: skip
+EVENT_FIELDS = [
+    "id", "at", "type", "key", "from", "to", "run_id", "message_id", "epoch", "actor", "cause", "detail",
+]  # fmt: skip
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@pytest.fixture
+def busy(stage: Stage) -> Stage:
+    """A lane of each kind: held with one waiting, parked, held, errored, idle."""
+    owner = stage.owner()
+    stage.hold("held", owner, "waits")
+    stage.fail(stage.hold("errored", owner))
+    stage.hold("started", owner)
+    stage.complete(stage.hold("idle", owner))
+    stage.park(stage.hold("parked", owner))
+    return stage
+
+
+def test_list_is_sorted_by_harm_and_has_every_field(busy: Stage, lanes: Call) -> None:
+    listed = lanes("list", "--json").json
+    assert [lane["key"] for lane in listed] == ["held", "parked", "started", "errored", "idle"]
+    assert all(list(lane) == LANE_FIELDS for lane in listed)
+    held, parked, _, errored, idle = listed
+    assert held["owner"]["alive"] is True
+    assert (held["state"], held["queued"], held["progress"]) == ("running", 1, "claimed")
+    assert held["epoch"] == int(held["run_id"])
+    assert 299 < held["deadline_s"] <= 300
+    assert held["stall_limit_s"] == 120
+    assert held["head_wait_s"] >= 0
+    assert MOMENT.fullmatch(parked["parked_until"])
+    assert errored["last_error"]["cause"] == "provider_failed"
+    assert (idle["owner"], idle["held_s"], idle["deadline_s"]) == (None, None, None)
+
+
+def test_list_for_people(busy: Stage, lanes: Call) -> None:
+    listed = lanes("list")
+    assert listed.code == 0
+    head, held, *_ = listed.out.splitlines()
+    assert head.split() == ["KEY", "STATE", "HELD", "QUEUED", "WAITS"]
+    assert held.split()[:2] == ["held", "running"]
+    assert "\x1b" not in listed.out, "no colour on a pipe"
+    assert "\t" not in listed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys"),
+    [
+        (["--state", "idle"], ["idle"]),
+        (["--state", "errored", "--state", "idle"], ["parked", "errored", "idle"]),
+        (["--held"], ["held", "started"]),
+        (["--match", "*ed"], ["parked", "started", "errored"]),
+        (["--match", "h*"], ["held"]),
+        (["--held-for", "1h"], []),
+        (["--held-for", "0s"], ["held", "started"]),
+        (["--limit", "2"], ["held", "parked"]),
+    ],
+)
+def test_list_chooses(busy: Stage, lanes: Call, arguments: list[str], keys: list[str]) -> None:
+    assert [lane["key"] for lane in lanes("list", "--json", *arguments).json] == keys
+
+
+def test_a_choice_of_nothing_says_so(busy: Stage, lanes: Call) -> None:
+    nothing = lanes("list", "--match", "no such*")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no such lane\n")
+    assert lanes("list", "--json", "--match", "no such*").json == []
+
+
+def test_F04_a_lane_without_limits_is_shown_as_such(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    stage.hold("endless", owner, terms=replace(TERMS, run_timeout_ms=None, stall_timeout_ms=None))
+    stage.hold("no stall", owner, terms=replace(TERMS, stall_timeout_ms=None))
+    stage.hold("bounded", owner)
+    by_key = {lane["key"]: lane for lane in lanes("list", "--json").json}
+    assert (by_key["endless"]["deadline_s"], by_key["endless"]["stall_limit_s"]) == (None, None)
+    said = {line.split("  ")[0]: line for line in lanes("list").out.splitlines()}
+    assert "no deadline" in said["endless"]
+    assert "stall_timeout is off" in said["no stall"]
+    assert "off" not in said["bounded"]
+    assert "no deadline" in lanes("why", "endless").out
+    assert "off for 2 held lanes" in lanes("status").out
+    assert lanes("status", "--json").json["unlimited"] == 2
+
+
+def test_F08_a_held_lane_is_listed_with_its_last_progress_and_age(busy: Stage, lanes: Call) -> None:
+    (line,) = [line for line in lanes("list", "--held").out.splitlines() if line.startswith("held")]
+    assert re.search(r"claimed \d+ (ms|s) ago", line)
+
+
+def test_a_dead_owner_is_seen(stage: Stage, lanes: Call) -> None:
+    stage.hold("ghost", stage.dead_owner())
+    assert lanes("list", "--json").json[0]["owner"]["alive"] is False
+    assert "dead" in lanes("list").out
+    assert "is gone" in lanes("why", "ghost").out
+
+
+def test_show_has_everything_of_a_lane(busy: Stage, lanes: Call) -> None:
+    lane = lanes("show", "held", "--json").json
+    assert list(lane)[: len(LANE_FIELDS)] == LANE_FIELDS
+    assert {"run", "messages", "events"} <= lane.keys()
+    assert [list(message) for message in lane["messages"]] == [MESSAGE_FIELDS] * 2
+    assert all(list(event) == EVENT_FIELDS for event in lane["events"])
+    assert lane["run"]["run_timeout_s"] == 300
+    text = lanes("show", "held")
+    assert text.code == 0
+    for part in ("state     running", "run_timeout 5m 0s", "waiting:", "last events:", "alive, last heartbeat"):
+        assert part in text.out
+    assert "provider_failed at" in lanes("show", "errored").out
+
+
+def test_why_is_one_paragraph(busy: Stage, lanes: Call) -> None:
+    said = lanes("why", "held")
+    assert said.code == 0
+    assert len(said.out.splitlines()) == 1
+    assert said.out.startswith("Lane held is running.")
+    assert lanes("why", "held", "--json").json["key"] == "held"
+
+
+@pytest.mark.parametrize("command", ["show", "why", "messages", "events"])
+def test_no_such_lane_is_3(busy: Stage, lanes: Call, command: str) -> None:
+    missing = lanes(command, "nobody")
+    assert (missing.code, missing.out) == (3, "")
+    assert missing.err == "lanes: no lane 'nobody': `lanes list` shows the lanes\n"
+
+
+def test_messages(busy: Stage, lanes: Call) -> None:
+    waiting, running = lanes("messages", "held", "--json").json
+    assert list(running) == MESSAGE_FIELDS
+    assert (running["state"], running["position"], running["text"]) == ("running", None, "the one that runs")
+    assert (waiting["state"], waiting["position"], waiting["text"]) == ("queued", 1, "waits")
+    (failed,) = lanes("messages", "errored", "--json").json
+    assert failed["error"]["cause"] == "provider_failed"
+    assert [attempt["provider"] for attempt in failed["error"]["attempts"]] == ["codex", "backup"]
+    assert MOMENT.fullmatch(failed["error"]["attempts"][0]["at"])
+    (done,) = lanes("messages", "idle", "--json").json
+    assert done["reply"] == "the reply"
+    assert lanes("messages", "held", "--state", "done", "--json").json == []
+    assert len(lanes("messages", "held", "--limit", "1", "--json").json) == 1
+    assert "waits" in lanes("messages", "held", "--state", "queued").out
+    assert "the one" not in lanes("messages", "held", "--state", "queued").out
+
+
+def test_events(busy: Stage, lanes: Call) -> None:
+    events = lanes("events", "--json").json
+    assert all(list(event) == EVENT_FIELDS for event in events)
+    ids = [int(event["id"]) for event in events]
+    assert ids == sorted(ids)
+    assert all(MOMENT.fullmatch(event["at"]) for event in events)
+    of_lane = lanes("events", "parked", "--json").json
+    assert [event["type"] for event in of_lane] == ["accepted", "claim", "park"]
+    park = of_lane[-1]
+    assert (park["from"], park["to"], park["cause"]) == ("running", "errored", "provider_cooling")
+    assert MOMENT.fullmatch(park["detail"]["parked_until"]), "times are written the same way everywhere"
+    assert {event["type"] for event in lanes("events", "--type", "claim", "--json").json} == {EventType.CLAIM}
+    assert lanes("events", "--since", "1h", "--json").json == events
+    assert [event["id"] for event in lanes("events", "--limit", "2", "--json").json] == [e["id"] for e in events[-2:]]
+    assert "running → errored" in lanes("events", "parked").out
+    assert "parked" in lanes("events").out
+
+
+def test_status(busy: Stage, lanes: Call) -> None:
+    status = lanes("status", "--json")
+    assert status.code == 0
+    form = status.json
+    (gateway,) = form["gateways"]
+    assert {"id", "host", "pid", "alive", "held", "draining", "started_at", "heartbeat_age_s"} <= gateway.keys()
+    assert (gateway["alive"], gateway["held"], gateway["draining"]) == (True, 2, None)
+    assert form["lanes"] == {"idle": 1, "running": 2, "errored": 2, "aborted": 0}
+    assert form["messages"] == {"queued": 2, "dead_letters": 1}
+    assert form["oldest_head_s"] >= 0
+    assert (form["cooldowns"], form["ghosts"]) == ([], 0)
+    assert form["database"] == str(busy.path)
+    text = lanes("status").out
+    assert "2 running, 2 errored, 0 aborted, 1 idle" in text
+    assert "1 dead letter" in text
+
+
+def test_status_without_a_living_gateway_is_69(stage: Stage, lanes: Call) -> None:
+    stage.dead_owner()
+    status = lanes("status", "--json")
+    assert status.code == 69
+    assert status.json["gateways"][0]["alive"] is False
+    assert "no gateway lives" in status.err
+    assert lanes("status").code == 69
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--state", "nonsense"],
+        ["list", "--limit", "0"],
+        ["list", "--held-for", "soon"],
+        ["events", "--type", "nonsense"],
+        ["events", "--since", "5"],
+        ["show"],
+        ["show", ""],
+        ["show", "tab\there"],
+        ["show", "x" * 513],
+        ["messages", "k", "--state", "idle"],
+        ["status", "extra"],
+    ],
+)
+def test_what_cannot_be_meant_is_2(stage: Stage, lanes: Call, arguments: list[str]) -> None:
+    refused = lanes(*arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("Usage: lanes")
+    assert len(refused.err.splitlines()) == 2
+
+
+def test_a_paused_lane_says_so_until_its_pause_has_run_out(stage: Stage, lanes: Call) -> None:
+    stage.send("k", "text")
+    assert lanes("pause", "k", "--for", "1h", "--reason", "in repair").code == 0
+    (lane,) = lanes("list", "--json").json
+    assert lane["paused"]["reason"] == "in repair"
+    assert MOMENT.fullmatch(lane["paused"]["until"])
+    assert "paused until" in lanes("list").out
+    assert lanes("pause", "k", "--for", "0s").code == 0
+    assert lanes("list", "--json").json[0]["paused"] is None

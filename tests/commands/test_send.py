@@ -1,0 +1,167 @@
+"""lanes send: what it accepts, what it prints and how it exits."""
+
+import io
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lanes_storage.law import MessageState
+from tests.commands.conftest import Call
+from tests.kit.processes import eventually
+from tests.kit.stage import Stage
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+
+
+def answer(stage: Stage, key: str, end: Callable[[Stage], None]) -> threading.Thread:
+    """Be the gateway, on a connection of its own: once a message waits, do what ``end`` does."""
+
+    def work() -> None:
+        other = Stage(stage.path)
+        try:
+            eventually(lambda: other.waits(key), "a message to wait")
+            end(other)
+        finally:
+            other.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_it_creates_the_database_and_prints_the_id(lanes: Call, database: Path) -> None:
+    sent = lanes("send", "k", "hello")
+    assert (sent.code, sent.out) == (0, "1\n")
+    assert "no gateway lives" in sent.err
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    assert lanes("messages", "k", "--json").json[0]["text"] == "hello"
+
+
+def test_json_is_the_message(stage: Stage, lanes: Call) -> None:
+    message = lanes("send", "k", "päivää", "--json")
+    assert message.out.isascii()
+    assert (message.json["state"], message.json["position"], message.json["text"]) == ("queued", 1, "päivää")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(b"hello\n", "hello"), (b"two\nlines\n\n", "two\nlines\n"), ("漢字".encode(), "漢字")]
+)
+def test_text_from_standard_input(
+    stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch, given: bytes, kept: str
+) -> None:
+    feed(monkeypatch, given)
+    assert lanes("send", "k", "-").code == 0
+    assert lanes("messages", "k", "--json").json[0]["text"] == kept
+
+
+@pytest.mark.parametrize("given", [b"", b"\n", b"\xff\xfe"])
+def test_no_text_at_all_is_2(stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
+    feed(monkeypatch, given)
+    assert lanes("send", "k", "-").code == 2
+    assert lanes("list", "--json").json == []
+
+
+def test_F44_if_idle_is_75_and_stores_nothing(stage: Stage, lanes: Call) -> None:
+    assert lanes("send", "k", "first", "--if-idle").code == 0
+    busy = lanes("send", "k", "second", "--if-idle")
+    assert (busy.code, busy.out) == (75, "")
+    assert "is busy" in busy.err
+    assert len(lanes("messages", "k", "--json").json) == 1
+
+
+def test_F40_a_full_queue_is_75(stage: Stage, lanes: Call) -> None:
+    stage.send("k", *map(str, range(20)))
+    full = lanes("send", "k", "one more")
+    assert (full.code, full.out) == (75, "")
+    assert "is full (20 waiting)" in full.err
+
+
+def test_the_cap_of_the_configuration_counts(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").write_text('[queue]\ncap = 5\n[[policy]]\nmatch = "small:*"\ncap = 1\n')
+    assert lanes("send", "small:1", "fits").code == 0
+    assert lanes("send", "small:1", "does not").code == 75
+    assert lanes("send", "other", "fits").code == lanes("send", "other", "fits too").code == 0
+
+
+def test_F69_only_an_idempotency_key_makes_two_one(stage: Stage, lanes: Call) -> None:
+    first = lanes("send", "k", "same", "--idempotency-key", "once").out
+    assert lanes("send", "k", "same", "--idempotency-key", "once").out == first
+    assert lanes("send", "k", "same").out != first
+    other = lanes("send", "k", "another text", "--idempotency-key", "once")
+    assert (other.code, other.out) == (2, "")
+    assert "with another body" in other.err
+
+
+def test_wait_prints_the_reply(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    gateway = answer(stage, "k", lambda other: other.complete(other.claim("k", owner), "two\nlines \x1b[31m"))
+    sent = lanes("send", "k", "hello", "--wait")
+    gateway.join()
+    assert (sent.code, sent.out) == (0, "two\nlines \\x1b[31m\n")
+    assert sent.err == "accepted as message 1\n"
+
+
+def test_wait_for_json(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    gateway = answer(stage, "k", lambda other: other.complete(other.claim("k", owner), "the reply"))
+    sent = lanes("send", "k", "hello", "--wait", "--json")
+    gateway.join()
+    assert (sent.code, sent.json["state"], sent.json["reply"]) == (0, "done", "the reply")
+
+
+def test_wait_for_a_failure_is_1_and_says_why(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    gateway = answer(stage, "k", lambda other: other.fail(other.claim("k", owner)))
+    sent = lanes("send", "k", "hello", "--wait")
+    gateway.join()
+    assert (sent.code, sent.out) == (1, "")
+    assert "provider_failed: all providers failed" in sent.err
+    assert "backup: idle_timeout" in sent.err
+
+
+def test_a_wait_that_runs_out_is_5_and_prints_the_id(stage: Stage, lanes: Call) -> None:
+    stage.owner()
+    sent = lanes("send", "k", "hello", "--wait", "--timeout", "30ms")
+    assert (sent.code, sent.out) == (5, "1\n")
+    assert "it goes on" in sent.err
+    assert lanes("send", "k", "hello", "--wait", "--timeout", "1ms", "--json").json["state"] == "queued"
+
+
+def test_wait_without_a_gateway_is_69_after_accepting(stage: Stage, lanes: Call) -> None:
+    stage.dead_owner()
+    sent = lanes("send", "k", "hello", "--wait")
+    assert (sent.code, sent.out) == (69, "1\n")
+    assert "no gateway lives" in sent.err
+    assert stage.message(1).state is MessageState.QUEUED
+
+
+def test_waiting_for_what_has_ended_before(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    lanes("send", "k", "hello", "--idempotency-key", "once")
+    stage.complete(stage.claim("k", owner), "done long ago")
+    assert lanes("send", "k", "hello", "--idempotency-key", "once", "--wait").out == "done long ago\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["k"],
+        ["", "text"],
+        ["k", ""],
+        ["k", "text", "--timeout", "1s"],
+        ["k", "text", "--idempotency-key", ""],
+        ["\udcff", "text"],
+        ["k", "half \udcff"],
+        ["k", "text", "more"],
+    ],
+)
+def test_what_cannot_be_meant_is_2(lanes: Call, database: Path, arguments: list[str]) -> None:
+    refused = lanes("send", *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert not database.exists(), "and nothing is made"

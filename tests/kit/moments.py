@@ -1,0 +1,33 @@
+"""Time as an argument: a clock that stands still until a test moves it by hand."""
+
+from dataclasses import replace
+
+from lanes_storage.moment import Now
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+#: Where every hand-moved clock begins. The three clocks differ by far, so that one taken for another is noticed.
+START = Now(wall=1_790_000_000_000, boot=7_000_000, mono=300_000, boot_id="boot-of-the-test")
+
+
+class Hands:
+    """Implements ``Clock``: tells the same moment until it is moved."""
+
+    def __init__(self, start: Now = START) -> None:
+        self.now = start
+
+    def __call__(self) -> Now:
+        return self.now
+
+    def move(self, ms: int) -> Now:
+        """Let ``ms`` milliseconds pass on all clocks."""
+        self.now = self.now.later(ms)
+        return self.now
+
+    def jump_wall(self, ms: int) -> Now:
+        """Set the wall clock by ``ms``, as somebody with a watch would: no other clock notices."""
+        self.now = replace(self.now, wall=self.now.wall + ms)
+        return self.now

@@ -1,0 +1,28 @@
+"""Provider settings for tests: generous limits, so that only a limit that a test sets is ever met."""
+
+from lanes.config import ProviderConfig
+
+
+def provider(
+    base_url: str,
+    model: str = "sim-ok",
+    *,
+    name: str = "first",
+    api_key: str | None = None,
+    connect_ms: int = 20_000,
+    first_ms: int = 20_000,
+    idle_ms: int = 20_000,
+    trace: bool = False,
+) -> ProviderConfig:
+    """One provider of the ``chat`` dialect; all limits in milliseconds."""
+    return ProviderConfig(
+        name=name,
+        dialect="chat",
+        base_url=base_url,
+        model=model,
+        api_key=api_key,
+        connect_timeout_ms=connect_ms,
+        first_byte_timeout_ms=first_ms,
+        idle_timeout_ms=idle_ms,
+        trace=trace,
+    )

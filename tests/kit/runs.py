@@ -1,0 +1,71 @@
+"""A run for tests of runners: it keeps what its runner does, and streams as the engine does."""
+
+from typing import Any
+
+from lanes.engine.streams import Listener, ReplyStream
+from lanes.runners.base import Delta, Turn
+from lanes_storage.law import MessageState
+from lanes_storage.records import Message
+
+
+class KitRun:
+    """Implements ``lanes.runners.base.RunContext`` for one text or one chat request."""
+
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        request: dict[str, Any] | None = None,
+        key: str = "agent:main:test",
+        turns: tuple[Turn, ...] = (),
+    ) -> None:
+        self.key = key
+        self.id = 41
+        self.epoch = 41
+        self.request = request
+        self.text = text or ""
+        self.notes: list[str] = []
+        self.emitted: list[Delta] = []
+        self.discarded = 0
+        self._turns = turns
+        self._stream = ReplyStream(lambda: None)
+        self.message = _message(key, text, self.id)
+
+    async def history(self, turns: int) -> list[Turn]:
+        return list(self._turns[-turns:]) if turns else []
+
+    def progress(self, what: str) -> None:
+        self.notes.append(what)
+
+    def busy(self, seconds: float, what: str = "busy") -> None:
+        self.notes.append(what)
+
+    def emit(self, delta: Delta | str) -> None:
+        piece = Delta(delta) if isinstance(delta, str) else delta
+        self.emitted.append(piece)
+        self._stream.put(piece)
+
+    @property
+    def reached_caller(self) -> bool:
+        return self._stream.reached_caller
+
+    def discard(self) -> None:
+        self.discarded += 1
+        self._stream.discard()
+
+    def listen(self) -> Listener:
+        """Follow the reply as a caller does: to take a piece means that it reached them."""
+        return self._stream.listen()
+
+    def end(self) -> None:
+        """The message has ended; listeners learn it."""
+        self._stream.end()
+
+
+def _message(key: str, text: str | None, run_id: int) -> Message:
+    return Message(
+        id=1, lane_id=1, key=key, state=MessageState.RUNNING, text=text, request=None, runner=None, actor="test",
+        bound_to=None, bound_owner=None, run_id=run_id, reply=None, reply_detail=None, error=None, interruptions=0,
+        parked_until=None, parked_since=None, retry_of=None, retried_as=None, answered_by=None, accepted_at=0,
+        started_at=None, ended_at=None,
+    )  # fmt: skip

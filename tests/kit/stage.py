@@ -1,0 +1,108 @@
+"""Setting a stage: lanes in every state, in a real file, made by the doors themselves and without a gateway."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from lanes import operations
+from lanes.identity import Identity, identity_of, this_process
+from lanes.procedure import run
+from lanes_storage import doors, open_store, reads
+from lanes_storage.interface import Transaction
+from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Answer, Attempt, Claimed, Failure, Message, NewOwner, Terms
+
+MINUTE = 60_000
+TERMS = Terms(
+    run_timeout_ms=5 * MINUTE,
+    stall_timeout_ms=2 * MINUTE,
+    abort_grace_ms=10_000,
+    reconcile_interval_ms=5_000,
+    warn_held_after_ms=MINUTE,
+    max_park_ms=10 * MINUTE,
+    on_interrupt=OnInterrupt.REQUEUE,
+    on_survivors=OnSurvivors.START,
+)
+
+
+class Stage:
+    """A database with owners, lanes and messages in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = open_store(str(path), create=True)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+    def owner(self, who: Identity | None = None, *, kind: str = "gateway", stale_after_ms: int = 30_000) -> int:
+        """Enter a process as an owner; this one unless told otherwise."""
+        who = who or this_process()
+        new = NewOwner(
+            kind, who.host, who.boot_id, who.pid_ns, who.pid, who.start_time, "test", 5_000, stale_after_ms, ("chat",)
+        )
+        return self.store.write(lambda tx: doors.register(tx, new, system_clock()))
+
+    def dead_owner(self) -> int:
+        """Enter a process that has ended since."""
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        who = identity_of(child.pid)
+        child.communicate(b"\n")
+        return self.owner(who)
+
+    def send(self, key: str, *texts: str) -> list[Message]:
+        """Accept messages."""
+        return [run(self.store, operations.send(key, text, actor="tester", cap=1000)) for text in texts]
+
+    def claim(self, key: str, owner: int, terms: Terms = TERMS) -> Claimed:
+        """Let an owner take a lane for its head."""
+
+        def step(tx: Transaction) -> Claimed | None:
+            now = system_clock()
+            (head,) = [head for head in doors.candidates(tx, owner, now, limit=1000) if head.key == key]
+            return doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, terms, now)
+
+        claimed = self.store.write(step)
+        assert claimed is not None
+        return claimed
+
+    def hold(self, key: str, owner: int, *waiting: str, terms: Terms = TERMS) -> Claimed:
+        """A lane that is held for one message, with others waiting."""
+        self.send(key, "the one that runs")
+        claimed = self.claim(key, owner, terms)
+        self.send(key, *waiting)
+        return claimed
+
+    def complete(self, claimed: Claimed, reply: str = "the reply") -> None:
+        """End a run well."""
+        self.store.write(lambda tx: doors.complete(tx, claimed.ticket, Answer(reply), system_clock(), by="tester"))
+
+    def fail(self, claimed: Claimed, message: str = "all providers failed") -> None:
+        """End a run badly, with a chain of two providers."""
+        at = system_clock().wall
+        chain = (Attempt("codex", "server_error", "500", at), Attempt("backup", "idle_timeout", "silent", at))
+        failure = Failure(Cause.PROVIDER_FAILED, message, chain)
+        self.store.write(lambda tx: doors.fail(tx, claimed.ticket, failure, system_clock(), by="tester"))
+
+    def park(self, claimed: Claimed, for_ms: int = MINUTE) -> None:
+        """Put the head back, to wait for a provider."""
+        now = system_clock()
+        failure = Failure(Cause.PROVIDER_COOLING, "every provider cools")
+        self.store.write(lambda tx: doors.park(tx, claimed.ticket, now.wall + for_ms, failure, now, by="tester"))
+
+    def confirm_abort(self, claimed: Claimed) -> None:
+        """Do what an owner does when its run has stopped after an abort request."""
+        self.store.write(lambda tx: doors.abort(tx, claimed.ticket, system_clock(), by="tester", forced=False))
+
+    def message(self, message_id: int) -> Message:
+        """A message as it stands."""
+        found = self.store.read(reads.message(message_id))
+        assert found is not None
+        return found
+
+    def waits(self, key: str) -> bool:
+        """Whether a message waits in a lane."""
+        lane = self.store.read(reads.lane(key))
+        return lane is not None and lane.queued > 0

@@ -1,0 +1,237 @@
+"""A database with hands: every door as a plain call, at a moment that the test moves by hand."""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from lanes_storage import doors, reads
+from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal
+from lanes_storage.interface import Query, Step, Store
+from lanes_storage.law import Cause, LaneState, OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.records import (
+    Admission,
+    Answer,
+    Beat,
+    Claimed,
+    Event,
+    Failure,
+    Head,
+    Lane,
+    LaneFilter,
+    Message,
+    NewMessage,
+    NewOwner,
+    Owner,
+    Release,
+    Run,
+    Terms,
+    Ticket,
+)
+from tests.kit.moments import MINUTE, SECOND, Hands
+
+T = TypeVar("T")
+
+TABLES = ("lanes", "messages", "runs", "owners", "events", "idempotency", "cooldowns", "counters")
+TERMS = Terms(
+    run_timeout_ms=5 * MINUTE,
+    stall_timeout_ms=2 * MINUTE,
+    abort_grace_ms=10 * SECOND,
+    reconcile_interval_ms=5 * SECOND,
+    warn_held_after_ms=MINUTE,
+    max_park_ms=10 * MINUTE,
+    on_interrupt=OnInterrupt.REQUEUE,
+    on_survivors=OnSurvivors.PAUSE,
+)
+OWNER = NewOwner(
+    kind="gateway",
+    host="here",
+    boot_id="boot-of-the-test",
+    pid_ns="ns-1",
+    pid=4711,
+    start_time=123_456,
+    fingerprint="config-1",
+    heartbeat_interval_ms=5 * SECOND,
+    stale_after_ms=30 * SECOND,
+    runners=("chat", "coder"),
+    url="http://127.0.0.1:8765",
+)
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+class World:
+    """One database, one owner to begin with, and the time."""
+
+    def __init__(self, store: Store, time: Hands | None = None) -> None:
+        self.store = store
+        self.time = time or Hands()
+        self.me = self.owner()
+
+    # --------------------------------------------------------------------------------------- intake
+
+    def owner(self, **changes: Any) -> int:
+        """Enter an owner."""
+        new = replace(OWNER, **changes)
+        return self.store.write(lambda tx: doors.register(tx, new, self.time()))
+
+    def accept(
+        self, key: str, text: str | None = "hello", *, cap: int = 20, if_idle: bool = False, **more: Any
+    ) -> Accepted | Refusal:
+        """Offer a message."""
+        new = NewMessage(key, text, **({"actor": "sender"} | more))
+        return self.store.write(lambda tx: doors.accept(tx, new, Admission(cap, if_idle), self.time()))
+
+    def send(self, key: str, text: str | None = "hello", **more: Any) -> int:
+        """Have a message accepted; returns its id."""
+        accepted = self.accept(key, text, **more)
+        assert isinstance(accepted, Accepted)
+        return accepted.message_id
+
+    # ---------------------------------------------------------------------------------------- claim
+
+    def candidates(self, owner: int | None = None, *, after: int = 0, limit: int = 64) -> list[Head]:
+        """What ``owner`` might claim."""
+        who = self.me if owner is None else owner
+        return self.store.write(lambda tx: doors.candidates(tx, who, self.time(), after=after, limit=limit))
+
+    def head(self, key: str, owner: int | None = None) -> Head:
+        """The head of a lane that may be claimed."""
+        (head,) = [head for head in self.candidates(owner, limit=10_000) if head.key == key]
+        return head
+
+    def try_claim(
+        self,
+        head: Head,
+        owner: int | None = None,
+        terms: Terms = TERMS,
+        kind: RunnerKind = RunnerKind.PROVIDER,
+        runner: str = "chat",
+    ) -> Claimed | None:
+        """Try to take the lane of a head."""
+        who = self.me if owner is None else owner
+        return self.store.write(lambda tx: doors.claim(tx, head, who, runner, kind, terms, self.time()))
+
+    def claim(self, key: str, owner: int | None = None, **more: Any) -> Claimed:
+        """Take a lane for its head."""
+        claimed = self.try_claim(self.head(key, owner), owner, **more)
+        assert claimed is not None
+        return claimed
+
+    def start(self, key: str, text: str = "hello", owner: int | None = None, **more: Any) -> Claimed:
+        """Send a message and take its lane."""
+        self.send(key, text)
+        return self.claim(key, owner, **more)
+
+    def beat(self, *tickets: Ticket, owner: int | None = None, progress: str = "content") -> list[Ticket] | None:
+        """Let an owner prove that it lives, and name these runs."""
+        now, who = self.time(), self.me if owner is None else owner
+        beats = [Beat(ticket, progress, now.boot, now.wall) for ticket in tickets]
+        return self.store.write(lambda tx: doors.heartbeat(tx, who, beats, now))
+
+    # ------------------------------------------------------------------------------------- releases
+
+    def complete(self, ticket: Ticket, reply: str = "the reply") -> Release:
+        """The run has its reply."""
+        return self.store.write(lambda tx: doors.complete(tx, ticket, Answer(reply), self.time(), by="tester"))
+
+    def fail(self, ticket: Ticket, failure: Failure | None = None) -> Release:
+        """The run failed."""
+        why = failure or Failure(Cause.PROVIDER_FAILED, "all failed")
+        return self.store.write(lambda tx: doors.fail(tx, ticket, why, self.time(), by="tester"))
+
+    def park(self, ticket: Ticket, for_ms: int = MINUTE) -> Release:
+        """Every provider refused."""
+        why, now = Failure(Cause.PROVIDER_COOLING, "all cool"), self.time()
+        return self.store.write(lambda tx: doors.park(tx, ticket, now.wall + for_ms, why, now, by="tester"))
+
+    def expire(self, ticket: Ticket, *, forced: bool = False, evidence: Evidence | None = None) -> Release:
+        """The run's time is over."""
+        why = Failure(Cause.RUN_TIMEOUT, "ran for too long")
+        return self.store.write(
+            lambda tx: doors.expire(tx, ticket, why, self.time(), by="tester", forced=forced, evidence=evidence)
+        )
+
+    def interrupt(self, ticket: Ticket) -> Release:
+        """The owner drains and has stopped the run."""
+        why = Failure(Cause.DRAINED, "its gateway stopped")
+        return self.store.write(lambda tx: doors.interrupt(tx, ticket, why, self.time(), by="tester"))
+
+    def reclaim(self, ticket: Ticket, cause: Cause = Cause.OWNER_GONE, evidence: Evidence | None = None) -> Release:
+        """Somebody else takes the lane back."""
+        why, still = Failure(cause, "nobody is there"), evidence or Evidence()
+        return self.store.write(
+            lambda tx: doors.reclaim(tx, ticket, why, self.time(), by="tester", evidence=still),
+        )
+
+    def request_abort(self, key: str, **more: Any) -> AbortRequest:
+        """Ask for an abort."""
+        asked = self.store.write(
+            lambda tx: doors.request_abort(tx, key, self.time(), **({"actor": "alice"} | more)),
+        )
+        assert asked is not None
+        return asked
+
+    def abort(self, ticket: Ticket, *, forced: bool = False) -> Release:
+        """Release a run whose abort was requested."""
+        return self.store.write(lambda tx: doors.abort(tx, ticket, self.time(), by="tester", forced=forced))
+
+    # ---------------------------------------------------------------------------------------- reads
+
+    def step(self, step: Step[T]) -> T:
+        """Run a step of the test's own."""
+        return self.store.write(step)
+
+    def lane(self, key: str) -> Lane:
+        """A lane as it stands."""
+        lane = self.store.read(reads.lane(key))
+        assert lane is not None
+        return lane
+
+    def state(self, key: str) -> LaneState:
+        """The state of a lane."""
+        return self.lane(key).state
+
+    def message(self, message_id: int) -> Message:
+        """A message as it stands."""
+        message = self.store.read(reads.message(message_id))
+        assert message is not None
+        return message
+
+    def run(self, ticket: Ticket) -> Run:
+        """A run as it stands."""
+        run = self.store.read(reads.run(ticket.run_id))
+        assert run is not None
+        return run
+
+    def owner_row(self, owner: int) -> Owner:
+        """An owner as it stands."""
+        found = self.store.read(reads.owner(owner))
+        assert found is not None
+        return found
+
+    def keys(self, chosen: LaneFilter | None = None, **page: Any) -> list[str]:
+        """The keys of a list of lanes."""
+        return [lane.key for lane in self.store.read(reads.lanes(chosen or LaneFilter(), **page))]
+
+    def events(self, key: str | None = None, **more: Any) -> list[Event]:
+        """The journal, or a lane's part of it."""
+        lane = None if key is None else self.lane(key).id
+        return self.store.read(reads.events(lane=lane, **more))
+
+    def rows(self) -> Rows:
+        """Everything that is in the database."""
+        return {table: self.table(table) for table in TABLES}
+
+    def table(self, table: str) -> list[tuple[Any, ...]]:
+        """Every row of a table."""
+        return self.store.read(Query(f"SELECT * FROM {table} ORDER BY 1, 2, 3", {}, lambda rows: [*map(tuple, rows)]))
+
+    def new_events(self, before: Rows) -> list[Event]:
+        """What was written to the journal since a look at all rows."""
+        return self.events(after=max((row[0] for row in before["events"]), default=0))
+
+
+def differing(before: Rows, after: Rows) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows that were added or changed between two looks, by table; no row may have gone."""
+    assert all(len(after[table]) >= len(before[table]) for table in TABLES)
+    changes = {table: [row for row in after[table] if row not in before[table]] for table in TABLES}
+    return {table: rows for table, rows in changes.items() if rows}

@@ -1,0 +1,113 @@
+"""What a provider says when it refuses, and what that is called here."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from lanes.runners.failures import LONGEST_SENTENCE, LONGEST_WAIT_MS, from_error, from_response, retry_after_ms
+from lanes_storage.law import AttemptCause
+
+
+def error(**fields: Any) -> bytes:
+    return json.dumps({"error": {"message": "no", **fields}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cause"),
+    [
+        (429, error(code="insufficient_quota", type="insufficient_quota"), AttemptCause.QUOTA),
+        (429, error(type="insufficient_quota", code=None), AttemptCause.QUOTA),
+        (402, b"", AttemptCause.QUOTA),
+        (429, error(code="rate_limit_exceeded", type="requests"), AttemptCause.RATE_LIMITED),
+        (429, b"slow down", AttemptCause.RATE_LIMITED),
+        (401, error(type="invalid_request_error", code="invalid_api_key"), AttemptCause.AUTH),
+        (401, error(type="invalid_request_error"), AttemptCause.AUTH),
+        (403, b"", AttemptCause.AUTH),
+        (400, error(type="invalid_request_error", code="context_length_exceeded"), AttemptCause.CONTEXT_OVERFLOW),
+        (400, json.dumps({"message": "This model's maximum context length is 4096 tokens"}).encode(),
+         AttemptCause.CONTEXT_OVERFLOW),
+        (413, b"", AttemptCause.CONTEXT_OVERFLOW),
+        (400, error(type="invalid_request_error"), AttemptCause.BAD_REQUEST),
+        (400, b"[]", AttemptCause.BAD_REQUEST),
+        (404, error(code="model_not_found"), AttemptCause.BAD_REQUEST),
+        (422, json.dumps({"detail": [{"msg": "field required"}]}).encode(), AttemptCause.BAD_REQUEST),
+        (301, b"", AttemptCause.BAD_REQUEST),
+        (503, b"", AttemptCause.OVERLOADED),
+        (529, error(type="overloaded_error"), AttemptCause.OVERLOADED),
+        (500, error(type="overloaded_error"), AttemptCause.OVERLOADED),
+        (500, error(type="server_error"), AttemptCause.SERVER_ERROR),
+        (502, b"<html>Bad Gateway</html>", AttemptCause.SERVER_ERROR),
+        (408, b"", AttemptCause.SERVER_ERROR),
+        (204, b"", AttemptCause.GARBAGE),
+        (400, json.dumps([{"error": {"code": 400, "message": "list", "status": "INVALID_ARGUMENT"}}]).encode(),
+         AttemptCause.BAD_REQUEST),
+    ],
+)  # fmt: skip
+def test_answers(status: int, body: bytes, cause: AttemptCause) -> None:
+    assert from_response(status, body, None).cause is cause
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ({"error": {"type": "overloaded_error", "message": "Overloaded"}}, AttemptCause.OVERLOADED),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, AttemptCause.OVERLOADED),
+        ({"error": {"code": "rate_limit_exceeded"}}, AttemptCause.RATE_LIMITED),
+        ({"error": {"code": 429, "message": "slow down"}}, AttemptCause.RATE_LIMITED),
+        ({"error": {"code": "502"}}, AttemptCause.SERVER_ERROR),
+        ({"error": {"code": "context_length_exceeded"}}, AttemptCause.CONTEXT_OVERFLOW),
+        ({"error": {"type": "invalid_request_error"}}, AttemptCause.BAD_REQUEST),
+        ({"error": {"type": "something_new"}}, AttemptCause.SERVER_ERROR),
+        ({"error": "a plain word"}, AttemptCause.SERVER_ERROR),
+        ({"code": "server_error", "message": "flat"}, AttemptCause.SERVER_ERROR),
+    ],
+)
+def test_error_objects_under_status_200(said: Any, cause: AttemptCause) -> None:
+    assert from_error(said).cause is cause
+
+
+def test_the_sentence_is_the_providers_own_on_one_bounded_line() -> None:
+    failure = from_response(500, error(message="two\nlines " + "x" * 2000), None)
+    assert failure.message.startswith("HTTP 500: two lines xxx")
+    assert len(failure.message) <= LONGEST_SENTENCE + len("HTTP 500: ")
+    assert from_response(500, b"", None).message == "HTTP 500"
+    assert from_response(500, b"\n <h1>\n gone\n", None).message == "HTTP 500: <h1> gone"
+
+
+def test_a_sentence_with_half_a_character_can_be_stored() -> None:
+    said = from_response(500, rb'{"error": {"message": "half \ud83d"}}', None).message
+    assert said == "HTTP 500: half �"
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ("30", 30_000),
+        ("1.5", 1_500),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90_000),
+        ("999999999999", LONGEST_WAIT_MS),
+        ("inf", LONGEST_WAIT_MS),
+        ("nan", None),
+        ("0", None),  # a retry in a loop; the doubling wait is kinder
+        ("-5", None),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after(header: str | None, wait: int | None) -> None:
+    assert retry_after_ms(header, NOW_MS) == wait
+
+
+def test_only_a_rate_limit_keeps_the_wait() -> None:
+    assert from_response(429, b"", 7_000).retry_after_ms == 7_000
+    assert from_response(503, b"", 7_000).retry_after_ms is None
+    assert from_response(429, error(code="insufficient_quota"), 7_000).retry_after_ms is None

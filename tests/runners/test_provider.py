@@ -1,0 +1,333 @@
+"""The chain of providers: failing over, cooling, parking, and when none of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lanes.config import ProviderConfig, RunnerConfig
+from lanes.cooldowns import StoredCooldowns
+from lanes.errors import RunFailed, RunParked
+from lanes.runners import provider as provider_runner
+from lanes.runners.base import Reply, Runner
+from lanes.runners.http import HttpClient
+from lanes.runners.standing import SLOW_MS, Standing
+from lanes.simulate.plays import ANSWER
+from lanes.simulate.record import Outcome
+from lanes_storage import open_async_store
+from lanes_storage.interface import AsyncStore
+from lanes_storage.law import Cause, RunnerKind
+from lanes_storage.moment import Now, system_clock
+from tests.kit.providers import provider
+from tests.kit.runs import KitRun
+from tests.kit.until import until
+from tests.runners.conftest import Simulated
+
+MAX_PARK_MS = 600_000
+
+
+class HandClock:
+    """The real time, moved forward by hand."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def __call__(self) -> Now:
+        return system_clock().later(self.ahead_ms)
+
+
+@dataclass
+class House:
+    """Everything that a chain needs, on one database."""
+
+    sim: Simulated
+    client: HttpClient
+    store: AsyncStore
+    clock: HandClock
+    standing: Standing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cooldowns = StoredCooldowns(self.store, self.clock)
+        self.restart()
+
+    def restart(self) -> None:
+        """A process that remembers nothing but what is stored."""
+        self.standing = Standing(self.cooldowns, MAX_PARK_MS, self.clock)
+
+    def chain(self, *models: str | ProviderConfig) -> Runner:
+        """A runner over providers called first, second, third; a name is the simulated model."""
+        names = ("first", "second", "third")
+        providers = [
+            model if isinstance(model, ProviderConfig) else self.provider(model, name)
+            for name, model in zip(names, models, strict=False)
+        ]
+        config = RunnerConfig("chat", RunnerKind.PROVIDER, 10, tuple(p.name for p in providers))
+        return provider_runner.build(config, lambda _: providers, self.standing, self.client)
+
+    def provider(self, model: str, name: str = "first", **limits: int) -> ProviderConfig:
+        return provider(self.sim.url, model, name=name, trace=True, **limits)
+
+    @property
+    def asked(self) -> list[str]:
+        """The models that the provider was asked for, in order."""
+        return [seen.model for seen in self.sim.simulator.requests]
+
+
+@pytest.fixture
+async def house(sim: Simulated, client: HttpClient, tmp_path: Path) -> AsyncIterator[House]:
+    store = await open_async_store(str(tmp_path / "lanes.db"))
+    yield House(sim, client, store, HandClock())
+    await store.close()
+
+
+async def answered(runner: Runner, run: KitRun) -> Reply:
+    reply = await runner(run)
+    assert isinstance(reply, Reply)
+    return reply
+
+
+async def failing(runner: Runner, run: KitRun) -> RunFailed:
+    with pytest.raises(RunFailed) as failed:
+        await runner(run)
+    return failed.value
+
+
+async def parking(runner: Runner, run: KitRun) -> RunParked:
+    with pytest.raises(RunParked) as parked:
+        await runner(run)
+    return parked.value
+
+
+# --------------------------------------------------------------------------------------- failing over
+
+
+async def test_the_first_answers(house: House) -> None:
+    run = KitRun("hello", key="agent:main/群")
+    reply = await answered(house.chain("sim-ok", "sim-echo"), run)
+    assert (reply.text, reply.attempts) == (ANSWER, ())
+    assert run.notes == ["model_call:started provider=first"]
+    (seen,) = house.sim.simulator.requests
+    assert (seen.key, seen.run, seen.text) == ("agent:main/群", "41", "hello")
+
+
+@pytest.mark.parametrize(
+    ("model", "cause"),
+    [
+        ("sim-500", "server_error"),
+        ("sim-server-error", "server_error"),
+        ("sim-cut", "cut"),
+        ("sim-reset", "reset"),
+        ("sim-garbage", "garbage"),
+        ("sim-429-60", "rate_limited"),
+        ("sim-quota", "quota"),
+        ("sim-unheard-of", "bad_request"),
+        ("sim-hang", "first_byte_timeout"),
+        ("sim-stall", "idle_timeout"),
+    ],
+)
+async def test_the_second_answers_when_the_first_fails(house: House, model: str, cause: str) -> None:
+    limited = house.provider(model, first_ms=60) if model == "sim-hang" else house.provider(model, idle_ms=60)
+    run = KitRun("hello")
+    reply = await answered(house.chain(limited, "sim-echo"), run)
+    assert reply.text == "hello"
+    assert [(a.provider, a.cause) for a in reply.attempts] == [("first", cause)]
+    assert run.notes == [
+        "model_call:started provider=first",
+        f"model_call:failed provider=first cause={cause}",
+        "model_call:started provider=second",
+    ]
+    assert house.asked == [model, "sim-echo"]
+
+
+async def test_a_listener_sees_nothing_of_the_attempt_that_failed(house: House) -> None:
+    """Pieces that nobody took are forgotten; the reply of the second provider begins anew."""
+    run = KitRun("hello")
+    reply = await answered(house.chain("sim-cut", "sim-echo"), run)
+    listener = run.listen()
+    run.end()
+    pieces = []
+    while (piece := await listener.get()) is not None:
+        pieces.append(piece.text)
+    assert "".join(pieces) == reply.text == "hello"
+    assert run.discarded == 1
+
+
+async def test_no_failing_over_once_a_piece_has_reached_the_caller(house: House) -> None:
+    run = KitRun("hello")
+    listener = run.listen()
+    running = asyncio.create_task(failing(house.chain(house.provider("sim-stall", idle_ms=400), "sim-echo"), run))
+    assert await listener.get() is not None
+    failure = (await running).failure
+    assert failure.cause is Cause.PROVIDER_FAILED
+    assert [(a.provider, a.cause) for a in failure.attempts] == [("first", "idle_timeout")]
+    assert "had begun to reach the caller" in failure.message
+    assert house.asked == ["sim-stall"]
+    assert run.discarded == 0
+
+
+async def test_f01_the_whole_chain_is_the_cause(house: House) -> None:
+    failure = (await failing(house.chain("sim-server-error", "sim-500"), KitRun("hello"))).failure
+    assert failure.cause is Cause.PROVIDER_FAILED
+    assert [(a.provider, a.cause) for a in failure.attempts] == [("first", "server_error"), ("second", "server_error")]
+    assert failure.message.startswith("every provider failed: first: server_error (error in the reply: ")
+    assert "second: server_error (HTTP 500: " in failure.message
+    assert all(abs(a.at - house.clock().wall) < 60_000 for a in failure.attempts)
+
+
+async def test_each_provider_is_tried_once(house: House) -> None:
+    await failing(house.chain("sim-500", "sim-500", "sim-500"), KitRun("hello"))
+    assert house.asked == ["sim-500"] * 3
+
+
+async def test_cancelled_in_the_middle_of_the_chain(house: House) -> None:
+    run = KitRun("hello")
+    running = asyncio.create_task(_run(house.chain("sim-500", "sim-hang", "sim-ok"), run))
+    await until(lambda: house.asked == ["sim-500", "sim-hang"], "the second provider")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await until(lambda: house.sim.simulator.requests[-1].outcome is Outcome.CLIENT_LEFT, "the end of the request")
+    assert house.asked == ["sim-500", "sim-hang"]
+
+
+async def _run(runner: Runner, run: KitRun) -> None:
+    await runner(run)
+
+
+# -------------------------------------------------------------------------------------------- slowness
+
+
+async def test_f66_one_that_timed_out_is_tried_last_for_a_while(house: House) -> None:
+    chain = house.chain(house.provider("sim-hang", first_ms=60), "sim-echo")
+    await answered(chain, KitRun("one"))
+    await answered(chain, KitRun("two"))
+    assert house.asked == ["sim-hang", "sim-echo", "sim-echo"]
+    house.clock.ahead_ms += SLOW_MS - 2_000
+    await answered(chain, KitRun("three"))
+    assert house.asked[3:] == ["sim-echo"]
+    house.clock.ahead_ms += 2_000
+    await answered(chain, KitRun("four"))
+    assert house.asked[4:] == ["sim-hang", "sim-echo"]
+
+
+async def test_one_that_timed_out_is_still_tried(house: House) -> None:
+    chain = house.chain(house.provider("sim-hang", first_ms=60), "sim-500")
+    await failing(chain, KitRun("one"))
+    failure = (await failing(chain, KitRun("two"))).failure
+    assert house.asked == ["sim-hang", "sim-500", "sim-500", "sim-hang"]
+    assert [a.provider for a in failure.attempts] == ["second", "first"]
+
+
+async def test_a_timeout_cools_nothing(house: House) -> None:
+    await answered(house.chain(house.provider("sim-hang", first_ms=60), "sim-echo"), KitRun("one"))
+    assert await house.cooldowns.cooling() == {}
+
+
+@pytest.mark.parametrize("model", ["sim-500", "sim-server-error", "sim-cut", "sim-garbage", "sim-unheard-of"])
+async def test_neither_does_another_failure(house: House, model: str) -> None:
+    await failing(house.chain(model), KitRun("one"))
+    assert await house.cooldowns.cooling() == {}
+
+
+# --------------------------------------------------------------------------------------------- cooling
+
+
+async def test_f73_a_single_provider_that_says_come_again_parks_the_run(house: House) -> None:
+    before = house.clock().wall
+    parked = await parking(house.chain("sim-429-300"), KitRun("hello"))
+    assert before + 300_000 <= parked.until <= house.clock().wall + 300_000
+    assert parked.failure.cause is Cause.PROVIDER_COOLING
+    assert [(a.provider, a.cause) for a in parked.failure.attempts] == [("first", "rate_limited")]
+    again = await parking(house.chain("sim-429-300"), KitRun("again"))
+    assert again.until == parked.until
+    assert [(a.provider, a.cause) for a in again.failure.attempts] == [("first", "rate_limited")]
+    assert again.failure.attempts[0].message.startswith("not asked, cooling until 20")
+    assert house.asked == ["sim-429-300"], "it is not asked again while it cools"
+
+
+async def test_f36_a_cooling_provider_is_passed_over(house: House) -> None:
+    chain = house.chain("sim-429-300", "sim-echo")
+    await answered(chain, KitRun("one"))
+    house.restart()
+    reply = await answered(house.chain("sim-429-300", "sim-echo"), KitRun("two"))
+    assert [(a.provider, a.cause) for a in reply.attempts] == [("first", "rate_limited")]
+    assert house.asked == ["sim-429-300", "sim-echo", "sim-echo"]
+
+
+async def test_a_park_ends_when_the_first_of_them_is_free_again(house: House) -> None:
+    before = house.clock().wall
+    parked = await parking(house.chain("sim-quota", "sim-429-20", "sim-429-90"), KitRun("hello"))
+    assert before + 20_000 <= parked.until <= house.clock().wall + 20_000
+    assert [a.cause for a in parked.failure.attempts] == ["quota", "rate_limited", "rate_limited"]
+
+
+async def test_without_a_time_the_wait_doubles_until_it_answers(house: House) -> None:
+    waits = []
+    for _ in range(4):
+        now = house.clock().wall
+        parked = await parking(house.chain("sim-429-0"), KitRun("hello"))
+        waits.append(round((parked.until - now) / 1000))
+        house.clock.ahead_ms += parked.until - now + 1
+    assert waits == [1, 2, 4, 8]
+    await answered(house.chain("sim-ok"), KitRun("hello"))
+    now = house.clock().wall
+    parked = await parking(house.chain("sim-429-0"), KitRun("hello"))
+    assert round((parked.until - now) / 1000) == 1
+
+
+async def test_an_exhausted_quota_cools_for_max_park(house: House) -> None:
+    before = house.clock().wall
+    parked = await parking(house.chain("sim-quota"), KitRun("hello"))
+    assert before + MAX_PARK_MS <= parked.until <= house.clock().wall + MAX_PARK_MS
+
+
+async def test_refused_credentials_cool_and_fail_the_run_that_met_them(house: House) -> None:
+    from tests.kit.rawserver import Call, raw_server
+
+    async def answer(call: Call) -> None:
+        await call.say(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+
+    async with raw_server(answer) as url:
+        chain = house.chain(provider(url))
+        before = house.clock().wall
+        failure = (await failing(chain, KitRun("one"))).failure
+        assert [(a.provider, a.cause) for a in failure.attempts] == [("first", "auth")]
+        parked = await parking(chain, KitRun("two"))
+    assert before + MAX_PARK_MS <= parked.until <= house.clock().wall + MAX_PARK_MS
+    assert (await house.cooldowns.cooling())["first"].cause == "auth"
+
+
+@pytest.mark.parametrize("order", [("sim-429-300", "sim-500"), ("sim-500", "sim-429-300")])
+async def test_one_other_failure_and_the_message_fails(house: House, order: tuple[str, str]) -> None:
+    failure = (await failing(house.chain(*order), KitRun("hello"))).failure
+    assert failure.cause is Cause.PROVIDER_FAILED
+    assert {a.cause for a in failure.attempts} == {"rate_limited", "server_error"}
+
+
+async def test_a_provider_that_cools_while_another_is_tried_is_not_asked(house: House) -> None:
+    chain = house.chain(house.provider("sim-hang", first_ms=400), "sim-ok")
+    running = asyncio.create_task(failing(chain, KitRun("hello")))
+    await until(lambda: house.asked, "the first provider")
+    await house.cooldowns.cool("second", "rate_limited", 60_000)
+    attempts = (await running).failure.attempts
+    assert [(a.provider, a.cause) for a in attempts] == [("first", "first_byte_timeout"), ("second", "rate_limited")]
+    assert house.asked == ["sim-hang"]
+
+
+async def test_a_late_answer_does_not_end_a_cooldown_that_came_meanwhile(house: House) -> None:
+    run = KitRun("hello")
+    running = asyncio.create_task(answered(house.chain("sim-slow-3"), run))
+    await until(lambda: run.emitted, "its first token")
+    await house.cooldowns.cool("first", "rate_limited", 60_000)
+    await running
+    assert "first" in await house.cooldowns.cooling()
+
+
+async def test_a_database_that_is_gone_stops_no_provider(house: House) -> None:
+    await house.store.close()
+    assert (await answered(house.chain("sim-429-30", "sim-echo"), KitRun("hello"))).text == "hello"
+    before = house.clock().wall
+    parked = await parking(house.chain("sim-429-30"), KitRun("hello"))
+    assert before + 30_000 <= parked.until <= house.clock().wall + 30_000

@@ -1,0 +1,56 @@
+"""Before an abort: which lane, what it does just now, and the epoch that the abort is bound to."""
+
+from textual.content import Content
+
+from lanes import ages
+from lanes.why import span
+from lanes_storage.records import Lane
+from lanes_tui import text, words
+from lanes_tui.columns import Sight
+from lanes_tui.dialogs.question import Choice, Question
+
+
+class AbortDialog(Question[bool]):
+    """Asks whether to abort what one lane runs at one epoch; True: yes."""
+
+    def __init__(self, lane: Lane, sight: Sight) -> None:
+        self.key, self.epoch = lane.key, lane.epoch
+        super().__init__(
+            "Abort this run?" if lane.run is not None else "Abort the head of this lane?",
+            _described(lane, sight),
+            [Choice(False, "Cancel", "n"), Choice(True, "Abort", "y", grave=True)],
+            leave=False,
+        )
+
+    def seen(self, lane: Lane, sight: Sight) -> None:
+        """The lane as it is by now: it may have moved on while the question stands."""
+        if lane.epoch == self.epoch:
+            self.tell(_described(lane, sight))
+        else:
+            moved = f"It has moved on to epoch {lane.epoch}; an abort of epoch {self.epoch} would leave it alone."
+            self.tell([text.line((self.key, "strong")), text.line((moved, "warn"))])
+
+
+def _described(lane: Lane, sight: Sight) -> list[Content]:
+    look = words.look_of(lane, sight.now.wall)
+    state: list[text.Part] = [(f"{look.symbol} {look.word}", look.tone)]
+    if lane.run is not None:
+        state.append(f" for {span(ages.held_ms(lane.run, sight.now))}")
+    lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
+    if lane.run is not None:
+        lines.append(_holder(lane, sight))
+    if lane.queued:
+        kept = "waits and is kept" if lane.queued == 1 else "wait and are kept"
+        lines.append(text.line((f"{words.counted(lane.queued, 'message')} {kept}.", "muted")))
+    return lines
+
+
+def _holder(lane: Lane, sight: Sight) -> Content:
+    owner = lane.owner
+    if owner is None:
+        return text.line(("held by nobody: its owner has ended", "bad"))
+    who = f"held by {owner.kind} {owner.id}, {owner.host}:{owner.pid}"
+    beat = f"last heartbeat {span(ages.beat_ms(owner, sight.now))} ago"
+    if owner.id in sight.living:
+        return text.line((f"{who}, {beat}", "muted"))
+    return text.line((f"{who}, dead or silent, {beat}", "bad"))

@@ -1,0 +1,30 @@
+"""Before the dashboard of ``lanes up`` is left: what becomes of the gateway."""
+
+from enum import Enum
+
+from lanes_tui import text
+from lanes_tui.dialogs.question import Choice, Question
+
+
+class Leaving(Enum):
+    """How to leave."""
+
+    STOP = "stop the gateway and quit"
+    KEEP = "quit and leave it running"
+    STAY = "do not quit"
+
+
+class LeavingDialog(Question[Leaving]):
+    """Asks how to leave."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Quit",
+            [text.line("This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept.")],
+            [
+                Choice(Leaving.STOP, "Stop gateway and quit", "s"),
+                Choice(Leaving.KEEP, "Leave it running", "l"),
+                Choice(Leaving.STAY, "Cancel", "c"),
+            ],
+            leave=Leaving.STAY,
+        )

@@ -1,0 +1,83 @@
+"""A question with a few answers, one of which is always to leave everything as it is."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Generic, NamedTuple, TypeVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button
+
+from lanes_tui import text
+from lanes_tui.widgets.sheet import Sheet
+
+T = TypeVar("T")
+
+
+class Choice(NamedTuple, Generic[T]):
+    """An answer, the key that gives it, and whether it is the one to be careful with."""
+
+    answer: T
+    label: str
+    key: str
+    grave: bool = False
+
+
+class Question(ModalScreen[T]):
+    """Shows lines and choices; the first choice has the focus. Escape gives ``leave``."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "app.focus_previous", "Back", show=False),
+        Binding("right,down", "app.focus_next", "Next", show=False),
+        Binding("escape,ctrl+c", "leave", "Cancel", show=False),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[Content], choices: Sequence[Choice[T]], leave: T) -> None:
+        super().__init__()
+        self._title = text.line((title, "accent"))
+        self._lines = lines
+        self._choices = choices
+        self._leave = leave
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Sheet(id="dialog-title")
+            yield Sheet(wrap=True, id="dialog-lines")
+            with Horizontal(id="choices"):
+                for choice in self._choices:
+                    label = text.line(f" {choice.label} ", (f"{choice.key} ", "muted"))
+                    yield Button(label, compact=True, classes="-grave" if choice.grave else None)
+
+    def on_mount(self) -> None:
+        self.query_one("#dialog-title", Sheet).show([self._title])
+        self.tell(self._lines)
+        self.query(Button).first().focus()
+
+    def tell(self, lines: Sequence[Content]) -> None:
+        """Show other lines."""
+        self._lines = lines
+        self.query_one("#dialog-lines", Sheet).show(lines)
+
+    @property
+    def said(self) -> str:
+        """What it says, without its looks."""
+        return "\n".join(line.plain for line in self._lines)
+
+    def action_leave(self) -> None:
+        self.dismiss(self._leave)
+
+    def on_key(self, event: events.Key) -> None:
+        for choice in self._choices:
+            if event.character == choice.key:
+                event.stop()
+                self.dismiss(choice.answer)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        place = list(self.query(Button)).index(event.button)
+        self.dismiss(self._choices[place].answer)

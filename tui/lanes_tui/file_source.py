@@ -1,0 +1,152 @@
+"""The source that reads and acts on a database file, by the desk.
+
+The file may vanish, be replaced or refuse to be read while the dashboard runs. Then the desk is closed, ``Lost``
+is raised, and the next call opens the file that is there by then.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from lanes import ages
+from lanes.desk import Desk
+from lanes.errors import NotAllowed
+from lanes.identity import this_process
+from lanes.operations import AbortResult, LaneDetail, Status
+from lanes_storage import open_async_store, reads
+from lanes_storage.errors import DatabaseMissing, StorageError
+from lanes_storage.moment import Clock, Now, system_clock
+from lanes_storage.records import Lane, LaneFilter
+from lanes_storage.sqlite import path_of
+from lanes_tui.source import Lost, Window
+
+#: What the journal shows as the reason of an abort or a pause that was asked for here.
+REASON = "from the dashboard"
+
+
+@dataclass(slots=True, eq=False)
+class _Opened:
+    """A desk, which file it has open, and how many calls are at it just now."""
+
+    desk: Desk
+    file: tuple[int, int]
+    users: int = 0
+    left: bool = False  # nobody comes any more: the last user closes it
+
+
+class FileSource:
+    """Implements ``Source``. Belongs to the event loop that uses it first; opens the file at the first call."""
+
+    def __init__(self, url: str, *, actor: str, read_only: bool = False, clock: Clock = system_clock) -> None:
+        self._url = url
+        self._actor = actor
+        self._read_only = read_only
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._opened: _Opened | None = None
+
+    @property
+    def name(self) -> str:
+        return self._url
+
+    @property
+    def read_only(self) -> bool:
+        return self._read_only
+
+    def now(self) -> Now:
+        return self._clock()
+
+    async def version(self) -> int:
+        async with self._at_work() as desk:
+            return await desk.store.version()
+
+    async def window(self, chosen: LaneFilter, offset: int, limit: int) -> Window:
+        async with self._at_work() as desk:
+            rows = await desk.lanes(chosen, limit=limit, offset=offset)
+            total = await desk.lanes_total(chosen)
+        now, me = self._clock(), this_process()
+        owners = {lane.owner.id: lane.owner for lane in rows if lane.owner is not None}
+        living = frozenset(id for id, owner in owners.items() if ages.lives(owner, now, me))
+        return Window(now, offset, rows, total, living)
+
+    async def place(self, chosen: LaneFilter, key: str) -> int | None:
+        async with self._at_work() as desk:
+            return await desk.store.read(reads.lane_place(chosen, key))
+
+    async def status(self) -> Status:
+        async with self._at_work() as desk:
+            return await desk.status()
+
+    async def detail(self, key: str) -> LaneDetail:
+        async with self._at_work() as desk:
+            return await desk.detail(key)
+
+    async def abort(self, key: str, *, epoch: int) -> AbortResult:
+        async with self._at_work(acting=True) as desk:
+            return await desk.abort(key, actor=self._actor, reason=REASON, epoch=epoch)
+
+    async def pause(self, key: str) -> Lane:
+        async with self._at_work(acting=True) as desk:
+            return await desk.pause(key, actor=self._actor, reason=REASON)
+
+    async def resume(self, key: str) -> Lane:
+        async with self._at_work(acting=True) as desk:
+            return await desk.resume(key, actor=self._actor)
+
+    async def close(self) -> None:
+        async with self._opening:
+            await self._leave(self._opened)
+
+    @contextlib.asynccontextmanager
+    async def _at_work(self, *, acting: bool = False) -> AsyncIterator[Desk]:
+        """The desk of the file that is there now. Raises Lost, and NotAllowed for an action that may not be."""
+        if acting and self._read_only:
+            raise NotAllowed("this dashboard is read-only")
+        opened: _Opened | None = None
+        try:
+            opened = await self._open()
+            opened.users += 1
+            yield opened.desk
+        except StorageError as error:
+            if not acting:  # what an action met may be its own affair; the next look judges the file
+                await self._leave(opened)
+            raise Lost(f"{error}: {error.fix}") from error
+        finally:
+            if opened is not None:
+                opened.users -= 1
+                await self._close_if_left(opened)
+
+    async def _open(self) -> _Opened:
+        """The desk that is open, or a new one where the file is another one by now."""
+        async with self._opening:
+            there = await asyncio.to_thread(self._file_there)
+            if self._opened is not None and self._opened.file == there:
+                return self._opened
+            await self._leave(self._opened)
+            if there is None:
+                raise DatabaseMissing(self._url)
+            store = await open_async_store(self._url, create=False)
+            self._opened = _Opened(Desk(store, self._clock), there)
+            return self._opened
+
+    async def _leave(self, opened: _Opened | None) -> None:
+        """Use it no more. Calls that are at it end first, so that none finds it closed under its hands."""
+        if opened is None:
+            return
+        opened.left = True
+        if self._opened is opened:
+            self._opened = None
+        await self._close_if_left(opened)
+
+    async def _close_if_left(self, opened: _Opened) -> None:
+        if opened.left and opened.users == 0:
+            await opened.desk.close()
+
+    def _file_there(self) -> tuple[int, int] | None:
+        """What names the file itself, whatever its path comes to mean; None where there is none."""
+        try:
+            found = path_of(self._url).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

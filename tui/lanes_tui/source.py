@@ -1,0 +1,94 @@
+"""The one interface between the screen and wherever lanes are: a database file, later a gateway elsewhere.
+
+Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
+Actions may also raise what ``lanes.operations`` raises (``LanesError``).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lanes.operations import AbortResult, LaneDetail, Status
+from lanes_storage.moment import Now
+from lanes_storage.records import Lane, LaneFilter
+
+
+class Lost(Exception):
+    """The source cannot be read. The sentence says why, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the lanes that a filter chooses, sorted by harm.
+
+    ``offset`` is the place of the first row among all ``total``. ``living`` names the owners that live, as far
+    as the source can tell. ``at`` is when it was read.
+    """
+
+    at: Now
+    offset: int
+    rows: list[Lane]
+    total: int
+    living: frozenset[int]
+
+    def place_of(self, key: str) -> int | None:
+        """Where a lane stands among all, if it is in this window."""
+        return next((self.offset + i for i, lane in enumerate(self.rows) if lane.key == key), None)
+
+    def lane_at(self, place: int) -> Lane | None:
+        """The lane at that place, if it is in this window."""
+        inside = 0 <= place - self.offset < len(self.rows)
+        return self.rows[place - self.offset] if inside else None
+
+
+class Source(Protocol):
+    """What the dashboard reads and acts on."""
+
+    @property
+    def name(self) -> str:
+        """What is looked at, as people name it."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every action is refused (``NotAllowed``)."""
+        ...
+
+    def now(self) -> Now:
+        """The time that ages are measured by."""
+        ...
+
+    async def version(self) -> int:
+        """A number that differs from the last one when anything may have changed. Costs about nothing."""
+        ...
+
+    async def window(self, chosen: LaneFilter, offset: int, limit: int) -> Window:
+        """At most ``limit`` of the chosen lanes, from the one at ``offset`` on."""
+        ...
+
+    async def place(self, chosen: LaneFilter, key: str) -> int | None:
+        """Where a lane stands among the chosen ones; None if it is not one of them."""
+        ...
+
+    async def status(self) -> Status:
+        """Counts, gateways, cooldowns."""
+        ...
+
+    async def detail(self, key: str) -> LaneDetail:
+        """One lane with its messages, last events and why-paragraph. Raises NotFound."""
+        ...
+
+    async def abort(self, key: str, *, epoch: int) -> AbortResult:
+        """Abort the run of that epoch, and wait for the proven outcome. Raises NotFound, NotAllowed."""
+        ...
+
+    async def pause(self, key: str) -> Lane:
+        """Let a lane claim nothing until it is resumed. Raises NotFound, NotAllowed."""
+        ...
+
+    async def resume(self, key: str) -> Lane:
+        """Let a lane claim again. Raises NotFound, NotAllowed."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything. Harmless twice."""
+        ...

@@ -1,0 +1,79 @@
+"""Lines of content that repaint only where they changed."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+from lanes_tui import text
+
+
+class Sheet(ScrollView, can_focus=False):
+    """Shows lines, wrapped or each cut to the width.
+
+    A second of life changes a few cells of a screen; over SSH it should cost no more than these.
+    """
+
+    def __init__(self, *, wrap: bool = False, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+        super().__init__(id=id)
+        self._wrap = wrap
+        self._lines: Sequence[Content] = ()
+        self._strips: list[Strip] = []
+
+    def show(self, lines: Sequence[Content]) -> None:
+        """Show these lines instead."""
+        self._lines = lines
+        self._lay_out()
+
+    @property
+    def plain(self) -> str:
+        """What is shown, without its looks."""
+        return "\n".join(line.plain for line in self._lines)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._strips_for(width))
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        place = y + self.scroll_offset.y
+        base = self.visual_style.rich_style
+        if place >= len(self._strips):
+            return Strip.blank(width, base)
+        return self._strips[place].adjust_cell_length(width, base)
+
+    def _lay_out(self) -> None:
+        width = self.scrollable_content_region.width
+        if width < 1:
+            return
+        before, self._strips = self._strips, self._strips_for(width)
+        size = Size(width, len(self._strips))
+        if size != self.virtual_size:
+            self.virtual_size = size
+            self.refresh(layout=True)
+            return
+        top = self.scroll_offset.y
+        changed = [
+            Region(0, place - top, width, 1)
+            for place, (old, new) in enumerate(zip(before, self._strips, strict=True))
+            if old != new and 0 <= place - top < self.size.height
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def _strips_for(self, width: int) -> list[Strip]:
+        style = self.visual_style
+        strips: list[Strip] = []
+        for line in self._lines:
+            shown = line if self._wrap else text.fitted(line, width)
+            strips += Visual.to_strips(self, shown, width, None, style, apply_selection=False)
+        return strips

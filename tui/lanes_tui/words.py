@@ -1,0 +1,83 @@
+"""How states, ages and times are written on the screen: a symbol, a word and a tone, so that no sign is alone."""
+
+import time
+from typing import NamedTuple
+
+from lanes_storage.law import LaneState, MessageState
+from lanes_storage.records import Lane, Pause
+
+
+class Look(NamedTuple):
+    """How a state is shown."""
+
+    symbol: str
+    word: str
+    tone: str
+
+
+LANES: dict[str, Look] = {
+    LaneState.IDLE: Look("○", "idle", "idle"),
+    LaneState.RUNNING: Look("▶", "running", "running"),
+    LaneState.ERRORED: Look("✖", "errored", "errored"),
+    LaneState.ABORTED: Look("■", "aborted", "aborted"),
+}
+PAUSED = Look("⏸", "paused", "paused")
+ABORTING = Look("▶", "aborting", "aborted")
+
+MESSAGES: dict[str, Look] = {
+    MessageState.QUEUED: Look("·", "queued", "strong"),
+    MessageState.RUNNING: Look("▶", "running", "running"),
+    MessageState.DONE: Look("✔", "done", "good"),
+    MessageState.FAILED: Look("✖", "failed", "errored"),
+    MessageState.ABORTED: Look("■", "aborted", "aborted"),
+    MessageState.DROPPED: Look("–", "dropped", "muted"),
+}
+
+
+def look_of(lane: Lane, wall: int) -> Look:
+    """The look of a lane at wall time ``wall``."""
+    if lane.run is not None and lane.run.abort_at is not None:
+        return ABORTING
+    if lane.state is LaneState.IDLE and is_paused(lane.pause, wall):
+        return PAUSED
+    return LANES[lane.state]
+
+
+def is_paused(pause: Pause | None, wall: int) -> bool:
+    """Whether a pause stands at wall time ``wall``."""
+    return pause is not None and (pause.until is None or pause.until > wall)
+
+
+def short(ms: int | None) -> str:
+    """A duration in at most six cells: ``12s``, ``3m10s``, ``2h05m``, ``4d01h``, ``120d``. None: ``-``."""
+    if ms is None:
+        return "-"
+    seconds = max(0, ms) // 1000
+    if seconds < 60:
+        return f"{seconds}s"
+    for unit, size, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60)):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole}{unit}" if whole > 99 else f"{whole}{unit}{rest // part:02}{smaller}"
+    return f"{seconds // 60}m{seconds % 60:02}s"
+
+
+def clock(wall: int) -> str:
+    """A time of day, UTC: ``14:02:07``."""
+    return time.strftime("%H:%M:%S", time.gmtime(wall / 1000))
+
+
+def moment(wall: int, now: int) -> str:
+    """A time of day, with its date where that is not today's. UTC, eight cells or fifteen."""
+    same_day = wall // 86_400_000 == now // 86_400_000
+    return clock(wall) if same_day else time.strftime("%b %d %H:%M:%S", time.gmtime(wall / 1000))
+
+
+def number(count: int) -> str:
+    """``18,455``."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 lane``, ``2,000 lanes``."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
