@@ -1,0 +1,176 @@
+"""The OpenAI-compatible routes: ``/v1/chat/completions`` and ``/v1/models``.
+
+A message belongs to its connection: when the client leaves, it ends ``aborted`` and never runs again, unless
+``X-Lanes-Detach: true``. The final chunk is sent only after the run is completed in the database.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.responses import JSONResponse, Response
+
+from lanes.runners.base import Delta
+from lanes.server.call import Call, ClientGone, Closing
+from lanes.server.problems import HttpProblem, of_failure, openai_error
+from lanes.server.streaming import WatchedStream, events, next_piece
+from lanes.text import check_key
+from lanes_storage.law import BoundTo, MessageState
+from lanes_storage.records import Message
+
+
+async def get_models(call: Call) -> Response:
+    """The runners, as models; ``lanes`` is the one that the policy names."""
+    names = ["lanes", *call.gateway.specs]
+    models = [{"id": name, "object": "model", "created": 0, "owned_by": "lanes"} for name in names]
+    return JSONResponse({"object": "list", "data": models})
+
+
+async def post_chat(call: Call) -> Response:
+    """A chat completion, streamed or whole."""
+    body = await call.body()
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        raise HttpProblem(400, "bad_request", "messages must be a list of at least one message")
+    key, anonymous = _session(call, body)
+    call.refuse_while_draining(key)
+    detached = call.request.headers.get("x-lanes-detach", "").lower() == "true"
+    model = body.get("model")
+    message = await call.desk.send(
+        key,
+        request=body,
+        runner=model if isinstance(model, str) and model in call.gateway.specs else None,
+        actor=call.actor,
+        idempotency_key=call.request.headers.get("idempotency-key"),
+        token=call.token_name,
+        cap=call.house.config.policy(key).cap,
+        bound_to=None if detached else BoundTo.CLIENT,
+        bound_owner=None if detached else call.gateway.owner_id,
+        anonymous=anonymous,
+    )
+    answer = _Completion(call, message, body)
+    return await (answer.streamed() if body.get("stream") is True else answer.whole())
+
+
+def _session(call: Call, body: dict[str, Any]) -> tuple[str, bool]:
+    """The lane that a request names, or one of its own."""
+    header = call.request.headers.get("x-lanes-session")
+    if header is not None:
+        try:
+            # Starlette reads headers as Latin-1; a client may as well send plain UTF-8.
+            return check_key(unquote(header.encode("latin-1").decode("utf-8"), errors="strict")), False
+        except UnicodeDecodeError as error:
+            raise HttpProblem(400, "invalid_key", "X-Lanes-Session is not percent-encoded UTF-8") from error
+    metadata = body.get("metadata")
+    named = [metadata.get("lanes_session") if isinstance(metadata, dict) else None, body.get("conversation")]
+    named += [body.get(field) for field in call.house.config.gateway.session_from]
+    for name in named:
+        if isinstance(name, dict):
+            name = name.get("id")
+        if isinstance(name, str) and name:
+            return check_key(name), False
+    return f"anonymous:{uuid.uuid4()}", True
+
+
+class _Completion:
+    """One answer in the chat dialect."""
+
+    def __init__(self, call: Call, message: Message, body: dict[str, Any]) -> None:
+        self._call = call
+        self._message = message
+        self._model = body.get("model") or "lanes"
+        options = body.get("stream_options")
+        self._usage = isinstance(options, dict) and options.get("include_usage") is True
+        self._id = f"chatcmpl-{message.id}"
+        self._created = int(time.time())
+        self._begun = False
+
+    async def whole(self) -> Response:
+        """Wait for the end, and answer with all of it."""
+        try:
+            message = await self._call.while_connected(self._call.desk.wait(self._message.id))
+        except ClientGone:
+            await self._gone()
+            return Response(status_code=499)
+        except Closing:
+            message = await self._call.desk.message(self._message.id)
+        if message.state is not MessageState.DONE:
+            raise of_failure(message.error)
+        detail = _detail(message)
+        said = detail.get("message") or {"role": "assistant", "content": message.reply or ""}
+        choice = {"index": 0, "message": said, "finish_reason": detail.get("finish_reason") or "stop", "logprobs": None}
+        return JSONResponse(
+            {
+                "id": self._id,
+                "object": "chat.completion",
+                "created": self._created,
+                "model": detail.get("model") or self._model,
+                "choices": [choice],
+                "usage": detail.get("usage"),
+            }
+        )
+
+    async def streamed(self) -> Response:
+        """Pieces as they come. A failure before the first is an error with a status of its own."""
+        listener = self._call.gateway.listen(self._message.id)
+        try:
+            first = await self._call.while_connected(next_piece(listener))
+        except ClientGone:
+            listener.close()
+            await self._gone()
+            return Response(status_code=499)
+        except Closing:
+            first = (True, None)
+        if first == (True, None):
+            message = await self._call.desk.message(self._message.id)
+            if message.state is not MessageState.DONE:
+                listener.close()
+                raise of_failure(message.error)
+
+        async def over(whole: bool) -> None:
+            listener.close()
+            if not whole:
+                await self._gone()
+
+        pieces = events(first, listener, self._piece, self._ending)
+        return WatchedStream(pieces, lambda whole: asyncio.ensure_future(over(whole)))
+
+    def _piece(self, delta: Delta) -> bytes:
+        choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
+        if not self._begun:
+            self._begun = True
+            choice = {"role": "assistant"} | choice
+        return self._chunk([{"index": 0, "delta": choice, "finish_reason": None}])
+
+    async def _ending(self) -> AsyncIterator[bytes]:
+        """The last chunks; they say what the database says."""
+        message = await self._call.desk.message(self._message.id)
+        if message.state is not MessageState.DONE:
+            yield _data(openai_error(of_failure(message.error)))
+            return
+        detail = _detail(message)
+        if not self._begun and message.reply:
+            yield self._piece(Delta(message.reply))  # nothing was streamed: the reply comes in one piece
+        yield self._chunk([{"index": 0, "delta": {}, "finish_reason": detail.get("finish_reason") or "stop"}])
+        if self._usage:
+            yield self._chunk([], usage=detail.get("usage"))
+        yield b"data: [DONE]\n\n"
+
+    def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        chunk = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
+        return _data(chunk | {"choices": choices} | more)
+
+    async def _gone(self) -> None:
+        await self._call.desk.client_gone(self._message.id)
+
+
+def _detail(message: Message) -> dict[str, Any]:
+    return json.loads(message.reply_detail) if message.reply_detail else {}
+
+
+def _data(value: object) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
