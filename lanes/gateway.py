@@ -54,7 +54,7 @@ class Gateway:
     """Holds lanes and runs messages. Belongs to the event loop that it is started in.
 
     Give it one ``runner``, or several as ``specs`` (the first is the default). ``config`` sets limits and
-    policies; without one, everything has its default.
+    policies; without one, everything has its default. ``fingerprint`` tells this configuration from others.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Gateway:
         specs: Mapping[str, RunnerSpec] | None = None,
         config: Config | None = None,
         url: str | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         if (runner is None) == (specs is None):
             raise TypeError("give a gateway either one runner or specs")
@@ -75,6 +76,7 @@ class Gateway:
         self.config = config or from_data({})
         self.draining: Drain | None = None
         self._url = url
+        self._fingerprint = fingerprint or self.config.fingerprint
         self._live = LiveSet()
         self._streams = Streams()
         self._watchers: dict[int, asyncio.Task[None]] = {}
@@ -260,7 +262,7 @@ class Gateway:
             pid_ns=me.pid_ns,
             pid=me.pid,
             start_time=me.start_time,
-            fingerprint=self.config.fingerprint,
+            fingerprint=self._fingerprint,
             heartbeat_interval_ms=clocks.heartbeat_interval_ms,
             stale_after_ms=clocks.stale_after_ms,
             runners=tuple(self.specs),

@@ -1,6 +1,38 @@
+"""``lanes gateway``: the gateway alone, in the foreground."""
+
 import click
 
+from lanes.commands.common.output import say
+from lanes.commands.common.session import Session, pass_session
+from lanes.errors import ConfigError
 
-@click.command("gateway", epilog="Example: lanes")
-def command() -> None:
-    """X."""
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command("gateway", epilog="Example: lanes gateway --config lanes.toml --port 8765")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on, instead of gateway.port; 0: any.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much to say.")
+@pass_session
+def command(session: Session, port: int | None, log_level: str) -> None:
+    """Run a gateway, in the foreground.
+
+    It takes messages over HTTP, runs them one at a time per lane, and takes back what dead processes left held.
+    SIGTERM or Ctrl-C drains it; once more stops it at once.
+    """
+    import asyncio
+
+    config = session.config(gateway__port=port)
+    if not config.runners:
+        raise ConfigError(
+            "no runner is configured: write one into lanes.toml (see docs/configuration.md),"
+            " or try `lanes up`, which brings a simulated provider"
+        )
+    from lanes.commands.common.serving import log_to, run_gateway
+    from lanes.server.serve import bind
+
+    log_to(log_level)
+    listener = bind(config)
+    database = session.database(serving=True)
+    asyncio.run(
+        run_gateway(config, database, listener, on_ready=lambda url: say(f"gateway on {url}, database {database}"))
+    )

@@ -39,7 +39,10 @@ def command() -> None:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Note every request there, as JSON lines.")
-def provider(port: int, host: str, log: Path | None) -> None:
+@click.option(
+    "--tempo", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="So many times faster than life."
+)
+def provider(port: int, host: str, log: Path | None, tempo: float) -> None:
     """An OpenAI-compatible provider, with faults to choose.
 
     It listens on loopback, and says its address on stderr.
@@ -49,7 +52,7 @@ def provider(port: int, host: str, log: Path | None) -> None:
     from lanes.simulate.server import run
 
     try:
-        run(port, host, log)
+        run(port, host, log, tempo)
     except OSError as error:
         raise click.ClickException(f"it cannot listen on {host} port {port}: {error.strerror or error}") from error
 

@@ -6,21 +6,11 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from lanes.config.model import GatewayConfig
-from lanes.errors import ConfigError
 from lanes.server.problems import HttpProblem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: Probes carry no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-
-
-def check_exposure(config: GatewayConfig) -> None:
-    """Refuse to listen beyond loopback without a token. Raises ConfigError."""
-    if config.token is None and config.host not in LOOPBACK:
-        raise ConfigError(
-            f"gateway.host is {config.host}: listening beyond loopback needs a token."
-            " Name its environment variable with gateway.token_env, or listen on 127.0.0.1"
-        )
 
 
 class Guard:

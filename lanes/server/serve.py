@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 
 import uvicorn
 
@@ -14,7 +14,6 @@ from lanes.errors import ConfigError
 from lanes.gateway import Gateway
 from lanes.server.app import App
 from lanes.server.call import House
-from lanes.server.guard import check_exposure
 
 log = logging.getLogger("lanes.server")
 
@@ -23,8 +22,11 @@ STOP_S = 2
 
 
 def bind(config: Config) -> socket.socket:
-    """Take the address, before anything else is started. Raises ConfigError: in use, not ours, not allowed."""
-    check_exposure(config.gateway)
+    """Take the address, before anything else is started.
+
+    Raises ConfigError: in use, not ours, beyond loopback without a token, a secret that is missing.
+    """
+    config.check_gateway()
     host, port = config.gateway.host, config.gateway.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, since asyncio sends without delay only on sockets that are known to be TCP.
@@ -91,13 +93,12 @@ async def serve(
             listener.close()
 
 
-async def _first(*awaitables: object) -> None:
-    """Return when the first of them is done; its error is raised, the others are cancelled."""
-    tasks = [asyncio.ensure_future(a) for a in awaitables]  # type: ignore[call-overload]
-    serving = [task for task, given in zip(tasks, awaitables, strict=True) if task is given]
+async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
+    """Return when the first of two is done; its error is raised, the other is cancelled unless it is a task."""
+    tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        if task not in done and task not in serving:
+    for task, given in zip(tasks, (one, other), strict=True):
+        if task not in done and task is not given:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     for task in done:

@@ -50,17 +50,17 @@ async def serve(
         simulated.close()
 
 
-def run(port: int = DEFAULT_PORT, host: str = "127.0.0.1", log: Path | None = None) -> None:
+def run(port: int = DEFAULT_PORT, host: str = "127.0.0.1", log: Path | None = None, tempo: float = 1.0) -> None:
     """Serve until Ctrl-C or SIGTERM, with the address on standard error. Raises OSError: the port is taken."""
-    asyncio.run(_until_signalled(port, host, log))
+    asyncio.run(_until_signalled(port, host, log, tempo))
 
 
-async def _until_signalled(port: int, host: str, log: Path | None) -> None:
+async def _until_signalled(port: int, host: str, log: Path | None, tempo: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serve(port, host=host, log=log) as address:
+    async with serve(port, host=host, log=log, tempo=tempo) as address:
         sys.stderr.write(f"simulated provider on {address}\n")
         sys.stderr.flush()
         await stop.wait()

@@ -36,7 +36,7 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
         },
         env={},
     )
-    async with contextlib.aclosing(await open_async_store(str(tmp_path / "lanes.db"))) as store:  # type: ignore[type-var]
+    async with contextlib.aclosing(await open_async_store(str(tmp_path / "lanes.db"), create=True)) as store:  # type: ignore[type-var]
         cooldowns = StoredCooldowns(store, system_clock)
         async with contextlib.aclosing(build_specs(config, cooldowns)) as specs:
             assert list(specs) == ["chat", "own"]
@@ -51,7 +51,7 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
 
 
 async def test_the_simulated_configuration(sim: Simulated, tmp_path: Path) -> None:
-    store = await open_async_store(str(tmp_path / "lanes.db"))
+    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
     specs = build_specs(simulated(sim.url, env={}), StoredCooldowns(store, system_clock))
     reply = await next(iter(specs.values())).run(KitRun("[[sim-echo]] it works"))
     assert isinstance(reply, Reply)
@@ -62,7 +62,7 @@ async def test_the_simulated_configuration(sim: Simulated, tmp_path: Path) -> No
 
 async def test_a_target_that_cannot_be_loaded(tmp_path: Path) -> None:
     config = from_data({"runner": [{"name": "own", "kind": "python", "target": "nowhere_at_all:run"}]}, env={})
-    store = await open_async_store(str(tmp_path / "lanes.db"))
+    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
     with pytest.raises(ConfigError, match="no module nowhere_at_all"):
         build_specs(config, StoredCooldowns(store, system_clock))
     await store.close()

@@ -21,6 +21,7 @@ from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.moment import Now, system_clock
 from tests.kit.providers import provider
+from tests.kit.rawserver import Call, raw_server
 from tests.kit.runs import KitRun
 from tests.kit.until import until
 from tests.runners.conftest import Simulated
@@ -66,8 +67,10 @@ class House:
         config = RunnerConfig("chat", RunnerKind.PROVIDER, 10, tuple(p.name for p in providers))
         return provider_runner.build(config, lambda _: providers, self.standing, self.client)
 
-    def provider(self, model: str, name: str = "first", **limits: int) -> ProviderConfig:
-        return provider(self.sim.url, model, name=name, trace=True, **limits)
+    def provider(
+        self, model: str, name: str = "first", *, first_ms: int = 20_000, idle_ms: int = 20_000
+    ) -> ProviderConfig:
+        return provider(self.sim.url, model, name=name, trace=True, first_ms=first_ms, idle_ms=idle_ms)
 
     @property
     def asked(self) -> list[str]:
@@ -77,7 +80,7 @@ class House:
 
 @pytest.fixture
 async def house(sim: Simulated, client: HttpClient, tmp_path: Path) -> AsyncIterator[House]:
-    store = await open_async_store(str(tmp_path / "lanes.db"))
+    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
     yield House(sim, client, store, HandClock())
     await store.close()
 
@@ -284,8 +287,6 @@ async def test_an_exhausted_quota_cools_for_max_park(house: House) -> None:
 
 
 async def test_refused_credentials_cool_and_fail_the_run_that_met_them(house: House) -> None:
-    from tests.kit.rawserver import Call, raw_server
-
     async def answer(call: Call) -> None:
         await call.say(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
 

@@ -59,10 +59,11 @@ class Session:
         config = self.configured()
         return DEFAULT_CAP if config is None else config.policy(key).cap
 
-    def database(self) -> str:
+    def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the living gateway's, the default.
 
-        Says on stderr when it is the living gateway's. Raises ConfigError.
+        Says on stderr when it is the living gateway's. ``serving``: a gateway is about to be started, which does
+        not follow another one. Raises ConfigError.
         """
         if self.named_database is not None:
             return self.named_database
@@ -71,6 +72,10 @@ class Session:
         config = self.configured()
         if config is not None and config.database.url is not None:
             return config.database.url
+        if serving:
+            from lanes.config.places import default_database
+
+            return str(default_database())
         return self._unnamed()
 
     @contextmanager

@@ -1,0 +1,78 @@
+"""Serving a gateway in the foreground: what ``lanes gateway`` and ``lanes up`` share."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from os import getpid
+from pathlib import Path
+
+from lanes.config import Config, places
+from lanes.cooldowns import StoredCooldowns
+from lanes.desk import connect
+from lanes.gateway import Gateway
+from lanes.runners.build import build_specs
+from lanes.server.serve import serve, url_of
+
+#: What an owner that runs nothing but the simulated provider is known by.
+SIMULATED = "simulated"
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+log = logging.getLogger("lanes")
+
+
+def log_to(level: str, file: Path | None = None) -> logging.Handler:
+    """Send the log to a file, or to standard error; returns the handler."""
+    handler: logging.Handler = logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(FORMAT))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # A line for each request to a provider, or for each start of a server, would bury what matters.
+    for talker in ("httpx", "uvicorn"):
+        logging.getLogger(talker).setLevel(logging.WARNING)
+    return handler
+
+
+async def run_gateway(
+    config: Config,
+    database: str,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[str], None],
+    stop: asyncio.Event | None = None,
+    simulated: bool = False,
+) -> None:
+    """Serve until a signal, or ``stop``. Raises StorageError, ConfigError."""
+    async with connect(database, synchronous=config.database.synchronous) as desk:
+        specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+        try:
+            gateway = Gateway(
+                desk,
+                specs=specs,
+                config=config,
+                url=url_of(listener),
+                fingerprint=SIMULATED if simulated else None,
+            )
+            async with _noted(database, url_of(listener)):
+                await serve(gateway, config, listener, on_ready=on_ready, stop=stop)
+        finally:
+            await specs.aclose()
+
+
+@asynccontextmanager
+async def _noted(database: str, url: str) -> AsyncIterator[None]:
+    """Leave word of this gateway, so that commands find its database."""
+    note: Path | None = None
+    try:
+        note = places.note_gateway(getpid(), database, url=url)
+    except OSError as error:
+        log.warning("commands will not find this gateway by themselves: %s", error)
+    try:
+        yield
+    finally:
+        if note is not None:
+            with contextlib.suppress(OSError):
+                note.unlink(missing_ok=True)
