@@ -113,9 +113,9 @@ def abort_outcome(pending: AbortResult, *, actor: str, timeout: float | None = N
         owner = yield from read(reads.owner(run.owner_id))
         waited = (now.mono - started.mono) / 1000
         if run.ended_at is not None:
-            lane = yield from read(reads.lane(pending.key))
-            after = pending.epoch_after if lane is None else lane.epoch
-            return _proven(pending, run, owner, after, waited)
+            # of the release itself: the lane may have moved on to its next message
+            after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
+            return _proven(pending, run, owner, after or pending.epoch_before, waited)
         due = force_due_in(run, owner, now, started)
         if due <= 0:
             yield from write(lambda tx, now=now: doors.abort(tx, ticket, now, by=actor, forced=True))  # type: ignore[misc]

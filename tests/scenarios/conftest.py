@@ -34,7 +34,6 @@ dialect = "chat"
 base_url = "{url}/v1"
 model = "sim-echo"
 trace = true
-connect_timeout = "2s"
 first_byte_timeout = "{first_byte_timeout}"
 idle_timeout = "{idle_timeout}"
 
@@ -44,7 +43,6 @@ dialect = "chat"
 base_url = "{url}/v1"
 model = "sim-echo"
 trace = true
-connect_timeout = "2s"
 first_byte_timeout = "{first_byte_timeout}"
 idle_timeout = "{idle_timeout}"
 

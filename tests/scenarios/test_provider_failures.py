@@ -61,13 +61,12 @@ def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
     configure(made, made.simulator().url, first_byte_timeout="300ms", idle_timeout="300ms")
     made.gateway()
     failing = made.lanes("send", "seed", f"[[{fault}]]").out.strip()
-    answered = made.lanes("send", "seed", "hello [[sim-echo]]", "--wait", check=False)
     if fault == "sim-quota":  # both providers are used up for everyone: the next one waits, visibly, for them
-        message = wait_for_state(made, failing, "queued", "failed")
+        eventually(lambda: made.lanes("show", "seed", "--json").json["parked_until"], "the message to be parked")
         assert made.lanes("show", "seed", "--json").json["state"] == "errored"
         assert {c["provider"] for c in made.lanes("status", "--json").json["cooldowns"]} == {"first", "second"}
         return
-    assert answered.code == 0, answered
+    made.lanes("send", "seed", "hello [[sim-echo]]", "--wait")
     message = wait_for_state(made, failing, "failed")
     error = message["error"]
     assert isinstance(error, dict)
@@ -91,14 +90,22 @@ def test_F73_a_provider_that_says_later_parks_the_message_and_frees_the_lane(mad
     assert lane["state"] == "errored"
     assert lane["owner"] is None
     assert "parked" in made.lanes("why", "seed").out
-    asked = len(made.provider_saw())
-    other = made.lanes("send", "other", "hello", "--if-idle").out.strip()
-    assert other
-    assert len(made.provider_saw()) == asked == 2, "each provider was asked once; nobody asks again before its time"
+    waiting = made.lanes("send", "other", "hello").out.strip()
+    eventually(lambda: made.lanes("show", "other", "--json").json["parked_until"], "the other lane to wait as well")
+    assert waiting
+    asked = {r["sequence"] for r in made.provider_saw()}
+    assert len(asked) == 2, "each provider was asked once; nobody asks again before its time"
 
 
 def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
-    configure(made, made.simulator("--tempo", "50").url, run_timeout="1s", stall_timeout="900ms", idle_timeout="800ms")
+    configure(
+        made,
+        made.simulator("--tempo", "50").url,
+        run_timeout="3s",
+        stall_timeout="2900ms",
+        first_byte_timeout="2s",
+        idle_timeout="2s",
+    )
     made.gateway()
     failing = made.lanes("send", "seed", "[[sim-drip]]").out.strip()
     message = wait_for_state(made, failing, "failed")

@@ -1,6 +1,6 @@
 """The queries: everything that lanes reads to show, to judge and to wait. Each is one SELECT."""
 
-from lanes_storage.reads.journal import cooldowns, events
+from lanes_storage.reads.journal import cooldowns, epoch_of_release, events
 from lanes_storage.reads.lanes import claimable, counts, lane, lane_place, lanes, lanes_total
 from lanes_storage.reads.messages import dead_letters, ended_among, get_message, history, message, messages
 from lanes_storage.reads.owners import aborts_of_owner, open_runs, owner, owners, real_runner_ever_ran, run
@@ -12,6 +12,7 @@ __all__ = [
     "counts",
     "dead_letters",
     "ended_among",
+    "epoch_of_release",
     "events",
     "get_message",
     "history",

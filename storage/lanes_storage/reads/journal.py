@@ -4,6 +4,7 @@ import json
 
 from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
+from lanes_storage.law import RELEASES
 from lanes_storage.reads.shapes import many
 from lanes_storage.records import Cooldown, Event
 
@@ -12,6 +13,17 @@ SELECT e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_
 FROM events e LEFT JOIN lanes l ON l.id = e.lane_id
 WHERE e.id > :after
 """
+
+
+RELEASE = f"""
+SELECT epoch FROM events WHERE lane_id = :lane AND run_id = :run AND type IN ({sql.names(RELEASES)})
+ORDER BY id DESC LIMIT 1
+"""
+
+
+def epoch_of_release(lane: int, run: int) -> Query[int | None]:
+    """The epoch that the end of a run left its lane at."""
+    return Query(RELEASE, {"lane": lane, "run": run}, lambda rows: rows[0][0] if rows else None)
 
 
 def events(
