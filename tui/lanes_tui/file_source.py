@@ -67,7 +67,7 @@ class FileSource:
             total = await desk.lanes_total(chosen)
         now, me = self._clock(), this_process()
         owners = {lane.owner.id: lane.owner for lane in rows if lane.owner is not None}
-        living = frozenset(id for id, owner in owners.items() if ages.lives(owner, now, me))
+        living = frozenset(number for number, owner in owners.items() if ages.lives(owner, now, me))
         return Window(now, offset, rows, total, living)
 
     async def place(self, chosen: LaneFilter, key: str) -> int | None:

@@ -57,7 +57,12 @@ def _title(lane: Lane | None, now: Now) -> Content:
     paused = words.is_paused(lane.pause, now.wall) and look is not words.PAUSED
     mark = text.line((f"{words.PAUSED.symbol} {words.PAUSED.word}", words.PAUSED.tone)) if paused else text.EMPTY
     return text.joined(
-        [text.line((f"{look.symbol} {look.word}", look.tone)), mark, text.line((lane.key, "strong")), text.line((facts, "muted"))]
+        [
+            text.line((f"{look.symbol} {look.word}", look.tone)),
+            mark,
+            text.line((lane.key, "strong")),
+            text.line((facts, "muted")),
+        ]
     )
 
 
@@ -73,16 +78,31 @@ def _message(message: Message, now: Now) -> list[Content]:
     mark = look.symbol if message.position is None else str(message.position)
     said = text.first_words(message.text) if message.text is not None else "(a chat request)"
     first = text.line(
-        (f"{mark} ", look.tone), (f"#{message.id} {words.short(now.wall - since)} ", "muted"), said, *_result(message, now)
+        (f"{mark} ", look.tone),
+        (f"#{message.id} {words.short(now.wall - since)} ", "muted"),
+        said,
+        *_result(message, now),
     )
     tries = () if message.error is None else message.error.attempts
-    return [first, *(text.line((f"    {a.provider} ", "muted"), (a.cause, "errored"), (f" {text.first_words(a.message)}", "muted")) for a in tries)]
+    return [
+        first,
+        *(
+            text.line(
+                (f"    {a.provider} ", "muted"), (a.cause, "errored"), (f" {text.first_words(a.message)}", "muted")
+            )
+            for a in tries
+        ),
+    ]
 
 
 def _result(message: Message, now: Now) -> list[text.Part]:
     if message.error is not None:
         tone = words.MESSAGES[message.state].tone
-        return [("  ← ", "muted"), (str(message.error.cause), tone), (f" {text.first_words(message.error.message)}", "muted")]
+        return [
+            ("  ← ", "muted"),
+            (str(message.error.cause), tone),
+            (f" {text.first_words(message.error.message)}", "muted"),
+        ]
     if message.reply is not None:
         return [("  → ", "muted"), (text.first_words(message.reply), "good")]
     if message.parked_until is not None and message.parked_until > now.wall:

@@ -73,7 +73,9 @@ def _gateways(status: Status) -> Content:
         return text.line((f"no living gateway{f', {dead} dead' if dead else ''}", "bad"))
     said = words.counted(len(living), "gateway")
     return text.line(
-        (said, "muted"), (f", {draining} draining" if draining else "", "warn"), (f", {dead} dead" if dead else "", "bad")
+        (said, "muted"),
+        (f", {draining} draining" if draining else "", "warn"),
+        (f", {dead} dead" if dead else "", "bad"),
     )
 
 

@@ -55,6 +55,7 @@ class View(NamedTuple):
 class LaneTable(ScrollView, can_focus=True):
     """Lanes sorted by harm, painted line by line from a window."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lane-table--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),

@@ -1,0 +1,33 @@
+"""The dashboard as a program for a terminal."""
+
+import os
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+
+from lanes_tui.follow import Rhythm
+from lanes_tui.main_screen import MainScreen
+from lanes_tui.source import Source
+
+
+class Dashboard(App[int]):
+    """Shows one source until it is left; its return value is the exit code."""
+
+    CSS_PATH = "lanes.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, source: Source, *, with_gateway: bool = False, rhythm: Rhythm | None = None) -> None:
+        super().__init__()
+        self.source = source
+        self._with_gateway = with_gateway
+        self._rhythm = rhythm or Rhythm()
+
+    def on_mount(self) -> None:
+        self.theme = "textual-ansi" if os.environ.get("NO_COLOR") else "textual-dark"
+        main = MainScreen(self.source, with_gateway=self._with_gateway, rhythm=self._rhythm)
+        self.push_screen(main)
+
+    async def on_unmount(self) -> None:
+        await self.source.close()
