@@ -19,7 +19,8 @@ RESULT_FIELDS = [
 def states(stage: Stage, key: str) -> list[str]:
     lane = stage.store.read(reads.lane(key))
     assert lane is not None
-    return [str(m.state) for m in reversed(stage.store.read(reads.messages(lane.id)))]
+    newest_first = stage.store.read(reads.messages(lane.id))
+    return [str(m.state) for m in reversed(newest_first)]
 
 
 def meanwhile(work: Callable[[], None]) -> threading.Thread:
@@ -244,7 +245,8 @@ def test_a_rehearsal_of_a_named_lane(stage: Stage, lanes: Call) -> None:
     stage.hold("k", stage.owner(), "waits")
     seen = lanes("abort", "k", "--dry-run")
     assert seen.code == 0
-    assert "k" in seen.out and "running" in seen.out
+    assert "k" in seen.out
+    assert "running" in seen.out
     assert lanes("abort", "nobody", "--dry-run").code == 3
     assert states(stage, "k") == ["running", "queued"]
 

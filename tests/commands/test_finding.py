@@ -50,7 +50,8 @@ def test_flag_over_environment_over_file_over_living_gateway_over_default(
     note = places.note_gateway(os.getpid(), str(made(tmp_path / "living.db", "living")))
     assert keys(bare) == ["living"]
     said = bare("list").err
-    assert str(tmp_path / "living.db") in said and str(os.getpid()) in said
+    assert str(tmp_path / "living.db") in said
+    assert str(os.getpid()) in said
     made(tmp_path / "file.db", "file")
     (tmp_path / "lanes.toml").write_text('[database]\nurl = "file.db"\n')
     assert keys(bare) == ["file"]
@@ -68,7 +69,9 @@ def test_gateways_on_two_databases_are_named_and_none_is_chosen(bare: Call, tmp_
     parent = places.note_gateway(os.getppid(), str(other))
     unclear = bare("list")
     assert unclear.code == 69
-    assert str(one) in unclear.err and str(other) in unclear.err and "--db" in unclear.err
+    assert str(one) in unclear.err
+    assert str(other) in unclear.err
+    assert "--db" in unclear.err
     note.unlink()
     parent.unlink()
 
@@ -84,7 +87,8 @@ def test_a_broken_configuration_is_78_and_the_flag_goes_around_it(bare: Call, tm
     (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = 5\n")
     broken = bare("list")
     assert (broken.code, broken.out) == (78, "")
-    assert "lanes.toml:2" in broken.err and "run_timeout" in broken.err
+    assert "lanes.toml:2" in broken.err
+    assert "run_timeout" in broken.err
     made(tmp_path / "lanes.db", "k")
     assert keys(bare, "--db", str(tmp_path / "lanes.db")) == ["k"]
     assert bare("--config", str(tmp_path / "none.toml"), "list").code == 78

@@ -33,7 +33,8 @@ NEVER = {
     """,
     "a run that ended has not exactly one release in the journal, with the edge that ended it": f"""
         SELECT r.id FROM runs r WHERE
-          (SELECT count(*) FROM events e WHERE e.run_id = r.id AND e.type IN ({names(RELEASES)})) <> (r.edge IS NOT NULL)
+          (SELECT count(*) FROM events e WHERE e.run_id = r.id AND e.type IN ({names(RELEASES)}))
+            <> (r.edge IS NOT NULL)
           OR (SELECT count(*) FROM events e WHERE e.run_id = r.id AND e.type = r.edge) <> (r.edge IS NOT NULL)
     """,
     "a message has no acceptance in the journal, or two": """

@@ -237,7 +237,7 @@ PROGRAM = "import sys; from pathlib import Path; from lanes.simulate.server impo
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_as_a_process_it_ends_when_it_is_told_to(tmp_path: Path, client: HttpClient, number: int) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
         [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path / "log.jsonl")],
         stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip

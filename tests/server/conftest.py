@@ -1,0 +1,82 @@
+"""A real server on a loopback port, before a real gateway, a real database and the simulated provider."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import lanes
+from lanes.config import from_data
+from lanes.cooldowns import StoredCooldowns
+from lanes.runners.build import build_specs
+from lanes.server.serve import bind, serve
+from lanes.simulate.app import Simulator
+from lanes.simulate.server import serve as serve_simulator
+
+
+@dataclass(slots=True)
+class Served:
+    """What a test talks to."""
+
+    url: str
+    desk: lanes.Desk
+    gateway: lanes.Gateway
+    simulator: Simulator
+    client: httpx.AsyncClient
+    stop: asyncio.Event
+
+    async def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
+        """A POST with a JSON body."""
+        return await self.client.post(path, json={} if body is None else body, headers=headers)
+
+
+Start = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a server; everything is stopped at the end of the test."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(**gateway_settings: Any) -> Served:
+            simulator = Simulator(tempo=20)
+            base_url = await stack.enter_async_context(serve_simulator(simulator=simulator))
+            config = from_data(
+                {
+                    "gateway": {"port": 0, **gateway_settings},
+                    "clocks": {"drain_timeout": "300ms", "abort_grace": "2s"},
+                    "queue": {"cap": 3},
+                    "runner": [{"name": "chat", "kind": "provider", "providers": ["sim"]}],
+                    "provider": [{"name": "sim", "dialect": "chat", "base_url": base_url, "model": "sim-echo"}],
+                },
+                env={"TOKEN": "secret"},
+            )
+            listener = bind(config)
+            desk = await stack.enter_async_context(lanes.connect(str(tmp_path / "lanes.db")))
+            specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+            stack.push_async_callback(specs.aclose)
+            gateway = lanes.Gateway(desk, specs=specs, config=config)
+            stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
+            serving = asyncio.create_task(
+                serve(gateway, config, listener, on_ready=url.set_result, stop=stop, signals=False)
+            )
+
+            async def end() -> None:
+                stop.set()
+                await serving
+
+            stack.push_async_callback(end)
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=await url, timeout=30))
+            return Served(url.result(), desk, gateway, simulator, client, stop)
+
+        yield begin
+
+
+@pytest.fixture
+async def served(start: Start) -> Served:
+    return await start()
