@@ -11,12 +11,12 @@ class Chat:
     """One chat completion, sent as a stream of chunks or as one object, as the client asked."""
 
     def __init__(self, wire: Wire, request: dict[str, Any], model: str, sequence: int) -> None:
-        options = request.get("stream_options")
+        options, messages = request.get("stream_options"), request.get("messages")
         self.wire = wire
         self.stream = request.get("stream") is True
         self._usage_asked = isinstance(options, dict) and options.get("include_usage") is True
         self._head = {"id": f"chatcmpl-sim-{sequence}", "created": int(time.time()), "model": model}
-        self._prompt_words = sum(len(str(m).split()) for m in request.get("messages", []))
+        self._prompt_words = sum(len(str(m).split()) for m in messages) if isinstance(messages, list) else 0
         self.sent: list[str] = []
 
     async def begin(self) -> None:

@@ -12,7 +12,7 @@ async def until(condition: Callable[[], T], what: str) -> T:
     """The first truthy value of a condition. Fails with what was waited for."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while not (value := condition()):  # noqa: ASYNC110 # what changes has no event to wait for
+            while not (value := condition()):  # what changes has no event to wait for
                 await asyncio.sleep(0.002)
             return value
     except TimeoutError:

@@ -36,7 +36,8 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
         },
         env={},
     )
-    async with contextlib.aclosing(await open_async_store(str(tmp_path / "lanes.db"), create=True)) as store:  # type: ignore[type-var]
+    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    try:
         cooldowns = StoredCooldowns(store, system_clock)
         async with contextlib.aclosing(build_specs(config, cooldowns)) as specs:
             assert list(specs) == ["chat", "own"]
@@ -48,6 +49,8 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
             assert isinstance(reply, Reply)
             assert reply.text == "theirs"
             assert [a.provider for a in reply.attempts] == ["bad"]
+    finally:
+        await store.close()
 
 
 async def test_the_simulated_configuration(sim: Simulated, tmp_path: Path) -> None:

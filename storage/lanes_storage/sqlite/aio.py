@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import aiosqlite
 
-from lanes_storage.interface import Query, Step
+from lanes_storage import errors
+from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.connect import READ_PRAGMAS, open_writer, translated
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Writer
@@ -25,6 +26,7 @@ class AsyncSqliteStore:
         self._writer = writer
         self._reader = reader
         self._listeners = listeners
+        self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "AsyncSqliteStore":
@@ -58,14 +60,10 @@ class AsyncSqliteStore:
         return self._writer.submit_blocking(step).result(timeout)
 
     async def read(self, query: Query[T]) -> T:
-        with translated(self.name):
-            rows = await self._reader.execute_fetchall(query.sql, query.params)
-        return query.shape(list(rows))
+        return query.shape(await self._fetch(query.sql, query.params))
 
     async def version(self) -> int:
-        with translated(self.name):
-            rows = await self._reader.execute_fetchall("PRAGMA data_version")
-        return int(next(iter(rows))[0])
+        return int((await self._fetch("PRAGMA data_version", {}))[0][0])
 
     def reader(self) -> SqliteReader:
         """A reader of its own for a thread."""
@@ -75,6 +73,16 @@ class AsyncSqliteStore:
         """Call ``listener`` after every commit of this process, in the writer thread. It must be quick."""
         self._listeners.append(listener)
 
+    async def _fetch(self, sql: str, params: Params) -> list[Row]:
+        try:
+            with translated(self.name):
+                return list(await self._reader.execute_fetchall(sql, params))
+        except ValueError as error:  # what aiosqlite says of a closed connection
+            if self._closed:
+                raise errors.StoreClosed(self.name) from error
+            raise
+
     async def close(self) -> None:
+        self._closed = True
         await asyncio.to_thread(self._writer.close)
         await self._reader.close()
