@@ -132,6 +132,7 @@ class EventType(StrEnum):
     ABORT_REQUESTED = "abort_requested"
     POSTPONED = "postponed"  # a head waits for a cooling provider, unclaimed
     ENDED = "ended"  # a waiting message ended without a run
+    NOTICE = "notice"  # a message ended otherwise than well: what a person is told, and what to do next
     RETRIED = "retried"
     PAUSED = "paused"
     RESUMED = "resumed"

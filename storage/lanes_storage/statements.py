@@ -109,7 +109,7 @@ WHERE id = :message AND state = 'queued'
 FINISH_MESSAGE = f"""
 UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail, error_cause = :error_cause,
   error_message = :error_message, attempts = :attempts, interruptions = :interruptions, ended_at = :now
-WHERE id = :message AND state NOT IN ({names(TERMINAL)})
+WHERE id = :message AND state NOT IN ({names(TERMINAL)}) RETURNING lane_id, run_id, bound_to
 """
 
 REQUEUE_MESSAGE = """

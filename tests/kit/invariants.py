@@ -48,6 +48,11 @@ NEVER = {
         SELECT m.id FROM messages m WHERE m.state IN ({names(TERMINAL)}) AND NOT EXISTS
           (SELECT 1 FROM events e WHERE e.message_id = m.id AND e.type <> 'accepted' AND e.type <> 'claim')
     """,
+    "a message that ended otherwise than well has no notice, or two, or another one has any": """
+        SELECT m.id FROM messages m WHERE
+          (SELECT count(*) FROM events e WHERE e.message_id = m.id AND e.type = 'notice')
+            <> (m.state IN ('failed', 'aborted', 'dropped'))
+    """,
     "two lanes ran at one epoch": "SELECT epoch FROM lanes WHERE epoch > 0 GROUP BY epoch HAVING count(*) > 1",
 }
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record
+from lanes_storage.doors.notices import notice
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.moment import Now
@@ -26,9 +27,12 @@ def finish(
     answer: Answer | None = None,
     failure: Failure | None = None,
 ) -> None:
-    """Bring a message to a terminal state, with its reply or its error."""
+    """Bring a message to a terminal state, with its reply or its error, and its notice where it did not end well.
+
+    One that has ended before stays as it is, without another notice.
+    """
     attempts = answer.attempts if answer else failure.attempts if failure else ()
-    tx.run(
+    ended = tx.rows(
         sql.FINISH_MESSAGE,
         {
             "message": message,
@@ -42,6 +46,17 @@ def finish(
             "now": now.wall,
         },
     )
+    for lane, run, bound_to in ended:
+        notice(
+            tx,
+            now,
+            lane=lane,
+            message=message,
+            run=run,
+            state=state,
+            failure=failure,
+            bound=bound_to is not None,
+        )
 
 
 def end_waiting(
@@ -59,8 +74,6 @@ def end_waiting(
     if not row or row[0][1] != MessageState.QUEUED:
         return False
     lane, before, text, request, runner, _, interruptions, *_ = row[0]
-    finish(tx, message, state, now, interruptions=interruptions, failure=failure)
-    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     payload = {"text": text, "request": request, "runner": runner, "reason": reason}
     record(
         tx,
@@ -74,4 +87,6 @@ def end_waiting(
         cause=failure.cause,
         detail={name: value for name, value in payload.items() if value is not None},
     )
+    finish(tx, message, state, now, interruptions=interruptions, failure=failure)
+    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     return True

@@ -118,8 +118,8 @@ def _release(
             "late_reply": late,
         },
     )
-    _settle(tx, standing, outcome, answer, now)
     _journal(tx, ticket, standing, outcome, epoch, now, forced=forced, by=by, paused=paused)
+    _settle(tx, standing, outcome, answer, now)
     return Release(True, outcome.edge, outcome.message_state, epoch, paused)
 
 

@@ -1,0 +1,70 @@
+"""Notices: the one word that a message leaves behind for people when it ends otherwise than well."""
+
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import BoundTo, Cause, EventType, MessageState
+from lanes_storage.moment import Now
+from lanes_storage.records import Failure
+
+#: States of a message that are told to people. What ends ``done`` has its reply.
+NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPPED})
+
+#: What to see to before a dead letter is worth another try.
+BEFORE_RETRY = {
+    Cause.PROVIDER_FAILED: "see to the providers that its attempts name",
+    Cause.PROVIDER_COOLING: "wait until a provider is available (`lanes status` says when)",
+    Cause.RUN_TIMEOUT: "raise run_timeout for this lane if it needs longer",
+    Cause.STALL_TIMEOUT: "see what its last progress was; raise stall_timeout for this lane if such silence is normal",
+    Cause.RUNNER_FAILED: "mend what the runner raised",
+    Cause.BACKEND_LOST: "see that the runner's backend is up",
+    Cause.OWNER_GONE: "check what the cut run had done already",
+    Cause.OWNER_SILENT: "check what the cut run had done already",
+    Cause.GHOST: "check what the cut run had done already",
+    Cause.DRAINED: "check what the cut run had done already",
+    Cause.POISON: "find out why its runs took their gateway down",
+    Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
+}
+#: Endings that somebody wanted, or that nobody is left to act on.
+NOTHING_TO_DO = {
+    Cause.INTERRUPTED_BY_NEWER: "nothing to do: a newer message of its lane took its place",
+    BoundTo.CLIENT.gone: "nothing to do: the client that asked has left",
+    BoundTo.WAITER.gone: "nothing to do: the caller that waited has left",
+}
+
+
+def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: bool = False) -> str:
+    """What a person can do about a message that ended in ``state``, in words.
+
+    ``bound``: it belonged to a connection or a process, which has been told and asks again by itself.
+    """
+    if cause in NOTHING_TO_DO:
+        return NOTHING_TO_DO[cause]
+    before = BEFORE_RETRY.get(cause) if cause is not None else None
+    if bound:
+        return (f"{before}; " if before else "") + "its caller was told, and asks again if need be"
+    if state is MessageState.FAILED:
+        return (f"{before}, then " if before else "") + f"retry it with `lanes retry {message}`"
+    if cause is Cause.OVERFLOW:
+        return "send it again when fewer wait in its lane, or raise queue.cap"
+    return "send it again if it is still wanted"
+
+
+def notice(
+    tx: Transaction,
+    now: Now,
+    *,
+    lane: int,
+    message: int,
+    run: int | None,
+    state: MessageState,
+    failure: Failure | None,
+    bound: bool,
+) -> None:
+    """Write the notice of a message that has just ended in ``state``; nothing for one that ended well."""
+    if state not in NOTED:
+        return
+    cause = None if failure is None else failure.cause
+    detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
+    if failure is not None:
+        detail["message"] = failure.message
+    record(tx, EventType.NOTICE, now, lane=lane, run=run, message=message, actor="lanes", cause=cause, detail=detail)
