@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lanes.abort import AbortResult, Outcome
     from lanes.desk import Desk, connect
     from lanes.errors import (
+        Changed,
         ConfigError,
         Draining,
         IdempotencyConflict,
@@ -36,6 +37,7 @@ _HOMES = {
     "lanes.abort": ("AbortResult", "Outcome"),
     "lanes.desk": ("Desk", "connect"),
     "lanes.errors": (
+        "Changed",
         "ConfigError",
         "Draining",
         "IdempotencyConflict",
@@ -58,6 +60,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
 __all__ = [
     "AbortResult",
+    "Changed",
     "ConfigError",
     "Delta",
     "Desk",

@@ -136,6 +136,10 @@ class Desk:
         """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull."""
         return await self.perform(operations.retry(message_id, actor=actor))
 
+    async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
+        """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull."""
+        return await self.perform(operations.retry_last(key, actor=actor, epoch=epoch))
+
     async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
         return await self.perform(operations.drop(message_id, actor=actor))
@@ -209,15 +213,21 @@ class Desk:
         )
 
     async def pause(
-        self, key: str, *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        reason: str | None = None,
+        until: int | None = None,
+        epoch: int | None = None,
     ) -> Lane:
-        """Let a lane claim nothing until ``until`` (wall time, ms) or until resumed. Raises NotFound."""
-        return await self.perform(operations.pause(key, actor=actor, reason=reason, until=until))
+        """Let a lane claim nothing until ``until`` (wall time, ms) or until resumed. Raises NotFound, Changed."""
+        return await self.perform(operations.pause(key, actor=actor, reason=reason, until=until, epoch=epoch))
 
-    async def resume(self, key: str, *, actor: str = EMBEDDER) -> Lane:
-        """Let a lane claim again. Raises NotFound."""
-        return await self.perform(operations.resume(key, actor=actor))
+    async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Let a lane claim again. Raises NotFound, Changed."""
+        return await self.perform(operations.resume(key, actor=actor, epoch=epoch))
 
-    async def ack(self, key: str, *, actor: str = EMBEDDER) -> Lane:
-        """ "Seen": errored or aborted back to idle. Raises NotFound, NotAllowed on a running lane."""
-        return await self.perform(operations.ack(key, actor=actor))
+    async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """ "Seen": errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
+        return await self.perform(operations.ack(key, actor=actor, epoch=epoch))

@@ -9,6 +9,7 @@ LanesError
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
 ├── NotAllowed            the lane or message is in no state for that
+│   └── Changed               the lane stands at another epoch than the one that was meant
 ├── ConfigError           the configuration is refused
 └── RunError              raised by a runner: how the run ends
     ├── RunFailed             it failed, with cause and provider chain
@@ -90,6 +91,14 @@ class NotFound(LanesError):
 
 class NotAllowed(LanesError):
     """The lane or message is in no state for that; the sentence says what to do instead."""
+
+
+class Changed(NotAllowed):
+    """The lane stands at another epoch than the one that was meant, and was left alone."""
+
+    def __init__(self, key: str, epoch: int) -> None:
+        self.key, self.epoch = key, epoch
+        super().__init__(f"lane {key!r} has moved on to epoch {epoch}: look again")
 
 
 class ConfigError(LanesError):

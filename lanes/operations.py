@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.abort import AbortResult, Outcome, abort, abort_outcome
-from lanes.errors import IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull
+from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull
 from lanes.identity import evidence, is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.text import check_key
 from lanes.why import Circumstances, why_paragraph
 from lanes_storage import doors, reads
-from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.law import HELD, TERMINAL, BoundTo, LaneState, MessageState
+from lanes_storage.doors import Accepted, Control, Refusal
+from lanes_storage.law import HELD, TERMINAL, BoundTo, MessageState
 from lanes_storage.records import (
     Admission,
     Cooldown,
@@ -152,6 +152,21 @@ def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[M
     raise NotAllowed(f"message {message_id} is {result}: only a failed message can be retried")
 
 
+def retry_last(key: str, *, actor: str, epoch: int | None = None, cap: int = DEFAULT_CAP) -> Procedure[Message]:
+    """Retry the newest dead letter of a lane that was not retried yet; returns the new message.
+
+    Raises NotFound, Changed, QueueFull, and NotAllowed where there is none.
+    """
+    found = yield from lane(key)
+    if epoch not in (None, found.epoch):
+        raise Changed(key, found.epoch)
+    failed = yield from read(reads.messages(found.id, (MessageState.FAILED,), SHOWN_MESSAGES))
+    last = next((message for message in failed if message.retried_as is None), None)
+    if last is None:
+        raise NotAllowed("it has no failed message that was not retried")
+    return (yield from retry(last.id, actor=actor, cap=cap))
+
+
 def drop(message_id: int, *, actor: str) -> Procedure[Message]:
     """End a waiting message as ``dropped``. Raises NotFound, and NotAllowed for what does not wait."""
     now = yield from tell()
@@ -223,37 +238,44 @@ def _circumstances(found: Lane) -> Procedure[Circumstances]:
     return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None)
 
 
-def pause(key: str, *, actor: str, reason: str | None = None, until: int | None = None) -> Procedure[Lane]:
-    """Let a lane claim nothing until ``until`` (wall time, milliseconds) or until resumed. Raises NotFound."""
-    now = yield from tell()
-    done = yield from write(
-        lambda tx: doors.pause(tx, key, now, actor=actor, reason=reason or "paused by hand", until=until)
-    )
-    return (yield from _after(key, done.state))
+def pause(
+    key: str, *, actor: str, reason: str | None = None, until: int | None = None, epoch: int | None = None
+) -> Procedure[Lane]:
+    """Let a lane claim nothing until ``until`` (wall time, milliseconds) or until resumed.
 
-
-def resume(key: str, *, actor: str) -> Procedure[Lane]:
-    """Let a lane claim again; harmless on one that is not paused. Raises NotFound."""
-    now = yield from tell()
-    done = yield from write(lambda tx: doors.resume(tx, key, now, actor=actor))
-    return (yield from _after(key, done.state))
-
-
-def ack(key: str, *, actor: str) -> Procedure[Lane]:
-    """ "Seen": errored or aborted back to idle; harmless on an idle lane.
-
-    Raises NotFound, and NotAllowed on a running lane.
+    ``epoch``, here and below: only if the lane still stands at it. Raises NotFound, Changed.
     """
     now = yield from tell()
-    done = yield from write(lambda tx: doors.ack(tx, key, now, actor=actor))
-    if done.state in HELD:
+    done = yield from write(
+        lambda tx: doors.pause(tx, key, now, actor=actor, reason=reason or "paused by hand", until=until, meant=epoch)
+    )
+    return (yield from _after(key, done))
+
+
+def resume(key: str, *, actor: str, epoch: int | None = None) -> Procedure[Lane]:
+    """Let a lane claim again; harmless on one that is not paused. Raises NotFound, Changed."""
+    now = yield from tell()
+    done = yield from write(lambda tx: doors.resume(tx, key, now, actor=actor, meant=epoch))
+    return (yield from _after(key, done))
+
+
+def ack(key: str, *, actor: str, epoch: int | None = None) -> Procedure[Lane]:
+    """ "Seen": errored or aborted back to idle; harmless on an idle lane.
+
+    Raises NotFound, Changed, and NotAllowed on a running lane.
+    """
+    now = yield from tell()
+    done = yield from write(lambda tx: doors.ack(tx, key, now, actor=actor, meant=epoch))
+    if done.state in HELD and not done.moved_on:
         raise NotAllowed(f"lane {key!r} is running: use abort")
-    return (yield from _after(key, done.state))
+    return (yield from _after(key, done))
 
 
-def _after(key: str, state: LaneState | None) -> Procedure[Lane]:
-    if state is None:
+def _after(key: str, done: Control) -> Procedure[Lane]:
+    if done.state is None:
         raise NotFound("lane", key)
+    if done.moved_on:
+        raise Changed(key, done.epoch)
     return (yield from lane(key))
 
 
@@ -313,6 +335,7 @@ __all__ = [
     "pause",
     "resume",
     "retry",
+    "retry_last",
     "send",
     "status",
     "wait",

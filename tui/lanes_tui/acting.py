@@ -36,21 +36,21 @@ class Acting:
 
         return await self._once(key, act)
 
-    async def pause(self, key: str) -> Told | None:
+    async def pause(self, key: str, epoch: int) -> Told | None:
         """Let a lane claim nothing."""
 
         async def act() -> Told:
-            lane = await self._source.pause(key)
+            lane = await self._source.pause(key, epoch=epoch)
             goes_on = "; its run goes on" if lane.run is not None else ""
             return Told(key, f"paused: it claims nothing until it is resumed{goes_on}")
 
         return await self._once(key, act)
 
-    async def resume(self, key: str) -> Told | None:
+    async def resume(self, key: str, epoch: int) -> Told | None:
         """Let a lane claim again."""
 
         async def act() -> Told:
-            await self._source.resume(key)
+            await self._source.resume(key, epoch=epoch)
             return Told(key, "resumed")
 
         return await self._once(key, act)

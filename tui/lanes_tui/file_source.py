@@ -17,7 +17,7 @@ from lanes.operations import AbortResult, LaneDetail, Status
 from lanes_storage import open_async_store, reads
 from lanes_storage.errors import DatabaseMissing, StorageError
 from lanes_storage.moment import Clock, Now, system_clock
-from lanes_storage.records import Lane, LaneFilter
+from lanes_storage.records import Lane, LaneFilter, Message
 from lanes_storage.sqlite import path_of
 from lanes_tui.source import Lost, Window
 
@@ -82,17 +82,25 @@ class FileSource:
         async with self._at_work() as desk:
             return await desk.detail(key)
 
-    async def abort(self, key: str, *, epoch: int) -> AbortResult:
+    async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
         async with self._at_work(acting=True) as desk:
-            return await desk.abort(key, actor=self._actor, reason=REASON, epoch=epoch)
+            return await desk.abort(key, actor=self._actor, reason=REASON, epoch=epoch, force=force)
 
-    async def pause(self, key: str) -> Lane:
+    async def pause(self, key: str, *, epoch: int) -> Lane:
         async with self._at_work(acting=True) as desk:
-            return await desk.pause(key, actor=self._actor, reason=REASON)
+            return await desk.pause(key, actor=self._actor, reason=REASON, epoch=epoch)
 
-    async def resume(self, key: str) -> Lane:
+    async def resume(self, key: str, *, epoch: int) -> Lane:
         async with self._at_work(acting=True) as desk:
-            return await desk.resume(key, actor=self._actor)
+            return await desk.resume(key, actor=self._actor, epoch=epoch)
+
+    async def ack(self, key: str, *, epoch: int) -> Lane:
+        async with self._at_work(acting=True) as desk:
+            return await desk.ack(key, actor=self._actor, epoch=epoch)
+
+    async def retry(self, key: str, *, epoch: int) -> Message:
+        async with self._at_work(acting=True) as desk:
+            return await desk.retry_last(key, actor=self._actor, epoch=epoch)
 
     async def close(self) -> None:
         async with self._opening:

@@ -203,11 +203,11 @@ class MainScreen(Screen[None]):
         """Pause the lane under the cursor, or resume it."""
         lane = self.table.lane
         if lane is not None and self._may_act(lane.key):
-            self._pause(lane.key, resume=is_paused(lane.pause, self._source.now().wall))
+            self._pause(lane.key, lane.epoch, resume=is_paused(lane.pause, self._source.now().wall))
 
     @work
-    async def _pause(self, key: str, *, resume: bool) -> None:
-        self._tell(await (self._acting.resume(key) if resume else self._acting.pause(key)))
+    async def _pause(self, key: str, epoch: int, *, resume: bool) -> None:
+        self._tell(await (self._acting.resume(key, epoch) if resume else self._acting.pause(key, epoch)))
 
     def action_leave(self) -> None:
         if not self._with_gateway:

@@ -1,7 +1,8 @@
 """The one interface between the screen and wherever lanes are: a database file, later a gateway elsewhere.
 
 Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
-Actions may also raise what ``lanes.operations`` raises (``LanesError``).
+Actions may also raise what ``lanes.operations`` raises (``LanesError``): ``Changed`` where the lane has moved on
+from the epoch that was on the screen.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from lanes.operations import AbortResult, LaneDetail, Status
 from lanes_storage.moment import Now
-from lanes_storage.records import Lane, LaneFilter
+from lanes_storage.records import Lane, LaneFilter, Message
 
 
 class Lost(Exception):
@@ -77,16 +78,27 @@ class Source(Protocol):
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         ...
 
-    async def abort(self, key: str, *, epoch: int) -> AbortResult:
-        """Abort the run of that epoch, and wait for the proven outcome. Raises NotFound, NotAllowed."""
+    async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
+        """Abort the run of that epoch, and wait for the proven outcome. ``force``: without a grace.
+
+        Raises NotFound, NotAllowed.
+        """
         ...
 
-    async def pause(self, key: str) -> Lane:
-        """Let a lane claim nothing until it is resumed. Raises NotFound, NotAllowed."""
+    async def pause(self, key: str, *, epoch: int) -> Lane:
+        """Let a lane that stands at that epoch claim nothing until it is resumed. Raises NotFound, NotAllowed."""
         ...
 
-    async def resume(self, key: str) -> Lane:
-        """Let a lane claim again. Raises NotFound, NotAllowed."""
+    async def resume(self, key: str, *, epoch: int) -> Lane:
+        """Let a lane that stands at that epoch claim again. Raises NotFound, NotAllowed."""
+        ...
+
+    async def ack(self, key: str, *, epoch: int) -> Lane:
+        """Take note of how the run of that epoch ended. Raises NotFound, NotAllowed."""
+        ...
+
+    async def retry(self, key: str, *, epoch: int) -> Message:
+        """Accept the newest dead letter of a lane once more; the new message. Raises NotFound, NotAllowed."""
         ...
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ A door that finds its guard lost changes nothing and says so in its value; it ne
 
 from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
 from lanes_storage.doors.claims import candidates, claim, postpone, suspects_running
-from lanes_storage.doors.control import ack, drop, pause, resume, retry
+from lanes_storage.doors.control import Control, ack, drop, pause, resume, retry
 from lanes_storage.doors.cooldowns import cool, cooling, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
@@ -25,6 +25,7 @@ from lanes_storage.doors.releases import (
 __all__ = [
     "AbortRequest",
     "Accepted",
+    "Control",
     "Evidence",
     "Refusal",
     "abort",

@@ -14,42 +14,65 @@ from lanes_storage.records import Admission, Failure, NewMessage
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What an action met: whether it landed, and the lane's state before. None as state: no such lane."""
+    """What an action met: whether it landed, and the lane's state and epoch before. None as state: no such lane.
+
+    ``moved_on``: the lane stood at another epoch than the one that was meant, and was left alone.
+    """
 
     landed: bool
     state: LaneState | None
+    epoch: int = 0
+    moved_on: bool = False
 
 
-def pause(tx: Transaction, key: str, now: Now, *, actor: str, reason: str, until: int | None = None) -> Control:
-    """Let a lane claim nothing, until ``until`` (wall time) or until it is resumed. What runs goes on."""
+def pause(
+    tx: Transaction,
+    key: str,
+    now: Now,
+    *,
+    actor: str,
+    reason: str,
+    until: int | None = None,
+    meant: int | None = None,
+) -> Control:
+    """Let a lane claim nothing, until ``until`` (wall time) or until it is resumed. What runs goes on.
+
+    ``meant``, here and below: the epoch that the lane must stand at; None: whatever it is.
+    """
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return Control(False, None)
     lane, state, epoch, *_ = found[0]
+    if meant not in (None, epoch):
+        return Control(False, LaneState(state), epoch, moved_on=True)
     tx.run(sql.PAUSE_LANE, {"lane": lane, "reason": reason, "actor": actor, "until": until, "now": now.wall})
     detail = {"reason": reason, "until": until}
     record(tx, EventType.PAUSED, now, lane=lane, epoch=epoch, actor=actor, detail=detail)
-    return Control(True, LaneState(state))
+    return Control(True, LaneState(state), epoch)
 
 
-def resume(tx: Transaction, key: str, now: Now, *, actor: str) -> Control:
+def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
     """Let a paused lane claim again. Not landed: it was not paused."""
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return Control(False, None)
     lane, state, epoch, *_ = found[0]
+    if meant not in (None, epoch):
+        return Control(False, LaneState(state), epoch, moved_on=True)
     landed = tx.run(sql.RESUME_LANE, {"lane": lane, "now": now.wall}) == 1
     if landed:
         record(tx, EventType.RESUMED, now, lane=lane, epoch=epoch, actor=actor)
-    return Control(landed, LaneState(state))
+    return Control(landed, LaneState(state), epoch)
 
 
-def ack(tx: Transaction, key: str, now: Now, *, actor: str) -> Control:
+def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
     """ "Seen": errored or aborted back to idle. Not landed: the lane is in neither."""
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return Control(False, None)
     lane, state, epoch, *_ = found[0]
+    if meant not in (None, epoch):
+        return Control(False, LaneState(state), epoch, moved_on=True)
     landed = tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) == 1
     if landed:
         record(
@@ -62,7 +85,7 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str) -> Control:
             epoch=epoch,
             actor=actor,
         )
-    return Control(landed, LaneState(state))
+    return Control(landed, LaneState(state), epoch)
 
 
 def retry(
