@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types bench soak lock clean
+.PHONY: help run test check format lint types bench soak lock clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ bench: $(STAMP) ## Measure the run cycle against raw sqlite3, with ratios
 
 soak: $(STAMP) ## The long form of the crash campaigns
 	@$(BIN)/python -m pytest -q -m soak
+
+pictures: $(STAMP) ## Draw the pictures of docs/ anew
+	@$(BIN)/python -m tests.pictures
 
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv

@@ -21,7 +21,7 @@ LANES: dict[str, Look] = {
     LaneState.ERRORED: Look("✖", "errored", "errored"),
     LaneState.ABORTED: Look("■", "aborted", "aborted"),
 }
-PAUSED = Look("⏸", "paused", "paused")
+PAUSED = Look("‖", "paused", "paused")
 ABORTING = Look("▶", "aborting", "aborted")
 
 MESSAGES: dict[str, Look] = {

@@ -1,0 +1,66 @@
+"""Draw every picture of the documents anew: ``python -m tests.pictures``."""
+
+import asyncio
+import contextlib
+import html
+import re
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from lanes_tui.app import Dashboard
+from lanes_tui.file_source import FileSource
+from tests.pictures.scene import stage
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+#: The fonts of the toolkit's pictures come from a server; a reader's own monospace will do.
+_FETCHED = re.compile(r"\s*@font-face \{.*?\}\n", re.DOTALL)
+#: They also count characters where they should count cells, which squeezes wide scripts.
+_MEASURED = re.compile(r'textLength="([0-9.]+)"([^>]*)>([^<]*)</text>')
+
+
+class Picture(NamedTuple):
+    """A file in docs/, the size of its terminal in cells, and the keys that lead to what it shows."""
+
+    file: str
+    size: tuple[int, int] = (120, 36)
+    keys: tuple[str, ...] = ()
+
+
+PICTURES = (Picture("dashboard.svg"),)
+
+
+async def draw(picture: Picture) -> str:
+    """One picture, as SVG, of a database in the working folder: its path is part of the picture."""
+    clock = stage(Path("lanes.db"))
+    app = Dashboard(FileSource("lanes.db", actor="alice@gw-1", clock=clock))
+    async with app.run_test(size=picture.size) as pilot:
+        await asyncio.sleep(0.5)
+        await pilot.press(*picture.keys)
+        await asyncio.sleep(0.5)
+        await pilot.pause()
+        return _mended(app.export_screenshot(title="lanes dashboard"))
+
+
+def _mended(svg: str) -> str:
+    def measured(found: re.Match[str]) -> str:
+        text = html.unescape(found[3])
+        length = float(found[1]) / len(text) * cell_len(text) if text else 0
+        return f'textLength="{length:g}"{found[2]}>{found[3]}</text>'
+
+    return _MEASURED.sub(measured, _FETCHED.sub("", svg))
+
+
+def main() -> None:
+    """Draw them all."""
+    for picture in PICTURES:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            drawn = asyncio.run(draw(picture))
+        (DOCS / picture.file).write_text(drawn, encoding="utf-8")
+        print(f"docs/{picture.file}")  # noqa: T201 - this is a command
+
+
+if __name__ == "__main__":
+    main()
