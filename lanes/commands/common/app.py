@@ -31,6 +31,7 @@ COMMANDS = (
     "drop",
     "events",
     "reconcile",
+    "config",
     "simulate",
 )
 #: Other packages add their commands here.

@@ -1,0 +1,96 @@
+"""``lanes config``: every effective setting and where it came from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lanes.commands.common.output import Output, Piece
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.table import Column
+from lanes.errors import ConfigError
+from lanes.forms import Form
+
+if TYPE_CHECKING:
+    from lanes.config import Config, SettingValue
+
+COLUMNS = (
+    Column("SETTING", cut="middle", least=24),
+    Column("VALUE", cut="end", least=12),
+    Column("ORIGIN"),
+    Column("WHERE", cut="middle", least=12),
+)
+
+
+@click.command(
+    "config",
+    epilog="""\b
+    Examples:
+      lanes config                       what holds here, and why
+      lanes config --check lanes.toml    before a gateway is started with it
+    """,
+)
+@click.option("--check", metavar="FILE", help="Only check that file; exit code 78 if it is refused.")
+@pass_session
+def command(session: Session, check: str | None) -> None:
+    """Every effective setting, and where it came from.
+
+    A flag wins over the environment, that over the file, that over the default. What gave way to a setting that
+    someone made has the origin derived. No secret is shown.
+    """
+    if check is not None:
+        _check(session.out, Path(check))
+        return
+    config = session.config()
+    settings = [_form(setting) for setting in config.settings()]
+    if session.out.json:
+        session.out.data(settings)
+        return
+    session.out.talk(f"configuration file: {config.source or 'none'}")
+    session.out.table(COLUMNS, [_row(setting) for setting in settings])
+    for problem in _problems(config):
+        session.out.talk(f"a gateway would refuse this here: {problem}")
+
+
+def _check(out: Output, path: Path) -> None:
+    """Load one file as a gateway in this environment would. Raises ConfigError."""
+    from lanes.config import load
+
+    config = load(path)
+    problems = _problems(config)
+    if out.json:
+        out.data({"file": str(config.source), "runners": [r.name for r in config.runners], "problems": problems})
+        return
+    runners = ", ".join(runner.name for runner in config.runners) or "none"
+    out.line(f"{config.source}: accepted; runners: {runners}")
+    for problem in problems:
+        out.talk(f"a gateway would refuse this here: {problem}")
+
+
+def _problems(config: "Config") -> list[str]:
+    """What only a gateway minds: a secret that is missing here, or an open address without a token."""
+    try:
+        config.check_gateway()
+    except ConfigError as error:
+        return list(dict.fromkeys([str(error), *map(str, config.problems)]))
+    return []
+
+
+def _form(setting: "SettingValue") -> Form:
+    """A database that nobody named is shown as the one that commands find."""
+    form = setting._asdict()
+    if setting.name == "database.url" and setting.value is None:
+        from lanes.config.places import Found, find_database
+
+        found = find_database(None)
+        form |= {"value": found.url, "where": "the living gateway" if found.why is Found.GATEWAY else ""}
+    return form
+
+
+def _row(setting: Form) -> list[Piece]:
+    value = setting["value"]
+    if isinstance(value, bool):
+        value = str(value).lower()
+    elif isinstance(value, list):
+        value = ", ".join(value)
+    return [setting["name"], "" if value is None else str(value), setting["origin"], setting["where"]]
