@@ -53,6 +53,8 @@ class Dispatcher:
         policies: Policies,
         live: LiveSet,
         start: Callable[[ActiveRun], None],
+        *,
+        bound_only: bool = False,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -61,6 +63,7 @@ class Dispatcher:
         self._policies = policies
         self._live = live
         self._start = start
+        self._bound_only = bound_only  # claims only what is bound to its owner
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self.open = True  # False while draining: nothing is claimed
@@ -96,7 +99,7 @@ class Dispatcher:
     async def run_once(self) -> int:
         """Claim one page of what is claimable now, and start it; returns how many runs that were."""
         now = self._clock()
-        if not await self._store.read(reads.claimable(self._owner(), now.wall)):
+        if not await self._store.read(reads.claimable(self._owner(), now.wall, bound_only=self._bound_only)):
             return 0  # found without the write lock
         runs = await self._store.write(self._claim_page)
         for run in runs:
@@ -109,7 +112,7 @@ class Dispatcher:
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
         room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
         while any(left > 0 for left in slots.values()) and len(runs) < PAGE:
-            heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE)
+            heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=self._bound_only)
             for head in heads:
                 run = self._claim(tx, head, room, now)
                 if run is not None:

@@ -34,18 +34,28 @@ INSERT INTO lanes (key, state, epoch, anonymous, created_at, updated_at)
 VALUES (:key, 'idle', 0, :anonymous, :now, :now) RETURNING id
 """
 
-#: Heads that might be claimed by this owner, the longest wait first. What depends on configuration (slots,
-#: runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
-CANDIDATES = f"""
+_CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at
-FROM lanes l JOIN messages m ON m.id = l.head_id
+FROM {{source}}
 WHERE l.head_id > :after
   AND l.state IN ({names(RELEASED)})
   AND (l.pause_at IS NULL OR l.pause_until <= :now)
   AND (m.parked_until IS NULL OR m.parked_until <= :now)
-  AND (m.bound_owner IS NULL OR m.bound_owner = :owner)
+  AND {{bound}}
 ORDER BY l.head_id LIMIT :limit
 """
+
+#: Heads that might be claimed by this owner, the longest wait first. What depends on configuration (slots,
+#: runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
+CANDIDATES = _CANDIDATES.format(
+    source="lanes l JOIN messages m ON m.id = l.head_id", bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)"
+)
+
+#: The same for an owner that runs only what is bound to it: found from its own messages, however long the queues are.
+BOUND_CANDIDATES = _CANDIDATES.format(
+    source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
+    bound="m.bound_owner = :owner AND m.ended_at IS NULL",
+)
 
 #: The claim. Its guard repeats all that CANDIDATES read of the lane. An expired pause ends with it.
 CLAIM_LANE = f"""

@@ -12,12 +12,15 @@ from lanes_storage.reads import get_message
 from lanes_storage.records import Claimed, Failure, Head, Terms, Ticket
 
 
-def candidates(tx: Transaction, owner: int, now: Now, *, after: int = 0, limit: int = 64) -> list[Head]:
+def candidates(
+    tx: Transaction, owner: int, now: Now, *, after: int = 0, limit: int = 64, bound_only: bool = False
+) -> list[Head]:
     """Heads of lanes that nothing in the database keeps from being claimed by ``owner``.
 
-    The longest wait first, from the head behind ``after`` on.
+    The longest wait first, from the head behind ``after`` on. ``bound_only``: those bound to it, and no others.
     """
-    rows = tx.rows(sql.CANDIDATES, {"after": after, "owner": owner, "now": now.wall, "limit": limit})
+    statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
+    rows = tx.rows(statement, {"after": after, "owner": owner, "now": now.wall, "limit": limit})
     return [Head(row[0], row[1], LaneState(row[2]), *row[3:]) for row in rows]
 
 

@@ -82,9 +82,10 @@ def lane_place(chosen: LaneFilter, key: str) -> Query[int | None]:
     return Query(statement, params | {"sought": key}, lambda rows: int(rows[0][0]) if rows else None)
 
 
-def claimable(owner: int, now_wall: int) -> Query[bool]:
+def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[bool]:
     """Whether there is any head that nothing in the database keeps from being claimed by ``owner``."""
-    return Query(sql.CANDIDATES, {"after": 0, "owner": owner, "now": now_wall, "limit": 1}, bool)
+    statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
+    return Query(statement, {"after": 0, "owner": owner, "now": now_wall, "limit": 1}, bool)
 
 
 def lanes_total(chosen: LaneFilter) -> Query[int]:
