@@ -6,27 +6,35 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from lanes import ages
 from lanes_storage.moment import Now
-from lanes_storage.records import Lane
 from lanes_tui import text, words
-from lanes_tui.source import Window
+from lanes_tui.records import Lane, Run
 
 #: A head that waits longer than this is worth a look.
 LONG_WAIT_MS = 30_000
+#: A run without a limit that has gone on for longer, as well.
+LONG_HOLD_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """When a lane is looked at, and which owners live."""
+    """When a record is looked at: the wall time, and how much time has passed since it was read."""
 
-    now: Now
-    living: frozenset[int]
+    wall: int
+    passed_ms: int
 
     @classmethod
-    def of(cls, window: Window, now: Now) -> "Sight":
-        """The sight of a window, as it is at ``now``."""
-        return cls(now, window.living)
+    def of(cls, at: Now, now: Now) -> "Sight":
+        """The sight, at ``now``, of what was read at ``at``."""
+        return cls(now.wall, max(0, now.mono - at.mono))
+
+    def age(self, ms: int) -> int:
+        """An age by now."""
+        return ms + self.passed_ms
+
+    def left(self, ms: int | None) -> int | None:
+        """What is left of a duration by now; negative once it is over. None stays None."""
+        return None if ms is None else ms - self.passed_ms
 
 
 class Column(NamedTuple):
@@ -95,8 +103,8 @@ def plain(title: str, lane: Lane, sight: Sight) -> str:
 
 
 def _state(lane: Lane, sight: Sight, width: int) -> Content:
-    look = words.look_of(lane, sight.now.wall)
-    paused = words.is_paused(lane.pause, sight.now.wall) and look.word not in ("paused", "aborting")
+    look = words.look_of(lane, sight.wall)
+    paused = words.is_paused(lane.pause, sight.wall) and look.word not in ("paused", "aborting")
     mark = (f" {words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
     return text.line((f"{look.symbol} {look.word}", look.tone), mark)
 
@@ -108,18 +116,22 @@ def _lane(lane: Lane, sight: Sight, width: int) -> Content:
 def _held(lane: Lane, sight: Sight, width: int) -> Content:
     if lane.run is None:
         return text.line(("-", "muted"))
-    left = ages.left_ms(lane.run, sight.now)
-    held = ages.held_ms(lane.run, sight.now)
-    long = held > lane.run.terms.warn_held_after_ms
-    tone = "bad" if left is not None and left < 0 else "warn" if long else ""
-    return text.line((words.short(held), tone))
+    return text.line((words.short(sight.age(lane.run.held_ms)), _tone_of_hold(lane.run, sight)))
+
+
+def _tone_of_hold(run: Run, sight: Sight) -> str:
+    """A run past its limit is bad, one past half of it worth a look, and so is a long one without a limit."""
+    held, left = sight.age(run.held_ms), sight.left(run.left_ms)
+    if left is None:
+        return "warn" if held > LONG_HOLD_MS else ""
+    return "bad" if left < 0 else "warn" if held > left else ""
 
 
 def _beat(lane: Lane, sight: Sight, width: int) -> Content:
-    if lane.run is None or lane.owner is None:
+    if lane.run is None or lane.owner is None or lane.run.beat_ms is None:
         return text.line(("-", "muted"))
-    age = words.short(ages.beat_ms(lane.owner, sight.now))
-    if lane.owner.id in sight.living:
+    age = words.short(sight.age(lane.run.beat_ms))
+    if lane.owner.alive:
         return text.line((age, "muted"))
     return text.line((age + ("!" if len(age) < width else ""), "bad"))
 
@@ -131,9 +143,9 @@ def _queue(lane: Lane, sight: Sight, width: int) -> Content:
 
 
 def _wait(lane: Lane, sight: Sight, width: int) -> Content:
-    if not lane.queued or lane.head_accepted_at is None:
+    if not lane.queued or lane.head_wait_ms is None:
         return text.line(("-", "muted"))
-    age = sight.now.wall - lane.head_accepted_at
+    age = sight.age(lane.head_wait_ms)
     return text.line((words.short(age), "warn" if age > LONG_WAIT_MS else ""))
 
 
@@ -143,7 +155,7 @@ def _owner(lane: Lane, sight: Sight, width: int) -> Content:
     pid = str(lane.owner.pid)
     room = width - len(pid) - 1
     whole = f"{text.in_the_middle(lane.owner.host, room)}:{pid}" if room >= 5 else pid
-    return text.line((whole, "muted" if lane.owner.id in sight.living else "bad"))
+    return text.line((whole, "muted" if lane.owner.alive else "bad"))
 
 
 def _error(lane: Lane, sight: Sight, width: int) -> Content:
@@ -151,11 +163,11 @@ def _error(lane: Lane, sight: Sight, width: int) -> Content:
         tone = words.LANES[lane.state].tone if lane.run is None else "muted"
         message = text.first_words(lane.last_error.message)
         parked = lane.parked_until
-        if parked is not None and parked > sight.now.wall:
-            return text.line((f"parked for {words.short(parked - sight.now.wall)}: {lane.last_error.cause}", tone))
+        if parked is not None and parked > sight.wall:
+            return text.line((f"parked for {words.short(parked - sight.wall)}: {lane.last_error.cause}", tone))
         return text.line((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
-    if lane.pause is not None and words.is_paused(lane.pause, sight.now.wall):
-        return text.line((f"paused by {lane.pause.actor}: {lane.pause.reason}", "muted"))
+    if lane.pause is not None and words.is_paused(lane.pause, sight.wall):
+        return text.line((f"paused: {lane.pause.reason}", "muted"))
     return text.EMPTY
 
 

@@ -9,17 +9,19 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from lanes import ages
+from lanes import forms
+from lanes.abort import AbortResult
 from lanes.desk import Desk
 from lanes.errors import NotAllowed
-from lanes.identity import this_process
-from lanes.operations import AbortResult, LaneDetail, Status
 from lanes_storage import open_async_store, reads
 from lanes_storage.errors import DatabaseMissing, StorageError
 from lanes_storage.moment import Clock, Now, system_clock
-from lanes_storage.records import Lane, LaneFilter, Message
+from lanes_storage.records import Lane as StoredLane
+from lanes_storage.records import LaneFilter
 from lanes_storage.sqlite import path_of
-from lanes_tui.source import Lost, Window
+from lanes_tui import reading
+from lanes_tui.records import Detail, Lane, Message, Status, Window
+from lanes_tui.source import Lost
 
 #: What the journal shows as the reason of an abort or a pause that was asked for here.
 REASON = "from the dashboard"
@@ -65,10 +67,8 @@ class FileSource:
         async with self._at_work() as desk:
             rows = await desk.lanes(chosen, limit=limit, offset=offset)
             total = await desk.lanes_total(chosen)
-        now, me = self._clock(), this_process()
-        owners = {lane.owner.id: lane.owner for lane in rows if lane.owner is not None}
-        living = frozenset(number for number, owner in owners.items() if ages.lives(owner, now, me))
-        return Window(now, offset, rows, total, living)
+        now = self._clock()
+        return Window(now, offset, [reading.lane(form) for form in forms.lane_forms(rows, now)], total)
 
     async def place(self, chosen: LaneFilter, key: str) -> int | None:
         async with self._at_work() as desk:
@@ -76,11 +76,15 @@ class FileSource:
 
     async def status(self) -> Status:
         async with self._at_work() as desk:
-            return await desk.status()
+            found = await desk.status()
+        now = self._clock()
+        return reading.status(forms.status_form(found, now), now)
 
-    async def detail(self, key: str) -> LaneDetail:
+    async def detail(self, key: str) -> Detail:
         async with self._at_work() as desk:
-            return await desk.detail(key)
+            found = await desk.detail(key)
+        now = self._clock()
+        return reading.detail(forms.detail_form(found, now), now)
 
     async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
         async with self._at_work(acting=True) as desk:
@@ -88,19 +92,22 @@ class FileSource:
 
     async def pause(self, key: str, *, epoch: int) -> Lane:
         async with self._at_work(acting=True) as desk:
-            return await desk.pause(key, actor=self._actor, reason=REASON, epoch=epoch)
+            return self._lane(await desk.pause(key, actor=self._actor, reason=REASON, epoch=epoch))
 
     async def resume(self, key: str, *, epoch: int) -> Lane:
         async with self._at_work(acting=True) as desk:
-            return await desk.resume(key, actor=self._actor, epoch=epoch)
+            return self._lane(await desk.resume(key, actor=self._actor, epoch=epoch))
 
     async def ack(self, key: str, *, epoch: int) -> Lane:
         async with self._at_work(acting=True) as desk:
-            return await desk.ack(key, actor=self._actor, epoch=epoch)
+            return self._lane(await desk.ack(key, actor=self._actor, epoch=epoch))
 
     async def retry(self, key: str, *, epoch: int) -> Message:
         async with self._at_work(acting=True) as desk:
-            return await desk.retry_last(key, actor=self._actor, epoch=epoch)
+            return reading.message(forms.message_form(await desk.retry_last(key, actor=self._actor, epoch=epoch)))
+
+    def _lane(self, stored: StoredLane) -> Lane:
+        return reading.lane(forms.lane_form(stored, self._clock()))
 
     async def close(self) -> None:
         async with self._opening:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lanes.errors import NotFound
-from lanes.operations import LaneDetail, Status
 from lanes_storage.records import LaneFilter
-from lanes_tui.source import Lost, Source, Window
+from lanes_tui.records import Detail, Status, Window
+from lanes_tui.source import Lost, Source
 from lanes_tui.widgets.lane_table import View
 
 
@@ -35,7 +35,7 @@ class Picture:
     row: int | None
     status: Status
     everything: int | None
-    detail: LaneDetail | None
+    detail: Detail | None
 
 
 class Stage(Protocol):
@@ -91,7 +91,7 @@ class Follower:
         everything = await self._everything(chosen, window)
         return Picture(chosen, window, view.key, row, status, everything, detail)
 
-    async def _detail(self, key: str) -> LaneDetail | None:
+    async def _detail(self, key: str) -> Detail | None:
         try:
             return await self._source.detail(key)
         except NotFound:  # pruned since the window was read

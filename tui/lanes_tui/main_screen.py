@@ -106,7 +106,7 @@ class MainScreen(Screen[None]):
         self._freshness = Freshness(picture.window.at.wall)
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
-        self.table.show(picture.window, Sight.of(picture.window, now), picture.key, picture.row)
+        self.table.show(picture.window, Sight.of(picture.window.at, now), picture.key, picture.row)
         self.query_one(FilterBar).tell(picture.window.total, picture.everything, self._filter.problem)
         self._tell_header()
         self._tell_detail()
@@ -137,7 +137,7 @@ class MainScreen(Screen[None]):
             place = window.place_of(dialog.key)
             lane = None if place is None else window.lane_at(place)
             if lane is not None:
-                dialog.seen(lane, Sight.of(window, self._source.now()))
+                dialog.seen(lane, Sight.of(window.at, self._source.now()))
 
     # ----------------------------------------------------------------------------------- messages
 
@@ -187,7 +187,7 @@ class MainScreen(Screen[None]):
         lane = self.table.lane
         if lane is None or not self._may_act(lane.key) or self._picture is None:
             return
-        dialog = AbortDialog(lane, Sight.of(self._picture.window, self._source.now()))
+        dialog = AbortDialog(lane, Sight.of(self._picture.window.at, self._source.now()))
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -1,44 +1,22 @@
-"""The one interface between the screen and wherever lanes are: a database file, later a gateway elsewhere.
+"""The one interface between the screen and wherever lanes are: a database file, or a gateway elsewhere.
+
+It speaks in records of its own (``lanes_tui.records``), which a source fills from whatever it has.
 
 Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
 Actions may also raise what ``lanes.operations`` raises (``LanesError``): ``Changed`` where the lane has moved on
 from the epoch that was on the screen.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from lanes.operations import AbortResult, LaneDetail, Status
+from lanes.abort import AbortResult
 from lanes_storage.moment import Now
-from lanes_storage.records import Lane, LaneFilter, Message
+from lanes_storage.records import LaneFilter
+from lanes_tui.records import Detail, Lane, Message, Status, Window
 
 
 class Lost(Exception):
     """The source cannot be read. The sentence says why, and what to do about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A part of the lanes that a filter chooses, sorted by harm.
-
-    ``offset`` is the place of the first row among all ``total``. ``living`` names the owners that live, as far
-    as the source can tell. ``at`` is when it was read.
-    """
-
-    at: Now
-    offset: int
-    rows: list[Lane]
-    total: int
-    living: frozenset[int]
-
-    def place_of(self, key: str) -> int | None:
-        """Where a lane stands among all, if it is in this window."""
-        return next((self.offset + i for i, lane in enumerate(self.rows) if lane.key == key), None)
-
-    def lane_at(self, place: int) -> Lane | None:
-        """The lane at that place, if it is in this window."""
-        inside = 0 <= place - self.offset < len(self.rows)
-        return self.rows[place - self.offset] if inside else None
 
 
 class Source(Protocol):
@@ -74,7 +52,7 @@ class Source(Protocol):
         """Counts, gateways, cooldowns."""
         ...
 
-    async def detail(self, key: str) -> LaneDetail:
+    async def detail(self, key: str) -> Detail:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         ...
 

@@ -20,7 +20,7 @@ async def table(source: Source) -> str:
         window = await source.window(LaneFilter(), 0, MOST)
     finally:
         await source.close()
-    sight = Sight.of(window, source.now())
+    sight = Sight.of(window.at, source.now())
     rows = [
         columns.ORDER,
         *(tuple(columns.plain(title, lane, sight) for title in columns.ORDER) for lane in window.rows),

@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from lanes_storage.law import LaneState, MessageState
-from lanes_storage.records import Lane, Pause
+from lanes_tui.records import Lane, Pause
 
 
 class Look(NamedTuple):
@@ -36,7 +36,7 @@ MESSAGES: dict[str, Look] = {
 
 def look_of(lane: Lane, wall: int) -> Look:
     """The look of a lane at wall time ``wall``."""
-    if lane.run is not None and lane.run.abort_at is not None:
+    if lane.run is not None and lane.run.aborting:
         return ABORTING
     if lane.state is LaneState.IDLE and is_paused(lane.pause, wall):
         return PAUSED

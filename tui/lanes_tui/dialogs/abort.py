@@ -2,12 +2,11 @@
 
 from textual.content import Content
 
-from lanes import ages
 from lanes.why import span
-from lanes_storage.records import Lane
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.records import Lane
 
 
 class AbortDialog(Question[bool]):
@@ -32,10 +31,10 @@ class AbortDialog(Question[bool]):
 
 
 def _described(lane: Lane, sight: Sight) -> list[Content]:
-    look = words.look_of(lane, sight.now.wall)
+    look = words.look_of(lane, sight.wall)
     state: list[text.Part] = [(f"{look.symbol} {look.word}", look.tone)]
     if lane.run is not None:
-        state.append(f" for {span(ages.held_ms(lane.run, sight.now))}")
+        state.append(f" for {span(sight.age(lane.run.held_ms))}")
     lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
     if lane.run is not None:
         lines.append(_holder(lane, sight))
@@ -49,8 +48,9 @@ def _holder(lane: Lane, sight: Sight) -> Content:
     owner = lane.owner
     if owner is None:
         return text.line(("held by nobody: its owner has ended", "bad"))
-    who = f"held by {owner.kind} {owner.id}, {owner.host}:{owner.pid}"
-    beat = f"last heartbeat {span(ages.beat_ms(owner, sight.now))} ago"
-    if owner.id in sight.living:
+    who = f"held by {owner.host}:{owner.pid} (owner {owner.id})"
+    silent = None if lane.run is None else lane.run.beat_ms
+    beat = "no heartbeat known" if silent is None else f"last heartbeat {span(sight.age(silent))} ago"
+    if owner.alive:
         return text.line((f"{who}, {beat}", "muted"))
     return text.line((f"{who}, dead or silent, {beat}", "bad"))

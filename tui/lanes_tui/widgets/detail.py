@@ -4,11 +4,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from lanes.operations import LaneDetail
 from lanes_storage.law import UNFINISHED, MessageState
 from lanes_storage.moment import Now
-from lanes_storage.records import Event, Lane, Message
 from lanes_tui import text, words
+from lanes_tui.records import Detail as Everything
+from lanes_tui.records import Event, Lane, Limits, Message
 from lanes_tui.widgets.sheet import Sheet
 
 
@@ -31,10 +31,10 @@ class Detail(Vertical):
                 yield Sheet(id="events-head")
                 yield Pane(id="events")
 
-    def tell(self, lane: Lane | None, detail: LaneDetail | None, now: Now) -> None:
+    def tell(self, lane: Lane | None, detail: Everything | None, now: Now) -> None:
         """Show a lane. ``detail`` None: it is still being read, or there is none."""
         shown = lane if detail is None else detail.lane
-        self._show("title", [_title(shown, now)])
+        self._show("title", [_title(shown, None if detail is None else detail.limits, now)])
         self._show("why", [] if detail is None else [text.line(detail.why)])
         messages = [] if detail is None else detail.messages
         waiting = sorted((m for m in messages if m.state in UNFINISHED), key=_order)
@@ -49,11 +49,12 @@ class Detail(Vertical):
         self.query_one(f"#{name}", Sheet).show(lines)
 
 
-def _title(lane: Lane | None, now: Now) -> Content:
+def _title(lane: Lane | None, limits: Limits | None, now: Now) -> Content:
     if lane is None:
         return text.EMPTY
     look = words.look_of(lane, now.wall)
-    facts = f"epoch {lane.epoch}" if lane.run is None else f"epoch {lane.epoch}  run {lane.run.id} of {lane.run.runner}"
+    facts = f"epoch {lane.epoch}" if lane.run is None else f"epoch {lane.epoch}  run {lane.run.id}"
+    facts += f" of {limits.runner}" if limits is not None else ""
     paused = words.is_paused(lane.pause, now.wall) and look is not words.PAUSED
     mark = text.line((f"{words.PAUSED.symbol} {words.PAUSED.word}", words.PAUSED.tone)) if paused else text.EMPTY
     return text.joined(
@@ -67,7 +68,7 @@ def _title(lane: Lane | None, now: Now) -> Content:
 
 
 def _order(message: Message) -> tuple[bool, int]:
-    return message.state is not MessageState.RUNNING, message.id
+    return message.state is not MessageState.RUNNING, message.position or 0
 
 
 def _message(message: Message, now: Now) -> list[Content]:
@@ -119,6 +120,5 @@ def _event(event: Event, now: Now) -> Content:
         parts.append((f" {event.cause}", "warn"))
     if event.actor is not None:
         parts.append((f" {event.actor}", "muted"))
-    detail = event.detail or {}
-    said = [str(detail[name]) for name in ("reason", "message") if detail.get(name)]
+    said = [str(event.detail[name]) for name in ("reason", "message") if event.detail.get(name)]
     return text.line(*parts, (f" {text.first_words(', '.join(said))}" if said else "", "muted"))

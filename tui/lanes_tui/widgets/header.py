@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from lanes.operations import Status
 from lanes_storage.law import LaneState
 from lanes_storage.moment import Now
 from lanes_tui import text, words
+from lanes_tui.records import Status
 from lanes_tui.widgets.sheet import Sheet
 
 
@@ -66,9 +66,9 @@ def _spread(left: Content, right: Content, width: int) -> Content:
 
 
 def _gateways(status: Status) -> Content:
-    living = [view for view in status.gateways if view.alive]
+    living = [gateway for gateway in status.gateways if gateway.alive]
     dead = len(status.gateways) - len(living)
-    draining = sum(view.owner.drain_by is not None for view in living)
+    draining = sum(gateway.draining is not None for gateway in living)
     if not living:
         return text.line((f"no living gateway{f', {dead} dead' if dead else ''}", "bad"))
     said = words.counted(len(living), "gateway")
@@ -80,9 +80,8 @@ def _gateways(status: Status) -> Content:
 
 
 def _states(status: Status) -> Content:
-    counts = status.counts
-    shown = [(words.LANES[state], counts.lanes.get(state, 0)) for state in LaneState]
-    shown.append((words.PAUSED, counts.paused))
+    shown = [(words.LANES[state], status.lanes.get(state, 0)) for state in LaneState]
+    shown.append((words.PAUSED, status.paused))
     pieces = []
     for look, count in shown:
         if look is words.PAUSED and not count:
@@ -92,23 +91,21 @@ def _states(status: Status) -> Content:
 
 
 def _messages(status: Status, now: Now) -> list[Content]:
-    counts = status.counts
-    pieces = [text.line(("queue ", "muted"), words.number(counts.queued))]
-    if counts.oldest_head_at is not None:
-        age = now.wall - counts.oldest_head_at
+    pieces = [text.line(("queue ", "muted"), words.number(status.queued))]
+    if status.oldest_head_ms is not None:
+        age = status.oldest_head_ms + now.mono - status.at.mono
         pieces.append(text.line(("oldest ", "muted"), (words.short(age), "warn" if age > 30_000 else "")))
     return pieces
 
 
 def _troubles(status: Status, now: Now) -> list[Content]:
-    counts = status.counts
     pieces = []
-    if counts.ghosts:
-        pieces.append(text.line((words.counted(counts.ghosts, "ghost"), "bad")))
-    if counts.unlimited:
-        pieces.append(text.line((f"{words.number(counts.unlimited)} without limit", "warn")))
-    if counts.dead_letters:
-        pieces.append(text.line((words.counted(counts.dead_letters, "dead letter"), "errored")))
+    if status.ghosts:
+        pieces.append(text.line((words.counted(status.ghosts, "ghost"), "bad")))
+    if status.unlimited:
+        pieces.append(text.line((f"{words.number(status.unlimited)} without limit", "warn")))
+    if status.dead_letters:
+        pieces.append(text.line((words.counted(status.dead_letters, "dead letter"), "errored")))
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
         pieces.append(text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted")))

@@ -12,11 +12,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
-from lanes_storage.records import Lane
 from lanes_tui import columns, text
 from lanes_tui.columns import Column, Sight
 from lanes_tui.messages import LaneChosen, WindowWanted
-from lanes_tui.source import Window
+from lanes_tui.records import Lane, Window
 
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
