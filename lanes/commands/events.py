@@ -2,13 +2,18 @@
 
 import click
 
+from lanes.commands.common.local import LocalDesk
 from lanes.commands.common.options import DURATION, KEY
+from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.common.tables import print_events
+from lanes.commands.common.tables import print_event, print_events
+from lanes.forms import Form
 from lanes_storage.law import EventType
 
 #: How many events a terminal shows.
 ON_A_TERMINAL = 50
+#: How long one wait for the next event lasts, before it is asked whether anybody still reads.
+WAIT_S = 0.5
 
 
 @click.command(
@@ -17,6 +22,7 @@ ON_A_TERMINAL = 50
     Examples:
       lanes events agent:main:telegram:42 --since 1h
       lanes events --type abort --json
+      lanes events --follow --since 0s      only what happens from now on
     """,
 )
 @click.argument("key", type=KEY, required=False)
@@ -25,8 +31,11 @@ ON_A_TERMINAL = 50
     "--type", "type_", metavar="T", type=click.Choice([t.value for t in EventType]), help="Events of this type."
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The last so many. [default: 50 on a terminal]")
+@click.option("--follow", is_flag=True, help="Go on with each new event, until Ctrl-C; as JSON, one a line.")
 @pass_session
-def command(session: Session, key: str | None, since: int | None, type_: str | None, limit: int | None) -> None:
+def command(
+    session: Session, key: str | None, since: int | None, type_: str | None, limit: int | None, follow: bool
+) -> None:
     """The journal: what changed, by whom, and why.
 
     The oldest comes first.
@@ -35,6 +44,9 @@ def command(session: Session, key: str | None, since: int | None, type_: str | N
     if limit is None and out.tty and not out.json:
         limit = ON_A_TERMINAL
     with session.desk() as desk:
+        if follow:
+            _follow(out, desk, key, since, type_, limit)
+            return
         found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit))
     if out.json:
         out.data(found)
@@ -42,3 +54,30 @@ def command(session: Session, key: str | None, since: int | None, type_: str | N
         print_events(out, found, with_key=key is None)
     else:
         out.talk("no such event")
+
+
+def _follow(
+    out: Output, desk: LocalDesk, key: str | None, since: int | None, type_: str | None, limit: int | None
+) -> None:
+    """Print what there is, then each new event, until nobody reads any more."""
+    newest = list(desk.events(key=None, since_ms=None, type_=None, limit=1))
+    last = newest[-1]["id"] if newest else "0"
+    found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit))
+    while True:
+        for event in found:
+            _print_followed(out, event, with_key=key is None)
+        out.flush()
+        if found:
+            last = max(last, found[-1]["id"], key=int)
+        while out.heard and not desk.changed(WAIT_S):
+            pass
+        if not out.heard:
+            return
+        found = list(desk.events(key=key, after=last, since_ms=None, type_=type_, limit=None))
+
+
+def _print_followed(out: Output, event: Form, *, with_key: bool) -> None:
+    if out.json:
+        out.data(event, one_line=True)
+    else:
+        print_event(out, event, with_key=with_key)

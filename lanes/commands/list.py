@@ -1,10 +1,12 @@
 """``lanes list``: lanes, sorted by harm."""
 
+import time
+
 import click
 
-from lanes.commands.common.local import Choice
+from lanes.commands.common.local import Choice, LocalDesk
 from lanes.commands.common.options import DURATION, match_option
-from lanes.commands.common.output import Piece
+from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import counted, note, state, took
@@ -13,6 +15,10 @@ from lanes_storage.law import LaneState
 
 #: How many lanes a terminal shows.
 ON_A_TERMINAL = 50
+#: Lines of a watched terminal that are no lane: the titles, the word that there are more, and the cursor's.
+FRAME = 3
+#: A watched terminal is shown anew after so long, and anything watched at most so often.
+TICK_S, REST_S = 1.0, 0.2
 COLUMNS = (
     Column("KEY", cut="middle", least=20),
     Column("STATE"),
@@ -29,6 +35,7 @@ COLUMNS = (
     Examples:
       lanes list --held-for 5m              what has been held for long
       lanes list --state errored --json     for scripts
+      lanes list --watch                    until Ctrl-C
     """,
 )
 @click.option(
@@ -42,9 +49,16 @@ COLUMNS = (
 @match_option
 @click.option("--held-for", type=DURATION, metavar="D", help="Lanes held for at least so long, such as 5m.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many. [default: 50 on a terminal]")
+@click.option("--watch", is_flag=True, help="Show it anew whenever it changes, until Ctrl-C; as JSON, one list a line.")
 @pass_session
 def command(
-    session: Session, states: tuple[str, ...], held: bool, match: str | None, held_for: int | None, limit: int | None
+    session: Session,
+    states: tuple[str, ...],
+    held: bool,
+    match: str | None,
+    held_for: int | None,
+    limit: int | None,
+    watch: bool,
 ) -> None:
     """Lanes, sorted by harm.
 
@@ -54,21 +68,49 @@ def command(
     if held:
         states = (*states, LaneState.RUNNING)
     if limit is None and out.tty and not out.json:
-        limit = ON_A_TERMINAL
+        limit = max(1, out.height - FRAME) if watch else ON_A_TERMINAL
     choice = Choice(match=match, states=states, held_for_ms=held_for)
     with session.desk() as desk:
-        lanes = desk.lanes(choice, limit=None if limit is None else limit + 1)
+        if watch:
+            _watch(out, desk, choice, limit)
+        else:
+            _show(out, choice, _look(desk, choice, limit), limit)
+
+
+def _look(desk: LocalDesk, choice: Choice, limit: int | None) -> list[Form]:
+    """The lanes, and one more than the limit where there are more."""
+    return desk.lanes(choice, limit=None if limit is None else limit + 1)
+
+
+def _watch(out: Output, desk: LocalDesk, choice: Choice, limit: int | None) -> None:
+    """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
+    desk.changed(0)
+    while out.heard:
+        lanes = _look(desk, choice, limit)
+        if out.json:
+            out.data(lanes[:limit], one_line=True)
+        else:
+            out.clear()
+            _show(out, choice, lanes, limit)
+            if not out.tty:
+                out.line()
+        out.flush()
+        time.sleep(REST_S)
+        while not desk.changed(TICK_S) and out.heard and not out.tty:
+            pass
+
+
+def _show(out: Output, choice: Choice, lanes: list[Form], limit: int | None) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
     if out.json:
         out.data(lanes)
-        return
-    if not lanes:
-        out.talk("no such lane" if any((states, match, held_for is not None)) else "no lane yet: `lanes send KEY TEXT`")
-        return
-    out.table(COLUMNS, [_row(lane) for lane in lanes])
-    if more:
-        out.talk(f"the first {counted(len(lanes), 'lane')}; --limit shows more")
+    elif not lanes:
+        out.talk("no lane yet: `lanes send KEY TEXT`" if choice == Choice() else "no such lane")
+    else:
+        out.table(COLUMNS, [_row(lane) for lane in lanes])
+        if more:
+            out.talk(f"the first {counted(len(lanes), 'lane')}; --limit shows more")
 
 
 def _row(lane: Form) -> list[Piece]:

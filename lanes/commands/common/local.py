@@ -1,6 +1,7 @@
 """The desk of a database file. Commands talk to this one object and get JSON forms, so that a desk of a gateway
 elsewhere can take its place."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +14,8 @@ from lanes_storage.moment import system_clock
 from lanes_storage.records import Lane, LaneFilter
 
 T = TypeVar("T")
+#: How often the database is asked whether it changed while a command watches it.
+LOOK_EVERY_S = 0.05
 
 
 class Choice(NamedTuple):
@@ -29,6 +32,7 @@ class LocalDesk:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = system_clock
+        self._version: int | None = None
 
     def perform(self, procedure: Procedure[T]) -> T:
         """Run one operation."""
@@ -43,6 +47,14 @@ class LocalDesk:
     def a_gateway_lives(self) -> bool:
         """Whether something runs what waits here."""
         return any(view.alive for view in self.perform(operations.status(self.store.name)).gateways)
+
+    def changed(self, seconds: float) -> bool:
+        """Wait until something was committed since the last call, by whomever, at most so long; whether it was."""
+        until = time.monotonic() + seconds
+        while (version := self.store.version()) == self._version and (left := until - time.monotonic()) > 0:
+            time.sleep(min(LOOK_EVERY_S, left))
+        before, self._version = self._version, version
+        return version != before
 
     def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
         """The chosen lanes, sorted by harm."""
@@ -86,10 +98,15 @@ class LocalDesk:
         chosen = [MessageState(state) for state in states]
         return [forms.message_form(m) for m in self.perform(operations.messages(key, states=chosen, limit=limit))]
 
-    def events(self, *, key: str | None, since_ms: int | None, type_: str | None, limit: int | None) -> Iterator[Form]:
-        """The newest ``limit`` events of the last ``since_ms``, oldest first."""
+    def events(
+        self, *, key: str | None, after: str | None = None, since_ms: int | None, type_: str | None, limit: int | None
+    ) -> Iterator[Form]:
+        """The newest ``limit`` events behind event ``after`` and of the last ``since_ms``, oldest first."""
         since = None if since_ms is None else self.clock().wall - since_ms
-        procedure = operations.events(key=key, since=since, type=type_, limit=limit, newest=limit is not None)
+        behind = 0 if after is None else int(after)
+        procedure = operations.events(
+            key=key, after=behind, since=since, type=type_, limit=limit, newest=limit is not None
+        )
         return map(forms.event_form, self.perform(procedure))
 
     # ------------------------------------------------------------------------------------ acting

@@ -27,6 +27,9 @@ class Cell(NamedTuple):
 
 Piece = Cell | str
 
+#: Set once whoever read standard output has closed it, which is one stream for the whole process.
+_reader_left = False
+
 
 class Output:
     """Where a command's results and talk go, and in which form."""
@@ -46,15 +49,46 @@ class Output:
         return max(40, shutil.get_terminal_size((80, 24)).columns)
 
     @property
+    def height(self) -> int:
+        """The lines of the terminal."""
+        import shutil
+
+        return shutil.get_terminal_size((80, 24)).lines
+
+    @property
     def asks(self) -> bool:
         """Whether there is somebody to ask: a terminal to read from and one to ask on."""
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
-    def data(self, value: Any) -> None:
-        """A result as JSON, ASCII-escaped; indented on a terminal."""
+    @property
+    def heard(self) -> bool:
+        """Whether somebody still takes the results: false once the reader of a pipe has left."""
+        if sys.stdout is None or sys.stdout.closed or _reader_left:
+            return False
+        if self.tty:
+            return True
+        import select
+
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), 0)
+        return not watch.poll(0)
+
+    def data(self, value: Any, *, one_line: bool = False) -> None:
+        """A result as JSON, ASCII-escaped; indented on a terminal unless each is to be ``one_line``."""
         import json
 
-        self._write(json.dumps(value, ensure_ascii=True, indent=2 if self.tty else None))
+        self._write(json.dumps(value, ensure_ascii=True, indent=2 if self.tty and not one_line else None))
+
+    def flush(self) -> None:
+        """Hand over what was printed so far: for a command that goes on."""
+        with writing():
+            if sys.stdout is not None:
+                sys.stdout.flush()
+
+    def clear(self) -> None:
+        """Begin anew at the top of the terminal."""
+        if self.tty:
+            self._write("\x1b[H\x1b[J", end="")
 
     def line(self, *pieces: Piece) -> None:
         """One line of a result."""
@@ -73,12 +107,13 @@ class Output:
             text = textwrap.fill(text, min(self.width, 100), break_on_hyphens=False)
         self._write(text)
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Piece]]) -> None:
-        """Aligned columns with a head line; on a terminal they fit its width."""
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
+        """Aligned columns, with their titles as the first line; on a terminal they fit its width."""
         cells = [[_cell(piece) for piece in row] for row in rows]
         texts = [[clean(cell.text) for cell in row] for row in cells]
         head, *lines = lay_out(columns, texts, self.width)
-        self._write(self._paint("  ".join(head).rstrip(), "dim"))
+        if titles:
+            self._write(self._paint("  ".join(head).rstrip(), "dim"))
         for line, row in zip(lines, cells, strict=True):
             painted = [self._paint(text, cell.look) for text, cell in zip(line, row, strict=True)]
             self._write("  ".join(painted).rstrip())
@@ -95,10 +130,10 @@ class Output:
             return text
         return f"\x1b[{_COLOURS[look]}m{text}\x1b[0m"
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, end: str = "\n") -> None:
         with writing():
             if sys.stdout is not None:
-                sys.stdout.write(text + "\n")
+                sys.stdout.write(text + end)
                 if self.tty:
                     sys.stdout.flush()
 
@@ -112,6 +147,8 @@ def writing() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
+        global _reader_left
+        _reader_left = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

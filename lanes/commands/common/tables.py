@@ -22,6 +22,8 @@ EVENTS = (
     Column("TYPE"),
     Column("", cut="end", least=20),
 )
+#: How wide these columns are where one event is printed at a time.
+USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}
 
 
 def print_messages(out: Output, messages: Iterable[Form]) -> None:
@@ -33,6 +35,20 @@ def print_events(out: Output, events: Sequence[Form], *, with_key: bool) -> None
     """Events, one a line."""
     columns = [column for column in EVENTS if with_key or column.title != "KEY"]
     out.table(columns, [_event(event, with_key=with_key) for event in events])
+
+
+def print_event(out: Output, event: Form, *, with_key: bool) -> None:
+    """One event as a line of its own: the next one is not yet known, so the columns have a usual width."""
+    columns = [column for column in EVENTS if with_key or column.title != "KEY"]
+    cells = [
+        _padded(piece, USUAL[column.title])
+        for piece, column in zip(_event(event, with_key=with_key), columns, strict=True)
+    ]
+    out.table(columns, [cells], titles=False)
+
+
+def _padded(piece: Piece, width: int) -> Piece:
+    return piece.ljust(width) if isinstance(piece, str) else piece
 
 
 def _message(message: Form) -> list[Piece]:
