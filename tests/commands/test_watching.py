@@ -1,4 +1,4 @@
-"""events --follow and list --watch as processes, on pipes and on a terminal: they show what happens, and end cleanly."""
+"""events --follow and list --watch as processes, on pipes and terminals: they show what happens, and end cleanly."""
 
 import json
 import signal

@@ -6,6 +6,7 @@ from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import clock_time, one_line, state
 from lanes.forms import Form
+from lanes.text import clean
 
 MESSAGES = (
     Column("ID", right=True),
@@ -48,7 +49,7 @@ def print_event(out: Output, event: Form, *, with_key: bool) -> None:
 
 
 def _padded(piece: Piece, width: int) -> Piece:
-    return piece.ljust(width) if isinstance(piece, str) else piece
+    return clean(piece).ljust(width) if isinstance(piece, str) else piece
 
 
 def _message(message: Form) -> list[Piece]:
