@@ -13,14 +13,14 @@ from typing import Any, TypeVar, cast
 
 from lanes import operations
 from lanes.changes import Changes
-from lanes.operations import AbortResult, LaneDetail, Status
+from lanes.operations import AbortResult, Cut, LaneDetail, Status
 from lanes.procedure import Nap, Procedure, Read, Tell, Write
 from lanes.waiting import Endings
 from lanes_storage import open_async_store
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import BoundTo, Cause, MessageState, Scope
 from lanes_storage.moment import Clock, system_clock
-from lanes_storage.records import Counts, Event, Lane, LaneFilter, Message
+from lanes_storage.records import Counts, Event, Lane, LaneFilter, Message, Owner
 
 T = TypeVar("T")
 #: Who acts when an embedding program does not say.
@@ -175,6 +175,18 @@ class Desk:
     async def status(self) -> Status:
         """Gateways, counts, cooldowns."""
         return await self.perform(operations.status(self.store.name))
+
+    async def drain(self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None) -> list[Owner]:
+        """Let one gateway of this database, or all, claim nothing more; see ``lanes.draining``. Raises NotFound."""
+        return await self.perform(operations.drain(owner_id, by=by, until=until))
+
+    async def drain_rehearsal(self, owner_id: int | None = None) -> list[Cut]:
+        """What such a drain would cut, and what would become of it. Raises NotFound."""
+        return await self.perform(operations.drain_rehearsal(owner_id))
+
+    async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[Owner]:
+        """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns their rows."""
+        return await self.perform(operations.drain_wait(owner_ids, timeout=timeout))
 
     async def events(
         self, *, key: str | None = None, after: int = 0, limit: int | None = None, newest: bool = False

@@ -14,7 +14,8 @@ from types import TracebackType
 
 from lanes.config import Config, from_data
 from lanes.desk import Desk
-from lanes.engine.engine import Drain, Engine
+from lanes.engine.drains import Drain
+from lanes.engine.engine import Engine
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Listener
 from lanes.identity import this_process

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.abort import AbortResult, Outcome, abort, abort_outcome
+from lanes.draining import Cut, drain, drain_rehearsal, drain_wait
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull
 from lanes.identity import evidence, is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -315,6 +316,7 @@ def events(
 
 __all__ = [
     "AbortResult",
+    "Cut",
     "LaneDetail",
     "Outcome",
     "OwnerView",
@@ -325,6 +327,9 @@ __all__ = [
     "client_gone",
     "counts",
     "detail",
+    "drain",
+    "drain_rehearsal",
+    "drain_wait",
     "drop",
     "events",
     "lane",

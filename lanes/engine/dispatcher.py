@@ -54,6 +54,7 @@ class Dispatcher:
         live: LiveSet,
         start: Callable[[ActiveRun], None],
         *,
+        is_open: Callable[[], bool] = lambda: True,
         bound_only: bool = False,
     ) -> None:
         self._store = store
@@ -66,7 +67,7 @@ class Dispatcher:
         self._bound_only = bound_only  # claims only what is bound to its owner
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self.open = True  # False while draining: nothing is claimed
+        self._is_open = is_open  # False while draining: nothing is claimed
         self.ticked_at = clock().mono
 
     def wake(self) -> None:
@@ -81,7 +82,7 @@ class Dispatcher:
         """Claim until cancelled. A database that refuses is waited for."""
         while True:
             try:
-                while self.open and await self.run_once():
+                while self._is_open() and await self.run_once():
                     pass
             except StoreClosed:
                 return

@@ -7,37 +7,25 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from lanes.engine.dispatcher import Dispatcher, Policies
+from lanes.engine.drains import CUT_GRACE_MS, Drain, cut
 from lanes.engine.execution import Execution
-from lanes.engine.live import LiveSet, Stop, StopKind
+from lanes.engine.live import LiveSet
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Streams
 from lanes.engine.upkeep import Upkeep
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors
-from lanes_storage.doors import Evidence
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
-from lanes_storage.law import Cause
 from lanes_storage.moment import Clock
-from lanes_storage.records import Failure, NewOwner
+from lanes_storage.records import NewOwner
 
 log = logging.getLogger("lanes.engine")
 
-#: How long a run that was cut has to stop by itself before its lane is released without it.
-CUT_GRACE_MS = 2_000
 #: A loop that has not ticked for so long is not healthy.
 UNHEALTHY_MS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """An owner that claims nothing more: by whom, and until when (wall time, milliseconds)."""
-
-    by: str
-    until: int
 
 
 class Engine:
@@ -59,7 +47,8 @@ class Engine:
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
         bound_only: bool = False,
     ) -> None:
-        self.draining: Drain | None = None
+        self._stopping: Drain | None = None  # this process itself is about to end
+        self._ordered: Drain | None = None  # as the owner's row says
         self.streams = Streams()
         self._store = store
         self._clock = clock
@@ -80,6 +69,11 @@ class Engine:
         """The id of this process as an owner; another one after others had taken it for dead."""
         assert self._upkeep is not None, "the engine was not started"
         return self._upkeep.owner_id
+
+    @property
+    def draining(self) -> Drain | None:
+        """By whom it was closed, and until when; None while it claims."""
+        return self._stopping or self._ordered
 
     @property
     def held(self) -> int:
@@ -106,6 +100,7 @@ class Engine:
             self._policies,
             self._live,
             self._execution.start,
+            is_open=lambda: self.draining is None,
             bound_only=self._bound_only,
         )
         self._store.on_commit(self._dispatcher.wake_threadsafe)
@@ -117,6 +112,7 @@ class Engine:
             self._live,
             reconcile_interval_ms=self._reconcile_interval_ms,
             changed=self._dispatcher.wake_threadsafe,
+            drained=self._obey,
             reconciled=self._reconciled,
         )
         self._upkeep.start()
@@ -124,15 +120,13 @@ class Engine:
         self._dispatching.add_done_callback(_loud)
 
     async def drain(self, *, by: str, wait_ms: int) -> None:
-        """Claim nothing more, and wait for what runs, at most so long.
+        """Claim nothing more, and wait for what runs, at most so long. To be followed by ``stop``.
 
-        What still runs then is cut by ``stop``, and its message goes back to its place, uncounted.
+        What still runs then is cut, and its message goes back to its place, uncounted.
         """
         now = self._clock()
-        self.draining = Drain(by, now.wall + wait_ms)
-        assert self._dispatcher is not None
+        self._stopping = Drain(by, now.wall + wait_ms)
         assert self._execution is not None
-        self._dispatcher.open = False
         with contextlib.suppress(StorageError):  # the row only tells others; the drain itself needs no database
             await self._store.write(lambda tx: doors.drain(tx, self.owner_id, now, by=by, until=now.wall + wait_ms))
         with contextlib.suppress(TimeoutError):
@@ -143,7 +137,7 @@ class Engine:
         """Cut what still runs, end the owner's row, and end every loop. Harmless twice."""
         if self._upkeep is None or self._dispatching is None or self._execution is None:
             return
-        self.draining = self.draining or Drain("stop", self._clock().wall)
+        self._stopping = self._stopping or Drain("stop", self._clock().wall)
         self._dispatching.cancel()
         await asyncio.gather(self._dispatching, return_exceptions=True)
         await self._cut(self._execution)
@@ -161,23 +155,22 @@ class Engine:
         self._dispatching = None
 
     async def _cut(self, execution: Execution) -> None:
-        """End what runs: by asking, then without it."""
-        now = self._clock()
-        for run in self._live.all():
-            run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, "its gateway stopped", CUT_GRACE_MS, now.boot))
+        """End what runs: by asking; what does not stop is released by the watchdog. The rest is left behind."""
+        cut(self._live, "its gateway stopped", self._clock())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CUT_GRACE_MS / 1000):
+            async with asyncio.timeout(2 * CUT_GRACE_MS / 1000):
                 await execution.idle()
-        failure = Failure(Cause.DRAINED, "its gateway stopped and it did not")
         for run in self._live.all():
-            ticket, by, then = run.ticket, f"owner:{self.owner_id}", self._clock()
-            with contextlib.suppress(StorageError):  # then the next gateway finds it
-                await self._store.write(
-                    lambda tx, ticket=ticket, by=by, then=then: doors.reclaim(  # type: ignore[misc]
-                        tx, ticket, failure, then, by=by, evidence=Evidence()
-                    )
-                )
+            log.warning("lane %s could not be released; others will find its owner gone", ascii(run.key))
             run.lose()
+
+    def _obey(self, drain: Drain | None) -> None:
+        """Called by the upkeep when the drain in the owner's row has changed."""
+        self._ordered = drain
+        if drain is not None:
+            log.warning("%s is drained by %s: it claims nothing more", f"owner:{self.owner_id}", ascii(drain.by))
+        assert self._dispatcher is not None
+        self._dispatcher.wake_threadsafe()
 
 
 def _loud(task: "asyncio.Task[None]") -> None:

@@ -8,11 +8,13 @@ import logging
 import threading
 from collections.abc import Callable
 
+from lanes.engine.drains import Drain, DrainWatch
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
 from lanes.engine.watchdog import Verdict, judge
 from lanes_storage import doors, reads
+from lanes_storage.doors import Evidence
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Reader, Transaction
 from lanes_storage.moment import Clock, Now
@@ -41,6 +43,7 @@ class Upkeep:
         *,
         reconcile_interval_ms: int,
         changed: Callable[[], None],
+        drained: Callable[[Drain | None], None],
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
     ) -> None:
         self.owner_id = owner_id
@@ -52,6 +55,7 @@ class Upkeep:
         self._reconcile_interval_ms = reconcile_interval_ms
         self._changed = changed
         self._reconciled = reconciled
+        self._drain = DrainWatch(live, drained)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lanes-upkeep", daemon=True)
         self._version: int | None = None
@@ -109,6 +113,7 @@ class Upkeep:
             self._version = version
             self._follow_orders(reader, now)
             self._changed()
+        self._drain.cut_when_over(now)
         self._watch(now)
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
@@ -149,7 +154,8 @@ class Upkeep:
     # ----------------------------------------------------------------------------------- orders
 
     def _follow_orders(self, reader: Reader, now: Now) -> None:
-        """Stop the runs whose abort was requested, by whichever process."""
+        """Obey the drain of this owner's row, and stop the runs whose abort was requested, by whichever process."""
+        self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)), now)
         if not len(self._live):
             return
         for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)):
@@ -179,6 +185,8 @@ class Upkeep:
             if stop.kind is StopKind.ABORT:
                 return doors.abort(tx, run.ticket, now, by=self.by, forced=True)
             failure = Failure(stop.cause, stop.message)
+            if stop.kind is StopKind.DRAIN:
+                return doors.reclaim(tx, run.ticket, failure, now, by=self.by, evidence=Evidence())
             return doors.expire(tx, run.ticket, failure, now, by=self.by, forced=True)
 
         self._store.write_blocking(step, PATIENCE_S)

@@ -40,8 +40,7 @@ def judge(run: ActiveRun, now: Now, judged_from_boot: int) -> Judgement:
     """
     if run.stop is not None:
         since = max(run.stop.since_boot, judged_from_boot)
-        over = now.boot - since >= run.stop.grace_ms
-        return Judgement(Verdict.FORCE) if over and run.stop.kind is not StopKind.DRAIN else FINE
+        return Judgement(Verdict.FORCE) if now.boot - since >= run.stop.grace_ms else FINE
     if deadline_over(run.claimed_boot, run.terms.run_timeout_ms, now):
         elapsed = now.boot - run.claimed_boot
         return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, elapsed, now)

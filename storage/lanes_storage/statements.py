@@ -42,10 +42,12 @@ WHERE l.head_id > :after
   AND (l.pause_at IS NULL OR l.pause_until <= :now)
   AND (m.parked_until IS NULL OR m.parked_until <= :now)
   AND {{bound}}
+  AND EXISTS (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL)
 ORDER BY l.head_id LIMIT :limit
 """
 
-#: Heads that might be claimed by this owner, the longest wait first. What depends on configuration (slots,
+#: Heads that might be claimed by this owner, the longest wait first: none while it drains, and none once others
+#: have taken it for dead, since a run of it would be taken back at once. What depends on configuration (slots,
 #: runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
 CANDIDATES = _CANDIDATES.format(
     source="lanes l JOIN messages m ON m.id = l.head_id", bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)"

@@ -62,7 +62,7 @@ class OwnerTable(SQLModel, table=True):
     __tablename__ = "owners"
     __table_args__ = (
         CheckConstraint("stale_after_ms >= 3 * heartbeat_interval_ms", name="owner_intervals_fit"),
-        CheckConstraint(together("drain_by", "drain_at"), name="owner_drain_whole"),
+        CheckConstraint(together("drain_by", "drain_at", "drain_until"), name="owner_drain_whole"),
         CheckConstraint(together("ended_at", "ended_cause"), name="owner_end_whole"),
         Index(
             "owners_living",

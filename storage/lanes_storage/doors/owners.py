@@ -39,8 +39,11 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
 
 
-def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int | None) -> bool:
-    """Ask an owner to claim nothing more. The drain ends with the owner's row. False: it has ended."""
+def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:
+    """Let an owner claim nothing more; at ``until`` (wall time) it cuts what still runs.
+
+    A second drain takes the place of the first. It ends with the owner's row. False: that has ended.
+    """
     landed = tx.run(sql.DRAIN_OWNER, {"owner": owner, "by": by, "until": until, "now": now.wall}) == 1
     if landed:
         record(tx, EventType.DRAIN, now, actor=by, detail={"owner": owner, "until": until})

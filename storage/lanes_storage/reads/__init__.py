@@ -3,7 +3,15 @@
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events
 from lanes_storage.reads.lanes import claimable, counts, lane, lane_place, lanes, lanes_total
 from lanes_storage.reads.messages import dead_letters, ended_among, get_message, history, message, messages
-from lanes_storage.reads.owners import aborts_of_owner, open_runs, owner, owners, real_runner_ever_ran, run
+from lanes_storage.reads.owners import (
+    aborts_of_owner,
+    drain_of_owner,
+    open_runs,
+    owner,
+    owners,
+    real_runner_ever_ran,
+    run,
+)
 
 __all__ = [
     "aborts_of_owner",
@@ -11,6 +19,7 @@ __all__ = [
     "cooldowns",
     "counts",
     "dead_letters",
+    "drain_of_owner",
     "ended_among",
     "epoch_of_release",
     "events",

@@ -11,6 +11,9 @@ RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHER
 OPEN_RUNS = f"""
 SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL ORDER BY r.id
 """
+DRAIN_OF_OWNER = """
+SELECT drain_by, drain_at, drain_until FROM owners WHERE id = :owner AND drain_at IS NOT NULL AND ended_at IS NULL
+"""
 ABORTS_OF_OWNER = """
 SELECT r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_grace_ms)
 FROM runs r JOIN lanes l ON l.run_id = r.id
@@ -27,6 +30,13 @@ def owners() -> Query[list[Owner]]:
 def owner(owner_id: int) -> Query[Owner | None]:
     """One owner, ended or not."""
     return Query(OWNER, {"id": owner_id}, one(to_owner))
+
+
+def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
+    """By whom an owner was drained, since when and until when (wall time); None while it is not."""
+    return Query(
+        DRAIN_OF_OWNER, {"owner": owner_id}, lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None
+    )
 
 
 def run(run_id: int) -> Query[Run | None]:

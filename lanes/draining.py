@@ -1,0 +1,102 @@
+"""Draining gateways: the order, its rehearsal, and waiting until nothing is held. For ``lanes.operations``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lanes.errors import NotFound
+from lanes.identity import is_gone, this_process
+from lanes.procedure import Procedure, nap, read, tell, write
+from lanes_storage import doors, reads
+from lanes_storage import statements as sql
+from lanes_storage.doors.outcomes import Outcome, Standing, judge
+from lanes_storage.interface import Query
+from lanes_storage.law import Cause, Edge, MessageState
+from lanes_storage.moment import Now
+from lanes_storage.records import Failure, Owner, Run, Ticket
+
+#: How long what runs may go on where nobody says (the default of ``drain_timeout``).
+DEFAULT_DRAIN_MS = 30_000
+#: The longest pause between two looks at gateways that drain.
+LOOK_AGAIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A run that a drain would cut, and what becomes of its message; ``pauses``: the lane waits for a person."""
+
+    run: Run
+    message_state: MessageState
+    pauses: bool
+
+
+def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> Procedure[list[Owner]]:
+    """Let one gateway, or all that are not provably gone, claim nothing more; returns their rows.
+
+    At ``until`` (wall time, milliseconds; default: 30 s from now) a gateway cuts what it still runs. The drain
+    lasts as long as the gateway's row: its process has to be started again to claim again.
+    Raises NotFound where no such gateway lives.
+    """
+    now = yield from tell()
+    end = now.wall + DEFAULT_DRAIN_MS if until is None else until
+    chosen = [owner.id for owner in (yield from _gateways(owner_id))]
+    yield from write(lambda tx: [doors.drain(tx, owner, now, by=by, until=end) for owner in chosen])
+    return (yield from _rows(chosen))
+
+
+def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
+    """What a drain whose time is over now would cut, and what would become of it. Changes nothing.
+
+    Raises NotFound where no such gateway lives.
+    """
+    now = yield from tell()
+    chosen = {owner.id for owner in (yield from _gateways(owner_id))}
+    cuts = []
+    for run in (yield from read(reads.open_runs())):
+        outcome = (yield from read(_outcome_of_cut(run.ticket, now))) if run.owner_id in chosen else None
+        if outcome is not None:
+            cuts.append(Cut(run, outcome.message_state, outcome.pause_reason is not None))
+    return cuts
+
+
+def drain_wait(owner_ids: Sequence[int], *, timeout: float | None = None) -> Procedure[list[Owner]]:
+    """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns their rows."""
+    started = yield from tell()
+    while True:
+        owners = yield from _rows(owner_ids)
+        waited = ((yield from tell()).mono - started.mono) / 1000
+        left = LOOK_AGAIN_S if timeout is None else timeout - waited
+        if left <= 0 or not any(owner.held for owner in owners):
+            return owners
+        yield from nap(min(left, LOOK_AGAIN_S))
+
+
+def _gateways(owner_id: int | None) -> Procedure[list[Owner]]:
+    me = this_process()
+    owners = yield from read(reads.owners())
+    living = [owner for owner in owners if owner.kind == "gateway" and not is_gone(owner, me)]
+    if owner_id is None:
+        return living
+    chosen = [owner for owner in living if owner.id == owner_id]
+    if not chosen:
+        raise NotFound("living gateway", owner_id)
+    return chosen
+
+
+def _rows(owner_ids: Sequence[int]) -> Procedure[list[Owner]]:
+    found = []
+    for owner_id in owner_ids:
+        owner = yield from read(reads.owner(owner_id))
+        if owner is not None:
+            found.append(owner)
+    return found
+
+
+def _outcome_of_cut(ticket: Ticket, now: Now) -> Query[Outcome | None]:
+    """What the release of a drained run would decide, from the same row and by the same judge. None: it has ended."""
+    failure = Failure(Cause.DRAINED, "its gateway was drained")
+    where = {"run": ticket.run_id, "epoch": ticket.epoch}
+    return Query(
+        sql.STANDING_RUN,
+        where,
+        lambda rows: judge(Standing(*rows[0]), Edge.RECLAIM, now, failure=failure) if rows else None,
+    )

@@ -1,0 +1,97 @@
+"""A gateway in this process, on a real file, whose time moves only by the test's hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lanes import Gateway, connect
+from lanes.config import from_data
+from lanes.desk import Desk
+from lanes.runners.base import RunContext, Runner
+from tests.kit.moments import SECOND, Hands
+from tests.kit.until import PATIENCE_S, until
+
+T = TypeVar("T")
+
+#: Runs of the embedded runner are safe to run again in these tests.
+REQUEUE = {"on_interrupt": "requeue"}
+
+
+class Gates:
+    """A runner whose runs wait until the test lets them go, each with the text that it was given as its reply.
+
+    ``stubborn``: they swallow their cancellation, as a broken program does.
+    """
+
+    def __init__(self, *, stubborn: bool = False) -> None:
+        self.running: dict[str, RunContext] = {}
+        self._stubborn = stubborn
+        self._go = asyncio.Event()
+
+    async def __call__(self, run: RunContext) -> str:
+        self.running[run.key] = run
+        try:
+            while not self._go.is_set():
+                try:
+                    await self._go.wait()
+                except asyncio.CancelledError:
+                    if not self._stubborn:
+                        raise
+            return f"reply to {run.text}"
+        finally:
+            del self.running[run.key]
+
+    def open(self) -> None:
+        """Let everything end."""
+        self._go.set()
+
+
+class Site:
+    """A desk and a gateway on it."""
+
+    def __init__(self, desk: Desk, gateway: Gateway, time: Hands) -> None:
+        self.desk = desk
+        self.gateway = gateway
+        self.time = time
+
+    async def by_and_by(self, condition: Callable[[], T], what: str, *, step_ms: int = SECOND // 2) -> T:
+        """Let time pass in small steps until the condition holds, as a gateway that is not suspended meets it."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not (value := condition()):
+                    self.time.move(step_ms)
+                    await asyncio.sleep(0.03)  # some ticks of the upkeep's thread, which has no event to wait for
+                return value
+        except TimeoutError:
+            raise AssertionError(f"still waiting for {what}") from None
+
+    async def running(self, runner: Gates, *keys: str) -> None:
+        """Wait until lanes are being run."""
+        await until(lambda: set(keys) <= runner.running.keys(), f"runs of {keys}")
+
+
+@asynccontextmanager
+async def gateway_on(
+    folder: Path,
+    runner: Runner,
+    time: Hands,
+    *,
+    queue: dict[str, Any] | None = None,
+    policy: list[dict[str, Any]] | None = None,
+    options: dict[str, Any] | None = None,
+    **clocks: str,
+) -> AsyncIterator[Site]:
+    """A gateway on ``lanes.db`` in a folder; ``clocks``, ``queue`` and ``policy`` are settings of its file."""
+    config = from_data({"clocks": clocks, "queue": queue or REQUEUE, "policy": policy or []})
+    async with connect(str(folder / "lanes.db"), clock=time) as desk:
+        gateway = Gateway(desk, runner, config=config, **(options or {}))
+        await gateway.start()
+        try:
+            await until(lambda: gateway.ready, "the first reconcile pass")
+            yield Site(desk, gateway, time)
+        finally:
+            if isinstance(runner, Gates):
+                runner.open()
+            await gateway.stop()

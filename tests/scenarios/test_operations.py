@@ -1,0 +1,90 @@
+"""What operators and the clocks do to a living gateway: drains, warnings, notices, hooks."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from lanes import operations
+from lanes.procedure import Procedure, run
+from lanes_storage import open_store
+from lanes_storage.moment import system_clock
+from tests.kit.history import read_history
+from tests.kit.processes import House, eventually
+from tests.scenarios.conftest import configure
+
+T = TypeVar("T")
+
+
+def perform(made: House, procedure: Procedure[T]) -> T:
+    """One operation on the file, beside the gateway, as another process does it."""
+    store = open_store(str(made.database))
+    try:
+        return run(store, procedure)
+    finally:
+        store.close()
+
+
+def events(made: House, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = made.lanes("events", *arguments, "--json").json
+    return found
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=30) as made:
+        yield made
+
+
+def test_F48_F49_a_drain_by_a_command_is_shown_and_refuses_with_a_time_to_come_back(
+    made: House, client: httpx.Client
+) -> None:
+    configure(made, made.simulator().url)
+    gateway = made.gateway()
+    assert client.get(f"{gateway.url}/readyz").status_code == 200
+    perform(made, operations.drain(by="alice@host", until=system_clock().wall + 60_000))
+    eventually(lambda: client.get(f"{gateway.url}/readyz").status_code == 503, "readiness to be false")
+    assert "alice@host" in client.get(f"{gateway.url}/readyz").text
+    assert client.get(f"{gateway.url}/healthz").status_code == 200
+
+    (shown,) = made.lanes("status", "--json").json["gateways"]
+    assert shown["draining"]["by"] == "alice@host"
+    assert shown["draining"]["until"]
+
+    refused = client.post(f"{gateway.url}/api/lanes/a/messages", json={"text": "hello"})
+    asked = {"model": "lanes", "messages": [{"role": "user", "content": "hello"}]}
+    refused_v1 = client.post(f"{gateway.url}/v1/chat/completions", json=asked)
+    for answer in (refused, refused_v1):
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert made.count("SELECT count(*) FROM messages") == 0
+
+    # what is accepted elsewhere meanwhile waits, and nobody burns the processor or the journal over it
+    made.lanes("send", "a", "hello")
+    before = made.count("SELECT count(*) FROM events")
+    time.sleep(0.5)
+    assert made.count("SELECT count(*) FROM events") == before
+    assert made.lanes("show", "a", "--json").json["state"] == "idle"
+
+    assert gateway.terminate() == 0
+    made.gateway("second")  # a row of its own, which does not drain
+    eventually(lambda: made.count("SELECT count(*) FROM messages WHERE state = 'done'") == 1, "the message to run")
+    assert not read_history(made.database).problems
+
+
+def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> None:
+    configure(made, made.simulator().url)
+    gateway = made.gateway()
+    made.lanes("send", "blocking:1", "600")
+    eventually(made.held, "the lane to run")
+    (owner,) = perform(made, operations.drain(by="alice", until=system_clock().wall))
+    (drained,) = perform(made, operations.drain_wait([owner.id], timeout=60))
+    assert drained.held == 0, "the event loop of its gateway is blocked, and still the lane is free"
+    lane = made.lanes("show", "blocking:1", "--json").json
+    assert (lane["state"], lane["last_error"]["cause"]) == ("errored", "drained")
+    assert [m["interruptions"] for m in lane["messages"]] == [0]
+    (notice,) = events(made, "--type", "notice")
+    assert (notice["cause"], notice["detail"]["state"]) == ("drained", "failed")
+    gateway.kill()

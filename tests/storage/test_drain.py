@@ -1,0 +1,142 @@
+"""A drain in the owner's row: nothing is claimed under it, and its rehearsal says what a cut really does."""
+
+from dataclasses import replace
+
+import pytest
+
+from lanes import operations
+from lanes.errors import NotFound
+from lanes.identity import this_process
+from lanes.procedure import run
+from lanes_storage import doors, reads
+from lanes_storage.law import BoundTo, EventType, LaneState, MessageState, OnInterrupt
+from lanes_storage.records import Ticket
+from tests.kit.moments import MINUTE, SECOND
+from tests.kit.world import TERMS, World
+
+KEY = "agent:main:telegram:42"
+
+
+def drain(world: World, owner: int, *, by: str = "alice", for_ms: int = MINUTE) -> bool:
+    now = world.time()
+    return world.step(lambda tx: doors.drain(tx, owner, now, by=by, until=now.wall + for_ms))
+
+
+def test_an_owner_that_drains_can_claim_nothing_and_others_can(world: World) -> None:
+    world.send(KEY)
+    other = world.owner(pid=4712)
+    assert drain(world, world.me)
+    assert world.candidates() == []
+    assert not world.store.read(reads.claimable(world.me, world.time().wall))
+    assert [head.key for head in world.candidates(other)] == [KEY]
+
+
+def test_a_draining_owner_does_not_even_claim_what_is_bound_to_it(world: World) -> None:
+    world.send(KEY, bound_to=BoundTo.WAITER, bound_owner=world.me)
+    drain(world, world.me)
+    assert world.step(lambda tx: doors.candidates(tx, world.me, world.time(), bound_only=True)) == []
+
+
+def test_an_owner_that_others_took_for_dead_can_claim_nothing(world: World) -> None:
+    world.send(KEY)
+    world.step(lambda tx: doors.end_owner(tx, world.me, world.time(), cause="owner_silent", by="owner:2"))
+    assert world.candidates() == []
+
+
+def test_F48_a_drain_has_an_owner_a_reason_and_an_end_and_its_event(world: World) -> None:
+    assert drain(world, world.me, by="alice")
+    row, now = world.owner_row(world.me), world.time()
+    assert (row.drain_by, row.drain_at, row.drain_until) == ("alice", now.wall, now.wall + MINUTE)
+    (event,) = world.events(type=EventType.DRAIN)
+    assert (event.actor, event.detail) == ("alice", {"owner": world.me, "until": now.wall + MINUTE})
+
+
+def test_a_second_drain_takes_the_place_of_the_first(world: World) -> None:
+    drain(world, world.me, by="alice", for_ms=MINUTE)
+    world.time.move(SECOND)
+    drain(world, world.me, by="bob", for_ms=SECOND)
+    now = world.time().wall
+    assert world.store.read(reads.drain_of_owner(world.me)) == ("bob", now, now + SECOND)
+
+
+def test_a_drain_ends_with_its_row(world: World) -> None:
+    drain(world, world.me)
+    world.step(lambda tx: doors.end_owner(tx, world.me, world.time(), cause="stopped", by="tester"))
+    assert world.store.read(reads.drain_of_owner(world.me)) is None
+    assert not drain(world, world.me, by="bob")
+    assert world.owner_row(world.me).drain_by == "alice"
+
+
+def test_the_operation_drains_every_gateway_that_is_not_provably_gone(world: World) -> None:
+    me = this_process()
+    desk = world.owner(kind="desk")
+    gone = world.owner(
+        host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=me.pid, start_time=me.start_time + 1_000_000
+    )
+    other = world.owner(pid=4712)
+    drained = run(world.store, operations.drain(by="alice"), world.time)
+    assert [owner.id for owner in drained] == [world.me, other]
+    assert {owner.drain_by for owner in drained} == {"alice"}
+    assert [world.owner_row(owner).drain_by for owner in (desk, gone)] == [None, None]
+
+
+def test_the_operation_names_one_gateway_and_refuses_what_is_none(world: World) -> None:
+    other = world.owner(pid=4712)
+    until = world.time().wall + 5 * SECOND
+    (drained,) = run(world.store, operations.drain(other, by="alice", until=until), world.time)
+    assert (drained.id, drained.drain_until) == (other, until)
+    with pytest.raises(NotFound, match="no living gateway 99"):
+        run(world.store, operations.drain(99, by="alice"), world.time)
+
+
+FATES = {
+    OnInterrupt.REQUEUE: (MessageState.QUEUED, False),
+    OnInterrupt.PAUSE: (MessageState.QUEUED, True),
+    OnInterrupt.FAIL: (MessageState.FAILED, False),
+}
+
+
+@pytest.mark.parametrize("policy", sorted(OnInterrupt))
+def test_the_rehearsal_says_what_a_cut_then_does(world: World, policy: OnInterrupt) -> None:
+    ticket = world.start(KEY, terms=replace(TERMS, on_interrupt=policy)).ticket
+    before = world.table("runs"), world.table("events")
+    (cut,) = run(world.store, operations.drain_rehearsal(), world.time)
+    assert (world.table("runs"), world.table("events")) == before
+    assert (cut.run.key, cut.message_state, cut.pauses) == (KEY, *FATES[policy])
+    world.interrupt(ticket)
+    assert world.message(cut.run.message_id).state is cut.message_state
+    assert (world.lane(KEY).pause is not None) == cut.pauses
+
+
+def test_the_rehearsal_knows_what_is_bound_what_is_aborted_and_whose_runs_they_are(world: World) -> None:
+    world.send("bound", bound_to=BoundTo.CLIENT, bound_owner=world.me)
+    world.claim("bound")
+    world.start("aborted")
+    world.request_abort("aborted")
+    other = world.owner(pid=4712)
+    world.start("elsewhere", owner=other)
+    cuts = run(world.store, operations.drain_rehearsal(world.me), world.time)
+    assert {cut.run.key: cut.message_state for cut in cuts} == dict.fromkeys(("bound", "aborted"), MessageState.ABORTED)
+
+
+def test_waiting_for_a_drain_ends_when_nothing_is_held_or_the_time_is_over(world: World) -> None:
+    ticket = world.start(KEY).ticket
+    drain(world, world.me)
+    (still,) = run(world.store, operations.drain_wait([world.me], timeout=0), world.time)
+    assert still.held == 1
+    world.complete(ticket)
+    (idle,) = run(world.store, operations.drain_wait([world.me]), world.time)
+    assert idle.held == 0
+
+
+def test_F50_a_cut_is_not_counted_and_the_message_keeps_its_place(world: World) -> None:
+    first = world.start(KEY, "first")
+    world.send(KEY, "second")
+    drain(world, world.me)
+    assert world.interrupt(Ticket(first.ticket.run_id, first.ticket.epoch)).landed
+    message = world.message(first.message.id)
+    assert (message.state, message.interruptions, message.position) == (MessageState.QUEUED, 0, 1)
+    lane = world.lane(KEY)
+    assert lane.state is LaneState.ERRORED
+    assert lane.last_error is not None
+    assert lane.last_error.cause == "drained"
