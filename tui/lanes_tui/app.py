@@ -8,6 +8,7 @@ from textual.binding import BindingType
 
 from lanes_tui.follow import Rhythm
 from lanes_tui.main_screen import MainScreen
+from lanes_tui.signals import leave_on_signals
 from lanes_tui.source import Source
 
 
@@ -19,13 +20,16 @@ class Dashboard(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, source: Source, *, with_gateway: bool = False, rhythm: Rhythm | None = None) -> None:
-        super().__init__()
+        plain = bool(os.environ.get("NO_COLOR"))
+        super().__init__(ansi_color=True if plain else None)
+        self.theme = "ansi-dark" if plain else "textual-dark"
         self.source = source
         self._with_gateway = with_gateway
         self._rhythm = rhythm or Rhythm()
 
     def on_mount(self) -> None:
-        self.theme = "textual-ansi" if os.environ.get("NO_COLOR") else "textual-dark"
+        if not self.is_headless:
+            leave_on_signals(self.exit)
         main = MainScreen(self.source, with_gateway=self._with_gateway, rhythm=self._rhythm)
         self.push_screen(main)
 

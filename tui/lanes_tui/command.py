@@ -36,7 +36,7 @@ def dashboard(session: Session, read_only: bool, screenshot: Path | None, size: 
     if screenshot is not None:
         screenshot.write_text(asyncio.run(picture(source, _size(size))), encoding="utf-8")
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):  # it would paint all the same
+    if not _on_a_terminal():
         try:
             click.echo(asyncio.run(table(source)), nl=False)
         except Lost as lost:
@@ -44,6 +44,11 @@ def dashboard(session: Session, read_only: bool, screenshot: Path | None, size: 
         return
     code = Dashboard(source, with_gateway=os.environ.get("LANES_UP") == "1").run()
     sys.exit(code or 0)
+
+
+def _on_a_terminal() -> bool:
+    """Whether there is a screen to paint on: the toolkit would paint, on stderr, all the same."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _size(given: str) -> tuple[int, int]:

@@ -60,7 +60,8 @@ class Question(ModalScreen[T]):
     def tell(self, lines: Sequence[Content]) -> None:
         """Show other lines."""
         self._lines = lines
-        self.query_one("#dialog-lines", Sheet).show(lines)
+        for sheet in self.query("#dialog-lines").results(Sheet):  # there is none before it is composed
+            sheet.show(lines)
 
     @property
     def said(self) -> str:

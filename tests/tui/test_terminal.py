@@ -1,0 +1,153 @@
+"""The dashboard in a real terminal: nothing from data commands it, and it is given back however the program ends."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+import lanes
+from lanes.errors import RunFailed
+from lanes_storage import doors
+from lanes_storage.law import Cause
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Admission, Attempt, NewMessage
+from tests.kit.stage import Stage
+from tests.tui.terminal import Terminal, terminal, unwelcome
+
+#: Each part would do something to a terminal, or to a toolkit that reads markup, that was given it raw.
+HOSTILE = (
+    "\x1b]52;c;cm0gLXJm\x07 \x1b]0;title\x07 \x1b[2J\x1b[31mred\x1b[0m \x9b31m \x9d0;c1\x9c \x90q\x9c"
+    " \u202eesrever\u202c \u2066iso\u2069 \u200b\u200d\ufeff \r\b\x07\x00 [/] [bold]"
+    " [@click=app.bell]bell[/] $x {y} \\["
+)
+#: What a key may hold of that.
+HOSTILE_KEY = "key:[/]:[@click=app.quit]x[/]:\u202eesrever\u202c:\u2066\u2069:\u200b:[red]"
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "lanes.db"
+
+
+@pytest.fixture
+def stage(database: Path) -> Stage:
+    return Stage(database)
+
+
+async def fail_hostilely(context: lanes.RunContext) -> str:
+    raise RunFailed(Cause.PROVIDER_FAILED, HOSTILE, [Attempt(HOSTILE, HOSTILE, HOSTILE, system_clock().wall)])
+
+
+async def send_and_fail(database: Path) -> None:
+    """By real sends to a gateway whose provider answers with poison; the first reply is poison as well."""
+
+    async def runner(context: lanes.RunContext) -> str:
+        return HOSTILE if context.text == HOSTILE + "?" else await fail_hostilely(context)
+
+    async with lanes.connect(str(database)) as desk, lanes.Gateway(desk, runner):
+        for text in (HOSTILE + "?", HOSTILE):
+            sent = await desk.send(HOSTILE_KEY, text, actor=HOSTILE)
+            await desk.wait(sent.id, timeout=30)
+        await desk.pause(HOSTILE_KEY, actor=HOSTILE, reason=HOSTILE)
+        await desk.send(HOSTILE_KEY, HOSTILE, actor=HOSTILE)
+
+
+def poison(database: Path) -> None:
+    """Hostile keys, texts, replies, errors, providers, actors, reasons; and a key that no send lets in."""
+    asyncio.run(send_and_fail(database))
+    stage = Stage(database)
+    new = NewMessage("raw:" + HOSTILE, HOSTILE, actor=HOSTILE)
+    stage.store.write(lambda tx: doors.accept(tx, new, Admission(), system_clock()))
+    stage.close()
+
+
+def test_the_detector_notices_what_the_toolkit_would_pass_on() -> None:
+    for each in (
+        "\x1b]52;c;x\x07",
+        "\x1b]0;t\x07",
+        "\x9b31m",
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\x00",
+        "\x1bc",
+        "\x1b[5n",
+    ):
+        assert unwelcome(b"\x1b[1mfine\x1b[0m" + each.encode()), ascii(each)
+    assert not unwelcome("\x1b[?1049h\x1b[1;31mfine 微信 🐈 ▶\x1b[0m\r\n".encode())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_in_data_reaches_the_terminal_raw(database: Path, size: tuple[int, int]) -> None:
+    poison(database)
+    with terminal(database, size) as seen:
+        seen.shows("key:", "raw:", "live")
+        walk(seen)
+        seen.press("q")
+        assert seen.ends() == 0
+        assert unwelcome(seen.sent) == []
+        assert rb"\x1b]52" in seen.sent, "the text was shown, as text"
+        assert rb"\u202e" in seen.sent
+        assert b"[@click=app" in seen.sent
+        assert seen.is_sane()
+
+
+def walk(seen: Terminal) -> None:
+    """Look at both lanes, everywhere."""
+    for step in ("g", "j"):
+        seen.press(step)
+        seen.press("a")
+        seen.shows("Cancel")
+        seen.press("\x1b")
+        seen.hides("Cancel")
+    seen.press("?")
+    seen.shows("Keys")
+    seen.press("\x1b")
+    seen.hides("Keys")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_the_terminal_sane(stage: Stage, number: signal.Signals) -> None:
+    stage.hold("agent:1", stage.owner(), "waiting")
+    stage.close()
+    with terminal(stage.path, (80, 24)) as seen:
+        seen.shows("agent:1", "live")
+        seen.process.kill(number)
+        assert seen.ends() == 128 + number
+        assert seen.is_sane()
+
+
+def test_it_ends_when_its_terminal_is_gone(stage: Stage) -> None:
+    stage.close()
+    with terminal(stage.path, (80, 24)) as seen:
+        seen.shows("live")
+        seen.process.close(force=False)  # the window is closed: SIGHUP, and nowhere to write
+        assert not seen.process.isalive()
+
+
+def test_it_follows_the_size_of_its_terminal(stage: Stage) -> None:
+    stage.hold("agent:1", stage.owner(), "waiting")
+    stage.close()
+    with terminal(stage.path, (80, 24)) as seen:
+        seen.shows("agent:1", "live")
+        for size in ((200, 50), (44, 12), (30, 8), (120, 40)):
+            seen.resize(*size)
+            seen.until(lambda: "▶" in seen.text, f"the lane at {size}")
+            assert all(len(line) <= size[0] for line in seen.lines)
+        seen.shows("agent:1", "LAST E", "live")
+        seen.press("q")
+        assert seen.ends() == 0
+        assert seen.is_sane()
+
+
+def test_no_colour_is_used_where_none_is_wanted(stage: Stage) -> None:
+    stage.hold("agent:1", stage.owner(), "waiting")
+    stage.close()
+    with terminal(stage.path, (80, 24), NO_COLOR="1") as seen:
+        seen.shows("▶ running", "agent:1", "live")
+        seen.press("q")
+        assert seen.ends() == 0
+        assert b"38;2;" not in seen.sent
+        assert b"38;5;" not in seen.sent
