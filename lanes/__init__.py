@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Refused,
         RunFailed,
         RunParked,
+        WaitCycle,
     )
     from lanes.gateway import Gateway
     from lanes.runners.base import Delta, Reply, RunContext, Runner, Turn
@@ -50,6 +51,7 @@ _HOMES = {
         "Refused",
         "RunFailed",
         "RunParked",
+        "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
     "lanes.runners.base": ("Delta", "Reply", "RunContext", "Runner", "Turn"),
@@ -82,6 +84,7 @@ __all__ = [
     "Runner",
     "StorageError",
     "Turn",
+    "WaitCycle",
     "connect",
 ]
 

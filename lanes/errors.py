@@ -5,6 +5,7 @@ LanesError
 ├── Refused               a message was not accepted; nothing was stored
 │   ├── QueueFull             the lane has `cap` waiting messages
 │   ├── LaneBusy              the sender would not wait
+│   ├── WaitCycle             a run would wait for itself
 │   ├── Draining              the gateway takes nothing new
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
@@ -61,6 +62,25 @@ class LaneBusy(Refused):
 
     def __init__(self, key: str) -> None:
         super().__init__(key, f"lane {key!r} is busy")
+
+
+class WaitCycle(Refused):
+    """A run would wait for a lane that waits, at once or by way of others, for the run's own.
+
+    ``keys`` are the lanes of the circle, from the waiting one back to itself.
+    """
+
+    reason = "wait_cycle"
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = tuple(keys)
+        super().__init__(self.keys[0], "waiting would never end: " + " waits for ".join(repr(key) for key in keys))
+
+
+class HoldRefused(Refused):
+    """The place of a hold was lost before its turn came; the sentence says how."""
+
+    reason = "hold_refused"
 
 
 class Draining(Refused):

@@ -12,14 +12,14 @@ from typing import Any
 
 from lanes.abort import AbortResult, Outcome, abort, abort_outcome
 from lanes.draining import Cut, drain, drain_rehearsal, drain_wait
-from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull
+from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.identity import evidence, is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.text import check_key
 from lanes.why import Circumstances, why_paragraph
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Control, Refusal
-from lanes_storage.law import HELD, TERMINAL, BoundTo, MessageState
+from lanes_storage.law import HELD, TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
     Cooldown,
@@ -82,13 +82,18 @@ def send(
     token: str = "",
     if_idle: bool = False,
     cap: int = DEFAULT_CAP,
+    mode: Mode = Mode.QUEUE,
+    overflow: Overflow = Overflow.REJECT,
+    waiting_run: int | None = None,
     bound_to: BoundTo | None = None,
     bound_owner: int | None = None,
     anonymous: bool = False,
 ) -> Procedure[Message]:
     """Accept a message: once this returns, it is committed and survives everything.
 
-    Raises InvalidKey, QueueFull, LaneBusy (``if_idle``), IdempotencyConflict.
+    ``mode`` and ``overflow`` are what the policy of the lane says of a busy lane and of a full queue.
+    ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
+    Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
     """
     stored = None if request is None else json.dumps(request, ensure_ascii=True)
     name = None
@@ -96,8 +101,9 @@ def send(
         body = json.dumps([text, request, runner], sort_keys=True)
         name = Idempotency(idempotency_key, token, hashlib.sha256(body.encode()).hexdigest())
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
+    admission = Admission(cap, if_idle, mode, overflow, waiting_run)
     now = yield from tell()
-    accepted = yield from write(lambda tx: doors.accept(tx, new, Admission(cap, if_idle), now))
+    accepted = yield from write(lambda tx: doors.accept(tx, new, admission, now))
     match accepted:
         case Accepted(message_id):
             return (yield from message(message_id))
@@ -105,7 +111,9 @@ def send(
             raise QueueFull(key, cap)
         case Refusal.LANE_BUSY:
             raise LaneBusy(key)
-        case Refusal.IDEMPOTENCY_CONFLICT:
+        case doors.WaitCycle(keys):
+            raise WaitCycle(keys)
+        case _:
             raise IdempotencyConflict(key, idempotency_key or "")
 
 
@@ -128,6 +136,23 @@ def wait(message_id: int, *, timeout: float | None) -> Procedure[Message]:
         yield from nap(left / 1000)
 
 
+def begin_wait(run_id: int, message_id: int) -> Procedure[bool]:
+    """Note that a run waits for a message: it is not stalled until that has ended, or ``end_wait``.
+
+    Whether that run holds its lane. Raises WaitCycle where the message waits for the run.
+    """
+    now = yield from tell()
+    begun = yield from write(lambda tx: doors.begin_wait(tx, run_id, message_id, now))
+    if isinstance(begun, doors.WaitCycle):
+        raise WaitCycle(begun.keys)
+    return begun
+
+
+def end_wait(run_id: int, message_id: int) -> Procedure[None]:
+    """The run waits for the message no longer."""
+    yield from write(lambda tx: doors.end_wait(tx, run_id, message_id))
+
+
 def messages(key: str, *, states: Sequence[MessageState] = (), limit: int | None = None) -> Procedure[list[Message]]:
     """The messages of a lane, newest first. Raises NotFound."""
     found = yield from lane(key)
@@ -146,6 +171,8 @@ def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[M
     if isinstance(result, Accepted):
         return (yield from message(result.message_id))
     before = yield from message(message_id)
+    if result is Refusal.HOLD:
+        raise NotAllowed(f"message {message_id} was a hold: only the program that held the lane can do that work again")
     if isinstance(result, Refusal):
         raise QueueFull(before.key, cap)
     if before.retried_as is not None:
@@ -324,6 +351,7 @@ __all__ = [
     "abort",
     "abort_outcome",
     "ack",
+    "begin_wait",
     "client_gone",
     "counts",
     "detail",
@@ -331,6 +359,7 @@ __all__ = [
     "drain_rehearsal",
     "drain_wait",
     "drop",
+    "end_wait",
     "events",
     "lane",
     "lanes",

@@ -57,6 +57,7 @@ class ActiveRun:
         self.ticket = claimed.ticket
         self.terms = claimed.terms
         self.stop: Stop | None = None
+        self.waiting = False  # for a message of another lane: not stalled
         self.lost = False  # the lane is no longer ours; what the runner still brings is late
         self.stream: ReplyStream | None = None  # set on the event loop before the runner starts
         self._store = store
@@ -151,6 +152,12 @@ class ActiveRun:
             self.stop = stop
         self._loop.call_soon_threadsafe(self._cancel)
         return True
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Whether the run waits for a message of another lane. Its stall clock stands still meanwhile."""
+        if waiting != self.waiting:
+            self.progress("waiting for another lane" if waiting else "the wait for another lane ended")
+            self.waiting = waiting
 
     def hurry(self, grace_ms: int) -> None:
         """Shorten the grace of the order to stop."""

@@ -101,7 +101,7 @@ def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> F
     if terms.run_timeout_ms is not None and age >= terms.run_timeout_ms + margin:
         said = f"held for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
         return Finding(Decision.RUN_OVERDUE, said, owner, run)
-    if terms.stall_timeout_ms is None:
+    if terms.stall_timeout_ms is None or run.waiting:
         return None
     quiet = now.mono - seen.progress_of(run, now).mono
     if same_boot:  # both sightings are upper bounds: the shorter one is the safe one

@@ -31,7 +31,9 @@ class Sightings:
         self._heartbeats = {o.id: _kept(self._heartbeats.get(o.id), o.heartbeats, now) for o in owners}
         self._runs = {r.id: self._runs.get(r.id, now) for r in runs}
         self._progress = {
-            r.id: _kept(self._progress.get(r.id), max(r.progress_boot, r.busy_until_boot or 0), now) for r in runs
+            r.id: _kept(self._progress.get(r.id), max(r.progress_boot, r.busy_until_boot or 0), now)
+            for r in runs
+            if not r.waiting  # for another lane: its silence begins when that wait has ended
         }
         self._aborts = {r.id: self._aborts.get(r.id, now) for r in runs if r.abort_at is not None}
 

@@ -164,6 +164,9 @@ class Upkeep:
                 continue
             run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.boot))
             run.hurry(grace_ms)
+        waiting = reader.read(reads.waiting_of_owner(self.owner_id))
+        for run in self._live.all():
+            run.set_waiting(run.id in waiting)
 
     # --------------------------------------------------------------------------------- watchdog
 

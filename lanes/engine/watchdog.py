@@ -44,6 +44,8 @@ def judge(run: ActiveRun, now: Now, judged_from_boot: int) -> Judgement:
     if deadline_over(run.claimed_boot, run.terms.run_timeout_ms, now):
         elapsed = now.boot - run.claimed_boot
         return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, elapsed, now)
+    if run.waiting:
+        return FINE
     beat = run.beat()
     since = max(beat.progress_boot, judged_from_boot, beat.busy_until_boot or 0)
     if deadline_over(since, run.terms.stall_timeout_ms, now):

@@ -205,6 +205,22 @@ class BoundTo(StrEnum):
         return Cause.CLIENT_GONE if self is BoundTo.CLIENT else Cause.WAITER_GONE
 
 
+class Mode(StrEnum):
+    """What becomes of a message that meets a busy lane."""
+
+    QUEUE = "queue"  # each message waits for a run of its own
+    COLLECT = "collect"  # texts that wait together are answered together
+    INTERRUPT = "interrupt"  # the newest ends what runs and what waits
+    REJECT = "reject"  # a lane with an unfinished message refuses
+
+
+class Overflow(StrEnum):
+    """What becomes of a message that meets a full queue."""
+
+    REJECT = "reject"
+    DROP_OLDEST = "drop-oldest"
+
+
 class Scope(StrEnum):
     """What an abort is meant for."""
 
@@ -219,5 +235,7 @@ MAX_INTERRUPTIONS = 3
 MAX_SUSPECTS = 8
 #: So many heartbeats may leave a run out before it is a ghost.
 GHOST_AFTER = 2
+#: Texts that one run may answer together.
+MAX_BATCH = 100
 #: The longest session key, in characters.
 MAX_KEY = 512

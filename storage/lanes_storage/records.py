@@ -13,8 +13,10 @@ from lanes_storage.law import (
     Edge,
     LaneState,
     MessageState,
+    Mode,
     OnInterrupt,
     OnSurvivors,
+    Overflow,
     RunnerKind,
 )
 
@@ -23,7 +25,8 @@ from lanes_storage.law import (
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """One piece of input to accept. Exactly one of ``text`` and ``request`` is given.
+    """One piece of input to accept. Exactly one of ``text`` and ``request`` is given; a hold, which is bound to
+    its waiter and whose work nobody else does, has neither.
 
     ``request`` is the JSON text of a chat request with a history of its own. ``runner`` names a runner
     (None: the policy decides). ``bound_owner`` is the owner whose end is this message's end as well.
@@ -56,6 +59,9 @@ class Admission:
 
     cap: int = 20  # waiting messages of one lane
     if_idle: bool = False  # refuse when the lane has an unfinished message
+    mode: Mode = Mode.QUEUE
+    overflow: Overflow = Overflow.REJECT
+    waiting_run: int | None = None  # the run that will wait for the message: refused where that closes a cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ class Message:
     retry_of: int | None
     retried_as: int | None
     answered_by: int | None
+    batch: int | None
     accepted_at: int
     started_at: int | None
     ended_at: int | None
@@ -182,15 +189,33 @@ class Head:
     interruptions: int
     parked_since: int | None
     accepted_at: int
+    batch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits behind or at the head of a lane, as far as collecting is about it."""
+
+    id: int
+    text: str | None
+    runner: str | None
+    bound_to: BoundTo | None
+    batch: int | None
+    accepted_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A claim that landed: the run, its fence and the message it is for."""
+    """A claim that landed: the run, its fence and the message it is for.
+
+    ``members`` are the messages that it answers, in their order; more than one where they were collected. Then
+    ``message`` is the last of them, with all their texts.
+    """
 
     ticket: Ticket
     message: Message
     terms: Terms
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +270,7 @@ class Run:
     ended_by: str | None
     refused_writes: int
     late_reply: str | None
+    waiting: bool  # for a message of another lane: it is not stalled
 
     @property
     def epoch(self) -> int:

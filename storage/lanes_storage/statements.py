@@ -35,7 +35,7 @@ VALUES (:key, 'idle', 0, :anonymous, :now, :now) RETURNING id
 """
 
 _CANDIDATES = f"""
-SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at
+SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch
 FROM {{source}}
 WHERE l.head_id > :after
   AND l.state IN ({names(RELEASED)})
@@ -59,13 +59,14 @@ BOUND_CANDIDATES = _CANDIDATES.format(
     bound="m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
-#: The claim. Its guard repeats all that CANDIDATES read of the lane. An expired pause ends with it.
+#: The claim. Its guard repeats all that CANDIDATES read of the lane. An expired pause ends with it. The run takes
+#: the messages from ``:head`` to ``:last``, which are one and the same unless they were collected.
 CLAIM_LANE = f"""
 UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
-  head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued' AND id > :message),
+  head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued' AND id > :last),
   error_cause = NULL, error_message = NULL, error_at = NULL,
   pause_reason = NULL, pause_actor = NULL, pause_at = NULL, pause_until = NULL, updated_at = :now
-WHERE id = :lane AND state IN ({names(RELEASED)}) AND head_id = :message
+WHERE id = :lane AND state IN ({names(RELEASED)}) AND head_id = :head
   AND (pause_at IS NULL OR pause_until <= :now)
 """
 
@@ -114,13 +115,24 @@ VALUES (:lane, 'queued', :text, :request, :runner, :actor, :bound_to, :bound_own
 """
 
 START_MESSAGE = """
-UPDATE messages SET state = 'running', run_id = :run, parked_until = NULL, started_at = coalesce(started_at, :now)
+UPDATE messages SET state = 'running', run_id = :run, batch = :batch, parked_until = NULL,
+  started_at = coalesce(started_at, :now)
 WHERE id = :message AND state = 'queued'
 """
 
+#: What waits in a lane from its head on, for whoever decides what is answered together.
+COLLECTABLE = """
+SELECT id, text, runner, bound_to, batch, accepted_at FROM messages
+WHERE lane_id = :lane AND state = 'queued' ORDER BY id LIMIT :limit
+"""
+
+#: The members of a batch that are still where the others are; one that was dropped is left behind.
+BATCH = "SELECT id, text FROM messages WHERE batch = :batch AND state = :state ORDER BY id"
+
 FINISH_MESSAGE = f"""
 UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail, error_cause = :error_cause,
-  error_message = :error_message, attempts = :attempts, interruptions = :interruptions, ended_at = :now
+  error_message = :error_message, attempts = :attempts, interruptions = :interruptions,
+  answered_by = :answered_by, ended_at = :now
 WHERE id = :message AND state NOT IN ({names(TERMINAL)}) RETURNING lane_id, run_id, bound_to
 """
 
@@ -139,7 +151,7 @@ WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'qu
 
 #: What a message ended without a run leaves in the journal: everything that it was.
 PAYLOAD = """
-SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id
+SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id, batch
 FROM messages WHERE id = :message
 """
 
@@ -163,6 +175,32 @@ INSERT INTO idempotency (lane_key, token, key, digest, message_id, accepted_at)
 VALUES (:lane_key, :token, :key, :digest, :message, :now)
 """
 
+# ---------------------------------------------------------------------------------------------- waits
+
+MAKE_WAIT = """
+INSERT INTO waits (run_id, message_id, since) VALUES (:run, :message, :now) ON CONFLICT (run_id, message_id) DO NOTHING
+"""
+
+#: As the owner's own memory of it will be at its next heartbeat; a clock of another boot means nothing to it.
+WAIT_IS_PROGRESS = """
+UPDATE runs SET progress = 'waiting for another lane', progress_at = :now, progress_boot = :boot
+WHERE id = :run AND ended_at IS NULL AND boot_id = :boot_id
+"""
+
+END_WAIT = "DELETE FROM waits WHERE run_id = :run AND message_id = :message"
+
+OPEN_RUN = "SELECT l.id, l.key, l.run_id FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :run"
+
+LANE_OF_MESSAGE = """
+SELECT l.id, l.key, l.run_id FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message
+"""
+
+#: The lanes that the run of a lane waits for: those of the unfinished messages that it named.
+WAITED_FOR = """
+SELECT l.id, l.key, l.run_id FROM waits w JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
+WHERE w.run_id = :run AND m.ended_at IS NULL
+"""
+
 # ----------------------------------------------------------------------------------------------- runs
 
 MAKE_RUN = """
@@ -178,7 +216,7 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
 STANDING_RUN = """
 SELECT r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
   r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
-  m.interruptions, m.bound_to, m.parked_since, l.pause_at, l.pause_until
+  m.interruptions, m.bound_to, m.parked_since, m.batch, l.pause_at, l.pause_until
 FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
 """

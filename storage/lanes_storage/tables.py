@@ -163,7 +163,12 @@ class MessageTable(SQLModel, table=True):
     __tablename__ = "messages"
     __table_args__ = (
         CheckConstraint(f"state IN ({names(MessageState)})", name="message_state"),
-        CheckConstraint("(text IS NULL) <> (request IS NULL)", name="message_has_one_input"),
+        # A hold has no input: whoever waits for it does the work itself.
+        CheckConstraint(
+            "((text IS NULL) <> (request IS NULL))"
+            f" OR (text IS NULL AND request IS NULL AND coalesce(bound_to, '') = '{BoundTo.WAITER}')",
+            name="message_has_one_input",
+        ),
         CheckConstraint(f"(state IN ({names(TERMINAL)})) = (ended_at IS NOT NULL)", name="message_ends_once"),
         CheckConstraint("state <> 'running' OR run_id IS NOT NULL", name="message_runs_in_a_run"),
         CheckConstraint("reply IS NULL OR state = 'done'", name="message_reply_only_when_done"),
@@ -179,6 +184,13 @@ class MessageTable(SQLModel, table=True):
             "id",
             sqlite_where=text("state = 'queued'"),
             postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "messages_batch",
+            "batch",
+            "id",
+            sqlite_where=text("batch IS NOT NULL"),
+            postgresql_where=text("batch IS NOT NULL"),
         ),
         Index(
             "messages_failed",
@@ -203,6 +215,8 @@ class MessageTable(SQLModel, table=True):
     actor: str
     bound_to: str | None = None
     bound_owner: int | None = None
+    #: The last of the messages that are answered together, from their first claim on; null for one that is alone.
+    batch: int | None = None
     run_id: int | None = None
     reply: str | None = None
     reply_detail: str | None = None
@@ -297,6 +311,17 @@ class RunTable(SQLModel, table=True):
     ended_by: str | None = None
     refused_writes: int = 0
     late_reply: str | None = None
+
+
+class WaitTable(SQLModel, table=True):
+    """A run that waits for a message of another lane: not stalled while that has not ended, and no wait may
+    close a cycle. It counts only while the run is open and the message unfinished."""
+
+    __tablename__ = "waits"
+    __table_args__ = (Index("waits_message", "message_id"),)
+    run_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    message_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    since: int
 
 
 class EventTable(SQLModel, table=True):

@@ -66,6 +66,6 @@ def _message(key: str, text: str | None, run_id: int) -> Message:
     return Message(
         id=1, lane_id=1, key=key, state=MessageState.RUNNING, text=text, request=None, runner=None, actor="test",
         bound_to=None, bound_owner=None, run_id=run_id, reply=None, reply_detail=None, error=None, interruptions=0,
-        parked_until=None, parked_since=None, retry_of=None, retried_as=None, answered_by=None, accepted_at=0,
-        started_at=None, ended_at=None,
+        parked_until=None, parked_since=None, retry_of=None, retried_as=None, answered_by=None, batch=None,
+        accepted_at=0, started_at=None, ended_at=None,
     )  # fmt: skip

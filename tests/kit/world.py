@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lanes_storage import doors, reads
-from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal
+from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal, WaitCycle
 from lanes_storage.interface import Query, Step, Store
 from lanes_storage.law import Cause, LaneState, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.records import (
@@ -75,7 +75,7 @@ class World:
 
     def accept(
         self, key: str, text: str | None = "hello", *, cap: int = 20, if_idle: bool = False, **more: Any
-    ) -> Accepted | Refusal:
+    ) -> Accepted | Refusal | WaitCycle:
         """Offer a message."""
         new = NewMessage(key, text, **({"actor": "sender"} | more))
         return self.store.write(lambda tx: doors.accept(tx, new, Admission(cap, if_idle), self.time()))

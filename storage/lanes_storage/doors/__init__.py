@@ -4,7 +4,7 @@ A door that finds its guard lost changes nothing and says so in its value; it ne
 """
 
 from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
-from lanes_storage.doors.claims import candidates, claim, postpone, suspects_running
+from lanes_storage.doors.claims import candidates, claim, collectable, postpone, suspects_running
 from lanes_storage.doors.control import Control, ack, drop, pause, resume, retry
 from lanes_storage.doors.cooldowns import cool, cooling, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
@@ -21,6 +21,7 @@ from lanes_storage.doors.releases import (
     park,
     reclaim,
 )
+from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle, end_wait
 
 __all__ = [
     "AbortRequest",
@@ -28,12 +29,16 @@ __all__ = [
     "Control",
     "Evidence",
     "Refusal",
+    "WaitCycle",
     "abort",
     "accept",
     "ack",
     "attach_process",
+    "begin_wait",
     "candidates",
     "claim",
+    "closes_cycle",
+    "collectable",
     "complete",
     "cool",
     "cooling",
@@ -42,6 +47,7 @@ __all__ = [
     "drop",
     "end_bound",
     "end_owner",
+    "end_wait",
     "expire",
     "fail",
     "heartbeat",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.endings import end_waiting
+from lanes_storage.doors.endings import batch_members, end_waiting
 from lanes_storage.doors.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, Scope
@@ -51,19 +51,29 @@ def request_abort(
     lane, _, standing, run, head = found[0]
     if epoch is not None and epoch != standing:
         return AbortRequest(lane, standing, moved_on=True)
-    cleared = False
+    cleared = 0
     if run is None and scope is not Scope.QUEUE and head is not None:
         cleared = _clear_head(tx, head, actor, reason, now)
     cut = 0 if scope is Scope.RUN else cut_waiting(tx, lane, now, actor=actor, reason=reason)
     if run is None or scope is Scope.QUEUE:
-        return AbortRequest(lane, standing, cut=cut + cleared, cleared=cleared)
+        return AbortRequest(lane, standing, cut=cut + cleared, cleared=cleared > 0)
     _ask(tx, lane, run, now, actor=actor, reason=reason, cause=cause, grace_ms=grace_ms)
     return AbortRequest(lane, standing, Ticket(run, standing), cut=cut)
 
 
-def cut_waiting(tx: Transaction, lane: int, now: Now, *, actor: str, reason: str | None) -> int:
+def interrupt_lane(tx: Transaction, lane: int, run: int | None, now: Now, *, actor: str) -> None:
+    """Make way for a newer message: the run is asked to stop, and what waits ends."""
+    cause, reason = Cause.INTERRUPTED_BY_NEWER, "a newer message came"
+    cut_waiting(tx, lane, now, actor=actor, reason=reason, cause=cause)
+    if run is not None:
+        _ask(tx, lane, run, now, actor=actor, reason=reason, cause=cause, grace_ms=None)
+
+
+def cut_waiting(
+    tx: Transaction, lane: int, now: Now, *, actor: str, reason: str | None, cause: Cause = Cause.ABORTED
+) -> int:
     """End everything that waits in a lane as ``aborted``; returns how many that were."""
-    failure = Failure(Cause.ABORTED, f"aborted by {actor}" + (f": {reason}" if reason else ""))
+    failure = Failure(cause, f"aborted by {actor}" + (f": {reason}" if reason else ""))
     waiting = tx.rows(sql.WAITING_OF_LANE, {"lane": lane})
     return sum(
         end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=actor, reason=reason)
@@ -79,7 +89,7 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
     rows = tx.rows(sql.PAYLOAD, {"message": message})
     if not rows or rows[0][7] is None:
         return False
-    lane, state, *_, bound_to, run = rows[0]
+    lane, state, *_, bound_to, run, _ = rows[0]
     cause = BoundTo(bound_to).gone
     if state == MessageState.QUEUED:
         return end_waiting(tx, message, MessageState.ABORTED, Failure(cause, why), now, actor=actor)
@@ -88,13 +98,17 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
     return False
 
 
-def _clear_head(tx: Transaction, head: int, actor: str, reason: str | None, now: Now) -> bool:
-    """End a waiting head that ran before: the abort that was meant for its run must not become a rerun."""
-    started_at = tx.rows(sql.PAYLOAD, {"message": head})[0][5]
+def _clear_head(tx: Transaction, head: int, actor: str, reason: str | None, now: Now) -> int:
+    """End a waiting head that ran before, with all that it ran together with: the abort that was meant for
+    its run must not become a rerun. Returns how many messages that were."""
+    _, _, _, _, _, started_at, *_, batch = tx.rows(sql.PAYLOAD, {"message": head})[0]
     if started_at is None:
-        return False
+        return 0
     failure = Failure(Cause.ABORTED, f"aborted by {actor}" + (f": {reason}" if reason else ""))
-    return end_waiting(tx, head, MessageState.ABORTED, failure, now, actor=actor, reason=reason)
+    members = [head] if batch is None else batch_members(tx, batch, MessageState.QUEUED)
+    for message in members:
+        end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=actor, reason=reason)
+    return len(members)
 
 
 def _ask(

@@ -1,15 +1,16 @@
 """The claim: how a released lane comes to be held."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.journal import next_epoch, record
 from lanes_storage.interface import Transaction
-from lanes_storage.law import MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
+from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
 from lanes_storage.moment import Now
 from lanes_storage.reads import get_message
-from lanes_storage.records import Claimed, Failure, Head, Terms, Ticket
+from lanes_storage.records import Claimed, Failure, Head, Message, Terms, Ticket, Waiting
 
 
 def candidates(
@@ -29,24 +30,57 @@ def suspects_running(tx: Transaction) -> int:
     return int(tx.rows(sql.COUNT_SUSPECTS, {"suspect": MAX_INTERRUPTIONS - 1})[0][0])
 
 
+def collectable(tx: Transaction, head: Head) -> list[Waiting]:
+    """The messages that would be answered together with ``head``, itself the first.
+
+    Those that it was claimed with before; else the texts that follow it without a gap, for the same runner.
+    """
+    rows = tx.rows(sql.COLLECTABLE, {"lane": head.lane_id, "limit": MAX_BATCH})
+    waiting = [Waiting(*row) for row in rows]
+    first = waiting[0]
+    members = [first]
+    for message in waiting[1:]:
+        together = message.batch == first.batch if first.batch is not None else _alike(first, message)
+        if not together:
+            break
+        members.append(message)
+    return members
+
+
+def _alike(first: Waiting, message: Waiting) -> bool:
+    plain = all(m.text is not None and m.bound_to is None and m.batch is None for m in (first, message))
+    return plain and first.runner == message.runner
+
+
 def claim(
-    tx: Transaction, head: Head, owner: int, runner: str, kind: RunnerKind, terms: Terms, now: Now
+    tx: Transaction,
+    head: Head,
+    owner: int,
+    runner: str,
+    kind: RunnerKind,
+    terms: Terms,
+    now: Now,
+    *,
+    members: Sequence[int] = (),
 ) -> Claimed | None:
-    """Take the lane for ``head`` under a new epoch.
+    """Take the lane for ``head`` under a new epoch, and for ``members`` with it, of which it is the first.
 
     None: the lane is no longer as ``head`` was read (held, paused, or another head).
     """
-    run = next_epoch(tx)
-    where = {"lane": head.lane_id, "message": head.message_id, "run": run, "now": now.wall}
+    run, taken = next_epoch(tx), tuple(members) or (head.message_id,)
+    last = taken[-1]
+    where = {"lane": head.lane_id, "head": head.message_id, "last": last, "run": run, "now": now.wall}
     if tx.run(sql.CLAIM_LANE, where) != 1:
         return None
     tx.run(
         sql.MAKE_RUN,
         asdict(terms)
         | where
-        | {"owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id},
+        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id},
     )
-    tx.run(sql.START_MESSAGE, where)
+    batch = last if len(taken) > 1 else None
+    for message in taken:
+        tx.run(sql.START_MESSAGE, {"run": run, "message": message, "batch": batch, "now": now.wall})
     record(
         tx,
         EventType.CLAIM,
@@ -55,13 +89,22 @@ def claim(
         from_state=head.state,
         to_state=LaneState.RUNNING,
         run=run,
-        message=head.message_id,
+        message=last,
         epoch=run,
         actor=f"owner:{owner}",
+        detail={"members": [*taken]} if batch is not None else None,
     )
-    message = get_message(tx, head.message_id)
+    return Claimed(Ticket(run, run), _to_answer(tx, last, batch), terms, taken)
+
+
+def _to_answer(tx: Transaction, last: int, batch: int | None) -> Message:
+    """The message as its runner sees it: a collected one with the texts of all, a blank line between them."""
+    message = get_message(tx, last)
     assert message is not None
-    return Claimed(Ticket(run, run), message, terms)
+    if batch is None:
+        return message
+    texts = [text for _, text in tx.rows(sql.BATCH, {"batch": batch, "state": MessageState.RUNNING})]
+    return replace(message, text="\n\n".join(texts))
 
 
 def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:

@@ -6,6 +6,7 @@ from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
+from lanes_storage.doors.waits import WaitCycle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, EventType, LaneState, MessageState
 from lanes_storage.moment import Now
@@ -94,7 +95,7 @@ def retry(
     """Accept a dead letter once more, as a new message at the tail.
 
     A ``MessageState``: it is no dead letter but in that state (``failed``: it was retried before).
-    None: no such message.
+    ``Refusal.HOLD``: it was a hold, whose work nobody here knows. None: no such message.
     """
     rows = tx.rows(sql.DEAD_LETTER, {"message": message})
     if not rows:
@@ -102,8 +103,11 @@ def retry(
     state, retried_as, text, request, runner, key = rows[0]
     if state != MessageState.FAILED or retried_as is not None:
         return MessageState(state)
+    if text is None and request is None:
+        return Refusal.HOLD
     again = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
     accepted = accept(tx, again, admission, now, retry_of=message)
+    assert not isinstance(accepted, WaitCycle), "nobody waits for it yet"
     if isinstance(accepted, Accepted):
         tx.run(sql.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         detail = {"retried_as": accepted.message_id}

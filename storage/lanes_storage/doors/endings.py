@@ -26,9 +26,11 @@ def finish(
     interruptions: int,
     answer: Answer | None = None,
     failure: Failure | None = None,
+    answered_by: int | None = None,
 ) -> None:
     """Bring a message to a terminal state, with its reply or its error, and its notice where it did not end well.
 
+    ``answered_by``: the message whose reply answers this one too.
     One that has ended before stays as it is, without another notice.
     """
     attempts = answer.attempts if answer else failure.attempts if failure else ()
@@ -43,6 +45,7 @@ def finish(
             "error_message": failure.message if failure else None,
             "attempts": attempts_json(attempts),
             "interruptions": interruptions,
+            "answered_by": answered_by,
             "now": now.wall,
         },
     )
@@ -90,3 +93,8 @@ def end_waiting(
     finish(tx, message, state, now, interruptions=interruptions, failure=failure)
     tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     return True
+
+
+def batch_members(tx: Transaction, batch: int, state: MessageState) -> list[int]:
+    """The messages of a batch that are in that state, in their order."""
+    return [message for message, _ in tx.rows(sql.BATCH, {"batch": batch, "state": state})]

@@ -40,6 +40,7 @@ class Standing:
     interruptions: int
     bound_to: str | None
     parked_since: int | None
+    batch: int | None
     pause_at: int | None
     pause_until: int | None
 

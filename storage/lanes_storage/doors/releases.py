@@ -104,7 +104,8 @@ def _release(
     if outcome is None:  # an abort that nobody requested
         return Release(landed=False)
     epoch = next_epoch(tx) if forced else ticket.epoch
-    paused = _let_go(tx, ticket, standing, outcome, epoch, now, forced=forced, by=by)
+    members = _members(tx, standing)
+    paused = _let_go(tx, ticket, standing, outcome, epoch, now, head=members[0], forced=forced, by=by)
     late = answer.text if answer is not None and outcome.edge is Edge.ABORT else None
     tx.run(
         sql.END_RUN,
@@ -119,7 +120,9 @@ def _release(
         },
     )
     _journal(tx, ticket, standing, outcome, epoch, now, forced=forced, by=by, paused=paused)
-    _settle(tx, standing, outcome, answer, now)
+    _settle(tx, members, outcome, answer, now)
+    for member in members[:-1]:
+        _journal_member(tx, ticket, standing, outcome, member, now, by=by)
     return Release(True, outcome.edge, outcome.message_state, epoch, paused)
 
 
@@ -157,10 +160,11 @@ def _let_go(
     epoch: int,
     now: Now,
     *,
+    head: int,
     forced: bool,
     by: str,
 ) -> bool:
-    """Change the lane's row; returns whether it was paused with it."""
+    """Change the lane's row; returns whether it was paused with it. ``head``: what waits first if it is requeued."""
     state = TRANSITIONS[outcome.edge].target
     error = outcome.failure if state is not LaneState.IDLE else None
     pause = outcome.pause_reason or (survivors_pause(standing) if forced else None)
@@ -173,7 +177,7 @@ def _let_go(
             "epoch": ticket.epoch,
             "new_epoch": epoch,
             "state": state,
-            "requeued": standing.message_id if outcome.message_state is MessageState.QUEUED else None,
+            "requeued": head if outcome.message_state is MessageState.QUEUED else None,
             "error_cause": error.cause if error else None,
             "error_message": error.message if error else None,
             "error_at": now.wall if error else None,
@@ -187,30 +191,45 @@ def _let_go(
     return pause is not None
 
 
-def _settle(tx: Transaction, standing: Standing, outcome: Outcome, answer: Answer | None, now: Now) -> None:
-    """Bring the message to where the outcome says."""
+def _members(tx: Transaction, standing: Standing) -> list[int]:
+    """The messages that the run answers, in their order; the last is the one that it is for."""
+    if standing.batch is None:
+        return [standing.message_id]
+    return endings.batch_members(tx, standing.batch, MessageState.RUNNING)
+
+
+def _settle(tx: Transaction, members: list[int], outcome: Outcome, answer: Answer | None, now: Now) -> None:
+    """Bring the messages to where the outcome says. The reply belongs to the last of them."""
     if outcome.message_state is MessageState.QUEUED:
-        parked = outcome.parked_until is not None
-        tx.run(
-            sql.REQUEUE_MESSAGE,
-            {
-                "message": standing.message_id,
-                "interruptions": outcome.interruptions,
-                "parked_until": outcome.parked_until,
-                "parked_since": now.wall if parked else None,
-                "attempts": endings.attempts_json(outcome.failure.attempts) if outcome.failure else None,
-            },
-        )
+        for message in members:
+            _requeue(tx, message, outcome, now)
         return
     done = outcome.message_state is MessageState.DONE
-    endings.finish(
-        tx,
-        standing.message_id,
-        outcome.message_state,
-        now,
-        interruptions=outcome.interruptions,
-        answer=answer if done else None,
-        failure=outcome.message_failure,
+    for message in members:
+        last = message == members[-1]
+        endings.finish(
+            tx,
+            message,
+            outcome.message_state,
+            now,
+            interruptions=outcome.interruptions,
+            answer=answer if done and last else None,
+            failure=outcome.message_failure,
+            answered_by=members[-1] if done and not last else None,
+        )
+
+
+def _requeue(tx: Transaction, message: int, outcome: Outcome, now: Now) -> None:
+    parked = outcome.parked_until is not None
+    tx.run(
+        sql.REQUEUE_MESSAGE,
+        {
+            "message": message,
+            "interruptions": outcome.interruptions,
+            "parked_until": outcome.parked_until,
+            "parked_since": now.wall if parked else None,
+            "attempts": endings.attempts_json(outcome.failure.attempts) if outcome.failure else None,
+        },
     )
 
 
@@ -253,3 +272,23 @@ def _journal(
     if paused:
         reason = outcome.pause_reason or "survivors"
         record(tx, EventType.PAUSED, now, lane=standing.lane_id, actor=by, detail={"reason": reason})
+
+
+def _journal_member(
+    tx: Transaction, ticket: Ticket, standing: Standing, outcome: Outcome, member: int, now: Now, *, by: str
+) -> None:
+    """What became of a message that was answered, or ended, together with the one that the run is for."""
+    failure = outcome.message_failure
+    record(
+        tx,
+        EventType.ENDED,
+        now,
+        lane=standing.lane_id,
+        from_state=MessageState.RUNNING,
+        to_state=outcome.message_state,
+        run=ticket.run_id,
+        message=member,
+        actor=by,
+        cause=failure.cause if failure else None,
+        detail={"together_with": standing.message_id},
+    )

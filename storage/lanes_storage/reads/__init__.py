@@ -11,6 +11,7 @@ from lanes_storage.reads.owners import (
     owners,
     real_runner_ever_ran,
     run,
+    waiting_of_owner,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "owners",
     "real_runner_ever_ran",
     "run",
+    "waiting_of_owner",
 ]

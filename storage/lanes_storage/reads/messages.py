@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lanes_storage.interface import Query, Transaction
+from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import MessageState
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
 from lanes_storage.records import Message
@@ -11,10 +11,17 @@ SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.l
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 OF_LANE = f"{SELECT} WHERE m.lane_id = :lane"
 DEAD_LETTERS = f"{SELECT} WHERE m.state = 'failed' AND NOT ml.anonymous ORDER BY m.id DESC LIMIT :limit"
+#: An exchange is one reply and the texts that it answers, which are several where they were collected.
 HISTORY = """
-SELECT text, reply FROM messages
-WHERE lane_id = :lane AND id < :before AND state = 'done' AND text IS NOT NULL AND reply IS NOT NULL
-ORDER BY id DESC LIMIT :limit
+WITH turns AS (
+  SELECT id, batch, text, reply FROM messages
+  WHERE lane_id = :lane AND id < :before AND state = 'done' AND text IS NOT NULL AND reply IS NOT NULL
+  ORDER BY id DESC LIMIT :limit
+)
+SELECT t.id, t.id AS place, t.text, t.reply FROM turns t
+UNION ALL
+SELECT t.id, b.id, b.text, t.reply FROM turns t JOIN messages b ON b.batch = t.batch AND b.answered_by = t.id
+ORDER BY 1, 2
 """
 NO_LIMIT = -1
 
@@ -54,4 +61,11 @@ def dead_letters(limit: int | None = None) -> Query[list[Message]]:
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:
     """The last finished exchanges of a lane before a message, oldest first: texts and their replies."""
     params = {"lane": lane_id, "before": before, "limit": limit}
-    return Query(HISTORY, params, lambda rows: [(row[0], row[1]) for row in reversed(rows)])
+    return Query(HISTORY, params, _to_turns)
+
+
+def _to_turns(rows: list[Row]) -> list[tuple[str, str]]:
+    turns: dict[int, tuple[list[str], str]] = {}
+    for turn, _, text, reply in rows:
+        turns.setdefault(turn, ([], reply))[0].append(text)
+    return [("\n\n".join(texts), reply) for texts, reply in turns.values()]

@@ -19,6 +19,11 @@ SELECT r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_gr
 FROM runs r JOIN lanes l ON l.run_id = r.id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL
 """
+#: From the few waits to their runs, and not from the runs of an owner, which may be many.
+WAITING_OF_OWNER = """
+SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
+WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
+"""
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
 
 
@@ -56,6 +61,11 @@ def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
         {"owner": owner_id},
         lambda rows: [(Ticket(row[0], row[1]), Cause(row[2]), int(row[3])) for row in rows],
     )
+
+
+def waiting_of_owner(owner_id: int) -> Query[frozenset[int]]:
+    """The runs of an owner that wait for a message of another lane."""
+    return Query(WAITING_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
 
 
 def real_runner_ever_ran(simulated: str) -> Query[bool]:

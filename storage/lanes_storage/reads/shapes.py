@@ -31,8 +31,11 @@ Row = Sequence[Any]
 
 MESSAGE_COLUMNS = """
 m.id, m.lane_id, ml.key, m.state, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.run_id,
-m.reply, m.reply_detail, m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
-m.retry_of, m.retried_as, m.answered_by, m.accepted_at, m.started_at, m.ended_at,
+CASE WHEN m.answered_by IS NULL THEN m.reply ELSE (SELECT a.reply FROM messages a WHERE a.id = m.answered_by) END,
+CASE WHEN m.answered_by IS NULL THEN m.reply_detail ELSE
+  (SELECT a.reply_detail FROM messages a WHERE a.id = m.answered_by) END,
+m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
+m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
 CASE WHEN m.state = 'queued' THEN
   (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.id <= m.id) END
 """
@@ -43,9 +46,10 @@ r.run_timeout_ms, r.stall_timeout_ms, r.abort_grace_ms, r.reconcile_interval_ms,
 r.max_park_ms, r.on_interrupt, r.on_survivors,
 r.claimed_at, r.claimed_boot, r.boot_id, r.progress, r.progress_at, r.progress_boot, r.busy_until_boot, r.left_out,
 r.process_host, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
-r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply
+r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
+EXISTS (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL)
 """
-RUN_WIDTH = 39
+RUN_WIDTH = 40
 
 OWNER_COLUMNS = """
 o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
@@ -95,7 +99,7 @@ def to_run(row: Row) -> Run:
     """A run from RUN_COLUMNS."""
     limits = [*row[7:13], OnInterrupt(row[13]), OnSurvivors(row[14])]
     end = [_optional(Cause, row[31]), _optional(Edge, row[32]), _optional(Cause, row[33]), bool(row[34])]
-    values = [*row[:6], RunnerKind(row[6]), Terms(*limits), *row[15:31], *end, *row[35:39]]
+    values = [*row[:6], RunnerKind(row[6]), Terms(*limits), *row[15:31], *end, *row[35:39], bool(row[39])]
     return Run(*values)
 
 

@@ -1,0 +1,66 @@
+"""Runs that wait for messages of other lanes, and the one thing that must never happen: a circle of them."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from lanes_storage import statements as sql
+from lanes_storage.interface import Row, Transaction
+from lanes_storage.moment import Now
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCycle:
+    """A wait that would never end. ``keys`` are the lanes of the circle, from the waiting one back to itself."""
+
+    keys: tuple[str, ...]
+
+
+def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCycle | None:
+    """Whether the run would wait for itself if it waited for a message of that lane.
+
+    None: it would not, or it holds no lane any more, or there is no such lane yet.
+    """
+    waiting, wanted = tx.rows(sql.OPEN_RUN, {"run": run}), tx.rows(sql.FIND_LANE, {"key": key})
+    if not waiting or not wanted:
+        return None
+    return _search(tx, waiting[0], (wanted[0][0], key, wanted[0][3]))
+
+
+def begin_wait(tx: Transaction, run: int, message: int, now: Now) -> WaitCycle | bool:
+    """Note that a run waits for a message: it is not stalled until that has ended.
+
+    Refused where it closes a cycle. False: the run holds no lane any more, and nothing was noted.
+    """
+    waiting = tx.rows(sql.OPEN_RUN, {"run": run})
+    wanted = tx.rows(sql.LANE_OF_MESSAGE, {"message": message})
+    if not waiting or not wanted:
+        return False
+    cycle = _search(tx, waiting[0], wanted[0])
+    if cycle is not None:
+        return cycle
+    tx.run(sql.MAKE_WAIT, {"run": run, "message": message, "now": now.wall})
+    tx.run(sql.WAIT_IS_PROGRESS, {"run": run, "now": now.wall, "boot": now.boot, "boot_id": now.boot_id})
+    return True
+
+
+def end_wait(tx: Transaction, run: int, message: int) -> None:
+    """The run waits no longer, whether or not the message has ended."""
+    tx.run(sql.END_WAIT, {"run": run, "message": message})
+
+
+def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCycle | None:
+    """From the wanted lane along whatever its run waits for; the way back to the waiting lane is the cycle."""
+    home, home_key, _ = waiting
+    seen = {wanted[0]}
+    ways: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, wanted[1]), wanted[0], wanted[2])])
+    while ways:
+        keys, lane, run = ways.popleft()
+        if lane == home:
+            return WaitCycle(keys)
+        if run is None:
+            continue
+        for further, key, holder in tx.rows(sql.WAITED_FOR, {"run": run}):
+            if further not in seen:
+                seen.add(further)
+                ways.append(((*keys, key), further, holder))
+    return None
