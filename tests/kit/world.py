@@ -1,12 +1,13 @@
 """A database with hands: every door as a plain call, at a moment that the test moves by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from lanes_storage import doors, reads
 from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal, WaitCycle
 from lanes_storage.interface import Query, Step, Store
-from lanes_storage.law import Cause, LaneState, OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.law import Cause, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import (
     Admission,
     Answer,
@@ -30,7 +31,7 @@ from tests.kit.moments import MINUTE, SECOND, Hands
 
 T = TypeVar("T")
 
-TABLES = ("lanes", "messages", "runs", "owners", "events", "idempotency", "cooldowns", "counters")
+TABLES = ("lanes", "messages", "runs", "owners", "events", "idempotency", "cooldowns", "counters", "waits")
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,
     stall_timeout_ms=2 * MINUTE,
@@ -74,11 +75,21 @@ class World:
         return self.store.write(lambda tx: doors.register(tx, new, self.time()))
 
     def accept(
-        self, key: str, text: str | None = "hello", *, cap: int = 20, if_idle: bool = False, **more: Any
+        self,
+        key: str,
+        text: str | None = "hello",
+        *,
+        cap: int = 20,
+        if_idle: bool = False,
+        mode: Mode = Mode.QUEUE,
+        overflow: Overflow = Overflow.REJECT,
+        waiting_run: int | None = None,
+        **more: Any,
     ) -> Accepted | Refusal | WaitCycle:
         """Offer a message."""
         new = NewMessage(key, text, **({"actor": "sender"} | more))
-        return self.store.write(lambda tx: doors.accept(tx, new, Admission(cap, if_idle), self.time()))
+        admission = Admission(cap, if_idle, mode, overflow, waiting_run)
+        return self.store.write(lambda tx: doors.accept(tx, new, admission, self.time()))
 
     def send(self, key: str, text: str | None = "hello", **more: Any) -> int:
         """Have a message accepted; returns its id."""
@@ -105,14 +116,25 @@ class World:
         terms: Terms = TERMS,
         kind: RunnerKind = RunnerKind.PROVIDER,
         runner: str = "chat",
+        members: Sequence[int] = (),
     ) -> Claimed | None:
         """Try to take the lane of a head."""
         who = self.me if owner is None else owner
-        return self.store.write(lambda tx: doors.claim(tx, head, who, runner, kind, terms, self.time()))
+        return self.store.write(
+            lambda tx: doors.claim(tx, head, who, runner, kind, terms, self.time(), members=members)
+        )
 
     def claim(self, key: str, owner: int | None = None, **more: Any) -> Claimed:
         """Take a lane for its head."""
         claimed = self.try_claim(self.head(key, owner), owner, **more)
+        assert claimed is not None
+        return claimed
+
+    def collect(self, key: str, owner: int | None = None, **more: Any) -> Claimed:
+        """Take a lane for its head and for all that is answered together with it."""
+        head = self.head(key, owner)
+        members = [m.id for m in self.store.write(lambda tx: doors.collectable(tx, head))]
+        claimed = self.try_claim(head, owner, members=members, **more)
         assert claimed is not None
         return claimed
 
@@ -174,6 +196,10 @@ class World:
         """Release a run whose abort was requested."""
         return self.store.write(lambda tx: doors.abort(tx, ticket, self.time(), by="tester", forced=forced))
 
+    def drop(self, message_id: int) -> None:
+        """End a waiting message."""
+        self.store.write(lambda tx: doors.drop(tx, message_id, self.time(), actor="alice"))
+
     # ---------------------------------------------------------------------------------------- reads
 
     def step(self, step: Step[T]) -> T:
@@ -223,7 +249,7 @@ class World:
 
     def table(self, table: str) -> list[tuple[Any, ...]]:
         """Every row of a table."""
-        return self.store.read(Query(f"SELECT * FROM {table} ORDER BY 1, 2, 3", {}, lambda rows: [*map(tuple, rows)]))
+        return self.store.read(Query(f"SELECT * FROM {table} ORDER BY 1, 2", {}, lambda rows: [*map(tuple, rows)]))
 
     def new_events(self, before: Rows) -> list[Event]:
         """What was written to the journal since a look at all rows."""

@@ -1,0 +1,83 @@
+"""A run that waits for another lane: noted, counted as no stall, and refused where it would wait for itself."""
+
+from lanes_storage import doors, reads
+from lanes_storage.doors import Accepted, WaitCycle
+from lanes_storage.records import Ticket
+from tests.kit.moments import SECOND
+from tests.kit.world import World
+
+
+def wait(world: World, ticket: Ticket, message: int) -> WaitCycle | bool:
+    return world.step(lambda tx: doors.begin_wait(tx, ticket.run_id, message, world.time()))
+
+
+def test_a_wait_is_progress_and_shows_until_the_message_has_ended(world: World) -> None:
+    run = world.start("a").ticket
+    other = world.send("b")
+    world.time.move(30 * SECOND)
+    assert wait(world, run, other) is True
+    assert world.run(run).waiting
+    assert world.run(run).progress_boot == world.time().boot
+    assert world.store.read(reads.waiting_of_owner(world.me)) == {run.run_id}
+    world.complete(world.claim("b").ticket)
+    assert not world.run(run).waiting, "the row of the wait is left, and means nothing any more"
+    assert world.store.read(reads.waiting_of_owner(world.me)) == frozenset()
+
+
+def test_a_wait_that_is_given_up_counts_no_more(world: World) -> None:
+    run = world.start("a").ticket
+    other = world.send("b")
+    wait(world, run, other)
+    world.step(lambda tx: doors.end_wait(tx, run.run_id, other))
+    assert not world.run(run).waiting
+
+
+def test_F29_a_run_cannot_wait_for_its_own_lane(world: World) -> None:
+    run = world.start("a").ticket
+    before = world.rows()
+    assert world.accept("a", waiting_run=run.run_id) == WaitCycle(("a", "a"))
+    assert world.rows() == before, "refused, and nothing stored"
+
+
+def test_F30_a_circle_of_two_is_found_when_the_second_closes_it(world: World) -> None:
+    a, b = world.start("a").ticket, world.start("b").ticket
+    first = world.accept("b", waiting_run=a.run_id)
+    assert isinstance(first, Accepted)
+    assert world.accept("a", waiting_run=b.run_id) == WaitCycle(("b", "a", "b"))
+    world.complete(b)  # the one that was refused goes on, and the other with it
+    assert world.claim("b").message.id == first.message_id
+
+
+def test_a_circle_of_three_is_found(world: World) -> None:
+    runs = {key: world.start(key).ticket for key in "abc"}
+    assert isinstance(world.accept("b", waiting_run=runs["a"].run_id), Accepted)
+    assert isinstance(world.accept("c", waiting_run=runs["b"].run_id), Accepted)
+    assert world.accept("a", waiting_run=runs["c"].run_id) == WaitCycle(("c", "a", "b", "c"))
+
+
+def test_two_that_wait_for_one_are_no_circle(world: World) -> None:
+    runs = {key: world.start(key).ticket for key in "abc"}
+    assert isinstance(world.accept("c", waiting_run=runs["a"].run_id), Accepted)
+    assert isinstance(world.accept("c", waiting_run=runs["b"].run_id), Accepted)
+    assert isinstance(world.accept("b", waiting_run=runs["a"].run_id), Accepted)
+
+
+def test_a_run_that_has_lost_its_lane_waits_for_nothing(world: World) -> None:
+    run = world.start("a").ticket
+    world.reclaim(run)
+    other = world.send("b")
+    assert wait(world, run, other) is False
+    assert isinstance(world.accept("a", waiting_run=run.run_id), Accepted)
+    assert world.store.read(reads.waiting_of_owner(world.me)) == frozenset()
+
+
+def test_a_known_message_is_waited_for_as_well(world: World) -> None:
+    from lanes_storage.records import Idempotency
+
+    run = world.start("a").ticket
+    name = Idempotency("once", "", "digest")
+    accepted = world.accept("b", idempotency=name)
+    assert isinstance(accepted, Accepted)
+    again = world.accept("b", idempotency=name, waiting_run=run.run_id)
+    assert again == Accepted(accepted.message_id, created=False)
+    assert world.run(run).waiting
