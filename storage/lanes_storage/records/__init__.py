@@ -1,0 +1,44 @@
+"""What goes in and out of storage: plain frozen records."""
+
+from lanes_storage.records.claims import Claimed, Head, Release, Waiting
+from lanes_storage.records.given import (
+    Admission,
+    Answer,
+    Attempt,
+    Beat,
+    Failure,
+    Idempotency,
+    NewMessage,
+    NewOwner,
+    Terms,
+    Ticket,
+)
+from lanes_storage.records.shown import Counts, Lane, LaneFilter
+from lanes_storage.records.stored import Cooldown, Event, LastError, Message, Owner, Pause, Run
+
+__all__ = [
+    "Admission",
+    "Answer",
+    "Attempt",
+    "Beat",
+    "Claimed",
+    "Cooldown",
+    "Counts",
+    "Event",
+    "Failure",
+    "Head",
+    "Idempotency",
+    "Lane",
+    "LaneFilter",
+    "LastError",
+    "Message",
+    "NewMessage",
+    "NewOwner",
+    "Owner",
+    "Pause",
+    "Release",
+    "Run",
+    "Terms",
+    "Ticket",
+    "Waiting",
+]

@@ -1,0 +1,69 @@
+"""What claiming and releasing a lane reads and gives.
+
+Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
+``…_ms`` a duration. Ids are integers given by the database and rise with time.
+"""
+
+from dataclasses import dataclass
+
+from lanes_storage.law import BoundTo, Edge, LaneState, MessageState
+from lanes_storage.records.given import Terms, Ticket
+from lanes_storage.records.stored import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a released lane that might be claimed, and what decides about it."""
+
+    lane_id: int
+    key: str
+    state: LaneState
+    epoch: int
+    message_id: int
+    runner: str | None
+    interruptions: int
+    parked_since: int | None
+    accepted_at: int
+    batch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits behind or at the head of a lane, as far as collecting is about it."""
+
+    id: int
+    text: str | None
+    runner: str | None
+    bound_to: BoundTo | None
+    batch: int | None
+    accepted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim that landed: the run, its fence and the message it is for.
+
+    ``members`` are the messages that it answers, in their order; more than one where they were collected. Then
+    ``message`` is the last of them, with all their texts.
+    """
+
+    ticket: Ticket
+    message: Message
+    terms: Terms
+    members: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a release door did.
+
+    ``landed`` False: the run had lost its lane before (its id and epoch stand no more); nothing changed
+    but the count of its refused writes. ``edge`` is what really happened: once an abort is requested,
+    every release is the abort edge.
+    """
+
+    landed: bool
+    edge: Edge | None = None
+    message_state: MessageState | None = None
+    epoch: int | None = None
+    paused: bool = False

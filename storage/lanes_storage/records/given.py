@@ -1,0 +1,128 @@
+"""What goes into storage: plain frozen records.
+
+Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
+``…_ms`` a duration. Ids are integers given by the database and rise with time.
+"""
+
+from dataclasses import dataclass
+
+from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """One piece of input to accept. Exactly one of ``text`` and ``request`` is given; a hold, which is bound to
+    its waiter and whose work nobody else does, has neither.
+
+    ``request`` is the JSON text of a chat request with a history of its own. ``runner`` names a runner
+    (None: the policy decides). ``bound_owner`` is the owner whose end is this message's end as well.
+    ``anonymous`` marks a lane made for one request, not listed once that has ended.
+    """
+
+    key: str
+    text: str | None = None
+    request: str | None = None
+    runner: str | None = None
+    actor: str = "unknown"
+    bound_to: BoundTo | None = None
+    bound_owner: int | None = None
+    anonymous: bool = False
+    idempotency: "Idempotency | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A sender's own name for one message, scoped to lane and token."""
+
+    key: str
+    token: str  # the name of the token, never the token
+    digest: str  # of the body: the same key with another body is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The limits under which a message is accepted."""
+
+    cap: int = 20  # waiting messages of one lane
+    if_idle: bool = False  # refuse when the lane has an unfinished message
+    mode: Mode = Mode.QUEUE
+    overflow: Overflow = Overflow.REJECT
+    waiting_run: int | None = None  # the run that will wait for the message: refused where that closes a cycle
+
+
+@dataclass(frozen=True, slots=True)
+class NewOwner:
+    """A process that is about to hold or wait for lanes."""
+
+    kind: str  # gateway | desk
+    host: str
+    boot_id: str
+    pid_ns: str
+    pid: int
+    start_time: int  # of the process, in the kernel's ticks since boot: tells a reused pid
+    fingerprint: str  # of the configuration
+    heartbeat_interval_ms: int
+    stale_after_ms: int
+    runners: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The limits and policies that a run is claimed under. Judges use these, never their own."""
+
+    run_timeout_ms: int | None
+    stall_timeout_ms: int | None
+    abort_grace_ms: int
+    reconcile_interval_ms: int
+    warn_held_after_ms: int
+    max_park_ms: int
+    on_interrupt: OnInterrupt
+    on_survivors: OnSurvivors
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a run must show to write: its id and its epoch."""
+
+    run_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One live run as its owner's heartbeat names it."""
+
+    ticket: Ticket
+    progress: str
+    progress_boot: int
+    progress_at: int
+    busy_until_boot: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One provider that was tried for a message."""
+
+    provider: str
+    cause: str  # an AttemptCause, or another word a provider gave
+    message: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something ended otherwise than well."""
+
+    cause: Cause
+    message: str
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run produced. ``detail`` is JSON text for surfaces that show more than the text."""
+
+    text: str
+    detail: str | None = None
+    attempts: tuple[Attempt, ...] = ()

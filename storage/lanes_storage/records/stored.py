@@ -1,0 +1,167 @@
+"""What is stored: one record for each kind of row.
+
+Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
+``…_ms`` a duration. Ids are integers given by the database and rise with time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lanes_storage.law import BoundTo, Cause, Edge, MessageState, RunnerKind
+from lanes_storage.records.given import Failure, Terms, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row of ``messages``, with the key of its lane."""
+
+    id: int
+    lane_id: int
+    key: str
+    state: MessageState
+    text: str | None
+    request: str | None
+    runner: str | None
+    actor: str
+    bound_to: BoundTo | None
+    bound_owner: int | None
+    run_id: int | None
+    reply: str | None
+    reply_detail: str | None
+    error: Failure | None
+    interruptions: int
+    parked_until: int | None
+    parked_since: int | None
+    retry_of: int | None
+    retried_as: int | None
+    answered_by: int | None
+    batch: int | None
+    accepted_at: int
+    started_at: int | None
+    ended_at: int | None
+    position: int | None = None  # 1 for the head; None unless queued
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of ``runs``, with the key of its lane. Its id is the epoch of its claim."""
+
+    id: int
+    lane_id: int
+    key: str
+    message_id: int
+    owner_id: int
+    runner: str
+    kind: RunnerKind
+    terms: Terms
+    claimed_at: int
+    claimed_boot: int
+    boot_id: str
+    progress: str
+    progress_at: int
+    progress_boot: int
+    busy_until_boot: int | None
+    left_out: int
+    process_host: str | None
+    process_group: int | None
+    abort_at: int | None
+    abort_boot: int | None
+    abort_boot_id: str | None
+    abort_grace_asked_ms: int | None
+    abort_actor: str | None
+    abort_reason: str | None
+    abort_cause: Cause | None
+    edge: Edge | None
+    cause: Cause | None
+    forced: bool
+    ended_at: int | None
+    ended_by: str | None
+    refused_writes: int
+    late_reply: str | None
+    waiting: bool  # for a message of another lane: it is not stalled
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token that this run was claimed under."""
+        return self.id
+
+    @property
+    def ticket(self) -> Ticket:
+        """What this run must show to write."""
+        return Ticket(self.id, self.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One row of ``owners``."""
+
+    id: int
+    kind: str
+    host: str
+    boot_id: str
+    pid_ns: str
+    pid: int
+    start_time: int
+    fingerprint: str
+    heartbeat_interval_ms: int
+    stale_after_ms: int
+    runners: tuple[str, ...]
+    url: str | None
+    started_at: int
+    heartbeat_at: int
+    heartbeat_boot: int
+    heartbeats: int
+    drain_by: str | None
+    drain_at: int | None
+    drain_until: int | None
+    ended_at: int | None
+    ended_cause: str | None
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a lane claims nothing. ``until`` None: until someone resumes it."""
+
+    reason: str
+    actor: str
+    at: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """How the last run of a lane ended, when it did not end well."""
+
+    cause: Cause
+    message: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the journal."""
+
+    id: int
+    at: int
+    type: str
+    key: str | None
+    from_state: str | None
+    to_state: str | None
+    run_id: int | None
+    message_id: int | None
+    epoch: int | None
+    actor: str | None
+    cause: str | None
+    detail: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """A provider that is left alone until a stored time."""
+
+    provider: str
+    cause: str
+    since: int
+    until: int
+    tries: int
