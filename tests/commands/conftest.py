@@ -30,6 +30,23 @@ class Called:
 
 Call = Callable[..., Called]
 
+CONFIG = """
+[clocks]
+heartbeat_interval = "200ms"
+reconcile_interval = "200ms"
+drain_timeout = "5s"
+
+[[runner]]
+name = "chat"
+kind = "provider"
+providers = ["sim"]
+
+[[provider]]
+name = "sim"
+base_url = "{url}/v1"
+model = "sim-echo"
+"""
+
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -80,3 +97,10 @@ def made(tmp_path: Path) -> Iterator[House]:
     """Real processes."""
     with house(tmp_path) as one:
         yield one
+
+
+@pytest.fixture
+def served(made: House) -> House:
+    """A folder with a simulated provider, and a configuration that asks it; no gateway yet."""
+    made.config.write_text(CONFIG.format(url=made.simulator().url))
+    return made

@@ -31,6 +31,7 @@ COMMANDS = (
     "drop",
     "events",
     "reconcile",
+    "doctor",
     "config",
     "simulate",
 )

@@ -1,0 +1,58 @@
+"""``lanes doctor``: what is wrong with a database and its house, with the evidence and what to do. Changes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lanes.doctor.checks import Check, Level, broken, warning
+from lanes.doctor.file import check_file, check_whole
+from lanes.doctor.gateways import check_gateways, check_port
+from lanes.doctor.rows import check_rows
+from lanes_storage.errors import DatabaseDamaged, StorageError
+from lanes_storage.interface import Reader
+from lanes_storage.moment import Clock
+from lanes_storage.sqlite.inspect import facts, open_still
+
+__all__ = ["Check", "Level", "examine"]
+
+
+def examine(path: Path, clock: Clock, *, listens: tuple[str, int] | None = None) -> list[Check]:
+    """Every check of a database file, in a fixed order. ``listens``: where a gateway here would listen.
+
+    What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
+    nothing to look at.
+    """
+    found = check_file(facts(path))
+    try:
+        found += check_whole(path)
+        reader = open_still(path)
+    except StorageError as error:
+        return [*found, _unread("file", error)]
+    try:
+        for name, look in _LOOKS.items():
+            try:
+                found += look(reader, clock)
+            except StorageError as error:
+                found.append(_unread(name, error))
+        found += _guarded(lambda: check_port(reader, clock, listens))
+    finally:
+        reader.close()
+    return found
+
+
+_LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
+    "owners": check_gateways,
+    "rows": check_rows,
+}
+
+
+def _guarded(look: Callable[[], list[Check]]) -> list[Check]:
+    try:
+        return look()
+    except StorageError as error:
+        return [_unread("port", error)]
+
+
+def _unread(name: str, error: StorageError) -> Check:
+    """A part that could not be read: damage, or something in the way."""
+    level = broken if isinstance(error, DatabaseDamaged) else warning
+    return level(name, f"it cannot be read: {error}", error.fix)

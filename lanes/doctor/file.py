@@ -1,0 +1,85 @@
+"""The file: whether it is whole, who may read it, and whether there is room."""
+
+from pathlib import Path
+
+from lanes.doctor.checks import Check, broken, ok, warning
+from lanes_storage import schema
+from lanes_storage.sqlite.inspect import FileFacts, damage, marks
+
+#: Less room than this is worth a word; every commit needs some, and so does the log.
+LEAST_ROOM = 512 * 1024 * 1024
+#: The log is cut back to 64 MiB after each checkpoint; more means that something keeps it from that.
+LARGEST_LOG = 256 * 1024 * 1024
+_STICKY = 0o1000
+
+
+def size(count: int) -> str:
+    """``1.2 GiB``."""
+    value = float(count)
+    for unit in ("bytes", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def check_file(seen: FileFacts) -> list[Check]:
+    """What the file system says."""
+    return [_place(seen), _mode(seen), _folder(seen), _room(seen), _log(seen)]
+
+
+def check_whole(path: Path) -> list[Check]:
+    """Its schema, and whether every page can be read. Raises StorageError."""
+    application, found = marks(path)
+    if application != schema.APPLICATION_ID:
+        return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
+    wrong = damage(path)
+    sound = ok("file", "every page can be read")
+    if wrong:
+        fix = "stop its gateways, keep the file, and restore a backup: `lanes db restore FILE`"
+        sound = broken("file", f"it is damaged: {'; '.join(wrong)}", fix)
+    return [_version(found), sound]
+
+
+def _version(found: int) -> Check:
+    if found < schema.VERSION:
+        return warning("schema", f"it has schema {found}; this lanes uses {schema.VERSION}", "run `lanes db upgrade`")
+    if found > schema.VERSION:
+        return warning("schema", f"it has schema {found}; this lanes knows {schema.VERSION}", "use a newer lanes")
+    return ok("schema", f"schema {found}")
+
+
+def _place(seen: FileFacts) -> Check:
+    kind = seen.file_system or "an unknown file system"
+    if seen.networked:
+        fix = "move it to a local disk (`lanes db backup`, then `lanes db restore` there)"
+        return broken("file_system", f"it lies on {kind}, which several machines share: locks do not hold there", fix)
+    return ok("file_system", f"it lies on {kind}")
+
+
+def _mode(seen: FileFacts) -> Check:
+    if seen.mode & 0o077:
+        return warning("permissions", f"others may read {seen.path} (mode {seen.mode:04o})", f"chmod 600 {seen.path}")
+    return ok("permissions", f"mode {seen.mode:04o}")
+
+
+def _folder(seen: FileFacts) -> Check:
+    folder = seen.path.absolute().parent
+    if seen.folder_mode & 0o022 and not seen.folder_mode & _STICKY:
+        said = f"others may write into {folder} (mode {seen.folder_mode:04o}), and so replace the file"
+        return warning("folder", said, f"chmod go-w {folder}")
+    return ok("folder", f"{folder}, mode {seen.folder_mode:04o}")
+
+
+def _room(seen: FileFacts) -> Check:
+    if seen.free < max(LEAST_ROOM, seen.log_size):
+        fix = "free some disk space, or prune: `lanes dead-letters --prune --older-than D`, shorter keep_messages"
+        return warning("disk", f"{size(seen.free)} are free; the database has {size(seen.size)}", fix)
+    return ok("disk", f"{size(seen.free)} are free; the database has {size(seen.size)}")
+
+
+def _log(seen: FileFacts) -> Check:
+    if seen.log_size > LARGEST_LOG:
+        fix = "find the reader that has been open for long (a shell, a copy) and end it"
+        return warning("log", f"its write-ahead log has {size(seen.log_size)}", fix)
+    return ok("log", f"its write-ahead log has {size(seen.log_size)}")

@@ -1,0 +1,130 @@
+"""The owners: who lives, who is dead or silent, whether they agree, and whether the gateways answer."""
+
+import contextlib
+import http.client
+import socket
+from urllib.parse import urlsplit
+
+from lanes import ages
+from lanes.doctor.checks import Check, ok, warning
+from lanes.forms import moment
+from lanes.identity import Identity, evidence, is_gone, is_here, this_process
+from lanes.why import span
+from lanes_storage import reads
+from lanes_storage.interface import Reader
+from lanes_storage.moment import Clock, Now
+from lanes_storage.records import Owner
+
+#: How far two clocks may be apart before it is worth a word.
+SKEW_MS = 5_000
+#: How long a gateway may take to say that it is healthy.
+ANSWER_S = 2.0
+
+
+def check_gateways(reader: Reader, clock: Clock) -> list[Check]:
+    """Everything that the owners' rows tell."""
+    owners, now, me = reader.read(reads.owners()), clock(), this_process()
+    living = [owner for owner in owners if ages.lives(owner, now, me)]
+    return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(owners)]
+
+
+def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) -> list[Check]:
+    """Whether the gateways of this host answer, or something else has taken the port of the one to come."""
+    now, me = clock(), this_process()
+    mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and ages.lives(o, now, me)]
+    if mine:
+        return [_answer(owner) for owner in mine]
+    if listens is None or listens[1] == 0:
+        return []
+    host, port = listens
+    if _taken(host, port):
+        fix = "end what listens there, or choose another port: gateway.port, LANES_GATEWAY_PORT, --port"
+        return [warning("port", f"{host}:{port} is in use, and not by a gateway of this database", fix)]
+    return [ok("port", f"{host}:{port} is free")]
+
+
+def _owners(owners: list[Owner], now: Now, me: Identity) -> list[Check]:
+    found = []
+    for owner in owners:
+        who = f"{owner.kind} {owner.id} ({evidence(owner, me)}, {owner.held} held)"
+        if is_gone(owner, me):
+            fix = "start a gateway, or run `lanes reconcile`: both take its lanes back at once"
+            found.append(warning("owners", f"{who} is dead", fix))
+        elif ages.beat_ms(owner, now) >= owner.stale_after_ms:
+            fix = f"if it hangs, end it (`kill -9 {owner.pid}` on {owner.host}); `lanes reconcile --wait` watches it"
+            found.append(warning("owners", f"{who} has been silent for {span(ages.beat_ms(owner, now))}", fix))
+    if found:
+        return found
+    return [ok("owners", f"{len(owners)} alive" if owners else "no gateway lives")]
+
+
+def _configurations(living: list[Owner]) -> list[Check]:
+    gateways = [owner for owner in living if owner.kind == "gateway"]
+    by_fingerprint = {owner.fingerprint: owner for owner in gateways}
+    if len(by_fingerprint) > 1:
+        named = ", ".join(f"gateway {o.id} on {o.host} ({o.fingerprint})" for o in gateways)
+        fix = "give them one file: `lanes config --json` on each host shows what differs"
+        return [warning("configuration", f"living gateways have different configurations: {named}", fix)]
+    return [ok("configuration", "living gateways have one configuration" if gateways else "no gateway to compare")]
+
+
+def _clocks(owners: list[Owner], now: Now) -> list[Check]:
+    """A heartbeat from the future is a clock that is ahead; one whose two clocks have parted, a clock that was set."""
+    found = []
+    fix = "keep the clocks of all hosts in step (NTP); runs are not judged by them, but pauses and parks end by them"
+    for owner in owners:
+        if owner.boot_id == now.boot_id:
+            apart = (now.wall - now.boot) - (owner.heartbeat_at - owner.heartbeat_boot)
+            said = f"the wall clock of this host was set by {span(abs(apart))} since owner {owner.id} last beat"
+        else:
+            apart = owner.heartbeat_at - now.wall
+            said = f"the clock of {owner.host} is ahead of this one by {span(apart)}"
+            apart = max(0, apart)
+        if abs(apart) > SKEW_MS:
+            found.append(warning("clocks", said, fix))
+    return found or [ok("clocks", "no clock is seen to be off")]
+
+
+def _drains(owners: list[Owner]) -> list[Check]:
+    found = [
+        warning(
+            "draining",
+            f"{o.kind} {o.id} on {o.host} drains, by {o.drain_by}, until {moment(o.drain_until) or 'it ends'}",
+            "it claims nothing more; stop it when `lanes status` shows nothing held, and start it again",
+        )
+        for o in owners
+        if o.drain_by is not None
+    ]
+    return found or [ok("draining", "nobody drains")]
+
+
+def _answer(owner: Owner) -> Check:
+    where = f"gateway {owner.id} at {owner.url}"
+    status = _status(owner.url or "")
+    if status == 200:
+        return ok("port", f"{where} answers")
+    said = "does not answer" if status is None else f"says that it is not well ({status})"
+    fix = f"its lanes are judged all the same; if it hangs, end it (`kill -9 {owner.pid}`) and start it again"
+    return warning("port", f"{where} {said}", fix)
+
+
+def _status(url: str) -> int | None:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ANSWER_S)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+
+
+def _taken(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False

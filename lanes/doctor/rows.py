@@ -1,0 +1,66 @@
+"""The rows: what waits, what nothing would end, and what a person has to look at."""
+
+from itertools import pairwise
+
+from lanes import ages
+from lanes.doctor.checks import Check, ok, warning
+from lanes.identity import this_process
+from lanes.why import span
+from lanes_storage import reads
+from lanes_storage.interface import Reader
+from lanes_storage.moment import Clock
+from lanes_storage.records import Counts
+
+#: So many of the last events are looked at for a clock that went back.
+EVENTS = 1_000
+#: A step back of the clock that is worth a word.
+STEP_MS = 60_000
+
+
+def check_rows(reader: Reader, clock: Clock) -> list[Check]:
+    """What the counts and the journal tell."""
+    now = clock()
+    counts = reader.read(reads.counts(now.wall))
+    me = this_process()
+    lives = any(o.kind == "gateway" and ages.lives(o, now, me) for o in reader.read(reads.owners()))
+    return [_waiting(counts, lives), _ghosts(counts), _limits(counts), _dead_letters(counts), _journal(reader)]
+
+
+def _waiting(counts: Counts, lives: bool) -> Check:
+    if counts.queued and not lives:
+        said = f"no gateway lives; messages waiting: {counts.queued}"
+        return warning("gateway", said, "start one: `lanes gateway`, or `lanes up`")
+    return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
+
+
+def _ghosts(counts: Counts) -> Check:
+    if counts.ghosts:
+        said = f"runs that hold a lane and that their owner disowns: {counts.ghosts}"
+        return warning("ghosts", said, "the next reconcile pass ends them: `lanes reconcile`")
+    return ok("ghosts", "no run is a ghost")
+
+
+def _limits(counts: Counts) -> Check:
+    if counts.unlimited:
+        said = f"held lanes with run_timeout or stall_timeout off: {counts.unlimited}"
+        return warning(
+            "limits", said, "nothing ends a hung run there but `lanes abort`; `lanes list --held` shows them"
+        )
+    return ok("limits", "every held lane has its limits")
+
+
+def _dead_letters(counts: Counts) -> Check:
+    if counts.dead_letters:
+        said = f"failed messages that were neither retried nor pruned: {counts.dead_letters}"
+        return warning("dead_letters", said, "look at them: `lanes dead-letters`, then `lanes retry ID` or --prune")
+    return ok("dead_letters", "no dead letter")
+
+
+def _journal(reader: Reader) -> Check:
+    """Events are ordered by number: a time that goes back means that a clock was set, or that hosts differ."""
+    last = reader.read(reads.events(limit=EVENTS, newest=True))
+    back = max((before.at - after.at for before, after in pairwise(last)), default=0)
+    if back > STEP_MS:
+        said = f"times in the journal go back by {span(back)} within the last {len(last)} events"
+        return warning("journal", said, "a clock was set, or the clocks of two hosts differ: keep them in step (NTP)")
+    return ok("journal", "its times are in order")

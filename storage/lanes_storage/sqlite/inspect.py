@@ -1,0 +1,144 @@
+"""Looking at a database file from outside: what it is, where it lies, whether it is whole. Changes nothing."""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanes_storage import errors
+from lanes_storage.interface import Query
+from lanes_storage.sqlite.connect import READ_PRAGMAS, translated
+from lanes_storage.sqlite.store import SqliteReader
+
+#: File systems that other machines share. SQLite's log needs memory that all its users share.
+NETWORK = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "afpfs", "webdav", "ceph", "glusterfs", "lustre", "beegfs",
+    "gpfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "macfuse",
+})  # fmt: skip
+#: Instructions of the engine between two calls of ``progress``.
+_PROGRESS_EVERY = 1_000_000
+
+_SCHEMA = Query(
+    "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid",
+    {},
+    lambda rows: "".join(f"{row[0]};\n" for row in rows),
+)
+
+
+def _pragma(name: str) -> Query[int]:
+    return Query(f"PRAGMA {name}", {}, lambda rows: int(rows[0][0]))
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the file system says of a database. Sizes in bytes; ``mode`` are the permission bits."""
+
+    path: Path
+    size: int
+    log_size: int
+    mode: int
+    folder_mode: int
+    free: int
+    file_system: str
+
+    @property
+    def networked(self) -> bool:
+        """Whether it lies where other machines may write as well."""
+        return self.file_system in NETWORK
+
+
+def facts(path: Path) -> FileFacts:
+    """Look at the file. Raises DatabaseMissing, DatabaseUnavailable."""
+    with translated(str(path)):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            raise errors.DatabaseMissing(str(path)) from None
+        folder = path.absolute().parent
+        log = path.with_name(path.name + "-wal")
+        room = os.statvfs(folder)
+        return FileFacts(
+            path=path,
+            size=stat.st_size,
+            log_size=log.stat().st_size if log.exists() else 0,
+            mode=stat.st_mode & 0o777,
+            folder_mode=folder.stat().st_mode & 0o7777,
+            free=room.f_bavail * room.f_frsize,
+            file_system=file_system_of(folder),
+        )
+
+
+def file_system_of(folder: Path) -> str:
+    """The kind of file system that a folder lies on (``ext4``, ``nfs``); empty where that is not known."""
+    mounts = _mounts()
+    real = folder.resolve()
+    holding = [place for place in mounts if real.is_relative_to(place)]
+    return mounts[max(holding, key=lambda place: len(place.parts))] if holding else ""
+
+
+def _mounts() -> dict[Path, str]:
+    if sys.platform != "linux":
+        import psutil
+
+        return {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    found = {}
+    for line in lines:  # 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw
+        before, _, after = line.partition(" - ")
+        place = before.split(" ")[4].encode().decode("unicode_escape")
+        found[Path(place)] = after.split(" ")[0]
+    return found
+
+
+def open_still(path: Path) -> SqliteReader:
+    """A reader that cannot change the file, not even by tidying up its log. Raises StorageError."""
+    with translated(str(path)):
+        uri = path.absolute().as_uri() + "?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        for pragma in READ_PRAGMAS:
+            connection.execute(pragma)
+        return SqliteReader(path, connection)
+
+
+def marks(path: Path) -> tuple[int, int]:
+    """Whose file it is (``schema.APPLICATION_ID``: ours) and the version of its schema. Raises StorageError."""
+    reader = open_still(path)
+    try:
+        return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
+    finally:
+        reader.close()
+
+
+def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | None = None) -> list[str]:
+    """What the engine finds wrong with the file, at most 20 sentences; ``whole`` compares the indexes as well.
+
+    ``progress`` is called now and then. Raises StorageError where the file cannot be read at all.
+    """
+    pragma = "integrity_check" if whole else "quick_check"
+    with translated(str(path)):
+        connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True, isolation_level=None)
+        try:
+            if progress is not None:
+                connection.set_progress_handler(progress, _PROGRESS_EVERY)
+            found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
+            found += [
+                f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
+                for row in connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+            ]
+        finally:
+            connection.close()
+    return [sentence for sentence in found if sentence != "ok"]
+
+
+def schema_text(path: Path) -> str:
+    """The statements that the file was made with."""
+    reader = open_still(path)
+    try:
+        return reader.read(_SCHEMA)
+    finally:
+        reader.close()

@@ -1,0 +1,207 @@
+"""lanes doctor: what it finds in a staged database, how it exits, and that it changes nothing."""
+
+import hashlib
+import socket
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanes.identity import this_process
+from lanes_storage import doors
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Ticket
+from lanes_storage.sqlite import inspect
+from tests.commands.conftest import Call, Called
+from tests.kit.forms import are_forms
+from tests.kit.processes import House
+from tests.kit.stage import TERMS, Stage
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A port that nobody listens on, as the one that a gateway here would take."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = int(probe.getsockname()[1])
+    monkeypatch.setenv("LANES_GATEWAY_PORT", str(number))
+    return number
+
+
+def levels(called: Called) -> dict[str, str]:
+    """The worst level of each check."""
+    order = ["ok", "warning", "broken"]
+    found: dict[str, str] = {}
+    for check in called.json:
+        found[check["check"]] = max(found.get(check["check"], "ok"), check["level"], key=order.index)
+    return found
+
+
+def wrong(called: Called) -> dict[str, Any]:
+    return {check["check"]: check for check in called.json if check["level"] != "ok"}
+
+
+def test_all_is_well(stage: Stage, lanes: Call, port: int) -> None:
+    stage.complete(stage.hold("k", stage.owner()))
+    seen = lanes("doctor", "--json")
+    assert (seen.code, set(levels(seen).values())) == (0, {"ok"}), seen
+    are_forms(seen.json, "Check")
+    assert all(check["fix"] is None for check in seen.json)
+    text = lanes("doctor")
+    assert text.code == 0
+    assert all(line.startswith("ok") for line in text.out.splitlines())
+    assert text.err.endswith("all is well\n")
+
+
+def test_what_is_a_warning_and_what_to_do(stage: Stage, lanes: Call, port: int) -> None:
+    stage.hold("endless", stage.dead_owner(), "waits", terms=replace(TERMS, stall_timeout_ms=None))
+    stage.fail(stage.hold("failed", stage.owner(kind="desk")))
+    stage.path.chmod(0o644)
+    seen = lanes("doctor", "--json")
+    assert seen.code == 0, "warnings alone are no failure"
+    found = wrong(seen)
+    assert set(found) == {"permissions", "owners", "gateway", "limits", "dead_letters"}
+    assert "is gone" in found["owners"]["message"]
+    assert "lanes reconcile" in found["owners"]["fix"]
+    assert found["permissions"]["fix"] == f"chmod 600 {stage.path}"
+    text = lanes("doctor")
+    assert text.out.count("→") == 5
+    assert "nothing is broken; 5 warnings" in text.err
+
+
+def test_a_silent_owner_and_one_that_drains(stage: Stage, lanes: Call, port: int) -> None:
+    elsewhere = replace(this_process(), host="elsewhere", boot_id="another")
+    silent = stage.owner(elsewhere, stale_after_ms=15_000)
+    stage.store.write(lambda tx: tx.run("UPDATE owners SET heartbeat_at = heartbeat_at - 60000", {}))
+    draining = stage.owner()
+    stage.store.write(lambda tx: doors.drain(tx, draining, system_clock(), by="alice@here", until=None))
+    found = wrong(lanes("doctor", "--json"))
+    assert f"gateway {silent}" in found["owners"]["message"]
+    assert "silent for 1m" in found["owners"]["message"]
+    assert "by alice@here" in found["draining"]["message"]
+
+
+def test_gateways_that_differ_and_clocks_that_are_off(stage: Stage, lanes: Call, port: int) -> None:
+    stage.owner()
+    other = stage.owner(replace(this_process(), host="elsewhere", boot_id="another"))
+    now = system_clock()
+    ahead = "UPDATE owners SET fingerprint = 'other', heartbeat_at = :at WHERE id = :id"
+    stage.store.write(lambda tx: tx.run(ahead, {"at": now.wall + 90_000, "id": other}))
+    found = wrong(lanes("doctor", "--json"))
+    assert "different configurations" in found["configuration"]["message"]
+    assert "clock of elsewhere is ahead of this one by 1m" in found["clocks"]["message"]
+
+
+def test_a_clock_that_was_set(stage: Stage, lanes: Call, port: int) -> None:
+    stage.owner()
+    stage.send("k", "one", "two")
+    stage.store.write(lambda tx: tx.run("UPDATE owners SET heartbeat_at = heartbeat_at + 3600000", {}))
+    stage.store.write(lambda tx: tx.run("UPDATE events SET at = at + 3600000 WHERE id = 1", {}))
+    found = wrong(lanes("doctor", "--json"))
+    assert "was set by 1h" in found["clocks"]["message"]
+    assert "go back by" in found["journal"]["message"]
+
+
+def test_a_ghost(stage: Stage, lanes: Call, port: int) -> None:
+    owner = stage.owner()
+    claimed = stage.hold("k", owner)
+    for _ in range(2):
+        stage.store.write(lambda tx: doors.heartbeat(tx, owner, [], system_clock()))
+    assert claimed.ticket == Ticket(claimed.ticket.run_id, claimed.ticket.epoch)
+    assert "ghosts" in wrong(lanes("doctor", "--json"))
+
+
+def test_a_port_that_something_else_has(stage: Stage, lanes: Call, port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        found = wrong(lanes("doctor", "--json"))
+    assert f"127.0.0.1:{port} is in use" in found["port"]["message"]
+    assert "gateway.port" in found["port"]["fix"]
+
+
+def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(served: House, lanes: Call) -> None:
+    gateway = served.gateway()
+    seen = lanes("doctor", "--json")
+    assert (seen.code, wrong(seen)) == (0, {})
+    assert any(c["check"] == "port" and "answers" in c["message"] for c in seen.json)
+    gateway.freeze()
+    found = wrong(lanes("doctor", "--json"))
+    assert "does not answer" in found["port"]["message"]
+    assert str(gateway.pid) in found["port"]["fix"]
+    gateway.thaw()
+    gateway.kill()
+    assert "is dead" in wrong(lanes("doctor", "--json"))["owners"]["message"]
+
+
+def test_a_damaged_file_is_1(stage: Stage, lanes: Call, port: int) -> None:
+    stage.send("k", *("text " * 400 for _ in range(50)))
+    stage.close()
+    with sqlite3.connect(stage.path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    content = bytearray(stage.path.read_bytes())
+    content[40_000:120_000] = b"\xff" * 80_000
+    stage.path.write_bytes(content)
+    seen = lanes("doctor", "--json")
+    assert seen.code == 1
+    assert levels(seen)["file"] == "broken"
+    assert "lanes db restore" in wrong(seen)["file"]["fix"] or "restore a backup" in wrong(seen)["file"]["fix"]
+    assert lanes("doctor").code == 1
+
+
+def test_what_is_no_database_is_1_and_what_is_missing_69(lanes: Call, database: Path) -> None:
+    missing = lanes("doctor")
+    assert (missing.code, missing.out) == (69, "")
+    assert str(database) in missing.err
+    database.write_text("this is no database, and long enough to be looked at as one " * 20)
+    assert lanes("doctor").code == 1
+
+
+def test_an_older_schema_is_a_warning(stage: Stage, lanes: Call, port: int) -> None:
+    stage.send("k", "text")
+    stage.close()
+    with sqlite3.connect(stage.path) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    assert "lanes db upgrade" in wrong(lanes("doctor", "--json"))["schema"]["fix"]
+
+
+def test_a_configuration_that_is_refused_is_a_warning(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = '5m'\n")
+    seen = lanes("doctor", "--json")
+    assert seen.code == 0
+    assert "run_timeout" in wrong(seen)["configuration_file"]["message"]
+
+
+def test_a_network_file_system_is_refused(stage: Stage) -> None:
+    from lanes.doctor.file import check_file
+
+    seen = replace(inspect.facts(stage.path), file_system="nfs4")
+    (place,) = [check for check in check_file(seen) if check.check == "file_system"]
+    assert place.level == "broken"
+    assert "nfs4" in place.message
+    assert inspect.file_system_of(Path("/proc")) == "proc"
+
+
+def test_little_room_and_a_long_log(stage: Stage) -> None:
+    from lanes.doctor.file import check_file
+
+    seen = replace(inspect.facts(stage.path), free=1024, log_size=2**30, folder_mode=0o777)
+    assert {c.check for c in check_file(seen) if c.level == "warning"} == {"disk", "log", "folder"}
+
+
+def test_it_changes_nothing(database: Path, lanes: Call, port: int) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from tests.kit.stage import Stage;"
+        "stage = Stage(Path(sys.argv[1])); stage.hold('k', stage.dead_owner(), 'waits'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(database)], check=True, cwd=Path(__file__).parents[2])
+    log = database.with_name("lanes.db-wal")
+    before = [hashlib.sha256(path.read_bytes()).digest() for path in (database, log)]
+    assert lanes("doctor").code == 0
+    assert [hashlib.sha256(path.read_bytes()).digest() for path in (database, log)] == before
