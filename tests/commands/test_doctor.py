@@ -78,7 +78,9 @@ def test_a_silent_owner_and_one_that_drains(stage: Stage, lanes: Call, port: int
     silent = stage.owner(elsewhere, stale_after_ms=15_000)
     stage.store.write(lambda tx: tx.run("UPDATE owners SET heartbeat_at = heartbeat_at - 60000", {}))
     draining = stage.owner()
-    stage.store.write(lambda tx: doors.drain(tx, draining, system_clock(), by="alice@here", until=None))
+    stage.store.write(
+        lambda tx: doors.drain(tx, draining, system_clock(), by="alice@here", until=system_clock().wall + 60_000)
+    )
     found = wrong(lanes("doctor", "--json"))
     assert f"gateway {silent}" in found["owners"]["message"]
     assert "silent for 1m" in found["owners"]["message"]
