@@ -1,0 +1,298 @@
+"""The invariants as queries: each finds what must never be found, with its evidence.
+
+They hold after every commit, on a file of any age: what retention has pruned is not asked for. Each is one SELECT,
+so that it sees one commit, and a pass or two over a table with no look-up that grows with another table.
+"""
+
+from dataclasses import dataclass
+
+from lanes_storage.interface import Query, Row
+from lanes_storage.law import RELEASES, TERMINAL, Edge, MessageState
+from lanes_storage.statements import names
+
+#: How a message may end otherwise than well.
+BADLY = TERMINAL - {MessageState.DONE}
+#: So many breaches of one invariant are shown; more would say nothing new.
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One row that breaks an invariant. ``key`` is its lane as stored, None where no lane is meant or left."""
+
+    id: int
+    key: str | None
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One thing that must never be found.
+
+    ``number`` is that of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,
+    journal 6), ``statement`` selects an id, a lane key, and the values that ``evidence`` puts into words.
+    """
+
+    name: str
+    number: int
+    sentence: str
+    statement: str
+    evidence: str
+
+    def query(self) -> Query[list[Breach]]:
+        """What breaks it, at most ``SHOWN``."""
+
+        def shape(rows: list[Row]) -> list[Breach]:
+            return [Breach(row[0], row[1], self.evidence.format(*row[2:])) for row in rows]
+
+        return Query(f"{self.statement.strip()} LIMIT {SHOWN}", {}, shape)
+
+
+#: The journal is whole for what began since its oldest row; when nothing was pruned, for everything. Runs and
+#: messages are numbered in the order in which the journal tells of them, so no clock is needed to know.
+_NEVER = 2**63 - 1
+_RUNS_TOLD = f"""
+(SELECT CASE WHEN min(id) = 1 THEN 0 ELSE
+  coalesce((SELECT min(run_id) FROM events WHERE type = 'claim'), {_NEVER}) END FROM events)
+"""
+_MESSAGES_TOLD = f"""
+(SELECT CASE WHEN min(id) = 1 THEN 0 ELSE
+  coalesce((SELECT min(message_id) FROM events WHERE type = 'accepted'), {_NEVER}) END FROM events)
+"""
+_TOLD_OF_RUN = f"""
+SELECT run_id, count(CASE WHEN type = 'claim' THEN 1 END) AS claims,
+  count(CASE WHEN type IN ({names(RELEASES)}) THEN 1 END) AS releases,
+  count(CASE WHEN type = 'abort_requested' THEN 1 END) AS requests,
+  count(CASE WHEN type = 'refused_write' THEN 1 END) AS refusals,
+  max(CASE WHEN type IN ({names(RELEASES)}) THEN type END) AS edge
+FROM events WHERE run_id IS NOT NULL GROUP BY run_id
+"""
+_TOLD_OF_MESSAGE = """
+SELECT message_id, count(CASE WHEN type = 'accepted' THEN 1 END) AS acceptances,
+  count(CASE WHEN type = 'notice' THEN 1 END) AS notices,
+  count(CASE WHEN type = 'ended' THEN 1 END) AS endings
+FROM events WHERE message_id IS NOT NULL GROUP BY message_id
+"""
+
+
+def _of_run(columns: str, condition: str) -> str:
+    return f"""
+SELECT r.id, l.key, {columns} FROM runs r LEFT JOIN lanes l ON l.id = r.lane_id
+LEFT JOIN ({_TOLD_OF_RUN}) e ON e.run_id = r.id
+WHERE r.id >= {_RUNS_TOLD} AND ({condition})
+"""
+
+
+def _of_message(columns: str, condition: str) -> str:
+    return f"""
+SELECT m.id, l.key, {columns} FROM messages m LEFT JOIN lanes l ON l.id = m.lane_id
+LEFT JOIN ({_TOLD_OF_MESSAGE}) e ON e.message_id = m.id
+WHERE m.id >= {_MESSAGES_TOLD} AND ({condition})
+"""
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        "one-run",
+        1,
+        "no lane has two open runs",
+        """
+        SELECT r.lane_id, max(l.key), count(*), min(r.id), max(r.id) FROM runs r LEFT JOIN lanes l ON l.id = r.lane_id
+        WHERE r.ended_at IS NULL GROUP BY r.lane_id HAVING count(*) > 1
+        """,
+        "{} open runs, from {} to {}",
+    ),
+    Invariant(
+        "held-by-its-run",
+        2,
+        "a running lane has an open run of its own that carries its epoch",
+        """
+        SELECT l.id, l.key, l.run_id, l.epoch FROM lanes l WHERE l.state = 'running' AND (l.run_id IS NULL
+          OR l.epoch <> l.run_id
+          OR NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = l.run_id AND r.lane_id = l.id AND r.ended_at IS NULL))
+        """,
+        "running under run {} and epoch {}, and no open run of the lane is that",
+    ),
+    Invariant(
+        "released-is-free",
+        2,
+        "a released lane has no open run",
+        """
+        SELECT r.lane_id, l.key, l.state, r.id FROM runs r LEFT JOIN lanes l ON l.id = r.lane_id
+        WHERE r.ended_at IS NULL AND (l.id IS NULL OR l.state <> 'running' OR l.run_id IS NULL OR l.run_id <> r.id)
+        """,
+        "the lane is {}, run {} is open",
+    ),
+    Invariant(
+        "run-has-its-message",
+        2,
+        "the message of an open run is running in it",
+        """
+        SELECT r.id, l.key, r.message_id, m.state, m.run_id FROM runs r LEFT JOIN lanes l ON l.id = r.lane_id
+        LEFT JOIN messages m ON m.id = r.message_id
+        WHERE r.ended_at IS NULL AND (m.id IS NULL OR m.state <> 'running' OR m.run_id <> r.id)
+        """,
+        "its message {} is {} in run {}",
+    ),
+    Invariant(
+        "message-has-its-run",
+        3,
+        "a running message belongs to the open run of its lane",
+        """
+        SELECT m.id, l.key, m.run_id, l.run_id FROM messages m LEFT JOIN lanes l ON l.id = m.lane_id
+        WHERE m.state = 'running' AND (l.run_id IS NULL OR l.run_id <> m.run_id)
+        """,
+        "running in run {}, its lane is held by run {}",
+    ),
+    Invariant(
+        "head-is-oldest",
+        3,
+        "the head of a lane is its oldest waiting message",
+        """
+        SELECT l.id, l.key, l.head_id, q.oldest FROM lanes l
+        LEFT JOIN (SELECT lane_id, min(id) AS oldest FROM messages WHERE state = 'queued' GROUP BY lane_id) q
+          ON q.lane_id = l.id
+        WHERE coalesce(l.head_id, 0) <> coalesce(q.oldest, 0)
+        """,
+        "the head is {}, the oldest that waits is {}",
+    ),
+    Invariant(
+        "message-has-its-lane",
+        3,
+        "every message belongs to a lane",
+        """
+        SELECT m.id, NULL, m.lane_id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = m.lane_id)
+        """,
+        "its lane {} is not there",
+    ),
+    Invariant(
+        "ended-in-the-journal",
+        3,
+        "a message that ended without a run left an event with what it was",
+        _of_message(
+            "m.state, coalesce(e.endings, 0)",
+            f"m.state IN ({names(BADLY)}) AND m.run_id IS NULL AND coalesce(e.endings, 0) <> 1",
+        ),
+        "it is {} and never ran, and the journal tells of {} endings",
+    ),
+    Invariant(
+        "one-notice",
+        3,
+        "a message that ended otherwise than well has one notice, and no other has any",
+        _of_message(
+            "m.state, coalesce(e.notices, 0)",
+            f"coalesce(e.notices, 0) <> CASE WHEN m.state IN ({names(BADLY)}) THEN 1 ELSE 0 END",
+        ),
+        "it is {} and has {} notices",
+    ),
+    Invariant(
+        "answered-once",
+        3,
+        "no message was answered by two runs",
+        """
+        SELECT r.message_id, max(l.key), count(*), min(r.id), max(r.id) FROM runs r
+        LEFT JOIN lanes l ON l.id = r.lane_id WHERE r.edge = 'complete' GROUP BY r.message_id HAVING count(*) > 1
+        """,
+        "{} runs completed it, from {} to {}",
+    ),
+    Invariant(
+        "in-order",
+        4,
+        "no message started before an older one of its lane that still waits",
+        """
+        SELECT l.id, l.key, l.head_id FROM lanes l WHERE l.head_id IS NOT NULL AND EXISTS
+          (SELECT 1 FROM messages m WHERE m.lane_id = l.id AND m.id > l.head_id AND m.started_at IS NOT NULL)
+        """,
+        "its head is message {}, and a newer one has started",
+    ),
+    Invariant(
+        "epoch-from-the-counter",
+        5,
+        "no epoch is larger than the counter",
+        """
+        SELECT l.id, l.key, l.epoch, c.value FROM lanes l CROSS JOIN counters c
+        WHERE c.name = 'epoch' AND l.epoch > c.value
+        """,
+        "it stands at epoch {}, the counter at {}",
+    ),
+    Invariant(
+        "one-epoch",
+        5,
+        "no two lanes stand at one epoch",
+        "SELECT min(id), min(key), epoch, count(*) FROM lanes WHERE epoch > 0 GROUP BY epoch HAVING count(*) > 1",
+        "epoch {} is that of {} lanes",
+    ),
+    Invariant(
+        "epoch-rises",
+        5,
+        "no lane stands at an epoch before that of a run it had",
+        """
+        SELECT l.id, l.key, l.epoch FROM lanes l WHERE EXISTS
+          (SELECT 1 FROM runs r WHERE r.lane_id = l.id AND r.id > l.epoch)
+        """,
+        "it stands at epoch {}, and had a newer run",
+    ),
+    Invariant(
+        "reply-of-a-standing-run",
+        5,
+        "the reply of a message came from a run that completed",
+        """
+        SELECT m.id, l.key, m.run_id, r.edge FROM messages m JOIN runs r ON r.id = m.run_id
+        LEFT JOIN lanes l ON l.id = m.lane_id
+        WHERE m.state = 'done' AND (r.edge IS NULL OR r.edge <> 'complete')
+        """,
+        "done in run {}, which ended by {}",
+    ),
+    Invariant(
+        "refusals-are-counted",
+        5,
+        "every refused write of a run is counted and told",
+        _of_run("r.refused_writes, coalesce(e.refusals, 0)", "r.refused_writes <> coalesce(e.refusals, 0)"),
+        "{} refused writes, the journal tells of {}",
+    ),
+    Invariant(
+        "claim-in-the-journal",
+        6,
+        "every run has one claim in the journal",
+        _of_run("coalesce(e.claims, 0)", "coalesce(e.claims, 0) <> 1"),
+        "the journal tells of {} claims",
+    ),
+    Invariant(
+        "release-in-the-journal",
+        6,
+        "every run that ended has one release in the journal, by the edge that ended it, and no other has any",
+        _of_run(
+            "r.edge, coalesce(e.releases, 0), e.edge",
+            "coalesce(e.releases, 0) <> CASE WHEN r.edge IS NULL THEN 0 ELSE 1 END OR r.edge <> e.edge",
+        ),
+        "it ended by {}, the journal tells of {} releases: {}",
+    ),
+    Invariant(
+        "abort-in-the-journal",
+        6,
+        "every abort that was asked for is in the journal",
+        _of_run("r.abort_actor, coalesce(e.requests, 0)", "(r.abort_at IS NULL) <> (coalesce(e.requests, 0) = 0)"),
+        "asked for by {}, the journal tells of {} requests",
+    ),
+    Invariant(
+        "acceptance-in-the-journal",
+        6,
+        "every message has one acceptance in the journal",
+        _of_message("coalesce(e.acceptances, 0)", "coalesce(e.acceptances, 0) <> 1"),
+        "the journal tells of {} acceptances",
+    ),
+    Invariant(
+        "state-in-the-journal",
+        6,
+        "every lane is in the state that the journal last told of",
+        f"""
+        SELECT l.id, l.key, l.state, e.to_state, e.id FROM lanes l JOIN
+          (SELECT lane_id, max(id) AS last FROM events WHERE type IN ({names(Edge)}) GROUP BY lane_id) t
+          ON t.lane_id = l.id
+        JOIN events e ON e.id = t.last WHERE e.to_state <> l.state
+        """,
+        "the lane is {}, the journal says {} (event {})",
+    ),
+)
+
+__all__ = ["INVARIANTS", "SHOWN", "Breach", "Invariant"]
