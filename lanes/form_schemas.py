@@ -119,6 +119,7 @@ def _lanes(owner: Schema, message: Schema, event: Schema, run: Schema) -> dict[s
             run_timeout_s=nullable(SECONDS),
             stall_timeout_s=nullable(SECONDS),
             abort_grace_s=SECONDS,
+            stale_after_s=nullable(SECONDS),
             progress=TEXT,
             progress_at=MOMENT,
             busy_s=nullable(SECONDS),

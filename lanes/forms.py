@@ -59,14 +59,14 @@ def detail_form(detail: LaneDetail, now: Now, *, me: Identity | None = None) -> 
     """A lane as ``lanes show --json`` prints it."""
     return lane_form(detail.lane, now, me=me) | {
         "why": detail.why,
-        "run": run_form(detail.lane.run, now),
+        "run": run_form(detail.lane.run, detail.lane.owner, now),
         "messages": [message_form(m) for m in detail.messages],
         "events": [event_form(e) for e in detail.events],
     }
 
 
-def run_form(run: Run | None, now: Now) -> Form | None:
-    """The run that holds a lane, with the limits that it was claimed under."""
+def run_form(run: Run | None, owner: Owner | None, now: Now) -> Form | None:
+    """The run that holds a lane, with the limits that it was claimed under, and its owner's."""
     if run is None:
         return None
     return {
@@ -80,6 +80,7 @@ def run_form(run: Run | None, now: Now) -> Form | None:
         "run_timeout_s": seconds(run.terms.run_timeout_ms),
         "stall_timeout_s": seconds(run.terms.stall_timeout_ms),
         "abort_grace_s": seconds(run.terms.abort_grace_ms),
+        "stale_after_s": None if owner is None else seconds(owner.stale_after_ms),
         "progress": run.progress,
         "progress_at": moment(run.progress_at),
         "busy_s": seconds(ages.busy_left_ms(run, now)),
