@@ -20,7 +20,7 @@ from lanes_storage import open_async_store
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import BoundTo, Cause, MessageState, Scope
 from lanes_storage.moment import Clock, system_clock
-from lanes_storage.records import Counts, Event, Lane, LaneFilter, Message, Owner
+from lanes_storage.records import Counts, Event, Lane, LaneFilter, LaneOrder, Message, Owner
 
 T = TypeVar("T")
 #: Who acts when an embedding program does not say.
@@ -148,9 +148,16 @@ class Desk:
         """End a bound message whose connection is gone."""
         return await self.perform(operations.client_gone(message_id))
 
-    async def lanes(self, chosen: LaneFilter | None = None, *, limit: int | None = None, offset: int = 0) -> list[Lane]:
-        """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
-        return await self.perform(operations.lanes(chosen or LaneFilter(), limit=limit, offset=offset))
+    async def lanes(
+        self,
+        chosen: LaneFilter | None = None,
+        *,
+        order: LaneOrder = operations.BY_ATTENTION,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Lane]:
+        """Lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
+        return await self.perform(operations.lanes(chosen or LaneFilter(), order=order, limit=limit, offset=offset))
 
     async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
         """How many lanes a filter chooses."""

@@ -28,6 +28,7 @@ from lanes_storage.records import (
     Idempotency,
     Lane,
     LaneFilter,
+    LaneOrder,
     Message,
     NewMessage,
     Owner,
@@ -37,6 +38,7 @@ from lanes_storage.records import (
 SHOWN_MESSAGES = 50
 SHOWN_EVENTS = 20
 DEFAULT_CAP = 20
+BY_ATTENTION = LaneOrder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +220,11 @@ def client_gone(message_id: int, *, actor: str = "client") -> Procedure[bool]:
 # ---------------------------------------------------------------------------------------------- lanes
 
 
-def lanes(chosen: LaneFilter, *, limit: int | None = None, offset: int = 0) -> Procedure[list[Lane]]:
-    """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
-    return (yield from read(reads.lanes(chosen, limit=limit, offset=offset)))
+def lanes(
+    chosen: LaneFilter, *, order: LaneOrder = BY_ATTENTION, limit: int | None = None, offset: int = 0
+) -> Procedure[list[Lane]]:
+    """Lanes in some order; by attention, unfinished ones first, the head that has waited longest at the top."""
+    return (yield from read(reads.lanes(chosen, order=order, limit=limit, offset=offset)))
 
 
 def lanes_total(chosen: LaneFilter) -> Procedure[int]:

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, I
 from sqlmodel import Field, SQLModel
 
 from lanes_storage.law import (
+    GHOST_AFTER,
     HELD,
     MAX_KEY,
     RELEASES,
@@ -46,6 +47,11 @@ def reference(table: str, *, required: bool = False) -> Any:
     """
     key = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
     return Field(default=None, sa_column=Column(Integer, key, nullable=not required))
+
+
+#: Open runs that their owner's last heartbeats did not name, and those that no deadline ends.
+LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
+UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
 class CounterTable(SQLModel, table=True):
@@ -130,6 +136,8 @@ class LaneTable(SQLModel, table=True):
             )
             for state in sorted(REMEMBERING)
         ),
+        # What was made for one request is few, and is left out of lists once that has ended.
+        Index("lanes_anonymous", "id", sqlite_where=text("anonymous"), postgresql_where=text("anonymous")),
         Index(
             "lanes_paused",
             "id",
@@ -272,6 +280,19 @@ class RunTable(SQLModel, table=True):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index("runs_of_lane", "lane_id", "id"),
+        # Both are counted at every look, and mostly there is none.
+        Index(
+            "runs_left_out",
+            "id",
+            sqlite_where=text(LEFT_OUT),
+            postgresql_where=text(LEFT_OUT),
+        ),
+        Index(
+            "runs_unlimited",
+            "id",
+            sqlite_where=text(UNLIMITED),
+            postgresql_where=text(UNLIMITED),
+        ),
     )
     id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     lane_id: int = reference("lanes", required=True)

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from lanes.filters import Parsed, parse
 from lanes_storage.records import LaneFilter
 from lanes_tui import text
 from lanes_tui.acting import Acting, Told
@@ -16,7 +17,6 @@ from lanes_tui.columns import Sight
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
-from lanes_tui.filtering import Parsed, parse
 from lanes_tui.follow import Follower, Picture, Rhythm
 from lanes_tui.messages import FilterLeft, FilterTyped, LaneChosen, WindowWanted
 from lanes_tui.source import Source
@@ -152,7 +152,7 @@ class MainScreen(Screen[None]):
 
     @on(FilterTyped)
     def _filter_typed(self, event: FilterTyped) -> None:
-        self._filter = parse(event.typed)
+        self._filter = parse(event.typed, self._source.now().wall)
         self._follower.wake()
 
     @on(FilterLeft)

@@ -63,7 +63,9 @@ class LocalDesk:
     def _records(self, choice: Choice, limit: int | None) -> list[Lane]:
         held_since = None if choice.held_for_ms is None else self.clock().wall - choice.held_for_ms
         states = tuple(LaneState(state) for state in choice.states)
-        return self.perform(operations.lanes(LaneFilter(states, choice.match, None, held_since), limit=limit))
+        return self.perform(
+            operations.lanes(LaneFilter(states, match=choice.match, held_since=held_since), limit=limit)
+        )
 
     def lane(self, key: str) -> Form:
         """One lane."""

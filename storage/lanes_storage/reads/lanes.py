@@ -1,47 +1,42 @@
-"""Queries about lanes: lists by harm, one lane, counts.
-
-A list by harm is four walks over small indexes, one after the other: what waits (the longest first),
-what is held, what ended badly, and the rest. Each walk stops at the limit, so that the first page costs the
-same for a thousand lanes and for a million.
-"""
+"""Queries about lanes: lists in some order, one lane, counts."""
 
 from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import GHOST_AFTER, LaneState
-from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_COLUMNS, RUN_COLUMNS, many, one, to_lane
-from lanes_storage.records import Counts, Lane, LaneFilter
+from lanes_storage.reads.choices import LISTED, Choice, choice_of
+from lanes_storage.reads.orders import Walk, walks_of
+from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, RUN_COLUMNS, many, one, to_lane
+from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder
 
 JOINS = """
 LEFT JOIN messages hm ON hm.id = l.head_id
 LEFT JOIN runs r ON r.id = l.run_id LEFT JOIN lanes rl ON rl.id = r.lane_id
+LEFT JOIN messages rm ON rm.id = r.message_id
 LEFT JOIN owners o ON o.id = r.owner_id
 """
-SELECT = f"SELECT {LANE_COLUMNS}, {RUN_COLUMNS}, {OWNER_COLUMNS}"
+SELECT = f"SELECT {LANE_COLUMNS}, {RUN_COLUMNS}, {OWNER_ROW}"
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.key = :key"
+BY_ATTENTION = LaneOrder()
+NO_LIMIT = -1
+#: From this offset on it pays to count the lanes before a page.
+FAR = 2_000
 
-#: The walks, in the order of harm: the condition that an index serves, its order, and the same as a number.
-WALKS = (
-    ("l.head_id IS NOT NULL", "l.head_id", "l.head_id"),
-    ("l.head_id IS NULL AND l.run_id IS NOT NULL", "l.run_id", "l.run_id"),
-    ("l.head_id IS NULL AND l.state = 'errored'", "l.id DESC", "-l.id"),
-    ("l.head_id IS NULL AND l.state = 'aborted'", "l.id DESC", "-l.id"),
-    ("l.head_id IS NULL AND l.state = 'idle'", "l.id DESC", "-l.id"),
-)
-
+#: Each is answered by a small index of its own, so that a look costs the same whatever number of lanes is idle.
 COUNTS = f"""
 SELECT
   (SELECT count(*) FROM lanes WHERE run_id IS NOT NULL),
   (SELECT count(*) FROM lanes WHERE state = 'errored'),
   (SELECT count(*) FROM lanes WHERE state = 'aborted'),
-  (SELECT count(*) FROM lanes),
+  (SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes l WHERE l.anonymous AND NOT {LISTED}),
   (SELECT count(*) FROM lanes WHERE pause_at IS NOT NULL AND (pause_until IS NULL OR pause_until > :now)),
   (SELECT count(*) FROM messages WHERE state = 'queued'),
   (SELECT count(*) FROM messages WHERE state = 'failed' AND retried_as IS NULL),
   (SELECT m.accepted_at FROM lanes l JOIN messages m ON m.id = l.head_id WHERE l.head_id IS NOT NULL
    ORDER BY l.head_id LIMIT 1),
   (SELECT count(*) FROM runs WHERE ended_at IS NULL AND left_out >= {GHOST_AFTER}),
-  (SELECT count(*) FROM lanes l JOIN runs r ON r.id = l.run_id
-   WHERE l.run_id IS NOT NULL AND (r.run_timeout_ms IS NULL OR r.stall_timeout_ms IS NULL))
+  (SELECT count(*) FROM runs WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)),
+  (SELECT count(*) FROM owners o JOIN runs r ON r.owner_id = o.id AND r.ended_at IS NULL
+   WHERE o.ended_at IS NULL AND o.heartbeat_at + o.stale_after_ms <= :now)
 """
 
 
@@ -50,36 +45,56 @@ def lane(key: str) -> Query[Lane | None]:
     return Query(LANE, {"key": key}, one(to_lane))
 
 
-def lanes(chosen: LaneFilter, *, limit: int | None = None, offset: int = 0) -> Query[list[Lane]]:
-    """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
-    where, params = _conditions(chosen)
-    page = -1 if limit is None else limit + offset
-    walks = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT {walk} AS walk, {number} AS place, l.id AS lane_id FROM lanes l"
-        f" LEFT JOIN runs r ON r.id = l.run_id WHERE {condition} {where} ORDER BY {order} LIMIT :page)"
-        for walk, (condition, order, number) in enumerate(WALKS)
-    )
+def lanes(
+    chosen: LaneFilter, *, order: LaneOrder = BY_ATTENTION, limit: int | None = None, offset: int = 0
+) -> Query[list[Lane]]:
+    """The chosen lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
+    choice, walks = choice_of(chosen), walks_of(order)
+    pages = _far_pages if limit is not None and offset > FAR else _near_pages
+    sorting = f"walk, word{_direction(walks)}, first, second"
     statement = f"""
-    WITH chosen AS (SELECT walk, place, lane_id FROM ({walks}) ORDER BY walk, place LIMIT :limit OFFSET :offset)
-    {SELECT} FROM chosen c JOIN lanes l ON l.id = c.lane_id {JOINS} ORDER BY c.walk, c.place
+    WITH chosen AS ({pages(walks, choice, sorting)})
+    {SELECT} FROM chosen c JOIN lanes l ON l.id = c.lane_id {JOINS} ORDER BY {sorting}
     """
-    params |= {"page": page, "limit": -1 if limit is None else limit, "offset": offset}
-    return Query(statement, params, many(to_lane))
+    most = NO_LIMIT if limit is None else limit
+    page = {"limit": most, "offset": offset, "page": NO_LIMIT if limit is None else limit + offset}
+    return Query(statement, choice.params | page, many(to_lane))
 
 
-def lane_place(chosen: LaneFilter, key: str) -> Query[int | None]:
+def _near_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
+    """Every walk from its beginning, up to the end of the page."""
+    union = " UNION ALL ".join(
+        f"SELECT * FROM ({_walk(number, walk, choice)} ORDER BY {walk.order} LIMIT :page)"
+        for number, walk in enumerate(walks)
+    )
+    return f"SELECT * FROM ({union}) ORDER BY {sorting} LIMIT :limit OFFSET :offset"
+
+
+def _far_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
+    """Every walk from where the page begins in it: to count what comes before costs less than to sort it."""
+    unions = []
+    for number, walk in enumerate(walks):
+        before = "".join(f" - {_count(each, choice)}" for each in walks[:number])
+        skip = f"(SELECT CASE WHEN n > 0 THEN n ELSE 0 END FROM (SELECT :offset{before} AS n) AS rest)"
+        unions.append(f"SELECT * FROM ({_walk(number, walk, choice)} ORDER BY {walk.order} LIMIT :limit OFFSET {skip})")
+    return f"SELECT * FROM ({' UNION ALL '.join(unions)}) ORDER BY {sorting} LIMIT :limit"
+
+
+def lane_place(chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> Query[int | None]:
     """Where a lane stands among the chosen ones, counted from 0 in the order of ``lanes``; None if it is not one."""
-    where, params = _conditions(chosen)
-    walks = " UNION ALL ".join(
-        f"SELECT {walk} AS walk, {number} AS place, l.key AS key FROM lanes l"
-        f" LEFT JOIN runs r ON r.id = l.run_id WHERE {condition} {where}"
-        for walk, (condition, _, number) in enumerate(WALKS)
+    choice, walks = choice_of(chosen), walks_of(order)
+    sought = " UNION ALL ".join(
+        f"{_walk(number, walk, choice)} AND l.key = :sought" for number, walk in enumerate(walks)
     )
-    statement = f"""
-    WITH standing AS ({walks}), sought AS (SELECT walk, place FROM standing WHERE key = :sought)
-    SELECT (SELECT count(*) FROM standing s WHERE (s.walk, s.place) < (sought.walk, sought.place)) FROM sought
-    """
-    return Query(statement, params | {"sought": key}, lambda rows: int(rows[0][0]) if rows else None)
+    cases = []
+    for number, walk in enumerate(walks):
+        whole = "".join(f"{_count(before, choice)} + " for before in walks[:number])
+        word = f"word {'>' if walk.text is not None and walk.text.descending else '<'} sought.word"
+        inside = f"SELECT count(*) FROM ({_walk(number, walk, choice)}) AS w WHERE w.{word}"
+        inside += " OR (w.word = sought.word AND (w.first, w.second) < (sought.first, sought.second))"
+        cases.append(f"WHEN {number} THEN {whole}({inside})")
+    statement = f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
+    return Query(statement, choice.params | {"sought": key}, lambda rows: int(rows[0][0]) if rows else None)
 
 
 def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[bool]:
@@ -90,9 +105,16 @@ def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[b
 
 def lanes_total(chosen: LaneFilter) -> Query[int]:
     """How many lanes a filter chooses."""
-    where, params = _conditions(chosen)
-    statement = f"SELECT count(*) FROM lanes l LEFT JOIN runs r ON r.id = l.run_id WHERE 1 = 1 {where}"
-    return Query(statement, params, lambda rows: int(rows[0][0]))
+    choice = choice_of(chosen)
+    statement = f"SELECT count(*) FROM {choice.table()} WHERE 1 = 1{choice.where}"
+    return Query(statement, choice.params, lambda rows: int(rows[0][0]))
+
+
+def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:
+    """How many lanes of each state a filter chooses."""
+    choice = choice_of(chosen)
+    statement = f"SELECT l.state, count(*) FROM {choice.table()} WHERE 1 = 1{choice.where} GROUP BY l.state"
+    return Query(statement, choice.params, lambda rows: {LaneState(row[0]): int(row[1]) for row in rows})
 
 
 def counts(now_wall: int) -> Query[Counts]:
@@ -101,36 +123,25 @@ def counts(now_wall: int) -> Query[Counts]:
 
 
 def _to_counts(rows: list[Row]) -> Counts:
-    running, errored, aborted, total, paused, queued, dead_letters, oldest, ghosts, unlimited = rows[0]
+    running, errored, aborted, total, *others = rows[0]
     by_state = {
         LaneState.IDLE: total - running - errored - aborted,
         LaneState.RUNNING: running,
         LaneState.ERRORED: errored,
         LaneState.ABORTED: aborted,
     }
-    by_name = {str(state): count for state, count in by_state.items()}
-    return Counts(by_name, paused, queued, dead_letters, oldest, ghosts, unlimited)
+    return Counts({str(state): count for state, count in by_state.items()}, *others)
 
 
-def _conditions(chosen: LaneFilter) -> tuple[str, dict[str, object]]:
-    """The part of WHERE that a filter adds. An anonymous lane is listed only until its request has ended."""
-    where = ["AND (NOT l.anonymous OR l.head_id IS NOT NULL OR l.run_id IS NOT NULL)"]
-    params: dict[str, object] = {}
-    if chosen.states:
-        named = {f"state_{i}": state for i, state in enumerate(chosen.states)}
-        where.append(f"AND l.state IN ({', '.join(':' + name for name in named)})")
-        params |= named
-    if chosen.keys:
-        named_keys = {f"key_{i}": key for i, key in enumerate(chosen.keys)}
-        where.append(f"AND l.key IN ({', '.join(':' + name for name in named_keys)})")
-        params |= named_keys
-    if chosen.match is not None:
-        where.append("AND l.key GLOB :match")
-        params["match"] = chosen.match
-    if chosen.contains is not None:
-        where.append("AND instr(lower(l.key), lower(:contains)) > 0")
-        params["contains"] = chosen.contains
-    if chosen.held_since is not None:
-        where.append("AND r.claimed_at <= :held_since")
-        params["held_since"] = chosen.held_since
-    return " ".join(where), params
+def _walk(number: int, walk: Walk, choice: Choice) -> str:
+    table = choice.table(*(term.sql for term in walk.terms))
+    return f"SELECT {number} AS walk, {walk.values}, l.id AS lane_id FROM {table} WHERE {walk.condition}{choice.where}"
+
+
+def _count(walk: Walk, choice: Choice) -> str:
+    return f"(SELECT count(*) FROM {choice.table()} WHERE {walk.condition}{choice.where})"
+
+
+def _direction(walks: tuple[Walk, ...]) -> str:
+    """Only one walk of an order has a text."""
+    return " DESC" if any(walk.text is not None and walk.text.descending for walk in walks) else ""

@@ -51,21 +51,23 @@ EXISTS (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.r
 """
 RUN_WIDTH = 40
 
-OWNER_COLUMNS = """
+OWNER_ROW = """
 o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
 o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.heartbeats,
-o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause,
-(SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)
+o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause
 """
+#: With the number of lanes that it holds: not for lists of lanes, which would count anew for each.
+OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
-#: With ``FROM lanes l LEFT JOIN messages hm ON hm.id = l.head_id``.
+#: With ``FROM lanes l``, its head ``hm`` and the message ``rm`` that runs.
 LANE_COLUMNS = """
 l.id, l.key, l.state, l.epoch, l.anonymous, l.pause_reason, l.pause_actor, l.pause_at, l.pause_until,
 CASE WHEN l.head_id IS NULL THEN 0 ELSE
   (SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued') END,
-l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at
+l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
+coalesce(rm.interruptions, hm.interruptions, 0)
 """
-LANE_WIDTH = 17
+LANE_WIDTH = 18
 
 
 def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
@@ -110,7 +112,7 @@ def to_owner(row: Row) -> Owner:
 
 
 def to_lane(row: Row) -> Lane:
-    """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_COLUMNS."""
+    """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
     pause = None if row[7] is None else Pause(row[5], row[6], row[7], row[8])
     error = None if row[13] is None else LastError(Cause(row[13]), row[14], row[15])
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
@@ -129,4 +131,5 @@ def to_lane(row: Row) -> Lane:
         updated_at=row[16],
         run=None if run[0] is None else to_run(run),
         owner=None if owner[0] is None else to_owner(owner),
+        interruptions=row[17],
     )

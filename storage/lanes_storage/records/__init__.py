@@ -13,7 +13,7 @@ from lanes_storage.records.given import (
     Terms,
     Ticket,
 )
-from lanes_storage.records.shown import Counts, Lane, LaneFilter
+from lanes_storage.records.shown import Counts, Lane, LaneFilter, LaneOrder, LaneSort
 from lanes_storage.records.stored import Cooldown, Event, LastError, Message, Owner, Pause, Run
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "Idempotency",
     "Lane",
     "LaneFilter",
+    "LaneOrder",
+    "LaneSort",
     "LastError",
     "Message",
     "NewMessage",

@@ -5,6 +5,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lanes_storage.law import LaneState
 from lanes_storage.records.stored import LastError, Owner, Pause, Run
@@ -28,6 +29,7 @@ class Lane:
     updated_at: int
     run: Run | None
     owner: Owner | None
+    interruptions: int = 0  # of the message that runs, else of the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,58 @@ class Counts:
     oldest_head_at: int | None
     ghosts: int
     unlimited: int = 0  # held lanes whose run_timeout or stall_timeout is off
+    silent: int = 0  # held lanes whose owner has not beaten for its stale_after
 
 
 @dataclass(frozen=True, slots=True)
 class LaneFilter:
     """Which lanes to list. Every condition that is given must hold.
 
-    ``match`` is a glob over keys (``*``, ``?``, ``[…]``), ``contains`` a plain part of the key (the case is
-    ignored), ``held_since`` the latest wall time of the claim, ``keys`` an exact choice.
+    ``match`` is a glob over keys (``*``, ``?``, ``[…]``); ``contains`` are plain parts of the key, ``without`` parts
+    that it must not have, ``error`` parts of the last error, ``owner`` a part of ``host:pid``, or a number: a pid or
+    an owner's id (case is ignored in all of these); ``keys`` is an exact choice.
+
+    Times are wall times: ``…_since`` chooses what began then or earlier, ``…_after`` what began later. ``at`` is when
+    the filter was made: pauses are judged then, and ages were counted back from it.
     """
 
     states: tuple[LaneState, ...] = ()
     match: str | None = None
-    contains: str | None = None
+    contains: tuple[str, ...] = ()
     held_since: int | None = None
+    held_after: int | None = None
     keys: tuple[str, ...] = field(default=())
+    without: tuple[str, ...] = ()
+    owner: str | None = None
+    error: tuple[str, ...] = ()
+    waits_since: int | None = None  # of the head
+    waits_after: int | None = None
+    beat_since: int | None = None  # of the owner's last heartbeat
+    beat_after: int | None = None
+    queued_least: int | None = None
+    queued_most: int | None = None
+    paused: bool | None = None
+    at: int = 0
+
+
+class LaneSort(StrEnum):
+    """What lanes are sorted by. Lanes that have no such value come last, the newest first."""
+
+    ATTENTION = "attention"  # unfinished first, the head that has waited longest at the top
+    STATE = "state"  # errored, aborted, running, idle
+    LANE = "lane"  # by key
+    HELD = "held"  # the longest first
+    BEAT = "beat"  # the oldest heartbeat first
+    QUEUE = "queue"  # the most first
+    WAIT = "wait"  # the longest first
+    OWNER = "owner"  # by host and pid
+    ERROR = "error"  # by cause, the last first
+    CHANGED = "changed"  # what changed last first
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOrder:
+    """How lanes are sorted. ``reverse`` turns the order round; what has no value stays last."""
+
+    by: LaneSort = LaneSort.ATTENTION
+    reverse: bool = False

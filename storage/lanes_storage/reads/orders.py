@@ -1,0 +1,114 @@
+"""The orders in which lanes are listed. Each is a few walks, one after the other.
+
+A walk chooses lanes by a condition and sorts them by terms; where an index serves both, it stops at the limit, so
+that a first page costs the same for a thousand lanes and for a million. ``attention``, ``lane``, ``held`` and
+``wait`` are such; the others look at all lanes that have the value, and keep no more of them than the limit.
+"""
+
+from typing import NamedTuple
+
+from lanes_storage.law import REMEMBERING
+from lanes_storage.records import LaneOrder, LaneSort
+from lanes_storage.statements import names
+
+
+class Term(NamedTuple):
+    """An expression to sort by; never null within its walk."""
+
+    sql: str
+    descending: bool = False
+
+    @property
+    def turned(self) -> "Term":
+        """The same, the other way round."""
+        return Term(self.sql, not self.descending)
+
+    @property
+    def rising(self) -> str:
+        """A number that rises in this order."""
+        return f"-({self.sql})" if self.descending else self.sql
+
+
+class Walk(NamedTuple):
+    """Lanes that fulfil a condition, sorted by a text, if any, and then by one or two numbers.
+
+    Where only the text sorts, it is unique; else the last number is.
+    """
+
+    condition: str
+    numbers: tuple[Term, ...]
+    text: Term | None = None
+
+    @property
+    def turned(self) -> "Walk":
+        """The same, the other way round."""
+        text = None if self.text is None else self.text.turned
+        return Walk(self.condition, tuple(term.turned for term in self.numbers), text)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it is sorted by, the first term first."""
+        return self.numbers if self.text is None else (self.text, *self.numbers)
+
+    @property
+    def order(self) -> str:
+        """What follows ORDER BY."""
+        return ", ".join(f"{term.sql}{' DESC' if term.descending else ''}" for term in self.terms)
+
+    @property
+    def values(self) -> str:
+        """Three columns to sort the lanes of several walks by: a text and two rising numbers."""
+        text = "''" if self.text is None else self.text.sql
+        first, second, *_ = (*(term.rising for term in self.numbers), "0", "0")
+        return f"{text} AS word, {first} AS first, {second} AS second"
+
+
+NEWEST = Term("l.id", descending=True)
+HEAD = Term("l.head_id")
+#: The id of a run rises with its claim, so this is the longest held first.
+RUN = Term("l.run_id")
+QUEUED = "(SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued')"
+
+HELD = "l.run_id IS NOT NULL"
+NOT_HELD = Walk("l.run_id IS NULL", (NEWEST,))
+NOT_WAITING = Walk("l.head_id IS NULL", (NEWEST,))
+
+WALKS: dict[LaneSort, tuple[Walk, ...]] = {
+    LaneSort.ATTENTION: (
+        Walk("l.head_id IS NOT NULL", (HEAD,)),
+        Walk("l.head_id IS NULL AND l.run_id IS NOT NULL", (RUN,)),
+        Walk("l.head_id IS NULL AND l.state = 'errored'", (NEWEST,)),
+        Walk("l.head_id IS NULL AND l.state = 'aborted'", (NEWEST,)),
+        Walk("l.head_id IS NULL AND l.state = 'idle'", (NEWEST,)),
+    ),
+    LaneSort.STATE: (
+        Walk("l.state = 'errored'", (NEWEST,)),
+        Walk("l.state = 'aborted'", (NEWEST,)),
+        Walk(HELD, (RUN,)),
+        Walk("l.state = 'idle'", (NEWEST,)),
+    ),
+    LaneSort.LANE: (Walk("1 = 1", (), text=Term("l.key")),),
+    LaneSort.HELD: (Walk(HELD, (RUN,)), NOT_HELD),
+    LaneSort.BEAT: (Walk(HELD, (Term("o.heartbeat_at"), RUN)), NOT_HELD),
+    LaneSort.QUEUE: (Walk("l.head_id IS NOT NULL", (Term(QUEUED, descending=True), HEAD)), NOT_WAITING),
+    LaneSort.WAIT: (Walk("l.head_id IS NOT NULL", (HEAD,)), NOT_WAITING),
+    LaneSort.OWNER: (Walk(HELD, (Term("o.pid"), RUN), text=Term("o.host")), NOT_HELD),
+    LaneSort.ERROR: (
+        Walk("l.state = 'errored'", (Term("l.error_at", descending=True), NEWEST), text=Term("l.error_cause")),
+        Walk("l.state = 'aborted'", (NEWEST,)),
+        Walk(f"l.state NOT IN ({names(REMEMBERING)})", (NEWEST,)),
+    ),
+    LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),
+}
+#: In these every walk has a value, so that all of them are turned round together.
+WHOLE = frozenset({LaneSort.ATTENTION, LaneSort.STATE})
+
+
+def walks_of(order: LaneOrder) -> tuple[Walk, ...]:
+    """The walks of an order, as they are to be gone."""
+    walks = WALKS[order.by]
+    if not order.reverse:
+        return walks
+    if order.by in WHOLE:
+        return tuple(walk.turned for walk in reversed(walks))
+    return walks[0].turned, *walks[1:]

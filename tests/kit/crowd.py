@@ -1,0 +1,94 @@
+"""Many lanes in every state, made by the doors themselves: what a large house looks like at night."""
+
+import random
+from pathlib import Path
+
+from lanes.identity import this_process
+from lanes_storage import doors, open_store
+from lanes_storage.doors import Accepted
+from lanes_storage.interface import Transaction
+from lanes_storage.law import Cause, LaneState, OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.moment import Now, system_clock
+from lanes_storage.records import Admission, Answer, Claimed, Failure, Head, NewMessage, NewOwner, Terms
+
+MINUTE = 60_000
+TERMS = Terms(
+    run_timeout_ms=24 * 60 * MINUTE,
+    stall_timeout_ms=24 * 60 * MINUTE,
+    abort_grace_ms=10_000,
+    reconcile_interval_ms=5_000,
+    warn_held_after_ms=MINUTE,
+    max_park_ms=10 * MINUTE,
+    on_interrupt=OnInterrupt.REQUEUE,
+    on_survivors=OnSurvivors.START,
+)
+ADMISSION = Admission(cap=1_000)
+CHANNELS = ("telegram", "feishu:group", "slack", "cron", "subagent", "飞书", "e-mail")
+ERRORS = (
+    (Cause.PROVIDER_FAILED, "provider codex answered 500: server_error"),
+    (Cause.STALL_TIMEOUT, "no progress for 2m"),
+    (Cause.RUNNER_FAILED, "ToolError: not found"),
+    (Cause.RUN_TIMEOUT, "ran for longer than 5m"),
+)
+#: Lanes made in one transaction.
+_PAGE = 2_000
+
+
+def key_of(number: int) -> str:
+    """The key of the lane with that number."""
+    return f"agent:{number % 40:02}:{CHANNELS[number % len(CHANNELS)]}:session-{number:06}"
+
+
+def crowd(path: Path, lanes: int, *, seed: int = 7) -> int:
+    """A new database with so many lanes, a quarter of them held by this process; the id of that owner.
+
+    One lane in 25 is errored, one in 100 aborted, the others idle; every seventh held lane has more waiting.
+    """
+    chance = random.Random(seed)
+    store = open_store(str(path), create=True, synchronous="normal")
+    now = system_clock()
+    me = this_process()
+    new = NewOwner(
+        "gateway", me.host, me.boot_id, me.pid_ns, me.pid, me.start_time, "crowd", 5_000, 86_400_000, ("chat",)
+    )
+    try:
+        owner = store.write(lambda tx: doors.register(tx, new, now))
+        for first in range(0, lanes, _PAGE):
+            page = range(first, min(first + _PAGE, lanes))
+
+            def furnish(tx: Transaction, page: range = page) -> None:
+                for number in page:
+                    _lane(tx, number, owner, now, chance)
+
+            store.write(furnish)
+    finally:
+        store.close()
+    return owner
+
+
+def hold(tx: Transaction, key: str, owner: int, now: Now, terms: Terms = TERMS) -> Claimed:
+    """Send a message to a lane that is not held, and take the lane for it."""
+    accepted = doors.accept(tx, NewMessage(key, text="what is the state of things?", actor="tester"), ADMISSION, now)
+    assert isinstance(accepted, Accepted)
+    (lane,) = tx.rows("SELECT id, state, epoch FROM lanes WHERE key = :key", {"key": key})
+    head = Head(lane[0], key, LaneState(lane[1]), lane[2], accepted.message_id, None, 0, None, now.wall, None)
+    claimed = doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, terms, now)
+    assert claimed is not None
+    return claimed
+
+
+def _lane(tx: Transaction, number: int, owner: int, now: Now, chance: random.Random) -> None:
+    key = key_of(number)
+    began = now.later(-chance.randrange(1, 50 * MINUTE))
+    claimed = hold(tx, key, owner, began)
+    if number % 4 == 1:
+        for _ in range(chance.randrange(1, 5) if number % 7 == 0 else 0):
+            doors.accept(tx, NewMessage(key, text="and then?", actor="tester"), ADMISSION, began.later(5_000))
+    elif number % 25 == 2:
+        cause, message = chance.choice(ERRORS)
+        doors.fail(tx, claimed.ticket, Failure(cause, message), began.later(9_000), by="tester")
+    elif number % 100 == 3:
+        doors.request_abort(tx, key, began.later(8_000), actor="alice", reason="stuck")
+        doors.abort(tx, claimed.ticket, began.later(9_000), by="tester", forced=False)
+    else:
+        doors.complete(tx, claimed.ticket, Answer("all is well"), began.later(9_000), by="tester")
