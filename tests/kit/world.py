@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from lanes_storage import doors, reads
 from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal, WaitCycle
+from lanes_storage.doors.control import Control
 from lanes_storage.interface import Query, Step, Store
-from lanes_storage.law import Cause, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
+from lanes_storage.law import Cause, LaneState, MessageState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import (
     Admission,
     Answer,
@@ -151,18 +152,19 @@ class World:
 
     # ------------------------------------------------------------------------------------- releases
 
-    def complete(self, ticket: Ticket, reply: str = "the reply") -> Release:
+    def complete(self, ticket: Ticket, reply: str | Answer = "the reply") -> Release:
         """The run has its reply."""
-        return self.store.write(lambda tx: doors.complete(tx, ticket, Answer(reply), self.time(), by="tester"))
+        answer = Answer(reply) if isinstance(reply, str) else reply
+        return self.store.write(lambda tx: doors.complete(tx, ticket, answer, self.time(), by="tester"))
 
     def fail(self, ticket: Ticket, failure: Failure | None = None) -> Release:
         """The run failed."""
         why = failure or Failure(Cause.PROVIDER_FAILED, "all failed")
         return self.store.write(lambda tx: doors.fail(tx, ticket, why, self.time(), by="tester"))
 
-    def park(self, ticket: Ticket, for_ms: int = MINUTE) -> Release:
+    def park(self, ticket: Ticket, for_ms: int = MINUTE, failure: Failure | None = None) -> Release:
         """Every provider refused."""
-        why, now = Failure(Cause.PROVIDER_COOLING, "all cool"), self.time()
+        why, now = failure or Failure(Cause.PROVIDER_COOLING, "all cool"), self.time()
         return self.store.write(lambda tx: doors.park(tx, ticket, now.wall + for_ms, why, now, by="tester"))
 
     def expire(self, ticket: Ticket, *, forced: bool = False, evidence: Evidence | None = None) -> Release:
@@ -196,11 +198,61 @@ class World:
         """Release a run whose abort was requested."""
         return self.store.write(lambda tx: doors.abort(tx, ticket, self.time(), by="tester", forced=forced))
 
-    def drop(self, message_id: int) -> None:
+    def end_bound(self, message: int) -> bool:
+        """What a message is bound to is gone."""
+        return self.store.write(
+            lambda tx: doors.end_bound(tx, message, self.time(), actor="client", why="its client left")
+        )
+
+    # -------------------------------------------------------------------------------------- control
+
+    def pause(self, key: str, *, until: int | None = None, reason: str = "to look") -> Control:
+        """Let a lane claim nothing."""
+        return self.store.write(lambda tx: doors.pause(tx, key, self.time(), actor="alice", reason=reason, until=until))
+
+    def resume(self, key: str) -> Control:
+        """Let it claim again."""
+        return self.store.write(lambda tx: doors.resume(tx, key, self.time(), actor="alice"))
+
+    def ack(self, key: str) -> Control:
+        """Say that it was seen."""
+        return self.store.write(lambda tx: doors.ack(tx, key, self.time(), actor="alice"))
+
+    def drop(self, message: int) -> MessageState | None:
         """End a waiting message."""
-        self.store.write(lambda tx: doors.drop(tx, message_id, self.time(), actor="alice"))
+        return self.store.write(lambda tx: doors.drop(tx, message, self.time(), actor="alice"))
+
+    def retry(self, message: int, *, cap: int = 20) -> Accepted | Refusal | MessageState | None:
+        """Accept a dead letter once more."""
+        return self.store.write(lambda tx: doors.retry(tx, message, Admission(cap), self.time(), actor="alice"))
+
+    def postpone(self, head: Head, for_ms: int = MINUTE, *, max_park_ms: int = 10 * MINUTE) -> MessageState:
+        """Let an unclaimed head wait for a provider."""
+        now = self.time()
+        return self.store.write(lambda tx: doors.postpone(tx, head, now.wall + for_ms, max_park_ms, now))
+
+    def attach_process(self, ticket: Ticket, host: str = "here", group: int = 4242) -> bool:
+        """Note the process group of a run."""
+        return self.store.write(lambda tx: doors.attach_process(tx, ticket, host, group))
+
+    def end_owner(self, owner: int, *, cause: str = "owner_gone", heartbeats: int | None = None) -> bool:
+        """Close an owner."""
+        return self.store.write(
+            lambda tx: doors.end_owner(tx, owner, self.time(), cause=cause, by="tester", heartbeats=heartbeats)
+        )
+
+    def interrupted(self, key: str, times: int, **more: Any) -> int:
+        """A message that waits after so many counted interruptions; returns its id."""
+        message = self.send(key)
+        for _ in range(times):
+            self.reclaim(self.claim(key, **more).ticket)
+        return message
 
     # ---------------------------------------------------------------------------------------- reads
+
+    def suspects(self) -> int:
+        """How many suspects run."""
+        return self.store.write(doors.suspects_running)
 
     def step(self, step: Step[T]) -> T:
         """Run a step of the test's own."""

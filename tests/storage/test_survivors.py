@@ -1,0 +1,114 @@
+"""A command run's process group is stored before its child may start; what may survive it pauses the lane."""
+
+from dataclasses import replace
+
+import pytest
+
+from lanes_storage.law import OnSurvivors, RunnerKind
+from lanes_storage.records import Claimed, Ticket
+from tests.kit.moments import MINUTE
+from tests.kit.watch import Watch
+from tests.kit.world import TERMS, World
+
+
+def command(world: World, key: str = "a", policy: OnSurvivors = OnSurvivors.PAUSE) -> Claimed:
+    terms = replace(TERMS, on_survivors=policy)
+    return world.start(key, kind=RunnerKind.COMMAND, runner="coder", terms=terms)
+
+
+# ------------------------------------------------------------------------------------ process group
+
+
+def test_the_process_group_is_stored_with_the_run(world: World) -> None:
+    ticket, other = command(world).ticket, command(world, "b").ticket
+    seen = Watch(world)
+    assert world.attach_process(ticket, "here", 4242)
+    run = world.run(ticket)
+    assert (run.process_host, run.process_group) == ("here", 4242)
+    assert world.run(other).process_group is None
+    assert seen.changed() == {"runs": 1}
+
+
+def test_a_child_must_not_start_once_the_lane_is_lost(world: World) -> None:
+    ticket = command(world).ticket
+    world.reclaim(ticket)
+    seen = Watch(world)
+    assert not world.attach_process(ticket)
+    assert seen.nothing()
+
+
+def test_a_child_must_not_start_once_an_abort_was_requested(world: World) -> None:
+    ticket = command(world).ticket
+    world.request_abort("a")
+    assert not world.attach_process(ticket)
+    assert world.run(ticket).process_group is None
+
+
+def test_a_child_must_not_start_under_another_epoch(world: World) -> None:
+    ticket = command(world).ticket
+    command(world, "b")
+    assert not world.attach_process(Ticket(ticket.run_id, ticket.epoch + 1))
+    assert not world.attach_process(Ticket(4711, 4711))
+
+
+# ---------------------------------------------------------------------------------------- the pause
+
+
+@pytest.mark.parametrize("edge", ["reclaim", "expire", "abort"])
+def test_a_forced_release_of_a_command_run_pauses_its_lane_in_the_same_step(world: World, edge: str) -> None:
+    ticket = command(world).ticket
+    world.send("a", "waits")
+    if edge == "abort":
+        world.request_abort("a")
+    seen = Watch(world)
+    match edge:
+        case "reclaim":
+            release = world.reclaim(ticket)
+        case "expire":
+            release = world.expire(ticket, forced=True)
+        case _:
+            release = world.abort(ticket, forced=True)
+    pause = world.lane("a").pause
+    assert release.paused
+    assert pause is not None
+    assert (pause.reason, pause.actor, pause.until) == ("survivors", "tester", None)
+    assert [line.type for line in seen.lines()] == [edge, "paused"]
+    assert seen.events()[1].detail == {"reason": "survivors"}
+    assert seen.changed()["lanes"] == 1
+    assert world.candidates() == []
+
+
+def test_a_confirmed_release_of_a_command_run_pauses_nothing(world: World) -> None:
+    ticket = command(world).ticket
+    assert not world.expire(ticket).paused
+    assert world.lane("a").pause is None
+
+
+def test_policy_start_pauses_nothing(world: World) -> None:
+    ticket = command(world, policy=OnSurvivors.START).ticket
+    assert not world.reclaim(ticket).paused
+    assert world.lane("a").pause is None
+
+
+@pytest.mark.parametrize("kind", [RunnerKind.PROVIDER, RunnerKind.PYTHON])
+def test_a_run_without_processes_pauses_nothing(world: World, kind: RunnerKind) -> None:
+    ticket = world.start("a", kind=kind).ticket
+    assert not world.reclaim(ticket).paused
+
+
+def test_a_pause_of_a_person_keeps_its_reason(world: World) -> None:
+    ticket = command(world).ticket
+    world.pause("a", reason="looking")
+    assert not world.reclaim(ticket).paused
+    pause = world.lane("a").pause
+    assert pause is not None
+    assert pause.reason == "looking"
+
+
+def test_a_pause_that_would_end_by_itself_gives_way_to_the_survivors(world: World) -> None:
+    ticket = command(world).ticket
+    world.pause("a", until=world.time().wall + MINUTE)
+    assert world.reclaim(ticket).paused
+    pause = world.lane("a").pause
+    assert pause is not None
+    assert (pause.reason, pause.until) == ("survivors", None)
