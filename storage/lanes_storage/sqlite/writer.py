@@ -111,7 +111,7 @@ class Writer:
                 self._commit([job])
 
     def _commit(self, batch: list[_Job]) -> bool:
-        """Run the batch in one transaction. False: a step raised, nothing was committed."""
+        """Run the batch in one transaction. False: one step is to blame, and nothing was committed."""
         running: _Job | None = None
         changes = self._connection.total_changes
         try:
@@ -123,7 +123,8 @@ class Writer:
             ours = translate(self._name, error) if isinstance(error, sqlite3.Error) else error
             for job in batch:
                 job.error = ours
-            return running is None
+            # references are checked at the commit, which says nothing of who broke one
+            return running is None and not isinstance(error, sqlite3.IntegrityError)
         for job in batch:
             job.error = None
         if self._connection.total_changes != changes:  # looking alone wakes nobody

@@ -1,0 +1,233 @@
+"""The one writer: many callers, one commit; what one caller does wrong is not paid for by the others."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes_storage.errors import DatabaseUnavailable, StoreClosed
+from lanes_storage.interface import Transaction
+from lanes_storage.sqlite import writer as module
+from lanes_storage.sqlite.connect import open_writer
+from lanes_storage.sqlite.writer import Writer
+
+
+class Desk:
+    """A writer on a table of its own, whose thread can be held at a gate, and its commits counted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.commits = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        connection = open_writer(path, create=True)
+        connection.execute("CREATE TABLE notes (note TEXT UNIQUE)")
+        connection.execute("CREATE TABLE linked (lane INTEGER REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED)")
+        self.writer = Writer(str(path), connection, self._committed)
+
+    def _committed(self) -> None:
+        self.commits += 1
+
+    def held(self) -> "Held":
+        return Held(self)
+
+    def notes(self) -> list[str]:
+        connection = sqlite3.connect(self.path)
+        try:
+            return [row[0] for row in connection.execute("SELECT note FROM notes ORDER BY rowid")]
+        finally:
+            connection.close()
+
+
+class Held:
+    """While this lasts, the writer waits in a step: everything handed in meanwhile is one batch."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __enter__(self) -> None:
+        self._desk.gate.clear()
+        inside = threading.Event()
+
+        def wait(tx: Transaction) -> None:
+            inside.set()
+            self._desk.gate.wait()
+
+        self._desk.writer.submit_blocking(wait)
+        inside.wait()
+
+    def __exit__(self, *_: object) -> None:
+        self._desk.gate.set()
+
+
+class Wrong(Exception):
+    """A step gives up."""
+
+
+def note(text: str) -> "Note":
+    return Note(text)
+
+
+class Note:
+    """A step that writes one row."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.calls = 0
+
+    def __call__(self, tx: Transaction) -> str:
+        self.calls += 1
+        tx.run("INSERT INTO notes VALUES (:note)", {"note": self.text})
+        return self.text
+
+
+def wrong(tx: Transaction) -> None:
+    tx.run("INSERT INTO notes VALUES ('half done')", {})
+    raise Wrong
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path / "lanes.db")
+    yield made
+    made.gate.set()
+    made.writer.close()
+
+
+@pytest.fixture
+async def loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+async def test_concurrent_callers_share_one_commit(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    with desk.held():
+        futures = [desk.writer.submit(note(str(n)), loop) for n in range(20)]
+    assert await asyncio.gather(*futures) == [str(n) for n in range(20)]
+    assert desk.commits == 1
+    assert desk.notes() == [str(n) for n in range(20)], "in the order in which they came"
+
+
+async def test_a_batch_has_an_end(desk: Desk, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST_BATCH", 8)
+    with desk.held():
+        futures = [desk.writer.submit(note(str(n)), loop) for n in range(20)]
+    await asyncio.gather(*futures)
+    assert desk.commits == 3
+
+
+async def test_a_step_that_raises_hurts_nobody_else(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    before, after = note("before"), note("after")
+    with desk.held():
+        futures = [desk.writer.submit(step, loop) for step in (before, wrong, after)]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert results[0] == "before"
+    assert isinstance(results[1], Wrong)
+    assert results[2] == "after"
+    assert desk.notes() == ["before", "after"], "each once, and nothing half done"
+
+
+async def test_a_statement_that_is_refused_is_one_of_our_errors(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    with desk.held():
+        futures = [desk.writer.submit(note("same"), loop) for _ in range(2)]
+        futures.append(desk.writer.submit(note("another"), loop))
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert results[0] == "same"
+    assert isinstance(results[1], DatabaseUnavailable)
+    assert results[2] == "another"
+    assert desk.notes() == ["same", "another"]
+
+
+async def test_a_commit_that_is_refused_hurts_nobody_else(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    """References are checked at the commit: the whole batch fails there, and only one step is to blame."""
+
+    def dangling(tx: Transaction) -> None:
+        tx.run("INSERT INTO linked VALUES (4711)", {})
+
+    with desk.held():
+        bad = desk.writer.submit(dangling, loop)
+        good = desk.writer.submit(note("good"), loop)
+    with pytest.raises(DatabaseUnavailable):
+        await bad
+    assert await good == "good"
+    assert desk.notes() == ["good"]
+
+
+async def test_what_a_step_did_outside_is_undone_with_it(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    undone: list[str] = []
+
+    def noted(name: str) -> Note:
+        class Noted(Note):
+            def __call__(self, tx: Transaction) -> str:
+                tx.on_rollback(lambda: undone.append(f"{name}-{self.calls}"))
+                return super().__call__(tx)
+
+        return Noted(name)
+
+    with desk.held():
+        futures = [desk.writer.submit(step, loop) for step in (noted("a"), noted("b"), wrong)]
+    await asyncio.gather(*futures, return_exceptions=True)
+    assert undone == ["b-1", "a-1"], "the first try of each, the last first; what committed stays"
+
+
+async def test_looking_alone_wakes_nobody(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    await desk.writer.submit(lambda tx: tx.rows("SELECT 1", {}), loop)
+    await desk.writer.submit(lambda tx: tx.run("DELETE FROM notes", {}), loop)
+    assert desk.commits == 0
+    await desk.writer.submit(note("one"), loop)
+    assert desk.commits == 1
+
+
+async def test_the_commit_stands_before_its_caller_is_told(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    await desk.writer.submit(note("one"), loop)
+    assert desk.notes() == ["one"]
+
+
+async def test_a_caller_that_was_cancelled_leaves_what_was_committed(
+    desk: Desk, loop: asyncio.AbstractEventLoop
+) -> None:
+    with desk.held():
+        given_up = desk.writer.submit(note("given up"), loop)
+        other = desk.writer.submit(note("other"), loop)
+        given_up.cancel()
+    assert await other == "other"
+    assert given_up.cancelled()
+    assert desk.notes() == ["given up", "other"]
+
+
+def test_a_thread_waits_for_its_own_step(desk: Desk) -> None:
+    assert desk.writer.submit_blocking(note("one")).result() == "one"
+    with pytest.raises(Wrong):
+        desk.writer.submit_blocking(wrong).result()
+    assert desk.notes() == ["one"]
+
+
+async def test_a_loop_that_is_gone_stops_nobody(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    dead = asyncio.new_event_loop()
+    with desk.held():
+        desk.writer.submit(note("nobody waits"), dead)
+        dead.close()
+        alive = desk.writer.submit(note("somebody does"), loop)
+    assert await alive == "somebody does"
+    assert desk.notes() == ["nobody waits", "somebody does"]
+
+
+async def test_closing_finishes_what_was_handed_in(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    with desk.held():
+        futures = [desk.writer.submit(note(str(n)), loop) for n in range(3)]
+        closing = threading.Thread(target=desk.writer.close)
+        closing.start()
+    closing.join()
+    assert await asyncio.gather(*futures) == ["0", "1", "2"]
+    assert desk.notes() == ["0", "1", "2"]
+
+
+async def test_a_closed_writer_takes_nothing_and_says_so(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    desk.writer.close()
+    desk.writer.close()
+    with pytest.raises(StoreClosed):
+        desk.writer.submit(note("late"), loop)
+    with pytest.raises(StoreClosed):
+        desk.writer.submit_blocking(note("late"))
