@@ -206,17 +206,19 @@ class World:
 
     # -------------------------------------------------------------------------------------- control
 
-    def pause(self, key: str, *, until: int | None = None, reason: str = "to look") -> Control:
+    def pause(self, key: str, *, until: int | None = None, reason: str = "to look", **more: Any) -> Control:
         """Let a lane claim nothing."""
-        return self.store.write(lambda tx: doors.pause(tx, key, self.time(), actor="alice", reason=reason, until=until))
+        return self.store.write(
+            lambda tx: doors.pause(tx, key, self.time(), actor="alice", reason=reason, until=until, **more)
+        )
 
-    def resume(self, key: str) -> Control:
+    def resume(self, key: str, **more: Any) -> Control:
         """Let it claim again."""
-        return self.store.write(lambda tx: doors.resume(tx, key, self.time(), actor="alice"))
+        return self.store.write(lambda tx: doors.resume(tx, key, self.time(), actor="alice", **more))
 
-    def ack(self, key: str) -> Control:
+    def ack(self, key: str, **more: Any) -> Control:
         """Say that it was seen."""
-        return self.store.write(lambda tx: doors.ack(tx, key, self.time(), actor="alice"))
+        return self.store.write(lambda tx: doors.ack(tx, key, self.time(), actor="alice", **more))
 
     def drop(self, message: int) -> MessageState | None:
         """End a waiting message."""

@@ -66,7 +66,7 @@ DOORS: dict[str, Door] = {
     "retry": lambda tx, w, _: doors.retry(tx, _dead(w), Admission(), w.time(), actor="t"),
     "drop": lambda tx, w, _: doors.drop(tx, _bound(w), w.time(), actor="t"),
     "register": lambda tx, w, _: doors.register(tx, OWNER, w.time()),
-    "drain": lambda tx, w, _: doors.drain(tx, w.me, w.time(), by="t", until=None),
+    "drain": lambda tx, w, _: doors.drain(tx, w.me, w.time(), by="t", until=5),
     "end owner": lambda tx, w, _: doors.end_owner(tx, w.me, w.time(), cause="gone", by="t"),
     "cool": lambda tx, w, _: doors.cool(tx, "codex", "quota", 5, w.time(), by="t"),
     "late write": lambda tx, w, _: doors.complete(tx, _superseded(w), Answer("late"), w.time(), by="t"),

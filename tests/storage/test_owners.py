@@ -113,7 +113,7 @@ def test_a_drain_is_stored_with_its_owner(world: World) -> None:
 def test_an_owner_that_has_ended_is_not_drained(world: World) -> None:
     world.end_owner(world.me)
     seen = Watch(world)
-    assert not world.step(lambda tx: doors.drain(tx, world.me, world.time(), by="alice", until=None))
+    assert not world.step(lambda tx: doors.drain(tx, world.me, world.time(), by="alice", until=5))
     assert seen.nothing()
 
 

@@ -35,7 +35,7 @@ def test_ack_brings_a_lane_back_to_idle_and_changes_nothing_else(world: World, s
     before = world.lane("a")
     world.time.move(MINUTE)
     seen = Watch(world)
-    assert world.ack("a") == Control(True, state)
+    assert world.ack("a") == Control(True, state, before.epoch)
     after = world.lane("a")
     assert (after.state, after.last_error, after.epoch) == (LaneState.IDLE, None, before.epoch)
     assert world.state("b") is state
@@ -47,7 +47,7 @@ def test_ack_brings_a_lane_back_to_idle_and_changes_nothing_else(world: World, s
 def test_ack_of_a_lane_that_remembers_nothing_is_refused(world: World, state: LaneState) -> None:
     lane_in(world, state)
     seen = Watch(world)
-    assert world.ack("a") == Control(False, state)
+    assert world.ack("a") == Control(False, state, world.lane("a").epoch)
     assert seen.nothing()
 
 
@@ -60,7 +60,7 @@ def test_a_lane_can_be_paused_and_resumed_in_any_state(world: World, state: Lane
     lane_in(world, state, "b")
     now, epoch = world.time().wall, world.lane("a").epoch
     seen = Watch(world)
-    assert world.pause("a", until=now + MINUTE, reason="looking") == Control(True, state)
+    assert world.pause("a", until=now + MINUTE, reason="looking") == Control(True, state, epoch)
     assert world.lane("a").pause == Pause("looking", "alice", now, now + MINUTE)
     assert world.lane("b").pause is None
     assert world.state("a") is state
@@ -70,7 +70,7 @@ def test_a_lane_can_be_paused_and_resumed_in_any_state(world: World, state: Lane
 
     world.pause("b")
     seen = Watch(world)
-    assert world.resume("a") == Control(True, state)
+    assert world.resume("a") == Control(True, state, epoch)
     assert world.lane("a").pause is None
     assert world.lane("b").pause is not None
     assert seen.changed() == {"lanes": 1}
@@ -107,3 +107,24 @@ def test_a_lane_that_does_not_exist_is_told(world: World) -> None:
     none = Control(False, None)
     assert world.pause("none") == world.resume("none") == world.ack("none") == none
     assert world.table("lanes") == []
+
+
+@pytest.mark.parametrize("door", ["pause", "resume", "ack"])
+def test_a_lane_that_has_moved_on_is_left_alone(world: World, door: str) -> None:
+    lane_in(world, LaneState.ERRORED)
+    world.pause("a")
+    world.time.move(1)
+    epoch = world.lane("a").epoch
+
+    def act(meant: int) -> Control:
+        match door:
+            case "pause":
+                return world.pause("a", meant=meant)
+            case "resume":
+                return world.resume("a", meant=meant)
+        return world.ack("a", meant=meant)
+
+    seen = Watch(world)
+    assert act(epoch - 1) == Control(False, LaneState.ERRORED, epoch, moved_on=True)
+    assert seen.nothing()
+    assert act(epoch).landed

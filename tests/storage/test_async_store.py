@@ -1,0 +1,94 @@
+"""The store of an event loop: the same database, for coroutines and for the threads beside them."""
+
+import asyncio
+import threading
+
+import pytest
+
+from lanes_storage import AsyncStore, doors, open_async_store, open_store, reads
+from lanes_storage.doors import Accepted, Refusal
+from lanes_storage.errors import DatabaseMissing, StoreClosed
+from lanes_storage.interface import Step, Transaction
+from lanes_storage.records import Admission, LaneFilter, NewMessage
+from tests.kit.moments import START
+
+
+def send(key: str) -> Step[Accepted | Refusal]:
+    return lambda tx: doors.accept(tx, NewMessage(key, "hello"), Admission(), START)
+
+
+async def keys(store: AsyncStore) -> list[str]:
+    return [lane.key for lane in await store.read(reads.lanes(LaneFilter()))]
+
+
+async def test_what_was_written_is_read(astore: AsyncStore) -> None:
+    await astore.write(send("a"))
+    assert await keys(astore) == ["a"]
+
+
+async def test_many_at_once_are_all_kept(astore: AsyncStore) -> None:
+    await asyncio.gather(*(astore.write(send(str(n))) for n in range(50)))
+    assert len(await keys(astore)) == 50
+
+
+async def test_a_thread_writes_and_reads_beside_the_loop(astore: AsyncStore) -> None:
+    def work() -> str | None:
+        astore.write_blocking(send("from a thread"), 30)
+        reader = astore.reader()
+        try:
+            lane = reader.read(reads.lane("from a thread"))
+        finally:
+            reader.close()
+        return None if lane is None else lane.key
+
+    assert await asyncio.to_thread(work) == "from a thread"
+
+
+async def test_a_thread_that_does_not_wait_is_told(astore: AsyncStore) -> None:
+    go = threading.Event()
+
+    def wait(tx: Transaction) -> None:
+        go.wait()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.to_thread(astore.write_blocking, wait, 0.01)
+    go.set()
+    await astore.write(send("a"))
+
+
+async def test_the_version_differs_for_own_and_for_other_commits(astore: AsyncStore, url: str) -> None:
+    versions = [await astore.version()]
+    assert await astore.version() == versions[0]
+    await astore.write(send("a"))
+    versions.append(await astore.version())
+    other = open_store(url)
+    other.write(send("b"))
+    other.close()
+    versions.append(await astore.version())
+    assert len(set(versions)) == 3
+
+
+async def test_listeners_hear_of_commits_of_this_process(astore: AsyncStore) -> None:
+    heard = []
+    astore.on_commit(lambda: heard.append(1))
+    astore.on_commit(lambda: heard.append(2))
+    await astore.write(send("a"))
+    assert heard == [1, 2]
+    await astore.write(lambda tx: doors.candidates(tx, 1, START))
+    assert heard == [1, 2], "looking is no commit"
+
+
+async def test_a_closed_store_says_so(url: str) -> None:
+    store = await open_async_store(url, create=True)
+    await store.close()
+    await store.close()
+    for use in (store.write(send("a")), store.read(reads.lane("a")), store.version()):
+        with pytest.raises(StoreClosed):
+            await use
+    with pytest.raises(StoreClosed):
+        store.write_blocking(send("a"))
+
+
+async def test_a_missing_database_is_not_made_unless_asked(url: str) -> None:
+    with pytest.raises(DatabaseMissing):
+        await open_async_store(url)

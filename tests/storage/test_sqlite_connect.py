@@ -1,0 +1,269 @@
+"""Opening the file: what is made, with which mode and pragmas, and what is refused untouched."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes_storage import open_store, schema
+from lanes_storage.errors import (
+    DatabaseDamaged,
+    DatabaseLocked,
+    DatabaseMissing,
+    DatabaseReadOnly,
+    DatabaseTooNew,
+    DatabaseTooOld,
+    DatabaseUnavailable,
+    StorageError,
+    StoreClosed,
+)
+from lanes_storage.interface import Query, Store
+from lanes_storage.sqlite import connect
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lanes.db"
+
+
+@pytest.fixture
+def made(path: Path) -> Iterator[Store]:
+    store = open_store(str(path), create=True)
+    yield store
+    store.close()
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> object:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def raw(path: Path, *statements: str) -> None:
+    """Change a file beside the program."""
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+# -------------------------------------------------------------------------------------------- pragmas
+
+
+@pytest.mark.parametrize(("asked", "synchronous"), [("full", 2), ("normal", 1)])
+def test_the_writer_is_durable_and_waits_and_keeps_references(path: Path, asked: str, synchronous: int) -> None:
+    connection = connect.open_writer(path, create=True, synchronous=asked)
+    try:
+        assert pragma(connection, "journal_mode") == "wal"
+        assert pragma(connection, "synchronous") == synchronous
+        assert pragma(connection, "busy_timeout") == connect.BUSY_TIMEOUT_MS
+        assert pragma(connection, "foreign_keys") == 1
+        assert pragma(connection, "temp_store") == 2
+        assert pragma(connection, "cache_size") == -16384
+        assert pragma(connection, "journal_size_limit") == 64 * 1024 * 1024
+        assert pragma(connection, "application_id") == schema.APPLICATION_ID
+        assert pragma(connection, "user_version") == schema.VERSION
+    finally:
+        connection.close()
+
+
+def test_a_reader_can_not_write(made: Store, path: Path) -> None:
+    connection = connect.open_reader(path)
+    try:
+        assert pragma(connection, "busy_timeout") == connect.BUSY_TIMEOUT_MS
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("DELETE FROM lanes")
+    finally:
+        connection.close()
+
+
+# ----------------------------------------------------------------------------------------------- modes
+
+
+def test_files_and_folders_are_for_nobody_else(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "lanes" / "lanes.db"
+    before = os.umask(0)
+    try:
+        store = open_store(str(path), create=True)
+    finally:
+        os.umask(before)
+    try:
+        store.write(lambda tx: tx.run("UPDATE counters SET value = 1", {}))
+        for file in path.parent.iterdir():
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+        assert {file.name for file in path.parent.iterdir()} == {"lanes.db", "lanes.db-wal", "lanes.db-shm"}
+        assert stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
+    finally:
+        store.close()
+
+
+def test_an_existing_file_keeps_its_mode(made: Store, path: Path) -> None:
+    path.chmod(0o640)
+    open_store(str(path)).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+# ------------------------------------------------------------------------------------------- refusals
+
+
+def test_a_missing_file_is_not_made_unless_asked(path: Path) -> None:
+    with pytest.raises(DatabaseMissing, match=str(path)):
+        open_store(str(path))
+    assert not path.exists()
+
+
+def test_a_folder_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match="folder"):
+        open_store(str(tmp_path), create=True)
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatabaseUnavailable):
+        open_store(str(tmp_path / "file" / "lanes.db"), create=True)
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, but rather long" * 100, b"SQLite format 3\0" + b"\7" * 4096]
+)
+def test_what_is_no_database_is_refused_untouched(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(DatabaseDamaged):
+        open_store(str(path), create=True)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    "mark", ["PRAGMA application_id = 77", "PRAGMA user_version = 3", "CREATE TABLE theirs (id INTEGER)"]
+)
+def test_the_database_of_another_program_is_refused_untouched(path: Path, mark: str) -> None:
+    raw(path, mark)
+    content = path.read_bytes()
+    with pytest.raises(DatabaseDamaged, match="another program"):
+        open_store(str(path), create=True)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_newer_database_is_refused_untouched(made: Store, path: Path) -> None:
+    made.close()
+    raw(path, f"PRAGMA user_version = {schema.VERSION + 1}")
+    content = path.read_bytes()
+    with pytest.raises(DatabaseTooNew) as refused:
+        open_store(str(path), create=True)
+    assert (refused.value.found, refused.value.known) == (schema.VERSION + 1, schema.VERSION)
+    assert path.read_bytes() == content
+
+
+def test_an_older_database_is_upgraded_only_by_who_may_create(made: Store, path: Path) -> None:
+    made.close()
+    raw(path, "PRAGMA user_version = 0")
+    with pytest.raises(DatabaseTooOld):
+        open_store(str(path))
+
+
+def test_a_torn_file_is_damaged(made: Store, path: Path) -> None:
+    made.close()
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    with pytest.raises(DatabaseDamaged):
+        open_store(str(path))
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Give up the rights of root, to whom no mode of a file says no."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_file_that_may_not_be_written_says_so(create: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lanes.db"
+        open_store(str(path), create=True).close()
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        with as_nobody(), pytest.raises(DatabaseReadOnly, match="may not be written"):
+            open_store(str(path), create=create)
+        path.parent.chmod(0o755)
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lanes.db"
+        open_store(str(path), create=True).close()
+        path.chmod(0)
+        path.parent.chmod(0o755)
+        with as_nobody(), pytest.raises(StorageError, match=folder):
+            open_store(str(path))
+
+
+# ------------------------------------------------------------------------------------ two processes
+
+
+def test_a_file_that_another_process_keeps_locked_says_so(made: Store, path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    made.write(lambda tx: tx.rows("PRAGMA busy_timeout = 1", {}))
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(DatabaseLocked, match="locked by another process"):
+            made.write(lambda tx: tx.run("UPDATE counters SET value = 9", {}))
+        assert made.read(Query("SELECT value FROM counters", {}, list)) == [(0,)], "readers are not blocked"
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    made.write(lambda tx: tx.run("UPDATE counters SET value = 9", {}))
+    assert made.read(Query("SELECT value FROM counters", {}, list)) == [(9,)]
+
+
+def test_the_version_differs_when_another_connection_committed(made: Store, path: Path) -> None:
+    before = made.version()
+    assert made.version() == before
+    other = open_store(str(path))
+    other.write(lambda tx: tx.run("UPDATE counters SET value = 9", {}))
+    other.close()
+    assert made.version() != before
+
+
+def test_a_closed_store_says_so(made: Store) -> None:
+    made.close()
+    made.close()
+    with pytest.raises(StoreClosed):
+        made.write(lambda tx: tx.run("UPDATE counters SET value = 9", {}))
+    with pytest.raises(StoreClosed):
+        made.read(Query("SELECT 1", {}, list))
+    with pytest.raises(StoreClosed):
+        made.version()
+
+
+# ----------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("prefix", ["", "sqlite:///"])
+def test_a_path_and_a_url_name_the_same_file(path: Path, prefix: str) -> None:
+    assert connect.path_of(f"{prefix}{path}") == path
+
+
+@pytest.mark.parametrize("url", ["", ":memory:", "sqlite://", "sqlite:///:memory:", "a\0b"])
+def test_what_no_file_can_be_is_refused(url: str) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        connect.path_of(url)
+
+
+@pytest.mark.parametrize("url", ["postgres://secret@host/db", "mysql://host/db"])
+def test_an_engine_that_is_not_there_is_refused_without_telling_its_password(url: str) -> None:
+    with pytest.raises(DatabaseUnavailable) as refused:
+        open_store(url, create=True)
+    assert "secret" not in str(refused.value)
