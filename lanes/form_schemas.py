@@ -185,6 +185,9 @@ def _actions(owner: Schema) -> dict[str, Schema]:
             dropped=COUNT,
             survivors=nullable(array(TEXT)),
         ),
+        "Cut": exactly(
+            key=KEY, run_id=ID, message_id=ID, owner=ID, held_s=SECONDS, message_state=words(MessageState), pauses=FLAG
+        ),
         "Finding": exactly(
             key=nullable(KEY), run_id=nullable(ID), owner=nullable(owner), decision=TEXT, evidence=TEXT, done=FLAG
         ),

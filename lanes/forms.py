@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanes import ages
 from lanes.identity import Identity, this_process
-from lanes.operations import AbortResult, LaneDetail, OwnerView, Status
+from lanes.operations import AbortResult, Cut, LaneDetail, OwnerView, Status
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Attempt, Cooldown, Counts, Event, Failure, Lane, Message, Owner, Pause, Run
@@ -251,6 +251,20 @@ def abort_form(result: AbortResult) -> Form:
         "waited_s": round(result.waited_s, 3),
         "dropped": result.dropped,
         "survivors": None if result.survivors is None else list(result.survivors),
+    }
+
+
+def cut_form(cut: Cut, now: Now) -> Form:
+    """A run that a drain would cut, and what would become of its message."""
+    run = cut.run
+    return {
+        "key": run.key,
+        "run_id": name(run.id),
+        "message_id": name(run.message_id),
+        "owner": name(run.owner_id),
+        "held_s": seconds(ages.held_ms(run, now)),
+        "message_state": cut.message_state,
+        "pauses": cut.pauses,
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.abort import AbortResult, Outcome, abort, abort_outcome
-from lanes.draining import Cut, drain, drain_rehearsal, drain_wait
+from lanes.draining import DEFAULT_DRAIN_MS, Cut, drain, drain_rehearsal, drain_wait
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.identity import evidence, is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -159,6 +159,11 @@ def messages(key: str, *, states: Sequence[MessageState] = (), limit: int | None
     """The messages of a lane, newest first. Raises NotFound."""
     found = yield from lane(key)
     return (yield from read(reads.messages(found.id, states, limit)))
+
+
+def dead_letters(*, limit: int | None = None) -> Procedure[list[Message]]:
+    """The failed messages of every lane, newest first, those that were retried too."""
+    return (yield from read(reads.dead_letters(limit)))
 
 
 def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[Message]:
@@ -346,6 +351,7 @@ def events(
 
 
 __all__ = [
+    "DEFAULT_DRAIN_MS",
     "AbortResult",
     "Cut",
     "LaneDetail",
@@ -358,6 +364,7 @@ __all__ = [
     "begin_wait",
     "client_gone",
     "counts",
+    "dead_letters",
     "detail",
     "drain",
     "drain_rehearsal",

@@ -1,5 +1,6 @@
 """``lanes send KEY TEXT``: accept a message, and wait for its reply if asked to."""
 
+import os
 import sys
 import time
 
@@ -52,23 +53,41 @@ def command(
     Prints its id. A TEXT of - is read from standard input.
 
     With --wait: exit code 1 when it ends otherwise than done, 5 when --timeout runs out, 69 when no gateway lives.
+    A run that waits for a lane which waits for it is refused at once, exit code 1.
     """
     if timeout is not None and not wait:
         ctx.fail("--timeout needs --wait")
     if idempotency_key == "":
         ctx.fail("an idempotency key is not empty")
     text = _text(ctx, text)
+    run = _waiting_run() if wait else None
     with session.desk(create=True) as desk:
         message = desk.send(
-            key, text, actor=actor(), if_idle=if_idle, idempotency_key=idempotency_key, cap=session.cap_of(key)
+            key,
+            text,
+            actor=actor(),
+            if_idle=if_idle,
+            idempotency_key=idempotency_key,
+            waiting_run=run,
+            **session.admission(key),
         )
         if wait:
-            return _wait(session, desk, message, timeout)
+            try:
+                return _wait(session, desk, message, timeout)
+            finally:
+                if run is not None:
+                    desk.end_wait(run, message["id"])
         lives = desk.a_gateway_lives()
     _print_accepted(session, message)
     if not lives and message["state"] in UNFINISHED:
         session.out.talk(NO_GATEWAY)
     return Exit.DONE
+
+
+def _waiting_run() -> int | None:
+    """The run that this process is a part of, and that waits with it: so told by the environment."""
+    number = os.environ.get("LANES_RUN_ID", "")
+    return int(number) if number.isascii() and number.isdecimal() else None
 
 
 def _text(ctx: click.Context, given: str) -> str:

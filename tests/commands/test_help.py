@@ -16,7 +16,7 @@ from tests.house.modules import ROOT
 #: The commands of the contract that are built, with those of other packages.
 PROMISED = {
     "up", "gateway", "dashboard", "status", "list", "show", "why", "send", "abort", "pause", "resume", "ack",
-    "messages", "retry", "drop", "events", "reconcile", "doctor", "config", "simulate",
+    "messages", "retry", "drop", "dead-letters", "events", "drain", "reconcile", "doctor", "config", "simulate",
 }  # fmt: skip
 
 
@@ -40,7 +40,8 @@ def test_the_commands_are_those_that_were_promised() -> None:
 
 def test_a_module_for_each_command() -> None:
     folder = ROOT / "lanes" / "commands"
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+    modules = {path.stem.replace("_", "-") for path in folder.glob("*.py")} - {"--init--"}
+    assert modules == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", every(), ids=" ".join)

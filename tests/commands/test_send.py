@@ -165,3 +165,24 @@ def test_what_cannot_be_meant_is_2(lanes: Call, database: Path, arguments: list[
     refused = lanes("send", *arguments)
     assert (refused.code, refused.out) == (2, "")
     assert not database.exists(), "and nothing is made"
+
+
+def test_F29_a_run_that_waits_for_its_own_lane_is_refused_at_once(
+    stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = stage.hold("own", stage.owner())
+    monkeypatch.setenv("LANES_RUN_ID", str(claimed.ticket.run_id))
+    refused = lanes("send", "own", "to myself", "--wait")
+    assert (refused.code, refused.out) == (1, "")
+    assert "'own' waits for 'own'" in refused.err
+    assert len(lanes("messages", "own", "--json").json) == 1, "nothing is stored"
+    assert lanes("send", "own", "to myself, later").code == 0, "who does not wait closes no cycle"
+
+
+def test_F30_a_wait_is_over_with_its_process(stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = stage.owner()
+    a, b = stage.hold("a", owner), stage.hold("b", owner)
+    monkeypatch.setenv("LANES_RUN_ID", str(a.ticket.run_id))
+    assert lanes("send", "b", "from a", "--wait", "--timeout", "20ms").code == 5
+    monkeypatch.setenv("LANES_RUN_ID", str(b.ticket.run_id))
+    assert lanes("send", "a", "from b", "--wait", "--timeout", "20ms").code == 5, "a waits no longer"

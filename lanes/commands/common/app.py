@@ -29,7 +29,9 @@ COMMANDS = (
     "messages",
     "retry",
     "drop",
+    "dead-letters",
     "events",
+    "drain",
     "reconcile",
     "doctor",
     "config",
@@ -47,7 +49,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name in COMMANDS:
-            found = import_module(f"lanes.commands.{cmd_name}").command
+            found = import_module(f"lanes.commands.{cmd_name.replace('-', '_')}").command
         else:
             added = _added().get(cmd_name)
             if added is None:

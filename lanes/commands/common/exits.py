@@ -27,6 +27,7 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
     (StorageError, Exit.UNREACHABLE),
     (errors.NotFound, Exit.NOT_FOUND),
     ((errors.InvalidKey, errors.IdempotencyConflict), Exit.USAGE),
+    (errors.WaitCycle, Exit.FAILED),
     (errors.Refused, Exit.BUSY),
     (errors.ConfigError, Exit.CONFIG),
     (errors.LanesError, Exit.FAILED),
@@ -37,6 +38,11 @@ _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (errors.LaneBusy, "send it without --if-idle to let it wait"),
     (errors.IdempotencyConflict, "use another key for another text"),
 )
+_WHERE_TO_LOOK = {
+    "lane": "`lanes list` shows the lanes",
+    "message": "`lanes messages KEY` shows those of a lane",
+    "living gateway": "`lanes status` shows the gateways",
+}
 #: For several lanes: the first of these that occurred.
 _GRAVEST = (Exit.UNREACHABLE, Exit.FAILED, Exit.UNCONFIRMED, Exit.NOT_FOUND)
 
@@ -60,5 +66,5 @@ def gravest(codes: Iterable[Exit]) -> Exit | None:
 
 def _hint(error: Exception) -> str:
     if isinstance(error, errors.NotFound):
-        return "`lanes list` shows the lanes" if error.what == "lane" else "`lanes messages KEY` shows those of a lane"
+        return _WHERE_TO_LOOK.get(error.what, "")
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")

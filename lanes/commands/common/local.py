@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from lanes import forms, operations
+from lanes import ages, forms, operations
 from lanes.forms import Form
+from lanes.identity import evidence, this_process
+from lanes.operations import OwnerView
 from lanes.procedure import Procedure, run
 from lanes_storage.interface import Store
 from lanes_storage.law import LaneState, MessageState, Scope
 from lanes_storage.moment import system_clock
-from lanes_storage.records import Lane, LaneFilter
+from lanes_storage.records import Lane, LaneFilter, Owner
 
 T = TypeVar("T")
 #: How often the database is asked whether it changed while a command watches it.
@@ -100,6 +102,15 @@ class LocalDesk:
         chosen = [MessageState(state) for state in states]
         return [forms.message_form(m) for m in self.perform(operations.messages(key, states=chosen, limit=limit))]
 
+    def dead_letters(self, *, limit: int | None = None) -> list[Form]:
+        """The failed messages of every lane, newest first."""
+        return [forms.message_form(m) for m in self.perform(operations.dead_letters(limit=limit))]
+
+    def would_cut(self, gateway: str | None) -> list[Form]:
+        """The runs that a drain of one gateway, or of all, would cut now."""
+        owner_id = None if gateway is None else int(gateway)
+        return [forms.cut_form(cut, self.clock()) for cut in self.perform(operations.drain_rehearsal(owner_id))]
+
     def events(
         self, *, key: str | None, after: str | None = None, since_ms: int | None, type_: str | None, limit: int | None
     ) -> Iterator[Form]:
@@ -120,6 +131,10 @@ class LocalDesk:
     def wait(self, message_id: str, *, timeout_ms: int) -> Form:
         """The message once it has ended, or as it stands when the time is over."""
         return forms.message_form(self.perform(operations.wait(int(message_id), timeout=timeout_ms / 1000)))
+
+    def end_wait(self, run: int, message_id: str) -> None:
+        """The run, for which this process waited, waits for the message no longer."""
+        self.perform(operations.end_wait(run, int(message_id)))
 
     def pause(self, key: str, *, actor: str, reason: str | None, for_ms: int | None) -> Form:
         """Let a lane claim nothing for so long, or until it is resumed."""
@@ -143,3 +158,19 @@ class LocalDesk:
     def drop(self, message_id: int, *, actor: str) -> Form:
         """End a waiting message."""
         return forms.message_form(self.perform(operations.drop(message_id, actor=actor)))
+
+    def drain(self, gateway: str | None, *, actor: str, for_ms: int) -> list[Form]:
+        """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""
+        owner_id = None if gateway is None else int(gateway)
+        until = self.clock().wall + for_ms
+        return self._gateways(self.perform(operations.drain(owner_id, by=actor, until=until)))
+
+    def drained(self, gateways: Sequence[str], *, timeout_ms: int) -> list[Form]:
+        """These gateways once none of them holds a lane, or as they are when the time is over."""
+        numbers = [int(gateway) for gateway in gateways]
+        return self._gateways(self.perform(operations.drain_wait(numbers, timeout=timeout_ms / 1000)))
+
+    def _gateways(self, owners: Sequence[Owner]) -> list[Form]:
+        now, me = self.clock(), this_process()
+        views = [OwnerView(owner, ages.lives(owner, now, me), evidence(owner, me)) for owner in owners]
+        return [forms.gateway_form(view, now) for view in views]

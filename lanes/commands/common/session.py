@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -58,6 +58,16 @@ class Session:
 
         config = self.configured()
         return DEFAULT_CAP if config is None else config.policy(key).cap
+
+    def admission(self, key: str) -> dict[str, Any]:
+        """What the policy of that lane says of a message that meets it busy or full. Raises ConfigError."""
+        from lanes_storage.law import Mode, Overflow
+
+        config = self.configured()
+        if config is None:
+            return {}
+        policy = config.policy(key)
+        return {"cap": policy.cap, "mode": Mode(policy.mode), "overflow": Overflow(policy.overflow)}
 
     def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the living gateway's, the default.

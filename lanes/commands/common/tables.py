@@ -16,6 +16,13 @@ MESSAGES = (
     Column("TEXT", cut="end"),
     Column("RESULT", cut="end"),
 )
+DEAD_LETTERS = (
+    Column("ID", right=True),
+    Column("ENDED"),
+    Column("KEY", cut="middle", least=16),
+    Column("CAUSE"),
+    Column("", cut="end", least=20),
+)
 EVENTS = (
     Column("ID", right=True),
     Column("AT"),
@@ -30,6 +37,11 @@ USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}
 def print_messages(out: Output, messages: Iterable[Form]) -> None:
     """Messages, one a line."""
     out.table(MESSAGES, [_message(message) for message in messages])
+
+
+def print_dead_letters(out: Output, messages: Iterable[Form]) -> None:
+    """Failed messages of any lane, one a line."""
+    out.table(DEAD_LETTERS, [_dead_letter(message) for message in messages])
 
 
 def print_events(out: Output, events: Sequence[Form], *, with_key: bool) -> None:
@@ -58,6 +70,12 @@ def _message(message: Form) -> list[Piece]:
     return [
         message["id"], state(message["state"]), position, clock_time(message["accepted_at"]), text, _result(message),
     ]  # fmt: skip
+
+
+def _dead_letter(message: Form) -> list[Piece]:
+    error = message["error"]
+    said = f"retried as {message['retried_as']}" if message["retried_as"] else one_line(error["message"])
+    return [message["id"], clock_time(message["ended_at"]), message["key"], error["cause"], said]
 
 
 def _result(message: Form) -> str:
