@@ -90,6 +90,7 @@ def _lanes(owner: Schema, message: Schema, event: Schema, run: Schema) -> dict[s
         paused=nullable(exactly(reason=TEXT, until=nullable(MOMENT))),
         queued=COUNT,
         head_wait_s=nullable(SECONDS),
+        interruptions=COUNT,
         parked_until=nullable(MOMENT),
         held_s=nullable(SECONDS),
         deadline_s=nullable(SECONDS),
@@ -204,6 +205,7 @@ def _status(gateway: Schema, counts: Schema, cooldown: Schema) -> dict[str, Sche
         oldest_head_s=nullable(SECONDS),
         ghosts=COUNT,
         unlimited=COUNT,
+        silent=COUNT,
     )
     holder = exactly(id=ID, host=TEXT, pid=COUNT, alive=FLAG)
     return {

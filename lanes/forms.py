@@ -116,6 +116,7 @@ def _lane(lane: Lane, now: Now, witness: _Witness) -> Form:
         "paused": _paused(lane.pause, now),
         "queued": lane.queued,
         "head_wait_s": seconds(waits),
+        "interruptions": lane.interruptions,
         "parked_until": moment(lane.parked_until),
         "held_s": None if run is None else seconds(ages.held_ms(run, now)),
         "deadline_s": None if run is None else seconds(ages.left_ms(run, now)),
@@ -304,6 +305,7 @@ def counts_form(counts: Counts, now: Now) -> Form:
         "oldest_head_s": None if oldest is None else seconds(max(0, now.wall - oldest)),
         "ghosts": counts.ghosts,
         "unlimited": counts.unlimited,
+        "silent": counts.silent,
     }
 
 

@@ -7,21 +7,23 @@ is raised, and the next call opens the file that is there by then.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lanes import forms
 from lanes.abort import AbortResult
 from lanes.desk import Desk
 from lanes.errors import NotAllowed
+from lanes.operations import Status as StoredStatus
 from lanes_storage import open_async_store, reads
 from lanes_storage.errors import DatabaseMissing, StorageError
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import Lane as StoredLane
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_storage.sqlite import path_of
 from lanes_tui import reading
-from lanes_tui.records import Detail, Lane, Message, Status, Window
-from lanes_tui.source import Lost
+from lanes_tui.paced import Paced
+from lanes_tui.records import Detail, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.source import BY_ATTENTION, Lost
 
 #: What the journal shows as the reason of an abort or a pause that was asked for here.
 REASON = "from the dashboard"
@@ -37,6 +39,13 @@ class _Opened:
     left: bool = False  # nobody comes any more: the last user closes it
 
 
+def _ages_of(chosen: LaneFilter) -> LaneFilter:
+    """A filter with ages in place of times, so that it is the same a second later."""
+    times = ("held_since", "held_after", "waits_since", "waits_after", "beat_since", "beat_after")
+    given = {name: at for name in times if (at := getattr(chosen, name)) is not None}
+    return replace(chosen, at=0, **{name: chosen.at - at for name, at in given.items()})
+
+
 class FileSource:
     """Implements ``Source``. Belongs to the event loop that uses it first; opens the file at the first call."""
 
@@ -47,6 +56,8 @@ class FileSource:
         self._clock = clock
         self._opening = asyncio.Lock()
         self._opened: _Opened | None = None
+        self._totals: Paced[int] = Paced()
+        self._statuses: Paced[StoredStatus] = Paced()
 
     @property
     def name(self) -> str:
@@ -63,20 +74,49 @@ class FileSource:
         async with self._at_work() as desk:
             return await desk.store.version()
 
-    async def window(self, chosen: LaneFilter, offset: int, limit: int) -> Window:
+    async def window(self, chosen: LaneFilter, offset: int, limit: int, *, order: LaneOrder = BY_ATTENTION) -> Window:
         async with self._at_work() as desk:
-            rows = await desk.lanes(chosen, limit=limit, offset=offset)
-            total = await desk.lanes_total(chosen)
+            rows = await desk.lanes(chosen, order=order, limit=limit, offset=offset)
+            known = offset + len(rows)
+            if len(rows) == limit or (offset and not rows):  # else the end was seen, and nothing is to be counted
+                total = await self._totals.answer((desk, _ages_of(chosen)), lambda: desk.lanes_total(chosen))
+                known = max(known, total) if rows else total
         now = self._clock()
-        return Window(now, offset, [reading.lane(form) for form in forms.lane_forms(rows, now)], total)
+        return Window(now, offset, [reading.lane(form) for form in forms.lane_forms(rows, now)], known)
 
-    async def place(self, chosen: LaneFilter, key: str) -> int | None:
+    async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
         async with self._at_work() as desk:
-            return await desk.store.read(reads.lane_place(chosen, key))
+            return await desk.store.read(reads.lane_place(chosen, key, order=order))
+
+    async def total(self, chosen: LaneFilter) -> int:
+        async with self._at_work() as desk:
+            return await desk.lanes_total(chosen)
+
+    async def find(
+        self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
+    ) -> Hit | None:
+        hits = replace(chosen, contains=(*chosen.contains, part))
+        async with self._at_work() as desk:
+            total = await desk.lanes_total(hits)
+            place: int | None = None
+            if key is not None:
+                place = await desk.store.read(reads.lane_place(hits, key, order=order, outside=True))
+            if step > 0 and key is not None and part.lower() not in key.lower():
+                step = 0  # the lane itself is no hit: the one that follows stands in its place
+            number = 0 if total == 0 else ((place or 0) + step) % total
+            found = await desk.lanes(hits, order=order, limit=1, offset=number)
+            if not found:
+                return None
+            where = await desk.store.read(reads.lane_place(chosen, found[0].key, order=order))
+        return None if where is None else Hit(found[0].key, where, number, total)
+
+    async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
+        async with self._at_work() as desk:
+            return [Mark(*found) for found in await desk.store.read(reads.lane_epochs(chosen, limit))]
 
     async def status(self) -> Status:
         async with self._at_work() as desk:
-            found = await desk.status()
+            found = await self._statuses.answer(desk, desk.status)
         now = self._clock()
         return reading.status(forms.status_form(found, now), now)
 

@@ -49,6 +49,7 @@ def lane(form: Form) -> Lane:
         pause=_maybe(lambda said: Pause(said["reason"], _at(said["until"])), form["paused"]),
         queued=form["queued"],
         head_wait_ms=_ms(form["head_wait_s"]),
+        interruptions=form["interruptions"],
         parked_until=_at(form["parked_until"]),
         last_error=_maybe(
             lambda said: LastError(said["cause"], said["message"], _at(said["at"]) or 0), form["last_error"]
@@ -148,6 +149,7 @@ def status(form: Form, at: Now) -> Status:
         oldest_head_ms=_ms(form["oldest_head_s"]),
         ghosts=form["ghosts"],
         unlimited=form["unlimited"],
+        silent=form["silent"],
         cooldowns=[Cooldown(c["provider"], c["cause"], _at(c["until"]) or 0) for c in form["cooldowns"]],
     )
 

@@ -63,11 +63,36 @@ class Lane:
     pause: Pause | None
     queued: int
     head_wait_ms: int | None
+    interruptions: int
     parked_until: int | None
     last_error: LastError | None
     updated_at: int
     run: Run | None
     owner: Owner | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A lane as it was when somebody chose it for an action: what has moved on since is left alone."""
+
+    key: str
+    epoch: int
+    state: LaneState
+
+    @classmethod
+    def of(cls, lane: Lane) -> "Mark":
+        """The lane as it is on the screen."""
+        return cls(lane.key, lane.epoch, lane.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a search came to: the lane, its place among those that the filter chooses, and the count of all hits."""
+
+    key: str
+    place: int
+    number: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +236,13 @@ class Status:
     oldest_head_ms: int | None
     ghosts: int
     unlimited: int
+    silent: int
     cooldowns: list[Cooldown] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of the lanes that a filter chooses, sorted by harm.
+    """A part of the lanes that a filter chooses, in the order that was asked for.
 
     ``offset`` is the place of the first row among all ``total``. ``at`` is when it was read.
     """

@@ -11,8 +11,10 @@ from typing import Protocol
 
 from lanes.abort import AbortResult
 from lanes_storage.moment import Now
-from lanes_storage.records import LaneFilter
-from lanes_tui.records import Detail, Lane, Message, Status, Window
+from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_tui.records import Detail, Hit, Lane, Mark, Message, Status, Window
+
+BY_ATTENTION = LaneOrder()
 
 
 class Lost(Exception):
@@ -40,12 +42,29 @@ class Source(Protocol):
         """A number that differs from the last one when anything may have changed. Costs about nothing."""
         ...
 
-    async def window(self, chosen: LaneFilter, offset: int, limit: int) -> Window:
-        """At most ``limit`` of the chosen lanes, from the one at ``offset`` on."""
+    async def window(self, chosen: LaneFilter, offset: int, limit: int, *, order: LaneOrder = BY_ATTENTION) -> Window:
+        """At most ``limit`` of the chosen lanes in that order, from the one at ``offset`` on."""
         ...
 
-    async def place(self, chosen: LaneFilter, key: str) -> int | None:
+    async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
         """Where a lane stands among the chosen ones; None if it is not one of them."""
+        ...
+
+    async def total(self, chosen: LaneFilter) -> int:
+        """How many lanes a filter chooses."""
+        ...
+
+    async def find(
+        self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
+    ) -> Hit | None:
+        """The next of the chosen lanes with that part in its key, seen from lane ``key``, round the end if need be.
+
+        ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
+        """
+        ...
+
+    async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
+        """At most ``limit`` of the chosen lanes, as marks."""
         ...
 
     async def status(self) -> Status:

@@ -1,7 +1,16 @@
 """The queries: everything that lanes reads to show, to judge and to wait. Each is one SELECT."""
 
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events
-from lanes_storage.reads.lanes import claimable, counts, lane, lane_place, lanes, lanes_by_state, lanes_total
+from lanes_storage.reads.lanes import (
+    claimable,
+    counts,
+    lane,
+    lane_epochs,
+    lane_place,
+    lanes,
+    lanes_by_state,
+    lanes_total,
+)
 from lanes_storage.reads.messages import dead_letters, ended_among, get_message, history, message, messages
 from lanes_storage.reads.owners import (
     aborts_of_owner,
@@ -27,6 +36,7 @@ __all__ = [
     "get_message",
     "history",
     "lane",
+    "lane_epochs",
     "lane_place",
     "lanes",
     "lanes_by_state",

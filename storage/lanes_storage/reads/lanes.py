@@ -80,11 +80,17 @@ def _far_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
     return f"SELECT * FROM ({' UNION ALL '.join(unions)}) ORDER BY {sorting} LIMIT :limit"
 
 
-def lane_place(chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> Query[int | None]:
-    """Where a lane stands among the chosen ones, counted from 0 in the order of ``lanes``; None if it is not one."""
+def lane_place(
+    chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION, outside: bool = False
+) -> Query[int | None]:
+    """Where a lane stands among the chosen ones, counted from 0 in the order of ``lanes``; None if it is not one.
+
+    ``outside``: where it would stand, whether it is one or not; None if there is no such lane.
+    """
     choice, walks = choice_of(chosen), walks_of(order)
+    among = Choice([], {}) if outside else choice
     sought = " UNION ALL ".join(
-        f"{_walk(number, walk, choice)} AND l.key = :sought" for number, walk in enumerate(walks)
+        f"{_walk(number, walk, among)} AND l.key = :sought" for number, walk in enumerate(walks)
     )
     cases = []
     for number, walk in enumerate(walks):
@@ -108,6 +114,16 @@ def lanes_total(chosen: LaneFilter) -> Query[int]:
     choice = choice_of(chosen)
     statement = f"SELECT count(*) FROM {choice.table()} WHERE 1 = 1{choice.where}"
     return Query(statement, choice.params, lambda rows: int(rows[0][0]))
+
+
+def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, LaneState]]]:
+    """Key, epoch and state of at most ``limit`` of the chosen lanes, the newest first."""
+    choice = choice_of(chosen)
+    statement = f"""
+    SELECT l.key, l.epoch, l.state FROM {choice.table()} WHERE 1 = 1{choice.where} ORDER BY l.id DESC LIMIT :limit
+    """
+    shape = many(lambda row: (str(row[0]), int(row[1]), LaneState(row[2])))
+    return Query(statement, choice.params | {"limit": limit}, shape)
 
 
 def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:

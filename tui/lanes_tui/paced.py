@@ -1,0 +1,31 @@
+"""Answers that cost something are not asked for all the time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+#: Of all time, at most one part in so many goes into one kind of question.
+SHARE = 20
+
+
+class Paced(Generic[T]):
+    """Keeps the last answer for a multiple of the time that it took: what is quick is always fresh."""
+
+    def __init__(self, share: int = SHARE) -> None:
+        self._share = share
+        self._question: object = None
+        self._kept: list[T] = []
+        self._until = 0.0
+
+    async def answer(self, question: object, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a question: the last one, if the question is the same and the time has not come."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if self._kept and question == self._question and began < self._until:
+            return self._kept[0]
+        found = await ask()
+        ended = loop.time()
+        self._question, self._kept = question, [found]
+        self._until = ended + self._share * (ended - began)
+        return found
