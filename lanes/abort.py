@@ -101,6 +101,17 @@ def abort(
     return (yield from abort_outcome(pending, actor=actor, timeout=timeout))
 
 
+def abort_of(key: str, run_id: int) -> Procedure[AbortResult]:
+    """The abort that was requested of a run of this lane, as pending, to go on waiting for it.
+
+    Raises NotFound where no abort of that run was requested.
+    """
+    run = yield from read(reads.run(run_id))
+    if run is None or run.key != key or run.abort_at is None:
+        raise NotFound("aborted run", run_id)
+    return AbortResult(key, Outcome.PENDING, run.epoch, run.epoch, run.id, survivors=None)
+
+
 def abort_outcome(pending: AbortResult, *, actor: str, timeout: float | None = None) -> Procedure[AbortResult]:
     """Wait for a requested abort to be confirmed, and force it when its time has come."""
     assert pending.run_id is not None

@@ -132,9 +132,9 @@ class Desk:
         """The messages of a lane, newest first. Raises NotFound."""
         return await self.perform(operations.messages(key, states=states, limit=limit))
 
-    async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+    async def retry(self, message_id: int, *, actor: str = EMBEDDER, cap: int = operations.DEFAULT_CAP) -> Message:
         """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull."""
-        return await self.perform(operations.retry(message_id, actor=actor))
+        return await self.perform(operations.retry(message_id, actor=actor, cap=cap))
 
     async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
         """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull."""
@@ -196,10 +196,22 @@ class Desk:
         return await self.perform(operations.drain_wait(owner_ids, timeout=timeout))
 
     async def events(
-        self, *, key: str | None = None, after: int = 0, limit: int | None = None, newest: bool = False
+        self,
+        *,
+        key: str | None = None,
+        after: int = 0,
+        since: int | None = None,
+        type: str | None = None,  # noqa: A002 - the journal's own word
+        limit: int | None = None,
+        newest: bool = False,
     ) -> list[Event]:
-        """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``."""
-        return await self.perform(operations.events(key=key, after=after, limit=limit, newest=newest))
+        """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``.
+
+        ``since`` is wall time in milliseconds. Raises NotFound.
+        """
+        return await self.perform(
+            operations.events(key=key, after=after, since=since, type=type, limit=limit, newest=newest)
+        )
 
     async def abort(
         self,

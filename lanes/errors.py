@@ -98,6 +98,7 @@ class IdempotencyConflict(Refused):
     reason = "idempotency_conflict"
 
     def __init__(self, key: str, idempotency_key: str) -> None:
+        self.idempotency_key = idempotency_key
         super().__init__(key, f"idempotency key {idempotency_key!r} was used with another body")
 
 

@@ -2,17 +2,23 @@
 
 import logging
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
 
 from lanes.errors import LanesError
-from lanes.server.call import Call, ClientGone, Closing, House
+from lanes.problems import Problem, problem_of
+from lanes.server.call import Call, ClientGone, Closing
 from lanes.server.guard import Guard
-from lanes.server.problems import HttpProblem, problem_of, render
-from lanes.server.routes import find
+from lanes.server.house import House
+from lanes.server.problems import HttpProblem, render
+from lanes.server.routes import ROUTER
+from lanes.server.routing import Route
 from lanes_storage.errors import StorageError
 
 log = logging.getLogger("lanes.server")
+
+STOPPED = Problem(503, "stopped", "the gateway has stopped")
+FAULT = Problem(500, "internal", "this is a fault of lanes; its log says more")
 
 
 class App:
@@ -27,35 +33,48 @@ class App:
             return
         begun = False
 
-        async def noting(message):  # type: ignore[no-untyped-def]
+        async def noting(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
-        openai = scope["path"].startswith("/v1/")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        call = Call(self._house, scope, receive, headers)
         try:
-            await self._answer(scope, receive, noting)
+            await self._answer(call, scope, receive, noting)
         except (ClientGone, ClientDisconnect):
             pass  # nobody is there to be told
-        except Closing:
-            await self._refuse(HttpProblem(503, "stopped", "the gateway has stopped"), openai, scope, receive, send)
-        except (HttpProblem, LanesError, StorageError) as error:
+        except Exception as error:
             if begun:
                 raise
-            await self._refuse(problem_of(error), openai, scope, receive, send)
-        except Exception:
-            log.exception("%s %s failed", scope["method"], ascii(scope["path"]))
-            if begun:
-                raise
-            problem = HttpProblem(500, "internal", "this is a fault of lanes; its log says more")
-            await self._refuse(problem, openai, scope, receive, send)
+            problem = _problem(error, scope)
+            openai = scope["path"].startswith("/v1/")
+            await render(problem, openai=openai, accepted=call.accepted)(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        self._guard.check(scope["method"], scope["path"], request.headers)
-        handler, params = find(scope["method"], scope.get("raw_path") or scope["path"].encode())
-        response = await handler(Call(self._house, request, params))
+    async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        self._guard.check(scope["method"], scope["path"], call.headers)
+        route, call.path_params = ROUTER.find(scope["method"], scope.get("raw_path") or scope["path"].encode())
+        if scope["query_string"]:
+            _check_query(route, call)
+        response = await route.handler(call)
         await response(scope, receive, send)
 
-    async def _refuse(self, problem: HttpProblem, openai: bool, scope: Scope, receive: Receive, send: Send) -> None:
-        await render(problem, openai=openai)(scope, receive, send)
+
+def _check_query(route: Route, call: Call) -> None:
+    """A mistyped parameter must not be taken for none: it would choose every lane."""
+    unknown = sorted(call.query.keys() - route.names)
+    if unknown:
+        known = ", ".join(sorted(route.names)) or "none"
+        raise HttpProblem(400, "bad_parameter", f"there is no parameter {unknown[0]!r} here; there are: {known}")
+
+
+def _problem(error: Exception, scope: Scope) -> Problem:
+    match error:
+        case HttpProblem():
+            return error.problem
+        case Closing():
+            return STOPPED
+        case LanesError() | StorageError():
+            return problem_of(error)
+    log.error("%s %s failed", scope["method"], ascii(scope["path"]), exc_info=error)
+    return FAULT

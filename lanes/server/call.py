@@ -1,21 +1,31 @@
 """One request, as the routes see it."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable
+from functools import cached_property
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.types import Receive, Scope
 
-from lanes.config import Config
+from lanes.config import durations
 from lanes.desk import Desk
-from lanes.errors import Draining
+from lanes.errors import Draining, NotFound
 from lanes.gateway import Gateway
+from lanes.server.house import House
 from lanes.server.problems import HttpProblem
 
 T = TypeVar("T")
+
+#: How long a client may take to send its body.
+BODY_S = 60.0
+#: More parameters than any route has.
+MOST_PARAMETERS = 100
+#: The longest name that a sender may give a message.
+MOST_IDEMPOTENCY_KEY = 256
+#: The largest number that a database holds.
+MOST_NUMBER = 2**63 - 1
 
 
 class ClientGone(Exception):
@@ -26,26 +36,17 @@ class Closing(Exception):
     """The gateway has stopped; whoever still waits is sent home."""
 
 
-@dataclass(slots=True)
-class House:
-    """What every route needs: the gateway, its configuration, and whether it is closing."""
-
-    gateway: Gateway
-    config: Config
-    closing: asyncio.Event
-
-    @property
-    def desk(self) -> Desk:
-        return self.gateway.desk
-
-
 class Call:
     """One request with its path parameters."""
 
-    def __init__(self, house: House, request: Request, params: dict[str, str]) -> None:
+    def __init__(self, house: House, scope: Scope, receive: Receive, headers: dict[str, str]) -> None:
         self.house = house
-        self.request = request
-        self._params = params
+        self.headers = headers
+        self.path_params: dict[str, str] = {}
+        #: Set once a message is stored for this request: from then on no error may make the client send it again.
+        self.accepted = False
+        self._scope = scope
+        self._receive = receive
 
     @property
     def gateway(self) -> Gateway:
@@ -55,58 +56,133 @@ class Call:
     def desk(self) -> Desk:
         return self.house.desk
 
+    # ------------------------------------------------------------------------------ what it is about
+
     @property
     def key(self) -> str:
         """The session key, from the raw path or ``?key=``."""
-        key = self._params.get("key", self.request.query_params.get("key"))
+        key = self.path_params.get("key") or self.one("key")
         if not key:
             raise HttpProblem(400, "invalid_key", "name the lane: ?key=")
         return key
 
     @property
     def message_id(self) -> int:
-        """The id of a message in the path."""
-        given = self._params["id"]
+        """The id of a message in the path. Raises NotFound."""
+        given = self.path_params["id"]
         if not (given.isascii() and given.isdigit() and len(given) < 19):
-            raise HttpProblem(404, "not_found", f"no message {given!r}")
+            raise NotFound("message", given)
         return int(given)
 
     @property
     def actor(self) -> str:
         """Who asks, as the journal shows it: the name of the token, and from where."""
         name = self.house.config.gateway.token_name or "http"
-        client = self.request.client
-        return f"{name}@{client.host}" if client else name
+        client = self._scope.get("client")
+        return f"{name}@{client[0]}" if client else name
 
     @property
     def token_name(self) -> str:
         """What idempotency keys are scoped to besides the lane."""
         return self.house.config.gateway.token_name
 
+    @property
+    def idempotency_key(self) -> str | None:
+        """The sender's own name for the message. Raises HttpProblem."""
+        given = self.headers.get("idempotency-key")
+        if given is not None and not 0 < len(given) <= MOST_IDEMPOTENCY_KEY:
+            raise HttpProblem(400, "bad_request", f"Idempotency-Key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
+        return given
+
+    def accepts(self, media_type: str) -> bool:
+        """Whether the client asks for this media type by name."""
+        return media_type in self.headers.get("accept", "")
+
     def refuse_while_draining(self, key: str) -> None:
         """Raises Draining."""
         if self.gateway.draining is not None:
             raise Draining(key)
 
-    def number(self, name: str, default: float | None, most: float) -> float | None:
+    # ------------------------------------------------------------------------------------- parameters
+
+    @cached_property
+    def query(self) -> dict[str, list[str]]:
+        """The query. Raises HttpProblem where it is no UTF-8: a key that is read wrongly is another lane."""
+        try:
+            text = self._scope["query_string"].decode("utf-8")
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        except ValueError as error:
+            raise HttpProblem(400, "bad_parameter", "the query is not percent-encoded UTF-8") from error
+        query: dict[str, list[str]] = {}
+        for name, value in pairs:
+            query.setdefault(name, []).append(value)
+        return query
+
+    def one(self, name: str) -> str | None:
+        """A query parameter that is given at most once; None where it is not. Raises HttpProblem."""
+        given = self.query.get(name, [])
+        if len(given) > 1:
+            raise HttpProblem(400, "bad_parameter", f"{name} is given more than once")
+        return given[0] if given else None
+
+    def refuse(self, name: str, why: str) -> None:
+        """Refuse a query parameter that has no meaning here. Raises HttpProblem."""
+        if name in self.query:
+            raise HttpProblem(400, "bad_parameter", f"{name}: {why}")
+
+    def number(self, name: str, most: float) -> float | None:
         """A query parameter that is a number. Raises HttpProblem."""
-        given = self.request.query_params.get(name)
+        given = self.one(name)
+        if given is None:
+            return None
+        try:
+            value = float(given)
+        except ValueError:
+            value = -1
+        if not 0 <= value <= most:
+            raise HttpProblem(400, "bad_parameter", f"{name} is a number from 0 to {most:g}")
+        return value
+
+    def count(self, name: str, default: int, most: int, least: int = 1) -> int:
+        """A query parameter that counts. Raises HttpProblem."""
+        given = self.one(name)
         if given is None:
             return default
-        with contextlib.suppress(ValueError):
-            value = float(given)
-            if 0 <= value <= most:
-                return value
-        raise HttpProblem(400, "bad_parameter", f"{name} is a number from 0 to {most:g}")
+        if given.isascii() and given.isdecimal() and len(given) < 19 and least <= int(given) <= most:
+            return int(given)
+        raise HttpProblem(400, "bad_parameter", f"{name} is a whole number from {least} to {most}")
+
+    def flag(self, name: str) -> bool:
+        """A query parameter that is true or false; without it, false. Raises HttpProblem."""
+        given = self.one(name)
+        if given not in (None, "true", "1", "false", "0"):
+            raise HttpProblem(400, "bad_parameter", f"{name} is true or false")
+        return given in ("true", "1")
+
+    def span(self, name: str) -> int | None:
+        """A query parameter that is a duration, ``30s``, in milliseconds. Raises HttpProblem."""
+        given = self.one(name)
+        try:
+            return None if given is None else durations.parse(given)
+        except ValueError as error:
+            raise HttpProblem(400, "bad_parameter", f"{name}: {error}") from error
+
+    # ----------------------------------------------------------------------------------------- body
 
     async def body(self) -> dict[str, Any]:
-        """The JSON object of the body; an empty body is an empty object. Raises HttpProblem."""
-        raw = await self._read()
+        """The JSON object of the body; an empty body is an empty object. Raises HttpProblem, ClientGone."""
+        try:
+            async with asyncio.timeout(BODY_S):
+                raw = await self._read()
+        except TimeoutError as error:
+            headers = {"Connection": "close"}
+            raise HttpProblem(408, "too_slow", f"the body did not come within {BODY_S:g} s", headers) from error
         if not raw.strip():
             return {}
         try:
-            data = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-            json.dumps(data, ensure_ascii=False).encode("utf-8")  # lone surrogates have no encoding
+            data = _decode(raw.decode("utf-8"))
+            if b"\\u" in raw:  # only an escape can be half a character, which nothing could store
+                json.dumps(data, ensure_ascii=False).encode("utf-8")
         except (ValueError, RecursionError) as error:
             raise HttpProblem(400, "bad_json", "the body is not valid JSON in UTF-8") from error
         if not isinstance(data, dict):
@@ -117,15 +193,29 @@ class Call:
         """The body, refused as soon as it is too long."""
         most = self.house.config.gateway.max_body_bytes
         chunks, size = [], 0
-        async for chunk in self.request.stream():
+        async for chunk in self._chunks():
             size += len(chunk)
             if size > most:
                 raise HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
             chunks.append(chunk)
         return b"".join(chunks)
 
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
+
+    # -------------------------------------------------------------------------------------- waiting
+
     async def while_connected(self, work: Awaitable[T]) -> T:
-        """``work``, given up when the client leaves (ClientGone) or the gateway has stopped (Closing)."""
+        """``work``, given up when the client leaves (ClientGone) or the gateway has stopped (Closing).
+
+        Only after the body was read: before, what the client sends next would be taken for nothing.
+        """
         task = asyncio.ensure_future(work)
         left = asyncio.create_task(self._left())
         closing = asyncio.create_task(self.house.closing.wait())
@@ -141,9 +231,77 @@ class Call:
 
     async def _left(self) -> None:
         """Return once the client has closed its connection: an ASGI handler is told only when it asks."""
-        while (await self.request.receive())["type"] != "http.disconnect":
+        while (await self._receive())["type"] != "http.disconnect":
             pass
+
+
+# ------------------------------------------------------------------------------------------- fields
+
+
+class Fields:
+    """The fields of a body, each asked for with its type; what nobody asked for is refused by ``done``."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+        self._asked: set[str] = set()
+
+    def get(self, name: str, kind: type[T]) -> T | None:
+        """A field that may be missing or null. Raises HttpProblem."""
+        self._asked.add(name)
+        value = self._body.get(name)
+        if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
+            return value
+        raise HttpProblem(400, "bad_request", f"{name} must be {_CALLED[kind]}")
+
+    def number(self, name: str) -> int | None:
+        """A whole number that is not negative."""
+        value = self.get(name, int)
+        if value is not None and not 0 <= value <= MOST_NUMBER:
+            raise HttpProblem(400, "bad_request", f"{name} must be a whole number, 0 or more")
+        return value
+
+    def id(self, name: str) -> int | None:
+        """The id of something, a string of digits."""
+        value = self.get(name, str)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdecimal() and len(value) < 19):
+            raise HttpProblem(400, "bad_request", f"{name} is an id, as a string")
+        return int(value)
+
+    def span(self, name: str) -> int | None:
+        """A duration, ``30s``, in milliseconds."""
+        value = self.get(name, str)
+        try:
+            return None if value is None else durations.parse(value)
+        except ValueError as error:
+            raise HttpProblem(400, "bad_request", f"{name}: {error}") from error
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """True or false."""
+        value = self.get(name, bool)
+        return default if value is None else value
+
+    def done(self) -> None:
+        """Raises HttpProblem for a field that does not exist: a mistyped one must not be taken for none."""
+        unknown = sorted(self._body.keys() - self._asked)
+        if unknown:
+            known = ", ".join(sorted(self._asked)) or "none"
+            raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {known}")
+
+
+_CALLED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("the number is too large")
+    return value
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

@@ -38,27 +38,28 @@ async def post_chat(call: Call) -> Response:
         raise HttpProblem(400, "bad_request", "messages must be a list of at least one message")
     key, anonymous = _session(call, body)
     call.refuse_while_draining(key)
-    detached = call.request.headers.get("x-lanes-detach", "").lower() == "true"
+    detached = call.headers.get("x-lanes-detach", "").lower() == "true"
     model = body.get("model")
     message = await call.desk.send(
         key,
         request=body,
         runner=model if isinstance(model, str) and model in call.gateway.specs else None,
         actor=call.actor,
-        idempotency_key=call.request.headers.get("idempotency-key"),
+        idempotency_key=call.idempotency_key,
         token=call.token_name,
         cap=call.house.config.policy(key).cap,
         bound_to=None if detached else BoundTo.CLIENT,
         bound_owner=None if detached else call.gateway.owner_id,
         anonymous=anonymous,
     )
+    call.accepted = True
     answer = _Completion(call, message, body)
     return await (answer.streamed() if body.get("stream") is True else answer.whole())
 
 
 def _session(call: Call, body: dict[str, Any]) -> tuple[str, bool]:
     """The lane that a request names, or one of its own."""
-    header = call.request.headers.get("x-lanes-session")
+    header = call.headers.get("x-lanes-session")
     if header is not None:
         try:
             # Starlette reads headers as Latin-1; a client may as well send plain UTF-8.
@@ -150,7 +151,7 @@ class _Completion:
         """The last chunks; they say what the database says."""
         message = await self._call.desk.message(self._message.id)
         if message.state is not MessageState.DONE:
-            yield _data(openai_error(of_failure(message.error)))
+            yield _data(openai_error(of_failure(message.error).problem))
             return
         detail = _detail(message)
         if not self._begun and message.reply:

@@ -1,115 +1,195 @@
-"""Every route, in one table: the router and the OpenAPI document read it."""
-
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+"""Every route, in one table: the router, the check of parameters, the OpenAPI document and the docs read it."""
 
 from starlette.responses import JSONResponse, Response
 
-import lanes
-from lanes.server import api, health, openai
+from lanes.form_schemas import COUNT, FLAG, ID, KEY, TEXT, Schema, array, nullable, words
+from lanes.server import events, health, lanes, messages, metrics, openai, status
 from lanes.server.call import Call
-from lanes.server.problems import HttpProblem
+from lanes.server.routing import Param, Route, Router
+from lanes_storage.law import EventType, LaneState, MessageState, Scope
 
-Handler = Callable[[Call], Awaitable[Response]]
+DURATION: Schema = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,9})?(ms|s|m|h|d)$", "examples": ["30s"]}
+OBJECT: Schema = {"type": "object"}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A method and a path; ``{key}`` and ``{id}`` are one percent-encoded segment each."""
-
-    method: str
-    path: str
-    handler: Handler
-
-    @property
-    def segments(self) -> list[str]:
-        return self.path.split("/")
+def fields(**schemas: Schema) -> Schema:
+    """A body with these fields, none of them required, and no other. A trailing underscore is not part of the name."""
+    named = {name.removesuffix("_"): nullable(schema) for name, schema in schemas.items()}
+    return {"type": "object", "properties": named, "additionalProperties": False}
 
 
 async def get_openapi(call: Call) -> Response:
     """This document."""
     del call
-    return JSONResponse(openapi())
+    from lanes.server.openapi import document
+
+    return JSONResponse(document(ROUTES))
 
 
-_LANE = [
-    ("GET", "", api.get_lane),
-    ("POST", "/messages", api.post_message),
-    ("POST", "/abort", api.abort_lane),
-    ("POST", "/pause", api.pause_lane),
-    ("POST", "/resume", api.resume_lane),
-    ("POST", "/ack", api.ack_lane),
-]
-ROUTES = (
-    Route("GET", "/api/lanes", api.get_lanes),
-    *(Route(method, f"/api/lanes/{{key}}{tail}", handler) for method, tail, handler in _LANE),
-    # The same with ?key=, for clients and proxies that cannot keep an encoded slash.
-    *(Route(method, f"/api/lane{tail}", handler) for method, tail, handler in _LANE),
-    Route("GET", "/api/messages/{id}", api.get_message),
-    Route("POST", "/api/messages/{id}/retry", api.retry_message),
-    Route("POST", "/api/messages/{id}/drop", api.drop_message),
-    Route("GET", "/api/status", api.get_status),
-    Route("POST", "/v1/chat/completions", openai.post_chat),
-    Route("GET", "/v1/models", openai.get_models),
-    Route("GET", "/healthz", health.healthz),
-    Route("GET", "/readyz", health.readyz),
-    Route("GET", "/openapi.json", get_openapi),
+_EPOCH = fields(epoch={**COUNT, "description": "only if the lane still stands at it"})
+_LIMIT = Param("limit", {"type": "integer", "minimum": 1, "maximum": messages.MOST_MESSAGES}, "at most so many")
+_WAIT = Param("wait", {"type": "number", "minimum": 0, "maximum": messages.MOST_WAIT_S}, "seconds to wait for the end")
+_LANES: Schema = {
+    "type": "object",
+    "properties": {
+        "lanes": array({"$ref": "Lane"}),
+        "counts": {"$ref": "Counts"},
+        "next": {**nullable(TEXT), "description": "the cursor of the next page"},
+    },
+    "required": ["lanes", "counts", "next"],
+    "additionalProperties": False,
+}
+_IDEMPOTENCY = Param(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 256},
+    "the sender's own name for the message: the same key and body again is the same message",
+)
+_SESSION = (
+    _IDEMPOTENCY,
+    Param("X-Lanes-Session", TEXT, "the session key, percent-encoded"),
+    Param("X-Lanes-Detach", words(["true"]), "the message goes on when the client leaves"),
+)
+_CHAT: Schema = {
+    "type": "object",
+    "properties": {"messages": {"type": "array", "items": OBJECT, "minItems": 1}, "model": TEXT, "stream": FLAG},
+    "required": ["messages"],
+}
+_REFUSALS = (422, 423, 429, 503)
+
+#: The routes of one lane, which exist twice: the second form is for clients and proxies that cannot keep a
+#: percent-encoded slash.
+_OF_A_LANE = (
+    Route("GET", "", lanes.get_lane, answers={200: "LaneDetail"}, problems=(404,)),
+    Route(
+        "GET",
+        "/messages",
+        messages.get_messages,
+        query=(Param("state", words(MessageState), "messages in this state", many=True), _LIMIT),
+        answers={200: array({"$ref": "Message"})},
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/messages",
+        messages.post_message,
+        query=(_WAIT,),
+        headers=(_IDEMPOTENCY,),
+        body=fields(text=TEXT, request=OBJECT, if_idle=FLAG),
+        answers={200: "Message", 202: "Message"},
+        media="text/event-stream",
+        problems=_REFUSALS,
+    ),
+    Route(
+        "POST",
+        "/abort",
+        lanes.abort_lane,
+        body=fields(
+            scope=words(Scope),
+            reason=TEXT,
+            epoch=COUNT,
+            grace=DURATION,
+            force=FLAG,
+            wait=FLAG,
+            timeout=DURATION,
+            run_id={**ID, "description": "go on waiting for the abort that was requested of this run"},
+        ),
+        answers={200: "AbortResult"},
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/pause",
+        lanes.pause_lane,
+        body=fields(reason=TEXT, for_=DURATION, epoch=COUNT),
+        answers={200: "Lane"},
+        problems=(404, 412),
+    ),
+    Route("POST", "/resume", lanes.resume_lane, body=_EPOCH, answers={200: "Lane"}, problems=(404, 412)),
+    Route("POST", "/ack", lanes.ack_lane, body=_EPOCH, answers={200: "Lane"}, problems=(404, 412, 422)),
 )
 
 
-def find(method: str, raw_path: bytes) -> tuple[Handler, dict[str, str]]:
-    """The handler of a request, by its raw path. Raises HttpProblem: 404, 405, or a key that is no UTF-8."""
-    given = raw_path.partition(b"?")[0].decode("latin-1").split("/")
-    allowed = set()
-    for route in ROUTES:
-        params = _match(route.segments, given)
-        if params is None:
-            continue
-        if route.method == method or (method == "HEAD" and route.method == "GET"):
-            return route.handler, params
-        allowed.add(route.method)
-    if allowed:
-        raise HttpProblem(405, "method", "this route has another method", {"Allow": ", ".join(sorted(allowed))})
-    raise HttpProblem(404, "not_found", "no such route; /openapi.json lists them")
+def _at(path: str, route: Route, *more: Param) -> Route:
+    return Route(
+        route.method,
+        path + route.path,
+        route.handler,
+        (*more, *route.query),
+        route.headers,
+        route.body,
+        route.answers,
+        route.media,
+        route.problems,
+    )
 
 
-def _match(wanted: list[str], given: list[str]) -> dict[str, str] | None:
-    if len(wanted) != len(given):
-        return None
-    params = {}
-    for want, got in zip(wanted, given, strict=True):
-        if want.startswith("{"):
-            if not got:
-                return None
-            try:
-                params[want[1:-1]] = unquote_to_bytes(got).decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise HttpProblem(400, "invalid_key", "the path is not percent-encoded UTF-8") from error
-        elif want != got:
-            return None
-    return params
-
-
-def openapi() -> dict[str, object]:
-    """The OpenAPI document of the table."""
-    paths: dict[str, dict[str, object]] = {}
-    for route in ROUTES:
-        names = [part[1:-1] for part in route.segments if part.startswith("{")]
-        parameters = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
-        if route.path.startswith("/api/lane") and not route.path.startswith("/api/lanes"):
-            parameters.append({"name": "key", "in": "query", "required": True, "schema": {"type": "string"}})
-        summary = (route.handler.__doc__ or "").strip().splitlines()[0]
-        operation: dict[str, object] = {
-            "summary": summary,
-            "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('{', '').replace('}', '')}",
-            "parameters": parameters,
-            "responses": {
-                "200": {"description": "done"},
-                "default": {"description": "an error: a problem document, or under /v1 the OpenAI envelope"},
-            },
-        }
-        if route.method == "POST":
-            operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
-    return {"openapi": "3.1.0", "info": {"title": "lanes", "version": lanes.__version__}, "paths": paths}
+ROUTES = (
+    Route(
+        "GET",
+        "/api/lanes",
+        lanes.get_lanes,
+        query=(
+            Param("state", words(LaneState), "lanes in this state", many=True),
+            Param("held", FLAG, "lanes that are held"),
+            Param("match", TEXT, "lanes whose key fits this glob"),
+            Param("contains", TEXT, "lanes whose key contains this"),
+            Param("held_for", DURATION, "lanes held for at least so long"),
+            Param("abortable", words(Scope), "lanes of which an abort with this scope would end something"),
+            _LIMIT,
+            Param("cursor", TEXT, "the page that `next` names"),
+        ),
+        answers={200: _LANES},
+    ),
+    *(_at("/api/lanes/{key}", route) for route in _OF_A_LANE),
+    *(_at("/api/lane", route, Param("key", KEY, "the session key")) for route in _OF_A_LANE),
+    Route("GET", "/api/messages/{id}", messages.get_message, query=(_WAIT,), answers={200: "Message"}, problems=(404,)),
+    Route(
+        "POST",
+        "/api/messages/{id}/retry",
+        messages.retry_message,
+        body=fields(),
+        answers={202: "Message"},
+        problems=(404, 422, 429),
+    ),
+    Route(
+        "POST",
+        "/api/messages/{id}/drop",
+        messages.drop_message,
+        body=fields(),
+        answers={200: "Message"},
+        problems=(404, 422),
+    ),
+    Route("GET", "/api/status", status.get_status, answers={200: "Status"}),
+    Route(
+        "GET",
+        "/api/events",
+        events.get_events,
+        query=(
+            Param("key", KEY, "events of this lane"),
+            Param("type", words(EventType), "events of this type"),
+            Param("since", DURATION, "events of the last so long"),
+            Param("after", ID, "events behind this one"),
+            Param("limit", {"type": "integer", "minimum": 1, "maximum": events.MOST_EVENTS}, "of a list: so many"),
+        ),
+        headers=(Param("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
+        answers={200: array({"$ref": "Event"})},
+        media="text/event-stream",
+        problems=(404, 503),
+    ),
+    Route(
+        "POST",
+        "/v1/chat/completions",
+        openai.post_chat,
+        headers=_SESSION,
+        body=_CHAT,
+        answers={200: OBJECT},
+        media="text/event-stream",
+        problems=(*_REFUSALS, 500, 502, 504),
+    ),
+    Route("GET", "/v1/models", openai.get_models, answers={200: OBJECT}),
+    Route("GET", "/healthz", health.healthz, answers={200: OBJECT}, problems=(503,)),
+    Route("GET", "/readyz", health.readyz, answers={200: OBJECT}, problems=(503,)),
+    Route("GET", "/metrics", metrics.get_metrics, media="text/plain"),
+    Route("GET", "/openapi.json", get_openapi, answers={200: OBJECT}),
+)
+ROUTER = Router(ROUTES)

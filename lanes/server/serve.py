@@ -13,7 +13,7 @@ from lanes.config import Config
 from lanes.errors import ConfigError
 from lanes.gateway import Gateway
 from lanes.server.app import App
-from lanes.server.call import House
+from lanes.server.house import House
 
 log = logging.getLogger("lanes.server")
 
@@ -68,7 +68,6 @@ async def serve(
     """
     stopping = stop or asyncio.Event()
     at_once = asyncio.Event()
-    closing = asyncio.Event()
 
     def asked(name: str) -> None:
         if stopping.is_set():
@@ -76,7 +75,8 @@ async def serve(
         log.info("%s: %s", name, "stopping at once" if at_once.is_set() else "draining; once more stops at once")
         stopping.set()
 
-    server = _Server(_config(App(House(gateway, config, closing))))
+    house = House(gateway, config)
+    server = _Server(_config(App(house)))
     with _signals(asked) if signals else contextlib.nullcontext():
         await gateway.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-server")
@@ -87,7 +87,7 @@ async def serve(
             await _first(gateway.drain(by="signal"), at_once.wait())
         finally:
             await gateway.stop()
-            closing.set()
+            house.close()
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
             listener.close()

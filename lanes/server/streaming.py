@@ -1,12 +1,14 @@
-"""Server-sent events of one message, for both surfaces."""
+"""Server-sent events: of one message, for both surfaces, and how every stream is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from lanes.engine.streams import Listener
 from lanes.runners.base import Delta
+from lanes.server.call import ClientGone
 
 #: A comment goes out after so many seconds of silence, so that nothing between us closes the connection.
 KEEPALIVE_S = 10.0
@@ -39,18 +41,32 @@ async def events(
 
 
 class WatchedStream(StreamingResponse):
-    """A stream that calls ``over`` exactly once, with whether it was sent to its end."""
+    """A stream that calls ``over`` exactly once, with whether it was sent to its end.
 
-    def __init__(self, content: AsyncIterator[bytes], over: Callable[[bool], "asyncio.Future[None]"]) -> None:
+    ``patience_s``: a client that takes nothing for so long counts as gone. None: it may take its time.
+    """
+
+    def __init__(
+        self,
+        content: AsyncIterator[bytes],
+        over: Callable[[bool], "asyncio.Future[None]"],
+        *,
+        patience_s: float | None = None,
+    ) -> None:
         super().__init__(content, media_type="text/event-stream", headers=HEADERS)
         self._over = over
+        self._patience_s = patience_s
 
-    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whole = False
 
-        async def watched(message):  # type: ignore[no-untyped-def]
+        async def watched(message: Message) -> None:
             nonlocal whole
-            await send(message)
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    await send(message)
+            except TimeoutError as error:
+                raise ClientGone from error
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 whole = True
 

@@ -293,6 +293,12 @@ class RunTable(SQLModel, table=True):
             sqlite_where=text(UNLIMITED),
             postgresql_where=text(UNLIMITED),
         ),
+        Index(
+            "runs_refused",
+            "refused_writes",
+            sqlite_where=text("refused_writes > 0"),
+            postgresql_where=text("refused_writes > 0"),
+        ),
     )
     id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     lane_id: int = reference("lanes", required=True)

@@ -29,6 +29,7 @@ class Served:
     simulator: Simulator
     client: httpx.AsyncClient
     stop: asyncio.Event
+    serving: asyncio.Task[None]
 
     async def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
         """A POST with a JSON body."""
@@ -72,7 +73,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
             stack.push_async_callback(end)
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=await url, timeout=30))
-            return Served(url.result(), desk, gateway, simulator, client, stop)
+            return Served(url.result(), desk, gateway, simulator, client, stop, serving)
 
         yield begin
 
@@ -80,3 +81,11 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 @pytest.fixture
 async def served(start: Start) -> Served:
     return await start()
+
+
+async def running(served: Served, key: str) -> int:
+    """The epoch of a lane, once it is held."""
+    async with asyncio.timeout(20):
+        while not (held := [lane for lane in await served.desk.lanes() if lane.key == key and lane.run is not None]):
+            await asyncio.sleep(0.01)
+    return held[0].epoch

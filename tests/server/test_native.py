@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from lanes_storage.law import MessageState
-from tests.server.conftest import Served, Start
+from tests.server.conftest import Served, Start, running
 
 KEYS = ["agent:main:telegram:42", "a/b/c", "100% “real”?#&", "-dash", "会话 😀", "x" * 512, " "]
 
@@ -61,7 +61,7 @@ async def test_a_stream_tells_the_pieces_and_the_message(served: Served) -> None
 async def test_abort_pause_resume_ack_retry_drop(served: Served) -> None:
     hung = await served.post("/api/lanes/a/messages", {"text": "[[sim-hang]]"})
     waiting = await served.post("/api/lanes/a/messages", {"text": "hello"})
-    epoch = await _running(served, "a")
+    epoch = await running(served, "a")
     changed = await served.post("/api/lanes/a/abort", {"epoch": epoch - 1})
     assert changed.json()["outcome"] == "changed"
     paused = await served.post("/api/lanes/a/pause", {"reason": "looking", "for": "10m"})
@@ -72,22 +72,15 @@ async def test_abort_pause_resume_ack_retry_drop(served: Served) -> None:
     assert (await served.post("/api/lanes/a/ack")).json()["state"] == "idle"
     dropped = await served.post(f"/api/messages/{waiting.json()['id']}/drop")
     assert dropped.json()["state"] == "dropped"
-    assert (await served.post(f"/api/messages/{waiting.json()['id']}/retry")).status_code == 409
+    assert (await served.post(f"/api/messages/{waiting.json()['id']}/retry")).status_code == 422
     assert (await served.post("/api/lanes/a/resume")).json()["paused"] is None
     assert (await served.post("/api/lanes/nobody/abort")).status_code == 404
-
-
-async def _running(served: Served, key: str) -> int:
-    async with asyncio.timeout(20):
-        while not (held := [lane for lane in await served.desk.lanes() if lane.key == key and lane.run is not None]):
-            await asyncio.sleep(0.01)
-    return held[0].epoch
 
 
 async def test_a_full_queue_says_when_to_try_again(served: Served) -> None:
     for _ in range(4):
         await served.post("/api/lanes/a/messages", {"text": "[[sim-hang]]"})
-        await _running(served, "a")
+        await running(served, "a")
     full = await served.post("/api/lanes/a/messages", {"text": "one too many"})
     assert (full.status_code, full.json()["code"]) == (429, "queue_full")
     assert full.headers["retry-after"]
@@ -131,24 +124,18 @@ async def test_the_guard(start: Start) -> None:
     assert (await served.client.get("/healthz")).status_code == 200
 
 
-async def test_status_health_openapi_and_what_is_not_there(served: Served) -> None:
+async def test_status_health_and_what_is_not_there(served: Served) -> None:
     async with asyncio.timeout(20):
         while (await served.client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.01)
     assert (await served.client.get("/api/status")).json()["gateways"][0]["alive"] is True
-    document = (await served.client.get("/openapi.json")).json()
-    assert "/api/lanes/{key}/abort" in document["paths"]
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            named = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
-            assert all(f"{{{name}}}" in path for name in named)
     assert (await served.client.get("/api/nothing")).status_code == 404
     assert (await served.client.get("/api/messages/1/retry")).status_code == 405
 
 
 async def test_a_drain_refuses_and_ends_everything(served: Served) -> None:
-    running = asyncio.create_task(served.post("/api/lanes/a/messages?wait=60", {"text": "[[sim-hang]]"}))
-    await _running(served, "a")
+    waiting = asyncio.create_task(served.post("/api/lanes/a/messages?wait=60", {"text": "[[sim-hang]]"}))
+    await running(served, "a")
     served.stop.set()
     async with asyncio.timeout(20):
         while served.gateway.draining is None:
@@ -157,7 +144,7 @@ async def test_a_drain_refuses_and_ends_everything(served: Served) -> None:
     refused = await served.post("/api/lanes/b/messages", {"text": "hello"})
     assert (refused.status_code, refused.json()["code"]) == (503, "draining")
     try:
-        assert (await running).status_code == 202
+        assert (await waiting).status_code == 202
     except httpx.TransportError:
         pytest.fail("who waits is answered, not cut off")
     lane = await served.desk.lane("a")

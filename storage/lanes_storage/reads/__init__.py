@@ -19,6 +19,7 @@ from lanes_storage.reads.owners import (
     owner,
     owners,
     real_runner_ever_ran,
+    refused_writes,
     run,
     waiting_of_owner,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "owner",
     "owners",
     "real_runner_ever_ran",
+    "refused_writes",
     "run",
     "waiting_of_owner",
 ]

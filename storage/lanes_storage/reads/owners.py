@@ -24,6 +24,7 @@ WAITING_OF_OWNER = """
 SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
 """
+REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refused_writes > 0"
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
 
 
@@ -66,6 +67,11 @@ def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
 def waiting_of_owner(owner_id: int) -> Query[frozenset[int]]:
     """The runs of an owner that wait for a message of another lane."""
     return Query(WAITING_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
+
+
+def refused_writes() -> Query[int]:
+    """How many writes of superseded runs were refused, over all runs that are kept."""
+    return Query(REFUSED_WRITES, {}, lambda rows: int(rows[0][0]))
 
 
 def real_runner_ever_ran(simulated: str) -> Query[bool]:

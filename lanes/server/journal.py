@@ -1,0 +1,137 @@
+"""Following the journal as it is written, with one reader of the database for all who follow.
+
+A follower gets what is new from a window in memory, and reads the database only until it has caught up.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+
+from lanes.desk import Desk
+from lanes_storage.errors import StorageError
+from lanes_storage.records import Event
+
+#: Events that are kept in memory for followers.
+WINDOW = 2_000
+#: Events of one look at the database.
+PAGE = 500
+#: Between two looks at the database, so that a burst of commits costs one.
+REST_S = 0.02
+#: A look without any change, in case one was missed.
+LOOK_ANYWAY_S = 1.0
+#: Between two looks at a database that can not be read.
+REFUSED_S = 0.5
+
+
+class Feed:
+    """The newest events of a database. Belongs to the event loop; reads only while somebody follows."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.followers = 0
+        self.ended = False
+        self.last = 0  # the newest event that was read
+        self.news = asyncio.Event()  # set, and replaced, when there is something new
+        self._window: deque[Event] = deque(maxlen=WINDOW)
+        self._task: asyncio.Task[None] | None = None
+
+    async def follow(self, after: int | None, *, key: str | None = None, type_: str | None = None) -> "Follower":
+        """Follow from behind event ``after`` on; None: from now on. The follower is to be closed.
+
+        Raises NotFound for a lane that does not exist, StorageError.
+        """
+        if key is not None:
+            await self.desk.lane(key)
+        newest = await self._newest()
+        if self._task is None:
+            self.last = newest
+            self._window.clear()
+            self._task = asyncio.create_task(self._read(), name="lanes-journal")
+        self.followers += 1
+        # What is ahead of the journal was read from another one: this database took its place.
+        return Follower(self, newest if after is None or after > newest else after, key, type_)
+
+    def leave(self) -> None:
+        """One follower less."""
+        self.followers -= 1
+        if not self.followers and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def end(self) -> None:
+        """Send every follower home."""
+        self.ended = True
+        self._tell()
+
+    def kept_behind(self, after: int) -> list[Event] | None:
+        """Everything behind event ``after``; None where the window does not reach back to it."""
+        first = self._window[0].id - 1 if self._window else self.last
+        return None if after < first else [event for event in self._window if event.id > after]
+
+    async def _newest(self) -> int:
+        found = await self.desk.events(limit=1, newest=True)
+        return found[0].id if found else 0
+
+    def _tell(self) -> None:
+        told, self.news = self.news, asyncio.Event()
+        told.set()
+
+    async def _read(self) -> None:
+        while True:
+            mark = self.desk.changes.mark()
+            try:
+                page = await self.desk.events(after=self.last, limit=PAGE)
+            except StorageError:
+                await asyncio.sleep(REFUSED_S)
+                continue
+            if page:
+                self._window.extend(page)
+                self.last = page[-1].id
+                self._tell()
+                await asyncio.sleep(REST_S)
+            if len(page) < PAGE:
+                await self.desk.changes.wait(LOOK_ANYWAY_S, mark)
+
+
+class Follower:
+    """One reader of the feed. ``after`` is how far it has come."""
+
+    def __init__(self, feed: Feed, after: int, key: str | None, type_: str | None) -> None:
+        self.after = after
+        self._feed = feed
+        self._key, self._type = key, type_
+        self._news = feed.news
+
+    async def take(self) -> list[Event]:
+        """What is new; empty when nothing is. At most a page. Raises StorageError."""
+        feed = self._feed
+        self._news, last = feed.news, feed.last
+        fresh = feed.kept_behind(self.after)
+        if fresh is not None:
+            self.after = max(self.after, last)
+            return [event for event in fresh if self._key in (None, event.key) and self._type in (None, event.type)]
+        page = await feed.desk.events(after=self.after, key=self._key, type=self._type, limit=PAGE)
+        self.after = page[-1].id if len(page) == PAGE else max([last, *(event.id for event in page[-1:])])
+        return page
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to take at once."""
+        return self.after < self._feed.last
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._feed.ended
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for something new, at most so long; whether there is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+                return True
+        return False
+
+    def close(self) -> None:
+        """Stop following."""
+        self._feed.leave()

@@ -1,0 +1,112 @@
+"""The native routes about lanes: list, look, abort, pause, resume, ack."""
+
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from lanes import forms, operations
+from lanes.server.call import Call, Fields
+from lanes.server.problems import HttpProblem
+from lanes_storage.law import LaneState, Scope
+from lanes_storage.records import LaneFilter
+
+DEFAULT_LANES = 50
+MOST_LANES = 1_000
+MOST_OFFSET = 10**9
+
+
+async def get_lanes(call: Call) -> Response:
+    """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
+    desk, chosen = call.desk, _filter(call)
+    limit, offset = call.count("limit", DEFAULT_LANES, MOST_LANES), call.count("cursor", 0, MOST_OFFSET, least=0)
+    scope = call.one("abortable")
+    if scope is None:
+        lanes = await desk.lanes(chosen, limit=limit + 1, offset=offset)
+    else:
+        if scope not in set(Scope):
+            raise HttpProblem(400, "bad_parameter", f"abortable is one of {', '.join(Scope)}")
+        lanes = (await desk.perform(operations.abortable(chosen, Scope(scope))))[offset : offset + limit + 1]
+    now = desk.clock()
+    return JSONResponse(
+        {
+            "lanes": forms.lane_forms(lanes[:limit], now),
+            "counts": (await desk.counts()).lanes,
+            "next": str(offset + limit) if len(lanes) > limit else None,
+        }
+    )
+
+
+def _filter(call: Call) -> LaneFilter:
+    states = call.query.get("state", [])
+    if unknown := [state for state in states if state not in set(LaneState)]:
+        raise HttpProblem(400, "bad_parameter", f"state is one of {', '.join(LaneState)}, not {unknown[0]!r}")
+    if call.flag("held"):
+        states = [*states, LaneState.RUNNING]
+    held_for = call.span("held_for")
+    return LaneFilter(
+        states=tuple(LaneState(state) for state in dict.fromkeys(states)),
+        match=call.one("match"),
+        contains=call.one("contains"),
+        held_since=None if held_for is None else call.desk.clock().wall - held_for,
+    )
+
+
+async def get_lane(call: Call) -> Response:
+    """One lane: row, run, owner, queue, last events, and the paragraph that says why it does not move."""
+    return JSONResponse(forms.detail_form(await call.desk.detail(call.key), call.desk.clock()))
+
+
+async def abort_lane(call: Call) -> Response:
+    """Abort what a lane runs or holds, and say what became of it."""
+    key, fields = call.key, Fields(await call.body())
+    timeout_ms, run_id = fields.span("timeout"), fields.id("run_id")
+    timeout = None if timeout_ms is None else timeout_ms / 1000
+    if run_id is not None:
+        fields.done()
+        pending = await call.desk.perform(operations.abort_of(key, run_id))
+        outcome = operations.abort_outcome(pending, actor=call.actor, timeout=timeout)
+        return JSONResponse(forms.abort_form(await call.while_connected(call.desk.perform(outcome))))
+    scope = fields.get("scope", str) or Scope.RUN
+    if scope not in set(Scope):
+        raise HttpProblem(400, "bad_request", f"scope is one of {', '.join(Scope)}")
+    how: dict[str, Any] = {
+        "reason": fields.get("reason", str),
+        "scope": Scope(scope),
+        "epoch": fields.number("epoch"),
+        "grace_ms": fields.span("grace"),
+        "force": fields.flag("force"),
+        "wait": fields.flag("wait", default=True),
+        "timeout": timeout,
+    }
+    fields.done()
+    return JSONResponse(forms.abort_form(await call.desk.abort(key, actor=call.actor, **how)))
+
+
+async def pause_lane(call: Call) -> Response:
+    """Let a lane claim nothing, for a while or until it is resumed."""
+    fields = Fields(await call.body())
+    reason, lasting, epoch = fields.get("reason", str), fields.span("for"), fields.number("epoch")
+    fields.done()
+    now = call.desk.clock()
+    until = None if lasting is None else now.wall + lasting
+    lane = await call.desk.pause(call.key, actor=call.actor, reason=reason, until=until, epoch=epoch)
+    return JSONResponse(forms.lane_form(lane, now))
+
+
+async def resume_lane(call: Call) -> Response:
+    """Let a lane claim again."""
+    lane = await call.desk.resume(call.key, actor=call.actor, epoch=await _epoch(call))
+    return JSONResponse(forms.lane_form(lane, call.desk.clock()))
+
+
+async def ack_lane(call: Call) -> Response:
+    """ "Seen": errored or aborted back to idle."""
+    lane = await call.desk.ack(call.key, actor=call.actor, epoch=await _epoch(call))
+    return JSONResponse(forms.lane_form(lane, call.desk.clock()))
+
+
+async def _epoch(call: Call) -> int | None:
+    fields = Fields(await call.body())
+    epoch = fields.number("epoch")
+    fields.done()
+    return epoch

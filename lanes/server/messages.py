@@ -1,0 +1,111 @@
+"""The native routes about messages: accept, follow, list, retry, drop."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+
+from starlette.responses import JSONResponse, Response
+
+from lanes import forms
+from lanes.server.call import Call, Closing, Fields
+from lanes.server.problems import HttpProblem
+from lanes.server.streaming import WatchedStream, events, next_piece
+from lanes_storage.law import TERMINAL, MessageState
+from lanes_storage.records import Message
+
+MOST_WAIT_S = 600.0
+MOST_MESSAGES = 1_000
+
+
+async def post_message(call: Call) -> Response:
+    """Accept a message: 202, or with ``wait`` 200 once it has ended."""
+    key, wait = call.key, call.number("wait", MOST_WAIT_S)
+    fields = Fields(await call.body())
+    text, request, if_idle = fields.get("text", str), fields.get("request", dict), fields.flag("if_idle")
+    fields.done()
+    if (text is None) == (request is None):
+        raise HttpProblem(400, "bad_request", "send exactly one of text and request")
+    call.refuse_while_draining(key)
+    message = await call.desk.send(
+        key,
+        text,
+        request=request,
+        actor=call.actor,
+        idempotency_key=call.idempotency_key,
+        token=call.token_name,
+        if_idle=if_idle,
+        cap=call.house.config.policy(key).cap,
+    )
+    call.accepted = True
+    if call.accepts("text/event-stream"):
+        return _stream(call, message)
+    if wait is None:
+        return JSONResponse(forms.message_form(message), 202)
+    return await _when_ended(call, message.id, wait)
+
+
+async def get_message(call: Call) -> Response:
+    """State and reply of a message; ``wait`` seconds for its end."""
+    number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
+    if wait is None:
+        return JSONResponse(forms.message_form(await call.desk.message(number)))
+    return await _when_ended(call, number, wait, unfinished=200)
+
+
+async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int = 202) -> Response:
+    try:
+        message = await call.while_connected(call.desk.wait(number, timeout=wait))
+    except Closing:
+        message = await call.desk.message(number)
+    return JSONResponse(forms.message_form(message), 200 if message.state in TERMINAL else unfinished)
+
+
+def _stream(call: Call, message: Message) -> Response:
+    listener = call.gateway.listen(message.id)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield _event("accepted", forms.message_form(message))
+        first = await next_piece(listener)
+        async for piece in events(first, listener, lambda delta: _event("delta", {"text": delta.text}), ending):
+            yield piece
+
+    async def ending() -> AsyncIterator[bytes]:
+        yield _event("message", forms.message_form(await call.desk.message(message.id)))
+
+    async def over(_: bool) -> None:
+        listener.close()
+
+    return WatchedStream(pieces(), lambda whole: asyncio.ensure_future(over(whole)))
+
+
+def _event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+async def get_messages(call: Call) -> Response:
+    """The messages of a lane, the newest first."""
+    states = chosen(call, "state", MessageState)
+    found = await call.desk.messages(call.key, states=states, limit=call.count("limit", MOST_MESSAGES, MOST_MESSAGES))
+    return JSONResponse([forms.message_form(message) for message in found])
+
+
+async def retry_message(call: Call) -> Response:
+    """Accept a dead letter once more."""
+    Fields(await call.body()).done()
+    key = (await call.desk.message(call.message_id)).key
+    retried = await call.desk.retry(call.message_id, actor=call.actor, cap=call.house.config.policy(key).cap)
+    return JSONResponse(forms.message_form(retried), 202)
+
+
+async def drop_message(call: Call) -> Response:
+    """End a waiting message."""
+    Fields(await call.body()).done()
+    return JSONResponse(forms.message_form(await call.desk.drop(call.message_id, actor=call.actor)))
+
+
+def chosen(call: Call, name: str, words: type[MessageState]) -> Sequence[MessageState]:
+    """A repeatable parameter that is one of these words. Raises HttpProblem."""
+    given = call.query.get(name, [])
+    if unknown := [word for word in given if word not in set(words)]:
+        raise HttpProblem(400, "bad_parameter", f"{name} is one of {', '.join(words)}, not {unknown[0]!r}")
+    return [words(word) for word in given]
