@@ -33,6 +33,7 @@ KINDS = (
     Kind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
     Kind(errors.LaneBusy, 423, "lane_busy", ("key",)),
     Kind(errors.Draining, 503, "draining", ("key",), later=True),
+    Kind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
     Kind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
     Kind(errors.NotFound, 404, "not_found", ("what", "name")),
     Kind(errors.Changed, 412, "changed", ("key", "epoch")),
