@@ -8,7 +8,7 @@ from lanes import forms, operations
 from lanes.server.call import Call, Fields
 from lanes.server.problems import HttpProblem
 from lanes_storage.law import LaneState, Scope
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 
 DEFAULT_LANES = 50
 MOST_LANES = 1_000
@@ -21,7 +21,7 @@ async def get_lanes(call: Call) -> Response:
     limit, offset = call.count("limit", DEFAULT_LANES, MOST_LANES), call.count("cursor", 0, MOST_OFFSET, least=0)
     scope = call.one("abortable")
     if scope is None:
-        lanes = await desk.lanes(chosen, limit=limit + 1, offset=offset)
+        lanes = await desk.lanes(chosen, order=_order(call), limit=limit + 1, offset=offset)
     else:
         if scope not in set(Scope):
             raise HttpProblem(400, "bad_parameter", f"abortable is one of {', '.join(Scope)}")
@@ -36,6 +36,13 @@ async def get_lanes(call: Call) -> Response:
     )
 
 
+def _order(call: Call) -> LaneOrder:
+    sort = call.one("sort") or LaneSort.ATTENTION
+    if sort not in set(LaneSort):
+        raise HttpProblem(400, "bad_parameter", f"sort is one of {', '.join(LaneSort)}")
+    return LaneOrder(LaneSort(sort), call.flag("reverse"))
+
+
 def _filter(call: Call) -> LaneFilter:
     states = call.query.get("state", [])
     if unknown := [state for state in states if state not in set(LaneState)]:
@@ -46,7 +53,7 @@ def _filter(call: Call) -> LaneFilter:
     return LaneFilter(
         states=tuple(LaneState(state) for state in dict.fromkeys(states)),
         match=call.one("match"),
-        contains=call.one("contains"),
+        contains=tuple(call.query.get("contains", [])),
         held_since=None if held_for is None else call.desk.clock().wall - held_for,
     )
 

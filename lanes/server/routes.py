@@ -7,6 +7,7 @@ from lanes.server import events, health, lanes, messages, metrics, openai, statu
 from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
 from lanes_storage.law import EventType, LaneState, MessageState, Scope
+from lanes_storage.records import LaneSort
 
 DURATION: Schema = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,9})?(ms|s|m|h|d)$", "examples": ["30s"]}
 OBJECT: Schema = {"type": "object"}
@@ -132,9 +133,11 @@ ROUTES = (
             Param("state", words(LaneState), "lanes in this state", many=True),
             Param("held", FLAG, "lanes that are held"),
             Param("match", TEXT, "lanes whose key fits this glob"),
-            Param("contains", TEXT, "lanes whose key contains this"),
+            Param("contains", TEXT, "lanes whose key contains this", many=True),
             Param("held_for", DURATION, "lanes held for at least so long"),
             Param("abortable", words(Scope), "lanes of which an abort with this scope would end something"),
+            Param("sort", words(LaneSort), "by what; attention: unfinished first, the longest wait at the top"),
+            Param("reverse", FLAG, "the other way round"),
             _LIMIT,
             Param("cursor", TEXT, "the page that `next` names"),
         ),
