@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.abort import AbortResult, Outcome, abort, abort_of, abort_outcome
+from lanes.abort import AbortResult, Outcome, abort, abort_of, abort_outcome, abortable
 from lanes.draining import DEFAULT_DRAIN_MS, Cut, drain, drain_rehearsal, drain_wait
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.identity import evidence, is_gone, this_process
@@ -19,7 +19,7 @@ from lanes.text import check_key
 from lanes.why import Circumstances, why_paragraph
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Control, Refusal
-from lanes_storage.law import HELD, TERMINAL, BoundTo, MessageState, Mode, Overflow, Scope
+from lanes_storage.law import HELD, TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
     Cooldown,
@@ -230,27 +230,6 @@ def lanes(
 ) -> Procedure[list[Lane]]:
     """Lanes in some order; by attention, unfinished ones first, the head that has waited longest at the top."""
     return (yield from read(reads.lanes(chosen, order=order, limit=limit, offset=offset)))
-
-
-def abortable(chosen: LaneFilter, scope: Scope) -> Procedure[list[Lane]]:
-    """The chosen lanes of which an abort with that scope would end something."""
-    found = yield from lanes(chosen)
-    ends = []
-    for one in found:
-        if (yield from _would_end(one, scope)):
-            ends.append(one)  # noqa: PERF401 - a comprehension can not yield
-    return ends
-
-
-def _would_end(found: Lane, scope: Scope) -> Procedure[bool]:
-    if found.run is not None and scope is not Scope.QUEUE:
-        return True
-    if scope is not Scope.RUN:
-        return found.queued > 0
-    if found.head_id is None:
-        return False
-    # a head that ran before, requeued or parked, is what an abort of a released lane ends
-    return (yield from message(found.head_id)).started_at is not None
 
 
 def lanes_total(chosen: LaneFilter) -> Procedure[int]:

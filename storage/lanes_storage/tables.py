@@ -54,6 +54,11 @@ LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
 UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
+def partial(name: str, *columns: str, where: str) -> Index:
+    """An index of those rows alone of which a condition holds."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class CounterTable(SQLModel, table=True):
     """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes."""
 
@@ -281,24 +286,9 @@ class RunTable(SQLModel, table=True):
         ),
         Index("runs_of_lane", "lane_id", "id"),
         # Both are counted at every look, and mostly there is none.
-        Index(
-            "runs_left_out",
-            "id",
-            sqlite_where=text(LEFT_OUT),
-            postgresql_where=text(LEFT_OUT),
-        ),
-        Index(
-            "runs_unlimited",
-            "id",
-            sqlite_where=text(UNLIMITED),
-            postgresql_where=text(UNLIMITED),
-        ),
-        Index(
-            "runs_refused",
-            "refused_writes",
-            sqlite_where=text("refused_writes > 0"),
-            postgresql_where=text("refused_writes > 0"),
-        ),
+        partial("runs_left_out", "id", where=LEFT_OUT),
+        partial("runs_unlimited", "id", where=UNLIMITED),
+        partial("runs_refused", "refused_writes", where="refused_writes > 0"),
     )
     id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     lane_id: int = reference("lanes", required=True)
