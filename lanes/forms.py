@@ -204,7 +204,7 @@ def attempt_form(attempt: Attempt) -> Form:
 
 #: Numbers in an event's detail that are times, and those that are ids.
 _TIMES = frozenset({"until", "parked_until"})
-_IDS = frozenset({"owner", "retried_as"})
+_IDS = frozenset({"owner", "retried_as", "run"})
 
 
 def event_form(event: Event) -> Form:

@@ -67,6 +67,7 @@ class Gateway:
             _Policies(self.config),
             reconcile_interval_ms=self.config.clocks.reconcile_interval_ms,
             reconciled=self._reconciled,
+            wait_patience_ms=self._wait_patience_ms,
         )
 
     async def __aenter__(self) -> "Gateway":
@@ -155,6 +156,9 @@ class Gateway:
             log.warning("message %d can not be followed: %s", message_id, error)
         finally:
             self._engine.streams.end(message_id)
+
+    def _wait_patience_ms(self, key: str) -> int:
+        return self.config.clocks_for(key, RunnerKind.PROVIDER).warn_wait_after_ms  # the same for every kind
 
     def _reconciled(self, done: list[tuple[Finding, bool]]) -> None:
         """Called by the upkeep after each pass."""

@@ -31,7 +31,8 @@ UNHEALTHY_MS = 5_000
 class Engine:
     """Holds lanes for one owner. Belongs to the event loop that it is started in.
 
-    ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``bound_only``: it claims only
+    ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` tells after
+    how long a waiting head of a lane is warned about; None: that is left to others. ``bound_only``: it claims only
     what is bound to it, and leaves everything else to others.
     """
 
@@ -45,6 +46,7 @@ class Engine:
         *,
         reconcile_interval_ms: int,
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
+        wait_patience_ms: Callable[[str], int] | None = None,
         bound_only: bool = False,
     ) -> None:
         self._stopping: Drain | None = None  # this process itself is about to end
@@ -57,6 +59,7 @@ class Engine:
         self._policies = policies
         self._reconcile_interval_ms = reconcile_interval_ms
         self._reconciled = reconciled
+        self._wait_patience_ms = wait_patience_ms
         self._bound_only = bound_only
         self._live = LiveSet()
         self._dispatcher: Dispatcher | None = None
@@ -114,6 +117,7 @@ class Engine:
             changed=self._dispatcher.wake_threadsafe,
             drained=self._obey,
             reconciled=self._reconciled,
+            wait_patience_ms=self._wait_patience_ms,
         )
         self._upkeep.start()
         self._dispatching = asyncio.create_task(self._dispatcher.run(), name="lanes-dispatcher")

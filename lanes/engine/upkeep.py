@@ -1,14 +1,17 @@
 """Upkeep: a thread beside the event loop, so that a runner which blocks the loop stops none of this.
 
-Every tick it looks whether the database changed (a new message: wake the dispatcher; an abort: stop the run),
-lets the watchdog judge the runs of this process, and, each at its own interval, beats and reconciles.
+Every tick it judges the runs of this process, beats, looks whether the database changed (a new message: wake the
+dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due.
 """
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from lanes.engine.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.drains import Drain, DrainWatch
+from lanes.engine.heart import PATIENCE_S, Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
@@ -16,7 +19,7 @@ from lanes.engine.watchdog import Verdict, judge
 from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
 from lanes_storage.errors import StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Reader, Transaction
+from lanes_storage.interface import AsyncStore, Reader, Step, Transaction
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import Failure, NewOwner, Release
 
@@ -24,14 +27,22 @@ log = logging.getLogger("lanes.upkeep")
 
 #: Between two looks at the version of the database.
 TICK_S = 0.02
+#: Between two rounds while the database refuses.
+REFUSED_S = 0.25
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
-#: How long one write of the upkeep may take before the tick goes on without its answer.
-PATIENCE_S = 10.0
+#: At most one line of complaint in so long: a database that refuses does so at every tick.
+COMPLAIN_EVERY_MS = 5_000
+
+Duty = Callable[[Now], object]
 
 
 class Upkeep:
-    """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread."""
+    """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
+
+    ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` tells
+    ``warn_wait_after`` of a key; None: waiting heads are left to others to warn about.
+    """
 
     def __init__(
         self,
@@ -45,29 +56,31 @@ class Upkeep:
         changed: Callable[[], None],
         drained: Callable[[Drain | None], None],
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
+        wait_patience_ms: Callable[[str], int] | None = None,
     ) -> None:
-        self.owner_id = owner_id
-        self.ticked_at = clock().mono
+        now = clock()
+        self.ticked_at = now.mono
+        self.rounds = 0  # that came to their end: a test that moves time by hand waits for them
         self._store = store
         self._clock = clock
-        self._new_owner = new_owner
         self._live = live
+        self._heart = Heart(store, new_owner, owner_id, live, now)
+        self._drain = DrainWatch(live, drained)
         self._reconcile_interval_ms = reconcile_interval_ms
         self._changed = changed
         self._reconciled = reconciled
-        self._drain = DrainWatch(live, drained)
+        self._wait_patience_ms = wait_patience_ms
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lanes-upkeep", daemon=True)
         self._version: int | None = None
-        self._next_beat = clock().mono + new_owner.heartbeat_interval_ms
-        self._next_pass = clock().mono
-        self._judged_from_boot = clock().boot
+        self._next_pass = now.mono
+        self._judged_from_boot = now.boot
         self._complained_at: int | None = None
 
     @property
-    def by(self) -> str:
-        """This owner as the journal names it."""
-        return f"owner:{self.owner_id}"
+    def owner_id(self) -> int:
+        """The id of this process as an owner; another one after others had taken it for dead."""
+        return self._heart.owner_id
 
     def start(self) -> None:
         """Begin. The first reconcile pass comes at once."""
@@ -79,83 +92,87 @@ class Upkeep:
         self._thread.join()
 
     def _run(self) -> None:
-        reader = self._store.reader()
-        observer = Observer(
-            reader,
-            lambda step: self._store.write_blocking(step, PATIENCE_S),
-            self._clock,
-            by=self.by,
-            interval_ms=self._reconcile_interval_ms,
-        )
         try:
-            while not self._stopping.wait(TICK_S):
+            while not self._stopping.is_set():
                 try:
-                    self._tick(observer, reader)
+                    with contextlib.closing(self._store.reader()) as reader:
+                        self._work(self._duties(reader))
                 except StoreClosed:
                     return
-                except (StorageError, TimeoutError) as error:
+                except StorageError as error:
                     self._complain(error)
-                except Exception:
-                    log.exception("upkeep of %s failed; it goes on", self.by)
-        finally:
-            reader.close()
+                    self._stopping.wait(REFUSED_S)
+        except BaseException:
+            log.critical("the upkeep of %s died; it holds no lane any longer than others let it", self._heart.by)
+            raise
 
-    def _tick(self, observer: Observer, reader: Reader) -> None:
-        now, version = self._clock(), reader.version()
+    def _work(self, duties: Sequence[Duty]) -> None:
+        """Tick until stopped. A database that refuses is waited for. Raises StoreClosed."""
+        pause = TICK_S
+        while not self._stopping.wait(pause):
+            try:
+                self._tick(duties)
+                pause = TICK_S
+            except StoreClosed:
+                raise
+            except (StorageError, TimeoutError) as error:
+                self._complain(error)
+                pause = REFUSED_S
+
+    def _duties(self, reader: Reader) -> Sequence[Duty]:
+        """What is done in every tick, in this order: what needs no database comes first."""
+        observer = Observer(
+            reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
+        )
+        held = HeldAlarms(self._write)
+        duties: list[Duty] = [
+            self._judge,
+            self._heart.beat_when_due,
+            lambda now: self._look(reader, now),
+            self._drain.cut_when_over,
+            self._force,
+            lambda now: self._reconcile(observer, now),
+            lambda now: held.run_once(self._live.all(), now, by=self._heart.by),
+        ]
+        if self._wait_patience_ms is not None:
+            waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
+            duties.append(lambda now: waits.run_once(now, by=self._heart.by))
+        return duties
+
+    def _tick(self, duties: Sequence[Duty]) -> None:
+        """Do every duty. A database that refuses ends the round; what else goes wrong ends only its own duty."""
+        now = self._clock()
         if now.mono - self.ticked_at > LATE_MS:
             log.warning("the upkeep was suspended for %.1f s", (now.mono - self.ticked_at) / 1000)
             self._judged_from_boot = now.boot
-            self._next_beat = now.mono  # tell everyone, and find out what was lost, before judging anyone
+            self._heart.hurry()  # tell everyone, and find out what was lost, before judging anyone
         self.ticked_at = now.mono
-        if now.mono >= self._next_beat:
-            self._beat(now)
-        if version != self._version:
-            self._version = version
-            self._follow_orders(reader, now)
-            self._changed()
-        self._drain.cut_when_over(now)
-        self._watch(now)
-        if now.mono >= self._next_pass:
-            self._next_pass = now.mono + self._reconcile_interval_ms
-            self._reconciled(observer.run_once())
+        for duty in duties:
+            try:
+                duty(now)
+            except (StorageError, TimeoutError):
+                raise
+            except Exception:
+                log.exception("a part of the upkeep of %s failed; it goes on", self._heart.by)
+        self.rounds += 1
 
-    # ------------------------------------------------------------------------------- heartbeats
-
-    def _beat(self, now: Now) -> None:
-        def step(tx: Transaction) -> list[int] | None:
-            # read in the writer, behind every claim that has committed
-            lost = doors.heartbeat(tx, self.owner_id, self._live.beats(), now)
-            return None if lost is None else [ticket.run_id for ticket in lost]
-
-        lost = self._store.write_blocking(step, PATIENCE_S)
-        self._next_beat = now.mono + self._new_owner.heartbeat_interval_ms
-        if lost is None:
-            self._register_anew(now)
-            return
-        for run_id in lost:
-            self._lose(self._live.get(run_id))
-
-    def _register_anew(self, now: Now) -> None:
-        """Others took this process for dead while it was suspended: its runs are lost, and it goes on."""
-        before = self.owner_id
-        self.owner_id = self._store.write_blocking(lambda tx: doors.register(tx, self._new_owner, now), PATIENCE_S)
-        log.warning(
-            "owner %d was given up by others while this process was silent; it is owner %d now", before, self.owner_id
-        )
-        for run in self._live.all():
-            if run.owner_id == before:
-                self._lose(run)
-
-    def _lose(self, run: ActiveRun | None) -> None:
-        if run is not None and not run.lost:
-            log.warning("run %d of lane %s has lost its lane", run.id, ascii(run.key))
-            run.lose()
+    def _write(self, step: Step[list[bool]]) -> list[bool]:
+        return self._store.write_blocking(step, PATIENCE_S)
 
     # ----------------------------------------------------------------------------------- orders
 
-    def _follow_orders(self, reader: Reader, now: Now) -> None:
-        """Obey the drain of this owner's row, and stop the runs whose abort was requested, by whichever process."""
+    def _look(self, reader: Reader, now: Now) -> None:
+        """See whether anything was committed, by whichever process, and obey what concerns this one."""
+        version = reader.version()
+        if version == self._version:
+            return
         self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)), now)
+        self._stop_aborted(reader, now)
+        self._version = version  # not before all of it was read: a look that failed is made again
+        self._changed()
+
+    def _stop_aborted(self, reader: Reader, now: Now) -> None:
+        """Stop the runs whose abort was requested."""
         if not len(self._live):
             return
         for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)):
@@ -170,34 +187,44 @@ class Upkeep:
 
     # --------------------------------------------------------------------------------- watchdog
 
-    def _watch(self, now: Now) -> None:
+    def _judge(self, now: Now) -> None:
+        """Tell the runs to stop that are past a limit. Needs no database."""
         for run in self._live.all():
             judgement = judge(run, now, self._judged_from_boot)
-            if judgement.verdict is Verdict.STOP and judgement.stop is not None:
+            if judgement.stop is not None and run.order_stop(judgement.stop):
                 log.warning("run %d of lane %s: %s", run.id, ascii(run.key), judgement.stop.message)
-                run.order_stop(judgement.stop)
-            elif judgement.verdict is Verdict.FORCE and not run.lost:
-                self._force(run, now)
 
-    def _force(self, run: ActiveRun, now: Now) -> None:
-        """The run has not stopped in its grace: release its lane without it."""
+    def _force(self, now: Now) -> None:
+        """Release the lanes of the runs that have not stopped in their grace, without them."""
+        for run in self._live.all():
+            asked = run.stop is not None and not run.lost
+            if asked and judge(run, now, self._judged_from_boot).verdict is Verdict.FORCE:
+                self._force_one(run, now)
+
+    def _force_one(self, run: ActiveRun, now: Now) -> None:
         stop = run.stop
         assert stop is not None
 
         def step(tx: Transaction) -> Release:
-            if stop.kind is StopKind.ABORT:
-                return doors.abort(tx, run.ticket, now, by=self.by, forced=True)
-            failure = Failure(stop.cause, stop.message)
-            if stop.kind is StopKind.DRAIN:
-                return doors.reclaim(tx, run.ticket, failure, now, by=self.by, evidence=Evidence())
-            return doors.expire(tx, run.ticket, failure, now, by=self.by, forced=True)
+            by, failure = self._heart.by, Failure(stop.cause, stop.message)
+            match stop.kind:
+                case StopKind.ABORT:
+                    return doors.abort(tx, run.ticket, now, by=by, forced=True)
+                case StopKind.EXPIRE:
+                    return doors.expire(tx, run.ticket, failure, now, by=by, forced=True)
+                case StopKind.DRAIN:
+                    return doors.reclaim(tx, run.ticket, failure, now, by=by, evidence=Evidence())
 
         self._store.write_blocking(step, PATIENCE_S)
-        self._lose(run)
+        lose(run)
+
+    def _reconcile(self, observer: Observer, now: Now) -> None:
+        if now.mono >= self._next_pass:
+            self._next_pass = now.mono + self._reconcile_interval_ms
+            self._reconciled(observer.run_once())
 
     def _complain(self, error: Exception) -> None:
-        """At most one line in five seconds: a database that refuses does so at every tick."""
         now = self._clock().mono
-        if self._complained_at is None or now - self._complained_at > 5_000:
+        if self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
             self._complained_at = now
-            log.warning("upkeep of %s: %s", self.by, error)
+            log.warning("upkeep of %s: %s", self._heart.by, error)

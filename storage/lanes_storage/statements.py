@@ -147,6 +147,15 @@ UPDATE messages SET parked_until = :until, parked_since = coalesce(parked_since,
 WHERE id = :message AND state = 'queued'
 """
 
+#: The guard that several gateways need: the first to notice a long wait says so, the others do not.
+WARN_WAIT = """
+UPDATE messages SET wait_warned_at = :now WHERE id = :message AND state = 'queued' AND wait_warned_at IS NULL
+  AND EXISTS (SELECT 1 FROM lanes l WHERE l.id = messages.lane_id AND l.head_id = messages.id)
+RETURNING lane_id
+"""
+
+HELD_BY_RUN = "SELECT id, state FROM lanes WHERE run_id = :run AND epoch = :epoch"
+
 WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY id"
 
 #: What a message ended without a run leaves in the journal: everything that it was.

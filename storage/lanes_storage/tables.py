@@ -243,6 +243,7 @@ class MessageTable(SQLModel, table=True):
     retried_as: int | None = None
     answered_by: int | None = None
     accepted_at: int
+    wait_warned_at: int | None = None  # once per message, whichever gateway notices its wait first
     started_at: int | None = None
     ended_at: int | None = None
 

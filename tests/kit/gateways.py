@@ -11,7 +11,7 @@ from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.runners.base import RunContext, Runner
 from tests.kit.moments import SECOND, Hands
-from tests.kit.until import PATIENCE_S, until
+from tests.kit.until import until
 
 T = TypeVar("T")
 
@@ -58,14 +58,21 @@ class Site:
 
     async def by_and_by(self, condition: Callable[[], T], what: str, *, step_ms: int = SECOND // 2) -> T:
         """Let time pass in small steps until the condition holds, as a gateway that is not suspended meets it."""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not (value := condition()):
-                    self.time.move(step_ms)
-                    await asyncio.sleep(0.03)  # some ticks of the upkeep's thread, which has no event to wait for
+        for _ in range(1000):
+            if value := condition():
                 return value
-        except TimeoutError:
-            raise AssertionError(f"still waiting for {what}") from None
+            await self.passes(step_ms)
+        raise AssertionError(f"still waiting for {what} at {self.time()}")
+
+    async def passes(self, ms: int, *, step_ms: int = SECOND // 2) -> None:
+        """Let so much time pass, in steps that the upkeep meets one by one."""
+        upkeep = self.gateway._engine._upkeep
+        assert upkeep is not None
+        while ms > 0:
+            self.time.move(min(step_ms, ms))
+            ms -= step_ms
+            seen = upkeep.rounds  # the round that is under way may have begun before
+            await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
 
     async def running(self, runner: Gates, *keys: str) -> None:
         """Wait until lanes are being run."""

@@ -43,7 +43,7 @@ def test_F48_F49_a_drain_by_a_command_is_shown_and_refuses_with_a_time_to_come_b
 ) -> None:
     configure(made, made.simulator().url)
     gateway = made.gateway()
-    assert client.get(f"{gateway.url}/readyz").status_code == 200
+    eventually(lambda: client.get(f"{gateway.url}/readyz").status_code == 200, "readiness")
     perform(made, operations.drain(by="alice@host", until=system_clock().wall + 60_000))
     eventually(lambda: client.get(f"{gateway.url}/readyz").status_code == 503, "readiness to be false")
     assert "alice@host" in client.get(f"{gateway.url}/readyz").text
@@ -88,3 +88,34 @@ def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> Non
     (notice,) = events(made, "--type", "notice")
     assert (notice["cause"], notice["detail"]["state"]) == ("drained", "failed")
     gateway.kill()
+
+
+def test_F05_F21_a_lane_that_hangs_is_warned_about_and_then_expires_once(made: House) -> None:
+    short = {"first_byte_timeout": "3900ms", "idle_timeout": "3900ms"}
+    configure(made, made.simulator().url, run_timeout="4s", stall_timeout="4s", **short)
+    configured = made.config.read_text()
+    clocks = '[clocks]\nwarn_held_after = "500ms"\nwarn_wait_after = "700ms"\n'
+    quiet = '\n[[policy]]\nmatch = "quiet:*"\nwarn_held_after = "60s"\nwarn_wait_after = "60s"\n'
+    made.config.write_text(configured.replace("[clocks]\n", clocks) + quiet)
+    gateway = made.gateway()
+    for key in ("a", "quiet:1"):
+        made.lanes("send", key, "[[sim-hang]]")
+        eventually(lambda key=key: key in made.held(), "the lane to run")  # type: ignore[misc]
+        made.lanes("send", key, "[[sim-hang]]")
+    eventually(lambda: events(made, "a", "--type", "fail") or events(made, "a", "--type", "expire"), "its end")
+    eventually(lambda: events(made, "a", "--type", "wait_exceeded"), "a word about the one that waits")
+
+    (first, *_) = (event["run_id"] for event in events(made, "a", "--type", "claim"))
+    warned = [event["detail"] for event in events(made, "a", "--type", "held_long") if event["run_id"] == first]
+    assert 1 <= len(warned) <= 4, "at half a second, one, two, and four where it still runs"
+    doublings = [int(detail["held_s"] / 0.5).bit_length() for detail in warned]
+    assert doublings == sorted(set(doublings)), "the intervals grow"
+    assert doublings[0] >= 1, "and not before the first has passed"
+    ends = [event for event in events(made, "a") if event["run_id"] == first and event["type"] in ("fail", "expire")]
+    assert len(ends) == 1
+    (waited,) = events(made, "a", "--type", "wait_exceeded")
+    assert waited["detail"]["waited_s"] >= 0.7
+    assert f"held by run {first}" in waited["detail"]["holder"]
+    assert events(made, "quiet:1", "--type", "held_long") == []
+    assert events(made, "quiet:1", "--type", "wait_exceeded") == []
+    assert gateway.said().count("lane wait exceeded: lane 'a'") == 1

@@ -22,6 +22,7 @@ from lanes_storage.doors.releases import (
     reclaim,
 )
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle, end_wait
+from lanes_storage.doors.warnings import warn_held, warn_wait
 
 __all__ = [
     "AbortRequest",
@@ -64,4 +65,6 @@ __all__ = [
     "suspects_running",
     "touch",
     "warm",
+    "warn_held",
+    "warn_wait",
 ]

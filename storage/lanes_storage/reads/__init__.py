@@ -23,6 +23,7 @@ from lanes_storage.reads.owners import (
     run,
     waiting_of_owner,
 )
+from lanes_storage.reads.waiting import waiting_heads
 
 __all__ = [
     "aborts_of_owner",
@@ -50,5 +51,6 @@ __all__ = [
     "real_runner_ever_ran",
     "refused_writes",
     "run",
+    "waiting_heads",
     "waiting_of_owner",
 ]

@@ -1,6 +1,6 @@
 """What goes in and out of storage: plain frozen records."""
 
-from lanes_storage.records.claims import Claimed, Head, Release, Waiting
+from lanes_storage.records.claims import Claimed, Head, Release, Waiting, WaitingHead
 from lanes_storage.records.given import (
     Admission,
     Answer,
@@ -43,4 +43,5 @@ __all__ = [
     "Terms",
     "Ticket",
     "Waiting",
+    "WaitingHead",
 ]

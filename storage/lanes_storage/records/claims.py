@@ -40,6 +40,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingHead:
+    """The oldest waiting message of a lane. ``warned_at``: when its long wait was said, None: not yet."""
+
+    message_id: int
+    key: str
+    accepted_at: int
+    warned_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A claim that landed: the run, its fence and the message it is for.
 

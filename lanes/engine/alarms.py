@@ -1,0 +1,161 @@
+"""Alarms: what is held for long, and what waits for long, is said in the journal and in one line of the log.
+
+A held lane is warned about by its owner, at ``warn_held_after`` of the stored terms and then whenever the time has
+doubled. A waiting head is warned about once, by whichever gateway notices it first: the row says that it was said.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lanes.engine.live import ActiveRun
+from lanes.why import span
+from lanes_storage import doors, reads
+from lanes_storage.interface import Reader, Step, Transaction
+from lanes_storage.moment import Now
+from lanes_storage.records import Lane, WaitingHead
+
+log = logging.getLogger("lanes.alarms")
+
+Write = Callable[[Step[list[bool]]], list[bool]]
+
+#: Between two looks at the runs that are held, and at the heads that wait.
+LOOK_AT_RUNS_MS = 100
+LOOK_AT_HEADS_MS = 1_000
+#: Heads looked at in one look: a longer queue of lanes is walked over several, so that none costs much.
+HEADS_PER_LOOK = 1_000
+#: Warnings in one transaction, so that others get the write lock in between.
+PAGE = 100
+
+
+class HeldAlarms:
+    """Warns about the runs of one owner. What it remembers goes with the run."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._due_boot: dict[int, int] = {}
+        self._next_mono = 0
+
+    def run_once(self, runs: Sequence[ActiveRun], now: Now, *, by: str) -> int:
+        """Warn about every run that is due, when it is time to look; returns how many. Raises StorageError."""
+        if now.mono < self._next_mono:
+            return 0
+        self._next_mono = now.mono + LOOK_AT_RUNS_MS
+        self._due_boot = {run.id: self._due_boot.get(run.id, _first(run)) for run in runs}
+        due = [run for run in runs if now.boot >= self._due_boot[run.id] and not run.lost]
+        for at in range(0, len(due), PAGE):
+            self._warn(due[at : at + PAGE], now, by)
+        return len(due)
+
+    def _warn(self, runs: list[ActiveRun], now: Now, by: str) -> None:
+        about = [(run, _held_detail(run, _next_after(run, now), now)) for run in runs]
+
+        def step(tx: Transaction) -> list[bool]:
+            return [doors.warn_held(tx, run.ticket, now, by=by, detail=detail) for run, detail in about]
+
+        for (run, detail), said in zip(about, self._write(step), strict=True):
+            self._due_boot[run.id] = _next_after(run, now)
+            if said:
+                log.warning("%s", _held_line(run, detail))
+
+
+class WaitAlarms:
+    """Warns about the heads of every lane of the database. ``patience_ms`` tells ``warn_wait_after`` of a key."""
+
+    def __init__(
+        self, reader: Reader, write: Write, patience_ms: Callable[[str], int], *, per_look: int = HEADS_PER_LOOK
+    ) -> None:
+        self._reader = reader
+        self._write = write
+        self._patience_ms = patience_ms
+        self._per_look = per_look
+        self._behind = 0
+        self._next_mono = 0
+
+    def run_once(self, now: Now, *, by: str) -> int:
+        """Look at the next heads, when it is time to; returns how many were warned about. Raises StorageError."""
+        if now.mono < self._next_mono:
+            return 0
+        self._next_mono = now.mono + LOOK_AT_HEADS_MS
+        heads = self._reader.read(reads.waiting_heads(self._behind, self._per_look))
+        self._behind = heads[-1].message_id if len(heads) == self._per_look else 0
+        due = [head for head in heads if head.warned_at is None and self._is_due(head, now)]
+        return sum(self._warn(due[at : at + PAGE], now, by) for at in range(0, len(due), PAGE))
+
+    def _is_due(self, head: WaitingHead, now: Now) -> bool:
+        return now.wall - head.accepted_at >= self._patience_ms(head.key)
+
+    def _warn(self, heads: list[WaitingHead], now: Now, by: str) -> int:
+        about = []
+        for head in heads:
+            lane = self._reader.read(reads.lane(head.key))
+            if lane is not None:
+                about.append((head, _wait_detail(head, lane, now)))
+
+        def step(tx: Transaction) -> list[bool]:
+            return [doors.warn_wait(tx, head.message_id, now, by=by, detail=detail) for head, detail in about]
+
+        said = self._write(step)
+        for (head, detail), landed in zip(about, said, strict=True):
+            if landed:
+                waited, holder = span(detail["waited_ms"]), detail["holder"]
+                log.warning("lane wait exceeded: lane %s has waited for %s; %s", ascii(head.key), waited, holder)
+        return sum(said)
+
+
+def _first(run: ActiveRun) -> int:
+    return run.claimed_boot + run.terms.warn_held_after_ms
+
+
+def _next_after(run: ActiveRun, now: Now) -> int:
+    """When the time that the run had at its first warning has doubled often enough to be ahead."""
+    interval = max(1, run.terms.warn_held_after_ms)
+    while run.claimed_boot + interval <= now.boot:
+        interval *= 2
+    return run.claimed_boot + interval
+
+
+def _held_detail(run: ActiveRun, again_boot: int, now: Now) -> dict[str, Any]:
+    beat, limit = run.beat(), run.terms.run_timeout_ms
+    return {
+        "held_ms": now.boot - run.claimed_boot,
+        "progress": beat.progress,
+        "progress_age_ms": now.boot - beat.progress_boot,
+        "deadline_ms": None if limit is None else run.claimed_boot + limit - now.boot,
+        "again_in_ms": again_boot - now.boot,
+    }
+
+
+def _held_line(run: ActiveRun, detail: dict[str, Any]) -> str:
+    left = detail["deadline_ms"]
+    end = "run_timeout is off" if left is None else f"run_timeout ends it in {span(left)}"
+    return (
+        f"lane {run.key!a} is held for {span(detail['held_ms'])} by run {run.id}; its last sign was"
+        f" {detail['progress']!a}, {span(detail['progress_age_ms'])} ago; {end}"
+    )
+
+
+def _wait_detail(head: WaitingHead, lane: Lane, now: Now) -> dict[str, Any]:
+    run, owner = lane.run, lane.owner
+    return {
+        "waited_ms": now.wall - head.accepted_at,
+        "queued": lane.queued,
+        "holder": _holder(lane, now),
+        "run": None if run is None else run.id,
+        "owner": None if owner is None else owner.id,
+    }
+
+
+def _holder(lane: Lane, now: Now) -> str:
+    """Who or what keeps the head waiting, and since when."""
+    if lane.run is not None:
+        who = f"owner {lane.run.owner_id}"
+        if lane.owner is not None:
+            who += f" (pid {lane.owner.pid} on {lane.owner.host!a})"
+        return f"held by run {lane.run.id} of {who} for {span(now.wall - lane.run.claimed_at)}"
+    if lane.pause is not None and (lane.pause.until is None or lane.pause.until > now.wall):
+        since = span(now.wall - lane.pause.at)
+        return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}) for {since}"
+    if lane.parked_until is not None and lane.parked_until > now.wall:
+        return f"parked for another {span(lane.parked_until - now.wall)}, until a provider is available"
+    return "held by nobody, and no gateway has claimed it: `lanes why` says what is missing"

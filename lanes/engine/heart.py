@@ -1,0 +1,70 @@
+"""Heartbeats: they prove that the process lives, and name every run that it holds."""
+
+import logging
+
+from lanes.engine.live import ActiveRun, LiveSet
+from lanes_storage import doors
+from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.moment import Now
+from lanes_storage.records import NewOwner
+
+log = logging.getLogger("lanes.upkeep")
+
+#: How long one write of the upkeep may take before it goes on without the answer.
+PATIENCE_S = 10.0
+
+
+class Heart:
+    """Beats for one owner. Belongs to the upkeep's thread; ``owner_id`` may be read from any."""
+
+    def __init__(self, store: AsyncStore, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
+        self.owner_id = owner_id
+        self._store = store
+        self._new_owner = new_owner
+        self._live = live
+        self._next_mono = now.mono + new_owner.heartbeat_interval_ms
+
+    @property
+    def by(self) -> str:
+        """This owner as the journal names it."""
+        return f"owner:{self.owner_id}"
+
+    def hurry(self) -> None:
+        """Beat at the next occasion, before anything is judged."""
+        self._next_mono = 0
+
+    def beat_when_due(self, now: Now) -> None:
+        """Beat, and let go of the runs that have lost their lanes. Raises StorageError, TimeoutError."""
+        if now.mono < self._next_mono:
+            return
+
+        def step(tx: Transaction) -> list[int] | None:
+            # read in the writer, behind every claim that has committed
+            lost = doors.heartbeat(tx, self.owner_id, self._live.beats(), now)
+            return None if lost is None else [ticket.run_id for ticket in lost]
+
+        lost = self._store.write_blocking(step, PATIENCE_S)
+        self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
+        if lost is None:
+            self._register_anew(now)
+            return
+        for run_id in lost:
+            lose(self._live.get(run_id))
+
+    def _register_anew(self, now: Now) -> None:
+        """Others took this process for dead while it was suspended: its runs are lost, and it goes on."""
+        before = self.owner_id
+        self.owner_id = self._store.write_blocking(lambda tx: doors.register(tx, self._new_owner, now), PATIENCE_S)
+        log.warning(
+            "owner %d was given up by others while this process was silent; it is owner %d now", before, self.owner_id
+        )
+        for run in self._live.all():
+            if run.owner_id == before:
+                lose(run)
+
+
+def lose(run: ActiveRun | None) -> None:
+    """Let go of a run whose lane is no longer its own."""
+    if run is not None and not run.lost:
+        log.warning("run %d of lane %s has lost its lane", run.id, ascii(run.key))
+        run.lose()
