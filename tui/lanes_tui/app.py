@@ -6,7 +6,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import BindingType
 
-from lanes_tui.follow import Rhythm
+from lanes_tui.looking import Rhythm
 from lanes_tui.main_screen import MainScreen
 from lanes_tui.signals import leave_on_signals
 from lanes_tui.source import Source
@@ -17,7 +17,9 @@ class Dashboard(App[int]):
 
     CSS_PATH = "lanes.tcss"
     ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False  # the mouse points at lanes; what is copied is a key, by a key of ours
     BINDINGS: ClassVar[list[BindingType]] = []
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012 - as the toolkit has it
 
     def __init__(self, source: Source, *, with_gateway: bool = False, rhythm: Rhythm | None = None) -> None:
         plain = bool(os.environ.get("NO_COLOR"))

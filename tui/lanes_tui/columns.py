@@ -28,6 +28,10 @@ class Sight:
         """The sight, at ``now``, of what was read at ``at``."""
         return cls(now.wall, max(0, now.mono - at.mono))
 
+    def moment(self, at: int) -> str:
+        """A time of day, with its date where that is not today's."""
+        return words.moment(at, self.wall)
+
     def age(self, ms: int) -> int:
         """An age by now."""
         return ms + self.passed_ms

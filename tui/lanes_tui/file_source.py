@@ -19,10 +19,11 @@ from lanes_storage.errors import DatabaseMissing, StorageError
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import Lane as StoredLane
 from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_storage.records import Message as StoredMessage
 from lanes_storage.sqlite import path_of
 from lanes_tui import reading
 from lanes_tui.paced import Paced
-from lanes_tui.records import Detail, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Event, Hit, Lane, Mark, Message, Status, Window
 from lanes_tui.source import BY_ATTENTION, Lost
 
 #: What the journal shows as the reason of an abort or a pause that was asked for here.
@@ -144,7 +145,36 @@ class FileSource:
 
     async def retry(self, key: str, *, epoch: int) -> Message:
         async with self._at_work(acting=True) as desk:
-            return reading.message(forms.message_form(await desk.retry_last(key, actor=self._actor, epoch=epoch)))
+            return self._message(await desk.retry_last(key, actor=self._actor, epoch=epoch))
+
+    async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
+        async with self._at_work() as desk:
+            found = await desk.events(key=key, limit=limit, newest=True)
+        return [reading.event(forms.event_form(event)) for event in found]
+
+    async def dead_letters(self, limit: int) -> list[Message]:
+        async with self._at_work() as desk:
+            found = await desk.store.read(reads.dead_letters(limit))
+        return [self._message(message) for message in found if message.retried_as is None]
+
+    async def send(self, key: str, text: str) -> Message:
+        async with self._at_work(acting=True) as desk:
+            return self._message(await desk.send(key, text, actor=self._actor))
+
+    async def drop(self, message_id: str) -> Message:
+        async with self._at_work(acting=True) as desk:
+            return self._message(await desk.drop(int(message_id), actor=self._actor))
+
+    async def retry_message(self, message_id: str) -> Message:
+        async with self._at_work(acting=True) as desk:
+            return self._message(await desk.retry(int(message_id), actor=self._actor))
+
+    async def drain(self, owner_id: str) -> None:
+        async with self._at_work(acting=True) as desk:
+            await desk.drain(int(owner_id), by=self._actor)
+
+    def _message(self, stored: StoredMessage) -> Message:
+        return reading.message(forms.message_form(stored))
 
     def _lane(self, stored: StoredLane) -> Lane:
         return reading.lane(forms.lane_form(stored, self._clock()))

@@ -1,24 +1,14 @@
-"""Following the source: look whenever it changed, at the latest every second, and never stop asking."""
+"""What one look at the source brings to the main screen."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
 from lanes.errors import NotFound
 from lanes_storage.records import LaneFilter
+from lanes_tui.looking import Looking, Rhythm
 from lanes_tui.records import Detail, Status, Window
-from lanes_tui.source import Lost, Source
+from lanes_tui.source import Source
 from lanes_tui.widgets.lane_table import View
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How often the source is asked, in seconds."""
-
-    look_every: float = 1.0  # ages and liveness change without a commit
-    ask_every: float = 0.1  # whether anything was committed
-    least_gap: float = 0.2  # between two looks, however much is committed
-    retry_every: float = 1.0  # a source that was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +47,18 @@ class Follower:
     def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:
         self._source = source
         self._stage = stage
-        self._rhythm = rhythm
-        self._wake = asyncio.Event()
+        self._looking = Looking(source, rhythm, self._show, stage.lose)
 
     def wake(self) -> None:
         """Look at once: the person moved, typed or asked for it."""
-        self._wake.set()
+        self._looking.wake()
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        while True:
-            self._wake.clear()
-            version: int | None = None
-            try:
-                version = await self._source.version()  # before reading, so that no change falls in between
-                self._stage.show(await self._look())
-            except Lost as lost:
-                self._stage.lose(str(lost))
-            await self._rest(version)
+        await self._looking.run()
+
+    async def _show(self) -> None:
+        self._stage.show(await self._look())
 
     async def _look(self) -> Picture:
         view, chosen = self._stage.view, self._stage.chosen
@@ -101,29 +85,3 @@ class Follower:
         if chosen == LaneFilter():
             return window.total
         return (await self._source.window(LaneFilter(), 0, 0)).total
-
-    async def _rest(self, version: int | None) -> None:
-        """Wait until it is time to look again."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        rhythm = self._rhythm
-        until = began + (rhythm.retry_every if version is None else rhythm.look_every)
-        while (left := until - loop.time()) > 0:
-            if await self._woken(min(rhythm.ask_every, left)):
-                return
-            if version is not None and loop.time() - began >= rhythm.least_gap and await self._changed(version):
-                return
-
-    async def _woken(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _changed(self, version: int) -> bool:
-        try:
-            return await self._source.version() != version
-        except Lost:  # the look that follows meets it too, and tells
-            return True

@@ -17,8 +17,10 @@ from lanes_tui.columns import Sight
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
-from lanes_tui.follow import Follower, Picture, Rhythm
+from lanes_tui.follow import Follower, Picture
+from lanes_tui.looking import Rhythm
 from lanes_tui.messages import FilterLeft, FilterTyped, LaneChosen, WindowWanted
+from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.source import Source
 from lanes_tui.widgets.detail import Detail
 from lanes_tui.widgets.filter_bar import FilterBar
@@ -45,7 +47,8 @@ class MainScreen(Screen[None]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "toggle_detail", "Detail", key_display="⏎"),
+        Binding("enter", "open_lane", "Open", key_display="⏎"),
+        Binding("v", "toggle_detail", "Detail below", show=False),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("escape", "clear_filter", "Clear filter", show=False),
         Binding("a", "abort", "Abort"),
@@ -58,6 +61,7 @@ class MainScreen(Screen[None]):
     def __init__(self, source: Source, *, with_gateway: bool, rhythm: Rhythm) -> None:
         super().__init__()
         self._source = source
+        self._rhythm = rhythm
         self._with_gateway = with_gateway
         self._acting = Acting(source)
         self._follower = Follower(source, self, rhythm)
@@ -128,7 +132,9 @@ class MainScreen(Screen[None]):
         detail = None if self._picture is None else self._picture.detail
         if detail is not None and (lane is None or detail.lane.key != lane.key):
             detail = None
-        self.query_one(Detail).tell(lane, detail, self._source.now())
+        now = self._source.now()
+        at = now if detail is None or self._picture is None else self._picture.window.at
+        self.query_one(Detail).tell(lane, detail, Sight.of(at, now))
 
     def _tell_dialog(self) -> None:
         dialog = self.app.screen
@@ -164,6 +170,12 @@ class MainScreen(Screen[None]):
             self.call_after_refresh(self._tell_header)
 
     # ------------------------------------------------------------------------------------ actions
+
+    def action_open_lane(self) -> None:
+        """The lane under the cursor on a screen of its own."""
+        lane = self.table.lane
+        if lane is not None:
+            self.app.push_screen(LaneScreen(self._source, self._rhythm, lane.key))
 
     def action_toggle_detail(self) -> None:
         self.query_one(Detail).toggle_class("-hidden")

@@ -82,6 +82,7 @@ def limits(form: Form) -> Limits:
         run_timeout_ms=_ms(form["run_timeout_s"]),
         stall_timeout_ms=_ms(form["stall_timeout_s"]),
         abort_grace_ms=_ms(form["abort_grace_s"]) or 0,
+        stale_after_ms=_ms(form["stale_after_s"]),
         busy_ms=_ms(form["busy_s"]),
         asked=_maybe(_asked, form["abort"]),
         missed_heartbeats=form["missed_heartbeats"],

@@ -172,6 +172,7 @@ class Limits:
     run_timeout_ms: int | None
     stall_timeout_ms: int | None
     abort_grace_ms: int
+    stale_after_ms: int | None
     busy_ms: int | None
     asked: Asked | None
     missed_heartbeats: int

@@ -12,7 +12,7 @@ from typing import Protocol
 from lanes.abort import AbortResult
 from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui.records import Detail, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Event, Hit, Lane, Mark, Message, Status, Window
 
 BY_ATTENTION = LaneOrder()
 
@@ -96,6 +96,30 @@ class Source(Protocol):
 
     async def retry(self, key: str, *, epoch: int) -> Message:
         """Accept the newest dead letter of a lane once more; the new message. Raises NotFound, NotAllowed."""
+        ...
+
+    async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
+        """The newest ``limit`` events of the journal, or of one lane, oldest first. Raises NotFound."""
+        ...
+
+    async def dead_letters(self, limit: int) -> list[Message]:
+        """The failed messages of every lane that nobody retried yet, newest first."""
+        ...
+
+    async def send(self, key: str, text: str) -> Message:
+        """Accept a message for a lane. Raises InvalidKey, QueueFull, NotAllowed."""
+        ...
+
+    async def drop(self, message_id: str) -> Message:
+        """End a waiting message. Raises NotFound, NotAllowed."""
+        ...
+
+    async def retry_message(self, message_id: str) -> Message:
+        """Accept a dead letter once more; the new message. Raises NotFound, NotAllowed, QueueFull."""
+        ...
+
+    async def drain(self, owner_id: str) -> None:
+        """Ask an owner to claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,120 @@
+"""What every screen over the main one has: a bar with its name and how fresh it is, and a look that repeats."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from lanes.errors import LanesError
+from lanes_tui import text
+from lanes_tui.columns import Sight
+from lanes_tui.dialogs.help import Help
+from lanes_tui.looking import Looking, Rhythm
+from lanes_tui.source import Lost, Source
+from lanes_tui.widgets.header import Freshness
+from lanes_tui.widgets.sheet import Sheet
+
+T = TypeVar("T")
+
+
+class Watching(Screen[None]):
+    """Follows the source by itself while it is open."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "close", "Back", key_display="esc"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+    ]
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__()
+        self.source = source
+        self.looking = Looking(source, rhythm, self._look, self._lose)
+        self._freshness = Freshness()
+
+    @abstractmethod
+    def body(self) -> ComposeResult:
+        """What stands between the bar and the footer."""
+
+    @abstractmethod
+    def title_line(self) -> Content:
+        """What is looked at, for the bar."""
+
+    @abstractmethod
+    async def look(self) -> None:
+        """Read and show. Raises Lost."""
+
+    def compose(self) -> ComposeResult:
+        yield Sheet(id="bar")
+        yield from self.body()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._tell_bar()
+        self.run_worker(self.looking.run(), name="look", exclusive=True)
+
+    async def _look(self) -> None:
+        await self.look()
+        self._freshness = Freshness(self.source.now().wall)
+        self.remove_class("-stale")
+        self._tell_bar()
+
+    def _lose(self, why: str) -> None:
+        self._freshness = Freshness(self._freshness.at, why)
+        self.add_class("-stale")
+        self._tell_bar()
+
+    def on_resize(self) -> None:
+        if self.is_mounted:
+            self.call_after_refresh(self._tell_bar)
+
+    def _tell_bar(self) -> None:
+        bar = self.query_one("#bar", Sheet)
+        width = bar.scrollable_content_region.width
+        mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
+        right = text.line(text.joined([mode, self._freshness.content()]), " ")
+        left = text.line((" lanes", "accent"), (" │ ", "muted"), self.title_line())
+        bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right))), right)])
+
+    # ------------------------------------------------------------------------------------- acting
+
+    def may_act(self) -> bool:
+        """Whether an action may begin; says why not."""
+        if self.source.read_only:
+            self.say("this dashboard is read-only", grave=True)
+        elif self._freshness.lost is not None:
+            self.say("the source cannot be read: nothing is acted on", grave=True)
+        else:
+            return True
+        return False
+
+    async def do(self, act: Awaitable[T]) -> T | None:
+        """Act, and look at what came of it; None where it was refused, which is said."""
+        try:
+            return await act
+        except (Lost, LanesError) as error:
+            self.say(f"not done: {error}", grave=True)
+            return None
+        finally:
+            self.looking.wake()
+
+    def say(self, sentence: str, *, grave: bool = False) -> None:
+        """A word that goes away by itself."""
+        said = text.line(sentence).plain  # cleaned; markup off, so that brackets in a key stay brackets
+        self.notify(said, severity="warning" if grave else "information", markup=False, timeout=6)
+
+    def sight(self) -> Sight:
+        """The sight of what is read just now."""
+        now = self.source.now()
+        return Sight.of(now, now)
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+    def action_help(self) -> None:
+        self.app.push_screen(Help(self.active_bindings.values()))

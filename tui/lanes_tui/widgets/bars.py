@@ -1,0 +1,92 @@
+"""The clocks of a run, as bars against their limits."""
+
+from typing import NamedTuple
+
+from textual.content import Content
+
+from lanes_tui import text, words
+from lanes_tui.columns import Sight
+from lanes_tui.records import Lane, Limits, Run
+
+FULL, REST = "━", "─"
+_NAME = 6
+_LEAST, _MOST = 6, 40
+
+
+class Clock(NamedTuple):
+    """What has run of a limit. ``limit_ms`` None: there is none. ``note``: what is to be known besides."""
+
+    name: str
+    spent_ms: int
+    limit_ms: int | None
+    note: str = ""
+
+    @property
+    def share(self) -> float:
+        """How much of the limit is used up; 1 and more: all of it."""
+        return 0.0 if self.limit_ms is None else self.spent_ms / max(1, self.limit_ms)
+
+    @property
+    def tone(self) -> str:
+        """How worrying that is."""
+        return "bad" if self.share >= 1 else "warn" if self.share >= 0.5 else "good"
+
+    def said(self) -> str:
+        """``4m12s of 5m00s``."""
+        limit = "no limit" if self.limit_ms is None else f"of {words.short(self.limit_ms)}"
+        return f"{words.short(self.spent_ms)} {limit}{', ' if self.note else ''}{self.note}"
+
+
+def clocks(lane: Lane, limits: Limits | None, sight: Sight) -> list[Clock]:
+    """The clocks of the run that holds a lane; none where nothing does."""
+    run = lane.run
+    if run is None:
+        return []
+    held, left = sight.age(run.held_ms), sight.left(run.left_ms)
+    found = [Clock("run", held, None if left is None else held + left), _stall(run, limits, sight)]
+    if run.beat_ms is not None:
+        found.append(_beat(run.beat_ms, lane, limits, sight))
+    if limits is not None and limits.asked is not None:
+        found.append(Clock("grace", max(0, sight.wall - limits.asked.at), limits.asked.grace_ms, "abort asked"))
+    return found
+
+
+def _stall(run: Run, limits: Limits | None, sight: Sight) -> Clock:
+    busy = None if limits is None else sight.left(limits.busy_ms)
+    note = f"busy for {words.short(busy)}" if busy is not None and busy > 0 else run.progress
+    return Clock("stall", sight.age(run.quiet_ms), run.stall_limit_ms, note)
+
+
+def _beat(beat_ms: int, lane: Lane, limits: Limits | None, sight: Sight) -> Clock:
+    note = "" if lane.owner is None or lane.owner.alive else "dead or silent"
+    return Clock("beat", sight.age(beat_ms), None if limits is None else limits.stale_after_ms, note)
+
+
+def stacked(shown: list[Clock], width: int) -> list[Content]:
+    """One clock under the other, each with a bar as long as there is room."""
+    said = [clock.said() for clock in shown]
+    room = width - _NAME - 2 - max((len(each) for each in said), default=0)
+    length = max(_LEAST, min(_MOST, room))
+    return [
+        text.line((clock.name.ljust(_NAME), "muted"), *_bar(clock, length), f"  {each}")
+        for clock, each in zip(shown, said, strict=True)
+    ]
+
+
+def abreast(shown: list[Clock], width: int) -> Content:
+    """All clocks on one line; bars only where there is room for them."""
+    short = [f" {words.short(c.spent_ms)}/{'-' if c.limit_ms is None else words.short(c.limit_ms)}" for c in shown]
+    taken = sum(len(clock.name) + 1 + len(each) for clock, each in zip(shown, short, strict=True))
+    length = min(16, (width - taken) // max(1, len(shown)) - 2)
+    pieces = [
+        text.line((f"{clock.name} ", "muted"), *_bar(clock, length), (each, clock.tone if clock.share >= 0.5 else ""))
+        for clock, each in zip(shown, short, strict=True)
+    ]
+    return text.joined(pieces)
+
+
+def _bar(clock: Clock, length: int) -> tuple[text.Part, ...]:
+    if length < 3:
+        return ()
+    full = min(length, round(clock.share * length))
+    return (FULL * full, clock.tone), (REST * (length - full), "muted")
