@@ -6,10 +6,10 @@ from pathlib import Path
 from lanes import connect
 from lanes.engine.drains import Drain, DrainWatch
 from lanes.engine.live import LiveSet
+from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import doors
 from lanes_storage.law import LaneState, MessageState
 from tests.kit.gateways import Gates, gateway_on
-from tests.kit.moments import HOUR, MINUTE, SECOND, START, Hands
 from tests.kit.until import until
 
 KEY = "agent:main:telegram:42"

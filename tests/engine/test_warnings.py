@@ -8,11 +8,11 @@ import pytest
 
 from lanes import connect
 from lanes.engine.alarms import LOOK_AT_HEADS_MS, WaitAlarms
+from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import Store, open_store
 from lanes_storage.law import EventType
 from lanes_storage.records import Event
 from tests.kit.gateways import Gates, Site, gateway_on
-from tests.kit.moments import HOUR, MINUTE, SECOND, Hands
 from tests.kit.until import until
 from tests.kit.world import World
 

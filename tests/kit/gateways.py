@@ -10,7 +10,7 @@ from lanes import Gateway, connect
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.runners.base import RunContext, Runner
-from tests.kit.moments import SECOND, Hands
+from lanes.testing import SECOND, Hands
 from tests.kit.until import until
 
 T = TypeVar("T")

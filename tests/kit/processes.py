@@ -10,11 +10,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from lanes import connect
+from lanes.testing import History, read_history
+from lanes_storage import open_store
 
 T = TypeVar("T")
 #: How long a condition may take on a busy machine before a test gives up. Never a measure of speed.
@@ -70,19 +72,23 @@ class House:
         assert not check or done.returncode == 0, f"lanes {' '.join(arguments)}: {finished}"
         return finished
 
-    def start(self, *arguments: str, name: str) -> "Process":
-        """Start a command that stays."""
-        process = Process([sys.executable, "-m", "lanes", *arguments], self.folder, name)
+    def start(self, *arguments: str, name: str, kill_at: str | None = None) -> "Process":
+        """Start a command that stays. ``kill_at`` (``before:17``): it kills itself at that commit."""
+        program = ["lanes"] if kill_at is None else ["lanes.testing", "--at", kill_at, "--"]
+        process = Process([sys.executable, "-m", *program, *arguments], self.folder, name)
         self.processes.append(process)
         return process
 
     def gateway(self, name: str = "gateway", *arguments: str) -> "Process":
         """Start a gateway on a free port and wait until it is ready."""
-        process = self.start(
-            "gateway", "--db", str(self.database), "--config", str(self.config), "--port", "0", *arguments, name=name
-        )
+        process = self.start_gateway(name, *arguments)
         process.url = process.address()
         return process
+
+    def start_gateway(self, name: str = "gateway", *arguments: str, kill_at: str | None = None) -> "Process":
+        """Start a gateway on a free port, without waiting for it: it may be dead before it is ready."""
+        where = ("--db", str(self.database), "--config", str(self.config), "--port", "0")
+        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at)
 
     def simulator(self, *arguments: str) -> "Process":
         """Start a simulated provider on a free port; what it saw is in ``provider.jsonl``."""
@@ -133,6 +139,14 @@ class House:
     def count(self, sql: str) -> int:
         """One number from the database."""
         return int(self.row(sql)[0])
+
+    def history(self, acknowledged: Iterable[int] = (), *, settled: bool = False) -> History:
+        """What the journal tells, judged."""
+        store = open_store(str(self.database))
+        try:
+            return read_history(store, acknowledged, settled=settled)
+        finally:
+            store.close()
 
     def close(self) -> None:
         """End every process that was started here."""

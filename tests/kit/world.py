@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
 from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal, WaitCycle
 from lanes_storage.doors.control import Control
@@ -28,7 +29,6 @@ from lanes_storage.records import (
     Terms,
     Ticket,
 )
-from tests.kit.moments import MINUTE, SECOND, Hands
 
 T = TypeVar("T")
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import doors, open_store
 from lanes_storage.law import Cause
 from lanes_storage.moment import Now
 from lanes_storage.records import Attempt, Claimed, Failure
-from tests.kit.moments import HOUR, MINUTE, SECOND, Hands
 from tests.kit.world import World
 
 #: 2026-09-21 14:02:07 UTC, when the pictures are taken.

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lanes.testing import broken
+from lanes.testing import MINUTE, broken
 from lanes_storage import open_store
 from lanes_storage.reads.invariants import INVARIANTS
-from tests.kit.moments import MINUTE
 from tests.kit.world import World
 
 #: What somebody with a shell would have to do to break each one.

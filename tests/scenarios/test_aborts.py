@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.kit.history import read_history
 from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
@@ -82,7 +81,7 @@ def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House)
     assert other.popen.poll() is None
     assert gateway.popen.poll() is None, "and to live on"
     assert state_of(made, key, slow)["reply"] is None
-    assert not read_history(made.database).problems
+    assert not made.history().problems
 
 
 def test_F58_blocked_forced_and_the_late_reply_refused_and_counted(made: House) -> None:

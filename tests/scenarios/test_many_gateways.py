@@ -1,6 +1,5 @@
 """Three gateways on one file: one run per lane, whoever holds it; order kept; one of them killed on the way."""
 
-from tests.kit.history import read_history
 from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
@@ -15,7 +14,7 @@ def test_three_gateways_a_thousand_messages_one_killed(made: House) -> None:
     eventually(lambda: made.count("SELECT count(*) FROM messages WHERE state = 'done'") > MESSAGES // 4, "a quarter")
     gateways[1].kill()
     eventually(lambda: made.count("SELECT count(*) FROM messages WHERE ended_at IS NULL") == 0, "all to end", 180)
-    history = read_history(made.database)
+    history = made.history()
     assert not history.problems
     assert history.messages == MESSAGES
     assert made.count("SELECT count(*) FROM messages WHERE state <> 'done'") == 0, "nothing lost"

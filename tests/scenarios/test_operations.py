@@ -11,7 +11,6 @@ from lanes import operations
 from lanes.procedure import Procedure, run
 from lanes_storage import open_store
 from lanes_storage.moment import system_clock
-from tests.kit.history import read_history
 from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
@@ -71,7 +70,7 @@ def test_F48_F49_a_drain_by_a_command_is_shown_and_refuses_with_a_time_to_come_b
     assert gateway.terminate() == 0
     made.gateway("second")  # a row of its own, which does not drain
     eventually(lambda: made.count("SELECT count(*) FROM messages WHERE state = 'done'") == 1, "the message to run")
-    assert not read_history(made.database).problems
+    assert not made.history().problems
 
 
 def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> None:

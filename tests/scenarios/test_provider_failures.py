@@ -7,7 +7,6 @@ from datetime import datetime
 
 import pytest
 
-from tests.kit.history import read_history
 from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
@@ -72,7 +71,7 @@ def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
     assert isinstance(error, dict)
     assert error["cause"] == "provider_failed"
     assert [a["cause"] for a in error["attempts"]] == [cause, cause]
-    history = read_history(made.database)
+    history = made.history()
     assert not history.problems
     assert history.unfinished == 0
 

@@ -3,7 +3,6 @@
 import sqlite3
 from collections import defaultdict
 
-from tests.kit.history import read_history
 from tests.kit.processes import House, Process, eventually
 from tests.scenarios.conftest import configure
 
@@ -54,7 +53,7 @@ def test_F38_F64_kill_9_with_ten_running_and_fifty_queued(made: House) -> None:
     second: Process = made.gateway("second")
     waited = first_claim_after(made, before) - second.started_at
     eventually(lambda: all_done(made), "every message to be answered", 120)
-    history = read_history(made.database)
+    history = made.history()
     assert not history.problems
     assert (history.messages, history.unfinished) == (LANES * (1 + QUEUED), 0)
     answers = replies(made)
@@ -98,7 +97,7 @@ def test_F46_a_drain_charges_nothing(made: House) -> None:
     assert [m["interruptions"] for m in lane["messages"]] == [0, 0]
     assert {m["state"] for m in lane["messages"]} == {"queued"}
     assert made.lanes("status", "--json", check=False).code == 69
-    assert not read_history(made.database).problems
+    assert not made.history().problems
 
 
 def test_killed_again_and_again_under_traffic(made: House) -> None:
@@ -111,12 +110,12 @@ def test_killed_again_and_again_under_traffic(made: House) -> None:
         sent += 12
         eventually(made.held, "something to run")
         gateway.kill()
-        history = read_history(made.database)
+        history = made.history()
         assert not history.problems
         assert history.messages == sent
     made.gateway("last")
     eventually(lambda: all_done(made), "every message to end", 120)
-    history = read_history(made.database)
+    history = made.history()
     assert not history.problems
     assert (history.messages, history.unfinished) == (sent, 0)
     ended = {m["state"] for n in range(4) for m in made.lanes("messages", f"lane:{n}", "--json").json}

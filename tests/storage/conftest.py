@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.testing import broken
+from lanes.testing import Hands, broken
 from lanes_storage import AsyncStore, Store, open_async_store, open_store
-from tests.kit.moments import Hands
 from tests.kit.world import World
 
 #: From a folder of the test's own to the URL of a database that does not exist yet.

@@ -2,11 +2,11 @@
 
 import pytest
 
+from lanes.testing import SECOND
 from lanes_storage import doors
 from lanes_storage.doors import AbortRequest
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, Scope
 from lanes_storage.records import Release
-from tests.kit.moments import SECOND
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 from tests.storage.edges import by_the_run

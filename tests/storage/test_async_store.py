@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
+from lanes.testing import START
 from lanes_storage import AsyncStore, doors, open_async_store, open_store, reads
 from lanes_storage.errors import DatabaseMissing, StoreClosed
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from tests.kit.moments import START
 
 
 def send(key: str) -> Step[object]:

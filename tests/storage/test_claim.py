@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from lanes.testing import MINUTE, Hands
 from lanes_storage.law import BoundTo, LaneState, MessageState, RunnerKind
 from lanes_storage.records import Ticket
-from tests.kit.moments import MINUTE, Hands
 from tests.kit.watch import Line, Watch
 from tests.kit.world import TERMS, World
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from lanes.testing import SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
 from lanes_storage.records import Message
-from tests.kit.moments import SECOND
 from tests.kit.world import World
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from lanes.testing import MINUTE
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records import Answer, Attempt, Failure, LastError, Release, Ticket
-from tests.kit.moments import MINUTE
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 from tests.storage.edges import by_the_run

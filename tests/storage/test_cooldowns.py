@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from lanes.testing import SECOND
 from lanes_storage import doors
 from lanes_storage.records import Cooldown
-from tests.kit.moments import SECOND
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 

@@ -8,10 +8,10 @@ from lanes import operations
 from lanes.errors import NotFound
 from lanes.identity import this_process
 from lanes.procedure import run
+from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import BoundTo, EventType, LaneState, MessageState, OnInterrupt
 from lanes_storage.records import Ticket
-from tests.kit.moments import MINUTE, SECOND
 from tests.kit.world import TERMS, World
 
 KEY = "agent:main:telegram:42"

@@ -2,10 +2,10 @@
 
 import pytest
 
+from lanes.testing import SECOND
 from lanes_storage.doors import Evidence
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records import Release
-from tests.kit.moments import SECOND
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from lanes.testing import MINUTE
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Transaction
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import Idempotency
-from tests.kit.moments import MINUTE
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 

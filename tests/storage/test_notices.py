@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from lanes.testing import MINUTE
 from lanes_storage import doors, reads
 from lanes_storage.doors.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
 from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt, Scope
 from lanes_storage.records import Event, Failure
-from tests.kit.moments import MINUTE
 from tests.kit.world import TERMS, World
 
 KEY = "agent:main:telegram:42"

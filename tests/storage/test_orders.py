@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState
 from lanes_storage.records import Lane, LaneFilter, LaneOrder, LaneSort
-from tests.kit.moments import MINUTE, SECOND
 from tests.kit.world import World
 
 ORDERS = [LaneOrder(by, reverse) for by in LaneSort for reverse in (False, True)]

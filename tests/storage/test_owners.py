@@ -1,9 +1,9 @@
 """Owners: who they are, how they prove that they live, and the heartbeats that name each of their runs."""
 
+from lanes.testing import SECOND
 from lanes_storage import doors
 from lanes_storage.law import GHOST_AFTER
 from lanes_storage.records import Beat
-from tests.kit.moments import SECOND
 from tests.kit.watch import Line, Watch
 from tests.kit.world import OWNER, World
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from lanes.testing import MINUTE
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records import Attempt, Failure, Release
-from tests.kit.moments import MINUTE
 from tests.kit.watch import Line, Watch
 from tests.kit.world import TERMS, World
 

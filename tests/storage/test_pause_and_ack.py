@@ -2,10 +2,10 @@
 
 import pytest
 
+from lanes.testing import MINUTE
 from lanes_storage.doors.control import Control
 from lanes_storage.law import LaneState
 from lanes_storage.records import Pause
-from tests.kit.moments import MINUTE
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from lanes.testing import MINUTE
 from lanes_storage.law import OnSurvivors, RunnerKind
 from lanes_storage.records import Claimed, Ticket
-from tests.kit.moments import MINUTE
 from tests.kit.watch import Watch
 from tests.kit.world import TERMS, World
 

@@ -1,9 +1,9 @@
 """A run that waits for another lane: noted, counted as no stall, and refused where it would wait for itself."""
 
+from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, WaitCycle
 from lanes_storage.records import Ticket
-from tests.kit.moments import SECOND
 from tests.kit.world import World
 
 

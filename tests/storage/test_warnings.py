@@ -1,9 +1,9 @@
 """Warnings are events that change nothing, guarded so that each is true and none is said twice."""
 
+from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import EventType
 from lanes_storage.records import Ticket, WaitingHead
-from tests.kit.moments import MINUTE, SECOND
 from tests.kit.world import World
 
 KEY = "agent:main:telegram:42"

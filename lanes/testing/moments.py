@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from lanes_storage.moment import Now
 
+#: In milliseconds, as everything that a clock tells.
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE

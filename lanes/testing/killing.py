@@ -1,0 +1,89 @@
+"""Kill points: the real program kills itself (SIGKILL) at a chosen commit of its own.
+
+    python -m lanes.testing --at before:17 -- gateway --db lanes.db
+
+``before:N`` just before COMMIT of the Nth transaction that writes anything, with all of it written; ``after:N`` just
+after that COMMIT, before any caller is told; ``mid:N`` within it, right after its first write. Commits are counted
+from the start of the process. Nothing in lanes knows about it: the stores are given another class of transactions.
+"""
+
+import os
+import re
+import signal
+from dataclasses import dataclass
+from types import TracebackType
+
+from lanes_storage.interface import Params, Row
+from lanes_storage.sqlite import store, transaction, writer
+from lanes_storage.sqlite.transaction import SqliteTransaction
+
+_WORDS = re.compile(r"(before|after|mid):([1-9][0-9]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class KillPoint:
+    """Where a process ends itself: ``where`` is ``before``, ``after`` or ``mid``, ``commit`` counts from 1."""
+
+    where: str
+    commit: int
+
+    @classmethod
+    def parse(cls, words: str) -> "KillPoint":
+        """From ``before:17``. Raises ValueError."""
+        found = _WORDS.fullmatch(words)
+        if found is None:
+            raise ValueError(f"{words!r} is no kill point: say before:N, after:N or mid:N")
+        return cls(found[1], int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.where}:{self.commit}"
+
+    def arm(self) -> None:
+        """Let this process kill itself there, in whichever database it writes from now on."""
+        _Doomed.point, _Doomed.commits = self, 0
+        for module in (store, transaction, writer):
+            vars(module)["SqliteTransaction"] = _Doomed
+
+
+class _Doomed(SqliteTransaction):
+    """A transaction that may be the last of its process."""
+
+    point: KillPoint
+    commits = 0  # of this process, so far
+
+    def run(self, sql: str, params: Params) -> int:
+        changed = super().run(sql, params)
+        self._wrote()
+        return changed
+
+    def rows(self, sql: str, params: Params) -> list[Row]:
+        found = super().rows(sql, params)
+        self._wrote()
+        return found
+
+    def __enter__(self) -> "_Doomed":
+        super().__enter__()
+        self._before = self._connection.total_changes
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        writes = error is None and self._writes()
+        if writes:
+            self._reached("before", _Doomed.commits + 1)
+        super().__exit__(kind, error, trace)
+        if writes:
+            _Doomed.commits += 1
+            self._reached("after", _Doomed.commits)
+
+    def _writes(self) -> bool:
+        return self._connection.total_changes != self._before
+
+    def _wrote(self) -> None:
+        if self._writes():
+            self._reached("mid", _Doomed.commits + 1)
+
+    def _reached(self, where: str, commit: int) -> None:
+        if (where, commit) == (self.point.where, self.point.commit):
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,98 @@
+"""What the simulated provider saw, read from its log: a judge that does not rest on what lanes says of itself."""
+
+import contextlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanes.testing.history import History
+
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of a run, at the machine's monotonic clock in nanoseconds. ``end_ns`` None: it never ended."""
+
+    key: str
+    run: int
+    text: str
+    start_ns: int
+    end_ns: int | None
+    finished: bool
+
+    @property
+    def number(self) -> int:
+        """The first number in the text, by which a campaign counts the messages of a lane."""
+        found = _NUMBER.search(self.text)
+        return int(found[0]) if found else 0
+
+
+def read_provider(log: Path, cut_runs: Collection[int] = ()) -> History:
+    """Judge the log of ``lanes simulate provider --log``; the providers must be asked with ``trace = true``.
+
+    The text of each message must hold its number in its lane, which rises. Of a lane, no run may ask while an
+    older one still does, no message may be asked for after a newer one, and none may get two whole answers. Of
+    ``cut_runs`` (``History.cut_runs``) only the order counts: what a dead process had asked for ends when the
+    provider notices.
+    """
+    lanes: defaultdict[str, list[Asked]] = defaultdict(list)
+    for asked in _asked(log):
+        lanes[asked.key].append(asked)
+    history = History()
+    for key, requests in lanes.items():
+        requests.sort(key=lambda asked: asked.start_ns)
+        _judge_order(key, requests, history)
+        _judge_overlaps(key, [asked for asked in requests if asked.run not in cut_runs], history)
+        _judge_answers(key, [asked for asked in requests if asked.finished and asked.run not in cut_runs], history)
+    history.messages = sum(len({asked.text for asked in requests}) for requests in lanes.values())
+    return history
+
+
+def _asked(log: Path) -> Iterable[Asked]:
+    """The requests that came from runs. The last line of a request is the one that counts."""
+    newest: dict[tuple[str, int], dict[str, object]] = {}
+    with contextlib.suppress(FileNotFoundError), log.open(encoding="utf-8") as lines:
+        for line in lines:
+            with contextlib.suppress(json.JSONDecodeError):  # the last one may be half written
+                seen = json.loads(line)
+                newest[seen["server"], seen["sequence"]] = seen
+    for seen in newest.values():
+        if seen["key"] is not None and seen["run"] is not None:
+            yield Asked(
+                str(seen["key"]),
+                int(str(seen["run"])),
+                str(seen["text"]),
+                int(str(seen["started_ns"])),
+                None if seen["ended_ns"] is None else int(str(seen["ended_ns"])),
+                seen["outcome"] == "finished",
+            )
+
+
+def _judge_order(key: str, requests: list[Asked], history: History) -> None:
+    newest = 0
+    for asked in requests:
+        if asked.number < newest:
+            history.out_of_order.append(f"lane {key!r}: the provider was asked {asked.text!r} after number {newest}")
+        newest = max(newest, asked.number)
+
+
+def _judge_overlaps(key: str, requests: list[Asked], history: History) -> None:
+    until, run = 0, 0
+    for asked in requests:
+        if asked.start_ns < until and asked.run != run:
+            history.overlaps.append(f"lane {key!r}: run {asked.run} asked the provider while run {run} still did")
+        if asked.end_ns is not None and asked.end_ns > until:
+            until, run = asked.end_ns, asked.run
+
+
+def _judge_answers(key: str, finished: list[Asked], history: History) -> None:
+    runs: defaultdict[str, set[int]] = defaultdict(set)
+    for asked in finished:
+        runs[asked.text].add(asked.run)
+    history.duplicated += [
+        f"lane {key!r}: the provider answered {text!r} to runs {sorted(of)}" for text, of in runs.items() if len(of) > 1
+    ]

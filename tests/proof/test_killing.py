@@ -1,0 +1,54 @@
+"""Kill points: the process is gone where it was told to go, and what was committed before is there."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lanes.testing import KillPoint
+from tests.kit.processes import House, environment
+
+#: Making the schema is the first commit of a new file, the message the second.
+SCHEMA, MESSAGE = 1, 2
+
+
+def send(folder: Path, at: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lanes.testing", "--at", at, "--"]
+    return subprocess.run(
+        [*command, "send", "--db", str(folder / "lanes.db"), "agent:main:a", "hello"],
+        env=environment(folder),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("where", "kept"), [("mid", 0), ("before", 0), ("after", 1)])
+def test_a_command_dies_at_its_commit(tmp_path: Path, where: str, kept: int) -> None:
+    done = send(tmp_path, f"{where}:{MESSAGE}")
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout == "", "nobody was told"
+    assert House(tmp_path).count("SELECT count(*) FROM messages") == kept
+
+
+def test_a_command_that_does_not_get_there_ends_well(tmp_path: Path) -> None:
+    done = send(tmp_path, f"before:{MESSAGE + 1}")
+    assert done.returncode == 0, done.stderr
+    assert House(tmp_path).count("SELECT count(*) FROM messages") == 1
+
+
+@pytest.mark.parametrize("words", ["", "before", "before:0", "never:1", "before:1x"])
+def test_what_is_no_kill_point_is_refused(tmp_path: Path, words: str) -> None:
+    with pytest.raises(ValueError, match="no kill point"):
+        KillPoint.parse(words)
+    done = send(tmp_path, words)
+    assert done.returncode == 1
+    assert "before:N" in done.stderr
+
+
+def test_a_kill_point_reads_as_it_is_written() -> None:
+    assert str(KillPoint.parse("mid:7")) == "mid:7"
