@@ -36,6 +36,7 @@ COMMANDS = (
     "doctor",
     "config",
     "simulate",
+    "bench",
 )
 #: Other packages add their commands here.
 ENTRY_POINTS = "lanes.commands"

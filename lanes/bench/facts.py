@@ -1,0 +1,61 @@
+"""The facts of a machine that its figures depend on."""
+
+import os
+import platform
+import sqlite3
+import statistics
+import time
+from pathlib import Path
+
+WRITES = 200
+BLOCK = b"x" * 4096
+
+
+def fsync_p50_ms(folder: Path) -> float:
+    """How long it takes to make one block durable in a folder: the median, in milliseconds."""
+    path = folder / "fsync.probe"
+    file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    taken = []
+    try:
+        for _ in range(WRITES):
+            os.write(file, BLOCK)
+            started = time.perf_counter()
+            os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
+            taken.append(time.perf_counter() - started)
+    finally:
+        os.close(file)
+        path.unlink()
+    return statistics.median(taken) * 1000
+
+
+def facts(folder: Path) -> dict[str, str]:
+    """Everything that the report says about the machine."""
+    return {
+        "CPU": f"{_cpu()}, {os.cpu_count()} cores",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "Python": platform.python_version(),
+        "SQLite": sqlite3.sqlite_version,
+        "file system": _file_system(folder),
+        "fsync p50": f"{fsync_p50_ms(folder):.2f} ms",
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "day": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _file_system(folder: Path) -> str:
+    """The type of the file system that holds a folder: the longest mount point that is above it."""
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return "unknown"
+    above = [(len(m[1]), m[2]) for m in mounts if folder.resolve().is_relative_to(m[1])]
+    return max(above)[1] if above else "unknown"

@@ -1,0 +1,72 @@
+"""Measures the chosen rows and tells each as soon as it is known."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from time import monotonic
+
+from lanes.bench import report
+from lanes.bench.facts import facts
+from lanes.bench.rows import Result, Row, Skipped
+from lanes.bench.work import Size, Work
+
+#: Other packages add their rows here: each entry is a sequence of ``Row``.
+ENTRY_POINTS = "lanes.bench"
+
+
+def all_rows() -> list[Row]:
+    """Every row, in the order of the table."""
+    from lanes.bench.table import ROWS
+
+    return [*ROWS, *(row for point in entry_points(group=ENTRY_POINTS) for row in point.load())]
+
+
+def chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+    """The rows whose name begins with one of the words; all of them without a word."""
+    return [row for row in rows if not only or row.name.startswith(tuple(only))]
+
+
+def measured(rows: Sequence[Row], work: Work) -> Iterator[Result]:
+    """The results, one by one."""
+    tell = work.progress
+    for number, row in enumerate(rows, 1):
+        work.progress = _prefixed(tell, f"{number} of {len(rows)}, {row.name}: ")
+        try:
+            result = Result(row, row.measure(work))
+        except Skipped as why:
+            result = Result(row, None, str(why))
+        tell("")
+        yield result
+
+
+def bench(
+    rows: Sequence[Row], size: Size, folder: Path, peers: str | None, tell: Callable[[str], None]
+) -> tuple[dict[str, str], list[Result]]:
+    """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="lanes-bench-") as name:
+        work = Work(size, Path(name), progress, peers)
+        machine = facts(work.folder)
+        tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
+        tell(report.heading())
+        results, started = [], monotonic()
+        try:
+            for result in measured(rows, work):
+                tell(report.line(result))
+                results.append(result)
+        finally:
+            work.close()
+        machine["took"] = f"{(monotonic() - started) / 60:.0f} min"
+    return machine, results
+
+
+def progress(doing: str) -> None:
+    """What is going on, where somebody watches."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{doing}")
+        sys.stderr.flush()
+
+
+def _prefixed(tell: Callable[[str], None], prefix: str) -> Callable[[str], None]:
+    return lambda doing: tell(prefix + doing)

@@ -1,0 +1,85 @@
+"""What the rows share while they are measured: sizes, a folder, rounds, and what is made once."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done. Everything but the amount is the same at every size."""
+
+    rounds: int  # every figure is the median of so many
+    cycles: int  # run cycles in one round
+    lanes: int  # lanes that the cycles go round
+    many: int  # lanes of a large database
+    scale: tuple[int, ...]  # numbers of lanes that must cost the same
+    held: int  # lanes that run at once
+    calls: int  # requests, aborts, passes in one round
+    starts: int  # processes in one round
+
+
+FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10)
+QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4)
+TINY = Size(1, 40, 20, 100, (20, 100), 8, 24, 1)
+
+
+@dataclass(slots=True)
+class Work:
+    """One run of the benchmarks. ``peers`` is a Python that has the programs lanes is compared with."""
+
+    size: Size
+    folder: Path
+    progress: Callable[[str], None]
+    peers: str | None = None
+    _made: dict[str, Any] = field(default_factory=dict)
+    _ends: list[Callable[[], None]] = field(default_factory=list)
+    _numbers: int = 0
+
+    def fresh(self, name: str) -> Path:
+        """A path in the folder that nothing has used yet."""
+        self._numbers += 1
+        return self.folder / f"{self._numbers}-{name}"
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What several rows need, made by the first that asks."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: T = self._made[name]
+        return made
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Call this when everything is measured: a process to end, say."""
+        self._ends.append(end)
+
+    def close(self) -> None:
+        """End what the rows left for each other."""
+        while self._ends:
+            self._ends.pop()()
+
+    def medians(self, *measures: Callable[[], float]) -> list[float]:
+        """The median of every measure; in each round all of them are taken, one after the other."""
+        figures: list[list[float]] = [[] for _ in measures]
+        for number in range(self.size.rounds):
+            self.progress(f"round {number + 1} of {self.size.rounds}")
+            for measure, taken in zip(measures, figures, strict=True):
+                taken.append(measure())
+        return [statistics.median(taken) for taken in figures]
+
+    def each(self, measure: Callable[[], tuple[float, ...]]) -> list[float]:
+        """The median of each figure of a measure that gives several at once."""
+        taken = []
+        for number in range(self.size.rounds):
+            self.progress(f"round {number + 1} of {self.size.rounds}")
+            taken.append(measure())
+        return [statistics.median(figures) for figures in zip(*taken, strict=True)]
+
+
+def percentile(figures: list[float], share: float) -> float:
+    """The figure that so large a share of all is not above."""
+    ordered = sorted(figures)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
