@@ -27,17 +27,18 @@ def through_the_store(work: Work, callers: int, *, synchronous: str = "full", gr
 
 async def _cycles(work: Work, path: Path, callers: int, synchronous: str, grouped: bool) -> float:
     store = await open_async_store(str(path), synchronous=synchronous)
-    owner = await store.write(lambda tx: cycle.register(tx, system_clock()))
+    # each caller is a process of its own, whose heartbeat names all that it holds: one run
+    owners = await store.write(lambda tx: [cycle.register(tx, system_clock()) for _ in range(callers)])
     # one transaction a step costs so much more that fewer cycles tell as much
     count = work.size.cycles if grouped else max(work.size.cycles // 4, callers)
     numbers, write = iter(range(count)), store.write if grouped else _one_by_one(store)
 
-    async def caller() -> None:
+    async def caller(owner: int) -> None:
         for number in numbers:
             await _cycle(write, owner, key_of(work, number))
 
     started = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
+    await asyncio.gather(*(caller(owner) for owner in owners))
     took = time.perf_counter() - started
     await store.close()
     return count / took

@@ -16,6 +16,9 @@ from lanes_storage.moment import system_clock
 from lanes_storage.sqlite.connect import open_writer
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
+#: One for each caller of the largest batch, so that a heartbeat names all that its owner holds.
+OWNERS = 256
+
 Statements = list[tuple[str, Params]]
 
 
@@ -52,6 +55,10 @@ def key_of(work: Work, number: int) -> str:
     return f"lane:{number * 7919 % work.size.lanes}"
 
 
+def _owners(tx: SqliteTransaction) -> list[int]:
+    return [cycle.register(tx, system_clock()) for _ in range(OWNERS)]
+
+
 def recorded(work: Work) -> list[list[Statements]]:
     """The four steps of each cycle, as the doors word them."""
     return work.once("recorded", lambda: _record(work))
@@ -62,9 +69,10 @@ def _record(work: Work) -> list[list[Statements]]:
     connection = open_writer(copied(work, work.size.lanes), create=False, synchronous="normal")
     now, cycles = system_clock(), []
     with SqliteTransaction(connection) as tx:
-        owner = cycle.register(tx, now)
+        owners = _owners(tx)
         recorder = Recorder(tx)
         for number in range(work.size.cycles):
+            owner = owners[number % OWNERS]
             message = cycle.enqueue(recorder, key_of(work, number), now)
             steps = [recorder.taken()]
             ticket = cycle.claim(recorder, owner, message, now).ticket
@@ -84,7 +92,7 @@ def replay(work: Work, batch: int, synchronous: str = "full") -> float:
     path: Path = copied(work, work.size.lanes)
     connection = open_writer(path, create=False, synchronous=synchronous)
     with SqliteTransaction(connection) as tx:
-        cycle.register(tx, system_clock())
+        _owners(tx)
     started = time.perf_counter()
     for at in range(0, len(cycles), batch):
         for steps in zip(*cycles[at : at + batch], strict=True):
