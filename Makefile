@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PEERS  := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types bench soak lock clean pictures
+.PHONY: help run test check format lint types bench peers soak lock clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,8 +36,15 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## Measure the run cycle against raw sqlite3, with ratios
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP) peers ## Measure every row of the targets and write the table into docs/benchmarks.md
+	@mkdir -p .bench
+	@$(BIN)/lanes bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
+
+# What lanes is compared with has an environment of its own; without a way to install it those rows are skipped.
+peers:
+	@test -e $(PEERS)/.installed || { echo "Setting up $(PEERS) ..."; $(PYTHON) -m venv $(PEERS) \
+	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.in \
+	  && touch $(PEERS)/.installed; } || echo "the programs to compare with cannot be installed: their rows are skipped" >&2
 
 soak: $(STAMP) ## The long form of the crash campaigns
 	@$(BIN)/python -m pytest -q -m soak
@@ -49,4 +57,4 @@ lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ def through_the_store(work: Work, callers: int, *, synchronous: str = "full", gr
 
 
 async def _cycles(work: Work, path: Path, callers: int, synchronous: str, grouped: bool) -> float:
-    store = await open_async_store(str(path), synchronous=synchronous)
+    async with _opened(path, synchronous) as store:
+        return await _timed(work, store, callers, grouped)
+
+
+async def _timed(work: Work, store: AsyncStore, callers: int, grouped: bool) -> float:
     # each caller is a process of its own, whose heartbeat names all that it holds: one run
     owners = await store.write(lambda tx: [cycle.register(tx, system_clock()) for _ in range(callers)])
     # one transaction a step costs so much more that fewer cycles tell as much
@@ -39,9 +44,16 @@ async def _cycles(work: Work, path: Path, callers: int, synchronous: str, groupe
 
     started = time.perf_counter()
     await asyncio.gather(*(caller(owner) for owner in owners))
-    took = time.perf_counter() - started
-    await store.close()
-    return count / took
+    return count / (time.perf_counter() - started)
+
+
+@asynccontextmanager
+async def _opened(path: Path, synchronous: str = "full") -> AsyncIterator[AsyncStore]:
+    store = await open_async_store(str(path), synchronous=synchronous)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def _cycle(write: Callable[[Step[Any]], Awaitable[Any]], owner: int, key: str) -> None:
@@ -92,7 +104,6 @@ def _enqueue_p99(work: Work) -> Measured:
 
 async def _enqueues(work: Work, path: Path, callers: int = 32) -> list[float]:
     """How long each enqueue took, in milliseconds, with so many callers at once."""
-    store = await open_async_store(str(path))
     numbers, taken = iter(range(2 * work.size.cycles)), list[float]()
 
     async def caller() -> None:
@@ -101,8 +112,8 @@ async def _enqueues(work: Work, path: Path, callers: int = 32) -> list[float]:
             await _enqueue(store, key_of(work, number))
             taken.append(1000 * (time.perf_counter() - started))
 
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    await store.close()
+    async with _opened(path) as store:
+        await asyncio.gather(*(caller() for _ in range(callers)))
     return taken
 
 

@@ -15,7 +15,7 @@ class Size:
 
     rounds: int  # every figure is the median of so many
     cycles: int  # run cycles in one round
-    lanes: int  # lanes that the cycles go round
+    lanes: int  # lanes that the cycles go round; more than callers, so that no two meet on one
     many: int  # lanes of a large database
     scale: tuple[int, ...]  # numbers of lanes that must cost the same
     held: int  # lanes that run at once
@@ -25,7 +25,7 @@ class Size:
 
 FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10)
 QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4)
-TINY = Size(1, 40, 20, 100, (20, 100), 8, 24, 1)
+TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1)
 
 
 @dataclass(slots=True)

@@ -1,1 +1,1 @@
-"""Benchmarks with ratios; never part of the tests. ``make bench`` runs them all and prints a table."""
+"""The benchmarks prove that they work, at a tiny size; how fast anything is, no test asserts."""

@@ -1,0 +1,44 @@
+"""Each row of the benchmarks does its work, at a size that says nothing about speed."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes.bench import report
+from lanes.bench.rows import Measured, Result, Row, at_least
+from lanes.bench.telling import all_rows, measured
+from lanes.bench.work import TINY, Work
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
+    """One run of the benchmarks, whose rows share what they make."""
+    work = Work(TINY, tmp_path_factory.mktemp("bench"), progress=lambda _: None)
+    yield work
+    work.close()
+
+
+@pytest.mark.xdist_group("bench")
+@pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.name)
+def test_a_row_gives_a_figure(row: Row, work: Work) -> None:
+    (result,) = measured([row], work)
+    if result.measured is None:
+        assert "--peers" in result.why
+        return
+    assert math.isfinite(result.measured.value)
+    assert result.measured.value > 0
+    assert result.measured.said
+
+
+def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text(f"# Figures\n\n{report.BEGIN}\nold\n{report.END}\n\nThe rest.\n", encoding="utf-8")
+    row = Row("some-row", "something", at_least(0.5), lambda _: Measured(0.7, "7/s against 10/s"))
+    table = report.markdown({"CPU": "one"}, [Result(row, Measured(0.7, "7/s against 10/s"))], rounds=5)
+    report.write_into(document, table)
+    text = document.read_text(encoding="utf-8")
+    assert "| `some-row` | something | ≥ 0.5 | 0.70 | met | 7/s against 10/s |" in text
+    assert "old" not in text
+    assert text.endswith("The rest.\n")
