@@ -7,18 +7,23 @@
 Every method runs the procedure of the same name in ``lanes.operations``, which documents it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from lanes import operations
 from lanes.changes import Changes
+from lanes.config import Config, from_data
+from lanes.engine.current import current_run
+from lanes.engine.holds import Holds
+from lanes.engine.live import ActiveRun
 from lanes.operations import AbortResult, Cut, LaneDetail, Status
 from lanes.procedure import Nap, Procedure, Read, Tell, Write
 from lanes.waiting import Endings
 from lanes_storage import open_async_store
 from lanes_storage.interface import AsyncStore
-from lanes_storage.law import BoundTo, Cause, MessageState, Scope
+from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scope
 from lanes_storage.moment import Clock, system_clock
 from lanes_storage.records import Counts, Event, Lane, LaneFilter, LaneOrder, Message, Owner
 
@@ -29,13 +34,19 @@ EMBEDDER = "embedder"
 
 @asynccontextmanager
 async def connect(
-    url: str, *, create: bool = True, synchronous: str = "full", clock: Clock = system_clock
+    url: str,
+    *,
+    create: bool = True,
+    synchronous: str = "full",
+    config: Config | None = None,
+    clock: Clock = system_clock,
 ) -> AsyncIterator["Desk"]:
     """Open a database (a path, or ``sqlite:///path``) and close it at the end of the block.
 
+    ``config`` says how lanes take messages, and under which limits holds run; without it everything has its default.
     Makes it unless ``create`` is False. Raises ``StorageError``: missing, newer, damaged, locked, not writable.
     """
-    desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock)
+    desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock, config)
     try:
         yield desk
     finally:
@@ -45,14 +56,19 @@ async def connect(
 class Desk:
     """A database and what can be done with it. Belongs to the event loop that it was made in."""
 
-    def __init__(self, store: AsyncStore, clock: Clock = system_clock) -> None:
+    def __init__(self, store: AsyncStore, clock: Clock = system_clock, config: Config | None = None) -> None:
         self.store = store
         self.clock = clock
+        self.config = config
         self.changes = Changes(store)
         self._endings = Endings(store, self.changes)
+        self._holds: Holds | None = None
+        self._starting_holds = asyncio.Lock()
 
     async def close(self) -> None:
-        """Finish what was handed in and close the database."""
+        """Cancel what still holds lanes, finish what was handed in and close the database."""
+        if self._holds is not None:
+            await self._holds.stop()
         await self._endings.close()
         await self.changes.close()
         await self.store.close()
@@ -89,16 +105,21 @@ class Desk:
         idempotency_key: str | None = None,
         token: str = "",
         if_idle: bool = False,
-        cap: int = operations.DEFAULT_CAP,
+        cap: int | None = None,
+        mode: Mode | str | None = None,
+        overflow: Overflow | str | None = None,
+        waiting_run: int | None = None,
         bound_to: BoundTo | None = None,
         bound_owner: int | None = None,
         anonymous: bool = False,
     ) -> Message:
         """Accept a message: once this returns, it is committed and survives everything.
 
-        Exactly one of ``text`` and ``request`` (a chat request with a history of its own).
-        Raises InvalidKey, QueueFull, LaneBusy (``if_idle``), IdempotencyConflict.
+        Exactly one of ``text`` and ``request`` (a chat request with a history of its own). ``cap``, ``mode`` and
+        ``overflow`` are those of the configuration unless given. ``waiting_run``: the run that will wait for it.
+        Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
+        intake = operations.DEFAULT_INTAKE if self.config is None else self.config.policy(key).intake
         return await self.perform(
             operations.send(
                 key,
@@ -109,7 +130,10 @@ class Desk:
                 idempotency_key=idempotency_key,
                 token=token,
                 if_idle=if_idle,
-                cap=cap,
+                cap=intake["cap"] if cap is None else cap,
+                mode=intake["mode"] if mode is None else Mode(mode),
+                overflow=intake["overflow"] if overflow is None else Overflow(overflow),
+                waiting_run=waiting_run,
                 bound_to=bound_to,
                 bound_owner=bound_owner,
                 anonymous=anonymous,
@@ -117,10 +141,72 @@ class Desk:
         )
 
     async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
-        """The message once it has ended, or as it stands after ``timeout`` seconds. Raises NotFound."""
-        await self.message(message_id)
+        """The message once it has ended, or as it stands after ``timeout`` seconds.
+
+        A run that waits is not stalled. Raises NotFound, and WaitCycle where the message waits for that run.
+        """
+        run = current_run(self.store.name)
+        if run is not None and (await self.message(message_id)).ended_at is None:
+            await self.perform(operations.begin_wait(run, message_id))
+            try:
+                return await self._ended(message_id, timeout)
+            finally:
+                await asyncio.shield(self.perform(operations.end_wait(run, message_id)))
+        return await self._ended(message_id, timeout)
+
+    async def _ended(self, message_id: int, timeout: float | None) -> Message:
+        found = await self.message(message_id)
+        if found.ended_at is not None:
+            return found
         await self._endings.wait(message_id, timeout)
         return await self.message(message_id)
+
+    async def ask(self, key: str, text: str, *, timeout: float | None = None, **how: Any) -> Message:
+        """Send a message and wait for its end; ``how`` as ``send`` takes it.
+
+        From within a run, a wait that would never end is refused before anything is stored (WaitCycle).
+        """
+        message = await self.send(key, text, waiting_run=current_run(self.store.name), **how)
+        return await self.wait(message.id, timeout=timeout)
+
+    @asynccontextmanager
+    async def hold(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        run_timeout: float | None = None,
+        stall_timeout: float | None = None,
+        if_idle: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[ActiveRun]:
+        """Hold a lane for a block of one's own code, in the same queue as messages.
+
+        The lane is released when the block is left, by whatever way, and when its process dies. The block is
+        cancelled when it is aborted, runs out of time, or loses its lane; then HoldEnded is raised, with the cause.
+        ``run_timeout`` and ``stall_timeout`` are seconds (None: of the policy; ``math.inf``: off); call
+        ``run.progress`` within a long block. ``timeout``: how many seconds to wait for one's turn (TimeoutError).
+        ``if_idle``: do not wait at all (LaneBusy). Hand ``run.epoch`` to whatever must refuse a superseded holder.
+        Raises InvalidKey, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for).
+        """
+        holds = await self._started_holds()
+        async with holds.hold(
+            key,
+            actor=actor,
+            run_timeout=run_timeout,
+            stall_timeout=stall_timeout,
+            if_idle=if_idle,
+            timeout=timeout,
+        ) as run:
+            yield run
+
+    async def _started_holds(self) -> Holds:
+        async with self._starting_holds:
+            if self._holds is None:
+                holds = Holds(self.store, self.clock, self.config or from_data({}), _Queue(self))
+                await holds.start()
+                self._holds = holds
+            return self._holds
 
     async def message(self, message_id: int) -> Message:
         """One message as it stands. Raises NotFound."""
@@ -146,7 +232,7 @@ class Desk:
 
     async def client_gone(self, message_id: int) -> bool:
         """End a bound message whose connection is gone."""
-        return await self.perform(operations.client_gone(message_id))
+        return await self.perform(operations.bound_gone(message_id, actor="client", why="its client left"))
 
     async def lanes(
         self,
@@ -262,3 +348,28 @@ class Desk:
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """ "Seen": errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
         return await self.perform(operations.ack(key, actor=actor, epoch=epoch))
+
+
+class _Queue:
+    """The desk as a hold sees it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def take_place(self, key: str, *, runner: str, owner: int, actor: str, if_idle: bool) -> Message:
+        return await self._desk.send(
+            key,
+            runner=runner,
+            actor=actor,
+            if_idle=if_idle,
+            mode=Mode.QUEUE,
+            waiting_run=current_run(self._desk.store.name),
+            bound_to=BoundTo.WAITER,
+            bound_owner=owner,
+        )
+
+    async def ended(self, message_id: int) -> Message:
+        return await self._desk._ended(message_id, None)
+
+    async def give_up(self, message_id: int) -> None:
+        await self._desk.perform(operations.bound_gone(message_id, actor=EMBEDDER, why="its caller gave it up"))

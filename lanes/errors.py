@@ -9,6 +9,7 @@ LanesError
 │   ├── Draining              the gateway takes nothing new
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
+├── HoldEnded             a hold ended otherwise than by its block
 ├── NotAllowed            the lane or message is in no state for that
 │   └── Changed               the lane stands at another epoch than the one that was meant
 ├── ConfigError           the configuration is refused
@@ -77,12 +78,6 @@ class WaitCycle(Refused):
         super().__init__(self.keys[0], "waiting would never end: " + " waits for ".join(repr(key) for key in keys))
 
 
-class HoldRefused(Refused):
-    """The place of a hold was lost before its turn came; the sentence says how."""
-
-    reason = "hold_refused"
-
-
 class Draining(Refused):
     """The gateway is draining."""
 
@@ -108,6 +103,14 @@ class NotFound(LanesError):
     def __init__(self, what: str, name: str | int) -> None:
         self.what, self.name = what, name
         super().__init__(f"no {what} {name!r}" if isinstance(name, str) else f"no {what} {name}")
+
+
+class HoldEnded(LanesError):
+    """A hold ended otherwise than by its block: it was aborted, ran out of time, or lost its lane or its place."""
+
+    def __init__(self, key: str, cause: Cause, sentence: str) -> None:
+        self.key, self.cause = key, cause
+        super().__init__(f"the hold of lane {key!r} ended ({cause}): {sentence}")
 
 
 class NotAllowed(LanesError):

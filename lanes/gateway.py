@@ -22,8 +22,8 @@ from lanes.identity import this_process
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
-from lanes_storage.law import RunnerKind
-from lanes_storage.records import NewOwner, Terms
+from lanes_storage.law import Mode, RunnerKind
+from lanes_storage.records import Head, NewOwner, Terms
 
 log = logging.getLogger("lanes.gateway")
 
@@ -56,7 +56,7 @@ class Gateway:
             specs = {"python": RunnerSpec("python", RunnerKind.PYTHON, runner, EMBEDDED_MAX_RUNS)}
         self.desk = desk
         self.specs: Mapping[str, RunnerSpec] = specs or {}
-        self.config = config or from_data({})
+        self.config = config or desk.config or from_data({})
         self._passed = False
         self._watchers: dict[int, asyncio.Task[None]] = {}
         self._engine = Engine(
@@ -193,5 +193,9 @@ class _Policies:
     def runner_of(self, key: str) -> str | None:
         return self._config.policy(key).runner or None
 
-    def terms(self, key: str, spec: RunnerSpec) -> Terms:
-        return self._config.terms(key, spec.kind, runner=spec.name)
+    def collects(self, key: str) -> int | None:
+        policy = self._config.policy(key)
+        return policy.debounce_ms if policy.mode is Mode.COLLECT else None
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        return self._config.terms(head.key, spec.kind, runner=spec.name)

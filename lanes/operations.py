@@ -26,6 +26,7 @@ from lanes_storage.records import (
     Counts,
     Event,
     Idempotency,
+    Intake,
     Lane,
     LaneFilter,
     LaneOrder,
@@ -39,6 +40,7 @@ SHOWN_MESSAGES = 50
 SHOWN_EVENTS = 20
 DEFAULT_CAP = 20
 BY_ATTENTION = LaneOrder()
+DEFAULT_INTAKE: Intake = {"cap": DEFAULT_CAP, "mode": Mode.QUEUE, "overflow": Overflow.REJECT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +217,9 @@ def drop(message_id: int, *, actor: str) -> Procedure[Message]:
     return (yield from message(message_id))
 
 
-def client_gone(message_id: int, *, actor: str = "client") -> Procedure[bool]:
-    """End a bound message whose connection is gone: at once if it waits, by abort if it runs."""
+def bound_gone(message_id: int, *, actor: str, why: str) -> Procedure[bool]:
+    """End a message that is bound to what is gone now: at once if it waits, by abort if it runs."""
     now = yield from tell()
-    why = "its client left"
     return (yield from write(lambda tx: doors.end_bound(tx, message_id, now, actor=actor, why=why)))
 
 
@@ -364,7 +365,7 @@ __all__ = [
     "abortable",
     "ack",
     "begin_wait",
-    "client_gone",
+    "bound_gone",
     "counts",
     "dead_letters",
     "detail",

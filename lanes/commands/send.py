@@ -69,7 +69,7 @@ def command(
             if_idle=if_idle,
             idempotency_key=idempotency_key,
             waiting_run=run,
-            **session.admission(key),
+            **session.intake_of(key),
         )
         if wait:
             try:

@@ -21,7 +21,7 @@ from lanes.config.sections import Row
 from lanes.config.settings import settings_of
 from lanes.config.values import Value
 from lanes.errors import ConfigError
-from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import Terms
 
 
@@ -69,9 +69,10 @@ class Config:
         matching = self.matching(key)
         return Policy(
             runner=self.runner_of(matching),
-            mode=self._of("queue.mode", matching).value,
+            mode=Mode(self._of("queue.mode", matching).value),
             cap=self._of("queue.cap", matching).value,
-            overflow=self._of("queue.overflow", matching).value,
+            overflow=Overflow(self._of("queue.overflow", matching).value),
+            debounce_ms=self._of("queue.debounce", matching).value,
         )
 
     def clocks_for(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Clocks:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from lanes.config.values import Value
-from lanes_storage.law import RunnerKind
+from lanes_storage.law import Mode, Overflow, RunnerKind
+from lanes_storage.records import Intake
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,15 @@ class Policy:
     """What holds for the messages of one lane. ``runner`` is empty where no runner is configured."""
 
     runner: str
-    mode: str
+    mode: Mode
     cap: int
-    overflow: str
+    overflow: Overflow
+    debounce_ms: int
+
+    @property
+    def intake(self) -> Intake:
+        """What ``send`` is told of it."""
+        return {"cap": self.cap, "mode": self.mode, "overflow": self.overflow}
 
 
 class SettingValue(NamedTuple):

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lanes.config.document import Document
-from lanes.config.refusal import not_yet, refusal, unknown
+from lanes.config.refusal import refusal, unknown
 from lanes.config.secrets import NAMED_INSTEAD
-from lanes.config.settings import ARRAYS, NOT_YET, SECTIONS, SETTINGS, Setting, settings_of
+from lanes.config.settings import ARRAYS, SECTIONS, SETTINGS, Setting, settings_of
 from lanes.config.values import Origin, Value, default_of, from_text, from_toml
 from lanes.text import without_password
 
@@ -89,8 +89,6 @@ def _known(section: str, name: str, where: str, key: str) -> Setting:
     known = settings_of(section)
     if name in known:
         return known[name]
-    if (section, name) in NOT_YET:
-        raise not_yet(where, key, f"`{name}`", "leave it out")
     if name in NAMED_INSTEAD:
         raise refusal(where, key, "secrets are named, never written", f"use {name}_env or {name}_file")
     homes = [s for s in SETTINGS if s.name == name and section == "policy" and not s.in_policy]

@@ -61,8 +61,6 @@ class Setting(NamedTuple):
 #: The tables of the file, and its arrays of tables.
 SECTIONS = ("database", "gateway", "clocks", "queue")
 ARRAYS = ("runner", "provider", "policy")
-#: Keys of the file that a later lanes will know, refused as such rather than as unknown.
-NOT_YET = frozenset({("queue", "debounce"), ("policy", "debounce")})
 
 
 def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:
@@ -123,8 +121,12 @@ _CLOCKS = (
 _QUEUE = (
     Setting(
         "queue", "mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
-        choices=("queue", "collect", "interrupt", "reject"), later=("collect", "interrupt", "reject"),
-        in_policy=True,
+        choices=("queue", "collect", "interrupt", "reject"), in_policy=True,
+    ),
+    Setting(
+        "queue", "debounce", Kind.DURATION, "500ms",
+        "in mode collect, how long texts have to be quiet before one run answers them together; at most 5s in all",
+        most=5_000, in_policy=True,
     ),
     Setting(
         "queue", "cap", Kind.WHOLE, 20, "how many messages of one lane may wait", least=1, most=1_000_000,
@@ -132,7 +134,7 @@ _QUEUE = (
     ),
     Setting(
         "queue", "overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
-        choices=("reject", "drop-oldest"), later=("drop-oldest",), in_policy=True,
+        choices=("reject", "drop-oldest"), in_policy=True,
     ),
     Setting(
         "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",

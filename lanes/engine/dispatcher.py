@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from lanes.engine.collecting import Debounce
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
@@ -36,8 +37,12 @@ class Policies(Protocol):
         """The name of the runner of a lane; None: the default one."""
         ...
 
-    def terms(self, key: str, spec: RunnerSpec) -> Terms:
-        """The limits and policies that a run of this lane by that runner is claimed under."""
+    def collects(self, key: str) -> int | None:
+        """How long, in milliseconds, texts of a lane have to be quiet to be answered together; None: one by one."""
+        ...
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        """The limits and policies that a run for this head by that runner is claimed under."""
         ...
 
 
@@ -65,6 +70,7 @@ class Dispatcher:
         self._live = live
         self._start = start
         self._bound_only = bound_only  # claims only what is bound to its owner
+        self._debounce = Debounce()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed
@@ -130,21 +136,36 @@ class Dispatcher:
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
         if suspect and room.suspects >= MAX_SUSPECTS:
             return None
-        terms = self._policies.terms(head.key, spec)
+        terms = self._policies.terms(head, spec)
         until = room.cooling_until(spec)
         if until is not None:
             doors.postpone(tx, head, until, terms.max_park_ms, now)
             return None
+        members = self._together(tx, head, now)
+        if not members:
+            return None
         owner = self._owner()
-        claimed = doors.claim(tx, head, owner, spec.name, spec.kind, terms, now)
+        claimed = doors.claim(tx, head, owner, spec.name, spec.kind, terms, now, members=members)
         if claimed is None:
             return None
+        self._debounce.forget(head.lane_id, now)
         room.slots[spec.name] -= 1
         room.suspects += suspect
         run = ActiveRun(claimed, spec, owner, self._store, self._clock, self._loop)
         self._live.join(run)
         tx.on_rollback(lambda: self._live.leave(run))
         return run
+
+    def _together(self, tx: Transaction, head: Head, now: Now) -> list[int]:
+        """The messages to answer in one run, ``head`` the first of them; none while more may come."""
+        quiet_ms = self._policies.collects(head.key) if head.batch is None else None
+        if head.batch is None and quiet_ms is None:
+            return [head.message_id]
+        waiting = doors.collectable(tx, head)
+        collects = quiet_ms is not None and waiting[0].text is not None and waiting[0].bound_to is None
+        if collects and not self._debounce.over(head.lane_id, waiting, quiet_ms or 0, now):
+            return []
+        return [message.id for message in waiting]
 
     def _spec_of(self, head: Head) -> RunnerSpec | None:
         """The runner of a message: the one it names, else the one of its lane. None: this gateway lacks it."""

@@ -10,9 +10,10 @@ import json
 import logging
 from typing import Any
 
+from lanes.engine.current import CURRENT
 from lanes.engine.live import ActiveRun, LiveSet, StopKind
 from lanes.engine.streams import Streams
-from lanes.errors import RunError, RunParked
+from lanes.errors import RunError, RunParked, WaitCycle
 from lanes.runners.base import Reply
 from lanes_storage import doors
 from lanes_storage.errors import StorageError, StoreClosed
@@ -124,6 +125,8 @@ class Execution:
             failure = Failure(Cause.RUNNER_FAILED, f"the runner returned {kind}, neither a str nor a Reply")
         elif isinstance(error, RunError):
             failure = error.failure
+        elif isinstance(error, WaitCycle):
+            failure = Failure(Cause.WAIT_CYCLE, _storable(str(error)))
         else:
             log.warning("run %d of lane %s: its runner raised", run.id, ascii(run.key), exc_info=error)
             failure = Failure(Cause.RUNNER_FAILED, _storable(f"{type(error).__name__}: {error}"[:2000]))
@@ -155,6 +158,7 @@ class Execution:
 
 async def _body(run: ActiveRun) -> str | Reply:
     """The runner. Its own task, so that its cancellation is never mistaken for the engine's."""
+    CURRENT.set(run)
     return await run.spec.run(run)
 
 

@@ -7,6 +7,7 @@ leaves only when its lane is known to be released.
 import asyncio
 import json
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -54,6 +55,7 @@ class ActiveRun:
         self.claimed = claimed
         self.owner_id = owner_id
         self.spec = spec
+        self.database = store.name
         self.ticket = claimed.ticket
         self.terms = claimed.terms
         self.stop: Stop | None = None
@@ -195,18 +197,23 @@ class LiveSet:
 
     def __init__(self) -> None:
         self._runs: dict[int, ActiveRun] = {}
+        self._of_runner: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def join(self, run: ActiveRun) -> None:
         """A run whose claim is about to commit."""
         with self._lock:
             self._runs[run.id] = run
+            self._of_runner[run.spec.name] += 1
 
     def leave(self, run: ActiveRun) -> None:
         """A run whose lane is released, or whose claim did not commit."""
         with self._lock:
             if self._runs.get(run.id) is run:
                 del self._runs[run.id]
+                self._of_runner[run.spec.name] -= 1
+                if not self._of_runner[run.spec.name]:
+                    del self._of_runner[run.spec.name]
 
     def get(self, run_id: int) -> ActiveRun | None:
         """One live run, or None."""
@@ -224,7 +231,7 @@ class LiveSet:
 
     def of_runner(self, name: str) -> int:
         """How many run slots of a runner are taken."""
-        return sum(run.spec.name == name for run in self.all())
+        return self._of_runner.get(name, 0)
 
     def __len__(self) -> int:
         return len(self._runs)

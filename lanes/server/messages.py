@@ -34,7 +34,7 @@ async def post_message(call: Call) -> Response:
         idempotency_key=call.idempotency_key,
         token=call.token_name,
         if_idle=if_idle,
-        cap=call.house.config.policy(key).cap,
+        **call.house.config.policy(key).intake,
     )
     call.accepted = True
     if call.accepts("text/event-stream"):

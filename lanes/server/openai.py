@@ -47,7 +47,7 @@ async def post_chat(call: Call) -> Response:
         actor=call.actor,
         idempotency_key=call.idempotency_key,
         token=call.token_name,
-        cap=call.house.config.policy(key).cap,
+        **call.house.config.policy(key).intake,
         bound_to=None if detached else BoundTo.CLIENT,
         bound_owner=None if detached else call.gateway.owner_id,
         anonymous=anonymous,

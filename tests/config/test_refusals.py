@@ -37,7 +37,6 @@ def test_no_toml(refused: Refuse, text: str, start: str) -> None:
     ("variable", "text", "sentence"),
     [
         ("LANES_GATEWAY_PORT", "x", 'gateway.port: "x" is not a whole number; write port = 8765'),
-        ("LANES_QUEUE_MODE", "collect", 'queue.mode: "collect" is not supported yet; use queue'),
         (
             "LANES_CLOCKS_RUN_TIMEOT",
             "1s",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from lanes.commands.common.output import Output
 if TYPE_CHECKING:
     from lanes.commands.common.local import LocalDesk
     from lanes.config import Config
+    from lanes_storage.records import Intake
 
 
 class Session:
@@ -52,22 +53,16 @@ class Session:
             self._config = self.config()
         return self._config
 
+    def intake_of(self, key: str) -> "Intake":
+        """How that lane takes a message: its cap, its mode, its overflow. Raises ConfigError."""
+        from lanes.operations import DEFAULT_INTAKE
+
+        config = self.configured()
+        return DEFAULT_INTAKE if config is None else config.policy(key).intake
+
     def cap_of(self, key: str) -> int:
         """How many messages of that lane may wait. Raises ConfigError."""
-        from lanes.operations import DEFAULT_CAP
-
-        config = self.configured()
-        return DEFAULT_CAP if config is None else config.policy(key).cap
-
-    def admission(self, key: str) -> dict[str, Any]:
-        """What the policy of that lane says of a message that meets it busy or full. Raises ConfigError."""
-        from lanes_storage.law import Mode, Overflow
-
-        config = self.configured()
-        if config is None:
-            return {}
-        policy = config.policy(key)
-        return {"cap": policy.cap, "mode": Mode(policy.mode), "overflow": Overflow(policy.overflow)}
+        return self.intake_of(key)["cap"]
 
     def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the living gateway's, the default.

@@ -5,6 +5,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 """
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
 
@@ -37,6 +38,14 @@ class Idempotency:
     key: str
     token: str  # the name of the token, never the token
     digest: str  # of the body: the same key with another body is refused
+
+
+class Intake(TypedDict):
+    """What the policy of a lane says of a message that meets a busy lane or a full queue."""
+
+    cap: int
+    mode: Mode
+    overflow: Overflow
 
 
 @dataclass(frozen=True, slots=True)

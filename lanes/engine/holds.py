@@ -1,0 +1,270 @@
+"""Holds: a lane held by a block of the caller's own code, in the same queue as messages.
+
+Each hold is a message without input, bound to its process, and a runner of its own that does nothing but wait for
+the block to be left. So it is claimed, beaten, watched, aborted and released by the same engine as every other run.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, ValuesView
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+from lanes.config import Config
+from lanes.engine.current import CURRENT
+from lanes.engine.engine import Engine
+from lanes.engine.live import ActiveRun
+from lanes.errors import HoldEnded, RunFailed
+from lanes.identity import this_process
+from lanes.runners.base import RunContext, RunnerSpec
+from lanes_storage.interface import AsyncStore
+from lanes_storage.law import Cause, MessageState, RunnerKind
+from lanes_storage.moment import Clock
+from lanes_storage.records import Head, Message, NewOwner, Terms
+
+T = TypeVar("T")
+
+
+class Queue(Protocol):
+    """The part of a desk that a hold needs: to take a place, to wait, and to give the place up."""
+
+    async def take_place(self, key: str, *, runner: str, owner: int, actor: str, if_idle: bool) -> Message: ...
+    async def ended(self, message_id: int) -> Message: ...
+    async def give_up(self, message_id: int) -> None: ...
+
+
+class Seat:
+    """One hold, as its runner: it has the lane from its turn until its block is left."""
+
+    def __init__(self, terms: Terms) -> None:
+        loop = asyncio.get_running_loop()
+        self.terms = terms
+        self.turn: asyncio.Future[RunContext] = loop.create_future()
+        self.stopped = False  # the block was cancelled by us
+        self._left: asyncio.Future[BaseException | None] = loop.create_future()
+        self._block = asyncio.current_task()
+
+    async def __call__(self, run: RunContext) -> str:
+        if not self.turn.done():
+            self.turn.set_result(run)
+        try:
+            error = await asyncio.shield(self._left)
+        except asyncio.CancelledError:
+            if not self._left.done():
+                self._stop_block()
+                await asyncio.wait({self._left})
+            raise
+        if error is None:
+            return ""
+        if isinstance(error, Exception | asyncio.CancelledError):
+            raise error
+        raise RunFailed(Cause.RUNNER_FAILED, f"its block was left by {type(error).__name__}")
+
+    def leave(self, error: BaseException | None) -> None:
+        """The block was left, or never entered."""
+        if not self._left.done():
+            self._left.set_result(error)
+
+    def _stop_block(self) -> None:
+        if self._block is not None and not self._block.done():
+            self.stopped = True
+            self._block.cancel()
+
+
+class Holds:
+    """The holds of one process: an owner of its own, which starts with the first hold."""
+
+    def __init__(self, store: AsyncStore, clock: Clock, config: Config, queue: Queue) -> None:
+        self._config = config
+        self._queue = queue
+        self._seats = _Seats()
+        self._numbers = count(1)
+        self._engine = Engine(
+            store,
+            clock,
+            self._as_owner(),
+            self._seats,
+            _Policies(self._seats, config),
+            reconcile_interval_ms=config.clocks.reconcile_interval_ms,
+            reconciled=lambda _: None,
+            bound_only=True,
+        )
+
+    async def start(self) -> None:
+        """Register as an owner and begin to claim. Raises StorageError."""
+        await self._engine.start()
+
+    async def stop(self) -> None:
+        """Cancel every block that still holds a lane, and end the owner's row."""
+        await self._engine.stop()
+
+    @asynccontextmanager
+    async def hold(
+        self,
+        key: str,
+        *,
+        actor: str,
+        run_timeout: float | None,
+        stall_timeout: float | None,
+        if_idle: bool,
+        timeout: float | None,
+    ) -> AsyncIterator[ActiveRun]:
+        """See ``Desk.hold``."""
+        name, seat = f"hold-{next(self._numbers)}", Seat(self._terms(key, run_timeout, stall_timeout))
+        self._seats.add(name, seat)
+        try:
+            owner = self._engine.owner_id
+            message = await self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
+            try:
+                run = await self._turn(seat, message, timeout)
+            except BaseException:
+                seat.leave(None)
+                await self._shielded(self._queue.give_up(message.id))
+                raise
+            async with self._block(seat, message, run):
+                yield run
+        finally:
+            self._seats.remove(name)
+
+    async def _turn(self, seat: Seat, message: Message, timeout: float | None) -> ActiveRun:
+        """Wait until the lane is held. Raises HoldEnded where the place is lost before, TimeoutError."""
+        ended = asyncio.ensure_future(self._queue.ended(message.id))
+        try:
+            async with asyncio.timeout(timeout):
+                either: list[asyncio.Future[Any]] = [ended, seat.turn]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not seat.turn.done():
+                raise _ended(ended.result())
+            run = seat.turn.result()
+            assert isinstance(run, ActiveRun)
+            return run
+        finally:
+            ended.cancel()
+
+    @asynccontextmanager
+    async def _block(self, seat: Seat, message: Message, run: ActiveRun) -> AsyncIterator[None]:
+        """The caller's block; the lane is released before this returns, however the block is left."""
+        task = asyncio.current_task()
+        assert task is not None
+        cancelled_before = task.cancelling()
+        token = CURRENT.set(run)
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            CURRENT.reset(token)
+            if isinstance(error, asyncio.CancelledError) and not seat.stopped:
+                await self._shielded(self._queue.give_up(message.id))  # the caller was cancelled: an abort
+            seat.leave(error)
+            ended = await self._shielded(self._queue.ended(message.id))
+            if seat.stopped and task.uncancel() <= cancelled_before:
+                raise _ended(ended) from error
+
+    @staticmethod
+    async def _shielded(work: Awaitable[T]) -> T:
+        """Done to its end, also where the caller is cancelled meanwhile; the cancellation comes after it."""
+        task = asyncio.ensure_future(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
+    def _terms(self, key: str, run_timeout: float | None, stall_timeout: float | None) -> Terms:
+        """The limits of the policy, with those that the caller sets in their place."""
+        terms = self._config.terms(key, RunnerKind.PYTHON)
+        run_ms = terms.run_timeout_ms if run_timeout is None else _milliseconds(run_timeout)
+        stall_ms = terms.stall_timeout_ms if stall_timeout is None else _milliseconds(stall_timeout)
+        if run_ms is not None and stall_ms is not None and stall_ms > run_ms:
+            if None not in (run_timeout, stall_timeout):
+                raise ValueError("stall_timeout is at most run_timeout")
+            # the one that the caller did not set gives way
+            run_ms, stall_ms = (run_ms, run_ms) if stall_timeout is None else (stall_ms, stall_ms)
+        return replace(terms, run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
+
+    def _as_owner(self) -> NewOwner:
+        me, clocks = this_process(), self._config.clocks
+        return NewOwner(
+            kind="desk",
+            host=me.host,
+            boot_id=me.boot_id,
+            pid_ns=me.pid_ns,
+            pid=me.pid,
+            start_time=me.start_time,
+            fingerprint=self._config.fingerprint,
+            heartbeat_interval_ms=clocks.heartbeat_interval_ms,
+            stale_after_ms=clocks.stale_after_ms,
+        )
+
+
+class _Seats(Mapping[str, RunnerSpec]):
+    """The runners of the holds, by name. Read in the writer's thread while the event loop changes it, so a change
+    makes a new table."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, RunnerSpec] = {}
+        self._seats: dict[str, Seat] = {}
+
+    def add(self, name: str, seat: Seat) -> None:
+        self._seats[name] = seat
+        self._specs = {**self._specs, name: RunnerSpec(name, RunnerKind.PYTHON, seat, 1)}
+
+    def remove(self, name: str) -> None:
+        del self._seats[name]
+        self._specs = {other: spec for other, spec in self._specs.items() if other != name}
+
+    def seat(self, name: str) -> Seat | None:
+        return self._seats.get(name)
+
+    def __getitem__(self, name: str) -> RunnerSpec:
+        return self._specs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def values(self) -> ValuesView[RunnerSpec]:
+        return self._specs.values()
+
+
+class _Policies:
+    """What the dispatcher of the holds asks."""
+
+    def __init__(self, seats: _Seats, config: Config) -> None:
+        self._seats = seats
+        self._config = config
+
+    def runner_of(self, key: str) -> str | None:
+        del key  # every hold names its own
+        return None
+
+    def collects(self, key: str) -> int | None:
+        del key
+        return None
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        seat = self._seats.seat(spec.name)
+        return self._config.terms(head.key, RunnerKind.PYTHON) if seat is None else seat.terms
+
+
+def _milliseconds(seconds: float) -> int | None:
+    """A limit in seconds; infinity is none."""
+    if seconds <= 0:
+        raise ValueError("a limit is longer than nothing; math.inf switches it off")
+    return None if seconds == float("inf") else max(1, round(seconds * 1000))
+
+
+def _ended(message: Message) -> HoldEnded:
+    error = message.error
+    if error is None:
+        return HoldEnded(message.key, Cause.OWNER_SILENT, f"its place ended {MessageState(message.state)}")
+    return HoldEnded(message.key, error.cause, error.message)
+
+
+__all__ = ["Holds", "Queue"]

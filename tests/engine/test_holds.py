@@ -1,0 +1,297 @@
+"""``desk.hold``: a block of one's own code holds a lane like any run, and is let go however it is left."""
+
+import asyncio
+import contextvars
+import math
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lanes
+from lanes.desk import Desk
+from lanes_storage.law import Cause, LaneState, MessageState
+from lanes_storage.records import Message
+from tests.kit.until import PATIENCE_S
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with lanes.connect(str(tmp_path / "lanes.db")) as made:
+        yield made
+
+
+async def newest(desk: Desk, key: str) -> Message:
+    return (await desk.messages(key))[0]
+
+
+async def until_queued(desk: Desk, number: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while (await desk.counts()).queued != number:
+            await asyncio.sleep(0.002)
+
+
+def apart(body: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """A task that does not belong to the block that starts it, as another caller's would not."""
+    return asyncio.get_running_loop().create_task(body, context=contextvars.Context())
+
+
+async def test_a_block_holds_the_lane_and_lets_go_of_it(desk: Desk) -> None:
+    async with desk.hold("a") as run:
+        lane = await desk.lane("a")
+        assert (lane.state, lane.epoch) == (LaneState.RUNNING, run.epoch)
+        run.progress("model_call:started")
+    lane = await desk.lane("a")
+    assert lane.state is LaneState.IDLE, "released before the block is over for its caller"
+    assert (await newest(desk, "a")).state is MessageState.DONE
+
+
+async def test_holds_and_messages_stand_in_one_queue(desk: Desk) -> None:
+    order: list[str] = []
+
+    async def runner(run: lanes.RunContext) -> str:
+        order.append(run.text)
+        return "done"
+
+    async def held(name: str) -> None:
+        async with desk.hold("a"):
+            order.append(name)
+
+    async with desk.hold("a"):
+        first = await desk.send("a", "one")
+        hold = apart(held("two"))
+        await until_queued(desk, 2)
+        last = await desk.send("a", "three")
+        async with lanes.Gateway(desk, runner):
+            pass  # a gateway claims nothing while the lane is held
+    async with lanes.Gateway(desk, runner):
+        await asyncio.gather(hold, desk.wait(first.id), desk.wait(last.id))
+    assert order == ["one", "two", "three"]
+
+
+async def test_an_exception_in_the_block_fails_the_run_and_comes_out(desk: Desk) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with desk.hold("a"):
+            _ = 1 / 0
+    lane = await desk.lane("a")
+    assert lane.state is LaneState.ERRORED
+    assert lane.last_error is not None
+    assert lane.last_error.cause is Cause.RUNNER_FAILED
+    assert "ZeroDivisionError" in lane.last_error.message
+
+
+async def test_an_abort_cancels_the_block_and_says_so(desk: Desk) -> None:
+    entered = asyncio.Event()
+    left = asyncio.Event()
+
+    async def body() -> None:
+        async with desk.hold("a"):
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                left.set()
+
+    task = apart(body())
+    await entered.wait()
+    result = await desk.abort("a", actor="alice", reason="stuck")
+    assert result.outcome is lanes.Outcome.RELEASED
+    assert left.is_set(), "the outcome was proven after the block was left"
+    with pytest.raises(lanes.HoldEnded) as ended:
+        await task
+    assert ended.value.cause is Cause.ABORTED
+    assert "alice" in str(ended.value)
+    assert task.cancelling() == 0, "it was our cancellation, and it is taken back"
+
+
+async def test_a_block_out_of_time_is_cancelled(desk: Desk) -> None:
+    with pytest.raises(lanes.HoldEnded) as ended:
+        async with desk.hold("a", run_timeout=0.05):
+            await asyncio.Event().wait()
+    assert ended.value.cause is Cause.RUN_TIMEOUT
+    assert (await desk.lane("a")).state is LaneState.ERRORED
+
+
+async def test_a_block_without_progress_is_cancelled_and_one_with_none_to_fear_is_not(desk: Desk) -> None:
+    with pytest.raises(lanes.HoldEnded) as ended:
+        async with desk.hold("a", stall_timeout=0.05):
+            await asyncio.Event().wait()
+    assert ended.value.cause is Cause.STALL_TIMEOUT
+    async with desk.hold("b", run_timeout=math.inf, stall_timeout=math.inf) as run:
+        assert (run.terms.run_timeout_ms, run.terms.stall_timeout_ms) == (None, None)
+
+
+async def test_limits_that_contradict_are_refused(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="at most run_timeout"):
+        async with desk.hold("a", run_timeout=1, stall_timeout=2):
+            pass
+    with pytest.raises(lanes.NotFound):
+        await desk.lane("a")
+
+
+async def test_a_caller_that_is_cancelled_in_its_block_lets_go(desk: Desk) -> None:
+    entered = asyncio.Event()
+
+    async def body() -> None:
+        async with desk.hold("a"):
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = apart(body())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    lane, message = await desk.lane("a"), await newest(desk, "a")
+    assert lane.state is LaneState.ABORTED
+    assert message.error is not None
+    assert (message.state, message.error.cause) == (MessageState.ABORTED, Cause.WAITER_GONE)
+
+
+async def test_a_caller_that_is_cancelled_while_it_waits_gives_its_place_up(desk: Desk) -> None:
+    async def body() -> None:
+        async with desk.hold("a"):
+            raise AssertionError("its turn never came")
+
+    async with desk.hold("a"):
+        task = apart(body())
+        await until_queued(desk, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        message = await newest(desk, "a")
+        assert message.error is not None
+        assert (message.state, message.error.cause) == (MessageState.ABORTED, Cause.WAITER_GONE)
+
+
+async def test_a_wait_for_ones_turn_can_be_limited(desk: Desk) -> None:
+    async def impatient() -> None:
+        with pytest.raises(TimeoutError):
+            async with desk.hold("a", timeout=0.01):
+                raise AssertionError("its turn never came")
+
+    async with desk.hold("a"):
+        await apart(impatient())
+        assert (await desk.counts()).queued == 0
+
+
+async def test_a_place_that_is_cut_ends_the_wait(desk: Desk) -> None:
+    async def body() -> None:
+        async with desk.hold("a"):
+            raise AssertionError("its turn never came")
+
+    async with desk.hold("a"):
+        task = apart(body())
+        await until_queued(desk, 1)
+        await desk.drop((await newest(desk, "a")).id)
+        with pytest.raises(lanes.HoldEnded):
+            await task
+
+
+async def test_if_idle_refuses_at_once(desk: Desk) -> None:
+    async def body() -> None:
+        with pytest.raises(lanes.LaneBusy):
+            async with desk.hold("a", if_idle=True):
+                raise AssertionError("it was busy")
+
+    async with desk.hold("a"):
+        await apart(body())
+
+
+async def test_a_hold_is_never_collected_nor_retried(desk: Desk) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with desk.hold("a"):
+            _ = 1 / 0
+    with pytest.raises(lanes.NotAllowed, match="was a hold"):
+        await desk.retry((await newest(desk, "a")).id)
+
+
+async def test_F29_a_hold_of_ones_own_lane_within_its_block_is_refused(desk: Desk) -> None:
+    async with desk.hold("a"):
+        with pytest.raises(lanes.WaitCycle, match="'a' waits for 'a'"):
+            async with desk.hold("a"):
+                raise AssertionError("it would wait for itself")
+
+
+async def test_F30_two_blocks_that_want_each_others_lane_are_told_so(desk: Desk) -> None:
+    both = asyncio.Barrier(2)
+    told: list[str] = []
+
+    async def body(mine: str, other: str) -> None:
+        async with desk.hold(mine):
+            await both.wait()
+            try:
+                async with desk.hold(other):
+                    pass
+            except lanes.WaitCycle as cycle:
+                told.append(str(cycle))
+
+    await asyncio.gather(body("a", "b"), body("b", "a"))
+    assert len(told) == 1, "one gives up its wait, the other goes on"
+    assert "'a'" in told[0]
+    assert "'b'" in told[0]
+
+
+async def test_a_block_that_waits_for_another_lane_is_not_stalled(desk: Desk) -> None:
+    """Its stall limit is far shorter than its wait, which lasts until a stall of somebody else was judged."""
+
+    async def stalls() -> None:
+        with pytest.raises(lanes.HoldEnded):
+            async with desk.hold("judged", stall_timeout=0.3):
+                await asyncio.Event().wait()
+
+    async def waits() -> None:
+        async with desk.hold("mine", stall_timeout=0.3), desk.hold("busy", stall_timeout=math.inf):
+            pass
+
+    async with desk.hold("busy", stall_timeout=math.inf):
+        waiting = apart(waits())
+        await until_queued(desk, 1)
+        for _ in range(2):
+            await apart(stalls())
+        assert (await desk.lane("mine")).state is LaneState.RUNNING
+    await waiting
+
+
+async def test_F32_a_runner_uses_the_library_that_runs_it(desk: Desk) -> None:
+    async def runner(run: lanes.RunContext) -> str:
+        if run.key == "outer":
+            inner = await desk.ask("inner", "question")
+            async with desk.hold("third"):
+                return f"inner said {inner.reply}"
+        return f"answer to {run.text}"
+
+    async with lanes.Gateway(desk, runner):
+        message = await desk.ask("outer", "go")
+    assert message.reply == "inner said answer to question"
+
+
+async def test_F29_a_runner_that_asks_its_own_lane_is_refused_and_nothing_is_stored(desk: Desk) -> None:
+    async def runner(run: lanes.RunContext) -> str:
+        await desk.ask(run.key, "again")
+        return "never"
+
+    async with lanes.Gateway(desk, runner):
+        message = await desk.ask("a", "go")
+    assert message.error is not None
+    assert message.error.cause is Cause.WAIT_CYCLE
+    assert len(await desk.messages("a")) == 1
+
+
+async def test_holds_end_with_their_desk(tmp_path: Path) -> None:
+    path = str(tmp_path / "lanes.db")
+    entered = asyncio.Event()
+
+    async def body(desk: Desk) -> None:
+        async with desk.hold("a"):
+            entered.set()
+            await asyncio.Event().wait()
+
+    async with lanes.connect(path) as first:
+        task = apart(body(first))
+        await entered.wait()
+    with pytest.raises((lanes.HoldEnded, lanes.StorageError)):
+        await task
+    async with lanes.connect(path) as second:
+        assert (await second.lane("a")).state is not LaneState.RUNNING
