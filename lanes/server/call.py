@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
+from lanes import operations
 from lanes.config import durations
 from lanes.desk import Desk
 from lanes.errors import Draining, NotFound
@@ -93,6 +94,21 @@ class Call:
         if given is not None and not 0 < len(given) <= MOST_IDEMPOTENCY_KEY:
             raise HttpProblem(400, "bad_request", f"Idempotency-Key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
         return given
+
+    @property
+    def waiting_run(self) -> int | None:
+        """The run that this request is a part of, and that waits with it. Raises HttpProblem."""
+        given = self.headers.get("x-lanes-run")
+        if given is None:
+            return None
+        if not (given.isascii() and given.isdigit() and len(given) < 19):
+            raise HttpProblem(400, "bad_request", "X-Lanes-Run is the id of a run")
+        return int(given)
+
+    async def waited(self, message_id: int) -> None:
+        """Whoever asked waits for the message no longer."""
+        if (run := self.waiting_run) is not None:
+            await self.desk.perform(operations.end_wait(run, message_id))
 
     def accepts(self, media_type: str) -> bool:
         """Whether the client asks for this media type by name."""

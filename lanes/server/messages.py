@@ -26,6 +26,7 @@ async def post_message(call: Call) -> Response:
     if (text is None) == (request is None):
         raise HttpProblem(400, "bad_request", "send exactly one of text and request")
     call.refuse_while_draining(key)
+    waits = wait is not None or call.accepts("text/event-stream")
     message = await call.desk.send(
         key,
         text,
@@ -34,6 +35,7 @@ async def post_message(call: Call) -> Response:
         idempotency_key=call.idempotency_key,
         token=call.token_name,
         if_idle=if_idle,
+        waiting_run=call.waiting_run if waits else None,
         **call.house.config.policy(key).intake,
     )
     call.accepted = True
@@ -57,6 +59,8 @@ async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int =
         message = await call.while_connected(call.desk.wait(number, timeout=wait))
     except Closing:
         message = await call.desk.message(number)
+    finally:
+        await call.waited(number)
     return JSONResponse(forms.message_form(message), 200 if message.state in TERMINAL else unfinished)
 
 
@@ -74,6 +78,7 @@ def _stream(call: Call, message: Message) -> Response:
 
     async def over(_: bool) -> None:
         listener.close()
+        await call.waited(message.id)
 
     return WatchedStream(pieces(), lambda whole: asyncio.ensure_future(over(whole)))
 

@@ -47,6 +47,7 @@ async def post_chat(call: Call) -> Response:
         actor=call.actor,
         idempotency_key=call.idempotency_key,
         token=call.token_name,
+        waiting_run=call.waiting_run,
         **call.house.config.policy(key).intake,
         bound_to=None if detached else BoundTo.CLIENT,
         bound_owner=None if detached else call.gateway.owner_id,

@@ -1,7 +1,7 @@
 """A real server on a loopback port, before a real gateway, a real database and the simulated provider."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a server; everything is stopped at the end of the test."""
     async with AsyncExitStack() as stack:
 
-        async def begin(**gateway_settings: Any) -> Served:
+        async def begin(*, policies: Sequence[dict[str, str]] = (), **gateway_settings: Any) -> Served:
             simulator = Simulator(tempo=20)
             base_url = await stack.enter_async_context(serve_simulator(simulator=simulator))
             config = from_data(
@@ -54,6 +54,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                     "queue": {"cap": 3},
                     "runner": [{"name": "chat", "kind": "provider", "providers": ["sim"]}],
                     "provider": [{"name": "sim", "dialect": "chat", "base_url": base_url, "model": "sim-echo"}],
+                    "policy": list(policies),
                 },
                 env={"TOKEN": "secret"},
             )

@@ -1,0 +1,58 @@
+"""A run that waits over HTTP says so by ``X-Lanes-Run``; a wait that would never end is refused."""
+
+import asyncio
+
+import lanes
+from tests.kit.until import until
+from tests.server.conftest import Start
+
+
+async def test_F29_a_wait_for_ones_own_lane_is_refused_at_once(start: Start) -> None:
+    served = await start()
+    async with served.desk.hold("mine") as run:
+        refused = await served.post("/api/lanes/mine/messages?wait=30", {"text": "x"}, **{"X-Lanes-Run": str(run.id)})
+        assert refused.status_code == 422
+        assert refused.json()["code"] == "wait_cycle"
+        assert "'mine' waits for 'mine'" in refused.json()["detail"]
+        body = {"model": "lanes", "messages": [{"role": "user", "content": "x"}]}
+        headers = {"X-Lanes-Run": str(run.id), "X-Lanes-Session": "mine"}
+        refused = await served.post("/v1/chat/completions", body, **headers)
+        assert refused.status_code == 422
+        assert refused.json()["error"]["code"] == "wait_cycle"
+    assert len(await served.desk.messages("mine")) == 1, "nothing was stored but the hold"
+
+
+async def test_a_message_that_nobody_waits_for_closes_no_circle(start: Start) -> None:
+    served = await start()
+    async with served.desk.hold("mine") as run:
+        accepted = await served.post("/api/lanes/mine/messages", {"text": "later"}, **{"X-Lanes-Run": str(run.id)})
+        assert accepted.status_code == 202
+
+
+async def test_a_wait_is_noted_while_it_lasts(start: Start) -> None:
+    served = await start()
+    async with served.desk.hold("mine") as run:
+        asking = asyncio.create_task(
+            served.post("/api/lanes/other/messages?wait=600", {"text": "[[sim-hang]]"}, **{"X-Lanes-Run": str(run.id)})
+        )
+        await until(lambda: run.waiting, "the wait to be noted")
+        asking.cancel()  # its client leaves; the message goes on, and is waited for no longer
+        await until(lambda: not run.waiting, "the wait to be over")
+        lane = await served.desk.lane("other")
+        assert lane.state == "running"
+
+
+async def test_what_is_no_run_is_refused_and_a_run_that_is_over_is_not(start: Start) -> None:
+    served = await start()
+    refused = await served.post("/api/lanes/a/messages?wait=1", {"text": "x"}, **{"X-Lanes-Run": "mine"})
+    assert refused.status_code == 400
+    over = await served.post("/api/lanes/a/messages?wait=600", {"text": "x"}, **{"X-Lanes-Run": "12345"})
+    assert (over.status_code, over.json()["state"]) == (200, "done")
+
+
+async def test_mode_reject_is_locked_and_never_a_conflict(start: Start) -> None:
+    served = await start(policies=[{"match": "strict:*", "mode": "reject"}])
+    async with served.desk.hold("strict:1"):
+        refused = await served.post("/api/lanes/strict%3A1/messages", {"text": "x"})
+        assert (refused.status_code, refused.json()["code"]) == (423, "lane_busy")
+    assert isinstance(served.desk, lanes.Desk)
