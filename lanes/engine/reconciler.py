@@ -95,6 +95,8 @@ def _judge_run(run: Run, owner: Owner | None, verdicts: dict[int, Finding], seen
 def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> Finding | None:
     """Past a limit for so long that its owner can no longer be the one to end it."""
     terms = run.terms
+    if now.mono - first.mono < terms.reconcile_interval_ms:
+        return None  # an observer that has only begun to look, or was suspended itself, lets the owner go first
     margin = terms.abort_grace_ms + terms.reconcile_interval_ms
     same_boot = run.boot_id == now.boot_id
     age = now.boot - run.claimed_boot if same_boot else now.mono - first.mono
