@@ -1,0 +1,152 @@
+"""``watchdog.judge``: the owner's own judgement of its runs, pure, on clocks that are moved by hand."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lanes.engine.live import ActiveRun, Stop, StopKind
+from lanes.engine.watchdog import Verdict, judge
+from lanes_storage import AsyncStore
+from lanes_storage.law import Cause
+from lanes_storage.records import Terms
+from tests.kit.engine import active
+from tests.kit.moments import HOUR, SECOND, START, Hands
+from tests.kit.world import TERMS, World
+
+RUN_LIMIT = TERMS.run_timeout_ms or 0
+STALL_LIMIT = TERMS.stall_timeout_ms or 0
+GRACE = TERMS.abort_grace_ms
+EARLY = START.boot  # the watchdog has looked all the while
+
+
+@pytest.fixture
+async def run(world: World, astore: AsyncStore) -> ActiveRun:
+    return active(world, astore, world.start("a"))
+
+
+async def other(world: World, astore: AsyncStore, terms: Terms) -> ActiveRun:
+    return active(world, astore, world.start("b", terms=terms))
+
+
+def verdict(run: ActiveRun, time: Hands, since: int = EARLY) -> Verdict:
+    return judge(run, time(), since).verdict
+
+
+async def test_a_run_is_told_to_stop_at_its_stall_timeout(run: ActiveRun, time: Hands) -> None:
+    time.move(STALL_LIMIT - 1)
+    assert verdict(run, time) is Verdict.FINE
+    time.move(1)
+    judgement = judge(run, time(), EARLY)
+    assert judgement.verdict is Verdict.STOP
+    assert judgement.stop is not None
+    assert (judgement.stop.kind, judgement.stop.cause) == (StopKind.EXPIRE, Cause.STALL_TIMEOUT)
+    assert (judgement.stop.grace_ms, judgement.stop.since_boot) == (GRACE, time().boot)
+    assert "claimed" in judgement.stop.message, "it says what the last sign of life was"
+
+
+async def test_progress_of_any_kind_starts_the_stall_clock_anew(run: ActiveRun, time: Hands) -> None:
+    for sign in (lambda: run.progress("tool:started"), lambda: run.emit("a piece")):
+        time.move(STALL_LIMIT - 1)
+        sign()
+        time.move(1)
+        assert verdict(run, time) is Verdict.FINE
+
+
+async def test_progress_does_not_move_the_run_timeout(run: ActiveRun, time: Hands) -> None:
+    time.move(RUN_LIMIT - 1)
+    run.progress("content")
+    assert verdict(run, time) is Verdict.FINE
+    time.move(1)
+    judgement = judge(run, time(), EARLY)
+    assert judgement.stop is not None
+    assert judgement.stop.cause is Cause.RUN_TIMEOUT
+
+
+async def test_a_busy_run_is_not_stalled_within_it(run: ActiveRun, time: Hands) -> None:
+    run.busy(STALL_LIMIT / SECOND, "compiling")
+    time.move(2 * STALL_LIMIT - 1)
+    assert verdict(run, time) is Verdict.FINE
+    time.move(1)
+    assert verdict(run, time) is Verdict.STOP
+
+
+async def test_a_busy_run_meets_its_run_timeout_all_the_same(run: ActiveRun, time: Hands) -> None:
+    run.busy(10 * RUN_LIMIT / SECOND)
+    time.move(RUN_LIMIT)
+    assert verdict(run, time) is Verdict.STOP
+
+
+async def test_a_run_that_waits_for_another_lane_is_not_stalled(run: ActiveRun, time: Hands) -> None:
+    run.set_waiting(True)
+    time.move(RUN_LIMIT - 2)
+    assert verdict(run, time) is Verdict.FINE
+    run.set_waiting(False)
+    assert verdict(run, time) is Verdict.FINE, "its silence begins when the wait has ended"
+    time.move(2)
+    assert verdict(run, time) is Verdict.STOP, "the run timeout counts all the while"
+
+
+async def test_time_in_which_the_watchdog_did_not_look_is_no_stall(run: ActiveRun, time: Hands) -> None:
+    time.move(STALL_LIMIT)
+    woke = time().boot
+    assert verdict(run, time, woke) is Verdict.FINE
+    time.move(STALL_LIMIT - 1)
+    assert verdict(run, time, woke) is Verdict.FINE
+    time.move(1)
+    assert verdict(run, time, woke) is Verdict.STOP
+
+
+@pytest.mark.parametrize(("name", "limit"), [("run_timeout_ms", RUN_LIMIT), ("stall_timeout_ms", STALL_LIMIT)])
+async def test_a_limit_that_is_off_is_never_met(
+    world: World, astore: AsyncStore, time: Hands, name: str, limit: int
+) -> None:
+    others: dict[str, Any] = {"run_timeout_ms": None, "stall_timeout_ms": None}
+    endless = await other(world, astore, replace(TERMS, **others))
+    limited = active(world, astore, world.start("c", terms=replace(TERMS, **(others | {name: limit}))))
+    time.move(100 * HOUR)
+    assert verdict(endless, time) is Verdict.FINE
+    assert verdict(limited, time) is Verdict.STOP
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+async def test_a_wall_clock_that_jumps_changes_nothing(run: ActiveRun, time: Hands, jump: int) -> None:
+    time.jump_wall(jump)
+    assert verdict(run, time) is Verdict.FINE
+    time.move(STALL_LIMIT - 1)
+    assert verdict(run, time) is Verdict.FINE
+    time.move(1)
+    assert verdict(run, time) is Verdict.STOP
+
+
+# ----------------------------------------------------------------------------------------- the grace
+
+
+@pytest.mark.parametrize("kind", list(StopKind))
+async def test_a_run_that_does_not_stop_is_forced_after_its_grace(run: ActiveRun, time: Hands, kind: StopKind) -> None:
+    run.order_stop(Stop(kind, Cause.ABORTED, "stop", GRACE, time().boot))
+    time.move(GRACE - 1)
+    assert verdict(run, time) is Verdict.FINE
+    time.move(1)
+    assert verdict(run, time) is Verdict.FORCE
+
+
+async def test_a_run_that_stops_is_no_longer_judged_by_its_limits(run: ActiveRun, time: Hands) -> None:
+    time.move(RUN_LIMIT)
+    run.order_stop(Stop(StopKind.EXPIRE, Cause.RUN_TIMEOUT, "stop", GRACE, time().boot))
+    assert verdict(run, time) is Verdict.FINE
+
+
+async def test_time_in_which_the_watchdog_did_not_look_is_no_grace(run: ActiveRun, time: Hands) -> None:
+    run.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().boot))
+    time.move(HOUR)
+    assert verdict(run, time, time().boot) is Verdict.FINE
+
+
+async def test_an_order_can_be_hurried_and_never_slowed(run: ActiveRun, time: Hands) -> None:
+    run.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().boot))
+    run.hurry(GRACE + 1)
+    assert run.stop is not None
+    assert run.stop.grace_ms == GRACE
+    run.hurry(0)
+    assert verdict(run, time) is Verdict.FORCE
