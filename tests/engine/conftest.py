@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.testing import broken
+from lanes.testing import Hands, broken
 from lanes_storage import AsyncStore, Store, open_async_store, open_store
-from tests.kit.moments import Hands
 from tests.kit.world import World
 
 

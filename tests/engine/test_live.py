@@ -8,11 +8,11 @@ import pytest
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind, last_user_text
 from lanes.engine.streams import ReplyStream
 from lanes.runners.base import Delta, Turn
+from lanes.testing import SECOND, Hands
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause
 from lanes_storage.records import Beat
 from tests.kit.engine import active
-from tests.kit.moments import SECOND, Hands
 from tests.kit.world import World
 
 

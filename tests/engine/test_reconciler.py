@@ -7,9 +7,9 @@ import pytest
 
 from lanes.engine.reconciler import Decision, Finding, decide
 from lanes.engine.sightings import Sightings
+from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage.records import Owner, Run
 from tests.kit.judged import ME, NOBODY, asked, owner, run
-from tests.kit.moments import HOUR, MINUTE, SECOND, START, Hands
 from tests.kit.world import OWNER, TERMS
 
 INTERVAL = 5 * SECOND

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lanes.engine.sightings import Sightings
+from lanes.testing import HOUR, SECOND, Hands
 from tests.kit.judged import asked, owner, run
-from tests.kit.moments import HOUR, SECOND, Hands
 
 INTERVAL = 5 * SECOND
 #: The longest gap between two looks that is still a watch.

@@ -7,11 +7,11 @@ import pytest
 
 from lanes.engine.live import ActiveRun, Stop, StopKind
 from lanes.engine.watchdog import Verdict, judge
+from lanes.testing import HOUR, SECOND, START, Hands
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause
 from lanes_storage.records import Terms
 from tests.kit.engine import active
-from tests.kit.moments import HOUR, SECOND, START, Hands
 from tests.kit.world import TERMS, World
 
 RUN_LIMIT = TERMS.run_timeout_ms or 0
@@ -46,11 +46,15 @@ async def test_a_run_is_told_to_stop_at_its_stall_timeout(run: ActiveRun, time: 
 
 
 async def test_progress_of_any_kind_starts_the_stall_clock_anew(run: ActiveRun, time: Hands) -> None:
-    for sign in (lambda: run.progress("tool:started"), lambda: run.emit("a piece")):
-        time.move(STALL_LIMIT - 1)
-        sign()
-        time.move(1)
-        assert verdict(run, time) is Verdict.FINE
+    time.move(STALL_LIMIT - 1)
+    run.progress("tool:started")
+    time.move(STALL_LIMIT - 1)
+    assert verdict(run, time) is Verdict.FINE
+    run.emit("a piece")
+    time.move(STALL_LIMIT - 1)
+    assert verdict(run, time) is Verdict.FINE
+    time.move(1)
+    assert verdict(run, time) is Verdict.STOP
 
 
 async def test_progress_does_not_move_the_run_timeout(run: ActiveRun, time: Hands) -> None:

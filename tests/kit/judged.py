@@ -4,9 +4,9 @@ import os
 from typing import Any
 
 from lanes.identity import Identity, this_process
+from lanes.testing import START
 from lanes_storage.law import RunnerKind
 from lanes_storage.records import Owner, Run
-from tests.kit.moments import START
 from tests.kit.world import OWNER, TERMS
 
 #: The observer. An owner of the same names is this very process, hence alive.

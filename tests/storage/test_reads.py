@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, MessageState
-from tests.kit.moments import MINUTE, SECOND
 from tests.kit.world import TERMS, World
 
 # --------------------------------------------------------------------------------------------- counts
