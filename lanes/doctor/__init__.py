@@ -6,6 +6,7 @@ from pathlib import Path
 from lanes.doctor.checks import Check, Level, broken, warning
 from lanes.doctor.file import check_file, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
+from lanes.doctor.invariants import check_invariants
 from lanes.doctor.rows import check_rows
 from lanes_storage.errors import DatabaseDamaged, StorageError
 from lanes_storage.interface import Reader
@@ -40,6 +41,7 @@ def examine(path: Path, clock: Clock, *, listens: tuple[str, int] | None = None)
 
 
 _LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
+    "invariants": check_invariants,
     "owners": check_gateways,
     "rows": check_rows,
 }

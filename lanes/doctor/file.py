@@ -28,13 +28,14 @@ def check_file(seen: FileFacts) -> list[Check]:
     return [_place(seen), _mode(seen), _folder(seen), _room(seen), _log(seen)]
 
 
-def check_whole(path: Path) -> list[Check]:
-    """Its schema, and whether every page can be read. Raises StorageError."""
+def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
+    """Its schema, and whether every page can be read and fits the others; ``indexes`` takes longer and compares them
+    as well. Raises StorageError."""
     application, found = marks(path)
     if application != schema.APPLICATION_ID:
         return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
-    wrong = damage(path)
-    sound = ok("file", "every page can be read")
+    wrong = damage(path, whole=indexes)
+    sound = ok("file", "every page can be read, and every index fits" if indexes else "every page can be read")
     if wrong:
         fix = "stop its gateways, keep the file, and restore a backup: `lanes db restore FILE`"
         sound = broken("file", f"it is damaged: {'; '.join(wrong)}", fix)

@@ -19,6 +19,9 @@ def names(words: Iterable[StrEnum]) -> str:
 
 NEXT_EPOCH = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value"
 
+#: After a restore: what was given out since the copy was made is not given again.
+RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least ELSE value END WHERE name = 'epoch'"
+
 TOUCH = "UPDATE counters SET value = value WHERE name = 'epoch'"
 
 # ---------------------------------------------------------------------------------------------- lanes
@@ -88,6 +91,12 @@ WHERE id = :lane AND state IN ({names(REMEMBERING)})
 PAUSE_LANE = """
 UPDATE lanes SET pause_reason = :reason, pause_actor = :actor, pause_at = :now, pause_until = :until, updated_at = :now
 WHERE id = :lane
+"""
+
+#: Lanes that a restored copy may bring to life: something waits or runs, and nobody has paused it for good.
+UNFINISHED_LANES = """
+SELECT key FROM lanes
+WHERE (head_id IS NOT NULL OR run_id IS NOT NULL) AND (pause_at IS NULL OR pause_until IS NOT NULL) ORDER BY id
 """
 
 RESUME_LANE = """

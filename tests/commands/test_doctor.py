@@ -140,6 +140,20 @@ def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(served: House, la
     assert "is dead" in wrong(lanes("doctor", "--json"))["owners"]["message"]
 
 
+def test_a_broken_invariant_is_1_and_named(stage: Stage, lanes: Call, port: int) -> None:
+    stage.hold("k \u202e", stage.owner())
+    stage.store.write(lambda tx: tx.run("UPDATE counters SET value = 0", {}))
+    seen = lanes("doctor", "--json")
+    assert seen.code == 1
+    are_forms(seen.json, "Check")
+    check = wrong(seen)["epoch-from-the-counter"]
+    assert check["level"] == "broken"
+    assert "lanes bundle" in check["fix"]
+    text = lanes("doctor")
+    assert (text.code, "\u202e" in text.out) == (1, False)
+    assert "k \\u202e" in text.out
+
+
 def test_a_damaged_file_is_1(stage: Stage, lanes: Call, port: int) -> None:
     stage.send("k", *("text " * 400 for _ in range(50)))
     stage.close()

@@ -34,6 +34,7 @@ COMMANDS = (
     "drain",
     "reconcile",
     "doctor",
+    "db",
     "config",
     "simulate",
     "bench",

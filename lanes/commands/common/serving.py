@@ -15,6 +15,8 @@ from lanes.desk import connect
 from lanes.gateway import Gateway
 from lanes.runners.build import build_specs
 from lanes.server.serve import serve, url_of
+from lanes_storage.sqlite import path_of
+from lanes_storage.sqlite.inspect import NETWORK, file_system_of
 
 #: What an owner that runs nothing but the simulated provider is known by.
 SIMULATED = "simulated"
@@ -46,6 +48,7 @@ async def run_gateway(
     simulated: bool = False,
 ) -> None:
     """Serve until a signal, or ``stop``. Raises StorageError, ConfigError."""
+    _warn_of_network(path_of(database))
     async with connect(database, synchronous=config.database.synchronous) as desk:
         specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
         try:
@@ -60,6 +63,12 @@ async def run_gateway(
                 await serve(gateway, config, listener, on_ready=on_ready, stop=stop)
         finally:
             await specs.aclose()
+
+
+def _warn_of_network(path: Path) -> None:
+    kind = file_system_of(path.absolute().parent)
+    if kind in NETWORK:
+        log.warning("%s lies on %s: locks do not hold on a network file system; move it to a local disk", path, kind)
 
 
 @asynccontextmanager

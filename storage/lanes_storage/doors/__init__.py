@@ -21,6 +21,7 @@ from lanes_storage.doors.releases import (
     park,
     reclaim,
 )
+from lanes_storage.doors.restoring import restored
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle, end_wait
 from lanes_storage.doors.warnings import warn_held, warn_wait
 
@@ -60,6 +61,7 @@ __all__ = [
     "record",
     "register",
     "request_abort",
+    "restored",
     "resume",
     "retry",
     "suspects_running",

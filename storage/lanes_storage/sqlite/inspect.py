@@ -96,13 +96,23 @@ def _mounts() -> dict[Path, str]:
 
 
 def open_still(path: Path) -> SqliteReader:
-    """A reader that cannot change the file, not even by tidying up its log. Raises StorageError."""
+    """A reader that leaves the file as it is, its log included. Raises StorageError."""
     with translated(str(path)):
-        uri = path.absolute().as_uri() + "?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        for pragma in READ_PRAGMAS:
+        connection = connect_still(path)
+        for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
             connection.execute(pragma)
         return SqliteReader(path, connection)
+
+
+def connect_still(path: Path) -> sqlite3.Connection:
+    """A connection for looking. Raises sqlite3.Error.
+
+    Whoever closes a file last folds its log into it and removes that. A connection that may not write leaves
+    a log alone; where there is none, only one that may write takes away again what it needed itself.
+    """
+    mode = "ro" if path.with_name(path.name + "-wal").exists() else "rw"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def marks(path: Path) -> tuple[int, int]:
@@ -121,7 +131,7 @@ def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | No
     """
     pragma = "integrity_check" if whole else "quick_check"
     with translated(str(path)):
-        connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True, isolation_level=None)
+        connection = connect_still(path)
         try:
             if progress is not None:
                 connection.set_progress_handler(progress, _PROGRESS_EVERY)

@@ -1,0 +1,104 @@
+"""Backup and restore of a database file."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanes import ages
+from lanes.errors import NotAllowed
+from lanes.identity import evidence, is_gone, is_here, this_process
+from lanes_storage import doors, open_store, reads
+from lanes_storage.errors import StorageError
+from lanes_storage.interface import Transaction
+from lanes_storage.moment import Clock
+from lanes_storage.records import Owner
+from lanes_storage.sqlite import copies
+from lanes_storage.sqlite.copies import Progress
+from lanes_storage.sqlite.inspect import open_still
+
+#: So many numbers are left out after a restore: ids and epochs that were given out since the copy was made, and
+#: that somebody outside may have kept, are not given again, even where the newer file cannot be read any more.
+LEFT_OUT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did: the lanes that it paused, the new value of the epoch counter, and where the file is kept
+    that was there before."""
+
+    paused: list[str]
+    epoch: int
+    kept: Path | None
+
+
+def backup(path: Path, target: Path, progress: Progress | None = None) -> None:
+    """Copy a database while it is used. Raises StorageError, FileExistsError."""
+    copies.copy(path, target, progress)
+
+
+def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progress | None = None) -> Restored:
+    """Put a copy in the place of a database, which is kept beside it.
+
+    The epoch counter and all ids go on behind what either file gave out; each lane with unfinished messages is
+    paused. Raises NotAllowed while an owner of the database lives, and StorageError.
+    """
+    copies.check_copy(copy)
+    _refuse_while_used(path, clock)
+    draft = path.with_name(path.name + ".restoring")
+    draft.unlink(missing_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copies.copy(copy, draft, progress)
+    try:
+        least = _beyond(copy, path)
+        paused = _tell(draft, clock, actor, least)
+        _refuse_while_used(path, clock)
+        kept = copies.put_in_place(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return Restored(paused, least["epoch"], kept)
+
+
+def _tell(draft: Path, clock: Clock, actor: str, least: dict[str, int]) -> list[str]:
+    def step(tx: Transaction) -> list[str]:
+        copies.raise_ids(tx, {table: number for table, number in least.items() if table != "epoch"})
+        return doors.restored(tx, clock(), actor=actor, epoch=least["epoch"])
+
+    store = open_store(str(draft), create=True)  # an older copy is brought to the newest schema
+    try:
+        return store.write(step)
+    finally:
+        store.close()
+
+
+def _beyond(copy: Path, path: Path) -> dict[str, int]:
+    found = copies.numbers(copy)
+    with contextlib.suppress(StorageError):  # damaged, or not there: that is why a copy is restored
+        newer = copies.numbers(path)
+        found = {name: max(number, newer.get(name, 0)) for name, number in found.items()}
+    return {name: number + LEFT_OUT for name, number in found.items()}
+
+
+def _refuse_while_used(path: Path, clock: Clock) -> None:
+    try:
+        reader = open_still(path)
+    except StorageError:
+        return  # not there, or beyond reading
+    try:
+        owners = reader.read(reads.owners())
+    except StorageError:
+        return
+    finally:
+        reader.close()
+    using = [owner for owner in owners if _may_write(owner, clock)]
+    if using:
+        named = ", ".join(f"{o.kind} {o.id} ({evidence(o, this_process())})" for o in using)
+        raise NotAllowed(f"{path} is in use by {named}: stop it first, then restore")
+
+
+def _may_write(owner: Owner, clock: Clock) -> bool:
+    """A process of this host that is not gone may go on at any moment, however silent it is."""
+    me, now = this_process(), clock()
+    if is_gone(owner, me):
+        return False
+    return is_here(owner, me) or ages.beat_ms(owner, now) < owner.stale_after_ms

@@ -1,0 +1,26 @@
+"""The invariants of the contract, asked of a live file."""
+
+from lanes.doctor.checks import Check, broken, ok
+from lanes_storage.interface import Reader
+from lanes_storage.moment import Clock
+from lanes_storage.reads.invariants import INVARIANTS, SHOWN, Breach, Invariant
+
+_FIX = "this must never be: keep the file, and report it with `lanes bundle FILE`"
+
+
+def check_invariants(reader: Reader, clock: Clock) -> list[Check]:
+    """What must be true after every commit: one word when all hold, else one for each that does not."""
+    del clock
+    found = [_breached(one, breaches) for one in INVARIANTS if (breaches := reader.read(one.query()))]
+    return found or [ok("invariants", f"all {len(INVARIANTS)} hold")]
+
+
+def _breached(invariant: Invariant, breaches: list[Breach]) -> Check:
+    named = "; ".join(f"{_where(breach)}: {breach.evidence}" for breach in breaches[:3])
+    count = f"{SHOWN} or more" if len(breaches) == SHOWN else str(len(breaches))
+    message = f"not so: {invariant.sentence} (invariant {invariant.number}, broken {count} times): {named}"
+    return broken(invariant.name, message, _FIX)
+
+
+def _where(breach: Breach) -> str:
+    return f"row {breach.id}" if breach.key is None else f"lane {breach.key} (row {breach.id})"

@@ -1,0 +1,233 @@
+"""lanes db: upgrade, check, backup, restore; copies made under traffic, and what a restore must not let happen."""
+
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pexpect  # type: ignore[import-untyped]
+import pytest
+
+from lanes.testing import broken
+from lanes_storage import reads
+from lanes_storage.sqlite.copies import numbers
+from tests.commands.conftest import Call
+from tests.kit.forms import are_forms
+from tests.kit.processes import PATIENCE_S, House, environment
+from tests.kit.stage import Stage
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file()}
+
+
+def spoil(path: Path) -> None:
+    """Overwrite the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = b"\xff" * (len(content) // 2 - len(content) // 3)
+    path.write_bytes(content)
+
+
+# -------------------------------------------------------------------------------------------- upgrade
+
+
+def test_upgrade_makes_what_is_missing_and_leaves_what_is_new(lanes: Call, database: Path) -> None:
+    made = lanes("db", "upgrade")
+    assert (made.code, made.out) == (0, f"{database}: schema 0 → 1\n")
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    assert lanes("db", "upgrade", "--json").json == {"database": str(database), "from": 1, "to": 1}
+    assert "newest" in lanes("db", "upgrade").out
+
+
+def test_a_newer_schema_is_refused_untouched(lanes: Call, stage: Stage, database: Path) -> None:
+    stage.close()
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    refused = lanes("db", "upgrade")
+    assert refused.code == 69
+    assert "newer lanes" in refused.err
+
+
+# ---------------------------------------------------------------------------------------------- check
+
+
+def test_check(stage: Stage, lanes: Call) -> None:
+    stage.send("k", *("text " * 400 for _ in range(50)))
+    sound = lanes("db", "check", "--json")
+    assert sound.code == 0
+    are_forms(sound.json, "Check")
+    assert "every index fits" in lanes("db", "check").out
+    stage.close()
+    spoil(stage.path)
+    damaged = lanes("db", "check", "--json")
+    assert damaged.code == 1
+    assert {check["level"] for check in damaged.json} >= {"broken"}
+
+
+@pytest.mark.parametrize("command", [["check"], ["backup", "copy.db"]], ids=" ".join)
+def test_without_a_database_it_is_69(lanes: Call, database: Path, command: list[str]) -> None:
+    missing = lanes("db", *command)
+    assert (missing.code, missing.out) == (69, "")
+    assert str(database) in missing.err
+    assert not database.exists()
+
+
+# --------------------------------------------------------------------------------------------- backup
+
+
+def test_a_backup_is_whole_private_and_alone(stage: Stage, lanes: Call, bare: Call, tmp_path: Path) -> None:
+    stage.hold("k", stage.owner(), "waits")
+    copy = tmp_path / "copy.db"
+    made = lanes("db", "backup", str(copy))
+    assert made.code == 0
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert not {name for name in files(tmp_path) if name.startswith(("copy.db.", "copy.db-"))}
+    assert bare("--db", str(copy), "list", "--json").json[0]["key"] == "k"
+    again = lanes("db", "backup", str(copy))
+    assert again.code == 1
+    assert "is there already" in again.err
+    other = lanes("db", "backup", str(tmp_path / "other.db"), "--json").json
+    assert (other["database"], other["backup"]) == (str(stage.path), str(tmp_path / "other.db"))
+    assert other["bytes"] > 0
+    assert lanes("db", "backup", str(tmp_path)).code == 2
+    assert lanes("db", "backup", str(tmp_path / "no" / "folder.db")).code == 69
+
+
+def test_a_backup_under_traffic_is_of_one_moment(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    for number in range(40):
+        stage.send(f"k{number}", "text " * 500)
+    stop = threading.Event()
+
+    def traffic() -> None:
+        other = Stage(stage.path)
+        owner, number = other.owner(), 0
+        while not stop.is_set():
+            number += 1
+            other.complete(other.hold(f"t{number}", owner))
+        other.close()
+
+    thread = threading.Thread(target=traffic)
+    thread.start()
+    try:
+        assert lanes("db", "backup", str(tmp_path / "copy.db")).code == 0
+    finally:
+        stop.set()
+        thread.join()
+    copied = Stage(tmp_path / "copy.db")
+    assert broken(copied.store) == []
+    copied.close()
+
+
+def test_a_bar_on_a_terminal(stage: Stage, database: Path, tmp_path: Path) -> None:
+    import sys
+
+    stage.send("k", "text")
+    screen = pexpect.spawn(
+        sys.executable,
+        ["-m", "lanes", "--db", str(database), "db", "backup", str(tmp_path / "copy.db")],
+        env=environment(tmp_path),
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+    )
+    screen.expect("copying")
+    screen.expect("100%")
+    screen.expect(pexpect.EOF)
+
+
+# -------------------------------------------------------------------------------------------- restore
+
+
+def test_a_restore_pauses_what_is_unfinished_and_gives_no_number_twice(
+    stage: Stage, lanes: Call, tmp_path: Path
+) -> None:
+    owner = stage.dead_owner()
+    stage.send("waits", "one")
+    stage.hold("runs", owner)
+    stage.complete(stage.hold("ended", owner))
+    stage.send("paused", "one")
+    lanes("pause", "paused", "--reason", "in repair")
+    stage.send("paused for a while", "one")
+    lanes("pause", "paused for a while", "--for", "1h")
+    copy = tmp_path / "copy.db"
+    assert lanes("db", "backup", str(copy)).code == 0
+    stage.complete(stage.hold("since", owner))
+    newest = numbers(stage.path)
+    stage.close()
+    done = lanes("db", "restore", str(copy), "--json")
+    assert done.code == 0, done
+    assert sorted(done.json["paused"]) == ["paused for a while", "runs", "waits"]
+    assert done.json["epoch"] > newest["epoch"]
+    by_key = {lane["key"]: lane for lane in lanes("list", "--json").json}
+    assert {key: lane["paused"] and lane["paused"]["reason"] for key, lane in by_key.items()} == {
+        "waits": "restored", "runs": "restored", "ended": None, "paused": "in repair", "paused for a while": "restored",
+    }  # fmt: skip
+    assert by_key["paused for a while"]["paused"]["until"] is None
+    kept = Path(done.json["kept"])
+    assert kept.parent == tmp_path
+    assert lanes("--db", str(kept), "list", "--match", "since", "--json").json, "the newer file is kept whole"
+    again = Stage(stage.path)
+    assert broken(again.store) == []
+    assert again.send("new", "text")[0].id > newest["messages"]
+    assert again.hold("newer", again.owner()).ticket.epoch > newest["epoch"]
+    assert {event.detail and event.detail["reason"] for event in again.store.read(reads.events(type="paused"))} >= {
+        "restored"
+    }
+    again.close()
+    assert lanes("reconcile").code == 0
+    assert [lane["key"] for lane in lanes("list", "--held", "--json").json] == ["newer"]
+    assert not {name for name in files(tmp_path) if "restoring" in name or name.endswith(".part")}
+
+
+def test_a_restore_where_there_was_nothing_or_only_ruins(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    stage.send("k", *("text " * 400 for _ in range(50)))
+    copy = tmp_path / "copy.db"
+    assert lanes("db", "backup", str(copy)).code == 0
+    stage.close()
+    spoil(stage.path)
+    text = lanes("db", "restore", str(copy))
+    assert text.code == 0, text
+    assert "1 lane paused" in text.out
+    assert "is kept as" in text.err
+    assert lanes("doctor").code == 0
+    stage.path.unlink()
+    assert lanes("db", "restore", str(copy), "--json").json["kept"] is None
+    assert lanes("list", "--json").json[0]["key"] == "k"
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_restore_is_refused_while_a_gateway_lives_or_hangs(
+    served: House, lanes: Call, tmp_path: Path, frozen: bool
+) -> None:
+    gateway = served.gateway()
+    copy = tmp_path / "copy.db"
+    assert lanes("db", "backup", str(copy)).code == 0
+    if frozen:
+        gateway.freeze()
+    refused = lanes("db", "restore", str(copy))
+    assert refused.code == 1
+    assert f"process {gateway.pid}" in refused.err
+    assert "stop it first" in refused.err
+    gateway.kill()
+    assert lanes("db", "restore", str(copy)).code == 0
+
+
+def test_what_is_no_backup_is_refused_and_nothing_is_touched(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    stage.send("k", *("text " * 400 for _ in range(50)))
+    text, foreign, damaged = tmp_path / "text.db", tmp_path / "foreign.db", tmp_path / "damaged.db"
+    text.write_text("no database, and long enough to be looked at as one " * 20)
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.commit()
+    connection.close()
+    assert lanes("db", "backup", str(damaged)).code == 0
+    spoil(damaged)
+    before = files(tmp_path)
+    assert not any(name.startswith("damaged.db-") for name in before)
+    for file in (text, foreign, damaged, tmp_path / "none.db", tmp_path):
+        refused = lanes("db", "restore", str(file))
+        assert refused.code == 1, file
+        assert refused.err.startswith("lanes: nothing was restored: ")
+        assert len(refused.err.splitlines()) == 1
+    assert files(tmp_path) == before
+    assert lanes("list", "--json").json[0]["queued"] == 50
