@@ -16,7 +16,8 @@ from tests.house.modules import ROOT
 #: The commands of the contract that are built, with those of other packages.
 PROMISED = {
     "up", "gateway", "dashboard", "status", "list", "show", "why", "send", "abort", "pause", "resume", "ack",
-    "messages", "retry", "drop", "dead-letters", "events", "drain", "reconcile", "doctor", "db", "config", "simulate",
+    "messages", "retry", "drop", "dead-letters", "events", "drain", "reconcile", "doctor", "bundle", "db", "config",
+    "simulate",
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ COMMANDS = (
     "drain",
     "reconcile",
     "doctor",
+    "bundle",
     "db",
     "config",
     "simulate",

@@ -1,0 +1,156 @@
+"""A bundle for a bug report: what a database and its house look like, without what was said in it.
+
+Without ``texts`` no text, reply, prompt or late reply is in it, keys stand under other names (the same name for
+the same key, in this bundle only), and of error messages only those that lanes wrote itself: a provider may
+have quoted a conversation in its own.
+"""
+
+import json
+import platform
+import re
+import secrets
+import sqlite3
+import zipfile
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import lanes
+from lanes import forms, operations
+from lanes.config import Config
+from lanes.doctor import Check
+from lanes.forms import Form
+from lanes.procedure import run
+from lanes_storage import schema
+from lanes_storage.interface import Store
+from lanes_storage.law import Cause
+from lanes_storage.moment import Clock
+from lanes_storage.records import LaneFilter
+from lanes_storage.sqlite.inspect import schema_text
+
+#: So many of the most harmful lanes, and of the last events and dead letters, are taken along.
+LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
+#: Fields of forms, and of the details of events, that hold what was said.
+SAID = frozenset({"text", "reply", "request"})
+#: Settings that hold a prompt, or a part of a key.
+SETTINGS_SAID = frozenset({"system", "match"})
+#: The message of such a failure is not ours alone, or names keys.
+THEIRS = frozenset(
+    {Cause.PROVIDER_FAILED, Cause.PROVIDER_COOLING, Cause.RUNNER_FAILED, Cause.BACKEND_LOST, Cause.WAIT_CYCLE}
+)
+LEFT_OUT = "(left out)"
+Hide = Callable[[Any], Any]
+_NAMED_LANE = re.compile(r"lane .*? \((row \d+)\)", re.DOTALL)
+
+ABOUT = """\
+A bundle of lanes, made for a bug report.
+
+about.json      versions of lanes, Python, SQLite and the system
+schema.sql      how the database was made
+settings.json   every setting with its origin; secrets are never in it, only where they are
+status.json     counts, gateways, cooldowns
+owners.json     the gateways with their hosts and processes
+lanes.json      the {lanes} lanes of the greatest harm
+letters.json    the last {letters} dead letters
+events.jsonl    the last {events} events of the journal, one a line
+doctor.json     what `lanes doctor` found
+
+{texts}
+Names of hosts, users, providers and files are in it. Look through it before you give it away.
+"""
+WITHOUT = "Texts, replies, keys and what providers said in their errors are left out or stand under other names."
+WITH = "Texts, replies and keys ARE in it (--texts)."
+
+
+def write_bundle(
+    file: Path, store: Store, config: Config | None, checks: Iterable[Check], clock: Clock, *, texts: bool
+) -> list[str]:
+    """Write the archive, mode 0600; returns the names of its parts. Raises StorageError, OSError."""
+    hide: Hide = (lambda value: value) if texts else Redaction()
+    parts = {
+        "README.txt": ABOUT.format(lanes=LANES, letters=LETTERS, events=EVENTS, texts=WITH if texts else WITHOUT),
+        "about.json": _json(_about()),
+        "schema.sql": schema_text(Path(store.name)),
+        "settings.json": _json(_settings(config, texts=texts)),
+        **_rows(store, clock, hide),
+        "doctor.json": _json(_checks(checks, texts=texts)),
+    }
+    file.touch(mode=0o600, exist_ok=False)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return list(parts)
+
+
+class Redaction:
+    """Takes what was said out of a form, and gives keys other names."""
+
+    def __init__(self) -> None:
+        self._salt = secrets.token_bytes(16)  # of this bundle alone: nobody can try keys out
+
+    def __call__(self, value: Any, *, theirs: bool = False) -> Any:
+        """The same form without it. ``theirs``: its message was written by a provider or a runner."""
+        if isinstance(value, list):
+            return [self(inner, theirs=theirs) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        theirs = theirs or "provider" in value or value.get("cause") in THEIRS
+        return {name: self._field(name, inner, theirs) for name, inner in value.items()}
+
+    def name_of(self, key: str) -> str:
+        """Another name for a key."""
+        return "key-" + sha256(self._salt + key.encode()).hexdigest()[:10]
+
+    def _field(self, name: str, value: Any, theirs: bool) -> Any:
+        if value is None:
+            return None
+        if name in SAID or (name == "message" and theirs):
+            return LEFT_OUT
+        if name == "key":
+            return self.name_of(value)
+        return self(value, theirs=theirs)
+
+
+def _rows(store: Store, clock: Clock, hide: Hide) -> dict[str, str]:
+    status = forms.status_form(run(store, operations.status(store.name), clock), clock())
+    chosen = run(store, operations.lanes(LaneFilter(), limit=LANES), clock)
+    letters = run(store, operations.dead_letters(limit=LETTERS), clock)
+    events = run(store, operations.events(limit=EVENTS, newest=True), clock)
+    return {
+        "status.json": _json(hide(status)),
+        "owners.json": _json(hide(status["gateways"])),
+        "lanes.json": _json([hide(lane) for lane in forms.lane_forms(chosen, clock())]),
+        "letters.json": _json([hide(forms.message_form(letter)) for letter in letters]),
+        "events.jsonl": "".join(json.dumps(hide(forms.event_form(event))) + "\n" for event in events),
+    }
+
+
+def _settings(config: Config | None, *, texts: bool) -> list[Form]:
+    settings = [] if config is None else [setting._asdict() for setting in config.settings()]
+    if not texts:
+        for setting in settings:
+            if setting["name"].rpartition(".")[2] in SETTINGS_SAID and setting["value"] is not None:
+                setting["value"] = LEFT_OUT
+    return settings
+
+
+def _checks(checks: Iterable[Check], *, texts: bool) -> list[Form]:
+    return [
+        check._asdict() | ({} if texts else {"message": _NAMED_LANE.sub("lane (\\1)", check.message)})
+        for check in checks
+    ]
+
+
+def _about() -> Form:
+    return {
+        "lanes": lanes.__version__,
+        "schema": schema.VERSION,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "system": platform.platform(),
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1) + "\n"

@@ -1,0 +1,118 @@
+"""lanes bundle: what is in it, and what must not be."""
+
+import json
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Call
+from tests.kit.stage import Stage
+
+PARTS = {
+    "README.txt", "about.json", "schema.sql", "settings.json", "status.json", "owners.json", "lanes.json",
+    "letters.json", "events.jsonl", "doctor.json",
+}  # fmt: skip
+CONFIG = """
+[gateway]
+token_env = "MY_TOKEN"
+
+[[runner]]
+name = "chat"
+kind = "provider"
+providers = ["main"]
+system = "a xyzzy prompt"
+
+[[provider]]
+name = "main"
+base_url = "https://api.example.com/v1"
+model = "m"
+api_key_env = "MAIN_API_KEY"
+
+[[policy]]
+match = "agent:xyzzy-person"
+cap = 3
+"""
+
+
+@pytest.fixture
+def spoken(stage: Stage, lanes: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A database in which things were said, and a configuration with secrets."""
+    monkeypatch.setenv("MY_TOKEN", "token-xyzzy")
+    monkeypatch.setenv("MAIN_API_KEY", "api-key-xyzzy")
+    (tmp_path / "lanes.toml").write_text(CONFIG)
+    owner = stage.owner()
+    key = "agent:xyzzy-person"
+    stage.send(key, "a xyzzy text", "a xyzzy text that is dropped")
+    stage.complete(stage.claim(key, owner), "a xyzzy reply")
+    lanes("drop", "2")
+    stage.fail(stage.hold("agent:other-xyzzy", owner), "the provider quoted: a xyzzy text")
+    return stage
+
+
+def opened(file: Path) -> dict[str, str]:
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_what_was_said_is_left_out(spoken: Stage, lanes: Call, tmp_path: Path) -> None:
+    file = tmp_path / "bug.zip"
+    made = lanes("bundle", str(file))
+    assert (made.code, made.out) == (0, f"{file}\n"), made
+    assert "left out" in made.err
+    assert "look through it" in made.err
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    parts = opened(file)
+    assert parts.keys() == PARTS
+    assert not [name for name, content in parts.items() if "xyzzy" in content], (
+        "nothing that was said, no secret, no key"
+    )
+    events = [json.loads(line) for line in parts["events.jsonl"].splitlines()]
+    keys = {lane["key"] for lane in json.loads(parts["lanes.json"])}
+    assert len(keys) == 2
+    assert {event["key"] for event in events if event["key"]} == keys, "one key has one name"
+    assert json.loads(parts["letters.json"])[0]["error"]["attempts"][0]["cause"] == "server_error"
+    assert "CREATE TABLE lanes" in parts["schema.sql"]
+    assert json.loads(parts["about.json"])["lanes"]
+    assert json.loads(parts["status.json"])["messages"]["dead_letters"] == 1
+    assert any(check["check"] == "invariants" for check in json.loads(parts["doctor.json"]))
+    settings = {s["name"]: s["value"] for s in json.loads(parts["settings.json"])}
+    assert settings["provider.main.api_key_env"] == "MAIN_API_KEY"
+
+
+def test_with_texts_when_asked_but_never_a_secret(spoken: Stage, lanes: Call, tmp_path: Path) -> None:
+    file = tmp_path / "bug.zip"
+    made = lanes("bundle", str(file), "--texts", "--json")
+    assert made.code == 0
+    assert set(made.json["parts"]) == PARTS
+    assert made.json["texts"] is True
+    assert "ARE in it" in made.err
+    whole = "".join(opened(file).values())
+    assert "agent:xyzzy-person" in whole
+    assert "a xyzzy text that is dropped" in whole
+    assert "token-xyzzy" not in whole
+    assert "api-key-xyzzy" not in whole
+
+
+def test_what_cannot_be_written(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    file = tmp_path / "bug.zip"
+    file.write_text("mine")
+    refused = lanes("bundle", str(file))
+    assert (refused.code, refused.out) == (1, "")
+    assert "is there already" in refused.err
+    assert file.read_text() == "mine"
+    assert lanes("bundle", str(tmp_path / "no" / "bug.zip")).code == 1
+    assert lanes("bundle", str(tmp_path)).code == 2
+    assert lanes("bundle").code == 2
+
+
+def test_without_a_database_it_is_69(lanes: Call, tmp_path: Path) -> None:
+    assert lanes("bundle", str(tmp_path / "bug.zip")).code == 69
+    assert not (tmp_path / "bug.zip").exists()
+
+
+def test_a_configuration_that_is_refused_is_no_obstacle(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = '5m'\n")
+    assert lanes("bundle", str(tmp_path / "bug.zip")).code == 0
+    assert json.loads(opened(tmp_path / "bug.zip")["settings.json"]) == []
