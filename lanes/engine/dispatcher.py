@@ -95,6 +95,9 @@ class Dispatcher:
             except StorageError as error:
                 log.warning("nothing can be claimed at the moment: %s", error)
                 await asyncio.sleep(REFUSED_S)
+            except Exception:  # a policy that raises, say: it must not end the claiming for good
+                log.exception("claiming failed; it goes on")
+                await asyncio.sleep(REFUSED_S)
             self.ticked_at = self._clock().mono
             self._wake.clear()
             try:

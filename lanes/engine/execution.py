@@ -125,6 +125,8 @@ class Execution:
             failure = Failure(Cause.RUNNER_FAILED, f"the runner returned {kind}, neither a str nor a Reply")
         elif isinstance(error, RunError):
             failure = error.failure
+        elif isinstance(error, ConnectionError | EOFError):  # what it worked with is gone, not what it did is wrong
+            failure = Failure(Cause.BACKEND_LOST, _storable(f"{type(error).__name__}: {error}"[:2000]))
         elif isinstance(error, WaitCycle):
             failure = Failure(Cause.WAIT_CYCLE, _storable(str(error)))
         else:
@@ -138,7 +140,7 @@ class Execution:
         if stop is None:
             failure = Failure(Cause.RUNNER_FAILED, "the runner cancelled itself")
             return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
-        failure = Failure(stop.cause, stop.message)
+        failure = stop.failure
         match stop.kind:
             case StopKind.ABORT:
                 return lambda tx: doors.abort(tx, ticket, clock(), by=by, forced=False)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,7 +18,7 @@ from lanes_storage import reads
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import Beat, Claimed, Message
+from lanes_storage.records import Beat, Claimed, Failure, Message
 
 
 class StopKind(StrEnum):
@@ -38,6 +38,13 @@ class Stop:
     message: str
     grace_ms: int
     since_boot: int
+    budget_ms: int | None = None  # of a limit that was passed
+    elapsed_ms: int | None = None
+
+    @property
+    def failure(self) -> Failure:
+        """How the run ends that obeys."""
+        return Failure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
 
 
 class ActiveRun:
@@ -166,7 +173,7 @@ class ActiveRun:
         with self._lock:
             if self.stop is not None and grace_ms < self.stop.grace_ms:
                 stop = self.stop
-                self.stop = Stop(stop.kind, stop.cause, stop.message, grace_ms, stop.since_boot)
+                self.stop = replace(stop, grace_ms=grace_ms)
 
     def lose(self) -> None:
         """The lane is no longer this run's, from any thread: stop it, and do not wait for it."""

@@ -1,6 +1,7 @@
 """One pass of the reconciler: read, decide, act. Works in any process, with or without a gateway in it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lanes.engine.reconciler import ACTING, Finding, act, decide
 from lanes.engine.sightings import Sightings
@@ -55,11 +56,19 @@ class Observer:
             except StorageError:
                 self._seen.forget()  # what could not be committed is not to be judged by old sightings
                 raise
-        return list(zip(due, done, strict=True))
+        return [(f if landed else self._overtaken(f), landed) for f, landed in zip(due, done, strict=True)]
 
     def run_once(self) -> list[tuple[Finding, bool]]:
         """One whole pass."""
         return self.act(self.look())
+
+    def _overtaken(self, finding: Finding) -> Finding:
+        """The finding that came too late, with who holds the lane by now: that one was left alone."""
+        lane = None if finding.run is None else self._reader.read(reads.lane(finding.run.key))
+        if lane is None:
+            return finding
+        now = f"run {lane.run.id} of owner {lane.run.owner_id} holds it" if lane.run else f"it is {lane.state}"
+        return replace(finding, evidence=f"{finding.evidence}; left alone: by now {now}, at epoch {lane.epoch}")
 
     def _step(self, page: list[Finding]) -> Step[list[bool]]:
         return lambda tx: [self._landed(tx, finding) for finding in page]

@@ -52,6 +52,8 @@ class Finding:
     evidence: str
     owner: Owner | None
     run: Run | None = None
+    budget_ms: int | None = None  # of a limit that was passed
+    elapsed_ms: int | None = None
 
 
 def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: Identity) -> list[Finding]:
@@ -102,7 +104,7 @@ def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> F
     age = now.boot - run.claimed_boot if same_boot else now.mono - first.mono
     if terms.run_timeout_ms is not None and age >= terms.run_timeout_ms + margin:
         said = f"held for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
-        return Finding(Decision.RUN_OVERDUE, said, owner, run)
+        return Finding(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None
     quiet = now.mono - seen.progress_of(run, now).mono
@@ -111,7 +113,7 @@ def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> F
     # progress is stored with heartbeats, so it may be one heartbeat older than it looks
     if quiet >= terms.stall_timeout_ms + owner.heartbeat_interval_ms + margin:
         said = f"no progress for {span(quiet)}, its stall_timeout is {span(terms.stall_timeout_ms)}"
-        return Finding(Decision.STALL_OVERDUE, said, owner, run)
+        return Finding(Decision.STALL_OVERDUE, said, owner, run, terms.stall_timeout_ms, quiet)
     return None
 
 
@@ -125,7 +127,7 @@ def act(tx: Transaction, finding: Finding, now: Now, *, by: str) -> Release | No
         return None
     if decision is Decision.ABORT_DUE:
         return doors.abort(tx, run.ticket, now, by=by, forced=True)
-    failure = Failure(CAUSES[decision], finding.evidence)
+    failure = Failure(CAUSES[decision], finding.evidence, budget_ms=finding.budget_ms, elapsed_ms=finding.elapsed_ms)
     if decision in (Decision.RUN_OVERDUE, Decision.STALL_OVERDUE):
         still = Evidence(progress_boot=run.progress_boot) if decision is Decision.STALL_OVERDUE else None
         return doors.expire(tx, run.ticket, failure, now, by=by, forced=True, evidence=still)

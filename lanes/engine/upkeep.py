@@ -21,7 +21,7 @@ from lanes_storage.doors import Evidence
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Reader, Step, Transaction
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import Failure, NewOwner, Release
+from lanes_storage.records import NewOwner, Release
 
 log = logging.getLogger("lanes.upkeep")
 
@@ -206,7 +206,7 @@ class Upkeep:
         assert stop is not None
 
         def step(tx: Transaction) -> Release:
-            by, failure = self._heart.by, Failure(stop.cause, stop.message)
+            by, failure = self._heart.by, stop.failure
             match stop.kind:
                 case StopKind.ABORT:
                     return doors.abort(tx, run.ticket, now, by=by, forced=True)

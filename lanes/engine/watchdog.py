@@ -59,4 +59,5 @@ def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int
         Cause.STALL_TIMEOUT: f"no progress for {span(elapsed_ms)}, its stall_timeout is {span(budget_ms or 0)};"
         f" the last sign was {run.beat().progress!r}",
     }[cause]
-    return Judgement(Verdict.STOP, Stop(StopKind.EXPIRE, cause, said, run.terms.abort_grace_ms, now.boot))
+    grace_ms = run.terms.abort_grace_ms
+    return Judgement(Verdict.STOP, Stop(StopKind.EXPIRE, cause, said, grace_ms, now.boot, budget_ms, elapsed_ms))

@@ -136,6 +136,7 @@ class EventType(StrEnum):
     RETRIED = "retried"
     PAUSED = "paused"
     RESUMED = "resumed"
+    RECOVERED = "recovered"  # a message that was cut runs again, and its new run has been heard of
     REFUSED_WRITE = "refused_write"  # a superseded run wrote; the payload is kept
     HELD_LONG = "held_long"  # `warn_held_after` passed
     WAIT_EXCEEDED = "wait_exceeded"  # `warn_wait_after` passed

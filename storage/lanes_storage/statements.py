@@ -224,10 +224,11 @@ WHERE w.run_id = :run AND m.ended_at IS NULL
 MAKE_RUN = """
 INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
   abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
-  claimed_at, claimed_boot, boot_id, progress, progress_at, progress_boot, left_out, forced, refused_writes)
+  claimed_at, claimed_boot, boot_id, progress, progress_at, progress_boot, left_out, recovering, forced,
+  refused_writes)
 VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
   :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
-  :now, :boot, :boot_id, 'claimed', :now, :boot, 0, false, 0)
+  :now, :boot, :boot_id, 'claimed', :now, :boot, 0, :recovering, false, 0)
 """
 
 #: Everything that the end of a run is decided from. No row: the run has lost its lane.
@@ -277,7 +278,9 @@ WHERE l.run_id IS NOT NULL AND m.interruptions >= :suspect
 #: A heartbeat of its owner did not name this run.
 LEAVE_OUT = "UPDATE runs SET left_out = left_out + 1 WHERE id = :run AND ended_at IS NULL"
 
-OPEN_RUNS_OF_OWNER = "SELECT id FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
+OPEN_RUNS_OF_OWNER = "SELECT id, recovering FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
+
+RECOVERED = "UPDATE runs SET recovering = false WHERE id = :run AND recovering RETURNING lane_id, message_id"
 
 # --------------------------------------------------------------------------------------------- owners
 

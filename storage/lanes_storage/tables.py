@@ -313,6 +313,8 @@ class RunTable(SQLModel, table=True):
     progress_boot: int
     busy_until_boot: int | None = None
     left_out: int = 0
+    #: Its message was cut before, and no heartbeat has named this run yet.
+    recovering: bool = False
     process_host: str | None = None
     process_group: int | None = None
     abort_at: int | None = None

@@ -76,7 +76,8 @@ def claim(
         sql.MAKE_RUN,
         asdict(terms)
         | where
-        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id},
+        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id}
+        | {"recovering": head.interruptions > 0},
     )
     batch = last if len(taken) > 1 else None
     for message in taken:

@@ -33,10 +33,20 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     pairs = [[b.ticket.run_id, b.progress, b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
     if pairs:
         tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps(pairs)})
-    standing = {row[0] for row in tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner})}
-    for run in standing - {beat.ticket.run_id for beat in beats}:
-        tx.run(sql.LEAVE_OUT, {"run": run})
+    standing: dict[int, bool] = dict(tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner}))  # type: ignore[arg-type]
+    named = {beat.ticket.run_id for beat in beats}
+    for run, recovering in standing.items():
+        if run not in named:
+            tx.run(sql.LEAVE_OUT, {"run": run})
+        elif recovering:
+            _recovered(tx, owner, run, now)
     return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
+
+
+def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:
+    """Only now is it said that a cut message runs again: its new run has proven itself."""
+    for lane, message in tx.rows(sql.RECOVERED, {"run": run}):
+        record(tx, EventType.RECOVERED, now, lane=lane, run=run, message=message, epoch=run, actor=f"owner:{owner}")
 
 
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:

@@ -249,6 +249,8 @@ def _journal(
     detail: dict[str, object] = {"message_state": outcome.message_state}
     if failure is not None:
         detail["message"] = failure.message
+        limit = {"budget_ms": failure.budget_ms, "elapsed_ms": failure.elapsed_ms}
+        detail |= {name: ms for name, ms in limit.items() if ms is not None}
     if forced:
         detail |= {"forced": True, "epoch_before": ticket.epoch}
     if outcome.parked_until is not None:

@@ -121,11 +121,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something ended otherwise than well."""
+    """Why something ended otherwise than well. Of a limit that was passed: the limit, and how long it really took."""
 
     cause: Cause
     message: str
     attempts: tuple[Attempt, ...] = ()
+    budget_ms: int | None = None
+    elapsed_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
