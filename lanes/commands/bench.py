@@ -11,7 +11,7 @@ from lanes.commands.common.session import Session, pass_session
     "bench",
     epilog="""\b
     Examples:
-      lanes bench --quick                      a first impression, in about two minutes
+      lanes bench --quick                      a first impression, in two minutes
       lanes bench --only cycles --only abort   some of the rows
     """,
 )

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lanes.commands.common.output import say
+from lanes.commands.common.screen import Screen, log_beside, on_a_terminal, real_runner_ran
 from lanes.commands.common.session import Session, pass_session
 from lanes.errors import ConfigError
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     import socket
 
     from lanes.config import Config
-
-#: The dashboard's exit code when the gateway is to stop as well.
-STOP_TOO = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ def command(session: Session, port: int | None, simulate: bool) -> None:
     from lanes.server.serve import bind
 
     listener = bind(plan.config)
-    asyncio.run(_up(plan, listener, dashboard=sys.stdin.isatty() and sys.stdout.isatty()))
+    asyncio.run(_up(plan, listener, dashboard=on_a_terminal()))
 
 
 def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
@@ -56,7 +52,7 @@ def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
         return Plan(config, session.database(serving=True), simulate=False)
     named = session.named_database or config.database.url or os.environ.get("LANES_DB")
     database = named or str(places.demo_database())
-    if not simulate and _real_runner_ran(database):
+    if not simulate and real_runner_ran(database):
         raise ConfigError(
             f"no runner is configured, and {database} was used by a real one: configure it again,"
             " or say --simulate to let the simulated provider answer its messages"
@@ -64,31 +60,13 @@ def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
     return Plan(config, database, simulate=True)
 
 
-def _real_runner_ran(database: str) -> bool:
-    from lanes.commands.common.serving import SIMULATED
-    from lanes_storage import open_store, reads
-    from lanes_storage.errors import DatabaseMissing, DatabaseTooOld
-
-    try:
-        store = open_store(database)
-    except (DatabaseMissing, DatabaseTooOld):
-        return False
-    try:
-        return store.read(reads.real_runner_ever_ran(SIMULATED))
-    finally:
-        store.close()
-
-
 async def _up(plan: Plan, listener: "socket.socket", *, dashboard: bool) -> None:
     from lanes.commands.common.serving import log_to, run_gateway
-    from lanes.config import places, simulated
+    from lanes.config import simulated
     from lanes.simulate.server import serve as serve_simulator
 
-    log_file = None
-    if dashboard:
-        log_file = places.make_private(places.state_dir()) / "gateway.log"
-    log_to("info", log_file)
-    stop, screen = asyncio.Event(), _Screen(plan.database, log_file)
+    log_to("info", log_beside() if dashboard else None)
+    stop, screen = asyncio.Event(), Screen(plan.database)
 
     def ready(url: str) -> None:
         if plan.simulate:
@@ -110,52 +88,3 @@ async def _up(plan: Plan, listener: "socket.socket", *, dashboard: bool) -> None
             stop=stop,
             simulated=plan.simulate,
         )
-
-
-class _Screen:
-    """The dashboard as a process of its own, on the terminal of this one."""
-
-    def __init__(self, database: str, log_file: Path | None) -> None:
-        self._database = database
-        self._log_file = log_file
-        self._task: asyncio.Task[None] | None = None
-
-    def open(self, stop: asyncio.Event) -> None:
-        """Start it, and set ``stop`` when its user says that the gateway is to stop as well."""
-        self._task = asyncio.create_task(self._run(stop), name="lanes-dashboard")
-
-    async def close(self) -> None:
-        """End it, if it has not ended."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self, stop: asyncio.Event) -> None:
-        import termios
-
-        from lanes.commands.common.serving import log_to
-
-        before = termios.tcgetattr(sys.stdin.fileno())
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "lanes",
-            "dashboard",
-            "--db",
-            self._database,
-            env=os.environ | {"LANES_UP": "1"},
-        )
-        try:
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.terminate()
-                await process.wait()
-            # However it ended, the terminal is as it was.
-            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
-        if code == STOP_TOO:
-            stop.set()
-            return
-        log_to("info")
-        ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "
-        say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "up",
     "gateway",
+    "demo",
     "status",
     "list",
     "show",
@@ -39,6 +40,7 @@ COMMANDS = (
     "config",
     "simulate",
     "bench",
+    "completion",
 )
 #: Other packages add their commands here.
 ENTRY_POINTS = "lanes.commands"

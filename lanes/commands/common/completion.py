@@ -8,6 +8,7 @@ import click
 from lanes.commands.common.local import Choice
 from lanes.commands.common.session import Session
 from lanes.errors import LanesError
+from lanes.text import clean
 from lanes_storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -25,5 +26,6 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
     session = ctx.ensure_object(Session)
     match = beginning.translate(_LITERAL) + "*"
     with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
-        return [CompletionItem(lane["key"]) for lane in desk.lanes(Choice(match=match), limit=OFFERED)]
+        keys = [lane["key"] for lane in desk.lanes(Choice(match=match), limit=OFFERED)]
+        return [CompletionItem(key) for key in keys if clean(key) == key]  # a shell prints them as they are
     return []

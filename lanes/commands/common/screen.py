@@ -1,0 +1,87 @@
+"""The dashboard beside a gateway in the foreground: what ``lanes up`` and ``lanes demo`` share."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from lanes.commands.common.output import say
+
+#: The dashboard's exit code when the gateway is to stop as well.
+STOP_TOO = 10
+
+
+def on_a_terminal() -> bool:
+    """Whether there is a terminal to show a dashboard on."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def log_beside() -> Path:
+    """Where a gateway logs while its terminal belongs to the dashboard."""
+    from lanes.config import places
+
+    return places.make_private(places.state_dir()) / "gateway.log"
+
+
+def real_runner_ran(database: str) -> bool:
+    """Whether a gateway with runners of somebody's own ever used a database: no simulated one may answer there."""
+    from lanes.commands.common.serving import SIMULATED
+    from lanes_storage import open_store, reads
+    from lanes_storage.errors import DatabaseMissing, DatabaseTooOld
+
+    try:
+        store = open_store(database)
+    except (DatabaseMissing, DatabaseTooOld):
+        return False
+    try:
+        return store.read(reads.real_runner_ever_ran(SIMULATED))
+    finally:
+        store.close()
+
+
+class Screen:
+    """The dashboard as a process of its own, on the terminal of this one."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self, stop: asyncio.Event) -> None:
+        """Start it, and set ``stop`` when its user says that the gateway is to stop as well."""
+        self._task = asyncio.create_task(self._run(stop), name="lanes-dashboard")
+
+    async def close(self) -> None:
+        """End it, if it has not ended."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        import termios
+
+        from lanes.commands.common.serving import log_to
+
+        before = termios.tcgetattr(sys.stdin.fileno())
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "lanes",
+            "dashboard",
+            "--db",
+            self._database,
+            env=os.environ | {"LANES_UP": "1"},
+        )
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+            # However it ended, the terminal is as it was.
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
+        if code == STOP_TOO:
+            stop.set()
+            return
+        log_to("info")
+        ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "
+        say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")

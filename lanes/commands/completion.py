@@ -1,0 +1,64 @@
+"""``lanes completion SHELL``: what a shell needs to complete commands, options and session keys."""
+
+import click
+
+from lanes.commands.common.session import Session, pass_session
+
+VARIABLE = "_LANES_COMPLETE"
+#: Bash parts words at colons, which most session keys have: they are put together again before lanes is asked, and
+#: of each answer only what stands behind the last typed colon is given back.
+BASH = r"""
+_lanes_completion() {
+    local IFS=$'\n' words=() cword=0 i answer current before type value
+    for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+        if ((i > 0)) && [[ ${COMP_WORDS[i]} == :* || ${words[-1]} == *: ]]; then
+            words[-1]+=${COMP_WORDS[i]}
+        else
+            words+=("${COMP_WORDS[i]}")
+        fi
+        ((i == COMP_CWORD)) && cword=$((${#words[@]} - 1))
+    done
+    current=${words[cword]}
+    before=${current%"${current##*:}"}
+    COMPREPLY=()
+    while IFS=',' read -r type value; do
+        if [[ $type == dir ]]; then
+            compopt -o dirnames
+        elif [[ $type == file ]]; then
+            compopt -o default
+        elif [[ $type == plain ]]; then
+            printf -v value %q "${value#"$before"}"
+            COMPREPLY+=("$value")
+        fi
+    done < <(COMP_WORDS="${words[*]}" COMP_CWORD=$cword _LANES_COMPLETE=bash_complete "$1")
+}
+complete -o nosort -F _lanes_completion lanes
+""".lstrip()
+
+
+@click.command(
+    "completion",
+    epilog="""\b
+    Examples:
+      eval "$(lanes completion bash)"                                in ~/.bashrc
+      eval "$(lanes completion zsh)"                                 in ~/.zshrc
+      lanes completion fish > ~/.config/fish/completions/lanes.fish
+    """,
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@pass_session
+def command(session: Session, shell: str) -> None:
+    """Print what a shell needs for completion.
+
+    It completes commands, options and session keys.
+    """
+    if shell == "bash":
+        session.out.block(BASH.rstrip())
+        return
+    from click.shell_completion import get_completion_class
+
+    from lanes.commands.common.app import lanes
+
+    found = get_completion_class(shell)
+    assert found is not None, "click knows these shells"
+    session.out.block(found(lanes, {}, "lanes", VARIABLE).source().strip())

@@ -1,0 +1,73 @@
+"""Shell completion: the real bash, with keys that hold what shells part words at."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Call
+from tests.kit.stage import Stage
+
+#: Complete the words of the arguments, the last of which is being typed, and print what is offered.
+ASK = """
+eval "$(lanes completion bash)"
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_lanes_completion lanes
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def offered(database: Path, *words: str) -> list[str]:
+    """What bash offers; the words are as bash parts them."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LANES_DB": str(database),
+    }
+    done = subprocess.run(
+        ["bash", "--norc", "-c", ASK, "bash", "lanes", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_keys_are_completed_behind_their_last_colon(stage: Stage, database: Path) -> None:
+    for key in ("agent:main:telegram:42", "agent:main:web", "other", "agent:a b", "agent:漢字", "agent:\u202ex"):
+        stage.send(key, "text")
+    assert offered(database, "abort", "oth") == ["other"]
+    assert offered(database, "show", "agent", ":", "main", ":") == ["telegram:42", "web"]
+    assert offered(database, "why", "agent", ":", "main", ":", "tele") == ["telegram:42"]
+    assert offered(database, "pause", "agent", ":", "a") == ["a\\ b"], "what a shell would part is escaped"
+    assert "漢字" in offered(database, "ack", "agent", ":")
+    assert not any("\u202e" in key for key in offered(database, "ack", "agent", ":")), "a shell prints it raw"
+
+
+def test_commands_and_options_are_completed(stage: Stage, database: Path) -> None:
+    assert offered(database, "dead") == ["dead-letters"]
+    assert "--dry-run" in offered(database, "abort", "--")
+    assert offered(database, "list", "--state", "err") == ["errored"]
+    assert offered(database, "db", "back") == ["backup"]
+
+
+def test_what_goes_wrong_completes_to_nothing(database: Path) -> None:
+    assert offered(database, "abort", "k") == [""]
+
+
+@pytest.mark.parametrize(
+    ("shell", "mark"), [("bash", "complete -o"), ("zsh", "#compdef lanes"), ("fish", "complete --")]
+)
+def test_each_shell(bare: Call, shell: str, mark: str) -> None:
+    printed = bare("completion", shell)
+    assert (printed.code, mark in printed.out) == (0, True)
+    assert "_LANES_COMPLETE" in printed.out
+
+
+def test_no_such_shell_is_2(bare: Call) -> None:
+    assert bare("completion", "csh").code == 2
+    assert bare("completion").code == 2
