@@ -57,7 +57,12 @@ def demo_database(*, env: Mapping[str, str] | None = None) -> Path:
 
 def config_candidates(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> list[Path]:
     """Where a configuration file is looked for when none is named, in this order."""
-    return [(cwd or Path.cwd()) / "lanes.toml", _xdg("XDG_CONFIG_HOME", ".config", env) / "lanes.toml"]
+    return [(cwd or Path.cwd()) / "lanes.toml", config_dir(env=env) / "lanes.toml"]
+
+
+def config_dir(*, env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_CONFIG_HOME/lanes``, else ``~/.config/lanes``. It may not exist yet."""
+    return _xdg("XDG_CONFIG_HOME", ".config", env)
 
 
 def gateways_dir(*, env: Mapping[str, str] | None = None) -> Path:

@@ -30,6 +30,8 @@ def crowd(world: World) -> World:
         elif number % 5 == 2:
             world.request_abort(key)
             world.abort(claimed.ticket)
+        elif number % 15 == 3:
+            world.reclaim(claimed.ticket)  # its message goes back, interrupted
         for _ in range(number % 4 if number % 7 < 2 else 0):
             world.send(key)
     world.time.move(MINUTE)
@@ -73,6 +75,8 @@ VALUES: dict[LaneSort, Callable[[Lane], Any]] = {
     LaneSort.QUEUE: lambda lane: -lane.queued or None,
     LaneSort.WAIT: lambda lane: lane.head_accepted_at,
     LaneSort.OWNER: lambda lane: None if lane.owner is None else (lane.owner.host, lane.owner.pid),
+    LaneSort.TRY: lambda lane: -lane.interruptions or None,
+    LaneSort.EPOCH: lambda lane: -lane.epoch,
     LaneSort.CHANGED: lambda lane: -lane.updated_at,
 }
 

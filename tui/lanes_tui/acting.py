@@ -1,70 +1,112 @@
 """What the dashboard does to lanes: one action at a time on each, and a sentence on what came of it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from lanes.abort import AbortResult, Outcome
-from lanes.errors import LanesError
+from lanes.abort import FREED, AbortResult, Outcome
+from lanes.errors import Changed, LanesError
 from lanes.why import span
+from lanes_storage.law import LaneState
+from lanes_tui.records import Mark
 from lanes_tui.source import Lost, Source
+
+#: So many lanes are acted on at the same time: an abort waits for its owner, and nobody waits for all owners in turn.
+TOGETHER = 64
 
 
 class Told(NamedTuple):
-    """What came of an action. ``grave``: not what was asked for."""
+    """What came of an action: one word, and a sentence. ``grave``: not what was asked for."""
 
     key: str
+    outcome: str
     sentence: str
     grave: bool = False
 
 
+class Deed(NamedTuple):
+    """Something that can be done to lanes. ``fits``: the states in which it does anything."""
+
+    name: str
+    title: str
+    done: str
+    fits: frozenset[LaneState]
+    act: Callable[[Source, Mark], Awaitable[Told]]
+    grave: bool = False
+
+
+async def _abort(source: Source, mark: Mark) -> Told:
+    return told_of(await source.abort(mark.key, epoch=mark.epoch))
+
+
+async def _force(source: Source, mark: Mark) -> Told:
+    return told_of(await source.abort(mark.key, epoch=mark.epoch, force=True))
+
+
+async def _pause(source: Source, mark: Mark) -> Told:
+    lane = await source.pause(mark.key, epoch=mark.epoch)
+    goes_on = "; its run goes on" if lane.run is not None else ""
+    return Told(mark.key, "paused", f"paused: it claims nothing until it is resumed{goes_on}")
+
+
+async def _resume(source: Source, mark: Mark) -> Told:
+    await source.resume(mark.key, epoch=mark.epoch)
+    return Told(mark.key, "resumed", "resumed: it may claim again")
+
+
+async def _retry(source: Source, mark: Mark) -> Told:
+    message = await source.retry(mark.key, epoch=mark.epoch)
+    return Told(mark.key, "retried", f"retried: its last failed message waits again as #{message.id}")
+
+
+async def _ack(source: Source, mark: Mark) -> Told:
+    await source.ack(mark.key, epoch=mark.epoch)
+    return Told(mark.key, "seen", "seen: it is idle")
+
+
+_ANY = frozenset(LaneState)
+_ENDED = frozenset({LaneState.ERRORED, LaneState.ABORTED})
+ABORT = Deed("abort", "Abort", "aborted", _ANY, _abort, grave=True)
+FORCE = Deed("force", "Abort by force", "aborted by force", _ANY, _force, grave=True)
+PAUSE = Deed("pause", "Pause", "paused", _ANY, _pause)
+RESUME = Deed("resume", "Resume", "resumed", _ANY, _resume)
+RETRY = Deed("retry", "Retry the last failed message of", "retried", _ANY, _retry)
+ACK = Deed("ack", "Take note of", "taken note of", _ENDED, _ack)
+
+
 class Acting:
-    """Acts on a source. Every action returns None where another one on the same lane has not ended yet."""
+    """Acts on a source. An action on a lane on which another one has not ended yet is told as ``busy``."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._under_way: set[str] = set()
 
-    def is_under_way(self, key: str) -> bool:
-        """Whether an action on that lane has not ended yet."""
-        return key in self._under_way
-
-    async def abort(self, key: str, epoch: int) -> Told | None:
-        """Abort the run of that epoch, and tell the proven outcome."""
-
-        async def act() -> Told:
-            return told_of(await self._source.abort(key, epoch=epoch))
-
-        return await self._once(key, act)
-
-    async def pause(self, key: str, epoch: int) -> Told | None:
-        """Let a lane claim nothing."""
-
-        async def act() -> Told:
-            lane = await self._source.pause(key, epoch=epoch)
-            goes_on = "; its run goes on" if lane.run is not None else ""
-            return Told(key, f"paused: it claims nothing until it is resumed{goes_on}")
-
-        return await self._once(key, act)
-
-    async def resume(self, key: str, epoch: int) -> Told | None:
-        """Let a lane claim again."""
-
-        async def act() -> Told:
-            await self._source.resume(key, epoch=epoch)
-            return Told(key, "resumed")
-
-        return await self._once(key, act)
-
-    async def _once(self, key: str, act: Callable[[], Awaitable[Told]]) -> Told | None:
+    async def do(self, deed: Deed, mark: Mark) -> Told:
+        """Do it to the lane as it was marked, and tell what came of it."""
+        key = mark.key
         if key in self._under_way:
-            return None
+            return Told(key, "busy", "busy: an action on it has not ended yet", grave=True)
         self._under_way.add(key)
         try:
-            return await act()
+            return await deed.act(self._source, mark)
+        except Changed as changed:
+            return Told(
+                key, "changed", f"changed: it stands at epoch {changed.epoch} now, and was left alone", grave=True
+            )
         except (Lost, LanesError) as error:
-            return Told(key, f"not done: {error}", grave=True)
+            return Told(key, "not done", f"not done: {error}", grave=True)
         finally:
             self._under_way.discard(key)
+
+    async def do_all(self, deed: Deed, marks: Sequence[Mark], told: Callable[[Told], None]) -> None:
+        """Do it to many, some at a time; each outcome is told as it comes."""
+        waiting = iter(marks)
+
+        async def work() -> None:
+            for mark in waiting:
+                told(await self.do(deed, mark))
+
+        await asyncio.gather(*(work() for _ in range(min(TOGETHER, len(marks)))))
 
 
 def told_of(result: AbortResult) -> Told:
@@ -89,5 +131,4 @@ def told_of(result: AbortResult) -> Told:
         said += f"; still alive: {', '.join(result.survivors)}"
     elif result.survivors is None and result.outcome is not Outcome.PENDING:
         said += "; processes of the run may still live"
-    grave = result.outcome in (Outcome.NOT_HELD, Outcome.CHANGED, Outcome.PENDING)
-    return Told(result.key, said, grave)
+    return Told(result.key, result.outcome.replace("_", " "), said, result.outcome not in FREED)

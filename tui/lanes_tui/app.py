@@ -8,6 +8,7 @@ from textual.binding import BindingType
 
 from lanes_tui.looking import Rhythm
 from lanes_tui.main_screen import MainScreen
+from lanes_tui.settings import Settings
 from lanes_tui.signals import leave_on_signals
 from lanes_tui.source import Source
 
@@ -21,18 +22,26 @@ class Dashboard(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = []
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012 - as the toolkit has it
 
-    def __init__(self, source: Source, *, with_gateway: bool = False, rhythm: Rhythm | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings | None = None,
+        *,
+        with_gateway: bool = False,
+        rhythm: Rhythm | None = None,
+    ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
         self.theme = "ansi-dark" if plain else "textual-dark"
         self.source = source
         self._with_gateway = with_gateway
-        self._rhythm = rhythm or Rhythm()
+        self._settings = settings or Settings()
+        self._rhythm = rhythm or Rhythm(look_every=self._settings.refresh_s)
 
     def on_mount(self) -> None:
         if not self.is_headless:
             leave_on_signals(self.exit)
-        main = MainScreen(self.source, with_gateway=self._with_gateway, rhythm=self._rhythm)
+        main = MainScreen(self.source, self._settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
         self.push_screen(main)
 
     async def on_unmount(self) -> None:

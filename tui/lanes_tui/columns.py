@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from lanes_storage.law import MAX_INTERRUPTIONS
 from lanes_storage.moment import Now
+from lanes_storage.records import LaneSort
 from lanes_tui import text, words
 from lanes_tui.records import Lane, Run
 
@@ -54,46 +56,66 @@ class Column(NamedTuple):
         return text.fitted(content, self.width, right=self.right)
 
 
-class _Plan(NamedTuple):
-    """The fixed widths on screens of at least so many cells; a column that is missing is not shown."""
+class Kind(NamedTuple):
+    """What there is to know of a column: its width on narrow, usual and wide screens, its side, its order."""
 
-    least: int
-    gap: int
-    widths: dict[str, int]
+    widths: tuple[int, int, int]
+    right: bool
+    sort: LaneSort
 
 
-#: Widest first. LANE and LAST ERROR share what is left.
-_PLANS = (
-    _Plan(150, 2, {"STATE": 11, "HELD": 7, "BEAT": 6, "QUEUE": 6, "WAIT": 7, "OWNER": 22}),
-    _Plan(110, 2, {"STATE": 11, "HELD": 6, "BEAT": 5, "QUEUE": 5, "WAIT": 6, "OWNER": 14}),
-    _Plan(76, 1, {"STATE": 11, "HELD": 6, "BEAT": 4, "QUEUE": 5, "WAIT": 6, "OWNER": 7}),
-    _Plan(56, 1, {"STATE": 11, "HELD": 6, "QUEUE": 5, "WAIT": 6}),
-    _Plan(0, 1, {"STATE": 9, "HELD": 6}),
-)
-ORDER = ("STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
-_RIGHT = frozenset({"HELD", "BEAT", "QUEUE", "WAIT"})
-#: A last error needs this much to say anything.
+#: Every column, from left to right. LANE and LAST ERROR share what the others leave.
+KINDS: dict[str, Kind] = {
+    "STATE": Kind((10, 11, 11), False, LaneSort.STATE),
+    "LANE": Kind((0, 0, 0), False, LaneSort.LANE),
+    "HELD": Kind((6, 6, 7), True, LaneSort.HELD),
+    "BEAT": Kind((5, 6, 7), True, LaneSort.BEAT),
+    "QUEUE": Kind((6, 6, 7), True, LaneSort.QUEUE),
+    "WAIT": Kind((6, 6, 7), True, LaneSort.WAIT),
+    "OWNER": Kind((7, 14, 22), False, LaneSort.OWNER),
+    "TRY": Kind((4, 4, 4), True, LaneSort.TRY),
+    "EPOCH": Kind((8, 8, 9), True, LaneSort.EPOCH),
+    "CHANGED": Kind((8, 8, 8), True, LaneSort.CHANGED),
+    "LAST ERROR": Kind((0, 0, 0), False, LaneSort.ERROR),
+}
+ORDER = tuple(KINDS)
+#: What is shown where nobody chose otherwise.
+USUAL = ("STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
+#: What gives way first where there is no room for all. LANE and STATE never do.
+_GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "LAST ERROR", "OWNER", "WAIT", "BEAT", "QUEUE", "HELD")
+#: Cells before the first column: the cursor, the mark, a space.
+MARGIN = 3
+#: A last error needs this much to say anything, a key this much to be told from others.
 _LEAST_ERROR = 12
+_LEAST_LANE = 22
 #: No key needs more than this before the errors have what they need.
 _MOST_LANE = 72
 
 
-def lay_out(width: int, *, margin: int = 2) -> tuple[Column, ...]:
-    """The columns on a screen of ``width`` cells, of which ``margin`` are kept free on the left."""
-    plan = next(plan for plan in _PLANS if width >= plan.least)
-    names = [name for name in ORDER if name in plan.widths or name in ("LANE", "LAST ERROR")]
-    left = width - margin - 1 - sum(plan.widths.values()) - plan.gap * (len(names) - 1)
-    error = max(_LEAST_ERROR, left - _MOST_LANE, left * 2 // 5)
-    if left - error < _LEAST_ERROR:
-        names.remove("LAST ERROR")
-        error, left = 0, left + plan.gap
-    widths = plan.widths | {"LANE": max(4, left - error), "LAST ERROR": error}
+def lay_out(width: int, chosen: tuple[str, ...] = USUAL) -> tuple[Column, ...]:
+    """The chosen columns on a screen of ``width`` cells: as many of them as there is room for."""
+    names = [name for name in ORDER if name in chosen or name == "LANE"]
+    size = 0 if width < 100 else 1 if width < 150 else 2
+    gap = 1 if width < 100 else 2
+    for name in _GIVES_WAY:
+        if _left(names, width, size, gap) >= _LEAST_LANE + (_LEAST_ERROR if "LAST ERROR" in names else 0):
+            break
+        if name in names:
+            names.remove(name)
+    left = _left(names, width, size, gap)
+    error = max(_LEAST_ERROR, left - _MOST_LANE, left * 2 // 5) if "LAST ERROR" in names else 0
+    widths = {name: KINDS[name].widths[size] for name in names} | {"LANE": max(4, left - error), "LAST ERROR": error}
     columns = []
-    x = margin
+    x = MARGIN
     for name in names:
-        columns.append(Column(name, x, widths[name], name in _RIGHT))
-        x += widths[name] + plan.gap
+        columns.append(Column(name, x, widths[name], KINDS[name].right))
+        x += widths[name] + gap
     return tuple(columns)
+
+
+def _left(names: list[str], width: int, size: int, gap: int) -> int:
+    """What the columns of a fixed width leave to the others."""
+    return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
 
 
 def cells(lane: Lane, sight: Sight, columns: tuple[Column, ...]) -> tuple[Content, ...]:
@@ -162,6 +184,22 @@ def _owner(lane: Lane, sight: Sight, width: int) -> Content:
     return text.line((whole, "muted" if lane.owner.alive else "bad"))
 
 
+def _try(lane: Lane, sight: Sight, width: int) -> Content:
+    """How often the message that runs, or waits first, was interrupted, and how often it may be."""
+    if not lane.interruptions:
+        return text.line(("-", "muted"))
+    tone = "bad" if lane.interruptions >= MAX_INTERRUPTIONS - 1 else "warn"
+    return text.line((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone))
+
+
+def _epoch(lane: Lane, sight: Sight, width: int) -> Content:
+    return text.line((words.number(lane.epoch), "muted"))
+
+
+def _changed(lane: Lane, sight: Sight, width: int) -> Content:
+    return text.line((words.short(sight.wall - lane.updated_at), "muted"))
+
+
 def _error(lane: Lane, sight: Sight, width: int) -> Content:
     if lane.last_error is not None:
         tone = words.LANES[lane.state].tone if lane.run is None else "muted"
@@ -183,5 +221,8 @@ _CELLS: dict[str, Callable[[Lane, Sight, int], Content]] = {
     "QUEUE": _queue,
     "WAIT": _wait,
     "OWNER": _owner,
+    "TRY": _try,
+    "EPOCH": _epoch,
+    "CHANGED": _changed,
     "LAST ERROR": _error,
 }

@@ -27,6 +27,7 @@ def dashboard(session: Session, read_only: bool, screenshot: Path | None, size: 
     from lanes_storage import open_store
     from lanes_tui.app import Dashboard
     from lanes_tui.file_source import FileSource
+    from lanes_tui.settings import load, settings_path
     from lanes_tui.source import Lost
     from lanes_tui.still import picture, table
 
@@ -42,7 +43,7 @@ def dashboard(session: Session, read_only: bool, screenshot: Path | None, size: 
         except Lost as lost:
             raise click.ClickException(str(lost)) from lost
         return
-    code = Dashboard(source, with_gateway=os.environ.get("LANES_UP") == "1").run()
+    code = Dashboard(source, load(settings_path()), with_gateway=os.environ.get("LANES_UP") == "1").run()
     sys.exit(code or 0)
 
 

@@ -65,6 +65,10 @@ class FileSource:
         return self._url
 
     @property
+    def actor(self) -> str:
+        return self._actor
+
+    @property
     def read_only(self) -> bool:
         return self._read_only
 

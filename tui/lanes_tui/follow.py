@@ -1,14 +1,22 @@
 """What one look at the source brings to the main screen."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
+from lanes import filters
 from lanes.errors import NotFound
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.looking import Looking, Rhythm
 from lanes_tui.records import Detail, Status, Window
 from lanes_tui.source import Source
 from lanes_tui.widgets.lane_table import View
+
+
+class Wish(NamedTuple):
+    """What the screen wants to see: the lanes that a typed filter chooses, in an order."""
+
+    typed: str
+    order: LaneOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +24,21 @@ class Picture:
     """Everything one look brought.
 
     ``key`` is the lane that the cursor stood on when the look began, ``row`` where that stands now; None: it is
-    not chosen any more.
+    not chosen any more. ``hidden`` counts the marked lanes that the filter does not choose.
     """
 
-    chosen: LaneFilter
+    wish: Wish
     window: Window
     key: str | None
     row: int | None
     status: Status
-    everything: int | None
+    hidden: int
     detail: Detail | None
+
+    @property
+    def everything(self) -> int:
+        """How many lanes there are."""
+        return sum(self.status.lanes.values())
 
 
 class Stage(Protocol):
@@ -34,7 +47,9 @@ class Stage(Protocol):
     @property
     def view(self) -> View: ...
     @property
-    def chosen(self) -> LaneFilter: ...
+    def wish(self) -> Wish: ...
+    @property
+    def marked(self) -> tuple[str, ...]: ...
     @property
     def wants_detail(self) -> bool: ...
     def show(self, picture: Picture) -> None: ...
@@ -47,10 +62,24 @@ class Follower:
     def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:
         self._source = source
         self._stage = stage
-        self._looking = Looking(source, rhythm, self._show, stage.lose)
+        self._looking = Looking(source, rhythm, self._show, self._lose)
+        self._anew = True  # else only the detail is read
+        self._last: Picture | None = None
 
-    def wake(self) -> None:
-        """Look at once: the person moved, typed or asked for it."""
+    @property
+    def frozen(self) -> bool:
+        """Whether it looks only when it is woken."""
+        return self._looking.frozen
+
+    def freeze(self, frozen: bool) -> None:
+        """Look only when woken; or follow again."""
+        self._looking.frozen = frozen
+        if not frozen:
+            self.wake()
+
+    def wake(self, *, anew: bool = True) -> None:
+        """Look at once: the person moved, typed or asked for it. Not ``anew``: at the lane under the cursor only."""
+        self._anew |= anew
         self._looking.wake()
 
     async def run(self) -> None:
@@ -58,30 +87,46 @@ class Follower:
         await self._looking.run()
 
     async def _show(self) -> None:
-        self._stage.show(await self._look())
+        anew, self._anew = self._anew, False
+        self._last = await self._look(anew)
+        self._stage.show(self._last)
 
-    async def _look(self) -> Picture:
-        view, chosen = self._stage.view, self._stage.chosen
-        window = await self._source.window(chosen, *view.span)
+    def _lose(self, why: str) -> None:
+        self._anew = True
+        self._stage.lose(why)
+
+    async def _look(self, anew: bool) -> Picture:
+        view, wish = self._stage.view, self._stage.wish
+        last = self._last
+        if self.frozen and not anew and last is not None and last.wish == wish:
+            row = None if view.key is None else last.window.place_of(view.key)
+            return replace(last, key=view.key, row=row, detail=await self._detail(view.key))
+        chosen = filters.parse(wish.typed, self._source.now().wall).chosen
+        window = await self._window(chosen, wish, view)
         row = None if view.key is None else window.place_of(view.key)
         if view.key is not None and row is None:
-            row = await self._source.place(chosen, view.key)
+            row = await self._source.place(chosen, view.key, order=wish.order)
         after = view.following(view.row if row is None else row, window.total)
         if after.span != view.span:
-            window = await self._source.window(chosen, *after.span)
+            window = await self._window(chosen, wish, after)
         lane = window.lane_at(after.row)
-        detail = None if lane is None or not self._stage.wants_detail else await self._detail(lane.key)
-        status = await self._source.status()
-        everything = await self._everything(chosen, window)
-        return Picture(chosen, window, view.key, row, status, everything, detail)
+        detail = await self._detail(None if lane is None else lane.key)
+        hidden = await self._hidden(chosen)
+        return Picture(wish, window, view.key, row, await self._source.status(), hidden, detail)
 
-    async def _detail(self, key: str) -> Detail | None:
+    async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
+        return await self._source.window(chosen, *view.span, order=wish.order)
+
+    async def _detail(self, key: str | None) -> Detail | None:
+        if key is None or not self._stage.wants_detail:
+            return None
         try:
             return await self._source.detail(key)
         except NotFound:  # pruned since the window was read
             return None
 
-    async def _everything(self, chosen: LaneFilter, window: Window) -> int | None:
-        if chosen == LaneFilter():
-            return window.total
-        return (await self._source.window(LaneFilter(), 0, 0)).total
+    async def _hidden(self, chosen: LaneFilter) -> int:
+        marked = self._stage.marked
+        if not marked or chosen == LaneFilter():
+            return 0
+        return len(marked) - await self._source.total(replace(chosen, keys=marked))

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from lanes_tui.source import Lost, Source
 
+#: Of all time, looks that are made because of commits take at most one part in so many.
+SHARE = 5
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Rhythm:
     """How often the source is asked, in seconds."""
 
@@ -23,6 +26,8 @@ class Looking:
     def __init__(
         self, source: Source, rhythm: Rhythm, look: Callable[[], Awaitable[None]], lose: Callable[[str], None]
     ) -> None:
+        #: While it is frozen, it looks only when it is woken.
+        self.frozen = False
         self._source = source
         self._rhythm = rhythm
         self._look = look
@@ -35,27 +40,32 @@ class Looking:
 
     async def run(self) -> None:
         """Go on until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
             version: int | None = None
+            began = loop.time()
             try:
                 version = await self._source.version()  # before reading, so that no change falls in between
                 await self._look()
             except Lost as lost:
                 version = None
                 self._lose(str(lost))
-            await self._rest(version)
+            await self._rest(version, loop.time() - began)
 
-    async def _rest(self, version: int | None) -> None:
-        """Wait until it is time to look again."""
+    async def _rest(self, version: int | None, cost: float) -> None:
+        """Wait until it is time to look again; ``cost`` is what the last look took, in seconds."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         rhythm = self._rhythm
-        until = began + (rhythm.retry_every if version is None else rhythm.look_every)
-        while (left := until - loop.time()) > 0:
-            if await self._woken(min(rhythm.ask_every, left)):
+        gap = max(rhythm.least_gap, SHARE * cost, rhythm.look_every if rhythm.look_every > 1 else 0)
+        until = began + (rhythm.retry_every if version is None else max(rhythm.look_every, gap))
+        while (left := until - loop.time()) > 0 or self.frozen:
+            if await self._woken(min(rhythm.ask_every, left) if left > 0 else rhythm.ask_every):
                 return
-            if version is not None and loop.time() - began >= rhythm.least_gap and await self._changed(version):
+            if version is None or self.frozen or loop.time() - began < gap:
+                continue
+            if await self._changed(version):
                 return
 
     async def _woken(self, seconds: float) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from lanes_storage.records import LaneSort
+
 
 @dataclass
 class LaneChosen(Message):
@@ -27,3 +29,24 @@ class FilterTyped(Message):
 @dataclass
 class FilterLeft(Message):
     """The filter keeps what was typed; the keys belong to the table again."""
+
+
+@dataclass
+class SearchTyped(Message):
+    """The search reads otherwise than before."""
+
+    typed: str
+
+
+@dataclass
+class SearchLeft(Message):
+    """The search is over. ``kept``: the cursor stays where it came to."""
+
+    kept: bool
+
+
+@dataclass
+class SortWanted(Message):
+    """The lanes are to be sorted by this; if they are, the other way round."""
+
+    by: LaneSort

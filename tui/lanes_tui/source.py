@@ -30,6 +30,11 @@ class Source(Protocol):
         ...
 
     @property
+    def actor(self) -> str:
+        """Who acts, as the journal shows it."""
+        ...
+
+    @property
     def read_only(self) -> bool:
         """Whether every action is refused (``NotAllowed``)."""
         ...

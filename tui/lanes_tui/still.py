@@ -22,10 +22,10 @@ async def table(source: Source) -> str:
         await source.close()
     sight = Sight.of(window.at, source.now())
     rows = [
-        columns.ORDER,
-        *(tuple(columns.plain(title, lane, sight) for title in columns.ORDER) for lane in window.rows),
+        columns.USUAL,
+        *(tuple(columns.plain(title, lane, sight) for title in columns.USUAL) for lane in window.rows),
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns.ORDER))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns.USUAL))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if window.total > len(window.rows):
         lines.append(f"… {window.total - len(window.rows)} more: see `lanes list`")

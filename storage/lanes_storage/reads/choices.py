@@ -1,14 +1,19 @@
 """What a filter of lanes means: the part of WHERE that it adds, and the joins that this needs."""
 
+import re
 from typing import NamedTuple
 
 from lanes_storage.reads.orders import QUEUED
 from lanes_storage.records import LaneFilter
 
-#: How ``lanes l`` is joined: its run, the run's owner, its head.
-RUNS = "LEFT JOIN runs r ON r.id = l.run_id"
-OWNERS = f"{RUNS} LEFT JOIN owners o ON o.id = r.owner_id"
-HEADS = "LEFT JOIN messages hm ON hm.id = l.head_id"
+#: How ``lanes l`` is joined: its run, the run's owner and message, its head.
+_JOINS = {
+    "r": "LEFT JOIN runs r ON r.id = l.run_id",
+    "o": "LEFT JOIN owners o ON o.id = r.owner_id",
+    "rm": "LEFT JOIN messages rm ON rm.id = r.message_id",
+    "hm": "LEFT JOIN messages hm ON hm.id = l.head_id",
+}
+_ALIAS = re.compile(r"\b([a-z]+)\.")
 
 #: A lane that was made for one request is listed only until that has ended.
 LISTED = "(NOT l.anonymous OR l.head_id IS NOT NULL OR l.run_id IS NOT NULL)"
@@ -28,9 +33,10 @@ class Choice(NamedTuple):
 
     def table(self, *more: str) -> str:
         """``lanes l`` with the joins that the conditions and ``more`` expressions need, and no other."""
-        text = " ".join((*self.conditions, *more))
-        joins = OWNERS if "o." in text else RUNS if "r." in text else ""
-        return f"lanes l {joins} {HEADS if 'hm.' in text else ''}"
+        names = set(_ALIAS.findall(" ".join((*self.conditions, *more))))
+        if names & {"o", "rm"}:
+            names.add("r")
+        return " ".join(("lanes l", *(join for name, join in _JOINS.items() if name in names)))
 
 
 def choice_of(chosen: LaneFilter) -> Choice:

@@ -150,12 +150,12 @@ def _to_counts(rows: list[Row]) -> Counts:
 
 
 def _walk(number: int, walk: Walk, choice: Choice) -> str:
-    table = choice.table(*(term.sql for term in walk.terms))
+    table = choice.table(walk.condition, *(term.sql for term in walk.terms))
     return f"SELECT {number} AS walk, {walk.values}, l.id AS lane_id FROM {table} WHERE {walk.condition}{choice.where}"
 
 
 def _count(walk: Walk, choice: Choice) -> str:
-    return f"(SELECT count(*) FROM {choice.table()} WHERE {walk.condition}{choice.where})"
+    return f"(SELECT count(*) FROM {choice.table(walk.condition)} WHERE {walk.condition}{choice.where})"
 
 
 def _direction(walks: tuple[Walk, ...]) -> str:

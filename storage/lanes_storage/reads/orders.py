@@ -69,6 +69,8 @@ HEAD = Term("l.head_id")
 RUN = Term("l.run_id")
 QUEUED = "(SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued')"
 
+TRIED = "coalesce(rm.interruptions, hm.interruptions, 0)"
+
 HELD = "l.run_id IS NOT NULL"
 NOT_HELD = Walk("l.run_id IS NULL", (NEWEST,))
 NOT_WAITING = Walk("l.head_id IS NULL", (NEWEST,))
@@ -98,6 +100,8 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
         Walk("l.state = 'aborted'", (NEWEST,)),
         Walk(f"l.state NOT IN ({names(REMEMBERING)})", (NEWEST,)),
     ),
+    LaneSort.TRY: (Walk(f"{TRIED} > 0", (Term(TRIED, descending=True), NEWEST)), Walk(f"{TRIED} = 0", (NEWEST,))),
+    LaneSort.EPOCH: (Walk("1 = 1", (Term("l.epoch", descending=True), NEWEST)),),
     LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),
 }
 #: In these every walk has a value, so that all of them are turned round together.

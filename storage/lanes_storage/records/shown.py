@@ -88,6 +88,8 @@ class LaneSort(StrEnum):
     QUEUE = "queue"  # the most first
     WAIT = "wait"  # the longest first
     OWNER = "owner"  # by host and pid
+    TRY = "try"  # the most interruptions first
+    EPOCH = "epoch"  # the newest first
     ERROR = "error"  # by cause, the last first
     CHANGED = "changed"  # what changed last first
 

@@ -10,21 +10,31 @@ from lanes_tui.records import Lane
 
 
 class AbortDialog(Question[bool]):
-    """Asks whether to abort what one lane runs at one epoch; True: yes."""
+    """Asks whether to abort what one lane runs at one epoch; True: yes. ``force``: without a grace."""
 
-    def __init__(self, lane: Lane, sight: Sight) -> None:
+    def __init__(self, lane: Lane, sight: Sight, *, force: bool = False) -> None:
         self.key, self.epoch = lane.key, lane.epoch
+        self._force = force
+        what = "this run" if lane.run is not None else "the head of this lane"
         super().__init__(
-            "Abort this run?" if lane.run is not None else "Abort the head of this lane?",
-            _described(lane, sight),
-            [Choice(False, "Cancel", "n"), Choice(True, "Abort", "y", grave=True)],
+            f"Abort {what} by force?" if force else f"Abort {what}?",
+            self._about(lane, sight),
+            [Choice(False, "Cancel", "n"), Choice(True, "Force" if force else "Abort", "y", grave=True)],
             leave=False,
         )
+
+    def _about(self, lane: Lane, sight: Sight) -> list[Content]:
+        lines = _described(lane, sight)
+        if self._force and lane.run is not None:
+            lines.append(
+                text.line(("The lane is taken from its owner at once, with no grace to stop the run.", "warn"))
+            )
+        return lines
 
     def seen(self, lane: Lane, sight: Sight) -> None:
         """The lane as it is by now: it may have moved on while the question stands."""
         if lane.epoch == self.epoch:
-            self.tell(_described(lane, sight))
+            self.tell(self._about(lane, sight))
         else:
             moved = f"It has moved on to epoch {lane.epoch}; an abort of epoch {self.epoch} would leave it alone."
             self.tell([text.line((self.key, "strong")), text.line((moved, "warn"))])

@@ -68,6 +68,14 @@ class Question(ModalScreen[T]):
         """What it says, without its looks."""
         return "\n".join(line.plain for line in self._lines)
 
+    def may_give(self, answer: T) -> bool:
+        """Whether that answer can be given by now; here, any of them can."""
+        return any(answer == choice.answer for choice in self._choices)
+
+    def _give(self, answer: T) -> None:
+        if self.may_give(answer):
+            self.dismiss(answer)
+
     def action_leave(self) -> None:
         self.dismiss(self._leave)
 
@@ -75,10 +83,10 @@ class Question(ModalScreen[T]):
         for choice in self._choices:
             if event.character == choice.key:
                 event.stop()
-                self.dismiss(choice.answer)
+                self._give(choice.answer)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         event.stop()
         place = list(self.query(Button)).index(event.button)
-        self.dismiss(self._choices[place].answer)
+        self._give(self._choices[place].answer)

@@ -60,7 +60,7 @@ class Watching(Screen[None]):
 
     async def _look(self) -> None:
         await self.look()
-        self._freshness = Freshness(self.source.now().wall)
+        self._freshness = Freshness(self.source.now())
         self.remove_class("-stale")
         self._tell_bar()
 
@@ -77,7 +77,7 @@ class Watching(Screen[None]):
         bar = self.query_one("#bar", Sheet)
         width = bar.scrollable_content_region.width
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
-        right = text.line(text.joined([mode, self._freshness.content()]), " ")
+        right = text.line(text.joined([mode, self._freshness.content(self.source.now())]), " ")
         left = text.line((" lanes", "accent"), (" │ ", "muted"), self.title_line())
         bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right))), right)])
 

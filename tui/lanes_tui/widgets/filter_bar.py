@@ -1,4 +1,4 @@
-"""The filter line: what is typed, and how many lanes it chooses."""
+"""The line between header and table: what is typed to filter or to search, the order, the columns."""
 
 import re
 from typing import ClassVar
@@ -7,28 +7,39 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Input
 
-from lanes_tui import text, words
-from lanes_tui.messages import FilterLeft, FilterTyped
+from lanes_storage.records import LaneOrder, LaneSort
+from lanes_tui import text
+from lanes_tui.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped
+from lanes_tui.widgets.heads import DOWN, UP
 from lanes_tui.widgets.sheet import Sheet
 
-#: The longest filter: no key is longer, and the states fit beside it.
+#: The longest filter: no key is longer, and other terms fit beside it.
 _LONGEST = 600
 _UNPRINTABLE = re.compile(r"[^ -~\u00a1-\U0010ffff]")
+_HINT = "filter: part of a key, state:errored held:>5m queue:>3 …"
 
 
-class FilterInput(Input):
-    """Where a filter is typed. What is pasted keeps only what can be shown as it is."""
+class Typed(Input):
+    """A line to type in. What is pasted keeps only what can be shown as it is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,down", "leave", "Keep", key_display="⏎"),
-        Binding("escape", "clear", "Clear", key_display="esc"),
+        Binding("escape,ctrl+c", "clear", "Clear", key_display="esc"),
     ]
+
+    def on_mount(self) -> None:
+        self.cursor_blink = False  # a blinking cursor is traffic
 
     def validate_value(self, value: str) -> str:
         """Refuse characters that would move the cursor of the terminal or turn its reading direction."""
         return "".join(c for c in _UNPRINTABLE.sub("", value)[:_LONGEST] if c.isprintable())
+
+
+class FilterInput(Typed):
+    """Where a filter is typed."""
 
     def action_leave(self) -> None:
         self.post_message(FilterLeft())
@@ -38,38 +49,77 @@ class FilterInput(Input):
         self.post_message(FilterLeft())
 
 
+class SearchInput(Typed):
+    """Where a search is typed. It is seen only while it is used."""
+
+    def action_leave(self) -> None:
+        self.post_message(SearchLeft(kept=True))
+
+    def action_clear(self) -> None:
+        self.post_message(SearchLeft(kept=False))
+
+
 class FilterBar(Horizontal):
-    """One line between header and table."""
+    """One line. A search takes the place of the filter while it is typed; the filter holds all the same."""
 
     def compose(self) -> ComposeResult:
         yield Sheet(id="slash")
-        yield FilterInput(
-            placeholder="filter: part of a key, state:running,errored", compact=True, select_on_focus=False, id="filter"
-        )
-        yield Sheet(id="matched")
+        yield FilterInput(placeholder=_HINT, compact=True, select_on_focus=False, id="filter")
+        yield SearchInput(placeholder="a part of a key to go to", compact=True, id="search", classes="-hidden")
+        yield Sheet(id="order")
 
     def on_mount(self) -> None:
-        self.query_one("#slash", Sheet).show([text.line((" /", "accent"))])
-        self.input.cursor_blink = False  # a blinking cursor is traffic
+        self._prompt(" / ")
 
     @property
     def input(self) -> FilterInput:
-        """Where it is typed."""
+        """Where the filter is typed."""
         return self.query_one(FilterInput)
 
-    def tell(self, total: int, everything: int | None, problem: str | None) -> None:
-        """Show how many lanes are chosen of how many, or what the filter gets wrong."""
-        if problem is not None:
-            said = text.line((problem, "warn"), " ")
-        elif everything is not None and total != everything:
-            said = text.line(words.number(total), (f" of {words.counted(everything, 'lane')} ", "muted"))
-        else:
-            said = text.line((f"{words.counted(total, 'lane')}, most urgent first ", "muted"))
-        sheet = self.query_one("#matched", Sheet)
-        sheet.styles.width = text.width_of(said)
+    @property
+    def search(self) -> SearchInput:
+        """Where a search is typed."""
+        return self.query_one(SearchInput)
+
+    def search_begins(self) -> None:
+        """Let a search be typed."""
+        self.input.add_class("-hidden")
+        self.search.remove_class("-hidden")
+        self.search.focus()
+        self._prompt(" go to ")
+
+    def search_ends(self) -> None:
+        """Show the filter again."""
+        self.search.add_class("-hidden")
+        self.input.remove_class("-hidden")
+        self._prompt(" / ")
+
+    def tell(self, order: LaneOrder, shown: int, of: int, said: Content) -> None:
+        """Show the order and how many columns there are; or, in their place, something that has to be said."""
+        if not said.plain:
+            arrow = UP if order.reverse else DOWN
+            said = text.line(("sort ", "muted"), f"{order.by} {arrow}", (f"  cols {shown}/{of} ", "muted"))
+            if order.by is LaneSort.ATTENTION and self.size.width < 60:
+                said = text.EMPTY
+        self.say(said)
+
+    def say(self, said: Content) -> None:
+        """Show this in the place of the order."""
+        sheet = self.query_one("#order", Sheet)
+        sheet.styles.width = min(text.width_of(said), max(10, self.size.width - 24))
         sheet.show([said])
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def _prompt(self, said: str) -> None:
+        sheet = self.query_one("#slash", Sheet)
+        sheet.styles.width = len(said)
+        sheet.show([text.line((said, "accent"))])
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(FilterTyped(event.value))
+
+    @on(Input.Changed, "#search")
+    def _search_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(SearchTyped(event.value))

@@ -1,6 +1,8 @@
 """The header: what is looked at, how fresh that is, and how much there is of everything."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from textual.content import Content
 
@@ -10,59 +12,128 @@ from lanes_tui import text, words
 from lanes_tui.records import Status
 from lanes_tui.widgets.sheet import Sheet
 
+#: A look that is older than this many of its periods is not called live any more.
+_LATE = 2.5
+
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """When the source was last read, and whether it can be read no more."""
 
-    at: int | None = None  # wall time
+    at: Now | None = None
     lost: str | None = None  # why
+    frozen: bool = False
+    every_s: float = 1.0
 
-    def content(self) -> Content:
-        """``● live 14:02:07Z`` or ``◌ stale since 14:02:07Z``."""
-        if self.lost is None:
-            return text.line(("● ", "good"), "live ", ("…" if self.at is None else f"{words.clock(self.at)}Z", "muted"))
+    def content(self, now: Now) -> Content:
+        """``● live``, ``❚❚ frozen 12s`` or ``◌ stale 12s``, and as of when that is."""
         if self.at is None:
-            return text.line(("◌ not reached yet", "bad"))
-        return text.line((f"◌ stale since {words.clock(self.at)}Z", "bad"))
+            return text.line(("◌ not reached yet", "bad") if self.lost else ("◌ reading", "muted"))
+        age = now.mono - self.at.mono
+        as_of = ("  as of ", "muted"), f"{words.clock(self.at.wall)}Z"
+        if self.lost is not None:
+            return text.line((f"◌ stale {words.short(age)}", "bad"), *as_of)
+        if self.frozen:
+            return text.line((f"❚❚ frozen {words.short(age)}", "warn"), *as_of)
+        if age > _LATE * max(1.0, self.every_s) * 1000:
+            return text.line((f"◐ slow {words.short(age)}", "warn"), *as_of)
+        every = (f" every {self.every_s:g}s", "muted") if self.every_s != 1 else ""
+        return text.line(("● ", "good"), "live", every, *as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the header tells."""
+
+    name: str
+    actor: str
+    read_only: bool
+    status: Status | None = None
+    freshness: Freshness = field(default_factory=Freshness)
+    matching: int | None = None
+    marked: int = 0
+    hidden: int = 0
+    #: By state, a few small bars on how its number went of late. Empty where nothing is known.
+    sparks: Mapping[str, Content] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> int | None:
+        """How many lanes there are."""
+        return None if self.status is None else sum(self.status.lanes.values())
+
+
+class _Piece(NamedTuple):
+    """Something to say, and how much it matters: where there is no room for all, the least goes first."""
+
+    weight: int
+    said: Content
 
 
 class Header(Sheet):
     """Two lines that stay true to the second."""
 
-    def tell(self, name: str, status: Status | None, freshness: Freshness, now: Now, *, read_only: bool) -> None:
+    def tell(self, facts: Facts, now: Now) -> None:
         """Show this."""
         width = self.scrollable_content_region.width
-        mode = text.line(("read-only", "warn")) if read_only else text.EMPTY
-        right = text.joined([mode, freshness.content()])
-        gateways = text.EMPTY if status is None else _gateways(status)
-        room = width - text.width_of(right) - text.width_of(gateways) - 14
-        left = text.joined(
-            [
-                text.line((" lanes", "accent"), (" │ ", "muted"), text.in_the_middle(name, max(8, room))),
-                gateways,
-            ]
-        )
-        self.show([_spread(left, right, width), self._counts(status, freshness, now, width)])
-
-    def _counts(self, status: Status | None, freshness: Freshness, now: Now, width: int) -> Content:
-        if freshness.lost is not None and (status is None or width < 120):
-            return text.line(" ", (freshness.lost, "bad"))
-        if status is None:
-            return text.EMPTY
-        said = [text.line(" ", _states(status))]
-        for piece in (*_messages(status, now), *_troubles(status, now)):
-            longer = text.joined([*said, piece], "   ")
-            if text.width_of(longer) < width:
-                said.append(piece)
-        if freshness.lost is not None:
-            said.append(text.line((freshness.lost, "bad")))
-        return text.joined(said, "   ")
+        self.show([_first(facts, now, width), _second(facts, now, width)])
 
 
-def _spread(left: Content, right: Content, width: int) -> Content:
+def _first(facts: Facts, now: Now, width: int) -> Content:
+    mode = ("read-only", "warn") if facts.read_only else ("rw", "muted")
+    right = _joined(
+        [
+            _Piece(9, facts.freshness.content(now)),
+            _Piece(4, text.line(mode)),
+            _Piece(8, _totals(facts)),
+        ],
+        width - 20,
+    )
+    status = facts.status
+    room = width - text.width_of(right) - 10
+    about = [
+        _Piece(5, text.EMPTY if status is None else _gateways(status)),
+        _Piece(3, text.line((facts.actor, "muted"))),
+    ]
+    rest = _joined(about, max(0, room - 12))
+    name = text.in_the_middle(facts.name, max(8, room - text.width_of(rest) - (2 if rest.plain else 0)))
+    left = text.joined([text.line((" lanes", "accent"), (" │ ", "muted"), (name, "strong")), rest])
     gap = width - text.width_of(left) - text.width_of(right) - 1
-    return text.line(left, " " * max(1, gap), right)
+    return text.fitted(text.line(left, " " * max(1, gap), right), width)
+
+
+def _second(facts: Facts, now: Now, width: int) -> Content:
+    status, lost = facts.status, facts.freshness.lost
+    if lost is not None:
+        return text.line(" ", (lost, "bad"))
+    if status is None:
+        return text.EMPTY
+    pieces = [*_states(status, facts.sparks), *_alarms(status), *_waiting(status, now), *_troubles(status, now)]
+    return text.line(" ", _joined(pieces, width - 2))
+
+
+def _joined(pieces: Sequence[_Piece], width: int, between: str = "  ") -> Content:
+    """The pieces on one line: as many of them as fit, the weightiest first, in the order in which they came."""
+    kept: list[_Piece] = []
+    taken = 0
+    for piece in sorted(pieces, key=lambda piece: -piece.weight):
+        size = text.width_of(piece.said)
+        if size and taken + size + (len(between) if kept else 0) <= width:
+            taken += size + (len(between) if kept else 0)
+            kept.append(piece)
+    return text.joined([piece.said for piece in pieces if any(piece is each for each in kept)], between)
+
+
+def _totals(facts: Facts) -> Content:
+    if facts.everything is None:
+        return text.EMPTY
+    said: list[text.Part] = [("│ ", "muted"), ("all ", "muted"), words.number(facts.everything)]
+    if facts.matching is not None and facts.matching != facts.everything:
+        said += [("  match ", "muted"), words.number(facts.matching)]
+    if facts.marked:
+        said += [("  marked ", "muted"), (words.number(facts.marked), "mark")]
+        if facts.hidden:
+            said.append((f" ({words.number(facts.hidden)} hidden)", "warn"))
+    return text.line(*said)
 
 
 def _gateways(status: Status) -> Content:
@@ -79,34 +150,45 @@ def _gateways(status: Status) -> Content:
     )
 
 
-def _states(status: Status) -> Content:
-    shown = [(words.LANES[state], status.lanes.get(state, 0)) for state in LaneState]
-    shown.append((words.PAUSED, status.paused))
+def _states(status: Status, sparks: Mapping[str, Content]) -> list[_Piece]:
     pieces = []
-    for look, count in shown:
-        if look is words.PAUSED and not count:
-            continue
-        pieces.append(text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(count)}"))
-    return text.joined(pieces)
-
-
-def _messages(status: Status, now: Now) -> list[Content]:
-    pieces = [text.line(("queue ", "muted"), words.number(status.queued))]
-    if status.oldest_head_ms is not None:
-        age = status.oldest_head_ms + now.mono - status.at.mono
-        pieces.append(text.line(("oldest ", "muted"), (words.short(age), "warn" if age > 30_000 else "")))
+    for state in LaneState:
+        look = words.LANES[state]
+        count = text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(status.lanes.get(state, 0))}")
+        pieces += [_Piece(9, text.joined([count, sparks.get(state, text.EMPTY)], " "))]
+    if status.paused:
+        look = words.PAUSED
+        pieces.append(
+            _Piece(7, text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(status.paused)}"))
+        )
     return pieces
 
 
-def _troubles(status: Status, now: Now) -> list[Content]:
+def _waiting(status: Status, now: Now) -> list[_Piece]:
+    pieces = [_Piece(6, text.line(("queue ", "muted"), words.number(status.queued)))]
+    if status.oldest_head_ms is not None:
+        age = status.oldest_head_ms + now.mono - status.at.mono
+        pieces.append(_Piece(5, text.line(("oldest ", "muted"), (words.short(age), "warn" if age > 30_000 else ""))))
+    return pieces
+
+
+def _alarms(status: Status) -> list[_Piece]:
     pieces = []
+    if status.silent:
+        pieces.append(_Piece(8, text.line((f"⚠ silent {words.number(status.silent)}", "bad"))))
     if status.ghosts:
-        pieces.append(text.line((words.counted(status.ghosts, "ghost"), "bad")))
-    if status.unlimited:
-        pieces.append(text.line((f"{words.number(status.unlimited)} without limit", "warn")))
-    if status.dead_letters:
-        pieces.append(text.line((words.counted(status.dead_letters, "dead letter"), "errored")))
+        pieces.append(_Piece(8, text.line((words.counted(status.ghosts, "ghost"), "bad"))))
+    return pieces
+
+
+def _troubles(status: Status, now: Now) -> list[_Piece]:
+    pieces = []
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
-        pieces.append(text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted")))
+        said = text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted"))
+        pieces.append(_Piece(4, said))
+    if status.unlimited:
+        pieces.append(_Piece(3, text.line((f"{words.number(status.unlimited)} without limit", "warn"))))
+    if status.dead_letters:
+        pieces.append(_Piece(4, text.line((words.counted(status.dead_letters, "dead letter"), "errored"))))
     return pieces

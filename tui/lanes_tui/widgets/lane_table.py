@@ -14,12 +14,14 @@ from textual.style import Style
 
 from lanes_tui import columns, text
 from lanes_tui.columns import Column, Sight
+from lanes_tui.marks import Marks
 from lanes_tui.messages import LaneChosen, WindowWanted
 from lanes_tui.records import Lane, Window
 
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
-MARK = "▌"
+CURSOR = "▌"
+MARK = "*"
 
 
 class View(NamedTuple):
@@ -52,23 +54,26 @@ class View(NamedTuple):
 
 
 class LaneTable(ScrollView, can_focus=True):
-    """Lanes sorted by harm, painted line by line from a window."""
+    """Lanes in some order, painted line by line from a window."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lane-table--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
         Binding("home,g", "jump(0)", "First lane", show=False),
         Binding("end,G", "jump(-1)", "Last lane", show=False),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+    def __init__(self, marks: Marks, *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(id=id)
+        self.marks = marks
+        self.range_from: str | None = None  # the lane where a range of marks begins
         self.window: Window | None = None
         self.stale = False
         self._sight: Sight | None = None
+        self._chosen: tuple[str, ...] = columns.USUAL
         self._columns: tuple[Column, ...] = ()
         self._row = 0
         self._key: str | None = None
@@ -112,6 +117,17 @@ class LaneTable(ScrollView, can_focus=True):
         """The same lanes at a later moment: ages grow."""
         self._sight = sight
         self._renew()
+
+    def show_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns, as far as there is room."""
+        self._chosen = chosen
+        self._columns = columns.lay_out(self._room.width, chosen)
+        self._repaint()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are shown."""
+        return self._columns
 
     def show_stale(self, stale: bool) -> None:
         """Dim every line while what is shown may be untrue."""
@@ -180,10 +196,14 @@ class LaneTable(ScrollView, can_focus=True):
         if window.lane_at(first) is None or window.lane_at(later) is None:
             self.post_message(WindowWanted())
 
+    def forget_cursor(self) -> None:
+        """Stay at this place of the list, whatever lane comes to stand there."""
+        self._key = None
+
     # ---------------------------------------------------------------------------------------- painting
 
     def on_resize(self) -> None:
-        self._columns = columns.lay_out(self._room.width)
+        self._columns = columns.lay_out(self._room.width, self._chosen)
         if self.window is not None:
             self.virtual_size = Size(self._room.width, self.window.total)
             self._place(self.view.following(self._row, self.window.total))
@@ -202,12 +222,20 @@ class LaneTable(ScrollView, can_focus=True):
         cells = self._painted.get(row)
         if cells is None:
             cells = self._painted[row] = self._cells(row)
-        parts: list[text.Part] = [(MARK if row == self._row else " ", "accent"), " "]
-        x = 2
+        parts: list[text.Part] = [(CURSOR if row == self._row else " ", "accent"), (self._mark_of(row), "mark"), " "]
+        x = columns.MARGIN
         for column, cell in zip(self._columns, cells, strict=False):
             parts += [" " * (column.x - x), cell]
             x = column.x + column.width
         return self._strip(text.line(*parts), width, self._row_style(row))
+
+    def _mark_of(self, row: int) -> str:
+        lane = None if self.window is None else self.window.lane_at(row)
+        return MARK if lane is not None and (lane.key in self.marks or lane.key == self.range_from) else " "
+
+    def show_marks(self) -> None:
+        """Paint the marks as they are by now."""
+        self.refresh(Region(1, 0, 1, self._room.height))
 
     def _hinted(self, y: int) -> Content:
         place = y - 1

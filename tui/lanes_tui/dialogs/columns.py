@@ -1,0 +1,68 @@
+"""Which columns the table shows."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from lanes_tui import text
+from lanes_tui.columns import ORDER, USUAL
+from lanes_tui.widgets.sheet import Sheet
+
+
+class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
+    """Gives the chosen columns, or None where nothing is to change. LANE is always one of them."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("space,x", "turn", "Show or hide", show=False),
+        Binding("u", "usual", "The usual ones", show=False),
+        Binding("enter", "keep", "Keep", show=False),
+        Binding("escape,q,ctrl+c", "dismiss(None)", "Cancel", show=False),
+    ]
+
+    def __init__(self, chosen: tuple[str, ...]) -> None:
+        super().__init__()
+        self._chosen = set(chosen) | {"LANE"}
+        self._row = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Sheet(id="dialog-title")
+            yield Sheet(id="dialog-lines")
+            yield Sheet(id="dialog-keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#dialog-title", Sheet).show([text.line(("Columns", "accent"))])
+        keys = text.line(("space", "accent"), " show or hide  ", ("u", "accent"), " the usual ones  ")
+        keys = text.line(keys, ("enter", "accent"), " keep  ", ("esc", "accent"), " cancel")
+        self.query_one("#dialog-keys", Sheet).show([keys])
+        self._show()
+
+    def _show(self) -> None:
+        lines = []
+        for row, name in enumerate(ORDER):
+            shown = name in self._chosen
+            mark = ("[x] " if shown else "[ ] ", "good" if shown else "muted")
+            always = ("  always", "muted") if name == "LANE" else ""
+            lines.append(text.line(("▌ " if row == self._row else "  ", "accent"), mark, name, always))
+        self.query_one("#dialog-lines", Sheet).show(lines)
+
+    def action_move(self, by: int) -> None:
+        self._row = (self._row + by) % len(ORDER)
+        self._show()
+
+    def action_turn(self) -> None:
+        self._chosen ^= {ORDER[self._row]} - {"LANE"}
+        self._show()
+
+    def action_usual(self) -> None:
+        self._chosen = set(USUAL)
+        self._show()
+
+    def action_keep(self) -> None:
+        self.dismiss(tuple(name for name in ORDER if name in self._chosen))

@@ -1,0 +1,54 @@
+"""The lanes that are marked for an action, each as it was on the screen when it was marked."""
+
+from collections.abc import Iterable
+
+from lanes_tui.records import Mark
+
+#: More lanes are not marked at once: nobody means that, and an action on them would take too long to watch.
+MOST = 10_000
+
+
+class Marks:
+    """Marked lanes by key, in the order in which they were marked."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, Mark] = {}
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._marks
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all."""
+        return tuple(self._marks)
+
+    @property
+    def all(self) -> list[Mark]:
+        """All of them."""
+        return list(self._marks.values())
+
+    def toggle(self, mark: Mark) -> None:
+        """Mark a lane, or take its mark away."""
+        if self._marks.pop(mark.key, None) is None:
+            self._marks[mark.key] = mark
+
+    def add(self, marks: Iterable[Mark]) -> None:
+        """Mark these lanes; those that were marked are marked anew."""
+        self._marks |= {mark.key: mark for mark in marks}
+
+    def invert(self, marks: Iterable[Mark]) -> None:
+        """Mark those of these lanes that are not marked, and no other of them."""
+        for mark in marks:
+            self.toggle(mark)
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Take the marks of these lanes away."""
+        for key in keys:
+            self._marks.pop(key, None)
+
+    def clear(self) -> None:
+        """Take every mark away."""
+        self._marks.clear()
