@@ -230,6 +230,10 @@ class Desk:
         """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
         return await self.perform(operations.drop(message_id, actor=actor))
 
+    async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
+        """Delete the dead letters that failed so long ago; returns how many went."""
+        return await self.perform(operations.prune_dead_letters(older_than_ms, actor=actor))
+
     async def client_gone(self, message_id: int) -> bool:
         """End a bound message whose connection is gone."""
         return await self.perform(operations.bound_gone(message_id, actor="client", why="its client left"))

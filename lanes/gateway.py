@@ -16,6 +16,7 @@ from lanes.config import Config, from_data
 from lanes.desk import Desk
 from lanes.engine.drains import Drain
 from lanes.engine.engine import Engine
+from lanes.engine.keeping import ConfiguredKeep
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Listener
 from lanes.identity import this_process
@@ -68,6 +69,7 @@ class Gateway:
             reconcile_interval_ms=self.config.clocks.reconcile_interval_ms,
             reconciled=self._reconciled,
             wait_patience_ms=self._wait_patience_ms,
+            keep=ConfiguredKeep(self.config),
         )
 
     async def __aenter__(self) -> "Gateway":

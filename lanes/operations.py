@@ -15,6 +15,7 @@ from lanes.draining import DEFAULT_DRAIN_MS, Cut, drain, drain_rehearsal, drain_
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.identity import evidence, is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
+from lanes.pruning import prune_dead_letters
 from lanes.text import check_key
 from lanes.why import Circumstances, why_paragraph
 from lanes_storage import doors, reads
@@ -381,6 +382,7 @@ __all__ = [
     "message",
     "messages",
     "pause",
+    "prune_dead_letters",
     "resume",
     "retry",
     "retry_last",

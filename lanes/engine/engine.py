@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from lanes.engine.dispatcher import Dispatcher, Policies
 from lanes.engine.drains import CUT_GRACE_MS, Drain, cut
 from lanes.engine.execution import Execution
+from lanes.engine.housekeeping import Housekeeper, Keep
 from lanes.engine.live import LiveSet
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Streams
@@ -32,7 +33,8 @@ class Engine:
     """Holds lanes for one owner. Belongs to the event loop that it is started in.
 
     ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` tells after
-    how long a waiting head of a lane is warned about; None: that is left to others. ``bound_only``: it claims only
+    how long a waiting head of a lane is warned about, ``keep`` how long what is finished is kept; None: that is left
+    to others. ``bound_only``: it claims only
     what is bound to it, and leaves everything else to others.
     """
 
@@ -47,6 +49,7 @@ class Engine:
         reconcile_interval_ms: int,
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None = None,
+        keep: Keep | None = None,
         bound_only: bool = False,
     ) -> None:
         self._stopping: Drain | None = None  # this process itself is about to end
@@ -60,6 +63,7 @@ class Engine:
         self._reconcile_interval_ms = reconcile_interval_ms
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
+        self._housekeeper = None if keep is None else Housekeeper(store, clock, keep)
         self._bound_only = bound_only
         self._live = LiveSet()
         self._dispatcher: Dispatcher | None = None
@@ -120,6 +124,8 @@ class Engine:
             wait_patience_ms=self._wait_patience_ms,
         )
         self._upkeep.start()
+        if self._housekeeper is not None:
+            self._housekeeper.start()
         self._dispatching = asyncio.create_task(self._dispatcher.run(), name="lanes-dispatcher")
         self._dispatching.add_done_callback(_loud)
 
@@ -146,6 +152,8 @@ class Engine:
         await asyncio.gather(self._dispatching, return_exceptions=True)
         await self._cut(self._execution)
         owner_id, upkeep = self.owner_id, self._upkeep
+        if self._housekeeper is not None:
+            await asyncio.to_thread(self._housekeeper.stop)
         await asyncio.to_thread(upkeep.stop)
         await self._execution.close()
         now = self._clock()

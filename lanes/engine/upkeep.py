@@ -4,21 +4,19 @@ Every tick it judges the runs of this process, beats, looks whether the database
 dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due.
 """
 
-import contextlib
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from lanes.engine.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.drains import Drain, DrainWatch
 from lanes.engine.heart import PATIENCE_S, Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.loop import Duty, Loop
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
 from lanes.engine.watchdog import Verdict, judge
 from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
-from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Reader, Step, Transaction
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import NewOwner, Release
@@ -27,14 +25,8 @@ log = logging.getLogger("lanes.upkeep")
 
 #: Between two looks at the version of the database.
 TICK_S = 0.02
-#: Between two rounds while the database refuses.
-REFUSED_S = 0.25
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
-#: At most one line of complaint in so long: a database that refuses does so at every tick.
-COMPLAIN_EVERY_MS = 5_000
-
-Duty = Callable[[Now], object]
 
 
 class Upkeep:
@@ -60,7 +52,6 @@ class Upkeep:
     ) -> None:
         now = clock()
         self.ticked_at = now.mono
-        self.rounds = 0  # that came to their end: a test that moves time by hand waits for them
         self._store = store
         self._clock = clock
         self._live = live
@@ -70,62 +61,37 @@ class Upkeep:
         self._changed = changed
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lanes-upkeep", daemon=True)
+        self._loop = Loop("upkeep", store, clock, self._duties, lambda: TICK_S)
         self._version: int | None = None
         self._next_pass = now.mono
         self._judged_from_boot = now.boot
-        self._complained_at: int | None = None
 
     @property
     def owner_id(self) -> int:
         """The id of this process as an owner; another one after others had taken it for dead."""
         return self._heart.owner_id
 
+    @property
+    def rounds(self) -> int:
+        """How many rounds came to their end."""
+        return self._loop.rounds
+
     def start(self) -> None:
         """Begin. The first reconcile pass comes at once."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        """End after the present tick."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                try:
-                    with contextlib.closing(self._store.reader()) as reader:
-                        self._work(self._duties(reader))
-                except StoreClosed:
-                    return
-                except StorageError as error:
-                    self._complain(error)
-                    self._stopping.wait(REFUSED_S)
-        except BaseException:
-            log.critical("the upkeep of %s died; it holds no lane any longer than others let it", self._heart.by)
-            raise
-
-    def _work(self, duties: Sequence[Duty]) -> None:
-        """Tick until stopped. A database that refuses is waited for. Raises StoreClosed."""
-        pause = TICK_S
-        while not self._stopping.wait(pause):
-            try:
-                self._tick(duties)
-                pause = TICK_S
-            except StoreClosed:
-                raise
-            except (StorageError, TimeoutError) as error:
-                self._complain(error)
-                pause = REFUSED_S
+        """End after the present duty."""
+        self._loop.stop()
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
-        """What is done in every tick, in this order: what needs no database comes first."""
+        """What is done in every round, in this order: what needs no database comes first."""
         observer = Observer(
             reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
         )
         held = HeldAlarms(self._write)
         duties: list[Duty] = [
+            self._begin,
             self._judge,
             self._heart.beat_when_due,
             lambda now: self._look(reader, now),
@@ -139,22 +105,13 @@ class Upkeep:
             duties.append(lambda now: waits.run_once(now, by=self._heart.by))
         return duties
 
-    def _tick(self, duties: Sequence[Duty]) -> None:
-        """Do every duty. A database that refuses ends the round; what else goes wrong ends only its own duty."""
-        now = self._clock()
+    def _begin(self, now: Now) -> None:
+        """Note that a round begins; one that comes late was suspended."""
         if now.mono - self.ticked_at > LATE_MS:
             log.warning("the upkeep was suspended for %.1f s", (now.mono - self.ticked_at) / 1000)
             self._judged_from_boot = now.boot
             self._heart.hurry()  # tell everyone, and find out what was lost, before judging anyone
         self.ticked_at = now.mono
-        for duty in duties:
-            try:
-                duty(now)
-            except (StorageError, TimeoutError):
-                raise
-            except Exception:
-                log.exception("a part of the upkeep of %s failed; it goes on", self._heart.by)
-        self.rounds += 1
 
     def _write(self, step: Step[list[bool]]) -> list[bool]:
         return self._store.write_blocking(step, PATIENCE_S)
@@ -222,9 +179,3 @@ class Upkeep:
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
             self._reconciled(observer.run_once())
-
-    def _complain(self, error: Exception) -> None:
-        now = self._clock().mono
-        if self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
-            self._complained_at = now
-            log.warning("upkeep of %s: %s", self._heart.by, error)

@@ -116,6 +116,13 @@ class AsyncStore(Protocol):
         """A reader of its own for a thread."""
         ...
 
+    def shorten_log(self) -> str | None:
+        """Keep what the engine writes beside the data short. From a thread; may take a moment.
+
+        Returns a sentence when something stands in the way. Raises StorageError.
+        """
+        ...
+
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after every commit of this process, in another thread. It must be quick."""
         ...

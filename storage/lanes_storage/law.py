@@ -144,6 +144,7 @@ class EventType(StrEnum):
     OWNER_ENDED = "owner_ended"
     DRAIN = "drain"
     COOLDOWN = "cooldown"
+    PRUNED = "pruned"  # dead letters, by hand; what goes by its age goes without a word
 
 
 #: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.
@@ -228,6 +229,18 @@ class Scope(StrEnum):
     RUN = "run"
     QUEUE = "queue"
     BOTH = "both"
+
+
+class Prunable(StrEnum):
+    """What retention deletes once it is finished and old enough, in this order; dead letters only by hand."""
+
+    ANONYMOUS = "anonymous"  # lanes made for one request, with all that they hold
+    MESSAGES = "messages"
+    RUNS = "runs"  # once their message has gone
+    EVENTS = "events"  # once the message and the run that they are about have gone
+    LANES = "lanes"  # idle, with nothing left
+    OWNERS = "owners"  # ended; the last one of each configuration stays
+    DEAD_LETTERS = "dead_letters"
 
 
 #: After so many interruptions a message is poison; with one fewer it is a suspect.

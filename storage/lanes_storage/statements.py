@@ -7,7 +7,7 @@ Sets of states come from the law, so that a guard can not drift from it.
 from collections.abc import Iterable
 from enum import StrEnum
 
-from lanes_storage.law import HELD, RELEASED, REMEMBERING, TERMINAL
+from lanes_storage.law import HELD, RELEASED, REMEMBERING, TERMINAL, MessageState
 
 
 def names(words: Iterable[StrEnum]) -> str:
@@ -318,6 +318,61 @@ ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause, since = excluded.si
 """
 
 END_COOLDOWN = "DELETE FROM cooldowns WHERE provider = :provider"
+
+# ----------------------------------------------------------------------------------------- retention
+
+#: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
+PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
+
+#: A sender that comes again with its own name for a message must still be given that message.
+_UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
+
+PRUNE_MESSAGE = f"""
+DELETE FROM messages WHERE id = :id AND state IN ({names(PRUNED_BY_AGE)}) AND ended_at <= :before AND {_UNNAMED}
+"""
+
+PRUNE_DEAD_LETTER = f"DELETE FROM messages WHERE id = :id AND state = 'failed' AND ended_at <= :before AND {_UNNAMED}"
+
+PRUNE_RUN = """
+DELETE FROM runs WHERE id = :id AND ended_at <= :before
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)
+"""
+
+PRUNE_EVENT = """
+DELETE FROM events WHERE id = :id AND at <= :before
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id)
+"""
+
+PRUNE_LANE = """
+DELETE FROM lanes WHERE id = :id AND state = 'idle' AND head_id IS NULL AND pause_at IS NULL AND updated_at <= :before
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = lanes.id)
+"""
+
+#: The newest owner of each configuration stays: it says what ever ran here.
+PRUNE_OWNER = """
+DELETE FROM owners WHERE id = :id AND ended_at <= :before
+  AND EXISTS (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
+    AND n.fingerprint = owners.fingerprint)
+"""
+
+PRUNE_ANONYMOUS = """
+DELETE FROM lanes WHERE id = :id AND anonymous AND head_id IS NULL AND run_id IS NULL AND pause_at IS NULL
+  AND updated_at <= :before
+"""
+
+PRUNE_ALL_OF_LANE = (
+    "DELETE FROM messages WHERE lane_id = :lane",
+    "DELETE FROM runs WHERE lane_id = :lane",
+    "DELETE FROM events WHERE lane_id = :lane",
+)
+
+PRUNE_IDEMPOTENCY = """
+DELETE FROM idempotency WHERE (lane_key, token, key) IN (
+  SELECT lane_key, token, key FROM idempotency WHERE accepted_at <= :before ORDER BY accepted_at LIMIT :limit)
+"""
 
 # ------------------------------------------------------------------------------------------- journal
 

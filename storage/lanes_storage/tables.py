@@ -141,7 +141,7 @@ class LaneTable(SQLModel, table=True):
             )
             for state in sorted(REMEMBERING)
         ),
-        # What was made for one request is few, and is left out of lists once that has ended.
+        # What was made for one request is few, and is left out of lists and pruned first once that has ended.
         Index("lanes_anonymous", "id", sqlite_where=text("anonymous"), postgresql_where=text("anonymous")),
         Index(
             "lanes_paused",
@@ -367,7 +367,7 @@ class IdempotencyTable(SQLModel, table=True):
     """A sender's own name for a message. Has no reference: it outlives what is pruned."""
 
     __tablename__ = "idempotency"
-    __table_args__ = (Index("idempotency_age", "accepted_at"),)
+    __table_args__ = (Index("idempotency_age", "accepted_at"), Index("idempotency_message", "message_id"))
     lane_key: str = Field(primary_key=True)
     token: str = Field(primary_key=True)
     key: str = Field(primary_key=True)

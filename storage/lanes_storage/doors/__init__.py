@@ -22,6 +22,7 @@ from lanes_storage.doors.releases import (
     reclaim,
 )
 from lanes_storage.doors.restoring import restored
+from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle, end_wait
 from lanes_storage.doors.warnings import warn_held, warn_wait
 
@@ -54,9 +55,12 @@ __all__ = [
     "fail",
     "heartbeat",
     "interrupt",
+    "note_pruned",
     "park",
     "pause",
     "postpone",
+    "prune",
+    "prune_idempotency",
     "reclaim",
     "record",
     "register",

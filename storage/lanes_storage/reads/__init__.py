@@ -23,10 +23,12 @@ from lanes_storage.reads.owners import (
     run,
     waiting_of_owner,
 )
+from lanes_storage.reads.retention import any_old_idempotency, old
 from lanes_storage.reads.waiting import waiting_heads
 
 __all__ = [
     "aborts_of_owner",
+    "any_old_idempotency",
     "claimable",
     "cooldowns",
     "counts",
@@ -45,6 +47,7 @@ __all__ = [
     "lanes_total",
     "message",
     "messages",
+    "old",
     "open_runs",
     "owner",
     "owners",

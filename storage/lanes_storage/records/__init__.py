@@ -1,6 +1,6 @@
 """What goes in and out of storage: plain frozen records."""
 
-from lanes_storage.records.claims import Claimed, Head, Release, Waiting, WaitingHead
+from lanes_storage.records.claims import Claimed, Head, Old, Release, Waiting, WaitingHead
 from lanes_storage.records.given import (
     Admission,
     Answer,
@@ -38,6 +38,7 @@ __all__ = [
     "Message",
     "NewMessage",
     "NewOwner",
+    "Old",
     "Owner",
     "Pause",
     "Release",

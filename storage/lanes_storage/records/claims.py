@@ -50,6 +50,16 @@ class WaitingHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Old:
+    """A row on its way to be pruned. ``finished_at`` None: it has to stay; ``key`` None: it is of no lane."""
+
+    id: int
+    key: str | None
+    finished_at: int | None
+    made_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A claim that landed: the run, its fence and the message it is for.
 

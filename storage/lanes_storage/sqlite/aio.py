@@ -1,6 +1,7 @@
 """The store of an event loop: group commits by the writer thread, reads through aiosqlite."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,7 @@ import aiosqlite
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.connect import READ_PRAGMAS, open_writer, translated
+from lanes_storage.sqlite.log import shorten_log
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Writer
 
@@ -72,6 +74,11 @@ class AsyncSqliteStore:
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after every commit of this process, in the writer thread. It must be quick."""
         self._listeners.append(listener)
+
+    def shorten_log(self) -> str | None:
+        with contextlib.suppress(errors.DatabaseLocked):  # somebody writes or shortens it just now
+            return shorten_log(self._path)
+        return None
 
     async def _fetch(self, sql: str, params: Params) -> list[Row]:
         try:

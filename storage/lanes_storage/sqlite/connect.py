@@ -25,7 +25,8 @@ WRITE_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     # References between lanes, messages and runs hold at every commit.
     "PRAGMA foreign_keys = ON",
-    # After a checkpoint the log is cut back, so one burst does not keep the disk for ever.
+    # After a checkpoint the log is cut back, so one burst does not keep the disk for ever. Checkpoints themselves
+    # are SQLite's own, after commits; what they can not do under overlapping readers is done in ``sqlite.log``.
     "PRAGMA journal_size_limit = 67108864",
 )
 

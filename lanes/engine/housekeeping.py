@@ -1,0 +1,173 @@
+"""Housekeeping: a thread of its own for what is never urgent, so that it can not delay a heartbeat.
+
+It prunes what is finished and old enough, in small steps, and keeps the log of the database short.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from lanes.engine.heart import PATIENCE_S
+from lanes.engine.loop import Loop
+from lanes_storage import doors, reads
+from lanes_storage.interface import AsyncStore, Reader, Step
+from lanes_storage.law import Prunable
+from lanes_storage.moment import Clock, Now
+from lanes_storage.records import Old
+
+log = logging.getLogger("lanes.housekeeping")
+
+#: Rows looked at, and at most deleted, in one step; others get the write lock between two.
+PAGE = 200
+#: An anonymous lane holds some ten rows, which go together.
+PAGE_OF_LANES = 20
+#: Between two steps, and between two passes; the first pass comes a while after the start.
+STEP_S = 0.02
+IDLE_S = 1.0
+PASS_EVERY_MS = 600_000
+FIRST_PASS_MS = 30_000
+#: Between two looks at the size of the log.
+LOG_EVERY_MS = 5_000
+#: How long a lane that was made for one request is kept after its end.
+KEEP_ANONYMOUS_MS = 900_000
+#: How long a sender's own name for a message is kept, whatever is pruned.
+KEEP_IDEMPOTENCY_MS = 24 * 3_600_000
+
+#: What goes by its age, in this order.
+BY_AGE = tuple(kind for kind in Prunable if kind is not Prunable.DEAD_LETTERS)
+
+
+class Keep(Protocol):
+    """How long what is finished is kept, in milliseconds; ``key`` None: what belongs to no lane."""
+
+    def messages_ms(self, key: str | None) -> int:
+        """``keep_messages``, which holds for runs and idle lanes as well."""
+        ...
+
+    def events_ms(self, key: str | None) -> int:
+        """``keep_events``, which holds for ended owners as well."""
+        ...
+
+    @property
+    def least_ms(self) -> int:
+        """The shortest of all of these: nothing younger has to be looked at."""
+        ...
+
+
+class Pruner:
+    """Walks over everything that might go, one small step at a time."""
+
+    def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: Keep, now: Now) -> None:
+        self._reader = reader
+        self._write = write
+        self._keep = keep
+        self._steps: Iterator[int] | None = None
+        self._gone = 0
+        self._next_mono = now.mono + FIRST_PASS_MS
+
+    @property
+    def busy(self) -> bool:
+        """Whether a pass is under way."""
+        return self._steps is not None
+
+    def step(self, now: Now) -> int:
+        """Do the next step of a pass, when it is time for one; returns how many rows went. Raises StorageError."""
+        if self._steps is None:
+            if now.mono < self._next_mono:
+                return 0
+            self._steps, self._gone = self._pass(now), 0
+        try:
+            gone = next(self._steps)
+        except StopIteration:
+            self._end(now)
+            return 0
+        except BaseException:
+            self._end(now)
+            raise
+        self._gone += gone
+        return gone
+
+    def _end(self, now: Now) -> None:
+        self._steps = None
+        self._next_mono = now.mono + PASS_EVERY_MS
+        if self._gone:
+            log.info("pruned %d rows that were old enough", self._gone)
+
+    def _pass(self, now: Now) -> Iterator[int]:
+        for kind in BY_AGE:
+            yield from self._walk(kind, now)
+        yield from self._forget_names(now)
+
+    def _walk(self, kind: Prunable, now: Now) -> Iterator[int]:
+        limit, after = PAGE_OF_LANES if kind is Prunable.ANONYMOUS else PAGE, 0
+        while True:
+            rows = self._reader.read(reads.old(kind, after, limit))
+            due = [pair for row in rows if (pair := self._due(kind, row, now)) is not None]
+            yield self._write(lambda tx, due=due: doors.prune(tx, kind, due)) if due else 0  # type: ignore[misc]
+            if len(rows) < limit or self._too_young(kind, rows[-1], now):
+                return
+            after = rows[-1].id
+
+    def _due(self, kind: Prunable, row: Old, now: Now) -> tuple[int, int] | None:
+        """The row, and the wall time before which it must have been finished; None: it stays."""
+        before = now.wall - self._kept_ms(kind, row.key)
+        return (row.id, before) if row.finished_at is not None and row.finished_at <= before else None
+
+    def _kept_ms(self, kind: Prunable, key: str | None) -> int:
+        if kind is Prunable.ANONYMOUS:
+            return min(KEEP_ANONYMOUS_MS, self._keep.messages_ms(key))
+        if kind in (Prunable.EVENTS, Prunable.OWNERS):
+            return self._keep.events_ms(key)
+        return self._keep.messages_ms(key)
+
+    def _too_young(self, kind: Prunable, row: Old, now: Now) -> bool:
+        """Whether everything behind the row is younger than anything that goes. Lanes live on, whenever made."""
+        if kind in (Prunable.LANES, Prunable.ANONYMOUS):
+            return False
+        return row.made_at > now.wall - self._keep.least_ms
+
+    def _forget_names(self, now: Now) -> Iterator[int]:
+        before = now.wall - KEEP_IDEMPOTENCY_MS
+        while self._reader.read(reads.any_old_idempotency(before)):
+            yield self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE))
+
+
+class Housekeeper:
+    """The housekeeping of one gateway."""
+
+    def __init__(self, store: AsyncStore, clock: Clock, keep: Keep) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = keep
+        self._pruner: Pruner | None = None
+        self._next_log = 0
+        self._loop = Loop("housekeeping", store, clock, self._duties, self._pause_s)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds came to their end."""
+        return self._loop.rounds
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """End after the present step."""
+        self._loop.stop()
+
+    def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
+        pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())
+        self._pruner = pruner
+        return [self._shorten_log, pruner.step]
+
+    def _pause_s(self) -> float:
+        return STEP_S if self._pruner is not None and self._pruner.busy else IDLE_S
+
+    def _shorten_log(self, now: Now) -> None:
+        if now.mono < self._next_log:
+            return
+        self._next_log = now.mono + LOG_EVERY_MS
+        in_the_way = self._store.shorten_log()
+        if in_the_way is not None:
+            log.warning("%s", in_the_way)

@@ -1,0 +1,22 @@
+"""How long the configuration has what is finished kept."""
+
+from lanes.config import Config
+from lanes_storage.law import RunnerKind
+
+
+class ConfiguredKeep:
+    """Implements ``Keep``: by the policy of a key, and by the sections for what belongs to no lane."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        names = ("keep_messages", "keep_events")
+        given = [policy.values[name].value for policy in config.policies for name in names if name in policy.values]
+        self.least_ms: int = min(config.clocks.keep_messages_ms, config.clocks.keep_events_ms, *given)
+
+    def messages_ms(self, key: str | None) -> int:
+        clocks = self._config.clocks if key is None else self._config.clocks_for(key, RunnerKind.PROVIDER)
+        return clocks.keep_messages_ms
+
+    def events_ms(self, key: str | None) -> int:
+        clocks = self._config.clocks if key is None else self._config.clocks_for(key, RunnerKind.PROVIDER)
+        return clocks.keep_events_ms

@@ -1,0 +1,138 @@
+"""A thread that does its duties again and again until it is stopped: the one loop of everything beside the event loop.
+
+A database that refuses ends a round and is waited for; anything else that goes wrong ends only the duty that it
+happened in, and is said.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Reader
+from lanes_storage.moment import Clock, Now
+
+log = logging.getLogger("lanes.upkeep")
+
+#: Between two rounds while the database refuses.
+REFUSED_S = 0.25
+#: At most one line of complaint in so long: a database that refuses does so at every round.
+COMPLAIN_EVERY_MS = 5_000
+
+Duty = Callable[[Now], object]
+
+
+class Nap(Protocol):
+    """What a loop does between two rounds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, at most so long; less when there is something to see, or when woken."""
+        ...
+
+    def wake(self) -> None:
+        """End the sleep, and every sleep from now on. From any thread."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds. From the thread that sleeps, after its last sleep."""
+        ...
+
+
+class PlainNap:
+    """Sleeps until it is woken."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        pass
+
+
+class Loop:
+    """One such thread. ``duties`` makes them for a reader of its own; ``pause_s`` says how long to sleep between."""
+
+    def __init__(
+        self,
+        name: str,
+        store: AsyncStore,
+        clock: Clock,
+        duties: Callable[[Reader], Sequence[Duty]],
+        pause_s: Callable[[], float],
+        nap: Nap | None = None,
+    ) -> None:
+        self.rounds = 0  # that came to their end: whoever moves time by hand waits for them
+        self._name = name
+        self._store = store
+        self._clock = clock
+        self._duties = duties
+        self._pause_s = pause_s
+        self._nap = nap or PlainNap()
+        self._stopping = False
+        self._complained_at: int | None = None
+        self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin, with the first round at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the present duty, and return when it has. Not from its own thread."""
+        self._stopping = True
+        self._nap.wake()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                try:
+                    with contextlib.closing(self._store.reader()) as reader:
+                        self._work(self._duties(reader))
+                except StoreClosed:
+                    return
+                except StorageError as error:
+                    self._refused(error)
+        except BaseException:
+            log.critical("the %s died; nothing does its duties any more", self._name)
+            raise
+        finally:
+            self._nap.close()
+
+    def _work(self, duties: Sequence[Duty]) -> None:
+        """Do round after round until stopped. Raises StoreClosed."""
+        while not self._stopping:
+            try:
+                self._round(duties)
+                self._nap.sleep(self._pause_s())
+            except StoreClosed:
+                raise
+            except (StorageError, TimeoutError) as error:
+                self._refused(error)
+
+    def _round(self, duties: Sequence[Duty]) -> None:
+        now = self._clock()
+        for duty in duties:
+            if self._stopping:
+                return
+            try:
+                duty(now)
+            except (StorageError, TimeoutError):
+                raise
+            except Exception:
+                log.exception("a duty of the %s failed; it goes on", self._name)
+        self.rounds += 1
+
+    def _refused(self, error: Exception) -> None:
+        now = self._clock().mono
+        if self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
+            self._complained_at = now
+            log.warning("the %s waits for the database: %s", self._name, error)
+        self._nap.sleep(REFUSED_S)

@@ -1,0 +1,47 @@
+"""Retention: what is finished and old enough goes, a few rows at a time.
+
+Each statement repeats what made the row prunable, so that whatever came to life since it was read stays.
+"""
+
+from collections.abc import Sequence
+
+from lanes_storage import statements as sql
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import EventType, Prunable
+from lanes_storage.moment import Now
+
+_STATEMENTS = {
+    Prunable.MESSAGES: sql.PRUNE_MESSAGE,
+    Prunable.RUNS: sql.PRUNE_RUN,
+    Prunable.EVENTS: sql.PRUNE_EVENT,
+    Prunable.LANES: sql.PRUNE_LANE,
+    Prunable.OWNERS: sql.PRUNE_OWNER,
+    Prunable.ANONYMOUS: sql.PRUNE_ANONYMOUS,
+    Prunable.DEAD_LETTERS: sql.PRUNE_DEAD_LETTER,
+}
+
+
+def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) -> int:
+    """Delete rows of a kind; returns how many lanes, messages, runs, events or owners went.
+
+    ``chosen`` is pairs of an id and the wall time before which it must have been finished. What an anonymous lane
+    leaves goes with it.
+    """
+    gone = [id_ for id_, before in chosen if tx.run(_STATEMENTS[kind], {"id": id_, "before": before}) == 1]
+    if kind is Prunable.ANONYMOUS:
+        for lane in gone:
+            for statement in sql.PRUNE_ALL_OF_LANE:
+                tx.run(statement, {"lane": lane})
+    return len(gone)
+
+
+def prune_idempotency(tx: Transaction, before: int, limit: int) -> int:
+    """Forget senders' own names for messages from before ``before`` (wall time); returns how many."""
+    return tx.run(sql.PRUNE_IDEMPOTENCY, {"before": before, "limit": limit})
+
+
+def note_pruned(tx: Transaction, kind: Prunable, count: int, older_than_ms: int, now: Now, *, actor: str) -> None:
+    """Say in the journal that a person had something pruned."""
+    detail = {"what": kind, "count": count, "older_than_ms": older_than_ms}
+    record(tx, EventType.PRUNED, now, actor=actor, detail=detail)
