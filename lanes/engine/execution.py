@@ -114,7 +114,10 @@ class Execution:
         if body.cancelled():
             return self._stopped(run)
         error = body.exception()
-        answer = None if error is not None else to_answer(body.result())
+        try:
+            answer = None if error is not None else to_answer(body.result())
+        except Exception as wrong:  # JSON has no word for what it brought
+            return self._unstorable(run, wrong)
         if answer is not None:
             return lambda tx: doors.complete(tx, ticket, answer, clock(), by=by)
         if isinstance(error, RunParked):

@@ -8,7 +8,7 @@ from lanes.engine.live import ActiveRun
 from lanes.runners.base import Reply, RunContext, Runner, RunnerSpec
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Claimed, Terms
+from lanes_storage.records import Claimed, Head, Terms
 from tests.kit.world import TERMS, World
 
 
@@ -32,7 +32,10 @@ class FixedPolicies:
     def runner_of(self, key: str) -> str | None:
         return self.runners.get(key)
 
-    def terms(self, key: str, spec: RunnerSpec) -> Terms:
+    def collects(self, key: str) -> int | None:
+        return None
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         return self.terms_
 
 
