@@ -25,7 +25,7 @@ async def run(world: World, astore: AsyncStore) -> ActiveRun:
     return active(world, astore, world.start("a"))
 
 
-async def other(world: World, astore: AsyncStore, terms: Terms) -> ActiveRun:
+async def under(world: World, astore: AsyncStore, terms: Terms) -> ActiveRun:
     return active(world, astore, world.start("b", terms=terms))
 
 
@@ -45,7 +45,8 @@ async def test_a_run_is_told_to_stop_at_its_stall_timeout(run: ActiveRun, time: 
     assert "claimed" in judgement.stop.message, "it says what the last sign of life was"
 
 
-async def test_progress_of_any_kind_starts_the_stall_clock_anew(run: ActiveRun, time: Hands) -> None:
+async def test_progress_of_any_kind_starts_the_stall_clock_anew(world: World, astore: AsyncStore, time: Hands) -> None:
+    run = await under(world, astore, replace(TERMS, run_timeout_ms=None))
     time.move(STALL_LIMIT - 1)
     run.progress("tool:started")
     time.move(STALL_LIMIT - 1)
@@ -106,7 +107,7 @@ async def test_a_limit_that_is_off_is_never_met(
     world: World, astore: AsyncStore, time: Hands, name: str, limit: int
 ) -> None:
     others: dict[str, Any] = {"run_timeout_ms": None, "stall_timeout_ms": None}
-    endless = await other(world, astore, replace(TERMS, **others))
+    endless = await under(world, astore, replace(TERMS, **others))
     limited = active(world, astore, world.start("c", terms=replace(TERMS, **(others | {name: limit}))))
     time.move(100 * HOUR)
     assert verdict(endless, time) is Verdict.FINE

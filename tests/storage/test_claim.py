@@ -40,7 +40,8 @@ def test_a_claim_takes_a_released_lane_under_a_new_epoch(world: World, state: La
     assert (lane.state, lane.epoch, lane.queued, lane.head_id) == (LaneState.RUNNING, run, 0, None)
     assert lane.last_error is None
     assert lane.run == world.run(claimed.ticket)
-    assert lane.owner == world.owner_row(world.me)
+    assert lane.owner is not None
+    assert lane.owner.id == world.me
     assert (message.state, message.run_id, message.started_at) == (MessageState.RUNNING, run, world.time().wall)
     assert claimed.message == message
     assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1, "counters": 1}

@@ -1,0 +1,269 @@
+"""The dispatcher: what one look at the database claims, in which order, and what it leaves."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from lanes.engine.dispatcher import Dispatcher
+from lanes.engine.live import ActiveRun, LiveSet
+from lanes.runners.base import RunnerSpec
+from lanes.testing import MINUTE, SECOND, Hands
+from lanes_storage import AsyncStore, doors
+from lanes_storage.interface import Step, Transaction
+from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
+from tests.kit.engine import FixedPolicies, spec
+from tests.kit.until import until
+from tests.kit.world import TERMS, World
+
+
+class Bench:
+    """A dispatcher whose runs are started nowhere."""
+
+    def __init__(self, world: World, astore: AsyncStore, specs: Mapping[str, RunnerSpec], **more: object) -> None:
+        self.world = world
+        self.live = LiveSet()
+        self.started: list[ActiveRun] = []
+        self.open = True
+        self.dispatcher = Dispatcher(
+            astore,
+            world.time,
+            lambda: world.me,
+            specs,
+            FixedPolicies(),
+            self.live,
+            self.started.append,
+            is_open=lambda: self.open,
+            **more,  # type: ignore[arg-type]
+        )
+
+    @property
+    def keys(self) -> list[str]:
+        return [run.key for run in self.started]
+
+    def end(self, run: ActiveRun) -> None:
+        """A run ends well."""
+        self.world.complete(run.ticket)
+        self.live.leave(run)
+
+
+@pytest.fixture
+async def bench(world: World, astore: AsyncStore) -> Bench:
+    return Bench(world, astore, {"chat": spec()})
+
+
+# ----------------------------------------------------------------------------------------- the claim
+
+
+async def test_what_is_claimable_is_claimed_and_joins_the_live_runs(bench: Bench, world: World) -> None:
+    world.send("a", "hello")
+    assert await bench.dispatcher.run_once() == 1
+    (run,) = bench.started
+    assert (run.key, run.text, run.spec.name, run.owner_id) == ("a", "hello", "chat", world.me)
+    assert bench.live.all() == [run]
+    stored = world.run(run.ticket)
+    assert (stored.owner_id, stored.runner, stored.terms) == (world.me, "chat", TERMS)
+    assert await bench.dispatcher.run_once() == 0
+
+
+async def test_the_head_that_has_waited_longest_goes_first(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec(max_runs=2)})
+    for key in ("c", "a", "c", "b"):
+        world.send(key)
+    assert await bench.dispatcher.run_once() == 2
+    assert bench.keys == ["c", "a"]
+    bench.end(bench.started[0])
+    await bench.dispatcher.run_once()
+    assert bench.keys == ["c", "a", "c"], "it has waited longer than b"
+
+
+async def test_messages_of_one_lane_run_one_after_the_other(bench: Bench, world: World) -> None:
+    for text in ("1", "2", "3"):
+        world.send("a", text)
+    for _ in range(3):
+        assert await bench.dispatcher.run_once() == 1
+        bench.end(bench.started[-1])
+    assert [run.text for run in bench.started] == ["1", "2", "3"]
+
+
+async def test_a_page_is_not_the_end(bench: Bench, world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec(max_runs=1000)})
+    for number in range(70):
+        world.send(str(number))
+    assert await bench.dispatcher.run_once() == 64, "others get the write lock in between"
+    assert await bench.dispatcher.run_once() == 6
+
+
+async def test_lanes_that_can_not_be_claimed_keep_nobody_behind_them_waiting(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec()})
+    for number in range(70):
+        world.send(str(number), runner="not here")
+    world.send("behind them")
+    assert await bench.dispatcher.run_once() == 1
+    assert bench.keys == ["behind them"]
+
+
+async def test_a_closed_dispatcher_leaves_everything(bench: Bench, world: World) -> None:
+    bench.open = False
+    world.send("a")
+    task = asyncio.create_task(bench.dispatcher.run())
+    ticked = bench.dispatcher.ticked_at
+    world.time.move(1)
+    bench.dispatcher.wake()
+    await until(lambda: bench.dispatcher.ticked_at != ticked, "a look")
+    assert bench.started == []
+    bench.open = True
+    bench.dispatcher.wake()
+    await until(lambda: bench.keys == ["a"], "the claim")
+    task.cancel()
+
+
+class _Broken(Exception):
+    """The commit fails."""
+
+
+class Breaking:
+    """A store whose transactions do all their work and are rolled back."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write(self, step: Step[Any]) -> Any:
+        def broken(tx: Transaction) -> None:
+            assert step(tx), "there was something to claim"
+            raise _Broken
+
+        return await self._store.write(broken)
+
+
+async def test_a_claim_that_does_not_commit_leaves_no_live_run(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, cast("AsyncStore", Breaking(astore)), {"chat": spec()})
+    world.send("a")
+    world.send("b")
+    with pytest.raises(_Broken):
+        await bench.dispatcher.run_once()
+    assert len(bench.live) == 0
+    assert bench.started == []
+    assert world.state("a") is LaneState.IDLE
+
+
+# ---------------------------------------------------------------------------------- slots and runners
+
+
+async def test_slots_are_those_of_each_runner(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec(max_runs=1), "coder": spec(name="coder", max_runs=2)})
+    bench.dispatcher._policies = FixedPolicies(dict.fromkeys("cde", "coder"))
+    for key in "abcde":
+        world.send(key)
+    assert await bench.dispatcher.run_once() == 3
+    assert [(run.key, run.spec.name) for run in bench.started] == [("a", "chat"), ("c", "coder"), ("d", "coder")]
+    bench.end(bench.started[1])
+    await bench.dispatcher.run_once()
+    assert bench.keys[3:] == ["e"]
+
+
+async def test_a_message_may_name_its_runner_and_the_first_is_the_default(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec(), "coder": spec(name="coder")})
+    world.send("a", runner="coder")
+    world.send("b")
+    await bench.dispatcher.run_once()
+    assert [run.spec.name for run in bench.started] == ["coder", "chat"]
+
+
+@pytest.mark.parametrize("by", ["message", "policy"])
+async def test_a_runner_that_this_gateway_lacks_is_left_to_others(bench: Bench, world: World, by: str) -> None:
+    if by == "message":
+        world.send("a", runner="coder")
+    else:
+        bench.dispatcher._policies = FixedPolicies({"a": "coder"})
+        world.send("a")
+    assert await bench.dispatcher.run_once() == 0
+    assert world.lane("a").queued == 1
+
+
+async def test_an_owner_of_holds_alone_claims_only_what_is_bound_to_it(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec()}, bound_only=True)
+    world.send("free")
+    world.send("mine", bound_to=BoundTo.WAITER, bound_owner=world.me)
+    world.send("theirs", bound_to=BoundTo.WAITER, bound_owner=world.owner(pid=4712))
+    await bench.dispatcher.run_once()
+    assert bench.keys == ["mine"]
+
+
+# ------------------------------------------------------------------------------------------ suspects
+
+
+async def test_so_many_suspects_run_at_a_time_in_the_whole_database(bench: Bench, world: World) -> None:
+    other = world.owner(pid=4712)
+    for number in range(MAX_SUSPECTS + 1):
+        world.interrupted(f"suspect {number}", 2)
+    world.claim("suspect 0", other)
+    world.send("innocent")
+    assert await bench.dispatcher.run_once() == MAX_SUSPECTS
+    assert bench.keys == [f"suspect {number}" for number in range(1, MAX_SUSPECTS)] + ["innocent"]
+    bench.end(bench.started[0])
+    await bench.dispatcher.run_once()
+    assert bench.keys[-1] == f"suspect {MAX_SUSPECTS}"
+
+
+# ------------------------------------------------------------------------------------------ providers
+
+
+def cool(world: World, provider: str, for_ms: int) -> None:
+    def step(tx: Transaction) -> None:
+        doors.cool(tx, provider, "quota", for_ms, world.time(), by="tester")
+
+    world.step(step)
+
+
+async def test_a_lane_is_claimable_while_one_of_its_providers_is_not_cooling(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec(providers=("codex", "backup"))})
+    cool(world, "codex", MINUTE)
+    world.send("a")
+    assert await bench.dispatcher.run_once() == 1
+
+
+async def test_a_head_whose_providers_all_cool_is_postponed_to_the_first_of_them(
+    world: World, astore: AsyncStore, time: Hands
+) -> None:
+    bench = Bench(world, astore, {"chat": spec(providers=("codex", "backup"))})
+    cool(world, "codex", 5 * MINUTE)
+    cool(world, "backup", MINUTE)
+    message = world.send("a")
+    assert await bench.dispatcher.run_once() == 0
+    assert world.message(message).parked_until == time().wall + MINUTE
+    assert world.state("a") is LaneState.IDLE, "it was never claimed"
+    time.move(MINUTE)
+    assert await bench.dispatcher.run_once() == 1
+
+
+async def test_a_head_that_would_wait_too_long_for_a_provider_fails(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, {"chat": spec(providers=("codex",))})
+    bench.dispatcher._policies = FixedPolicies(terms_=replace(TERMS, max_park_ms=SECOND))
+    cool(world, "codex", SECOND + 1)
+    message = world.send("a")
+    await bench.dispatcher.run_once()
+    assert world.message(message).state is MessageState.FAILED
+
+
+# --------------------------------------------------------------------------------------------- the loop
+
+
+async def test_the_loop_claims_when_it_is_woken_from_any_thread(bench: Bench, world: World) -> None:
+    task = asyncio.create_task(bench.dispatcher.run())
+    world.send("a")
+    await asyncio.to_thread(bench.dispatcher.wake_threadsafe)
+    await until(lambda: bench.keys == ["a"], "the claim")
+    world.send("b")
+    await until(lambda: bench.keys == ["a", "b"], "the claim that nobody woke it for")
+    task.cancel()
+
+
+async def test_the_loop_ends_when_the_store_is_closed(bench: Bench, world: World, astore: AsyncStore) -> None:
+    await astore.close()
+    await bench.dispatcher.run()
