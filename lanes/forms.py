@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lanes import ages
-from lanes.identity import Identity, this_process
+from lanes.identity import Identity, evidence, this_process
 from lanes.operations import AbortResult, Cut, LaneDetail, OwnerView, Status
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
@@ -307,6 +307,13 @@ def counts_form(counts: Counts, now: Now) -> Form:
         "unlimited": counts.unlimited,
         "silent": counts.silent,
     }
+
+
+def gateway_forms(owners: Iterable[Owner], now: Now) -> list[Form]:
+    """Gateways, and whether they live."""
+    me = this_process()
+    views = [OwnerView(owner, ages.lives(owner, now, me), evidence(owner, me)) for owner in owners]
+    return [gateway_form(view, now) for view in views]
 
 
 def gateway_form(view: OwnerView, now: Now) -> Form:

@@ -158,15 +158,17 @@ def end_wait(run_id: int, message_id: int) -> Procedure[None]:
     yield from write(lambda tx: doors.end_wait(tx, run_id, message_id))
 
 
-def messages(key: str, *, states: Sequence[MessageState] = (), limit: int | None = None) -> Procedure[list[Message]]:
-    """The messages of a lane, newest first. Raises NotFound."""
+def messages(
+    key: str, *, states: Sequence[MessageState] = (), limit: int | None = None, before: int | None = None
+) -> Procedure[list[Message]]:
+    """The messages of a lane, newest first; ``before``: older than that one. Raises NotFound."""
     found = yield from lane(key)
-    return (yield from read(reads.messages(found.id, states, limit)))
+    return (yield from read(reads.messages(found.id, states, limit, before)))
 
 
-def dead_letters(*, limit: int | None = None) -> Procedure[list[Message]]:
-    """The failed messages of every lane, newest first, those that were retried too."""
-    return (yield from read(reads.dead_letters(limit)))
+def dead_letters(*, limit: int | None = None, before: int | None = None) -> Procedure[list[Message]]:
+    """The failed messages of every lane, newest first, those that were retried too; ``before``: older than that one."""
+    return (yield from read(reads.dead_letters(limit, before)))
 
 
 def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[Message]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from lanes.commands.common.aborting import Order, Plan, carry_out, plan_for, preview
+from lanes.commands.common.aborting import Plan, carry_out, plan_for, preview
 from lanes.commands.common.actor import actor
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.local import Choice
+from lanes.commands.common.local import Choice, Order
 from lanes.commands.common.options import DURATION, keys_argument, match_option, reason_option
 from lanes.commands.common.output import Output, say
 from lanes.commands.common.session import Session, pass_session

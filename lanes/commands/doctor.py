@@ -31,14 +31,24 @@ def command(session: Session) -> int:
     Exit code 1 only for a broken invariant, or a file that is damaged or lies on a network file system; the rest
     are warnings.
     """
-    path = path_of(session.database())
-    listens, refused = _listens(session)
-    found = [*refused, *examine(path, system_clock, listens=listens)]
+    found = _there(session, session.url) if session.url else _here(session)
     if session.out.json:
         session.out.data([check._asdict() for check in found])
     else:
         _print(session.out, found)
     return Exit.FAILED if any(check.level is Level.BROKEN for check in found) else Exit.DONE
+
+
+def _here(session: Session) -> list[Check]:
+    path = path_of(session.database())
+    listens, refused = _listens(session)
+    return [*refused, *examine(path, system_clock, listens=listens)]
+
+
+def _there(session: Session, url: str) -> list[Check]:
+    """What the gateway finds when it looks at its database."""
+    with session.remote(url) as desk:
+        return [Check(**check | {"level": Level(check["level"])}) for check in desk.doctor()]
 
 
 def _listens(session: Session) -> tuple[tuple[str, int] | None, list[Check]]:

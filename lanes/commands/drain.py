@@ -3,8 +3,8 @@
 import click
 
 from lanes.commands.common.actor import actor
+from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.local import LocalDesk
 from lanes.commands.common.options import DURATION
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
@@ -77,7 +77,7 @@ def _patience(session: Session) -> int:
     return DEFAULT_DRAIN_MS
 
 
-def _drain(out: Output, desk: LocalDesk, gateway: str | None, patience_ms: int) -> int:
+def _drain(out: Output, desk: AnyDesk, gateway: str | None, patience_ms: int) -> int:
     drained = desk.drain(gateway, actor=actor(), for_ms=patience_ms)
     held = sum(form["held"] for form in drained)
     if held:

@@ -2,7 +2,7 @@
 
 import click
 
-from lanes.commands.common.local import LocalDesk
+from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.options import DURATION, KEY
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
@@ -57,7 +57,7 @@ def command(
 
 
 def _follow(
-    out: Output, desk: LocalDesk, key: str | None, since: int | None, type_: str | None, limit: int | None
+    out: Output, desk: AnyDesk, key: str | None, since: int | None, type_: str | None, limit: int | None
 ) -> None:
     """Print what there is, then each new event, until nobody reads any more."""
     newest = list(desk.events(key=None, since_ms=None, type_=None, limit=1))

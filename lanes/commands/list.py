@@ -4,7 +4,8 @@ import time
 
 import click
 
-from lanes.commands.common.local import Choice, LocalDesk
+from lanes.commands.common.desks import AnyDesk
+from lanes.commands.common.local import Choice
 from lanes.commands.common.options import DURATION, match_option
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
@@ -77,12 +78,12 @@ def command(
             _show(out, choice, _look(desk, choice, limit), limit)
 
 
-def _look(desk: LocalDesk, choice: Choice, limit: int | None) -> list[Form]:
+def _look(desk: AnyDesk, choice: Choice, limit: int | None) -> list[Form]:
     """The lanes, and one more than the limit where there are more."""
     return desk.lanes(choice, limit=None if limit is None else limit + 1)
 
 
-def _watch(out: Output, desk: LocalDesk, choice: Choice, limit: int | None) -> None:
+def _watch(out: Output, desk: AnyDesk, choice: Choice, limit: int | None) -> None:
     """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
     desk.changed(0)
     while out.heard:

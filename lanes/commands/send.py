@@ -7,8 +7,8 @@ import time
 import click
 
 from lanes.commands.common.actor import actor
+from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.local import LocalDesk
 from lanes.commands.common.options import DURATION, key_argument
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.words import took
@@ -103,7 +103,7 @@ def _text(ctx: click.Context, given: str) -> str:
     return given
 
 
-def _wait(session: Session, desk: LocalDesk, message: Form, timeout_ms: int | None) -> int:
+def _wait(session: Session, desk: AnyDesk, message: Form, timeout_ms: int | None) -> int:
     out, number = session.out, message["id"]
     out.talk(f"accepted as message {number}")
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000

@@ -9,10 +9,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
-from lanes import operations
 from lanes.config import durations
 from lanes.desk import Desk
-from lanes.errors import Draining, NotFound
+from lanes.errors import NotFound
 from lanes.gateway import Gateway
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem
@@ -87,37 +86,22 @@ class Call:
         """What idempotency keys are scoped to besides the lane."""
         return self.house.config.gateway.token_name
 
-    @property
-    def idempotency_key(self) -> str | None:
-        """The sender's own name for the message. Raises HttpProblem."""
-        given = self.headers.get("idempotency-key")
+    def idempotency_key(self, in_body: str | None = None) -> str | None:
+        """The sender's own name for the message, of the header or of the body. Raises HttpProblem."""
+        given = self.headers.get("idempotency-key", in_body)
         if given is not None and not 0 < len(given) <= MOST_IDEMPOTENCY_KEY:
-            raise HttpProblem(400, "bad_request", f"Idempotency-Key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
+            raise HttpProblem(400, "bad_request", f"an idempotency key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
         return given
 
     @property
     def waiting_run(self) -> int | None:
-        """The run that this request is a part of, and that waits with it. Raises HttpProblem."""
+        """The run that waits with this request: ``X-Lanes-Run``. Raises HttpProblem."""
         given = self.headers.get("x-lanes-run")
-        if given is None:
-            return None
-        if not (given.isascii() and given.isdigit() and len(given) < 19):
-            raise HttpProblem(400, "bad_request", "X-Lanes-Run is the id of a run")
-        return int(given)
-
-    async def waited(self, message_id: int) -> None:
-        """Whoever asked waits for the message no longer."""
-        if (run := self.waiting_run) is not None:
-            await self.desk.perform(operations.end_wait(run, message_id))
+        return None if given is None else as_id("X-Lanes-Run", given)
 
     def accepts(self, media_type: str) -> bool:
         """Whether the client asks for this media type by name."""
         return media_type in self.headers.get("accept", "")
-
-    def refuse_while_draining(self, key: str) -> None:
-        """Raises Draining."""
-        if self.gateway.draining is not None:
-            raise Draining(key)
 
     # ------------------------------------------------------------------------------------- parameters
 
@@ -174,6 +158,14 @@ class Call:
         if given not in (None, "true", "1", "false", "0"):
             raise HttpProblem(400, "bad_parameter", f"{name} is true or false")
         return given in ("true", "1")
+
+    def id(self, name: str) -> int | None:
+        """A query parameter that is the id of something. Raises HttpProblem."""
+        return None if (given := self.one(name)) is None else as_id(name, given)
+
+    def ids(self, name: str) -> list[int]:
+        """A query parameter that is the id of something and may be repeated. Raises HttpProblem."""
+        return [as_id(name, given) for given in self.query.get(name, [])]
 
     def span(self, name: str) -> int | None:
         """A query parameter that is a duration, ``30s``, in milliseconds. Raises HttpProblem."""
@@ -278,12 +270,7 @@ class Fields:
 
     def id(self, name: str) -> int | None:
         """The id of something, a string of digits."""
-        value = self.get(name, str)
-        if value is None:
-            return None
-        if not (value.isascii() and value.isdecimal() and len(value) < 19):
-            raise HttpProblem(400, "bad_request", f"{name} is an id, as a string")
-        return int(value)
+        return None if (value := self.get(name, str)) is None else as_id(name, value)
 
     def span(self, name: str) -> int | None:
         """A duration, ``30s``, in milliseconds."""
@@ -307,6 +294,13 @@ class Fields:
 
 
 _CALLED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}
+
+
+def as_id(name: str, given: str) -> int:
+    """The id of something, given as digits. Raises HttpProblem."""
+    if not (given.isascii() and given.isdecimal() and len(given) < 19):
+        raise HttpProblem(400, "bad_parameter", f"{name} is an id: digits")
+    return int(given)
 
 
 def _no_constant(name: str) -> NoReturn:

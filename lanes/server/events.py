@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from lanes import forms
 from lanes.problems import RETRY_AFTER_S
-from lanes.server.call import MOST_NUMBER, Call
+from lanes.server.call import Call, as_id
 from lanes.server.journal import Follower
 from lanes.server.problems import HttpProblem
 from lanes.server.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
@@ -61,12 +61,8 @@ async def _listed(call: Call, key: str | None, type_: str | None, since: int | N
 
 def _resumed(call: Call) -> int | None:
     """The event behind which to go on: ``Last-Event-ID``, or ``after`` for who can set no header."""
-    given = call.headers.get("last-event-id") or call.one("after")
-    if given is None:
-        return None
-    if not (given.isascii() and given.isdecimal() and int(given[:20]) <= MOST_NUMBER):
-        raise HttpProblem(400, "bad_parameter", "Last-Event-ID is the id of an event")
-    return int(given)
+    given = call.headers.get("last-event-id")
+    return call.id("after") if given is None else as_id("Last-Event-ID", given)
 
 
 async def _told(follower: Follower) -> AsyncIterator[bytes]:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from starlette.responses import JSONResponse, Response
 
-from lanes import forms
+from lanes import forms, operations
 from lanes.server.call import Call, Closing, Fields
+from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem
 from lanes.server.streaming import WatchedStream, events, next_piece
 from lanes_storage.law import TERMINAL, MessageState
@@ -22,23 +23,14 @@ async def post_message(call: Call) -> Response:
     key, wait = call.key, call.number("wait", MOST_WAIT_S)
     fields = Fields(await call.body())
     text, request, if_idle = fields.get("text", str), fields.get("request", dict), fields.flag("if_idle")
+    name = call.idempotency_key(fields.get("idempotency_key", str))
     fields.done()
     if (text is None) == (request is None):
         raise HttpProblem(400, "bad_request", "send exactly one of text and request")
-    call.refuse_while_draining(key)
     waits = wait is not None or call.accepts("text/event-stream")
-    message = await call.desk.send(
-        key,
-        text,
-        request=request,
-        actor=call.actor,
-        idempotency_key=call.idempotency_key,
-        token=call.token_name,
-        if_idle=if_idle,
-        waiting_run=call.waiting_run if waits else None,
-        **call.house.config.policy(key).intake,
+    message = await accept(
+        call, key, text, waits=waits, request=request, idempotency_key=name, if_idle=if_idle
     )
-    call.accepted = True
     if call.accepts("text/event-stream"):
         return _stream(call, message)
     if wait is None:
@@ -51,16 +43,16 @@ async def get_message(call: Call) -> Response:
     number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
     if wait is None:
         return JSONResponse(forms.message_form(await call.desk.message(number)))
+    if call.waiting_run is not None:
+        await call.desk.perform(operations.begin_wait(call.waiting_run, number))
     return await _when_ended(call, number, wait, unfinished=200)
 
 
 async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int = 202) -> Response:
     try:
-        message = await call.while_connected(call.desk.wait(number, timeout=wait))
+        message = await waiting(call, number, call.desk.wait(number, timeout=wait))
     except Closing:
         message = await call.desk.message(number)
-    finally:
-        await call.waited(number)
     return JSONResponse(forms.message_form(message), 200 if message.state in TERMINAL else unfinished)
 
 
@@ -78,7 +70,7 @@ def _stream(call: Call, message: Message) -> Response:
 
     async def over(_: bool) -> None:
         listener.close()
-        await call.waited(message.id)
+        await no_longer_waiting(call, message.id)
 
     return WatchedStream(pieces(), lambda whole: asyncio.ensure_future(over(whole)))
 
@@ -90,8 +82,16 @@ def _event(name: str, data: object) -> bytes:
 async def get_messages(call: Call) -> Response:
     """The messages of a lane, the newest first."""
     states = chosen(call, "state", MessageState)
-    found = await call.desk.messages(call.key, states=states, limit=call.count("limit", MOST_MESSAGES, MOST_MESSAGES))
-    return JSONResponse([forms.message_form(message) for message in found])
+    limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
+    found = operations.messages(call.key, states=states, limit=limit, before=call.id("before"))
+    return JSONResponse([forms.message_form(message) for message in await call.desk.perform(found)])
+
+
+async def get_dead_letters(call: Call) -> Response:
+    """The failed messages of every lane, the newest first, those that were retried too."""
+    limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
+    found = operations.dead_letters(limit=limit, before=call.id("before"))
+    return JSONResponse([forms.message_form(message) for message in await call.desk.perform(found)])
 
 
 async def retry_message(call: Call) -> Response:

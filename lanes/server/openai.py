@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from lanes.runners.base import Delta
 from lanes.server.call import Call, ClientGone, Closing
+from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem, of_failure, openai_error
 from lanes.server.streaming import WatchedStream, events, next_piece
 from lanes.text import check_key
@@ -37,23 +38,19 @@ async def post_chat(call: Call) -> Response:
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise HttpProblem(400, "bad_request", "messages must be a list of at least one message")
     key, anonymous = _session(call, body)
-    call.refuse_while_draining(key)
     detached = call.headers.get("x-lanes-detach", "").lower() == "true"
     model = body.get("model")
-    message = await call.desk.send(
+    message = await accept(
+        call,
         key,
+        waits=True,
         request=body,
         runner=model if isinstance(model, str) and model in call.gateway.specs else None,
-        actor=call.actor,
-        idempotency_key=call.idempotency_key,
-        token=call.token_name,
-        waiting_run=call.waiting_run,
-        **call.house.config.policy(key).intake,
+        idempotency_key=call.idempotency_key(),
         bound_to=None if detached else BoundTo.CLIENT,
         bound_owner=None if detached else call.gateway.owner_id,
         anonymous=anonymous,
     )
-    call.accepted = True
     answer = _Completion(call, message, body)
     return await (answer.streamed() if body.get("stream") is True else answer.whole())
 
@@ -94,7 +91,7 @@ class _Completion:
     async def whole(self) -> Response:
         """Wait for the end, and answer with all of it."""
         try:
-            message = await self._call.while_connected(self._call.desk.wait(self._message.id))
+            message = await waiting(self._call, self._message.id, self._call.desk.wait(self._message.id))
         except ClientGone:
             await self._gone()
             return Response(status_code=499)
@@ -135,6 +132,7 @@ class _Completion:
 
         async def over(whole: bool) -> None:
             listener.close()
+            await no_longer_waiting(self._call, self._message.id)
             if not whole:
                 await self._gone()
 

@@ -29,6 +29,7 @@ async def get_openapi(call: Call) -> Response:
 
 _EPOCH = fields(epoch={**COUNT, "description": "only if the lane still stands at it"})
 _LIMIT = Param("limit", {"type": "integer", "minimum": 1, "maximum": messages.MOST_MESSAGES}, "at most so many")
+_BEFORE = Param("before", ID, "those that were accepted before this one")
 _WAIT = Param("wait", {"type": "number", "minimum": 0, "maximum": messages.MOST_WAIT_S}, "seconds to wait for the end")
 _LANES: Schema = {
     "type": "object",
@@ -45,8 +46,10 @@ _IDEMPOTENCY = Param(
     {"type": "string", "minLength": 1, "maxLength": 256},
     "the sender's own name for the message: the same key and body again is the same message",
 )
+_RUN = Param("X-Lanes-Run", ID, "the run that waits with this request: a wait that closes a circle is refused")
 _SESSION = (
     _IDEMPOTENCY,
+    _RUN,
     Param("X-Lanes-Session", TEXT, "the session key, percent-encoded"),
     Param("X-Lanes-Detach", words(["true"]), "the message goes on when the client leaves"),
 )
@@ -65,7 +68,7 @@ _OF_A_LANE = (
         "GET",
         "/messages",
         messages.get_messages,
-        query=(Param("state", words(MessageState), "messages in this state", many=True), _LIMIT),
+        query=(Param("state", words(MessageState), "messages in this state", many=True), _LIMIT, _BEFORE),
         answers={200: array({"$ref": "Message"})},
         problems=(404,),
     ),
@@ -74,8 +77,8 @@ _OF_A_LANE = (
         "/messages",
         messages.post_message,
         query=(_WAIT,),
-        headers=(_IDEMPOTENCY,),
-        body=fields(text=TEXT, request=OBJECT, if_idle=FLAG),
+        headers=(_IDEMPOTENCY, _RUN),
+        body=fields(text=TEXT, request=OBJECT, if_idle=FLAG, idempotency_key=_IDEMPOTENCY.schema),
         answers={200: "Message", 202: "Message"},
         media="text/event-stream",
         problems=_REFUSALS,
@@ -162,7 +165,45 @@ ROUTES = (
         answers={200: "Message"},
         problems=(404, 422),
     ),
+    Route(
+        "GET",
+        "/api/dead-letters",
+        messages.get_dead_letters,
+        query=(_LIMIT, _BEFORE),
+        answers={200: array({"$ref": "Message"})},
+    ),
     Route("GET", "/api/status", status.get_status, answers={200: "Status"}),
+    Route(
+        "GET",
+        "/api/gateways",
+        status.get_gateways,
+        query=(Param("id", ID, "these gateways, ended ones too; without, all that live or died without a word", True),),
+        answers={200: array({"$ref": "Gateway"})},
+    ),
+    Route(
+        "GET",
+        "/api/drain",
+        status.get_drain,
+        query=(Param("gateway", ID, "of one gateway; without, of all"),),
+        answers={200: array({"$ref": "Cut"})},
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/api/drain",
+        status.post_drain,
+        body=fields(gateway=ID, for_=DURATION),
+        answers={202: array({"$ref": "Gateway"})},
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/api/reconcile",
+        status.post_reconcile,
+        body=fields(dry_run=FLAG),
+        answers={200: array({"$ref": "Finding"})},
+    ),
+    Route("GET", "/api/doctor", status.get_doctor, answers={200: array({"$ref": "Check"})}),
     Route(
         "GET",
         "/api/events",

@@ -1,11 +1,78 @@
-"""The native routes about the whole house."""
+"""The native routes about the whole house: status, drain, reconcile, doctor."""
+
+import asyncio
 
 from starlette.responses import JSONResponse, Response
 
-from lanes import forms
-from lanes.server.call import Call
+from lanes import forms, operations
+from lanes.forms import Form
+from lanes.server.call import Call, Fields
+from lanes_storage import reads
 
 
 async def get_status(call: Call) -> Response:
     """Gateways, counts, cooldowns, ghosts: the database at a glance."""
     return JSONResponse(forms.status_form(await call.desk.status(), call.desk.clock()))
+
+
+async def get_gateways(call: Call) -> Response:
+    """Gateways, and whether they live."""
+    store, now = call.desk.store, call.desk.clock()
+    if not call.query.get("id"):
+        return JSONResponse(forms.status_form(await call.desk.status(), now)["gateways"])
+    found = [await store.read(reads.owner(number)) for number in call.ids("id")]
+    return JSONResponse(forms.gateway_forms([owner for owner in found if owner is not None], now))
+
+
+async def get_drain(call: Call) -> Response:
+    """The rehearsal: what a drain would cut now, and what becomes of it."""
+    cuts = await call.desk.perform(operations.drain_rehearsal(call.id("gateway")))
+    now = call.desk.clock()
+    return JSONResponse([forms.cut_form(cut, now) for cut in cuts])
+
+
+async def post_drain(call: Call) -> Response:
+    """Let one gateway, or all, claim nothing more, and cut what still runs when the time is over."""
+    fields = Fields(await call.body())
+    gateway, patience_ms = fields.id("gateway"), fields.span("for")
+    fields.done()
+    wait_ms = call.house.config.clocks.drain_timeout_ms if patience_ms is None else patience_ms
+    until = call.desk.clock().wall + wait_ms
+    owners = await call.desk.perform(operations.drain(gateway, by=call.actor, until=until))
+    return JSONResponse(forms.gateway_forms(owners, call.desk.clock()), 202)
+
+
+async def post_reconcile(call: Call) -> Response:
+    """One pass of the reconciler, with the evidence of each decision; ``dry_run`` changes nothing."""
+    fields = Fields(await call.body())
+    dry_run = fields.flag("dry_run")
+    fields.done()
+    return JSONResponse(await asyncio.to_thread(_reconcile, call, dry_run))
+
+
+def _reconcile(call: Call, dry_run: bool) -> list[Form]:
+    from lanes.engine.observer import Observer
+    from lanes.engine.one_pass import carry_out
+
+    store, clock = call.desk.store, call.desk.clock
+    reader = store.reader()
+    try:
+        interval_ms = call.house.config.clocks.reconcile_interval_ms
+        observer = Observer(reader, store.write_blocking, clock, by=call.actor, interval_ms=interval_ms)
+        return carry_out(observer, observer.look(), reader, clock, dry_run=dry_run)
+    finally:
+        reader.close()
+
+
+async def get_doctor(call: Call) -> Response:
+    """What is wrong with the database and its house, with the evidence and what to do. Changes nothing."""
+    return JSONResponse(await asyncio.to_thread(_examine, call))
+
+
+def _examine(call: Call) -> list[Form]:
+    from lanes.doctor import examine
+    from lanes_storage.sqlite import path_of
+
+    gateway = call.house.config.gateway
+    found = examine(path_of(call.desk.store.name), call.desk.clock, listens=(gateway.host, gateway.port))
+    return [check._asdict() for check in found]

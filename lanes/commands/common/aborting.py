@@ -1,15 +1,14 @@
 """Aborting lanes: which ones, at which epochs, and what came of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from lanes import forms, operations
 from lanes.abort import FREED, Outcome
+from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.common.local import Choice, LocalDesk
+from lanes.commands.common.local import Choice, Order, Target
 from lanes.commands.common.output import Output, Piece, say
 from lanes.commands.common.table import Column
-from lanes.commands.common.together import together
 from lanes.commands.common.words import counted, note, state, took
 from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
@@ -25,25 +24,6 @@ PREVIEW = (
 )
 
 
-class Order(NamedTuple):
-    """How to abort: who asks and why, what is meant, and how long to be patient."""
-
-    actor: str
-    reason: str | None
-    scope: Scope
-    grace_ms: int | None
-    force: bool
-    wait: bool
-    timeout_ms: int | None
-
-
-class Target(NamedTuple):
-    """One lane, and the epoch at which it was seen; None: whatever it runs now."""
-
-    key: str
-    epoch: int | None
-
-
 class Plan(NamedTuple):
     """What is about to be aborted. ``lanes`` is what was seen of it, empty where nobody looked first."""
 
@@ -57,7 +37,7 @@ class Plan(NamedTuple):
 
 
 def plan_for(
-    desk: LocalDesk, keys: Sequence[str], choice: Choice, scope: Scope, *, epoch: int | None, look: bool
+    desk: AnyDesk, keys: Sequence[str], choice: Choice, scope: Scope, *, epoch: int | None, look: bool
 ) -> Plan:
     """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
     named = list(dict.fromkeys(keys))
@@ -91,13 +71,13 @@ def preview(out: Output, plan: Plan) -> int:
     return Exit.DONE
 
 
-def carry_out(out: Output, desk: LocalDesk, plan: Plan, order: Order) -> int:
+def carry_out(out: Output, desk: AnyDesk, plan: Plan, order: Order) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
     codes = [exit_of(error) for error in plan.missing]
     results: dict[int, Form] = {}
     try:
-        for place, result in _aborted(desk, plan.targets, order):
+        for place, result in desk.abort_each(plan.targets, order):
             if isinstance(result, LanesError):
                 _complain([result])
                 codes.append(exit_of(result))
@@ -115,25 +95,6 @@ def carry_out(out: Output, desk: LocalDesk, plan: Plan, order: Order) -> int:
     if not codes:
         say("nothing to abort")
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
-
-
-def _aborted(desk: LocalDesk, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
-    procedures = [
-        operations.abort(
-            target.key,
-            actor=order.actor,
-            reason=order.reason,
-            scope=order.scope,
-            epoch=target.epoch,
-            grace_ms=order.grace_ms,
-            force=order.force,
-            wait=order.wait,
-            timeout=None if order.timeout_ms is None else order.timeout_ms / 1000,
-        )
-        for target in targets
-    ]
-    for place, result in together(desk.store, procedures, desk.clock):
-        yield place, result if isinstance(result, LanesError) else forms.abort_form(result)
 
 
 def _complain(errors: Sequence[LanesError]) -> None:

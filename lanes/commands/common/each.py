@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable
 
 import click
 
+from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.common.local import Choice, LocalDesk
+from lanes.commands.common.local import Choice
 from lanes.commands.common.output import Output, say
 from lanes.errors import LanesError
 from lanes.forms import Form
 
 
-def chosen_keys(ctx: click.Context, desk: LocalDesk, keys: tuple[str, ...], match: str | None) -> list[str]:
+def chosen_keys(ctx: click.Context, desk: AnyDesk, keys: tuple[str, ...], match: str | None) -> list[str]:
     """The lanes that a command was given: named, or by a glob, not both. Each once."""
     if bool(keys) == (match is not None):
         ctx.fail("name at least one KEY, or choose lanes with --match" + (", not both" if keys else ""))

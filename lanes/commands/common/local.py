@@ -2,18 +2,18 @@
 elsewhere can take its place."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from lanes import ages, forms, operations
+from lanes import forms, operations
+from lanes.commands.common.together import together
+from lanes.errors import LanesError
 from lanes.forms import Form
-from lanes.identity import evidence, this_process
-from lanes.operations import OwnerView
 from lanes.procedure import Procedure, run
 from lanes_storage.interface import Store
 from lanes_storage.law import LaneState, MessageState, Scope
 from lanes_storage.moment import system_clock
-from lanes_storage.records import Lane, LaneFilter, Owner
+from lanes_storage.records import LaneFilter, Owner
 
 T = TypeVar("T")
 #: How often the database is asked whether it changed while a command watches it.
@@ -26,6 +26,25 @@ class Choice(NamedTuple):
     match: str | None = None
     states: tuple[str, ...] = ()
     held_for_ms: int | None = None
+
+
+class Target(NamedTuple):
+    """One lane to abort, and the epoch at which it was seen; None: whatever it runs now."""
+
+    key: str
+    epoch: int | None
+
+
+class Order(NamedTuple):
+    """How to abort: who asks and why, what is meant, and how long to be patient."""
+
+    actor: str
+    reason: str | None
+    scope: Scope
+    grace_ms: int | None
+    force: bool
+    wait: bool
+    timeout_ms: int | None
 
 
 class LocalDesk:
@@ -60,14 +79,12 @@ class LocalDesk:
 
     def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
         """The chosen lanes, sorted by harm."""
-        return forms.lane_forms(self._records(choice, limit), self.clock())
+        return forms.lane_forms(self.perform(operations.lanes(self._filter(choice), limit=limit)), self.clock())
 
-    def _records(self, choice: Choice, limit: int | None) -> list[Lane]:
+    def _filter(self, choice: Choice) -> LaneFilter:
         held_since = None if choice.held_for_ms is None else self.clock().wall - choice.held_for_ms
         states = tuple(LaneState(state) for state in choice.states)
-        return self.perform(
-            operations.lanes(LaneFilter(states, match=choice.match, held_since=held_since), limit=limit)
-        )
+        return LaneFilter(states, match=choice.match, held_since=held_since)
 
     def lane(self, key: str) -> Form:
         """One lane."""
@@ -75,19 +92,7 @@ class LocalDesk:
 
     def abortable(self, choice: Choice, scope: Scope) -> list[Form]:
         """The chosen lanes of which an abort with that scope would end something."""
-        found = self._records(choice, None)
-        now = self.clock()
-        return forms.lane_forms([lane for lane in found if self._would_end(lane, scope)], now)
-
-    def _would_end(self, lane: Lane, scope: Scope) -> bool:
-        if lane.run is not None and scope is not Scope.QUEUE:
-            return True
-        if scope is not Scope.RUN:
-            return lane.queued > 0
-        if lane.head_id is None:
-            return False
-        # a head that ran before, requeued or parked, is what an abort of a released lane ends
-        return self.perform(operations.message(lane.head_id)).started_at is not None
+        return forms.lane_forms(self.perform(operations.abortable(self._filter(choice), scope)), self.clock())
 
     def show(self, key: str) -> Form:
         """One lane with its run, messages and events."""
@@ -171,6 +176,29 @@ class LocalDesk:
         return self._gateways(self.perform(operations.drain_wait(numbers, timeout=timeout_ms / 1000)))
 
     def _gateways(self, owners: Sequence[Owner]) -> list[Form]:
-        now, me = self.clock(), this_process()
-        views = [OwnerView(owner, ages.lives(owner, now, me), evidence(owner, me)) for owner in owners]
-        return [forms.gateway_form(view, now) for view in views]
+        return forms.gateway_forms(owners, self.clock())
+
+    def abort_each(self, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
+        """Abort each, and yield the place and the outcome of each as it is proven; an expected error is one."""
+        procedures = [
+            operations.abort(
+                target.key,
+                actor=order.actor,
+                reason=order.reason,
+                scope=order.scope,
+                epoch=target.epoch,
+                grace_ms=order.grace_ms,
+                force=order.force,
+                wait=order.wait,
+                timeout=None if order.timeout_ms is None else order.timeout_ms / 1000,
+            )
+            for target in targets
+        ]
+        for place, result in together(self.store, procedures, self.clock):
+            yield place, result if isinstance(result, LanesError) else forms.abort_form(result)
+
+    def reconcile(self, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]) -> list[Form]:
+        """Every decision of one pass of the reconciler, carried out unless it is a rehearsal."""
+        from lanes.commands.common.reconciling import reconcile
+
+        return reconcile(self.store, self.clock, actor=actor, dry_run=dry_run, wait=wait, talk=talk)

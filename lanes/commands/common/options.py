@@ -45,6 +45,13 @@ GLOBALS: tuple[click.Option, ...] = (
         help="The database: a path, or sqlite:///path. [env: LANES_DB]",
     ),
     click.Option(
+        ["--url"],
+        metavar="URL",
+        expose_value=False,
+        callback=_keep("named_url"),
+        help="A gateway elsewhere, instead of a database: http://HOST:PORT. [env: LANES_URL, LANES_TOKEN]",
+    ),
+    click.Option(
         ["--config"],
         metavar="FILE",
         expose_value=False,

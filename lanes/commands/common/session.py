@@ -11,7 +11,8 @@ import click
 from lanes.commands.common.output import Output
 
 if TYPE_CHECKING:
-    from lanes.commands.common.local import LocalDesk
+    from lanes.commands.common.desks import AnyDesk
+    from lanes.commands.common.remote import RemoteDesk
     from lanes.config import Config
     from lanes_storage.records import Intake
 
@@ -21,6 +22,7 @@ class Session:
 
     def __init__(self) -> None:
         self.named_database: str | None = None
+        self.named_url: str | None = None
         self.named_config: str | None = None
         self.json = False
         self._output: Output | None = None
@@ -68,8 +70,10 @@ class Session:
         """The database that a command acts on: flag, environment, file, the living gateway's, the default.
 
         Says on stderr when it is the living gateway's. ``serving``: a gateway is about to be started, which does
-        not follow another one. Raises ConfigError.
+        not follow another one. Raises ConfigError, and UsageError where a gateway elsewhere was named.
         """
+        if self.named_url is not None:
+            raise click.UsageError("this command acts on a database itself: it takes --db, and no --url")
         if self.named_database is not None:
             return self.named_database
         if (named := os.environ.get("LANES_DB")) and "LANES_DATABASE_URL" not in os.environ:
@@ -83,9 +87,25 @@ class Session:
             return str(default_database())
         return self._unnamed()
 
+    @property
+    def url(self) -> str | None:
+        """The gateway elsewhere that the command acts on: flag, then environment; None: a database."""
+        if self.named_url is not None and self.named_database is not None:
+            raise click.UsageError("--db names a database, --url a gateway: give one of them")
+        if self.named_url is not None or self.named_database is not None:
+            return self.named_url
+        url = os.environ.get("LANES_URL") or None
+        if url is not None and os.environ.get("LANES_DB"):
+            raise click.UsageError("LANES_DB names a database, LANES_URL a gateway: unset one, or say --db or --url")
+        return url
+
     @contextmanager
-    def desk(self, *, create: bool = False) -> Iterator["LocalDesk"]:
-        """The desk of that database. Raises StorageError and ConfigError."""
+    def desk(self, *, create: bool = False) -> Iterator["AnyDesk"]:
+        """The desk of that database, or of a gateway elsewhere. Raises StorageError and ConfigError."""
+        if self.url is not None:
+            with self.remote(self.url) as remote:
+                yield remote
+            return
         from lanes.commands.common.local import LocalDesk
         from lanes_storage import open_store
 
@@ -94,6 +114,18 @@ class Session:
             yield LocalDesk(store)
         finally:
             store.close()
+
+    @contextmanager
+    def remote(self, url: str) -> Iterator["RemoteDesk"]:
+        """The desk of a gateway elsewhere. Raises ConfigError and GatewayUnreachable."""
+        from lanes.commands.common.client import GatewayClient
+        from lanes.commands.common.remote import RemoteDesk
+
+        client = GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
+        try:
+            yield RemoteDesk(client)
+        finally:
+            client.close()
 
     def _unnamed(self) -> str:
         from lanes.config import places

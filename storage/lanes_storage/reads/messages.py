@@ -10,7 +10,9 @@ from lanes_storage.records import Message
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 OF_LANE = f"{SELECT} WHERE m.lane_id = :lane"
-DEAD_LETTERS = f"{SELECT} WHERE m.state = 'failed' AND NOT ml.anonymous ORDER BY m.id DESC LIMIT :limit"
+DEAD_LETTERS = f"""
+{SELECT} WHERE m.state = 'failed' AND NOT ml.anonymous AND m.id < :before ORDER BY m.id DESC LIMIT :limit
+"""
 #: An exchange is one reply and the texts that it answers, which are several where they were collected.
 HISTORY = """
 WITH turns AS (
@@ -24,6 +26,8 @@ SELECT t.id, b.id, b.text, t.reply FROM turns t JOIN messages b ON b.batch = t.b
 ORDER BY 1, 2
 """
 NO_LIMIT = -1
+#: Behind every message that there will be.
+LAST = 2**63 - 1
 
 
 def message(message_id: int) -> Query[Message | None]:
@@ -37,11 +41,16 @@ def get_message(tx: Transaction, message_id: int) -> Message | None:
     return query.shape(tx.rows(query.sql, query.params))
 
 
-def messages(lane_id: int, states: Sequence[MessageState] = (), limit: int | None = None) -> Query[list[Message]]:
-    """Messages of a lane, newest first."""
+def messages(
+    lane_id: int, states: Sequence[MessageState] = (), limit: int | None = None, before: int | None = None
+) -> Query[list[Message]]:
+    """Messages of a lane, newest first; ``before``: those that were accepted before that one."""
     params: dict[str, object] = {"lane": lane_id, "limit": NO_LIMIT if limit is None else limit}
     named = {f"state_{i}": state for i, state in enumerate(states)}
     chosen = f"AND m.state IN ({', '.join(':' + name for name in named)})" if named else ""
+    if before is not None:
+        chosen += " AND m.id < :before"
+        params["before"] = before
     return Query(f"{OF_LANE} {chosen} ORDER BY m.id DESC LIMIT :limit", params | named, many(to_message))
 
 
@@ -53,9 +62,10 @@ def ended_among(ids: Sequence[int]) -> Query[list[int]]:
     return Query(sql, named, lambda rows: [row[0] for row in rows])
 
 
-def dead_letters(limit: int | None = None) -> Query[list[Message]]:
-    """Failed messages of every lane, newest first."""
-    return Query(DEAD_LETTERS, {"limit": NO_LIMIT if limit is None else limit}, many(to_message))
+def dead_letters(limit: int | None = None, before: int | None = None) -> Query[list[Message]]:
+    """Failed messages of every lane, newest first; ``before``: those that were accepted before that one."""
+    params = {"limit": NO_LIMIT if limit is None else limit, "before": before or LAST}
+    return Query(DEAD_LETTERS, params, many(to_message))
 
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:

@@ -1,0 +1,50 @@
+"""One pass of the reconciler outside any gateway, and watching owners that are silent before it."""
+
+import time
+from collections.abc import Callable
+
+from lanes.commands.common.words import counted
+from lanes.engine.observer import Observer
+from lanes.engine.one_pass import carry_out, looks_silent
+from lanes.engine.reconciler import ACTING, Finding
+from lanes.forms import Form
+from lanes.why import span
+from lanes_storage import reads
+from lanes_storage.interface import Store
+from lanes_storage.moment import Clock
+
+#: Between two looks at owners that are watched.
+LOOK_EVERY_MS = 100
+
+
+def reconcile(
+    store: Store, clock: Clock, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]
+) -> list[Form]:
+    """Every decision of one pass; with ``wait``, of the one after silent owners were watched for long enough."""
+    observer = Observer(store, store.write, clock, by=actor, interval_ms=LOOK_EVERY_MS)
+    findings = observer.look()
+    if wait:
+        findings = _watch(store, clock, observer, findings, talk)
+    return carry_out(observer, findings, store, clock, dry_run=dry_run)
+
+
+def _watch(
+    store: Store, clock: Clock, observer: Observer, findings: list[Finding], talk: Callable[[str], None]
+) -> list[Finding]:
+    """Look again and again, until each owner that looks silent has beaten, ended, or been silent for long enough."""
+    before = {o.id: o for o in store.read(reads.owners()) if looks_silent(o, clock())}
+    open_ = before.keys() - _judged(findings)
+    if open_:
+        longest = max(before[number].stale_after_ms for number in open_)
+        talk(f"watching {counted(len(open_), 'silent owner')} for up to {span(longest)}")
+    while open_:
+        time.sleep(LOOK_EVERY_MS / 1000)
+        findings = observer.look()
+        beats = {owner.id: owner.heartbeats for owner in store.read(reads.owners())}
+        open_ = {number for number in open_ - _judged(findings) if beats.get(number) == before[number].heartbeats}
+    return findings
+
+
+def _judged(findings: list[Finding]) -> set[int]:
+    """The owners that were found to have lost their lanes."""
+    return {f.owner.id for f in findings if f.owner is not None and f.run is None and f.decision in ACTING}

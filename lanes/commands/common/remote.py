@@ -1,0 +1,267 @@
+"""The desk of a gateway elsewhere: what ``LocalDesk`` does on a file, over HTTP, with the same forms and errors."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from click import UsageError
+
+from lanes.abort import Outcome
+from lanes.commands.common.client import GatewayClient
+from lanes.commands.common.local import Choice, Order, Target
+from lanes.config.durations import show
+from lanes.errors import LanesError, NotFound
+from lanes.forms import Form
+from lanes_storage.law import Scope
+
+#: Lanes, messages or events of one answer.
+PAGE = 1_000
+#: The longest that one answer may be waited for; shorter than the patience of the client.
+WAIT_S = 2.0
+#: Between two questions whether something changed.
+LOOK_EVERY_S = 0.5
+#: The whole file is read, which takes its time.
+DOCTOR_S = 120.0
+
+
+class RemoteDesk:
+    """What commands can do at a gateway. Raises LanesError as operations do, GatewayUnreachable, ConfigError."""
+
+    def __init__(self, client: GatewayClient) -> None:
+        self._client = client
+        self._newest: str | None = None
+        self._run: dict[str, str] = {}  # the run that waits while this process does
+
+    # ---------------------------------------------------------------------------------- looking
+
+    def status(self) -> Form:
+        """The database at a glance."""
+        return dict(self._client.get("/api/status"))
+
+    def a_gateway_lives(self) -> bool:
+        """Whether something runs what waits there."""
+        return any(gateway["alive"] for gateway in self.status()["gateways"])
+
+    def changed(self, seconds: float) -> bool:
+        """Wait until something was recorded since the last call, by whomever, at most so long; whether it was."""
+        until = time.monotonic() + seconds
+        while True:
+            newest = self._last_event()
+            left = until - time.monotonic()
+            if newest != self._newest or left <= 0:
+                break
+            time.sleep(min(LOOK_EVERY_S, left))
+        before, self._newest = self._newest, newest
+        return newest != before
+
+    def _last_event(self) -> str:
+        found = self._client.get("/api/events", {"limit": 1})
+        return str(found[-1]["id"]) if found else "0"
+
+    def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
+        """The chosen lanes, sorted by harm."""
+        return self._lanes(choice, None, limit)
+
+    def abortable(self, choice: Choice, scope: Scope) -> list[Form]:
+        """The chosen lanes of which an abort with that scope would end something."""
+        return self._lanes(choice, scope, None)
+
+    def _lanes(self, choice: Choice, abortable: Scope | None, limit: int | None) -> list[Form]:
+        query: dict[str, Any] = {
+            "match": choice.match,
+            "state": list(choice.states),
+            "held_for": None if choice.held_for_ms is None else show(choice.held_for_ms),
+            "abortable": abortable,
+        }
+        found: dict[str, Form] = {}  # a lane that moves while pages are read may be on two of them
+        cursor: str | None = "0"
+        while cursor is not None and (limit is None or len(found) < limit):
+            most = PAGE if limit is None else min(PAGE, limit - len(found))
+            page = self._client.get("/api/lanes", query | {"limit": most, "cursor": cursor})
+            found |= {lane["key"]: lane for lane in page["lanes"]}
+            cursor = page["next"]
+        return list(found.values())[:limit]
+
+    def lane(self, key: str) -> Form:
+        """One lane."""
+        details = ("why", "run", "messages", "events")
+        return {name: value for name, value in self.show(key).items() if name not in details}
+
+    def show(self, key: str) -> Form:
+        """One lane with its run, messages and events."""
+        return dict(self._client.get("/api/lane", {"key": key}))
+
+    def why(self, key: str) -> str:
+        """One plain paragraph."""
+        return str(self.show(key)["why"])
+
+    def messages(self, key: str, *, states: Sequence[str] = (), limit: int | None = None) -> list[Form]:
+        """The messages of a lane, newest first."""
+        return self._paged("/api/lane/messages", {"key": key, "state": list(states)}, limit)
+
+    def dead_letters(self, *, limit: int | None = None) -> list[Form]:
+        """The failed messages of every lane, newest first."""
+        return self._paged("/api/dead-letters", {}, limit)
+
+    def _paged(self, path: str, query: dict[str, Any], limit: int | None) -> list[Form]:
+        """Messages, the newest first, in pages that each begin before the last of the one before."""
+        found: list[Form] = []
+        while limit is None or len(found) < limit:
+            most = PAGE if limit is None else min(PAGE, limit - len(found))
+            before = found[-1]["id"] if found else None
+            page = self._client.get(path, query | {"limit": most, "before": before})
+            found += page
+            if len(page) < most:
+                break
+        return found
+
+    def would_cut(self, gateway: str | None) -> list[Form]:
+        """The runs that a drain of one gateway, or of all, would cut now."""
+        return list(self._client.get("/api/drain", {"gateway": gateway}))
+
+    def events(
+        self, *, key: str | None, after: str | None = None, since_ms: int | None, type_: str | None, limit: int | None
+    ) -> Iterator[Form]:
+        """The newest ``limit`` events behind event ``after`` and of the last ``since_ms``, oldest first."""
+        since = None if since_ms is None else show(since_ms)
+        query: dict[str, Any] = {"key": key, "type": type_, "since": since}
+        if limit is not None and limit <= PAGE and after is None:
+            return iter(self._client.get("/api/events", query | {"limit": limit}))
+        found: list[Form] = []
+        last = after or "0"
+        while True:
+            page = self._client.get("/api/events", query | {"limit": PAGE, "after": last})
+            found += page
+            if limit is not None:
+                found = found[-limit:]
+            if len(page) < PAGE:
+                return iter(found)
+            last = page[-1]["id"]
+
+    def doctor(self) -> list[Form]:
+        """What the gateway finds when it looks at its database."""
+        return list(self._client.get("/api/doctor", patience_s=DOCTOR_S))
+
+    # ------------------------------------------------------------------------------------ acting
+
+    def send(
+        self,
+        key: str,
+        text: str,
+        *,
+        if_idle: bool = False,
+        idempotency_key: str | None = None,
+        waiting_run: int | None = None,
+        **policy: Any,
+    ) -> Form:
+        """Accept a message. Who asks, and the policy of the lane, are the gateway's to say."""
+        del policy
+        body = {"text": text, "if_idle": if_idle, "idempotency_key": idempotency_key}
+        if waiting_run is None:
+            return dict(self._client.post("/api/lane/messages", body, {"key": key}))
+        self._run = {"X-Lanes-Run": str(waiting_run)}
+        # It is refused at once where it would wait for itself; ``wait`` goes on waiting.
+        return dict(self._client.post("/api/lane/messages", body, {"key": key, "wait": "0"}, self._run))
+
+    def wait(self, message_id: str, *, timeout_ms: int) -> Form:
+        """The message once it has ended, or as it stands when the time is over."""
+        until = time.monotonic() + timeout_ms / 1000
+        while True:
+            left = max(0.0, until - time.monotonic())
+            query = {"wait": f"{min(left, WAIT_S):.3f}"}
+            message = dict(self._client.get(f"/api/messages/{message_id}", query, self._run))
+            if message["ended_at"] is not None or left <= WAIT_S:
+                return message
+
+    def end_wait(self, run: int, message_id: str) -> None:
+        """Nothing is left to end: a run waits no longer than each request of ``wait`` does."""
+
+    def pause(self, key: str, *, actor: str, reason: str | None, for_ms: int | None) -> Form:
+        """Let a lane claim nothing for so long, or until it is resumed."""
+        del actor
+        body = {"reason": reason, "for": None if for_ms is None else show(for_ms)}
+        return dict(self._client.post("/api/lane/pause", body, {"key": key}))
+
+    def resume(self, key: str, *, actor: str) -> Form:
+        """Let a lane claim again."""
+        del actor
+        return dict(self._client.post("/api/lane/resume", {}, {"key": key}))
+
+    def ack(self, key: str, *, actor: str) -> Form:
+        """Errored or aborted back to idle."""
+        del actor
+        return dict(self._client.post("/api/lane/ack", {}, {"key": key}))
+
+    def retry(self, message_id: int, *, actor: str, cap_of: Any) -> Form:
+        """Accept a dead letter once more."""
+        del actor, cap_of
+        return dict(self._client.post(f"/api/messages/{message_id}/retry", {}))
+
+    def drop(self, message_id: int, *, actor: str) -> Form:
+        """End a waiting message."""
+        del actor
+        return dict(self._client.post(f"/api/messages/{message_id}/drop", {}))
+
+    def drain(self, gateway: str | None, *, actor: str, for_ms: int) -> list[Form]:
+        """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""
+        del actor
+        return list(self._client.post("/api/drain", {"gateway": gateway, "for": show(for_ms)}))
+
+    def drained(self, gateways: Sequence[str], *, timeout_ms: int) -> list[Form]:
+        """These gateways once none of them holds a lane, or as they are when the time is over."""
+        until = time.monotonic() + timeout_ms / 1000
+        while True:
+            found = list(self._client.get("/api/gateways", {"id": list(gateways)}))
+            if not any(gateway["held"] for gateway in found) or time.monotonic() >= until:
+                return found
+            time.sleep(LOOK_EVERY_S)
+
+    def abort_each(self, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
+        """Abort each, and yield the place and the outcome of each as it is proven; an expected error is one."""
+        until = None if order.timeout_ms is None else time.monotonic() + order.timeout_ms / 1000
+        pending: dict[int, Form] = {}
+        for place, target in enumerate(targets):
+            try:
+                result = self._request_abort(target, order)
+            except LanesError as error:
+                yield place, error
+                continue
+            if result["outcome"] == Outcome.PENDING and order.wait:
+                pending[place] = result
+            else:
+                yield place, result
+        began = time.monotonic()
+        while pending:
+            for place, asked in list(pending.items()):
+                left = WAIT_S if until is None else max(0.0, until - time.monotonic())
+                # Others wait as well: each is looked at in turn.
+                result = self._outcome(asked, min(left, WAIT_S / len(pending)))
+                result |= {"dropped": asked["dropped"], "waited_s": round(time.monotonic() - began, 3)}
+                if result["outcome"] != Outcome.PENDING or (until is not None and time.monotonic() >= until):
+                    del pending[place]
+                    yield place, result
+
+    def _request_abort(self, target: Target, order: Order) -> Form:
+        body = {
+            "reason": order.reason,
+            "scope": order.scope,
+            "epoch": target.epoch,
+            "grace": None if order.grace_ms is None else show(order.grace_ms),
+            "force": order.force,
+            "wait": False,
+        }
+        return dict(self._client.post("/api/lane/abort", body, {"key": target.key}))
+
+    def _outcome(self, asked: Form, seconds: float) -> Form:
+        body = {"run_id": asked["run_id"], "timeout": show(round(seconds * 1000))}
+        try:
+            return dict(self._client.post("/api/lane/abort", body, {"key": asked["key"]}))
+        except NotFound:  # pruned since: it had ended
+            return asked
+
+    def reconcile(self, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]) -> list[Form]:
+        """Every decision of one pass of the reconciler, carried out unless it is a rehearsal."""
+        del actor, talk
+        if wait:
+            raise UsageError("a gateway watches silent owners all the time: leave --wait out with --url")
+        return list(self._client.post("/api/reconcile", {"dry_run": dry_run}))

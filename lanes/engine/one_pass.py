@@ -1,0 +1,46 @@
+"""One pass of the reconciler for people: every decision with its evidence, and whether it was carried out."""
+
+from lanes import ages, forms
+from lanes.engine.observer import Observer
+from lanes.engine.reconciler import Decision, Finding
+from lanes.forms import Form
+from lanes.why import span
+from lanes_storage import reads
+from lanes_storage.interface import Reader
+from lanes_storage.moment import Clock, Now
+from lanes_storage.records import Owner
+
+
+def carry_out(
+    observer: Observer, findings: list[Finding], reader: Reader, clock: Clock, *, dry_run: bool
+) -> list[Form]:
+    """Act on what an observer found, unless it is a rehearsal; owners that look silent are listed as well."""
+    findings = _with_the_silent(findings, reader.read(reads.owners()), clock())
+    done: dict[int, bool] = {}
+    if not dry_run:
+        done = {id(finding): landed for finding, landed in observer.act(findings)}
+        findings = [finding for finding in findings if finding.decision is not Decision.HEALTHY]
+    now = clock()
+    return [forms.finding_form(finding, now, done=done.get(id(finding), False)) for finding in findings]
+
+
+def looks_silent(owner: Owner, now: Now) -> bool:
+    """Whether the stored heartbeat is old: worth watching, and no proof of anything."""
+    return ages.beat_ms(owner, now) > 2 * owner.heartbeat_interval_ms
+
+
+def _with_the_silent(findings: list[Finding], owners: list[Owner], now: Now) -> list[Finding]:
+    """One look sees no silence: what the stored heartbeat says of it is added, for people, and judges nothing."""
+    silent = {owner.id for owner in owners if looks_silent(owner, now)}
+    shown = [
+        _watched(f.owner, now, f) if f.decision is Decision.HEALTHY and f.owner and f.owner.id in silent else f
+        for f in findings
+    ]
+    named = {finding.owner.id for finding in findings if finding.owner is not None}
+    return shown + [_watched(owner, now) for owner in owners if owner.id in silent - named]
+
+
+def _watched(owner: Owner, now: Now, finding: Finding | None = None) -> Finding:
+    said = f"its last heartbeat was {span(ages.beat_ms(owner, now))} ago"
+    said += f"; --wait watches it for {span(owner.stale_after_ms)}"
+    return Finding(Decision.WATCHED, said, owner, finding.run if finding else None)

@@ -1,0 +1,46 @@
+"""Accepting a message for a request, by the policy of its lane; and a run that waits with the request."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from lanes import operations
+from lanes.errors import Draining
+from lanes.server.call import Call
+from lanes_storage.records import Message
+
+T = TypeVar("T")
+
+
+async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, **what: Any) -> Message:
+    """Accept a message; once it is stored, no error may make the client send it again.
+
+    ``waits``: the request goes on until the message has ended, and the run that it is a part of with it. Raises what ``operations.send`` raises, and Draining.
+    """
+    if call.gateway.draining is not None:
+        raise Draining(key)
+    message = await call.desk.send(
+        key,
+        text,
+        actor=call.actor,
+        token=call.token_name,
+        waiting_run=call.waiting_run if waits else None,
+        **call.house.config.policy(key).intake,
+        **what,
+    )
+    call.accepted = True
+    return message
+
+
+async def no_longer_waiting(call: Call, message_id: int) -> None:
+    """The run that waited with this request, if one did, waits no longer."""
+    if call.waiting_run is not None:
+        await call.desk.perform(operations.end_wait(call.waiting_run, message_id))
+
+
+async def waiting(call: Call, message_id: int, work: Awaitable[T]) -> T:
+    """``work`` while the client is there; when it is over, the run of the request waits no longer."""
+    try:
+        return await call.while_connected(work)
+    finally:
+        await asyncio.shield(no_longer_waiting(call, message_id))
