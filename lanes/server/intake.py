@@ -15,7 +15,8 @@ T = TypeVar("T")
 async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, **what: Any) -> Message:
     """Accept a message; once it is stored, no error may make the client send it again.
 
-    ``waits``: the request goes on until the message has ended, and the run that it is a part of with it. Raises what ``operations.send`` raises, and Draining.
+    ``waits``: the request goes on until the message has ended, and the run that it is a part of with it.
+    Raises what ``operations.send`` raises, and Draining.
     """
     if call.gateway.draining is not None:
         raise Draining(key)

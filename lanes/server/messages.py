@@ -28,9 +28,7 @@ async def post_message(call: Call) -> Response:
     if (text is None) == (request is None):
         raise HttpProblem(400, "bad_request", "send exactly one of text and request")
     waits = wait is not None or call.accepts("text/event-stream")
-    message = await accept(
-        call, key, text, waits=waits, request=request, idempotency_key=name, if_idle=if_idle
-    )
+    message = await accept(call, key, text, waits=waits, request=request, idempotency_key=name, if_idle=if_idle)
     if call.accepts("text/event-stream"):
         return _stream(call, message)
     if wait is None:

@@ -39,9 +39,7 @@ class GatewayClient:
         self.url = without_password(url.rstrip("/"))
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         # A proxy that the environment names is for what is outside, not for this machine.
-        self._http = httpx.Client(
-            base_url=base, headers=headers, trust_env=not _on_loopback(base.host)
-        )
+        self._http = httpx.Client(base_url=base, headers=headers, trust_env=not _on_loopback(base.host))
 
     def get(
         self,
@@ -52,7 +50,9 @@ class GatewayClient:
         patience_s: float = PATIENCE_S,
     ) -> Any:
         """The JSON of an answer."""
-        return self._ask("GET", path, query, headers={"Accept": "application/json", **(headers or {})}, timeout=patience_s)
+        return self._ask(
+            "GET", path, query, headers={"Accept": "application/json", **(headers or {})}, timeout=patience_s
+        )
 
     def post(
         self,
