@@ -1,0 +1,102 @@
+"""Rows about aborts from other processes, and about commands as whole processes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lanes.bench.filling import copied
+from lanes.bench.loading import load, request
+from lanes.bench.processes import Process, command, gateway
+from lanes.bench.rows import Measured, Row, at_most
+from lanes.bench.web import provider
+from lanes.bench.work import Work, percentile
+from lanes_storage import doors, reads
+from lanes_storage.law import LaneState
+from lanes_storage.moment import system_clock
+from lanes_storage.sqlite import SqliteStore
+
+IMPORTS = "import click, sqlite3, json"
+
+
+def _held(work: Work) -> tuple[Process, Path]:
+    """A gateway whose lanes ``lane:0`` to ``lane:N`` all wait for a provider that says nothing."""
+    path = copied(work, work.size.many)
+    process = gateway(work, path, provider(work).url)
+    process.ready()
+    hang = (request(f"/api/lanes/lane:{n}/messages", b'{"text": "hang"}') for n in range(work.size.held))
+    load(process.port, 32, hang)
+    return process, path
+
+
+def _until_released(store: SqliteStore, key: str) -> float:
+    """Commit an abort request and watch the row; how long until the run was cancelled, in milliseconds."""
+    while (lane := store.read(reads.lane(key))) is None or lane.state is not LaneState.RUNNING:
+        time.sleep(0.001)
+    started = time.perf_counter()
+    store.write(lambda tx: doors.request_abort(tx, key, system_clock(), actor="bench"))
+    while (lane := store.read(reads.lane(key))) is not None and lane.state is LaneState.RUNNING:
+        time.sleep(0.0002)
+    return 1000 * (time.perf_counter() - started)
+
+
+def _latency(work: Work) -> Measured:
+    process, path = _held(work)
+    store = SqliteStore(path)
+    each = min(work.size.held, work.size.calls) // work.size.rounds or 1
+    numbers = iter(range(work.size.held))
+
+    def round_of_aborts() -> tuple[float, float]:
+        taken = [_until_released(store, f"lane:{next(numbers)}") for _ in range(each)]
+        return percentile(taken, 0.5), percentile(taken, 0.99)
+
+    p50, p99 = work.each(round_of_aborts)
+    store.close()
+    process.kill()
+    return Measured(p99, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms of {each} aborts; the request's own commit is part of it")
+
+
+def _against_bare(*arguments: str) -> Callable[[Work], Measured]:
+    def measure(work: Work) -> Measured:
+        path = work.once("commands", lambda: copied(work, work.size.many))
+        ours, bare = work.medians(
+            lambda: min(command(work, "-m", "lanes", "--db", str(path), *arguments) for _ in range(work.size.starts)),
+            lambda: min(command(work, "-c", IMPORTS) for _ in range(work.size.starts)),
+        )
+        return Measured(ours / bare, f"{ours:.0f} ms against {bare:.0f} ms (best of {work.size.starts})")
+
+    return measure
+
+
+def _abort_to_released(work: Work) -> Measured:
+    """The whole process ``lanes abort KEY`` on a lane that a living gateway holds."""
+    process, path = _held(work)
+    store = SqliteStore(path)
+    numbers = iter(range(work.size.held))
+
+    def abort() -> float:
+        key = f"lane:{next(numbers)}"
+        while (lane := store.read(reads.lane(key))) is None or lane.state is not LaneState.RUNNING:
+            time.sleep(0.001)
+        return command(work, "-m", "lanes", "--db", str(path), "abort", key)
+
+    (took,) = work.medians(abort)
+    store.close()
+    process.kill()
+    return Measured(took, "the whole process, which returns once the lane is released")
+
+
+ROWS = (
+    Row("abort-latency", "abort from another process: request to cancelled run, p99", at_most(25, "ms"), _latency),
+    Row(
+        "abort-released", "`lanes abort KEY` of a held lane, start to released", at_most(150, "ms"), _abort_to_released
+    ),
+    Row(
+        "abort-process",
+        "`lanes abort KEY`, whole process, against a bare import of click, sqlite3 and json",
+        at_most(1.5),
+        _against_bare("abort", "lane:7"),
+    ),
+    Row(
+        "list-process", "`lanes list --limit 50` against the same", at_most(1.5), _against_bare("list", "--limit", "50")
+    ),
+)

@@ -1,0 +1,62 @@
+"""Rows against other programs that queue work per key: DBOS, Huey, procrastinate."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from lanes.bench.cycles import through_the_store
+from lanes.bench.rows import Measured, Row, Skipped, at_least
+from lanes.bench.work import Work
+
+SCRIPTS = Path(__file__).parent / "peers"
+PATIENCE_S = 300
+
+
+def _against(name: str) -> Callable[[Work], Measured]:
+    def measure(work: Work) -> Measured:
+        if work.peers is None:
+            raise Skipped(f"{name} is not here: --peers names a Python that has it, `make bench` installs one")
+        cycles = max(work.size.cycles // 16, 16)  # they are slower, and their figures steady
+
+        def theirs() -> float:
+            return cycles / _seconds(work, name, cycles)
+
+        lanes, peer = work.medians(lambda: through_the_store(work, 32), theirs)
+        return Measured(lanes / peer, f"{lanes:,.0f}/s against {peer:,.0f}/s")
+
+    return measure
+
+
+def _seconds(work: Work, name: str, cycles: int) -> float:
+    folder = work.fresh(name)
+    folder.mkdir()
+    arguments = [str(SCRIPTS / f"{name}_cycles.py"), str(folder), str(cycles), "64"]
+    try:
+        done = subprocess.run(
+            [work.peers or "python", *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+    except OSError as error:
+        raise Skipped(f"{name} cannot run: --peers {work.peers}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Skipped(f"{name} did not end within {PATIENCE_S} s (--peers)") from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise Skipped(f"{name} cannot run with --peers {work.peers}: {last[:120]}")
+    return float(done.stdout.split()[-1])
+
+
+ROWS = (
+    Row("against-dbos", "run cycles/s against DBOS, SQLite, a partition for each key", at_least(50), _against("dbos")),
+    Row(
+        "against-huey",
+        "run cycles/s against Huey, SQLite with fsync, a lock for each key",
+        at_least(8),
+        _against("huey"),
+    ),
+    Row(
+        "against-procrastinate",
+        "run cycles/s, lanes on SQLite, against procrastinate on PostgreSQL, `lock=`",
+        at_least(30),
+        _against("procrastinate"),
+    ),
+)

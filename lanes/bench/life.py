@@ -1,0 +1,148 @@
+"""Rows about the life of one gateway with many lanes: start, memory, kill -9, and the next one."""
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanes.bench import cycle
+from lanes.bench.filling import copied
+from lanes.bench.loading import load, request
+from lanes.bench.processes import PATIENCE_S, gateway
+from lanes.bench.rows import Measured, Row, at_most
+from lanes.bench.scale import living
+from lanes.bench.web import provider
+from lanes.bench.work import Work
+from lanes.engine.observer import Observer
+from lanes_storage.moment import system_clock
+from lanes_storage.records import NewOwner
+from lanes_storage.sqlite import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What one gateway and its successor showed: seconds and megabytes."""
+
+    ready_s: float
+    idle_mb: float
+    running_mb: float
+    claim_s: float  # from the start of the successor's process to its first claim
+    recovery_s: float  # of that, from its registration on
+
+
+def life(work: Work) -> Life:
+    """The medians of several lives."""
+    return work.once("life", lambda: Life(*work.each(lambda: _live(work))))
+
+
+def _live(work: Work) -> tuple[float, ...]:
+    path = copied(work, work.size.many)
+    first = gateway(work, path, provider(work).url, 2 * work.size.held)
+    ready = first.ready()
+    time.sleep(0.5)
+    idle = first.resident_mb()
+    hang = (request(f"/api/lanes/lane:{n}/messages", b'{"text": "hang"}') for n in range(work.size.held))
+    load(first.port, 32, hang)
+    _until(path, "SELECT count(*) FROM lanes WHERE run_id IS NOT NULL", work.size.held)
+    time.sleep(0.5)
+    running = first.resident_mb()
+    first.kill()
+    (before,) = _row(path, "SELECT max(id) FROM events")
+    started = time.time()
+    second = gateway(work, path, provider(work).url, 2 * work.size.held)
+    _until(path, f"SELECT count(*) FROM events WHERE id > {before} AND type = 'claim'", 1)
+    first_claim = f"SELECT at FROM events WHERE id > {before} AND type = 'claim' ORDER BY id LIMIT 1"
+    (claimed,) = _row(path, first_claim)
+    (registered,) = _row(path, f"SELECT at FROM events WHERE id > {before} AND type = 'owner_started'")
+    second.kill()
+    return ready, idle, running, claimed / 1000 - started, (claimed - registered) / 1000
+
+
+def _row(path: Path, sql: str) -> tuple[float, ...]:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return tuple(connection.execute(sql).fetchone())
+    finally:
+        connection.close()
+
+
+def _until(path: Path, sql: str, wanted: float) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := _row(path, sql)[0]) < wanted:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{sql}: {found} of {wanted}")
+        time.sleep(0.005)
+
+
+def _release(work: Work) -> Measured:
+    """One reconcile pass that takes back what a dead owner holds."""
+    held, dead = work.size.held, _dead_owner()
+
+    def release() -> float:
+        path = copied(work, work.size.many)
+        store = SqliteStore(path)
+        now = system_clock()
+        owner = store.write(lambda tx: cycle.register(tx, now, dead))
+        for at in range(0, held, 100):
+            keys = [f"lane:{n}" for n in range(at, min(at + 100, held))]
+            store.write(lambda tx, keys=keys: [cycle.claim(tx, owner, cycle.enqueue(tx, k, now), now) for k in keys])  # type: ignore[misc]
+        observer = Observer(store, store.write, system_clock, by="bench", interval_ms=5_000)
+        findings = observer.look()
+        started = time.perf_counter()
+        done = observer.act(findings)
+        took = 1000 * (time.perf_counter() - started)
+        assert sum(landed for _, landed in done) == held + 1  # and the owner
+        store.close()
+        path.unlink()
+        return took
+
+    (took,) = work.medians(release)
+    return Measured(took, f"{held:,} lanes, {1000 * took / held:,.0f} µs each, their events included")
+
+
+def _dead_owner() -> NewOwner:
+    """A process of this host that is provably gone: its number is in use by one that started at another time."""
+    me = living()
+    return NewOwner(
+        me.kind, me.host, me.boot_id, me.pid_ns, me.pid, me.start_time - 1, "dead", 5_000, 30_000, ("chat",)
+    )
+
+
+def _ready(work: Work) -> Measured:
+    seen = life(work)
+    return Measured(seen.ready_s, f"{work.size.many:,} lanes")
+
+
+def _idle(work: Work) -> Measured:
+    return Measured(life(work).idle_mb, f"{work.size.many:,} lanes")
+
+
+def _running(work: Work) -> Measured:
+    seen = life(work)
+    each = 1024 * (seen.running_mb - seen.idle_mb) / work.size.held
+    return Measured(seen.running_mb, f"{work.size.held:,} runs that wait for their provider, {each:,.0f} kB each")
+
+
+def _next_claim(work: Work) -> Measured:
+    seen = life(work)
+    held = f"{work.size.held:,} of {work.size.many:,} lanes held"
+    return Measured(seen.claim_s, f"{held}; {1000 * seen.recovery_s:,.0f} ms of it recovery")
+
+
+def _recovery(work: Work) -> Measured:
+    return Measured(1000 * life(work).recovery_s, "from the successor's registration to its first claim")
+
+
+ROWS = (
+    Row("release-stale", "release of stale lanes in one pass", at_most(10, "ms"), _release),
+    Row("start-ready", "start of a gateway to ready", at_most(1.5, "s"), _ready),
+    Row(
+        "kill-claim",
+        "kill -9 of a gateway: from the start of the next process to its first claim",
+        at_most(1, "s"),
+        _next_claim,
+    ),
+    Row("kill-recovery", "recovery alone: from registration to the first claim", at_most(300, "ms"), _recovery),
+    Row("memory-idle", "memory of an idle gateway with many lanes", at_most(90, "MB"), _idle),
+    Row("memory-running", "memory of the same with many running lanes", at_most(150, "MB"), _running),
+)

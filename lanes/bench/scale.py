@@ -1,0 +1,127 @@
+"""Rows about large databases: what is done all the time must cost the same for a million lanes as for a thousand."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lanes.bench import cycle
+from lanes.bench.filling import copied
+from lanes.bench.processes import gateway
+from lanes.bench.rows import Measured, Row, at_most
+from lanes.bench.work import Work, percentile
+from lanes.engine.observer import Observer
+from lanes.identity import this_process
+from lanes_storage import reads
+from lanes_storage.moment import system_clock
+from lanes_storage.records import LaneFilter, NewOwner
+from lanes_storage.sqlite import SqliteStore
+
+Call = Callable[[], object]
+
+
+def living() -> NewOwner:
+    """This process, as an owner that is provably alive."""
+    me = this_process()
+    return NewOwner("gateway", me.host, me.boot_id, me.pid_ns, me.pid, me.start_time, "bench", 5_000, 30_000, ("chat",))
+
+
+def _large(work: Work, lanes: int) -> Path:
+    """One copy for each size, which the rows of this module share."""
+    return work.once(f"large {lanes}", lambda: copied(work, lanes))
+
+
+def _timed(call: Call, times: int) -> list[float]:
+    """How long each call took, in microseconds."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        call()
+        taken.append(1e6 * (time.perf_counter() - started))
+    return taken
+
+
+def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Callable[[Work], dict[int, float]]:
+    """A percentile of a call, in microseconds, for each number of lanes: medians of all rounds."""
+
+    def measure(work: Work) -> dict[int, float]:
+        sizes = work.size.scale
+        paths = [_large(work, lanes) for lanes in sizes]
+
+        def of(path: Path) -> float:
+            store = SqliteStore(path)
+            try:
+                call = what(store)
+                _timed(call, 20)
+                return percentile(_timed(call, times), share)
+            finally:
+                store.close()
+
+        return dict(zip(sizes, work.medians(*(lambda path=path: of(path) for path in paths)), strict=True))
+
+    return measure
+
+
+def _growth(figures: dict[int, float]) -> Measured:
+    """How much dearer the largest database is than the smallest."""
+    costs = list(figures.values())
+    said = ", ".join(f"{cost:,.0f} µs at {lanes:,}" for lanes, cost in figures.items())
+    return Measured(costs[-1] / costs[0], said)
+
+
+def _passes(store: SqliteStore) -> Call:
+    store.write(lambda tx: cycle.register(tx, system_clock(), living()))
+    observer = Observer(store, store.write, system_clock, by="bench", interval_ms=5_000)
+    return observer.run_once
+
+
+def _reconcile(work: Work) -> Measured:
+    figures = _flat(_passes, 0.99, work.size.calls)(work)
+    return Measured(max(figures.values()), _growth(figures).said + " (p99)")
+
+
+def _list(work: Work) -> Measured:
+    query = reads.lanes(LaneFilter(), limit=50)
+    return _growth(_flat(lambda store: lambda: store.read(query), 0.5, max(work.size.calls // 10, 20))(work))
+
+
+def _counts(work: Work) -> Measured:
+    def look(store: SqliteStore) -> Call:
+        return lambda: store.read(reads.counts(system_clock().wall))
+
+    return _growth(_flat(look, 0.5, max(work.size.calls // 40, 10))(work))
+
+
+def _claim(work: Work) -> Measured:
+    def whole(store: SqliteStore) -> Call:
+        owner = store.write(lambda tx: cycle.register(tx, system_clock(), living()))
+        numbers = iter(range(10**9))
+        now = system_clock()
+        # of the same fifty lanes at every size, so that the cache is no part of it
+        return lambda: store.write(lambda tx: cycle.whole(tx, owner, f"lane:{next(numbers) % 50}", now))
+
+    return _growth(_flat(whole, 0.5, max(work.size.calls // 10, 20))(work))
+
+
+def _start(work: Work) -> Measured:
+    """From the start of the process to its readiness, in milliseconds: the process itself is most of it."""
+
+    def of(lanes: int) -> Callable[[], float]:
+        def start() -> float:
+            started = gateway(work, _large(work, lanes), "http://127.0.0.1:9")
+            took = started.ready()
+            started.kill()
+            return 1e6 * took
+
+        return start
+
+    sizes = (work.size.scale[0], work.size.scale[-1])
+    return _growth(dict(zip(sizes, work.medians(*(of(lanes) for lanes in sizes)), strict=True)))
+
+
+ROWS = (
+    Row("reconcile-idle", "idle reconcile pass, p99, whatever number of lanes", at_most(100, "µs"), _reconcile),
+    Row("flat-list", "first page of the list: largest database against smallest", at_most(2), _list),
+    Row("flat-counts", "counts of status and dashboard: the same", at_most(2), _counts),
+    Row("flat-claim", "a run cycle in one transaction: the same", at_most(2), _claim),
+    Row("flat-start", "start of a gateway to ready: the same", at_most(2), _start),
+)
