@@ -20,7 +20,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
     work.close()
 
 
-@pytest.mark.xdist_group("bench")
 @pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.name)
 def test_a_row_gives_a_figure(row: Row, work: Work) -> None:
     (result,) = measured([row], work)
