@@ -104,6 +104,10 @@ class Terminal:
         self.process.wait()
         return int(self.process.exitstatus if self.process.exitstatus is not None else -self.process.signalstatus)
 
+    def vanish(self) -> None:
+        """Take the terminal away, as closing its window does."""
+        self.process.ptyproc.fileobj.close()
+
     def is_sane(self) -> bool:
         """Whether the terminal was given back as it was found."""
         modes = dict(re.findall(rb"\x1b\[\?([0-9]+)([hl])", self.sent))  # the last switch of each

@@ -2,16 +2,19 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import lanes
 from lanes.errors import RunFailed
+from lanes.identity import this_process
 from lanes_storage import doors
 from lanes_storage.law import Cause
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, Attempt, NewMessage
+from tests.kit.processes import eventually
 from tests.kit.stage import Stage
 from tests.tui.terminal import Terminal, terminal, unwelcome
 
@@ -60,6 +63,7 @@ def poison(database: Path) -> None:
     stage = Stage(database)
     new = NewMessage("raw:" + HOSTILE, HOSTILE, actor=HOSTILE)
     stage.store.write(lambda tx: doors.accept(tx, new, Admission(), system_clock()))
+    stage.hold("held", stage.owner(replace(this_process(), host=HOSTILE)), HOSTILE)
     stage.close()
 
 
@@ -83,7 +87,7 @@ def test_the_detector_notices_what_the_toolkit_would_pass_on() -> None:
 def test_nothing_in_data_reaches_the_terminal_raw(database: Path, size: tuple[int, int]) -> None:
     poison(database)
     with terminal(database, size) as seen:
-        seen.shows("key:", "raw:", "live")
+        seen.shows("key:", "raw:", "held", "live")
         walk(seen)
         seen.press("q")
         assert seen.ends() == 0
@@ -95,8 +99,8 @@ def test_nothing_in_data_reaches_the_terminal_raw(database: Path, size: tuple[in
 
 
 def walk(seen: Terminal) -> None:
-    """Look at both lanes, everywhere."""
-    for step in ("g", "j"):
+    """Look at the lanes, everywhere."""
+    for step in ("g", "j", "j"):
         seen.press(step)
         seen.press("a")
         seen.shows("Cancel")
@@ -106,6 +110,17 @@ def walk(seen: Terminal) -> None:
     seen.shows("JOURNAL", "MESSAGE #")
     seen.press("j", "G", "\x1b")
     seen.shows("STATE")
+    for key, shown in (
+        ("J", "EVENT #"),
+        ("O", "GATEWAY"),
+        ("D", "MESSAGE #"),
+        ("m", "ctrl+s"),
+        (":", "what is to be done"),
+    ):
+        seen.press(key)
+        seen.shows(shown)
+        seen.press("\x1b")
+        seen.hides(shown)
     seen.press("?")
     seen.shows("Keys")
     seen.press("\x1b")
@@ -127,8 +142,8 @@ def test_it_ends_when_its_terminal_is_gone(stage: Stage) -> None:
     stage.close()
     with terminal(stage.path, (80, 24)) as seen:
         seen.shows("live")
-        seen.process.close(force=False)  # the window is closed: SIGHUP, and nowhere to write
-        assert not seen.process.isalive()
+        seen.vanish()  # the window is closed: SIGHUP, and nowhere to write
+        eventually(lambda: not seen.process.isalive(), "the end of the dashboard")
 
 
 def test_it_follows_the_size_of_its_terminal(stage: Stage) -> None:

@@ -1,25 +1,51 @@
-"""The dashboard as a program for a terminal."""
+"""The dashboard as a program for a terminal, with what can be done from every screen of it."""
 
 import os
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
+from textual import work
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
+from lanes import filters
+from lanes_tui import exporting, text
 from lanes_tui.looking import Rhythm
 from lanes_tui.main_screen import MainScreen
 from lanes_tui.settings import Settings
 from lanes_tui.signals import leave_on_signals
-from lanes_tui.source import Source
+from lanes_tui.source import Lost, Source
+
+#: More lanes than anyone reads; `lanes list --json` has no limit.
+MOST_EXPORTED = 10_000
+
+
+@runtime_checkable
+class OnLane(Protocol):
+    """A screen that stands on a lane, or on none."""
+
+    @property
+    def lane_key(self) -> str | None: ...
 
 
 class Dashboard(App[int]):
     """Shows one source until it is left; its return value is the exit code."""
 
     CSS_PATH = "lanes.tcss"
-    ENABLE_COMMAND_PALETTE = False
+    ENABLE_COMMAND_PALETTE = False  # there is one, on a key of ours
     ALLOW_SELECT = False  # the mouse points at lanes; what is copied is a key, by a key of ours
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "message", "Message", tooltip="Message to the lane"),
+        Binding("y", "copy", "Copy key", show=False, tooltip="Copy the key of the lane"),
+        Binding("J", "journal", "Journal", show=False),
+        Binding("O", "owners", "Owners", show=False),
+        Binding("D", "dead_letters", "Dead letters", show=False),
+        Binding("e", "export", "Export", show=False, tooltip="Export the lanes of the filter as JSON"),
+        Binding("E", "screenshot", "Screenshot", show=False, tooltip="Screenshot, as SVG"),
+        Binding("colon", "palette", "Commands", key_display=":"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Suspend: back to the shell, `fg` returns"),
+    ]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012 - as the toolkit has it
 
     def __init__(
@@ -41,8 +67,100 @@ class Dashboard(App[int]):
     def on_mount(self) -> None:
         if not self.is_headless:
             leave_on_signals(self.exit)
-        main = MainScreen(self.source, self._settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
-        self.push_screen(main)
+        self.main = MainScreen(self.source, self._settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
+        self.push_screen(self.main)
 
     async def on_unmount(self) -> None:
         await self.source.close()
+
+    @property
+    def lane_key(self) -> str | None:
+        """The lane that the open screen stands on."""
+        return self.screen.lane_key if isinstance(self.screen, OnLane) else None
+
+    # ------------------------------------------------------------------------------------ screens
+
+    def action_journal(self) -> None:
+        """The journal: of the lane whose screen is open, else of all."""
+        from lanes_tui.screens.journal import JournalScreen
+        from lanes_tui.screens.lane import LaneScreen
+
+        key = self.screen.lane_key if isinstance(self.screen, LaneScreen) else None
+        self._open(JournalScreen(self.source, self._rhythm, key))
+
+    def action_owners(self) -> None:
+        from lanes_tui.screens.owners import OwnersScreen
+
+        self._open(OwnersScreen(self.source, self._rhythm))
+
+    def action_dead_letters(self) -> None:
+        from lanes_tui.screens.dead_letters import DeadLettersScreen
+
+        self._open(DeadLettersScreen(self.source, self._rhythm))
+
+    def action_palette(self) -> None:
+        from lanes_tui.palette import Command, Palette, commands
+
+        async def chosen(command: Command | None) -> None:
+            if command is not None:
+                await command.run()
+
+        self.push_screen(Palette(list(commands(self, self.screen))), chosen)
+
+    def _open(self, screen: Screen[None]) -> None:
+        if type(self.screen) is not type(screen):
+            self.push_screen(screen)
+
+    # ------------------------------------------------------------------------------------ actions
+
+    def action_message(self) -> None:
+        """Write to the lane that the screen stands on."""
+        from lanes_tui.dialogs.send import SendDialog
+        from lanes_tui.records import Message
+
+        key = self.lane_key
+        if key is None:
+            self._say("there is no lane to write to", grave=True)
+            return
+        if self.source.read_only:
+            self._say("this dashboard is read-only", grave=True)
+            return
+
+        def ended(accepted: Message | None) -> None:
+            if accepted is not None:
+                place = "" if accepted.position is None else f", {accepted.position} in its queue"
+                self._say(f"accepted as message {accepted.id}{place}")
+
+        self.push_screen(SendDialog(self.source, key), ended)
+
+    def action_copy(self) -> None:
+        """The key of the lane to the clipboard of the terminal, exactly as it is."""
+        key = self.lane_key
+        if key is not None:
+            self.copy_to_clipboard(key)  # in base64: nothing in it can command the terminal
+            self._say(f"copied: {key}")
+
+    @work(exclusive=True, group="export")
+    async def action_export(self) -> None:
+        """The lanes that the main screen's filter chooses, to a file in the working folder."""
+        chosen = filters.parse(self.main.typed, self.source.now().wall).chosen
+        try:
+            lanes = await self.source.export(chosen, self.main.settings.order, MOST_EXPORTED)
+            path = exporting.write_json(lanes, self.source.now().wall, Path.cwd())
+        except (Lost, OSError) as error:
+            self._say(f"not written: {error}", grave=True)
+            return
+        self._say(f"{len(lanes)} lanes written to {path}")
+
+    def action_screenshot(self) -> None:  # type: ignore[override]  # the toolkit's own asks for a name and a folder
+        """A picture of the screen, to a file in the working folder."""
+        try:
+            path = exporting.write_svg(self.export_screenshot(title="lanes"), self.source.now().wall, Path.cwd())
+        except OSError as error:
+            self._say(f"not written: {error}", grave=True)
+            return
+        self._say(f"the screen was written to {path}")
+
+    def _say(self, sentence: str, *, grave: bool = False) -> None:
+        said = text.line(sentence).plain  # cleaned; markup off, so that brackets in a key stay brackets
+        self.notify(said, severity="warning" if grave else "information", markup=False, timeout=6)

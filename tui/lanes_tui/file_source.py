@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lanes import forms
 from lanes.abort import AbortResult
@@ -23,7 +24,7 @@ from lanes_storage.records import Message as StoredMessage
 from lanes_storage.sqlite import path_of
 from lanes_tui import reading
 from lanes_tui.paced import Paced
-from lanes_tui.records import Detail, Event, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
 from lanes_tui.source import BY_ATTENTION, Lost
 
 #: What the journal shows as the reason of an abort or a pause that was asked for here.
@@ -161,6 +162,11 @@ class FileSource:
             found = await desk.store.read(reads.dead_letters(limit))
         return [self._message(message) for message in found if message.retried_as is None]
 
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[dict[str, Any]]:
+        async with self._at_work() as desk:
+            found = await desk.lanes(chosen, order=order, limit=limit)
+        return forms.lane_forms(found, self._clock())
+
     async def send(self, key: str, text: str) -> Message:
         async with self._at_work(acting=True) as desk:
             return self._message(await desk.send(key, text, actor=self._actor))
@@ -173,9 +179,10 @@ class FileSource:
         async with self._at_work(acting=True) as desk:
             return self._message(await desk.retry(int(message_id), actor=self._actor))
 
-    async def drain(self, owner_id: str) -> None:
+    async def drain(self, owner_id: str) -> Drain:
         async with self._at_work(acting=True) as desk:
-            await desk.drain(int(owner_id), by=self._actor)
+            (owner,) = await desk.drain(int(owner_id), by=self._actor)
+        return Drain(owner.drain_by or self._actor, owner.drain_until)
 
     def _message(self, stored: StoredMessage) -> Message:
         return reading.message(forms.message_form(stored))

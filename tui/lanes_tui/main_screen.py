@@ -81,6 +81,11 @@ class MainScreen(Doing, Marking, Arranging):
             )
         self.run_worker(self.follower.run(), name="follow", exclusive=True)
 
+    @property
+    def lane_key(self) -> str | None:
+        """The lane under the cursor."""
+        return None if self.table.lane is None else self.table.lane.key
+
     # ------------------------------------------------------------------ the stage of the follower
 
     @property

@@ -7,12 +7,12 @@ Actions may also raise what ``lanes.operations`` raises (``LanesError``): ``Chan
 from the epoch that was on the screen.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from lanes.abort import AbortResult
 from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui.records import Detail, Event, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
 
 BY_ATTENTION = LaneOrder()
 
@@ -111,6 +111,10 @@ class Source(Protocol):
         """The failed messages of every lane that nobody retried yet, newest first."""
         ...
 
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[dict[str, Any]]:
+        """At most ``limit`` of the chosen lanes, as ``lanes list --json`` prints them."""
+        ...
+
     async def send(self, key: str, text: str) -> Message:
         """Accept a message for a lane. Raises InvalidKey, QueueFull, NotAllowed."""
         ...
@@ -123,8 +127,8 @@ class Source(Protocol):
         """Accept a dead letter once more; the new message. Raises NotFound, NotAllowed, QueueFull."""
         ...
 
-    async def drain(self, owner_id: str) -> None:
-        """Ask an owner to claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
+    async def drain(self, owner_id: str) -> Drain:
+        """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         ...
 
     async def close(self) -> None:

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from lanes_tui import text, words
+from lanes_tui.bindings import is_ours, said_of
+from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
-_KEYS = 18
-#: Keys of the toolkit that need no word.
-_SILENT = frozenset({"tab", "shift+tab"})
+_KEYS = 20
 
 
 class Help(ModalScreen[None]):
@@ -27,27 +27,36 @@ class Help(ModalScreen[None]):
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
         super().__init__()
-        self._bindings_shown = list(bindings)
+        self._active = [active for active in bindings if is_ours(active)]
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Sheet(id="dialog-title")
-            yield Sheet(id="dialog-lines")
+            yield Pane(id="dialog-lines")
 
     def on_mount(self) -> None:
-        self.query_one("#dialog-title", Sheet).show([text.line(("Keys", "accent"))])
-        self.query_one("#dialog-lines", Sheet).show([*self._keys(), text.EMPTY, *_legend()])
+        self.query_one("#dialog-title", Sheet).show([text.line(("Keys", "accent"), ("  esc closes", "muted"))])
+        groups = (
+            ("HERE", [a for a in self._active if isinstance(a.node, Screen)]),
+            ("EVERYWHERE", [a for a in self._active if isinstance(a.node, App)]),
+            ("MOVING", [a for a in self._active if not isinstance(a.node, Screen | App)]),
+        )
+        lines: list[Content] = []
+        for name, active in groups:
+            if active:
+                lines += [text.line((name, "head")), *self._keys(active), text.EMPTY]
+        pane = self.query_one(Pane)
+        pane.show([*lines, *_legend()])
+        pane.focus()
 
-    def _keys(self) -> list[Content]:
+    def _keys(self, bindings: Iterable[ActiveBinding]) -> list[Content]:
         """One line for each action, with all of its keys."""
         keys: dict[str, tuple[str, list[str]]] = {}
-        for active in self._bindings_shown:
-            binding = active.binding
-            if binding.description and binding.key not in _SILENT and active.enabled:
-                said = keys.setdefault(binding.action, (binding.tooltip or binding.description, []))
-                said[1].append(self.app.get_key_display(binding))
+        for active in bindings:
+            said = keys.setdefault(active.binding.action, (said_of(active.binding), []))
+            said[1].append(self.app.get_key_display(active.binding))
         return [
-            text.line(text.fitted(text.line((" ".join(dict.fromkeys(shown)), "accent")), _KEYS), said)
+            text.line("  ", text.fitted(text.line((" ".join(dict.fromkeys(shown)), "accent")), _KEYS), said)
             for said, shown in keys.values()
         ]
 
@@ -56,5 +65,5 @@ def _legend() -> list[Content]:
     looks = [*words.LANES.values(), words.PAUSED]
     return [
         text.joined([text.line((f"{look.symbol} {look.word}", look.tone)) for look in looks]),
-        text.line(("A red age under BEAT: the owner is dead or silent.", "muted")),
+        text.line(("A beat with ! behind it: the owner is dead or silent.", "muted")),
     ]

@@ -10,6 +10,7 @@ from lanes_tui.columns import Sight
 from lanes_tui.records import Attempt, Event, Message
 
 #: What of an event's detail is worth a word on its line.
+_KEY = 30
 _SAID = ("reason", "message", "evidence")
 
 
@@ -93,7 +94,7 @@ def event_line(event: Event, sight: Sight, *, with_key: bool = False) -> Content
     """One row of the journal: when, what, by whom, why."""
     parts: list[text.Part] = [(f"{sight.moment(event.at)} ", "muted")]
     if with_key and event.key is not None:
-        parts.append((f"{text.in_the_middle(event.key, 32)} ", "strong"))
+        parts.append(text.fitted(text.line((text.in_the_middle(event.key, _KEY), "strong")), _KEY + 1))
     parts.append(event.type)
     if event.to_state is not None and event.to_state != event.from_state:
         look = words.LANES.get(event.to_state)

@@ -97,12 +97,6 @@ class Rows(ScrollView, can_focus=True):
         if event.y + self.scroll_offset.y < len(self._rows):
             self._place(event.y + self.scroll_offset.y)
 
-    def on_focus(self) -> None:
-        self._refresh_line(self._at)
-
-    def on_blur(self) -> None:
-        self._refresh_line(self._at)
-
     def on_resize(self) -> None:
         self.virtual_size = Size(self._room.width, max(1, len(self._rows)))
         self._place(self._at)
@@ -132,12 +126,10 @@ class Rows(ScrollView, can_focus=True):
         if place >= len(self._rows):
             return self._strip(self._empty if place == 0 else text.EMPTY, " ", width, Style())
         under = place == self._at
-        mark = MARK if under and self.has_focus else " "
+        mark = MARK if under else " "
         return self._strip(self._rows[place].content, mark, width, self._looks() if under else Style())
 
     def _looks(self) -> Style:
-        if not self.has_focus:
-            return Style()
         return Style(reverse=True) if self.app.no_color else self.get_visual_style("rows--cursor", partial=True)
 
     def _strip(self, content: Content, mark: str, width: int, style: Style) -> Strip:

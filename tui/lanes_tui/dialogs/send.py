@@ -1,0 +1,88 @@
+"""Writing a message to a lane. It stays open until the message was accepted, so that nothing typed is lost."""
+
+import re
+from typing import ClassVar
+from unicodedata import category
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, TextArea
+
+from lanes.errors import LanesError
+from lanes_tui import text
+from lanes_tui.records import Message
+from lanes_tui.source import Lost, Source
+from lanes_tui.widgets.sheet import Sheet
+
+_LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")
+
+
+def showable(pasted: str) -> str:
+    """A text without what would move the cursor of the terminal or turn its reading direction."""
+    lines = _LINE_ENDS.sub("\n", pasted).replace("\t", "    ")
+    return "".join(c for c in lines if c == "\n" or c.isprintable() or category(c) == "Zs")
+
+
+class Writing(TextArea):
+    """Where it is typed. What is pasted keeps only what can be shown as it is."""
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.text = showable(event.text)
+        await super()._on_paste(event)
+
+
+class SendDialog(ModalScreen[Message | None]):
+    """Sends what is typed; its result is the accepted message, or None."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "send", "Send", priority=True),
+        Binding("escape", "leave", "Cancel", priority=True),
+    ]
+
+    def __init__(self, source: Source, key: str) -> None:
+        super().__init__()
+        self._source = source
+        self._key = key
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Sheet(id="dialog-title")
+            yield Sheet(wrap=True, id="dialog-lines")
+            yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus")
+            yield Sheet(wrap=True, id="refused")
+            with Horizontal(id="choices"):
+                yield Button(text.line(" Send ", ("ctrl+s ", "muted")), compact=True, id="send")
+                yield Button(text.line(" Cancel ", ("esc ", "muted")), compact=True, id="cancel")
+
+    def on_mount(self) -> None:
+        self.query_one("#dialog-title", Sheet).show([text.line(("Send a message", "accent"))])
+        self.query_one("#dialog-lines", Sheet).show([text.line(("to ", "muted"), (self._key, "strong"))])
+        writing = self.query_one(Writing)
+        writing.cursor_blink = False  # a blinking cursor is traffic
+        writing.focus()
+
+    @on(Button.Pressed, "#send")
+    def action_send(self) -> None:
+        said = self.query_one(Writing).text
+        if said.strip():
+            self._send(said)
+        else:
+            self._refuse("there is nothing to send yet")
+
+    @on(Button.Pressed, "#cancel")
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    @work(exclusive=True)
+    async def _send(self, said: str) -> None:
+        try:
+            self.dismiss(await self._source.send(self._key, said))
+        except (Lost, LanesError) as error:
+            self._refuse(f"not accepted: {error}")
+
+    def _refuse(self, sentence: str) -> None:
+        self.query_one("#refused", Sheet).show([text.line((sentence, "warn"))])

@@ -1,0 +1,30 @@
+"""What is shown, as a file in the working folder."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+
+def write_json(lanes: list[dict[str, Any]], at: int, folder: Path) -> Path:
+    """Lanes as ``lanes list --json`` prints them. Raises OSError."""
+    return _write(json.dumps(lanes, ensure_ascii=True, indent=2) + "\n", "json", at, folder)
+
+
+def write_svg(drawn: str, at: int, folder: Path) -> Path:
+    """A picture of the screen. Raises OSError."""
+    return _write(drawn, "svg", at, folder)
+
+
+def _write(content: str, kind: str, at: int, folder: Path) -> Path:
+    """A new file, named by the moment; never over one that is there, and for its owner's eyes only."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at / 1000))
+    for number in range(1, 100):
+        path = folder / f"lanes-{stamp}{'' if number == 1 else f'-{number}'}.{kind}"
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            continue
+        path.write_text(content, encoding="utf-8")
+        return path
+    raise FileExistsError(f"lanes-{stamp} exists a hundred times")

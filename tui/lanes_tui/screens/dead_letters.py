@@ -1,0 +1,117 @@
+"""The dead letters: what failed in any lane, why, and what becomes of it."""
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from lanes_tui import text, words
+from lanes_tui.columns import Sight
+from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.looking import Rhythm
+from lanes_tui.records import Message
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.watching import Watching
+from lanes_tui.source import Source
+from lanes_tui.widgets.describing import message_whole, said
+from lanes_tui.widgets.detail import Pane
+from lanes_tui.widgets.rows import Row, Rows
+from lanes_tui.widgets.sheet import Sheet
+
+#: So many are shown, the newest; `lanes dead-letters` lists them all.
+MOST = 500
+
+
+class DeadLettersScreen(Watching):
+    """Lists failed messages, and retries or prunes the one under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open_lane", "Open lane", key_display="⏎"),
+        Binding("r", "retry", "Retry"),
+    ]
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
+        self._rhythm = rhythm
+        self._letters: list[Message] = []
+
+    def body(self) -> ComposeResult:
+        yield Rows(id="letters")
+        yield Pane(wrap=True, id="message")
+
+    def on_mount(self) -> None:
+        self.query_one(Rows).focus()
+
+    def title_line(self) -> Content:
+        count = words.counted(len(self._letters), "message")
+        more = "the newest " if len(self._letters) == MOST else ""
+        return text.line(("dead letters ", "head"), (f"{more}{count} failed, kept until retried or pruned", "muted"))
+
+    async def look(self) -> None:
+        self._letters = await self.source.dead_letters(MOST)
+        sight = self.sight()
+        rows = [Row(letter.id, _line(letter, sight)) for letter in self._letters]
+        self.query_one(Rows).show(rows, text.line(("none: nothing has failed that was not retried", "good")))
+        self._show_one()
+
+    @property
+    def lane_key(self) -> str | None:
+        """The lane of the one under the cursor."""
+        return None if self.letter is None else self.letter.key
+
+    @property
+    def letter(self) -> Message | None:
+        """The one under the cursor."""
+        key = self.query_one(Rows).key
+        return next((letter for letter in self._letters if letter.id == key), None)
+
+    @on(Rows.Chosen)
+    def _show_one(self) -> None:
+        letter = self.letter
+        self.query_one("#message", Sheet).show([] if letter is None else message_whole(letter, self.sight()))
+
+    def action_open_lane(self) -> None:
+        if self.letter is not None:
+            self.app.push_screen(LaneScreen(self.source, self._rhythm, self.letter.key))
+
+    def action_retry(self) -> None:
+        """Ask, then accept it once more."""
+        letter = self.letter
+        if letter is None or not self.may_act():
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._retry(letter.id)
+
+        self.app.push_screen(_question(letter), answered)
+
+    @work
+    async def _retry(self, message_id: str) -> None:
+        new = await self.do(self.source.retry_message(message_id))
+        if new is not None:
+            self.say(f"message {message_id} waits again, as message {new.id}")
+
+
+def _question(letter: Message) -> Question[bool]:
+    lines = [
+        text.line((letter.key, "strong"), (f"  message #{letter.id}", "muted")),
+        text.line(said(letter)),
+        text.line(("It goes to the tail of its lane as a new message. What the first try did is not undone.", "warn")),
+    ]
+    choices = [Choice(True, "Retry", "y"), Choice(False, "Cancel", "n")]
+    return Question("Retry this message?", lines, choices, leave=False)
+
+
+def _line(letter: Message, sight: Sight) -> Content:
+    age = sight.wall - (letter.ended_at or letter.accepted_at)
+    failure = letter.error
+    tries = f" ×{len(failure.attempts)}" if failure is not None and failure.attempts else ""
+    return text.line(
+        text.fitted(text.line((f"#{letter.id} ", "muted"), words.short(age)), 16),
+        text.fitted(text.line((text.in_the_middle(letter.key, 34), "strong")), 36),
+        text.fitted(text.line((f"{'' if failure is None else failure.cause}{tries}", "errored")), 22),
+        said(letter),
+    )

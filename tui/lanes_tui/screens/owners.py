@@ -1,0 +1,142 @@
+"""The gateways: which process, whether it lives, what it holds, and whether it drains."""
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from lanes_tui import text, words
+from lanes_tui.columns import Sight
+from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.looking import Rhythm
+from lanes_tui.records import Gateway, Status
+from lanes_tui.screens.watching import Watching
+from lanes_tui.source import Source
+from lanes_tui.widgets.detail import Pane
+from lanes_tui.widgets.rows import Row, Rows
+from lanes_tui.widgets.sheet import Sheet
+
+_WIDTHS = (("OWNER", 6), ("PROCESS", 20), ("STATE", 18), ("BEAT", 6), ("HELD", 6), ("UP", 6), ("URL", 0))
+_RIGHT = frozenset({"BEAT", "HELD", "UP"})
+
+
+class OwnersScreen(Watching):
+    """Lists the gateways of the database, living and dead, and drains the one under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "drain", "Drain")]
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
+        self._status: Status | None = None
+
+    def body(self) -> ComposeResult:
+        yield Sheet(id="owner-heads")
+        yield Rows(id="owners")
+        yield Pane(wrap=True, id="owner")
+
+    def on_mount(self) -> None:
+        heads = [_fitted(name, text.line((name, "head")), width) for name, width in _WIDTHS]
+        self.query_one("#owner-heads", Sheet).show([text.line("  ", text.joined(heads))])
+        self.query_one(Rows).focus()
+
+    def title_line(self) -> Content:
+        return text.line(("owners ", "head"), ("the gateways of this database", "muted"))
+
+    async def look(self) -> None:
+        self._status = await self.source.status()
+        sight = self._sight()
+        rows = [Row(gateway.id, _line(gateway, sight)) for gateway in self._status.gateways]
+        self.query_one(Rows).show(
+            rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
+        )
+        self._show_one()
+
+    def _sight(self) -> Sight:
+        now = self.source.now()
+        return Sight.of(now if self._status is None else self._status.at, now)
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """The one under the cursor."""
+        key = self.query_one(Rows).key
+        known = [] if self._status is None else self._status.gateways
+        return next((gateway for gateway in known if gateway.id == key), None)
+
+    @on(Rows.Chosen)
+    def _show_one(self) -> None:
+        gateway = self.gateway
+        lines = [] if gateway is None else _whole(gateway, self._sight())
+        self.query_one("#owner", Sheet).show(lines)
+
+    def action_drain(self) -> None:
+        """Ask, then let it claim nothing more."""
+        gateway = self.gateway
+        if gateway is None or not self.may_act():
+            return
+        if not gateway.alive:
+            self.say(f"gateway {gateway.id} does not live: what it held is taken back by the others", grave=True)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._drain(gateway.id)
+
+        self.app.push_screen(_question(gateway), answered)
+
+    @work
+    async def _drain(self, owner_id: str) -> None:
+        if await self.do(self.source.drain(owner_id)) is not None:
+            self.say(f"gateway {owner_id} drains: it claims nothing more until it is started again")
+
+
+def _question(gateway: Gateway) -> Question[bool]:
+    runs = f"It holds {words.counted(gateway.held, 'lane')}: each may end its run for 30 s, then it is cut and goes"
+    lines = [
+        text.line((f"{gateway.host}:{gateway.pid}", "strong"), (f"  gateway {gateway.id}", "muted")),
+        text.line(runs + " on as its policy says." if gateway.held else "It holds nothing just now."),
+        text.line(("It claims nothing more until its process is started again.", "warn")),
+    ]
+    choices = [Choice(False, "Cancel", "n"), Choice(True, "Drain", "y", grave=True)]
+    return Question("Drain this gateway?", lines, choices, leave=False)
+
+
+def _line(gateway: Gateway, sight: Sight) -> Content:
+    word, tone = _state(gateway, sight)
+    beat = text.line((words.short(sight.age(gateway.beat_ms)), "muted" if gateway.alive else "bad"))
+    cells = {
+        "OWNER": text.line(gateway.id),
+        "PROCESS": text.line((text.in_the_middle(f"{gateway.host}:{gateway.pid}", 20), "strong")),
+        "STATE": text.line((word, tone)),
+        "BEAT": beat,
+        "HELD": text.line(words.number(gateway.held)),
+        "UP": text.line((words.short(sight.wall - gateway.started_at), "muted")),
+        "URL": text.line((gateway.url or "-", "muted")),
+    }
+    return text.joined([_fitted(name, cells[name], width) for name, width in _WIDTHS])
+
+
+def _fitted(name: str, content: Content, width: int) -> Content:
+    return text.fitted(content, width, right=name in _RIGHT) if width else content
+
+
+def _state(gateway: Gateway, sight: Sight) -> tuple[str, str]:
+    if not gateway.alive:
+        return "✖ dead or silent", "bad"
+    if gateway.draining is not None:
+        until = gateway.draining.until
+        left = "" if until is None else f" {words.short(max(0, until - sight.wall))}"
+        return f"▶ draining{left}", "warn"
+    return "● alive", "good"
+
+
+def _whole(gateway: Gateway, sight: Sight) -> list[Content]:
+    lines = [
+        text.line((f"GATEWAY {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
+        text.line(("started ", "muted"), sight.moment(gateway.started_at), (f"  {gateway.url or 'no HTTP'}", "muted")),
+    ]
+    if gateway.draining is not None:
+        until = "" if gateway.draining.until is None else f", runs may end until {sight.moment(gateway.draining.until)}"
+        lines.append(text.line(("draining ", "warn"), f"by {gateway.draining.by}{until}"))
+    return lines
