@@ -1,14 +1,18 @@
 """``lanes reconcile``: one pass of the reconciler, outside any gateway."""
 
+from collections.abc import Iterator
+
 import click
 
 from lanes.commands.common.actor import actor
-from lanes.commands.common.output import Cell, Piece
+from lanes.commands.common.output import Cell, Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.engine.reconciler import ACTING
 from lanes.forms import Form
 
+#: Between two passes of --watch where no configuration says.
+DEFAULT_INTERVAL_MS = 5_000
 COLUMNS = (
     Column("KEY", cut="middle", least=16),
     Column("RUN", right=True),
@@ -25,18 +29,26 @@ COLUMNS = (
     Examples:
       lanes reconcile --dry-run     each decision with its evidence
       lanes reconcile --wait        watch silent owners first, then act
+      lanes reconcile --watch       go on, as a gateway does, until Ctrl-C
     """,
 )
 @click.option("--dry-run", is_flag=True, help="Print every decision and its evidence, and change nothing.")
 @click.option("--wait", is_flag=True, help="Watch silent owners for their stale_after first.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and say what was done; as JSON, one a line.")
+@click.pass_context
 @pass_session
-def command(session: Session, dry_run: bool, wait: bool) -> None:
+def command(session: Session, ctx: click.Context, dry_run: bool, wait: bool, watch: bool) -> None:
     """Take back lanes whose owner is provably gone.
 
     An owner that is merely silent is listed, and judged only after --wait has watched it for long enough.
     The reconciler of each gateway does the same all the time; this is for when none lives.
     """
+    if watch and (wait or dry_run):
+        ctx.fail("--watch goes on by itself: give it without --wait and --dry-run")
     with session.desk() as desk:
+        if watch:
+            _watch(session.out, desk.reconcile_on(_interval(session), actor=actor(), talk=session.out.talk))
+            return
         decided = desk.reconcile(actor=actor(), dry_run=dry_run, wait=wait, talk=session.out.talk)
     if session.out.json:
         session.out.data(decided)
@@ -44,6 +56,26 @@ def command(session: Session, dry_run: bool, wait: bool) -> None:
         session.out.table(COLUMNS, [_row(decision) for decision in decided])
     else:
         session.out.talk("nothing is held" if dry_run else "nothing to reconcile")
+
+
+def _interval(session: Session) -> int:
+    config = session.configured()
+    return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
+
+
+def _watch(out: Output, passes: Iterator[list[Form]]) -> None:
+    """Print what each pass did, until nobody reads any more."""
+    for decided in passes:
+        for decision in decided:
+            if out.json:
+                out.data(decision, one_line=True)
+            else:
+                what = f"owner {decision['owner']['id']}" if decision["key"] is None else decision["key"]
+                late = "" if decision["done"] else " (too late: it had moved on)"
+                out.line(what, f": {decision['decision']}: {decision['evidence']}{late}")
+        out.flush()
+        if not out.heard:
+            return
 
 
 def _row(decision: Form) -> list[Piece]:

@@ -14,6 +14,8 @@ from tests.kit.stage import Stage
 READERS = [
     ["status"], ["list"], ["show", "k"], ["why", "k"], ["abort", "k"], ["abort", "--all", "--yes"], ["pause", "k"],
     ["resume", "k"], ["ack", "k"], ["messages", "k"], ["retry", "1"], ["drop", "1"], ["events"], ["reconcile"],
+    ["dead-letters"], ["drain"], ["doctor"], ["bundle", "b.zip"], ["db", "check"], ["db", "backup", "b.db"],
+    ["list", "--watch"], ["events", "--follow"], ["reconcile", "--watch"],
 ]  # fmt: skip
 
 

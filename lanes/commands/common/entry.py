@@ -10,7 +10,7 @@ from lanes.commands.common.app import lanes
 from lanes.commands.common.exits import Exit, exit_of, sentence
 from lanes.commands.common.output import say, writing
 from lanes.errors import LanesError
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import DatabaseLocked, StorageError
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -30,8 +30,18 @@ def run(args: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     except (LanesError, StorageError) as error:
         say(f"lanes: {sentence(error)}")
+        if isinstance(error, DatabaseLocked):
+            _name_the_holder(error.database)
         return exit_of(error)
     return code
+
+
+def _name_the_holder(database: str) -> None:
+    from lanes.commands.common.blockers import remedy
+
+    found = remedy(database)
+    if found is not None:
+        say(f"lanes: {found}")
 
 
 def _refused(error: click.ClickException) -> int:

@@ -202,3 +202,9 @@ class LocalDesk:
         from lanes.commands.common.reconciling import reconcile
 
         return reconcile(self.store, self.clock, actor=actor, dry_run=dry_run, wait=wait, talk=talk)
+
+    def reconcile_on(self, interval_ms: int, *, actor: str, talk: Callable[[str], None]) -> Iterator[list[Form]]:
+        """What each pass of the reconciler did, for as long as it is asked for the next."""
+        from lanes.commands.common.reconciling import reconcile_on
+
+        return reconcile_on(self.store, self.clock, interval_ms, actor=actor, talk=talk)

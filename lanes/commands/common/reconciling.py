@@ -1,8 +1,10 @@
 """One pass of the reconciler outside any gateway, and watching owners that are silent before it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from lanes import forms
+from lanes.commands.common.exits import sentence
 from lanes.commands.common.words import counted
 from lanes.engine.observer import Observer
 from lanes.engine.one_pass import carry_out, looks_silent
@@ -10,6 +12,7 @@ from lanes.engine.reconciler import ACTING, Finding
 from lanes.forms import Form
 from lanes.why import span
 from lanes_storage import reads
+from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
 from lanes_storage.moment import Clock
 
@@ -26,6 +29,21 @@ def reconcile(
     if wait:
         findings = _watch(store, clock, observer, findings, talk)
     return carry_out(observer, findings, store, clock, dry_run=dry_run)
+
+
+def reconcile_on(
+    store: Store, clock: Clock, interval_ms: int, *, actor: str, talk: Callable[[str], None]
+) -> Iterator[list[Form]]:
+    """What each pass did, one after the other, as in a gateway. It outlives a database that fails for a while."""
+    observer = Observer(store, store.write, clock, by=actor, interval_ms=interval_ms)
+    talk(f"watching every {span(interval_ms)}, until Ctrl-C")
+    while True:
+        try:
+            done = observer.run_once()
+            yield [forms.finding_form(finding, clock(), done=landed) for finding, landed in done]
+        except StorageError as error:
+            talk(f"lanes: {sentence(error)}")
+        time.sleep(interval_ms / 1000)
 
 
 def _watch(

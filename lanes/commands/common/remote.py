@@ -265,3 +265,7 @@ class RemoteDesk:
         if wait:
             raise UsageError("a gateway watches silent owners all the time: leave --wait out with --url")
         return list(self._client.post("/api/reconcile", {"dry_run": dry_run}))
+
+    def reconcile_on(self, interval_ms: int, *, actor: str, talk: Callable[[str], None]) -> Iterator[list[Form]]:
+        """Not for a gateway, whose own reconciler never stops."""
+        raise UsageError("a gateway reconciles all the time: leave --watch out with --url")

@@ -1,0 +1,65 @@
+"""A file that another process keeps locked: who holds it is named, and what to do; looking still works."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Call
+from tests.kit.processes import PATIENCE_S, House, eventually
+from tests.kit.stage import Stage
+
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(stage: Stage, database: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the write lock of a database with one held lane."""
+    stage.hold("k", stage.owner())
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_abort_on_a_locked_file_is_69_and_names_the_stopped_process(
+    lanes: Call, holder: "subprocess.Popen[str]"
+) -> None:
+    holder.send_signal(signal.SIGSTOP)
+    eventually(lambda: " T " in Path(f"/proc/{holder.pid}/stat").read_text(), "it to be stopped")
+    refused = lanes("abort", "k", "--json")
+    assert (refused.code, refused.json) == (69, [])
+    assert f"process {holder.pid} (stopped)" in refused.err
+    assert f"kill -CONT {holder.pid}" in refused.err
+    assert lanes("list", "--json").json[0]["key"] == "k", "looking needs no lock"
+    assert lanes("why", "k").code == 0
+
+
+def test_one_that_is_busy_is_named_as_well(lanes: Call, holder: "subprocess.Popen[str]") -> None:
+    refused = lanes("pause", "k")
+    assert refused.code == 69
+    assert f"process {holder.pid} (running)" in refused.err
+
+
+def test_a_gateway_that_is_stopped_without_the_lock_holds_nobody_up(served: House, lanes: Call) -> None:
+    gateway = served.gateway()
+    lanes("send", "k", "[[sim-hang]]")
+    eventually(lambda: served.held() == ["k"], "the lane to be held")
+    gateway.freeze()
+    aborted = lanes("abort", "k", "--grace", "200ms", "--json")
+    gateway.thaw()
+    assert aborted.code == 0
+    assert aborted.json[0]["outcome"] == "forced"
+    assert gateway.terminate(PATIENCE_S) == 0

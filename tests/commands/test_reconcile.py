@@ -1,0 +1,84 @@
+"""lanes reconcile: one pass, a rehearsal, a watch of the silent, and the loop outside any gateway."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lanes.identity import this_process
+from tests.commands.conftest import Call
+from tests.kit.forms import are_forms, is_form
+from tests.kit.processes import PATIENCE_S, environment
+from tests.kit.stage import Stage
+
+
+def test_provable_deaths_are_judged_and_the_healthy_left_alone(stage: Stage, lanes: Call) -> None:
+    stage.hold("dead", stage.dead_owner(), "waits")
+    stage.hold("alive", stage.owner())
+    rehearsed = lanes("reconcile", "--dry-run", "--json")
+    assert rehearsed.code == 0
+    are_forms(rehearsed.json, "Finding")
+    told = {finding["key"]: (finding["decision"], finding["done"]) for finding in rehearsed.json if finding["key"]}
+    assert told == {"dead": ("owner_gone", False), "alive": ("healthy", False)}
+    assert len(lanes("list", "--held", "--json").json) == 2, "a rehearsal changes nothing"
+    done = lanes("reconcile", "--json").json
+    assert {finding["key"]: finding["done"] for finding in done} == {"dead": True, None: True}
+    assert [lane["key"] for lane in lanes("list", "--held", "--json").json] == ["alive"]
+    again = lanes("reconcile")
+    assert (again.code, again.out, again.err) == (0, "", "nothing to reconcile\n")
+
+
+def test_the_table_for_people(stage: Stage, lanes: Call) -> None:
+    stage.hold("k \u202e", stage.dead_owner())
+    text = lanes("reconcile")
+    assert text.out.splitlines()[0].split() == ["KEY", "RUN", "OWNER", "DECISION", "DONE", "EVIDENCE"]
+    assert "k \\u202e" in text.out
+    assert "is gone" in text.out
+
+
+def test_a_silent_owner_is_listed_and_judged_only_after_it_was_watched(stage: Stage, lanes: Call) -> None:
+    elsewhere = replace(this_process(), host="elsewhere", boot_id="another")
+    owner = stage.owner(elsewhere, stale_after_ms=15_000)
+    stage.hold("silent", owner)
+    shorten = "UPDATE owners SET heartbeat_interval_ms = 50, stale_after_ms = 200, heartbeat_at = heartbeat_at - 60000"
+    stage.store.write(lambda tx: tx.run(shorten, {}))
+    (listed,) = lanes("reconcile", "--json").json
+    assert (listed["key"], listed["decision"], listed["done"]) == ("silent", "watched", False)
+    assert "--wait" in listed["evidence"]
+    watched = lanes("reconcile", "--wait", "--json")
+    assert "watching 1 silent owner" in watched.err
+    assert {(f["key"], f["decision"], f["done"]) for f in watched.json} == {
+        ("silent", "owner_silent", True),
+        (None, "owner_silent", True),
+    }
+
+
+def test_watch_goes_on_outside_any_gateway(stage: Stage, database: Path, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").write_text('[clocks]\nreconcile_interval = "50ms"\n')
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lanes", "--db", str(database), "reconcile", "--watch", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    assert process.stderr is not None
+    assert "watching every 50 ms" in process.stderr.readline()
+    stage.hold("dead", stage.dead_owner())
+    assert process.stdout is not None
+    finding = json.loads(process.stdout.readline())
+    is_form(finding, "Finding")
+    assert (finding["key"], finding["decision"], finding["done"]) == ("dead", "owner_gone", True)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("other", ["--wait", "--dry-run"])
+def test_what_cannot_be_meant_is_2(stage: Stage, lanes: Call, other: str) -> None:
+    assert lanes("reconcile", "--watch", other).code == 2
