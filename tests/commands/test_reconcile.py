@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.identity import this_process
+from lanes.identity import identity_of, this_process
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms, is_form
 from tests.kit.processes import PATIENCE_S, environment
@@ -69,7 +69,8 @@ def test_watch_goes_on_outside_any_gateway(stage: Stage, database: Path, tmp_pat
     )
     assert process.stderr is not None
     assert "watching every 50 ms" in process.stderr.readline()
-    stage.hold("dead", stage.dead_owner())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        stage.hold("dead", stage.owner(identity_of(child.pid)))
     assert process.stdout is not None
     finding = json.loads(process.stdout.readline())
     is_form(finding, "Finding")

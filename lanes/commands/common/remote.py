@@ -268,4 +268,5 @@ class RemoteDesk:
 
     def reconcile_on(self, interval_ms: int, *, actor: str, talk: Callable[[str], None]) -> Iterator[list[Form]]:
         """Not for a gateway, whose own reconciler never stops."""
+        del interval_ms, actor, talk
         raise UsageError("a gateway reconciles all the time: leave --watch out with --url")
