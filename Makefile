@@ -46,6 +46,9 @@ peers:
 	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.in \
 	  && touch $(PEERS)/.installed; } || echo "the programs to compare with cannot be installed: their rows are skipped" >&2
 
+catalogue: $(STAMP) ## Run the tests of the failure catalogue, and print every id with its result
+	@$(BIN)/python -m tests.catalogue
+
 soak: $(STAMP) ## The long form of the crash campaigns
 	@$(BIN)/python -m pytest -q -m soak
 

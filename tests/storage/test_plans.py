@@ -1,0 +1,59 @@
+"""F63: every statement of the hot path finds its rows by an index, whatever number of lanes there is."""
+
+import re
+from typing import Any
+
+import pytest
+
+from lanes_storage import reads, statements
+from lanes_storage.interface import Query, Store
+from lanes_storage.records import LaneFilter
+
+NOW = 1_790_000_000_000
+#: Tables that grow with the number of lanes, messages and runs ever made.
+GROWING = ("lanes", "messages", "runs", "events", "idempotency")
+#: Run once for a whole file, and not on the way of a message.
+COLD = {"UNFINISHED_LANES"}
+WRITING = {
+    name: sql
+    for name, sql in vars(statements).items()
+    if name not in COLD
+    and not name.startswith("_")
+    and isinstance(sql, str)
+    and re.match(r"\s*(UPDATE|DELETE|SELECT)", sql)
+}
+READING: dict[str, Query[Any]] = {
+    "claimable": reads.claimable(1, NOW),
+    "claimable by a desk": reads.claimable(1, NOW, bound_only=True),
+    "open runs": reads.open_runs(),
+    "owners": reads.owners(),
+    "aborts of an owner": reads.aborts_of_owner(1),
+    "waits of an owner": reads.waiting_of_owner(1),
+    "one lane": reads.lane("key"),
+    "one message": reads.message(1),
+    "messages of a lane": reads.messages(1, (), 50),
+    "history": reads.history(1, 100, 20),
+    "ended among": reads.ended_among([1, 2, 3]),
+    "events of a lane": reads.events(lane=1, limit=20, newest=True),
+    "events after": reads.events(after=10, limit=20),
+    "the first page of lanes": reads.lanes(LaneFilter(), limit=50),
+}
+
+
+def walks(store: Store, sql: str) -> list[str]:
+    """The steps of the plan that walk a whole growing table, or a whole index of one."""
+    names = set(re.findall(r":(\w+)", sql))
+    plan = store.read(Query(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(names), lambda rows: [row[3] for row in rows]))
+    return [step for step in plan if any(re.match(rf"SCAN {table}\b", step) for table in GROWING)]
+
+
+@pytest.mark.parametrize("name", sorted(WRITING))
+def test_F63_no_statement_of_the_doors_walks_a_table(store: Store, name: str) -> None:
+    assert walks(store, WRITING[name]) == []
+
+
+@pytest.mark.parametrize("name", sorted(READING))
+def test_F63_no_query_of_the_hot_path_walks_a_table(store: Store, name: str) -> None:
+    found = walks(store, READING[name].sql)
+    partial = [step for step in found if "USING" in step]  # a partial index holds only what is asked for
+    assert found == partial
