@@ -172,7 +172,7 @@ class Finished:
 class Process:
     """A process that stays, and what it says on standard error."""
 
-    def __init__(self, command: list[str], folder: Path, name: str) -> None:
+    def __init__(self, command: list[str], folder: Path, name: str, env: dict[str, str] | None = None) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.url = ""
@@ -180,7 +180,12 @@ class Process:
         self._from = self.log.stat().st_size
         self.started_at = time.time()
         self.popen = subprocess.Popen(
-            command, stdout=self._said, stderr=self._said, stdin=subprocess.DEVNULL, cwd=folder, env=environment(folder)
+            command,
+            stdout=self._said,
+            stderr=self._said,
+            stdin=subprocess.DEVNULL,
+            cwd=folder,
+            env=env or environment(folder),
         )
 
     @property
