@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 PEERS  := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types bench peers soak lock clean pictures
+.PHONY: help run test check format lint types bench peers catalogue mutate soak lock clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ peers:
 
 catalogue: $(STAMP) ## Run the tests of the failure catalogue, and print every id with its result
 	@$(BIN)/python -m tests.catalogue
+
+mutate: $(STAMP) ## Take one guard away at a time, and name the test that misses it
+	@$(BIN)/python -m tests.mutation
 
 soak: $(STAMP) ## The long form of the crash campaigns
 	@$(BIN)/python -m pytest -q -m soak
