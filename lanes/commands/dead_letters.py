@@ -2,11 +2,16 @@
 
 import click
 
+from lanes.commands.common.actor import actor
+from lanes.commands.common.desks import AnyDesk
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import DURATION
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_dead_letters
 from lanes.commands.common.words import counted
-from lanes.forms import Form
+from lanes.forms import Form, moment
+from lanes_storage.moment import system_clock
 
 #: How many a terminal shows.
 ON_A_TERMINAL = 50
@@ -17,21 +22,72 @@ ON_A_TERMINAL = 50
     epilog="""\b
     Examples:
       lanes dead-letters
-      lanes dead-letters --json | jq -r '.[] | select(.retried_as == null).id'
+      lanes dead-letters --older-than 30d            what a prune would delete
+      lanes dead-letters --prune --older-than 30d
     """,
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many. [default: 50 on a terminal]")
+@click.option("--older-than", type=DURATION, metavar="D", help="Those that failed at least so long ago, such as 30d.")
+@click.option("--prune", is_flag=True, help="Delete them, for good.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed for --prune without a terminal.")
+@click.pass_context
 @pass_session
-def command(session: Session, limit: int | None) -> None:
+def command(
+    session: Session, ctx: click.Context, limit: int | None, older_than: int | None, prune: bool, yes: bool
+) -> int:
     """The failed messages of every lane, the newest first.
 
-    `lanes retry ID` accepts one once more.
+    `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
     """
+    _check(ctx, limit, older_than, prune, yes)
     out = session.out
-    if limit is None and out.tty and not out.json:
+    if limit is None and out.tty and not out.json and not prune:
         limit = ON_A_TERMINAL
     with session.desk() as desk:
-        _list(out, desk.dead_letters(limit=None if limit is None else limit + 1), limit)
+        if older_than is None:
+            _list(out, desk.dead_letters(limit=None if limit is None else limit + 1), limit)
+            return Exit.DONE
+        found = _older(desk, older_than)
+        if not prune:
+            _list(out, found, limit)
+            return Exit.DONE
+        if found and not yes and not _confirmed(ctx, out, len(found)):
+            out.talk("nothing was pruned")
+            return Exit.FAILED
+        gone = desk.prune_dead_letters(older_than, actor=actor())
+    _report(out, gone, kept=len(found) - gone)
+    return Exit.DONE
+
+
+def _check(ctx: click.Context, limit: int | None, older_than: int | None, prune: bool, yes: bool) -> None:
+    if prune and older_than is None:
+        ctx.fail("--prune needs --older-than: say of what age they are to go (0s: all)")
+    if prune and limit is not None:
+        ctx.fail("--prune takes all of that age: give it without --limit")
+    if yes and not prune:
+        ctx.fail("--yes is for --prune")
+
+
+def _older(desk: AnyDesk, older_than_ms: int) -> list[Form]:
+    """Those that ended so long ago; times of one form order as text."""
+    before = moment(system_clock().wall - older_than_ms)
+    return [message for message in desk.dead_letters() if message["ended_at"] <= before]
+
+
+def _confirmed(ctx: click.Context, out: Output, number: int) -> bool:
+    count = counted(number, "dead letter")
+    if not out.asks:
+        ctx.fail(f"this would delete {count}: look without --prune, then confirm with --yes")
+    return click.confirm(f"Delete {count} for good?", err=True)
+
+
+def _report(out: Output, gone: int, *, kept: int) -> None:
+    if out.json:
+        out.data({"pruned": gone})
+    else:
+        out.line(f"{counted(gone, 'dead letter')} pruned")
+    if kept > 0:
+        out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
 
 
 def _list(out: Output, found: list[Form], limit: int | None) -> None:

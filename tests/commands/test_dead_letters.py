@@ -1,5 +1,7 @@
 """lanes dead-letters: every failed message, and its pruning by hand."""
 
+import pytest
+
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms
 from tests.kit.stage import Stage
@@ -36,3 +38,28 @@ def test_none(stage: Stage, lanes: Call) -> None:
     nothing = lanes("dead-letters")
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no dead letter\n")
     assert lanes("dead-letters", "--json").json == []
+
+
+def test_they_are_pruned_by_hand_alone(stage: Stage, lanes: Call) -> None:
+    old, new = failed(stage, "old", "new")
+    at = "UPDATE messages SET ended_at = ended_at - 864000000 WHERE id = :id"
+    stage.store.write(lambda tx: tx.run(at, {"id": int(old)}))
+    assert [m["id"] for m in lanes("dead-letters", "--older-than", "7d", "--json").json] == [old]
+    refused = lanes("dead-letters", "--prune", "--older-than", "7d")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--yes" in refused.err
+    pruned = lanes("dead-letters", "--prune", "--older-than", "7d", "--yes", "--json")
+    assert (pruned.code, pruned.json) == (0, {"pruned": 1})
+    assert [m["id"] for m in lanes("dead-letters", "--json").json] == [new]
+    assert lanes("dead-letters", "--prune", "--older-than", "7d").out == "0 dead letters pruned\n", "nothing to ask"
+    assert lanes("dead-letters", "--prune", "--older-than", "0s", "--yes").out == "1 dead letter pruned\n"
+    assert lanes("doctor", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--prune"], ["--yes"], ["--prune", "--older-than", "1d", "--limit", "3"], ["--older-than", "old"]]
+)
+def test_what_cannot_be_meant_is_2(stage: Stage, lanes: Call, arguments: list[str]) -> None:
+    (number,) = failed(stage, "k")
+    assert lanes("dead-letters", *arguments).code == 2
+    assert lanes("dead-letters", "--json").json[0]["id"] == number

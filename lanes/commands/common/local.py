@@ -164,6 +164,10 @@ class LocalDesk:
         """End a waiting message."""
         return forms.message_form(self.perform(operations.drop(message_id, actor=actor)))
 
+    def prune_dead_letters(self, older_than_ms: int, *, actor: str) -> int:
+        """Delete the dead letters of that age; how many went."""
+        return self.perform(operations.prune_dead_letters(older_than_ms, actor=actor))
+
     def drain(self, gateway: str | None, *, actor: str, for_ms: int) -> list[Form]:
         """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""
         owner_id = None if gateway is None else int(gateway)

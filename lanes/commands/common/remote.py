@@ -202,6 +202,11 @@ class RemoteDesk:
         del actor
         return dict(self._client.post(f"/api/messages/{message_id}/drop", {}))
 
+    def prune_dead_letters(self, older_than_ms: int, *, actor: str) -> int:
+        """Not for a gateway: what is deleted for good is deleted on the database itself."""
+        del older_than_ms, actor
+        raise UsageError("--prune acts on a database itself: it takes --db, and no --url")
+
     def drain(self, gateway: str | None, *, actor: str, for_ms: int) -> list[Form]:
         """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""
         del actor
