@@ -14,6 +14,7 @@ from lanes.errors import ConfigError
 from lanes.gateway import Gateway
 from lanes.server.app import App
 from lanes.server.house import House
+from lanes.server.protocol import BoundedProtocol
 
 log = logging.getLogger("lanes.server")
 
@@ -129,7 +130,7 @@ class _Server(uvicorn.Server):
 def _config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

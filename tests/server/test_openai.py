@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 
+from lanes.server import streaming
 from lanes_storage.law import MessageState
 from lanes_storage.records import LaneFilter
-from tests.server.conftest import Served
+from tests.kit.until import until
+from tests.server.conftest import Served, Start, running
 
 
 @pytest.fixture
@@ -115,3 +117,115 @@ async def test_models_and_envelope(served: Served, client: openai.AsyncOpenAI) -
         await client.chat.completions.create(model="lanes", messages=[])
     with pytest.raises(openai.NotFoundError):
         await client.responses.create(model="lanes", input="hello")
+
+
+async def refusal(served: Served, client: openai.AsyncOpenAI, key: str, text: str = "hi") -> openai.APIStatusError:
+    """The error of a request that has to be refused at once, asked without a second try."""
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.with_options(max_retries=0).chat.completions.create(
+            model="lanes", messages=said(text), extra_headers={"X-Lanes-Session": key}
+        )
+    return caught.value
+
+
+async def test_a_full_queue_is_a_rate_limit(served: Served, client: openai.AsyncOpenAI) -> None:
+    await served.desk.send("a", "[[sim-hang]]")
+    await running(served, "a")
+    for _ in range(3):
+        await served.desk.send("a", "hi", cap=10)
+    error = await refusal(served, client, "a")
+    assert isinstance(error, openai.RateLimitError)
+    assert (error.code, "retry-after" in error.response.headers) == ("queue_full", True)
+    assert "x-should-retry" not in error.response.headers, "nothing was stored: it may be sent again"
+
+
+async def test_a_lane_that_rejects_is_423_and_no_conflict(start: Start) -> None:
+    served = await start(policies=[{"match": "r:*", "mode": "reject"}])
+    await served.desk.send("r:a", "[[sim-hang]]")
+    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused") as client:
+        error = await refusal(served, client, "r:a")
+    assert (error.status_code, error.code) == (423, "lane_busy")
+    native = await served.post("/api/lanes/r%3Aa/messages", {"text": "hi"})
+    assert (native.status_code, native.json()["key"]) == (423, "r:a")
+    assert len(await served.desk.messages("r:a")) == 1
+
+
+async def test_a_draining_gateway_says_when_to_come_back(served: Served, client: openai.AsyncOpenAI) -> None:
+    await served.desk.send("a", "[[sim-hang]]")
+    await running(served, "a")
+    served.stop.set()
+    await until(lambda: served.gateway.draining is not None, "the drain")
+    error = await refusal(served, client, "b")
+    assert isinstance(error, openai.InternalServerError)
+    assert (error.status_code, error.code, "retry-after" in error.response.headers) == (503, "draining", True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_gateway_that_stops_in_the_middle_says_so_once(
+    served: Served, client: openai.AsyncOpenAI, stream: bool
+) -> None:
+    asking = asyncio.create_task(
+        client.chat.completions.create(
+            model="lanes", messages=said("[[sim-hang]]"), stream=stream, extra_headers={"X-Lanes-Session": "a"}
+        )
+    )
+    await running(served, "a")
+    served.stop.set()
+    with pytest.raises(openai.InternalServerError) as caught:
+        await asking
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    (message,) = await served.desk.messages("a")
+    assert (message.state, message.error and message.error.cause) == ("aborted", "client_gone")
+    assert len(served.simulator.requests) == 1
+
+
+async def test_an_aborted_run_is_an_error_that_is_not_repeated(served: Served, client: openai.AsyncOpenAI) -> None:
+    asking = asyncio.create_task(
+        client.chat.completions.create(
+            model="lanes", messages=said("[[sim-hang]]"), extra_headers={"X-Lanes-Session": "a"}
+        )
+    )
+    await running(served, "a")
+    await served.post("/api/lanes/a/abort", {"reason": "stuck"})
+    with pytest.raises(openai.InternalServerError) as caught:
+        await asking
+    assert (caught.value.code, len(served.simulator.requests)) == ("aborted", 1)
+
+
+async def test_silence_in_the_queue_is_kept_alive(
+    served: Served, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments while it waits, which the client does not see."""
+    monkeypatch.setattr(streaming, "KEEPALIVE_S", 0.05)
+    blocker = await served.desk.send("a", "[[sim-hang]]")
+    await running(served, "a")
+    body = {"model": "lanes", "stream": True, "messages": said("hello")}
+    headers = {"X-Lanes-Session": "a"}
+    async with served.client.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+        assert response.status_code == 200
+        lines = response.aiter_lines()
+        assert await anext(lines) == ": still here"
+        await served.post("/api/lanes/a/abort")
+        assert [line async for line in lines if line][-1] == "data: [DONE]"
+    assert (await served.desk.message(blocker.id)).state is MessageState.ABORTED
+
+
+async def test_the_same_idempotency_key_is_one_message(served: Served, client: openai.AsyncOpenAI) -> None:
+    headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
+    answers = [
+        await client.chat.completions.create(model="lanes", messages=said("hello"), extra_headers=headers)
+        for _ in range(2)
+    ]
+    assert answers[0].id == answers[1].id
+    assert len(served.simulator.requests) == 1
+    with pytest.raises(openai.UnprocessableEntityError):
+        await client.chat.completions.create(model="lanes", messages=said("other"), extra_headers=headers)
+
+
+async def test_a_token_that_is_wrong(start: Start) -> None:
+    served = await start(token_env="TOKEN")
+    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="wrong") as wrong:
+        with pytest.raises(openai.AuthenticationError):
+            await wrong.models.list()
+    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="secret") as right:
+        assert [m.id async for m in right.models.list()]

@@ -1,0 +1,100 @@
+"""Clients that say too much, too little, or too slowly."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from lanes.server import call, protocol
+from tests.server.conftest import Served
+
+HEAD = b"POST /api/lanes/a/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+
+
+@contextlib.asynccontextmanager
+async def talking(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    port = urlsplit(served.url).port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(20):
+            yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /"])
+async def test_a_head_that_does_not_end(served: Served, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.1)
+    async with talking(served) as (reader, writer):
+        writer.write(said)
+        answer = await reader.read()  # up to the end of the connection
+    assert answer.startswith(b"HTTP/1.1 200") == (b"healthz" in said)
+
+
+async def test_a_head_that_is_too_long(served: Served) -> None:
+    async with talking(served) as (reader, writer):
+        with contextlib.suppress(OSError):
+            writer.write(HEAD)
+            for _ in range(1_000):
+                writer.write(b"X-Much: " + b"x" * 1_000 + b"\r\n")
+                await writer.drain()
+        with contextlib.suppress(OSError):
+            assert (await reader.read()).startswith(b"HTTP/1.1 431")
+    assert (await served.client.get("/healthz")).status_code == 200
+
+
+async def test_a_body_that_does_not_end(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call, "BODY_S", 0.1)
+    async with talking(served) as (reader, writer):
+        writer.write(HEAD + b'Content-Length: 100\r\n\r\n{"text": ')
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b'"too_slow"' in answer
+
+
+async def test_a_client_that_leaves_in_its_body_stores_nothing(served: Served) -> None:
+    async with talking(served) as (_, writer):
+        writer.write(HEAD + b'Content-Length: 100\r\n\r\n{"text": ')
+        await writer.drain()
+    assert (await served.client.get("/api/lanes/a")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused(served: Served, said: bytes) -> None:
+    async with talking(served) as (reader, writer):
+        writer.write(said)
+        answer = await reader.read(100)
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+HOSTILE = {
+    "X-Lanes-Run": "1; DROP TABLE lanes",
+    "Idempotency-Key": "",
+    "Accept": "text/event-stream" * 100,
+    "X-Lanes-Session": "%FF",
+    "Authorization": "Bearer \xff",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_headers_are_only_text(served: Served, name: str) -> None:
+    body = b'{"text": "hi"}'
+    head = f"{name}: {HOSTILE[name]}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    async with talking(served) as (reader, writer):
+        writer.write(HEAD + head.encode("latin-1") + body)
+        answer = await reader.read(12)
+    assert answer in (b"HTTP/1.1 400", b"HTTP/1.1 200", b"HTTP/1.1 202")
+    assert (await served.client.get("/api/status")).status_code == 200
