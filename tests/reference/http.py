@@ -1,0 +1,59 @@
+"""docs/http.md: every route with its parameters and answers."""
+
+from lanes.server.routes import ROUTES
+from lanes.server.routing import Param, Route
+from tests.reference.commands import wrapped
+from tests.reference.forms import kind_of
+
+INTRODUCTION = """\
+# HTTP
+
+This page is written from the program by `python -m tests.reference`; a test holds it against the program. The same
+as an OpenAPI document is at `GET /openapi.json`.
+
+A gateway listens on `127.0.0.1:8765` unless told otherwise; elsewhere only with a token. With a token configured,
+every request but those for health carries `Authorization: Bearer …`. A POST is JSON
+(`Content-Type: application/json`). A request with a foreign `Origin` is refused, token or not.
+
+`{key}` is one percent-encoded segment, read from the raw path; where a proxy decodes slashes, `/api/lane…?key=` is
+the same. Errors under `/api` are problem documents (RFC 9457, `application/problem+json`), under `/v1` the envelope of
+OpenAI. A busy lane is never 409: a message waits, or is refused with 423 (mode `reject`), 429 (queue full, with
+`Retry-After`) or 503 (draining).
+"""
+
+
+def http_page() -> str:
+    """The whole page."""
+    return "\n\n".join([INTRODUCTION.strip(), *map(_section, ROUTES)]) + "\n"
+
+
+def heading(route: Route) -> str:
+    """How a route is named."""
+    return f"{route.method} {route.path}"
+
+
+def _section(route: Route) -> str:
+    parts = [f"## `{heading(route)}`", wrapped((route.handler.__doc__ or "").replace("``", "`"))]
+    params = [*(_param(param, "query") for param in route.query), *(_param(param, "header") for param in route.headers)]
+    if route.body is not None:
+        fields = route.body.get("properties", {})
+        params += [f"| `{name}` | body | {kind_of(schema)} |" for name, schema in fields.items()]
+    if params:
+        parts.append("\n".join(["| name | in | |", "|---|---|---|", *params]))
+    parts.append(_answers(route))
+    return "\n\n".join(parts)
+
+
+def _param(param: Param, place: str) -> str:
+    return f"| `{param.name}` | {place}{', repeatable' if param.many else ''} | {param.meaning} |"
+
+
+def _answers(route: Route) -> str:
+    told = [
+        f"{status} {kind_of({'$ref': form} if isinstance(form, str) else form)}"
+        for status, form in route.answers.items()
+    ]
+    if route.media is not None:
+        told.append(f"`{route.media}`")
+    problems = f" Problems: {', '.join(map(str, route.problems))}." if route.problems else ""
+    return f"Answers: {'; '.join(told) or '200'}.{problems}"
