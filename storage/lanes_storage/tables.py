@@ -34,6 +34,11 @@ def together(*columns: str) -> str:
     return " AND ".join(f"(({first} IS NULL) = ({other} IS NULL))" for other in others)
 
 
+def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of only those rows for which a condition holds: small, whatever the table has grown to."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
 def identity() -> Any:
     """An integer key given by the database that is never given twice, so that ids order by time."""
     return Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
@@ -54,11 +59,6 @@ LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
 UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
-def partial(name: str, *columns: str, where: str) -> Index:
-    """An index of those rows alone of which a condition holds."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
-
-
 class CounterTable(SQLModel, table=True):
     """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes."""
 
@@ -75,12 +75,7 @@ class OwnerTable(SQLModel, table=True):
         CheckConstraint("stale_after_ms >= 3 * heartbeat_interval_ms", name="owner_intervals_fit"),
         CheckConstraint(together("drain_by", "drain_at", "drain_until"), name="owner_drain_whole"),
         CheckConstraint(together("ended_at", "ended_cause"), name="owner_end_whole"),
-        Index(
-            "owners_living",
-            "id",
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        partial("owners_living", "id", where="ended_at IS NULL"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = identity()
@@ -119,36 +114,13 @@ class LaneTable(SQLModel, table=True):
         CheckConstraint("pause_until IS NULL OR pause_at IS NOT NULL", name="lane_pause_expiry"),
         CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
         # The two hot indexes: lanes with something waiting, by how long; lanes that are held.
-        Index(
-            "lanes_waiting",
-            "head_id",
-            sqlite_where=text("head_id IS NOT NULL"),
-            postgresql_where=text("head_id IS NOT NULL"),
-        ),
-        Index(
-            "lanes_held",
-            "run_id",
-            sqlite_where=text("run_id IS NOT NULL"),
-            postgresql_where=text("run_id IS NOT NULL"),
-        ),
+        partial("lanes_waiting", "head_id", where="head_id IS NOT NULL"),
+        partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
         # What ended badly is listed and counted without a look at all the others.
-        *(
-            Index(
-                f"lanes_{state}",
-                "id",
-                sqlite_where=text(f"state = '{state}'"),
-                postgresql_where=text(f"state = '{state}'"),
-            )
-            for state in sorted(REMEMBERING)
-        ),
+        *(partial(f"lanes_{state}", "id", where=f"state = '{state}'") for state in sorted(REMEMBERING)),
         # What was made for one request is few, and is left out of lists and pruned first once that has ended.
-        Index("lanes_anonymous", "id", sqlite_where=text("anonymous"), postgresql_where=text("anonymous")),
-        Index(
-            "lanes_paused",
-            "id",
-            sqlite_where=text("pause_at IS NOT NULL"),
-            postgresql_where=text("pause_at IS NOT NULL"),
-        ),
+        partial("lanes_anonymous", "id", where="anonymous"),
+        partial("lanes_paused", "id", where="pause_at IS NOT NULL"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = identity()
@@ -191,32 +163,10 @@ class MessageTable(SQLModel, table=True):
         CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
         CheckConstraint("interruptions >= 0", name="message_interruptions"),
         Index("messages_of_lane", "lane_id", "id"),
-        Index(
-            "messages_queued",
-            "lane_id",
-            "id",
-            sqlite_where=text("state = 'queued'"),
-            postgresql_where=text("state = 'queued'"),
-        ),
-        Index(
-            "messages_batch",
-            "batch",
-            "id",
-            sqlite_where=text("batch IS NOT NULL"),
-            postgresql_where=text("batch IS NOT NULL"),
-        ),
-        Index(
-            "messages_failed",
-            "id",
-            sqlite_where=text("state = 'failed'"),
-            postgresql_where=text("state = 'failed'"),
-        ),
-        Index(
-            "messages_bound",
-            "bound_owner",
-            sqlite_where=text("bound_owner IS NOT NULL AND ended_at IS NULL"),
-            postgresql_where=text("bound_owner IS NOT NULL AND ended_at IS NULL"),
-        ),
+        partial("messages_queued", "lane_id", "id", where="state = 'queued'"),
+        partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
+        partial("messages_failed", "id", where="state = 'failed'"),
+        partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = identity()
@@ -272,19 +222,8 @@ class RunTable(SQLModel, table=True):
         ),
         CheckConstraint(together("process_host", "process_group"), name="run_process_whole"),
         # Invariants 1 and 2: one open run of a lane.
-        Index(
-            "runs_open",
-            "lane_id",
-            unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
-        Index(
-            "runs_of_owner",
-            "owner_id",
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
+        partial("runs_of_owner", "owner_id", where="ended_at IS NULL"),
         Index("runs_of_lane", "lane_id", "id"),
         # Both are counted at every look, and mostly there is none.
         partial("runs_left_out", "id", where=LEFT_OUT),

@@ -1,0 +1,85 @@
+"""What every surface can do, once: the command line, the HTTP API, the dashboard and ``lanes.Desk``.
+
+Each operation is a *procedure* (``lanes.procedure``): it yields what it needs of the store and of time, so the
+same code runs for a blocking command and on an event loop. ``actor`` is who asks, as the journal shows it.
+"""
+
+from lanes.abort import AbortResult, Outcome, abort, abort_of, abort_outcome, abortable
+from lanes.draining import DEFAULT_DRAIN_MS, Cut, drain, drain_rehearsal, drain_wait
+from lanes.operations.house import OwnerView, Status, events, status
+from lanes.operations.lanes import (
+    BY_ATTENTION,
+    SHOWN_EVENTS,
+    SHOWN_MESSAGES,
+    LaneDetail,
+    ack,
+    counts,
+    detail,
+    lane,
+    lanes,
+    lanes_total,
+    pause,
+    resume,
+    why,
+)
+from lanes.operations.messages import (
+    DEFAULT_CAP,
+    DEFAULT_INTAKE,
+    begin_wait,
+    bound_gone,
+    dead_letters,
+    drop,
+    end_wait,
+    message,
+    messages,
+    retry,
+    retry_last,
+    send,
+    wait,
+)
+from lanes.pruning import prune_dead_letters
+
+__all__ = [
+    "BY_ATTENTION",
+    "DEFAULT_CAP",
+    "DEFAULT_DRAIN_MS",
+    "DEFAULT_INTAKE",
+    "SHOWN_EVENTS",
+    "SHOWN_MESSAGES",
+    "AbortResult",
+    "Cut",
+    "LaneDetail",
+    "Outcome",
+    "OwnerView",
+    "Status",
+    "abort",
+    "abort_of",
+    "abort_outcome",
+    "abortable",
+    "ack",
+    "begin_wait",
+    "bound_gone",
+    "counts",
+    "dead_letters",
+    "detail",
+    "drain",
+    "drain_rehearsal",
+    "drain_wait",
+    "drop",
+    "end_wait",
+    "events",
+    "lane",
+    "lanes",
+    "lanes_total",
+    "message",
+    "messages",
+    "pause",
+    "prune_dead_letters",
+    "resume",
+    "retry",
+    "retry_last",
+    "send",
+    "status",
+    "wait",
+    "why",
+]

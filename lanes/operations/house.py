@@ -1,0 +1,64 @@
+"""What is asked about the whole house: its gateways, its counts, its journal."""
+
+from dataclasses import dataclass
+
+from lanes.identity import evidence, is_gone, this_process
+from lanes.operations.lanes import lane
+from lanes.procedure import Procedure, read, tell
+from lanes_storage import reads
+from lanes_storage.records import (
+    Cooldown,
+    Counts,
+    Event,
+    Owner,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerView:
+    """An owner, and whether it lives as far as this process can tell."""
+
+    owner: Owner
+    alive: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The database at a glance."""
+
+    database: str
+    gateways: list[OwnerView]
+    counts: Counts
+    cooldowns: list[Cooldown]
+
+
+def status(database: str) -> Procedure[Status]:
+    """Gateways, counts, cooldowns."""
+    now = yield from tell()
+    me = this_process()
+    owners = yield from read(reads.owners())
+    gateways = []
+    for owner in owners:
+        if owner.kind == "gateway":
+            age = now.boot - owner.heartbeat_boot if owner.boot_id == now.boot_id else now.wall - owner.heartbeat_at
+            alive = not is_gone(owner, me) and age < owner.stale_after_ms
+            gateways.append(OwnerView(owner, alive, evidence(owner, me)))
+    total = yield from read(reads.counts(now.wall))
+    cooling = yield from read(reads.cooldowns(now.wall))
+    return Status(database, gateways, total, cooling)
+
+
+def events(
+    *,
+    key: str | None = None,
+    after: int = 0,
+    since: int | None = None,
+    type: str | None = None,  # noqa: A002 - the journal's own word
+    limit: int | None = None,
+    newest: bool = False,
+) -> Procedure[list[Event]]:
+    """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``. Raises NotFound."""
+    lane_id = None if key is None else (yield from lane(key)).id
+    query = reads.events(lane=lane_id, after=after, since=since, type=type, limit=limit, newest=newest)
+    return (yield from read(query))
