@@ -1,0 +1,196 @@
+"""The upkeep: a real thread on a real file, that goes on while the event loop is blocked. Only its time is moved."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from lanes.engine.drains import Drain
+from lanes.engine.live import ActiveRun, LiveSet, StopKind
+from lanes.engine.reconciler import Decision, Finding
+from lanes.engine.upkeep import Upkeep
+from lanes.identity import this_process
+from lanes.testing import HOUR, SECOND, Hands
+from lanes_storage import AsyncStore, doors
+from lanes_storage.law import Cause, Edge, LaneState
+from lanes_storage.records import NewOwner
+from tests.kit.engine import active
+from tests.kit.judged import NOBODY
+from tests.kit.processes import eventually
+from tests.kit.world import TERMS, World
+
+INTERVAL = 5 * SECOND
+STALL_LIMIT = TERMS.stall_timeout_ms or 0
+
+
+def as_this_process() -> NewOwner:
+    me = this_process()
+    return NewOwner(
+        "gateway", me.host, me.boot_id, me.pid_ns, me.pid, me.start_time, "config-1", INTERVAL, 6 * INTERVAL, ("chat",)
+    )
+
+
+class Bench:
+    """An upkeep with its live runs."""
+
+    def __init__(self, world: World, astore: AsyncStore) -> None:
+        self.world = world
+        self.astore = astore
+        self.time: Hands = world.time
+        self.live = LiveSet()
+        self.changes = 0
+        self.drains: list[Drain | None] = []
+        self.passes: list[list[tuple[Finding, bool]]] = []
+        new = as_this_process()
+        owner = world.step(lambda tx: doors.register(tx, new, world.time()))
+        self.upkeep = Upkeep(
+            astore,
+            world.time,
+            new,
+            owner,
+            self.live,
+            reconcile_interval_ms=INTERVAL,
+            changed=self._changed,
+            drained=self.drains.append,
+            reconciled=self.passes.append,
+        )
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def hold(self, key: str, **more: Any) -> ActiveRun:
+        """A lane that this owner holds, whose runner hangs."""
+        world = self.world
+        world.send(key)
+        claimed = world.claim(key, self.upkeep.owner_id, **more)
+        run = active(world, self.astore, claimed)
+        run.owner_id = self.upkeep.owner_id
+        self.live.join(run)
+        return run
+
+    def round(self) -> None:
+        """Let a whole round pass, without giving the event loop a chance."""
+        before = self.upkeep.rounds
+        eventually(lambda: self.upkeep.rounds > before + 1, "a round of the upkeep")
+
+    def pass_time(self, ms: int) -> None:
+        """Let time pass in steps that no upkeep takes for a suspension."""
+        while ms > 0:
+            self.time.move(min(SECOND, ms))
+            ms -= SECOND
+            self.round()
+
+    @property
+    def heartbeats(self) -> int:
+        return self.world.owner_row(self.upkeep.owner_id).heartbeats
+
+
+@pytest.fixture
+async def bench(world: World, astore: AsyncStore) -> AsyncIterator[Bench]:
+    made = Bench(world, astore)
+    made.upkeep.start()
+    made.round()
+    yield made
+    await asyncio.to_thread(made.upkeep.stop)
+
+
+async def test_it_beats_at_its_interval_while_the_event_loop_is_blocked(bench: Bench) -> None:
+    run = bench.hold("a")
+    run.progress("content")
+    assert bench.heartbeats == 0
+    bench.pass_time(2 * INTERVAL)  # no await in here: the event loop stands still
+    assert bench.heartbeats == 2
+    row = bench.world.run(run.ticket)
+    assert (row.progress, row.left_out) == ("content", 0)
+
+
+async def test_the_first_pass_comes_at_once_and_then_at_its_interval(bench: Bench) -> None:
+    assert len(bench.passes) == 1
+    bench.pass_time(INTERVAL)
+    assert len(bench.passes) == 2
+
+
+async def test_it_takes_back_what_the_dead_left_held_while_the_event_loop_is_blocked(bench: Bench) -> None:
+    me = this_process()
+    dead = bench.world.owner(host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=NOBODY, start_time=1)
+    bench.world.start("a", owner=dead)
+    bench.pass_time(INTERVAL)
+    assert bench.world.state("a") is LaneState.ERRORED
+    assert [(finding.decision, landed) for finding, landed in bench.passes[-1]] == [(Decision.OWNER_GONE, True)] * 2
+
+
+async def test_it_tells_of_every_commit_whoever_made_it(bench: Bench) -> None:
+    before = bench.changes
+    bench.world.send("a")
+    eventually(lambda: bench.changes > before, "the word of the commit")
+
+
+async def test_a_run_past_its_limit_is_told_and_then_forced_while_the_event_loop_is_blocked(bench: Bench) -> None:
+    run = bench.hold("a")
+    bench.pass_time(STALL_LIMIT)
+    assert run.stop is not None
+    assert (run.stop.kind, run.stop.cause) == (StopKind.EXPIRE, Cause.STALL_TIMEOUT)
+    assert bench.world.state("a") is LaneState.RUNNING, "it has its grace"
+    bench.pass_time(TERMS.abort_grace_ms)
+    row = bench.world.run(run.ticket)
+    assert (row.edge, row.cause, row.forced) == (Edge.EXPIRE, Cause.STALL_TIMEOUT, True)
+    assert run.lost
+
+
+async def test_a_requested_abort_reaches_the_run_and_is_forced_while_the_event_loop_is_blocked(bench: Bench) -> None:
+    run = bench.hold("a")
+    bench.world.request_abort("a")
+    eventually(lambda: run.stop is not None, "the order to stop")
+    assert run.stop is not None
+    assert (run.stop.kind, run.stop.grace_ms) == (StopKind.ABORT, TERMS.abort_grace_ms)
+    bench.world.request_abort("a", grace_ms=SECOND)
+    eventually(lambda: run.stop is not None and run.stop.grace_ms == SECOND, "the hurry")
+    bench.pass_time(SECOND)
+    eventually(lambda: bench.world.state("a") is LaneState.ABORTED, "the release")
+    row = bench.world.run(run.ticket)
+    assert (row.edge, row.forced, row.ended_by) == (Edge.ABORT, True, f"owner:{bench.upkeep.owner_id}")
+
+
+async def test_a_run_that_others_took_away_is_lost_at_the_next_heartbeat(bench: Bench) -> None:
+    run, kept = bench.hold("a"), bench.hold("b")
+    bench.world.reclaim(run.ticket)
+    bench.pass_time(INTERVAL)
+    assert run.lost
+    assert not kept.lost
+
+
+async def test_an_owner_that_was_given_up_registers_anew_and_loses_its_runs(bench: Bench) -> None:
+    before, run = bench.upkeep.owner_id, bench.hold("a")
+    bench.world.reclaim(run.ticket, Cause.OWNER_SILENT)
+    bench.world.end_owner(before, cause="owner_silent")
+    bench.pass_time(INTERVAL)
+    assert bench.upkeep.owner_id != before
+    assert run.lost
+    row = bench.world.owner_row(bench.upkeep.owner_id)
+    assert (row.pid, row.ended_at) == (this_process().pid, None)
+
+
+async def test_a_suspended_upkeep_beats_first_and_grants_everyone_an_interval(bench: Bench) -> None:
+    mine = bench.hold("mine")
+    other = bench.world.owner(pid=4712)
+    theirs = bench.world.start("theirs", owner=other).ticket
+    bench.pass_time(INTERVAL)
+    beats = bench.heartbeats
+    bench.time.move(STALL_LIMIT + SECOND)  # the whole process was suspended
+    bench.round()
+    assert bench.heartbeats == beats + 1
+    assert mine.stop is None, "it could not move, so it did not stall"
+    assert bench.world.run(theirs).edge is None, "nobody watched its owner"
+
+
+async def test_a_drain_in_its_row_is_told(bench: Bench) -> None:
+    now = bench.time()
+    bench.world.step(lambda tx: doors.drain(tx, bench.upkeep.owner_id, now, by="alice", until=now.wall + HOUR))
+    eventually(lambda: Drain("alice", now.wall + HOUR) in bench.drains, "the word of the drain")
+
+
+async def test_it_ends_with_its_store(bench: Bench, astore: AsyncStore) -> None:
+    await astore.close()
+    await asyncio.to_thread(bench.upkeep.stop)
+    assert bench.world.owner_row(bench.upkeep.owner_id).ended_at is None, "others will find it gone"
