@@ -1,0 +1,266 @@
+"""What lanes promise, as plain Python: the model that the store is held against, step by step.
+
+It is written from the contract, not from the doors: no SQL, no batches of statements, no clock of its own. Times are
+whole milliseconds; ``mono`` is true time, which no jump of the wall clock touches.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lanes_storage.doors import Refusal
+from lanes_storage.law import Edge, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
+from lanes_storage.moment import Now
+from lanes_storage.records import Terms
+
+POISON_AT = 3
+RELEASED_TO = {
+    Edge.COMPLETE: LaneState.IDLE,
+    Edge.FAIL: LaneState.ERRORED,
+    Edge.PARK: LaneState.ERRORED,
+    Edge.EXPIRE: LaneState.ERRORED,
+    Edge.RECLAIM: LaneState.ERRORED,
+    Edge.ABORT: LaneState.ABORTED,
+}
+
+
+@dataclass(slots=True)
+class Message:
+    """One accepted message."""
+
+    id: int
+    key: str
+    bound: int | None = None  # the owner whose end is its end
+    hold: bool = False
+    state: str = "queued"
+    interruptions: int = 0
+    started: bool = False
+    parked_until: int | None = None
+    parked_since: int | None = None
+    batch: int | None = None
+    answered_by: int | None = None
+    retried: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """One attempt. ``progress`` and ``busy_until`` are true time."""
+
+    id: int
+    key: str
+    owner: int
+    members: tuple[int, ...]
+    kind: RunnerKind
+    terms: Terms
+    claimed: int
+    progress: int
+    busy_until: int = 0
+    abort_at: int | None = None
+    abort_grace: int = 0
+    left_out: int = 0
+    refused: int = 0
+    edge: Edge | None = None
+    forced: bool = False
+    waits: set[int] = field(default_factory=set)
+
+    @property
+    def open(self) -> bool:
+        return self.edge is None
+
+
+@dataclass(slots=True)
+class Lane:
+    """One lane. ``pause``: None, or until when (wall time; 0: until resumed)."""
+
+    key: str
+    state: LaneState = LaneState.IDLE
+    epoch: int = 0
+    run: int | None = None
+    pause: int | None = None
+
+
+@dataclass(slots=True)
+class Owner:
+    """One process. ``here``: on the observers' host and boot, so that its death can be proven."""
+
+    id: int
+    here: bool
+    beaten: int  # true time of its last sign of life
+    alive: bool = True
+    ended: bool = False
+    draining: bool = False
+    heartbeats: int = 0
+
+
+class Model:
+    """Everything that was promised so far."""
+
+    def __init__(self) -> None:
+        self.counter = 0
+        self.owners: dict[int, Owner] = {}
+        self.lanes: dict[str, Lane] = {}
+        self.messages: dict[int, Message] = {}
+        self.runs: dict[int, Run] = {}
+
+    # ---------------------------------------------------------------------------------------- looking
+
+    def waiting(self, key: str) -> list[Message]:
+        """What waits in a lane, oldest first."""
+        return [m for m in sorted(self.messages.values(), key=lambda m: m.id) if m.key == key and m.state == "queued"]
+
+    def open_runs(self, owner: int | None = None) -> list[Run]:
+        return [run for run in self.runs.values() if run.open and owner in (None, run.owner)]
+
+    def claimable(self, owner: int, now: Now) -> list[int]:
+        """The heads that this owner may claim, the longest wait first."""
+        who = self.owners[owner]
+        if who.ended or who.draining:
+            return []
+        heads = []
+        for lane in self.lanes.values():
+            waiting = self.waiting(lane.key)
+            paused = lane.pause is not None and (lane.pause == 0 or lane.pause > now.wall)
+            if lane.run is not None or not waiting or paused:
+                continue
+            head = waiting[0]
+            if head.bound in (None, owner) and (head.parked_until is None or head.parked_until <= now.wall):
+                heads.append(head.id)
+        return sorted(heads)
+
+    def would_circle(self, run: Run, key: str) -> bool:
+        """Whether ``run`` would wait for itself if it waited for that lane."""
+        seen: set[str] = set()
+        ways = [key]
+        while ways:
+            at = ways.pop()
+            if at == run.key:
+                return True
+            lane = self.lanes.get(at)
+            if at not in seen and lane is not None and lane.run is not None:
+                ways += [self.messages[m].key for m in self.runs[lane.run].waits if self.unfinished(m)]
+            seen.add(at)
+        return False
+
+    def unfinished(self, message: int) -> bool:
+        return self.messages[message].state in ("queued", "running")
+
+    # ---------------------------------------------------------------------------------------- intake
+
+    def refusal(self, key: str, cap: int, *, if_idle: bool, mode: Mode, overflow: Overflow) -> Refusal | None:
+        """Why a message would not be accepted."""
+        lane = self.lanes.get(key)
+        if lane is None:
+            return None
+        busy = lane.run is not None or bool(self.waiting(key))
+        if busy and (if_idle or mode is Mode.REJECT):
+            return Refusal.LANE_BUSY
+        full = len(self.waiting(key)) >= cap
+        if full and mode is not Mode.INTERRUPT and overflow is Overflow.REJECT:
+            return Refusal.QUEUE_FULL
+        return None
+
+    def accept(self, message: Message, cap: int, mode: Mode, now: Now) -> None:
+        """A message that was not refused stands, and what it displaces has ended."""
+        lane = self.lanes.setdefault(message.key, Lane(message.key))
+        waiting = self.waiting(message.key)
+        if mode is Mode.INTERRUPT:
+            self.end(waiting, "aborted")
+            if lane.run is not None:
+                self.ask(self.runs[lane.run], None, now)
+        else:
+            self.end(waiting[: max(0, len(waiting) - cap + 1)], "dropped")
+        self.messages[message.id] = message
+
+    # ------------------------------------------------------------------------------------------- runs
+
+    def claim(self, owner: int, members: tuple[int, ...], kind: RunnerKind, terms: Terms, now: Now) -> Run:
+        self.counter += 1
+        key = self.messages[members[0]].key
+        lane = self.lanes[key]
+        run = Run(self.counter, key, owner, members, kind, terms, claimed=now.mono, progress=now.mono)
+        self.runs[run.id] = run
+        lane.state, lane.epoch, lane.run, lane.pause = LaneState.RUNNING, run.id, run.id, None
+        for id_ in members:
+            message = self.messages[id_]
+            message.state, message.started, message.parked_until = "running", True, None
+            message.batch = members[-1] if len(members) > 1 else None
+        return run
+
+    def postpone(self, message: int, until: int, longest: int, now: Now) -> str:
+        """An unclaimed head waits for a provider, over all its waits no longer than ``longest``."""
+        head = self.messages[message]
+        since = now.wall if head.parked_since is None else head.parked_since
+        if until > since + longest:
+            self.end([head], "failed")
+        else:
+            head.parked_until, head.parked_since = until, since
+        return head.state
+
+    def ask(self, run: Run, grace: int | None, now: Now) -> None:
+        """An abort is asked for; a second time can only hurry it."""
+        if run.abort_at is None:
+            run.abort_at, run.abort_grace = now.mono, run.terms.abort_grace_ms if grace is None else grace
+        elif grace is not None:
+            run.abort_grace = min(run.abort_grace, grace)
+
+    def release(
+        self, run: Run, edge: Edge, now: Now, *, forced: bool = False, counted: bool | None = None, until: int = 0
+    ) -> Edge:
+        """An open run ends; returns by which edge. ``counted`` not None: it was interrupted, and that counts or not."""
+        if forced:
+            self.counter += 1
+        lane, last = self.lanes[run.key], self.messages[run.members[-1]]
+        pause = forced and run.kind is RunnerKind.COMMAND and run.terms.on_survivors is OnSurvivors.PAUSE
+        count = last.interruptions + bool(counted)
+        if run.abort_at is not None:
+            edge, state, count = Edge.ABORT, "aborted", last.interruptions
+        elif edge is Edge.COMPLETE:
+            state = "done"
+        elif edge is Edge.PARK and until <= (last.parked_since or now.wall) + run.terms.max_park_ms:
+            state = "queued"
+        elif counted is None:
+            edge, state = (Edge.FAIL if edge is Edge.PARK else edge), "failed"
+        elif last.bound is not None:
+            state, count = "aborted", last.interruptions
+        elif run.terms.on_interrupt is OnInterrupt.FAIL or count >= POISON_AT:
+            state = "failed"
+        else:
+            state, pause = "queued", pause or run.terms.on_interrupt is OnInterrupt.PAUSE
+        if pause and lane.pause != 0:
+            lane.pause = 0
+        run.edge, run.forced = edge, forced
+        lane.state, lane.run = RELEASED_TO[edge], None
+        lane.epoch = self.counter if forced else lane.epoch
+        self._settle(run, state, count, until if edge is Edge.PARK else None, now)
+        return edge
+
+    def _settle(self, run: Run, state: str, count: int, parked_until: int | None, now: Now) -> None:
+        for id_ in run.members:
+            message = self.messages[id_]
+            message.state, message.interruptions = state, count
+            if state == "done" and id_ != run.members[-1]:
+                message.answered_by = run.members[-1]
+            if state == "queued":
+                message.parked_until = parked_until
+                if parked_until is not None and message.parked_since is None:
+                    message.parked_since = now.wall
+
+    # ---------------------------------------------------------------------------------------- control
+
+    def end(self, messages: Iterable[Message], state: str) -> None:
+        """Waiting messages end without a run."""
+        for message in messages:
+            assert message.state == "queued"
+            message.state = state
+
+    def clear_head(self, key: str) -> bool:
+        """The abort that was meant for the run of a head that waits again ends it, with all that ran together."""
+        waiting = self.waiting(key)
+        if not waiting or not waiting[0].started:
+            return False
+        head = waiting[0]
+        self.end([m for m in waiting if m is head or (head.batch is not None and m.batch == head.batch)], "aborted")
+        return True
+
+    def end_owner(self, owner: int) -> None:
+        self.owners[owner].ended = True
+        self.end([m for m in self.messages.values() if m.bound == owner and m.state == "queued"], "aborted")
