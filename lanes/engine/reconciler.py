@@ -107,8 +107,10 @@ def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> F
         return Finding(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None
-    quiet = now.mono - seen.progress_of(run, now).mono
-    if same_boot:  # both sightings are upper bounds: the shorter one is the safe one
+    # a clock of another boot still tells for how long the run said it would be busy
+    busy = max(0, (run.busy_until_boot or 0) - run.progress_boot)
+    quiet = now.mono - seen.progress_of(run, now).mono - busy
+    if same_boot:  # both are safe, and the shorter one is the safer
         quiet = min(quiet, now.boot - max(run.progress_boot, run.busy_until_boot or 0))
     # progress is stored with heartbeats, so it may be one heartbeat older than it looks
     if quiet >= terms.stall_timeout_ms + owner.heartbeat_interval_ms + margin:

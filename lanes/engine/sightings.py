@@ -6,9 +6,12 @@ look (suspended, late, or the database could not be read or written) is no silen
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from lanes_storage.moment import Now
 from lanes_storage.records import Owner, Run
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -18,7 +21,7 @@ class Sightings:
     interval_ms: int
     _heartbeats: dict[int, tuple[int, Now]] = field(default_factory=dict)
     _runs: dict[int, Now] = field(default_factory=dict)
-    _progress: dict[int, tuple[int, Now]] = field(default_factory=dict)
+    _progress: dict[int, tuple[tuple[int, int], Now]] = field(default_factory=dict)
     _aborts: dict[int, Now] = field(default_factory=dict)
     _last_look: Now | None = None
 
@@ -31,7 +34,7 @@ class Sightings:
         self._heartbeats = {o.id: _kept(self._heartbeats.get(o.id), o.heartbeats, now) for o in owners}
         self._runs = {r.id: self._runs.get(r.id, now) for r in runs}
         self._progress = {
-            r.id: _kept(self._progress.get(r.id), max(r.progress_boot, r.busy_until_boot or 0), now)
+            r.id: _kept(self._progress.get(r.id), (r.progress_boot, r.busy_until_boot or 0), now)
             for r in runs
             if not r.waiting  # for another lane: its silence begins when that wait has ended
         }
@@ -51,14 +54,14 @@ class Sightings:
         return self._runs.get(run.id, now)
 
     def progress_of(self, run: Run, now: Now) -> Now:
-        """When this observer first saw the present progress of a run."""
-        return self._progress.get(run.id, (0, now))[1]
+        """When this observer first saw the present progress of a run, or its present word that it is busy."""
+        return self._progress.get(run.id, ((0, 0), now))[1]
 
     def abort_of(self, run: Run, now: Now) -> Now:
         """When this observer first saw that a run's abort was requested."""
         return self._aborts.get(run.id, now)
 
 
-def _kept(before: tuple[int, Now] | None, value: int, now: Now) -> tuple[int, Now]:
+def _kept(before: tuple[T, Now] | None, value: T, now: Now) -> tuple[T, Now]:
     """The sighting before, while what is seen is the same; else a new one."""
     return before if before is not None and before[0] == value else (value, now)
