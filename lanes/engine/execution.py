@@ -8,6 +8,7 @@ still brings is offered to the store once more, which refuses and counts it.
 import asyncio
 import json
 import logging
+import traceback
 from typing import Any
 
 from lanes.engine.current import CURRENT
@@ -15,6 +16,7 @@ from lanes.engine.live import ActiveRun, LiveSet, StopKind
 from lanes.engine.streams import Streams
 from lanes.errors import RunError, RunParked, WaitCycle
 from lanes.runners.base import Reply
+from lanes.text import clean
 from lanes_storage import doors
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Step
@@ -133,7 +135,8 @@ class Execution:
         elif isinstance(error, WaitCycle):
             failure = Failure(Cause.WAIT_CYCLE, _storable(str(error)))
         else:
-            log.warning("run %d of lane %s: its runner raised", run.id, ascii(run.key), exc_info=error)
+            told = clean("".join(traceback.format_exception(error)), keep_newlines=True)  # its words come from outside
+            log.warning("run %d of lane %s: its runner raised\n%s", run.id, ascii(run.key), told)
             failure = Failure(Cause.RUNNER_FAILED, _storable(f"{type(error).__name__}: {error}"[:2000]))
         return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
 
