@@ -33,12 +33,8 @@ class Board(Screen[None]):
         self.typed = ""  # the filter
         self.freshness = Freshness()
         self.picture: Picture | None = None
+        self.table = LaneTable(self.marks, id="lanes")
         self.follower: Follower
-
-    @property
-    def table(self) -> LaneTable:
-        """The lanes table."""
-        return self.query_one(LaneTable)
 
     @property
     def lane(self) -> Lane | None:

@@ -103,7 +103,9 @@ def lay_out(width: int, chosen: tuple[str, ...] = USUAL) -> tuple[Column, ...]:
         if name in names:
             names.remove(name)
     left = _left(names, width, size, gap)
-    error = max(_LEAST_ERROR, left - _MOST_LANE, left * 2 // 5) if "LAST ERROR" in names else 0
+    error = 0
+    if "LAST ERROR" in names:
+        error = min(max(_LEAST_ERROR, left - _MOST_LANE, left * 2 // 5), left - _LEAST_LANE)
     widths = {name: KINDS[name].widths[size] for name in names} | {"LANE": max(4, left - error), "LAST ERROR": error}
     columns = []
     x = MARGIN

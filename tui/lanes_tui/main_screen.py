@@ -25,7 +25,7 @@ from lanes_tui.widgets.detail import Detail
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
 from lanes_tui.widgets.heads import Heads
-from lanes_tui.widgets.lane_table import LaneTable, View
+from lanes_tui.widgets.lane_table import View
 
 #: The exit codes that ``lanes up`` reads.
 LEAVE_RUNNING = 0
@@ -61,14 +61,15 @@ class MainScreen(Doing, Marking, Arranging):
     def __init__(self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm) -> None:
         super().__init__(source, settings, rhythm)
         self._with_gateway = with_gateway
+        self._detail = Detail()
         self.follower = Follower(source, self, rhythm)
 
     def compose(self) -> ComposeResult:
         yield Header()
         yield FilterBar()
         yield Heads()
-        yield LaneTable(self.marks, id="lanes")
-        yield Detail()
+        yield self.table
+        yield self._detail
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -98,11 +99,11 @@ class MainScreen(Doing, Marking, Arranging):
 
     @property
     def wants_detail(self) -> bool:
-        return not self.query_one(Detail).has_class("-hidden")
+        return not self._detail.has_class("-hidden")
 
     def show(self, picture: Picture) -> None:
         """A new look at the source."""
-        if picture.wish != self.wish:  # typed on since: the next look is on its way
+        if picture.wish != self.wish or not self._is_open:  # typed on since: the next look is on its way
             return
         self.picture = picture
         self.freshness = Freshness(picture.window.at)
@@ -115,9 +116,16 @@ class MainScreen(Doing, Marking, Arranging):
 
     def lose(self, why: str) -> None:
         """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
+        if not self._is_open:
+            return
         self.freshness = Freshness(self.freshness.at, why)
         self.table.show_stale(True)
         self.tell_header()
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether there is anything left to show on: a look may end while the dashboard is being left."""
+        return self.is_attached and self.table.is_attached
 
     def tell_header(self) -> None:
         picture = self.picture
@@ -141,7 +149,7 @@ class MainScreen(Doing, Marking, Arranging):
             detail = None
         now = self.source.now()
         at = now if detail is None or self.picture is None else self.picture.window.at
-        self.query_one(Detail).tell(lane, detail, Sight.of(at, now))
+        self._detail.tell(lane, detail, Sight.of(at, now))
 
     # ----------------------------------------------------------------------------------- messages
 
@@ -170,7 +178,7 @@ class MainScreen(Doing, Marking, Arranging):
             self.app.push_screen(LaneScreen(self.source, self.rhythm, self.lane.key))
 
     def action_toggle_detail(self) -> None:
-        self.query_one(Detail).toggle_class("-hidden")
+        self._detail.toggle_class("-hidden")
         self.follower.wake()
 
     def action_help(self) -> None:

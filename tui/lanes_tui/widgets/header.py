@@ -26,19 +26,29 @@ class Freshness:
     every_s: float = 1.0
 
     def content(self, now: Now) -> Content:
-        """``● live``, ``❚❚ frozen 12s`` or ``◌ stale 12s``, and as of when that is."""
+        """``● live  as of 14:02:07Z``."""
+        return text.joined([self.word(now), self.as_of])
+
+    @property
+    def as_of(self) -> Content:
+        """When what is shown was true."""
+        if self.at is None:
+            return text.EMPTY
+        return text.line(("as of ", "muted"), f"{words.clock(self.at.wall)}Z")
+
+    def word(self, now: Now) -> Content:
+        """``● live``, ``❚❚ frozen 12s`` or ``◌ stale 12s``."""
         if self.at is None:
             return text.line(("◌ not reached yet", "bad") if self.lost else ("◌ reading", "muted"))
         age = now.mono - self.at.mono
-        as_of = ("  as of ", "muted"), f"{words.clock(self.at.wall)}Z"
         if self.lost is not None:
-            return text.line((f"◌ stale {words.short(age)}", "bad"), *as_of)
+            return text.line((f"◌ stale {words.short(age)}", "bad"))
         if self.frozen:
-            return text.line((f"❚❚ frozen {words.short(age)}", "warn"), *as_of)
+            return text.line((f"❚❚ frozen {words.short(age)}", "warn"))
         if age > _LATE * max(1.0, self.every_s) * 1000:
-            return text.line((f"◐ slow {words.short(age)}", "warn"), *as_of)
+            return text.line((f"◐ slow {words.short(age)}", "warn"))
         every = (f" every {self.every_s:g}s", "muted") if self.every_s != 1 else ""
-        return text.line(("● ", "good"), "live", every, *as_of)
+        return text.line(("● ", "good"), "live", every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +92,12 @@ def _first(facts: Facts, now: Now, width: int) -> Content:
     mode = ("read-only", "warn") if facts.read_only else ("rw", "muted")
     right = _joined(
         [
-            _Piece(9, facts.freshness.content(now)),
+            _Piece(10, facts.freshness.word(now)),
+            _Piece(6, facts.freshness.as_of),
             _Piece(4, text.line(mode)),
-            _Piece(8, _totals(facts)),
+            *_totals(facts),
         ],
-        width - 20,
+        width - 18,
     )
     status = facts.status
     room = width - text.width_of(right) - 10
@@ -123,17 +134,16 @@ def _joined(pieces: Sequence[_Piece], width: int, between: str = "  ") -> Conten
     return text.joined([piece.said for piece in pieces if any(piece is each for each in kept)], between)
 
 
-def _totals(facts: Facts) -> Content:
+def _totals(facts: Facts) -> list[_Piece]:
     if facts.everything is None:
-        return text.EMPTY
-    said: list[text.Part] = [("│ ", "muted"), ("all ", "muted"), words.number(facts.everything)]
+        return []
+    pieces = [_Piece(7, text.line(("│ all ", "muted"), words.number(facts.everything)))]
     if facts.matching is not None and facts.matching != facts.everything:
-        said += [("  match ", "muted"), words.number(facts.matching)]
+        pieces.append(_Piece(8, text.line(("match ", "muted"), words.number(facts.matching))))
     if facts.marked:
-        said += [("  marked ", "muted"), (words.number(facts.marked), "mark")]
-        if facts.hidden:
-            said.append((f" ({words.number(facts.hidden)} hidden)", "warn"))
-    return text.line(*said)
+        hidden = (f" ({words.number(facts.hidden)} hidden)", "warn") if facts.hidden else ""
+        pieces.append(_Piece(9, text.line(("marked ", "muted"), (words.number(facts.marked), "mark"), hidden)))
+    return pieces
 
 
 def _gateways(status: Status) -> Content:

@@ -76,6 +76,7 @@ class LaneTable(ScrollView, can_focus=True):
         self._chosen: tuple[str, ...] = columns.USUAL
         self._columns: tuple[Column, ...] = ()
         self._row = 0
+        self._height = 0  # as it was before the last change of size
         self._key: str | None = None
         self._painted: dict[int, tuple[Content, ...]] = {}
         self._hint: Sequence[Content] = ()
@@ -203,10 +204,14 @@ class LaneTable(ScrollView, can_focus=True):
     # ---------------------------------------------------------------------------------------- painting
 
     def on_resize(self) -> None:
+        view, before = self.view, self._height
+        self._height = view.height
         self._columns = columns.lay_out(self._room.width, self._chosen)
         if self.window is not None:
             self.virtual_size = Size(self._room.width, self.window.total)
-            self._place(self.view.following(self._row, self.window.total))
+            if view.top <= view.row < view.top + before:  # what was in sight stays so
+                view = view._replace(top=max(min(view.top, view.row), view.row - view.height + 1))
+            self._place(view.following(view.row, self.window.total))
         self._repaint()
         self._want_window()
 

@@ -1,0 +1,139 @@
+"""The dashboard driven by its keys: the real program on a real file, without a terminal around it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from lanes_storage.moment import Clock, system_clock
+from lanes_tui.app import Dashboard
+from lanes_tui.file_source import FileSource
+from lanes_tui.looking import Rhythm
+from lanes_tui.main_screen import MainScreen
+from lanes_tui.settings import Settings
+from lanes_tui.widgets.filter_bar import FilterBar
+from lanes_tui.widgets.header import Header
+from lanes_tui.widgets.sheet import Sheet
+from tests.kit.until import until
+
+T = TypeVar("T", bound=Screen[Any])
+
+
+class Driver:
+    """One dashboard with a hand on its keys and an eye on its screen."""
+
+    def __init__(self, app: Dashboard, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def main(self) -> MainScreen:
+        """The main screen, whatever lies over it."""
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, MainScreen))
+
+    @property
+    def header(self) -> str:
+        """The two lines of the header."""
+        return self.main.query_one(Header).plain
+
+    @property
+    def bar(self) -> str:
+        """What stands at the right of the filter line."""
+        return self.main.query_one(FilterBar).query_one("#order", Sheet).plain
+
+    @property
+    def rows(self) -> list[str]:
+        """The lines of the table that are seen."""
+        table = self.main.table
+        return [table.render_line(y).text.rstrip() for y in range(table.size.height)]
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the lanes that the table holds, in order."""
+        window = self.main.table.window
+        return [] if window is None else [lane.key for lane in window.rows]
+
+    @property
+    def total(self) -> int:
+        """How many lanes the filter chooses."""
+        window = self.main.table.window
+        return 0 if window is None else window.total
+
+    @property
+    def key(self) -> str | None:
+        """The lane under the cursor."""
+        lane = self.main.lane
+        return None if lane is None else lane.key
+
+    @property
+    def said(self) -> list[str]:
+        """The words that were said so far, the last one last."""
+        return [notification.message for notification in self.app._notifications]
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, and let them take effect."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def write(self, text: str) -> None:
+        """Type a text."""
+        await self.press(*(_NAMES.get(character, character) for character in text))
+
+    async def filter(self, typed: str) -> None:
+        """Filter by that, and come back to the table."""
+        await self.press("slash")
+        await self.write(typed)
+        await self.press("enter")
+        await self.until(lambda: self.main.picture is not None and self.main.picture.wish == self.main.wish, typed)
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until a condition holds, and for what it brings to be painted."""
+        try:
+            await until(condition, what)
+        except AssertionError as error:
+            raise AssertionError("\n".join((str(error), self.header, self.bar, *self.rows))) from None
+        await self.pilot.pause()
+
+    async def shows(self, *words: str) -> None:
+        """Wait until header or table show all of this."""
+        await self.until(lambda: all(word in "\n".join((self.header, *self.rows)) for word in words), str(words))
+
+    async def dialog(self, kind: type[T]) -> T:
+        """Wait until such a screen is on top."""
+        await self.until(lambda: isinstance(self.app.screen, kind), kind.__name__)
+        screen = self.app.screen
+        assert isinstance(screen, kind)
+        return screen
+
+    async def closed(self) -> None:
+        """Wait until nothing lies over the main screen."""
+        await self.until(lambda: self.app.screen is self.main, "the main screen")
+
+
+_NAMES = {
+    " ": "space", ":": "colon", ">": "greater_than_sign", "<": "less_than_sign", '"': "quotation_mark",
+    "-": "minus", ",": "comma", "*": "asterisk", "=": "equals_sign", ".": "full_stop",
+}  # fmt: skip
+
+
+@asynccontextmanager
+async def dashboard(
+    path: Path,
+    size: tuple[int, int] = (120, 40),
+    *,
+    clock: Clock = system_clock,
+    read_only: bool = False,
+    settings: Settings | None = None,
+    with_gateway: bool = False,
+) -> AsyncIterator[Driver]:
+    """A dashboard on a file, looked at without a pause."""
+    source = FileSource(str(path), actor="alice@here", read_only=read_only, clock=clock)
+    rhythm = Rhythm(look_every=0.05, ask_every=0.01, least_gap=0.0, retry_every=0.05)
+    app = Dashboard(source, settings, with_gateway=with_gateway, rhythm=rhythm)
+    async with app.run_test(size=size) as pilot:
+        driver = Driver(app, pilot)
+        await driver.until(lambda: driver.main.freshness.at or driver.main.freshness.lost, "the first look")
+        yield driver

@@ -1,0 +1,260 @@
+"""Actions: on the lane under the cursor or on all marked ones, always at the epoch that was on the screen."""
+
+import pytest
+from textual.widgets import Button
+
+from lanes.errors import NotAllowed
+from lanes.operations import abort
+from lanes.procedure import run
+from lanes_storage import reads
+from lanes_storage.law import LaneState
+from lanes_storage.records import Lane
+from lanes_tui.dialogs.abort import AbortDialog
+from lanes_tui.dialogs.bulk import BulkDialog
+from lanes_tui.dialogs.results import Results
+from lanes_tui.file_source import FileSource
+from lanes_tui.words import PAUSED
+from tests.kit.stage import Stage
+from tests.tui.driving import dashboard
+
+
+def lane(stage: Stage, key: str) -> Lane:
+    """A lane as it stands."""
+    found = stage.store.read(reads.lane(key))
+    assert found is not None
+    return found
+
+
+async def test_an_abort_asks_first_with_cancel_in_focus(stage: Stage) -> None:
+    stage.hold("held:1", stage.dead_owner(), "waiting")
+    async with dashboard(stage.path) as driver:
+        await driver.press("a")
+        dialog = await driver.dialog(AbortDialog)
+        assert "held:1" in dialog.said
+        assert "running for" in dialog.said
+        assert "epoch 1" in dialog.said
+        assert "dead or silent" in dialog.said
+        focused = dialog.focused
+        assert isinstance(focused, Button)
+        assert "Cancel" in str(focused.label)
+        await driver.press("enter")
+        await driver.closed()
+        assert lane(stage, "held:1").state is LaneState.RUNNING
+
+
+async def test_an_abort_frees_the_lane_and_says_what_was_proven(stage: Stage) -> None:
+    stage.hold("held:1", stage.dead_owner(), "waiting")
+    async with dashboard(stage.path) as driver:
+        await driver.press("a", "y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1].startswith("held:1: repaired after")
+        found = lane(stage, "held:1")
+        assert (found.state, found.queued) == (LaneState.ABORTED, 1)
+        assert "alice@here" in {event.actor for event in stage.store.read(reads.events(lane=found.id))}
+
+
+async def test_a_lane_that_moved_on_under_the_question_is_left_alone(stage: Stage) -> None:
+    owner = stage.owner()
+    first = stage.hold("held:1", owner)
+    async with dashboard(stage.path) as driver:
+        await driver.press("a")
+        dialog = await driver.dialog(AbortDialog)
+        stage.complete(first)
+        second = stage.hold("held:1", owner)
+        await driver.until(lambda: "moved on to epoch 2" in dialog.said, "the question to see it")
+        await driver.press("y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert "changed" in driver.said[-1]
+        found = lane(stage, "held:1")
+        assert found.run is not None
+        assert (found.run.id, found.run.abort_at) == (second.ticket.run_id, None)
+
+
+async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.press("A")
+        dialog = await driver.dialog(AbortDialog)
+        assert "taken from its owner at once" in dialog.said
+        await driver.press("y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert "forced" in driver.said[-1]
+        assert lane(stage, "held:1").epoch == 2
+
+
+async def test_an_owner_that_confirms_is_told_as_released(stage: Stage) -> None:
+    claimed = stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.press("a", "y")
+
+        def asked() -> bool:
+            run = lane(stage, "held:1").run
+            return run is not None and run.abort_at is not None
+
+        await driver.until(asked, "the request")
+        stage.confirm_abort(claimed)
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1].startswith("held:1: released after")
+
+
+async def test_p_pauses_and_resumes(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner(), "waiting")
+    async with dashboard(stage.path) as driver:
+        await driver.press("p")
+        await driver.until(lambda: lane(stage, "held:1").pause, "the pause")
+        await driver.shows(f"▶ running {PAUSED.symbol}", f"{PAUSED.symbol} paused 1")
+        await driver.until(lambda: driver.main.lane is not None and driver.main.lane.pause, "the pause on the screen")
+        await driver.press("p")
+        await driver.until(lambda: lane(stage, "held:1").pause is None, "the end of the pause")
+
+
+async def test_r_retries_and_k_takes_note(stage: Stage) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner()))
+    async with dashboard(stage.path) as driver:
+        await driver.press("K")
+        await driver.until(lambda: lane(stage, "failed:1").state is LaneState.IDLE, "the note")
+        await driver.press("R")
+        await driver.until(lambda: lane(stage, "failed:1").queued == 1, "the message to wait again")
+        await driver.until(lambda: len(driver.said) == 2, "both words")
+        assert "waits again as #2" in driver.said[-1]
+        await driver.press("R")
+        await driver.until(lambda: len(driver.said) == 3, "the refusal")
+        assert "no failed message" in driver.said[-1]
+
+
+async def test_note_is_not_taken_of_a_running_lane(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.press("K")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "use abort" in driver.said[-1]
+
+
+@pytest.mark.parametrize("key", ["a", "A", "p", "R", "K"])
+async def test_read_only_acts_on_nothing(stage: Stage, key: str) -> None:
+    stage.hold("held:1", stage.owner())
+    before = lane(stage, "held:1")
+    async with dashboard(stage.path, read_only=True) as driver:
+        assert "read-only" in driver.header
+        await driver.press(key)
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "read-only" in driver.said[-1]
+        await driver.press("space", key)
+        await driver.until(lambda: len(driver.said) == 2, "the refusal for many")
+    assert lane(stage, "held:1") == before
+
+
+async def test_read_only_is_kept_by_the_source_itself(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    source = FileSource(str(stage.path), actor="alice@here", read_only=True)
+    for act in (source.abort, source.pause, source.resume, source.ack, source.retry):
+        with pytest.raises(NotAllowed, match="read-only"):
+            await act("held:1", epoch=1)
+    await source.close()
+
+
+async def test_many_are_asked_for_with_counts_by_state_and_cancel_in_focus(stage: Stage) -> None:
+    owner = stage.dead_owner()
+    for number in range(8):
+        stage.hold(f"held:{number}", owner)
+    stage.fail(stage.hold("failed:1", owner))
+    async with dashboard(stage.path) as driver:
+        await driver.press("ctrl+a")
+        await driver.until(lambda: len(driver.main.marks) == 9, "the marks")
+        await driver.press("a")
+        dialog = await driver.dialog(BulkDialog)
+        assert dialog.said.startswith("▶ running 8   ✖ errored 1\n")
+        assert "and 3 more" in dialog.said
+        assert isinstance(dialog.focused, Button)
+        assert "Cancel" in str(dialog.focused.label)
+        await driver.press("enter")
+        await driver.closed()
+        assert len(driver.main.marks) == 9
+        assert {lane(stage, f"held:{number}").state for number in range(8)} == {LaneState.RUNNING}
+
+
+async def test_more_than_twenty_want_their_number_typed(stage: Stage) -> None:
+    owner = stage.dead_owner()
+    for number in range(21):
+        stage.hold(f"held:{number:02}", owner)
+    async with dashboard(stage.path) as driver:
+        await driver.press("ctrl+a")
+        await driver.until(lambda: len(driver.main.marks) == 21, "the marks")
+        await driver.press("a")
+        dialog = await driver.dialog(BulkDialog)
+        await driver.press("y")
+        await driver.press("3", "y")
+        assert driver.app.screen is dialog
+        await driver.press("backspace", "2", "1")
+        assert "Type 21 to go on: 21_" in dialog.said
+        await driver.press("y")
+        results = await driver.dialog(Results)
+        await driver.until(lambda: len(results.told) == 21, "every outcome")
+        assert {told.outcome for told in results.told} == {"repaired"}
+        assert not len(driver.main.marks)
+        await driver.press("escape")
+        await driver.closed()
+
+
+async def test_twenty_are_aborted_while_others_change_and_only_they(stage: Stage) -> None:
+    """Every outcome is shown; a lane that moved on since it was marked is left alone."""
+    dead, living = stage.dead_owner(), stage.owner()
+    for number in range(18):
+        stage.hold(f"stuck:{number:02}", dead)
+    moving = [stage.hold(f"stuck:moves{number}", living) for number in range(2)]
+    others = [stage.hold(f"other:{number}", living) for number in range(5)]
+    async with dashboard(stage.path) as driver:
+        await driver.filter("stuck")
+        await driver.press("ctrl+a")
+        await driver.until(lambda: len(driver.main.marks) == 20, "the marks")
+        for claimed, key in zip(moving, ("stuck:moves0", "stuck:moves1"), strict=True):
+            stage.complete(claimed)
+            stage.hold(key, living)
+        for claimed in others[:3]:
+            stage.complete(claimed)
+        stage.fail(others[3])
+        await driver.press("a")
+        dialog = await driver.dialog(BulkDialog)
+        assert "2 lanes moved on since being marked, and will be left alone." in dialog.said
+        await driver.press("y")
+        results = await driver.dialog(Results)
+        await driver.until(lambda: len(results.told) == 20, "every outcome")
+    outcomes = {told.key: told.outcome for told in results.told}
+    assert {key for key, outcome in outcomes.items() if outcome == "changed"} == {"stuck:moves0", "stuck:moves1"}
+    assert sum(outcome == "repaired" for outcome in outcomes.values()) == 18
+    assert {lane(stage, key).state for key in ("stuck:moves0", "stuck:moves1")} == {LaneState.RUNNING}
+    assert {lane(stage, f"stuck:{number:02}").state for number in range(18)} == {LaneState.ABORTED}
+    assert [str(lane(stage, f"other:{n}").state) for n in range(5)] == ["idle", "idle", "idle", "errored", "running"]
+
+
+async def test_many_are_paused_resumed_retried_and_taken_note_of(stage: Stage) -> None:
+    owner = stage.owner()
+    keys = [f"failed:{number}" for number in range(3)]
+    for key in keys:
+        stage.fail(stage.hold(key, owner))
+    stage.hold("held:1", owner)
+    async with dashboard(stage.path) as driver:
+
+        async def act(key: str) -> dict[str, str]:
+            await driver.press("ctrl+a")
+            await driver.until(lambda: len(driver.main.marks) == 4, "the marks")
+            await driver.press(key)
+            await driver.dialog(BulkDialog)
+            await driver.press("y")
+            results = await driver.dialog(Results)
+            await driver.until(lambda: len(results.told) == 4, "every outcome")
+            await driver.press("escape")
+            await driver.closed()
+            return {told.key: told.outcome for told in results.told}
+
+        assert set((await act("p")).values()) == {"paused"}
+        assert set((await act("p")).values()) == {"resumed"}
+        assert await act("K") == dict.fromkeys(keys, "seen") | {"held:1": "not done"}
+        assert await act("R") == dict.fromkeys(keys, "retried") | {"held:1": "not done"}
+
+
+async def test_an_abort_from_elsewhere_is_seen_on_the_screen(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        run(stage.store, abort("held:1", actor="bob", wait=False))
+        await driver.shows("▶ aborting")

@@ -1,0 +1,121 @@
+"""Filter and search: typed terms, what is told of them, and that nothing is lost on the way."""
+
+from pathlib import Path
+
+import pytest
+
+from lanes_tui.widgets.filter_bar import FilterInput, SearchInput
+from tests.kit.stage import Stage
+from tests.tui.driving import dashboard
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty lanes of two channels: one failed, one that is held and waited for, the others idle. Only looked at."""
+    stage = Stage(tmp_path_factory.mktemp("crowd") / "lanes.db")
+    owner = stage.owner()
+    for number in range(60):
+        stage.complete(stage.hold(f"{'slack' if number % 2 else 'feishu'}:{number:02}", owner))
+    stage.fail(stage.hold("slack:01", owner))
+    stage.hold("feishu:00", owner, "waiting", "waiting too")
+    stage.close()
+    return stage.path
+
+
+async def test_bare_words_are_parts_of_the_key(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.filter("FEISHU 1")
+        assert driver.keys == ["feishu:18", "feishu:16", "feishu:14", "feishu:12", "feishu:10"]
+        assert "all 60  match 5" in driver.header
+
+
+async def test_fields_choose_by_what_lanes_do(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.filter("state:err,run")
+        assert driver.keys == ["feishu:00", "slack:01"]
+        await driver.press("escape")
+        await driver.filter("queue:>1")
+        assert driver.keys == ["feishu:00"]
+        await driver.press("escape")
+        await driver.filter('error:"providers failed" -feishu')
+        assert driver.keys == ["slack:01"]
+
+
+async def test_half_a_term_is_told_and_hides_nothing(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.press("slash")
+        await driver.write("slack held:>5")
+        await driver.until(lambda: "match 30" in driver.header, "what the rest of the filter chooses")
+        assert "a duration is a number and a unit" in driver.bar
+        await driver.write("m")
+        await driver.until(lambda: "match 0" in driver.header, "nothing that is held so long")
+        assert "sort attention" in driver.bar
+        assert driver.main.query_one(FilterInput).value == "slack held:>5m"
+        await driver.shows("No lane fits the filter.", "esc clears it")
+
+
+async def test_escape_clears_the_filter_from_the_table_too(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.filter("slack:03")
+        assert driver.keys == ["slack:03"]
+        await driver.press("escape")
+        await driver.until(lambda: driver.total == 60, "every lane")
+        assert driver.main.query_one(FilterInput).value == ""
+        assert driver.main.table.has_focus
+
+
+async def test_the_cursor_stays_on_its_lane_when_the_filter_goes(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.filter("slack:03")
+        await driver.until(lambda: driver.key == "slack:03", "its only lane")
+        await driver.press("escape")
+        await driver.until(lambda: driver.total == 60, "every lane")
+        assert driver.key == "slack:03"
+
+
+async def test_search_goes_to_the_nearest_hit_while_it_is_typed(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.press("ctrl+f")
+        await driver.write("slack:5")
+        await driver.until(lambda: driver.key == "slack:59", "the first hit")
+        assert driver.bar == "1 of 5 n N "
+        await driver.press("enter", "n")
+        await driver.until(lambda: driver.key == "slack:57", "the next hit")
+        await driver.press("n", "n", "n")
+        await driver.until(lambda: driver.key == "slack:51", "the last hit")
+        await driver.press("n")
+        await driver.until(lambda: driver.key == "slack:59", "the first hit again")
+        await driver.press("N")
+        await driver.until(lambda: driver.key == "slack:51", "the last hit, backwards")
+        assert driver.total == 60
+
+
+async def test_a_search_that_is_left_goes_back_to_where_it_began(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.press("down", "down", "ctrl+f")
+        began = driver.key
+        await driver.write("slack:21")
+        await driver.until(lambda: driver.key == "slack:21", "the hit")
+        await driver.press("escape")
+        await driver.until(lambda: driver.key == began, "where it began")
+        assert not driver.main.query_one(SearchInput).display
+        assert driver.main.query_one(FilterInput).display
+
+
+async def test_a_search_without_a_hit_says_so_and_moves_nothing(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        before = driver.key
+        await driver.press("ctrl+f")
+        await driver.write("nobody")
+        await driver.until(lambda: "no lane has “nobody”" in driver.bar, "the word on it")
+        assert driver.key == before
+
+
+async def test_what_is_pasted_keeps_only_what_can_be_shown(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.press("slash")
+        driver.main.query_one(FilterInput).value = "a\x1b[31mb\u202ec\x9b" + "x" * 900
+        await driver.pilot.pause()
+        value = driver.main.query_one(FilterInput).value
+        assert value.startswith("a[31mbcxxx")
+        assert len(value) <= 600

@@ -1,0 +1,160 @@
+"""How fresh it is: live, frozen, slow, stale; and that it heals by itself."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from lanes.testing import START, Hands
+from lanes_storage.moment import system_clock
+from lanes_tui.dialogs.leaving import LeavingDialog
+from lanes_tui.main_screen import LEAVE_RUNNING, STOP_TOO
+from lanes_tui.widgets.header import Freshness
+from tests.kit.processes import House
+from tests.kit.stage import Stage
+from tests.tui.driving import dashboard
+from tests.tui.test_table import furnish
+
+
+async def test_a_database_that_is_lost_is_stale_and_nothing_is_acted_on(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    away = stage.path.with_name("away")
+    async with dashboard(stage.path) as driver:
+        assert "● live" in driver.header
+        stage.path.rename(away)
+        await driver.shows("◌ stale", "as of ", "no lanes database")
+        assert driver.main.table.stale
+        assert driver.key == "held:1"
+        await driver.press("a")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "nothing is acted on" in driver.said[-1]
+        away.rename(stage.path)
+        await driver.shows("● live")
+        assert not driver.main.table.stale
+
+
+async def test_a_question_that_stands_while_the_source_is_lost_acts_on_nothing(stage: Stage) -> None:
+    stage.hold("held:1", stage.dead_owner())
+    away = stage.path.with_name("away")
+    async with dashboard(stage.path) as driver:
+        await driver.press("a")
+        stage.path.rename(away)
+        await driver.until(lambda: driver.main.freshness.lost, "the loss")
+        await driver.press("y")
+        await driver.until(lambda: driver.said, "the refusal")
+        away.rename(stage.path)
+        await driver.shows("▶ running")
+
+
+async def test_a_database_that_takes_the_place_of_another_is_shown(stage: Stage) -> None:
+    furnish(stage, 3)
+    other = Stage(stage.path.with_name("other.db"))
+    other.hold("new:1", other.owner())
+    other.close()
+    async with dashboard(stage.path) as driver:
+        await driver.press("down")
+        stage.close()
+        for left in stage.path.parent.glob("lanes.db*"):
+            left.unlink()
+        shutil.move(other.path, stage.path)
+        await driver.until(lambda: driver.keys == ["new:1"], "the lanes of the other one")
+        assert driver.key == "new:1"
+
+
+async def test_frozen_nothing_changes_by_itself_and_f_follows_again(stage: Stage) -> None:
+    owner = furnish(stage, 3)
+    async with dashboard(stage.path) as driver:
+        await driver.press("f")
+        assert "❚❚ frozen" in driver.header
+        before = driver.rows
+        stage.hold("held:2", owner, "waiting")
+        stage.fail(stage.hold("failed:1", owner))
+        for _ in range(20):
+            await asyncio.sleep(0.01)  # it would have looked by now
+        await driver.press("down")
+        await driver.until(lambda: driver.main.picture and driver.main.picture.detail, "the detail")
+        assert [row[1:] for row in driver.rows] == [row[1:] for row in before]
+        await driver.press("f")
+        await driver.shows("● live", "held:2", "failed:1")
+
+
+async def test_a_refresh_by_hand_looks_at_once_though_frozen(stage: Stage) -> None:
+    owner = furnish(stage, 3)
+    async with dashboard(stage.path) as driver:
+        await driver.press("f")
+        stage.hold("held:2", owner, "waiting")
+        await driver.press("r")
+        await driver.shows("frozen", "held:2")
+
+
+async def test_the_rate_is_changed_and_told(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        driver.main.rhythm.look_every = 1.0
+        await driver.press("minus")
+        assert "live every 2s" in driver.header
+        await driver.press("plus", "plus")
+        assert "live every 0.5s" in driver.header
+        await driver.press(*["plus"] * 9)
+        assert driver.main.rhythm.look_every == 0.25
+        await driver.press(*["minus"] * 9)
+        assert driver.main.rhythm.look_every == 30
+
+
+@pytest.mark.parametrize(
+    ("freshness", "said"),
+    [
+        (Freshness(), "◌ reading"),
+        (Freshness(lost="gone"), "◌ not reached yet"),
+        (Freshness(START), "● live"),
+        (Freshness(START.later(-9_000)), "◐ slow 9s"),
+        (Freshness(START.later(-9_000), every_s=5), "● live every 5s"),
+        (Freshness(START.later(-70_000), frozen=True), "❚❚ frozen 1m10s"),
+        (Freshness(START.later(-70_000), lost="gone", frozen=True), "◌ stale 1m10s"),
+    ],
+)
+def test_every_freshness_has_its_sign_and_its_word(freshness: Freshness, said: str) -> None:
+    assert freshness.word(START).plain == said
+
+
+async def test_ages_grow_by_the_clock(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner(), "waiting")
+    hands = Hands(system_clock())
+    async with dashboard(stage.path, clock=hands) as driver:
+        hands.move(3_725_000)
+        await driver.shows("1h02m")
+        assert "⚠ silent 1" in driver.header
+
+
+async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
+    """A real gateway moves a lane; the dashboard survives its death and sees the next one."""
+    gateway = made.start("up", "--db", str(made.database), "--port", "0", name="gateway")
+    gateway.address()
+    async with dashboard(made.database) as driver:
+        await asyncio.to_thread(made.lanes, "send", "demo:1", "[[sim-hang]]")
+        await driver.shows("1 gateway", "▶ running")
+        gateway.kill()
+        await driver.shows("no living gateway, 1 dead")
+        await driver.press("a", "y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert "repaired" in driver.said[-1]
+        await driver.shows("■ aborted")
+        again = made.start("up", "--db", str(made.database), "--port", "0", name="again")
+        again.address()
+        await driver.shows("1 gateway")
+        await asyncio.to_thread(made.lanes, "send", "demo:1", "hello")
+        await driver.shows("○ idle")
+
+
+async def test_q_leaves(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        await driver.press("q")
+        assert driver.app.return_value == LEAVE_RUNNING
+
+
+@pytest.mark.parametrize(("key", "code"), [("s", STOP_TOO), ("l", LEAVE_RUNNING), ("c", None)])
+async def test_q_asks_what_becomes_of_the_gateway_that_came_with_it(stage: Stage, key: str, code: int | None) -> None:
+    async with dashboard(stage.path, with_gateway=True) as driver:
+        await driver.press("q")
+        await driver.dialog(LeavingDialog)
+        await driver.press(key)
+        assert driver.app.return_value == code

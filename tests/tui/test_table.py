@@ -1,0 +1,195 @@
+"""The table: its order, its cursor, its columns, on every size of screen."""
+
+from itertools import pairwise
+
+import pytest
+from textual.content import Content
+
+from lanes_storage.records import LaneOrder, LaneSort
+from lanes_tui import columns, text
+from lanes_tui.columns import ORDER
+from lanes_tui.dialogs.columns import ColumnsDialog
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.settings import Settings, load
+from lanes_tui.widgets.detail import Detail
+from lanes_tui.widgets.heads import Heads
+from tests.kit.stage import Stage
+from tests.tui.driving import dashboard
+
+
+def furnish(stage: Stage, lanes: int = 100) -> int:
+    """So many idle lanes, and one that is held with a message waiting; the id of the owner."""
+    owner = stage.owner()
+    for number in range(lanes):
+        stage.complete(stage.hold(f"idle:{number:03}", owner))
+    stage.hold("held:1", owner, "waiting")
+    return owner
+
+
+async def test_an_empty_database_says_what_to_type_next(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        await driver.shows("No lanes yet.", 'lanes send demo:1 "hello"')
+        stage.send("demo:1", "hello")
+        await driver.until(lambda: driver.keys == ["demo:1"], "the first lane")
+
+
+async def test_what_needs_attention_stands_at_the_top(stage: Stage) -> None:
+    owner = furnish(stage)
+    stage.fail(stage.hold("failed:1", owner))
+    async with dashboard(stage.path) as driver:
+        assert driver.keys[:4] == ["held:1", "failed:1", "idle:099", "idle:098"]
+        assert "▶ running" in driver.rows[0]
+        assert "✖ errored" in driver.rows[1]
+        assert "provider_failed: all…" in driver.rows[1]
+
+
+async def test_the_cursor_stays_on_its_lane_while_others_come_and_go(stage: Stage) -> None:
+    owner = furnish(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.press("down", "down")
+        assert driver.key == "idle:098"
+        above = stage.hold("held:2", owner, "waiting")
+        await driver.until(lambda: driver.main.view.row == 3, "the lane to be pushed down")
+        assert driver.key == "idle:098"
+        assert driver.rows[3].startswith("▌")
+        stage.complete(above)
+        stage.hold("idle:098", owner, "waiting")
+        await driver.until(lambda: driver.main.view.row == 2, "the lane to rise with the others")
+        assert driver.key == "idle:098"
+
+
+async def test_keys_go_through_a_list_that_is_longer_than_the_screen(stage: Stage) -> None:
+    furnish(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.press("G")
+        await driver.until(lambda: driver.key == "idle:000", "the last lane")
+        await driver.press("k", "up")
+        assert driver.key == "idle:002"
+        await driver.press("g", "j")
+        await driver.until(lambda: driver.key == "idle:099", "the second lane")
+        before = driver.main.view.row
+        await driver.press("pagedown")
+        await driver.until(lambda: driver.main.view.row > before + 3 and driver.key is not None, "the next page")
+        await driver.press("pageup")
+        await driver.until(lambda: driver.key == "idle:099", "the page before")
+
+
+async def test_a_click_puts_the_cursor_on_a_lane(stage: Stage) -> None:
+    furnish(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.pilot.click("#lanes", offset=(10, 3))
+        assert driver.key == "idle:097"
+
+
+async def test_sort_goes_through_the_columns_and_turns_round(stage: Stage) -> None:
+    owner = furnish(stage, 5)
+    stage.hold("held:2", owner)
+    async with dashboard(stage.path) as driver:
+        orders = [driver.main.settings.order.by]
+        while len(orders) < 10 and (len(orders) == 1 or orders[-1] is not LaneSort.ATTENTION):
+            await driver.press("s")
+            await driver.until(
+                lambda: driver.main.picture and driver.main.picture.wish == driver.main.wish, "the order"
+            )
+            orders.append(driver.main.settings.order.by)
+        assert [str(by) for by in orders] == [
+            "attention", "state", "lane", "held", "beat", "queue", "wait", "owner", "error", "attention"
+        ]  # fmt: skip
+        driver.main.sort(LaneOrder(LaneSort.LANE))
+        await driver.until(lambda: driver.keys[0] == "held:1", "the first key")
+        assert driver.bar == "sort lane ▼  cols 8/11 "
+        await driver.press("S")
+        await driver.until(lambda: driver.keys[0] == "idle:004", "the last key")
+        assert "lane ▲" in driver.bar
+
+
+async def test_a_click_on_a_head_sorts_by_it(stage: Stage) -> None:
+    furnish(stage, 5)
+    async with dashboard(stage.path) as driver:
+        lane = next(column for column in driver.main.table.columns if column.title == "LANE")
+        await driver.pilot.click(Heads, offset=(lane.x + 1, 0))
+        await driver.until(lambda: driver.keys[:2] == ["held:1", "idle:000"], "the keys in order")
+        await driver.pilot.click(Heads, offset=(lane.x + 1, 0))
+        await driver.until(lambda: driver.keys[0] == "idle:004", "the keys the other way round")
+
+
+async def test_columns_are_chosen_and_kept_with_order_and_rate(stage: Stage) -> None:
+    furnish(stage, 5)
+    kept = stage.path.parent / "config" / "dashboard.toml"
+    async with dashboard(stage.path, (200, 50), settings=Settings(kept)) as driver:
+        await driver.press("c")
+        dialog = await driver.dialog(ColumnsDialog)
+        await driver.press(*["down"] * ORDER.index("EPOCH"), "space", *["up"] * 8, "space", "down", "space", "enter")
+        await driver.closed()
+        assert dialog is not driver.app.screen
+        titles = [column.title for column in driver.main.table.columns]
+        assert "EPOCH" in titles
+        assert "LANE" in titles
+        assert "STATE" not in titles
+        await driver.press("s", "minus")
+    again = load(kept)
+    assert again.columns == tuple(title for title in ORDER if title in titles)
+    assert (again.order.by, again.refresh_s) == (LaneSort.LANE, 0.5)
+    async with dashboard(stage.path, (200, 50), settings=again) as driver:
+        assert [column.title for column in driver.main.table.columns] == titles
+        assert driver.keys[0] == "held:1"
+
+
+async def test_the_columns_dialog_can_be_left_without_a_change(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        await driver.press("c", "space", "escape")
+        await driver.closed()
+        assert driver.main.settings.columns == columns.USUAL
+        await driver.press("c", "space", "u", "enter")
+        await driver.closed()
+        assert driver.main.settings.columns == columns.USUAL
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40), (200, 50)])
+async def test_every_line_fits_the_screen(stage: Stage, size: tuple[int, int]) -> None:
+    owner = furnish(stage)
+    for key in ("飞书:群组:🎉" * 20, "x" * 512, "short"):
+        stage.fail(stage.hold(key, owner), "an error that says much " * 20)
+    async with dashboard(stage.path, size) as driver:
+        heads = driver.main.query_one(Heads).render()
+        assert isinstance(heads, Content)
+        assert heads.cell_length <= size[0] - 1
+        for y in range(driver.main.table.size.height):
+            assert driver.main.table.render_line(y).cell_length == size[0] - 1
+        first, second = driver.header.split("\n")
+        assert text.width_of(text.line(first)) == size[0]
+        assert text.width_of(text.line(second)) <= size[0]
+        assert "live" in first
+        assert "▶ running 1" in second
+
+
+@pytest.mark.parametrize("width", range(30, 220, 7))
+def test_columns_never_run_over_and_the_key_always_has_room(width: int) -> None:
+    for chosen in (columns.USUAL, ORDER, ("LANE",)):
+        laid = columns.lay_out(width, chosen)
+        assert laid[-1].x + laid[-1].width <= width
+        assert all(a.x + a.width < b.x for a, b in pairwise(laid))
+        (lane,) = [column for column in laid if column.title == "LANE"]
+        assert lane.width >= min(22, width - 20)
+
+
+async def test_enter_opens_the_lane_and_v_hides_the_detail(stage: Stage) -> None:
+    furnish(stage, 3)
+    async with dashboard(stage.path) as driver:
+        await driver.press("v")
+        assert driver.main.query_one(Detail).has_class("-hidden")
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        assert screen.lane_key == "held:1"
+
+
+async def test_the_terminal_may_change_its_size_at_any_time(stage: Stage) -> None:
+    furnish(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.press("G")
+        await driver.until(lambda: driver.key == "idle:000", "the last lane")
+        for size in ((30, 10), (200, 60), (80, 24)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.until(lambda: driver.rows[-1].startswith("▌"), "the cursor on the last line")
+            assert driver.key == "idle:000"
+            assert "idle" in driver.rows[-1]
