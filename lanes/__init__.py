@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         WaitCycle,
     )
     from lanes.gateway import Gateway
+    from lanes.hooks import Hooks, RunEnded
     from lanes.runners.base import Delta, Reply, RunContext, Runner, Turn
     from lanes_storage.errors import StorageError
 
@@ -56,6 +57,7 @@ _HOMES = {
         "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
+    "lanes.hooks": ("Hooks", "RunEnded"),
     "lanes.runners.base": ("Delta", "Reply", "RunContext", "Runner", "Turn"),
     "lanes_storage.errors": ("StorageError",),
 }
@@ -71,6 +73,7 @@ __all__ = [
     "Draining",
     "Gateway",
     "HoldEnded",
+    "Hooks",
     "IdempotencyConflict",
     "InvalidKey",
     "LaneBusy",
@@ -82,6 +85,7 @@ __all__ = [
     "Refused",
     "Reply",
     "RunContext",
+    "RunEnded",
     "RunFailed",
     "RunParked",
     "Runner",

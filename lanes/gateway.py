@@ -19,6 +19,7 @@ from lanes.engine.engine import Engine
 from lanes.engine.keeping import ConfiguredKeep
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Listener
+from lanes.hooks import Hooks
 from lanes.identity import this_process
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
@@ -39,6 +40,8 @@ class Gateway:
 
     Give it one ``runner``, or several as ``specs`` (the first is the default). ``config`` sets limits and
     policies; without one, everything has its default. ``fingerprint`` tells this configuration from others.
+    ``hooks`` are told what happens, beside it; those that a configuration names are loaded by
+    ``lanes.hooks.configured_hooks``.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Gateway:
         config: Config | None = None,
         url: str | None = None,
         fingerprint: str | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         if (runner is None) == (specs is None):
             raise TypeError("give a gateway either one runner or specs")
@@ -70,6 +74,7 @@ class Gateway:
             reconciled=self._reconciled,
             wait_patience_ms=self._wait_patience_ms,
             keep=ConfiguredKeep(self.config),
+            hooks=hooks,
         )
 
     async def __aenter__(self) -> "Gateway":
@@ -102,6 +107,11 @@ class Gateway:
     def ready(self) -> bool:
         """Whether it takes messages: started, the first reconcile pass done, not draining."""
         return self._passed and self.draining is None
+
+    @property
+    def hook_counts(self) -> Mapping[str, int]:
+        """What went wrong with hooks, and how often: ``notice timed_out``, ``before_run failed``, …"""
+        return self._engine.hook_counts
 
     def healthy(self) -> bool:
         """Whether its loops tick."""

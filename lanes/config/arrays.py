@@ -9,6 +9,7 @@ from lanes.config.model import PolicyConfig, ProviderConfig, RunnerConfig
 from lanes.config.refusal import refusal, shown, unknown
 from lanes.config.sections import Row
 from lanes.config.settings import settings_of
+from lanes.config.values import Value
 from lanes.errors import ConfigError
 from lanes.text import without_password
 from lanes_storage.law import RunnerKind
@@ -102,9 +103,7 @@ def _check_kind(row: Row, kind: RunnerKind) -> None:
     if not row.get(needed):
         problem = f"kind {kind} needs {needed}"
         raise refusal(row.where, row.label, problem, f"add {needed}: {settings_of('runner')[needed].meaning}")
-    target = row.values["target"]
-    if target.value is not None and not _TARGET.fullmatch(target.value):
-        raise refusal(target.where, target.key, f"{shown(target.value)} is no target", "write module:function")
+    check_target(row.values["target"])
 
 
 def _check_providers(row: Row, known: Mapping[str, ProviderConfig]) -> None:
@@ -121,3 +120,9 @@ def _check_url(row: Row) -> None:
         raise refusal(url.where, url.key, "secrets are named, never written", fix)
     if not _URL.fullmatch(url.value):
         raise refusal(url.where, url.key, f"{shown(url.value)} is no base URL", "write, say, https://host/v1")
+
+
+def check_target(target: Value) -> None:
+    """Refuse what names no function. Raises ConfigError."""
+    if target.value is not None and not _TARGET.fullmatch(target.value):
+        raise refusal(target.where, target.key, f"{shown(target.value)} is no target", "write module:function")

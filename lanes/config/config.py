@@ -10,6 +10,7 @@ from lanes.config.model import (
     Clocks,
     DatabaseConfig,
     GatewayConfig,
+    HooksConfig,
     Policy,
     PolicyConfig,
     ProviderConfig,
@@ -36,6 +37,7 @@ class Config:
     source: Path | None
     database: DatabaseConfig
     gateway: GatewayConfig
+    hooks: HooksConfig
     runners: tuple[RunnerConfig, ...]
     providers: dict[str, ProviderConfig]
     policies: tuple[PolicyConfig, ...]
@@ -46,12 +48,12 @@ class Config:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits, the same for two gateways that treat lanes alike. Addresses, database and
-        secrets do not count."""
+        """Sixteen hex digits, the same for two gateways that treat lanes alike. Addresses, database,
+        hooks and secrets do not count."""
         import json
         from hashlib import sha256
 
-        apart = ("gateway.", "database.")
+        apart = ("gateway.", "database.", "hooks.")
         said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(apart)]
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

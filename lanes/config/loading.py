@@ -9,7 +9,7 @@ from typing import Any
 from lanes.config import arrays, consistency, limits, secrets, sections
 from lanes.config.config import Config
 from lanes.config.document import Document, find, read
-from lanes.config.model import DatabaseConfig, GatewayConfig
+from lanes.config.model import DatabaseConfig, GatewayConfig, HooksConfig
 from lanes.config.sections import Row
 from lanes.config.settings import ARRAYS
 from lanes.config.values import Origin, Value
@@ -95,6 +95,7 @@ def _assembled(source: Path | None, values: Mapping[str, Value], rows: list[Row]
         source=source,
         database=DatabaseConfig(values["database.url"].value, values["database.synchronous"].value),
         gateway=_gateway(values, token),
+        hooks=_hooks(values),
         runners=runners,
         providers=providers,
         policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
@@ -118,3 +119,10 @@ def _gateway(values: Mapping[str, Value], token: secrets.Secret) -> GatewayConfi
         allowed_hosts=values["gateway.allowed_hosts"].value,
         max_body_bytes=values["gateway.max_body_bytes"].value,
     )
+
+
+def _hooks(values: Mapping[str, Value]) -> HooksConfig:
+    targets = {name: values[f"hooks.{name}"] for name in ("before_run", "after_run", "notice")}
+    for target in targets.values():
+        arrays.check_target(target)
+    return HooksConfig(**{name: t.value for name, t in targets.items()}, timeout_ms=values["hooks.timeout"].value)

@@ -55,6 +55,16 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
+class HooksConfig:
+    """What is told beside the runs: targets, ``module:function``, None where there is none."""
+
+    before_run: str | None
+    after_run: str | None
+    notice: str | None
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunnerConfig:
     """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
     kind ``python`` (``module:function``). ``history`` counts finished exchanges of the lane."""

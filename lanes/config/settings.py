@@ -59,7 +59,7 @@ class Setting(NamedTuple):
 
 
 #: The tables of the file, and its arrays of tables.
-SECTIONS = ("database", "gateway", "clocks", "queue")
+SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
 ARRAYS = ("runner", "provider", "policy")
 
 
@@ -148,6 +148,16 @@ _QUEUE = (
     ),
 )  # fmt: skip
 
+_HOOKS = (
+    Setting("hooks", "before_run", Kind.TEXT, None, "told of each run when it has its lane, as module:function",
+            default_note="none"),
+    Setting("hooks", "after_run", Kind.TEXT, None, "told of each run when it has let go of its lane",
+            default_note="none"),
+    Setting("hooks", "notice", Kind.TEXT, None, "told of each message that ends otherwise than well",
+            default_note="none"),
+    Setting("hooks", "timeout", Kind.DURATION, "5s", "how long one call may take before it is cancelled", least=10),
+)  # fmt: skip
+
 _RUNNER = (
     Setting("runner", "name", Kind.NAME, None, "what requests and policies call it", required=True),
     Setting(
@@ -192,7 +202,7 @@ _POLICY = (
 )
 
 #: Every setting, in the order in which it is listed.
-SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_RUNNER, *_PROVIDER, *_POLICY)
+SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_POLICY)
 
 
 @cache

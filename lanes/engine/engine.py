@@ -15,7 +15,9 @@ from lanes.engine.housekeeping import Housekeeper, Keep
 from lanes.engine.live import LiveSet
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Streams
+from lanes.engine.telling import Teller
 from lanes.engine.upkeep import Upkeep
+from lanes.hooks import Hooks
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
@@ -34,8 +36,8 @@ class Engine:
 
     ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` tells after
     how long a waiting head of a lane is warned about, ``keep`` how long what is finished is kept; None: that is left
-    to others. ``bound_only``: it claims only
-    what is bound to it, and leaves everything else to others.
+    to others. ``hooks`` are told what happens. ``bound_only``: it claims only what is bound to it, and leaves
+    everything else to others.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Engine:
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None = None,
         keep: Keep | None = None,
+        hooks: Hooks | None = None,
         bound_only: bool = False,
     ) -> None:
         self._stopping: Drain | None = None  # this process itself is about to end
@@ -64,6 +67,8 @@ class Engine:
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
         self._housekeeper = None if keep is None else Housekeeper(store, clock, keep)
+        self._hooks = hooks
+        self._teller: Teller | None = None
         self._bound_only = bound_only
         self._live = LiveSet()
         self._dispatcher: Dispatcher | None = None
@@ -83,6 +88,11 @@ class Engine:
         return self._stopping or self._ordered
 
     @property
+    def hook_counts(self) -> Mapping[str, int]:
+        """What went wrong with hooks, and how often: ``notice timed_out``, ``before_run failed``, …"""
+        return {} if self._teller is None else self._teller.counts
+
+    @property
     def held(self) -> int:
         """How many lanes it holds."""
         return len(self._live)
@@ -98,7 +108,10 @@ class Engine:
         """Register as an owner, take back what the dead left held, and begin to claim. Raises StorageError."""
         now = self._clock()
         owner_id = await self._store.write(lambda tx: doors.register(tx, self._new_owner, now))
-        self._execution = Execution(self._store, self._clock, self._live, self.streams, f"owner:{owner_id}")
+        self._teller = None if self._hooks is None else Teller(self._hooks, self._store)
+        self._execution = Execution(
+            self._store, self._clock, self._live, self.streams, f"owner:{owner_id}", self._teller
+        )
         self._dispatcher = Dispatcher(
             self._store,
             self._clock,
@@ -118,11 +131,13 @@ class Engine:
             owner_id,
             self._live,
             reconcile_interval_ms=self._reconcile_interval_ms,
-            changed=self._dispatcher.wake_threadsafe,
+            changed=self._wake,
             drained=self._obey,
             reconciled=self._reconciled,
             wait_patience_ms=self._wait_patience_ms,
         )
+        if self._teller is not None:
+            await self._teller.start()
         self._upkeep.start()
         if self._housekeeper is not None:
             self._housekeeper.start()
@@ -163,6 +178,8 @@ class Engine:
             )
         except StorageError as error:
             log.warning("owner %d could not be closed; others will find it gone: %s", owner_id, error)
+        if self._teller is not None:
+            await self._teller.stop()
         self.streams.end_all()
         self._dispatching = None
 
@@ -175,6 +192,13 @@ class Engine:
         for run in self._live.all():
             log.warning("lane %s could not be released; others will find its owner gone", ascii(run.key))
             run.lose()
+
+    def _wake(self) -> None:
+        """Called by the upkeep when anything was committed, by whichever process."""
+        assert self._dispatcher is not None
+        self._dispatcher.wake_threadsafe()
+        if self._teller is not None:
+            self._teller.wake_threadsafe()
 
     def _obey(self, drain: Drain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""

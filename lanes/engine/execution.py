@@ -14,6 +14,7 @@ from typing import Any
 from lanes.engine.current import CURRENT
 from lanes.engine.live import ActiveRun, LiveSet, StopKind
 from lanes.engine.streams import Streams
+from lanes.engine.telling import Teller
 from lanes.errors import RunError, RunParked, WaitCycle
 from lanes.runners.base import Reply
 from lanes.text import clean
@@ -34,18 +35,23 @@ RETRY_LONGEST_S = 2.0
 class Execution:
     """Runs what was claimed. Belongs to the event loop."""
 
-    def __init__(self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, by: str) -> None:
+    def __init__(
+        self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, by: str, teller: Teller | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._live = live
         self._streams = streams
         self._by = by
+        self._teller = teller
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
 
     def start(self, run: ActiveRun) -> None:
         """Begin a claimed run."""
         run.stream = self._streams.of(run.message.id)
+        if self._teller is not None:
+            self._teller.before(run)
         task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -69,7 +75,7 @@ class Execution:
         try:
             await asyncio.wait({body, taken}, return_when=asyncio.FIRST_COMPLETED)
             if not body.done():
-                self._free(run, ended=False)
+                self._free(run, None)
                 await asyncio.wait({body})
             await self._release(run, body)
         finally:
@@ -80,14 +86,14 @@ class Execution:
     async def _release(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
         """Write how the run ended, however often the database refuses, until it is known."""
         if run.lost and body.cancelled():
-            self._free(run, ended=False)
+            self._free(run, None)
             return
         release = await self._write(run, self._ending(run, body))
         if release is None:
             return
         if not release.landed:
             log.warning("run %d of lane %s had lost its lane: its late write was refused", run.id, ascii(run.key))
-        self._free(run, ended=release.landed and release.message_state is not MessageState.QUEUED)
+        self._free(run, release)
 
     async def _write(self, run: ActiveRun, step: Step[Release]) -> Release | None:
         """Write a release until its outcome is known. None: the store was closed under it."""
@@ -155,10 +161,13 @@ class Execution:
             case StopKind.DRAIN:
                 return lambda tx: doors.interrupt(tx, ticket, failure, clock(), by=by)
 
-    def _free(self, run: ActiveRun, *, ended: bool) -> None:
+    def _free(self, run: ActiveRun, release: Release | None) -> None:
+        """The run holds its lane no longer. None: others took it away."""
         self._live.leave(run)
         self._released.set()
-        if ended:
+        if self._teller is not None:
+            self._teller.after(run, release)
+        if release is not None and release.landed and release.message_state is not MessageState.QUEUED:
             self._streams.end(run.message.id)
         else:
             self._streams.release(run.message.id)

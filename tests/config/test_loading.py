@@ -171,6 +171,7 @@ def test_flag_over_environment_over_file_over_default(loaded: Load) -> None:
 
 def test_every_scalar_setting_has_its_variable(loaded: Load) -> None:
     values = {"url": "/x.db", "token_file": "/t", "on_interrupt": "pause", "on_survivors": "start", "host": "::1"}
+    values |= dict.fromkeys(("before_run", "after_run", "notice"), "module:function")
     for setting in SETTINGS:
         if setting.section not in SECTIONS or setting.kind == "a list of texts":
             assert setting.variable is None

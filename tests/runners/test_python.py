@@ -65,7 +65,7 @@ async def test_what_can_be_a_runner(folder: Path, name: str, reply: str) -> None
         ("kit_agents:plain", "not async; write `async def`"),
         ("kit_agents:Agent", "not async"),
         ("kit_agents:number", "no function"),
-        ("kit_agents:two", "must take one argument, the run"),
+        ("kit_agents:two", "must take one argument"),
         ("kit_nowhere:run", r"no module kit_nowhere is installed nor in "),
         ("kit_nowhere.sub:run", "no module kit_nowhere is installed"),
         ("kit_broken:run", "importing kit_broken failed: ZeroDivisionError"),

@@ -118,3 +118,38 @@ def test_F05_F21_a_lane_that_hangs_is_warned_about_and_then_expires_once(made: H
     assert events(made, "quiet:1", "--type", "held_long") == []
     assert events(made, "quiet:1", "--type", "wait_exceeded") == []
     assert gateway.said().count("lane wait exceeded: lane 'a'") == 1
+
+
+HOOKS = '''
+"""Hooks that a configuration names: two hang, one writes down what it is told."""
+
+import asyncio
+from pathlib import Path
+
+
+async def hang(about):
+    await asyncio.Event().wait()
+
+
+async def write_down(notice):
+    with Path("notices.txt").open("a") as file:
+        print(notice.key, notice.cause, notice.detail["state"], file=file)
+'''
+
+
+def test_F43_F65_hooks_that_hang_hold_nothing_and_each_notice_is_passed_on(made: House) -> None:
+    configure(made, made.simulator().url)
+    (made.folder / "scenario_hooks.py").write_text(HOOKS)
+    named = '[hooks]\nbefore_run = "scenario_hooks:hang"\nafter_run = "scenario_hooks:hang"\n'
+    named += 'notice = "scenario_hooks:write_down"\ntimeout = "500ms"\n'
+    made.config.write_text(f"{made.config.read_text()}\n{named}")
+    gateway = made.gateway()
+    for text in ("hello", "[[sim-500]]", "still here"):
+        made.lanes("send", "a", text)
+    ended = "SELECT count(*) FROM messages WHERE state IN ('done', 'failed')"
+    eventually(lambda: made.count(ended) == 3, "every message to end although the hooks hang")
+    failed = made.count("SELECT count(*) FROM messages WHERE state = 'failed'")
+    noted = made.folder / "notices.txt"
+    eventually(lambda: noted.exists() and len(noted.read_text().splitlines()) == failed, "the notices")
+    eventually(lambda: "hook before_run timed out" in gateway.said(), "the hanging hook to be given up")
+    assert gateway.terminate() == 0

@@ -13,6 +13,7 @@ from lanes.config import Config, places
 from lanes.cooldowns import StoredCooldowns
 from lanes.desk import connect
 from lanes.gateway import Gateway
+from lanes.hooks import configured_hooks
 from lanes.runners.build import build_specs
 from lanes.server.serve import serve, url_of
 from lanes_storage.sqlite import path_of
@@ -58,6 +59,7 @@ async def run_gateway(
                 config=config,
                 url=url_of(listener),
                 fingerprint=SIMULATED if simulated else None,
+                hooks=configured_hooks(config),
             )
             async with _noted(database, url_of(listener)):
                 await serve(gateway, config, listener, on_ready=on_ready, stop=stop)

@@ -1,6 +1,6 @@
 """The queries: everything that lanes reads to show, to judge and to wait. Each is one SELECT."""
 
-from lanes_storage.reads.journal import cooldowns, epoch_of_release, events
+from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id
 from lanes_storage.reads.lanes import (
     claimable,
     counts,
@@ -45,6 +45,7 @@ __all__ = [
     "lanes",
     "lanes_by_state",
     "lanes_total",
+    "last_event_id",
     "message",
     "messages",
     "old",

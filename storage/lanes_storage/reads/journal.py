@@ -52,6 +52,11 @@ def events(
     return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT :limit", params, shape)
 
 
+def last_event_id() -> Query[int]:
+    """The id of the newest event; 0 where there is none."""
+    return Query("SELECT coalesce(max(id), 0) FROM events", {}, lambda rows: int(rows[0][0]))
+
+
 def to_event(row: Row) -> Event:
     """An event from EVENTS."""
     values = [*row[:11], None if row[11] is None else json.loads(row[11])]

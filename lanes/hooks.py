@@ -1,0 +1,63 @@
+"""Hooks: functions of one's own that are told what happens, beside it. They change nothing and hold nothing up.
+
+hooks = lanes.Hooks(before_run=told, after_run=told, notice=pass_on, timeout_s=5)
+async with lanes.connect("lanes.db") as desk, lanes.Gateway(desk, runner, hooks=hooks):
+    ...
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from lanes.config import Config
+from lanes.runners.base import RunContext
+from lanes.runners.python import load
+from lanes_storage.law import Edge, MessageState
+from lanes_storage.records import Event
+
+#: How long a hook has where nobody says.
+TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """A run that holds its lane no longer.
+
+    ``edge`` and ``message_state`` say how it ended; both are None where others took the lane away from it (its
+    time was over, or it was forced): the row of the message says what came of that.
+    """
+
+    run: RunContext
+    edge: Edge | None = None
+    message_state: MessageState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a gateway tells. Each is an ``async def`` of one argument; what it returns or raises changes nothing.
+
+    ``before_run`` is told of each run when it has its lane, ``after_run`` when it has let go of it, ``notice`` of
+    each notice event of the database. One that takes longer than ``timeout_s`` seconds is cancelled and counted.
+    """
+
+    before_run: Callable[[RunContext], Awaitable[Any]] | None = None
+    after_run: Callable[[RunEnded], Awaitable[Any]] | None = None
+    notice: Callable[[Event], Awaitable[Any]] | None = None
+    timeout_s: float = TIMEOUT_S
+
+
+def configured_hooks(config: Config) -> Hooks:
+    """The hooks that ``[hooks]`` names. Raises ConfigError: a target that cannot be loaded."""
+    folder = config.source.parent if config.source else Path.cwd()
+    named = config.hooks
+
+    def loaded(name: str, target: str | None) -> Any:
+        return None if target is None else cast("Any", load(target, folder, what=f"hooks.{name}"))
+
+    return Hooks(
+        before_run=loaded("before_run", named.before_run),
+        after_run=loaded("after_run", named.after_run),
+        notice=loaded("notice", named.notice),
+        timeout_s=named.timeout_ms / 1000,
+    )
