@@ -7,7 +7,7 @@ Sets of states come from the law, so that a guard can not drift from it.
 from collections.abc import Iterable
 from enum import StrEnum
 
-from lanes_storage.law import HELD, RELEASED, REMEMBERING, TERMINAL, MessageState
+from lanes_storage.law import RELEASED, REMEMBERING, TERMINAL, MessageState
 
 
 def names(words: Iterable[StrEnum]) -> str:
@@ -22,7 +22,7 @@ NEXT_EPOCH = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNI
 #: After a restore: what was given out since the copy was made is not given again.
 RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least ELSE value END WHERE name = 'epoch'"
 
-TOUCH = "UPDATE counters SET value = value WHERE name = 'epoch'"
+TOUCH = "UPDATE counters SET value = value"
 
 # ---------------------------------------------------------------------------------------------- lanes
 
@@ -73,14 +73,15 @@ WHERE id = :lane AND state IN ({names(RELEASED)}) AND head_id = :head
   AND (pause_at IS NULL OR pause_until <= :now)
 """
 
-#: The one statement that lets go of a lane. A requeued message becomes the head again, before all others.
-RELEASE_LANE = f"""
+#: The one statement that lets go of a lane, which is held while it names a run (a CHECK of the schema). A requeued
+#: message becomes the head again, before all others.
+RELEASE_LANE = """
 UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
   error_cause = :error_cause, error_message = :error_message, error_at = :error_at,
   pause_reason = coalesce(:pause_reason, pause_reason), pause_actor = coalesce(:pause_actor, pause_actor),
   pause_at = coalesce(:pause_at, pause_at), pause_until = CASE WHEN :pause_at IS NULL THEN pause_until END,
   updated_at = :now
-WHERE run_id = :run AND epoch = :epoch AND state IN ({names(HELD)})
+WHERE run_id = :run AND epoch = :epoch
 """
 
 ACK_LANE = f"""
