@@ -90,6 +90,6 @@ class Tree:
 
 
 def likely_first(guard: Guard, seen: dict[str, list[str]]) -> list[str]:
-    """The tests that run what a guard is in, those that run little else first."""
+    """The tests that run what a guard is in, those that run little else first; what only plans it comes last."""
     touching = [test for test, names in seen.items() if guard.subject in names]
-    return sorted(touching, key=lambda test: len(seen[test]))
+    return sorted(touching, key=lambda test: ("test_plans" in test, len(seen[test])))

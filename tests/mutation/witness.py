@@ -11,6 +11,7 @@ import pytest
 from lanes_storage import statements
 from lanes_storage.doors import releases
 from lanes_storage.sqlite import dialect
+from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
 NAMES = {sql: name for module in (statements, dialect) for name, sql in vars(module).items() if isinstance(sql, str)}
@@ -27,6 +28,7 @@ class Witness:
         self.seen: defaultdict[str, set[str]] = defaultdict(set)
         for method in ("run", "rows"):
             self._listen(SqliteTransaction, method, lambda args: NAMES.get(args[1]))
+        self._listen(SqliteReader, "read", lambda args: NAMES.get(args[1].sql.removeprefix("EXPLAIN QUERY PLAN ")))
         self._listen(releases, "_still_so", lambda _: "_still_so")
 
     def _listen(self, owner: Any, name: str, subject: Any) -> None:

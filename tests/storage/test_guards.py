@@ -1,0 +1,238 @@
+"""Every writing statement is guarded by itself: it refuses the row that its door would not have offered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lanes.testing import MINUTE, Hands
+from lanes_storage import doors
+from lanes_storage import statements as sql
+from lanes_storage.interface import Transaction
+from lanes_storage.law import BoundTo
+from lanes_storage.records import Head
+from tests.kit.watch import Watch
+from tests.kit.world import World
+
+
+class _Undone(Exception):
+    """What was tried is not to last."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The ids of the rows that there are."""
+
+    held: int  # a run that holds its lane
+    asked: int  # one whose abort was requested
+    ended: int  # one that is over
+    ended_asked: int  # one that was aborted
+    running: int  # the message of the first
+    queued: int
+    done: int
+    failed: int
+    retried: int  # a dead letter that was retried
+
+
+@pytest.fixture
+def rows(world: World) -> Rows:
+    held, asked = world.start("held"), world.start("asked")
+    world.request_abort("asked")
+    ended, ended_asked = world.start("ended"), world.start("aborted")
+    world.complete(ended.ticket)
+    world.request_abort("aborted")
+    world.abort(ended_asked.ticket)
+    failed, retried = world.start("failed"), world.start("retried")
+    world.fail(failed.ticket)
+    world.fail(retried.ticket)
+    world.retry(retried.message.id)
+    queued = world.send("queued")
+    world.time.move(MINUTE)
+    return Rows(
+        held=held.ticket.run_id,
+        asked=asked.ticket.run_id,
+        ended=ended.ticket.run_id,
+        ended_asked=ended_asked.ticket.run_id,
+        running=held.message.id,
+        queued=queued,
+        done=ended.message.id,
+        failed=failed.message.id,
+        retried=retried.message.id,
+    )
+
+
+def ask(tx: Transaction, run: int) -> int:
+    more = {"boot_id": "b", "actor": "t", "cause": "aborted", "reason": None}
+    return tx.run(sql.REQUEST_ABORT, {"run": run, "now": 1, "boot": 1, "grace_ms": 0} | more)
+
+
+def finish(tx: Transaction, message: int) -> int:
+    empty = ("reply", "reply_detail", "error_cause", "error_message", "attempts", "answered_by")
+    values: dict[str, Any] = dict.fromkeys(empty) | {"message": message, "state": "done", "interruptions": 0, "now": 1}
+    return len(tx.rows(sql.FINISH_MESSAGE, values))
+
+
+def end(tx: Transaction, run: int) -> int:
+    values = {"run": run, "edge": "fail", "cause": None, "forced": False, "now": 1, "by": "t", "late_reply": None}
+    return tx.run(sql.END_RUN, values)
+
+
+def release(tx: Transaction, run: int, epoch: int) -> int:
+    names = ("requeued", "error_cause", "error_message", "error_at", "pause_reason", "pause_actor", "pause_at")
+    values = dict.fromkeys(names) | {"run": run, "epoch": epoch, "new_epoch": epoch, "state": "idle", "now": 1}
+    return tx.run(sql.RELEASE_LANE, values)
+
+
+def requeue(tx: Transaction, message: int) -> int:
+    names = ("parked_until", "parked_since", "attempts")
+    return tx.run(sql.REQUEUE_MESSAGE, dict.fromkeys(names) | {"message": message, "interruptions": 0})
+
+
+def start(tx: Transaction, message: int, run: int) -> int:
+    return tx.run(sql.START_MESSAGE, {"message": message, "run": run, "batch": None, "now": 1})
+
+
+def retried(tx: Transaction, message: int) -> int:
+    return tx.run(sql.MARK_RETRIED, {"message": message, "new": 4711})
+
+
+def process(tx: Transaction, run: int, epoch: int) -> int:
+    return tx.run(sql.SET_PROCESS, {"run": run, "epoch": epoch, "host": "here", "process_group": 1})
+
+
+#: Each tries something unlawful and returns how many rows it changed.
+REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
+    "the release of another epoch": lambda tx, r: release(tx, r.held, r.held + 1),
+    "the release of another run": lambda tx, r: release(tx, r.asked + 100, r.asked),
+    "a second end of a run": lambda tx, r: end(tx, r.ended),
+    "an abort of a run that is over": lambda tx, r: ask(tx, r.ended_asked),
+    "a second abort of a run": lambda tx, r: ask(tx, r.asked),
+    "the hurry of a run that is over": lambda tx, r: tx.run(sql.HURRY_ABORT, {"run": r.ended_asked, "grace_ms": 0}),
+    "the hurry of what was not asked": lambda tx, r: tx.run(sql.HURRY_ABORT, {"run": r.held, "grace_ms": 0}),
+    "a slower hurry": lambda tx, r: tx.run(sql.HURRY_ABORT, {"run": r.asked, "grace_ms": MINUTE}),
+    "a process of a run whose abort was asked": lambda tx, r: process(tx, r.asked, r.asked),
+    "a process of another epoch": lambda tx, r: process(tx, r.held, r.asked),
+    "a heartbeat that leaves out what is over": lambda tx, r: tx.run(sql.LEAVE_OUT, {"run": r.ended}),
+    "a second start of a message": lambda tx, r: start(tx, r.running, r.held),
+    "a start of what is done": lambda tx, r: start(tx, r.done, r.held),
+    "a second end of a message": lambda tx, r: finish(tx, r.done),
+    "a requeue of what waits": lambda tx, r: requeue(tx, r.queued),
+    "a parking of what runs": lambda tx, r: tx.run(sql.POSTPONE_MESSAGE, {"message": r.running, "until": 1, "now": 1}),
+    "a second retry": lambda tx, r: retried(tx, r.retried),
+    "a retry of what did not fail": lambda tx, r: retried(tx, r.done),
+    "a wait of a run of another boot": lambda tx, r: tx.run(
+        sql.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "boot_id": "another boot"}
+    ),
+    "a recovery that was seen": lambda tx, r: len(tx.rows(sql.RECOVERED, {"run": r.held})),
+    "an alarm about what runs": lambda tx, r: len(tx.rows(sql.WARN_WAIT, {"message": r.running, "now": 1})),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_statement_refuses_what_is_unlawful(world: World, rows: Rows, name: str) -> None:
+    seen = Watch(world)
+    assert world.step(lambda tx: REFUSED[name](tx, rows)) == 0
+    assert seen.nothing()
+
+
+def test_a_run_that_is_over_stands_no_more_and_starts_nothing(world: World, rows: Rows) -> None:
+    """Its lane lets go in the same transaction; half way through, the run's own row is enough."""
+
+    def step(tx: Transaction) -> None:
+        assert end(tx, rows.held) == 1
+        assert tx.rows(sql.STANDING_RUN, {"run": rows.held, "epoch": rows.held}) == []
+        assert process(tx, rows.held, rows.held) == 0
+        values = {"run": rows.held, "now": 1, "boot": 1, "boot_id": world.time().boot_id}
+        assert tx.run(sql.WAIT_IS_PROGRESS, values) == 0
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        world.step(step)
+
+
+def test_other_counters_stand_still(world: World) -> None:
+    world.step(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('other', 7)", {}))
+    world.reclaim(world.start("a").ticket)
+    world.step(lambda tx: tx.run(sql.RAISE_EPOCH, {"least": 100}))
+    assert dict(world.table("counters")) == {"epoch": 100, "other": 7}
+
+
+# ------------------------------------------------------------- what an owner that runs only its own may claim
+
+
+class Bound:
+    """An owner of holds, with a message of its own that waits."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.send("a")
+
+    def send(self, key: str) -> int:
+        return self.world.send(key, bound_to=BoundTo.WAITER, bound_owner=self.world.me)
+
+    def heads(self, owner: int | None = None, after: int = 0) -> list[Head]:
+        who = self.world.me if owner is None else owner
+        return self.world.step(lambda tx: doors.candidates(tx, who, self.world.time(), after=after, bound_only=True))
+
+    @property
+    def keys(self) -> list[str]:
+        return [head.key for head in self.heads()]
+
+
+@pytest.fixture
+def bound(world: World) -> Bound:
+    return Bound(world)
+
+
+def test_only_its_own_and_in_the_order_of_their_wait(bound: Bound, world: World) -> None:
+    world.send("free")
+    other = world.owner(pid=4712)
+    world.send("theirs", bound_to=BoundTo.WAITER, bound_owner=other)
+    bound.send("b")
+    assert bound.keys == ["a", "b"]
+    assert [head.key for head in bound.heads(other)] == ["theirs"]
+    assert [head.key for head in bound.heads(after=bound.heads()[0].message_id)] == ["b"]
+
+
+def test_not_while_the_lane_is_held(bound: Bound, world: World) -> None:
+    world.claim("a")
+    bound.send("a")
+    assert bound.keys == []
+
+
+def test_not_while_the_lane_is_paused(bound: Bound, world: World, time: Hands) -> None:
+    world.pause("a", until=time().wall + MINUTE)
+    assert bound.keys == []
+    time.move(MINUTE)
+    assert bound.keys == ["a"]
+
+
+def test_not_while_the_head_is_parked(bound: Bound, world: World, time: Hands) -> None:
+    world.postpone(world.head("a"), MINUTE)
+    assert bound.keys == []
+    time.move(MINUTE)
+    assert bound.keys == ["a"]
+
+
+def test_not_once_the_owner_has_ended(world: World) -> None:
+    """Its end ends what is bound to it; half way through, its own row is enough."""
+    bound = Bound(world)
+    world.owner(pid=4712)
+
+    def step(tx: Transaction) -> None:
+        assert tx.run(sql.END_OWNER, {"owner": world.me, "now": 1, "cause": "gone", "heartbeats": None}) == 1
+        assert doors.candidates(tx, world.me, world.time(), bound_only=True) == []
+        raise _Undone
+
+    assert bound.keys == ["a"]
+    with pytest.raises(_Undone):
+        world.step(step)
+
+
+def test_another_owner_that_ended_stands_in_nobodys_way(bound: Bound, world: World) -> None:
+    world.end_owner(world.owner(pid=4712))
+    assert bound.keys == ["a"]
+    drained = world.owner(pid=4713)
+    world.step(lambda tx: doors.drain(tx, drained, world.time(), by="t", until=1))
+    assert bound.heads(drained) == []
