@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from lanes.runners.base import Delta
 
@@ -26,6 +26,12 @@ class Listener:
                 return None
             self._news.clear()
             await self._news.wait()
+
+    def ready(self) -> Iterator[Delta]:
+        """The pieces that are there already, without waiting."""
+        while (piece := self._stream.piece(self._at)) is not None:
+            self._at += 1
+            yield piece
 
     def close(self) -> None:
         """Stop listening."""

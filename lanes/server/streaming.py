@@ -31,10 +31,13 @@ async def events(
     piece: Callable[[Delta], bytes],
     ending: Callable[[], "AsyncIterator[bytes]"],
 ) -> AsyncIterator[bytes]:
-    """Every piece as an event, comments in between, and the ending once the message has reached its state."""
+    """Every piece as an event, comments in between, and the ending once the message has reached its state.
+
+    Pieces that came together leave together: a write for each would cost more than all the rest.
+    """
     came, delta = first
     while not came or delta is not None:
-        yield KEEPALIVE if delta is None else piece(delta)
+        yield KEEPALIVE if delta is None else b"".join(map(piece, (delta, *listener.ready())))
         came, delta = await next_piece(listener)
     async for last in ending():
         yield last
