@@ -1,9 +1,10 @@
 """The configuration as a whole: what holds for the process, and what holds for one lane."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from lanes.config import limits, listing
 from lanes.config.model import (
@@ -25,6 +26,8 @@ from lanes.errors import ConfigError
 from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import Terms
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, eq=False)
 class Config:
@@ -44,7 +47,7 @@ class Config:
     values: Mapping[str, Value]
     rows: tuple[Row, ...] = ()
     problems: tuple[ConfigError, ...] = ()
-    _known: dict[tuple[tuple[int, ...], RunnerKind, str], dict[str, Value]] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -69,6 +72,9 @@ class Config:
     def policy(self, key: str) -> Policy:
         """What holds for that lane: key by key the first policy that matches, then the sections."""
         matching = self.matching(key)
+        return self._once(("policy", matching), lambda: self._policy(matching))
+
+    def _policy(self, matching: tuple[int, ...]) -> Policy:
         return Policy(
             runner=self.runner_of(matching),
             mode=Mode(self._of("queue.mode", matching).value),
@@ -85,7 +91,11 @@ class Config:
     def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Terms:
         """What a run of that kind is claimed under on that lane."""
         matching = self.matching(key)
-        clocks = self.clocks_for(key, kind, runner=runner)
+        name = runner or self.runner_of(matching)
+        return self._once(("terms", matching, kind, name), lambda: self._terms(matching, kind, name))
+
+    def _terms(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> Terms:
+        clocks = _clocks(self._resolved(matching, kind, runner))
         on_interrupt = self._of("queue.on_interrupt", matching).value
         on_survivors = self._of("queue.on_survivors", matching).value
         if on_interrupt is None:
@@ -156,11 +166,15 @@ class Config:
         return next(found, self.values[setting])
 
     def _resolved(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> dict[str, Value]:
-        # There are few different answers and every claim asks, so each is worked out once.
         about = (matching, kind, runner if self.runner(runner) else "")
+        return self._once(about, lambda: limits.resolve(self.given(matching), kind, self.timeouts(about[2])))
+
+    def _once(self, about: tuple[object, ...], make: Callable[[], T]) -> T:
+        """There are few different answers and every message and claim asks, so each is worked out once."""
         if about not in self._known:
-            self._known[about] = limits.resolve(self.given(matching), kind, self.timeouts(about[2]))
-        return self._known[about]
+            self._known[about] = make()
+        known: T = self._known[about]
+        return known
 
 
 def _clocks(values: Mapping[str, Value]) -> Clocks:

@@ -11,7 +11,9 @@ from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.text import check_key
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal
+from lanes_storage.interface import Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
+from lanes_storage.moment import Now
 from lanes_storage.records import (
     Admission,
     Idempotency,
@@ -58,10 +60,10 @@ def send(
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, waiting_run)
     now = yield from tell()
-    accepted = yield from write(lambda tx: doors.accept(tx, new, admission, now))
+    accepted = yield from write(lambda tx: _accept(tx, new, admission, now))
     match accepted:
-        case Accepted(message_id):
-            return (yield from message(message_id))
+        case Message():
+            return accepted
         case Refusal.QUEUE_FULL:
             raise QueueFull(key, cap)
         case Refusal.LANE_BUSY:
@@ -70,6 +72,14 @@ def send(
             raise WaitCycle(keys)
         case _:
             raise IdempotencyConflict(key, idempotency_key or "")
+
+
+def _accept(
+    tx: Transaction, new: NewMessage, admission: Admission, now: Now
+) -> Message | Refusal | doors.WaitCycle | None:
+    """Accept, and read what was accepted in the same step: another turn for that would cost as much again."""
+    accepted = doors.accept(tx, new, admission, now)
+    return reads.get_message(tx, accepted.message_id) if isinstance(accepted, Accepted) else accepted
 
 
 def message(message_id: int) -> Procedure[Message]:
