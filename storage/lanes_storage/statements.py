@@ -40,7 +40,7 @@ VALUES (:key, 'idle', 0, :anonymous, :now, :now) RETURNING id
 _CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch
 FROM {{source}}
-WHERE l.head_id > :after
+WHERE l.head_id > :after AND l.run_id IS NULL
   AND l.state IN ({names(RELEASED)})
   AND (l.pause_at IS NULL OR l.pause_until <= :now)
   AND (m.parked_until IS NULL OR m.parked_until <= :now)

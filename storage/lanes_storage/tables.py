@@ -115,6 +115,8 @@ class LaneTable(SQLModel, table=True):
         CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
         # The two hot indexes: lanes with something waiting, by how long; lanes that are held.
         partial("lanes_waiting", "head_id", where="head_id IS NOT NULL"),
+        # Of those that wait, the ones that nothing holds: a claim does not walk past a thousand busy lanes.
+        partial("lanes_claimable", "run_id", "head_id", where="head_id IS NOT NULL"),
         partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
         # What ended badly is listed and counted without a look at all the others.
         *(partial(f"lanes_{state}", "id", where=f"state = '{state}'") for state in sorted(REMEMBERING)),
@@ -223,7 +225,8 @@ class RunTable(SQLModel, table=True):
         CheckConstraint(together("process_host", "process_group"), name="run_process_whole"),
         # Invariants 1 and 2: one open run of a lane.
         partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
-        partial("runs_of_owner", "owner_id", where="ended_at IS NULL"),
+        # With those whose abort is asked for in one place: they are looked for after every change.
+        partial("runs_of_owner", "owner_id", "abort_at", where="ended_at IS NULL"),
         Index("runs_of_lane", "lane_id", "id"),
         # Both are counted at every look, and mostly there is none.
         partial("runs_left_out", "id", where=LEFT_OUT),
