@@ -8,7 +8,7 @@ and the problem is told beside it.
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -72,6 +72,32 @@ def parse(typed: str, now: int) -> Parsed:
 def quoted(key: str) -> str:
     """A term that chooses keys with exactly this part."""
     return key if _is_plain(key) else '"' + key.replace('"', "") + '"'
+
+
+def only(chosen: LaneFilter, keys: Iterable[str]) -> LaneFilter:
+    """The same filter, for these lanes only."""
+    return replace(chosen, keys=tuple(keys))
+
+
+def written(chosen: LaneFilter, now: int) -> str:
+    """A filter as somebody could have typed it at wall time ``now``; the choice of ``keys`` is not part of it."""
+    terms = [f"state:{','.join(chosen.states)}"] if chosen.states else []
+    terms += [f'key:"{chosen.match}"'] if chosen.match is not None else []
+    terms += [f'"{part}"' for part in chosen.contains]
+    terms += [f'-"{part}"' for part in chosen.without]
+    terms += [f'owner:"{chosen.owner}"'] if chosen.owner is not None else []
+    terms += [f'error:"{part}"' for part in chosen.error]
+    for name, since, after in (
+        ("held", chosen.held_since, chosen.held_after),
+        ("wait", chosen.waits_since, chosen.waits_after),
+        ("beat", chosen.beat_since, chosen.beat_after),
+    ):
+        terms += [f"{name}:>{now - since}ms"] if since is not None else []
+        terms += [f"{name}:<{now - after}ms"] if after is not None else []
+    terms += [f"queue:>={chosen.queued_least}"] if chosen.queued_least is not None else []
+    terms += [f"queue:<{chosen.queued_most + 1}"] if chosen.queued_most is not None else []
+    terms += [f"paused:{'yes' if chosen.paused else 'no'}"] if chosen.paused is not None else []
+    return " ".join(terms)
 
 
 def _is_plain(key: str) -> bool:

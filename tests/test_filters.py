@@ -1,6 +1,8 @@
 """The filter language: what terms mean, and that half a term loses nothing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lanes import filters
 from lanes_storage.law import LaneState
@@ -77,3 +79,16 @@ def test_the_examples_of_the_fields_are_understood() -> None:
 @pytest.mark.parametrize("key", ["agent:main:42", "two words", "state:idle", "-dash", "飞书 🎉"])
 def test_a_quoted_key_chooses_itself(key: str) -> None:
     assert filters.parse(filters.quoted(key), NOW) == (LaneFilter(contains=(key,)), None)
+
+
+TERMS = st.sampled_from(
+    [*MEANINGS, '"two words" -"and more"', "beat:<31s wait:>1m", "a:b:c", "微信", "paused:no", "-cron held:<90s"]
+)
+
+
+@given(st.lists(TERMS, max_size=5))
+def test_a_filter_that_is_written_down_reads_the_same(terms: list[str]) -> None:
+    chosen = filters.parse(" ".join(terms), NOW).chosen
+    again = filters.parse(filters.written(chosen, NOW), NOW)
+    assert again.problem is None
+    assert again.chosen == chosen

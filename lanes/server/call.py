@@ -293,7 +293,13 @@ class Fields:
             raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {known}")
 
 
-_CALLED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}
+_CALLED: dict[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+}
 
 
 def as_id(name: str, given: str) -> int:

@@ -3,7 +3,7 @@
 from starlette.responses import JSONResponse, Response
 
 from lanes.form_schemas import COUNT, FLAG, ID, KEY, TEXT, Schema, array, nullable, words
-from lanes.server import events, health, lanes, messages, metrics, openai, status
+from lanes.server import events, health, lanes, messages, metrics, openai, searching, status
 from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
 from lanes_storage.law import EventType, LaneState, MessageState, Scope
@@ -39,6 +39,24 @@ _LANES: Schema = {
         "next": {**nullable(TEXT), "description": "the cursor of the next page"},
     },
     "required": ["lanes", "counts", "next"],
+    "additionalProperties": False,
+}
+_SEARCHED: dict[str, Schema] = {
+    "filter": {**TEXT, "description": "as it is typed in the dashboard: state:errored held:>5m part-of-a-key"},
+    "keys": {**array(KEY), "description": "of these lanes only"},
+    "sort": words(LaneSort),
+    "reverse": FLAG,
+}
+_PAGE: Schema = {
+    "type": "object",
+    "properties": {"lanes": array({"$ref": "Lane"}), "total": COUNT, "place": nullable(COUNT)},
+    "required": ["lanes", "total", "place"],
+    "additionalProperties": False,
+}
+_HIT: Schema = {
+    "type": "object",
+    "properties": {"hit": nullable({"type": "object", "properties": {"key": KEY, "place": COUNT}})},
+    "required": ["hit"],
     "additionalProperties": False,
 }
 _IDEMPOTENCY = Param(
@@ -108,6 +126,7 @@ _OF_A_LANE = (
         answers={200: "Lane"},
         problems=(404, 412),
     ),
+    Route("POST", "/retry", searching.retry_last, body=_EPOCH, answers={202: "Message"}, problems=(404, 412, 422, 429)),
     Route("POST", "/resume", lanes.resume_lane, body=_EPOCH, answers={200: "Lane"}, problems=(404, 412)),
     Route("POST", "/ack", lanes.ack_lane, body=_EPOCH, answers={200: "Lane"}, problems=(404, 412, 422)),
 )
@@ -145,6 +164,20 @@ ROUTES = (
             Param("cursor", TEXT, "the page that `next` names"),
         ),
         answers={200: _LANES},
+    ),
+    Route(
+        "POST",
+        "/api/search",
+        searching.search_lanes,
+        body=fields(**_SEARCHED, limit=COUNT, offset=COUNT, place_of=KEY),
+        answers={200: _PAGE},
+    ),
+    Route(
+        "POST",
+        "/api/find",
+        searching.find_lane,
+        body=fields(**_SEARCHED, part=TEXT, from_=KEY, step={"type": "integer", "minimum": -1, "maximum": 1}),
+        answers={200: _HIT},
     ),
     *(_at("/api/lanes/{key}", route) for route in _OF_A_LANE),
     *(_at("/api/lane", route, Param("key", KEY, "the session key")) for route in _OF_A_LANE),

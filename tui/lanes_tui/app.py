@@ -1,22 +1,27 @@
 """The dashboard as a program for a terminal, with what can be done from every screen of it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from lanes import filters
 from lanes_tui import exporting, text
+from lanes_tui.ascii import AsciiFilter
 from lanes_tui.looking import Rhythm
 from lanes_tui.main_screen import MainScreen
 from lanes_tui.settings import Settings
 from lanes_tui.signals import leave_on_signals
 from lanes_tui.source import Lost, Source
+from lanes_tui.words import show_local_time
 
+USUAL_THEME = "textual-dark"
 #: More lanes than anyone reads; `lanes list --json` has no limit.
 MOST_EXPORTED = 10_000
 
@@ -43,6 +48,9 @@ class Dashboard(App[int]):
         Binding("D", "dead_letters", "Dead letters", show=False),
         Binding("e", "export", "Export", show=False, tooltip="Export the lanes of the filter as JSON"),
         Binding("E", "screenshot", "Screenshot", show=False, tooltip="Screenshot, as SVG"),
+        Binding("z", "zone", "Time zone", show=False, tooltip="Times in UTC, or in the zone of this machine"),
+        Binding("T", "theme", "Theme", show=False, tooltip="Another theme"),
+        Binding("X", "ascii", "ASCII", show=False, tooltip="Draw with ASCII only, or not"),
         Binding("colon", "palette", "Commands", key_display=":"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Suspend: back to the shell, `fg` returns"),
     ]
@@ -58,16 +66,21 @@ class Dashboard(App[int]):
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
-        self.theme = "ansi-dark" if plain else "textual-dark"
+        self.settings = settings or Settings()
+        self.theme = "ansi-dark" if plain else self._chosen_theme()
         self.source = source
         self._with_gateway = with_gateway
-        self._settings = settings or Settings()
-        self._rhythm = rhythm or Rhythm(look_every=self._settings.refresh_s)
+        self._rhythm = rhythm or Rhythm(look_every=self.settings.refresh_s)
+        show_local_time(self.settings.local_time)
+
+    def _chosen_theme(self) -> str:
+        chosen = self.settings.theme
+        return chosen if chosen is not None and chosen in self.available_themes else USUAL_THEME
 
     def on_mount(self) -> None:
         if not self.is_headless:
             leave_on_signals(self.exit)
-        self.main = MainScreen(self.source, self._settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
+        self.main = MainScreen(self.source, self.settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
         self.push_screen(self.main)
 
     async def on_unmount(self) -> None:
@@ -105,11 +118,43 @@ class Dashboard(App[int]):
             if command is not None:
                 await command.run()
 
-        self.push_screen(Palette(list(commands(self, self.screen))), chosen)
+        self.push_screen(Palette(list(commands(self, self.screen, self.wear))), chosen)
 
     def _open(self, screen: Screen[None]) -> None:
         if type(self.screen) is not type(screen):
             self.push_screen(screen)
+
+    # -------------------------------------------------------------------------------------- looks
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, AsciiFilter()] if self.settings.ascii else filters
+
+    def action_zone(self) -> None:
+        """Write times in the other zone."""
+        self.settings.local_time = not self.settings.local_time
+        show_local_time(self.settings.local_time)
+        self._keep_looks("times in the zone of this machine" if self.settings.local_time else "times in UTC")
+
+    def action_theme(self) -> None:
+        """Wear the next theme."""
+        themes = sorted(self.available_themes)
+        self.wear(themes[(themes.index(self.theme) + 1) % len(themes)])
+
+    def wear(self, theme: str) -> None:
+        """Wear a theme, and keep it for the next time."""
+        self.theme = self.settings.theme = theme
+        self._keep_looks(f"theme {theme}")
+
+    def action_ascii(self) -> None:
+        """Draw with ASCII only, or not any more."""
+        self.settings.ascii = not self.settings.ascii
+        self._keep_looks("drawn with ASCII only" if self.settings.ascii else "drawn with all signs")
+
+    def _keep_looks(self, said: str) -> None:
+        self.settings.save()
+        self.refresh_css()
+        self._say(said)
 
     # ------------------------------------------------------------------------------------ actions
 

@@ -2,58 +2,67 @@
 
 import asyncio
 import os
-import re
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lanes.commands.common.actor import actor
 from lanes.commands.common.session import Session, pass_session
 
-SIZE = re.compile(r"([1-9][0-9]{1,2})x([1-9][0-9]{0,2})")
+if TYPE_CHECKING:
+    from lanes_tui.source import Source
 
 
 @click.command("dashboard", epilog="Example: lanes dashboard --read-only")
 @click.option("--read-only", is_flag=True, help="Look, and act on nothing.")
-@click.option("--screenshot", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
-@click.option("--size", default="120x36", hidden=True)
+@click.option("--watch", is_flag=True, help="Print the lanes again whenever they change, without a screen.")
+@click.option("--ascii/--unicode", "plain", default=None, help="Draw with ASCII only, or not; remembered.")
 @pass_session
-def dashboard(session: Session, read_only: bool, screenshot: Path | None, size: str) -> None:
+def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None) -> None:
     """Watch lanes live, and free them.
 
-    Without a terminal it prints the lanes once.
+    Without a terminal it prints the lanes once, or with --watch whenever they change.
     """
-    from lanes_storage import open_store
-    from lanes_tui.app import Dashboard
-    from lanes_tui.file_source import FileSource
-    from lanes_tui.settings import load, settings_path
     from lanes_tui.source import Lost
-    from lanes_tui.still import picture, table
+    from lanes_tui.still import printed, table
 
-    url = session.database()
-    open_store(url).close()  # a database that is missing or newer is refused before the screen is taken
-    source = FileSource(url, actor=actor(), read_only=read_only)
-    if screenshot is not None:
-        screenshot.write_text(asyncio.run(picture(source, _size(size))), encoding="utf-8")
-        return
-    if not _on_a_terminal():
+    source = _source(session, read_only)
+    if watch or not _on_a_terminal():
         try:
-            click.echo(asyncio.run(table(source)), nl=False)
+            asyncio.run(printed(source, click.echo) if watch else table(source, click.echo))
         except Lost as lost:
             raise click.ClickException(str(lost)) from lost
         return
-    code = Dashboard(source, load(settings_path()), with_gateway=os.environ.get("LANES_UP") == "1").run()
+    from lanes_tui.app import Dashboard
+    from lanes_tui.settings import load, settings_path
+
+    settings = load(settings_path())
+    if plain is not None:
+        settings.ascii = plain
+        settings.save()
+    code = Dashboard(source, settings, with_gateway=os.environ.get("LANES_UP") == "1").run()
     sys.exit(code or 0)
+
+
+def _source(session: Session, read_only: bool) -> "Source":
+    """What is looked at. Raises StorageError for a database that is missing or newer, before the screen is taken."""
+    url = session.url
+    if url is not None:
+        from lanes.commands.common.client import GatewayClient
+        from lanes_tui.remote_source import RemoteSource
+
+        client = GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
+        client.get("/api/status")
+        return RemoteSource(client, read_only=read_only)
+    from lanes_storage import open_store
+    from lanes_tui.file_source import FileSource
+
+    path = session.database()
+    open_store(path).close()
+    return FileSource(path, actor=actor(), read_only=read_only)
 
 
 def _on_a_terminal() -> bool:
     """Whether there is a screen to paint on: the toolkit would paint, on stderr, all the same."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-
-
-def _size(given: str) -> tuple[int, int]:
-    found = SIZE.fullmatch(given)
-    if found is None:
-        raise click.BadParameter("a size is columns x rows, such as 120x36", param_hint="--size")
-    return int(found[1]), int(found[2])

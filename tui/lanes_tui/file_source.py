@@ -14,6 +14,7 @@ from lanes import forms
 from lanes.abort import AbortResult
 from lanes.desk import Desk
 from lanes.errors import NotAllowed
+from lanes.finding import find
 from lanes.operations import Status as StoredStatus
 from lanes_storage import open_async_store, reads
 from lanes_storage.errors import DatabaseMissing, StorageError
@@ -101,20 +102,9 @@ class FileSource:
     async def find(
         self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
     ) -> Hit | None:
-        hits = replace(chosen, contains=(*chosen.contains, part))
         async with self._at_work() as desk:
-            total = await desk.lanes_total(hits)
-            place: int | None = None
-            if key is not None:
-                place = await desk.store.read(reads.lane_place(hits, key, order=order, outside=True))
-            if step > 0 and key is not None and part.lower() not in key.lower():
-                step = 0  # the lane itself is no hit: the one that follows stands in its place
-            number = 0 if total == 0 else ((place or 0) + step) % total
-            found = await desk.lanes(hits, order=order, limit=1, offset=number)
-            if not found:
-                return None
-            where = await desk.store.read(reads.lane_place(chosen, found[0].key, order=order))
-        return None if where is None else Hit(found[0].key, where, number, total)
+            hit = await desk.perform(find(chosen, part, key, step=step, order=order))
+        return None if hit is None else Hit(hit.key, hit.place, hit.number, hit.total)
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
         async with self._at_work() as desk:

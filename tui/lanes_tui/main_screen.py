@@ -21,6 +21,7 @@ from lanes_tui.messages import LaneChosen, WindowWanted
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.settings import Settings
 from lanes_tui.source import Source
+from lanes_tui.trends import Trends
 from lanes_tui.widgets.detail import Detail
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
@@ -63,6 +64,7 @@ class MainScreen(Doing, Marking, Arranging):
         self._with_gateway = with_gateway
         self._detail = Detail()
         self.follower = Follower(source, self, rhythm)
+        self._trends = Trends()
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -106,6 +108,7 @@ class MainScreen(Doing, Marking, Arranging):
         if picture.wish != self.wish or not self._is_open:  # typed on since: the next look is on its way
             return
         self.picture = picture
+        self._trends.add(picture.status)
         self.freshness = Freshness(picture.window.at)
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
@@ -139,6 +142,7 @@ class MainScreen(Doing, Marking, Arranging):
             matching=None if picture is None else picture.window.total,
             marked=len(self.marks),
             hidden=0 if picture is None else picture.hidden,
+            sparks=self._trends.sparks(),
         )
         self.query_one(Header).tell(facts, self.source.now())
 

@@ -27,7 +27,7 @@ class Command(NamedTuple):
     run: Callable[[], Awaitable[object]]
 
 
-def commands(app: App[Any], screen: Screen[Any]) -> Iterator[Command]:
+def commands(app: App[Any], screen: Screen[Any], wear: Callable[[str], object]) -> Iterator[Command]:
     """What the keys of a screen and of the app do, then the themes. Moving about is left to the keys."""
     seen = {"palette"}
     for active in screen.active_bindings.values():
@@ -36,7 +36,7 @@ def commands(app: App[Any], screen: Screen[Any]) -> Iterator[Command]:
             seen.add(binding.action)
             yield Command(said_of(binding), app.get_key_display(binding), _running(app, active))
     for name in sorted(app.available_themes):
-        yield Command(f"Theme: {name}", "", _wearing(app, name))
+        yield Command(f"Theme: {name}", "", _wearing(wear, name))
 
 
 def _running(app: App[Any], active: ActiveBinding) -> Callable[[], Awaitable[object]]:
@@ -46,10 +46,9 @@ def _running(app: App[Any], active: ActiveBinding) -> Callable[[], Awaitable[obj
     return run
 
 
-def _wearing(app: App[Any], name: str) -> Callable[[], Awaitable[object]]:
+def _wearing(wear: Callable[[str], object], name: str) -> Callable[[], Awaitable[object]]:
     async def run() -> object:
-        app.theme = name
-        return None
+        return wear(name)
 
     return run
 

@@ -29,6 +29,9 @@ class Settings:
     columns: tuple[str, ...] = USUAL
     order: LaneOrder = field(default_factory=LaneOrder)
     refresh_s: float = 1.0
+    theme: str | None = None
+    ascii: bool = False
+    local_time: bool = False
     broken: str | None = None  # why the file could not be read
     others: dict[str, Any] = field(default_factory=dict)  # what the file says besides
 
@@ -41,6 +44,9 @@ class Settings:
             "sort": str(self.order.by),
             "reverse": self.order.reverse,
             "refresh": self.refresh_s,
+            "ascii": self.ascii,
+            "local_time": self.local_time,
+            **({} if self.theme is None else {"theme": self.theme}),
         }
         text = HEAD + "".join(f"{name} = {_written(value)}\n" for name, value in chosen.items())
         draft = self.path.with_suffix(".new")
@@ -69,6 +75,9 @@ def load(path: Path) -> Settings:
     by = _taken(found, "sort", LaneSort, LaneSort.ATTENTION)
     settings.order = LaneOrder(by, _taken(found, "reverse", bool, False))
     settings.refresh_s = _taken(found, "refresh", _rate, 1.0)
+    settings.theme = _taken(found, "theme", str, None)
+    settings.ascii = _taken(found, "ascii", bool, False)
+    settings.local_time = _taken(found, "local_time", bool, False)
     settings.others = {name: value for name, value in found.items() if _is_plain(value)}
     return settings
 

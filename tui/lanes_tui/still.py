@@ -1,41 +1,59 @@
-"""The lanes without a screen: a plain table once, or a picture of the dashboard in a file."""
+"""The lanes without a screen: a plain table once, or whenever it changes."""
 
-import asyncio
+from collections.abc import Callable
+
+from rich.cells import cell_len, set_cell_size
 
 from lanes_storage.records import LaneFilter
-from lanes_tui import columns
-from lanes_tui.app import Dashboard
+from lanes_tui import columns, words
 from lanes_tui.columns import Sight
+from lanes_tui.looking import Looking, Rhythm
 from lanes_tui.source import Source
 
 #: How many lanes a table without a screen shows.
 MOST = 200
-#: How long the first look may take before the picture is made.
-SETTLE_S = 1.5
+#: Columns that change by themselves, with every second: left out of a table that is printed again and again.
+RESTLESS = frozenset({"HELD", "BEAT", "WAIT"})
+
+Print = Callable[[str], object]
 
 
-async def table(source: Source) -> str:
-    """The lanes as plain text, most urgent first. Raises Lost."""
+async def table(source: Source, out: Print) -> None:
+    """Print the lanes, most urgent first. Raises Lost."""
     try:
-        window = await source.window(LaneFilter(), 0, MOST)
+        out(await _drawn(source, columns.USUAL))
     finally:
         await source.close()
+
+
+async def printed(source: Source, out: Print, rhythm: Rhythm | None = None) -> None:
+    """Print the lanes whenever they say something else, under the time, until cancelled. A loss is told once."""
+    titles = tuple(title for title in columns.USUAL if title not in RESTLESS)
+    last = ""
+
+    def say(text: str) -> None:
+        nonlocal last
+        if text != last:
+            out(f"{words.zoned(source.now().wall)}\n{text}\n")
+            last = text
+
+    async def look() -> None:
+        say(await _drawn(source, titles))
+
+    try:
+        await Looking(source, rhythm or Rhythm(), look, lambda why: say(f"lost: {why}")).run()
+    finally:
+        await source.close()
+
+
+async def _drawn(source: Source, titles: tuple[str, ...]) -> str:
+    window = await source.window(LaneFilter(), 0, MOST)
+    if not window.rows:
+        return 'no lane yet: lanes send demo:1 "hello"'
     sight = Sight.of(window.at, source.now())
-    rows = [
-        columns.USUAL,
-        *(tuple(columns.plain(title, lane, sight) for title in columns.USUAL) for lane in window.rows),
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns.USUAL))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    rows = [titles, *(tuple(columns.plain(title, lane, sight) for title in titles) for lane in window.rows)]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(titles))]
+    lines = ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in rows]
     if window.total > len(window.rows):
-        lines.append(f"… {window.total - len(window.rows)} more: see `lanes list`")
-    return "\n".join(lines) + "\n"
-
-
-async def picture(source: Source, size: tuple[int, int]) -> str:
-    """The dashboard, drawn once in a terminal of ``size`` cells, as SVG."""
-    app = Dashboard(source)
-    async with app.run_test(size=size) as pilot:
-        await asyncio.sleep(SETTLE_S)
-        await pilot.pause()
-        return app.export_screenshot(title="lanes dashboard")
+        lines.append(f"… {words.number(window.total - len(window.rows))} more: see `lanes list`")
+    return "\n".join(lines)

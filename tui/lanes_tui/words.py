@@ -62,15 +62,36 @@ def short(ms: int | None) -> str:
     return f"{seconds // 60}m{seconds % 60:02}s"
 
 
+class _Zone:
+    """In which zone times are written: a choice of the whole program, as the zone of a process is."""
+
+    local = False
+
+
+def show_local_time(local: bool) -> None:
+    """Write times in the zone of this machine from now on, or in UTC."""
+    _Zone.local = local
+
+
+def _parts(wall: int) -> time.struct_time:
+    return time.localtime(wall / 1000) if _Zone.local else time.gmtime(wall / 1000)
+
+
 def clock(wall: int) -> str:
-    """A time of day, UTC: ``14:02:07``."""
-    return time.strftime("%H:%M:%S", time.gmtime(wall / 1000))
+    """A time of day: ``14:02:07``."""
+    return time.strftime("%H:%M:%S", _parts(wall))
+
+
+def zoned(wall: int) -> str:
+    """A time of day with its zone: ``14:02:07Z``, ``16:02:07 CEST``."""
+    return f"{clock(wall)} {time.strftime('%Z', _parts(wall))}" if _Zone.local else f"{clock(wall)}Z"
 
 
 def moment(wall: int, now: int) -> str:
-    """A time of day, with its date where that is not today's. UTC, eight cells or fifteen."""
-    same_day = wall // 86_400_000 == now // 86_400_000
-    return clock(wall) if same_day else time.strftime("%b %d %H:%M:%S", time.gmtime(wall / 1000))
+    """A time of day, with its date where that is not today's. Eight cells or fifteen."""
+    parts, today = _parts(wall), _parts(now)
+    same_day = (parts.tm_year, parts.tm_yday) == (today.tm_year, today.tm_yday)
+    return clock(wall) if same_day else time.strftime("%b %d %H:%M:%S", parts)
 
 
 def number(count: int) -> str:

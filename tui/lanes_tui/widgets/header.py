@@ -10,6 +10,7 @@ from lanes_storage.law import LaneState
 from lanes_storage.moment import Now
 from lanes_tui import text, words
 from lanes_tui.records import Status
+from lanes_tui.trends import QUEUE
 from lanes_tui.widgets.sheet import Sheet
 
 #: A look that is older than this many of its periods is not called live any more.
@@ -34,7 +35,7 @@ class Freshness:
         """When what is shown was true."""
         if self.at is None:
             return text.EMPTY
-        return text.line(("as of ", "muted"), f"{words.clock(self.at.wall)}Z")
+        return text.line(("as of ", "muted"), words.zoned(self.at.wall))
 
     def word(self, now: Now) -> Content:
         """``● live``, ``❚❚ frozen 12s`` or ``◌ stale 12s``."""
@@ -118,7 +119,12 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
         return text.line(" ", (lost, "bad"))
     if status is None:
         return text.EMPTY
-    pieces = [*_states(status, facts.sparks), *_alarms(status), *_waiting(status, now), *_troubles(status, now)]
+    pieces = [
+        *_states(status, facts.sparks),
+        *_alarms(status),
+        *_waiting(status, facts.sparks, now),
+        *_troubles(status, now),
+    ]
     return text.line(" ", _joined(pieces, width - 2))
 
 
@@ -174,8 +180,9 @@ def _states(status: Status, sparks: Mapping[str, Content]) -> list[_Piece]:
     return pieces
 
 
-def _waiting(status: Status, now: Now) -> list[_Piece]:
-    pieces = [_Piece(6, text.line(("queue ", "muted"), words.number(status.queued)))]
+def _waiting(status: Status, sparks: Mapping[str, Content], now: Now) -> list[_Piece]:
+    count = text.line(("queue ", "muted"), words.number(status.queued))
+    pieces = [_Piece(6, text.joined([count, sparks.get(QUEUE, text.EMPTY)], " "))]
     if status.oldest_head_ms is not None:
         age = status.oldest_head_ms + now.mono - status.at.mono
         pieces.append(_Piece(5, text.line(("oldest ", "muted"), (words.short(age), "warn" if age > 30_000 else ""))))

@@ -1,0 +1,38 @@
+"""Going from lane to lane by a part of the key, among those that a filter chooses. For ``lanes.operations``."""
+
+from dataclasses import dataclass, replace
+
+from lanes.procedure import Procedure, read
+from lanes_storage import reads
+from lanes_storage.records import LaneFilter, LaneOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The lane that was found, its place among all that the filter chooses, its number among ``total`` hits."""
+
+    key: str
+    place: int
+    number: int
+    total: int
+
+
+def find(
+    chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder | None = None
+) -> Procedure[Hit | None]:
+    """The next of the chosen lanes with that part in its key, seen from lane ``key``, round the end if need be.
+
+    ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
+    """
+    order = order or LaneOrder()
+    hits = replace(chosen, contains=(*chosen.contains, part))
+    total = yield from read(reads.lanes_total(hits))
+    place = None if key is None else (yield from read(reads.lane_place(hits, key, order=order, outside=True)))
+    if step > 0 and key is not None and part.lower() not in key.lower():
+        step = 0  # the lane itself is no hit: the one that follows stands in its place
+    number = 0 if total == 0 else ((place or 0) + step) % total
+    found = yield from read(reads.lanes(hits, order=order, limit=1, offset=number))
+    if not found:
+        return None
+    where = yield from read(reads.lane_place(chosen, found[0].key, order=order))
+    return None if where is None else Hit(found[0].key, where, number, total)

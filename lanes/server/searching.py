@@ -1,0 +1,80 @@
+"""The routes for who looks at very many lanes: a page of a filter in any order, and going from hit to hit."""
+
+from typing import NamedTuple
+
+from starlette.responses import JSONResponse, Response
+
+from lanes import filters, forms, operations
+from lanes.finding import find
+from lanes.server.call import Call, Fields
+from lanes.server.lanes import MOST_LANES, MOST_OFFSET
+from lanes.server.problems import HttpProblem
+from lanes_storage import reads
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
+
+
+class _Asked(NamedTuple):
+    """Which lanes, and in which order."""
+
+    chosen: LaneFilter
+    order: LaneOrder
+
+
+async def search_lanes(call: Call) -> Response:
+    """A page of the lanes that a filter chooses, how many there are, and where one of them stands."""
+    fields = Fields(await call.body())
+    asked, key = _asked(call, fields), fields.get("place_of", str)
+    limit, offset = _bounded(fields, "limit", MOST_LANES), _bounded(fields, "offset", MOST_OFFSET)
+    fields.done()
+    desk = call.desk
+    lanes = await desk.lanes(asked.chosen, order=asked.order, limit=limit, offset=offset) if limit else []
+    total = offset + len(lanes)
+    if len(lanes) == limit or (offset and not lanes):  # else the end was seen, and nothing is to be counted
+        total = await desk.lanes_total(asked.chosen)
+    place = None if key is None else await desk.store.read(reads.lane_place(asked.chosen, key, order=asked.order))
+    return JSONResponse({"lanes": forms.lane_forms(lanes, desk.clock()), "total": total, "place": place})
+
+
+async def find_lane(call: Call) -> Response:
+    """The next of the lanes that a filter chooses with a part in its key, seen from another lane."""
+    fields = Fields(await call.body())
+    asked, part, key = _asked(call, fields), fields.get("part", str), fields.get("from", str)
+    step = fields.get("step", int) or 0
+    fields.done()
+    if not part or step not in (-1, 0, 1):
+        raise HttpProblem(400, "bad_request", "part is a part of a key, step is -1, 0 or 1")
+    hit = await call.desk.perform(find(asked.chosen, part, key, step=step, order=asked.order))
+    if hit is None:
+        return JSONResponse({"hit": None})
+    return JSONResponse({"hit": {"key": hit.key, "place": hit.place, "number": hit.number, "total": hit.total}})
+
+
+async def retry_last(call: Call) -> Response:
+    """Accept the newest dead letter of a lane once more."""
+    fields = Fields(await call.body())
+    epoch = fields.number("epoch")
+    fields.done()
+    cap = call.house.config.policy(call.key).cap
+    retried = await call.desk.perform(operations.retry_last(call.key, actor=call.actor, epoch=epoch, cap=cap))
+    return JSONResponse(forms.message_form(retried), 202)
+
+
+def _asked(call: Call, fields: Fields) -> _Asked:
+    typed, keys = fields.get("filter", str) or "", fields.get("keys", list)
+    sort, reverse = fields.get("sort", str) or LaneSort.ATTENTION, fields.flag("reverse")
+    if sort not in set(LaneSort):
+        raise HttpProblem(400, "bad_request", f"sort is one of {', '.join(LaneSort)}")
+    if keys is not None and not all(isinstance(key, str) for key in keys):
+        raise HttpProblem(400, "bad_request", "keys is a list of session keys")
+    parsed = filters.parse(typed, call.desk.clock().wall)
+    if parsed.problem is not None:
+        raise HttpProblem(400, "bad_request", f"filter: {parsed.problem}")
+    chosen = parsed.chosen if keys is None else filters.only(parsed.chosen, keys)
+    return _Asked(chosen, LaneOrder(LaneSort(sort), reverse))
+
+
+def _bounded(fields: Fields, name: str, most: int) -> int:
+    given = fields.get(name, int)
+    if given is not None and not 0 <= given <= most:
+        raise HttpProblem(400, "bad_request", f"{name} is a whole number from 0 to {most}")
+    return given or 0

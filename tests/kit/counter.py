@@ -1,0 +1,50 @@
+"""HTTP before a database, with a gateway behind it that claims nothing: what is staged stays as it was staged."""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+import lanes
+from lanes.config import from_data
+from lanes.desk import Desk
+from lanes.server.app import App
+from lanes.server.house import House
+from lanes.server.serve import bind, url_of
+from lanes_storage import open_async_store
+from lanes_storage.moment import Clock, system_clock
+
+
+async def _never(run: lanes.RunContext) -> str:
+    raise AssertionError("nothing is run here")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals of the process to the test."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+@asynccontextmanager
+async def counter(path: Path, clock: Clock = system_clock, port: int = 0) -> AsyncIterator[str]:
+    """The address of the native API before that database."""
+    config = from_data({"gateway": {"port": port}}, env={})
+    listener = bind(config)
+    desk = Desk(await open_async_store(str(path), create=False), clock)
+    house = House(lanes.Gateway(desk, _never), config)
+    settings = uvicorn.Config(App(house), lifespan="off", log_config=None, ws="none", access_log=False)
+    server = _Server(settings)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield url_of(listener)
+    finally:
+        house.close()
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await serving
+        listener.close()
+        await desk.close()

@@ -1,0 +1,184 @@
+"""The source that reads and acts through a gateway elsewhere, over HTTP: ``lanes dashboard --url``.
+
+The gateway may stop, be restarted or be cut off while the dashboard runs. Every call then raises ``Lost``, and the
+next one asks again. Who acts is for the gateway to say, by the token.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from lanes import filters
+from lanes.abort import AbortResult, Outcome
+from lanes.commands.common.client import GatewayClient
+from lanes.errors import ConfigError, NotAllowed
+from lanes.forms import Form
+from lanes_storage.errors import StorageError
+from lanes_storage.moment import Clock, Now, system_clock
+from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_tui import reading
+from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.source import BY_ATTENTION, Lost
+
+T = TypeVar("T")
+REASON = "from the dashboard"
+#: Lanes of one answer.
+PAGE = 1_000
+#: How long one answer about an abort may be waited for; shorter than the patience of the client.
+WAIT_S = 2.0
+#: Calls at a time: as many as are aborted together, and some for looking.
+THREADS = 72
+
+
+class RemoteSource:
+    """Implements ``Source``. The client blocks, so every call is made in a thread."""
+
+    def __init__(
+        self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S
+    ) -> None:
+        self._client = client
+        self._read_only = read_only
+        self._clock = clock
+        self._wait_s = wait_s
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes-remote")
+
+    @property
+    def name(self) -> str:
+        return self._client.url
+
+    @property
+    def actor(self) -> str:
+        return "over HTTP"
+
+    @property
+    def read_only(self) -> bool:
+        return self._read_only
+
+    def now(self) -> Now:
+        return self._clock()
+
+    async def version(self) -> int:
+        return 0  # nothing tells without asking: it is looked at in the rhythm of the screen
+
+    # ------------------------------------------------------------------------------------- looking
+
+    async def window(self, chosen: LaneFilter, offset: int, limit: int, *, order: LaneOrder = BY_ATTENTION) -> Window:
+        page = await self._search(chosen, order, offset=offset, limit=min(limit, PAGE))
+        return Window(self._clock(), offset, [reading.lane(form) for form in page["lanes"]], page["total"])
+
+    async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
+        place: int | None = (await self._search(chosen, order, place_of=key))["place"]
+        return place
+
+    async def total(self, chosen: LaneFilter) -> int:
+        return int((await self._search(chosen, BY_ATTENTION))["total"])
+
+    async def find(
+        self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
+    ) -> Hit | None:
+        body = self._asked(chosen, order) | {"part": part, "from": key, "step": step}
+        hit = (await self._look(lambda: self._client.post("/api/find", body)))["hit"]
+        return None if hit is None else Hit(hit["key"], hit["place"], hit["number"], hit["total"])
+
+    async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
+        return [Mark.of(reading.lane(form)) for form in await self.export(chosen, BY_ATTENTION, limit)]
+
+    async def status(self) -> Status:
+        form = await self._look(lambda: self._client.get("/api/status"))
+        return reading.status(form, self._clock())
+
+    async def detail(self, key: str) -> Detail:
+        form = await self._look(lambda: self._client.get("/api/lane", {"key": key}))
+        return reading.detail(form, self._clock())
+
+    async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
+        query = {"key": key, "limit": min(limit, PAGE)}
+        return [reading.event(form) for form in await self._look(lambda: self._client.get("/api/events", query))]
+
+    async def dead_letters(self, limit: int) -> list[Message]:
+        query = {"limit": min(limit, PAGE)}
+        found = await self._look(lambda: self._client.get("/api/dead-letters", query))
+        return [message for form in found if (message := reading.message(form)).retried_as is None]
+
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[dict[str, Any]]:
+        found: dict[str, Form] = {}  # a lane that moves while pages are read may be on two of them
+        for offset in range(0, limit, PAGE):
+            page = await self._search(chosen, order, offset=offset, limit=min(PAGE, limit - offset))
+            found |= {form["key"]: form for form in page["lanes"]}
+            if offset + PAGE >= page["total"]:
+                break
+        return list(found.values())
+
+    # -------------------------------------------------------------------------------------- acting
+
+    async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
+        body = {"reason": REASON, "epoch": epoch, "force": force, "wait": False}
+        began = time.monotonic()
+        asked = reading.abort(await self._post("/api/lane/abort", body, {"key": key}))
+        result = asked
+        while result.outcome is Outcome.PENDING:  # asked again and again: no single answer takes long
+            waiting = {"run_id": str(asked.run_id), "timeout": f"{round(self._wait_s * 1000)}ms"}
+            result = reading.abort(await self._post("/api/lane/abort", waiting, {"key": key}))
+        return replace(result, dropped=asked.dropped, waited_s=time.monotonic() - began)
+
+    async def pause(self, key: str, *, epoch: int) -> Lane:
+        return reading.lane(await self._post("/api/lane/pause", {"reason": REASON, "epoch": epoch}, {"key": key}))
+
+    async def resume(self, key: str, *, epoch: int) -> Lane:
+        return reading.lane(await self._post("/api/lane/resume", {"epoch": epoch}, {"key": key}))
+
+    async def ack(self, key: str, *, epoch: int) -> Lane:
+        return reading.lane(await self._post("/api/lane/ack", {"epoch": epoch}, {"key": key}))
+
+    async def retry(self, key: str, *, epoch: int) -> Message:
+        return reading.message(await self._post("/api/lane/retry", {"epoch": epoch}, {"key": key}))
+
+    async def send(self, key: str, text: str) -> Message:
+        return reading.message(await self._post("/api/lane/messages", {"text": text}, {"key": key}))
+
+    async def drop(self, message_id: str) -> Message:
+        return reading.message(await self._post(f"/api/messages/{message_id}/drop", {}))
+
+    async def retry_message(self, message_id: str) -> Message:
+        return reading.message(await self._post(f"/api/messages/{message_id}/retry", {}))
+
+    async def drain(self, owner_id: str) -> Drain:
+        (gateway,) = await self._post("/api/drain", {"gateway": owner_id})
+        return reading.gateway(gateway).draining or Drain("", None)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    # -------------------------------------------------------------------------------------- asking
+
+    async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> Form:
+        body = self._asked(chosen, order) | page
+        answer: Form = await self._look(lambda: self._client.post("/api/search", body))
+        return answer
+
+    def _asked(self, chosen: LaneFilter, order: LaneOrder) -> Form:
+        # Ages travel, not times: the clock of the gateway may be another one.
+        return {
+            "filter": filters.written(chosen, chosen.at or self._clock().wall),
+            "keys": list(chosen.keys) or None,
+            "sort": order.by,
+            "reverse": order.reverse,
+        }
+
+    async def _post(self, path: str, body: Mapping[str, Any], query: Mapping[str, Any] | None = None) -> Any:
+        if self._read_only:
+            raise NotAllowed("this dashboard is read-only")
+        return await self._look(lambda: self._client.post(path, body, query))
+
+    async def _look(self, ask: Callable[[], T]) -> T:
+        """What the gateway answers. Raises Lost, and the errors that the gateway tells of."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        except StorageError as error:
+            raise Lost(f"{error}: {error.fix}") from error
+        except ConfigError as error:
+            raise Lost(str(error)) from error
