@@ -87,7 +87,9 @@ class Loop:
         """End after the present duty, and return when it has. Not from its own thread."""
         self._stopping = True
         self._nap.wake()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._nap.close()
+        else:
             self._thread.join()
 
     def _run(self) -> None:

@@ -1,7 +1,8 @@
 """Upkeep: a thread beside the event loop, so that a runner which blocks the loop stops none of this.
 
-Every tick it judges the runs of this process, beats, looks whether the database changed (a new message: wake the
-dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due.
+In every round it judges the runs of this process, beats, looks whether the database changed (a new message: wake the
+dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due. A commit of any process begins
+a round (``wakeup``); without one there are ten a second.
 """
 
 import logging
@@ -14,6 +15,7 @@ from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.loop import Duty, Loop
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
+from lanes.engine.wakeup import nap_on
 from lanes.engine.watchdog import Verdict, judge
 from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
@@ -23,8 +25,6 @@ from lanes_storage.records import NewOwner, Release
 
 log = logging.getLogger("lanes.upkeep")
 
-#: Between two looks at the version of the database.
-TICK_S = 0.02
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
 
@@ -61,7 +61,8 @@ class Upkeep:
         self._changed = changed
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
-        self._loop = Loop("upkeep", store, clock, self._duties, lambda: TICK_S)
+        nap, pause_s = nap_on(store.changes_file)
+        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap)
         self._version: int | None = None
         self._next_pass = now.mono
         self._judged_from_boot = now.boot

@@ -7,6 +7,7 @@ and never lets anyone see a half-done step.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -94,6 +95,11 @@ class AsyncStore(Protocol):
     @property
     def name(self) -> str:
         """The database as people name it."""
+        ...
+
+    @property
+    def changes_file(self) -> Path | None:
+        """A file that is written to by each commit of any process; None where there is none to watch."""
         ...
 
     async def write(self, step: Step[T]) -> T:

@@ -11,6 +11,7 @@ from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.runners.base import RunContext, Runner
 from lanes.testing import SECOND, Hands
+from lanes_storage import doors
 from tests.kit.until import until
 
 T = TypeVar("T")
@@ -72,6 +73,7 @@ class Site:
             self.time.move(min(step_ms, ms))
             ms -= step_ms
             seen = upkeep.rounds  # the round that is under way may have begun before
+            await self.desk.store.write(doors.touch)  # a commit begins the next ones
             await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
 
     async def running(self, runner: Gates, *keys: str) -> None:

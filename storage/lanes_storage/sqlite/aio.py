@@ -11,7 +11,7 @@ import aiosqlite
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.connect import READ_PRAGMAS, open_writer, translated
-from lanes_storage.sqlite.log import shorten_log
+from lanes_storage.sqlite.log import log_of, shorten_log
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Writer
 
@@ -54,6 +54,10 @@ class AsyncSqliteStore:
     @property
     def name(self) -> str:
         return str(self._path)
+
+    @property
+    def changes_file(self) -> Path | None:
+        return log_of(self._path)
 
     async def write(self, step: Step[T]) -> T:
         return await self._writer.submit(step, asyncio.get_running_loop())

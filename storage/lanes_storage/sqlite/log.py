@@ -21,10 +21,15 @@ LARGE_LOG_BYTES = 67_108_864
 PATIENCE_S = 0.1
 
 
+def log_of(path: Path) -> Path:
+    """The log of a database; SQLite names it after the file that a link leads to."""
+    return Path(f"{path.resolve()}-wal")
+
+
 def log_bytes(path: Path) -> int:
     """The size of the log of a database; 0 where there is none."""
     try:
-        return Path(f"{path.resolve()}-wal").stat().st_size
+        return log_of(path).stat().st_size
     except OSError:
         return 0
 

@@ -1,0 +1,158 @@
+"""Waking up when another process commits: told by the system, with a poll as the net, and nothing left open."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes import operations
+from lanes.engine.loop import PlainNap
+from lanes.engine.wakeup import LOOKS_S, NET_S, POLL_S, REST_S, FileNap, nap_on
+from lanes.procedure import run
+from lanes.testing import Hands
+from lanes_storage import open_store
+from lanes_storage.law import LaneState
+from tests.kit.gateways import Gates, gateway_on
+from tests.kit.until import until
+
+#: Far more than any sleep that is ended needs: only one that is not ended takes so long.
+FAR_S = 30.0
+KEY = "agent:main:telegram:42"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "lanes.db-wal"
+    path.write_bytes(b"")
+    return path
+
+
+@pytest.fixture
+def nap(file: Path) -> Iterator[FileNap]:
+    made = FileNap(file)
+    yield made
+    made.close()
+
+
+def quiet(nap: FileNap) -> None:
+    """Take the looks that follow a word."""
+    for _ in range(len(LOOKS_S) + 2):
+        nap.sleep(0.0)
+
+
+def ended_early(nap: FileNap) -> bool:
+    began = time.monotonic()
+    nap.sleep(FAR_S)
+    return time.monotonic() - began < FAR_S
+
+
+def write_elsewhere(path: Path) -> None:
+    subprocess.run([sys.executable, "-c", f"open({str(path)!r}, 'ab').write(b'x')"], check=True)
+
+
+def test_a_write_by_another_process_ends_the_sleep(nap: FileNap, file: Path) -> None:
+    nap.sleep(0.0)  # from here on it watches
+    write_elsewhere(file)
+    assert ended_early(nap)
+
+
+def test_a_write_while_it_sleeps_ends_the_sleep(nap: FileNap, file: Path) -> None:
+    nap.sleep(0.0)
+    writer = threading.Thread(target=write_elsewhere, args=(file,))
+    writer.start()
+    assert ended_early(nap)
+    writer.join()
+
+
+def test_after_a_word_there_are_more_looks_since_the_commit_is_seen_a_moment_later(nap: FileNap, file: Path) -> None:
+    nap.sleep(0.0)
+    write_elsewhere(file)
+    assert all(ended_early(nap) for _ in range(1 + len(LOOKS_S)))
+
+
+def test_without_a_word_the_net_holds(nap: FileNap) -> None:
+    began = time.monotonic()
+    nap.sleep(0.2)
+    assert time.monotonic() - began >= 0.19
+
+
+def test_waking_ends_this_sleep_and_every_later_one(nap: FileNap) -> None:
+    threading.Timer(0.05, nap.wake).start()
+    assert ended_early(nap)
+    assert ended_early(nap)
+
+
+def test_waking_what_was_closed_is_harmless(file: Path) -> None:
+    nap = FileNap(file)
+    nap.close()
+    nap.wake()
+
+
+def test_a_file_that_takes_its_place_is_watched(nap: FileNap, file: Path) -> None:
+    nap.sleep(0.0)
+    other = file.with_suffix(".new")
+    other.write_bytes(b"")
+    other.replace(file)
+    assert ended_early(nap)
+    quiet(nap)
+    write_elsewhere(file)
+    assert ended_early(nap)
+
+
+def test_a_file_that_is_not_there_yet_is_watched_once_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "later"
+    nap = FileNap(file)
+    nap.sleep(0.0)
+    file.write_bytes(b"")
+    nap.sleep(0.0)
+    write_elsewhere(file)
+    assert ended_early(nap)
+    nap.close()
+
+
+def test_a_storm_of_commits_does_not_make_a_busy_loop(nap: FileNap, file: Path) -> None:
+    stop = threading.Event()
+
+    def storm() -> None:
+        with file.open("ab", buffering=0) as log:
+            while not stop.is_set():
+                log.write(b"x")
+
+    writer = threading.Thread(target=storm)
+    writer.start()
+    began, sleeps = time.monotonic(), 0
+    while time.monotonic() - began < 0.5:
+        nap.sleep(FAR_S)
+        sleeps += 1
+    took = time.monotonic() - began
+    stop.set()
+    writer.join()
+    assert 1 <= sleeps <= took / REST_S + 1
+
+
+def test_where_nothing_tells_there_is_a_poll() -> None:
+    nap, pause_s = nap_on(None)
+    assert isinstance(nap, PlainNap)
+    assert pause_s == POLL_S
+    assert max(POLL_S, NET_S) <= 0.1
+
+
+async def test_a_gateway_obeys_an_abort_of_another_process_and_leaves_nothing_open(tmp_path: Path) -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before, runner = open_files(), Gates()
+    async with gateway_on(tmp_path, runner, Hands()) as site:
+        message = await site.desk.send(KEY, "hello")
+        await site.running(runner, KEY)
+        store = open_store(str(tmp_path / "lanes.db"))
+        run(store, operations.abort(KEY, actor="alice", wait=False))
+        store.close()
+        await until(lambda: KEY not in runner.running, "the run to be cancelled")
+        assert (await site.desk.wait(message.id)).state == "aborted"
+        assert (await site.desk.lane(KEY)).state is LaneState.ABORTED
+    assert open_files() == before
