@@ -159,8 +159,8 @@ WHERE id = :message AND state = 'queued'
 
 #: The guard that several gateways need: the first to notice a long wait says so, the others do not.
 WARN_WAIT = """
-UPDATE messages SET wait_warned_at = :now WHERE id = :message AND state = 'queued' AND wait_warned_at IS NULL
-  AND EXISTS (SELECT 1 FROM lanes l WHERE l.id = messages.lane_id AND l.head_id = messages.id)
+UPDATE messages SET wait_warned_at = :now WHERE id = :message AND wait_warned_at IS NULL
+  AND EXISTS (SELECT 1 FROM lanes l WHERE l.head_id = messages.id)
 RETURNING lane_id
 """
 

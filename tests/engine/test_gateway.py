@@ -1,0 +1,106 @@
+"""A whole gateway in this process: from its start, past what others left behind, to its end."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from lanes import Gateway, connect
+from lanes.identity import this_process
+from lanes.runners.base import RunContext
+from lanes.testing import SECOND, Hands
+from lanes_storage import open_store
+from lanes_storage.law import LaneState, MessageState
+from tests.kit.gateways import Gates, gateway_on
+from tests.kit.judged import NOBODY
+from tests.kit.until import until
+from tests.kit.world import World
+
+
+async def echo(run: RunContext) -> str:
+    run.emit("you said: ")
+    run.emit(run.text)
+    return f"you said: {run.text}"
+
+
+def left_behind(path: Path, time: Hands) -> int:
+    """A message that a process which is dead now was running; returns its id."""
+    me = this_process()
+    store = open_store(str(path), create=True)
+    try:
+        world = World(store, time)
+        dead = world.owner(host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=NOBODY, start_time=1)
+        message = world.start("a", owner=dead).message.id
+        world.send("a", "waited behind it")
+        return message
+    finally:
+        store.close()
+
+
+async def test_a_start_takes_back_what_the_dead_left_held_and_runs_it_first(tmp_path: Path) -> None:
+    time = Hands()
+    message = left_behind(tmp_path / "lanes.db", time)
+    async with gateway_on(tmp_path, echo, time) as site:
+        newest = (await site.desk.messages("a", limit=1))[0]
+        assert (await site.desk.wait(newest.id)).reply == "you said: waited behind it"
+        first = await site.desk.message(message)
+        assert (first.state, first.reply, first.interruptions) == (MessageState.DONE, "you said: hello", 1)
+
+
+async def test_a_running_gateway_is_ready_healthy_and_writable(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, echo, Hands()) as site:
+        assert site.gateway.ready
+        assert site.gateway.healthy()
+        assert await site.gateway.writable()
+        assert site.gateway.held == 0
+
+
+async def test_who_listens_hears_every_piece_and_then_the_end(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, echo, Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        listener = site.gateway.listen(message.id)
+        pieces = []
+        while (piece := await listener.get()) is not None:
+            pieces.append(piece.text)
+        listener.close()
+        assert "".join(pieces) in ("you said: hello", ""), "all of it, or it had ended before"
+        assert (await site.desk.message(message.id)).reply == "you said: hello"
+
+
+async def test_a_stop_cuts_what_runs_uncounted_and_ends_the_owner(tmp_path: Path) -> None:
+    runner, time = Gates(), Hands()
+    async with gateway_on(tmp_path, runner, time) as site:
+        message = await site.desk.send("a", "hello")
+        await site.running(runner, "a")
+        owner = site.gateway.owner_id
+        await site.gateway.stop()
+        await site.gateway.stop()
+        assert not site.gateway.ready
+        cut = await site.desk.message(message.id)
+        assert (cut.state, cut.interruptions) == (MessageState.QUEUED, 0)
+        assert (await site.desk.lane("a")).state is LaneState.ERRORED
+        status = await site.desk.status()
+        assert owner not in [view.owner.id for view in status.gateways]
+
+
+async def test_a_drain_waits_for_what_runs_and_claims_nothing_more(tmp_path: Path) -> None:
+    runner, time = Gates(), Hands()
+    async with gateway_on(tmp_path, runner, time) as site:
+        running = await site.desk.send("a", "runs")
+        await site.running(runner, "a")
+        draining = asyncio.create_task(site.gateway.drain(by="alice", timeout_s=3600))
+        await until(lambda: not site.gateway.ready, "the drain")
+        waits = await site.desk.send("b", "waits")
+        time.move(SECOND)
+        runner.open()
+        await draining
+        assert (await site.desk.message(running.id)).state is MessageState.DONE
+        assert (await site.desk.message(waits.id)).state is MessageState.QUEUED
+
+
+async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        with pytest.raises(TypeError):
+            Gateway(desk)
+        with pytest.raises(TypeError):
+            Gateway(desk, echo, specs={})
