@@ -93,13 +93,13 @@ class Terminal:
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, f"still waiting for {what}:\n{self.text}"
-            if not self._read():
+            if not self.read():
                 assert condition(), f"it ended before {what}:\n{self.text}"
         return self.text
 
     def ends(self) -> int:
         """Wait until the process has ended; its exit code."""
-        while self._read():
+        while self.read():
             pass
         self.process.wait()
         return int(self.process.exitstatus if self.process.exitstatus is not None else -self.process.signalstatus)
@@ -114,7 +114,7 @@ class Terminal:
         shown = modes.pop(b"25") == b"h" and modes.pop(b"7") == b"h"
         return shown and set(modes.values()) == {b"l"} and self._attributes() == self.before
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
         """Read what there is; False once the process has ended and all is read."""
         try:
             piece = self.process.read_nonblocking(65_536, timeout=0.1)

@@ -16,6 +16,7 @@ from lanes_tui.records import Lane, Run
 LONG_WAIT_MS = 30_000
 #: A run without a limit that has gone on for longer, as well.
 LONG_HOLD_MS = 300_000
+BEAT_STEP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,10 @@ def _tone_of_hold(run: Run, sight: Sight) -> str:
 def _beat(lane: Lane, sight: Sight, width: int) -> Content:
     if lane.run is None or lane.owner is None or lane.run.beat_ms is None:
         return text.line(("-", "muted"))
-    age = words.short(sight.age(lane.run.beat_ms))
-    if lane.owner.alive:
-        return text.line((age, "muted"))
+    ms = sight.age(lane.run.beat_ms)
+    if lane.owner.alive:  # in steps, so that a healthy owner does not change its lines every second
+        return text.line((words.short(ms // BEAT_STEP_MS * BEAT_STEP_MS) if ms >= BEAT_STEP_MS else "<5s", "muted"))
+    age = words.short(ms)
     return text.line((age + ("!" if len(age) < width else ""), "bad"))
 
 

@@ -49,7 +49,10 @@ def is_paused(pause: Pause | None, wall: int) -> bool:
 
 
 def short(ms: int | None) -> str:
-    """A duration in at most six cells: ``12s``, ``3m10s``, ``2h05m``, ``4d01h``, ``120d``. None: ``-``."""
+    """A duration in at most six cells: ``12s``, ``3m``, ``2h05m``, ``4d01h``, ``120d``. None: ``-``.
+
+    Above a minute no seconds: a screen of lanes would change every second, and over SSH that is noticed.
+    """
     if ms is None:
         return "-"
     seconds = max(0, ms) // 1000
@@ -59,7 +62,7 @@ def short(ms: int | None) -> str:
         if seconds >= size:
             whole, rest = divmod(seconds, size)
             return f"{whole}{unit}" if whole > 99 else f"{whole}{unit}{rest // part:02}{smaller}"
-    return f"{seconds // 60}m{seconds % 60:02}s"
+    return f"{seconds // 60}m"
 
 
 class _Zone:

@@ -1,5 +1,7 @@
 """The detail of the lane under the cursor: why it is where it is, its clocks, what waits, what happened last."""
 
+import re
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -18,8 +20,14 @@ class Pane(Sheet, can_focus=True):
     """A part of the detail that scrolls."""
 
 
+#: The seconds of a duration that has minutes too.
+_SECONDS = re.compile(r"(\d+m) \d+s")
+
+
 class Detail(Vertical):
     """Title, why-paragraph and clocks above; the queue and the events below, side by side."""
+
+    _why: str | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="about"):
@@ -39,7 +47,7 @@ class Detail(Vertical):
         shown = lane if detail is None else detail.lane
         limits = None if detail is None else detail.limits
         self._show("title", [title(shown, limits, sight)])
-        self._show("why", [] if detail is None else [text.line(detail.why)])
+        self._tell_why("" if detail is None else detail.why)
         running = [] if shown is None else clocks(shown, limits, sight)
         self.query_one("#clocks").display = bool(running)
         self._show("clocks", [abreast(running, self.size.width - 3)])
@@ -49,6 +57,13 @@ class Detail(Vertical):
         self._show("queue", [message_line(message, sight) for message in messages])
         self._show("events-head", [text.line(("LAST EVENTS", "head"))])
         self._show("events", [] if detail is None else [event_line(event, sight) for event in reversed(detail.events)])
+
+    def _tell_why(self, why: str) -> None:
+        """A paragraph in which only seconds beside minutes went on is not painted anew."""
+        calm = _SECONDS.sub(r"\1", why)
+        if calm != self._why:
+            self._why = calm
+            self._show("why", [text.line(why)] if why else [])
 
     def _show(self, name: str, lines: list[Content]) -> None:
         self.query_one(f"#{name}", Sheet).show(lines)

@@ -79,6 +79,7 @@ class LaneTable(ScrollView, can_focus=True):
         self._height = 0  # as it was before the last change of size
         self._key: str | None = None
         self._painted: dict[int, tuple[Content, ...]] = {}
+        self._looks: dict[str | Style, Style] = {}
         self._hint: Sequence[Content] = ()
 
     # ------------------------------------------------------------------------------------ what it shows
@@ -218,6 +219,7 @@ class LaneTable(ScrollView, can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._painted.clear()
+        self._looks.clear()
 
     def render_line(self, y: int) -> Strip:
         width = self._room.width
@@ -265,31 +267,32 @@ class LaneTable(ScrollView, can_focus=True):
         if self.stale:
             content = text.line((content.plain, "muted"))
         base = self.visual_style + style
-        segments = [Segment(piece, look.rich_style) for piece, look in content.render(base, "", self._get_style)]
+        segments = [Segment(piece, look.rich_style) for piece, look in content.render(base, "", self._look)]
         return Strip(segments).adjust_cell_length(width, base.rich_style)
+
+    def _look(self, name: str | Style) -> Style:
+        """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
+        if name not in self._looks:
+            self._looks[name] = self._get_style(name)
+        return self._looks[name]
 
     def _renew(self) -> None:
         """Repaint the cells that say something else than before."""
         top = self.scroll_offset.y
-        regions = []
+        regions: list[Region] = []
         for row in range(top, top + self._room.height):
             old, new = self._painted.get(row), self._cells(row)
             self._painted[row] = new
-            changed = self._changed(row - top, old, new)
-            if changed is not None:
-                regions.append(changed)
+            regions += self._changed(row - top, old, new)
         if regions:
             self.refresh(*regions)
 
-    def _changed(self, y: int, old: tuple[Content, ...] | None, new: tuple[Content, ...]) -> Region | None:
-        """The part of a line from its first changed cell to its last."""
+    def _changed(self, y: int, old: tuple[Content, ...] | None, new: tuple[Content, ...]) -> list[Region]:
+        """The cells of a line that say something else."""
         if old is None or len(old) != len(new):
-            return Region(0, y, self._room.width, 1)
-        differing = [c for c, before, after in zip(self._columns, old, new, strict=False) if not before.is_same(after)]
-        if not differing:
-            return None
-        first, last = differing[0], differing[-1]
-        return Region(first.x, y, last.x + last.width - first.x, 1)
+            return [Region(0, y, self._room.width, 1)]
+        cells = zip(self._columns, old, new, strict=False)
+        return [Region(c.x, y, c.width, 1) for c, before, after in cells if not before.is_same(after)]
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y

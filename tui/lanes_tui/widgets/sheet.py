@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+from rich.style import Style
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
@@ -63,9 +65,10 @@ class Sheet(ScrollView, can_focus=False):
             return
         top = self.scroll_offset.y
         changed = [
-            Region(0, place - top, width, 1)
+            Region(first, place - top, last - first, 1)
             for place, (old, new) in enumerate(zip(before, self._strips, strict=True))
             if old != new and 0 <= place - top < self.size.height
+            for first, last in [_changed(old, new, width)]
         ]
         if changed:
             self.refresh(*changed)
@@ -77,3 +80,19 @@ class Sheet(ScrollView, can_focus=False):
             shown = line if self._wrap else text.fitted(line, width)
             strips += Visual.to_strips(self, shown, width, None, style, apply_selection=False)
         return strips
+
+
+def _changed(old: Strip, new: Strip, width: int) -> tuple[int, int]:
+    """Where the first cell that differs stands, and the place behind the last one."""
+    before, after = _cells(old, width), _cells(new, width)
+    differ = [place for place in range(width) if before[place] != after[place]]
+    return (differ[0], differ[-1] + 1) if differ else (0, width)
+
+
+def _cells(strip: Strip, width: int) -> list[tuple[str, Style | None]]:
+    """What each cell shows; the second cell of a wide character shows nothing of its own."""
+    cells: list[tuple[str, Style | None]] = []
+    for piece, style, _ in strip:
+        for character in piece:
+            cells += [(character, style), ("", style)][: cell_len(character)]
+    return (cells + [("", None)] * width)[:width]
