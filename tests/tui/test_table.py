@@ -97,7 +97,7 @@ async def test_sort_goes_through_the_columns_and_turns_round(stage: Stage) -> No
         ]  # fmt: skip
         driver.main.sort(LaneOrder(LaneSort.LANE))
         await driver.until(lambda: driver.keys[0] == "held:1", "the first key")
-        assert driver.bar == "sort lane ▼  cols 8/11 "
+        assert driver.bar == "  sort lane ▼  cols 8/11 "
         await driver.press("S")
         await driver.until(lambda: driver.keys[0] == "idle:004", "the last key")
         assert "lane ▲" in driver.bar

@@ -56,7 +56,8 @@ class MainScreen(Doing, Marking, Arranging):
         *Doing.KEYS,
         Binding("v", "toggle_detail", "Detail below", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q,ctrl+c", "leave", "Quit", key_display="q"),
+        Binding("q", "leave", "Quit"),
+        Binding("ctrl+c", "leave", "Quit", show=False),
     ]
 
     def __init__(self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm) -> None:

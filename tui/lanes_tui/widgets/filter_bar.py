@@ -19,7 +19,7 @@ from lanes_tui.widgets.sheet import Sheet
 #: The longest filter: no key is longer, and other terms fit beside it.
 _LONGEST = 600
 _UNPRINTABLE = re.compile(r"[^ -~\u00a1-\U0010ffff]")
-_HINT = "filter: part of a key, state:errored held:>5m queue:>3 …"
+_HINT = "filter: a key, state:errored held:>5m queue:>3"
 
 
 class Typed(Input):
@@ -98,7 +98,7 @@ class FilterBar(Horizontal):
         """Show the order and how many columns there are; or, in their place, something that has to be said."""
         if not said.plain:
             arrow = UP if order.reverse else DOWN
-            said = text.line(("sort ", "muted"), f"{order.by} {arrow}", (f"  cols {shown}/{of} ", "muted"))
+            said = text.line(("  sort ", "muted"), f"{order.by} {arrow}", (f"  cols {shown}/{of} ", "muted"))
             if order.by is LaneSort.ATTENTION and self.size.width < 60:
                 said = text.EMPTY
         self.say(said)

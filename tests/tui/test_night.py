@@ -1,0 +1,64 @@
+"""An operator's night, counted in key presses: from the shell prompt to the one wedged lane among many freed."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from lanes.identity import identity_of
+from lanes_storage.moment import system_clock
+from tests.kit.crowd import MINUTE, crowd, hold
+from tests.kit.processes import House
+from tests.kit.stage import Stage
+from tests.tui.terminal import terminal
+
+#: Few enough for a test; what is looked for is found by the same keys among 100,000.
+LANES = 4_000
+WEDGED = "agent:07:feishu:group:oc_wedged"
+MOST_KEYS = 10
+
+
+@pytest.fixture
+def wedged(made: House) -> Iterator[House]:
+    """Many lanes, and one that is held for hours by a process that is frozen, with messages waiting behind it."""
+    holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    holder.send_signal(signal.SIGSTOP)
+    stage = Stage(made.database)
+    try:
+        owner = stage.owner(identity_of(holder.pid))
+        began = system_clock().later(-180 * MINUTE)
+        stage.store.write(lambda tx: hold(tx, WEDGED, owner, began))
+        crowd(made.database, LANES)
+        stage.send(WEDGED, "are you there?", "hello?")
+        yield made
+    finally:
+        stage.close()
+        holder.kill()
+        holder.communicate()
+
+
+def test_the_wedged_lane_is_freed_in_ten_keys(wedged: House) -> None:
+    """The held ones, sorted by how long: the first is it. Force, yes."""
+    keys = ["s", "s", "s", "A", "y"]
+    with terminal(wedged.database, (80, 24)) as opened:
+        opened.shows("▶ running", "sort attention")
+        opened.press(keys[0])
+        opened.shows("sort state")
+        opened.press(keys[1])
+        opened.shows("sort lane")
+        opened.press(keys[2])
+        opened.shows("sort held", "3h00m", "oc_wedged")
+        opened.press(keys[3])
+        opened.shows("Abort this run by force?", WEDGED)
+        opened.press(keys[4])
+        opened.shows("forced")
+        opened.press("q")
+        assert opened.ends() == 0
+    # to type the command's name is one more, as a shell completes it; leaving is another
+    assert 1 + len(keys) + 1 <= MOST_KEYS
+    lane = json.loads(wedged.lanes("show", WEDGED, "--json").out)
+    assert lane["state"] == "aborted"
+    assert lane["queued"] == 2, "what waits is kept"
