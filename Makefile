@@ -52,7 +52,7 @@ catalogue: $(STAMP) ## Run the tests of the failure catalogue, and print every i
 mutate: $(STAMP) ## Take one guard away at a time, and name the test that misses it
 	@$(BIN)/python -m tests.mutation
 
-soak: $(STAMP) ## The long form of the crash campaigns
+soak: $(STAMP) ## The long form of the campaigns (SOAK_MINUTES=20 for the longest)
 	@$(BIN)/python -m pytest -q -m soak
 
 pictures: $(STAMP) ## Draw the pictures of docs/ anew

@@ -82,7 +82,7 @@ class Simulator:
             outcome = await self._play(wire, Scene(chat, parse(name) or Fault(""), text, self._luck))
         finally:
             seen.tokens = len(chat.sent)
-            self._record.end(seen, outcome)
+            self._record.end(seen, outcome, wire.finished_ns)
         if outcome is Outcome.STOPPED:
             await wire.abandon()
 

@@ -67,10 +67,13 @@ class Record:
         self._write(seen)
         return seen
 
-    def end(self, seen: Seen, outcome: Outcome) -> None:
-        """Take down how it ended. In the log the last line of a request is the one that counts."""
+    def end(self, seen: Seen, outcome: Outcome, ended_ns: int | None = None) -> None:
+        """Take down how it ended, and when: now, or at ``ended_ns``.
+
+        In the log the last line of a request is the one that counts.
+        """
         seen.outcome = outcome
-        seen.ended_at, seen.ended_ns = time.time_ns() // 1_000_000, time.monotonic_ns()
+        seen.ended_at, seen.ended_ns = time.time_ns() // 1_000_000, ended_ns or time.monotonic_ns()
         self._write(seen)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """One response on its way to a client, with the means to misbehave that servers normally lack."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -20,6 +21,7 @@ class Wire:
         self._receive, self._send = receive, send
         self._tempo = tempo
         self.was_reset = False
+        self.finished_ns: int | None = None  # when the last byte was handed over, by the monotonic clock
 
     async def start(self, status: int, content_type: str, headers: Mapping[str, str] | None = None) -> None:
         """Send the status line and the headers."""
@@ -33,6 +35,7 @@ class Wire:
 
     async def finish(self, data: bytes = b"") -> None:
         """Send the last part of the body and end the response cleanly."""
+        self.finished_ns = time.monotonic_ns()  # from now on the client may know that it is over
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def pause(self, seconds: float) -> None:

@@ -176,6 +176,7 @@ class Process:
         self.name = name
         self.log = folder / f"{name}.log"
         self.url = ""
+        self.doom: str | None = None  # the kill point that it was started with
         self._said: IO[bytes] = self.log.open("ab")
         self._from = self.log.stat().st_size
         self.started_at = time.time()

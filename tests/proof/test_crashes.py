@@ -1,0 +1,78 @@
+"""``kill -9`` at every commit of a short script and at random moments: nothing lost, nobody twice, order kept."""
+
+import os
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.kit.processes import house
+from tests.proof.campaign import POISON, Campaign
+
+#: A gateway registers, looks, claims, beats and completes: these are its first commits.
+FIRST_COMMITS = [f"{where}:{number}" for number in range(1, 4) for where in ("before", "mid", "after")]
+MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))
+REPORT_EVERY_S = 30.0
+
+
+def seed_of(capsys: pytest.CaptureFixture[str]) -> int:
+    """A new seed each time, printed, or the one in LANES_SEED."""
+    seed = int(os.environ.get("LANES_SEED") or Random().randrange(10**6))
+    with capsys.disabled():
+        print(f"\nLANES_SEED={seed}")  # noqa: T201 - without it a failure could not be repeated
+    return seed
+
+
+def test_killed_at_each_of_its_first_commits(tmp_path: Path) -> None:
+    with house(tmp_path) as made:
+        campaign = Campaign(made, seed=1, pause_ms=150)
+        history = campaign.run(lambda: campaign.kills < len(FIRST_COMMITS), FIRST_COMMITS)
+        assert history.problems == [], str(history)
+        assert campaign.points >= set(FIRST_COMMITS), "each of them was reached"
+        assert history.messages > made.count(POISON) > -1
+
+
+def test_three_gateways_on_one_file_killed_at_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with house(tmp_path) as made:
+        campaign = Campaign(made, seed_of(capsys), gateways=3, senders=2, pause_ms=200)
+        history = campaign.run(lambda: campaign.kills < 6)
+        assert history.problems == [], str(history)
+
+
+@pytest.mark.soak
+def test_killed_for_many_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One gateway for half of the time, then three on one file. ``SOAK_MINUTES`` changes how long."""
+    for gateways in (1, 3):
+        folder = tmp_path / f"{gateways}-gateways"
+        folder.mkdir()
+        with house(folder) as made:
+            campaign = Campaign(made, seed_of(capsys), gateways=gateways, senders=2, longest_s=6.0)
+            clock = Progress(campaign, MINUTES * 60 / 2, capsys)
+            history = campaign.run(clock.goes_on)
+            with capsys.disabled():
+                print(f"kills {campaign.kills}, {history}")  # noqa: T201 - what the campaign is for
+            assert history.problems == []
+            assert made.lanes("doctor").code == 0
+
+
+class Progress:
+    """Until when, and a line now and then."""
+
+    def __init__(self, campaign: Campaign, seconds: float, capsys: pytest.CaptureFixture[str]) -> None:
+        self._campaign = campaign
+        self._began = self._said = time.monotonic()
+        self._seconds = seconds
+        self._capsys = capsys
+
+    def goes_on(self) -> bool:
+        """Whether there is time left."""
+        now = time.monotonic()
+        if now - self._said > REPORT_EVERY_S:
+            self._said = now
+            with self._capsys.disabled():
+                print(  # noqa: T201 - somebody waits for this
+                    f"{now - self._began:5.0f} s: {self._campaign.gateways} gateways, kills {self._campaign.kills},"
+                    f" acknowledged {len(self._campaign.acknowledged())}"
+                )
+        return now - self._began < self._seconds
