@@ -3,7 +3,7 @@
 import logging
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanes.errors import LanesError
 from lanes.problems import Problem, problem_of
@@ -31,33 +31,28 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        begun = False
-
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         call = Call(self._house, scope, receive, headers)
         try:
-            await self._answer(call, scope, receive, noting)
-        except (ClientGone, ClientDisconnect):
-            pass  # nobody is there to be told
+            response = await self._response(call, scope)
+        except ClientGone:
+            return  # nobody is there to be told
         except Exception as error:
-            if begun:
-                raise
-            problem = _problem(error, scope)
             openai = scope["path"].startswith("/v1/")
-            await render(problem, openai=openai, accepted=call.accepted)(scope, receive, send)
+            response = render(_problem(error, scope), openai=openai, accepted=call.accepted)
+        try:
+            await response(scope, receive, send)
+        except (ClientGone, ClientDisconnect):
+            pass
+        except StorageError as error:
+            log.warning("%s %s was cut off: %s", scope["method"], ascii(scope["path"]), error)
 
-    async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _response(self, call: Call, scope: Scope) -> ASGIApp:
         self._guard.check(scope["method"], scope["path"], call.headers)
         route, call.path_params = ROUTER.find(scope["method"], scope.get("raw_path") or scope["path"].encode())
         if scope["query_string"]:
             _check_query(route, call)
-        response = await route.handler(call)
-        await response(scope, receive, send)
+        return await route.handler(call)
 
 
 def _check_query(route: Route, call: Call) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
@@ -18,8 +18,6 @@ from lanes.server.problems import HttpProblem
 
 T = TypeVar("T")
 
-#: How long a client may take to send its body.
-BODY_S = 60.0
 #: More parameters than any route has.
 MOST_PARAMETERS = 100
 #: The longest name that a sender may give a message.
@@ -179,12 +177,7 @@ class Call:
 
     async def body(self) -> dict[str, Any]:
         """The JSON object of the body; an empty body is an empty object. Raises HttpProblem, ClientGone."""
-        try:
-            async with asyncio.timeout(BODY_S):
-                raw = await self._read()
-        except TimeoutError as error:
-            headers = {"Connection": "close"}
-            raise HttpProblem(408, "too_slow", f"the body did not come within {BODY_S:g} s", headers) from error
+        raw = await self._read()
         if not raw.strip():
             return {}
         try:
@@ -198,24 +191,20 @@ class Call:
         return data
 
     async def _read(self) -> bytes:
-        """The body, refused as soon as it is too long."""
+        """The body, refused as soon as it is too long. How long it may take is for the connection to say."""
         most = self.house.config.gateway.max_body_bytes
-        chunks, size = [], 0
-        async for chunk in self._chunks():
-            size += len(chunk)
-            if size > most:
-                raise HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        more = True
+        chunks: list[bytes] = []
+        size, more = 0, True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            yield message.get("body", b"")
+            chunks.append(message.get("body", b""))
             more = message.get("more_body", False)
+            size += len(chunks[-1])
+            if size > most:
+                raise HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
+        return b"".join(chunks)
 
     # -------------------------------------------------------------------------------------- waiting
 

@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from lanes import forms
 from lanes.problems import RETRY_AFTER_S
+from lanes.server.answer import Answer
 from lanes.server.call import Call, as_id
 from lanes.server.journal import Follower
 from lanes.server.problems import HttpProblem
@@ -26,7 +27,7 @@ PATIENCE_S = 60.0
 RETRY_MS = 2_000
 
 
-async def get_events(call: Call) -> Response:
+async def get_events(call: Call) -> ASGIApp:
     """The journal: as server-sent events from ``Last-Event-ID`` on, or with Accept: application/json as a list."""
     key, type_, since = call.one("key"), call.one("type"), call.span("since")
     if type_ is not None and type_ not in set(EventType):
@@ -50,13 +51,13 @@ async def get_events(call: Call) -> Response:
     return WatchedStream(_told(follower), lambda whole: asyncio.ensure_future(over(whole)), patience_s=PATIENCE_S)
 
 
-async def _listed(call: Call, key: str | None, type_: str | None, since: int | None) -> Response:
+async def _listed(call: Call, key: str | None, type_: str | None, since: int | None) -> ASGIApp:
     after, limit = _resumed(call), call.count("limit", DEFAULT_EVENTS, MOST_EVENTS)
     # From a given event on, the next ones; without one, the newest.
     found = await call.desk.events(
         key=key, type=type_, since=since, after=after or 0, limit=limit, newest=after is None
     )
-    return JSONResponse([forms.event_form(event) for event in found])
+    return Answer([forms.event_form(event) for event in found])
 
 
 def _resumed(call: Call) -> int | None:

@@ -1,17 +1,18 @@
 """Liveness and readiness."""
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
+from lanes.server.answer import Answer
 from lanes.server.call import Call
 
 
-async def healthz(call: Call) -> Response:
+async def healthz(call: Call) -> ASGIApp:
     """Whether the loops tick."""
     alive = call.gateway.healthy()
-    return JSONResponse({"status": "ok" if alive else "a loop does not tick"}, 200 if alive else 503)
+    return Answer({"status": "ok" if alive else "a loop does not tick"}, 200 if alive else 503)
 
 
-async def readyz(call: Call) -> Response:
+async def readyz(call: Call) -> ASGIApp:
     """Whether it takes messages: false before the start pass, while draining, and when nothing can be written."""
     draining = call.gateway.draining
     if draining is not None:
@@ -20,8 +21,8 @@ async def readyz(call: Call) -> Response:
         return _not_ready("starting")
     if not await call.gateway.writable():
         return _not_ready("the database does not take a write")
-    return JSONResponse({"status": "ready"})
+    return Answer({"status": "ready"})
 
 
-def _not_ready(why: str) -> Response:
-    return JSONResponse({"status": why}, 503)
+def _not_ready(why: str) -> ASGIApp:
+    return Answer({"status": why}, 503)

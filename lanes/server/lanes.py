@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from lanes import forms, operations
+from lanes.server.answer import Answer
 from lanes.server.call import Call, Fields
 from lanes.server.problems import HttpProblem
 from lanes_storage.law import LaneState, Scope
@@ -15,7 +16,7 @@ MOST_LANES = 1_000
 MOST_OFFSET = 10**9
 
 
-async def get_lanes(call: Call) -> Response:
+async def get_lanes(call: Call) -> ASGIApp:
     """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
     desk, chosen = call.desk, _filter(call)
     limit, offset = call.count("limit", DEFAULT_LANES, MOST_LANES), call.count("cursor", 0, MOST_OFFSET, least=0)
@@ -27,7 +28,7 @@ async def get_lanes(call: Call) -> Response:
             raise HttpProblem(400, "bad_parameter", f"abortable is one of {', '.join(Scope)}")
         lanes = (await desk.perform(operations.abortable(chosen, Scope(scope))))[offset : offset + limit + 1]
     now = desk.clock()
-    return JSONResponse(
+    return Answer(
         {
             "lanes": forms.lane_forms(lanes[:limit], now),
             "counts": (await desk.counts()).lanes,
@@ -58,12 +59,12 @@ def _filter(call: Call) -> LaneFilter:
     )
 
 
-async def get_lane(call: Call) -> Response:
+async def get_lane(call: Call) -> ASGIApp:
     """One lane: row, run, owner, queue, last events, and the paragraph that says why it does not move."""
-    return JSONResponse(forms.detail_form(await call.desk.detail(call.key), call.desk.clock()))
+    return Answer(forms.detail_form(await call.desk.detail(call.key), call.desk.clock()))
 
 
-async def abort_lane(call: Call) -> Response:
+async def abort_lane(call: Call) -> ASGIApp:
     """Abort what a lane runs or holds, and say what became of it."""
     key, fields = call.key, Fields(await call.body())
     timeout_ms, run_id = fields.span("timeout"), fields.id("run_id")
@@ -72,7 +73,7 @@ async def abort_lane(call: Call) -> Response:
         fields.done()
         pending = await call.desk.perform(operations.abort_of(key, run_id))
         outcome = operations.abort_outcome(pending, actor=call.actor, timeout=timeout)
-        return JSONResponse(forms.abort_form(await call.while_connected(call.desk.perform(outcome))))
+        return Answer(forms.abort_form(await call.while_connected(call.desk.perform(outcome))))
     scope = fields.get("scope", str) or Scope.RUN
     if scope not in set(Scope):
         raise HttpProblem(400, "bad_request", f"scope is one of {', '.join(Scope)}")
@@ -86,10 +87,10 @@ async def abort_lane(call: Call) -> Response:
         "timeout": timeout,
     }
     fields.done()
-    return JSONResponse(forms.abort_form(await call.desk.abort(key, actor=call.actor, **how)))
+    return Answer(forms.abort_form(await call.desk.abort(key, actor=call.actor, **how)))
 
 
-async def pause_lane(call: Call) -> Response:
+async def pause_lane(call: Call) -> ASGIApp:
     """Let a lane claim nothing, for a while or until it is resumed."""
     fields = Fields(await call.body())
     reason, lasting, epoch = fields.get("reason", str), fields.span("for"), fields.number("epoch")
@@ -97,19 +98,19 @@ async def pause_lane(call: Call) -> Response:
     now = call.desk.clock()
     until = None if lasting is None else now.wall + lasting
     lane = await call.desk.pause(call.key, actor=call.actor, reason=reason, until=until, epoch=epoch)
-    return JSONResponse(forms.lane_form(lane, now))
+    return Answer(forms.lane_form(lane, now))
 
 
-async def resume_lane(call: Call) -> Response:
+async def resume_lane(call: Call) -> ASGIApp:
     """Let a lane claim again."""
     lane = await call.desk.resume(call.key, actor=call.actor, epoch=await _epoch(call))
-    return JSONResponse(forms.lane_form(lane, call.desk.clock()))
+    return Answer(forms.lane_form(lane, call.desk.clock()))
 
 
-async def ack_lane(call: Call) -> Response:
+async def ack_lane(call: Call) -> ASGIApp:
     """ "Seen": errored or aborted back to idle."""
     lane = await call.desk.ack(call.key, actor=call.actor, epoch=await _epoch(call))
-    return JSONResponse(forms.lane_form(lane, call.desk.clock()))
+    return Answer(forms.lane_form(lane, call.desk.clock()))
 
 
 async def _epoch(call: Call) -> int | None:

@@ -4,9 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from lanes import forms, operations
+from lanes.server.answer import Answer
 from lanes.server.call import Call, Closing, Fields
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem
@@ -18,7 +19,7 @@ MOST_WAIT_S = 600.0
 MOST_MESSAGES = 1_000
 
 
-async def post_message(call: Call) -> Response:
+async def post_message(call: Call) -> ASGIApp:
     """Accept a message: 202, or with ``wait`` 200 once it has ended."""
     key, wait = call.key, call.number("wait", MOST_WAIT_S)
     fields = Fields(await call.body())
@@ -32,29 +33,29 @@ async def post_message(call: Call) -> Response:
     if call.accepts("text/event-stream"):
         return _stream(call, message)
     if wait is None:
-        return JSONResponse(forms.message_form(message), 202)
+        return Answer(forms.message_form(message), 202)
     return await _when_ended(call, message.id, wait)
 
 
-async def get_message(call: Call) -> Response:
+async def get_message(call: Call) -> ASGIApp:
     """State and reply of a message; ``wait`` seconds for its end."""
     number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
     if wait is None:
-        return JSONResponse(forms.message_form(await call.desk.message(number)))
+        return Answer(forms.message_form(await call.desk.message(number)))
     if call.waiting_run is not None:
         await call.desk.perform(operations.begin_wait(call.waiting_run, number))
     return await _when_ended(call, number, wait, unfinished=200)
 
 
-async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int = 202) -> Response:
+async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int = 202) -> ASGIApp:
     try:
         message = await waiting(call, number, call.desk.wait(number, timeout=wait))
     except Closing:
         message = await call.desk.message(number)
-    return JSONResponse(forms.message_form(message), 200 if message.state in TERMINAL else unfinished)
+    return Answer(forms.message_form(message), 200 if message.state in TERMINAL else unfinished)
 
 
-def _stream(call: Call, message: Message) -> Response:
+def _stream(call: Call, message: Message) -> ASGIApp:
     listener = call.gateway.listen(message.id)
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -77,33 +78,33 @@ def _event(name: str, data: object) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-async def get_messages(call: Call) -> Response:
+async def get_messages(call: Call) -> ASGIApp:
     """The messages of a lane, the newest first."""
     states = chosen(call, "state", MessageState)
     limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
     found = operations.messages(call.key, states=states, limit=limit, before=call.id("before"))
-    return JSONResponse([forms.message_form(message) for message in await call.desk.perform(found)])
+    return Answer([forms.message_form(message) for message in await call.desk.perform(found)])
 
 
-async def get_dead_letters(call: Call) -> Response:
+async def get_dead_letters(call: Call) -> ASGIApp:
     """The failed messages of every lane, the newest first, those that were retried too."""
     limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
     found = operations.dead_letters(limit=limit, before=call.id("before"))
-    return JSONResponse([forms.message_form(message) for message in await call.desk.perform(found)])
+    return Answer([forms.message_form(message) for message in await call.desk.perform(found)])
 
 
-async def retry_message(call: Call) -> Response:
+async def retry_message(call: Call) -> ASGIApp:
     """Accept a dead letter once more."""
     Fields(await call.body()).done()
     key = (await call.desk.message(call.message_id)).key
     retried = await call.desk.retry(call.message_id, actor=call.actor, cap=call.house.config.policy(key).cap)
-    return JSONResponse(forms.message_form(retried), 202)
+    return Answer(forms.message_form(retried), 202)
 
 
-async def drop_message(call: Call) -> Response:
+async def drop_message(call: Call) -> ASGIApp:
     """End a waiting message."""
     Fields(await call.body()).done()
-    return JSONResponse(forms.message_form(await call.desk.drop(call.message_id, actor=call.actor)))
+    return Answer(forms.message_form(await call.desk.drop(call.message_id, actor=call.actor)))
 
 
 def chosen(call: Call, name: str, words: type[MessageState]) -> Sequence[MessageState]:

@@ -12,9 +12,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from lanes.runners.base import Delta
+from lanes.server.answer import Answer
 from lanes.server.call import Call, ClientGone, Closing
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem, of_failure, openai_error
@@ -24,14 +26,14 @@ from lanes_storage.law import BoundTo, MessageState
 from lanes_storage.records import Message
 
 
-async def get_models(call: Call) -> Response:
+async def get_models(call: Call) -> ASGIApp:
     """The runners, as models; ``lanes`` is the one that the policy names."""
     names = ["lanes", *call.gateway.specs]
     models = [{"id": name, "object": "model", "created": 0, "owned_by": "lanes"} for name in names]
-    return JSONResponse({"object": "list", "data": models})
+    return Answer({"object": "list", "data": models})
 
 
-async def post_chat(call: Call) -> Response:
+async def post_chat(call: Call) -> ASGIApp:
     """A chat completion, streamed or whole."""
     body = await call.body()
     messages = body.get("messages")
@@ -88,7 +90,7 @@ class _Completion:
         self._created = int(time.time())
         self._begun = False
 
-    async def whole(self) -> Response:
+    async def whole(self) -> ASGIApp:
         """Wait for the end, and answer with all of it."""
         try:
             message = await waiting(self._call, self._message.id, self._call.desk.wait(self._message.id))
@@ -102,7 +104,7 @@ class _Completion:
         detail = _detail(message)
         said = detail.get("message") or {"role": "assistant", "content": message.reply or ""}
         choice = {"index": 0, "message": said, "finish_reason": detail.get("finish_reason") or "stop", "logprobs": None}
-        return JSONResponse(
+        return Answer(
             {
                 "id": self._id,
                 "object": "chat.completion",
@@ -113,7 +115,7 @@ class _Completion:
             }
         )
 
-    async def streamed(self) -> Response:
+    async def streamed(self) -> ASGIApp:
         """Pieces as they come. A failure before the first is an error with a status of its own."""
         listener = self._call.gateway.listen(self._message.id)
         try:

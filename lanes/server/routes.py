@@ -1,9 +1,10 @@
 """Every route, in one table: the router, the check of parameters, the OpenAPI document and the docs read it."""
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from lanes.form_schemas import COUNT, FLAG, ID, KEY, TEXT, Schema, array, nullable, words
 from lanes.server import events, health, lanes, messages, metrics, openai, searching, status
+from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
 from lanes_storage.law import EventType, LaneState, MessageState, Scope
@@ -19,12 +20,12 @@ def fields(**schemas: Schema) -> Schema:
     return {"type": "object", "properties": named, "additionalProperties": False}
 
 
-async def get_openapi(call: Call) -> Response:
+async def get_openapi(call: Call) -> ASGIApp:
     """This document."""
     del call
     from lanes.server.openapi import document
 
-    return JSONResponse(document(ROUTES))
+    return Answer(document(ROUTES))
 
 
 _EPOCH = fields(epoch={**COUNT, "description": "only if the lane still stands at it"})

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from lanes.form_schemas import Schema
 from lanes.server.call import Call
 from lanes.server.problems import HttpProblem
 
-Handler = Callable[[Call], Awaitable[Response]]
+Handler = Callable[[Call], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ log = logging.getLogger("lanes.server")
 
 #: How long responses have to end once everything that they wait for has ended.
 STOP_S = 2
+#: The server ticks ten times a second; so often it looks over its connections.
+TICKS_BETWEEN_LOOKS = 10
 
 
 def bind(config: Config) -> socket.socket:
@@ -122,6 +124,14 @@ def _signals(asked: Callable[[str], None]) -> Generator[None, None, None]:
 class _Server(uvicorn.Server):
     """Leaves the signals of the process to ``serve``."""
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_BETWEEN_LOOKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.look_over(now)
+        return await super().on_tick(counter)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
@@ -136,5 +146,6 @@ def _config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anybody can write them, and the journal says who asked
         timeout_graceful_shutdown=STOP_S,
     )

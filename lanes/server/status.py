@@ -2,36 +2,37 @@
 
 import asyncio
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from lanes import forms, operations
 from lanes.forms import Form
+from lanes.server.answer import Answer
 from lanes.server.call import Call, Fields
 from lanes_storage import reads
 
 
-async def get_status(call: Call) -> Response:
+async def get_status(call: Call) -> ASGIApp:
     """Gateways, counts, cooldowns, ghosts: the database at a glance."""
-    return JSONResponse(forms.status_form(await call.desk.status(), call.desk.clock()))
+    return Answer(forms.status_form(await call.desk.status(), call.desk.clock()))
 
 
-async def get_gateways(call: Call) -> Response:
+async def get_gateways(call: Call) -> ASGIApp:
     """Gateways, and whether they live."""
     store, now = call.desk.store, call.desk.clock()
     if not call.query.get("id"):
-        return JSONResponse(forms.status_form(await call.desk.status(), now)["gateways"])
+        return Answer(forms.status_form(await call.desk.status(), now)["gateways"])
     found = [await store.read(reads.owner(number)) for number in call.ids("id")]
-    return JSONResponse(forms.gateway_forms([owner for owner in found if owner is not None], now))
+    return Answer(forms.gateway_forms([owner for owner in found if owner is not None], now))
 
 
-async def get_drain(call: Call) -> Response:
+async def get_drain(call: Call) -> ASGIApp:
     """The rehearsal: what a drain would cut now, and what becomes of it."""
     cuts = await call.desk.perform(operations.drain_rehearsal(call.id("gateway")))
     now = call.desk.clock()
-    return JSONResponse([forms.cut_form(cut, now) for cut in cuts])
+    return Answer([forms.cut_form(cut, now) for cut in cuts])
 
 
-async def post_drain(call: Call) -> Response:
+async def post_drain(call: Call) -> ASGIApp:
     """Let one gateway, or all, claim nothing more, and cut what still runs when the time is over."""
     fields = Fields(await call.body())
     gateway, patience_ms = fields.id("gateway"), fields.span("for")
@@ -39,15 +40,15 @@ async def post_drain(call: Call) -> Response:
     wait_ms = call.house.config.clocks.drain_timeout_ms if patience_ms is None else patience_ms
     until = call.desk.clock().wall + wait_ms
     owners = await call.desk.perform(operations.drain(gateway, by=call.actor, until=until))
-    return JSONResponse(forms.gateway_forms(owners, call.desk.clock()), 202)
+    return Answer(forms.gateway_forms(owners, call.desk.clock()), 202)
 
 
-async def post_reconcile(call: Call) -> Response:
+async def post_reconcile(call: Call) -> ASGIApp:
     """One pass of the reconciler, with the evidence of each decision; ``dry_run`` changes nothing."""
     fields = Fields(await call.body())
     dry_run = fields.flag("dry_run")
     fields.done()
-    return JSONResponse(await asyncio.to_thread(_reconcile, call, dry_run))
+    return Answer(await asyncio.to_thread(_reconcile, call, dry_run))
 
 
 def _reconcile(call: Call, dry_run: bool) -> list[Form]:
@@ -64,9 +65,9 @@ def _reconcile(call: Call, dry_run: bool) -> list[Form]:
         reader.close()
 
 
-async def get_doctor(call: Call) -> Response:
+async def get_doctor(call: Call) -> ASGIApp:
     """What is wrong with the database and its house, with the evidence and what to do. Changes nothing."""
-    return JSONResponse(await asyncio.to_thread(_examine, call))
+    return Answer(await asyncio.to_thread(_examine, call))
 
 
 def _examine(call: Call) -> list[Form]:

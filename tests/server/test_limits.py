@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lanes.server import call, protocol
+from lanes.server import protocol
 from tests.server.conftest import Served
 
 HEAD = b"POST /api/lanes/a/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -48,7 +48,7 @@ async def test_a_head_that_is_too_long(served: Served) -> None:
 
 
 async def test_a_body_that_does_not_end(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call, "BODY_S", 0.1)
+    monkeypatch.setattr(protocol, "BODY_S", 0.1)
     async with talking(served) as (reader, writer):
         writer.write(HEAD + b'Content-Length: 100\r\n\r\n{"text": ')
         answer = await reader.read()
