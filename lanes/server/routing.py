@@ -50,12 +50,13 @@ class Route:
 class _Node:
     """One segment: what may follow it, and what ends with it."""
 
-    __slots__ = ("by_name", "named", "routes")
+    __slots__ = ("by_name", "named", "names", "routes")
 
     def __init__(self) -> None:
         self.by_name: dict[str, _Node] = {}
         self.named: _Node | None = None  # a segment that is a parameter
         self.routes: dict[str, Route] = {}
+        self.names: list[str] = []  # of the parameters on the way here
 
     def make(self, part: str) -> "_Node":
         """The node of a segment of a route's path."""
@@ -78,6 +79,7 @@ class Router:
             for part in route.path.split("/"):
                 node = node.make(part)
             node.routes[route.method] = route
+            node.names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
 
     def find(self, method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
         """The route of a request, and its path parameters. Raises HttpProblem: 404, 405, or no UTF-8."""
@@ -94,11 +96,7 @@ class Router:
         if route is None:
             allowed = {"Allow": ", ".join(sorted(node.routes))}
             raise HttpProblem(405, "method", "this route has another method", allowed)
-        return route, dict(zip(_names(route.path), map(_decoded, given), strict=True)) if given else {}
-
-
-def _names(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        return route, dict(zip(node.names, map(_decoded, given), strict=True)) if given else {}
 
 
 def _decoded(part: str) -> str:

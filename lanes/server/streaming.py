@@ -65,11 +65,7 @@ class WatchedStream(StreamingResponse):
 
         async def watched(message: Message) -> None:
             nonlocal whole
-            try:
-                async with asyncio.timeout(self._patience_s):
-                    await send(message)
-            except TimeoutError as error:
-                raise ClientGone from error
+            await (send(message) if self._patience_s is None else self._impatiently(send, message))
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 whole = True
 
@@ -77,3 +73,10 @@ class WatchedStream(StreamingResponse):
             await super().__call__(scope, receive, watched)
         finally:
             await asyncio.shield(self._over(whole))
+
+    async def _impatiently(self, send: Send, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await send(message)
+        except TimeoutError as error:
+            raise ClientGone from error
