@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from lanes import filters, forms, operations
 from lanes.finding import find
+from lanes.server.answer import Answer
 from lanes.server.call import Call, Fields
 from lanes.server.lanes import MOST_LANES, MOST_OFFSET
 from lanes.server.problems import HttpProblem
@@ -20,7 +21,7 @@ class _Asked(NamedTuple):
     order: LaneOrder
 
 
-async def search_lanes(call: Call) -> Response:
+async def search_lanes(call: Call) -> ASGIApp:
     """A page of the lanes that a filter chooses, how many there are, and where one of them stands."""
     fields = Fields(await call.body())
     asked, key = _asked(call, fields), fields.get("place_of", str)
@@ -32,10 +33,10 @@ async def search_lanes(call: Call) -> Response:
     if len(lanes) == limit or (offset and not lanes):  # else the end was seen, and nothing is to be counted
         total = await desk.lanes_total(asked.chosen)
     place = None if key is None else await desk.store.read(reads.lane_place(asked.chosen, key, order=asked.order))
-    return JSONResponse({"lanes": forms.lane_forms(lanes, desk.clock()), "total": total, "place": place})
+    return Answer({"lanes": forms.lane_forms(lanes, desk.clock()), "total": total, "place": place})
 
 
-async def find_lane(call: Call) -> Response:
+async def find_lane(call: Call) -> ASGIApp:
     """The next of the lanes that a filter chooses with a part in its key, seen from another lane."""
     fields = Fields(await call.body())
     asked, part, key = _asked(call, fields), fields.get("part", str), fields.get("from", str)
@@ -45,18 +46,18 @@ async def find_lane(call: Call) -> Response:
         raise HttpProblem(400, "bad_request", "part is a part of a key, step is -1, 0 or 1")
     hit = await call.desk.perform(find(asked.chosen, part, key, step=step, order=asked.order))
     if hit is None:
-        return JSONResponse({"hit": None})
-    return JSONResponse({"hit": {"key": hit.key, "place": hit.place, "number": hit.number, "total": hit.total}})
+        return Answer({"hit": None})
+    return Answer({"hit": {"key": hit.key, "place": hit.place, "number": hit.number, "total": hit.total}})
 
 
-async def retry_last(call: Call) -> Response:
+async def retry_last(call: Call) -> ASGIApp:
     """Accept the newest dead letter of a lane once more."""
     fields = Fields(await call.body())
     epoch = fields.number("epoch")
     fields.done()
     cap = call.house.config.policy(call.key).cap
     retried = await call.desk.perform(operations.retry_last(call.key, actor=call.actor, epoch=epoch, cap=cap))
-    return JSONResponse(forms.message_form(retried), 202)
+    return Answer(forms.message_form(retried), 202)
 
 
 def _asked(call: Call, fields: Fields) -> _Asked:
