@@ -6,8 +6,7 @@ sent back. ``run`` drives one for a blocking command; ``lanes.desk`` drives the 
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from lanes_storage.interface import Query, Step, Store
 from lanes_storage.moment import Clock, Now, system_clock
@@ -18,27 +17,23 @@ T = TypeVar("T")
 LOOK_EVERY_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """Run a step in a transaction; the answer is its value."""
 
     step: Step[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Run a query; the answer is its result."""
 
     query: Query[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(NamedTuple):
     """Tell the time; the answer is a ``Now``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nap:
+class Nap(NamedTuple):
     """Wait for so many seconds, or less when the database changes."""
 
     seconds: float

@@ -6,9 +6,8 @@ and never lets anyone see a half-done step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -17,8 +16,7 @@ Params = Mapping[str, Any]
 Row = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Query(Generic[T]):
+class Query(NamedTuple, Generic[T]):
     """One SELECT and what becomes of its rows."""
 
     sql: str
@@ -26,8 +24,7 @@ class Query(Generic[T]):
     shape: Callable[[list[Row]], T]
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """The statements that an engine words in its own way."""
 
     name: str

@@ -1,6 +1,6 @@
 """Asking for an abort, cutting what waits, and ending what is bound to something that is gone."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import batch_members, end_waiting
@@ -11,8 +11,7 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class AbortRequest:
+class AbortRequest(NamedTuple):
     """What an abort request met.
 
     ``ticket`` is the run that it is committed for, or None: nothing ran, or the lane had ``moved_on`` from the

@@ -1,7 +1,7 @@
 """The claim: how a released lane comes to be held."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
@@ -108,7 +108,7 @@ def _to_answer(tx: Transaction, last: int, batch: int | None) -> Message:
     if batch is None:
         return message
     texts = [text for _, text in tx.rows(sql.BATCH, {"batch": batch, "state": MessageState.RUNNING})]
-    return replace(message, text="\n\n".join(texts))
+    return message._replace(text="\n\n".join(texts))
 
 
 def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:

@@ -1,6 +1,6 @@
 """What an operator does to a lane or a message besides aborting: pause, resume, ack, retry, drop."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
@@ -13,8 +13,7 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Admission, Failure, NewMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """What an action met: whether it landed, and the lane's state and epoch before. None as state: no such lane.
 
     ``moved_on``: the lane stood at another epoch than the one that was meant, and was left alone.

@@ -1,7 +1,6 @@
 """How a message ends, or goes back to its place: the one place that writes it."""
 
 import json
-from dataclasses import asdict
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record
@@ -14,7 +13,7 @@ from lanes_storage.records import Answer, Attempt, Failure
 
 def attempts_json(attempts: tuple[Attempt, ...]) -> str | None:
     """The provider chain as it is stored."""
-    return json.dumps([asdict(attempt) for attempt in attempts]) if attempts else None
+    return json.dumps([attempt._asdict() for attempt in attempts]) if attempts else None
 
 
 def finish(

@@ -1,7 +1,7 @@
 """Accepting messages: the only way a lane or a message comes into being."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.aborts import interrupt_lane
@@ -23,8 +23,7 @@ class Refusal(StrEnum):
     HOLD = "hold"  # only of a retry
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The message stands. ``created`` False: it did already, under the same idempotency key."""
 
     message_id: int

@@ -1,6 +1,6 @@
 """What the end of a run means for its lane and its message: pure decisions, no statement."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lanes_storage.law import (
     COUNTED_INTERRUPTIONS,
@@ -18,8 +18,7 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A run that still holds its lane: the row of ``statements.STANDING_RUN``, in its order."""
 
     lane_id: int
@@ -45,8 +44,7 @@ class Standing:
     pause_until: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run really ends.
 
     ``failure`` is what the lane remembers, ``message_failure`` what the message says; they differ where
@@ -117,6 +115,6 @@ def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
         return Outcome(edge, MessageState.FAILED, count, failure, failure)
     if count >= MAX_INTERRUPTIONS:
         poison = Failure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
-        return Outcome(edge, MessageState.FAILED, count, replace(poison), poison)
+        return Outcome(edge, MessageState.FAILED, count, poison, poison)
     pause = "interrupted" if run.on_interrupt == OnInterrupt.PAUSE else None
     return Outcome(edge, MessageState.QUEUED, count, failure, pause_reason=pause)

@@ -4,7 +4,7 @@ Each takes the run's ticket. Where its id and epoch stand no more, nothing chang
 refused writes, and the late reply is kept for inspection.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors import endings
@@ -16,8 +16,7 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Failure, Release, Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What a judge read before it decided. The release lands only while that is still so.
 
     None means that the decision did not rest on it.

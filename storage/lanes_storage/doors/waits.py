@@ -1,15 +1,14 @@
 """Runs that wait for messages of other lanes, and the one thing that must never happen: a circle of them."""
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.moment import Now
 
 
-@dataclass(frozen=True, slots=True)
-class WaitCycle:
+class WaitCycle(NamedTuple):
     """A wait that would never end. ``keys`` are the lanes of the circle, from the waiting one back to itself."""
 
     keys: tuple[str, ...]

@@ -5,6 +5,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes_storage.law import BoundTo, Edge, LaneState, MessageState
 from lanes_storage.records.given import Terms, Ticket
@@ -27,8 +28,7 @@ class Head:
     batch: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A message that waits behind or at the head of a lane, as far as collecting is about it."""
 
     id: int
@@ -39,8 +39,7 @@ class Waiting:
     accepted_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingHead:
+class WaitingHead(NamedTuple):
     """The oldest waiting message of a lane. ``warned_at``: when its long wait was said, None: not yet."""
 
     message_id: int
@@ -49,8 +48,7 @@ class WaitingHead:
     warned_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Old:
+class Old(NamedTuple):
     """A row on its way to be pruned. ``finished_at`` None: it has to stay; ``key`` None: it is of no lane."""
 
     id: int
@@ -59,8 +57,7 @@ class Old:
     made_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A claim that landed: the run, its fence and the message it is for.
 
     ``members`` are the messages that it answers, in their order; more than one where they were collected. Then
@@ -73,8 +70,7 @@ class Claimed:
     members: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What a release door did.
 
     ``landed`` False: the run had lost its lane before (its id and epoch stand no more); nothing changed

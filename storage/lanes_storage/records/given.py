@@ -5,13 +5,12 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 """
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """One piece of input to accept. Exactly one of ``text`` and ``request`` is given; a hold, which is bound to
     its waiter and whose work nobody else does, has neither.
 
@@ -31,8 +30,7 @@ class NewMessage:
     idempotency: "Idempotency | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
+class Idempotency(NamedTuple):
     """A sender's own name for one message, scoped to lane and token."""
 
     key: str
@@ -48,8 +46,7 @@ class Intake(TypedDict):
     overflow: Overflow
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """The limits under which a message is accepted."""
 
     cap: int = 20  # waiting messages of one lane
@@ -90,16 +87,14 @@ class Terms:
     on_survivors: OnSurvivors
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """What a run must show to write: its id and its epoch."""
 
     run_id: int
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     """One live run as its owner's heartbeat names it."""
 
     ticket: Ticket
@@ -109,8 +104,7 @@ class Beat:
     busy_until_boot: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One provider that was tried for a message."""
 
     provider: str
@@ -119,8 +113,7 @@ class Attempt:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Why something ended otherwise than well. Of a limit that was passed: the limit, and how long it really took."""
 
     cause: Cause
@@ -130,8 +123,7 @@ class Failure:
     elapsed_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a run produced. ``detail`` is JSON text for surfaces that show more than the text."""
 
     text: str

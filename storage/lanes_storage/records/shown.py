@@ -6,13 +6,13 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from lanes_storage.law import LaneState
 from lanes_storage.records.stored import LastError, Owner, Pause, Run
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """A lane as lists show it: its row, its open run and owner, and what waits."""
 
     id: int
@@ -32,8 +32,7 @@ class Lane:
     interruptions: int = 0  # of the message that runs, else of the head
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """How much there is of everything that status shows."""
 
     lanes: dict[str, int]
@@ -94,8 +93,7 @@ class LaneSort(StrEnum):
     CHANGED = "changed"  # what changed last first
 
 
-@dataclass(frozen=True, slots=True)
-class LaneOrder:
+class LaneOrder(NamedTuple):
     """How lanes are sorted. ``reverse`` turns the order round; what has no value stays last."""
 
     by: LaneSort = LaneSort.ATTENTION

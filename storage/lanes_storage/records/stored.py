@@ -5,14 +5,13 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, RunnerKind
 from lanes_storage.records.given import Failure, Terms, Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One row of ``messages``, with the key of its lane."""
 
     id: int
@@ -119,8 +118,7 @@ class Owner:
     held: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """Why a lane claims nothing. ``until`` None: until someone resumes it."""
 
     reason: str
@@ -129,8 +127,7 @@ class Pause:
     until: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LastError:
+class LastError(NamedTuple):
     """How the last run of a lane ended, when it did not end well."""
 
     cause: Cause
@@ -138,8 +135,7 @@ class LastError:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One row of the journal."""
 
     id: int
@@ -156,8 +152,7 @@ class Event:
     detail: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cooldown:
+class Cooldown(NamedTuple):
     """A provider that is left alone until a stored time."""
 
     provider: str
