@@ -121,7 +121,7 @@ class Dispatcher:
         now, runs, after = self._clock(), list[ActiveRun](), 0
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
         room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
-        while any(left > 0 for left in slots.values()) and len(runs) < PAGE:
+        while len(runs) < PAGE and (self._bound_only or any(left > 0 for left in slots.values())):
             heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=self._bound_only)
             for head in heads:
                 run = self._claim(tx, head, room, now)
@@ -134,7 +134,9 @@ class Dispatcher:
 
     def _claim(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> ActiveRun | None:
         spec = self._spec_of(head)
-        if spec is None or room.slots[spec.name] <= 0:
+        if spec is None and self._bound_only:  # whoever took this place has left without giving it up
+            doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
+        if spec is None or room.slots.setdefault(spec.name, spec.max_runs) <= 0:
             return None
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
         if suspect and room.suspects >= MAX_SUSPECTS:

@@ -115,7 +115,8 @@ class Holds:
         self._seats.add(name, seat)
         try:
             owner = self._engine.owner_id
-            message = await self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
+            placing = self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
+            message = await self._placed(asyncio.ensure_future(placing))
             try:
                 run = await self._turn(seat, message, timeout)
             except BaseException:
@@ -126,6 +127,16 @@ class Holds:
                 yield run
         finally:
             self._seats.remove(name)
+
+    async def _placed(self, placing: "asyncio.Future[Message]") -> Message:
+        """The place, once it is taken. A caller that is cancelled meanwhile leaves none behind."""
+        try:
+            return await asyncio.shield(placing)
+        except asyncio.CancelledError:
+            await asyncio.wait({placing})
+            if not placing.cancelled() and placing.exception() is None:
+                await self._queue.give_up(placing.result().id)
+            raise
 
     async def _turn(self, seat: Seat, message: Message, timeout: float | None) -> ActiveRun:
         """Wait until the lane is held. Raises HoldEnded where the place is lost before, TimeoutError."""

@@ -11,7 +11,7 @@ import pytest
 
 import lanes
 from lanes.desk import Desk
-from lanes_storage.law import Cause, LaneState, MessageState
+from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
 from lanes_storage.records import Message
 from tests.kit.until import PATIENCE_S
 
@@ -295,3 +295,35 @@ async def test_holds_end_with_their_desk(tmp_path: Path) -> None:
         await task
     async with lanes.connect(path) as second:
         assert (await second.lane("a")).state is not LaneState.RUNNING
+
+
+async def test_a_caller_that_is_cancelled_at_any_moment_leaves_no_place_behind(desk: Desk) -> None:
+    """From before its place is stored to after its turn: the lane is free for the next one every time."""
+
+    async def body() -> None:
+        async with desk.hold("a"):
+            await asyncio.sleep(0)
+
+    for steps in range(40):
+        task = apart(body())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        counts = await desk.counts()
+        assert (counts.queued, counts.lanes["running"]) == (0, 0), f"after {steps} steps"
+    async with desk.hold("a", timeout=PATIENCE_S):
+        pass
+
+
+async def test_a_place_that_nobody_sits_on_is_ended_by_its_own_process(desk: Desk) -> None:
+    """As after a database that refused at the moment when the place was to be given up."""
+    async with desk.hold("other"):
+        holds = desk._holds
+        assert holds is not None
+        left = await desk.send(
+            "a", runner="hold-of-nobody", bound_to=BoundTo.WAITER, bound_owner=holds._engine.owner_id, actor="test"
+        )
+        ended = await desk.wait(left.id, timeout=PATIENCE_S)
+    assert ended.error is not None
+    assert (ended.state, ended.error.cause) == (MessageState.ABORTED, Cause.WAITER_GONE)
