@@ -42,6 +42,7 @@ class Seat:
         self.terms = terms
         self.turn: asyncio.Future[RunContext] = loop.create_future()
         self.stopped = False  # the block was cancelled by us
+        self.leaving = False  # the block is over, and about to say so
         self._left: asyncio.Future[BaseException | None] = loop.create_future()
         self._block = asyncio.current_task()
 
@@ -67,7 +68,7 @@ class Seat:
             self._left.set_result(error)
 
     def _stop_block(self) -> None:
-        if self._block is not None and not self._block.done():
+        if self._block is not None and not (self.leaving or self._block.done()):
             self.stopped = True
             self._block.cancel()
 
@@ -121,7 +122,7 @@ class Holds:
                 run = await self._turn(seat, message, timeout)
             except BaseException:
                 seat.leave(None)
-                await self._shielded(self._queue.give_up(message.id))
+                await self._shielded(self._withdraw(message.id))
                 raise
             async with self._block(seat, message, run):
                 yield run
@@ -135,8 +136,13 @@ class Holds:
         except asyncio.CancelledError:
             await asyncio.wait({placing})
             if not placing.cancelled() and placing.exception() is None:
-                await self._queue.give_up(placing.result().id)
+                await self._withdraw(placing.result().id)
             raise
+
+    async def _withdraw(self, message_id: int) -> None:
+        """Give a place up, and return once it has ended: it may have come to its turn meanwhile."""
+        await self._queue.give_up(message_id)
+        await self._queue.ended(message_id)
 
     async def _turn(self, seat: Seat, message: Message, timeout: float | None) -> ActiveRun:
         """Wait until the lane is held. Raises HoldEnded where the place is lost before, TimeoutError."""
@@ -167,6 +173,7 @@ class Holds:
             error = raised
             raise
         finally:
+            seat.leaving = True
             CURRENT.reset(token)
             if isinstance(error, asyncio.CancelledError) and not seat.stopped:
                 await self._shielded(self._queue.give_up(message.id))  # the caller was cancelled: an abort
