@@ -364,10 +364,13 @@ DELETE FROM lanes WHERE id = :id AND anonymous AND head_id IS NULL AND run_id IS
   AND updated_at <= :before
 """
 
+#: What goes with a run, and with an anonymous lane.
+PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
 PRUNE_ALL_OF_LANE = (
-    "DELETE FROM messages WHERE lane_id = :lane",
-    "DELETE FROM runs WHERE lane_id = :lane",
-    "DELETE FROM events WHERE lane_id = :lane",
+    "DELETE FROM messages WHERE lane_id = :id",
+    "DELETE FROM waits WHERE run_id IN (SELECT id FROM runs WHERE lane_id = :id)",
+    "DELETE FROM runs WHERE lane_id = :id",
+    "DELETE FROM events WHERE lane_id = :id",
 )
 
 PRUNE_IDEMPOTENCY = """
