@@ -190,3 +190,15 @@ def test_a_gateway_ends_although_its_runner_does_not(made: House, how: str) -> N
     assert (lane["state"], lane["last_error"]["cause"]) == ("errored", "drained")
     assert "the process ends without it" in gateway.said()
     assert not made.history().problems
+
+
+def test_what_a_hook_raises_can_not_command_the_terminal_that_shows_the_log(made: House) -> None:
+    configure(made, made.simulator().url)
+    (made.folder / "scenario_hooks.py").write_text(
+        "async def shout(about):\n    raise ValueError('\\x1b]0;owned\\x07\\x9b31m')\n"
+    )
+    made.config.write_text(f'{made.config.read_text()}\n[hooks]\nbefore_run = "scenario_hooks:shout"\n')
+    gateway = made.gateway()
+    made.lanes("send", "a", "hello")
+    eventually(lambda: "hook before_run failed" in gateway.said() and "ValueError" in gateway.said(), "the log line")
+    assert not {"\x1b", "\x07", "\x9b"} & set(gateway.said())
