@@ -3,6 +3,7 @@
 from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, WaitCycle
+from lanes_storage.law import Prunable
 from lanes_storage.records import Ticket
 from tests.kit.world import World
 
@@ -81,3 +82,16 @@ def test_a_known_message_is_waited_for_as_well(world: World) -> None:
     again = world.accept("b", idempotency=name, waiting_run=run.run_id)
     assert again == Accepted(accepted.message_id, created=False)
     assert world.run(run).waiting
+
+
+def test_the_rows_of_a_wait_go_with_the_run_that_waited(world: World) -> None:
+    claimed = world.start("a")
+    run, waiting, other = claimed.ticket, claimed.message.id, world.send("b")
+    wait(world, run, other)
+    world.complete(world.claim("b").ticket)
+    world.complete(run)
+    before = world.time.move(1).wall
+    pruned = world.step(lambda tx: doors.prune(tx, Prunable.MESSAGES, [(m, before) for m in (waiting, other)]))
+    assert pruned == 2
+    world.step(lambda tx: doors.prune(tx, Prunable.RUNS, [(run.run_id, before)]))
+    assert world.table("waits") == []
