@@ -38,7 +38,7 @@ types: $(STAMP)
 
 bench: $(STAMP) peers ## Measure every row of the targets and write the table into docs/benchmarks.md
 	@mkdir -p .bench
-	@$(BIN)/lanes bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
 
 # What lanes is compared with has an environment of its own; without a way to install it those rows are skipped.
 peers:

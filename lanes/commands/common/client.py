@@ -4,12 +4,14 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from lanes.errors import ConfigError, LanesError
 from lanes.problems import DATABASE, error_of
 from lanes.text import without_password
+from lanes.without import without
 from lanes_storage.errors import StorageError
+
+with without("httpx._main"):
+    import httpx
 
 #: A gateway that has not answered by then is not reachable.
 PATIENCE_S = 5.0
