@@ -1,5 +1,6 @@
 """Measures the chosen rows and tells each as soon as it is known."""
 
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,8 @@ from lanes.bench.facts import facts
 from lanes.bench.rows import Result, Row, Skipped
 from lanes.bench.table import ROWS
 from lanes.bench.work import Size, Work
+
+log = logging.getLogger("lanes.bench")
 
 #: Rows that only a checkout has, put here by whoever runs it.
 ADDED: list[Row] = []
@@ -35,6 +38,9 @@ def measured(rows: Sequence[Row], work: Work) -> Iterator[Result]:
             result = Result(row, row.measure(work))
         except Skipped as why:
             result = Result(row, None, str(why))
+        except Exception as error:  # the other rows are measured all the same
+            log.exception("%s", row.name)
+            result = Result(row, None, f"failed, {type(error).__name__}: {error}"[:200])
         tell("")
         yield result
 

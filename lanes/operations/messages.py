@@ -54,8 +54,6 @@ def send(
     stored = None if request is None else json.dumps(request, ensure_ascii=True)
     name = None
     if idempotency_key is not None:
-        import hashlib  # which no command that does not send needs
-
         body = json.dumps([text, request, runner], sort_keys=True)
         name = Idempotency(idempotency_key, token, _digest(body))
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
