@@ -49,12 +49,11 @@ class GatewayClient:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         *,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
     ) -> Any:
         """The JSON of an answer."""
-        return self._ask(
-            "GET", path, query, headers={"Accept": "application/json", **(headers or {})}, timeout=patience_s
-        )
+        wanted = {"Accept": "application/json", **(headers or {})}
+        return self._ask("GET", path, query, headers=wanted, timeout=patience_s or PATIENCE_S)
 
     def post(
         self,
@@ -62,10 +61,12 @@ class GatewayClient:
         body: Mapping[str, Any],
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        patience_s: float | None = None,
     ) -> Any:
         """The JSON of an answer. Fields of the body that are None are left out."""
         given = {name: value for name, value in body.items() if value is not None}
-        return self._ask("POST", path, query, headers=headers, json=given, timeout=PATIENCE_S)
+        return self._ask("POST", path, query, headers=headers, json=given, timeout=patience_s or PATIENCE_S)
 
     def close(self) -> None:
         """Close every connection."""
