@@ -346,7 +346,7 @@ DELETE FROM events WHERE id = :id AND at <= :before
 """
 
 PRUNE_LANE = """
-DELETE FROM lanes WHERE id = :id AND state = 'idle' AND head_id IS NULL AND pause_at IS NULL AND updated_at <= :before
+DELETE FROM lanes WHERE id = :id AND state = 'idle' AND pause_at IS NULL AND updated_at <= :before
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = lanes.id)
