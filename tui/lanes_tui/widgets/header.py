@@ -107,7 +107,7 @@ class Header(Vertical):
     def plain(self) -> str:
         """What is shown, without its looks."""
         about, as_of, counts = (sheet.plain for sheet in self.query(Sheet))
-        return f"{about.rstrip()}  {as_of}\n{counts}"
+        return f"{about.rstrip()}  {as_of}".rstrip() + f"\n{counts}"
 
 
 def _first(facts: Facts, now: Now, width: int) -> Content:
