@@ -54,6 +54,16 @@ def empty_and_paused(world: World) -> None:
         world.step(lambda tx, event=event: tx.run("DELETE FROM events WHERE id = :id", {"id": event[0]}))  # type: ignore[misc]
 
 
+def empty_and_not_seen(world: World) -> None:
+    """A lane that remembers how its last run ended, and holds nothing else."""
+    ticket = world.start(KEY).ticket
+    world.request_abort(KEY)
+    world.abort(ticket)
+    for kind in (Prunable.MESSAGES, Prunable.RUNS, Prunable.EVENTS):
+        hand(world, kind)
+    assert world.table("messages") == world.table("runs") == world.table("events") == []
+
+
 def empty_but_for_an_event(world: World) -> None:
     empty(world)
     world.step(lambda tx: doors.resume(tx, KEY, world.time(), actor="alice"))
@@ -116,6 +126,7 @@ def hand(world: World, kind: Prunable, age_ms: int = 0) -> int:
         (Prunable.LANES, failed),
         (Prunable.LANES, finished),
         (Prunable.LANES, empty_and_paused),
+        (Prunable.LANES, empty_and_not_seen),
         (Prunable.LANES, empty_but_for_an_event),
         (Prunable.ANONYMOUS, finished),
         (Prunable.ANONYMOUS, anonymous_and_waiting),
