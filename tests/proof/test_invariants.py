@@ -93,3 +93,15 @@ def test_what_retention_took_is_not_missed(path: Path) -> None:
             assert broken(store) == [], f"after pruning {kind} {row.id}"
     assert gone > 10
     store.close()
+
+
+def test_a_lane_whose_acknowledgement_was_pruned_is_as_it_should_be(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "lanes.db"), create=True)
+    world = World(store)
+    world.fail(world.start("a").ticket)
+    world.time.move(MINUTE)
+    world.ack("a")
+    later, newest = world.time.move(DAY).wall, world.events()[-1].id
+    assert world.step(lambda tx: doors.prune(tx, Prunable.EVENTS, [(newest, later)])) == 1
+    assert broken(store) == []
+    store.close()
