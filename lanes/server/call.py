@@ -13,6 +13,7 @@ from lanes.config import durations
 from lanes.desk import Desk
 from lanes.errors import NotFound
 from lanes.gateway import Gateway
+from lanes.server.fields import as_id
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem
 
@@ -22,8 +23,6 @@ T = TypeVar("T")
 MOST_PARAMETERS = 100
 #: The longest name that a sender may give a message.
 MOST_IDEMPOTENCY_KEY = 256
-#: The largest number that a database holds.
-MOST_NUMBER = 2**63 - 1
 
 
 class ClientGone(Exception):
@@ -230,72 +229,6 @@ class Call:
         """Return once the client has closed its connection: an ASGI handler is told only when it asks."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-
-# ------------------------------------------------------------------------------------------- fields
-
-
-class Fields:
-    """The fields of a body, each asked for with its type; what nobody asked for is refused by ``done``."""
-
-    def __init__(self, body: dict[str, Any]) -> None:
-        self._body = body
-        self._asked: set[str] = set()
-
-    def get(self, name: str, kind: type[T]) -> T | None:
-        """A field that may be missing or null. Raises HttpProblem."""
-        self._asked.add(name)
-        value = self._body.get(name)
-        if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
-            return value
-        raise HttpProblem(400, "bad_request", f"{name} must be {_CALLED[kind]}")
-
-    def number(self, name: str) -> int | None:
-        """A whole number that is not negative."""
-        value = self.get(name, int)
-        if value is not None and not 0 <= value <= MOST_NUMBER:
-            raise HttpProblem(400, "bad_request", f"{name} must be a whole number, 0 or more")
-        return value
-
-    def id(self, name: str) -> int | None:
-        """The id of something, a string of digits."""
-        return None if (value := self.get(name, str)) is None else as_id(name, value)
-
-    def span(self, name: str) -> int | None:
-        """A duration, ``30s``, in milliseconds."""
-        value = self.get(name, str)
-        try:
-            return None if value is None else durations.parse(value)
-        except ValueError as error:
-            raise HttpProblem(400, "bad_request", f"{name}: {error}") from error
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        """True or false."""
-        value = self.get(name, bool)
-        return default if value is None else value
-
-    def done(self) -> None:
-        """Raises HttpProblem for a field that does not exist: a mistyped one must not be taken for none."""
-        unknown = sorted(self._body.keys() - self._asked)
-        if unknown:
-            known = ", ".join(sorted(self._asked)) or "none"
-            raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {known}")
-
-
-_CALLED: dict[type, str] = {
-    str: "a string",
-    int: "a whole number",
-    bool: "true or false",
-    dict: "an object",
-    list: "a list",
-}
-
-
-def as_id(name: str, given: str) -> int:
-    """The id of something, given as digits. Raises HttpProblem."""
-    if not (given.isascii() and given.isdecimal() and len(given) < 19):
-        raise HttpProblem(400, "bad_parameter", f"{name} is an id: digits")
-    return int(given)
 
 
 def _no_constant(name: str) -> NoReturn:

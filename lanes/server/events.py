@@ -9,7 +9,8 @@ from starlette.types import ASGIApp
 from lanes import forms
 from lanes.problems import RETRY_AFTER_S
 from lanes.server.answer import Answer
-from lanes.server.call import Call, as_id
+from lanes.server.call import Call
+from lanes.server.fields import as_id
 from lanes.server.journal import Follower
 from lanes.server.problems import HttpProblem
 from lanes.server.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream

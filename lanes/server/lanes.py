@@ -6,7 +6,8 @@ from starlette.types import ASGIApp
 
 from lanes import forms, operations
 from lanes.server.answer import Answer
-from lanes.server.call import Call, Fields
+from lanes.server.call import Call
+from lanes.server.fields import Fields
 from lanes.server.problems import HttpProblem
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp
 
 from lanes import forms, operations
 from lanes.server.answer import Answer
-from lanes.server.call import Call, Closing, Fields
+from lanes.server.call import Call, Closing
+from lanes.server.fields import Fields
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem
 from lanes.server.streaming import WatchedStream, events, next_piece

@@ -7,7 +7,8 @@ from starlette.types import ASGIApp
 from lanes import filters, forms, operations
 from lanes.finding import find
 from lanes.server.answer import Answer
-from lanes.server.call import Call, Fields
+from lanes.server.call import Call
+from lanes.server.fields import Fields
 from lanes.server.lanes import MOST_LANES, MOST_OFFSET
 from lanes.server.problems import HttpProblem
 from lanes_storage import reads

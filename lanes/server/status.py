@@ -7,7 +7,8 @@ from starlette.types import ASGIApp
 from lanes import forms, operations
 from lanes.forms import Form
 from lanes.server.answer import Answer
-from lanes.server.call import Call, Fields
+from lanes.server.call import Call
+from lanes.server.fields import Fields
 from lanes_storage import reads
 
 
