@@ -98,7 +98,7 @@ def abort(
     )
     if not wait:
         return pending
-    return (yield from abort_outcome(pending, actor=actor, timeout=timeout))
+    return (yield from abort_outcome(pending, actor=actor, timeout=timeout, asked_at=now))
 
 
 def abort_of(key: str, run_id: int) -> Procedure[AbortResult]:
@@ -112,11 +112,17 @@ def abort_of(key: str, run_id: int) -> Procedure[AbortResult]:
     return AbortResult(key, Outcome.PENDING, run.epoch, run.epoch, run.id, survivors=None)
 
 
-def abort_outcome(pending: AbortResult, *, actor: str, timeout: float | None = None) -> Procedure[AbortResult]:
-    """Wait for a requested abort to be confirmed, and force it when its time has come."""
+def abort_outcome(
+    pending: AbortResult, *, actor: str, timeout: float | None = None, asked_at: Now | None = None
+) -> Procedure[AbortResult]:
+    """Wait for a requested abort to be confirmed, and force it when its time has come.
+
+    What was waited counts from ``asked_at``, as the grace does: the commit of the request takes its time too. None:
+    from now on.
+    """
     assert pending.run_id is not None
     ticket = Ticket(pending.run_id, pending.epoch_before)
-    started = yield from tell()
+    started = asked_at or (yield from tell())
     while True:
         now = yield from tell()
         run = yield from read(reads.run(ticket.run_id))

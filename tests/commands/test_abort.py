@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes_storage import doors, reads
+from lanes_storage import reads
 from lanes_storage.law import MessageState
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
@@ -73,7 +73,7 @@ def test_forced_after_the_grace(stage: Stage, lanes: Call) -> None:
     (result,) = lanes("abort", "k", "--grace", "20ms", "--json").json
     assert (result["outcome"], result["epoch_before"]) == ("forced", claimed.ticket.epoch)
     assert result["epoch_after"] > result["epoch_before"]
-    assert result["waited_s"] >= 0, "since the request was committed, which may take as long as the grace"
+    assert result["waited_s"] >= 0.019, "the grace, on another clock in whole milliseconds"
     stage.complete(claimed, "a late reply")
     assert states(stage, "k") == ["aborted"]
 
@@ -82,15 +82,6 @@ def test_forced_at_once(stage: Stage, lanes: Call) -> None:
     stage.hold("k", stage.owner())
     forced = lanes("abort", "k", "--force")
     assert (forced.code, "released by force" in forced.out) == (0, True)
-
-
-def test_survivors_that_nobody_could_look_for_are_not_passed_over(stage: Stage, lanes: Call) -> None:
-    claimed = stage.hold("k", stage.owner())
-    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, "elsewhere", 4711))
-    assert "whether processes of it survive is not known" in lanes("abort", "k", "--force").out
-    claimed = stage.hold("j", stage.owner())
-    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, "elsewhere", 4711))
-    assert lanes("abort", "j", "--force", "--json").json[0]["survivors"] is None
 
 
 def test_not_held_is_4(stage: Stage, lanes: Call) -> None:
