@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Iterable
 
 from lanes.changes import Changes
 from lanes_storage import reads
+from lanes_storage.errors import StoreClosed
 from lanes_storage.interface import AsyncStore
 
 #: Between two looks at the database, so that a burst of commits costs one.
@@ -45,14 +47,14 @@ class Endings:
         return True
 
     async def close(self) -> None:
-        """Stop looking and let everyone go who still waits."""
+        """Stop looking. Whoever still waits is told how it ended, or that the store is closed (StoreClosed)."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        for futures in self._waiting.values():
-            for future in futures:
-                future.cancel()
+        with contextlib.suppress(Exception):  # they are told that it is closed
+            self._tell(await self._ended(tuple(self._waiting)))
+        self._fail(StoreClosed(self._store.name))
 
     async def _look(self) -> None:
         while self._waiting:
@@ -63,10 +65,7 @@ class Endings:
             except Exception as error:
                 self._fail(error)
                 return
-            for message_id in ended:
-                for future in self._waiting.get(message_id, ()):
-                    if not future.done():
-                        future.set_result(None)
+            self._tell(ended)
             await asyncio.sleep(REST_S)
             if self._waiting.keys() <= set(ids) - set(ended):
                 await self._changes.wait(LOOK_ANYWAY_S, mark)
@@ -75,8 +74,14 @@ class Endings:
         chunks = [ids[at : at + MOST_AT_ONCE] for at in range(0, len(ids), MOST_AT_ONCE)]
         return [ended for chunk in chunks for ended in await self._store.read(reads.ended_among(chunk))]
 
+    def _tell(self, ended: Iterable[int]) -> None:
+        for message_id in ended:
+            for future in self._waiting.get(message_id, ()):
+                if not future.done():
+                    future.set_result(None)
+
     def _fail(self, error: Exception) -> None:
-        """The database refused: whoever waits is told so."""
+        """Nobody looks any more: whoever waits is told why."""
         for futures in self._waiting.values():
             for future in futures:
                 if not future.done():

@@ -9,7 +9,7 @@ import pytest
 from lanes.changes import Changes
 from lanes.waiting import Endings
 from lanes_storage import AsyncStore, doors, open_async_store
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import StorageError, StoreClosed
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
 
@@ -138,3 +138,15 @@ async def test_who_waits_is_told_that_the_database_refuses(path: Path, world: Wo
         await waiting
     await endings.close()
     await changes.close()
+
+
+async def test_who_still_waits_at_the_close_is_told_how_it_stands(endings: Endings, world: World) -> None:
+    claimed = world.start("a")
+    ends = asyncio.create_task(endings.wait(claimed.message.id, None))
+    waits = asyncio.create_task(endings.wait(world.send("b"), None))
+    await asyncio.sleep(0)
+    world.complete(claimed.ticket)
+    await endings.close()
+    assert await ends, "also where nobody had looked since"
+    with pytest.raises(StoreClosed):
+        await waits

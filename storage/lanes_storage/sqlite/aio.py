@@ -85,13 +85,10 @@ class AsyncSqliteStore:
         return None
 
     async def _fetch(self, sql: str, params: Params) -> list[Row]:
-        try:
-            with translated(self.name):
-                return list(await self._reader.execute_fetchall(sql, params))
-        except ValueError as error:  # what aiosqlite says of a closed connection
-            if self._closed:
-                raise errors.StoreClosed(self.name) from error
-            raise
+        if self._closed:
+            raise errors.StoreClosed(self.name)
+        with translated(self.name):
+            return list(await self._reader.execute_fetchall(sql, params))
 
     async def close(self) -> None:
         self._closed = True
