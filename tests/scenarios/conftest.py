@@ -55,11 +55,13 @@ RUNNERS = '''
 """Runners that behave badly."""
 
 import time
+from pathlib import Path
 
 
 async def block(run):
-    """Block the event loop for as many seconds as the text says, then reply all the same."""
-    time.sleep(float(run.text))
+    """Block the event loop until the file that the text names is there, then reply all the same."""
+    while not Path(run.text).exists():
+        time.sleep(0.02)
     return "the late reply"
 '''
 

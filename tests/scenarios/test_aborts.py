@@ -66,13 +66,13 @@ def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House)
     configure(made, made.simulator().url, abort_grace="500ms", stale_after="60s")
     gateway = made.gateway()
     key = "frozen"
-    slow = made.lanes("send", key, "[[sim-slow-2]]").out.strip()
+    slow = made.lanes("send", key, "[[sim-slow-60]]").out.strip()
     waiting = made.lanes("send", key, "hello").out.strip()
     eventually(made.held, "the lane to run")
     gateway.freeze()
     result = abort(made, key)
     assert result["outcome"] == "forced"
-    assert float(str(result["waited_s"])) >= 0.5
+    assert float(str(result["waited_s"])) >= 0.499, "the grace, on another clock in whole milliseconds"
     assert state_of(made, key, slow)["state"] == "aborted"
     other = made.gateway("other")  # what waits runs as soon as a gateway can
     eventually(lambda: state_of(made, key, waiting)["state"] == "done", "the waiting message to run")
@@ -88,11 +88,12 @@ def test_F58_blocked_forced_and_the_late_reply_refused_and_counted(made: House) 
     """A runner that never yields blocks the whole event loop of its gateway."""
     configure(made, made.simulator().url, abort_grace="500ms")
     made.gateway()
-    blocked = made.lanes("send", "blocking:1", "3").out.strip()
+    blocked = made.lanes("send", "blocking:1", "leave").out.strip()
     eventually(made.held, "the lane to run")
     result = abort(made, "blocking:1")
     assert result["outcome"] == "forced"
     assert state_of(made, "blocking:1", blocked)["state"] == "aborted"
+    (made.folder / "leave").touch()
 
     def refused() -> list[dict[str, object]]:
         return [e for e in made.lanes("events", "blocking:1", "--json").json if e["type"] == "refused_write"]
@@ -102,7 +103,7 @@ def test_F58_blocked_forced_and_the_late_reply_refused_and_counted(made: House) 
     assert state_of(made, "blocking:1", blocked)["reply"] is None, "kept, not delivered"
     run = made.row("SELECT refused_writes, late_reply, forced FROM runs WHERE id = ?", int(str(result["run_id"])))
     assert run == (1, "the late reply", 1)
-    after = made.lanes("send", "blocking:1", "0", "--wait")
+    after = made.lanes("send", "blocking:1", "leave", "--wait")
     assert after.out.strip() == "the late reply"
 
 
