@@ -6,7 +6,6 @@ from types import TracebackType
 
 from lanes_storage.interface import Dialect, Params, Row
 from lanes_storage.sqlite.dialect import SQLITE
-from lanes_storage.sqlite.locking import begin
 
 
 class SqliteTransaction:
@@ -30,7 +29,7 @@ class SqliteTransaction:
         self._undo.append(undo)
 
     def __enter__(self) -> "SqliteTransaction":
-        begin(self._connection)
+        self._connection.execute("BEGIN IMMEDIATE")
         return self
 
     def __exit__(
