@@ -69,10 +69,6 @@ class Board(Screen[None]):
         # Cleaned by `line`; markup off, so that brackets in a key stay brackets.
         self.notify(said.plain, severity="warning" if grave else "information", markup=False, timeout=6)
 
-    def tell_bar(self) -> None:
-        """Bring the filter line up to date."""
-        raise NotImplementedError
-
     def tell_header(self) -> None:
-        """Bring the header up to date."""
+        """Bring header and filter line up to date."""
         raise NotImplementedError

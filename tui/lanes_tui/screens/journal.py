@@ -74,13 +74,14 @@ class JournalScreen(Watching):
         whose = (self._only, "strong") if self._only is not None else ("of every lane", "muted")
         return text.line(("journal ", "head"), whose)
 
-    async def read(self) -> None:
+    async def look(self) -> None:
         try:
             self._events = await self.source.events(key=self._only, limit=MOST)
         except NotFound:
             self._events = []
+        self._show()
 
-    def show(self) -> None:
+    def _show(self) -> None:
         sight = self.sight()
         chosen = [event for event in self._events if self._fits(event, sight)]
         self._groups = coalesced(chosen) if self.together else single(chosen)
@@ -114,8 +115,6 @@ class JournalScreen(Watching):
 
     @on(Rows.Chosen)
     def _show_event(self) -> None:
-        if not self.is_open:
-            return
         group = self._group
         self.query_one("#event", Sheet).show([] if group is None else _whole(group, self.sight()))
 
@@ -123,7 +122,7 @@ class JournalScreen(Watching):
     def _typed_on(self, event: Input.Changed) -> None:
         event.stop()
         self._typed = event.value
-        self.show()
+        self._show()
 
     @on(FilterLeft)
     def _filter_left(self) -> None:
@@ -136,11 +135,11 @@ class JournalScreen(Watching):
         self.tail = not self.tail
         if self.tail:
             self.query_one(Rows).action_jump(-1)
-        self.show()
+        self._show()
 
     def action_coalesce(self) -> None:
         self.together = not self.together
-        self.show()
+        self._show()
 
 
 def _whole(group: Group, sight: Sight) -> list[Content]:
