@@ -139,7 +139,9 @@ def _command(name: str, command: click.Command) -> str:
 
 
 def _usage(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=f"lanes {name}")
+    # A command remembers the help option of the context that it was first asked in: it is to be the real one.
+    parent = click.Context(lanes, info_name="lanes", **lanes.context_settings)
+    context = click.Context(command, parent=parent, info_name=name)
     return " ".join([f"lanes {name}", *command.collect_usage_pieces(context)])
 
 
