@@ -58,7 +58,7 @@ def crowd(path: Path, lanes: int, *, seed: int = 7) -> int:
 
             def furnish(tx: Transaction, page: range = page) -> None:
                 for number in page:
-                    _lane(tx, number, owner, now, chance)
+                    _lane(tx, number, 1 - number / lanes, owner, now, chance)
 
             store.write(furnish)
     finally:
@@ -77,9 +77,9 @@ def hold(tx: Transaction, key: str, owner: int, now: Now, terms: Terms = TERMS) 
     return claimed
 
 
-def _lane(tx: Transaction, number: int, owner: int, now: Now, chance: random.Random) -> None:
+def _lane(tx: Transaction, number: int, left: float, owner: int, now: Now, chance: random.Random) -> None:
     key = key_of(number)
-    began = now.later(-chance.randrange(1, 50 * MINUTE))
+    began = now.later(-round(left * 50 * MINUTE))  # the earlier lanes were claimed earlier
     claimed = hold(tx, key, owner, began)
     if number % 4 == 1:
         for _ in range(chance.randrange(1, 5) if number % 7 == 0 else 0):

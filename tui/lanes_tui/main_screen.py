@@ -113,7 +113,8 @@ class MainScreen(Doing, Marking, Arranging):
         self.freshness = Freshness(picture.window.at)
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
-        self.table.show(picture.window, self.sight, picture.key, picture.row)
+        at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
+        self.table.show(picture.window, Sight.of(at, at), picture.key, picture.row)
         self.tell_header()
         self._tell_detail()
         self.tell_dialog()

@@ -119,13 +119,16 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
         return text.line(" ", (lost, "bad"))
     if status is None:
         return text.EMPTY
-    pieces = [
-        *_states(status, facts.sparks),
-        *_alarms(status),
-        *_waiting(status, facts.sparks, now),
-        *_troubles(status, now),
-    ]
+    alarms, sparks, bare = _alarms(status, width), facts.sparks, dict[str, Content]()
+    # every state counts: where there is no room for bars, words say enough, and at last signs do
+    forms = (_states(status, sparks), _states(status, bare), _states(status, bare, worded=False))
+    states = next((form for form in forms if _width(form) + _width(alarms) <= width - 2), forms[-1])
+    pieces = [*states, *alarms, *_waiting(status, sparks, now), *_troubles(status, now)]
     return text.line(" ", _joined(pieces, width - 2))
+
+
+def _width(pieces: Sequence[_Piece]) -> int:
+    return sum(text.width_of(piece.said) + 2 for piece in pieces)
 
 
 def _joined(pieces: Sequence[_Piece], width: int, between: str = "  ") -> Content:
@@ -156,8 +159,8 @@ def _gateways(status: Status) -> Content:
     living = [gateway for gateway in status.gateways if gateway.alive]
     dead = len(status.gateways) - len(living)
     draining = sum(gateway.draining is not None for gateway in living)
-    if not living:
-        return text.line((f"no living gateway{f', {dead} dead' if dead else ''}", "bad"))
+    if not living:  # an alarm
+        return text.EMPTY
     said = words.counted(len(living), "gateway")
     return text.line(
         (said, "muted"),
@@ -166,11 +169,12 @@ def _gateways(status: Status) -> Content:
     )
 
 
-def _states(status: Status, sparks: Mapping[str, Content]) -> list[_Piece]:
+def _states(status: Status, sparks: Mapping[str, Content], *, worded: bool = True) -> list[_Piece]:
     pieces = []
     for state in LaneState:
         look = words.LANES[state]
-        count = text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(status.lanes.get(state, 0))}")
+        sign = f"{look.symbol} {look.word}" if worded else look.symbol
+        count = text.line((sign, look.tone), f" {words.number(status.lanes.get(state, 0))}")
         pieces += [_Piece(9, text.joined([count, sparks.get(state, text.EMPTY)], " "))]
     if status.paused:
         look = words.PAUSED
@@ -189,8 +193,12 @@ def _waiting(status: Status, sparks: Mapping[str, Content], now: Now) -> list[_P
     return pieces
 
 
-def _alarms(status: Status) -> list[_Piece]:
+def _alarms(status: Status, width: int) -> list[_Piece]:
     pieces = []
+    if not any(gateway.alive for gateway in status.gateways):
+        dead = f", {len(status.gateways)} dead" if status.gateways else ""
+        said = "⚠ no gateway" if width < _WITH_TIME + 30 else f"⚠ no living gateway{dead}"
+        pieces.append(_Piece(10, text.line((said, "bad"))))
     if status.silent:
         pieces.append(_Piece(8, text.line((f"⚠ silent {words.number(status.silent)}", "bad"))))
     if status.ghosts:

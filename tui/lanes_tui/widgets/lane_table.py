@@ -115,11 +115,6 @@ class LaneTable(ScrollView, can_focus=True):
         self._place(view)
         self._renew()
 
-    def tick(self, sight: Sight) -> None:
-        """The same lanes at a later moment: ages grow."""
-        self._sight = sight
-        self._renew()
-
     def show_columns(self, chosen: tuple[str, ...]) -> None:
         """Show these columns, as far as there is room."""
         self._chosen = chosen
