@@ -19,7 +19,7 @@ def test_it_lies_in_the_configuration_directory_of_the_user() -> None:
 def test_what_is_saved_is_loaded_again_with_what_others_wrote(tmp_path: Path) -> None:
     path = tmp_path / "new" / "dashboard.toml"
     chosen = Settings(
-        path, ("STATE", "LANE"), LaneOrder(LaneSort.HELD, True), 5.0, others={"theme": 'a "b" \\ \u202e飞'}
+        path, ("STATE", "LANE"), LaneOrder(LaneSort.HELD, True), 5.0, others={"unknown": 'a "b" \\ \u202e飞'}
     )
     chosen.save()
     again = load(path)

@@ -1,5 +1,6 @@
 """The table: its order, its cursor, its columns, on every size of screen."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -160,7 +161,7 @@ async def test_every_line_fits_the_screen(stage: Stage, size: tuple[int, int]) -
         assert text.width_of(text.line(first)) == size[0]
         assert text.width_of(text.line(second)) <= size[0]
         assert "live" in first
-        assert "▶ running 1" in second
+        assert re.search("▶ (running )?1", second)
 
 
 @pytest.mark.parametrize("width", range(30, 220, 7))
