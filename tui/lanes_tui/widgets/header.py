@@ -15,6 +15,8 @@ from lanes_tui.widgets.sheet import Sheet
 
 #: A look that is older than this many of its periods is not called live any more.
 _LATE = 2.5
+#: On screens of less than that, alarms are short.
+_WORDY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def _alarms(status: Status, width: int) -> list[_Piece]:
     pieces = []
     if not any(gateway.alive for gateway in status.gateways):
         dead = f", {len(status.gateways)} dead" if status.gateways else ""
-        said = "⚠ no gateway" if width < _WITH_TIME + 30 else f"⚠ no living gateway{dead}"
+        said = "⚠ no gateway" if width < _WORDY else f"⚠ no living gateway{dead}"
         pieces.append(_Piece(10, text.line((said, "bad"))))
     if status.silent:
         pieces.append(_Piece(8, text.line((f"⚠ silent {words.number(status.silent)}", "bad"))))
