@@ -38,7 +38,7 @@ types: $(STAMP)
 
 bench: $(STAMP) peers ## Measure every row of the targets and write the table into docs/benchmarks.md
 	@mkdir -p .bench
-	@$(BIN)/lanes bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
 
 # What lanes is compared with has an environment of its own; without a way to install it those rows are skipped.
 peers:
@@ -53,7 +53,7 @@ mutate: $(STAMP) ## Take one guard away at a time, and name the test that misses
 	@$(BIN)/python -m tests.mutation
 
 soak: $(STAMP) ## The long form of the campaigns (SOAK_MINUTES=20 for the longest)
-	@$(BIN)/python -m pytest -q -m soak
+	@$(BIN)/python -m pytest -q -m soak tests/faults tests/proof/test_interleavings.py tests/proof/test_model.py tests/proof/test_crashes.py
 
 pictures: $(STAMP) ## Draw the pictures of docs/ anew
 	@$(BIN)/python -m tests.pictures

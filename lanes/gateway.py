@@ -17,15 +17,15 @@ from lanes.desk import Desk
 from lanes.engine.drains import Drain
 from lanes.engine.engine import Engine
 from lanes.engine.keeping import ConfiguredKeep
+from lanes.engine.owning import as_owner
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Listener
 from lanes.hooks import Hooks
-from lanes.identity import this_process
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
-from lanes_storage.records import Head, NewOwner, Terms
+from lanes_storage.records import Head, Terms
 
 log = logging.getLogger("lanes.gateway")
 
@@ -67,7 +67,7 @@ class Gateway:
         self._engine = Engine(
             desk.store,
             desk.clock,
-            self._as_owner(url, fingerprint or self.config.fingerprint),
+            as_owner("gateway", self.config, fingerprint=fingerprint, runners=tuple(self.specs), url=url),
             self.specs,
             _Policies(self.config),
             reconcile_interval_ms=self.config.clocks.reconcile_interval_ms,
@@ -178,22 +178,6 @@ class Gateway:
         for finding, landed in done:
             if landed and finding.run is not None:
                 log.warning("lane %s taken back (%s): %s", ascii(finding.run.key), finding.decision, finding.evidence)
-
-    def _as_owner(self, url: str | None, fingerprint: str) -> NewOwner:
-        me, clocks = this_process(), self.config.clocks
-        return NewOwner(
-            kind="gateway",
-            host=me.host,
-            boot_id=me.boot_id,
-            pid_ns=me.pid_ns,
-            pid=me.pid,
-            start_time=me.start_time,
-            fingerprint=fingerprint,
-            heartbeat_interval_ms=clocks.heartbeat_interval_ms,
-            stale_after_ms=clocks.stale_after_ms,
-            runners=tuple(self.specs),
-            url=url,
-        )
 
 
 class _Policies:

@@ -9,7 +9,6 @@ import os
 import sys
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lanes.text import clean
@@ -133,7 +132,7 @@ def _own_start_time(pid: int) -> int:
 
 def _pid_namespace() -> str:
     try:
-        return str(Path("/proc/self/ns/pid").readlink())
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - as in _in_proc
     except OSError:  # no such thing on this system: all its processes share one space of numbers
         return ""
 
@@ -166,14 +165,17 @@ def _find(pid: int) -> _Found | None:
 def _proc_is_ours() -> bool:
     """Whether /proc shows the pid namespace of this process, and not the one that it was mounted in."""
     try:
-        return str(Path("/proc/self").readlink()) == str(os.getpid())
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - as in _in_proc
     except OSError:
         return False
 
 
 def _in_proc(name: str) -> _Found:
+    # Every pass of a reconciler looks at every owner, and a Path costs more than the kernel's answer.
+    with open(f"/proc/{name}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+        stat = file.read()
     # The command, in parentheses, may itself hold spaces and parentheses: count from the last one.
-    fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+    fields = stat.rpartition(b")")[2].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
     # A leader that ended before its other threads shows as a zombie as well, and those still run.
     return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1)

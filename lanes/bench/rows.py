@@ -72,5 +72,5 @@ class Result:
     def verdict(self) -> str:
         """One word."""
         if self.measured is None:
-            return "skipped"
+            return "failed" if self.why.startswith("failed") else "skipped"
         return "met" if self.row.target.met(self.measured.value) else "short"

@@ -49,7 +49,9 @@ def command(session: Session, for_ms: int | None, port: int | None, tempo: float
     database = session.named_database or os.environ.get("LANES_DB") or str(places.demo_database())
     if real_runner_ran(database):
         raise ConfigError(f"{database} was used by a real gateway: let the demo have a database of its own")
-    asyncio.run(_demo(database, port, tempo, for_ms, dashboard=on_a_terminal()))
+    from lanes.commands.common.leaving import run_to_its_end
+
+    run_to_its_end(_demo(database, port, tempo, for_ms, dashboard=on_a_terminal()))
 
 
 async def _demo(database: str, port: int | None, tempo: float, for_ms: int | None, *, dashboard: bool) -> None:

@@ -19,20 +19,19 @@ def command(session: Session, port: int | None, log_level: str) -> None:
     It takes messages over HTTP, runs them one at a time per lane, and takes back what dead processes left held.
     SIGTERM or Ctrl-C drains it; once more stops it at once.
     """
-    import asyncio
-
     config = session.config(gateway__port=port)
     if not config.runners:
         raise ConfigError(
             "no runner is configured: write one into lanes.toml (see docs/configuration.md),"
             " or try `lanes up`, which brings a simulated provider"
         )
+    from lanes.commands.common.leaving import run_to_its_end
     from lanes.commands.common.serving import log_to, run_gateway
     from lanes.server.serve import bind
 
     log_to(log_level)
     listener = bind(config)
     database = session.database(serving=True)
-    asyncio.run(
+    run_to_its_end(
         run_gateway(config, database, listener, on_ready=lambda url: say(f"gateway on {url}, database {database}"))
     )

@@ -41,7 +41,9 @@ def command(session: Session, port: int | None, simulate: bool) -> None:
     from lanes.server.serve import bind
 
     listener = bind(plan.config)
-    asyncio.run(_up(plan, listener, dashboard=on_a_terminal()))
+    from lanes.commands.common.leaving import run_to_its_end
+
+    run_to_its_end(_up(plan, listener, dashboard=on_a_terminal()))
 
 
 def _plan(session: Session, port: int | None, simulate: bool) -> Plan:

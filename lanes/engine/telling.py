@@ -26,6 +26,8 @@ PAGE = 16
 REST_S = 0.05
 #: A look although nobody said that something changed.
 LOOK_ANYWAY_S = 5.0
+#: How long a gateway that stops waits for its hooks, where they have more than that.
+LAST_WORDS_S = 5.0
 #: How long a hook that was cancelled has to end before it is left behind.
 STRAY_S = 1.0
 
@@ -74,12 +76,12 @@ class Teller:
                 self._loop.call_soon_threadsafe(self._changed.set)
 
     async def stop(self) -> None:
-        """Tell what is left to tell, within the time of one hook; then cancel what still runs."""
+        """Tell what is left to tell, within the time of one hook at most; then cancel what still runs."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._hooks.timeout_s):
+        with contextlib.suppress(TimeoutError, StorageError):
+            async with asyncio.timeout(min(self._hooks.timeout_s, LAST_WORDS_S)):
                 if self._following is not None:
                     await self._tell_new()
                 await asyncio.gather(*self._calls)
@@ -103,6 +105,8 @@ class Teller:
                 return
             except StorageError as error:
                 log.warning("notices can not be read at the moment: %s", error)
+            except Exception:
+                log.exception("telling notices failed; it goes on")
             await asyncio.sleep(REST_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_ANYWAY_S):

@@ -13,6 +13,7 @@ from lanes.engine.drains import Drain, DrainWatch
 from lanes.engine.heart import PATIENCE_S, Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.loop import Duty, Loop
+from lanes.engine.losses import Losses
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
 from lanes.engine.wakeup import nap_on
@@ -90,12 +91,14 @@ class Upkeep:
         observer = Observer(
             reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
         )
+        losses = Losses(self._store, reader, self._heart, self._live)
         held = HeldAlarms(self._write)
         duties: list[Duty] = [
             self._begin,
             self._judge,
             self._heart.beat_when_due,
             lambda now: self._look(reader, now),
+            losses.run_once,
             self._drain.cut_when_over,
             self._force,
             lambda now: self._reconcile(observer, now),

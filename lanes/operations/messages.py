@@ -1,6 +1,5 @@
 """What is done with messages: sending, waiting, retrying, dropping."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -56,7 +55,7 @@ def send(
     name = None
     if idempotency_key is not None:
         body = json.dumps([text, request, runner], sort_keys=True)
-        name = Idempotency(idempotency_key, token, hashlib.sha256(body.encode()).hexdigest())
+        name = Idempotency(idempotency_key, token, _digest(body))
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, waiting_run)
     now = yield from tell()
@@ -80,6 +79,12 @@ def _accept(
     """Accept, and read what was accepted in the same step: another turn for that would cost as much again."""
     accepted = doors.accept(tx, new, admission, now)
     return reads.get_message(tx, accepted.message_id) if isinstance(accepted, Accepted) else accepted
+
+
+def _digest(body: str) -> str:
+    import hashlib  # loads a library that most commands never need
+
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def message(message_id: int) -> Procedure[Message]:

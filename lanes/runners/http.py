@@ -7,11 +7,14 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
-import httpx
-
 from lanes.errors import ConfigError
 from lanes.runners.failures import AttemptFailed
+from lanes.without import without
 from lanes_storage.law import AttemptCause
+
+# Its command line brings rich and pygments with it: a sixth of the time in which a gateway starts.
+with without("httpx._main"):
+    import httpx
 
 #: Idle connections that are kept for the next request, and for how long. Common servers close theirs after
 #: 5 s; one that is closed while a request goes out on it looks like a reset, so ours go first.

@@ -94,6 +94,17 @@ async def get_dead_letters(call: Call) -> ASGIApp:
     return Answer([forms.message_form(message) for message in await call.desk.perform(found)])
 
 
+async def prune_dead_letters(call: Call) -> ASGIApp:
+    """Delete the dead letters that failed at least `older_than` ago, for good, and say how many went."""
+    fields = Fields(await call.body())
+    older_than = fields.span("older_than")
+    fields.done()
+    if older_than is None:
+        raise HttpProblem(400, "bad_request", "older_than says of what age they are to go (0s: all)")
+    gone = await call.desk.perform(operations.prune_dead_letters(older_than, actor=call.actor))
+    return Answer({"pruned": gone})
+
+
 async def retry_message(call: Call) -> ASGIApp:
     """Accept a dead letter once more."""
     Fields(await call.body()).done()

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp
 
-from lanes.form_schemas import COUNT, FLAG, ID, KEY, TEXT, Schema, array, nullable, words
+from lanes.form_schemas import COUNT, FLAG, ID, KEY, TEXT, Schema, array, exactly, nullable, words
 from lanes.server import events, health, lanes, messages, metrics, openai, searching, status
 from lanes.server.answer import Answer
 from lanes.server.call import Call
@@ -205,6 +205,13 @@ ROUTES = (
         messages.get_dead_letters,
         query=(_LIMIT, _BEFORE),
         answers={200: array({"$ref": "Message"})},
+    ),
+    Route(
+        "POST",
+        "/api/dead-letters/prune",
+        messages.prune_dead_letters,
+        body=fields(older_than=DURATION),
+        answers={200: exactly(pruned=COUNT)},
     ),
     Route("GET", "/api/status", status.get_status, answers={200: "Status"}),
     Route(

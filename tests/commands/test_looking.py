@@ -10,7 +10,7 @@ from tests.commands.conftest import Call
 from tests.kit.stage import TERMS, Stage
 
 LANE_FIELDS = [
-    "key", "state", "epoch", "paused", "queued", "head_wait_s", "parked_until", "held_s", "deadline_s",
+    "key", "state", "epoch", "paused", "queued", "head_wait_s", "interruptions", "parked_until", "held_s", "deadline_s",
     "stall_limit_s", "heartbeat_age_s", "progress_age_s", "progress", "owner", "run_id", "message_id",
     "abort_requested", "last_error", "updated_at",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from lanes.identity import identity_of, this_process
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms, is_form
-from tests.kit.processes import PATIENCE_S, environment
+from tests.kit.processes import PATIENCE_S, environment, heed_interrupts
 from tests.kit.stage import Stage
 
 
@@ -66,6 +66,7 @@ def test_watch_goes_on_outside_any_gateway(stage: Stage, database: Path, tmp_pat
         text=True,
         cwd=tmp_path,
         env=environment(tmp_path),
+        preexec_fn=heed_interrupts,
     )
     assert process.stderr is not None
     assert "watching every 50 ms" in process.stderr.readline()

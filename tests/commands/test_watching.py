@@ -11,7 +11,7 @@ import pexpect  # type: ignore[import-untyped]
 import pytest
 
 from tests.kit.forms import is_form
-from tests.kit.processes import PATIENCE_S, environment, eventually
+from tests.kit.processes import PATIENCE_S, environment, eventually, heed_interrupts
 from tests.kit.stage import Stage
 
 
@@ -22,6 +22,7 @@ def started(database: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         env=environment(database.parent),
+        preexec_fn=heed_interrupts,
     )
 
 
@@ -119,6 +120,7 @@ def test_on_a_terminal(stage: Stage, database: Path, arguments: list[str]) -> No
         dimensions=(24, 80),
         encoding="utf-8",
         timeout=PATIENCE_S,
+        preexec_fn=heed_interrupts,
     )
     screen.expect("first:lane")
     stage.send("2:\u202elane", "text")

@@ -102,7 +102,7 @@ async def test_a_run_whose_lane_was_taken_away_is_told_once_and_at_once(tmp_path
         message = await site.desk.send(KEY, "hello")
         await site.running(runner, KEY)
         aborting = asyncio.create_task(site.desk.abort(KEY, actor="alice", force=True))
-        await until(lambda: told.ends, "the hook to be told")
+        await site.by_and_by(lambda: told.ends, "the hook to be told")
         await aborting
         assert KEY in runner.running
         assert (await site.desk.message(message.id)).state is MessageState.ABORTED

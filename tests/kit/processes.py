@@ -47,6 +47,11 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def heed_interrupts() -> None:
+    """As ``preexec_fn``: Ctrl-C means what it means in a shell, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class House:
     """A folder with a database, a configuration and the processes that were started in it."""
 

@@ -29,7 +29,19 @@ class Picture(NamedTuple):
     keys: tuple[str, ...] = ()
 
 
-PICTURES = (Picture("dashboard.svg"),)
+PICTURES = (
+    Picture("dashboard.svg", keys=("j",)),
+    Picture("dashboard-small.svg", (80, 24), keys=("j",)),
+    Picture("dashboard-marks.svg", keys=("slash", *"state:run", "enter", "space", "space", "space", "a")),
+    Picture("dashboard-lane.svg", (120, 30), keys=("j", "enter", "j", "j")),
+    Picture("dashboard-journal.svg", (120, 30), keys=("J",)),
+    Picture("dashboard-owners.svg", (120, 16), keys=("O", "j", "j")),
+    Picture("dashboard-letters.svg", (120, 20), keys=("D",)),
+    Picture("dashboard-message.svg", (120, 24), keys=("m", *"please wait", "enter", *"a moment")),
+    Picture("dashboard-commands.svg", (120, 30), keys=("colon",)),
+    Picture("dashboard-help.svg", (120, 40), keys=("question_mark",)),
+)
+_NAMES = {" ": "space", ":": "colon"}
 
 
 async def draw(picture: Picture) -> str:
@@ -38,7 +50,7 @@ async def draw(picture: Picture) -> str:
     app = Dashboard(FileSource("lanes.db", actor="alice@gw-1", clock=clock))
     async with app.run_test(size=picture.size) as pilot:
         await asyncio.sleep(0.5)
-        await pilot.press(*picture.keys)
+        await pilot.press(*(_NAMES.get(key, key) for key in picture.keys))
         await asyncio.sleep(0.5)
         await pilot.pause()
         return _mended(app.export_screenshot(title="lanes dashboard"))

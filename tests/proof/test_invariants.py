@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lanes.testing import MINUTE, broken
-from lanes_storage import open_store
+from lanes.testing import DAY, MINUTE, START, Hands, broken
+from lanes_storage import doors, open_store, reads
+from lanes_storage.law import Prunable
 from lanes_storage.reads.invariants import INVARIANTS
 from tests.kit.world import World
 
@@ -79,12 +80,28 @@ def test_each_invariant_names_what_breaks_it(path: Path, name: str) -> None:
 
 
 def test_what_retention_took_is_not_missed(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    (newest,) = connection.execute("SELECT max(id) FROM events").fetchone()
-    for oldest in range(1, newest):
-        connection.execute("DELETE FROM events WHERE id <= ?", (oldest,))
-        connection.commit()
-        store = open_store(str(path))
-        assert broken(store) == [], f"after pruning up to event {oldest}"
-        store.close()
-    connection.close()
+    """A dead letter keeps its run and its events, while those of what came after it go, row by row."""
+    store = open_store(str(path))
+    world = World(store, Hands(START.later(DAY)))
+    world.complete(world.start("failed").ticket)
+    world.ack("aborted")
+    later = world.time.move(DAY).wall
+    gone = 0
+    for kind in Prunable:
+        for row in store.read(reads.old(kind, 0, 1_000)):
+            gone += world.step(lambda tx, kind=kind, id_=row.id: doors.prune(tx, kind, [(id_, later)]))  # type: ignore[misc]
+            assert broken(store) == [], f"after pruning {kind} {row.id}"
+    assert gone > 10
+    store.close()
+
+
+def test_a_lane_whose_acknowledgement_was_pruned_is_as_it_should_be(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "lanes.db"), create=True)
+    world = World(store)
+    world.fail(world.start("a").ticket)
+    world.time.move(MINUTE)
+    world.ack("a")
+    later, newest = world.time.move(DAY).wall, world.events()[-1].id
+    assert world.step(lambda tx: doors.prune(tx, Prunable.EVENTS, [(newest, later)])) == 1
+    assert broken(store) == []
+    store.close()

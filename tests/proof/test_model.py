@@ -1,5 +1,6 @@
 """The store against the model: everything that can be done, in any order, judged after each step."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from lanes.testing import MINUTE
 from lanes_storage.law import Mode, Overflow, RunnerKind
 from tests.proof.machine import BEAT_EVERY, LaneMachine, terms_of_the_end
 
+MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))
 ANYTHING = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
@@ -43,7 +45,7 @@ def test_F18_busy_elsewhere_is_not_stalled() -> None:
 def test_the_store_keeps_to_the_model_for_long() -> None:
     """Other steps each time; what fails is printed with the steps that lead to it."""
     profile = settings(
-        max_examples=3000, stateful_step_count=80, deadline=None, database=None, print_blob=True,
+        max_examples=int(MINUTES * 30), stateful_step_count=80, deadline=None, database=None, print_blob=True,
         suppress_health_check=ANYTHING,
     )  # fmt: skip
     run_state_machine_as_test(LaneMachine, settings=profile)

@@ -9,7 +9,7 @@ INTRODUCTION = """\
 # HTTP
 
 This page is written from the program by `python -m tests.reference`; a test holds it against the program. The same
-as an OpenAPI document is at `GET /openapi.json`.
+as an OpenAPI document is at `GET /openapi.json`; [by example](http-examples.md) shows what to ask with `curl`.
 
 A gateway listens on `127.0.0.1:8765` unless told otherwise; elsewhere only with a token. With a token configured,
 every request but those for health carries `Authorization: Bearer …`. A POST is JSON

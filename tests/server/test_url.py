@@ -273,6 +273,14 @@ def test_many_lanes_come_in_pages(both: Both, call: Callable[..., Called], monke
         assert there == here
 
 
+def test_dead_letters_are_pruned_at_the_gateway(both: Both, call: Callable[..., Called]) -> None:
+    number = errored(both, "pruned")
+    assert call("dead-letters", "--prune", "--older-than", "1h", "--yes", "--json", *both.url).out == {"pruned": 0}
+    assert call("dead-letters", "--prune", "--older-than", "0s", "--yes", "--json", *both.url).out["pruned"] > 0
+    listed = call("dead-letters", "--json", *both.file).out
+    assert number not in [message["id"] for message in listed]
+
+
 def test_several_aborts_at_once(both: Both, call: Callable[..., Called]) -> None:
     for key in ("bulk:1", "bulk:2", "bulk:3"):
         held(both, key)

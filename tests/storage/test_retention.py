@@ -215,3 +215,17 @@ def test_an_event_stays_while_the_message_or_the_run_that_it_is_about_does(world
     prune(world, Prunable.RUNS)
     prune(world, Prunable.EVENTS)
     assert world.events(KEY) == []
+
+
+@pytest.mark.parametrize("anonymous", [False, True], ids=["a run", "an anonymous lane"])
+def test_what_a_run_waited_for_when_it_was_cut_goes_with_it(world: World, anonymous: bool) -> None:
+    world.send(KEY, anonymous=anonymous)
+    ticket = world.claim(KEY).ticket
+    awaited = world.send("other")
+    world.step(lambda tx: doors.begin_wait(tx, ticket.run_id, awaited, world.time()))
+    assert len(world.table("waits")) == 1
+    world.complete(ticket)
+    world.time.move(DAY)
+    prune_all(world)
+    assert world.table("waits") == []
+    assert [row[1] for row in world.table("messages")] == [world.lane("other").id]

@@ -23,7 +23,7 @@ from lanes_storage.errors import (
     StoreClosed,
 )
 from lanes_storage.interface import Query, Store
-from lanes_storage.sqlite import connect
+from lanes_storage.sqlite import connect, locking
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_writer_is_durable_and_waits_and_keeps_references(path: Path, asked:
     try:
         assert pragma(connection, "journal_mode") == "wal"
         assert pragma(connection, "synchronous") == synchronous
-        assert pragma(connection, "busy_timeout") == connect.BUSY_TIMEOUT_MS
+        assert pragma(connection, "busy_timeout") == locking.BUSY_TIMEOUT_MS
         assert pragma(connection, "foreign_keys") == 1
         assert pragma(connection, "temp_store") == 2
         assert pragma(connection, "cache_size") == -16384
@@ -74,7 +74,7 @@ def test_the_writer_is_durable_and_waits_and_keeps_references(path: Path, asked:
 def test_a_reader_can_not_write(made: Store, path: Path) -> None:
     connection = connect.open_reader(path)
     try:
-        assert pragma(connection, "busy_timeout") == connect.BUSY_TIMEOUT_MS
+        assert pragma(connection, "busy_timeout") == locking.BUSY_TIMEOUT_MS
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM lanes")
     finally:
@@ -215,7 +215,6 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
 
 def test_a_file_that_another_process_keeps_locked_says_so(made: Store, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
-    made.write(lambda tx: tx.rows("PRAGMA busy_timeout = 1", {}))
     other.execute("BEGIN IMMEDIATE")
     try:
         with pytest.raises(DatabaseLocked, match="locked by another process"):

@@ -1,25 +1,32 @@
 """The dashboard driven by its keys: the real program on a real file, without a terminal around it."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from lanes.commands.common.client import GatewayClient
 from lanes_storage.moment import Clock, system_clock
 from lanes_tui.app import Dashboard
 from lanes_tui.file_source import FileSource
 from lanes_tui.looking import Rhythm
 from lanes_tui.main_screen import MainScreen
+from lanes_tui.remote_source import RemoteSource
 from lanes_tui.settings import Settings
+from lanes_tui.source import Source
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.until import until
 
 T = TypeVar("T", bound=Screen[Any])
+
+
+#: Opens a dashboard on a database, by one of the ways to look at one.
+Drive = Callable[..., AbstractAsyncContextManager["Driver"]]
 
 
 class Driver:
@@ -128,9 +135,12 @@ async def dashboard(
     read_only: bool = False,
     settings: Settings | None = None,
     with_gateway: bool = False,
+    url: str | None = None,
 ) -> AsyncIterator[Driver]:
-    """A dashboard on a file, looked at without a pause."""
-    source = FileSource(str(path), actor="alice@here", read_only=read_only, clock=clock)
+    """A dashboard on a file, or on a gateway before it at ``url``, looked at without a pause."""
+    source: Source = FileSource(str(path), actor="alice@here", read_only=read_only, clock=clock)
+    if url is not None:
+        source = RemoteSource(GatewayClient(url, None), read_only=read_only, clock=clock, wait_s=0.05)
     rhythm = Rhythm(look_every=0.05, ask_every=0.01, least_gap=0.0, retry_every=0.05)
     app = Dashboard(source, settings, with_gateway=with_gateway, rhythm=rhythm)
     async with app.run_test(size=size) as pilot:

@@ -78,7 +78,7 @@ async def test_search_goes_to_the_nearest_hit_while_it_is_typed(crowd: Path) -> 
         await driver.press("ctrl+f")
         await driver.write("slack:5")
         await driver.until(lambda: driver.key == "slack:59", "the first hit")
-        assert driver.bar == "1 of 5 n N "
+        assert driver.bar == "1 of 5  n/N "
         await driver.press("enter", "n")
         await driver.until(lambda: driver.key == "slack:57", "the next hit")
         await driver.press("n", "n", "n")

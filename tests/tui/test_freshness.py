@@ -108,8 +108,8 @@ async def test_the_rate_is_changed_and_told(stage: Stage) -> None:
         (Freshness(START), "● live"),
         (Freshness(START.later(-9_000)), "◐ slow 9s"),
         (Freshness(START.later(-9_000), every_s=5), "● live every 5s"),
-        (Freshness(START.later(-70_000), frozen=True), "❚❚ frozen 1m10s"),
-        (Freshness(START.later(-70_000), lost="gone", frozen=True), "◌ stale 1m10s"),
+        (Freshness(START.later(-70_000), frozen=True), "❚❚ frozen 1m"),
+        (Freshness(START.later(-70_000), lost="gone", frozen=True), "◌ stale 1m"),
     ],
 )
 def test_every_freshness_has_its_sign_and_its_word(freshness: Freshness, said: str) -> None:

@@ -1,6 +1,8 @@
 """The dashboard in a real terminal: nothing from data commands it, and it is given back however the program ends."""
 
 import asyncio
+import base64
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +98,21 @@ def test_nothing_in_data_reaches_the_terminal_raw(database: Path, size: tuple[in
         assert rb"\u202e" in seen.sent
         assert b"[@click=app" in seen.sent
         assert seen.is_sane()
+
+
+def test_only_a_copied_key_is_an_osc_52_and_nothing_in_it_commands(database: Path) -> None:
+    poison(database)
+    with terminal(database) as seen:
+        seen.shows("key:", "raw:", "held", "live")
+        seen.press("/", "bell", "\r")
+        seen.hides("held ")
+        seen.press("y")
+        seen.shows("copied:")
+        seen.press("q")
+        assert seen.ends() == 0
+        (copied,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07", seen.sent)
+        assert base64.b64decode(copied).decode() == "raw:" + HOSTILE
+        assert unwelcome(re.sub(rb"\x1b\]52;c;[A-Za-z0-9+/=]*\x07", b"", seen.sent)) == []
 
 
 def walk(seen: Terminal) -> None:

@@ -25,11 +25,15 @@ class Told(NamedTuple):
 
 
 class Deed(NamedTuple):
-    """Something that can be done to lanes. ``fits``: the states in which it does anything."""
+    """Something that can be done to lanes.
+
+    ``title`` says it with a place for what it is done to, ``word`` is what a button says; ``fits`` are the states in
+    which it does anything.
+    """
 
     name: str
     title: str
-    done: str
+    word: str
     fits: frozenset[LaneState]
     act: Callable[[Source, Mark], Awaitable[Told]]
     grave: bool = False
@@ -66,12 +70,12 @@ async def _ack(source: Source, mark: Mark) -> Told:
 
 _ANY = frozenset(LaneState)
 _ENDED = frozenset({LaneState.ERRORED, LaneState.ABORTED})
-ABORT = Deed("abort", "Abort", "aborted", _ANY, _abort, grave=True)
-FORCE = Deed("force", "Abort by force", "aborted by force", _ANY, _force, grave=True)
-PAUSE = Deed("pause", "Pause", "paused", _ANY, _pause)
-RESUME = Deed("resume", "Resume", "resumed", _ANY, _resume)
-RETRY = Deed("retry", "Retry the last failed message of", "retried", _ANY, _retry)
-ACK = Deed("ack", "Take note of", "taken note of", _ENDED, _ack)
+ABORT = Deed("abort", "Abort {}", "Abort", _ANY, _abort, grave=True)
+FORCE = Deed("force", "Abort {} by force", "Force", _ANY, _force, grave=True)
+PAUSE = Deed("pause", "Pause {}", "Pause", _ANY, _pause)
+RESUME = Deed("resume", "Resume {}", "Resume", _ANY, _resume)
+RETRY = Deed("retry", "Retry the last failed message of {}", "Retry", _ANY, _retry)
+ACK = Deed("ack", "Take note of {}", "Ack", _ENDED, _ack)
 
 
 class Acting:

@@ -154,6 +154,9 @@ class Dashboard(App[int]):
     def _keep_looks(self, said: str) -> None:
         self.settings.save()
         self.refresh_css()
+        for screen in self.screen_stack:
+            for part in screen.walk_children():
+                part.refresh()  # all of it: what a line looked like before is kept by each part
         self._say(said)
 
     # ------------------------------------------------------------------------------------ actions

@@ -51,6 +51,7 @@ class Arranging(Board):
         if self.table.range_from is not None:
             self.table.range_from = None
             self.table.show_marks()
+            self.tell_bar()
         else:
             self.bar.input.value = ""
         self.table.focus()
@@ -109,7 +110,7 @@ class Arranging(Board):
         if hit is None:
             self.bar.say(text.line((f"no lane has “{self._sought}” ", "warn")))
             return
-        self.bar.say(text.line(f"{words.number(hit.number + 1)} of {words.number(hit.total)} ", ("n N ", "muted")))
+        self.bar.say(text.line(f"{words.number(hit.number + 1)} of {words.number(hit.total)} ", (" n/N ", "muted")))
         self._came_to = hit.key
         self.table.move_to(hit.place)
 

@@ -69,6 +69,10 @@ class Board(Screen[None]):
         # Cleaned by `line`; markup off, so that brackets in a key stay brackets.
         self.notify(said.plain, severity="warning" if grave else "information", markup=False, timeout=6)
 
+    def tell_bar(self) -> None:
+        """Bring the filter line up to date."""
+        raise NotImplementedError
+
     def tell_header(self) -> None:
-        """Bring header and filter line up to date."""
+        """Bring the header up to date."""
         raise NotImplementedError

@@ -134,7 +134,8 @@ def plain(title: str, lane: Lane, sight: Sight) -> str:
 def _state(lane: Lane, sight: Sight, width: int) -> Content:
     look = words.look_of(lane, sight.wall)
     paused = words.is_paused(lane.pause, sight.wall) and look.word not in ("paused", "aborting")
-    mark = (f" {words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
+    space = " " if width > 10 else ""
+    mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
     return text.line((f"{look.symbol} {look.word}", look.tone), mark)
 
 

@@ -169,6 +169,10 @@ class FileSource:
         async with self._at_work(acting=True) as desk:
             return self._message(await desk.retry(int(message_id), actor=self._actor))
 
+    async def prune_dead_letters(self, until: int) -> int:
+        async with self._at_work(acting=True) as desk:
+            return await desk.prune_dead_letters(max(0, self._clock().wall - until), actor=self._actor)
+
     async def drain(self, owner_id: str) -> Drain:
         async with self._at_work(acting=True) as desk:
             (owner,) = await desk.drain(int(owner_id), by=self._actor)

@@ -88,8 +88,12 @@ class Follower:
 
     async def _show(self) -> None:
         anew, self._anew = self._anew, False
-        self._last = await self._look(anew)
-        self._stage.show(self._last)
+        frozen = self.frozen
+        picture = await self._look(anew)
+        if self.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
+            return  # it was frozen while this was read: what stood on the screen then stays
+        self._last = picture
+        self._stage.show(picture)
 
     def _lose(self, why: str) -> None:
         self._anew = True

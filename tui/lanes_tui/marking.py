@@ -12,6 +12,7 @@ from lanes_tui.board import Board
 from lanes_tui.marks import MOST
 from lanes_tui.records import Mark
 from lanes_tui.source import Lost
+from lanes_tui.widgets.filter_bar import FilterBar
 
 
 class Marking(Board):
@@ -51,7 +52,7 @@ class Marking(Board):
         began, self.table.range_from = self.table.range_from, None
         if began is None:
             self.table.range_from = self.lane.key
-            self.say(text.line("the range begins here: go to its other end and press the same key"))
+            self.query_one(FilterBar).say(text.line(("  range: go to its other end, V ends it ", "mark")))
             self.table.show_marks()
         else:
             self._mark_range(began)
@@ -105,6 +106,7 @@ class Marking(Board):
         return filters.parse(self.typed, self.source.now().wall).chosen
 
     def _marked(self) -> None:
+        self.tell_bar()
         self.table.show_marks()
         self.tell_header()
         if self.typed:

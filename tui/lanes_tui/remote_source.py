@@ -145,6 +145,10 @@ class RemoteSource:
     async def retry_message(self, message_id: str) -> Message:
         return reading.message(await self._post(f"/api/messages/{message_id}/retry", {}))
 
+    async def prune_dead_letters(self, until: int) -> int:
+        del until
+        raise NotAllowed("dead letters are pruned on the host of the database: `lanes dead-letters --prune` there")
+
     async def drain(self, owner_id: str) -> Drain:
         (gateway,) = await self._post("/api/drain", {"gateway": owner_id})
         return reading.gateway(gateway).draining or Drain("", None)

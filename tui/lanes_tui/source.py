@@ -127,6 +127,10 @@ class Source(Protocol):
         """Accept a dead letter once more; the new message. Raises NotFound, NotAllowed, QueueFull."""
         ...
 
+    async def prune_dead_letters(self, until: int) -> int:
+        """Delete the dead letters that failed at wall time ``until`` or earlier; how many went. Raises NotAllowed."""
+        ...
+
     async def drain(self, owner_id: str) -> Drain:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         ...

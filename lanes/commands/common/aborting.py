@@ -128,6 +128,8 @@ def _said(result: Form, order: Order) -> str:
         said += f"; {counted(dropped, 'waiting message')} ended"
     if result["survivors"]:
         said += f"; still alive: {', '.join(result['survivors'])}"
+    elif result["survivors"] is None and result["outcome"] != Outcome.PENDING:
+        said += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
     return f"{result['key']}: {said}"
 
 

@@ -4,12 +4,14 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from lanes.errors import ConfigError, LanesError
 from lanes.problems import DATABASE, error_of
 from lanes.text import without_password
+from lanes.without import without
 from lanes_storage.errors import StorageError
+
+with without("httpx._main"):
+    import httpx
 
 #: A gateway that has not answered by then is not reachable.
 PATIENCE_S = 5.0
@@ -47,12 +49,11 @@ class GatewayClient:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         *,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
     ) -> Any:
         """The JSON of an answer."""
-        return self._ask(
-            "GET", path, query, headers={"Accept": "application/json", **(headers or {})}, timeout=patience_s
-        )
+        wanted = {"Accept": "application/json", **(headers or {})}
+        return self._ask("GET", path, query, headers=wanted, timeout=patience_s or PATIENCE_S)
 
     def post(
         self,
@@ -60,10 +61,12 @@ class GatewayClient:
         body: Mapping[str, Any],
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        patience_s: float | None = None,
     ) -> Any:
         """The JSON of an answer. Fields of the body that are None are left out."""
         given = {name: value for name, value in body.items() if value is not None}
-        return self._ask("POST", path, query, headers=headers, json=given, timeout=PATIENCE_S)
+        return self._ask("POST", path, query, headers=headers, json=given, timeout=patience_s or PATIENCE_S)
 
     def close(self) -> None:
         """Close every connection."""

@@ -20,8 +20,8 @@ PAGE = 1_000
 WAIT_S = 2.0
 #: Between two questions whether something changed.
 LOOK_EVERY_S = 0.5
-#: The whole file is read, which takes its time.
-DOCTOR_S = 120.0
+#: For what goes over the whole database, and takes its time.
+LONG_S = 120.0
 
 
 class RemoteDesk:
@@ -140,7 +140,7 @@ class RemoteDesk:
 
     def doctor(self) -> list[Form]:
         """What the gateway finds when it looks at its database."""
-        return list(self._client.get("/api/doctor", patience_s=DOCTOR_S))
+        return list(self._client.get("/api/doctor", patience_s=LONG_S))
 
     # ------------------------------------------------------------------------------------ acting
 
@@ -203,9 +203,10 @@ class RemoteDesk:
         return dict(self._client.post(f"/api/messages/{message_id}/drop", {}))
 
     def prune_dead_letters(self, older_than_ms: int, *, actor: str) -> int:
-        """Not for a gateway: what is deleted for good is deleted on the database itself."""
-        del older_than_ms, actor
-        raise UsageError("--prune acts on a database itself: it takes --db, and no --url")
+        """Delete the dead letters of that age; how many went."""
+        del actor
+        body = {"older_than": show(older_than_ms)}
+        return int(self._client.post("/api/dead-letters/prune", body, patience_s=LONG_S)["pruned"])
 
     def drain(self, gateway: str | None, *, actor: str, for_ms: int) -> list[Form]:
         """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""

@@ -16,6 +16,7 @@ from lanes.gateway import Gateway
 from lanes.hooks import configured_hooks
 from lanes.runners.build import build_specs
 from lanes.server.serve import serve, url_of
+from lanes.text import clean
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.inspect import NETWORK, file_system_of
 
@@ -26,10 +27,17 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger("lanes")
 
 
+class _Harmless(logging.Formatter):
+    """What runners, hooks and providers raise is logged with its words, and these come from outside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record), keep_newlines=True)
+
+
 def log_to(level: str, file: Path | None = None) -> logging.Handler:
     """Send the log to a file, or to standard error; returns the handler."""
     handler: logging.Handler = logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(_Harmless(FORMAT))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

@@ -9,7 +9,7 @@ from lanes_storage.doors.control import Control, ack, drop, pause, resume, retry
 from lanes_storage.doors.cooldowns import cool, cooling, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
-from lanes_storage.doors.owners import drain, end_owner, heartbeat, register, touch
+from lanes_storage.doors.owners import drain, end_owner, heartbeat, register, standing_runs, touch
 from lanes_storage.doors.releases import (
     Evidence,
     abort,
@@ -68,6 +68,7 @@ __all__ = [
     "restored",
     "resume",
     "retry",
+    "standing_runs",
     "suspects_running",
     "touch",
     "warm",

@@ -49,6 +49,11 @@ def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:
         record(tx, EventType.RECOVERED, now, lane=lane, run=run, message=message, epoch=run, actor=f"owner:{owner}")
 
 
+def standing_runs(tx: Transaction, owner: int) -> set[int]:
+    """The runs that an owner holds."""
+    return {row[0] for row in tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner})}
+
+
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:
     """Let an owner claim nothing more; at ``until`` (wall time) it cuts what still runs.
 

@@ -22,17 +22,19 @@ _STATEMENTS = {
 }
 
 
+_WITH_IT = {Prunable.RUNS: sql.PRUNE_ALL_OF_RUN, Prunable.ANONYMOUS: sql.PRUNE_ALL_OF_LANE}
+
+
 def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) -> int:
     """Delete rows of a kind; returns how many lanes, messages, runs, events or owners went.
 
-    ``chosen`` is pairs of an id and the wall time before which it must have been finished. What an anonymous lane
-    leaves goes with it.
+    ``chosen`` is pairs of an id and the wall time before which it must have been finished. What a run or
+    an anonymous lane leaves goes with it.
     """
     gone = [id_ for id_, before in chosen if tx.run(_STATEMENTS[kind], {"id": id_, "before": before}) == 1]
-    if kind is Prunable.ANONYMOUS:
-        for lane in gone:
-            for statement in sql.PRUNE_ALL_OF_LANE:
-                tx.run(statement, {"lane": lane})
+    for id_ in gone:
+        for statement in _WITH_IT.get(kind, ()):
+            tx.run(statement, {"id": id_})
     return len(gone)
 
 

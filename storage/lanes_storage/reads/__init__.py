@@ -14,6 +14,7 @@ from lanes_storage.reads.lanes import (
 from lanes_storage.reads.messages import dead_letters, ended_among, get_message, history, message, messages
 from lanes_storage.reads.owners import (
     aborts_of_owner,
+    count_open_runs,
     drain_of_owner,
     open_runs,
     owner,
@@ -31,6 +32,7 @@ __all__ = [
     "any_old_idempotency",
     "claimable",
     "cooldowns",
+    "count_open_runs",
     "counts",
     "dead_letters",
     "drain_of_owner",

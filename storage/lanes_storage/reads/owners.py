@@ -11,6 +11,7 @@ RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHER
 OPEN_RUNS = f"""
 SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL ORDER BY r.id
 """
+COUNT_OPEN_RUNS = "SELECT count(*) FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
 DRAIN_OF_OWNER = """
 SELECT drain_by, drain_at, drain_until FROM owners WHERE id = :owner AND drain_at IS NOT NULL AND ended_at IS NULL
 """
@@ -43,6 +44,11 @@ def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
     return Query(
         DRAIN_OF_OWNER, {"owner": owner_id}, lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None
     )
+
+
+def count_open_runs(owner_id: int) -> Query[int]:
+    """How many runs an owner holds."""
+    return Query(COUNT_OPEN_RUNS, {"owner": owner_id}, lambda rows: int(rows[0][0]))
 
 
 def run(run_id: int) -> Query[Run | None]:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lanes_storage import errors, schema
+from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS
 
-#: How long a writer waits for another process before it says that the file is locked.
-BUSY_TIMEOUT_MS = 5_000
 #: RETURNING and UPDATE … FROM came with it.
 OLDEST_SQLITE = (3, 35, 0)
 

@@ -1,6 +1,6 @@
 """The write-ahead log, and why it stays short.
 
-After each commit that leaves more than 1,000 pages (4 MB) in it, SQLite itself copies them back into the file, and
+After each commit that leaves more than 4,000 pages (16 MB) in it, SQLite itself copies them back into the file, and
 starts the log anew once nobody reads from it. Two things keep it from starting anew: one reader that stays (a
 transaction left open in a shell, a backup), and readers that always overlap. Against the second, a gateway that finds
 the log large empties it by a checkpoint that waits, for a moment, for the readers of that moment; against the first

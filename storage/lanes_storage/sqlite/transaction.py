@@ -6,6 +6,7 @@ from types import TracebackType
 
 from lanes_storage.interface import Dialect, Params, Row
 from lanes_storage.sqlite.dialect import SQLITE
+from lanes_storage.sqlite.locking import begin
 
 
 class SqliteTransaction:
@@ -29,7 +30,7 @@ class SqliteTransaction:
         self._undo.append(undo)
 
     def __enter__(self) -> "SqliteTransaction":
-        self._connection.execute("BEGIN IMMEDIATE")
+        begin(self._connection)
         return self
 
     def __exit__(

@@ -15,6 +15,10 @@ from lanes_tui.records import Mark
 #: For more lanes than that, their number has to be typed.
 TYPED_ABOVE = 20
 _NAMED = 6
+#: So many cells of a key are shown.
+_KEY = 48
+#: The states in the order in which lanes are named.
+_FIRST = (LaneState.RUNNING, LaneState.ERRORED, LaneState.ABORTED, LaneState.IDLE)
 
 
 class BulkDialog(Question[bool]):
@@ -29,19 +33,20 @@ class BulkDialog(Question[bool]):
         self._typed = ""
         many = words.counted(len(marks), "lane")
         super().__init__(
-            f"{deed.title} {many}?",
+            f"{deed.title.format(many)}?",
             self._described(),
-            [Choice(False, "Cancel", "n"), Choice(True, deed.title.split()[0], "y", grave=deed.grave)],
+            [Choice(False, "Cancel", "n"), Choice(True, deed.word, "y", grave=deed.grave)],
             leave=False,
         )
 
     def _described(self) -> list[Content]:
-        states = Counter(self._now[mark.key].state if mark.key in self._now else None for mark in self._marks)
+        states = Counter(self._state_of(mark) if mark.key in self._now else None for mark in self._marks)
         lines = [text.joined([_counted(state, count) for state, count in states.most_common()], "   ")]
         lines += [*self._warnings(), text.EMPTY]
-        for mark in self._marks[:_NAMED]:
-            look = words.LANES[self._now.get(mark.key, mark).state]
-            lines.append(text.line((f"{look.symbol} ", look.tone), mark.key, (f"  epoch {mark.epoch}", "muted")))
+        for mark in sorted(self._marks, key=lambda mark: _FIRST.index(self._state_of(mark)))[:_NAMED]:
+            look = words.LANES[self._state_of(mark)]
+            key = text.in_the_middle(mark.key, _KEY)
+            lines.append(text.line((f"{look.symbol} ", look.tone), key, (f"  epoch {mark.epoch}", "muted")))
         if len(self._marks) > _NAMED:
             lines.append(text.line((f"and {words.number(len(self._marks) - _NAMED)} more", "muted")))
         if self._wanted:
@@ -50,6 +55,10 @@ class BulkDialog(Question[bool]):
                 text.line("Type ", (self._wanted, "strong"), " to go on: ", (self._typed + "_", "accent")),
             ]
         return lines
+
+    def _state_of(self, mark: Mark) -> LaneState:
+        """The state by now; of a lane that is gone, as it was."""
+        return self._now.get(mark.key, mark).state
 
     def _warnings(self) -> list[Content]:
         moved = sum(mark.key not in self._now or self._now[mark.key].epoch != mark.epoch for mark in self._marks)

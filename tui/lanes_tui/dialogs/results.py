@@ -48,7 +48,8 @@ class Results(ModalScreen[None]):
             self._show()
 
     def _show(self) -> None:
-        title = f"{self._deed.title}: {words.number(len(self.told))} of {words.counted(self._total, 'lane')}"
+        many = f"{words.number(len(self.told))} of {words.counted(self._total, 'lane')}"
+        title = self._deed.title.format(many)
         self.query_one("#dialog-title", Sheet).show([text.line((title, "accent"))])
         self.query_one("#dialog-summary", Sheet).show([self._summary()])
         # what did not go as asked comes first

@@ -30,6 +30,7 @@ class DeadLettersScreen(Watching):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open_lane", "Open lane", key_display="⏎"),
         Binding("r", "retry", "Retry"),
+        Binding("x", "prune", "Prune", tooltip="Prune this one and all that failed before it"),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
@@ -49,8 +50,10 @@ class DeadLettersScreen(Watching):
         more = "the newest " if len(self._letters) == MOST else ""
         return text.line(("dead letters ", "head"), (f"{more}{count} failed, kept until retried or pruned", "muted"))
 
-    async def look(self) -> None:
+    async def read(self) -> None:
         self._letters = await self.source.dead_letters(MOST)
+
+    def show(self) -> None:
         sight = self.sight()
         rows = [Row(letter.id, _line(letter, sight)) for letter in self._letters]
         self.query_one(Rows).show(rows, text.line(("none: nothing has failed that was not retried", "good")))
@@ -69,6 +72,8 @@ class DeadLettersScreen(Watching):
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
+        if not self.is_open:
+            return
         letter = self.letter
         self.query_one("#message", Sheet).show([] if letter is None else message_whole(letter, self.sight()))
 
@@ -93,6 +98,35 @@ class DeadLettersScreen(Watching):
         new = await self.do(self.source.retry_message(message_id))
         if new is not None:
             self.say(f"message {message_id} waits again, as message {new.id}")
+
+    def action_prune(self) -> None:
+        """Ask, then delete it and what failed before it, for good."""
+        letter = self.letter
+        if letter is None or letter.ended_at is None or not self.may_act():
+            return
+        until = letter.ended_at
+        count = sum(each.ended_at is not None and each.ended_at <= until for each in self._letters)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._prune(until)
+
+        self.app.push_screen(_last_question(count), answered)
+
+    @work
+    async def _prune(self, until: int) -> None:
+        gone = await self.do(self.source.prune_dead_letters(until))
+        if gone is not None:
+            self.say(f"{words.counted(gone, 'dead letter')} pruned")
+
+
+def _last_question(count: int) -> Question[bool]:
+    lines = [
+        text.line((words.counted(count, "dead letter"), "strong"), ": this one, and all that failed before it."),
+        text.line(("They are deleted for good. Those whose sender may still ask for them (24 h) stay.", "warn")),
+    ]
+    choices = [Choice(False, "Cancel", "n"), Choice(True, "Prune", "y", grave=True)]
+    return Question("Prune dead letters?", lines, choices, leave=False)
 
 
 def _question(letter: Message) -> Question[bool]:

@@ -74,14 +74,13 @@ class JournalScreen(Watching):
         whose = (self._only, "strong") if self._only is not None else ("of every lane", "muted")
         return text.line(("journal ", "head"), whose)
 
-    async def look(self) -> None:
+    async def read(self) -> None:
         try:
             self._events = await self.source.events(key=self._only, limit=MOST)
         except NotFound:
             self._events = []
-        self._show()
 
-    def _show(self) -> None:
+    def show(self) -> None:
         sight = self.sight()
         chosen = [event for event in self._events if self._fits(event, sight)]
         self._groups = coalesced(chosen) if self.together else single(chosen)
@@ -115,6 +114,8 @@ class JournalScreen(Watching):
 
     @on(Rows.Chosen)
     def _show_event(self) -> None:
+        if not self.is_open:
+            return
         group = self._group
         self.query_one("#event", Sheet).show([] if group is None else _whole(group, self.sight()))
 
@@ -122,7 +123,7 @@ class JournalScreen(Watching):
     def _typed_on(self, event: Input.Changed) -> None:
         event.stop()
         self._typed = event.value
-        self._show()
+        self.show()
 
     @on(FilterLeft)
     def _filter_left(self) -> None:
@@ -135,11 +136,11 @@ class JournalScreen(Watching):
         self.tail = not self.tail
         if self.tail:
             self.query_one(Rows).action_jump(-1)
-        self._show()
+        self.show()
 
     def action_coalesce(self) -> None:
         self.together = not self.together
-        self._show()
+        self.show()
 
 
 def _whole(group: Group, sight: Sight) -> list[Content]:

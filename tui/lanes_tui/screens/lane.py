@@ -56,20 +56,22 @@ class LaneScreen(Watching):
             return text.line((self.lane_key, "strong"), ("  is there no more" if self._gone else "", "bad"))
         return title(self._detail.lane, self._detail.limits, self._sight())
 
-    async def look(self) -> None:
+    async def read(self) -> None:
         try:
             self._detail = await self.source.detail(self.lane_key)
         except NotFound:  # pruned, or in another database that took the place of this one
             self._gone = True
             return
         self._gone = False
-        self._show(self._detail, self._sight())
 
     def _sight(self) -> Sight:
         now = self.source.now()
         return Sight.of(now if self._detail is None else self._detail.at, now)
 
-    def _show(self, detail: Detail, sight: Sight) -> None:
+    def show(self) -> None:
+        detail, sight = self._detail, self._sight()
+        if detail is None:
+            return
         self.query_one("#why", Sheet).show([text.line(detail.why)])
         running = clocks(detail.lane, detail.limits, sight)
         self.query_one("#clocks").display = bool(running)
@@ -84,6 +86,8 @@ class LaneScreen(Watching):
 
     @on(Rows.Chosen)
     def _show_message(self) -> None:
+        if not self.is_open:
+            return
         message = self.message
         lines = [] if message is None else message_whole(message, self._sight())
         self.query_one("#message", Sheet).show(lines)

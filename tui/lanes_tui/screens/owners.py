@@ -44,10 +44,13 @@ class OwnersScreen(Watching):
     def title_line(self) -> Content:
         return text.line(("owners ", "head"), ("the gateways of this database", "muted"))
 
-    async def look(self) -> None:
+    async def read(self) -> None:
         self._status = await self.source.status()
+
+    def show(self) -> None:
         sight = self._sight()
-        rows = [Row(gateway.id, _line(gateway, sight)) for gateway in self._status.gateways]
+        gateways = [] if self._status is None else self._status.gateways
+        rows = [Row(gateway.id, _line(gateway, sight)) for gateway in gateways]
         self.query_one(Rows).show(
             rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
         )
@@ -66,6 +69,8 @@ class OwnersScreen(Watching):
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
+        if not self.is_open:
+            return
         gateway = self.gateway
         lines = [] if gateway is None else _whole(gateway, self._sight())
         self.query_one("#owner", Sheet).show(lines)

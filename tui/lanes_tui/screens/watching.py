@@ -46,8 +46,17 @@ class Watching(Screen[None]):
         """What is looked at, for the bar."""
 
     @abstractmethod
-    async def look(self) -> None:
-        """Read and show. Raises Lost."""
+    async def read(self) -> None:
+        """Read what is to be shown. Raises Lost."""
+
+    @abstractmethod
+    def show(self) -> None:
+        """Show what was read."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it stands: of a screen that is being taken down some parts are gone already."""
+        return self in self.app.screen_stack
 
     def compose(self) -> ComposeResult:
         yield Sheet(id="bar")
@@ -59,12 +68,17 @@ class Watching(Screen[None]):
         self.run_worker(self.looking.run(), name="look", exclusive=True)
 
     async def _look(self) -> None:
-        await self.look()
+        await self.read()
+        if not self.is_open:  # left while it was read
+            return
+        self.show()
         self._freshness = Freshness(self.source.now())
         self.remove_class("-stale")
         self._tell_bar()
 
     def _lose(self, why: str) -> None:
+        if not self.is_open:
+            return
         self._freshness = Freshness(self._freshness.at, why)
         self.add_class("-stale")
         self._tell_bar()

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from lanes.why import span
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.records import Lane, Limits, Run
@@ -32,9 +33,9 @@ class Clock(NamedTuple):
         return "bad" if self.share >= 1 else "warn" if self.share >= 0.5 else "good"
 
     def said(self) -> str:
-        """``4m12s of 5m00s``."""
-        limit = "no limit" if self.limit_ms is None else f"of {words.short(self.limit_ms)}"
-        return f"{words.short(self.spent_ms)} {limit}{', ' if self.note else ''}{self.note}"
+        """``4m 12s of 5m 0s``."""
+        limit = "no limit" if self.limit_ms is None else f"of {span(self.limit_ms)}"
+        return f"{span(self.spent_ms)} {limit}{', ' if self.note else ''}{self.note}"
 
 
 def clocks(lane: Lane, limits: Limits | None, sight: Sight) -> list[Clock]:

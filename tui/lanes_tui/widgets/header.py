@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from lanes_storage.law import LaneState
@@ -17,6 +19,8 @@ from lanes_tui.widgets.sheet import Sheet
 _LATE = 2.5
 #: On screens of less than that, alarms are short.
 _WORDY = 100
+#: On narrower screens the time is not shown.
+_WITH_TIME = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,30 @@ class _Piece(NamedTuple):
     said: Content
 
 
-class Header(Sheet):
-    """Two lines that stay true to the second."""
+class Header(Vertical):
+    """Two lines that stay true to the second. The time has a place of its own: it alone changes every second."""
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="head"):
+            yield Sheet(id="about-all")
+            yield Sheet(id="as-of")
+        yield Sheet(id="counts")
 
     def tell(self, facts: Facts, now: Now) -> None:
         """Show this."""
-        width = self.scrollable_content_region.width
-        self.show([_first(facts, now, width), _second(facts, now, width)])
+        about, as_of, counts = self.query(Sheet)
+        said = facts.freshness.as_of if self.size.width >= _WITH_TIME else text.EMPTY
+        size = text.width_of(said)
+        as_of.styles.width = size + 1 if size else 0
+        as_of.show([said])
+        about.show([_first(facts, now, self.size.width - (size + 3 if size else 0))])
+        counts.show([_second(facts, now, self.size.width)])
+
+    @property
+    def plain(self) -> str:
+        """What is shown, without its looks."""
+        about, as_of, counts = (sheet.plain for sheet in self.query(Sheet))
+        return f"{about.rstrip()}  {as_of}".rstrip() + f"\n{counts}"
 
 
 def _first(facts: Facts, now: Now, width: int) -> Content:
@@ -96,7 +117,6 @@ def _first(facts: Facts, now: Now, width: int) -> Content:
     right = _joined(
         [
             _Piece(10, facts.freshness.word(now)),
-            _Piece(6, facts.freshness.as_of),
             _Piece(4, text.line(mode)),
             *_totals(facts),
         ],

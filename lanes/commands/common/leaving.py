@@ -1,0 +1,56 @@
+"""Ending a process that served: whatever its runners do, it ends once everything that matters is on the disk."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger("lanes")
+
+#: How long what swallows its cancellation, or blocks in a thread, is waited for when everything else has ended.
+LAST_WAIT_S = 2.0
+
+
+def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
+    """``asyncio.run``, except that a runner or a hook which does not stop can not keep the process from ending.
+
+    Raises what ``main`` raises.
+    """
+    asyncio.run(_and_leave(main))
+
+
+async def _and_leave(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        await main
+    except Exception:
+        if await _something_stays():
+            log.exception("the gateway ended with an error")
+            _leave(1)
+        raise
+    if await _something_stays():
+        _leave(0)
+
+
+async def _something_stays() -> bool:
+    """Cancel every task that is left and wait for the threads of the loop; whether some of it does not end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks and (await asyncio.wait(tasks, timeout=LAST_WAIT_S))[1]:
+        log.error("a runner or a hook swallows its cancellation: the process ends without it")
+        return True
+    threads = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor())
+    if (await asyncio.wait({threads}, timeout=LAST_WAIT_S))[1]:
+        log.error("a runner or a hook blocks in a thread: the process ends without it")
+        return True
+    return False
+
+
+def _leave(code: int) -> None:
+    """End here and now. The database is closed; only what was said is still to be written."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,45 @@
+"""Noticing between two heartbeats that others took a lane away, by force say, so that its run stops soon."""
+
+from lanes.engine.heart import PATIENCE_S, Heart, lose
+from lanes.engine.live import ActiveRun, LiveSet
+from lanes_storage import doors, reads
+from lanes_storage.interface import AsyncStore, Reader, Transaction
+from lanes_storage.moment import Now
+
+#: Between two looks. What is missing in two of them is lost; in one, its own release may just have been committed.
+LOOK_EVERY_MS = 100
+
+
+class Losses:
+    """Compares the live runs of an owner with what it holds. Belongs to the upkeep's thread."""
+
+    def __init__(self, store: AsyncStore, reader: Reader, heart: Heart, live: LiveSet) -> None:
+        self._store = store
+        self._reader = reader
+        self._heart = heart
+        self._live = live
+        self._missing: set[int] = set()
+        self._next_mono = 0
+
+    def run_once(self, now: Now) -> None:
+        """Let go of the runs that are lost, when it is time to look. Raises StorageError."""
+        if now.mono < self._next_mono:
+            return
+        self._next_mono = now.mono + LOOK_EVERY_MS
+        missing = self._look()
+        for run in missing:
+            if run.id in self._missing:
+                lose(run)
+        self._missing = {run.id for run in missing}
+
+    def _look(self) -> list[ActiveRun]:
+        owner, live = self._heart.owner_id, len(self._live)
+        if not live or self._reader.read(reads.count_open_runs(owner)) >= live:
+            return []
+
+        def step(tx: Transaction) -> list[ActiveRun]:
+            # read in the writer, behind every claim that has committed
+            standing = doors.standing_runs(tx, owner)
+            return [run for run in self._live.all() if not run.lost and run.id not in standing]
+
+        return self._store.write_blocking(step, PATIENCE_S)

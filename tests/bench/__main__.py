@@ -1,0 +1,38 @@
+"""``python -m tests.bench``: ``lanes bench``, and the rows of the dashboard, whose terminal only a checkout has."""
+
+import sys
+
+from lanes.bench import telling
+from lanes.bench.rows import Measured, Row, Target, at_most
+from lanes.bench.work import Work
+from lanes.commands import main
+from tests.bench.dashboard import Figure, measure
+from tests.kit.crowd import crowd
+
+
+def _figures(work: Work) -> list[Figure]:
+    def make() -> list[Figure]:
+        work.progress(f"a dashboard over {work.size.many:,} lanes")
+        database = work.fresh("dashboard.db")
+        crowd(database, work.size.many)
+        return measure(database)
+
+    return work.once("dashboard", make)
+
+
+def _row(name: str, what: str, target: Target, figure: str) -> Row:
+    def measured(work: Work) -> Measured:
+        (found,) = (one for one in _figures(work) if one.name.startswith(figure))
+        return Measured(found.value, f"{work.size.many:,} lanes")
+
+    return Row(name, f"dashboard: {what}", target, measured)
+
+
+telling.ADDED += [
+    _row("dashboard-first", "first rows from the start of the process", at_most(1_500, "ms"), "first rows"),
+    _row("dashboard-memory", "memory of its own", at_most(80, "MB"), "memory"),
+    _row("dashboard-refresh", "processor time of a refresh", at_most(40, "ms"), "processor time"),
+    _row("dashboard-key", "key to paint", at_most(50, "ms"), "key to paint"),
+]
+sys.argv[1:1] = ["bench"]
+main()

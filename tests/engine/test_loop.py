@@ -1,0 +1,116 @@
+"""The loop of every thread beside the event loop: it outlives what goes wrong, says so, and stops at once."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lanes.engine.loop import COMPLAIN_EVERY_MS, Duty, Loop
+from lanes.testing import Hands
+from lanes_storage import AsyncStore, doors, open_async_store
+from lanes_storage.errors import DatabaseFull, DatabaseUnavailable
+from lanes_storage.interface import Reader
+from lanes_storage.moment import Now
+from tests.kit.until import until
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[AsyncStore]:
+    made = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    yield made
+    await made.close()
+
+
+class Worker:
+    """A duty that misbehaves as it is told, and counts its calls."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.calls = 0
+
+    def __call__(self, _: Now) -> None:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+
+
+def loop_of(store: AsyncStore, time: Hands, *duties: Duty) -> Loop:
+    return Loop("test", store, time, lambda _: duties, lambda: 0.005)
+
+
+def lines(caplog: pytest.LogCaptureFixture, word: str) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if word in record.message]
+
+
+async def test_a_duty_that_fails_does_not_keep_the_others_from_being_done(
+    store: AsyncStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, after = Worker(ValueError("a bug")), Worker()
+    loop = loop_of(store, Hands(), broken, after)
+    loop.start()
+    await until(lambda: after.calls >= 3, "the duty behind it")
+    loop.stop()
+    assert broken.calls >= 3
+    assert lines(caplog, "a duty of the test failed")[0].exc_info is not None
+
+
+@pytest.mark.parametrize("error", [DatabaseFull("lanes.db"), TimeoutError()], ids=["full", "late"])
+async def test_a_database_that_refuses_is_waited_for_with_few_words(
+    store: AsyncStore, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    refused, behind, time = Worker(error), Worker(), Hands()
+    loop = loop_of(store, time, refused, behind)
+    loop.start()
+    await until(lambda: refused.calls >= 3, "another round")
+    assert behind.calls == 0, "what is behind would be refused as well"
+    assert len(lines(caplog, "waits for the database")) == 1
+    time.move(COMPLAIN_EVERY_MS + 1)
+    await until(lambda: len(lines(caplog, "waits for the database")) == 2, "another word")
+    refused.error = None
+    await until(lambda: behind.calls, "the database to take writes again")
+    loop.stop()
+
+
+async def test_a_reader_that_can_not_be_opened_is_tried_again(store: AsyncStore) -> None:
+    class Reluctant:
+        def __init__(self) -> None:
+            self.tries = 0
+
+        def reader(self) -> Reader:
+            self.tries += 1
+            if self.tries < 3:
+                raise DatabaseUnavailable("lanes.db", "too many open files")
+            return store.reader()
+
+    reluctant, done = Reluctant(), Worker()
+    loop = Loop("test", reluctant, Hands(), lambda _: [done], lambda: 0.005)  # type: ignore[arg-type]
+    loop.start()
+    await until(lambda: done.calls, "the loop to begin")
+    loop.stop()
+    assert reluctant.tries == 3
+
+
+async def test_stopping_wakes_it_and_returns_when_the_thread_is_gone(store: AsyncStore) -> None:
+    done = Worker()
+    loop = Loop("test", store, Hands(), lambda _: [done], lambda: 3600.0)
+    loop.start()
+    await until(lambda: loop.rounds == 1, "the first round")
+    loop.stop()
+    loop.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "lanes-test"]
+    assert done.calls == 1
+
+
+async def test_a_loop_that_never_began_stops_too(store: AsyncStore) -> None:
+    loop_of(store, Hands()).stop()
+
+
+async def test_a_store_that_is_closed_under_it_ends_it(store: AsyncStore) -> None:
+    loop = loop_of(store, Hands(), lambda _: store.write_blocking(doors.touch))
+    loop.start()
+    await until(lambda: loop.rounds > 2, "some rounds")
+    await store.close()
+    await until(lambda: "lanes-test" not in {thread.name for thread in threading.enumerate()}, "the thread to end")
+    loop.stop()

@@ -1,0 +1,146 @@
+"""What is wrong with the file: every command says so in a sentence, changes nothing, and the gateway outlives it."""
+
+import ctypes
+import os
+import resource
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lanes.testing import broken
+from lanes_storage import doors, errors, open_store
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Admission, NewMessage
+from lanes_storage.sqlite.store import SqliteStore
+from tests.faults.holding import LOCK, holding
+from tests.kit.processes import House, eventually
+from tests.scenarios.conftest import configure
+
+UNREACHABLE = 69
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+
+
+def obey_modes() -> None:
+    """Let the child obey the modes of files, also where this process is root and need not."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+def refused(made: House, *words: str, preexec_fn: Callable[[], None] | None = None) -> None:
+    """Sending fails with a sentence, and the file is as it was."""
+    before = made.database.read_bytes()
+    done = made.lanes("send", "a", "hello", check=False, preexec_fn=preexec_fn)
+    assert done.code == UNREACHABLE, done
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1, done.err
+    for word in words:
+        assert word in done.err
+    assert made.database.read_bytes() == before
+
+
+def test_a_file_that_may_not_be_written(made: House) -> None:
+    made.lanes("send", "a", "before")
+    for path in made.folder.glob("lanes.db*"):
+        path.chmod(0o444)
+    made.folder.chmod(0o555)
+    try:
+        refused(made, "may not be written", "owner and mode", preexec_fn=obey_modes)
+    finally:
+        made.folder.chmod(0o755)
+
+
+def test_a_file_of_a_newer_lanes(made: House) -> None:
+    made.lanes("send", "a", "before")
+    connection = sqlite3.connect(made.database)
+    connection.execute("PRAGMA user_version = 99")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    refused(made, "schema 99", "newer lanes")
+
+
+def test_a_file_that_is_something_else(made: House) -> None:
+    made.database.write_bytes(b"this is no database, but somebody's diary " * 500)
+    refused(made, "not a database", "restore a backup")
+
+
+def test_a_file_with_damaged_pages(made: House) -> None:
+    made.send_many([(f"lane:{number}", "hello " * 200) for number in range(200)])
+    connection = sqlite3.connect(made.database)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    whole = bytearray(made.database.read_bytes())
+    whole[4096:] = b"\xa5" * (len(whole) - 4096)
+    made.database.write_bytes(whole)
+    refused(made, "malformed", "restore a backup")
+    doctor = made.lanes("doctor", check=False)
+    assert doctor.code != 0
+    assert "Traceback" not in doctor.err
+
+
+def test_locked_by_another_process_for_longer_than_the_busy_timeout(made: House) -> None:
+    configure(made, made.simulator().url)
+    gateway = made.gateway()
+    made.lanes("send", "a", "before", "--wait")
+    with holding(made.database, LOCK):
+        done = made.lanes("send", "a", "meanwhile", check=False)
+        assert done.code == UNREACHABLE
+        assert "locked by another process" in done.err
+        assert "find the process" in done.err
+        eventually(lambda: "locked" in gateway.said(), "the gateway to say so")
+    assert gateway.popen.poll() is None, "it lives on"
+    assert made.lanes("send", "a", "after", "--wait").out.strip() == "after"
+    assert not made.history(settled=True).problems
+
+
+def test_a_disk_without_room(made: House) -> None:
+    """The file may grow no more, for the gateway; then it may again."""
+    configure(made, made.simulator().url)
+    gateway = made.gateway()
+    made.lanes("send", "a", "before", "--wait")
+    unlimited = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
+    waiting = made.lanes("send", "a", "meanwhile").out.strip()
+    heartbeats = "SELECT max(heartbeats) FROM owners"
+    before = made.count(heartbeats)
+    eventually(lambda: not ready(gateway.url), "the gateway to say that it cannot write")
+    assert made.count(heartbeats) <= before + 1
+    assert made.lanes("show", "a", "--json").json["messages"][0]["state"] in ("queued", "running")
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, unlimited)
+    answered = f"SELECT count(*) FROM messages WHERE id = {waiting} AND reply = 'meanwhile'"
+    eventually(lambda: made.count(answered), "the message to be answered")
+    assert gateway.popen.poll() is None
+    assert not made.history(settled=True).problems
+
+
+def ready(url: str) -> bool:
+    """Whether a gateway says that it is ready."""
+    import httpx
+
+    return httpx.get(f"{url}/readyz", timeout=30).status_code == 200
+
+
+def test_a_full_database_keeps_what_it_has(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "lanes.db", create=True)
+    send = lambda tx: doors.accept(tx, NewMessage("a", "hello " * 2_000), Admission(10_000), system_clock())  # noqa: E731
+    connection = store._open()
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 10}")
+    accepted = 0
+
+    def fill() -> None:
+        nonlocal accepted
+        while True:
+            store.write(send)
+            accepted += 1
+
+    with pytest.raises(errors.DatabaseFull, match="no room left"):
+        fill()
+    assert accepted
+    store.close()
+    again = open_store(str(tmp_path / "lanes.db"))
+    assert broken(again) == []
+    again.write(send)
+    again.close()
+    assert House(tmp_path).count("SELECT count(*) FROM messages") == accepted + 1

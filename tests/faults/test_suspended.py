@@ -1,0 +1,84 @@
+"""Processes that stand still: what they held is taken back, what they write is refused, and they live on."""
+
+import time
+from pathlib import Path
+
+from lanes.testing import HOUR, SECOND, Hands
+from tests.kit.gateways import Gates, gateway_on
+from tests.kit.processes import House, Process, eventually
+from tests.scenarios.conftest import configure
+
+
+def two_gateways(made: House, stale_after: str) -> tuple[Process, Process]:
+    """One that runs a slow message of lane ``a``, and one that came later."""
+    configure(made, made.simulator().url, stale_after=stale_after)
+    first = made.gateway("first")
+    made.lanes("send", "a", "[[sim-slow-3]] one")
+    eventually(made.asked, "the provider to be asked")
+    return first, made.gateway("second")
+
+
+def events(made: House, kind: str) -> int:
+    return made.count(f"SELECT count(*) FROM events WHERE type = '{kind}'")
+
+
+def all_ended(made: House) -> bool:
+    return made.count("SELECT count(*) FROM messages WHERE ended_at IS NULL") == 0
+
+
+def test_F25_stopped_for_longer_than_stale_after_then_continued(made: House) -> None:
+    first, second = two_gateways(made, stale_after="2s")
+    first.freeze()
+    eventually(lambda: events(made, "reclaim"), "its lane to be taken back")
+    assert made.row("SELECT cause FROM events WHERE type = 'reclaim'") == ("owner_silent",)
+    eventually(lambda: events(made, "complete"), "the message to be answered by the other")
+    first.thaw()
+    eventually(lambda: "given up by others" in first.said(), "it to find out")
+    eventually(lambda: "lost its lane" in first.said(), "its run to be stopped")
+    assert made.row("SELECT state, interruptions FROM messages") == ("done", 1)
+    assert second.terminate() == 0
+    assert made.lanes("send", "a", "two", "--wait").out.strip() == "two", "it lives on, and works"
+    assert made.count("SELECT owner_id FROM runs ORDER BY id DESC LIMIT 1") != 1, "under another name"
+    assert not made.history(settled=True).problems
+    assert made.lanes("doctor").code == 0
+
+
+def test_F19_an_observer_that_was_suspended_itself_condemns_nobody(made: House) -> None:
+    """The whole machine slept: the observer wakes first, and the owner a little later."""
+    first, second = two_gateways(made, stale_after="5s")
+    first.freeze()
+    second.freeze()
+    slept = time.monotonic()
+    eventually(lambda: time.monotonic() - slept > 6, "more than stale_after")
+    second.thaw()
+    eventually(lambda: "was suspended" in second.said(), "the observer to notice")
+    first.thaw()
+    eventually(lambda: all_ended(made), "the message to end")
+    assert events(made, "reclaim") == 0
+    assert made.row("SELECT state, interruptions FROM messages") == ("done", 0)
+
+
+def test_a_blocked_event_loop_keeps_its_lane(made: House) -> None:
+    """Heartbeats come from a thread: a runner that blocks for longer than stale_after is slow, not dead."""
+    configure(made, made.simulator().url, stale_after="1s")
+    made.gateway("first")
+    made.gateway("second")
+    made.lanes("send", "blocking:1", "4")
+    eventually(lambda: all_ended(made), "the run to end")
+    assert events(made, "reclaim") == 0
+    assert made.row("SELECT state, reply FROM messages") == ("done", "the late reply")
+
+
+async def test_a_wall_clock_that_jumps_frees_nothing_and_keeps_nothing(tmp_path: Path) -> None:
+    hands, runner = Hands(), Gates()
+    async with gateway_on(tmp_path, runner, hands, run_timeout="30s", stall_timeout="off") as site:
+        message = await site.desk.send("a", "hello")
+        await site.running(runner, "a")
+        for jump in (HOUR, -2 * HOUR):
+            hands.jump_wall(jump)
+            later = hands().mono + 8 * SECOND
+            await site.by_and_by(lambda later=later: hands().mono > later, "some seconds")  # type: ignore[misc]
+            assert (await site.desk.message(message.id)).state == "running"
+        hands.jump_wall(-HOUR)
+        await site.by_and_by(lambda: not runner.running, "its run_timeout, whatever the clock says")
+        assert (await site.desk.wait(message.id, timeout=30)).state == "failed"

@@ -1,0 +1,56 @@
+"""The examples of docs/http-examples.md do what they say, in a shell, against a real gateway."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from lanes.problems import KINDS
+from tests.house.modules import ROOT
+from tests.kit.processes import House, Process, house
+from tests.server.test_fuzz import CONFIG
+
+PAGE = (ROOT / "docs" / "http-examples.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+TOOLS = ("bash", "curl", "jq")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("examples")) as one:
+        one.config.write_text(CONFIG.format(url=one.simulator("--tempo", "50").url))
+        yield one
+
+
+@pytest.fixture(scope="module")
+def gateway(made: House) -> Process:
+    """A gateway whose lane of the examples has a past, so that each example may be run by itself."""
+    process = made.gateway()
+    made.lanes("send", "agent:main:telegram:42", "hello", "--wait")
+    made.lanes("send", "agent:main:telegram:42", "hello", "--wait")
+    return process
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs(gateway: Process, number: int) -> None:
+    assert [tool for tool in TOOLS if shutil.which(tool) is None] == [], "the examples need these"
+    done = subprocess.run(
+        ["bash", "-eu", "-c", EXAMPLES[number]],
+        env=os.environ | {"URL": gateway.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, (EXAMPLES[number], done.stdout, done.stderr)
+    assert done.stdout.strip()
+    assert "null" not in done.stdout.split() or "next" in EXAMPLES[number] or "error" in EXAMPLES[number]
+
+
+def test_there_are_examples_and_every_code_is_told() -> None:
+    assert len(EXAMPLES) >= 12
+    for kind in KINDS:
+        assert f"`{kind.code}`" in PAGE

@@ -1,0 +1,213 @@
+"""What can be done from every screen: write, copy, export, look otherwise, and find a command by its name."""
+
+import json
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from lanes_tui.app import Dashboard
+from lanes_tui.ascii import in_ascii
+from lanes_tui.dialogs.help import Help
+from lanes_tui.dialogs.send import SendDialog, Writing, showable
+from lanes_tui.palette import Palette
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.owners import OwnersScreen
+from lanes_tui.settings import Settings, load
+from lanes_tui.widgets.rows import Rows
+from lanes_tui.widgets.sheet import Sheet
+from tests.kit.stage import Stage
+from tests.tui.driving import Drive, dashboard
+from tests.tui.test_screens import shown
+
+
+async def test_a_message_of_several_lines_is_sent_and_its_place_told(stage: Stage, drive: Drive) -> None:
+    stage.hold("held:1", stage.owner(), "waiting")
+    async with drive(stage.path) as driver:
+        await driver.press("m")
+        dialog = await driver.dialog(SendDialog)
+        assert "to held:1" in shown(dialog, "dialog-lines")
+        await driver.press("ctrl+s")
+        assert "nothing to send" in shown(dialog, "refused")
+        await driver.press("h", "i", "enter", "y", "o", "u", "ctrl+s")
+        await driver.until(lambda: driver.said, "the acceptance")
+        assert driver.said[-1] == "accepted as message 3, 2 in its queue"
+        assert stage.message(3).text == "hi\nyou"
+
+
+async def test_what_was_typed_is_not_lost_when_it_is_refused(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner(), *(f"waiting {number}" for number in range(20)))
+    async with dashboard(stage.path) as driver:
+        await driver.press("m")
+        dialog = await driver.dialog(SendDialog)
+        await driver.press("h", "i", "ctrl+s")
+        await driver.until(lambda: "not accepted" in shown(dialog, "refused"), "the refusal")
+        assert "full (20 waiting)" in shown(dialog, "refused")
+        assert dialog.query_one(Writing).text == "hi"
+        await driver.press("escape")
+        await driver.closed()
+
+
+def test_what_is_pasted_keeps_what_can_be_shown() -> None:
+    assert showable("a\x1b]52;c;x\x07b\r\nc\rd\u2028e\tf\u202eg\u200b微信 é") == "a]52;c;xb\nc\nd\ne    fg微信 é"
+
+
+async def test_a_key_is_copied_exactly(stage: Stage) -> None:
+    key = "weird:[/]:\u202e:微信"
+    stage.send(key, "hello")
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key, "the lane")
+        await driver.press("y")
+        assert driver.app.clipboard == key
+        await driver.until(lambda: driver.said, "a word on it")
+        assert "\u202e" not in driver.said[-1]
+
+
+def exported(folder: Path, kind: str) -> list[Path]:
+    """The files of that kind that were written."""
+    return list(folder.glob(f"lanes-*.{kind}"))
+
+
+async def test_the_lanes_of_the_filter_are_exported(
+    stage: Stage, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage.send("one:1", "hello")
+    stage.send("two:1", "hello")
+    async with drive(stage.path) as driver:
+        await driver.filter("two")
+        await driver.press("e")
+        await driver.until(lambda: driver.said, "the notice")
+        (written,) = exported(tmp_path, "json")
+        assert str(written) in driver.said[-1]
+        assert [lane["key"] for lane in json.loads(written.read_text())] == ["two:1"]
+        assert stat.S_IMODE(written.stat().st_mode) == 0o600
+        await driver.press("E")
+        await driver.until(lambda: len(driver.said) == 2, "the notice")
+        (drawn,) = exported(tmp_path, "svg")
+        assert "two:1" in drawn.read_text()
+
+
+async def test_an_export_that_cannot_be_written_says_so(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    async with dashboard(stage.path) as driver:
+        await driver.press("e")
+        await driver.until(lambda: driver.said, "the notice")
+        assert "not written" in driver.said[-1]
+
+
+async def test_a_command_is_found_by_its_name(stage: Stage) -> None:
+    stage.owner()
+    async with dashboard(stage.path) as driver:
+        await driver.press("colon")
+        palette = await driver.dialog(Palette)
+        assert "Owners" in shown(palette, "commands")
+        await driver.press("o", "w", "n", "enter")
+        await driver.dialog(OwnersScreen)
+        await driver.press("colon")
+        palette = await driver.dialog(Palette)
+        assert "Drain" in shown(palette, "commands"), "of the screen beneath"
+        await driver.write("no such thing")
+        assert shown(palette, "commands") == "no such command"
+        await driver.press("enter", "escape")
+        await driver.dialog(OwnersScreen)
+
+
+async def test_a_theme_is_worn_and_kept(stage: Stage, tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "dashboard.toml")
+    async with dashboard(stage.path, settings=settings) as driver:
+        await driver.press("colon")
+        await driver.dialog(Palette)
+        await driver.write("nord")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.theme == "nord", "the theme")
+        await driver.press("T")
+        assert driver.app.theme != "nord"
+    assert load(tmp_path / "dashboard.toml").theme == driver.app.theme
+    async with dashboard(stage.path, settings=load(tmp_path / "dashboard.toml")) as again:
+        assert again.app.theme == driver.app.theme
+
+
+async def test_times_are_written_in_the_zone_that_was_chosen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    settings = Settings(tmp_path / "dashboard.toml")
+    try:
+        async with dashboard(stage.path, settings=settings) as driver:
+            assert "Z" in driver.header.splitlines()[0].partition("as of")[2]
+            await driver.press("z")
+            await driver.shows(" JST")
+            assert load(tmp_path / "dashboard.toml").local_time
+            await driver.press("z")
+            await driver.until(lambda: "JST" not in driver.header, "UTC again")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_ascii_draws_every_widget_in_ascii_at_the_same_width(stage: Stage, tmp_path: Path) -> None:
+    stage.hold("key:微信:🐈", stage.owner(), "waiting")
+    async with dashboard(stage.path, settings=Settings(ascii=True)) as driver:
+        for key in ("", "enter", "escape", "question_mark", "escape", "colon", "escape", "m", "escape"):
+            await driver.press(*([key] if key else []))
+            painted = painted_text(driver.app)
+            assert painted.isascii(), [c for c in painted if not c.isascii()]
+        assert "key:????:??" in painted_text(driver.app)
+        await driver.press("X")
+        await driver.until(lambda: "▶ running" in painted_text(driver.app), "all signs")
+
+
+def painted_text(app: object) -> str:
+    """What the terminal would be sent for the whole screen."""
+    assert isinstance(app, Dashboard)
+    return "\n".join("".join(segment.text for segment in line) for line in app.screen._compositor.render_strips())
+
+
+def test_every_sign_has_a_stand_in_of_its_own_width() -> None:
+    assert in_ascii("▶ running ‖ … 微信 🐈") == "> running = ~ ???? ??"
+
+
+async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.press("question_mark")
+        screen = await driver.dialog(Help)
+        said = screen.query_one("#dialog-lines", Sheet).plain
+        for word in ("HERE", "EVERYWHERE", "MOVING", "Abort", "Journal", "Filter", "○ idle"):
+            assert word in said
+        assert "Scroll" not in said, "of the toolkit's own"
+        await driver.press("escape", "enter")
+        await driver.dialog(LaneScreen)
+        await driver.press("question_mark")
+        screen = await driver.dialog(Help)
+        assert "Drop message" in screen.query_one("#dialog-lines", Sheet).plain
+
+
+async def test_an_empty_database_says_what_to_type(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        await driver.shows("No lanes yet", 'lanes send demo:1 "hello"')
+        for key in ("enter", "y", "m"):
+            await driver.press(key)
+        assert driver.app.screen is driver.main
+        await driver.press("J")
+        await driver.until(lambda: "nothing has happened yet" in driver.app.screen.query_one(Rows).plain, "the words")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (40, 12)])
+async def test_every_screen_fits_every_size(stage: Stage, size: tuple[int, int]) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner(), "waiting"))
+    async with dashboard(stage.path, size) as driver:
+        for key in ("enter", "J", "O", "D", "m", "question_mark", "colon"):
+            await driver.press(key)
+            await driver.pilot.pause()
+            assert driver.app.screen.size == size
+            await driver.press("escape")
+            await driver.closed()

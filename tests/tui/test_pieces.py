@@ -1,0 +1,100 @@
+"""Small pieces of the screens by themselves: groups of events, bars, trends, and how times are written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lanes_storage.law import LaneState
+from lanes_tui import reading, words
+from lanes_tui.coalescing import coalesced, single
+from lanes_tui.columns import Sight
+from lanes_tui.file_source import FileSource
+from lanes_tui.records import Event, Status
+from lanes_tui.trends import QUEUE, Trends
+from lanes_tui.widgets.bars import Clock, abreast, stacked
+from tests.pictures.scene import NIGHT, stage
+
+
+def event(number: int, type_: str = "fail", key: str = "a", cause: str | None = None) -> Event:
+    return Event(str(number), number, type_, key, None, "errored", None, None, None, "owner:1", cause, {})
+
+
+def test_only_many_of_the_same_side_by_side_are_told_together() -> None:
+    events = [event(1, "claim"), *(event(n, key=f"k{n % 3}") for n in range(2, 7)), event(7, cause="ghost"), event(8)]
+    groups = coalesced(events)
+    assert [len(group.events) for group in groups] == [1, 5, 1, 1]
+    assert groups[1].lanes == 3
+    assert (groups[1].first.id, groups[1].last.id) == ("2", "6")
+    assert [each for group in groups for each in group.events] == events
+    assert len(single(events)) == len(events)
+
+
+@pytest.mark.parametrize(
+    ("spent", "limit", "full", "tone"), [(0, 100, 0, "good"), (60, 100, 6, "warn"), (250, 100, 10, "bad")]
+)
+def test_a_bar_is_as_full_as_its_limit_is_used(spent: int, limit: int, full: int, tone: str) -> None:
+    clock = Clock("run", spent * 1000, limit * 1000)
+    assert clock.tone == tone
+    line = stacked([clock], 6 + 2 + len(clock.said()) + 10)[0].plain
+    assert (line.count("━"), line.count("─")) == (full, 10 - full)
+
+
+def test_a_clock_without_a_limit_is_never_used_up() -> None:
+    clock = Clock("run", 10**9, None)
+    assert clock.tone == "good"
+    assert "no limit" in clock.said()
+
+
+@pytest.mark.parametrize("width", [8, 40, 77, 150])
+def test_clocks_abreast_never_take_more_than_their_line(width: int) -> None:
+    shown = [Clock("run", 252_000, 300_000), Clock("stall", 1_000, 120_000, "content"), Clock("beat", 1_000, 30_000)]
+    line = abreast(shown, width)
+    assert line.cell_length <= max(width, 44)
+    assert "4m/5m" in line.plain
+
+
+async def _status(path: Path) -> Status:
+    clock = stage(path)
+    source = FileSource(str(path), actor="a", clock=clock)
+    try:
+        return await source.status()
+    finally:
+        await source.close()
+
+
+async def test_trends_are_drawn_from_samples_that_stand_apart(tmp_path: Path) -> None:
+    status = await _status(tmp_path / "lanes.db")
+    trends = Trends()
+    assert trends.sparks() == {}
+    for second, running in enumerate((0, 5, 10, 10)):
+        at = NIGHT.later(second * 1000)
+        trends.add(replace(status, at=at, lanes=status.lanes | {"running": running}))
+        trends.add(replace(status, at=at.later(10), lanes=status.lanes | {"running": 99}))
+    sparks = trends.sparks()
+    assert sparks[LaneState.RUNNING].plain == "▁▅██"
+    assert QUEUE not in sparks, "what has not changed is not drawn"
+
+
+def test_times_of_another_day_have_their_date() -> None:
+    sight = Sight(NIGHT.wall, 0)
+    assert sight.moment(NIGHT.wall) == "14:02:07"
+    assert sight.moment(NIGHT.wall - 86_400_000) == "Sep 20 14:02:07"
+    assert words.zoned(NIGHT.wall) == "14:02:07Z"
+
+
+def test_ages_grow_from_the_moment_of_reading() -> None:
+    sight = Sight.of(NIGHT, NIGHT.later(5_000))
+    assert sight.age(1_000) == 6_000
+    assert sight.left(1_000) == -4_000
+    assert sight.left(None) is None
+
+
+def test_an_abort_is_read_from_its_form() -> None:
+    form = {
+        "key": "a", "outcome": "forced", "epoch_before": 3, "epoch_after": 4, "run_id": "7", "waited_s": 0.5,
+        "dropped": 2, "survivors": ["pid 9"],
+    }  # fmt: skip
+    result = reading.abort(form)
+    assert (result.outcome, result.run_id, result.survivors) == ("forced", 7, ("pid 9",))
+    assert reading.abort(form | {"run_id": None, "survivors": None}).survivors is None

@@ -1,0 +1,238 @@
+"""The screens over the main one, on a database and through a gateway before it: what they show and what keys do."""
+
+from pathlib import Path
+from typing import Any
+
+from textual.screen import Screen
+
+from lanes.testing import DAY, HOUR, Hands
+from lanes_storage import open_store
+from lanes_storage.law import MessageState
+from lanes_storage.moment import system_clock
+from lanes_tui.dialogs.question import Question
+from lanes_tui.screens.dead_letters import DeadLettersScreen
+from lanes_tui.screens.journal import JournalScreen
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.owners import OwnersScreen
+from lanes_tui.widgets.rows import Rows
+from lanes_tui.widgets.sheet import Sheet
+from tests.kit.stage import Stage
+from tests.kit.world import World
+from tests.tui.driving import Drive, dashboard
+
+
+def shown(screen: Screen[Any], name: str) -> str:
+    """What a part of a screen shows."""
+    part = screen.query_one(f"#{name}")
+    assert isinstance(part, Sheet | Rows)
+    return part.plain
+
+
+async def test_a_running_lane_shows_its_clocks_against_their_limits(stage: Stage, drive: Drive) -> None:
+    stage.hold("held:1", stage.owner(), "waiting", "waiting too")
+    async with drive(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "held:1 is running" in shown(screen, "why"), "the paragraph")
+        clocks = shown(screen, "clocks")
+        assert [line.split()[0] for line in clocks.splitlines()] == ["run", "stall", "beat"]
+        assert "of 5m 0s" in clocks
+        assert "of 2m 0s" in clocks
+        assert "of 30 s" in clocks
+        assert shown(screen, "queue-head") == "MESSAGES 2 waiting"
+        assert "claim → running" in shown(screen, "events")
+        await driver.press("escape")
+        await driver.closed()
+
+
+async def test_the_chosen_message_is_shown_whole_with_its_providers(stage: Stage, drive: Drive) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner()), "every provider failed\nand nothing helped")
+    async with drive(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "MESSAGE #1 ✖ failed" in shown(screen, "message"), "the message")
+        whole = shown(screen, "message")
+        assert "and nothing helped" in whole
+        assert "codex server_error 500" in whole
+        assert "backup idle_timeout silent" in whole
+
+
+async def test_a_waiting_message_is_dropped(stage: Stage, drive: Drive) -> None:
+    stage.hold("held:1", stage.owner(), "first", "second")
+    async with drive(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "second" in shown(screen, "messages"), "the queue")
+        await driver.press("j", "j", "d")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1] == "message 3 dropped; the journal keeps it"
+        assert stage.message(3).state is MessageState.DROPPED
+        assert stage.message(2).state is MessageState.QUEUED
+
+
+async def test_what_runs_is_not_dropped(stage: Stage, drive: Drive) -> None:
+    stage.hold("held:1", stage.owner())
+    async with drive(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "the one that runs" in shown(screen, "messages"), "the message")
+        await driver.press("d")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "use abort" in driver.said[-1]
+
+
+async def test_a_failed_message_is_retried_from_its_lane(stage: Stage, drive: Drive) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner()))
+    async with drive(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "#1" in shown(screen, "messages"), "the message")
+        await driver.press("r")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1] == "message 1 waits again, as message 2"
+        assert stage.waits("failed:1")
+
+
+async def test_the_journal_is_followed_filtered_and_coalesced(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in range(6):
+        stage.send(f"many:{number}", "hello")
+    stage.hold("held:1", owner)
+    async with drive(stage.path) as driver:
+        await driver.press("J")
+        screen = await driver.dialog(JournalScreen)
+        await driver.until(lambda: "×7 on 7 lanes" in shown(screen, "journal"), "the like of it in one line")
+        await driver.press("c")
+        assert shown(screen, "journal").count("accepted") == 7
+        await driver.press("slash", "c", "l", "a", "i", "m", "enter")
+        await driver.until(lambda: "accepted" not in shown(screen, "journal"), "the filter")
+        assert "held:1" in shown(screen, "journal")
+        assert screen.lane_key == "held:1"
+        await driver.press("slash", "escape")
+        await driver.until(lambda: "accepted" in shown(screen, "journal"), "no filter")
+        stage.send("late:1", "hello")
+        await driver.until(lambda: screen.lane_key == "late:1", "the cursor to follow the tail")
+        await driver.press("t", "k")
+        key = screen.query_one("#journal", Rows).key
+        stage.send("late:2", "hello")
+        await driver.until(lambda: "late:2" in shown(screen, "journal"), "the event")
+        assert screen.query_one("#journal", Rows).key == key
+        await driver.press("t")
+        await driver.until(lambda: screen.lane_key == "late:2", "the tail again")
+
+
+async def test_the_journal_of_one_lane_opens_from_its_screen(stage: Stage, drive: Drive) -> None:
+    stage.send("other:1", "hello")
+    stage.hold("held:1", stage.owner())
+    async with drive(stage.path) as driver:
+        await driver.until(lambda: driver.keys, "lanes")
+        await driver.press("down") if driver.key != "held:1" else None
+        await driver.until(lambda: driver.key == "held:1", "the lane")
+        await driver.press("enter")
+        await driver.dialog(LaneScreen)
+        await driver.press("J")
+        screen = await driver.dialog(JournalScreen)
+        await driver.until(lambda: "claim" in shown(screen, "journal"), "its events")
+        assert "journal held:1" in shown(screen, "bar")
+        assert screen.lane_key == "held:1"
+
+
+async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive: Drive) -> None:
+    stage.dead_owner()
+    alive = stage.owner()
+    stage.hold("held:1", alive)
+    async with drive(stage.path) as driver:
+        await driver.press("O")
+        screen = await driver.dialog(OwnersScreen)
+        await driver.until(lambda: "alive" in shown(screen, "owners"), "the owners")
+        assert "✖ dead or silent" in shown(screen, "owners")
+        await driver.press("d")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "does not live" in driver.said[-1]
+        await driver.press("j", "d")
+        question = await driver.dialog(Question)
+        assert "It holds 1 lane" in question.said
+        await driver.press("y")
+        await driver.until(lambda: "draining" in shown(screen, "owners"), "the drain")
+        assert f"gateway {alive} drains" in driver.said[-1]
+        assert "draining by" in shown(screen, "owner")
+
+
+async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage, drive: Drive) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner()))
+    async with drive(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: "failed:1" in shown(screen, "letters"), "the letter")
+        assert "provider_failed ×2" in shown(screen, "letters")
+        await driver.press("enter")
+        await driver.dialog(LaneScreen)
+        await driver.press("escape")
+        await driver.dialog(DeadLettersScreen)
+        await driver.press("r")
+        await driver.dialog(Question)
+        await driver.press("n")
+        await driver.dialog(DeadLettersScreen)
+        assert not stage.waits("failed:1")
+        await driver.press("r", "y")
+        await driver.until(lambda: "none: nothing has failed" in shown(screen, "letters"), "the retry")
+        assert stage.waits("failed:1")
+
+
+async def test_dead_letters_are_pruned_after_a_question(tmp_path: Path) -> None:
+    clock = Hands(system_clock())
+    world = World(open_store(str(tmp_path / "lanes.db"), create=True), clock)
+    for number in range(3):
+        world.fail(world.start(f"failed:{number}").ticket)
+        clock.move(HOUR)
+    clock.move(2 * DAY)
+    async with dashboard(tmp_path / "lanes.db", clock=clock) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: "failed:2" in shown(screen, "letters"), "the letters")
+        await driver.press("j", "x")
+        question = await driver.dialog(Question)
+        assert "2 dead letters" in question.said
+        await driver.press("enter")
+        await driver.dialog(DeadLettersScreen)
+        assert not driver.said, "Cancel has the focus"
+        await driver.press("x", "y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1] == "2 dead letters pruned"
+        await driver.until(lambda: "failed:1" not in shown(screen, "letters"), "the rest")
+        assert "failed:2" in shown(screen, "letters")
+    world.store.close()
+
+
+async def test_a_screen_says_when_its_source_is_lost_and_acts_on_nothing(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner(), "waiting")
+    away = stage.path.with_name("away")
+    async with dashboard(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "waiting" in shown(screen, "messages"), "the queue")
+        stage.path.rename(away)
+        await driver.until(lambda: "◌ stale" in shown(screen, "bar"), "the loss")
+        await driver.press("j", "d")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "nothing is acted on" in driver.said[-1]
+        away.rename(stage.path)
+        await driver.until(lambda: "● live" in shown(screen, "bar"), "the return")
+
+
+async def test_a_read_only_dashboard_refuses_on_every_screen(stage: Stage, drive: Drive) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner()))
+    async with drive(stage.path, read_only=True) as driver:
+        for keys, kind in ((("enter",), LaneScreen), (("O",), OwnersScreen), (("D",), DeadLettersScreen)):
+            await driver.press(*keys)
+            screen = await driver.dialog(kind)
+            await driver.until(lambda screen=screen: screen.query_one(Rows).key, "its rows")  # type: ignore[misc]
+            before = len(driver.said)
+            await driver.press("d" if kind is OwnersScreen else "r")
+            await driver.until(lambda before=before: len(driver.said) > before, "the refusal")  # type: ignore[misc]
+            assert "read-only" in driver.said[-1]
+            await driver.press("escape")
+            await driver.closed()
+        await driver.press("m")
+        await driver.until(lambda: len(driver.said) == 4, "the refusal")
+        assert "read-only" in driver.said[-1]
