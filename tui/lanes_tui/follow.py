@@ -52,6 +52,8 @@ class Stage(Protocol):
     def marked(self) -> tuple[str, ...]: ...
     @property
     def wants_detail(self) -> bool: ...
+    @property
+    def covered(self) -> bool: ...
     def show(self, picture: Picture) -> None: ...
     def lose(self, why: str) -> None: ...
 
@@ -87,6 +89,8 @@ class Follower:
         await self._looking.run()
 
     async def _show(self) -> None:
+        if self._stage.covered:
+            return
         anew, self._anew = self._anew, False
         frozen = self.frozen
         picture = await self._look(anew)

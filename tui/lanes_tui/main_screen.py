@@ -19,6 +19,7 @@ from lanes_tui.looking import Rhythm
 from lanes_tui.marking import Marking
 from lanes_tui.messages import LaneChosen, WindowWanted
 from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.watching import Watching
 from lanes_tui.settings import Settings
 from lanes_tui.source import Source
 from lanes_tui.trends import Trends
@@ -103,6 +104,14 @@ class MainScreen(Doing, Marking, Arranging):
     @property
     def wants_detail(self) -> bool:
         return not self._detail.has_class("-hidden")
+
+    @property
+    def covered(self) -> bool:
+        """Whether another whole screen, which looks for itself, lies over this one."""
+        return any(isinstance(screen, Watching) for screen in self.app.screen_stack)
+
+    def on_screen_resume(self) -> None:
+        self.follower.wake()
 
     def show(self, picture: Picture) -> None:
         """A new look at the source."""

@@ -7,36 +7,46 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from lanes_tui import text
-from lanes_tui.bindings import is_ours, said_of
+from lanes_tui.bindings import is_ours
 from lanes_tui.widgets.filter_bar import FilterInput
 from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
 
-_NAME = 48
+_KEY, _NAME = 6, 22
 
 
 class Command(NamedTuple):
-    """Something that can be done."""
+    """Something that can be done: its name, more words on it, and its key."""
 
     name: str
+    said: str
     key: str
     run: Callable[[], Awaitable[object]]
+
+    def fits(self, words: list[str]) -> bool:
+        """Whether all of these words are part of it."""
+        whole = f"{self.name} {self.said}".lower()
+        return all(word in whole for word in words)
 
 
 def commands(app: App[Any], screen: Screen[Any], wear: Callable[[str], object]) -> Iterator[Command]:
     """What the keys of a screen and of the app do, then the themes. Moving about is left to the keys."""
-    seen = {"palette"}
+    found: dict[str, Command] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        if isinstance(active.node, Screen | App) and is_ours(active) and binding.action not in seen:
-            seen.add(binding.action)
-            yield Command(said_of(binding), app.get_key_display(binding), _running(app, active))
+        if not (isinstance(active.node, Screen | App) and is_ours(active)) or binding.action == "palette":
+            continue
+        key, before = app.get_key_display(binding), found.get(binding.action)
+        if before is None or len(key) < len(before.key):
+            found[binding.action] = Command(binding.description, binding.tooltip, key, _running(app, active))
+    yield from found.values()
     for name in sorted(app.available_themes):
-        yield Command(f"Theme: {name}", "", _wearing(wear, name))
+        yield Command(f"Theme {name}", "", "", _wearing(wear, name))
 
 
 def _running(app: App[Any], active: ActiveBinding) -> Callable[[], Awaitable[object]]:
@@ -88,11 +98,8 @@ class Palette(ModalScreen[Command | None]):
 
     def _show(self, typed: str) -> None:
         words = typed.lower().split()
-        fitting = [(i, c) for i, c in enumerate(self._offered) if all(word in c.name.lower() for word in words)]
-        rows = [
-            Row(str(i), text.line(text.fitted(text.line(command.name), _NAME), (command.key, "accent")))
-            for i, command in fitting
-        ]
+        fitting = [(i, c) for i, c in enumerate(self._offered) if c.fits(words)]
+        rows = [Row(str(i), _line(command)) for i, command in fitting]
         self.query_one(Rows).show(rows, text.line(("no such command", "muted")))
 
     def action_move(self, by: int) -> None:
@@ -102,3 +109,8 @@ class Palette(ModalScreen[Command | None]):
         key = self.query_one(Rows).key
         if key is not None:
             self.dismiss(self._offered[int(key)])
+
+
+def _line(command: Command) -> Content:
+    key = text.fitted(text.line((command.key, "accent")), _KEY)
+    return text.line(key, text.fitted(text.line((command.name, "strong")), _NAME), (command.said, "muted"))
