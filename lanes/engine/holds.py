@@ -15,13 +15,13 @@ from lanes.config import Config
 from lanes.engine.current import CURRENT
 from lanes.engine.engine import Engine
 from lanes.engine.live import ActiveRun
+from lanes.engine.owning import as_owner
 from lanes.errors import HoldEnded, RunFailed
-from lanes.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, MessageState, RunnerKind
 from lanes_storage.moment import Clock
-from lanes_storage.records import Head, Message, NewOwner, Terms
+from lanes_storage.records import Head, Message, Terms
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Holds:
         self._engine = Engine(
             store,
             clock,
-            self._as_owner(),
+            as_owner("desk", config),
             self._seats,
             _Policies(self._seats, config),
             reconcile_interval_ms=config.clocks.reconcile_interval_ms,
@@ -206,20 +206,6 @@ class Holds:
             # the one that the caller did not set gives way
             run_ms, stall_ms = (run_ms, run_ms) if stall_timeout is None else (stall_ms, stall_ms)
         return replace(terms, run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
-
-    def _as_owner(self) -> NewOwner:
-        me, clocks = this_process(), self._config.clocks
-        return NewOwner(
-            kind="desk",
-            host=me.host,
-            boot_id=me.boot_id,
-            pid_ns=me.pid_ns,
-            pid=me.pid,
-            start_time=me.start_time,
-            fingerprint=self._config.fingerprint,
-            heartbeat_interval_ms=clocks.heartbeat_interval_ms,
-            stale_after_ms=clocks.stale_after_ms,
-        )
 
 
 class _Seats(Mapping[str, RunnerSpec]):

@@ -37,21 +37,21 @@ INSERT INTO lanes (key, state, epoch, anonymous, created_at, updated_at)
 VALUES (:key, 'idle', 0, :anonymous, :now, :now) RETURNING id
 """
 
-_CANDIDATES = f"""
+_CANDIDATES = """
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch
-FROM {{source}}
+FROM {source}
 WHERE l.head_id > :after AND l.run_id IS NULL
-  AND l.state IN ({names(RELEASED)})
   AND (l.pause_at IS NULL OR l.pause_until <= :now)
   AND (m.parked_until IS NULL OR m.parked_until <= :now)
-  AND {{bound}}
+  AND {bound}
   AND EXISTS (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL)
 ORDER BY l.head_id LIMIT :limit
 """
 
 #: Heads that might be claimed by this owner, the longest wait first: none while it drains, and none once others
-#: have taken it for dead, since a run of it would be taken back at once. What depends on configuration (slots,
-#: runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
+#: have taken it for dead, since a run of it would be taken back at once. A lane without a run is released (a CHECK of
+#: the schema). What depends on configuration (slots, runners, cooling providers, suspects) is decided by the
+#: dispatcher, in the same transaction.
 CANDIDATES = _CANDIDATES.format(
     source="lanes l JOIN messages m ON m.id = l.head_id", bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)"
 )

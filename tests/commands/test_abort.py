@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes_storage import reads
+from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
@@ -82,6 +82,15 @@ def test_forced_at_once(stage: Stage, lanes: Call) -> None:
     stage.hold("k", stage.owner())
     forced = lanes("abort", "k", "--force")
     assert (forced.code, "released by force" in forced.out) == (0, True)
+
+
+def test_survivors_that_nobody_could_look_for_are_not_passed_over(stage: Stage, lanes: Call) -> None:
+    claimed = stage.hold("k", stage.owner())
+    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, "elsewhere", 4711))
+    assert "whether processes of it survive is not known" in lanes("abort", "k", "--force").out
+    claimed = stage.hold("j", stage.owner())
+    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, "elsewhere", 4711))
+    assert lanes("abort", "j", "--force", "--json").json[0]["survivors"] is None
 
 
 def test_not_held_is_4(stage: Stage, lanes: Call) -> None:

@@ -1,56 +1,44 @@
 """Take one guard away at a time, and name the test that misses it.
 
-    python -m tests.mutation [WORD ...]
+    python -m tests.mutation [--tests PATH ...] [WORD ...]
 
 WORD: only the guards whose name has one of these words. Exit code 1: there is a guard that no test misses.
 """
 
-import queue
+import argparse
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutation.guards import Guard, all_guards
-from tests.mutation.trial import Tree, likely_first
+import pytest
 
-#: Copies of the tree, and so guards tried at a time.
+from tests.mutation.campaign import Campaign
+from tests.mutation.guards import all_guards
+
+#: The store's own tests must miss each of its guards; they need no loop, no thread and no patience.
+ROOMS = ["tests/storage"]
 AT_A_TIME = 2
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Try every guard; returns the exit code."""
-    guards = [guard for guard in all_guards() if not words or any(word in guard.name for word in words)]
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only guards whose name has one of these words")
+    parser.add_argument("--tests", nargs="+", default=ROOMS, metavar="PATH", help="which tests to try them with")
+    given = parser.parse_args(arguments)
+    guards = [guard for guard in all_guards() if not given.words or any(word in guard.name for word in given.words)]
     with tempfile.TemporaryDirectory(prefix="lanes-mutation-") as folder:
-        trees: queue.SimpleQueue[Tree] = queue.SimpleQueue()
-        for number in range(AT_A_TIME):
-            (Path(folder) / str(number)).mkdir()
-            trees.put(Tree(Path(folder) / str(number)))
-        say(f"{len(guards)} guards; first the tests with every guard in its place")
-        tree = trees.get()
-        seen = tree.witness()
-        trees.put(tree)
-
-        def trial(guard: Guard) -> str | None:
-            tests = likely_first(guard, seen)
-            if not tests:
-                return None
-            tree = trees.get()
-            try:
-                return tree.without(guard, tests)
-            finally:
-                trees.put(tree)
-
-        missed_by_none = []
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
-            for guard, noticed in zip(guards, pool.map(trial, guards), strict=True):
-                say(f"{guard.name}\n    {noticed or 'NO TEST MISSES IT'}")
-                if noticed is None:
-                    missed_by_none.append(guard)
-    say(f"\n{len(guards) - len(missed_by_none)} of {len(guards)} guards are missed by a test")
-    for guard in missed_by_none:
+        campaign = Campaign(guards, Path(folder), say, AT_A_TIME)
+        pytest.main(["-qq", "--capture=no", "-p", "no:cacheprovider", *given.tests], plugins=[campaign])
+    if not campaign.complete:
+        say("no guard was tried")
+        return 1
+    left, index = len(campaign.missed_by_none), campaign.serve_an_index
+    missed = f"{len(guards) - left - index} of {len(guards)} guards are missed by a test"
+    say(f"\n{missed}, {index} serve an index, {left} {'is' if left == 1 else 'are'} left")
+    for guard in campaign.missed_by_none:
         say(f"  no test misses  {guard.name}")
-    return 1 if missed_by_none else 0
+    return 1 if campaign.missed_by_none else 0
 
 
 def say(line: str) -> None:

@@ -1,13 +1,16 @@
 """The search for guards is not blind, and a trial tells a guard that is missed from one that is not."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lanes_storage import statements
-from tests.mutation.guards import all_guards, terms
-from tests.mutation.trial import Tree, likely_first
+from tests.mutation.campaign import PLANS, likely_first
+from tests.mutation.guards import SERVE_AN_INDEX, all_guards, terms
 
+ROOT = Path(__file__).parents[2]
 EVIDENCE = "tests/storage/test_reclaim.py::test_an_owner_that_has_beaten_since_is_not_silent[sqlite]"
 UNCONCERNED = "tests/storage/test_cooldowns.py::test_a_cooldown_ends_by_itself[sqlite]"
 
@@ -43,18 +46,43 @@ def test_every_statement_that_writes_and_asks_has_its_guards() -> None:
     assert "_still_so: not evidence.ghost or standing.left_out >= GHOST_AFTER" in names
 
 
-def test_the_tests_that_know_least_else_come_first() -> None:
+def test_the_tests_that_know_least_else_come_first_and_the_plans_last() -> None:
     (guard,) = [guard for guard in all_guards() if guard.name == "RELEASE_LANE: epoch = :epoch"]
-    seen = {"wide": ["RELEASE_LANE", "CLAIM_LANE"], "narrow": ["RELEASE_LANE"], "elsewhere": ["CLAIM_LANE"]}
-    assert likely_first(guard, seen) == ["narrow", "wide"]
+    heard = {
+        PLANS: ["RELEASE_LANE"],
+        "wide": ["RELEASE_LANE", "CLAIM_LANE"],
+        "narrow": ["RELEASE_LANE"],
+        "elsewhere": ["CLAIM_LANE"],
+    }
+    assert likely_first(guard, heard) == ["narrow", "wide", PLANS]
 
 
-def test_a_trial_names_the_test_that_misses_the_guard(tmp_path: Path) -> None:
-    guard = next(guard for guard in all_guards() if guard.name.startswith("_still_so: evidence.heartbeats"))
-    statement = next(guard for guard in all_guards() if guard.name == "STANDING_RUN: l.run_id = :run")
-    tree = Tree(tmp_path)
-    before = (tmp_path / guard.file).read_bytes()
-    assert tree.without(guard, [UNCONCERNED, EVIDENCE]) == EVIDENCE
-    assert tree.without(statement, [UNCONCERNED]) is None
-    assert (tmp_path / guard.file).read_bytes() == before
-    assert tree.first_failure([EVIDENCE]) is None, "the guard is back"
+def test_what_is_said_to_serve_an_index_is_a_guard() -> None:
+    assert set(SERVE_AN_INDEX) <= {guard.name for guard in all_guards()}
+
+
+def run(words: list[str], tests: list[str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tests.mutation", *words, "--tests", *tests]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_run_names_the_test_that_misses_each_guard_and_counts_what_is_left() -> None:
+    words = ["_still_so: evidence.heartbeats", "STANDING_RUN: l.run_id"]
+    done = run(words, [UNCONCERNED, EVIDENCE])
+    assert done.returncode == 1, done
+    assert (
+        f"_still_so: evidence.heartbeats is None or evidence.heartbeats == standing.heartbeats\n    {EVIDENCE}\n"
+        in (done.stdout)
+    )
+    assert "1 of 2 guards are missed by a test" in done.stdout
+    assert "1 is left" in done.stdout
+    assert "no test misses  STANDING_RUN: l.run_id = :run" in done.stdout
+
+
+def test_a_run_without_anything_left_is_a_success() -> None:
+    assert run(["_still_so: evidence.heartbeats"], [EVIDENCE]).returncode == 0
+
+
+def test_nothing_is_said_about_guards_where_tests_fail_anyway() -> None:
+    done = run(["_still_so"], ["tests/storage/no_such_test.py"])
+    assert (done.returncode, "no guard was tried" in done.stdout) == (1, True)

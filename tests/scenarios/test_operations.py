@@ -153,3 +153,52 @@ def test_F43_F65_hooks_that_hang_hold_nothing_and_each_notice_is_passed_on(made:
     eventually(lambda: noted.exists() and len(noted.read_text().splitlines()) == failed, "the notices")
     eventually(lambda: "hook before_run timed out" in gateway.said(), "the hanging hook to be given up")
     assert gateway.terminate() == 0
+
+
+STUBBORN = '''
+"""Runners that do not stop: one swallows its cancellation, one blocks in a thread."""
+
+import asyncio
+import time
+
+
+async def swallow(run):
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+
+async def thread(run):
+    await asyncio.to_thread(time.sleep, 3600)
+'''
+
+
+@pytest.mark.parametrize("how", ["swallow", "thread"])
+def test_a_gateway_ends_although_its_runner_does_not(made: House, how: str) -> None:
+    (made.folder / "scenario_stubborn.py").write_text(STUBBORN)
+    made.config.write_text(
+        '[clocks]\ndrain_timeout = "100ms"\n\n'
+        f'[[runner]]\nname = "stubborn"\nkind = "python"\ntarget = "scenario_stubborn:{how}"\n'
+    )
+    gateway = made.gateway()
+    made.lanes("send", "a", "hello")
+    eventually(made.held, "the lane to run")
+    assert gateway.terminate() == 0
+    lane = made.lanes("show", "a", "--json").json
+    assert (lane["state"], lane["last_error"]["cause"]) == ("errored", "drained")
+    assert "the process ends without it" in gateway.said()
+    assert not made.history().problems
+
+
+def test_what_a_hook_raises_can_not_command_the_terminal_that_shows_the_log(made: House) -> None:
+    configure(made, made.simulator().url)
+    (made.folder / "scenario_hooks.py").write_text(
+        "async def shout(about):\n    raise ValueError('\\x1b]0;owned\\x07\\x9b31m')\n"
+    )
+    made.config.write_text(f'{made.config.read_text()}\n[hooks]\nbefore_run = "scenario_hooks:shout"\n')
+    gateway = made.gateway()
+    made.lanes("send", "a", "hello")
+    eventually(lambda: "hook before_run failed" in gateway.said() and "ValueError" in gateway.said(), "the log line")
+    assert not {"\x1b", "\x07", "\x9b"} & set(gateway.said())

@@ -87,7 +87,7 @@ def test_a_run_ends_once(world: World, edge: str) -> None:
     assert world.run(claimed.ticket).edge is Edge.COMPLETE
 
 
-@pytest.mark.parametrize("ticket", [Ticket(99, 99), Ticket(1, 2), Ticket(1, 0)], ids=str)
+@pytest.mark.parametrize("ticket", [Ticket(99, 99), Ticket(99, 1), Ticket(1, 2), Ticket(1, 0)], ids=str)
 @pytest.mark.parametrize("edge", ["complete", "fail", "park"])
 def test_run_id_and_epoch_are_both_asked(world: World, edge: str, ticket: Ticket) -> None:
     assert world.start("a").ticket == Ticket(1, 1)

@@ -107,6 +107,7 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "the release of another run": lambda tx, r: release(tx, r.asked + 100, r.asked),
     "a second end of a run": lambda tx, r: end(tx, r.ended),
     "an abort of a run that is over": lambda tx, r: ask(tx, r.ended_asked),
+    "an abort of a run that ended otherwise": lambda tx, r: ask(tx, r.ended),
     "a second abort of a run": lambda tx, r: ask(tx, r.asked),
     "the hurry of a run that is over": lambda tx, r: tx.run(sql.HURRY_ABORT, {"run": r.ended_asked, "grace_ms": 0}),
     "the hurry of what was not asked": lambda tx, r: tx.run(sql.HURRY_ABORT, {"run": r.held, "grace_ms": 0}),
@@ -156,6 +157,34 @@ def test_other_counters_stand_still(world: World) -> None:
     world.reclaim(world.start("a").ticket)
     world.step(lambda tx: tx.run(sql.RAISE_EPOCH, {"least": 100}))
     assert dict(world.table("counters")) == {"epoch": 100, "other": 7}
+
+
+# -------------------------------------------------------------------------------- what a write is decided from
+
+
+def ids(world: World, statement: str, **params: object) -> list[int]:
+    return world.step(lambda tx: [row[0] for row in tx.rows(statement, params)])
+
+
+def test_what_waits_is_neither_what_runs_nor_what_is_over(world: World) -> None:
+    world.complete(world.start("a").ticket)
+    running, waiting = world.start("a"), world.send("a")
+    assert ids(world, sql.WAITING_OF_LANE, lane=running.message.lane_id) == [waiting]
+
+
+def test_what_waits_bound_to_an_owner_is_not_what_runs(world: World) -> None:
+    for key in "ab":
+        world.send(key, bound_to=BoundTo.WAITER, bound_owner=world.me)
+    waiting = world.claim("a").message.id + 1
+    assert ids(world, sql.WAITING_OF_OWNER, owner=world.me) == [waiting]
+
+
+def test_a_batch_is_those_of_its_members_that_are_still_together(world: World) -> None:
+    one, two, three = (world.send("a", text) for text in ("one", "two", "three"))
+    world.reclaim(world.collect("a").ticket)
+    world.drop(two)
+    assert ids(world, sql.BATCH, batch=three, state="queued") == [one, three]
+    assert ids(world, sql.BATCH, batch=three, state="dropped") == [two]
 
 
 # ------------------------------------------------------------- what an owner that runs only its own may claim

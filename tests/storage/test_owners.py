@@ -2,7 +2,7 @@
 
 from lanes.testing import SECOND
 from lanes_storage import doors
-from lanes_storage.law import GHOST_AFTER
+from lanes_storage.law import GHOST_AFTER, EventType
 from lanes_storage.records import Beat
 from tests.kit.watch import Line, Watch
 from tests.kit.world import OWNER, World
@@ -77,6 +77,16 @@ def test_a_heartbeat_never_speaks_for_the_runs_of_others(world: World) -> None:
     assert world.beat(theirs) == [theirs]
     assert world.run(theirs) == before
     assert before.left_out == 1
+
+
+def test_only_the_runs_that_are_named_have_recovered(world: World) -> None:
+    world.interrupted("a", 1)
+    world.interrupted("b", 1)
+    named, unnamed = world.claim("a").ticket, world.claim("b").ticket
+    world.beat(named)
+    assert [event.run_id for event in world.events(type=EventType.RECOVERED)] == [named.run_id]
+    world.beat(named, unnamed)
+    assert [event.run_id for event in world.events(type=EventType.RECOVERED)] == [named.run_id, unnamed.run_id]
 
 
 def test_an_ended_run_is_not_left_out(world: World) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.law import MessageState
+from lanes_storage.law import EventType, MessageState
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 
@@ -32,6 +32,14 @@ def test_a_retry_is_a_new_message_at_the_tail(world: World) -> None:
         Line("accepted", message=new.id, actor="alice"),
         Line("retried", message=old, actor="alice"),
     ]
+
+
+def test_a_retry_is_noted_in_the_journal_of_its_own_lane(world: World) -> None:
+    world.send("another")
+    old = world.start("a")
+    world.fail(old.ticket)
+    world.retry(old.message.id)
+    assert [event.message_id for event in world.events("a", type=EventType.RETRIED)] == [old.message.id]
 
 
 def test_the_retry_of_a_request_is_the_same_request(world: World) -> None:

@@ -95,3 +95,19 @@ def test_the_rows_of_a_wait_go_with_the_run_that_waited(world: World) -> None:
     assert pruned == 2
     world.step(lambda tx: doors.prune(tx, Prunable.RUNS, [(run.run_id, before)]))
     assert world.table("waits") == []
+def test_the_end_of_one_wait_ends_no_other(world: World) -> None:
+    one, two = world.start("a").ticket, world.start("b").ticket
+    first, second = world.send("c"), world.send("d")
+    for run in (one, two):
+        for message in (first, second):
+            assert wait(world, run, message) is True
+    world.step(lambda tx: doors.end_wait(tx, one.run_id, first))
+    left = {(one.run_id, second), (two.run_id, first), (two.run_id, second)}
+    assert {row[:2] for row in world.table("waits")} == left
+
+
+def test_a_wait_whose_message_has_ended_closes_no_circle(world: World) -> None:
+    run = world.start("a").ticket
+    wait(world, run, world.send("b"))
+    later = world.start("b").ticket
+    assert isinstance(world.accept("a", waiting_run=later.run_id), Accepted)

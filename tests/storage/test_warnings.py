@@ -42,6 +42,14 @@ def test_a_run_that_has_let_go_is_warned_about_no_more(world: World) -> None:
     assert world.events(KEY, type=EventType.HELD_LONG) == []
 
 
+def test_only_the_run_itself_is_warned_about(world: World) -> None:
+    held, other = world.start(KEY).ticket, world.start("other").ticket
+    assert not warn_held(world, Ticket(held.run_id, other.epoch))
+    assert not warn_held(world, Ticket(99, held.epoch))
+    assert warn_held(world, held)
+    assert [event.run_id for event in world.events(type=EventType.HELD_LONG)] == [held.run_id]
+
+
 def test_a_long_wait_is_said_once_whoever_notices(world: World) -> None:
     message = world.send(KEY)
     assert warn_wait(world, message)

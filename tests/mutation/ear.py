@@ -1,0 +1,47 @@
+"""Between the doors and the engine: hears which statements are run, and can put another in the place of one."""
+
+from typing import Any
+
+from lanes_storage.doors import releases
+from lanes_storage.sqlite.store import SqliteReader
+from lanes_storage.sqlite.transaction import SqliteTransaction
+from tests.mutation.guards import EVIDENCE, Guard, all_statements
+
+EXPLAIN = "EXPLAIN QUERY PLAN "
+
+
+class Ear:
+    """Listens to every transaction and read of this process from when it is made on."""
+
+    def __init__(self) -> None:
+        self.heard: set[str] = set()
+        self._names = {sql: name for name, sql in all_statements().items()}
+        self._instead: dict[str, str] = {}
+        run, rows, read = SqliteTransaction.run, SqliteTransaction.rows, SqliteReader.read
+        still_so = vars(releases)[EVIDENCE]
+
+        def heard_still_so(*args: Any) -> Any:
+            self.heard.add(EVIDENCE)
+            return still_so(*args)
+
+        changed: Any = SqliteTransaction
+        changed.run = lambda tx, sql, params: run(tx, self._hear(sql), params)
+        changed.rows = lambda tx, sql, params: rows(tx, self._hear(sql), params)
+        changed = SqliteReader
+        changed.read = lambda reader, query: read(reader, query._replace(sql=self._hear(query.sql)))
+        vars(releases)[EVIDENCE] = heard_still_so
+
+    def take_away(self, guard: Guard) -> None:
+        """From now on this process does without a guard."""
+        if guard.subject == EVIDENCE:
+            exec(guard.without, vars(releases))
+        else:
+            self._instead[guard.text] = guard.without
+
+    def _hear(self, sql: str) -> str:
+        statement = sql.removeprefix(EXPLAIN)
+        if statement in self._names:
+            self.heard.add(self._names[statement])
+        if statement in self._instead:
+            return sql.replace(statement, self._instead[statement])
+        return sql

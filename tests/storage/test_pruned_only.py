@@ -1,0 +1,250 @@
+"""Each DELETE of retention is guarded by itself: it leaves the row that the walk would not have offered."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lanes.testing import DAY, HOUR
+from lanes_storage import doors
+from lanes_storage.interface import Transaction
+from lanes_storage.law import BoundTo, EventType, Prunable
+from lanes_storage.records import Idempotency
+from tests.kit.watch import Watch
+from tests.kit.world import World
+
+OF_A_LANE = ("messages", "runs", "events")
+
+
+class _Undone(Exception):
+    """What was tried is not to last."""
+
+
+def offer(world: World, kind: Prunable, row: int, *, younger_than_all: bool = False) -> int:
+    """Offer one row, whatever the walk thinks of it; how many went."""
+    before = world.time().wall - (10 * DAY if younger_than_all else 0)
+    return world.step(lambda tx: doors.prune(tx, kind, [(row, before)]))
+
+
+def done(world: World, key: str, **more: Any) -> int:
+    """A message that is done; its id."""
+    world.send(key, **more)
+    claimed = world.claim(key)
+    world.complete(claimed.ticket)
+    return claimed.message.id
+
+
+def failed(world: World, key: str, **more: Any) -> int:
+    """A dead letter; its id."""
+    world.send(key, **more)
+    claimed = world.claim(key)
+    world.fail(claimed.ticket)
+    return claimed.message.id
+
+
+def run_of(world: World, message: int) -> int:
+    run = world.message(message).run_id
+    assert run is not None
+    return run
+
+
+def orphan(world: World, key: str) -> int:
+    """A run that is over and whose message is gone; its id."""
+    message = done(world, key)
+    run = run_of(world, message)
+    assert offer(world, Prunable.MESSAGES, message) == 1
+    return run
+
+
+def event_of(world: World, key: str, type_: EventType) -> int:
+    (event,) = world.events(key, type=type_)
+    return event.id
+
+
+def bare(world: World, key: str) -> int:
+    """An idle lane of which nothing is left but its row; its id."""
+    run = orphan(world, key)
+    assert offer(world, Prunable.RUNS, run) == 1
+    for event in world.events(key):
+        assert offer(world, Prunable.EVENTS, event.id) == 1
+    return world.lane(key).id
+
+
+def anonymous(world: World, key: str) -> int:
+    """A lane that was made for one request, which waits; its id."""
+    world.send(key, anonymous=True, bound_to=BoundTo.CLIENT, bound_owner=world.me)
+    return world.lane(key).id
+
+
+def rows_of(world: World, key: str) -> list[list[tuple[object, ...]]]:
+    """Everything that a lane has."""
+    lane = {"lane": world.lane(key).id}
+    return [
+        world.step(lambda tx, table=table: tx.rows(f"SELECT * FROM {table} WHERE lane_id = :lane ORDER BY id", lane))  # type: ignore[misc]
+        for table in OF_A_LANE
+    ]
+
+
+def ended_owner(world: World, **who: Any) -> int:
+    owner = world.owner(**who)
+    world.end_owner(owner)
+    return owner
+
+
+# ------------------------------------------------------------------------------------------------ what stays
+
+
+def _errored(world: World) -> tuple[Prunable, int]:
+    message = failed(world, "a")
+    run = run_of(world, message)
+    assert offer(world, Prunable.DEAD_LETTERS, message) == 1
+    assert offer(world, Prunable.RUNS, run) == 1
+    for event in world.events("a"):
+        offer(world, Prunable.EVENTS, event.id)
+    return Prunable.LANES, world.lane("a").id
+
+
+def _paused(world: World) -> tuple[Prunable, int]:
+    lane = bare(world, "a")
+    world.pause("a")
+    for event in world.events("a"):
+        offer(world, Prunable.EVENTS, event.id)
+    return Prunable.LANES, lane
+
+
+def _newer_of_another_kind(world: World) -> tuple[Prunable, int]:
+    owner = ended_owner(world, kind="desk", fingerprint="f")
+    world.owner(kind="gateway", fingerprint="f")
+    return Prunable.OWNERS, owner
+
+
+def _message_left(world: World) -> tuple[Prunable, int]:
+    failed(world, "a")
+    return Prunable.EVENTS, event_of(world, "a", EventType.ACCEPTED)
+
+
+def _run_left(world: World) -> tuple[Prunable, int]:
+    orphan(world, "a")
+    return Prunable.EVENTS, event_of(world, "a", EventType.CLAIM)
+
+
+def _held_anonymous(world: World) -> tuple[Prunable, int]:
+    lane = anonymous(world, "a")
+    world.claim("a")
+    return Prunable.ANONYMOUS, lane
+
+
+def _paused_anonymous(world: World) -> tuple[Prunable, int]:
+    lane = anonymous(world, "a")
+    world.complete(world.claim("a").ticket)
+    world.pause("a")
+    return Prunable.ANONYMOUS, lane
+
+
+NAME = Idempotency("name", "token", "digest")
+STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
+    "a dead letter that is offered as done": lambda w: (Prunable.MESSAGES, failed(w, "a")),
+    "a message that waits": lambda w: (Prunable.MESSAGES, w.send("a")),
+    "what is done and offered as a dead letter": lambda w: (Prunable.DEAD_LETTERS, done(w, "a")),
+    "a message that has a name": lambda w: (Prunable.MESSAGES, done(w, "a", idempotency=NAME)),
+    "a dead letter that has a name": lambda w: (Prunable.DEAD_LETTERS, failed(w, "a", idempotency=NAME)),
+    "a run whose message is left": lambda w: (Prunable.RUNS, run_of(w, done(w, "a"))),
+    "a run that is not over": lambda w: (Prunable.RUNS, w.start("a").ticket.run_id),
+    "an event whose message is left": _message_left,
+    "an event whose run is left": _run_left,
+    "a lane that is errored": _errored,
+    "a lane that is paused": _paused,
+    "an owner that lives": lambda w: (Prunable.OWNERS, w.owner()),
+    "the last owner of its kind": _newer_of_another_kind,
+    "a lane of a person": lambda w: (Prunable.ANONYMOUS, bare(w, "a")),
+    "an anonymous lane with a message that waits": lambda w: (Prunable.ANONYMOUS, anonymous(w, "a")),
+    "an anonymous lane that is held": _held_anonymous,
+    "an anonymous lane that is paused": _paused_anonymous,
+}
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_what_somebody_needs_stays_although_it_is_offered(world: World, name: str) -> None:
+    kind, row = STAYS[name](world)
+    world.time.move(DAY)
+    seen = Watch(world)
+    assert offer(world, kind, row) == 0
+    assert seen.nothing()
+
+
+# ----------------------------------------------------------------------------------------- what is too young
+
+
+def _finished_anonymous(world: World, key: str) -> int:
+    lane = anonymous(world, key)
+    world.complete(world.claim(key).ticket)
+    return lane
+
+
+def _accepted(world: World, key: str) -> int:
+    """The event that says that a message was accepted, which is gone; its id."""
+    orphan(world, key)
+    return event_of(world, key, EventType.ACCEPTED)
+
+
+def _outlived(world: World, key: str) -> int:
+    """An owner that has ended, with a later one of its configuration; its id."""
+    owner = ended_owner(world, fingerprint=key)
+    world.owner(fingerprint=key)
+    return owner
+
+
+GOES: dict[Prunable, Callable[[World, str], int]] = {
+    Prunable.MESSAGES: done,
+    Prunable.DEAD_LETTERS: failed,
+    Prunable.RUNS: orphan,
+    Prunable.EVENTS: _accepted,
+    Prunable.LANES: bare,
+    Prunable.OWNERS: _outlived,
+    Prunable.ANONYMOUS: _finished_anonymous,
+}
+
+
+@pytest.mark.parametrize("kind", GOES)
+def test_what_is_too_young_stays(world: World, kind: Prunable) -> None:
+    row = GOES[kind](world, "a")
+    seen = Watch(world)
+    assert offer(world, kind, row, younger_than_all=True) == 0
+    assert seen.nothing()
+
+
+@pytest.mark.parametrize("kind", GOES)
+def test_one_row_goes_and_what_others_have_neither_keeps_it_nor_goes_with_it(world: World, kind: Prunable) -> None:
+    """Another lane has all that would keep this one's row: a name, a message, a run, an event."""
+    done(world, "full", idempotency=NAME)
+    failed(world, "full", idempotency=NAME._replace(key="another"))
+    row, other = GOES[kind](world, "a"), GOES[kind](world, "b")
+    before = rows_of(world, "full")
+    assert offer(world, kind, row) == 1
+    assert rows_of(world, "full") == before
+    assert offer(world, kind, other) == 1, "it was left"
+
+
+@pytest.mark.parametrize("left", OF_A_LANE)
+def test_a_lane_stays_while_any_of_these_is_left(world: World, left: str) -> None:
+    """They go in an order in which none is the last; half way through, each is enough by itself."""
+    done(world, "a")
+    lane = world.lane("a").id
+
+    def step(tx: Transaction) -> None:
+        for table in OF_A_LANE:
+            if table != left:
+                tx.run(f"DELETE FROM {table}", {})
+        assert doors.prune(tx, Prunable.LANES, [(lane, world.time().wall)]) == 0
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        world.step(step)
+
+
+def test_a_name_that_is_young_is_not_forgotten(world: World) -> None:
+    world.send("a", idempotency=NAME)
+    world.time.move(HOUR)
+    world.send("a", idempotency=NAME._replace(key="young"))
+    assert world.step(lambda tx: doors.prune_idempotency(tx, world.time().wall - 1, 10)) == 1
+    assert [row[2] for row in world.table("idempotency")] == ["young"]
