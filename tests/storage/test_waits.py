@@ -95,6 +95,8 @@ def test_the_rows_of_a_wait_go_with_the_run_that_waited(world: World) -> None:
     assert pruned == 2
     world.step(lambda tx: doors.prune(tx, Prunable.RUNS, [(run.run_id, before)]))
     assert world.table("waits") == []
+
+
 def test_the_end_of_one_wait_ends_no_other(world: World) -> None:
     one, two = world.start("a").ticket, world.start("b").ticket
     first, second = world.send("c"), world.send("d")
