@@ -33,7 +33,7 @@ def test_a_rehearsal_names_what_would_be_cut_and_changes_nothing(stage: Stage, l
 
 def test_F46_F48_a_drained_gateway_claims_nothing_more_and_says_so(served: House, lanes: Call) -> None:
     gateway = served.gateway()
-    number = running(served, lanes, "slow", "[[sim-slow-2]] hello")
+    number = running(served, lanes, "slow", "[[sim-slow-10]] hello")
     drained = lanes("drain", "--wait", "30s", "--json")
     assert drained.code == 0
     (form,) = drained.json

@@ -97,10 +97,7 @@ def test_F05_F21_a_lane_that_hangs_is_warned_about_and_then_expires_once(made: H
     quiet = '\n[[policy]]\nmatch = "quiet:*"\nwarn_held_after = "60s"\nwarn_wait_after = "60s"\n'
     made.config.write_text(configured.replace("[clocks]\n", clocks) + quiet)
     gateway = made.gateway()
-    for key in ("a", "quiet:1"):
-        made.lanes("send", key, "[[sim-hang]]")
-        eventually(lambda key=key: key in made.held(), "the lane to run")  # type: ignore[misc]
-        made.lanes("send", key, "[[sim-hang]]")
+    made.send_many([(key, "[[sim-hang]]") for key in ("a", "a", "quiet:1", "quiet:1")])
     eventually(lambda: events(made, "a", "--type", "fail") or events(made, "a", "--type", "expire"), "its end")
     eventually(lambda: events(made, "a", "--type", "wait_exceeded"), "a word about the one that waits")
 

@@ -1,13 +1,23 @@
 """``kill -9`` in the middle: nothing acknowledged is lost, nothing is answered twice, order is kept."""
 
+import contextlib
+import socket
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
 
-from tests.kit.processes import House, Process, eventually
+from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
 LANES = 10
 QUEUED = 5  # waiting messages of each lane
+
+
+@contextlib.contextmanager
+def silent_provider() -> Iterator[str]:
+    """A provider that takes every request and answers none; its address."""
+    with socket.create_server(("127.0.0.1", 0), backlog=4 * LANES) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def fill(made: House) -> None:
@@ -22,36 +32,15 @@ def all_done(made: House) -> bool:
     return made.lanes("status", "--json").json["messages"]["queued"] == 0 and not made.held()
 
 
-def first_claim_after(made: House, event: int) -> float:
-    def look() -> float | None:
-        connection = sqlite3.connect(f"file:{made.database}?mode=ro", uri=True)
-        try:
-            row = connection.execute(
-                "SELECT at FROM events WHERE type = 'claim' AND id > ? ORDER BY id LIMIT 1", (event,)
-            ).fetchone()
-        finally:
-            connection.close()
-        return None if row is None else row[0] / 1000
-
-    return eventually(look, "the first claim after the restart")
-
-
-def last_event(made: House) -> int:
-    connection = sqlite3.connect(f"file:{made.database}?mode=ro", uri=True)
-    try:
-        return int(connection.execute("SELECT max(id) FROM events").fetchone()[0])
-    finally:
-        connection.close()
-
-
 def test_F38_F64_kill_9_with_ten_running_and_fifty_queued(made: House) -> None:
-    configure(made, made.simulator("--tempo", "4").url)
-    first = made.gateway()
-    fill(made)
-    first.kill()
-    before = last_event(made)
-    second: Process = made.gateway("second")
-    waited = first_claim_after(made, before) - second.started_at
+    # Nobody waits for stale_after, which is longer than the patience of this test.
+    with silent_provider() as url:
+        configure(made, url, stale_after="1h")
+        first = made.gateway()
+        fill(made)
+        first.kill()
+    configure(made, made.simulator("--tempo", "4").url, stale_after="1h")
+    made.gateway("second")
     eventually(lambda: all_done(made), "every message to be answered", 120)
     history = made.history()
     assert not history.problems
@@ -64,8 +53,6 @@ def test_F38_F64_kill_9_with_ten_running_and_fifty_queued(made: House) -> None:
     taken_back = [e for e in made.lanes("events", "--json").json if e["type"] == "reclaim"]
     assert len(taken_back) == LANES
     assert {e["cause"] for e in taken_back} == {"owner_gone"}
-    # The figure belongs to a benchmark; here only that nobody waited for a timeout (stale_after is 20 s).
-    assert waited < 10
 
 
 def replies(made: House) -> dict[str, list[tuple[int, str, str | None]]]:
@@ -103,13 +90,14 @@ def test_F46_a_drain_charges_nothing(made: House) -> None:
 def test_killed_again_and_again_under_traffic(made: House) -> None:
     """The history is right each time, and in the end nothing is missing."""
     configure(made, made.simulator("--tempo", "20").url)
-    sent = 0
+    sent = claims = 0
     for round_ in range(5):
         gateway = made.gateway(f"gateway-{round_}")
         made.send_many([(f"lane:{n % 4}", f"[[sim-slow-1]] message {sent + n} x") for n in range(12)])
         sent += 12
-        eventually(made.held, "something to run")
+        eventually(lambda: made.count("SELECT count(*) FROM runs") > claims, "something to run")  # noqa: B023
         gateway.kill()
+        claims = made.count("SELECT count(*) FROM runs")
         history = made.history()
         assert not history.problems
         assert history.messages == sent
