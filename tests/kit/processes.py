@@ -20,7 +20,7 @@ from lanes_storage import open_store
 
 T = TypeVar("T")
 #: How long a condition may take on a busy machine before a test gives up. Never a measure of speed.
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 
 

@@ -11,7 +11,10 @@ import pytest
 from lanes.commands.common import client
 from lanes.commands.common.entry import run
 from lanes_storage import doors
+from lanes_storage.doors import Accepted
+from lanes_storage.interface import Transaction
 from lanes_storage.moment import system_clock
+from lanes_storage.records import Admission, NewMessage
 from tests.kit.processes import House, Process, house
 from tests.kit.stage import MINUTE, Stage
 
@@ -103,9 +106,9 @@ def _furnish(stage: Stage, owner: int) -> None:
     for key in ("held", "errored", "looked at/ü%"):
         claimed = _hold(stage, key, owner)
         if key == "errored":
+            paused(stage, key)  # while it is held: the gateway would be quicker
             stage.fail(claimed)
         stage.send(key, "one that waits", "another")
-    paused(stage, "errored")
 
 
 def _hold(stage: Stage, key: str, owner: int) -> Any:
@@ -191,9 +194,15 @@ class Case(NamedTuple):
 
 def waiting(both: Both, key: str) -> str:
     """A paused lane with a message; returns its id."""
-    (message, *_) = both.stage.send(key, "waits")
-    paused(both.stage, key)
-    return str(message.id)
+
+    def step(tx: Transaction) -> int:
+        """Both at once, or the gateway would be quicker."""
+        accepted = doors.accept(tx, NewMessage(key, "waits", actor="tester"), Admission(cap=20), system_clock())
+        doors.pause(tx, key, system_clock(), actor="me", reason="staged")
+        assert isinstance(accepted, Accepted)
+        return accepted.message_id
+
+    return str(both.stage.store.write(step))
 
 
 def held(both: Both, key: str) -> str:

@@ -111,5 +111,6 @@ def test_the_end_of_one_wait_ends_no_other(world: World) -> None:
 def test_a_wait_whose_message_has_ended_closes_no_circle(world: World) -> None:
     run = world.start("a").ticket
     wait(world, run, world.send("b"))
+    world.complete(world.claim("b").ticket)
     later = world.start("b").ticket
     assert isinstance(world.accept("a", waiting_run=later.run_id), Accepted)
