@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+import lanes_tui
 from lanes.commands.common.client import GatewayClient
 from lanes_storage.moment import Clock, system_clock
 from lanes_tui.app import Dashboard
@@ -29,10 +30,24 @@ T = TypeVar("T", bound=Screen[Any])
 Drive = Callable[..., AbstractAsyncContextManager["Driver"]]
 
 
+class Listened(Dashboard):
+    """Keeps the words that were said: those on the screen go away after a while, also on a slow machine."""
+
+    CSS_PATH = str(Path(lanes_tui.__file__).with_name("lanes.tcss"))  # else it is sought beside this file
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        self.heard: list[str] = []
+        super().__init__(*given, **more)
+
+    def notify(self, message: str, **more: Any) -> None:
+        self.heard.append(message)
+        super().notify(message, **more)
+
+
 class Driver:
     """One dashboard with a hand on its keys and an eye on its screen."""
 
-    def __init__(self, app: Dashboard, pilot: Pilot[int]) -> None:
+    def __init__(self, app: "Listened", pilot: Pilot[int]) -> None:
         self.app = app
         self.pilot = pilot
 
@@ -78,7 +93,7 @@ class Driver:
     @property
     def said(self) -> list[str]:
         """The words that were said so far, the last one last."""
-        return [notification.message for notification in self.app._notifications]
+        return self.app.heard
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let them take effect."""
@@ -142,7 +157,7 @@ async def dashboard(
     if url is not None:
         source = RemoteSource(GatewayClient(url, None), read_only=read_only, clock=clock, wait_s=0.05)
     rhythm = Rhythm(look_every=0.05, ask_every=0.01, least_gap=0.0, retry_every=0.05)
-    app = Dashboard(source, settings, with_gateway=with_gateway, rhythm=rhythm)
+    app = Listened(source, settings, with_gateway=with_gateway, rhythm=rhythm)
     async with app.run_test(size=size) as pilot:
         driver = Driver(app, pilot)
         await driver.until(lambda: driver.main.freshness.at or driver.main.freshness.lost, "the first look")
