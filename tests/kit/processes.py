@@ -61,7 +61,7 @@ class House:
         self.config = folder / "lanes.toml"
         self.processes: list[Process] = []
 
-    def lanes(self, *arguments: str, check: bool = True, timeout: float = 60, **more: Any) -> "Finished":
+    def lanes(self, *arguments: str, check: bool = True, timeout: float = PATIENCE_S, **more: Any) -> "Finished":
         """Run a command to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "lanes", "--db", str(self.database), *arguments],

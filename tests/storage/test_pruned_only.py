@@ -7,7 +7,7 @@ import pytest
 
 from lanes.testing import DAY, HOUR
 from lanes_storage import doors
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, EventType, Prunable
 from lanes_storage.records import Idempotency
 from tests.kit.watch import Watch
@@ -76,13 +76,12 @@ def anonymous(world: World, key: str) -> int:
     return world.lane(key).id
 
 
-def rows_of(world: World, key: str) -> list[list[tuple[object, ...]]]:
+def rows_of(world: World, key: str) -> list[list[Row]]:
     """Everything that a lane has."""
+    of_lane = [f"SELECT * FROM {table} WHERE lane_id = :lane ORDER BY id" for table in OF_A_LANE]
+    of_lane.append("SELECT w.* FROM waits w JOIN runs r ON r.id = w.run_id WHERE r.lane_id = :lane")
     lane = {"lane": world.lane(key).id}
-    return [
-        world.step(lambda tx, table=table: tx.rows(f"SELECT * FROM {table} WHERE lane_id = :lane ORDER BY id", lane))  # type: ignore[misc]
-        for table in OF_A_LANE
-    ]
+    return world.step(lambda tx: [tx.rows(sql, lane) for sql in of_lane])
 
 
 def ended_owner(world: World, **who: Any) -> int:
@@ -215,11 +214,16 @@ def test_what_is_too_young_stays(world: World, kind: Prunable) -> None:
 
 @pytest.mark.parametrize("kind", GOES)
 def test_one_row_goes_and_what_others_have_neither_keeps_it_nor_goes_with_it(world: World, kind: Prunable) -> None:
-    """Another lane has all that would keep this one's row: a name, a message, a run, an event."""
+    """Another lane has all that would keep this one's row: a name, a message, a run, an event; and a wait."""
+    waits = world.start("full").ticket
+    awaited = done(world, "awaited")
+    world.step(lambda tx: doors.begin_wait(tx, waits.run_id, awaited, world.time()))
+    world.complete(waits)
     done(world, "full", idempotency=NAME)
     failed(world, "full", idempotency=NAME._replace(key="another"))
     row, other = GOES[kind](world, "a"), GOES[kind](world, "b")
     before = rows_of(world, "full")
+    assert all(before)
     assert offer(world, kind, row) == 1
     assert rows_of(world, "full") == before
     assert offer(world, kind, other) == 1, "it was left"
