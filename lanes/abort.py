@@ -4,8 +4,8 @@ It works with the owner alive, dead or hung, because the request is a row and th
 is only asked to be quick. The outcome is proven by reading the run's row again, never assumed.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from lanes.errors import NotFound
 from lanes.identity import is_gone, this_process
@@ -35,8 +35,7 @@ class Outcome(StrEnum):
 FREED = frozenset({Outcome.RELEASED, Outcome.FORCED, Outcome.REPAIRED, Outcome.CLEARED})
 
 
-@dataclass(frozen=True, slots=True)
-class AbortResult:
+class AbortResult(NamedTuple):
     """The proven outcome of one abort.
 
     ``epoch_after`` differs from ``epoch_before`` where the release was not confirmed by the owner.
@@ -139,7 +138,7 @@ def abort_outcome(
             continue  # the row is read again
         left = LOOK_AGAIN_S if timeout is None else timeout - waited
         if left <= 0:
-            return replace(pending, waited_s=waited)
+            return pending._replace(waited_s=waited)
         yield from nap(min(due / 1000, left, LOOK_AGAIN_S))
 
 
@@ -190,4 +189,4 @@ def _proven(pending: AbortResult, run: Run, owner: Owner | None, epoch_after: in
     if run.forced:
         outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
     survivors = () if run.process_group is None else None
-    return replace(pending, outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)
+    return pending._replace(outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)

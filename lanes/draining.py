@@ -1,7 +1,7 @@
 """Draining gateways: the order, its rehearsal, and waiting until nothing is held. For ``lanes.operations``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes.errors import NotFound
 from lanes.identity import is_gone, this_process
@@ -20,8 +20,7 @@ DEFAULT_DRAIN_MS = 30_000
 LOOK_AGAIN_S = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A run that a drain would cut, and what becomes of its message; ``pauses``: the lane waits for a person."""
 
     run: Run

@@ -9,7 +9,7 @@ and the problem is told beside it.
 import difflib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lanes.config import durations
@@ -54,7 +54,7 @@ class _Reading:
     chosen: LaneFilter
 
     def add(self, **changes: Any) -> None:
-        self.chosen = replace(self.chosen, **changes)
+        self.chosen = self.chosen._replace(**changes)
 
 
 def parse(typed: str, now: int) -> Parsed:
@@ -76,7 +76,7 @@ def quoted(key: str) -> str:
 
 def only(chosen: LaneFilter, keys: Iterable[str]) -> LaneFilter:
     """The same filter, for these lanes only."""
-    return replace(chosen, keys=tuple(keys))
+    return chosen._replace(keys=tuple(keys))
 
 
 def written(chosen: LaneFilter, now: int) -> str:

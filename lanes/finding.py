@@ -1,6 +1,6 @@
 """Going from lane to lane by a part of the key, among those that a filter chooses. For ``lanes.operations``."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lanes.procedure import Procedure, read
 from lanes_storage import reads
@@ -25,7 +25,7 @@ def find(
     ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
     """
     order = order or LaneOrder()
-    hits = replace(chosen, contains=(*chosen.contains, part))
+    hits = chosen._replace(contains=(*chosen.contains, part))
     total = yield from read(reads.lanes_total(hits))
     place = None if key is None else (yield from read(reads.lane_place(hits, key, order=order, outside=True)))
     if step > 0 and key is not None and part.lower() not in key.lower():

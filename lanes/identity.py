@@ -7,7 +7,6 @@ be looked at is never gone: a wrong "gone" would take a lane from a healthy run.
 
 import os
 import sys
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -32,8 +31,7 @@ class Named(Protocol):
     def start_time(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What tells one process from every other, also after its pid was given to another.
 
     ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the

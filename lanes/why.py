@@ -4,7 +4,7 @@ It names the state, the holder with the evidence that it lives, what waits, whic
 missing, and the next automatic action with its time. It decides nothing; it reads what the judges read.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes.identity import Identity, evidence, is_gone
 from lanes.text import clean
@@ -13,8 +13,7 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Run
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What surrounds a lane, read at ``now``: every owner that has not ended, its head, what cools."""
 
     now: Now

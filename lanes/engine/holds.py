@@ -7,7 +7,6 @@ the block to be left. So it is claimed, beaten, watched, aborted and released by
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, ValuesView
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -205,7 +204,7 @@ class Holds:
                 raise ValueError("stall_timeout is at most run_timeout")
             # the one that the caller did not set gives way
             run_ms, stall_ms = (run_ms, run_ms) if stall_timeout is None else (stall_ms, stall_ms)
-        return replace(terms, run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
+        return terms._replace(run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
 
 
 class _Seats(Mapping[str, RunnerSpec]):

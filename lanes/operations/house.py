@@ -1,6 +1,6 @@
 """What is asked about the whole house: its gateways, its counts, its journal."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes.identity import evidence, is_gone, this_process
 from lanes.operations.lanes import lane
@@ -14,8 +14,7 @@ from lanes_storage.records import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerView:
+class OwnerView(NamedTuple):
     """An owner, and whether it lives as far as this process can tell."""
 
     owner: Owner
@@ -23,8 +22,7 @@ class OwnerView:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The database at a glance."""
 
     database: str

@@ -1,6 +1,6 @@
 """What is done with lanes: looking at them, pausing, resuming, acknowledging."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes.errors import Changed, NotAllowed, NotFound
 from lanes.identity import this_process
@@ -24,8 +24,7 @@ SHOWN_EVENTS = 20
 BY_ATTENTION = LaneOrder()
 
 
-@dataclass(frozen=True, slots=True)
-class LaneDetail:
+class LaneDetail(NamedTuple):
     """One lane with its newest messages, its last events, and the paragraph that says what it waits for."""
 
     lane: Lane

@@ -4,8 +4,8 @@ Everything that must agree on it reads it here: the schema's CHECK constraints, 
 statements, the engine, the documentation (docs/states.md) and the tests. It imports nothing of ours.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class LaneState(StrEnum):
@@ -61,8 +61,7 @@ class Edge(StrEnum):
     ACK = "ack"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One row of the transition table: an edge, where it may start, where it ends, and who takes it."""
 
     edge: Edge

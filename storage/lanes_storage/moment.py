@@ -4,14 +4,12 @@ Nothing below the loops reads a clock: a ``Now`` is handed in, so that tests mov
 """
 
 import time
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(NamedTuple):
     """One moment on the three clocks that lanes uses, in whole milliseconds.
 
     ``wall`` is Unix time: shown to people, and used for ``parked_until``, pause expiry and retention only.
@@ -26,7 +24,7 @@ class Now:
 
     def later(self, ms: int) -> "Now":
         """The moment ``ms`` milliseconds after this one, on all three clocks."""
-        return replace(self, wall=self.wall + ms, boot=self.boot + ms, mono=self.mono + ms)
+        return self._replace(wall=self.wall + ms, boot=self.boot + ms, mono=self.mono + ms)
 
 
 class Clock(Protocol):

@@ -5,7 +5,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def test_all_is_well(stage: Stage, lanes: Call, port: int) -> None:
 
 
 def test_what_is_a_warning_and_what_to_do(stage: Stage, lanes: Call, port: int) -> None:
-    stage.hold("endless", stage.dead_owner(), "waits", terms=replace(TERMS, stall_timeout_ms=None))
+    stage.hold("endless", stage.dead_owner(), "waits", terms=TERMS._replace(stall_timeout_ms=None))
     stage.fail(stage.hold("failed", stage.owner(kind="desk")))
     stage.path.chmod(0o644)
     seen = lanes("doctor", "--json")
@@ -74,7 +73,7 @@ def test_what_is_a_warning_and_what_to_do(stage: Stage, lanes: Call, port: int) 
 
 
 def test_a_silent_owner_and_one_that_drains(stage: Stage, lanes: Call, port: int) -> None:
-    elsewhere = replace(this_process(), host="elsewhere", boot_id="another")
+    elsewhere = this_process()._replace(host="elsewhere", boot_id="another")
     silent = stage.owner(elsewhere, stale_after_ms=15_000)
     stage.store.write(lambda tx: tx.run("UPDATE owners SET heartbeat_at = heartbeat_at - 60000", {}))
     draining = stage.owner()
@@ -89,7 +88,7 @@ def test_a_silent_owner_and_one_that_drains(stage: Stage, lanes: Call, port: int
 
 def test_gateways_that_differ_and_clocks_that_are_off(stage: Stage, lanes: Call, port: int) -> None:
     stage.owner()
-    other = stage.owner(replace(this_process(), host="elsewhere", boot_id="another"))
+    other = stage.owner(this_process()._replace(host="elsewhere", boot_id="another"))
     now = system_clock()
     ahead = "UPDATE owners SET fingerprint = 'other', heartbeat_at = :at WHERE id = :id"
     stage.store.write(lambda tx: tx.run(ahead, {"at": now.wall + 90_000, "id": other}))
@@ -197,7 +196,7 @@ def test_a_configuration_that_is_refused_is_a_warning(stage: Stage, lanes: Call,
 def test_a_network_file_system_is_refused(stage: Stage) -> None:
     from lanes.doctor.file import check_file
 
-    seen = replace(inspect.facts(stage.path), file_system="nfs4")
+    seen = inspect.facts(stage.path)._replace(file_system="nfs4")
     (place,) = [check for check in check_file(seen) if check.check == "file_system"]
     assert place.level == "broken"
     assert "nfs4" in place.message
@@ -207,7 +206,7 @@ def test_a_network_file_system_is_refused(stage: Stage) -> None:
 def test_little_room_and_a_long_log(stage: Stage) -> None:
     from lanes.doctor.file import check_file
 
-    seen = replace(inspect.facts(stage.path), free=1024, log_size=2**30, folder_mode=0o777)
+    seen = inspect.facts(stage.path)._replace(free=1024, log_size=2**30, folder_mode=0o777)
     assert {c.check for c in check_file(seen) if c.level == "warning"} == {"disk", "log", "folder"}
 
 

@@ -1,7 +1,6 @@
 """lanes drain: rehearsed, obeyed by a living gateway, and honest about one that hangs or is dead."""
 
 import threading
-from dataclasses import replace
 
 from lanes.identity import this_process
 from lanes_storage import reads
@@ -78,7 +77,7 @@ def test_without_a_living_gateway_it_is_69(stage: Stage, lanes: Call) -> None:
 
 
 def test_one_by_its_id_leaves_the_other_alone(stage: Stage, lanes: Call) -> None:
-    here, there = stage.owner(), stage.owner(replace(this_process(), host="elsewhere", boot_id="another", pid=1))
+    here, there = stage.owner(), stage.owner(this_process()._replace(host="elsewhere", boot_id="another", pid=1))
     drained = lanes("drain", str(there), "--wait", "0s", "--json")
     assert [form["id"] for form in drained.json] == [str(there)]
     by_id = {form["id"]: form["draining"] for form in lanes("status", "--json").json["gateways"]}
@@ -88,7 +87,7 @@ def test_one_by_its_id_leaves_the_other_alone(stage: Stage, lanes: Call) -> None
 
 def test_a_number_that_means_two_is_refused(stage: Stage, lanes: Call) -> None:
     first = stage.owner()
-    stage.owner(replace(this_process(), host="elsewhere", boot_id="another", pid=first))
+    stage.owner(this_process()._replace(host="elsewhere", boot_id="another", pid=first))
     assert lanes("drain", str(first)).code == 2
 
 

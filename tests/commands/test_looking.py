@@ -1,7 +1,6 @@
 """status, list, show, why, messages, events: what they print and how they exit."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -87,8 +86,8 @@ def test_a_choice_of_nothing_says_so(busy: Stage, lanes: Call) -> None:
 
 def test_F04_a_lane_without_limits_is_shown_as_such(stage: Stage, lanes: Call) -> None:
     owner = stage.owner()
-    stage.hold("endless", owner, terms=replace(TERMS, run_timeout_ms=None, stall_timeout_ms=None))
-    stage.hold("no stall", owner, terms=replace(TERMS, stall_timeout_ms=None))
+    stage.hold("endless", owner, terms=TERMS._replace(run_timeout_ms=None, stall_timeout_ms=None))
+    stage.hold("no stall", owner, terms=TERMS._replace(stall_timeout_ms=None))
     stage.hold("bounded", owner)
     by_key = {lane["key"]: lane for lane in lanes("list", "--json").json}
     assert (by_key["endless"]["deadline_s"], by_key["endless"]["stall_limit_s"]) == (None, None)

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_the_table_for_people(stage: Stage, lanes: Call) -> None:
 
 
 def test_a_silent_owner_is_listed_and_judged_only_after_it_was_watched(stage: Stage, lanes: Call) -> None:
-    elsewhere = replace(this_process(), host="elsewhere", boot_id="another")
+    elsewhere = this_process()._replace(host="elsewhere", boot_id="another")
     owner = stage.owner(elsewhere, stale_after_ms=15_000)
     stage.hold("silent", owner)
     shorten = "UPDATE owners SET heartbeat_interval_ms = 50, stale_after_ms = 200, heartbeat_at = heartbeat_at - 60000"

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +115,7 @@ def test_a_zombie_is_gone_and_stays_so_when_reaped(me: Identity, spawn: Spawn) -
 
 def test_a_pid_that_was_given_to_another_process_is_gone(me: Identity, spawn: Spawn) -> None:
     who = identity_of(spawn("").pid)
-    earlier = replace(who, start_time=who.start_time - 100)
+    earlier = who._replace(start_time=who.start_time - 100)
     assert is_gone(earlier, me)
     assert look(earlier, me) is Sight.REUSED
     assert "belongs to a process that started at another time" in evidence(earlier, me)
@@ -146,7 +145,7 @@ def test_a_process_whose_first_thread_ended_still_runs(me: Identity, spawn: Spaw
     )
     stat = Path("/proc", str(child.pid), "stat")
     wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
-    who = replace(me, pid=child.pid, start_time=int(stat.read_text().rpartition(")")[2].split()[19]))
+    who = me._replace(pid=child.pid, start_time=int(stat.read_text().rpartition(")")[2].split()[19]))
     assert look(who, me) is Sight.ALIVE
     assert child.stdin is not None
     child.stdin.write("x")
@@ -173,11 +172,11 @@ def test_what_is_elsewhere_is_never_gone(me: Identity, spawn: Spawn, changed: di
 
 @pytest.mark.parametrize("pid", [0, -1, 2**22 + 1])
 def test_a_number_that_no_process_has_is_gone(me: Identity, pid: int) -> None:
-    assert is_gone(replace(me, pid=pid), me)
+    assert is_gone(me._replace(pid=pid), me)
 
 
 def test_evidence_is_harmless_for_a_terminal(me: Identity) -> None:
-    assert "\x1b" not in evidence(replace(me, host="\x1b[2Jhost"), me)
+    assert "\x1b" not in evidence(me._replace(host="\x1b[2Jhost"), me)
 
 
 def in_namespace(*options: str) -> list[str]:
@@ -204,7 +203,7 @@ def test_a_process_in_another_pid_namespace_is_not_judged(me: Identity) -> None:
     namespace, pid, sight = in_namespace("--mount-proc")
     assert (pid, sight) == ("1", "ALIVE")
     assert namespace != me.pid_ns
-    assert look(replace(me, pid_ns=namespace, pid=1), me) is Sight.OTHER_NAMESPACE
+    assert look(me._replace(pid_ns=namespace, pid=1), me) is Sight.OTHER_NAMESPACE
 
 
 @linux

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -244,7 +243,7 @@ async def test_a_head_whose_providers_all_cool_is_postponed_to_the_first_of_them
 
 async def test_a_head_that_would_wait_too_long_for_a_provider_fails(world: World, astore: AsyncStore) -> None:
     bench = Bench(world, astore, {"chat": spec(providers=("codex",))})
-    bench.dispatcher._policies = FixedPolicies(terms_=replace(TERMS, max_park_ms=SECOND))
+    bench.dispatcher._policies = FixedPolicies(terms_=TERMS._replace(max_park_ms=SECOND))
     cool(world, "codex", SECOND + 1)
     message = world.send("a")
     await bench.dispatcher.run_once()

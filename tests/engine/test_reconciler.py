@@ -1,7 +1,6 @@
 """``reconciler.decide``: what one observer makes of what it reads, on clocks that are moved by hand."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.kit.world import OWNER, TERMS
 
 INTERVAL = 5 * SECOND
 STALE = OWNER.stale_after_ms
-ENDLESS = replace(TERMS, run_timeout_ms=None, stall_timeout_ms=None)
+ENDLESS = TERMS._replace(run_timeout_ms=None, stall_timeout_ms=None)
 #: Owners of whom nobody here can say that they are gone.
 ELSEWHERE = [{"host": "there"}, {"boot_id": "another boot"}, {"pid_ns": "ns-2"}]
 
@@ -101,8 +100,8 @@ def test_a_heartbeat_ends_the_silence() -> None:
     observer, who = Observer(), owner(host="there")
     observer.one(who, run())
     assert observer.watch(who, run(), STALE - 1) is Decision.WATCHED
-    assert observer.one(replace(who, heartbeats=2), run()) is Decision.HEALTHY
-    assert observer.watch(replace(who, heartbeats=2), run(), STALE - 1) is Decision.WATCHED
+    assert observer.one(who._replace(heartbeats=2), run()) is Decision.HEALTHY
+    assert observer.watch(who._replace(heartbeats=2), run(), STALE - 1) is Decision.WATCHED
 
 
 def test_times_that_others_wrote_prove_no_silence() -> None:
@@ -173,13 +172,13 @@ class Beating(Observer):
         while ms > 0:
             self.time.move(min(INTERVAL, ms))
             ms -= INTERVAL
-            who = replace(who, heartbeats=self.time().mono)
+            who = who._replace(heartbeats=self.time().mono)
             decision = self.one(who, what)
         return decision
 
 
 def moving(what: Run, boot: int) -> Run:
-    return replace(what, progress_boot=boot)
+    return what._replace(progress_boot=boot)
 
 
 @pytest.mark.parametrize(("age", "decision"), [(-1, Decision.HEALTHY), (0, Decision.RUN_OVERDUE)])
@@ -201,7 +200,7 @@ def test_an_observer_that_has_only_begun_to_look_lets_the_owner_go_first() -> No
 
 def test_a_run_of_another_boot_is_overdue_from_first_sight() -> None:
     observer, who = Beating(), owner(host="there")
-    what = replace(run(boot_id="another boot", terms=replace(TERMS, stall_timeout_ms=None)), claimed_boot=-HOUR)
+    what = run(boot_id="another boot", terms=TERMS._replace(stall_timeout_ms=None))._replace(claimed_boot=-HOUR)
     assert observer.one(who, what) is Decision.HEALTHY
     assert observer.watch(who, what, RUN_LIMIT + MARGIN - 1) is Decision.HEALTHY
     assert observer.watch(who, what, 1) is Decision.RUN_OVERDUE
@@ -216,7 +215,7 @@ def test_a_run_is_judged_by_the_terms_that_it_stored() -> None:
 
 
 def test_a_stall_is_overdue_after_limit_margin_and_one_heartbeat() -> None:
-    observer, who, what = Beating(), owner(), run(terms=replace(TERMS, run_timeout_ms=None))
+    observer, who, what = Beating(), owner(), run(terms=TERMS._replace(run_timeout_ms=None))
     observer.one(who, what)
     limit = STALL_LIMIT + MARGIN + who.heartbeat_interval_ms
     assert observer.watch(who, what, limit - 1) is Decision.HEALTHY
@@ -224,7 +223,7 @@ def test_a_stall_is_overdue_after_limit_margin_and_one_heartbeat() -> None:
 
 
 def test_progress_ends_the_stall() -> None:
-    observer, who, what = Beating(), owner(), run(terms=replace(TERMS, run_timeout_ms=None))
+    observer, who, what = Beating(), owner(), run(terms=TERMS._replace(run_timeout_ms=None))
     observer.one(who, what)
     limit = STALL_LIMIT + MARGIN + who.heartbeat_interval_ms
     observer.watch(who, what, limit - 1)
@@ -236,7 +235,7 @@ def test_progress_ends_the_stall() -> None:
 
 def test_a_late_observer_sees_no_stall() -> None:
     """The boot clock says that it is quiet for long; the observer's own clock has only begun."""
-    observer, what = Observer(), run(terms=replace(TERMS, run_timeout_ms=None))
+    observer, what = Observer(), run(terms=TERMS._replace(run_timeout_ms=None))
     observer.time.move(HOUR)
     assert observer.one(owner(), what) is Decision.HEALTHY
 
@@ -244,7 +243,7 @@ def test_a_late_observer_sees_no_stall() -> None:
 def test_a_run_that_declared_itself_busy_is_not_stalled_within_it() -> None:
     observer, who = Beating(), owner()
     busy_for = 30 * MINUTE
-    what = run(busy_until_boot=START.boot + busy_for, terms=replace(TERMS, run_timeout_ms=None))
+    what = run(busy_until_boot=START.boot + busy_for, terms=TERMS._replace(run_timeout_ms=None))
     limit = STALL_LIMIT + MARGIN + who.heartbeat_interval_ms
     observer.one(who, what)
     assert observer.watch(who, what, busy_for + limit - 1) is Decision.HEALTHY
@@ -252,7 +251,7 @@ def test_a_run_that_declared_itself_busy_is_not_stalled_within_it() -> None:
 
 
 def test_a_run_that_waits_for_another_lane_is_not_stalled() -> None:
-    observer, what = Beating(), run(waiting=True, terms=replace(TERMS, run_timeout_ms=None))
+    observer, what = Beating(), run(waiting=True, terms=TERMS._replace(run_timeout_ms=None))
     observer.one(owner(), what)
     assert observer.watch(owner(), what, HOUR) is Decision.HEALTHY
 

@@ -1,7 +1,5 @@
 """What one observer remembers, and what it forgets when it did not look."""
 
-from dataclasses import replace
-
 import pytest
 
 from lanes.engine.sightings import Sightings
@@ -62,7 +60,7 @@ def test_progress_is_seen_anew_when_it_moved(time: Hands) -> None:
     seen = Sightings(INTERVAL)
     seen.look([], [run()], time())
     now = time.move(INTERVAL)
-    seen.look([], [replace(run(), progress_boot=run().progress_boot + 1)], now)
+    seen.look([], [run()._replace(progress_boot=run().progress_boot + 1)], now)
     assert seen.progress_of(run(), now) == now
 
 

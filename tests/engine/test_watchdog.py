@@ -1,6 +1,5 @@
 """``watchdog.judge``: the owner's own judgement of its runs, pure, on clocks that are moved by hand."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,7 +45,7 @@ async def test_a_run_is_told_to_stop_at_its_stall_timeout(run: ActiveRun, time: 
 
 
 async def test_progress_of_any_kind_starts_the_stall_clock_anew(world: World, astore: AsyncStore, time: Hands) -> None:
-    run = await under(world, astore, replace(TERMS, run_timeout_ms=None))
+    run = await under(world, astore, TERMS._replace(run_timeout_ms=None))
     time.move(STALL_LIMIT - 1)
     run.progress("tool:started")
     time.move(STALL_LIMIT - 1)
@@ -107,8 +106,8 @@ async def test_a_limit_that_is_off_is_never_met(
     world: World, astore: AsyncStore, time: Hands, name: str, limit: int
 ) -> None:
     others: dict[str, Any] = {"run_timeout_ms": None, "stall_timeout_ms": None}
-    endless = await under(world, astore, replace(TERMS, **others))
-    limited = active(world, astore, world.start("c", terms=replace(TERMS, **(others | {name: limit}))))
+    endless = await under(world, astore, TERMS._replace(**others))
+    limited = active(world, astore, world.start("c", terms=TERMS._replace(**(others | {name: limit}))))
     time.move(100 * HOUR)
     assert verdict(endless, time) is Verdict.FINE
     assert verdict(limited, time) is Verdict.STOP

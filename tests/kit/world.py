@@ -1,7 +1,6 @@
 """A database with hands: every door as a plain call, at a moment that the test moves by hand."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from lanes.testing import MINUTE, SECOND, Hands
@@ -72,7 +71,7 @@ class World:
 
     def owner(self, **changes: Any) -> int:
         """Enter an owner."""
-        new = replace(OWNER, **changes)
+        new = OWNER._replace(**changes)
         return self.store.write(lambda tx: doors.register(tx, new, self.time()))
 
     def accept(

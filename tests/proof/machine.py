@@ -1,7 +1,6 @@
 """A machine that does everything to a real database, in any order, and holds it against the model after each step."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,7 +94,7 @@ class LaneMachine(RuleBasedStateMachine):
     def clock_of(self, owner: Owner) -> Now:
         """What the clocks of an owner's machine say: elsewhere the boot clock is another one."""
         now = self.time()
-        return now if owner.here else replace(now, boot=now.boot + 10**9, boot_id="boot-elsewhere")
+        return now if owner.here else now._replace(boot=now.boot + 10**9, boot_id="boot-elsewhere")
 
     @precondition(lambda self: len(self.living()) < OWNERS)
     @rule(here=st.booleans())

@@ -1,7 +1,6 @@
 """The store against the model: everything that can be done, in any order, judged after each step."""
 
 import os
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -30,7 +29,7 @@ def test_F18_busy_elsewhere_is_not_stalled() -> None:
     machine.begin()
     here, elsewhere = machine.living()
     machine.somebody_sends("a", 4, False, Mode.QUEUE, Overflow.REJECT, None, 0)
-    terms = replace(terms_of_the_end, stall_timeout_ms=MINUTE)
+    terms = terms_of_the_end._replace(stall_timeout_ms=MINUTE)
     assert machine.claim(elsewhere, 0, RunnerKind.PROVIDER, terms, collect=False)
     machine.beat(elsewhere, machine.model.open_runs(), moved=True, busy=3 * MINUTE)
     machine.an_observer_watches(0, 3 * MINUTE // BEAT_EVERY, beating=True, moving=False)

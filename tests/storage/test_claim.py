@@ -1,7 +1,5 @@
 """Edge ``claim``: what may be claimed, and how a released lane comes to be held."""
 
-from dataclasses import replace
-
 import pytest
 
 from lanes.testing import MINUTE, Hands
@@ -50,7 +48,7 @@ def test_a_claim_takes_a_released_lane_under_a_new_epoch(world: World, state: La
 
 
 def test_a_run_stores_the_terms_that_it_is_claimed_under(world: World) -> None:
-    terms = replace(TERMS, run_timeout_ms=None, stall_timeout_ms=77, abort_grace_ms=5, max_park_ms=6)
+    terms = TERMS._replace(run_timeout_ms=None, stall_timeout_ms=77, abort_grace_ms=5, max_park_ms=6)
     claimed = world.start("a", terms=terms, kind=RunnerKind.COMMAND, runner="coder")
     run, now = world.run(claimed.ticket), world.time()
     assert run.terms == claimed.terms == terms
@@ -98,7 +96,7 @@ def test_a_held_lane_is_not_claimed_again(world: World) -> None:
     following = world.send("a", "2")
     seen = Watch(world)
     assert world.try_claim(stale) is None
-    assert world.try_claim(replace(stale, message_id=following)) is None, "another run is still there"
+    assert world.try_claim(stale._replace(message_id=following)) is None, "another run is still there"
     assert seen.changed() == {"counters": 1}, "an epoch may be lost, nothing else changes"
     assert seen.lines() == []
 
@@ -119,7 +117,7 @@ def test_the_head_of_another_lane_is_not_claimed(world: World) -> None:
     world.send("a")
     world.send("b")
     a, b = world.head("a"), world.head("b")
-    assert world.try_claim(replace(a, lane_id=b.lane_id)) is None
+    assert world.try_claim(a._replace(lane_id=b.lane_id)) is None
     assert {world.state("a"), world.state("b")} == {LaneState.IDLE}
 
 

@@ -1,7 +1,5 @@
 """A drain in the owner's row: nothing is claimed under it, and its rehearsal says what a cut really does."""
 
-from dataclasses import replace
-
 import pytest
 
 from lanes import operations
@@ -98,7 +96,7 @@ FATES = {
 
 @pytest.mark.parametrize("policy", sorted(OnInterrupt))
 def test_the_rehearsal_says_what_a_cut_then_does(world: World, policy: OnInterrupt) -> None:
-    ticket = world.start(KEY, terms=replace(TERMS, on_interrupt=policy)).ticket
+    ticket = world.start(KEY, terms=TERMS._replace(on_interrupt=policy)).ticket
     before = world.table("runs"), world.table("events")
     (cut,) = run(world.store, operations.drain_rehearsal(), world.time)
     assert (world.table("runs"), world.table("events")) == before

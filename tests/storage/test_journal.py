@@ -1,7 +1,6 @@
 """Every change of state has its event in the same transaction: where the event cannot be written, nothing is."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,7 +123,7 @@ def test_where_the_event_can_not_be_written_nothing_is(world: World, held: Claim
 
 
 def test_a_pause_that_comes_with_a_release_is_in_the_same_transaction(world: World) -> None:
-    ticket = world.start("a", terms=replace(TERMS, on_interrupt=OnInterrupt.PAUSE)).ticket
+    ticket = world.start("a", terms=TERMS._replace(on_interrupt=OnInterrupt.PAUSE)).ticket
     before = world.rows()
 
     def step(tx: Transaction) -> None:

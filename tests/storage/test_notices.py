@@ -1,7 +1,6 @@
 """F43, F56: what ends otherwise than well leaves exactly one notice, with cause and next step; the rest leaves none."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -66,7 +65,7 @@ def poison(world: World) -> MessageState:
 
 
 def reclaim_what_must_not_run_again(world: World) -> MessageState:
-    world.reclaim(world.start(KEY, terms=replace(TERMS, on_interrupt=OnInterrupt.FAIL)).ticket)
+    world.reclaim(world.start(KEY, terms=TERMS._replace(on_interrupt=OnInterrupt.FAIL)).ticket)
     return MessageState.FAILED
 
 

@@ -1,7 +1,5 @@
 """Edge ``park`` and the postponement of an unclaimed head: waiting for a provider, up to ``max_park``."""
 
-from dataclasses import replace
-
 import pytest
 
 from lanes.testing import MINUTE
@@ -64,7 +62,7 @@ def test_a_head_that_would_have_to_wait_too_long_fails_at_once(world: World, for
 
 
 def test_parking_is_judged_by_the_terms_of_the_run(world: World) -> None:
-    claimed = world.start("a", terms=replace(TERMS, max_park_ms=5))
+    claimed = world.start("a", terms=TERMS._replace(max_park_ms=5))
     assert world.park(claimed.ticket, 6).edge is Edge.FAIL
 
 

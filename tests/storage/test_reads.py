@@ -1,7 +1,5 @@
 """The queries besides lists of lanes: counts, messages, the journal, owners and what they hold."""
 
-from dataclasses import replace
-
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, MessageState
@@ -28,8 +26,8 @@ def test_counts_tell_how_much_there_is_of_everything(world: World) -> None:
     world.start("ghost")
     world.beat()
     world.beat()
-    world.start("unlimited", terms=replace(TERMS, run_timeout_ms=None))
-    world.start("never stalls", terms=replace(TERMS, stall_timeout_ms=None))
+    world.start("unlimited", terms=TERMS._replace(run_timeout_ms=None))
+    world.start("never stalls", terms=TERMS._replace(stall_timeout_ms=None))
     oldest = world.time().wall
     world.send("waits")
     world.time.move(SECOND)

@@ -1,7 +1,5 @@
 """Edge ``reclaim``: the owner is gone, silent, drained, or disowns the run; what becomes of the message."""
 
-from dataclasses import replace
-
 import pytest
 
 from lanes_storage.doors import Evidence
@@ -14,7 +12,7 @@ COUNTED = [Cause.OWNER_GONE, Cause.OWNER_SILENT]
 
 
 def start(world: World, policy: OnInterrupt) -> Claimed:
-    return world.start("a", terms=replace(TERMS, on_interrupt=policy))
+    return world.start("a", terms=TERMS._replace(on_interrupt=policy))
 
 
 @pytest.mark.parametrize("cause", COUNTED)

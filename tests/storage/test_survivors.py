@@ -1,7 +1,5 @@
 """A command run's process group is stored before its child may start; what may survive it pauses the lane."""
 
-from dataclasses import replace
-
 import pytest
 
 from lanes.testing import MINUTE
@@ -12,7 +10,7 @@ from tests.kit.world import TERMS, World
 
 
 def command(world: World, key: str = "a", policy: OnSurvivors = OnSurvivors.PAUSE) -> Claimed:
-    terms = replace(TERMS, on_survivors=policy)
+    terms = TERMS._replace(on_survivors=policy)
     return world.start(key, kind=RunnerKind.COMMAND, runner="coder", terms=terms)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import re
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def poison(database: Path) -> None:
     stage = Stage(database)
     new = NewMessage("raw:" + HOSTILE, HOSTILE, actor=HOSTILE)
     stage.store.write(lambda tx: doors.accept(tx, new, Admission(), system_clock()))
-    stage.hold("held", stage.owner(replace(this_process(), host=HOSTILE)), HOSTILE)
+    stage.hold("held", stage.owner(this_process()._replace(host=HOSTILE)), HOSTILE)
     stage.close()
 
 

@@ -7,7 +7,7 @@ is raised, and the next call opens the file that is there by then.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lanes import forms
@@ -46,7 +46,7 @@ def _ages_of(chosen: LaneFilter) -> LaneFilter:
     """A filter with ages in place of times, so that it is the same a second later."""
     times = ("held_since", "held_after", "waits_since", "waits_after", "beat_since", "beat_after")
     given = {name: at for name in times if (at := getattr(chosen, name)) is not None}
-    return replace(chosen, at=0, **{name: chosen.at - at for name, at in given.items()})
+    return chosen._replace(at=0, **{name: chosen.at - at for name, at in given.items()})
 
 
 class FileSource:

@@ -137,4 +137,4 @@ class Follower:
         marked = self._stage.marked
         if not marked or chosen == LaneFilter():
             return 0
-        return len(marked) - await self._source.total(replace(chosen, keys=marked))
+        return len(marked) - await self._source.total(chosen._replace(keys=marked))

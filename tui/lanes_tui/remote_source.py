@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from lanes import filters
@@ -122,7 +121,7 @@ class RemoteSource:
         while result.outcome is Outcome.PENDING:  # asked again and again: no single answer takes long
             waiting = {"run_id": str(asked.run_id), "timeout": f"{round(self._wait_s * 1000)}ms"}
             result = reading.abort(await self._post("/api/lane/abort", waiting, {"key": key}))
-        return replace(result, dropped=asked.dropped, waited_s=time.monotonic() - began)
+        return result._replace(dropped=asked.dropped, waited_s=time.monotonic() - began)
 
     async def pause(self, key: str, *, epoch: int) -> Lane:
         return reading.lane(await self._post("/api/lane/pause", {"reason": REASON, "epoch": epoch}, {"key": key}))

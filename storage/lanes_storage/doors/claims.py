@@ -1,7 +1,6 @@
 """The claim: how a released lane comes to be held."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
@@ -11,9 +10,6 @@ from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, La
 from lanes_storage.moment import Now
 from lanes_storage.reads import get_message
 from lanes_storage.records import Claimed, Failure, Head, Message, Terms, Ticket, Waiting
-
-#: ``asdict`` would copy each of them deeply, which costs as much as three statements.
-_TERMS = tuple(field.name for field in fields(Terms))
 
 
 def candidates(
@@ -77,7 +73,7 @@ def claim(
         return None
     tx.run(
         sql.MAKE_RUN,
-        {name: getattr(terms, name) for name in _TERMS}
+        terms._asdict()
         | where
         | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id}
         | {"recovering": head.interruptions > 0},

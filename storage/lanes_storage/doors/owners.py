@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
@@ -15,7 +14,7 @@ from lanes_storage.records import Beat, Failure, NewOwner, Ticket
 
 def register(tx: Transaction, new: NewOwner, now: Now) -> int:
     """Enter a process as an owner; returns its id."""
-    values = asdict(new) | {"runners": json.dumps(new.runners), "now": now.wall, "boot": now.boot}
+    values = new._asdict() | {"runners": json.dumps(new.runners), "now": now.wall, "boot": now.boot}
     owner = int(tx.rows(sql.MAKE_OWNER, values)[0][0])
     who = {"kind": new.kind, "host": new.host, "pid": new.pid}
     record(tx, EventType.OWNER_STARTED, now, actor=f"owner:{owner}", detail=who)

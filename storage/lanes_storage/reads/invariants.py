@@ -4,7 +4,7 @@ They hold after every commit, on a file of any age: retention keeps the events o
 so that it sees one commit, and a pass or two over a table with no look-up that grows with another table.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, TERMINAL, Edge, MessageState
@@ -16,8 +16,7 @@ BADLY = TERMINAL - {MessageState.DONE}
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(NamedTuple):
     """One row that breaks an invariant. ``key`` is its lane as stored, None where no lane is meant or left."""
 
     id: int
@@ -25,8 +24,7 @@ class Breach:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Invariant:
+class Invariant(NamedTuple):
     """One thing that must never be found.
 
     ``number`` is that of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,

@@ -4,7 +4,6 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers given by the database and rise with time.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lanes_storage.law import BoundTo, Edge, LaneState, MessageState
@@ -12,8 +11,7 @@ from lanes_storage.records.given import Terms, Ticket
 from lanes_storage.records.stored import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The head of a released lane that might be claimed, and what decides about it."""
 
     lane_id: int

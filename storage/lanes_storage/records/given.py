@@ -4,7 +4,6 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers given by the database and rise with time.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
@@ -56,8 +55,7 @@ class Admission(NamedTuple):
     waiting_run: int | None = None  # the run that will wait for the message: refused where that closes a cycle
 
 
-@dataclass(frozen=True, slots=True)
-class NewOwner:
+class NewOwner(NamedTuple):
     """A process that is about to hold or wait for lanes."""
 
     kind: str  # gateway | desk
@@ -73,8 +71,7 @@ class NewOwner:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """The limits and policies that a run is claimed under. Judges use these, never their own."""
 
     run_timeout_ms: int | None

@@ -4,7 +4,6 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers given by the database and rise with time.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -45,8 +44,7 @@ class Counts(NamedTuple):
     silent: int = 0  # held lanes whose owner has not beaten for its stale_after
 
 
-@dataclass(frozen=True, slots=True)
-class LaneFilter:
+class LaneFilter(NamedTuple):
     """Which lanes to list. Every condition that is given must hold.
 
     ``match`` is a glob over keys (``*``, ``?``, ``[…]``); ``contains`` are plain parts of the key, ``without`` parts
@@ -62,7 +60,7 @@ class LaneFilter:
     contains: tuple[str, ...] = ()
     held_since: int | None = None
     held_after: int | None = None
-    keys: tuple[str, ...] = field(default=())
+    keys: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     owner: str | None = None
     error: tuple[str, ...] = ()

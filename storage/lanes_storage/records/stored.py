@@ -4,7 +4,6 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers given by the database and rise with time.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, RunnerKind
@@ -41,8 +40,7 @@ class Message(NamedTuple):
     position: int | None = None  # 1 for the head; None unless queued
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One row of ``runs``, with the key of its lane. Its id is the epoch of its claim."""
 
     id: int
@@ -90,8 +88,7 @@ class Run:
         return Ticket(self.id, self.epoch)
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """One row of ``owners``."""
 
     id: int

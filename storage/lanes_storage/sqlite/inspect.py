@@ -4,8 +4,8 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lanes_storage import errors
 from lanes_storage.interface import Query
@@ -31,8 +31,7 @@ def _pragma(name: str) -> Query[int]:
     return Query(f"PRAGMA {name}", {}, lambda rows: int(rows[0][0]))
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """What the file system says of a database. Sizes in bytes; ``mode`` are the permission bits."""
 
     path: Path
