@@ -5,7 +5,6 @@ seven others that write without a pause only by luck, and gives up after seconds
 times. This one looks again after a few milliseconds, always, at moments that differ from process to process.
 """
 
-import random
 import sqlite3
 import time
 
@@ -33,4 +32,6 @@ def _begin(connection: sqlite3.Connection, until: float) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
-        time.sleep(random.uniform(*LOOK_AGAIN_S))
+        from random import uniform  # only who has to wait pays for it
+
+        time.sleep(uniform(*LOOK_AGAIN_S))
