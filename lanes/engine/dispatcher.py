@@ -6,6 +6,7 @@ suspects) is decided here, in the same transaction as the claim.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -82,7 +83,8 @@ class Dispatcher:
 
     def wake_threadsafe(self) -> None:
         """Look at once. From any thread."""
-        self._loop.call_soon_threadsafe(self._wake.set)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing claims any more
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Claim until cancelled. A database that refuses is waited for."""
@@ -107,10 +109,22 @@ class Dispatcher:
                 pass
 
     async def run_once(self) -> int:
-        """Claim one page of what is claimable now, and start it; returns how many runs that were."""
+        """Claim one page of what is claimable now, and start it; returns how many runs that were.
+
+        A claim that was handed in is waited for also by who is cancelled: what it took is started, not left behind.
+        """
         now = self._clock()
+        self.ticked_at = now.mono
         if not await self._store.read(reads.claimable(self._owner(), now.wall, bound_only=self._bound_only)):
             return 0  # found without the write lock
+        claiming = asyncio.ensure_future(self._claim_and_start())
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.gather(claiming, return_exceptions=True)
+            raise
+
+    async def _claim_and_start(self) -> int:
         runs = await self._store.write(self._claim_page)
         for run in runs:
             self._start(run)
@@ -119,6 +133,8 @@ class Dispatcher:
     def _claim_page(self, tx: Transaction) -> list[ActiveRun]:
         """Walk the candidates until a page is claimed, no slot is left, or there are no more."""
         now, runs, after = self._clock(), list[ActiveRun](), 0
+        if not self._is_open():  # it was closed while this waited for its turn
+            return runs
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
         room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
         while len(runs) < PAGE and (self._bound_only or any(left > 0 for left in slots.values())):

@@ -5,6 +5,7 @@ the block to be left. So it is claimed, beaten, watched, aborted and released by
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, ValuesView
 from contextlib import asynccontextmanager
 from itertools import count
@@ -17,6 +18,7 @@ from lanes.engine.live import ActiveRun
 from lanes.engine.owning import as_owner
 from lanes.errors import HoldEnded, RunFailed
 from lanes.runners.base import RunContext, RunnerSpec
+from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, MessageState, RunnerKind
 from lanes_storage.moment import Clock
@@ -116,30 +118,31 @@ class Holds:
         try:
             owner = self._engine.owner_id
             placing = self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
-            message = await self._placed(asyncio.ensure_future(placing))
+            message = await self._placed(seat, asyncio.ensure_future(placing))
             try:
                 run = await self._turn(seat, message, timeout)
             except BaseException:
-                seat.leave(None)
-                await self._shielded(self._withdraw(message.id))
+                await self._shielded(self._withdraw(seat, message.id))
                 raise
             async with self._block(seat, message, run):
                 yield run
         finally:
+            seat.leave(None)  # whatever went wrong on the way, nobody sits there any more
             self._seats.remove(name)
 
-    async def _placed(self, placing: "asyncio.Future[Message]") -> Message:
+    async def _placed(self, seat: Seat, placing: "asyncio.Future[Message]") -> Message:
         """The place, once it is taken. A caller that is cancelled meanwhile leaves none behind."""
         try:
             return await asyncio.shield(placing)
         except asyncio.CancelledError:
             await asyncio.wait({placing})
             if not placing.cancelled() and placing.exception() is None:
-                await self._withdraw(placing.result().id)
+                await self._withdraw(seat, placing.result().id)
             raise
 
-    async def _withdraw(self, message_id: int) -> None:
+    async def _withdraw(self, seat: Seat, message_id: int) -> None:
         """Give a place up, and return once it has ended: it may have come to its turn meanwhile."""
+        seat.leave(None)
         await self._queue.give_up(message_id)
         await self._queue.ended(message_id)
 
@@ -174,9 +177,12 @@ class Holds:
         finally:
             seat.leaving = True
             CURRENT.reset(token)
-            if isinstance(error, asyncio.CancelledError) and not seat.stopped:
-                await self._shielded(self._queue.give_up(message.id))  # the caller was cancelled: an abort
-            seat.leave(error)
+            try:
+                if isinstance(error, asyncio.CancelledError) and not seat.stopped:
+                    with contextlib.suppress(StorageError):  # then the run ends without an abort
+                        await self._shielded(self._queue.give_up(message.id))  # the caller was cancelled: an abort
+            finally:
+                seat.leave(error)
             try:
                 ended = await self._shielded(self._queue.ended(message.id))
             finally:

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from lanes.engine.dispatcher import Dispatcher
+from lanes.engine.engine import UNHEALTHY_MS
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
 from lanes.testing import MINUTE, SECOND, Hands
-from lanes_storage import AsyncStore, doors
+from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
 from tests.kit.engine import FixedPolicies, spec
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import TERMS, World
 
 
@@ -266,3 +268,33 @@ async def test_the_loop_claims_when_it_is_woken_from_any_thread(bench: Bench, wo
 async def test_the_loop_ends_when_the_store_is_closed(bench: Bench, world: World, astore: AsyncStore) -> None:
     await astore.close()
     await bench.dispatcher.run()
+
+
+async def test_it_ticks_while_there_is_always_more_to_claim(world: World, astore: AsyncStore) -> None:
+    late: list[int] = []
+
+    def start(_: ActiveRun) -> None:
+        late.append(world.time().mono - dispatcher.ticked_at)
+        world.time.move(20)
+
+    specs = {"chat": spec(max_runs=1000)}
+    dispatcher = Dispatcher(astore, world.time, lambda: world.me, specs, FixedPolicies(), LiveSet(), start)
+    for number in range(400):
+        world.send(f"lane:{number}")
+    claiming = asyncio.create_task(dispatcher.run())
+    await until(lambda: len(late) == 400, "all to be claimed")
+    claiming.cancel()
+    assert max(late) < UNHEALTHY_MS
+
+
+def test_a_closed_loop_does_not_end_the_writer(tmp_path: Path) -> None:
+    async def left() -> AsyncStore:
+        store = await open_async_store(str(tmp_path / "other.db"), create=True)
+        dispatcher = Dispatcher(store, Hands(), lambda: 1, {}, FixedPolicies(), LiveSet(), lambda _: None)
+        store.on_commit(dispatcher.wake_threadsafe)
+        return store
+
+    store = asyncio.run(left())
+    for _ in range(2):
+        store.write_blocking(doors.touch, PATIENCE_S)
+    asyncio.run(store.close())

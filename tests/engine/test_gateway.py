@@ -1,7 +1,9 @@
 """A whole gateway in this process: from its start, past what others left behind, to its end."""
 
 import asyncio
+import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,9 +13,10 @@ from lanes.runners.base import RunContext
 from lanes.testing import SECOND, Hands
 from lanes_storage import open_store
 from lanes_storage.law import LaneState, MessageState
+from lanes_storage.sqlite.aio import AsyncSqliteStore
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.judged import NOBODY
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
 
 
@@ -104,3 +107,27 @@ async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
             Gateway(desk)
         with pytest.raises(TypeError):
             Gateway(desk, echo, specs={})
+
+
+async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(tmp_path: Path) -> None:
+    runner, go, armed, held = Gates(), threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> None:  # the writer is not back from a commit yet
+        if armed.is_set():
+            armed.clear()
+            held.set()
+            go.wait(PATIENCE_S)
+
+    async with gateway_on(tmp_path, runner, Hands(), queue={"on_interrupt": "fail"}) as site:
+        store = cast("AsyncSqliteStore", site.desk.store)
+        store.on_commit(slow)
+        armed.set()
+        sending = asyncio.create_task(site.desk.send("a", "hello"))
+        await until(held.is_set, "the message to be committed")
+        await until(lambda: not store._writer._jobs.empty(), "the claim to be handed in")
+        stopping = asyncio.create_task(site.gateway.stop())
+        await until(lambda: site.gateway.draining is not None, "the stop to begin")
+        go.set()
+        await stopping
+        message = await site.desk.message((await sending).id)
+        assert (message.state, (await site.desk.lane("a")).run) == (MessageState.QUEUED, None)

@@ -11,6 +11,7 @@ import pytest
 
 import lanes
 from lanes.desk import Desk
+from lanes_storage.errors import DatabaseLocked
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
 from lanes_storage.records import Message
 from tests.kit.until import PATIENCE_S
@@ -327,3 +328,63 @@ async def test_a_place_that_nobody_sits_on_is_ended_by_its_own_process(desk: Des
         ended = await desk.wait(left.id, timeout=PATIENCE_S)
     assert ended.error is not None
     assert (ended.state, ended.error.cause) == (MessageState.ABORTED, Cause.WAITER_GONE)
+
+
+async def test_a_caller_that_leaves_while_the_database_refuses_still_lets_go(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = asyncio.Event()
+
+    async def held() -> None:
+        async with desk.hold("a", run_timeout=math.inf, stall_timeout=math.inf):
+            inside.set()
+            await asyncio.Event().wait()
+
+    async def refused(_: int) -> None:
+        raise DatabaseLocked("lanes.db")
+
+    holder = apart(held())
+    await inside.wait()
+    assert desk._holds is not None
+    monkeypatch.setattr(desk._holds._queue, "give_up", refused)
+    holder.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.wait({holder})
+        while (await desk.lane("a")).state is LaneState.RUNNING:
+            await asyncio.sleep(0.002)
+
+
+async def test_a_caller_that_leaves_as_its_turn_comes_is_cancelled_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancels: list[int] = []
+    async with desk.hold("b"):  # the holds have begun
+        pass
+    assert desk._holds is not None
+    take_place, placed = desk._holds._queue.take_place, asyncio.Event()
+
+    async def slow_to_hear(key: str, **how: Any) -> Message:
+        message = await take_place(key, **how)
+        placed.set()
+        while (await desk.lane(key)).state is not LaneState.RUNNING:
+            await asyncio.sleep(0.002)
+        return message
+
+    async def held() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            async with desk.hold("a"):
+                raise AssertionError("it left before")
+        finally:
+            cancels.append(task.cancelling())
+
+    monkeypatch.setattr(desk._holds._queue, "take_place", slow_to_hear)
+    holder = apart(held())
+    await placed.wait()
+    holder.cancel()
+    await asyncio.wait({holder})
+    assert holder.cancelled()
+    assert cancels == [1]
+    lane = await desk.lane("a")
+    assert (lane.run, lane.queued) == (None, 0)
