@@ -124,15 +124,16 @@ INSERT INTO messages (lane_id, state, text, request, runner, actor, bound_to, bo
 VALUES (:lane, 'queued', :text, :request, :runner, :actor, :bound_to, :bound_owner, 0, :retry_of, :now) RETURNING id
 """
 
+#: Those that are answered together share what their head has gone through, so that no newer text gives it more time.
 START_MESSAGE = """
 UPDATE messages SET state = 'running', run_id = :run, batch = :batch, parked_until = NULL,
-  started_at = coalesce(started_at, :now)
+  parked_since = coalesce(:parked_since, parked_since), started_at = coalesce(started_at, :now)
 WHERE id = :message AND state = 'queued'
 """
 
 #: What waits in a lane from its head on, for whoever decides what is answered together.
 COLLECTABLE = """
-SELECT id, text, runner, bound_to, batch, accepted_at FROM messages
+SELECT id, text, runner, bound_to, batch, accepted_at, interruptions FROM messages
 WHERE lane_id = :lane AND state = 'queued' ORDER BY id LIMIT :limit
 """
 
@@ -325,8 +326,12 @@ END_COOLDOWN = "DELETE FROM cooldowns WHERE provider = :provider"
 #: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
 PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
 
-#: A sender that comes again with its own name for a message must still be given that message.
-_UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
+#: A sender that comes again with its own name for a message must still be given that message, and its reply,
+#: which is kept with the last of those that were answered together.
+_UNNAMED = """
+NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
+"""
 
 PRUNE_MESSAGE = f"""
 DELETE FROM messages WHERE id = :id AND state IN ({names(PRUNED_BY_AGE)}) AND ended_at <= :before AND {_UNNAMED}
@@ -352,9 +357,11 @@ DELETE FROM lanes WHERE id = :id AND state = 'idle' AND pause_at IS NULL AND upd
   AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = lanes.id)
 """
 
-#: The newest owner of each configuration stays: it says what ever ran here.
+#: The newest owner of each configuration stays: it says what ever ran here. One whose runs nobody has taken back yet
+#: stays too: their releases are decided from its row.
 PRUNE_OWNER = """
 DELETE FROM owners WHERE id = :id AND ended_at <= :before
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
   AND EXISTS (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
     AND n.fingerprint = owners.fingerprint)
 """

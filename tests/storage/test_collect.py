@@ -2,7 +2,7 @@
 
 import pytest
 
-from lanes.testing import SECOND
+from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
 from lanes_storage.records import Message
@@ -137,3 +137,21 @@ def test_a_late_claim_of_a_batch_whose_head_moved_takes_nothing(world: World) ->
     assert world.try_claim(head, members=ids) is None
     assert isinstance(world.message(ids[1]), Message)
     assert states(world, ids) == [MessageState.DROPPED, MessageState.QUEUED]
+
+
+def test_a_text_that_was_cut_runs_by_itself_and_is_poison_in_time(world: World) -> None:
+    cut = world.interrupted("a", 2)
+    fresh = world.send("a", "two")
+    claimed = world.collect("a")
+    assert claimed.members == (cut,), "it might take its gateway down again"
+    world.reclaim(claimed.ticket)
+    assert states(world, [cut, fresh]) == [MessageState.FAILED, MessageState.QUEUED]
+
+
+def test_a_newer_text_gives_a_parked_one_no_more_time(world: World) -> None:
+    first = world.send("a", "one")
+    world.postpone(world.head("a"), 9 * MINUTE)
+    world.time.move(9 * MINUTE)
+    newer = world.send("a", "two")
+    assert world.park(world.collect("a").ticket, 5 * MINUTE).message_state is MessageState.FAILED
+    assert states(world, [first, newer]) == [MessageState.FAILED] * 2

@@ -1,7 +1,7 @@
 """Owners: who they are, how they prove that they live, and the heartbeats that name each of their runs."""
 
 from lanes.testing import SECOND
-from lanes_storage import doors
+from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, EventType
 from lanes_storage.records import Beat
 from tests.kit.watch import Line, Watch
@@ -155,3 +155,9 @@ def test_touching_the_database_changes_nothing(world: World) -> None:
     seen = Watch(world)
     world.step(doors.touch)
     assert seen.nothing()
+
+
+def test_progress_that_no_encoding_has_a_word_for_can_still_be_read(world: World) -> None:
+    claimed = world.start("a")
+    world.beat(claimed.ticket, progress="tool \ud800 started")
+    assert [run.progress for run in world.store.read(reads.open_runs())] == ["tool ? started"]

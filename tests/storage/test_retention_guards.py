@@ -172,3 +172,27 @@ def test_a_run_and_an_event_go_when_they_are_old_enough_and_not_before(world: Wo
     assert hand(world, Prunable.RUNS, HOUR) == 1
     assert hand(world, Prunable.EVENTS, HOUR + 1) == 0
     assert hand(world, Prunable.EVENTS, HOUR) == 2
+
+
+def test_an_owner_stays_until_its_runs_were_taken_back(world: World) -> None:
+    gone = world.owner()
+    claimed = world.start(KEY, owner=gone)
+    world.end_owner(gone)
+    world.owner()
+    world.time.move(DAY)
+    due = [(gone, world.time().wall)]
+    assert world.step(lambda tx: doors.prune(tx, Prunable.OWNERS, due)) == 0
+    assert world.reclaim(claimed.ticket).landed
+    assert world.step(lambda tx: doors.prune(tx, Prunable.OWNERS, due)) == 1
+
+
+def test_a_reply_stays_as_long_as_any_message_that_it_answers(world: World) -> None:
+    named = world.send(KEY, "one", idempotency=Idempotency("name", "token", "digest"))
+    last = world.send(KEY, "two")
+    world.complete(world.collect(KEY).ticket, "to both")
+    world.time.move(HOUR)
+    due = [(named, world.time().wall), (last, world.time().wall)]
+    assert world.step(lambda tx: doors.prune(tx, Prunable.MESSAGES, due)) == 0
+    assert world.message(named).reply == "to both"
+    world.step(lambda tx: doors.prune_idempotency(tx, world.time().wall, 10))
+    assert world.step(lambda tx: doors.prune(tx, Prunable.MESSAGES, due)) == 2

@@ -32,7 +32,8 @@ def suspects_running(tx: Transaction) -> int:
 def collectable(tx: Transaction, head: Head) -> list[Waiting]:
     """The messages that would be answered together with ``head``, itself the first.
 
-    Those that it was claimed with before; else the texts that follow it without a gap, for the same runner.
+    Those that it was claimed with before; else the texts that follow it without a gap, for the same runner. One that
+    was cut runs by itself: if it takes its gateway down, it takes no other message with it.
     """
     rows = tx.rows(sql.COLLECTABLE, {"lane": head.lane_id, "limit": MAX_BATCH})
     waiting = [Waiting(*row) for row in rows]
@@ -48,7 +49,7 @@ def collectable(tx: Transaction, head: Head) -> list[Waiting]:
 
 def _alike(first: Waiting, message: Waiting) -> bool:
     plain = all(m.text is not None and m.bound_to is None and m.batch is None for m in (first, message))
-    return plain and first.runner == message.runner
+    return plain and first.runner == message.runner and not first.interruptions
 
 
 def claim(
@@ -80,7 +81,8 @@ def claim(
     )
     batch = last if len(taken) > 1 else None
     for message in taken:
-        tx.run(sql.START_MESSAGE, {"run": run, "message": message, "batch": batch, "now": now.wall})
+        start = {"run": run, "message": message, "batch": batch, "parked_since": head.parked_since, "now": now.wall}
+        tx.run(sql.START_MESSAGE, start)
     record(
         tx,
         EventType.CLAIM,

@@ -29,7 +29,7 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     """
     if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot}) != 1:
         return None
-    pairs = [[b.ticket.run_id, b.progress, b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
+    pairs = [[b.ticket.run_id, _stored(b.progress), b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
     if pairs:
         tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps(pairs)})
     standing: dict[int, bool] = dict(tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner}))  # type: ignore[arg-type]
@@ -40,6 +40,11 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
         elif recovering:
             _recovered(tx, owner, run, now)
     return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
+
+
+def _stored(progress: str) -> str:
+    """A lone surrogate becomes a question mark: in JSON the engine would take it, and nobody could read the row."""
+    return progress.encode("utf-8", "replace").decode("utf-8")
 
 
 def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:

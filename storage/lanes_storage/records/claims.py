@@ -35,6 +35,7 @@ class Waiting(NamedTuple):
     bound_to: BoundTo | None
     batch: int | None
     accepted_at: int
+    interruptions: int = 0
 
 
 class WaitingHead(NamedTuple):
