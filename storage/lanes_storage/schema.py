@@ -40,7 +40,7 @@ def create(tx: Transaction, dialect: str) -> None:
     """Make the tables in an empty database."""
     for statement in creation(dialect):
         tx.run(statement, {})
-    tx.run("INSERT INTO counters (name, value) VALUES ('epoch', 0)", {})
+    tx.run("INSERT INTO counters (name, value) VALUES ('epoch', 0), ('touch', 0)", {})
 
 
 def upgrade(tx: Transaction, found: int) -> None:

@@ -22,7 +22,8 @@ NEXT_EPOCH = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNI
 #: After a restore: what was given out since the copy was made is not given again.
 RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least ELSE value END WHERE name = 'epoch'"
 
-TOUCH = "UPDATE counters SET value = value"
+#: An engine may see that a value stays as it is, and write nothing.
+TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 # ---------------------------------------------------------------------------------------------- lanes
 

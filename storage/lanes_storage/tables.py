@@ -60,7 +60,8 @@ UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS
 
 
 class CounterTable(SQLModel, table=True):
-    """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes."""
+    """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes. ``touch`` turns to and
+    fro, for whoever wants to know whether a write is taken."""
 
     __tablename__ = "counters"
     name: str = Field(primary_key=True)

@@ -203,7 +203,7 @@ def test_a_restore_is_refused_while_a_gateway_lives_or_hangs(
     copy = tmp_path / "copy.db"
     assert lanes("db", "backup", str(copy)).code == 0
     if frozen:
-        gateway.freeze()
+        gateway.freeze(served.database)
     refused = lanes("db", "restore", str(copy))
     assert refused.code == 1
     assert f"process {gateway.pid}" in refused.err

@@ -130,7 +130,7 @@ def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(served: House, la
     seen = lanes("doctor", "--json")
     assert (seen.code, wrong(seen)) == (0, {})
     assert any(c["check"] == "port" and "answers" in c["message"] for c in seen.json)
-    gateway.freeze()
+    gateway.freeze(served.database)
     found = wrong(lanes("doctor", "--json"))
     assert "does not answer" in found["port"]["message"]
     assert str(gateway.pid) in found["port"]["fix"]

@@ -58,7 +58,7 @@ def test_F50_what_still_runs_is_cut_and_keeps_its_place_uncounted(served: House,
 def test_a_gateway_that_hangs_is_not_confirmed(served: House, lanes: Call) -> None:
     gateway = served.gateway()
     running(served, lanes, "hangs", "[[sim-hang]]")
-    gateway.freeze()
+    gateway.freeze(served.database)
     drained = lanes("drain", "--wait", "0s", "--json")
     gateway.thaw()
     assert drained.code == 5

@@ -57,7 +57,7 @@ class Night:
         self.waiting = self.lanes("send", "hangs", "waits").out.strip()
         eventually(lambda: self._is("hangs", "running") and self._is("fails", "errored"), "the lanes to be as they are")
         if self.state == "hung":
-            self.gateway.freeze()
+            self.gateway.freeze(self.made.database)
         elif self.state == "dead":
             self.gateway.kill()
         elif self.state == "none":

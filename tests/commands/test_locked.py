@@ -57,7 +57,7 @@ def test_a_gateway_that_is_stopped_without_the_lock_holds_nobody_up(served: Hous
     gateway = served.gateway()
     lanes("send", "k", "[[sim-hang]]")
     eventually(lambda: served.held() == ["k"], "the lane to be held")
-    gateway.freeze()
+    gateway.freeze(served.database)
     aborted = lanes("abort", "k", "--grace", "200ms", "--json")
     gateway.thaw()
     assert aborted.code == 0

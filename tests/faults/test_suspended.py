@@ -29,7 +29,7 @@ def all_ended(made: House) -> bool:
 
 def test_F25_stopped_for_longer_than_stale_after_then_continued(made: House) -> None:
     first, second = two_gateways(made, stale_after="2s")
-    first.freeze()
+    first.freeze(made.database)
     (owner,) = made.row("SELECT owner_id FROM runs")
     eventually(lambda: events(made, "reclaim"), "its lane to be taken back")
     assert made.row("SELECT cause FROM events WHERE type = 'reclaim'") == ("owner_silent",)
@@ -48,8 +48,8 @@ def test_F25_stopped_for_longer_than_stale_after_then_continued(made: House) -> 
 def test_F19_an_observer_that_was_suspended_itself_condemns_nobody(made: House) -> None:
     """The whole machine slept: the observer wakes first, and the owner a little later."""
     first, second = two_gateways(made, stale_after="5s")
-    first.freeze()
-    second.freeze()
+    first.freeze(made.database)
+    second.freeze(made.database)
     slept = time.monotonic()
     eventually(lambda: time.monotonic() - slept > 6, "more than stale_after")
     second.thaw()
@@ -65,7 +65,12 @@ def test_a_blocked_event_loop_keeps_its_lane(made: House) -> None:
     configure(made, made.simulator().url, stale_after="1s")
     made.gateway("first")
     made.gateway("second")
-    made.lanes("send", "blocking:1", "4")
+    go = made.folder / "go"
+    made.lanes("send", "blocking:1", str(go))
+    eventually(made.held, "the run to block its loop")
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() - began > 2, "twice its stale_after to pass")
+    go.touch()
     eventually(lambda: all_ended(made), "the run to end")
     assert events(made, "reclaim") == 0
     assert made.row("SELECT state, reply FROM messages") == ("done", "the late reply")

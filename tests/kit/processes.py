@@ -218,9 +218,17 @@ class Process:
         self.popen.send_signal(signal.SIGKILL)
         self.popen.wait(PATIENCE_S)
 
-    def freeze(self) -> None:
-        """SIGSTOP."""
-        self.popen.send_signal(signal.SIGSTOP)
+    def freeze(self, database: Path) -> None:
+        """SIGSTOP, at a moment when it does not hold the write lock of its database."""
+
+        def stopped() -> bool:
+            self.popen.send_signal(signal.SIGSTOP)
+            if _is_free(database):
+                return True
+            self.thaw()
+            return False
+
+        eventually(stopped, f"{self.name} to be between two commits")
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -237,6 +245,17 @@ class Process:
             self.popen.send_signal(signal.SIGKILL)
             self.popen.wait(PATIENCE_S)
         self._said.close()
+
+
+def _is_free(database: Path) -> bool:
+    """Whether nobody holds the write lock."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None, timeout=0.2)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 @contextlib.contextmanager

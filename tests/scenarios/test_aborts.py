@@ -69,7 +69,7 @@ def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House)
     slow = made.lanes("send", key, "[[sim-slow-60]]").out.strip()
     waiting = made.lanes("send", key, "hello").out.strip()
     eventually(made.held, "the lane to run")
-    gateway.freeze()
+    gateway.freeze(made.database)
     result = abort(made, key)
     assert result["outcome"] == "forced"
     assert float(str(result["waited_s"])) >= 0.499, "the grace, on another clock in whole milliseconds"

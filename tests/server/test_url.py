@@ -317,7 +317,7 @@ def test_a_gateway_that_does_not_answer(
     both: Both, call: Callable[..., Called], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "PATIENCE_S", 0.3)
-    both.gateway.freeze()
+    both.gateway.freeze(both.made.database)
     try:
         for command in (["status"], ["abort", "held"], ["send", "x", "hello"], ["list"]):
             done = call(*command, *both.url)

@@ -88,5 +88,5 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
 
 
 def touch(tx: Transaction) -> None:
-    """Write something that changes nothing: the proof that the database takes a write."""
+    """Write something that means nothing: the proof that the database takes a write."""
     tx.run(sql.TOUCH, {})
