@@ -64,11 +64,14 @@ class Observer:
 
     def _overtaken(self, finding: Finding) -> Finding:
         """The finding that came too late, with who holds the lane by now: that one was left alone."""
-        lane = None if finding.run is None else self._reader.read(reads.lane(finding.run.key))
-        if lane is None:
+        run = finding.run
+        lane = None if run is None else self._reader.read(reads.lane(run.key))
+        if run is None or lane is None:
             return finding
         now = f"run {lane.run.id} of owner {lane.run.owner_id} holds it" if lane.run else f"it is {lane.state}"
-        return replace(finding, evidence=f"{finding.evidence}; left alone: by now {now}, at epoch {lane.epoch}")
+        was = f"run {run.id} of owner {run.owner_id}, epoch {run.epoch}"
+        evidence = f"{finding.evidence} ({was}); left alone: by now {now}, at epoch {lane.epoch}"
+        return replace(finding, evidence=evidence)
 
     def _step(self, page: list[Finding]) -> Step[list[bool]]:
         return lambda tx: [self._landed(tx, finding) for finding in page]

@@ -223,6 +223,7 @@ class Process:
 
         def stopped() -> bool:
             self.popen.send_signal(signal.SIGSTOP)
+            eventually(lambda: _state(self.pid) == "T", f"{self.name} to stop")  # a signal takes its time
             if _is_free(database):
                 return True
             self.thaw()
@@ -245,6 +246,11 @@ class Process:
             self.popen.send_signal(signal.SIGKILL)
             self.popen.wait(PATIENCE_S)
         self._said.close()
+
+
+def _state(pid: int) -> str:
+    """The state of a process as the kernel tells it: T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
 
 
 def _is_free(database: Path) -> bool:

@@ -471,7 +471,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.agree(f"SELECT {columns} FROM runs", runs)
         owners = {o.id: (o.ended, o.heartbeats) for o in model.owners.values()}
         self.agree("SELECT id, ended_at IS NOT NULL, heartbeats FROM owners", owners)
-        self.agree("SELECT name, value FROM counters", {"epoch": (model.counter,)})
+        self.agree("SELECT name, value FROM counters", {"epoch": (model.counter,), "touch": (0,)})
 
     def agree(self, sql: str, expected: dict[Any, tuple[Any, ...]]) -> None:
         found = self.rows(sql)

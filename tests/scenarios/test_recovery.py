@@ -48,7 +48,9 @@ def test_F12_what_was_claimed_while_another_was_recovered_is_untouched(stage: St
     results = [(f, landed) for f, landed in late.act(findings) if f.run is not None]
     ((finding, landed),) = results
     assert not landed
-    assert f"owner {dead}" in finding.evidence or str(dead) in finding.evidence
+    run = finding.run
+    assert run is not None
+    assert f"run {run.id} of owner {dead}, epoch {run.epoch}" in finding.evidence
     assert f"run {now_held.ticket.run_id} of owner {me} holds it" in finding.evidence
     assert f"at epoch {now_held.ticket.epoch}" in finding.evidence
     lane = stage.store.read(reads.lane("a"))

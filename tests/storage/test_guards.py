@@ -90,7 +90,7 @@ def requeue(tx: Transaction, message: int) -> int:
 
 
 def start(tx: Transaction, message: int, run: int) -> int:
-    return tx.run(sql.START_MESSAGE, {"message": message, "run": run, "batch": None, "now": 1})
+    return tx.run(sql.START_MESSAGE, {"message": message, "run": run, "batch": None, "parked_since": None, "now": 1})
 
 
 def retried(tx: Transaction, message: int) -> int:

@@ -56,7 +56,8 @@ class Watching(Screen[None]):
     @property
     def is_open(self) -> bool:
         """Whether it stands: of a screen that is being taken down some parts are gone already."""
-        return self in self.app.screen_stack
+        whole = bool(self.children) and all(child.is_running for child in self.children)
+        return whole and self.is_attached and self in self.app.screen_stack
 
     def compose(self) -> ComposeResult:
         yield Sheet(id="bar")
