@@ -23,7 +23,7 @@ POLL_S = 0.02
 REST_S = 0.005
 REST_ROUNDS = 9
 #: The longest of these rests.
-LONGEST_REST_S = 0.05
+LONGEST_REST_S = 0.015
 #: Looks after a word: the pauses between them, on top of the rests.
 LOOKS_S = (0.0, 0.005, 0.015, 0.035)
 
