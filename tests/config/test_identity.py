@@ -213,7 +213,6 @@ def test_a_proc_of_another_namespace_is_not_believed() -> None:
 
 
 def test_where_there_is_no_proc_psutil_tells(spawn: Spawn) -> None:
-    pytest.importorskip("psutil")
     child = spawn("")
     first = identity._by_psutil_or_none(child.pid)
     assert first is not None
