@@ -327,15 +327,13 @@ END_COOLDOWN = "DELETE FROM cooldowns WHERE provider = :provider"
 #: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
 PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
 
-#: A sender that comes again with its own name for a message must still be given that message, and its reply,
-#: which is kept with the last of those that were answered together.
-_UNNAMED = """
-NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
-"""
+#: A sender that comes again with its own name for a message must still be given that message.
+_UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
 
+#: The reply to several messages is kept with the last of them, which therefore goes last.
 PRUNE_MESSAGE = f"""
 DELETE FROM messages WHERE id = :id AND state IN ({names(PRUNED_BY_AGE)}) AND ended_at <= :before AND {_UNNAMED}
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
 """
 
 PRUNE_DEAD_LETTER = f"DELETE FROM messages WHERE id = :id AND state = 'failed' AND ended_at <= :before AND {_UNNAMED}"

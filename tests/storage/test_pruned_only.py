@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes.testing import DAY, HOUR
+from lanes.testing import DAY, HOUR, broken
 from lanes_storage import doors
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, EventType, Prunable
@@ -20,9 +20,9 @@ class _Undone(Exception):
     """What was tried is not to last."""
 
 
-def offer(world: World, kind: Prunable, row: int, *, younger_than_all: bool = False) -> int:
-    """Offer one row, whatever the walk thinks of it; how many went."""
-    before = world.time().wall - (10 * DAY if younger_than_all else 0)
+def offer(world: World, kind: Prunable, row: int, *, age_ms: int = 0) -> int:
+    """Offer one row to go if it is so old, whatever the walk thinks of it; how many went."""
+    before = world.time().wall - age_ms
     return world.step(lambda tx: doors.prune(tx, kind, [(row, before)]))
 
 
@@ -103,6 +103,18 @@ def _errored(world: World) -> tuple[Prunable, int]:
     return Prunable.LANES, world.lane("a").id
 
 
+def _aborted(world: World) -> tuple[Prunable, int]:
+    """Its last run was aborted, and nothing ran since."""
+    claimed = world.start("a")
+    world.request_abort("a")
+    world.abort(claimed.ticket)
+    for kind, row in ((Prunable.MESSAGES, claimed.message.id), (Prunable.RUNS, claimed.ticket.run_id)):
+        assert offer(world, kind, row) == 1
+    for event in world.events("a"):
+        assert offer(world, Prunable.EVENTS, event.id) == 1
+    return Prunable.LANES, world.lane("a").id
+
+
 def _paused(world: World) -> tuple[Prunable, int]:
     lane = bare(world, "a")
     world.pause("a")
@@ -144,6 +156,8 @@ NAME = Idempotency("name", "token", "digest")
 STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
     "a dead letter that is offered as done": lambda w: (Prunable.MESSAGES, failed(w, "a")),
     "a message that waits": lambda w: (Prunable.MESSAGES, w.send("a")),
+    "a message that runs": lambda w: (Prunable.MESSAGES, w.start("a").message.id),
+    "what waits and is offered as a dead letter": lambda w: (Prunable.DEAD_LETTERS, w.send("a")),
     "what is done and offered as a dead letter": lambda w: (Prunable.DEAD_LETTERS, done(w, "a")),
     "a message that has a name": lambda w: (Prunable.MESSAGES, done(w, "a", idempotency=NAME)),
     "a dead letter that has a name": lambda w: (Prunable.DEAD_LETTERS, failed(w, "a", idempotency=NAME)),
@@ -152,6 +166,7 @@ STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
     "an event whose message is left": _message_left,
     "an event whose run is left": _run_left,
     "a lane that is errored": _errored,
+    "a lane that remembers an abort": _aborted,
     "a lane that is paused": _paused,
     "an owner that lives": lambda w: (Prunable.OWNERS, w.owner()),
     "the last owner of its kind": _newer_of_another_kind,
@@ -169,6 +184,28 @@ def test_what_somebody_needs_stays_although_it_is_offered(world: World, name: st
     seen = Watch(world)
     assert offer(world, kind, row) == 0
     assert seen.nothing()
+    assert broken(world.store) == []
+
+
+def test_an_owner_stays_until_its_runs_were_taken_back(world: World) -> None:
+    gone = world.owner()
+    claimed = world.start("a", owner=gone)
+    world.end_owner(gone)
+    world.owner()
+    world.time.move(DAY)
+    assert offer(world, Prunable.OWNERS, gone) == 0
+    assert world.reclaim(claimed.ticket).landed
+    assert offer(world, Prunable.OWNERS, gone) == 1
+
+
+def test_a_reply_stays_as_long_as_any_message_that_it_answers(world: World) -> None:
+    named, last = world.send("a", "one", idempotency=NAME), world.send("a", "two")
+    world.complete(world.collect("a").ticket, "to both")
+    world.time.move(HOUR)
+    assert [offer(world, Prunable.MESSAGES, message) for message in (named, last)] == [0, 0]
+    assert world.message(named).reply == "to both"
+    world.step(lambda tx: doors.prune_idempotency(tx, world.time().wall, 10))
+    assert [offer(world, Prunable.MESSAGES, message) for message in (named, last)] == [1, 1]
 
 
 # ----------------------------------------------------------------------------------------- what is too young
@@ -205,16 +242,19 @@ GOES: dict[Prunable, Callable[[World, str], int]] = {
 
 
 @pytest.mark.parametrize("kind", GOES)
-def test_what_is_too_young_stays(world: World, kind: Prunable) -> None:
+def test_a_row_goes_when_it_is_old_enough_and_not_before(world: World, kind: Prunable) -> None:
     row = GOES[kind](world, "a")
+    world.time.move(HOUR)
     seen = Watch(world)
-    assert offer(world, kind, row, younger_than_all=True) == 0
+    assert offer(world, kind, row, age_ms=HOUR + 1) == 0
     assert seen.nothing()
+    assert offer(world, kind, row, age_ms=HOUR) == 1
 
 
 @pytest.mark.parametrize("kind", GOES)
 def test_one_row_goes_and_what_others_have_neither_keeps_it_nor_goes_with_it(world: World, kind: Prunable) -> None:
-    """Another lane has all that would keep this one's row: a name, a message, a run, an event; and a wait."""
+    """Another lane has all that would keep its row: a name, a message, a run, an event, a wait; and one is held."""
+    world.start("held")
     waits = world.start("full").ticket
     awaited = done(world, "awaited")
     world.step(lambda tx: doors.begin_wait(tx, waits.run_id, awaited, world.time()))
