@@ -39,7 +39,7 @@ async def test_a_commit_of_this_process_wakes_who_waits(changes: Changes, world:
 
 
 async def test_a_commit_of_another_connection_wakes_who_waits(changes: Changes, world: World) -> None:
-    await changes.wait(0.1)  # the first look takes note of what is there
+    await changes.wait(PATIENCE_S)  # the first look takes note of what is there
     waiting = asyncio.create_task(changes.wait(PATIENCE_S))
     world.send("a")
     assert await waiting
@@ -55,7 +55,7 @@ async def test_a_commit_between_reading_and_waiting_is_not_missed(
 
 
 async def test_without_a_change_the_wait_runs_out(changes: Changes) -> None:
-    await changes.wait(0.05)
+    assert await changes.wait(PATIENCE_S), "the first look takes note of what is there"
     assert not await changes.wait(0.05)
 
 
@@ -65,7 +65,7 @@ async def test_nobody_looks_while_nobody_waits(changes: Changes) -> None:
 
 
 async def test_every_waiter_is_woken_by_one_commit(changes: Changes, world: World) -> None:
-    await changes.wait(0.1)
+    await changes.wait(PATIENCE_S)
     waiting = [asyncio.create_task(changes.wait(PATIENCE_S)) for _ in range(20)]
     world.send("a")
     assert await asyncio.gather(*waiting) == [True] * 20

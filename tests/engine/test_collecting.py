@@ -11,6 +11,7 @@ from lanes.testing.moments import HOUR, START, Hands
 from lanes_storage.law import MAX_BATCH, Cause, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Waiting
+from tests.kit.until import until
 
 QUIET_MS = 500
 LANE = 1
@@ -101,8 +102,7 @@ async def test_a_gateway_answers_what_waits_in_one_run(tmp_path: Path) -> None:
         lanes.Gateway(desk, runner),
     ):
         first = await desk.send("a", "one")
-        while not asked:
-            await asyncio.sleep(0.002)
+        await until(lambda: asked, "the first run")
         others = [await desk.send("a", text) for text in ("two", "three")]
         release.set()
         ended = [await desk.wait(message.id) for message in (first, *others)]

@@ -1,6 +1,5 @@
 """A gateway obeys the drain of its own row, whichever process committed it."""
 
-import asyncio
 from pathlib import Path
 
 from lanes import connect
@@ -9,10 +8,19 @@ from lanes.engine.live import LiveSet
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import doors
 from lanes_storage.law import LaneState, MessageState
-from tests.kit.gateways import Gates, gateway_on
+from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
 
 KEY = "agent:main:telegram:42"
+
+
+async def looked(site: Site) -> None:
+    """Wait until the dispatcher has looked at what there is: it would have claimed by now."""
+    dispatcher = site.gateway._engine._dispatcher
+    assert dispatcher is not None
+    for _ in range(2):  # the look that is under way may have begun before
+        now = site.time.move(1)
+        await until(lambda now=now: dispatcher.ticked_at >= now.mono, "a look of the dispatcher")  # type: ignore[misc]
 
 
 async def test_F48_a_drain_by_another_process_closes_the_gateway_until_its_row_ends(tmp_path: Path) -> None:
@@ -24,7 +32,7 @@ async def test_F48_a_drain_by_another_process_closes_the_gateway_until_its_row_e
         assert not site.gateway.ready
         assert site.gateway.healthy()
         message = await site.desk.send(KEY, "hello")
-        await asyncio.sleep(0.3)  # more than a tick of the dispatcher: it would have claimed by now
+        await looked(site)
         assert (await site.desk.message(message.id)).state is MessageState.QUEUED
         (view,) = (await other.status()).gateways
         assert (view.owner.drain_by, view.owner.drain_until) == ("alice", end)
@@ -78,10 +86,13 @@ async def test_F50_a_run_that_does_not_stop_is_excluded_after_its_grace_and_refu
         assert (released.cause, released.detail["forced"]) == ("drained", True)
         runner.open()
         await until(lambda: KEY not in runner.running, "the ghost to end")
-        await site.desk.changes.wait(1)
+
+        async def refused() -> int:
+            return sum(event.type == "refused_write" for event in await site.desk.events(key=KEY))
+
+        await until(refused, "its late write to be refused")
     async with connect(str(tmp_path / "lanes.db")) as after:
-        refused = [event for event in await after.events(key=KEY) if event.type == "refused_write"]
-        assert len(refused) == 1
+        assert [event.type for event in await after.events(key=KEY)].count("refused_write") == 1
         assert (await after.message(message.id)).reply is None
 
 

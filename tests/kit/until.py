@@ -1,19 +1,27 @@
 """Waiting on conditions, with a deadline that only a broken program meets."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 PATIENCE_S = 120.0
 
 
-async def until(condition: Callable[[], T], what: str) -> T:
-    """The first truthy value of a condition. Fails with what was waited for."""
+@overload
+async def until(condition: Callable[[], Awaitable[T]], what: str) -> T: ...
+@overload
+async def until(condition: Callable[[], T], what: str) -> T: ...
+async def until(condition: Callable[[], Any], what: str) -> Any:
+    """The first truthy value of a condition, or of what it lets one await. Fails with what was waited for."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while not (value := condition()):  # what changes has no event to wait for
-                await asyncio.sleep(0.002)
-            return value
+            while True:
+                seen = condition()
+                value = await seen if inspect.isawaitable(seen) else seen
+                if value:
+                    return value
+                await asyncio.sleep(0.002)  # what changes has no event to wait for
     except TimeoutError:
         raise AssertionError(f"still waiting for {what} after {PATIENCE_S} s") from None

@@ -20,7 +20,7 @@ from lanes_storage.moment import system_clock
 from lanes_storage.records import Beat, Claimed
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.stage import Stage
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -212,8 +212,7 @@ async def test_F47_a_policy_that_raises_once_does_not_end_the_claiming(
         await until(lambda: "claiming failed" in caplog.text, "the loop to throw")
         engine._specs["python"] = good  # type: ignore[index]
         runner.open()
-        async with asyncio.timeout(30):
-            assert (await site.desk.wait(message.id)).state is MessageState.DONE
+        assert (await site.desk.wait(message.id, timeout=PATIENCE_S)).state is MessageState.DONE
 
 
 async def test_F51_a_recovery_is_told_only_after_the_first_heartbeat_of_the_new_run(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ async def test_F17_every_tool_call_is_a_sign_of_life(tmp_path: Path) -> None:
             await site.passes(25 * SECOND, step_ms=SECOND)
             run.progress(f"tool:{number}:started")
         assert (await site.desk.lane("a")).state is LaneState.RUNNING, "100 s with a stall limit of 30 s"
-        await site.by_and_by(lambda: not runner.running, "the stall to be noticed", step_ms=SECOND)
+        await site.by_and_by(lambda: site.gateway.held == 0, "the stall to be noticed", step_ms=SECOND)
         assert (await site.desk.messages("a"))[0].error.cause is Cause.STALL_TIMEOUT  # type: ignore[union-attr]
 
 
@@ -44,7 +44,7 @@ async def test_F13_no_declaration_outlives_the_hard_limit(tmp_path: Path) -> Non
         await site.desk.send("a", "busy for ever")
         await site.running(runner, "a")
         runner.running["a"].busy(1_000_000, "please leave me alone")
-        await site.by_and_by(lambda: not runner.running, "the run to be stopped", step_ms=SECOND)
+        await site.by_and_by(lambda: site.gateway.held == 0, "the run to be stopped", step_ms=SECOND)
         assert (await site.desk.messages("a"))[0].error.cause is Cause.RUN_TIMEOUT  # type: ignore[union-attr]
 
 
