@@ -32,7 +32,7 @@ from lanes_storage.sqlite.inspect import schema_text
 #: So many of the most harmful lanes, and of the last events and dead letters, are taken along.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
 #: Fields of forms, and of the details of events, that hold what was said.
-SAID = frozenset({"text", "reply", "request"})
+SAID = frozenset({"text", "reply", "reply_so_far", "request"})
 #: Settings that hold a prompt, or a part of a key.
 SETTINGS_SAID = frozenset({"system", "match"})
 #: The message of such a failure is not ours alone, or names keys.

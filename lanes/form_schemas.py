@@ -153,6 +153,7 @@ def _messages(failure: Schema, attempt: Schema) -> dict[str, Schema]:
             accepted_at=MOMENT,
             started_at=nullable(MOMENT),
             ended_at=nullable(MOMENT),
+            reply_so_far=nullable(TEXT),
         ),
         "Failure": exactly(cause=words(Cause), message=TEXT, attempts=array(attempt)),
         # The cause of an attempt is an open set: a provider may give a word of its own.

@@ -169,7 +169,7 @@ def _asked(run: Run) -> Form | None:
 
 
 def message_form(message: Message) -> Form:
-    """A message as section 10 of the contract gives it."""
+    """A message as section 10 of the contract gives it, and what its run has said so far."""
     return {
         "id": name(message.id),
         "key": message.key,
@@ -186,6 +186,7 @@ def message_form(message: Message) -> Form:
         "accepted_at": moment(message.accepted_at),
         "started_at": moment(message.started_at),
         "ended_at": moment(message.ended_at),
+        "reply_so_far": message.reply_so_far,
     }
 
 

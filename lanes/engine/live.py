@@ -20,6 +20,9 @@ from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import Beat, Claimed, Failure, Message
 
+#: So many characters of a reply, its last, go with each heartbeat.
+REPLY_SO_FAR = 1_000
+
 
 class StopKind(StrEnum):
     """Why a run was told to stop."""
@@ -79,6 +82,7 @@ class ActiveRun:
         self._progress_boot = now.boot
         self._progress_at = now.wall
         self._busy_until_boot: int | None = None
+        self._said = ""
         self._body: asyncio.Task[Any] | None = None
         self._let_go = asyncio.Event()
 
@@ -129,8 +133,11 @@ class ActiveRun:
             self._busy_until_boot = now.boot + round(seconds * 1000)
 
     def emit(self, delta: Delta | str) -> None:
-        self.progress("content")
         piece = Delta(delta) if isinstance(delta, str) else delta
+        now = self._clock()
+        with self._lock:
+            self._progress, self._progress_at, self._progress_boot = "content", now.wall, now.boot
+            self._said = (self._said + piece.text)[-REPLY_SO_FAR:]
         if self.stream is None or self.lost:
             return
         if _in_loop(self._loop):
@@ -143,6 +150,10 @@ class ActiveRun:
         return self.stream is not None and self.stream.reached_caller
 
     def discard(self) -> None:
+        if self.reached_caller:
+            return
+        with self._lock:
+            self._said = ""
         if self.stream is not None:
             self.stream.discard()
 
@@ -151,7 +162,8 @@ class ActiveRun:
     def beat(self) -> Beat:
         """This run as a heartbeat names it."""
         with self._lock:
-            return Beat(self.ticket, self._progress, self._progress_boot, self._progress_at, self._busy_until_boot)
+            at, boot, busy = self._progress_at, self._progress_boot, self._busy_until_boot
+            return Beat(self.ticket, self._progress, boot, at, busy, self._said or None)
 
     def order_stop(self, stop: Stop) -> bool:
         """Tell the run to stop, from any thread. Only the first order counts, except that an abort outranks."""

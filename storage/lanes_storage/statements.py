@@ -245,7 +245,8 @@ WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
 
 END_RUN = """
 UPDATE runs SET edge = :edge, cause = :cause, forced = :forced, ended_at = :now, ended_by = :by,
-  late_reply = coalesce(:late_reply, late_reply)
+  late_reply = coalesce(:late_reply, late_reply),
+  reply_so_far = CASE WHEN :edge = 'complete' THEN NULL ELSE reply_so_far END
 WHERE id = :run AND ended_at IS NULL
 """
 

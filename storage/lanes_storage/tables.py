@@ -255,6 +255,8 @@ class RunTable(SQLModel, table=True):
     progress_at: int
     progress_boot: int
     busy_until_boot: int | None = None
+    #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.
+    reply_so_far: str | None = None
     left_out: int = 0
     #: Its message was cut before, and no heartbeat has named this run yet.
     recovering: bool = False

@@ -47,7 +47,9 @@ def spoken(stage: Stage, lanes: Call, tmp_path: Path, monkeypatch: pytest.Monkey
     stage.send(key, "a xyzzy text", "a xyzzy text that is dropped")
     stage.complete(stage.claim(key, owner), "a xyzzy reply")
     lanes("drop", "2")
-    stage.fail(stage.hold("agent:other-xyzzy", owner), "the provider quoted: a xyzzy text")
+    broken_off = stage.hold("agent:other-xyzzy", owner)
+    stage.say(broken_off, owner, "the beginning of a xyzzy reply")
+    stage.fail(broken_off, "the provider quoted: a xyzzy text")
     return stage
 
 

@@ -15,7 +15,7 @@ LANE_FIELDS = [
 ]  # fmt: skip
 MESSAGE_FIELDS = [
     "id", "key", "state", "position", "text", "reply", "error", "interruptions", "parked_until", "retry_of",
-    "retried_as", "answered_by", "accepted_at", "started_at", "ended_at",
+    "retried_as", "answered_by", "accepted_at", "started_at", "ended_at", "reply_so_far",
 ]  # fmt: skip
 EVENT_FIELDS = [
     "id", "at", "type", "key", "from", "to", "run_id", "message_id", "epoch", "actor", "cause", "detail",
@@ -124,6 +124,16 @@ def test_show_has_everything_of_a_lane(busy: Stage, lanes: Call) -> None:
     for part in ("state     running", "run_timeout 5m 0s", "waiting:", "last events:", "alive, last heartbeat"):
         assert part in text.out
     assert "provider_failed at" in lanes("show", "errored").out
+
+
+def test_show_tells_what_a_run_has_said_so_far(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    claimed = stage.hold("held", owner, "behind it")
+    stage.say(claimed, owner, "Once upon a time " * 20 + "there was\na \x1b[31mlane")
+    (running,) = [m for m in lanes("show", "held", "--json").json["messages"] if m["state"] == "running"]
+    assert running["reply_so_far"].endswith("lane")
+    (line,) = [line for line in lanes("show", "held").out.splitlines() if "so far" in line]
+    assert "\x1b" not in line
 
 
 def test_why_is_one_paragraph(busy: Stage, lanes: Call) -> None:

@@ -70,6 +70,24 @@ async def test_who_listens_hears_every_piece_and_then_the_end(tmp_path: Path) ->
         assert (await site.desk.message(message.id)).reply == "you said: hello"
 
 
+async def test_what_a_run_has_said_so_far_is_stored_with_the_heartbeats(tmp_path: Path) -> None:
+    runner = Gates()
+
+    async def begins(run: RunContext) -> str:
+        run.emit("you said: ")
+        return await runner(run)
+
+    time = Hands()
+    async with gateway_on(tmp_path, begins, time) as site:
+        message = await site.desk.send("a", "hello")
+        await site.running(runner, "a")
+        await site.passes(10 * SECOND)  # two heartbeats
+        assert (await site.desk.message(message.id)).reply_so_far == "you said: "
+        runner.open()
+        done = await site.desk.wait(message.id)
+        assert (done.reply, done.reply_so_far) == ("reply to hello", None)
+
+
 async def test_a_stop_cuts_what_runs_uncounted_and_ends_the_owner(tmp_path: Path) -> None:
     runner, time = Gates(), Hands()
     async with gateway_on(tmp_path, runner, time) as site:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind, last_user_text
+from lanes.engine.live import REPLY_SO_FAR, ActiveRun, LiveSet, Stop, StopKind, last_user_text
 from lanes.engine.streams import ReplyStream
 from lanes.runners.base import Delta, Turn
 from lanes.testing import SECOND, Hands
@@ -83,6 +83,27 @@ async def test_a_heartbeat_names_a_run_with_its_last_sign_of_life(run: ActiveRun
     assert run.beat() == Beat(run.ticket, "compiling", now.boot, now.wall, now.boot + 2500)
     run.progress("x" * 1000)
     assert len(run.beat().progress) == 200, "a row in the dashboard"
+
+
+async def test_a_heartbeat_tells_the_end_of_what_was_said(run: ActiveRun) -> None:
+    run.emit("Once")
+    run.emit(Delta(" upon", {"content": " upon"}))
+    assert run.beat().reply_so_far == "Once upon"
+    run.discard()
+    assert run.beat().reply_so_far is None, "another provider starts anew"
+    run.emit("x" * 5000)
+    run.emit("the end")
+    said = run.beat().reply_so_far
+    assert said is not None
+    assert (len(said), said[-8:]) == (REPLY_SO_FAR, "xthe end")
+
+
+async def test_what_a_caller_has_seen_is_not_taken_back(run: ActiveRun) -> None:
+    run.stream = ReplyStream(lambda: None)
+    run.emit("Once")
+    assert (await run.stream.listen().get()) == Delta("Once")
+    run.discard()
+    assert run.beat().reply_so_far == "Once"
 
 
 async def test_the_live_set_knows_who_is_in_it(world: World, astore: AsyncStore) -> None:

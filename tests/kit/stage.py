@@ -11,7 +11,7 @@ from lanes_storage import doors, open_store, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.moment import system_clock
-from lanes_storage.records import Answer, Attempt, Claimed, Failure, Message, NewOwner, Terms
+from lanes_storage.records import Answer, Attempt, Beat, Claimed, Failure, Message, NewOwner, Terms
 
 MINUTE = 60_000
 TERMS = Terms(
@@ -74,6 +74,12 @@ class Stage:
         claimed = self.claim(key, owner, terms)
         self.send(key, *waiting)
         return claimed
+
+    def say(self, claimed: Claimed, owner: int, said: str) -> None:
+        """Let the owner's heartbeat tell what a run has said so far."""
+        now = system_clock()
+        beat = Beat(claimed.ticket, "content", now.boot, now.wall, reply_so_far=said)
+        self.store.write(lambda tx: doors.heartbeat(tx, owner, [beat], now))
 
     def complete(self, claimed: Claimed, reply: str = "the reply") -> None:
         """End a run well."""

@@ -32,6 +32,7 @@ MEANINGS = {
     "Run.process_group": "of a command run",
     "Message.position": "1 for the head; null unless queued",
     "Message.text": "null where it was a chat request",
+    "Message.reply_so_far": "the end of what its run had said at its last heartbeat, unless that run completed",
     "Message.interruptions": "runs of it that were cut by the death or silence of their owner",
     "Message.answered_by": "the message whose reply answers this one too",
     "Failure.attempts": "one for each provider that was tried",

@@ -57,6 +57,21 @@ async def test_the_chosen_message_is_shown_whole_with_its_providers(stage: Stage
         assert "backup idle_timeout silent" in whole
 
 
+async def test_a_running_message_shows_what_was_said_so_far(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    claimed = stage.hold("held:1", owner)
+    stage.say(claimed, owner, "Once upon a time\nthere was a lane")
+    async with drive(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "there was a lane" in shown(screen, "message"), "the message")
+        assert "so far: Once upon a time there was" in shown(screen, "messages")
+        assert "REPLY SO FAR" in shown(screen, "message")
+        stage.fail(claimed)
+        await driver.until(lambda: "codex server_error 500" in shown(screen, "message"), "the failure")
+        assert "there was a lane" in shown(screen, "message"), "it says how far the run had come"
+
+
 async def test_a_waiting_message_is_dropped(stage: Stage, drive: Drive) -> None:
     stage.hold("held:1", stage.owner(), "first", "second")
     async with drive(stage.path) as driver:

@@ -104,6 +104,7 @@ def message(form: Form) -> Message:
         position=form["position"],
         text=form["text"],
         reply=form["reply"],
+        reply_so_far=form["reply_so_far"],
         error=_maybe(_failure, form["error"]),
         interruptions=form["interruptions"],
         parked_until=_at(form["parked_until"]),

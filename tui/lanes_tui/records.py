@@ -116,7 +116,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a lane. ``text`` None: a chat request with a history of its own."""
+    """One message of a lane. ``text`` None: a chat request with a history of its own.
+
+    ``reply_so_far``: the end of what its run had said at its last heartbeat, unless it completed.
+    """
 
     id: str
     key: str
@@ -124,6 +127,7 @@ class Message:
     position: int | None
     text: str | None
     reply: str | None
+    reply_so_far: str | None
     error: Failure | None
     interruptions: int
     parked_until: int | None

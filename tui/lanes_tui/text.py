@@ -91,6 +91,12 @@ def first_words(text: str | None, longest: int = 300) -> str:
     return "" if text is None else " ".join(text[: 2 * longest].split())[:longest]
 
 
+def last_words(text: str, longest: int = 60) -> str:
+    """The end of a text, its line ends as spaces."""
+    said = " ".join(text[-2 * longest :].split())
+    return f"…{said[-longest:]}" if len(said) > longest else said
+
+
 def width_of(content: Content) -> int:
     """How many cells it takes."""
     return content.cell_length

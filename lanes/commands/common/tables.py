@@ -8,6 +8,8 @@ from lanes.commands.common.words import clock_time, one_line, state
 from lanes.forms import Form
 from lanes.text import clean
 
+#: So many characters of an unfinished reply, its last, are worth a place in a table.
+SO_FAR = 60
 MESSAGES = (
     Column("ID", right=True),
     Column("STATE"),
@@ -86,6 +88,8 @@ def _result(message: Form) -> str:
         return f"answered by {message['answered_by']}"
     if message["state"] == "queued" and message["parked_until"]:
         return f"parked until {clock_time(message['parked_until'])}"
+    if message["state"] == "running" and message["reply_so_far"] is not None:
+        return f"so far: …{one_line(message['reply_so_far'][-SO_FAR:])}"
     return one_line(message["reply"])
 
 

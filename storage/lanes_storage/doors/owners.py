@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
@@ -29,9 +30,8 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     """
     if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot}) != 1:
         return None
-    pairs = [[b.ticket.run_id, _stored(b.progress), b.progress_at, b.progress_boot, b.busy_until_boot] for b in beats]
-    if pairs:
-        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps(pairs)})
+    if beats:
+        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps([_named(beat) for beat in beats])})
     standing: dict[int, bool] = dict(tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner}))  # type: ignore[arg-type]
     named = {beat.ticket.run_id for beat in beats}
     for run, recovering in standing.items():
@@ -42,9 +42,15 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
 
 
-def _stored(progress: str) -> str:
+def _named(beat: Beat) -> list[Any]:
+    said = None if beat.reply_so_far is None else _stored(beat.reply_so_far)
+    run = beat.ticket.run_id
+    return [run, _stored(beat.progress), beat.progress_at, beat.progress_boot, beat.busy_until_boot, said]
+
+
+def _stored(text: str) -> str:
     """A lone surrogate becomes a question mark: in JSON the engine would take it, and nobody could read the row."""
-    return progress.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:

@@ -37,7 +37,8 @@ CASE WHEN m.answered_by IS NULL THEN m.reply_detail ELSE
 m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
 m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
 CASE WHEN m.state = 'queued' THEN
-  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.id <= m.id) END
+  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.id <= m.id) END,
+(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id)
 """
 
 RUN_COLUMNS = """

@@ -99,6 +99,7 @@ class Beat(NamedTuple):
     progress_boot: int
     progress_at: int
     busy_until_boot: int | None = None
+    reply_so_far: str | None = None  # its end; None: nothing yet
 
 
 class Attempt(NamedTuple):

@@ -38,6 +38,7 @@ class Message(NamedTuple):
     started_at: int | None
     ended_at: int | None
     position: int | None = None  # 1 for the head; None unless queued
+    reply_so_far: str | None = None  # its end, as of the last heartbeat of its run, unless that completed
 
 
 class Run(NamedTuple):

@@ -41,6 +41,8 @@ def _result(message: Message, sight: Sight) -> list[text.Part]:
         return [("  ← ", "muted"), (message.error.cause, tone), (f" {why}", "muted")]
     if message.reply is not None:
         return [("  → ", "muted"), (text.first_words(message.reply), "good")]
+    if message.state is MessageState.RUNNING and message.reply_so_far is not None:
+        return [("  → so far: ", "muted"), text.last_words(message.reply_so_far)]
     if message.parked_until is not None and message.parked_until > sight.wall:
         return [(f"  parked for {words.short(message.parked_until - sight.wall)}", "warn")]
     return []
@@ -60,6 +62,8 @@ def message_whole(message: Message, sight: Sight) -> list[Content]:
     ]
     if message.reply is not None:
         lines += [text.line(("REPLY", "head")), *text.prose(message.reply, "good")]
+    elif message.reply_so_far is not None:
+        lines += [text.line(("REPLY SO FAR, ITS END", "head")), *text.prose(message.reply_so_far)]
     if message.error is not None:
         lines.append(text.line(("ERROR ", "head"), (message.error.cause, "errored")))
         lines += text.prose(message.error.message)
