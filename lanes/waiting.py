@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from lanes.changes import Changes
 from lanes_storage import reads
-from lanes_storage.errors import StoreClosed
+from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 
 #: Between two looks at the database, so that a burst of commits costs one.
@@ -16,6 +16,9 @@ REST_S = 0.002
 LOOK_ANYWAY_S = 1.0
 #: Ids in one statement: every engine allows so many parameters.
 MOST_AT_ONCE = 900
+#: So often in a row the database may refuse to be read, so long apart, before those who wait are told.
+MOST_REFUSALS = 5
+REFUSED_S = 1.0
 
 
 class Endings:
@@ -57,14 +60,20 @@ class Endings:
         self._fail(StoreClosed(self._store.name))
 
     async def _look(self) -> None:
+        refusals = 0
         while self._waiting:
             mark = self._changes.mark()
             ids = tuple(self._waiting)
             try:
                 ended = await self._ended(ids)
             except Exception as error:
-                self._fail(error)
-                return
+                refusals += 1
+                if isinstance(error, StoreClosed) or not isinstance(error, StorageError) or refusals >= MOST_REFUSALS:
+                    self._fail(error)
+                    return
+                await asyncio.sleep(REFUSED_S)
+                continue
+            refusals = 0
             self._tell(ended)
             await asyncio.sleep(REST_S)
             if self._waiting.keys() <= set(ids) - set(ended):

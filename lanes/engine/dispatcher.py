@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from lanes.engine.collecting import Debounce
@@ -25,8 +26,9 @@ log = logging.getLogger("lanes.dispatcher")
 
 #: The longest time that a claimable lane waits for somebody to look.
 TICK_S = 0.1
-#: Heads looked at and claims made in one transaction, so that others get the write lock in between.
+#: Claims made, and heads looked at, in one transaction, so that others get the write lock in between.
 PAGE = 64
+LOOKED_AT = 256
 #: Between two attempts while the database refuses.
 REFUSED_S = 0.5
 
@@ -109,7 +111,7 @@ class Dispatcher:
                 pass
 
     async def run_once(self) -> int:
-        """Claim one page of what is claimable now, and start it; returns how many runs that were.
+        """Claim what is claimable now, page by page to its end, and start it; returns how many runs that were.
 
         A claim that was handed in is waited for also by who is cancelled: what it took is started, not left behind.
         """
@@ -125,28 +127,38 @@ class Dispatcher:
             raise
 
     async def _claim_and_start(self) -> int:
-        runs = await self._store.write(self._claim_page)
-        for run in runs:
-            self._start(run)
-        return len(runs)
+        started = 0
+        after: int | None = 0
+        while after is not None:
+            self.ticked_at = self._clock().mono
+            runs, after = await self._store.write(partial(self._claim_page, after=after))
+            for run in runs:
+                self._start(run)
+            started += len(runs)
+        return started
 
-    def _claim_page(self, tx: Transaction) -> list[ActiveRun]:
-        """Walk the candidates until a page is claimed, no slot is left, or there are no more."""
-        now, runs, after = self._clock(), list[ActiveRun](), 0
+    def _claim_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
+        """Walk the candidates behind ``after`` until a page is claimed or enough was looked at.
+
+        Returns what was claimed, and where to go on: None where no slot is left, or there are no more.
+        """
+        now, runs, looked_at = self._clock(), list[ActiveRun](), 0
         if not self._is_open():  # it was closed while this waited for its turn
-            return runs
+            return runs, None
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
         room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
-        while len(runs) < PAGE and (self._bound_only or any(left > 0 for left in slots.values())):
+        while self._bound_only or any(left > 0 for left in slots.values()):
             heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=self._bound_only)
             for head in heads:
                 run = self._claim(tx, head, room, now)
                 if run is not None:
                     runs.append(run)
             if len(heads) < PAGE:
-                break
-            after = heads[-1].message_id
-        return runs
+                return runs, None
+            after, looked_at = heads[-1].message_id, looked_at + len(heads)
+            if len(runs) >= PAGE or looked_at >= LOOKED_AT:
+                return runs, after
+        return runs, None
 
     def _claim(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> ActiveRun | None:
         spec = self._spec_of(head)

@@ -109,9 +109,7 @@ class Engine:
         now = self._clock()
         owner_id = await self._store.write(lambda tx: doors.register(tx, self._new_owner, now))
         self._teller = None if self._hooks is None else Teller(self._hooks, self._store)
-        self._execution = Execution(
-            self._store, self._clock, self._live, self.streams, f"owner:{owner_id}", self._teller
-        )
+        self._execution = Execution(self._store, self._clock, self._live, self.streams, self._teller)
         self._dispatcher = Dispatcher(
             self._store,
             self._clock,

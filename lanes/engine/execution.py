@@ -36,13 +36,12 @@ class Execution:
     """Runs what was claimed. Belongs to the event loop."""
 
     def __init__(
-        self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, by: str, teller: Teller | None = None
+        self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, teller: Teller | None = None
     ) -> None:
         self._store = store
         self._clock = clock
         self._live = live
         self._streams = streams
-        self._by = by
         self._teller = teller
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
@@ -113,12 +112,12 @@ class Execution:
 
     def _unstorable(self, run: ActiveRun, error: Exception) -> Step[Release]:
         failure = Failure(Cause.RUNNER_FAILED, f"its end can not be stored: {type(error).__name__}")
-        clock, ticket, by = self._clock, run.ticket, self._by
+        clock, ticket, by = self._clock, run.ticket, run.by
         return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Step[Release]:
         """The release that the way in which the body ended calls for."""
-        clock, ticket, by = self._clock, run.ticket, self._by
+        clock, ticket, by = self._clock, run.ticket, run.by
         if body.cancelled():
             return self._stopped(run)
         error = body.exception()
@@ -148,7 +147,7 @@ class Execution:
 
     def _stopped(self, run: ActiveRun) -> Step[Release]:
         """The release of a run whose body was cancelled."""
-        clock, ticket, by, stop = self._clock, run.ticket, self._by, run.stop
+        clock, ticket, by, stop = self._clock, run.ticket, run.by, run.stop
         if stop is None:
             failure = Failure(Cause.RUNNER_FAILED, "the runner cancelled itself")
             return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)

@@ -101,6 +101,11 @@ class ActiveRun:
         return self.ticket.epoch
 
     @property
+    def by(self) -> str:
+        """The owner that claimed it, as the journal names it."""
+        return f"owner:{self.owner_id}"
+
+    @property
     def message(self) -> Message:
         return self.claimed.message
 

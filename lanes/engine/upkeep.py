@@ -7,6 +7,7 @@ a round (``wakeup``); without one there are ten a second.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from lanes.engine.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.drains import Drain, DrainWatch
@@ -22,12 +23,14 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
 from lanes_storage.interface import AsyncStore, Reader, Step, Transaction
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import NewOwner, Release
+from lanes_storage.records import NewOwner
 
 log = logging.getLogger("lanes.upkeep")
 
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
+#: Lanes that are taken in one transaction from runs that did not stop, so that others get the write lock in between.
+PAGE = 64
 
 
 class Upkeep:
@@ -156,30 +159,28 @@ class Upkeep:
                 log.warning("run %d of lane %s: %s", run.id, ascii(run.key), judgement.stop.message)
 
     def _force(self, now: Now) -> None:
-        """Release the lanes of the runs that have not stopped in their grace, without them."""
-        for run in self._live.all():
-            asked = run.stop is not None and not run.lost
-            if asked and judge(run, now, self._judged_from_boot).verdict is Verdict.FORCE:
-                self._force_one(run, now)
-
-    def _force_one(self, run: ActiveRun, now: Now) -> None:
-        stop = run.stop
-        assert stop is not None
-
-        def step(tx: Transaction) -> Release:
-            by, failure = self._heart.by, stop.failure
-            match stop.kind:
-                case StopKind.ABORT:
-                    return doors.abort(tx, run.ticket, now, by=by, forced=True)
-                case StopKind.EXPIRE:
-                    return doors.expire(tx, run.ticket, failure, now, by=by, forced=True)
-                case StopKind.DRAIN:
-                    return doors.reclaim(tx, run.ticket, failure, now, by=by, evidence=Evidence())
-
-        self._store.write_blocking(step, PATIENCE_S)
-        lose(run)
+        """Release the lanes of the runs that have not stopped in their grace, without them, a page at a time."""
+        told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
+        stubborn = [each for each in told if judge(each[0], now, self._judged_from_boot).verdict is Verdict.FORCE]
+        for at in range(0, len(stubborn), PAGE):
+            page = stubborn[at : at + PAGE]
+            self._store.write_blocking(partial(_force, page, now), PATIENCE_S)
+            for run, _ in page:
+                lose(run)
 
     def _reconcile(self, observer: Observer, now: Now) -> None:
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
             self._reconciled(observer.run_once())
+
+
+def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) -> None:
+    """Take the lanes from runs that did not obey the order to stop."""
+    for run, stop in page:
+        match stop.kind:
+            case StopKind.ABORT:
+                doors.abort(tx, run.ticket, now, by=run.by, forced=True)
+            case StopKind.EXPIRE:
+                doors.expire(tx, run.ticket, stop.failure, now, by=run.by, forced=True)
+            case StopKind.DRAIN:
+                doors.reclaim(tx, run.ticket, stop.failure, now, by=run.by, evidence=Evidence())

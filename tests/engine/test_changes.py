@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lanes import waiting
 from lanes.changes import Changes
-from lanes.waiting import Endings
+from lanes.waiting import MOST_REFUSALS, Endings
 from lanes_storage import AsyncStore, doors, open_async_store
-from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.errors import DatabaseLocked, StorageError, StoreClosed
+from lanes_storage.interface import Query
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
 
@@ -138,6 +141,30 @@ async def test_who_waits_is_told_that_the_database_refuses(path: Path, world: Wo
         await waiting
     await endings.close()
     await changes.close()
+
+
+@pytest.mark.parametrize("refusals", [1, MOST_REFUSALS - 1, MOST_REFUSALS])
+async def test_a_database_that_refuses_once_is_asked_again(
+    endings: Endings, world: World, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    monkeypatch.setattr(waiting, "REFUSED_S", 0)
+    read, left = astore.read, refusals
+
+    async def refusing(query: Query[Any]) -> Any:
+        nonlocal left
+        if left:
+            left -= 1
+            raise DatabaseLocked("lanes.db", "busy")
+        return await read(query)
+
+    monkeypatch.setattr(astore, "read", refusing)
+    claimed = world.start("a")
+    world.complete(claimed.ticket)
+    if refusals < MOST_REFUSALS:
+        assert await endings.wait(claimed.message.id, PATIENCE_S)
+    else:
+        with pytest.raises(DatabaseLocked):
+            await endings.wait(claimed.message.id, PATIENCE_S)
 
 
 async def test_who_still_waits_at_the_close_is_told_how_it_stands(endings: Endings, world: World) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from lanes.engine.dispatcher import Dispatcher
+from lanes.engine.dispatcher import LOOKED_AT, PAGE, Dispatcher
 from lanes.engine.engine import UNHEALTHY_MS
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
@@ -23,7 +24,14 @@ from tests.kit.world import TERMS, World
 class Bench:
     """A dispatcher whose runs are started nowhere."""
 
-    def __init__(self, world: World, astore: AsyncStore, specs: Mapping[str, RunnerSpec], **more: object) -> None:
+    def __init__(
+        self,
+        world: World,
+        astore: AsyncStore,
+        specs: Mapping[str, RunnerSpec],
+        policies: FixedPolicies | None = None,
+        **more: object,
+    ) -> None:
         self.world = world
         self.live = LiveSet()
         self.started: list[ActiveRun] = []
@@ -33,7 +41,7 @@ class Bench:
             world.time,
             lambda: world.me,
             specs,
-            FixedPolicies(),
+            policies or FixedPolicies(),
             self.live,
             self.started.append,
             is_open=lambda: self.open,
@@ -89,12 +97,37 @@ async def test_messages_of_one_lane_run_one_after_the_other(bench: Bench, world:
     assert [run.text for run in bench.started] == ["1", "2", "3"]
 
 
-async def test_a_page_is_not_the_end(bench: Bench, world: World, astore: AsyncStore) -> None:
+async def test_a_page_is_not_the_end(world: World, astore: AsyncStore) -> None:
     bench = Bench(world, astore, {"chat": spec(max_runs=1000)})
-    for number in range(70):
+    claimed: list[int] = []
+    bench.dispatcher._start = lambda run: claimed.append(len(bench.live))
+    for number in range(PAGE + 6):
         world.send(str(number))
-    assert await bench.dispatcher.run_once() == 64, "others get the write lock in between"
-    assert await bench.dispatcher.run_once() == 6
+    assert await bench.dispatcher.run_once() == PAGE + 6
+    assert claimed == [PAGE] * PAGE + [PAGE + 6] * 6, "others get the write lock in between"
+
+
+async def test_a_long_walk_past_what_can_not_be_claimed_lets_others_write(world: World, astore: AsyncStore) -> None:
+    seen: list[str] = []
+    others: list[Future[None]] = []
+
+    class Seeing(FixedPolicies):
+        def runner_of(self, key: str) -> str | None:
+            if not seen:
+                step = astore.write(lambda tx: seen.append("another write"))
+                others.append(asyncio.run_coroutine_threadsafe(step, loop))
+            seen.append(key)
+            return "chat" if key == "behind them" else "not here"
+
+    loop = asyncio.get_running_loop()
+    bench = Bench(world, astore, {"chat": spec()}, policies=Seeing())
+    for number in range(LOOKED_AT + 1):
+        world.send(str(number))
+    world.send("behind them")
+    assert await bench.dispatcher.run_once() == 1
+    await asyncio.wrap_future(others[0])
+    assert len(seen) == LOOKED_AT + 3
+    assert seen.index("another write") < len(seen) - 1, "it did not wait for the end of the walk"
 
 
 async def test_lanes_that_can_not_be_claimed_keep_nobody_behind_them_waiting(world: World, astore: AsyncStore) -> None:

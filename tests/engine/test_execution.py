@@ -30,7 +30,7 @@ class Bench:
         self.astore = astore
         self.live = LiveSet()
         self.streams = Streams()
-        self.execution = Execution(astore, world.time, self.live, self.streams, "owner:1")
+        self.execution = Execution(astore, world.time, self.live, self.streams)
 
     def start(self, runner: Runner, key: str = "a", **more: Any) -> ActiveRun:
         """Claim a lane and begin its run."""
