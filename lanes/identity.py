@@ -8,6 +8,7 @@ be looked at is never gone: a wrong "gone" would take a lane from a healthy run.
 import os
 import sys
 from enum import Enum
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from lanes.text import clean
@@ -57,6 +58,11 @@ class Sight(Enum):
     REUSED = "on this host is gone; its number belongs to a process that started at another time"
     ZOMBIE = "on this host has ended (a zombie that its parent has not yet reaped)"
 
+    @property
+    def gone(self) -> bool:
+        """Whether this proves that the process has ended. False proves nothing."""
+        return self in _PROOF
+
 
 _PROOF = frozenset({Sight.GONE, Sight.REUSED, Sight.ZOMBIE})
 _ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPACE})
@@ -67,10 +73,15 @@ class _Found(NamedTuple):
     ended: bool
 
 
+@cache
 def this_process() -> Identity:
-    """The identity of the calling process. Not kept: a fork changes it."""
+    """The identity of the calling process."""
     pid = os.getpid()
     return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, _own_start_time(pid))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=this_process.cache_clear)
 
 
 def identity_of(pid: int) -> Identity:
@@ -106,7 +117,7 @@ def look(owner: Named, me: Identity) -> Sight:
 def is_gone(owner: Named, me: Identity) -> bool:
     """Whether the process is provably gone: same host, boot and pid namespace, and no process of that pid and
     start time. A zombie is gone. False proves nothing."""
-    return look(owner, me) in _PROOF
+    return look(owner, me).gone
 
 
 def is_here(owner: Named, me: Identity) -> bool:
@@ -115,8 +126,13 @@ def is_here(owner: Named, me: Identity) -> bool:
 
 
 def evidence(owner: Named, me: Identity) -> str:
-    """What was seen, for a person: ``process 4711 on this host is gone``. Harmless for a terminal."""
-    return f"process {owner.pid} {look(owner, me).value.format(host=clean(owner.host))}"
+    """What is seen, for a person: ``process 4711 on this host is gone``. Harmless for a terminal."""
+    return told(owner, look(owner, me))
+
+
+def told(owner: Named, sight: Sight) -> str:
+    """The same for what was seen already."""
+    return f"process {owner.pid} {sight.value.format(host=clean(owner.host))}"
 
 
 def _own_start_time(pid: int) -> int:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from lanes.abort import force_due_in
 from lanes.engine.sightings import Sightings
-from lanes.identity import Identity, evidence, is_gone
+from lanes.identity import Identity, look, told
 from lanes.why import span
 from lanes_storage import doors
 from lanes_storage.doors import Evidence
@@ -66,8 +66,9 @@ def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: 
 
 
 def _judge_owner(owner: Owner, seen: Sightings, now: Now, me: Identity) -> Finding:
-    if is_gone(owner, me):
-        return Finding(Decision.OWNER_GONE, evidence(owner, me), owner)
+    sight = look(owner, me)
+    if sight.gone:
+        return Finding(Decision.OWNER_GONE, told(owner, sight), owner)
     silent = seen.silence_of(owner, now)
     if silent >= owner.stale_after_ms:
         said = f"no heartbeat of owner {owner.id} seen for {span(silent)}; stale after {span(owner.stale_after_ms)}"
@@ -75,7 +76,7 @@ def _judge_owner(owner: Owner, seen: Sightings, now: Now, me: Identity) -> Findi
     if silent > 2 * owner.heartbeat_interval_ms:
         said = f"silent for {span(silent)}, reclaimed after {span(owner.stale_after_ms)}"
         return Finding(Decision.WATCHED, said, owner)
-    return Finding(Decision.HEALTHY, evidence(owner, me), owner)
+    return Finding(Decision.HEALTHY, told(owner, sight), owner)
 
 
 def _judge_run(run: Run, owner: Owner | None, verdicts: dict[int, Finding], seen: Sightings, now: Now) -> Finding:

@@ -1,5 +1,6 @@
 """Judged on real processes: living, stopped, dead, unreaped, renamed, half ended, in a namespace of their own."""
 
+import ast
 import os
 import platform
 import shutil
@@ -85,6 +86,21 @@ def test_it_is_the_process_also_from_a_thread(me: Identity) -> None:
     thread.start()
     thread.join()
     assert seen == [me]
+
+
+def test_after_a_fork_it_is_another_process(me: Identity) -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, repr(tuple(this_process())).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        seen = Identity(*ast.literal_eval(told.read()))
+    os.waitpid(child, 0)
+    assert seen.pid == child
+    assert seen.start_time >= me.start_time
+    assert (seen.host, seen.boot_id, seen.pid_ns) == (me.host, me.boot_id, me.pid_ns)
 
 
 def test_a_living_child_is_alive_and_a_stopped_one_too(me: Identity, spawn: Spawn) -> None:
