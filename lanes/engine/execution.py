@@ -136,13 +136,13 @@ class Execution:
         elif isinstance(error, RunError):
             failure = error.failure
         elif isinstance(error, ConnectionError | EOFError):  # what it worked with is gone, not what it did is wrong
-            failure = Failure(Cause.BACKEND_LOST, _storable(f"{type(error).__name__}: {error}"[:2000]))
+            failure = Failure(Cause.BACKEND_LOST, f"{type(error).__name__}: {error}"[:2000])
         elif isinstance(error, WaitCycle):
-            failure = Failure(Cause.WAIT_CYCLE, _storable(str(error)))
+            failure = Failure(Cause.WAIT_CYCLE, str(error))
         else:
             told = clean("".join(traceback.format_exception(error)), keep_newlines=True)  # its words come from outside
             log.warning("run %d of lane %s: its runner raised\n%s", run.id, ascii(run.key), told)
-            failure = Failure(Cause.RUNNER_FAILED, _storable(f"{type(error).__name__}: {error}"[:2000]))
+            failure = Failure(Cause.RUNNER_FAILED, f"{type(error).__name__}: {error}"[:2000])
         return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
 
     def _stopped(self, run: ActiveRun) -> Step[Release]:
@@ -181,7 +181,7 @@ async def _body(run: ActiveRun) -> str | Reply:
 def to_answer(result: Any) -> Answer | None:
     """What a runner returned, as it is stored; None for what is no reply."""
     if isinstance(result, str):
-        return Answer(_storable(result))
+        return Answer(result)
     if not isinstance(result, Reply):
         return None
     detail = {
@@ -190,9 +190,4 @@ def to_answer(result: Any) -> Answer | None:
         "usage": result.usage,
         "model": result.model,
     }
-    return Answer(_storable(result.text), json.dumps(detail), tuple(result.attempts))
-
-
-def _storable(text: str) -> str:
-    """Lone surrogates, which no encoding has, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return Answer(result.text, json.dumps(detail), tuple(result.attempts))

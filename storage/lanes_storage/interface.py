@@ -34,7 +34,10 @@ class Dialect(NamedTuple):
 
 
 class Transaction(Protocol):
-    """One open write transaction. Statements use ``:name`` parameters."""
+    """One open write transaction. Statements use ``:name`` parameters.
+
+    Half a character (a lone surrogate), for which no engine has a place, is stored as a question mark.
+    """
 
     @property
     def dialect(self) -> Dialect:

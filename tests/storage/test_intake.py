@@ -142,3 +142,10 @@ def test_a_refused_message_leaves_no_name(world: World) -> None:
     accepted = world.accept("a", idempotency=NAME)
     assert isinstance(accepted, Accepted)
     assert accepted.created
+
+
+def test_half_a_character_costs_no_message(world: World) -> None:
+    """Chat software cuts texts in the middle of an emoji."""
+    message = world.send("a", "half \ud83d of it", actor="\udcff", idempotency=Idempotency("\ud800", "token", "digest"))
+    stored = world.message(message)
+    assert (stored.text, stored.actor) == ("half ? of it", "?")

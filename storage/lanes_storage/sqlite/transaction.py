@@ -21,10 +21,10 @@ class SqliteTransaction:
         return SQLITE
 
     def run(self, sql: str, params: Params) -> int:
-        return self._connection.execute(sql, params).rowcount
+        return self._execute(sql, params).rowcount
 
     def rows(self, sql: str, params: Params) -> list[Row]:
-        return self._connection.execute(sql, params).fetchall()
+        return self._execute(sql, params).fetchall()
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         self._undo.append(undo)
@@ -45,8 +45,18 @@ class SqliteTransaction:
         else:
             self._roll_back()
 
+    def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, params)
+        except UnicodeEncodeError:  # halves of characters, which no encoding has: no message is lost over one
+            return self._connection.execute(sql, {name: _whole(value) for name, value in params.items()})
+
     def _roll_back(self) -> None:
         for undo in reversed(self._undo):
             undo()
         if self._connection.in_transaction:  # a full disk rolls back by itself
             self._connection.execute("ROLLBACK")
+
+
+def _whole(value: object) -> object:
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
