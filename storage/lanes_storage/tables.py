@@ -168,7 +168,7 @@ class MessageTable(SQLModel, table=True):
         Index("messages_of_lane", "lane_id", "id"),
         partial("messages_queued", "lane_id", "id", where="state = 'queued'"),
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
-        partial("messages_failed", "id", where="state = 'failed'"),
+        partial("messages_failed", "id", "retried_as", where="state = 'failed'"),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
         {"sqlite_autoincrement": True},
     )

@@ -21,22 +21,26 @@ NO_LIMIT = -1
 #: From this offset on it pays to count the lanes before a page.
 FAR = 2_000
 
-#: Each is answered by a small index of its own, so that a look costs the same whatever number of lanes is idle.
+#: All lanes that are listed. To count rows and take a few away costs a tenth of what it costs to judge each of them.
+ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes l WHERE l.anonymous AND NOT {LISTED})"
+#: Each is answered by a small index of its own, so that a look costs the same whatever number of lanes is idle or held.
+#: ``id > 0`` excludes nothing: without it SQLite takes the index of all open runs, and looks at each of these.
 COUNTS = f"""
 SELECT
   (SELECT count(*) FROM lanes WHERE run_id IS NOT NULL),
   (SELECT count(*) FROM lanes WHERE state = 'errored'),
   (SELECT count(*) FROM lanes WHERE state = 'aborted'),
-  (SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes l WHERE l.anonymous AND NOT {LISTED}),
+  {ALL},
   (SELECT count(*) FROM lanes WHERE pause_at IS NOT NULL AND (pause_until IS NULL OR pause_until > :now)),
   (SELECT count(*) FROM messages WHERE state = 'queued'),
   (SELECT count(*) FROM messages WHERE state = 'failed' AND retried_as IS NULL),
   (SELECT m.accepted_at FROM lanes l JOIN messages m ON m.id = l.head_id WHERE l.head_id IS NOT NULL
    ORDER BY l.head_id LIMIT 1),
   (SELECT count(*) FROM runs WHERE ended_at IS NULL AND left_out >= {GHOST_AFTER}),
-  (SELECT count(*) FROM runs WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)),
-  (SELECT count(*) FROM owners o JOIN runs r ON r.owner_id = o.id AND r.ended_at IS NULL
-   WHERE o.ended_at IS NULL AND o.heartbeat_at + o.stale_after_ms <= :now)
+  (SELECT count(*) FROM runs WHERE id > 0 AND ended_at IS NULL
+   AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)),
+  (SELECT count(*) FROM runs r WHERE r.ended_at IS NULL AND r.owner_id IN
+   (SELECT o.id FROM owners o WHERE o.ended_at IS NULL AND o.heartbeat_at + o.stale_after_ms <= :now))
 """
 
 
@@ -112,8 +116,9 @@ def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[b
 def lanes_total(chosen: LaneFilter) -> Query[int]:
     """How many lanes a filter chooses."""
     choice = choice_of(chosen)
-    statement = f"SELECT count(*) FROM {choice.table()} WHERE 1 = 1{choice.where}"
-    return Query(statement, choice.params, lambda rows: int(rows[0][0]))
+    every = f"SELECT {ALL}"
+    some = f"SELECT count(*) FROM {choice.table()} WHERE 1 = 1{choice.where}"
+    return Query(every if choice.conditions == [LISTED] else some, choice.params, lambda rows: int(rows[0][0]))
 
 
 def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, LaneState]]]:
