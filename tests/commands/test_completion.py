@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
+from tests.kit.tools import needs
 
 #: Complete the words of the arguments, the last of which is being typed, and print what is offered.
 ASK = """
@@ -37,6 +38,7 @@ def offered(database: Path, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@needs("bash")
 def test_keys_are_completed_behind_their_last_colon(stage: Stage, database: Path) -> None:
     for key in ("agent:main:telegram:42", "agent:main:web", "other", "agent:a b", "agent:漢字", "agent:\u202ex"):
         stage.send(key, "text")
@@ -48,6 +50,7 @@ def test_keys_are_completed_behind_their_last_colon(stage: Stage, database: Path
     assert not any("\u202e" in key for key in offered(database, "ack", "agent", ":")), "a shell prints it raw"
 
 
+@needs("bash")
 def test_commands_and_options_are_completed(stage: Stage, database: Path) -> None:
     assert offered(database, "dead") == ["dead-letters"]
     assert "--dry-run" in offered(database, "abort", "--")
@@ -55,6 +58,7 @@ def test_commands_and_options_are_completed(stage: Stage, database: Path) -> Non
     assert offered(database, "db", "back") == ["backup"]
 
 
+@needs("bash")
 def test_what_goes_wrong_completes_to_nothing(database: Path) -> None:
     assert offered(database, "abort", "k") == [""]
 

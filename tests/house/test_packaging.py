@@ -11,6 +11,7 @@ import pytest
 
 import lanes
 from tests.house.modules import ROOT
+from tests.kit.tools import needs
 
 REQUIREMENTS = ROOT / "requirements" / "dev.txt"
 
@@ -80,6 +81,7 @@ def test_every_file_is_small_enough_to_be_one_thing() -> None:
     assert not long
 
 
+@needs("git")
 def test_nothing_names_a_machine(tmp_path: Path) -> None:
     """No tracked file carries the path of somebody's home or checkout."""
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout

@@ -12,6 +12,7 @@ import pytest
 
 from tests.house.modules import ROOT
 from tests.kit.processes import Process, environment, eventually
+from tests.kit.tools import missing
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -41,7 +42,7 @@ class Terminal:
             self._exported.append(command)
         typed = "\n".join([*self._exported, command.replace(ADDRESS, self._address)])
         done = subprocess.run(
-            ["bash", "-euc", typed],
+            ["sh", "-euc", typed],
             cwd=ROOT,
             env=with_our_commands(self._home),
             capture_output=True,
@@ -91,7 +92,8 @@ def test_make_test_runs_the_tests() -> None:
 
 
 def test_every_other_command_does_what_readme_says(terminal: Terminal) -> None:
-    said = {command: terminal.type(command) for command in commands() if command not in (RUN, TEST)}
+    left_out = ("make", *missing("curl"))
+    said = {command: terminal.type(command) for command in commands() if command.split()[0] not in left_out}
 
     def of(start: str) -> str:
         return next(out for command, out in said.items() if command.startswith(start))
@@ -101,6 +103,7 @@ def test_every_other_command_does_what_readme_says(terminal: Terminal) -> None:
     assert HUNG in of("lanes why")
     assert "released" in of("lanes abort")
     assert "stuck at the provider" in of("lanes events")
-    assert '"chat.completion"' in of("curl")
+    if not missing("curl"):
+        assert '"chat.completion"' in of("curl")
     waited = f"lanes messages {HUNG} --state done"
     eventually(lambda: "is anybody there?" in (told := terminal.type(waited)) and "hello??" in told, "what waited")

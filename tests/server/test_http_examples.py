@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -11,11 +10,11 @@ import pytest
 from lanes.problems import KINDS
 from tests.house.modules import ROOT
 from tests.kit.processes import House, Process, house
+from tests.kit.tools import needs
 from tests.server.test_fuzz import CONFIG
 
 PAGE = (ROOT / "docs" / "http-examples.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-TOOLS = ("bash", "curl", "jq")
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +33,11 @@ def gateway(made: House) -> Process:
     return process
 
 
+@needs("curl", "jq")
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_runs(gateway: Process, number: int) -> None:
-    assert [tool for tool in TOOLS if shutil.which(tool) is None] == [], "the examples need these"
     done = subprocess.run(
-        ["bash", "-eu", "-c", EXAMPLES[number]],
+        ["sh", "-eu", "-c", EXAMPLES[number]],
         env=os.environ | {"URL": gateway.url},
         capture_output=True,
         text=True,
