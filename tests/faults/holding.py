@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.kit.processes import PATIENCE_S
+
 LOCK = "BEGIN IMMEDIATE"
 READ = "BEGIN; SELECT count(*) FROM messages"
 PROGRAM = """
@@ -28,4 +30,4 @@ def holding(database: Path, what: str) -> Iterator[None]:
         assert process.stdout.readline() == "holding\n"
         yield
     finally:
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=PATIENCE_S)

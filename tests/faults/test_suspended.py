@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lanes.testing import HOUR, SECOND, Hands
 from tests.kit.gateways import Gates, gateway_on
-from tests.kit.processes import House, Process, eventually
+from tests.kit.processes import PATIENCE_S, House, Process, eventually
 from tests.scenarios.conftest import configure
 
 
@@ -88,4 +88,4 @@ async def test_a_wall_clock_that_jumps_frees_nothing_and_keeps_nothing(tmp_path:
             assert (await site.desk.message(message.id)).state == "running"
         hands.jump_wall(-HOUR)
         await site.by_and_by(lambda: not runner.running, "its run_timeout, whatever the clock says")
-        assert (await site.desk.wait(message.id, timeout=30)).state == "failed"
+        assert (await site.desk.wait(message.id, timeout=PATIENCE_S)).state == "failed"

@@ -17,6 +17,8 @@ from lanes.runners.build import build_specs
 from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
+from lanes_storage.records import Lane
+from tests.kit.until import PATIENCE_S, until
 
 
 @dataclass(slots=True)
@@ -44,13 +46,15 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a server; everything is stopped at the end of the test."""
     async with AsyncExitStack() as stack:
 
-        async def begin(*, policies: Sequence[dict[str, str]] = (), **gateway_settings: Any) -> Served:
+        async def begin(
+            *, policies: Sequence[dict[str, str]] = (), drain_timeout: str = "300ms", **gateway_settings: Any
+        ) -> Served:
             simulator = Simulator(tempo=20)
             base_url = await stack.enter_async_context(serve_simulator(simulator=simulator))
             config = from_data(
                 {
                     "gateway": {"port": 0, **gateway_settings},
-                    "clocks": {"drain_timeout": "300ms", "abort_grace": "2s"},
+                    "clocks": {"drain_timeout": drain_timeout, "abort_grace": "10m"},
                     "queue": {"cap": 3},
                     "runner": [{"name": "chat", "kind": "provider", "providers": ["sim"]}],
                     "provider": [{"name": "sim", "dialect": "chat", "base_url": base_url, "model": "sim-echo"}],
@@ -73,7 +77,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                 await serving
 
             stack.push_async_callback(end)
-            client = await stack.enter_async_context(httpx.AsyncClient(base_url=await url, timeout=30))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=await url, timeout=PATIENCE_S))
             return Served(url.result(), desk, gateway, simulator, client, stop, serving)
 
         yield begin
@@ -86,7 +90,22 @@ async def served(start: Start) -> Served:
 
 async def running(served: Served, key: str) -> int:
     """The epoch of a lane, once it is held."""
-    async with asyncio.timeout(20):
-        while not (held := [lane for lane in await served.desk.lanes() if lane.key == key and lane.run is not None]):
-            await asyncio.sleep(0.01)
-    return held[0].epoch
+
+    async def held() -> list[Lane]:
+        return [lane for lane in await served.desk.lanes() if lane.key == key and lane.run is not None]
+
+    return (await until(held, f"{key} to be held"))[0].epoch
+
+
+async def drain_is_noted(served: Served) -> None:
+    """Wait until the drain of a gateway that is told to stop stands in its row."""
+
+    async def noted() -> bool:
+        return any(view.owner.drain_by for view in (await served.desk.status()).gateways)
+
+    await until(noted, "the drain")
+
+
+async def drain_is_over(served: Served) -> None:
+    """Cut what still runs, although the gateway was ready to wait for longer."""
+    await served.desk.drain(by="the test", until=served.desk.clock().wall)

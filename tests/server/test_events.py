@@ -11,6 +11,7 @@ import pytest
 
 from lanes.server import events, journal
 from tests.kit.forms import are_forms
+from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, Start
 
 
@@ -36,7 +37,7 @@ class Told:
     async def events(self, count: int) -> list[dict[str, Any]]:
         """The next so many events."""
         found: list[dict[str, Any]] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len(found) < count:
                 fields = await self.block()
                 if "data" in fields:
@@ -55,7 +56,7 @@ async def following(served: Served, path: str = "/api/events", **headers: str) -
 
 
 async def done(served: Served, key: str) -> None:
-    await served.post(f"/api/lanes/{key}/messages?wait=20", {"text": "hello"})
+    await served.post(f"/api/lanes/{key}/messages?wait=100", {"text": "hello"})
 
 
 async def test_what_happens_is_told_as_it_happens(served: Served) -> None:
@@ -122,9 +123,11 @@ async def test_followers_are_bounded_and_forgotten(served: Served, monkeypatch: 
         refused = await served.client.get("/api/events")
         assert (refused.status_code, refused.json()["code"]) == (503, "followers")
         assert refused.headers["retry-after"]
-    async with asyncio.timeout(20):
-        while (await served.client.get("/metrics")).text.find("lanes_journal_followers 0") < 0:
-            await asyncio.sleep(0.01)
+
+    async def forgotten() -> bool:
+        return "lanes_journal_followers 0" in (await served.client.get("/metrics")).text
+
+    await until(forgotten, "the follower to be forgotten")
     async with following(served):
         pass
 
@@ -133,7 +136,7 @@ async def test_silence_is_kept_alive(served: Served, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(events, "KEEPALIVE_S", 0.01)
     async with served.client.stream("GET", "/api/events?type=reclaim") as response:
         lines = response.aiter_lines()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (await anext(lines)) != ": still here":
                 pass
 
@@ -144,7 +147,7 @@ async def test_it_ends_with_the_gateway(served: Served) -> None:
         served.stop.set()
         with pytest.raises(EOFError):
             await told.events(1_000)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await served.serving
 
 

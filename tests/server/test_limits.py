@@ -2,23 +2,29 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from lanes.server import protocol
+from tests.kit.until import PATIENCE_S
 from tests.server.conftest import Served
 
 HEAD = b"POST /api/lanes/a/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
 @contextlib.asynccontextmanager
-async def talking(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    port = urlsplit(served.url).port
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def talking(
+    served: Served, said: bytes = b""
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection on which that was said before the server, which shares this event loop, could look at it."""
+    connection = socket.create_connection(("127.0.0.1", urlsplit(served.url).port))
+    connection.sendall(said)
+    reader, writer = await asyncio.open_connection(sock=connection)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             yield reader, writer
     finally:
         writer.close()
@@ -29,8 +35,7 @@ async def talking(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, a
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /"])
 async def test_a_head_that_does_not_end(served: Served, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(protocol, "HEAD_S", 0.1)
-    async with talking(served) as (reader, writer):
-        writer.write(said)
+    async with talking(served, said) as (reader, _):
         answer = await reader.read()  # up to the end of the connection
     assert answer.startswith(b"HTTP/1.1 200") == (b"healthz" in said)
 

@@ -4,6 +4,7 @@ import re
 
 from lanes.server.metrics import Gauge, _written
 from lanes_storage import doors
+from tests.kit.until import until
 from tests.server.conftest import Served, running
 
 SAMPLE = re.compile(r'^(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)+)\})? (-?[0-9.]+)$')
@@ -28,7 +29,8 @@ async def test_figures(served: Served) -> None:
     await served.post("/api/lanes/a/messages", {"text": "[[sim-hang]]"})
     await running(served, "a")
     await served.post("/api/lanes/a/messages", {"text": "waits"})
-    await served.post("/api/lanes/bad/messages?wait=20", {"text": "[[sim-server-error]]"})
+    await served.post("/api/lanes/bad/messages?wait=100", {"text": "[[sim-server-error]]"})
+    await until(lambda: served.gateway.held == 1, "the gateway to let go of what failed")
     now = served.desk.clock()
     await served.desk.store.write(lambda tx: doors.cool(tx, 'a "b\\c\n', "quota", 60_000, now, by="me"))
     answer = await served.client.get("/metrics")

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from lanes_storage.law import MessageState
-from tests.server.conftest import Served, Start, running
+from tests.kit.until import PATIENCE_S, until
+from tests.server.conftest import Served, Start, drain_is_noted, drain_is_over, running
 
 KEYS = ["agent:main:telegram:42", "a/b/c", "100% “real”?#&", "-dash", "会话 😀", "x" * 512, " "]
 
@@ -15,7 +16,7 @@ KEYS = ["agent:main:telegram:42", "a/b/c", "100% “real”?#&", "-dash", "会�
 @pytest.mark.parametrize("key", KEYS)
 async def test_every_key_works_in_path_and_query(served: Served, key: str) -> None:
     path = f"/api/lanes/{quote(key, safe='')}"
-    sent = await served.post(f"{path}/messages?wait=20", {"text": "hello"})
+    sent = await served.post(f"{path}/messages?wait=100", {"text": "hello"})
     assert sent.status_code == 200, sent.text
     assert (sent.json()["key"], sent.json()["state"], sent.json()["reply"]) == (key, "done", "hello")
     assert (await served.client.get(path)).json()["key"] == key
@@ -36,7 +37,7 @@ async def test_what_is_no_key_is_refused_and_stores_nothing(served: Served, key:
 async def test_a_message_survives_and_is_told(served: Served) -> None:
     sent = await served.post("/api/lanes/a/messages", {"text": "hello"})
     assert sent.status_code == 202
-    message = await served.desk.wait(int(sent.json()["id"]), timeout=20)
+    message = await served.desk.wait(int(sent.json()["id"]), timeout=PATIENCE_S)
     assert message.state is MessageState.DONE
     told = (await served.client.get(f"/api/messages/{message.id}")).json()
     assert (told["reply"], told["position"], told["interruptions"]) == ("hello", None, 0)
@@ -125,27 +126,29 @@ async def test_the_guard(start: Start) -> None:
 
 
 async def test_status_health_and_what_is_not_there(served: Served) -> None:
-    async with asyncio.timeout(20):
-        while (await served.client.get("/readyz")).status_code != 200:
-            await asyncio.sleep(0.01)
+    async def ready() -> bool:
+        return (await served.client.get("/readyz")).status_code == 200
+
+    await until(ready, "readiness")
     assert (await served.client.get("/api/status")).json()["gateways"][0]["alive"] is True
     assert (await served.client.get("/api/nothing")).status_code == 404
     assert (await served.client.get("/api/messages/1/retry")).status_code == 405
 
 
-async def test_a_drain_refuses_and_ends_everything(served: Served) -> None:
-    waiting = asyncio.create_task(served.post("/api/lanes/a/messages?wait=60", {"text": "[[sim-hang]]"}))
+async def test_a_drain_refuses_and_ends_everything(start: Start) -> None:
+    served = await start(drain_timeout="60s")
+    waiting = asyncio.create_task(served.post("/api/lanes/a/messages?wait=600", {"text": "[[sim-hang]]"}))
     await running(served, "a")
     served.stop.set()
-    async with asyncio.timeout(20):
-        while served.gateway.draining is None:
-            await asyncio.sleep(0.01)
+    await drain_is_noted(served)
     assert (await served.client.get("/readyz")).status_code == 503
     refused = await served.post("/api/lanes/b/messages", {"text": "hello"})
     assert (refused.status_code, refused.json()["code"]) == (503, "draining")
+    await drain_is_over(served)
     try:
         assert (await waiting).status_code == 202
     except httpx.TransportError:
         pytest.fail("who waits is answered, not cut off")
+    await served.serving
     lane = await served.desk.lane("a")
     assert (lane.state, lane.queued) == ("errored", 1)

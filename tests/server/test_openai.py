@@ -9,13 +9,13 @@ import pytest
 from lanes.server import streaming
 from lanes_storage.law import MessageState
 from lanes_storage.records import LaneFilter
-from tests.kit.until import until
-from tests.server.conftest import Served, Start, running
+from tests.kit.until import PATIENCE_S, until
+from tests.server.conftest import Served, Start, drain_is_noted, drain_is_over, running
 
 
 @pytest.fixture
 async def client(served: Served) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", timeout=30) as one:
+    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", timeout=PATIENCE_S) as one:
         yield one
 
 
@@ -84,15 +84,20 @@ async def test_a_client_that_leaves_takes_its_message_with_it(served: Served, st
     body = {"model": "lanes", "stream": stream, "messages": said("[[sim-hang]]")}
     asking = asyncio.create_task(served.post("/v1/chat/completions", body, **{"X-Lanes-Session": "a"}))
     waiting = asyncio.create_task(served.post("/v1/chat/completions", body, **{"X-Lanes-Session": "a"}))
-    async with asyncio.timeout(20):
-        while not served.simulator.requests or (await served.desk.lane("a")).queued != 1:
-            await asyncio.sleep(0.01)
+    await until(lambda: served.simulator.requests, "the first to be asked")
+
+    async def one_waits() -> bool:
+        return (await served.desk.lane("a")).queued == 1
+
+    await until(one_waits, "the second to wait")
     for task in (asking, waiting):
         task.cancel()
     await asyncio.gather(asking, waiting, return_exceptions=True)
-    async with asyncio.timeout(20):
-        while {m.state for m in await served.desk.messages("a")} != {MessageState.ABORTED}:
-            await asyncio.sleep(0.01)
+
+    async def both_ended() -> bool:
+        return {m.state for m in await served.desk.messages("a")} == {MessageState.ABORTED}
+
+    await until(both_ended, "both to end")
     causes = {m.error.cause for m in await served.desk.messages("a") if m.error is not None}
     assert causes == {"client_gone"}
     assert len(served.simulator.requests) == 1, "what waited never ran"
@@ -102,13 +107,11 @@ async def test_a_detached_request_goes_on(served: Served) -> None:
     body = {"model": "lanes", "messages": said("[[sim-slow-5]] hello")}
     headers = {"X-Lanes-Session": "a", "X-Lanes-Detach": "true"}
     asking = asyncio.create_task(served.post("/v1/chat/completions", body, **headers))
-    async with asyncio.timeout(20):
-        while not served.simulator.requests:
-            await asyncio.sleep(0.01)
+    await until(lambda: served.simulator.requests, "the provider to be asked")
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     (message,) = await served.desk.messages("a")
-    assert (await served.desk.wait(message.id, timeout=20)).state is MessageState.DONE
+    assert (await served.desk.wait(message.id, timeout=PATIENCE_S)).state is MessageState.DONE
 
 
 async def test_models_and_envelope(served: Served, client: openai.AsyncOpenAI) -> None:
@@ -150,12 +153,15 @@ async def test_a_lane_that_rejects_is_423_and_no_conflict(start: Start) -> None:
     assert len(await served.desk.messages("r:a")) == 1
 
 
-async def test_a_draining_gateway_says_when_to_come_back(served: Served, client: openai.AsyncOpenAI) -> None:
+async def test_a_draining_gateway_says_when_to_come_back(start: Start) -> None:
+    served = await start(drain_timeout="60s")
     await served.desk.send("a", "[[sim-hang]]")
     await running(served, "a")
     served.stop.set()
-    await until(lambda: served.gateway.draining is not None, "the drain")
-    error = await refusal(served, client, "b")
+    await drain_is_noted(served)
+    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", timeout=PATIENCE_S) as client:
+        error = await refusal(served, client, "b")
+    await drain_is_over(served)
     assert isinstance(error, openai.InternalServerError)
     assert (error.status_code, error.code, "retry-after" in error.response.headers) == (503, "draining", True)
 

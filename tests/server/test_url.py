@@ -16,9 +16,15 @@ from lanes_storage.interface import Transaction
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, NewMessage
 from tests.kit.processes import House, Process, house
-from tests.kit.stage import MINUTE, Stage
+from tests.kit.stage import MINUTE, TERMS, Stage
+
+#: However slow the machine, no run is past a limit in the middle of a test, and no warning comes between two looks.
+LONG = TERMS._replace(run_timeout_ms=1440 * MINUTE, stall_timeout_ms=1440 * MINUTE)
 
 CONFIG = """
+[clocks]
+warn_wait_after = "1d"
+
 [gateway]
 {token}
 [[runner]]
@@ -121,7 +127,7 @@ def _hold(stage: Stage, key: str, owner: int) -> Any:
         stage.store,
         operations.send(key, "the one that runs", actor="tester", bound_to=BoundTo.WAITER, bound_owner=owner),
     )
-    return stage.claim(key, owner)
+    return stage.claim(key, owner, LONG)
 
 
 @pytest.fixture

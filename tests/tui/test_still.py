@@ -7,7 +7,7 @@ from lanes_tui.file_source import FileSource
 from lanes_tui.looking import Rhythm
 from lanes_tui.still import printed
 from tests.kit.counter import counter
-from tests.kit.processes import House, eventually
+from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.kit.stage import Stage
 from tests.kit.until import until
 
@@ -41,7 +41,7 @@ def test_a_database_that_is_missing_is_refused_before_the_screen_is_taken(made: 
 
 def test_a_gateway_that_does_not_answer_is_refused_before_the_screen_is_taken(made: House) -> None:
     process = made.start("dashboard", "--url", "http://127.0.0.1:1", name="refused")
-    assert process.popen.wait(30) == 69
+    assert process.popen.wait(PATIENCE_S) == 69
     assert "127.0.0.1:1" in process.said()
 
 
@@ -78,5 +78,5 @@ async def test_a_gateway_elsewhere_is_printed_the_same(tmp_path: Path, made: Hou
     async with counter(made.database) as url:
         process = made.start("dashboard", "--url", url, name="elsewhere")
         await asyncio.to_thread(eventually, lambda: "one:1" in process.said(), "the lane")
-        assert await asyncio.to_thread(process.popen.wait, 30) == 0
+        assert await asyncio.to_thread(process.popen.wait, PATIENCE_S) == 0
     stage.close()

@@ -15,7 +15,7 @@ from lanes_storage import doors
 from lanes_storage.law import Cause
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, Attempt, NewMessage
-from tests.kit.processes import eventually
+from tests.kit.processes import PATIENCE_S, eventually
 from tests.kit.stage import Stage
 from tests.tui.terminal import Terminal, terminal, unwelcome
 
@@ -53,7 +53,7 @@ async def send_and_fail(database: Path) -> None:
     async with lanes.connect(str(database)) as desk, lanes.Gateway(desk, runner):
         for text in (HOSTILE + "?", HOSTILE):
             sent = await desk.send(HOSTILE_KEY, text, actor=HOSTILE)
-            await desk.wait(sent.id, timeout=30)
+            await desk.wait(sent.id, timeout=PATIENCE_S)
         await desk.pause(HOSTILE_KEY, actor=HOSTILE, reason=HOSTILE)
         await desk.send(HOSTILE_KEY, HOSTILE, actor=HOSTILE)
 
