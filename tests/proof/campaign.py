@@ -10,7 +10,7 @@ from random import Random
 
 from lanes.testing import History, broken, read_provider
 from lanes_storage import open_store
-from tests.kit.processes import House, Process, eventually
+from tests.kit.processes import PATIENCE_S, House, Process, eventually
 from tests.proof import sender
 
 CONFIG = """
@@ -104,7 +104,7 @@ class Campaign:
         if slot.process is None:
             doom = waiting.pop(0) if waiting else self._doom()
             slot.process = self.made.start_gateway(slot.name, kill_at=doom)
-            slot.until = time.monotonic() + (60 if doom else self.luck.uniform(0.3, self.longest_s))
+            slot.until = time.monotonic() + (PATIENCE_S if doom else self.luck.uniform(0.3, self.longest_s))
             slot.process.doom = doom
             return
         if slot.process.popen.poll() is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lanes.testing import KillPoint
-from tests.kit.processes import House, environment
+from tests.kit.processes import PATIENCE_S, House, environment
 
 #: Making the schema is the first commit of a new file, the message the second.
 SCHEMA, MESSAGE = 1, 2
@@ -22,7 +22,7 @@ def send(folder: Path, at: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -21,7 +21,7 @@ from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.moment import Now, system_clock
 from tests.kit.providers import provider
-from tests.kit.rawserver import Call, raw_server
+from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 from tests.kit.runs import KitRun
 from tests.kit.until import until
 from tests.runners.conftest import Simulated
@@ -30,13 +30,14 @@ MAX_PARK_MS = 600_000
 
 
 class HandClock:
-    """The real time, moved forward by hand."""
+    """The time at which a test began, moved forward by hand."""
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self._began = system_clock()
 
     def __call__(self) -> Now:
-        return system_clock().later(self.ahead_ms)
+        return self._began.later(self.ahead_ms)
 
 
 @dataclass
@@ -308,21 +309,37 @@ async def test_one_other_failure_and_the_message_fails(house: House, order: tupl
 
 
 async def test_a_provider_that_cools_while_another_is_tried_is_not_asked(house: House) -> None:
-    chain = house.chain(house.provider("sim-hang", first_ms=400), "sim-ok")
-    running = asyncio.create_task(failing(chain, KitRun("hello")))
-    await until(lambda: house.asked, "the first provider")
-    await house.cooldowns.cool("second", "rate_limited", 60_000)
-    attempts = (await running).failure.attempts
-    assert [(a.provider, a.cause) for a in attempts] == [("first", "first_byte_timeout"), ("second", "rate_limited")]
-    assert house.asked == ["sim-hang"]
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def fail_later(call: Call) -> None:
+        asked.set()
+        await go.wait()
+        call.reset()
+
+    async with raw_server(fail_later) as url:
+        running = asyncio.create_task(failing(house.chain(provider(url), "sim-ok"), KitRun("hello")))
+        await asked.wait()
+        await house.cooldowns.cool("second", "rate_limited", 60_000)
+        go.set()
+        attempts = (await running).failure.attempts
+    assert [(a.provider, a.cause) for a in attempts] == [("first", "reset"), ("second", "rate_limited")]
+    assert house.asked == []
 
 
 async def test_a_late_answer_does_not_end_a_cooldown_that_came_meanwhile(house: House) -> None:
-    run = KitRun("hello")
-    running = asyncio.create_task(answered(house.chain("sim-slow-3"), run))
-    await until(lambda: run.emitted, "its first token")
-    await house.cooldowns.cool("first", "rate_limited", 60_000)
-    await running
+    run, go = KitRun("hello"), asyncio.Event()
+
+    async def end_later(call: Call) -> None:
+        await call.say(STREAM, chunk("hello"))
+        await go.wait()
+        await call.say(chunk(finish="stop"), DONE)
+
+    async with raw_server(end_later) as url:
+        running = asyncio.create_task(answered(house.chain(provider(url)), run))
+        await until(lambda: run.emitted, "its first token")
+        await house.cooldowns.cool("first", "rate_limited", 60_000)
+        go.set()
+        await running
     assert "first" in await house.cooldowns.cooling()
 
 

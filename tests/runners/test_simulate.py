@@ -21,7 +21,7 @@ from lanes.simulate.record import Outcome
 from lanes.simulate.server import serve
 from tests.kit.asking import ask
 from tests.kit.providers import provider
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 from tests.runners.conftest import Simulated
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
@@ -89,7 +89,7 @@ async def test_the_official_client_is_broken_off_like_any_other(official: openai
     with pytest.raises(openai.APIConnectionError):
         await official.chat.completions.create(model="sim-reset", messages=HELLO)
     with pytest.raises(openai.APITimeoutError):
-        await official.chat.completions.create(model="sim-hang", messages=HELLO, timeout=0.1)
+        await official.chat.completions.create(model="sim-hang", messages=HELLO, timeout=openai.Timeout(20, read=0.1))
     with pytest.raises(json.JSONDecodeError):
         await official.chat.completions.create(model="sim-cut", messages=HELLO)
     await until(lambda: sim.simulator.requests[1].outcome is Outcome.CLIENT_LEFT, "the client to have left")
@@ -193,17 +193,22 @@ async def test_what_was_seen_can_be_asked_for(sim: Simulated, client: HttpClient
 def _get(url: str) -> Any:
     import urllib.request
 
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
 async def test_the_log_outlives_the_provider(tmp_path: Path, client: HttpClient) -> None:
     log = tmp_path / "provider.jsonl"
+
+    def hung() -> int:
+        return log.read_text().count('"sim-hang"') if log.exists() else 0
+
     for _ in range(2):
+        before = hung()
         async with serve(tempo=10, log=log) as url:
             await ask(client, provider(url), "logged")
             hanging = asyncio.create_task(ask(client, provider(url, "sim-hang")))
-            await until(lambda: '"sim-hang"' in log.read_text().splitlines()[-1], "the second request")
+            await until(lambda before=before: hung() > before, "the second request")  # type: ignore[misc]
             hanging.cancel()
             await asyncio.gather(hanging, return_exceptions=True)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -248,7 +253,7 @@ async def test_as_a_process_it_ends_when_it_is_told_to(tmp_path: Path, client: H
         hanging = asyncio.create_task(ask(client, provider(url, "sim-hang")))
         await until(lambda: "sim-hang" in (tmp_path / "log.jsonl").read_text(), "a hanging request")
         process.send_signal(number)
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, PATIENCE_S) == 0
         assert process.stderr.read() == ""
         await asyncio.gather(hanging, return_exceptions=True)
     finally:

@@ -10,7 +10,7 @@ from lanes.config import from_data
 from lanes.errors import ConfigError
 from lanes.testing import read_history
 from lanes_storage import open_store
-from tests.kit.processes import House, eventually
+from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.scenarios.conftest import configure
 
 TWO_RUNNERS = """
@@ -38,7 +38,7 @@ async def order(run):
 def post(url: str, body: dict[str, object]) -> dict[str, object]:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         found = json.load(answer)
     assert isinstance(found, dict)
     return found
@@ -92,7 +92,9 @@ def test_F55_a_client_that_dies_leaves_a_run_that_is_bounded_and_visible(made: H
     )
     made.gateway()
     asking = made.start("--db", str(made.database), "send", "a", "[[sim-hang]]", "--wait", name="client")
-    eventually(made.held, "the lane to run")
+    eventually(
+        lambda: made.database.exists() and made.count("SELECT count(*) FROM lanes WHERE state = 'running'"), "the run"
+    )
     asking.kill()
     (lane,) = made.lanes("list", "--held", "--json").json
     assert lane["key"] == "a"

@@ -11,7 +11,7 @@ from lanes import operations
 from lanes.procedure import Procedure, run
 from lanes_storage import open_store
 from lanes_storage.moment import system_clock
-from tests.kit.processes import House, eventually
+from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.scenarios.conftest import configure
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def events(made: House, *arguments: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as made:
+    with httpx.Client(timeout=PATIENCE_S) as made:
         yield made
 
 
@@ -79,7 +79,7 @@ def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> Non
     made.lanes("send", "blocking:1", "never")
     eventually(made.held, "the lane to run")
     (owner,) = perform(made, operations.drain(by="alice", until=system_clock().wall))
-    (drained,) = perform(made, operations.drain_wait([owner.id], timeout=60))
+    (drained,) = perform(made, operations.drain_wait([owner.id], timeout=PATIENCE_S))
     assert drained.held == 0, "the event loop of its gateway is blocked, and still the lane is free"
     lane = made.lanes("show", "blocking:1", "--json").json
     assert (lane["state"], lane["last_error"]["cause"]) == ("errored", "drained")

@@ -8,6 +8,8 @@ import pytest
 from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
+#: The faults that only a limit ends, and the one that ends each: long enough for the answer to the next message.
+SHORT = {"sim-hang": {"first_byte_timeout": "2s"}, "sim-stall": {"idle_timeout": "2s"}}
 #: Every way in which the simulated provider fails, and the cause that its attempt gets.
 FAULTS = {
     "sim-hang": "first_byte_timeout",
@@ -55,7 +57,7 @@ def test_F01_server_error_twice_frees_the_lane_with_the_whole_chain(made: House)
 @pytest.mark.parametrize(("fault", "cause"), FAULTS.items())
 def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
     """For each fault: the message ends in exactly one state, told why, and the lane goes on."""
-    configure(made, made.simulator().url, first_byte_timeout="300ms", idle_timeout="300ms")
+    configure(made, made.simulator().url, **SHORT.get(fault, {}))
     made.gateway()
     failing = made.lanes("send", "seed", f"[[{fault}]]").out.strip()
     if fault == "sim-quota":  # both providers are used up for everyone: the next one waits, visibly, for them
@@ -98,10 +100,10 @@ def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
     configure(
         made,
         made.simulator("--tempo", "50").url,
-        run_timeout="3s",
-        stall_timeout="2900ms",
-        first_byte_timeout="2s",
-        idle_timeout="2s",
+        run_timeout="6s",
+        stall_timeout="5900ms",
+        first_byte_timeout="5800ms",
+        idle_timeout="5800ms",
     )
     made.gateway()
     failing = made.lanes("send", "seed", "[[sim-drip]]").out.strip()
@@ -114,9 +116,9 @@ def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
 
 def test_F66_failing_over_keeps_the_lane(made: House) -> None:
     """The first provider hangs, the second answers; the waiting message never runs in between."""
-    configure(made, made.simulator().url, first_byte_timeout="300ms", idle_timeout="300ms")
+    configure(made, made.simulator().url)
     text = made.config.read_text().replace('model = "sim-echo"', 'model = "sim-hang"', 1)
-    made.config.write_text(text)
+    made.config.write_text(text.replace('first_byte_timeout = "13m"', 'first_byte_timeout = "300ms"', 1))
     made.gateway()
     first = made.lanes("send", "seed", "one").out.strip()
     second = made.lanes("send", "seed", "two", "--wait").out
