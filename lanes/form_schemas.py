@@ -210,7 +210,13 @@ def _status(gateway: Schema, counts: Schema, cooldown: Schema) -> dict[str, Sche
     )
     holder = exactly(id=ID, host=TEXT, pid=COUNT, alive=FLAG)
     return {
-        "Status": exactly(database=TEXT, gateways=array(gateway), **totals["properties"], cooldowns=array(cooldown)),
+        "Status": exactly(
+            database=TEXT,
+            gateways=array(gateway),
+            **totals["properties"],
+            cooldowns=array(cooldown),
+            desks=array(gateway),
+        ),
         "Counts": exactly(**dict.fromkeys(LaneState, COUNT)),
         "Gateway": exactly(
             **holder["properties"],

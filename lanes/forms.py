@@ -300,6 +300,7 @@ def status_form(status: Status, now: Now) -> Form:
         "gateways": [gateway_form(view, now) for view in status.gateways],
         **counts_form(status.counts, now),
         "cooldowns": [cooldown_form(c) for c in status.cooldowns],
+        "desks": [gateway_form(view, now) for view in status.desks],
     }
 
 
@@ -325,7 +326,7 @@ def gateway_forms(owners: Iterable[Owner], now: Now) -> list[Form]:
 
 
 def gateway_form(view: OwnerView, now: Now) -> Form:
-    """One gateway, and whether it lives."""
+    """One gateway, or another owner, and whether it lives."""
     owner = view.owner
     drain = None if owner.drain_by is None else {"by": owner.drain_by, "until": moment(owner.drain_until)}
     return _holder(owner, alive=view.alive) | {

@@ -9,8 +9,7 @@ from lanes.commands.common.table import Column
 from lanes.commands.common.words import clock_time, counted, state, took
 from lanes.forms import Form
 
-COLUMNS = (
-    Column("GATEWAY", right=True),
+OWNER = (
     Column("HOST", cut="end"),
     Column("PID", right=True),
     Column("ALIVE"),
@@ -64,16 +63,17 @@ def _print(out: Output, status: Form) -> None:
         out.line("ghosts    ", Cell(counted(status["ghosts"], "run"), "bad"), " that no living owner names")
     for cooldown in status["cooldowns"]:
         out.line("cooling   ", f"{cooldown['provider']} ({cooldown['cause']}) until {clock_time(cooldown['until'])}")
-    if status["gateways"]:
-        out.line()
-        out.table(COLUMNS, [_row(gateway) for gateway in status["gateways"]])
+    for kind in ("gateway", "desk"):
+        if owners := status[f"{kind}s"]:
+            out.line()
+            out.table((Column(kind.upper(), right=True), *OWNER), [_row(owner) for owner in owners])
 
 
-def _row(gateway: Form) -> list[Cell | str]:
-    draining = gateway["draining"]
-    note = f"draining by {draining['by']} until {clock_time(draining['until'])}" if draining else gateway["url"] or ""
-    alive = Cell("yes", "good") if gateway["alive"] else Cell("no", "bad")
+def _row(owner: Form) -> list[Cell | str]:
+    draining = owner["draining"]
+    note = f"draining by {draining['by']} until {clock_time(draining['until'])}" if draining else owner["url"] or ""
+    alive = Cell("yes", "good") if owner["alive"] else Cell("no", "bad")
     return [
-        gateway["id"], gateway["host"], str(gateway["pid"]), alive, str(gateway["held"]),
-        clock_time(gateway["started_at"]), took(gateway["heartbeat_age_s"]), note,
+        owner["id"], owner["host"], str(owner["pid"]), alive, str(owner["held"]),
+        clock_time(owner["started_at"]), took(owner["heartbeat_age_s"]), note,
     ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from lanes.identity import evidence, is_gone, this_process
+from lanes import ages
+from lanes.identity import evidence, this_process
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, read, tell
 from lanes_storage import reads
@@ -23,28 +24,26 @@ class OwnerView(NamedTuple):
 
 
 class Status(NamedTuple):
-    """The database at a glance."""
+    """The database at a glance. ``desks``: the processes that hold lanes for blocks of their own code."""
 
     database: str
     gateways: list[OwnerView]
+    desks: list[OwnerView]
     counts: Counts
     cooldowns: list[Cooldown]
 
 
 def status(database: str) -> Procedure[Status]:
-    """Gateways, counts, cooldowns."""
+    """Owners, counts, cooldowns."""
     now = yield from tell()
     me = this_process()
     owners = yield from read(reads.owners())
-    gateways = []
-    for owner in owners:
-        if owner.kind == "gateway":
-            age = now.boot - owner.heartbeat_boot if owner.boot_id == now.boot_id else now.wall - owner.heartbeat_at
-            alive = not is_gone(owner, me) and age < owner.stale_after_ms
-            gateways.append(OwnerView(owner, alive, evidence(owner, me)))
+    views = [OwnerView(owner, ages.lives(owner, now, me), evidence(owner, me)) for owner in owners]
+    gateways = [view for view in views if view.owner.kind == "gateway"]
+    desks = [view for view in views if view.owner.kind != "gateway"]
     total = yield from read(reads.counts(now.wall))
     cooling = yield from read(reads.cooldowns(now.wall))
-    return Status(database, gateways, total, cooling)
+    return Status(database, gateways, desks, total, cooling)
 
 
 def events(

@@ -112,6 +112,16 @@ def test_a_dead_owner_is_seen(stage: Stage, lanes: Call) -> None:
     assert "is gone" in lanes("why", "ghost").out
 
 
+def test_status_lists_the_desks_that_hold_lanes_too(stage: Stage, lanes: Call) -> None:
+    stage.owner()
+    desk = stage.owner(kind="desk")
+    stage.hold("held", desk)
+    status = lanes("status", "--json").json
+    assert [(owner["id"], owner["held"], owner["alive"]) for owner in status["desks"]] == [(str(desk), 1, True)]
+    assert len(status["gateways"]) == 1
+    assert re.search(rf"DESK .*\n +{desk} ", lanes("status").out)
+
+
 def test_show_has_everything_of_a_lane(busy: Stage, lanes: Call) -> None:
     lane = lanes("show", "held", "--json").json
     assert list(lane)[: len(LANE_FIELDS)] == LANE_FIELDS

@@ -54,6 +54,7 @@ MEANINGS = {
     "Status.ghosts": "runs that hold a lane and that their owner disowns",
     "Status.unlimited": "held lanes whose run_timeout or stall_timeout is off",
     "Status.silent": "owners that have given no sign of life for long",
+    "Status.desks": "the processes that hold lanes for blocks of their own code (`desk.hold`)",
     "Gateway.held": "lanes that it holds",
     "Gateway.draining": "by whom, and until when what runs may go on",
     "Gateway.evidence": "what was seen of its process",

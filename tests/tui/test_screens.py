@@ -173,6 +173,20 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         assert "draining by" in shown(screen, "owner")
 
 
+async def test_a_desk_that_holds_a_lane_is_an_owner_too_and_is_not_drained(stage: Stage, drive: Drive) -> None:
+    stage.owner()
+    stage.hold("held:1", stage.owner(kind="desk"))
+    async with drive(stage.path) as driver:
+        await driver.press("O")
+        screen = await driver.dialog(OwnersScreen)
+        await driver.until(lambda: " desk" in shown(screen, "owners"), "the owners")
+        await driver.press("j")
+        await driver.until(lambda: "DESK 2" in shown(screen, "owner"), "the desk")
+        await driver.press("d")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "abort the lane" in driver.said[-1]
+
+
 async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage, drive: Drive) -> None:
     stage.fail(stage.hold("failed:1", stage.owner()))
     async with drive(stage.path) as driver:

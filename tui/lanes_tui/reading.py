@@ -145,6 +145,7 @@ def status(form: Form, at: Now) -> Status:
     return Status(
         at=at,
         gateways=[gateway(each) for each in form["gateways"]],
+        desks=[gateway(each) for each in form["desks"]],
         lanes=form["lanes"],
         paused=form["paused"],
         queued=form["messages"]["queued"],
@@ -158,7 +159,7 @@ def status(form: Form, at: Now) -> Status:
 
 
 def gateway(form: Form) -> Gateway:
-    """One gateway."""
+    """One gateway, or one desk."""
     return Gateway(
         id=form["id"],
         host=form["host"],

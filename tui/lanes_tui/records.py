@@ -205,7 +205,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway, and whether it lives as far as the source can tell."""
+    """A gateway, or a desk that holds lanes for its own code, and whether it lives as far as the source can tell."""
 
     id: str
     host: str
@@ -234,6 +234,7 @@ class Status:
 
     at: Now
     gateways: list[Gateway]
+    desks: list[Gateway]
     lanes: dict[str, int]
     paused: int
     queued: int

@@ -1,4 +1,4 @@
-"""The gateways: which process, whether it lives, what it holds, and whether it drains."""
+"""The owners: which process, whether it lives, what it holds, and whether it drains."""
 
 from typing import ClassVar
 
@@ -20,10 +20,12 @@ from lanes_tui.widgets.sheet import Sheet
 
 _WIDTHS = (("OWNER", 6), ("PROCESS", 20), ("STATE", 18), ("BEAT", 6), ("HELD", 6), ("UP", 6), ("URL", 0))
 _RIGHT = frozenset({"BEAT", "HELD", "UP"})
+#: What stands in the place of an address, which only a gateway has.
+DESK = "desk"
 
 
 class OwnersScreen(Watching):
-    """Lists the gateways of the database, living and dead, and drains the one under the cursor."""
+    """Lists the owners of the database, living and dead, and drains the gateway under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "drain", "Drain")]
 
@@ -42,15 +44,16 @@ class OwnersScreen(Watching):
         self.query_one(Rows).focus()
 
     def title_line(self) -> Content:
-        return text.line(("owners ", "head"), ("the gateways of this database", "muted"))
+        return text.line(("owners ", "head"), ("the processes that may hold lanes of this database", "muted"))
 
     async def read(self) -> None:
         self._status = await self.source.status()
 
     def show(self) -> None:
         sight = self._sight()
-        gateways = [] if self._status is None else self._status.gateways
-        rows = [Row(gateway.id, _line(gateway, sight)) for gateway in gateways]
+        status = self._status
+        rows = [] if status is None else [Row(each.id, _line(each, each.url or "-", sight)) for each in status.gateways]
+        rows += [] if status is None else [Row(each.id, _line(each, DESK, sight)) for each in status.desks]
         self.query_one(Rows).show(
             rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
         )
@@ -61,24 +64,28 @@ class OwnersScreen(Watching):
         return Sight.of(now if self._status is None else self._status.at, now)
 
     @property
-    def gateway(self) -> Gateway | None:
+    def owner(self) -> Gateway | None:
         """The one under the cursor."""
         key = self.query_one(Rows).key
-        known = [] if self._status is None else self._status.gateways
-        return next((gateway for gateway in known if gateway.id == key), None)
+        known = [] if self._status is None else [*self._status.gateways, *self._status.desks]
+        return next((owner for owner in known if owner.id == key), None)
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
         if not self.is_open:
             return
-        gateway = self.gateway
-        lines = [] if gateway is None else _whole(gateway, self._sight())
+        owner, status = self.owner, self._status
+        kind = "DESK" if status is not None and owner in status.desks else "GATEWAY"
+        lines = [] if owner is None else _whole(kind, owner, self._sight())
         self.query_one("#owner", Sheet).show(lines)
 
     def action_drain(self) -> None:
         """Ask, then let it claim nothing more."""
-        gateway = self.gateway
-        if gateway is None or not self.may_act():
+        gateway, status = self.owner, self._status
+        if gateway is None or status is None or not self.may_act():
+            return
+        if gateway in status.desks:
+            self.say(f"desk {gateway.id} holds for its own code, and claims nothing else: abort the lane", grave=True)
             return
         if not gateway.alive:
             self.say(f"gateway {gateway.id} does not live: what it held is taken back by the others", grave=True)
@@ -107,7 +114,7 @@ def _question(gateway: Gateway) -> Question[bool]:
     return Question("Drain this gateway?", lines, choices, leave=False)
 
 
-def _line(gateway: Gateway, sight: Sight) -> Content:
+def _line(gateway: Gateway, note: str, sight: Sight) -> Content:
     word, tone = _state(gateway, sight)
     beat = text.line((words.short(sight.age(gateway.beat_ms)), "muted" if gateway.alive else "bad"))
     cells = {
@@ -117,7 +124,7 @@ def _line(gateway: Gateway, sight: Sight) -> Content:
         "BEAT": beat,
         "HELD": text.line(words.number(gateway.held)),
         "UP": text.line((words.short(sight.wall - gateway.started_at), "muted")),
-        "URL": text.line((gateway.url or "-", "muted")),
+        "URL": text.line((note, "muted")),
     }
     return text.joined([_fitted(name, cells[name], width) for name, width in _WIDTHS])
 
@@ -136,9 +143,9 @@ def _state(gateway: Gateway, sight: Sight) -> tuple[str, str]:
     return "● alive", "good"
 
 
-def _whole(gateway: Gateway, sight: Sight) -> list[Content]:
+def _whole(kind: str, gateway: Gateway, sight: Sight) -> list[Content]:
     lines = [
-        text.line((f"GATEWAY {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
+        text.line((f"{kind} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
         text.line(("started ", "muted"), sight.moment(gateway.started_at), (f"  {gateway.url or 'no HTTP'}", "muted")),
     ]
     if gateway.draining is not None:
