@@ -9,11 +9,10 @@ from typing import Any, NoReturn
 
 from lanes.config.model import ProviderConfig
 from lanes.runners import failures
-from lanes.runners.answer import Answer
 from lanes.runners.base import Delta, Reply
 from lanes.runners.draft import Draft
 from lanes.runners.failures import AttemptFailed
-from lanes.runners.http import HttpClient
+from lanes.runners.http import Answer, HttpClient
 from lanes.runners.patience import Patience
 from lanes.runners.sse import Event, SseError, SseParser
 from lanes_storage.law import AttemptCause

@@ -1,53 +1,82 @@
-"""HTTP towards providers: directly, or through the proxy that the environment names."""
+"""HTTP towards providers. The one module that imports httpx, so that another client is one import away."""
 
 import contextlib
-import re
-import urllib.request
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Protocol
+import os
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any
 
-from lanes.runners.address import Target, target_of
-from lanes.runners.answer import Answer, Body, Unpacker
-from lanes.runners.exchange import Connection
+from lanes.errors import ConfigError
 from lanes.runners.failures import AttemptFailed
-from lanes.runners.pool import Pool
+from lanes.without import without
 from lanes_storage.law import AttemptCause
 
+# Its command line brings rich and pygments with it: a sixth of the time in which a gateway starts.
+with without("httpx._main"):
+    import httpx
+
+#: Idle connections that are kept for the next request, and for how long. Common servers close theirs after
+#: 5 s; one that is closed while a request goes out on it looks like a reset, so ours go first.
+KEPT_IDLE = 100
+KEPT_IDLE_S = 4.0
+
 # A proxy named by the environment is for the outside; what runs on this machine is reached directly.
-_DIRECT = frozenset({"localhost", "127.0.0.1", "::1"})
-_PROXIES = ("http", "https", "all")
-#: What no header may hold: it would end there.
-_BREAKS = re.compile(r"[\r\n\0]")
+_DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
-class Way(Protocol):
-    """How requests get to a provider."""
+class Answer:
+    """A response whose status and headers have come."""
 
-    def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
-    ) -> contextlib.AbstractAsyncContextManager[Answer]:
-        """As ``HttpClient.post``."""
-        ...
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status = response.status_code
+        self.content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
+    def header(self, name: str) -> str | None:
+        """One header, None where it is missing."""
+        value: str | None = self._response.headers.get(name)
+        return value
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
+        encoded = "content-encoding" in self._response.headers
+        body = self._response.aiter_bytes() if encoded else self._response.aiter_raw()
+        try:
+            async for chunk in body:
+                yield chunk
+        except httpx.HTTPError as error:
+            raise _failure(error) from error
+
+    async def start_of_body(self, limit: int) -> bytes:
+        """The body up to ``limit`` bytes. Raises AttemptFailed."""
+        kept = bytearray()
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                kept += chunk
+                if len(kept) >= limit:
+                    break
+        return bytes(kept[:limit])
 
 
 class HttpClient:
     """The connections of one process to all its providers.
 
-    Nothing here limits time: one byte would do. Whoever calls keeps the clock.
-    Raises ConfigError where a proxy or certificates that the environment names cannot be used.
+    Nothing here limits time: httpx counts per read, and one byte would do. Whoever calls keeps the clock.
+    The number of connections is not limited either; the slots of the runners are the limit.
+    Raises ConfigError where a proxy that the environment names cannot be used.
     """
 
     def __init__(self) -> None:
-        self._pool = Pool()
-        self._proxied: Way | None = None
-        if any(urllib.request.getproxies().get(scheme) for scheme in _PROXIES):
-            from lanes.runners.proxied import ProxiedWay  # brings httpx
-
-            self._proxied = ProxiedWay()
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_IDLE, keepalive_expiry=KEPT_IDLE_S)
+        direct: dict[str, httpx.AsyncBaseTransport | None] = dict.fromkeys(_DIRECT)
+        try:
+            self._client = httpx.AsyncClient(timeout=None, limits=limits, mounts=direct, follow_redirects=False)
+        except (ImportError, ValueError, OSError) as error:
+            problem = f"the proxy or certificates that the environment names cannot be used: {error}"
+            raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
+        # httpx would add its own to each request.
+        self._client.headers.clear()
 
     @contextlib.asynccontextmanager
     async def post(
@@ -58,46 +87,57 @@ class HttpClient:
         However the block is left, a response that was not read to its end closes its connection at once.
         Raises AttemptFailed.
         """
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            # To a tunnelling proxy goes a CONNECT of its own first.
+            if event.endswith("send_request_headers.started") and info["request"].method == b"POST":
+                connected()
+
         try:
-            target = target_of(url)
-        except ValueError as error:
-            raise AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {error}") from error
-        if self._proxied is not None and target.origin.host not in _DIRECT:
-            async with self._proxied.post(url, body, headers, connected) as answer:
-                yield answer
-            return
-        request = _request(target, headers, len(body)) + body
-        async with self._pool.connection(target.origin) as connection:
-            connected()
-            connection.send(request)
-            await connection.head()
-            yield Answer(connection.status, connection.headers.get, lambda: _body(connection))
+            async with self._client.stream(
+                "POST", url, content=body, headers=dict(headers), extensions={"trace": trace}
+            ) as response:
+                yield Answer(response)
+        except httpx.HTTPError as error:
+            raise _failure(error) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._pool.aclose()
-        if self._proxied is not None:
-            await self._proxied.aclose()
+        await self._client.aclose()
 
 
-def _request(target: Target, headers: Mapping[str, str], length: int) -> bytes:
-    """The head of a request. Raises AttemptFailed (bad request) for a header that cannot be sent."""
-    lines = [b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-length: %d\r\n" % (target.target, target.host, length)]
-    if target.authorization is not None and "authorization" not in headers:
-        lines.append(b"authorization: %b\r\n" % target.authorization)
-    for name, value in headers.items():
-        if _BREAKS.search(value) or not value.isascii():
-            raise AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: its header {name} is no header")
-        lines.append(f"{name}: {value}\r\n".encode("ascii"))
-    return b"".join([*lines, b"\r\n"])
+def endpoint(base_url: str, path: str) -> str:
+    """The address of one route below a base URL; a query in the base URL stays. Raises ConfigError."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"{base_url!r} is no URL: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError(f"{base_url!r} is no base URL; write https://host/v1")
+    return str(url.copy_with(path=f"{url.path.rstrip('/')}/{path}"))
 
 
-async def _body(connection: Connection) -> Body:
-    encoding = connection.headers.get("content-encoding", "identity")
-    unpacker = None if encoding == "identity" else Unpacker(encoding)
-    while chunk := await connection.read():
-        if unpacker is None:
-            yield chunk
-        else:
-            for unpacked in unpacker.feed(chunk):
-                yield unpacked
+def _failure(error: httpx.HTTPError) -> AttemptFailed:
+    match error:
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return AttemptFailed(AttemptCause.CONNECT_TIMEOUT, f"no connection: {_root(error)}")
+        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
+            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {_root(error)}")
+        case httpx.RemoteProtocolError() if "without sending" in str(error):
+            return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")
+        case httpx.NetworkError() | httpx.TimeoutException():
+            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {_root(error)}")
+        case httpx.LocalProtocolError():
+            return AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: {_root(error)}")
+        case _:
+            return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {_root(error)}")
+
+
+def _root(error: BaseException) -> str:
+    """The words of the innermost error: the outer ones only say that something went wrong."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words)

@@ -20,10 +20,9 @@ from datetime import UTC, datetime
 from lanes.config.model import ProviderConfig, RunnerConfig
 from lanes.errors import RunFailed, RunParked
 from lanes.runners import chat
-from lanes.runners.address import endpoint
 from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.failures import AttemptFailed
-from lanes.runners.http import HttpClient
+from lanes.runners.http import HttpClient, endpoint
 from lanes.runners.outgoing import headers, outgoing, payload
 from lanes.runners.standing import REFUSALS, Standing
 from lanes_storage.law import Cause

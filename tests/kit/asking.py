@@ -7,10 +7,9 @@ import pytest
 
 from lanes.config import ProviderConfig
 from lanes.runners import chat
-from lanes.runners.address import endpoint
 from lanes.runners.base import Delta, Reply
 from lanes.runners.failures import AttemptFailed
-from lanes.runners.http import HttpClient
+from lanes.runners.http import HttpClient, endpoint
 from lanes.runners.outgoing import headers, payload
 from tests.kit.runs import KitRun
 

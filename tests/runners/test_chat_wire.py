@@ -10,9 +10,8 @@ import time
 import pytest
 
 from lanes.errors import ConfigError
-from lanes.runners.address import endpoint
 from lanes.runners.base import Delta
-from lanes.runners.http import HttpClient
+from lanes.runners.http import HttpClient, endpoint
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
