@@ -143,10 +143,12 @@ class World:
         self.send(key, text)
         return self.claim(key, owner, **more)
 
-    def beat(self, *tickets: Ticket, owner: int | None = None, progress: str = "content") -> list[Ticket] | None:
-        """Let an owner prove that it lives, and name these runs."""
+    def beat(
+        self, *tickets: Ticket, owner: int | None = None, progress: str = "content", said: str | None = None
+    ) -> list[Ticket] | None:
+        """Let an owner prove that it lives, and name these runs; ``said``: what they have replied so far."""
         now, who = self.time(), self.me if owner is None else owner
-        beats = [Beat(ticket, progress, now.boot, now.wall) for ticket in tickets]
+        beats = [Beat(ticket, progress, now.boot, now.wall, reply_so_far=said) for ticket in tickets]
         return self.store.write(lambda tx: doors.heartbeat(tx, who, beats, now))
 
     # ------------------------------------------------------------------------------------- releases

@@ -120,9 +120,9 @@ class Scene:
             lambda: self.world.step(lambda tx: doors.pause(tx, key, self.time(), actor="bob@gw-1", reason=reason)),
         )
 
-    def beat(self, owner: int, ago: int, *held: list[Claimed]) -> None:
-        """The last heartbeat of an owner, naming its runs."""
-        self.plan(ago, lambda: self.world.beat(*(each[0].ticket for each in held), owner=owner, progress="content"))
+    def beat(self, owner: int, ago: int, *held: list[Claimed], said: str) -> None:
+        """The last heartbeat of an owner, naming its runs, and what they have replied so far."""
+        self.plan(ago, lambda: self.world.beat(*(each[0].ticket for each in held), owner=owner, said=said))
 
 
 def stage(path: Path) -> Hands:
@@ -153,8 +153,8 @@ def stage(path: Path) -> Hands:
     group = scene.held("agent:main:微信:群聊:产品讨论", 41 * SECOND, scene.one, "总结一下今天的讨论", "好的,谢谢")
     quick = scene.held("agent:main:telegram:42", 12 * SECOND, scene.one, "what is on today?")
     away = scene.held("agent:main:line:🐈:U5521", 27 * SECOND, scene.two, "how is the cat?")
-    scene.beat(scene.dead, 48 * SECOND, ghost)
-    scene.beat(scene.two, 3 * SECOND, away)
-    scene.beat(scene.one, SECOND, long_one, coder, group, quick)
+    scene.beat(scene.dead, 48 * SECOND, ghost, said="I found three invoices")
+    scene.beat(scene.two, 3 * SECOND, away, said="She sleeps in the")
+    scene.beat(scene.one, SECOND, long_one, coder, group, quick, said="Let me see. There is a train at")
     scene.play()
     return scene.time

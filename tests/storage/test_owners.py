@@ -5,7 +5,7 @@ from pathlib import Path
 from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, EventType
-from lanes_storage.records import Beat, Ticket
+from lanes_storage.records import Beat
 from tests.kit.watch import Line, Watch
 from tests.kit.world import OWNER, World
 
@@ -51,17 +51,11 @@ def test_a_heartbeat_stores_the_progress_of_every_run_that_it_names(world: World
     assert (run.progress, run.progress_boot, run.busy_until_boot) == ("tool", now.boot, now.boot + 99)
 
 
-def say(world: World, ticket: Ticket, said: str | None) -> None:
-    now = world.time()
-    beats = [Beat(ticket, "content", now.boot, now.wall, reply_so_far=said)]
-    world.step(lambda tx: doors.heartbeat(tx, world.me, beats, now))
-
-
 def test_a_heartbeat_tells_what_the_run_has_said_so_far(world: World) -> None:
     claimed = world.start("a")
     assert world.message(claimed.message.id).reply_so_far is None
     for said in ("Once upon", "Once upon a time", None, "Another provider \ud800"):
-        say(world, claimed.ticket, said)
+        world.beat(claimed.ticket, said=said)
         stored = None if said is None else said.replace("\ud800", "?")
         assert world.message(claimed.message.id).reply_so_far == stored
 
@@ -69,7 +63,7 @@ def test_a_heartbeat_tells_what_the_run_has_said_so_far(world: World) -> None:
 def test_what_a_run_had_said_is_kept_where_it_did_not_complete(world: World) -> None:
     whole, broken_off = world.start("a"), world.start("b")
     for claimed in (whole, broken_off):
-        say(world, claimed.ticket, "Once upon")
+        world.beat(claimed.ticket, said="Once upon")
     world.complete(whole.ticket, "Once upon a time.")
     world.fail(broken_off.ticket)
     assert world.message(whole.message.id).reply_so_far is None, "the reply has it"
