@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Call
+from tests.kit.processes import PATIENCE_S
 from tests.kit.stage import Stage
 from tests.kit.tools import needs
 
@@ -32,7 +33,7 @@ def offered(database: Path, *words: str) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.stderr == ""
     return done.stdout.splitlines()

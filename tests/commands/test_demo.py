@@ -4,38 +4,39 @@ from pathlib import Path
 from typing import Any
 
 from lanes.demo import configuration, script
+from tests.commands.conftest import Call
 from tests.kit.processes import House, eventually
 
 #: What a newcomer is to see, and how it shows in the list, the counts and the journal.
 SIGHTS = ("idle", "running", "errored", "aborted", "paused", "parked", "queue", "dead letter", "wait exceeded")
 
 
-def look(made: House) -> set[str]:
+def look(call: Call) -> set[str]:
     """What can be seen now."""
-    lanes: list[dict[str, Any]] = made.lanes("list", "--json").json
-    status = made.lanes("status", "--json", check=False).json
+    lanes: list[dict[str, Any]] = call("list", "--json").json
+    status = call("status", "--json").json
     seen = {lane["state"] for lane in lanes}
     shown = {
         "paused": any(lane["paused"] for lane in lanes),
         "parked": any(lane["parked_until"] for lane in lanes),
         "queue": any(lane["queued"] > 1 for lane in lanes),
         "dead letter": status["messages"]["dead_letters"] > 0,
-        "wait exceeded": bool(made.lanes("events", "--type", "wait_exceeded", "--json").json),
+        "wait exceeded": bool(call("events", "--type", "wait_exceeded", "--json").json),
     }
     return seen | {name for name, is_so in shown.items() if is_so}
 
 
-def test_a_newcomer_sees_every_state(made: House) -> None:
+def test_a_newcomer_sees_every_state(made: House, lanes: Call) -> None:
     demo = made.start("demo", "--db", str(made.database), "--port", "0", "--tempo", "3", name="demo")
     demo.address()
     eventually(made.database.exists, "its database")
     seen: set[str] = set()
 
     def all_seen() -> bool:
-        seen.update(look(made))
+        seen.update(look(lanes))
         return seen >= set(SIGHTS)
 
-    eventually(all_seen, f"{set(SIGHTS) - seen}", patience_s=120)
+    eventually(all_seen, "every sight")
     assert "paused by an operator" in demo.said()
     assert demo.terminate() == 0
 

@@ -5,11 +5,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lanes.doctor import gateways
 from lanes.identity import this_process
 from lanes_storage import doors
 from lanes_storage.moment import system_clock
@@ -17,18 +19,19 @@ from lanes_storage.records import Ticket
 from lanes_storage.sqlite import inspect
 from tests.commands.conftest import Call, Called
 from tests.kit.forms import are_forms
-from tests.kit.processes import House
+from tests.kit.processes import PATIENCE_S, House
 from tests.kit.stage import TERMS, Stage
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> int:
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A port that nobody listens on, as the one that a gateway here would take."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number = int(probe.getsockname()[1])
-    monkeypatch.setenv("LANES_GATEWAY_PORT", str(number))
-    return number
+    with socket.socket() as kept:  # bound, so that the system gives it to nobody else meanwhile
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        number = int(kept.getsockname()[1])
+        monkeypatch.setenv("LANES_GATEWAY_PORT", str(number))
+        yield number
 
 
 def levels(called: Called) -> dict[str, str]:
@@ -118,6 +121,7 @@ def test_a_ghost(stage: Stage, lanes: Call, port: int) -> None:
 
 def test_a_port_that_something_else_has(stage: Stage, lanes: Call, port: int) -> None:
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
         found = wrong(lanes("doctor", "--json"))
@@ -125,9 +129,13 @@ def test_a_port_that_something_else_has(stage: Stage, lanes: Call, port: int) ->
     assert "gateway.port" in found["port"]["fix"]
 
 
-def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(served: House, lanes: Call) -> None:
+def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(
+    served: House, lanes: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gateway = served.gateway()
+    monkeypatch.setattr(gateways, "ANSWER_S", PATIENCE_S)
     seen = lanes("doctor", "--json")
+    monkeypatch.setattr(gateways, "ANSWER_S", 0.3)
     assert (seen.code, wrong(seen)) == (0, {})
     assert any(c["check"] == "port" and "answers" in c["message"] for c in seen.json)
     gateway.freeze(served.database)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands.conftest import CONFIG
 from tests.kit.forms import are_forms, is_form
-from tests.kit.processes import House, Process, eventually, house
+from tests.kit.processes import PATIENCE_S, House, Process, eventually, house
 
 STATES = ("none", "living", "hung", "dead")
 #: The form of each command's JSON; a list of them where the name is in brackets.
@@ -29,6 +29,11 @@ class Night:
         self.made, self.state = made, state
         self.gateway: Process | None = None
         self.letter = self.waiting = ""
+
+    @property
+    def soon(self) -> str:
+        """How long to wait: for a living gateway as long as it takes, for one that hangs not for long."""
+        return f"{PATIENCE_S:g}s" if self.state == "living" else "2s"
 
     def lanes(self, *arguments: str) -> Any:
         """Run a command as a process; its exit code is checked by whoever asks."""
@@ -115,7 +120,7 @@ def act(night: Night) -> None:
     assert night.form(0, "drop", night.waiting)["state"] == "dropped"
     assert night.form(0, "retry", night.letter)["retry_of"] == night.letter
     assert night.form(0, "send", "hangs", "again")["state"] == "queued"
-    result = night.form(4 if night.state == "none" else 0, "abort", "hangs", "--grace", "2s")[0]
+    result = night.form(4 if night.state == "none" else 0, "abort", "hangs", "--grace", night.soon)[0]
     expected = {"none": "not_held", "living": "released", "hung": "forced", "dead": "repaired"}[night.state]
     assert result["outcome"] == expected
     assert night.form(0, "ack", "hangs", "fails")[0]["state"] == "idle"
@@ -129,7 +134,7 @@ def act(night: Night) -> None:
 
 def wait_for_a_reply(night: Night) -> None:
     """What a sender is told."""
-    waited = night.lanes("send", "fresh", "hello", "--wait", "--timeout", "3s")
+    waited = night.lanes("send", "fresh", "hello", "--wait", "--timeout", night.soon)
     code = {"none": 69, "living": 0, "hung": 5, "dead": 69}[night.state]
     assert waited.code == code, waited
     assert (waited.out == "hello\n") == (code == 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Call
-from tests.kit.processes import environment
+from tests.kit.processes import PATIENCE_S, environment
 from tests.kit.stage import Stage
 
 KEYS = [
@@ -136,7 +136,7 @@ def test_the_words_of_a_real_command_line(database: Path) -> None:
             capture_output=True,
             env=environment(database.parent) | {"PYTHONUTF8": "1"},
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
 
     key = "漢字 👾 %2F".encode()
@@ -158,6 +158,6 @@ def test_a_terminal_that_cannot_show_a_character_gets_its_escape(stage: Stage, d
         capture_output=True,
         env=environment(database.parent) | {"PYTHONIOENCODING": "ascii"},
         check=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert b"\\u6f22\\u5b57" in done.stdout

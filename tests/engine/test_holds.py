@@ -11,10 +11,12 @@ import pytest
 
 import lanes
 from lanes.desk import Desk
+from lanes.testing import SECOND, Hands
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
 from lanes_storage.records import Message
-from tests.kit.until import PATIENCE_S
+from tests.kit.gateways import let_pass
+from tests.kit.until import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -28,9 +30,10 @@ async def newest(desk: Desk, key: str) -> Message:
 
 
 async def until_queued(desk: Desk, number: int) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while (await desk.counts()).queued != number:
-            await asyncio.sleep(0.002)
+    async def queued() -> bool:
+        return (await desk.counts()).queued == number
+
+    await until(queued, f"{number} to wait")
 
 
 def apart(body: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -234,25 +237,31 @@ async def test_F30_two_blocks_that_want_each_others_lane_are_told_so(desk: Desk)
     assert "'b'" in told[0]
 
 
-async def test_a_block_that_waits_for_another_lane_is_not_stalled(desk: Desk) -> None:
-    """Its stall limit is far shorter than its wait, which lasts until a stall of somebody else was judged."""
+async def test_a_block_that_waits_for_another_lane_is_not_stalled(tmp_path: Path) -> None:
+    """Its stall limit is far shorter than its wait, in which a stall of somebody else is judged."""
+    time = Hands()
 
-    async def stalls() -> None:
-        with pytest.raises(lanes.HoldEnded):
-            async with desk.hold("judged", stall_timeout=0.3):
+    async def stalls(desk: Desk) -> None:
+        with pytest.raises(lanes.HoldEnded, match="no progress"):
+            async with desk.hold("judged", stall_timeout=30):
                 await asyncio.Event().wait()
 
-    async def waits() -> None:
-        async with desk.hold("mine", stall_timeout=0.3), desk.hold("busy", stall_timeout=math.inf):
+    async def waits(desk: Desk) -> None:
+        async with desk.hold("mine", stall_timeout=30), desk.hold("busy", stall_timeout=math.inf):
             pass
 
-    async with desk.hold("busy", stall_timeout=math.inf):
-        waiting = apart(waits())
-        await until_queued(desk, 1)
-        for _ in range(2):
-            await apart(stalls())
-        assert (await desk.lane("mine")).state is LaneState.RUNNING
-    await waiting
+    async with lanes.connect(str(tmp_path / "lanes.db"), clock=time) as desk:
+        async with desk.hold("busy", stall_timeout=math.inf):
+            waiting = apart(waits(desk))
+            assert desk._holds is not None
+            engine = desk._holds._engine
+            await until(lambda: [run for run in engine._live.all() if run.waiting], "the wait to be noted")
+            stalling = apart(stalls(desk))
+            await until(lambda: engine.held == 3, "all of them to hold their lanes")
+            await let_pass(engine, desk, time, 100 * SECOND)
+            await stalling
+            assert (await desk.lane("mine")).state is LaneState.RUNNING
+        await waiting
 
 
 async def test_F32_a_runner_uses_the_library_that_runs_it(desk: Desk) -> None:
@@ -348,10 +357,12 @@ async def test_a_caller_that_leaves_while_the_database_refuses_still_lets_go(
     assert desk._holds is not None
     monkeypatch.setattr(desk._holds._queue, "give_up", refused)
     holder.cancel()
-    async with asyncio.timeout(PATIENCE_S):
-        await asyncio.wait({holder})
-        while (await desk.lane("a")).state is LaneState.RUNNING:
-            await asyncio.sleep(0.002)
+    await asyncio.wait({holder}, timeout=PATIENCE_S)
+
+    async def let_go() -> bool:
+        return (await desk.lane("a")).state is not LaneState.RUNNING
+
+    await until(let_go, "its lane to be let go of")
 
 
 async def test_a_caller_that_leaves_as_its_turn_comes_is_cancelled_once(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from lanes import Gateway, connect
 from lanes.config import from_data
 from lanes.desk import Desk
+from lanes.engine.engine import Engine
 from lanes.runners.base import RunContext, Runner
 from lanes.testing import SECOND, Hands
 from lanes_storage import doors
@@ -50,6 +51,18 @@ class Gates:
         self._go.set()
 
 
+async def let_pass(engine: Engine, desk: Desk, time: Hands, ms: int, *, step_ms: int = SECOND // 2) -> None:
+    """Let so much time pass, in steps that the upkeep of an engine meets one by one."""
+    upkeep = engine._upkeep
+    assert upkeep is not None
+    while ms > 0:
+        time.move(min(step_ms, ms))
+        ms -= step_ms
+        seen = upkeep.rounds  # the round that is under way may have begun before
+        await desk.store.write(doors.touch)  # a commit begins the next ones
+        await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
+
+
 class Site:
     """A desk and a gateway on it."""
 
@@ -68,14 +81,7 @@ class Site:
 
     async def passes(self, ms: int, *, step_ms: int = SECOND // 2) -> None:
         """Let so much time pass, in steps that the upkeep meets one by one."""
-        upkeep = self.gateway._engine._upkeep
-        assert upkeep is not None
-        while ms > 0:
-            self.time.move(min(step_ms, ms))
-            ms -= step_ms
-            seen = upkeep.rounds  # the round that is under way may have begun before
-            await self.desk.store.write(doors.touch)  # a commit begins the next ones
-            await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
+        await let_pass(self.gateway._engine, self.desk, self.time, ms, step_ms=step_ms)
 
     async def running(self, runner: Gates, *keys: str) -> None:
         """Wait until lanes are being run."""

@@ -45,7 +45,9 @@ async def test_an_abort_asks_first_with_cancel_in_focus(stage: Stage) -> None:
 async def test_an_abort_frees_the_lane_and_says_what_was_proven(stage: Stage) -> None:
     stage.hold("held:1", stage.dead_owner(), "waiting")
     async with dashboard(stage.path) as driver:
-        await driver.press("a", "y")
+        await driver.press("a")
+        await driver.dialog(AbortDialog)
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1].startswith("held:1: repaired after")
         found = lane(stage, "held:1")
@@ -85,7 +87,9 @@ async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Sta
 async def test_an_owner_that_confirms_is_told_as_released(stage: Stage) -> None:
     claimed = stage.hold("held:1", stage.owner())
     async with dashboard(stage.path) as driver:
-        await driver.press("a", "y")
+        await driver.press("a")
+        await driver.dialog(AbortDialog)
+        await driver.press("y")
 
         def asked() -> bool:
             run = lane(stage, "held:1").run

@@ -7,6 +7,7 @@ import pytest
 
 from lanes.testing import START, Hands
 from lanes_storage.moment import system_clock
+from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.main_screen import LEAVE_RUNNING, STOP_TOO
 from lanes_tui.widgets.header import Freshness
@@ -20,7 +21,7 @@ async def test_a_database_that_is_lost_is_stale_and_nothing_is_acted_on(stage: S
     stage.hold("held:1", stage.owner())
     away = stage.path.with_name("away")
     async with dashboard(stage.path) as driver:
-        assert "● live" in driver.header
+        await driver.shows("● live")
         stage.path.rename(away)
         await driver.shows("◌ stale", "as of ", "no lanes database")
         assert driver.main.table.stale
@@ -38,6 +39,7 @@ async def test_a_question_that_stands_while_the_source_is_lost_acts_on_nothing(s
     away = stage.path.with_name("away")
     async with dashboard(stage.path) as driver:
         await driver.press("a")
+        await driver.dialog(AbortDialog)
         stage.path.rename(away)
         await driver.until(lambda: driver.main.freshness.lost, "the loss")
         await driver.press("y")
@@ -134,7 +136,9 @@ async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
         await driver.shows("1 gateway", "▶ running")
         gateway.kill()
         await driver.shows("no living gateway, 1 dead")
-        await driver.press("a", "y")
+        await driver.press("a")
+        await driver.dialog(AbortDialog)
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "repaired" in driver.said[-1]
         await driver.shows("■ aborted")
