@@ -5,7 +5,7 @@ sent back. ``run`` drives one for a blocking command; ``lanes.desk`` drives the 
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple, TypeVar, cast
 
 from lanes_storage.interface import Query, Step, Store
@@ -13,7 +13,8 @@ from lanes_storage.moment import Clock, Now, system_clock
 
 T = TypeVar("T")
 
-#: How often a blocking caller looks whether the database changed while it waits.
+#: How often a blocking caller looks whether the database changed while it waits: at first, and at last.
+LOOK_SOON_S = 0.001
 LOOK_EVERY_S = 0.01
 
 
@@ -91,10 +92,18 @@ def run(
         procedure.close()
 
 
+def looks() -> Iterator[float]:
+    """The pauses between looks at the database, in seconds: what is waited for mostly comes soon."""
+    pause = LOOK_SOON_S
+    while True:
+        yield pause
+        pause = min(2 * pause, LOOK_EVERY_S)
+
+
 def _nap(store: Store, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
-    before = store.version()
+    before, pauses = store.version(), looks()
     until = clock().mono + seconds * 1000
     while (left := until - clock().mono) > 0:
-        sleep(min(LOOK_EVERY_S, left / 1000))
+        sleep(min(next(pauses), left / 1000))
         if store.version() != before:
             return

@@ -2,7 +2,7 @@
 
 In every round it judges the runs of this process, beats, looks whether the database changed (a new message: wake the
 dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due. A commit of any process begins
-a round (``wakeup``); without one there are ten a second.
+a round (``wakeup``), in which little else is due; without one there are ten a second.
 """
 
 import logging
@@ -29,6 +29,8 @@ log = logging.getLogger("lanes.upkeep")
 
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
+#: Between two looks at the limits of the runs, of which there may be a thousand.
+JUDGE_EVERY_MS = 100
 #: Lanes that are taken in one transaction from runs that did not stop, so that others get the write lock in between.
 PAGE = 64
 
@@ -65,9 +67,12 @@ class Upkeep:
         self._changed = changed
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
-        nap, pause_s = nap_on(store.changes_file)
+        nap, pause_s = nap_on(store.changes_file, self._anything_new)
         self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap)
+        self._reader: Reader | None = None
         self._version: int | None = None
+        self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
+        self._next_judging = 0
         self._next_pass = now.mono
         self._judged_from_boot = now.boot
 
@@ -91,6 +96,7 @@ class Upkeep:
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
         """What is done in every round, in this order: what needs no database comes first."""
+        self._reader = reader
         observer = Observer(
             reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
         )
@@ -125,6 +131,9 @@ class Upkeep:
 
     # ----------------------------------------------------------------------------------- orders
 
+    def _anything_new(self) -> bool:
+        return self._reader is None or self._reader.version() != self._version
+
     def _look(self, reader: Reader, now: Now) -> None:
         """See whether anything was committed, by whichever process, and obey what concerns this one."""
         version = reader.version()
@@ -145,14 +154,19 @@ class Upkeep:
                 continue
             run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.boot))
             run.hurry(grace_ms)
-        waiting = reader.read(reads.waiting_of_owner(self.owner_id))
-        for run in self._live.all():
-            run.set_waiting(run.id in waiting)
+        before, self._waiting = self._waiting, reader.read(reads.waiting_of_owner(self.owner_id))
+        for run_id in before ^ self._waiting:
+            run = self._live.get(run_id)
+            if run is not None:
+                run.set_waiting(run_id in self._waiting)
 
     # --------------------------------------------------------------------------------- watchdog
 
     def _judge(self, now: Now) -> None:
-        """Tell the runs to stop that are past a limit. Needs no database."""
+        """Tell the runs to stop that are past a limit, when it is time to look. Needs no database."""
+        if now.mono < self._next_judging:
+            return
+        self._next_judging = now.mono + JUDGE_EVERY_MS
         for run in self._live.all():
             judgement = judge(run, now, self._judged_from_boot)
             if judgement.stop is not None and run.order_stop(judgement.stop):

@@ -1,8 +1,8 @@
 """Waking up when another process has committed: Linux tells of each write to a file, so nobody has to ask all the time.
 
 What is watched is the write-ahead log, which changes with every commit. The word comes when the pages are written, a
-moment before the commit can be seen, and no second one follows: so after a word there are a few looks, further and
-further apart. A slow poll stays as the net, for file systems that say nothing.
+moment before the commit can be seen, and no second one follows: so after a word the sleeper looks, a few times, whether
+there is anything new. A slow poll stays as the net, for file systems that say nothing.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from lanes.engine.loop import Nap, PlainNap
@@ -19,33 +19,37 @@ from lanes.engine.loop import Nap, PlainNap
 #: How long a loop sleeps at most where it is woken, and where nothing wakes it.
 NET_S = 0.1
 POLL_S = 0.02
-#: Between two rounds, however much is committed: so long, and so many times what the last round took.
+#: After a word, before the next is heard, however much is committed: so long, and so many times what the round took.
 REST_S = 0.005
 REST_ROUNDS = 9
 #: The longest of these rests.
 LONGEST_REST_S = 0.015
-#: Looks after a word: the pauses between them, on top of the rests.
-LOOKS_S = (0.0, 0.005, 0.015, 0.035)
+#: Between the looks after a word; a disk that is slower than all of them is left to the net.
+LOOKS_S = (0.001, 0.001, 0.002, 0.004, 0.008, 0.008, 0.008, 0.008)
 
 _IN_MODIFY, _IN_ATTRIB, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x4, 0x400, 0x800
 _WATCHED = _IN_MODIFY | _IN_ATTRIB | _IN_DELETE_SELF | _IN_MOVE_SELF
 _EVENT_BYTES = 16  # without a name, which only events of folders have
 
 
-def nap_on(path: Path | None) -> tuple[Nap, float]:
-    """A nap that ends when the file changes, and how long to sleep with it at most; a plain one where there is none."""
+def nap_on(path: Path | None, new: Callable[[], bool]) -> tuple[Nap, float]:
+    """A nap that ends when the file has changed and there is anything ``new``, and how long to sleep with it at most.
+
+    A plain one where there is no file.
+    """
     if path is not None and sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # no room for another watch, or a libc without it
-            return FileNap(path), NET_S
+            return FileNap(path, new), NET_S
     return PlainNap(), POLL_S
 
 
 class FileNap:
-    """Implements ``Nap``. Raises OSError where the system gives no watch."""
+    """Implements ``Nap``. Raises OSError where the system gives no watch; ``sleep`` raises what ``new`` raises."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, new: Callable[[], bool]) -> None:
         import ctypes
 
+        self._new = new
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._path = os.fsencode(path)
         self._inotify: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -53,7 +57,7 @@ class FileNap:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         self._bell, self._ear = socket.socketpair()
         self._watched = False
-        self._looks: Iterator[float] = iter(())
+        self._woken = True
         self._woke_at = time.monotonic()
         self._rest = select.poll()
         self._rest.register(self._ear, select.POLLIN)
@@ -62,13 +66,16 @@ class FileNap:
         self._any.register(self._inotify, select.POLLIN)
 
     def sleep(self, seconds: float) -> None:
-        rest = min(seconds, LONGEST_REST_S, max(REST_S, REST_ROUNDS * (time.monotonic() - self._woke_at)))
-        self._rest.poll(rest * 1000)
+        left = seconds
+        if self._woken:
+            rest = min(seconds, LONGEST_REST_S, max(REST_S, REST_ROUNDS * (time.monotonic() - self._woke_at)))
+            self._rest.poll(rest * 1000)
+            left -= rest
         self._watch()
-        left = seconds - rest
-        self._any.poll(max(0.0, min(left, next(self._looks, left))) * 1000)
-        if self._heard():
-            self._looks = iter(LOOKS_S)
+        self._any.poll(left * 1000)
+        self._woken = self._heard()
+        if self._woken:
+            self._look()
         self._woke_at = time.monotonic()
 
     def wake(self) -> None:
@@ -79,6 +86,12 @@ class FileNap:
         os.close(self._inotify)
         self._bell.close()
         self._ear.close()
+
+    def _look(self) -> None:
+        """Wait a moment for what was announced."""
+        for pause in LOOKS_S:
+            if self._new() or self._rest.poll(pause * 1000):
+                return
 
     def _watch(self) -> None:
         """Watch the file that has the name now; one that is not there yet is looked for again."""

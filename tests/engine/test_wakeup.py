@@ -35,15 +35,14 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nap(file: Path) -> Iterator[FileNap]:
-    made = FileNap(file)
+    made = FileNap(file, always)
     yield made
     made.close()
 
 
-def quiet(nap: FileNap) -> None:
-    """Take the looks that follow a word."""
-    for _ in range(len(LOOKS_S) + 2):
-        nap.sleep(0.0)
+def always() -> bool:
+    """There is something new."""
+    return True
 
 
 def ended_early(nap: FileNap) -> bool:
@@ -70,10 +69,39 @@ def test_a_write_while_it_sleeps_ends_the_sleep(nap: FileNap, file: Path) -> Non
     writer.join()
 
 
-def test_after_a_word_there_are_more_looks_since_the_commit_is_seen_a_moment_later(nap: FileNap, file: Path) -> None:
-    nap.sleep(0.0)
-    write_elsewhere(file)
-    assert all(ended_early(nap) for _ in range(1 + len(LOOKS_S)))
+@pytest.mark.parametrize("seen_at", [1, 2, len(LOOKS_S)])
+def test_a_word_comes_a_moment_before_the_commit_is_seen(file: Path, seen_at: int) -> None:
+    looks: list[bool] = []
+
+    def new() -> bool:
+        looks.append(len(looks) + 1 == seen_at)
+        return looks[-1]
+
+    with contextlib.closing(FileNap(file, new)) as nap:
+        nap.sleep(0.0)
+        write_elsewhere(file)
+        assert ended_early(nap)
+    assert looks == [False] * (seen_at - 1) + [True]
+
+
+def test_what_was_announced_and_never_comes_is_not_waited_for(file: Path) -> None:
+    looks: list[bool] = []
+    with contextlib.closing(FileNap(file, lambda: bool(looks.append(False)))) as nap:  # type: ignore[func-returns-value]
+        nap.sleep(0.0)
+        write_elsewhere(file)
+        assert ended_early(nap)
+        nap.wake()
+    assert len(looks) == len(LOOKS_S)
+
+
+def test_waking_ends_the_looks_too(file: Path) -> None:
+    looks: list[bool] = []
+    with contextlib.closing(FileNap(file, lambda: bool(looks.append(False)))) as nap:  # type: ignore[func-returns-value]
+        nap.sleep(0.0)
+        write_elsewhere(file)
+        nap.wake()
+        assert ended_early(nap)
+    assert len(looks) == 1
 
 
 def test_without_a_word_the_net_holds(nap: FileNap) -> None:
@@ -89,7 +117,7 @@ def test_waking_ends_this_sleep_and_every_later_one(nap: FileNap) -> None:
 
 
 def test_waking_what_was_closed_is_harmless(file: Path) -> None:
-    nap = FileNap(file)
+    nap = FileNap(file, always)
     nap.close()
     nap.wake()
 
@@ -100,14 +128,14 @@ def test_a_file_that_takes_its_place_is_watched(nap: FileNap, file: Path) -> Non
     other.write_bytes(b"")
     other.replace(file)
     assert ended_early(nap)
-    quiet(nap)
+    nap.sleep(0.0)
     write_elsewhere(file)
     assert ended_early(nap)
 
 
 def test_a_file_that_is_not_there_yet_is_watched_once_it_is(tmp_path: Path) -> None:
     file = tmp_path / "later"
-    nap = FileNap(file)
+    nap = FileNap(file, always)
     nap.sleep(0.0)
     file.write_bytes(b"")
     nap.sleep(0.0)
@@ -137,7 +165,7 @@ def test_a_storm_of_commits_does_not_make_a_busy_loop(nap: FileNap, file: Path) 
 
 
 def test_where_nothing_tells_there_is_a_poll() -> None:
-    nap, pause_s = nap_on(None)
+    nap, pause_s = nap_on(None, always)
     assert isinstance(nap, PlainNap)
     assert pause_s == POLL_S
     assert max(POLL_S, NET_S) <= 0.1

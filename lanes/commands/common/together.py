@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from lanes.errors import LanesError
-from lanes.procedure import LOOK_EVERY_S, Nap, Procedure, Read, Tell, Write
+from lanes.procedure import Nap, Procedure, Read, Tell, Write, looks
 from lanes_storage.interface import Store
 from lanes_storage.moment import Clock
 
@@ -28,7 +28,7 @@ def together(
 
     Each is brought to its first pause before any is waited for. Raises StorageError, which ends them all.
     """
-    version = store.version()
+    version, pauses = store.version(), looks()
     wakes = dict.fromkeys(range(len(procedures)), 0.0)
     try:
         while wakes:
@@ -40,9 +40,9 @@ def together(
                 else:
                     wakes[place] = clock().mono + end.seconds * 1000
             if wakes:
-                sleep(LOOK_EVERY_S)
+                sleep(next(pauses))
             if version != (version := store.version()):
-                wakes = dict.fromkeys(wakes, 0.0)
+                wakes, pauses = dict.fromkeys(wakes, 0.0), looks()
     finally:
         for procedure in procedures:
             procedure.close()
