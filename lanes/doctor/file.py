@@ -4,12 +4,14 @@ from pathlib import Path
 
 from lanes.doctor.checks import Check, broken, ok, warning
 from lanes_storage import schema
-from lanes_storage.sqlite.inspect import FileFacts, damage, marks
+from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, marks
 
 #: Less room than this is worth a word; every commit needs some, and so does the log.
 LEAST_ROOM = 512 * 1024 * 1024
 #: The log is cut back to 64 MiB after each checkpoint; more means that something keeps it from that.
 LARGEST_LOG = 256 * 1024 * 1024
+#: Deviations of the schema that are named.
+NAMED = 5
 _STICKY = 0o1000
 
 
@@ -39,14 +41,18 @@ def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
     if wrong:
         fix = "stop its gateways, keep the file, and restore a backup: `lanes db restore FILE`"
         sound = broken("file", f"it is damaged: {'; '.join(wrong)}", fix)
-    return [_version(found), sound]
+    return [_schema(path, found), sound]
 
 
-def _version(found: int) -> Check:
+def _schema(path: Path, found: int) -> Check:
     if found < schema.VERSION:
         return warning("schema", f"it has schema {found}; this lanes uses {schema.VERSION}", "run `lanes db upgrade`")
     if found > schema.VERSION:
         return warning("schema", f"it has schema {found}; this lanes knows {schema.VERSION}", "use a newer lanes")
+    other = deviations(path)
+    if other:
+        said = f"it calls itself schema {found}, and is {', '.join(other[:NAMED])}"
+        return broken("schema", said, "use the lanes that made it, or start with another file; keep this one")
     return ok("schema", f"schema {found}")
 
 

@@ -194,6 +194,21 @@ def test_an_older_schema_is_a_warning(stage: Stage, lanes: Call, port: int) -> N
     assert "lanes db upgrade" in wrong(lanes("doctor", "--json"))["schema"]["fix"]
 
 
+def test_another_schema_of_the_same_number_is_broken(stage: Stage, lanes: Call, port: int) -> None:
+    """As a development version, or somebody's shell, may have left it."""
+    stage.close()
+    with sqlite3.connect(stage.path) as connection:
+        connection.execute("DROP INDEX messages_batch")
+        connection.execute("ALTER TABLE runs DROP COLUMN late_reply")
+        connection.execute("ALTER TABLE lanes ADD COLUMN colour TEXT")
+    connection.close()
+    seen = lanes("doctor", "--json")
+    assert seen.code == 1
+    said = wrong(seen)["schema"]["message"]
+    for deviation in ("without index messages_batch", "without column runs.late_reply", "with column lanes.colour"):
+        assert deviation in said
+
+
 def test_a_configuration_that_is_refused_is_a_warning(stage: Stage, lanes: Call, tmp_path: Path) -> None:
     (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = '5m'\n")
     seen = lanes("doctor", "--json")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes_storage import errors
+from lanes_storage import errors, schema
 from lanes_storage.interface import Query
 from lanes_storage.sqlite.connect import READ_PRAGMAS, translated
 from lanes_storage.sqlite.store import SqliteReader
@@ -25,6 +25,12 @@ _SCHEMA = Query(
     {},
     lambda rows: "".join(f"{row[0]};\n" for row in rows),
 )
+
+#: What a schema is made of: its indexes and triggers by their names, its tables by their columns.
+_PARTS = """
+SELECT CASE s.type WHEN 'table' THEN 'column ' || s.name || '.' || c.name ELSE s.type || ' ' || s.name END
+FROM sqlite_schema s LEFT JOIN pragma_table_xinfo(s.name) c ON s.type = 'table' WHERE s.name NOT LIKE 'sqlite_%'
+"""
 
 
 def _pragma(name: str) -> Query[int]:
@@ -151,3 +157,23 @@ def schema_text(path: Path) -> str:
         return reader.read(_SCHEMA)
     finally:
         reader.close()
+
+
+def deviations(path: Path) -> list[str]:
+    """What a file of this version of the schema lacks, or has besides: ``without column lanes.epoch``.
+
+    Raises StorageError.
+    """
+    made = sqlite3.connect(":memory:")
+    try:
+        for statement in schema.creation("sqlite"):
+            made.execute(statement)
+        meant = {str(row[0]) for row in made.execute(_PARTS)}
+    finally:
+        made.close()
+    reader = open_still(path)
+    try:
+        found = reader.read(Query(_PARTS, {}, lambda rows: {str(row[0]) for row in rows}))
+    finally:
+        reader.close()
+    return [f"without {part}" for part in sorted(meant - found)] + [f"with {part}" for part in sorted(found - meant)]
