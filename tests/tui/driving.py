@@ -124,8 +124,8 @@ class Driver:
         await self.until(lambda: all(word in "\n".join((self.header, *self.rows)) for word in words), str(words))
 
     async def dialog(self, kind: type[T]) -> T:
-        """Wait until such a screen is on top."""
-        await self.until(lambda: isinstance(self.app.screen, kind), kind.__name__)
+        """Wait until such a screen is on top, with all its parts."""
+        await self.until(lambda: isinstance(self.app.screen, kind) and self.app.screen.is_mounted, kind.__name__)
         screen = self.app.screen
         assert isinstance(screen, kind)
         return screen

@@ -79,7 +79,9 @@ async def test_search_goes_to_the_nearest_hit_while_it_is_typed(crowd: Path) -> 
         await driver.write("slack:5")
         await driver.until(lambda: driver.key == "slack:59", "the first hit")
         assert driver.bar == "1 of 5  n/N "
-        await driver.press("enter", "n")
+        await driver.press("enter")
+        await driver.until(lambda: driver.main.table.has_focus, "the table to be in hand again")
+        await driver.press("n")
         await driver.until(lambda: driver.key == "slack:57", "the next hit")
         await driver.press("n", "n", "n")
         await driver.until(lambda: driver.key == "slack:51", "the last hit")

@@ -10,10 +10,13 @@ from lanes_storage.moment import system_clock
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.main_screen import LEAVE_RUNNING, STOP_TOO
-from lanes_tui.widgets.header import Freshness
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.widgets.header import Freshness, Header
+from lanes_tui.widgets.sheet import Sheet
 from tests.kit.processes import House
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
+from tests.tui.test_screens import shown
 from tests.tui.test_table import furnish
 
 
@@ -146,6 +149,23 @@ async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
         await driver.shows("1 gateway")
         await asyncio.to_thread(made.lanes, "send", "demo:1", "hello")
         await driver.shows("○ idle")
+
+
+async def test_a_look_that_ends_while_the_dashboard_is_left_shows_nothing(stage: Stage) -> None:
+    """It is taken down part by part, the innermost first."""
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "held:1 is running" in shown(screen, "why"), "the lane")
+        assert screen.is_open
+        main, picture = driver.main, driver.main.picture
+        assert picture is not None
+        await main.query_one(Header).remove_children()
+        main.show(picture)
+        main.lose("gone")
+        await screen.query(Sheet).remove()
+        assert not screen.is_open
 
 
 async def test_q_leaves(stage: Stage) -> None:

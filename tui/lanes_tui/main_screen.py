@@ -28,6 +28,7 @@ from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
 from lanes_tui.widgets.heads import Heads
 from lanes_tui.widgets.lane_table import View
+from lanes_tui.widgets.sheet import Sheet
 
 #: The exit codes that ``lanes up`` reads.
 LEAVE_RUNNING = 0
@@ -67,6 +68,7 @@ class MainScreen(Doing, Marking, Arranging):
         self._detail = Detail()
         self.follower = Follower(source, self, rhythm)
         self._trends = Trends()
+        self._sheets = 0  # how many it has while it stands
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -77,6 +79,7 @@ class MainScreen(Doing, Marking, Arranging):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self._sheets = len(self.query(Sheet))
         self.table.focus()
         self.tell_arrangement()
         self.tell_header()
@@ -138,8 +141,8 @@ class MainScreen(Doing, Marking, Arranging):
 
     @property
     def _is_open(self) -> bool:
-        """Whether there is anything left to show on: a look may end while the dashboard is being left."""
-        return self.is_attached and self.table.is_attached
+        """Whether all is there to show on: a look may end while the dashboard is being left, part by part."""
+        return self.is_attached and self.table.is_attached and len(self.query(Sheet)) == self._sheets
 
     def tell_header(self) -> None:
         picture = self.picture

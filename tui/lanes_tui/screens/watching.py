@@ -36,6 +36,7 @@ class Watching(Screen[None]):
         self.source = source
         self.looking = Looking(source, rhythm, self._look, self._lose)
         self._freshness = Freshness()
+        self._sheets = 0  # how many it has while it stands
 
     @abstractmethod
     def body(self) -> ComposeResult:
@@ -56,7 +57,7 @@ class Watching(Screen[None]):
     @property
     def is_open(self) -> bool:
         """Whether it stands: of a screen that is being taken down some parts are gone already."""
-        whole = bool(self.children) and all(child.is_running for child in self.children)
+        whole = len(self.query(Sheet)) == self._sheets and all(child.is_running for child in self.children)
         return whole and self.is_attached and self in self.app.screen_stack
 
     def compose(self) -> ComposeResult:
@@ -65,6 +66,7 @@ class Watching(Screen[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self._sheets = len(self.query(Sheet))
         self._tell_bar()
         self.run_worker(self.looking.run(), name="look", exclusive=True)
 
