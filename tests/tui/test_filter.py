@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from lanes_tui.widgets.filter_bar import FilterInput, SearchInput
 from tests.kit.stage import Stage
@@ -39,6 +40,17 @@ async def test_fields_choose_by_what_lanes_do(crowd: Path) -> None:
         await driver.press("escape")
         await driver.filter('error:"providers failed" -feishu')
         assert driver.keys == ["slack:01"]
+
+
+async def test_what_is_typed_ahead_is_part_of_the_filter_and_commands_nothing(crowd: Path) -> None:
+    """As over a slow line: the keys come at once, before the filter has the focus."""
+    async with dashboard(crowd) as driver:
+        for key in ("slash", *"feAp"):
+            driver.app.post_message(Key(key, "/" if key == "slash" else key))
+        await driver.until(lambda: driver.main.query_one(FilterInput).value == "feAp", "the filter")
+        assert driver.app.screen is driver.main
+        assert not driver.main.follower.frozen
+        assert driver.said == []
 
 
 async def test_half_a_term_is_told_and_hides_nothing(crowd: Path) -> None:
@@ -83,8 +95,9 @@ async def test_search_goes_to_the_nearest_hit_while_it_is_typed(crowd: Path) -> 
         await driver.until(lambda: driver.main.table.has_focus, "the table to be in hand again")
         await driver.press("n")
         await driver.until(lambda: driver.key == "slack:57", "the next hit")
-        await driver.press("n", "n", "n")
-        await driver.until(lambda: driver.key == "slack:51", "the last hit")
+        for hit in ("slack:55", "slack:53", "slack:51"):
+            await driver.press("n")
+            await driver.until(lambda hit=hit: driver.key == hit, hit)  # type: ignore[misc]
         await driver.press("n")
         await driver.until(lambda: driver.key == "slack:59", "the first hit again")
         await driver.press("N")

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import Input
 
 from lanes import filters
 from lanes_tui import exporting, text
@@ -85,6 +86,16 @@ class Dashboard(App[int]):
 
     async def on_unmount(self) -> None:
         await self.source.close()
+
+    def on_key(self, event: events.Key) -> None:
+        """Give what was typed ahead to the field that it is meant for: it commands nothing.
+
+        A field keeps every character that it is given, so one that comes by was given to what had the focus before.
+        """
+        field = self.focused
+        if event.is_printable and isinstance(field, Input):
+            event.prevent_default()
+            field.post_message(events.Key(event.key, event.character))
 
     @property
     def lane_key(self) -> str | None:

@@ -44,7 +44,7 @@ class Arranging(Board):
     # ------------------------------------------------------------------------------------- filter
 
     def action_filter(self) -> None:
-        self.bar.input.focus()
+        self.screen.set_focus(self.bar.input)  # at once: what is typed ahead is for it
 
     def action_back(self) -> None:
         """Leave a range, else the filter."""

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from lanes_tui import text
 from lanes_tui.bindings import is_ours
+from lanes_tui.messages import FilterLeft
 from lanes_tui.widgets.filter_bar import FilterInput
 from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
@@ -69,7 +70,7 @@ class Palette(ModalScreen[Command | None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+c", "dismiss", "Close", priority=True),
-        Binding("enter", "choose", "Do it", priority=True, key_display="⏎"),
+        Binding("enter", "choose", "Do it", key_display="⏎"),
         Binding("down", "move(1)", "Next", priority=True),
         Binding("up", "move(-1)", "Back", priority=True),
     ]
@@ -77,6 +78,7 @@ class Palette(ModalScreen[Command | None]):
     def __init__(self, offered: list[Command]) -> None:
         super().__init__()
         self._offered = offered
+        self._shown = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -96,7 +98,13 @@ class Palette(ModalScreen[Command | None]):
         event.stop()
         self._show(event.value)
 
+    @on(FilterLeft)
+    def _entered(self, event: FilterLeft) -> None:
+        event.stop()
+        self.action_choose()
+
     def _show(self, typed: str) -> None:
+        self._shown = typed
         words = typed.lower().split()
         fitting = [(i, c) for i, c in enumerate(self._offered) if c.fits(words)]
         rows = [Row(str(i), _line(command)) for i, command in fitting]
@@ -106,6 +114,9 @@ class Palette(ModalScreen[Command | None]):
         self.query_one(Rows).action_move(by)
 
     def action_choose(self) -> None:
+        typed = self.query_one(FilterInput).value
+        if typed != self._shown:  # all that was typed before Enter counts
+            self._show(typed)
         key = self.query_one(Rows).key
         if key is not None:
             self.dismiss(self._offered[int(key)])
