@@ -17,6 +17,7 @@ import pytest
 from lanes import identity
 from lanes.identity import Identity, Sight, evidence, identity_of, is_gone, is_here, look, this_process
 from lanes_storage.moment import boot_id
+from tests.kit.processes import eventually
 
 Child = subprocess.Popen[str]
 Spawn = Callable[[str], Child]
@@ -57,13 +58,6 @@ def end_unreaped(child: Child) -> None:
 def this_moment() -> int:
     """The time since boot in the unit of start times."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10_000_000
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_this_process_is_here_and_alive(me: Identity) -> None:
@@ -160,7 +154,7 @@ def test_a_process_whose_first_thread_ended_still_runs(me: Identity, spawn: Spaw
         f"ctypes.CDLL(None).syscall({number}, 0)"
     )
     stat = Path("/proc", str(child.pid), "stat")
-    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "its main thread to end")
     who = me._replace(pid=child.pid, start_time=int(stat.read_text().rpartition(")")[2].split()[19]))
     assert look(who, me) is Sight.ALIVE
     assert child.stdin is not None

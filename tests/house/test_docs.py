@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.modules import ROOT
+from tests.kit.processes import PATIENCE_S
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -31,7 +32,7 @@ def test_every_program_in_the_documents_runs(program: str, tmp_path: Path) -> No
         env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.modules import ROOT
-from tests.kit.processes import Process, environment, eventually
+from tests.kit.processes import PATIENCE_S, Process, environment, eventually
 from tests.kit.tools import missing
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ class Terminal:
             env=with_our_commands(self._home),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -86,7 +86,12 @@ def test_readme_shows_commands() -> None:
 
 def test_make_test_runs_the_tests() -> None:
     done = subprocess.run(
-        ["make", "--dry-run", *shlex.split(TEST)[1:]], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        ["make", "--dry-run", *shlex.split(TEST)[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
     )
     assert "python -m pytest" in done.stdout
 
