@@ -19,6 +19,7 @@ from lanes_storage.records import Ticket
 from lanes_storage.sqlite import inspect
 from tests.commands.conftest import Call, Called
 from tests.kit.forms import are_forms
+from tests.kit.ports import kept_port
 from tests.kit.processes import PATIENCE_S, House
 from tests.kit.stage import TERMS, Stage
 
@@ -26,10 +27,7 @@ from tests.kit.stage import TERMS, Stage
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A port that nobody listens on, as the one that a gateway here would take."""
-    with socket.socket() as kept:  # bound, so that the system gives it to nobody else meanwhile
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(("127.0.0.1", 0))
-        number = int(kept.getsockname()[1])
+    with kept_port() as number:
         monkeypatch.setenv("LANES_GATEWAY_PORT", str(number))
         yield number
 

@@ -14,6 +14,7 @@ from lanes.runners.base import Delta
 from lanes.runners.http import HttpClient, endpoint
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
+from tests.kit.ports import kept_port
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, event, raw_server
 from tests.kit.until import until
@@ -325,9 +326,8 @@ async def test_a_reset_before_any_answer(client: HttpClient) -> None:
 
 
 async def test_nobody_listens(client: HttpClient) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    failure = await refused(client, provider(f"http://127.0.0.1:{port}/v1"))
+    with kept_port() as port:
+        failure = await refused(client, provider(f"http://127.0.0.1:{port}/v1"))
     assert failure.cause is AttemptCause.UNREACHABLE
     assert "refused" in failure.message
 

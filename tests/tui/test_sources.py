@@ -18,6 +18,7 @@ from lanes_tui.file_source import FileSource
 from lanes_tui.remote_source import RemoteSource
 from lanes_tui.source import Lost, Source
 from tests.kit.counter import counter
+from tests.kit.ports import kept_port
 from tests.kit.stage import Stage
 from tests.pictures.scene import FEISHU, NIGHT, stage
 
@@ -221,12 +222,13 @@ async def test_both_raise_the_same(tmp_path: Path, elsewhere: bool) -> None:
 
 async def test_a_gateway_that_is_away_is_lost_and_found_again(tmp_path: Path) -> None:
     made = furnish(tmp_path / "lanes.db")
-    async with counter(made.path) as url:
-        source = RemoteSource(GatewayClient(url, None))
-        assert (await source.window(LaneFilter(), 0, 10)).total == 3
-    with pytest.raises(Lost, match="can be reached"):
-        await source.window(LaneFilter(), 0, 10)
-    async with counter(made.path, port=int(url.rpartition(":")[2])):
-        assert (await source.window(LaneFilter(), 0, 10)).total == 3
+    with kept_port() as port:
+        async with counter(made.path, port=port) as url:
+            source = RemoteSource(GatewayClient(url, None))
+            assert (await source.window(LaneFilter(), 0, 10)).total == 3
+        with pytest.raises(Lost, match="can be reached"):
+            await source.window(LaneFilter(), 0, 10)
+        async with counter(made.path, port=port):
+            assert (await source.window(LaneFilter(), 0, 10)).total == 3
     await source.close()
     made.close()
