@@ -21,7 +21,10 @@ MIGRATIONS: dict[int, Callable[[Transaction], None]] = {}
 
 @cache
 def creation(dialect: str) -> tuple[str, ...]:
-    """The statements that make an empty database of the newest version. Imports SQLModel."""
+    """The statements that make an empty database of the newest version, the tables first. Imports SQLModel.
+
+    Always in the same order: which of two indexes an engine takes may depend on it.
+    """
     from sqlalchemy import create_mock_engine
 
     from lanes_storage.tables import metadata
@@ -33,7 +36,7 @@ def creation(dialect: str) -> tuple[str, ...]:
 
     engine = create_mock_engine(f"{dialect}://", note)
     metadata.create_all(engine, checkfirst=False)
-    return tuple(statements)
+    return tuple(sorted(statements, key=lambda made: "" if made.startswith("CREATE TABLE") else made))
 
 
 def create(tx: Transaction, dialect: str) -> None:

@@ -230,7 +230,7 @@ class RunTable(SQLModel, table=True):
         partial("runs_of_owner", "owner_id", "abort_at", where="ended_at IS NULL"),
         Index("runs_of_lane", "lane_id", "id"),
         # Both are counted at every look, and mostly there is none.
-        partial("runs_left_out", "id", where=LEFT_OUT),
+        partial("runs_left_out", "left_out", where=LEFT_OUT),
         partial("runs_unlimited", "id", where=UNLIMITED),
         partial("runs_refused", "refused_writes", where="refused_writes > 0"),
     )

@@ -35,7 +35,7 @@ FEW = {
     "counts": (
         "runs_unlimited (id>?)",
         "runs_of_owner (owner_id=?",
-        "runs_left_out",
+        "runs_left_out (left_out>?)",
         "messages_queued",
         "lanes_paused",
     ),

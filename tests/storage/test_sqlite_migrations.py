@@ -63,6 +63,15 @@ def test_there_is_a_step_for_every_older_version() -> None:
     assert set(schema.MIGRATIONS) == set(range(1, schema.VERSION))
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_every_process_makes_the_same_file(dialect: str) -> None:
+    made = schema.creation(dialect)
+    tables = [statement for statement in made if statement.startswith("CREATE TABLE")]
+    others = {*made} - {*tables}
+    assert any(" INDEX " in statement for statement in others)
+    assert [*made] == [*tables, *sorted(others)]
+
+
 def test_an_older_file_goes_forward_step_by_step_and_keeps_what_is_in_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
