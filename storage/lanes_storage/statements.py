@@ -4,16 +4,8 @@ Portable SQL with ``:name`` parameters; what differs between engines is asked of
 Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from collections.abc import Iterable
-from enum import StrEnum
-
 from lanes_storage.law import RELEASED, REMEMBERING, TERMINAL, MessageState
-
-
-def names(words: Iterable[StrEnum]) -> str:
-    """A SQL list of the words, in a fixed order."""
-    return ", ".join(f"'{word}'" for word in sorted(words))
-
+from lanes_storage.wording import one_of
 
 # ------------------------------------------------------------------------------------------- counters
 
@@ -70,24 +62,25 @@ UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
   head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued' AND id > :last),
   error_cause = NULL, error_message = NULL, error_at = NULL,
   pause_reason = NULL, pause_actor = NULL, pause_at = NULL, pause_until = NULL, updated_at = :now
-WHERE id = :lane AND state IN ({names(RELEASED)}) AND head_id = :head
+WHERE id = :lane AND {one_of("state", RELEASED)} AND head_id = :head
   AND (pause_at IS NULL OR pause_until <= :now)
 """
 
-#: The one statement that lets go of a lane, which is held while it names a run (a CHECK of the schema). A requeued
-#: message becomes the head again, before all others.
+#: The one statement that lets go of a lane, which is held while it names a run (a CHECK of the schema). It is found by
+#: its own row, since the index of what is held is written with it. A requeued message becomes the head again, before
+#: all others.
 RELEASE_LANE = """
 UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
   error_cause = :error_cause, error_message = :error_message, error_at = :error_at,
   pause_reason = coalesce(:pause_reason, pause_reason), pause_actor = coalesce(:pause_actor, pause_actor),
   pause_at = coalesce(:pause_at, pause_at), pause_until = CASE WHEN :pause_at IS NULL THEN pause_until END,
   updated_at = :now
-WHERE run_id = :run AND epoch = :epoch
+WHERE id = :lane AND run_id = :run AND epoch = :epoch
 """
 
 ACK_LANE = f"""
 UPDATE lanes SET state = 'idle', error_cause = NULL, error_message = NULL, error_at = NULL, updated_at = :now
-WHERE id = :lane AND state IN ({names(REMEMBERING)})
+WHERE id = :lane AND {one_of("state", REMEMBERING)}
 """
 
 PAUSE_LANE = """
@@ -145,8 +138,11 @@ FINISH_MESSAGE = f"""
 UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail, error_cause = :error_cause,
   error_message = :error_message, attempts = :attempts, interruptions = :interruptions,
   answered_by = :answered_by, ended_at = :now
-WHERE id = :message AND state NOT IN ({names(TERMINAL)}) RETURNING lane_id, run_id, bound_to
+WHERE id = :message AND NOT {one_of("state", TERMINAL)}
 """
+
+#: What the notice of a message tells besides how it ended.
+NOTICED_MESSAGE = "SELECT lane_id, run_id, bound_to FROM messages WHERE id = :message"
 
 REQUEUE_MESSAGE = """
 UPDATE messages SET state = 'queued', interruptions = :interruptions, parked_until = :parked_until,
@@ -333,7 +329,7 @@ _UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = message
 
 #: The reply to several messages is kept with the last of them, which therefore goes last.
 PRUNE_MESSAGE = f"""
-DELETE FROM messages WHERE id = :id AND state IN ({names(PRUNED_BY_AGE)}) AND ended_at <= :before AND {_UNNAMED}
+DELETE FROM messages WHERE id = :id AND {one_of("state", PRUNED_BY_AGE)} AND ended_at <= :before AND {_UNNAMED}
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
 """
 

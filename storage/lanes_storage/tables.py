@@ -25,7 +25,7 @@ from lanes_storage.law import (
     OnSurvivors,
     RunnerKind,
 )
-from lanes_storage.statements import names
+from lanes_storage.wording import one_of
 
 
 def together(*columns: str) -> str:
@@ -108,8 +108,8 @@ class LaneTable(SQLModel, table=True):
     __tablename__ = "lanes"
     __table_args__ = (
         CheckConstraint(f"length(key) BETWEEN 1 AND {MAX_KEY}", name="lane_key_length"),
-        CheckConstraint(f"state IN ({names(LaneState)})", name="lane_state"),
-        CheckConstraint(f"(state IN ({names(HELD)})) = (run_id IS NOT NULL)", name="lane_held_by_one_run"),
+        CheckConstraint(one_of("state", LaneState), name="lane_state"),
+        CheckConstraint(f"{one_of('state', HELD)} = (run_id IS NOT NULL)", name="lane_held_by_one_run"),
         CheckConstraint("run_id IS NULL OR epoch > 0", name="lane_held_under_an_epoch"),
         CheckConstraint(together("pause_reason", "pause_actor", "pause_at"), name="lane_pause_whole"),
         CheckConstraint("pause_until IS NULL OR pause_at IS NOT NULL", name="lane_pause_expiry"),
@@ -150,18 +150,18 @@ class MessageTable(SQLModel, table=True):
 
     __tablename__ = "messages"
     __table_args__ = (
-        CheckConstraint(f"state IN ({names(MessageState)})", name="message_state"),
+        CheckConstraint(one_of("state", MessageState), name="message_state"),
         # A hold has no input: whoever waits for it does the work itself.
         CheckConstraint(
             "((text IS NULL) <> (request IS NULL))"
             f" OR (text IS NULL AND request IS NULL AND coalesce(bound_to, '') = '{BoundTo.WAITER}')",
             name="message_has_one_input",
         ),
-        CheckConstraint(f"(state IN ({names(TERMINAL)})) = (ended_at IS NOT NULL)", name="message_ends_once"),
+        CheckConstraint(f"{one_of('state', TERMINAL)} = (ended_at IS NOT NULL)", name="message_ends_once"),
         CheckConstraint("state <> 'running' OR run_id IS NOT NULL", name="message_runs_in_a_run"),
         CheckConstraint("reply IS NULL OR state = 'done'", name="message_reply_only_when_done"),
         CheckConstraint("state <> 'failed' OR error_cause IS NOT NULL", name="message_failure_has_a_cause"),
-        CheckConstraint(f"bound_to IS NULL OR bound_to IN ({names(BoundTo)})", name="message_bound_to"),
+        CheckConstraint(f"bound_to IS NULL OR {one_of('bound_to', BoundTo)}", name="message_bound_to"),
         CheckConstraint(together("bound_to", "bound_owner"), name="message_bound_whole"),
         CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
         CheckConstraint("interruptions >= 0", name="message_interruptions"),
@@ -209,16 +209,16 @@ class RunTable(SQLModel, table=True):
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({names(RunnerKind)})", name="run_kind"),
-        CheckConstraint(f"edge IS NULL OR edge IN ({names(RELEASES)})", name="run_edge"),
+        CheckConstraint(one_of("kind", RunnerKind), name="run_kind"),
+        CheckConstraint(f"edge IS NULL OR {one_of('edge', RELEASES)}", name="run_edge"),
         CheckConstraint(together("edge", "ended_at", "ended_by"), name="run_end_whole"),
         CheckConstraint(
             together("abort_at", "abort_boot", "abort_boot_id", "abort_actor", "abort_cause"),
             name="run_abort_whole",
         ),
         CheckConstraint("edge IS NULL OR abort_at IS NULL OR edge = 'abort'", name="run_abort_is_sticky"),
-        CheckConstraint(f"on_interrupt IN ({names(OnInterrupt)})", name="run_on_interrupt"),
-        CheckConstraint(f"on_survivors IN ({names(OnSurvivors)})", name="run_on_survivors"),
+        CheckConstraint(one_of("on_interrupt", OnInterrupt), name="run_on_interrupt"),
+        CheckConstraint(one_of("on_survivors", OnSurvivors), name="run_on_survivors"),
         CheckConstraint(
             "run_timeout_ms IS NULL OR stall_timeout_ms IS NULL OR stall_timeout_ms <= run_timeout_ms",
             name="run_limits_fit",

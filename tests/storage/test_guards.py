@@ -70,7 +70,7 @@ def ask(tx: Transaction, run: int) -> int:
 def finish(tx: Transaction, message: int) -> int:
     empty = ("reply", "reply_detail", "error_cause", "error_message", "attempts", "answered_by")
     values: dict[str, Any] = dict.fromkeys(empty) | {"message": message, "state": "done", "interruptions": 0, "now": 1}
-    return len(tx.rows(sql.FINISH_MESSAGE, values))
+    return tx.run(sql.FINISH_MESSAGE, values)
 
 
 def end(tx: Transaction, run: int) -> int:
@@ -78,10 +78,12 @@ def end(tx: Transaction, run: int) -> int:
     return tx.run(sql.END_RUN, values)
 
 
-def release(tx: Transaction, run: int, epoch: int) -> int:
+def release(tx: Transaction, lane_of: int, run: int, epoch: int) -> int:
+    """``lane_of``: a run of the lane that is meant."""
+    ((lane,),) = tx.rows("SELECT lane_id FROM runs WHERE id = :run", {"run": lane_of})
     names = ("requeued", "error_cause", "error_message", "error_at", "pause_reason", "pause_actor", "pause_at")
-    values = dict.fromkeys(names) | {"run": run, "epoch": epoch, "new_epoch": epoch, "state": "idle", "now": 1}
-    return tx.run(sql.RELEASE_LANE, values)
+    values = dict.fromkeys(names) | {"lane": lane, "run": run, "epoch": epoch, "new_epoch": epoch}
+    return tx.run(sql.RELEASE_LANE, values | {"state": "idle", "now": 1})
 
 
 def requeue(tx: Transaction, message: int) -> int:
@@ -103,8 +105,9 @@ def process(tx: Transaction, run: int, epoch: int) -> int:
 
 #: Each tries something unlawful and returns how many rows it changed.
 REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
-    "the release of another epoch": lambda tx, r: release(tx, r.held, r.held + 1),
-    "the release of another run": lambda tx, r: release(tx, r.asked + 100, r.asked),
+    "the release of another epoch": lambda tx, r: release(tx, r.held, r.held, r.held + 1),
+    "the release of another run": lambda tx, r: release(tx, r.asked, r.asked + 100, r.asked),
+    "the release of another lane": lambda tx, r: release(tx, r.asked, r.held, r.held),
     "a second end of a run": lambda tx, r: end(tx, r.ended),
     "an abort of a run that is over": lambda tx, r: ask(tx, r.ended_asked),
     "an abort of a run that ended otherwise": lambda tx, r: ask(tx, r.ended),

@@ -224,3 +224,11 @@ def test_every_cause_has_a_next_step(state: MessageState, cause: Cause) -> None:
 def test_a_dead_letter_of_each_cause_that_can_fail_a_message_says_what_to_see_to_first() -> None:
     never_fails = {Cause.ABORTED, Cause.OVERFLOW} | NOTHING_TO_DO.keys()
     assert BEFORE_RETRY.keys() == set(Cause) - never_fails
+
+
+def test_a_notice_names_the_lane_and_the_run_of_its_own_message(world: World) -> None:
+    world.fail(world.start("another lane").ticket)
+    failed = world.start(KEY)
+    world.fail(failed.ticket)
+    (said,) = notices(world)
+    assert (said.message_id, said.run_id) == (failed.message.id, failed.ticket.run_id)

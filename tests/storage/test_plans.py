@@ -26,6 +26,7 @@ WRITING = {
 NARROW = {
     "CANDIDATES": "lanes_claimable (run_id=? AND head_id>?)",
     "BOUND_CANDIDATES": "messages_bound (bound_owner=?",
+    "RELEASE_LANE": "lanes USING INTEGER PRIMARY KEY",
     "COUNT_SUSPECTS": "SEARCH l USING COVERING INDEX lanes_held",
     "WAITING_OF_OWNER": "messages_bound (bound_owner=?)",
     "OPEN_RUNS_OF_OWNER": "runs_of_owner (owner_id=?)",

@@ -4,7 +4,7 @@ import json
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record
-from lanes_storage.doors.notices import notice
+from lanes_storage.doors.notices import NOTED, notice
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.moment import Now
@@ -33,7 +33,7 @@ def finish(
     One that has ended before stays as it is, without another notice.
     """
     attempts = answer.attempts if answer else failure.attempts if failure else ()
-    ended = tx.rows(
+    ended = tx.run(
         sql.FINISH_MESSAGE,
         {
             "message": message,
@@ -48,17 +48,10 @@ def finish(
             "now": now.wall,
         },
     )
-    for lane, run, bound_to in ended:
-        notice(
-            tx,
-            now,
-            lane=lane,
-            message=message,
-            run=run,
-            state=state,
-            failure=failure,
-            bound=bound_to is not None,
-        )
+    if not ended or state not in NOTED:
+        return
+    lane, run, bound_to = tx.rows(sql.NOTICED_MESSAGE, {"message": message})[0]
+    notice(tx, now, lane=lane, message=message, run=run, state=state, failure=failure, bound=bound_to is not None)
 
 
 def end_waiting(

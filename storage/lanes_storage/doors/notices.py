@@ -60,9 +60,7 @@ def notice(
     failure: Failure | None,
     bound: bool,
 ) -> None:
-    """Write the notice of a message that has just ended in ``state``; nothing for one that ended well."""
-    if state not in NOTED:
-        return
+    """Write the notice of a message that has just ended in ``state``, one of ``NOTED``."""
     cause = None if failure is None else failure.cause
     detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
     if failure is not None:

@@ -172,6 +172,7 @@ def _let_go(
     landed = tx.run(
         sql.RELEASE_LANE,
         {
+            "lane": standing.lane_id,
             "run": ticket.run_id,
             "epoch": ticket.epoch,
             "new_epoch": epoch,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, TERMINAL, Edge, MessageState
-from lanes_storage.statements import names
+from lanes_storage.wording import names
 
 #: How a message may end otherwise than well.
 BADLY = TERMINAL - {MessageState.DONE}

@@ -7,6 +7,7 @@ from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES
 from lanes_storage.reads.shapes import many
 from lanes_storage.records import Cooldown, Event
+from lanes_storage.wording import names
 
 EVENTS = """
 SELECT e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
@@ -16,7 +17,7 @@ WHERE e.id > :after
 
 
 RELEASE = f"""
-SELECT epoch FROM events WHERE lane_id = :lane AND run_id = :run AND type IN ({sql.names(RELEASES)})
+SELECT epoch FROM events WHERE lane_id = :lane AND run_id = :run AND type IN ({names(RELEASES)})
 ORDER BY id DESC LIMIT 1
 """
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lanes_storage.law import REMEMBERING
 from lanes_storage.records import LaneOrder, LaneSort
-from lanes_storage.statements import names
+from lanes_storage.wording import names
 
 
 class Term(NamedTuple):

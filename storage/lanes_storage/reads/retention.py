@@ -4,11 +4,12 @@ from lanes_storage import statements as sql
 from lanes_storage.interface import Query
 from lanes_storage.law import Prunable
 from lanes_storage.records import Old
+from lanes_storage.wording import names
 
 #: Of each: id, session key, since when it may go by its age (null: it has to stay), since when it exists.
 WALKS = {
     Prunable.MESSAGES: f"""
-        SELECT m.id, l.key, CASE WHEN m.state IN ({sql.names(sql.PRUNED_BY_AGE)}) THEN m.ended_at END, m.accepted_at
+        SELECT m.id, l.key, CASE WHEN m.state IN ({names(sql.PRUNED_BY_AGE)}) THEN m.ended_at END, m.accepted_at
         FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id > :after ORDER BY m.id LIMIT :limit
     """,
     Prunable.RUNS: """
