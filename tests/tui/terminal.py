@@ -43,6 +43,7 @@ class Terminal:
 
     def __init__(self, database: Path, size: tuple[int, int], *arguments: str, **more: str) -> None:
         self.sent = b""
+        self.heard_at = 0.0  # when the last piece came, by time.perf_counter
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         env = {name: value for name, value in environment(database.parent).items() if name not in UNWANTED}
@@ -53,6 +54,7 @@ class Terminal:
             env=env | {"TERM": "xterm-256color"} | more,
             timeout=None,
         )
+        self.process.delaybeforesend = None  # it would wait before each key, lest a password be echoed
         self.before = self._attributes()
 
     def _attributes(self) -> list[Any]:
@@ -118,6 +120,7 @@ class Terminal:
         """Read what there is; False once the process has ended and all is read."""
         try:
             piece = self.process.read_nonblocking(65_536, timeout=0.1)
+            self.heard_at = time.perf_counter()
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:
