@@ -3,8 +3,8 @@
 Figures belong to the machine; the targets are printed beside them. What they mean:
 
 - *A refresh* is one look that shows something new: twice a second some forty lanes change in one commit, two of them
-  on the screen; those with nothing more that waits leave it, and the lines below them move up. All processor time of the process
-  counts, every thread of it, also what it takes to ask ten times a second whether there is anything new.
+  on the screen; those with nothing more that waits leave it, and the lines below them move up. All processor time of
+  the process counts, every thread of it, also what it takes to ask ten times a second whether there is anything new.
 - *A calm second* is the same with nothing committed: only ages and the time change.
 - *Key to paint* is from the key until the terminal has what shows the cursor on another lane, among such refreshes and
   at any moment of them. Any other paint does not count; nor does what the terminal of this program needs to read it.
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes_tui.widgets.lane_table import CURSOR
+from lanes_tui.widgets.lines import CURSOR
 from tests.bench.traffic import Traffic
 from tests.kit.crowd import crowd
 from tests.tui.terminal import Terminal, terminal
@@ -129,6 +129,7 @@ def measure(database: Path, owner: int) -> list[Figure]:
     """All figures, of a database that ``crowd`` made for ``owner``."""
     started = statistics.median(first_rows_s(database) for _ in range(5))
     with terminal(database, SIZE) as opened, Traffic(database, owner) as traffic:
+        opened.process.delaybeforesend = None  # else it waits before each key, as a person would
         opened.shows("session-")
         quiet(opened, 3.0)
         before = processor_ms(opened.process.pid)

@@ -1,6 +1,7 @@
 """A real terminal for the dashboard: a pseudo terminal, a real process in it, and what it painted."""
 
 import re
+import signal
 import sys
 import termios
 import time
@@ -54,7 +55,6 @@ class Terminal:
             env=env | {"TERM": "xterm-256color"} | more,
             timeout=None,
         )
-        self.process.delaybeforesend = None  # it would wait before each key, lest a password be echoed
         self.before = self._attributes()
 
     def _attributes(self) -> list[Any]:
@@ -106,6 +106,13 @@ class Terminal:
         self.process.wait()
         return int(self.process.exitstatus if self.process.exitstatus is not None else -self.process.signalstatus)
 
+    def close(self) -> None:
+        """End the process, however it is, and however busy the machine."""
+        if self.process.isalive():
+            self.process.kill(signal.SIGKILL)
+            self.process.wait()
+        self.process.close()
+
     def vanish(self) -> None:
         """Take the terminal away, as closing its window does."""
         self.process.ptyproc.fileobj.close()
@@ -137,4 +144,4 @@ def terminal(database: Path, size: tuple[int, int] = (120, 40), *arguments: str,
     try:
         yield opened
     finally:
-        opened.process.close(force=True)
+        opened.close()

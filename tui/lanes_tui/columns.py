@@ -12,6 +12,9 @@ from lanes_storage.records import LaneSort
 from lanes_tui import text, words
 from lanes_tui.records import Lane, Run
 
+#: What a cell says: texts, each with its tone or without one.
+Said = tuple[str | tuple[str, str], ...]
+_NOTHING: Said = (("-", "muted"),)
 #: A head that waits longer than this is worth a look.
 LONG_WAIT_MS = 30_000
 #: A run without a limit that has gone on for longer, as well.
@@ -121,32 +124,32 @@ def _left(names: list[str], width: int, size: int, gap: int) -> int:
     return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
 
 
-def cells(lane: Lane, sight: Sight, columns: tuple[Column, ...]) -> tuple[Content, ...]:
-    """What each column says of a lane, cut and padded to its width."""
-    return tuple(column.fit(_CELLS[column.title](lane, sight, column.width)) for column in columns)
+def said(lane: Lane, sight: Sight, columns: tuple[Column, ...]) -> tuple[Said, ...]:
+    """What each column says of a lane: cheap to make and to compare, and laid out only where it is painted."""
+    return tuple(_CELLS[column.title](lane, sight, column.width) for column in columns)
 
 
 def plain(title: str, lane: Lane, sight: Sight) -> str:
     """What a column says, whole and without colour."""
-    return _CELLS[title](lane, sight, 10_000).plain
+    return text.line(*_CELLS[title](lane, sight, 10_000)).plain
 
 
-def _state(lane: Lane, sight: Sight, width: int) -> Content:
+def _state(lane: Lane, sight: Sight, width: int) -> Said:
     look = words.look_of(lane, sight.wall)
     paused = words.is_paused(lane.pause, sight.wall) and look.word not in ("paused", "aborting")
     space = " " if width > 10 else ""
     mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
-    return text.line((f"{look.symbol} {look.word}", look.tone), mark)
+    return ((f"{look.symbol} {look.word}", look.tone), mark)
 
 
-def _lane(lane: Lane, sight: Sight, width: int) -> Content:
-    return text.line((text.in_the_middle(lane.key, width), "strong"))
+def _lane(lane: Lane, sight: Sight, width: int) -> Said:
+    return ((text.in_the_middle(lane.key, width), "strong"),)
 
 
-def _held(lane: Lane, sight: Sight, width: int) -> Content:
+def _held(lane: Lane, sight: Sight, width: int) -> Said:
     if lane.run is None:
-        return text.line(("-", "muted"))
-    return text.line((words.short(sight.age(lane.run.held_ms)), _tone_of_hold(lane.run, sight)))
+        return _NOTHING
+    return ((words.short(sight.age(lane.run.held_ms)), _tone_of_hold(lane.run, sight)),)
 
 
 def _tone_of_hold(run: Run, sight: Sight) -> str:
@@ -157,68 +160,68 @@ def _tone_of_hold(run: Run, sight: Sight) -> str:
     return "bad" if left < 0 else "warn" if held > left else ""
 
 
-def _beat(lane: Lane, sight: Sight, width: int) -> Content:
+def _beat(lane: Lane, sight: Sight, width: int) -> Said:
     if lane.run is None or lane.owner is None or lane.run.beat_ms is None:
-        return text.line(("-", "muted"))
+        return _NOTHING
     ms = sight.age(lane.run.beat_ms)
     if lane.owner.alive:  # in steps, so that a healthy owner does not change its lines every second
-        return text.line((words.short(ms // BEAT_STEP_MS * BEAT_STEP_MS) if ms >= BEAT_STEP_MS else "<5s", "muted"))
+        return ((words.short(ms // BEAT_STEP_MS * BEAT_STEP_MS) if ms >= BEAT_STEP_MS else "<5s", "muted"),)
     age = words.short(ms)
-    return text.line((age + ("!" if len(age) < width else ""), "bad"))
+    return ((age + ("!" if len(age) < width else ""), "bad"),)
 
 
-def _queue(lane: Lane, sight: Sight, width: int) -> Content:
+def _queue(lane: Lane, sight: Sight, width: int) -> Said:
     if not lane.queued:
-        return text.line(("-", "muted"))
-    return text.line(words.number(lane.queued))
+        return _NOTHING
+    return (words.number(lane.queued),)
 
 
-def _wait(lane: Lane, sight: Sight, width: int) -> Content:
+def _wait(lane: Lane, sight: Sight, width: int) -> Said:
     if not lane.queued or lane.head_wait_ms is None:
-        return text.line(("-", "muted"))
+        return _NOTHING
     age = sight.age(lane.head_wait_ms)
-    return text.line((words.short(age), "warn" if age > LONG_WAIT_MS else ""))
+    return ((words.short(age), "warn" if age > LONG_WAIT_MS else ""),)
 
 
-def _owner(lane: Lane, sight: Sight, width: int) -> Content:
+def _owner(lane: Lane, sight: Sight, width: int) -> Said:
     if lane.owner is None:
-        return text.line(("-", "muted"))
+        return _NOTHING
     pid = str(lane.owner.pid)
     room = width - len(pid) - 1
     whole = f"{text.in_the_middle(lane.owner.host, room)}:{pid}" if room >= 5 else pid
-    return text.line((whole, "muted" if lane.owner.alive else "bad"))
+    return ((whole, "muted" if lane.owner.alive else "bad"),)
 
 
-def _try(lane: Lane, sight: Sight, width: int) -> Content:
+def _try(lane: Lane, sight: Sight, width: int) -> Said:
     """How often the message that runs, or waits first, was interrupted, and how often it may be."""
     if not lane.interruptions:
-        return text.line(("-", "muted"))
+        return _NOTHING
     tone = "bad" if lane.interruptions >= MAX_INTERRUPTIONS - 1 else "warn"
-    return text.line((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone))
+    return ((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone),)
 
 
-def _epoch(lane: Lane, sight: Sight, width: int) -> Content:
-    return text.line((words.number(lane.epoch), "muted"))
+def _epoch(lane: Lane, sight: Sight, width: int) -> Said:
+    return ((words.number(lane.epoch), "muted"),)
 
 
-def _changed(lane: Lane, sight: Sight, width: int) -> Content:
-    return text.line((words.short(sight.wall - lane.updated_at), "muted"))
+def _changed(lane: Lane, sight: Sight, width: int) -> Said:
+    return ((words.short(sight.wall - lane.updated_at), "muted"),)
 
 
-def _error(lane: Lane, sight: Sight, width: int) -> Content:
+def _error(lane: Lane, sight: Sight, width: int) -> Said:
     if lane.last_error is not None:
         tone = words.LANES[lane.state].tone if lane.run is None else "muted"
         message = text.first_words(lane.last_error.message)
         parked = lane.parked_until
         if parked is not None and parked > sight.wall:
-            return text.line((f"parked for {words.short(parked - sight.wall)}: {lane.last_error.cause}", tone))
-        return text.line((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
+            return ((f"parked for {words.short(parked - sight.wall)}: {lane.last_error.cause}", tone),)
+        return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
     if lane.pause is not None and words.is_paused(lane.pause, sight.wall):
-        return text.line((f"paused: {lane.pause.reason}", "muted"))
-    return text.EMPTY
+        return ((f"paused: {lane.pause.reason}", "muted"),)
+    return ()
 
 
-_CELLS: dict[str, Callable[[Lane, Sight, int], Content]] = {
+_CELLS: dict[str, Callable[[Lane, Sight, int], Said]] = {
     "STATE": _state,
     "LANE": _lane,
     "HELD": _held,

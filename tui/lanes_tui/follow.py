@@ -1,6 +1,6 @@
 """What one look at the source brings to the main screen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from lanes import filters
@@ -64,8 +64,7 @@ class Follower:
     def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:
         self._source = source
         self._stage = stage
-        self._looking = Looking(source, rhythm, self._show, self._lose)
-        self._anew = True  # else only the detail is read
+        self._looking = Looking(source, rhythm, self._show, stage.lose)
         self._last: Picture | None = None
 
     @property
@@ -79,9 +78,8 @@ class Follower:
         if not frozen:
             self.wake()
 
-    def wake(self, *, anew: bool = True) -> None:
-        """Look at once: the person moved, typed or asked for it. Not ``anew``: at the lane under the cursor only."""
-        self._anew |= anew
+    def wake(self) -> None:
+        """Look at once: the person moved, typed or asked for it."""
         self._looking.wake()
 
     async def run(self) -> None:
@@ -91,24 +89,15 @@ class Follower:
     async def _show(self) -> None:
         if self._stage.covered:
             return
-        anew, self._anew = self._anew, False
         frozen = self.frozen
-        picture = await self._look(anew)
+        picture = await self._look()
         if self.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
             return  # it was frozen while this was read: what stood on the screen then stays
         self._last = picture
         self._stage.show(picture)
 
-    def _lose(self, why: str) -> None:
-        self._anew = True
-        self._stage.lose(why)
-
-    async def _look(self, anew: bool) -> Picture:
+    async def _look(self) -> Picture:
         view, wish = self._stage.view, self._stage.wish
-        last = self._last
-        if self.frozen and not anew and last is not None and last.wish == wish:
-            row = None if view.key is None else last.window.place_of(view.key)
-            return replace(last, key=view.key, row=row, detail=await self._detail(view.key))
         chosen = filters.parse(wish.typed, self._source.now().wall).chosen
         window = await self._window(chosen, wish, view)
         row = None if view.key is None else window.place_of(view.key)

@@ -15,15 +15,17 @@ from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
 from lanes_tui.doing import Doing
 from lanes_tui.follow import Follower, Picture, Wish
+from lanes_tui.glance import Glance
 from lanes_tui.looking import Rhythm
 from lanes_tui.marking import Marking
 from lanes_tui.messages import LaneChosen, WindowWanted
+from lanes_tui.records import Detail
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.settings import Settings
 from lanes_tui.source import Source
 from lanes_tui.trends import Trends
-from lanes_tui.widgets.detail import Detail
+from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
 from lanes_tui.widgets.heads import Heads
@@ -65,8 +67,9 @@ class MainScreen(Doing, Marking, Arranging):
     def __init__(self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm) -> None:
         super().__init__(source, settings, rhythm)
         self._with_gateway = with_gateway
-        self._detail = Detail()
+        self._detail = DetailPanes()
         self.follower = Follower(source, self, rhythm)
+        self._glance = Glance(source, self._show_lane)
         self._trends = Trends()
         self._sheets = 0  # how many it has while it stands
 
@@ -87,7 +90,8 @@ class MainScreen(Doing, Marking, Arranging):
             self.say(
                 text.line(f"the settings cannot be read, and are left as they are: {self.settings.broken}"), grave=True
             )
-        self.run_worker(self.follower.run(), name="follow", exclusive=True)
+        self.run_worker(self.follower.run(), name="follow")
+        self.run_worker(self._glance.run(), name="glance")
 
     @property
     def lane_key(self) -> str | None:
@@ -128,7 +132,7 @@ class MainScreen(Doing, Marking, Arranging):
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
         self.table.show(picture.window, Sight.of(at, at), picture.key, picture.row)
         self.tell_header()
-        self._tell_detail()
+        self._show_lane(self.lane_key, picture.detail)
         self.tell_dialog()
 
     def lose(self, why: str) -> None:
@@ -160,21 +164,20 @@ class MainScreen(Doing, Marking, Arranging):
         )
         self.query_one(Header).tell(facts, self.source.now())
 
-    def _tell_detail(self) -> None:
+    def _show_lane(self, key: str | None, detail: Detail | None) -> None:
+        """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
         lane = self.lane
-        detail = None if self.picture is None else self.picture.detail
-        if detail is not None and (lane is None or detail.lane.key != lane.key):
-            detail = None
+        if not self._is_open or key != self.lane_key or (detail is not None and detail.lane.key != key):
+            return
         now = self.source.now()
-        at = now if detail is None or self.picture is None else self.picture.window.at
-        self._detail.tell(lane, detail, Sight.of(at, now))
+        self._detail.tell(lane, detail, Sight.of(now if detail is None else detail.at, now))
 
     # ----------------------------------------------------------------------------------- messages
 
     @on(LaneChosen)
     def _lane_chosen(self) -> None:
-        self._tell_detail()
-        self.follower.wake(anew=not self.follower.frozen)
+        if self.wants_detail:
+            self._glance.at(self.lane_key)
 
     @on(WindowWanted)
     def _window_wanted(self) -> None:

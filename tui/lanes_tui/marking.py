@@ -109,5 +109,5 @@ class Marking(Board):
         self.tell_bar()
         self.table.show_marks()
         self.tell_header()
-        if self.typed:
-            self.follower.wake(anew=not self.follower.frozen)  # counts those that the filter hides
+        if self.typed and not self.follower.frozen:
+            self.follower.wake()  # counts those that the filter hides

@@ -7,6 +7,7 @@ the names of tones, with no markup parsed on the way.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content, Span
@@ -111,8 +112,12 @@ def fitted(content: Content, width: int, *, right: bool = False) -> Content:
     return line(space, content) if right else line(content, space)
 
 
+@lru_cache(maxsize=2_000)
 def in_the_middle(text: str, width: int) -> str:
-    """``text``, cut in its middle where it does not fit: keys differ at their ends."""
+    """``text``, cut in its middle where it does not fit: keys differ at their ends.
+
+    The same few keys are asked for at every look, and to measure them is most of the work.
+    """
     shown = harmless(text)
     if cell_len(shown) <= width:
         return shown

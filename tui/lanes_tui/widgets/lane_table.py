@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -13,14 +12,15 @@ from textual.strip import Strip
 from textual.style import Style
 
 from lanes_tui import columns, text
-from lanes_tui.columns import Column, Sight
+from lanes_tui.columns import Column, Said, Sight
 from lanes_tui.marks import Marks
 from lanes_tui.messages import LaneChosen, WindowWanted
 from lanes_tui.records import Lane, Window
+from lanes_tui.widgets.lines import Layout, Line, Lines
+from lanes_tui.widgets.scrolling import tell_size
 
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
-CURSOR = "▌"
 MARK = "*"
 
 
@@ -78,7 +78,8 @@ class LaneTable(ScrollView, can_focus=True):
         self._row = 0
         self._height = 0  # as it was before the last change of size
         self._key: str | None = None
-        self._painted: dict[int, tuple[Content, ...]] = {}
+        self._painted: dict[int, tuple[Said, ...]] = {}
+        self._lines: Lines | None = None
         self._looks: dict[str | Style, Style] = {}
         self._hint: Sequence[Content] = ()
 
@@ -107,10 +108,10 @@ class LaneTable(ScrollView, can_focus=True):
         if standing is None:
             standing = row if row is not None and key == view.key else view.row
         view = view.following(standing, window.total)
-        resized = self.window is None or self.window.total != window.total
+        bare = self.window is None or not self.window.total or not window.total
         self.window, self._sight = window, sight
-        if resized:
-            self.virtual_size = Size(self._room.width, window.total)
+        tell_size(self, Size(self._room.width, window.total))
+        if bare:
             self._repaint()
         self._place(view)
         self._renew()
@@ -204,7 +205,7 @@ class LaneTable(ScrollView, can_focus=True):
         self._height = view.height
         self._columns = columns.lay_out(self._room.width, self._chosen)
         if self.window is not None:
-            self.virtual_size = Size(self._room.width, self.window.total)
+            tell_size(self, Size(self._room.width, self.window.total))
             if view.top <= view.row < view.top + before:  # what was in sight stays so
                 view = view._replace(top=max(min(view.top, view.row), view.row - view.height + 1))
             self._place(view.following(view.row, self.window.total))
@@ -215,21 +216,19 @@ class LaneTable(ScrollView, can_focus=True):
         super().notify_style_update()
         self._painted.clear()
         self._looks.clear()
+        self._lines = None
 
     def render_line(self, y: int) -> Strip:
-        width = self._room.width
+        layout = Layout(self._columns, self._room.width, self.visual_style, self._cursor_style(), self.stale)
+        lines = self._lines
+        if lines is None or lines.layout != layout:
+            lines = self._lines = Lines(layout)
         row = y + self.scroll_offset.y
         if self.window is None or row >= self.window.total:
-            return self._strip(self._hinted(y), width, Style())
-        cells = self._painted.get(row)
-        if cells is None:
-            cells = self._painted[row] = self._cells(row)
-        parts: list[text.Part] = [(CURSOR if row == self._row else " ", "accent"), (self._mark_of(row), "mark"), " "]
-        x = columns.MARGIN
-        for column, cell in zip(self._columns, cells, strict=False):
-            parts += [" " * (column.x - x), cell]
-            x = column.x + column.width
-        return self._strip(text.line(*parts), width, self._row_style(row))
+            return lines.plain(self._hinted(y), self._look)
+        if row not in self._painted:
+            self._painted[row] = self._cells(row)
+        return lines.strip(Line(self._painted[row], self._mark_of(row), row == self._row), self._look)
 
     def _mark_of(self, row: int) -> str:
         lane = None if self.window is None else self.window.lane_at(row)
@@ -245,25 +244,16 @@ class LaneTable(ScrollView, can_focus=True):
             return text.EMPTY
         return text.line("  ", self._hint[place])
 
-    def _cells(self, row: int) -> tuple[Content, ...]:
+    def _cells(self, row: int) -> tuple[Said, ...]:
         lane = None if self.window is None else self.window.lane_at(row)
         if lane is None or self._sight is None:
-            return (self._columns[0].fit(text.line(("…", "muted"))),) if self._columns else ()
-        return columns.cells(lane, self._sight, self._columns)
+            return ((("…", "muted"),),)
+        return columns.said(lane, self._sight, self._columns)
 
-    def _row_style(self, row: int) -> Style:
-        if row != self._row:
-            return Style()
+    def _cursor_style(self) -> Style:
         if self.app.no_color:
             return Style(reverse=True)
         return self.get_visual_style("lane-table--cursor", partial=True)
-
-    def _strip(self, content: Content, width: int, style: Style) -> Strip:
-        if self.stale:
-            content = text.line((content.plain, "muted"))
-        base = self.visual_style + style
-        segments = [Segment(piece, look.rich_style) for piece, look in content.render(base, "", self._look)]
-        return Strip(segments).adjust_cell_length(width, base.rich_style)
 
     def _look(self, name: str | Style) -> Style:
         """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
@@ -282,12 +272,12 @@ class LaneTable(ScrollView, can_focus=True):
         if regions:
             self.refresh(*regions)
 
-    def _changed(self, y: int, old: tuple[Content, ...] | None, new: tuple[Content, ...]) -> list[Region]:
+    def _changed(self, y: int, old: tuple[Said, ...] | None, new: tuple[Said, ...]) -> list[Region]:
         """The cells of a line that say something else."""
         if old is None or len(old) != len(new):
             return [Region(0, y, self._room.width, 1)]
         cells = zip(self._columns, old, new, strict=False)
-        return [Region(c.x, y, c.width, 1) for c, before, after in cells if not before.is_same(after)]
+        return [Region(c.x, y, c.width, 1) for c, before, after in cells if before != after]
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y

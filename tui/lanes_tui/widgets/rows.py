@@ -15,6 +15,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from lanes_tui import text
+from lanes_tui.widgets.scrolling import tell_size
 
 MARK = "▌"
 _MARGIN = 2
@@ -73,7 +74,7 @@ class Rows(ScrollView, can_focus=True):
     def show(self, rows: Sequence[Row], empty: Content = text.EMPTY) -> None:
         """Show these rows instead, or ``empty`` where there are none."""
         before, self._rows, self._empty = self._rows, rows, empty
-        self.virtual_size = Size(self._room.width, max(1, len(rows)))
+        tell_size(self, Size(self._room.width, max(1, len(rows))))
         if self.tail and self._at >= len(before) - 1:
             self._place(len(rows) - 1)
         else:
@@ -98,7 +99,7 @@ class Rows(ScrollView, can_focus=True):
             self._place(event.y + self.scroll_offset.y)
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self._room.width, max(1, len(self._rows)))
+        tell_size(self, Size(self._room.width, max(1, len(self._rows))))
         self._place(self._at)
         self.refresh()
 

@@ -1,6 +1,7 @@
 """Lines of content that repaint only where they changed."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -11,6 +12,7 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from lanes_tui import text
+from lanes_tui.widgets.scrolling import tell_size
 
 
 class Sheet(ScrollView, can_focus=False):
@@ -24,6 +26,8 @@ class Sheet(ScrollView, can_focus=False):
         self._wrap = wrap
         self._lines: Sequence[Content] = ()
         self._strips: list[Strip] = []
+        self._made: dict[str, tuple[Content, list[Strip]]] = {}
+        self._made_for: tuple[int, object] = (0, None)
 
     def show(self, lines: Sequence[Content]) -> None:
         """Show these lines instead."""
@@ -40,6 +44,7 @@ class Sheet(ScrollView, can_focus=False):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
+        self._made_for = (0, None)
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -59,26 +64,34 @@ class Sheet(ScrollView, can_focus=False):
             return
         before, self._strips = self._strips, self._strips_for(width)
         size = Size(width, len(self._strips))
-        if size != self.virtual_size:
+        if size != self.virtual_size and self.styles.auto_dimensions:
             self.virtual_size = size
             self.refresh(layout=True)
             return
+        tell_size(self, size)
         top = self.scroll_offset.y
         changed = [
             Region(first, place - top, last - first, 1)
-            for place, (old, new) in enumerate(zip(before, self._strips, strict=True))
-            if old != new and 0 <= place - top < self.size.height
+            for place, (old, new) in enumerate(zip_longest(before, self._strips, fillvalue=Strip([])))
+            if old is not new and old != new and 0 <= place - top < self.size.height
             for first, last in [_changed(old, new, width)]
         ]
         if changed:
             self.refresh(*changed)
 
     def _strips_for(self, width: int) -> list[Strip]:
+        """The lines as they are painted. One that was there before, wherever it stood, is not made anew."""
         style = self.visual_style
+        before = self._made if self._made_for == (width, style) else {}
+        self._made, self._made_for = {}, (width, style)
         strips: list[Strip] = []
         for line in self._lines:
-            shown = line if self._wrap else text.fitted(line, width)
-            strips += Visual.to_strips(self, shown, width, None, style, apply_selection=False)
+            content, made = before.get(line.plain, (None, []))
+            if content is None or not content.is_same(line):
+                shown = line if self._wrap else text.fitted(line, width)
+                made = Visual.to_strips(self, shown, width, None, style, apply_selection=False)
+            self._made[line.plain] = (line, made)
+            strips += made
         return strips
 
 
