@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from lanes_storage.interface import Dialect, Params, Row
+from lanes_storage.sqlite.binding import placed
 from lanes_storage.sqlite.dialect import SQLITE
 from lanes_storage.sqlite.locking import begin
 
@@ -46,10 +47,12 @@ class SqliteTransaction:
             self._roll_back()
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
+        text, values = placed(sql)
+        given = values(params)
         try:
-            return self._connection.execute(sql, params)
+            return self._connection.execute(text, given)
         except UnicodeEncodeError:  # halves of characters, which no encoding has: no message is lost over one
-            return self._connection.execute(sql, {name: _whole(value) for name, value in params.items()})
+            return self._connection.execute(text, [_whole(value) for value in given])
 
     def _roll_back(self) -> None:
         for undo in reversed(self._undo):
