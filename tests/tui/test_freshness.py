@@ -4,6 +4,7 @@ import asyncio
 import shutil
 
 import pytest
+from textual.widgets._footer import FooterKey
 
 from lanes.testing import START, Hands
 from lanes_storage.moment import system_clock
@@ -15,7 +16,7 @@ from lanes_tui.widgets.header import Freshness, Header
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.processes import House
 from tests.kit.stage import Stage
-from tests.tui.driving import dashboard
+from tests.tui.driving import Driver, dashboard
 from tests.tui.test_screens import shown
 from tests.tui.test_table import furnish
 
@@ -35,6 +36,31 @@ async def test_a_database_that_is_lost_is_stale_and_nothing_is_acted_on(stage: S
         away.rename(stage.path)
         await driver.shows("● live")
         assert not driver.main.table.stale
+
+
+async def test_what_acts_is_greyed_out_while_nothing_may_be_acted_on(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    away = stage.path.with_name("away")
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: "Abort" in footer(driver, disabled=False), "the footer")
+        stage.path.rename(away)
+        await driver.until(lambda: {"Abort", "Force", "Pause", "Message"} == footer(driver, disabled=True), "the grey")
+        assert {"Filter", "Quit"} <= footer(driver, disabled=False)
+        away.rename(stage.path)
+        await driver.until(lambda: not footer(driver, disabled=True), "the colour")
+
+
+async def test_a_dashboard_that_only_looks_greys_out_what_acts(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path, read_only=True) as driver:
+        await driver.until(lambda: {"Abort", "Pause"} <= footer(driver, disabled=True), "the grey")
+        await driver.press("enter")
+        await driver.until(lambda: {"Drop message", "Message"} <= footer(driver, disabled=True), "the same on a screen")
+
+
+def footer(driver: Driver, *, disabled: bool) -> set[str]:
+    """What the footer of the open screen offers, or shows greyed out."""
+    return {key.description for key in driver.app.screen.query(FooterKey) if key.has_class("-disabled") is disabled}
 
 
 async def test_a_question_that_stands_while_the_source_is_lost_acts_on_nothing(stage: Stage) -> None:

@@ -1,37 +1,27 @@
 """What the parts of the main screen share: the source, what was chosen, the marks, the last picture."""
 
-from typing import ClassVar
-
-from textual.content import Content
-from textual.screen import Screen
-
-from lanes_tui import text
 from lanes_tui.acting import Acting
 from lanes_tui.columns import Sight
 from lanes_tui.follow import Follower, Picture
+from lanes_tui.guarded import Guarded
 from lanes_tui.looking import Rhythm
 from lanes_tui.marks import Marks
 from lanes_tui.records import Lane, Mark
 from lanes_tui.settings import Settings
 from lanes_tui.source import Source
-from lanes_tui.widgets.header import Freshness
 from lanes_tui.widgets.lane_table import LaneTable
 
 
-class Board(Screen[None]):
+class Board(Guarded):
     """The state of the main screen. What can be done with it is in the classes that build on it."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
-
     def __init__(self, source: Source, settings: Settings, rhythm: Rhythm) -> None:
-        super().__init__()
-        self.source = source
+        super().__init__(source)
         self.settings = settings
         self.rhythm = rhythm
         self.marks = Marks()
         self.acting = Acting(source)
         self.typed = ""  # the filter
-        self.freshness = Freshness()
         self.picture: Picture | None = None
         self.table = LaneTable(self.marks, id="lanes")
         self.follower: Follower
@@ -53,21 +43,6 @@ class Board(Screen[None]):
         if len(self.marks):
             return self.marks.all
         return [] if self.lane is None else [Mark.of(self.lane)]
-
-    def may_act(self) -> bool:
-        """Whether an action may begin; says why not."""
-        if self.source.read_only:
-            self.say(text.line("this dashboard is read-only"), grave=True)
-        elif self.freshness.lost is not None:
-            self.say(text.line("the source cannot be read: nothing is acted on"), grave=True)
-        else:
-            return True
-        return False
-
-    def say(self, said: Content, *, grave: bool = False) -> None:
-        """A word that goes away by itself."""
-        # Cleaned by `line`; markup off, so that brackets in a key stay brackets.
-        self.notify(said.plain, severity="warning" if grave else "information", markup=False, timeout=6)
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""

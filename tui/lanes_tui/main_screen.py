@@ -126,7 +126,7 @@ class MainScreen(Doing, Marking, Arranging):
             return
         self.picture = picture
         self._trends.add(picture.status)
-        self.freshness = Freshness(picture.window.at)
+        self.learn(Freshness(picture.window.at))
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
@@ -139,7 +139,7 @@ class MainScreen(Doing, Marking, Arranging):
         """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
         if not self._is_open:
             return
-        self.freshness = Freshness(self.freshness.at, why)
+        self.learn(Freshness(self.freshness.at, why))
         self.table.show_stale(True)
         self.tell_header()
 

@@ -7,13 +7,13 @@ from typing import ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from lanes.errors import LanesError
 from lanes_tui import text
 from lanes_tui.columns import Sight
 from lanes_tui.dialogs.help import Help
+from lanes_tui.guarded import Guarded
 from lanes_tui.looking import Looking, Rhythm
 from lanes_tui.source import Lost, Source
 from lanes_tui.widgets.header import Freshness
@@ -22,20 +22,17 @@ from lanes_tui.widgets.sheet import Sheet
 T = TypeVar("T")
 
 
-class Watching(Screen[None]):
+class Watching(Guarded):
     """Follows the source by itself while it is open."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Back", key_display="esc"),
         Binding("question_mark", "help", "Help", key_display="?"),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
-        super().__init__()
-        self.source = source
+        super().__init__(source)
         self.looking = Looking(source, rhythm, self._look, self._lose)
-        self._freshness = Freshness()
         self._sheets = 0  # how many it has while it stands
 
     @abstractmethod
@@ -75,14 +72,14 @@ class Watching(Screen[None]):
         if not self.is_open:  # left while it was read
             return
         self.show()
-        self._freshness = Freshness(self.source.now())
+        self.learn(Freshness(self.source.now()))
         self.remove_class("-stale")
         self._tell_bar()
 
     def _lose(self, why: str) -> None:
         if not self.is_open:
             return
-        self._freshness = Freshness(self._freshness.at, why)
+        self.learn(Freshness(self.freshness.at, why))
         self.add_class("-stale")
         self._tell_bar()
 
@@ -94,21 +91,11 @@ class Watching(Screen[None]):
         bar = self.query_one("#bar", Sheet)
         width = bar.scrollable_content_region.width
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
-        right = text.line(text.joined([mode, self._freshness.content(self.source.now())]), " ")
+        right = text.line(text.joined([mode, self.freshness.content(self.source.now())]), " ")
         left = text.line((" lanes", "accent"), (" │ ", "muted"), self.title_line())
         bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right))), right)])
 
     # ------------------------------------------------------------------------------------- acting
-
-    def may_act(self) -> bool:
-        """Whether an action may begin; says why not."""
-        if self.source.read_only:
-            self.say("this dashboard is read-only", grave=True)
-        elif self._freshness.lost is not None:
-            self.say("the source cannot be read: nothing is acted on", grave=True)
-        else:
-            return True
-        return False
 
     async def do(self, act: Awaitable[T]) -> T | None:
         """Act, and look at what came of it; None where it was refused, which is said."""
@@ -119,11 +106,6 @@ class Watching(Screen[None]):
             return None
         finally:
             self.looking.wake()
-
-    def say(self, sentence: str, *, grave: bool = False) -> None:
-        """A word that goes away by itself."""
-        said = text.line(sentence).plain  # cleaned; markup off, so that brackets in a key stay brackets
-        self.notify(said, severity="warning" if grave else "information", markup=False, timeout=6)
 
     def sight(self) -> Sight:
         """The sight of what is read just now."""
