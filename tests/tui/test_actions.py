@@ -117,6 +117,7 @@ async def test_r_retries_and_k_takes_note(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         await driver.press("K")
         await driver.until(lambda: lane(stage, "failed:1").state is LaneState.IDLE, "the note")
+        await driver.until(lambda: driver.said, "a word on it")
         await driver.press("R")
         await driver.until(lambda: lane(stage, "failed:1").queued == 1, "the message to wait again")
         await driver.until(lambda: len(driver.said) == 2, "both words")

@@ -103,8 +103,10 @@ def test_only_a_copied_key_is_an_osc_52_and_nothing_in_it_commands(database: Pat
     poison(database)
     with terminal(database) as seen:
         seen.shows("key:", "raw:", "held", "live")
-        seen.press("/", "bell", "\r")
+        seen.press("/", "bell")
         seen.hides("held ")
+        seen.press("\r")
+        seen.shows("⏎ Open")
         seen.press("y")
         seen.shows("copied:")
         seen.press("q")

@@ -53,6 +53,7 @@ NO_MATCH = (
 class MainScreen(Doing, Marking, Arranging):
     """Shows one source, and acts on its lanes."""
 
+    AUTO_FOCUS = "LaneTable"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open_lane", "Open", key_display="⏎"),
         *Arranging.KEYS,
@@ -83,7 +84,6 @@ class MainScreen(Doing, Marking, Arranging):
 
     def on_mount(self) -> None:
         self._sheets = len(self.query(Sheet))
-        self.table.focus()
         self.tell_arrangement()
         self.tell_header()
         if self.settings.broken is not None:

@@ -42,9 +42,6 @@ class DeadLettersScreen(Watching):
         yield Rows(id="letters")
         yield Pane(wrap=True, id="message")
 
-    def on_mount(self) -> None:
-        self.query_one(Rows).focus()
-
     def title_line(self) -> Content:
         count = words.counted(len(self._letters), "message")
         more = "the newest " if len(self._letters) == MOST else ""

@@ -57,7 +57,6 @@ class JournalScreen(Watching):
     def on_mount(self) -> None:
         self.query_one("#slash", Sheet).show([text.line((" /", "accent"))])
         self.query_one(FilterInput).cursor_blink = False  # a blinking cursor is traffic
-        self.query_one(Rows).focus()
 
     @property
     def lane_key(self) -> str | None:
@@ -130,7 +129,7 @@ class JournalScreen(Watching):
         self.query_one(Rows).focus()
 
     def action_filter(self) -> None:
-        self.query_one(FilterInput).focus()
+        self.set_focus(self.query_one(FilterInput))  # at once: what is typed ahead is for it
 
     def action_tail(self) -> None:
         self.tail = not self.tail

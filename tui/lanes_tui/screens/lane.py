@@ -48,9 +48,6 @@ class LaneScreen(Watching):
                 yield Pane(id="events")
         yield Pane(wrap=True, id="message")
 
-    def on_mount(self) -> None:
-        self.query_one(Rows).focus()
-
     def title_line(self) -> Content:
         if self._gone or self._detail is None:
             return text.line((self.lane_key, "strong"), ("  is there no more" if self._gone else "", "bad"))

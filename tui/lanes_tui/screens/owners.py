@@ -41,7 +41,6 @@ class OwnersScreen(Watching):
     def on_mount(self) -> None:
         heads = [_fitted(name, text.line((name, "head")), width) for name, width in _WIDTHS]
         self.query_one("#owner-heads", Sheet).show([text.line("  ", text.joined(heads))])
-        self.query_one(Rows).focus()
 
     def title_line(self) -> Content:
         return text.line(("owners ", "head"), ("the processes that may hold lanes of this database", "muted"))

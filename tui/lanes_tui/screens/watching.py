@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Watching(Guarded):
     """Follows the source by itself while it is open."""
 
+    AUTO_FOCUS = "Rows"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Back", key_display="esc"),
         Binding("question_mark", "help", "Help", key_display="?"),
