@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lanes.engine.loop import Nap, PlainNap
@@ -57,6 +57,7 @@ class FileNap:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         self._bell, self._ear = socket.socketpair()
         self._watched = False
+        self._looks: Iterator[float] = iter(())
         self._woken = True
         self._woke_at = time.monotonic()
         self._rest = select.poll()
@@ -66,16 +67,12 @@ class FileNap:
         self._any.register(self._inotify, select.POLLIN)
 
     def sleep(self, seconds: float) -> None:
-        left = seconds
+        until = time.monotonic() + seconds
         if self._woken:
             rest = min(seconds, LONGEST_REST_S, max(REST_S, REST_ROUNDS * (time.monotonic() - self._woke_at)))
             self._rest.poll(rest * 1000)
-            left -= rest
         self._watch()
-        self._any.poll(left * 1000)
-        self._woken = self._heard()
-        if self._woken:
-            self._look()
+        self._woken = self._listen(until)
         self._woke_at = time.monotonic()
 
     def wake(self) -> None:
@@ -87,11 +84,24 @@ class FileNap:
         self._bell.close()
         self._ear.close()
 
-    def _look(self) -> None:
-        """Wait a moment for what was announced."""
-        for pause in LOOKS_S:
-            if self._new() or self._rest.poll(pause * 1000):
-                return
+    def _listen(self, until: float) -> bool:
+        """Return once there is anything new (True), or it is that late, or the bell rings.
+
+        What is new may be another commit than the one that was announced, so the looks for it go on afterwards.
+        """
+        while (left := until - time.monotonic()) > 0:
+            pause = next(self._looks, None)
+            if pause is None:
+                self._any.poll(left * 1000)
+            elif self._rest.poll(pause * 1000):
+                return False
+            if self._heard():
+                self._looks = iter(LOOKS_S)
+            elif pause is None:
+                return False
+            if self._new():
+                return True
+        return True
 
     def _watch(self) -> None:
         """Watch the file that has the name now; one that is not there yet is looked for again."""

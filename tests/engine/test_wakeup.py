@@ -69,39 +69,57 @@ def test_a_write_while_it_sleeps_ends_the_sleep(nap: FileNap, file: Path) -> Non
     writer.join()
 
 
-@pytest.mark.parametrize("seen_at", [1, 2, len(LOOKS_S)])
-def test_a_word_comes_a_moment_before_the_commit_is_seen(file: Path, seen_at: int) -> None:
-    looks: list[bool] = []
+class Seen:
+    """What can be seen of the commits: whether there is anything new, look by look, and nothing after the last."""
 
-    def new() -> bool:
-        looks.append(len(looks) + 1 == seen_at)
-        return looks[-1]
+    def __init__(self, *new: bool) -> None:
+        self._new = iter(new)
+        self.looks = 0
 
-    with contextlib.closing(FileNap(file, new)) as nap:
+    def __call__(self) -> bool:
+        self.looks += 1
+        return next(self._new, False)
+
+
+@pytest.mark.parametrize("before", [0, 1, len(LOOKS_S)])
+def test_a_word_comes_a_moment_before_the_commit_is_seen(file: Path, before: int) -> None:
+    seen = Seen(*[False] * before, True)
+    with contextlib.closing(FileNap(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         assert ended_early(nap)
-    assert looks == [False] * (seen_at - 1) + [True]
+    assert seen.looks == before + 1
 
 
-def test_what_was_announced_and_never_comes_is_not_waited_for(file: Path) -> None:
-    looks: list[bool] = []
-    with contextlib.closing(FileNap(file, lambda: bool(looks.append(False)))) as nap:  # type: ignore[func-returns-value]
+def test_what_is_seen_first_may_be_another_commit_than_the_one_that_was_announced(file: Path) -> None:
+    seen = Seen(True, False, False, True)
+    with contextlib.closing(FileNap(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         assert ended_early(nap)
-        nap.wake()
-    assert len(looks) == len(LOOKS_S)
+        assert ended_early(nap)
+    assert seen.looks == 4
+
+
+def test_what_was_announced_and_never_comes_is_left_to_the_net(file: Path) -> None:
+    seen = Seen()
+    with contextlib.closing(FileNap(file, seen)) as nap:
+        nap.sleep(0.0)
+        write_elsewhere(file)
+        while seen.looks < 1 + len(LOOKS_S):
+            nap.sleep(0.05)
+        nap.sleep(0.05)
+    assert seen.looks == 1 + len(LOOKS_S)
 
 
 def test_waking_ends_the_looks_too(file: Path) -> None:
-    looks: list[bool] = []
-    with contextlib.closing(FileNap(file, lambda: bool(looks.append(False)))) as nap:  # type: ignore[func-returns-value]
+    seen = Seen()
+    with contextlib.closing(FileNap(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         nap.wake()
         assert ended_early(nap)
-    assert len(looks) == 1
+    assert seen.looks == 1
 
 
 def test_without_a_word_the_net_holds(nap: FileNap) -> None:
