@@ -185,9 +185,12 @@ def _proc_is_ours() -> bool:
 
 
 def _in_proc(name: str) -> _Found:
-    # Every pass of a reconciler looks at every owner, and a Path costs more than the kernel's answer.
-    with open(f"/proc/{name}/stat", "rb", buffering=0) as file:  # noqa: PTH123
-        stat = file.read()
+    # Every pass of a reconciler looks at every owner, and a file object costs more than the kernel's answer.
+    file = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        stat = os.read(file, 4096)
+    finally:
+        os.close(file)
     # The command, in parentheses, may itself hold spaces and parentheses: count from the last one.
     fields = stat.rpartition(b")")[2].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from lanes_storage.law import (
@@ -108,8 +109,14 @@ def to_run(row: Row) -> Run:
 
 def to_owner(row: Row) -> Owner:
     """An owner from OWNER_COLUMNS."""
-    values = [*row[:10], tuple(json.loads(row[10])), *row[11:]]
+    values = [*row[:10], _names(row[10]), *row[11:]]
     return Owner(*values)
+
+
+@lru_cache(maxsize=64)
+def _names(stored: str) -> tuple[str, ...]:
+    """Owners are read all the time, and have the same few runners."""
+    return tuple(json.loads(stored))
 
 
 def to_lane(row: Row) -> Lane:

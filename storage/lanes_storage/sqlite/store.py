@@ -24,8 +24,11 @@ class SqliteReader:
         return str(self._path)
 
     def read(self, query: Query[T]) -> T:
-        with translated(self.name):
-            rows = self._open().execute(query.sql, query.params).fetchall()
+        connection = self._open()
+        try:
+            rows = connection.execute(query.sql, query.params).fetchall()
+        except sqlite3.Error as error:
+            raise translate(self.name, error) from error
         return query.shape(rows)
 
     def version(self) -> int:
