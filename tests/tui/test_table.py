@@ -75,6 +75,16 @@ async def test_keys_go_through_a_list_that_is_longer_than_the_screen(stage: Stag
         await driver.until(lambda: driver.key == "idle:099", "the page before")
 
 
+async def test_the_line_under_the_cursor_stands_out_from_the_others(stage: Stage) -> None:
+    furnish(stage, 3)
+    async with dashboard(stage.path) as driver:
+        await driver.press("down")
+        table = driver.main.table
+        grounds = [{segment.style.bgcolor for segment in table.render_line(y) if segment.style} for y in range(3)]
+        assert len(grounds[1]) == 1
+        assert grounds[0] == grounds[2] != grounds[1]
+
+
 async def test_a_click_puts_the_cursor_on_a_lane(stage: Stage) -> None:
     furnish(stage)
     async with dashboard(stage.path) as driver:

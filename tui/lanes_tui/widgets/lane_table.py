@@ -253,7 +253,7 @@ class LaneTable(ScrollView, can_focus=True):
     def _cursor_style(self) -> Style:
         if self.app.no_color:
             return Style(reverse=True)
-        return self.get_visual_style("lane-table--cursor", partial=True)
+        return Style(background=self.get_component_styles("lane-table--cursor").background)
 
     def _look(self, name: str | Style) -> Style:
         """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""

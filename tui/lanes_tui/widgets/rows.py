@@ -131,7 +131,9 @@ class Rows(ScrollView, can_focus=True):
         return self._strip(self._rows[place].content, mark, width, self._looks() if under else Style())
 
     def _looks(self) -> Style:
-        return Style(reverse=True) if self.app.no_color else self.get_visual_style("rows--cursor", partial=True)
+        if self.app.no_color:
+            return Style(reverse=True)
+        return Style(background=self.get_component_styles("rows--cursor").background)
 
     def _strip(self, content: Content, mark: str, width: int, style: Style) -> Strip:
         base = self.visual_style + style
