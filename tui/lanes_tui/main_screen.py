@@ -72,7 +72,7 @@ class MainScreen(Doing, Marking, Arranging):
         self.follower = Follower(source, self, rhythm)
         self._glance = Glance(source, self._show_lane)
         self._trends = Trends()
-        self._sheets = 0  # how many it has while it stands
+        self._sheets: list[Sheet] = []  # all of them, while it stands
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -83,7 +83,7 @@ class MainScreen(Doing, Marking, Arranging):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._sheets = len(self.query(Sheet))
+        self._sheets = list(self.query(Sheet))
         self.tell_arrangement()
         self.tell_header()
         if self.settings.broken is not None:
@@ -146,7 +146,7 @@ class MainScreen(Doing, Marking, Arranging):
     @property
     def _is_open(self) -> bool:
         """Whether all is there to show on: a look may end while the dashboard is being left, part by part."""
-        return self.is_attached and self.table.is_attached and len(self.query(Sheet)) == self._sheets
+        return self.is_attached and self.table.is_attached and all(sheet.is_attached for sheet in self._sheets)
 
     def tell_header(self) -> None:
         picture = self.picture

@@ -34,7 +34,7 @@ class Watching(Guarded):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source)
         self.looking = Looking(source, rhythm, self._look, self._lose)
-        self._sheets = 0  # how many it has while it stands
+        self._sheets: list[Sheet] = []  # all of them, while it stands
 
     @abstractmethod
     def body(self) -> ComposeResult:
@@ -55,7 +55,7 @@ class Watching(Guarded):
     @property
     def is_open(self) -> bool:
         """Whether it stands: of a screen that is being taken down some parts are gone already."""
-        whole = len(self.query(Sheet)) == self._sheets and all(child.is_running for child in self.children)
+        whole = all(sheet.is_attached for sheet in self._sheets) and all(child.is_running for child in self.children)
         return whole and self.is_attached and self in self.app.screen_stack
 
     def compose(self) -> ComposeResult:
@@ -64,7 +64,7 @@ class Watching(Guarded):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._sheets = len(self.query(Sheet))
+        self._sheets = list(self.query(Sheet))
         self._tell_bar()
         self.run_worker(self.looking.run(), name="look", exclusive=True)
 

@@ -89,27 +89,29 @@ class _Piece(NamedTuple):
 class Header(Vertical):
     """Two lines that stay true to the second. The time has a place of its own: it alone changes every second."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._about, self._as_of, self._counts = Sheet(id="about-all"), Sheet(id="as-of"), Sheet(id="counts")
+
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):
-            yield Sheet(id="about-all")
-            yield Sheet(id="as-of")
-        yield Sheet(id="counts")
+            yield self._about
+            yield self._as_of
+        yield self._counts
 
     def tell(self, facts: Facts, now: Now) -> None:
         """Show this."""
-        about, as_of, counts = self.query(Sheet)
         said = facts.freshness.as_of if self.size.width >= _WITH_TIME else text.EMPTY
         size = text.width_of(said)
-        as_of.styles.width = size + 1 if size else 0
-        as_of.show([said])
-        about.show([_first(facts, now, self.size.width - (size + 3 if size else 0))])
-        counts.show([_second(facts, now, self.size.width)])
+        self._as_of.styles.width = size + 1 if size else 0
+        self._as_of.show([said])
+        self._about.show([_first(facts, now, self.size.width - (size + 3 if size else 0))])
+        self._counts.show([_second(facts, now, self.size.width)])
 
     @property
     def plain(self) -> str:
         """What is shown, without its looks."""
-        about, as_of, counts = (sheet.plain for sheet in self.query(Sheet))
-        return f"{about.rstrip()}  {as_of}".rstrip() + f"\n{counts}"
+        return f"{self._about.plain.rstrip()}  {self._as_of.plain}".rstrip() + f"\n{self._counts.plain}"
 
 
 def _first(facts: Facts, now: Now, width: int) -> Content:
@@ -141,10 +143,13 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
         return text.line(" ", (lost, "bad"))
     if status is None:
         return text.EMPTY
-    alarms, sparks, bare = _alarms(status, width), facts.sparks, dict[str, Content]()
+    alarms, sparks = _alarms(status, width), facts.sparks
+    states = _states(status, sparks)
     # every state counts: where there is no room for bars, words say enough, and at last signs do
-    forms = (_states(status, sparks), _states(status, bare), _states(status, bare, worded=False))
-    states = next((form for form in forms if _width(form) + _width(alarms) <= width - 2), forms[-1])
+    if _width(states) + _width(alarms) > width - 2:
+        states = _states(status, {})
+    if _width(states) + _width(alarms) > width - 2:
+        states = _states(status, {}, worded=False)
     pieces = [*states, *alarms, *_waiting(status, sparks, now), *_troubles(status, now)]
     return text.line(" ", _joined(pieces, width - 2))
 
