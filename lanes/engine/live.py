@@ -137,18 +137,18 @@ class ActiveRun:
             self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
             self._busy_until_boot = now.boot + round(seconds * 1000)
 
-    def emit(self, delta: Delta | str) -> None:
-        piece = Delta(delta) if isinstance(delta, str) else delta
+    def emit(self, *pieces: Delta | str) -> None:
+        deltas = [Delta(piece) if isinstance(piece, str) else piece for piece in pieces]
         now = self._clock()
         with self._lock:
             self._progress, self._progress_at, self._progress_boot = "content", now.wall, now.boot
-            self._said = (self._said + piece.text)[-REPLY_SO_FAR:]
+            self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
         if self.stream is None or self.lost:
             return
         if _in_loop(self._loop):
-            self.stream.put(piece)
+            self.stream.put(*deltas)
         else:
-            self._loop.call_soon_threadsafe(self.stream.put, piece)
+            self._loop.call_soon_threadsafe(self.stream.put, *deltas)
 
     @property
     def reached_caller(self) -> bool:

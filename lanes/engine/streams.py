@@ -1,7 +1,6 @@
 """Replies on their way to whoever listens, piece by piece."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from lanes.runners.base import Delta
@@ -46,7 +45,7 @@ class ReplyStream:
     """The pieces of one message's reply. Belongs to the event loop."""
 
     def __init__(self, forget: Callable[[], None]) -> None:
-        self._pieces: deque[Delta] = deque()
+        self._pieces: list[Delta] = []
         self._listeners: set[Listener] = set()
         self._forget = forget
         self.ended = False
@@ -68,9 +67,9 @@ class ReplyStream:
         self._listeners.discard(listener)
         self._clear_away()
 
-    def put(self, piece: Delta) -> None:
-        """Hand a piece to every reader, and keep it for those who come later."""
-        self._pieces.append(piece)
+    def put(self, *pieces: Delta) -> None:
+        """Hand pieces to every reader, and keep them for those who come later."""
+        self._pieces.extend(pieces)
         self._tell()
 
     def piece(self, at: int) -> Delta | None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lanes_storage.law import RunnerKind
 from lanes_storage.records import Attempt, Cooldown, Message
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """One piece of a reply on its way to whoever listens.
 
     ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
@@ -89,8 +88,8 @@ class RunContext(Protocol):
         """Declare that silence is expected for so long: until then the run is not stalled."""
         ...
 
-    def emit(self, delta: Delta | str) -> None:
-        """Hand a piece of the reply to whoever listens. Counts as progress."""
+    def emit(self, *pieces: Delta | str) -> None:
+        """Hand pieces of the reply to whoever listens. Counts as progress."""
         ...
 
     @property

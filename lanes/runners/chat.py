@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NoReturn, Protocol
 
 from lanes.config.model import ProviderConfig
 from lanes.runners import failures
 from lanes.runners.base import Delta, Reply
-from lanes.runners.draft import Draft
+from lanes.runners.draft import Draft, Piece
 from lanes.runners.failures import AttemptFailed
 from lanes.runners.http import Answer, HttpClient
 from lanes.runners.patience import Patience
@@ -26,8 +26,15 @@ ERROR_BODY_S = 2.0
 #: again, in seconds.
 LINGER_S = 0.05
 
+_decode = json.JSONDecoder().raw_decode
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
 _STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""})
+
+
+class Emit(Protocol):
+    """Hands on the pieces that came together."""
+
+    def __call__(self, *pieces: Delta) -> None: ...
 
 
 async def attempt(
@@ -36,9 +43,9 @@ async def attempt(
     url: str,
     body: bytes,
     headers: Mapping[str, str],
-    emit: Callable[[Delta], None],
+    emit: Emit,
 ) -> Reply:
-    """Send one request and read the reply to its terminal event; each piece goes to ``emit`` as it comes.
+    """Send one request and read the reply to its terminal event; pieces go to ``emit`` as they come.
 
     The reply counts only when a finish reason and ``[DONE]`` were seen. Raises AttemptFailed for everything
     that the provider or the way to it did wrong. A cancellation from outside stays CancelledError, and the
@@ -62,7 +69,7 @@ async def attempt(
         raise
 
 
-async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Callable[[Delta], None]) -> None:
+async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Emit) -> None:
     """Read events up to the terminal one."""
     parser = SseParser()
     async for chunk in chunks:
@@ -70,17 +77,35 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, 
             events = parser.feed(chunk)
         except SseError as error:
             raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
-        for event in events:
-            if event.data.strip() == DONE:
-                if draft.finish_reason is None:
-                    raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
-                return
-            _take(event, draft, patience, emit)
+        if _take_all(events, draft, patience, emit):
+            return
     missing = f"the terminal event {DONE}" if draft.finish_reason else "a finish reason"
     raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {missing}")
 
 
-def _take(event: Event, draft: Draft, patience: Patience, emit: Callable[[Delta], None]) -> None:
+def _take_all(events: Sequence[Event], draft: Draft, patience: Patience, emit: Emit) -> bool:
+    """Take what came together; whether the terminal event was among it. What came before a failure is handed on."""
+    deltas: list[Delta] = []
+    content = False
+    try:
+        for event in events:
+            if event.data.strip() == DONE:
+                if draft.finish_reason is None:
+                    raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
+                return True
+            piece = _take(event, draft)
+            content = content or piece.content
+            if piece.delta is not None:
+                deltas.append(piece.delta)
+        return False
+    finally:
+        if content:
+            patience.content()
+        if deltas:
+            emit(*deltas)
+
+
+def _take(event: Event, draft: Draft) -> Piece:
     data = _object(event)
     if data.get("error") or event.name == "error" or data.get("type") == "error":
         raise failures.from_error(data)
@@ -88,20 +113,18 @@ def _take(event: Event, draft: Draft, patience: Patience, emit: Callable[[Delta]
         piece = draft.take(data)
     except RecursionError:
         _garbage(event)
-    if piece.content:
-        patience.content()
     if draft.finish_reason == "error":
         raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
-    if piece.delta is not None:
-        emit(piece.delta)
+    return piece
 
 
 def _object(event: Event) -> dict[str, Any]:
+    text = event.data.strip()
     try:
-        data = json.loads(event.data)
+        data, end = _decode(text)
     except (ValueError, RecursionError):
         _garbage(event)
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or end != len(text):
         _garbage(event)
     return data
 

@@ -1,7 +1,6 @@
 """A reply in the making: what the chunks of a chat stream add up to."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.runners.base import Delta, Reply
 from lanes.runners.failures import AttemptFailed
@@ -12,8 +11,7 @@ from lanes_storage.law import AttemptCause
 MAX_REPLY = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """What one chunk brought: whether it is content at all, and what of it is for a listener."""
 
     content: bool
@@ -40,11 +38,13 @@ class Draft:
         if self._model is None and isinstance(model, str) and model:
             self._model = whole(model)
         choices = chunk.get("choices") or []
-        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        if not isinstance(choices, list):
             raise _garbage("its choices are no list of objects")
         finished = False
         delta: Delta | None = None
         for choice in choices:
+            if not isinstance(choice, dict):
+                raise _garbage("its choices are no list of objects")
             if choice.get("index", 0) == 0:
                 finished = self._finish(choice.get("finish_reason")) or finished
                 delta = self._take_delta(choice.get("delta"))
@@ -72,6 +72,8 @@ class Draft:
         if not isinstance(delta, dict):
             return None
         text = self._take_text(_text_of(delta.get("content")))
+        if len(delta) == 1 and text:
+            return Delta(text)
         more = {name: value for name, value in delta.items() if value and name not in ("role", "content")}
         if not more:
             return Delta(text) if text else None

@@ -89,6 +89,7 @@ class _Completion:
         self._id = f"chatcmpl-{message.id}"
         self._created = int(time.time())
         self._begun = False
+        self._before, self._after = self._around()
 
     async def whole(self) -> ASGIApp:
         """Wait for the end, and answer with all of it."""
@@ -142,11 +143,19 @@ class _Completion:
         return WatchedStream(pieces, lambda whole: asyncio.ensure_future(over(whole)))
 
     def _piece(self, delta: Delta) -> bytes:
-        choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
-        if not self._begun:
+        if self._begun and delta.choice is None:
+            said = f'{{"content": {json.dumps(delta.text)}}}'
+        else:
+            choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
+            said = json.dumps(choice if self._begun else {"role": "assistant"} | choice)
             self._begun = True
-            choice = {"role": "assistant"} | choice
-        return self._chunk([{"index": 0, "delta": choice, "finish_reason": None}])
+        return self._before + said.encode("ascii") + self._after
+
+    def _around(self) -> tuple[bytes, bytes]:
+        """What stands before and behind the delta of a chunk, the same for all."""
+        chunk = self._chunk([{"index": 0, "delta": "here", "finish_reason": None}])
+        before, _, after = chunk.rpartition(b'"here"')
+        return before, after
 
     async def _ending(self) -> AsyncIterator[bytes]:
         """The last chunks; they say what the database says."""

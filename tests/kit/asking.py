@@ -26,7 +26,12 @@ async def ask(
     body: dict[str, Any] = {"messages": [{"role": "user", "content": text}]}
     url = endpoint(provider.base_url, chat.ROUTE)
     sent = headers(provider, KitRun(text)) | (extra or {})
-    return await chat.attempt(client, provider, url, payload(body, provider), sent, emit)
+
+    def each(*pieces: Delta) -> None:
+        for piece in pieces:
+            emit(piece)
+
+    return await chat.attempt(client, provider, url, payload(body, provider), sent, each)
 
 
 async def refused(client: HttpClient, provider: ProviderConfig, text: str = "hi there") -> AttemptFailed:

@@ -40,10 +40,10 @@ class KitRun:
     def busy(self, seconds: float, what: str = "busy") -> None:
         self.notes.append(what)
 
-    def emit(self, delta: Delta | str) -> None:
-        piece = Delta(delta) if isinstance(delta, str) else delta
-        self.emitted.append(piece)
-        self._stream.put(piece)
+    def emit(self, *pieces: Delta | str) -> None:
+        for piece in pieces:
+            self.emitted.append(Delta(piece) if isinstance(piece, str) else piece)
+            self._stream.put(self.emitted[-1])
 
     @property
     def reached_caller(self) -> bool:
