@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NoReturn
 
 from lanes.config.model import ProviderConfig
 from lanes.runners import failures
-from lanes.runners.base import Delta, Reply
-from lanes.runners.draft import Draft, Piece
+from lanes.runners.base import Reply
+from lanes.runners.draft import Draft
 from lanes.runners.failures import AttemptFailed
 from lanes.runners.http import Answer, HttpClient
+from lanes.runners.outlet import Emit, Outlet
 from lanes.runners.patience import Patience
 from lanes.runners.sse import Event, SseError, SseParser
 from lanes_storage.law import AttemptCause
@@ -29,12 +30,6 @@ LINGER_S = 0.05
 _decode = json.JSONDecoder().raw_decode
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
 _STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""})
-
-
-class Emit(Protocol):
-    """Hands on the pieces that came together."""
-
-    def __call__(self, *pieces: Delta) -> None: ...
 
 
 async def attempt(
@@ -71,41 +66,26 @@ async def attempt(
 
 async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Emit) -> None:
     """Read events up to the terminal one."""
-    parser = SseParser()
-    async for chunk in chunks:
-        try:
-            events = parser.feed(chunk)
-        except SseError as error:
-            raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
-        if _take_all(events, draft, patience, emit):
-            return
+    parser, outlet = SseParser(), Outlet(emit)
+    try:
+        async for chunk in chunks:
+            try:
+                events = parser.feed(chunk)
+            except SseError as error:
+                raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
+            for event in events:
+                if event.data.strip() == DONE:
+                    if draft.finish_reason is None:
+                        raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
+                    return
+                _take(event, draft, patience, outlet)
+    finally:
+        outlet.flush()
     missing = f"the terminal event {DONE}" if draft.finish_reason else "a finish reason"
     raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {missing}")
 
 
-def _take_all(events: Sequence[Event], draft: Draft, patience: Patience, emit: Emit) -> bool:
-    """Take what came together; whether the terminal event was among it. What came before a failure is handed on."""
-    deltas: list[Delta] = []
-    content = False
-    try:
-        for event in events:
-            if event.data.strip() == DONE:
-                if draft.finish_reason is None:
-                    raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
-                return True
-            piece = _take(event, draft)
-            content = content or piece.content
-            if piece.delta is not None:
-                deltas.append(piece.delta)
-        return False
-    finally:
-        if content:
-            patience.content()
-        if deltas:
-            emit(*deltas)
-
-
-def _take(event: Event, draft: Draft) -> Piece:
+def _take(event: Event, draft: Draft, patience: Patience, outlet: Outlet) -> None:
     data = _object(event)
     if data.get("error") or event.name == "error" or data.get("type") == "error":
         raise failures.from_error(data)
@@ -113,9 +93,12 @@ def _take(event: Event, draft: Draft) -> Piece:
         piece = draft.take(data)
     except RecursionError:
         _garbage(event)
+    if piece.content:
+        patience.content()
     if draft.finish_reason == "error":
         raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
-    return piece
+    if piece.delta is not None:
+        outlet.put(piece.delta)
 
 
 def _object(event: Event) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from lanes.errors import ConfigError
@@ -40,8 +41,9 @@ class Answer:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
+        # Most have no encoding, and what httpx would do to such a body costs as much as reading it.
         encoded = "content-encoding" in self._response.headers
-        body = self._response.aiter_bytes() if encoded else self._response.aiter_raw()
+        body = self._response.aiter_bytes() if encoded else _stream_of(self._response)
         try:
             async for chunk in body:
                 yield chunk
@@ -75,8 +77,6 @@ class HttpClient:
         except (ImportError, ValueError, OSError) as error:
             problem = f"the proxy or certificates that the environment names cannot be used: {error}"
             raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
-        # httpx would add its own to each request.
-        self._client.headers.clear()
 
     @contextlib.asynccontextmanager
     async def post(
@@ -93,11 +93,14 @@ class HttpClient:
             if event.endswith("send_request_headers.started") and info["request"].method == b"POST":
                 connected()
 
+        # Made by itself: the client would merge headers, cookies and an address of its own into each.
+        request = httpx.Request("POST", _url(url), content=body, headers=dict(headers), extensions={"trace": trace})
         try:
-            async with self._client.stream(
-                "POST", url, content=body, headers=dict(headers), extensions={"trace": trace}
-            ) as response:
+            response = await self._client.send(request, stream=True)
+            try:
                 yield Answer(response)
+            finally:
+                await response.aclose()
         except httpx.HTTPError as error:
             raise _failure(error) from error
 
@@ -106,6 +109,7 @@ class HttpClient:
         await self._client.aclose()
 
 
+@lru_cache(maxsize=256)
 def endpoint(base_url: str, path: str) -> str:
     """The address of one route below a base URL; a query in the base URL stays. Raises ConfigError."""
     try:
@@ -115,6 +119,17 @@ def endpoint(base_url: str, path: str) -> str:
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError(f"{base_url!r} is no base URL; write https://host/v1")
     return str(url.copy_with(path=f"{url.path.rstrip('/')}/{path}"))
+
+
+@lru_cache(maxsize=256)
+def _url(address: str) -> httpx.URL:
+    return httpx.URL(address)
+
+
+def _stream_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)
+    return aiter(stream)
 
 
 def _failure(error: httpx.HTTPError) -> AttemptFailed:
