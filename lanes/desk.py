@@ -19,7 +19,7 @@ from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
 from lanes.engine.live import ActiveRun
 from lanes.operations import AbortResult, Cut, LaneDetail, Status
-from lanes.procedure import Nap, Procedure, Read, Tell, Write
+from lanes.procedure import Procedure, Read, Tell, Write
 from lanes.waiting import Endings
 from lanes_storage import open_async_store
 from lanes_storage.interface import AsyncStore
@@ -79,16 +79,16 @@ class Desk:
         mark = self.changes.mark()
         try:
             while True:
-                match procedure.send(answer):
-                    case Write(step):
-                        answer = await self.store.write(step)
-                    case Read(query):
-                        mark = self.changes.mark()
-                        answer = await self.store.read(query)
-                    case Tell():
-                        answer = self.clock()
-                    case Nap(seconds):
-                        answer = await self.changes.wait(seconds, mark)
+                request = procedure.send(answer)
+                if isinstance(request, Write):  # a chain of tests, since matching patterns costs every request more
+                    answer = await self.store.write(request.step)
+                elif isinstance(request, Read):
+                    mark = self.changes.mark()
+                    answer = await self.store.read(request.query)
+                elif isinstance(request, Tell):
+                    answer = self.clock()
+                else:
+                    answer = await self.changes.wait(request.seconds, mark)
         except StopIteration as end:
             return cast("T", end.value)
         finally:
@@ -119,7 +119,11 @@ class Desk:
         ``overflow`` are those of the configuration unless given. ``waiting_run``: the run that will wait for it.
         Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
-        intake = operations.DEFAULT_INTAKE if self.config is None else self.config.policy(key).intake
+        if cap is None or mode is None or overflow is None:
+            intake = operations.DEFAULT_INTAKE if self.config is None else self.config.policy(key).intake
+            cap = intake["cap"] if cap is None else cap
+            mode = mode or intake["mode"]
+            overflow = overflow or intake["overflow"]
         return await self.perform(
             operations.send(
                 key,
@@ -130,9 +134,9 @@ class Desk:
                 idempotency_key=idempotency_key,
                 token=token,
                 if_idle=if_idle,
-                cap=intake["cap"] if cap is None else cap,
-                mode=intake["mode"] if mode is None else Mode(mode),
-                overflow=intake["overflow"] if overflow is None else Overflow(overflow),
+                cap=cap,
+                mode=Mode(mode),
+                overflow=Overflow(overflow),
                 waiting_run=waiting_run,
                 bound_to=bound_to,
                 bound_owner=bound_owner,

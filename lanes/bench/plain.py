@@ -20,6 +20,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 EVENTS = 100
 STREAM = [(b"content-type", b"text/event-stream")]
+#: What the bare application answers: what a gateway answers to a message that waits.
+MESSAGE = {
+    "id": "100001", "key": "lane:1", "state": "queued", "position": 4, "text": "", "reply": None, "error": None,
+    "interruptions": 0, "parked_until": None, "retry_of": None, "retried_as": None, "answered_by": None,
+    "accepted_at": "2026-01-31T08:00:00.250Z", "started_at": None, "ended_at": None,
+}  # fmt: skip
 
 
 async def body_of(receive: Receive) -> bytes:
@@ -33,11 +39,13 @@ async def body_of(receive: Receive) -> bytes:
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads a JSON body and answers 202 with a small JSON object."""
+    """Reads a JSON body and answers 202 with a JSON object of as many fields as a message has.
+
+    It checks nothing, looks nothing up and keeps nothing: what it costs is the HTTP server, and JSON there and back.
+    """
     if scope["type"] != "http":
         return
-    text = json.loads(await body_of(receive)).get("text")
-    answer = json.dumps({"id": "1", "state": "queued", "text": text}).encode()
+    answer = json.dumps(MESSAGE | {"text": json.loads(await body_of(receive)).get("text")}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 202, "headers": headers})
     await send({"type": "http.response.body", "body": answer})
@@ -99,7 +107,14 @@ def main(name: str, *arguments: str) -> None:
     listener.listen(1024)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - whoever started it reads that
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
     )
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 

@@ -139,6 +139,8 @@ class Config:
 
     def matching(self, key: str) -> tuple[int, ...]:
         """The policies whose glob matches, by their place in ``policies``."""
+        if not self.policies:
+            return ()
         return tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
 
     def given(self, matching: Iterable[int]) -> dict[str, Value]:

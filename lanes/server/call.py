@@ -105,6 +105,8 @@ class Call:
     @cached_property
     def query(self) -> dict[str, list[str]]:
         """The query. Raises HttpProblem where it is no UTF-8: a key that is read wrongly is another lane."""
+        if not self._scope["query_string"]:
+            return {}
         try:
             text = self._scope["query_string"].decode("utf-8")
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
@@ -117,10 +119,12 @@ class Call:
 
     def one(self, name: str) -> str | None:
         """A query parameter that is given at most once; None where it is not. Raises HttpProblem."""
-        given = self.query.get(name, [])
+        given = self.query.get(name)
+        if given is None:
+            return None
         if len(given) > 1:
             raise HttpProblem(400, "bad_parameter", f"{name} is given more than once")
-        return given[0] if given else None
+        return given[0]
 
     def refuse(self, name: str, why: str) -> None:
         """Refuse a query parameter that has no meaning here. Raises HttpProblem."""

@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from lanes.config.model import GatewayConfig
@@ -20,6 +21,8 @@ class Guard:
         self._token = None if config.token is None else config.token.encode()
         self._hosts = LOOPBACK | {config.host.lower(), *(host.lower() for host in config.allowed_hosts)}
         self._beyond = config.host not in LOOPBACK
+        # Clients send the same few; what they send otherwise is forgotten.
+        self._known = lru_cache(maxsize=64)(self._is_known)
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """Raises HttpProblem for a request that may not come in."""
@@ -43,7 +46,7 @@ class Guard:
             headers = {"WWW-Authenticate": "Bearer"}
             raise HttpProblem(401, "token", "this gateway needs a bearer token", headers)
 
-    def _known(self, host: str) -> bool:
+    def _is_known(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:

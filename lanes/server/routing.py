@@ -100,6 +100,8 @@ class Router:
 
 
 def _decoded(part: str) -> str:
+    if "%" not in part and part.isascii():
+        return part
     try:
         return unquote_to_bytes(part).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -49,9 +49,5 @@ _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 def system_clock() -> Now:
     """The clocks of this machine."""
-    return Now(
-        wall=time.time_ns() // 1_000_000,
-        boot=time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000,
-        mono=time.monotonic_ns() // 1_000_000,
-        boot_id=boot_id(),
-    )
+    wall, boot, mono = time.time_ns(), time.clock_gettime_ns(_BOOT_CLOCK), time.monotonic_ns()
+    return Now(wall // 1_000_000, boot // 1_000_000, mono // 1_000_000, boot_id())
