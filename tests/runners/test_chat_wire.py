@@ -11,7 +11,7 @@ import pytest
 
 from lanes.errors import ConfigError
 from lanes.runners.base import Delta
-from lanes.runners.http import HttpClient, endpoint
+from lanes.runners.http import POOLS, HttpClient, endpoint
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.ports import kept_port
@@ -108,6 +108,29 @@ async def test_a_connection_is_used_again(client: HttpClient) -> None:
         for _ in range(5):
             assert (await ask(client, provider(url), extra={"x-test": "keep"})).text == "x"
     assert len(connections) == 1
+
+
+async def test_the_connections_of_many_at_once_are_used_again(client: HttpClient) -> None:
+    """More at once than there are pools, twice: the second time nobody has to connect."""
+    many = POOLS + 4
+    connections: set[object] = set()
+    asked = 0
+
+    async def answer(call: Call) -> None:
+        nonlocal asked
+        connections.add(call.writer.get_extra_info("peername"))
+        asked += 1
+        turn = -(-asked // many) * many
+        await until(lambda: asked >= turn, "all requests of this turn")
+        body = chunk("x", "stop") + DONE
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {len(body)}\r\n\r\n"
+        await call.say(head.encode() + body)
+
+    async with raw_server(answer) as url:
+        for _ in range(2):
+            asking = (ask(client, provider(url), extra={"x-test": "keep"}) for _ in range(many))
+            assert {reply.text for reply in await asyncio.gather(*asking)} == {"x"}
+    assert len(connections) == many
 
 
 async def test_a_provider_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
