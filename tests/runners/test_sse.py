@@ -65,6 +65,25 @@ def test_an_endless_event_is_refused() -> None:
         parser.feed(b"data: " + b"x" * 20 + b"\n" + b"data: " + b"x" * 90 + b"\n")
 
 
+@pytest.mark.parametrize(("limit", "words"), [("max_line", "line"), ("max_event", "event")])
+def test_whole_events_keep_the_limits_to_the_byte(limit: str, words: str) -> None:
+    size = 94 if limit == "max_line" else 99  # "data: " counts for the line, a line feed for the event
+    parser = SseParser(**{limit: 100})
+    fits = b"data: " + b"x" * size + b"\n\n"
+    assert parser.feed(b"data: first\n\n" + fits) == [Event("message", "first"), Event("message", "x" * size)]
+    with pytest.raises(SseError, match=f"{words} of more than 100 bytes"):
+        parser.feed(fits.replace(b": ", b": x"))
+
+
+def test_events_of_other_shapes_among_whole_ones() -> None:
+    stream = b"data: a\n\n\ndata: b\n\n: ping\n\nevent: e\ndata: c\n\ndata:d\ndata: e\n\ndata: f"
+    parser = SseParser()
+    expected = [Event("message", "a"), Event("message", "b"), Event("e", "c"), Event("message", "d\ne")]
+    assert parser.feed(b": begun\n\n") == []
+    assert parser.feed(stream) == expected
+    assert parser.feed(b"\n\ndata: g\n\n") == [Event("message", "f"), Event("message", "g")]
+
+
 def test_an_endless_line_in_tiny_pieces_costs_little() -> None:
     parser = SseParser(max_line=1_000_000)
     with pytest.raises(SseError):
