@@ -39,8 +39,9 @@ FEW = {
         "runs_left_out (left_out>?)",
         "messages_queued",
         "lanes_paused",
+        "COVERING INDEX lanes_all",
     ),
-    "all lanes": ("lanes_anonymous",),
+    "all lanes": ("lanes_anonymous", "COVERING INDEX lanes_all"),
 }
 #: Walks in the order of the page that end with it. Other walks use a partial index, which holds only what is asked for.
 STOPS = {"the first page of lanes": ("SCAN l",)}
