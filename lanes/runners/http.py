@@ -6,10 +6,11 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
+from urllib.request import getproxies
 
 from lanes.errors import ConfigError
+from lanes.runners.direct import CONNECTED, DirectTransport
 from lanes.runners.failures import AttemptFailed
 from lanes.without import without
 from lanes_storage.law import AttemptCause
@@ -18,16 +19,12 @@ from lanes_storage.law import AttemptCause
 with without("httpx._main"):
     import httpx
 
-#: Pools among which the connections are shared out. A pool of httpcore goes over all that it has for each request, and
-#: asks the system about each idle one, so several small ones cost less than one that is large.
-POOLS = 16
-#: Idle connections that a pool keeps for the next request, and for how long. Common servers close theirs after
-#: 5 s; one that is closed while a request goes out on it looks like a reset, so ours go first.
-KEPT_IDLE = 8
+#: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
+#: while a request goes out on it looks like a reset, so ours go first.
 KEPT_IDLE_S = 4.0
 
 # A proxy named by the environment is for the outside; what runs on this machine is reached directly.
-_DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_HERE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class Answer:
@@ -74,9 +71,14 @@ class HttpClient:
     """
 
     def __init__(self) -> None:
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=KEPT_IDLE_S)
         try:
-            self._trusted = httpx.create_ssl_context()  # the costly part of a client, so one for all
-            self._pools = [_Pool(self._trusted)]
+            trusted = httpx.create_ssl_context()
+            direct = DirectTransport(trusted, KEPT_IDLE_S)
+            ways = dict.fromkeys(_HERE if getproxies() else (*_HERE, "all://"), direct)
+            self._client = httpx.AsyncClient(
+                verify=trusted, timeout=None, limits=limits, mounts=ways, follow_redirects=False
+            )
         except (ImportError, ValueError, OSError) as error:
             problem = f"the proxy or certificates that the environment names cannot be used: {error}"
             raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
@@ -98,46 +100,19 @@ class HttpClient:
 
         # Made by itself: the client would merge headers, cookies and an address of its own into each.
         request = httpx.Request("POST", _url(url), content=body, headers=dict(headers), extensions={"trace": trace})
-        pool = self._least_busy()
-        pool.busy += 1
+        CONNECTED.set(connected)
         try:
-            response = await pool.client.send(request, stream=True)
+            response = await self._client.send(request, stream=True)
             try:
                 yield Answer(response)
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
             raise _failure(error) from error
-        finally:
-            pool.busy -= 1
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for pool in self._pools:
-            await pool.client.aclose()
-
-    def _least_busy(self) -> "_Pool":
-        """The pool with the fewest requests under way, the first of these; a new one while that is not idle."""
-        pool = min(self._pools, key=_busy)
-        if pool.busy and len(self._pools) < POOLS:
-            pool = _Pool(self._trusted)
-            self._pools.append(pool)
-        return pool
-
-
-class _Pool:
-    """A client with connections of its own."""
-
-    def __init__(self, trusted: ssl.SSLContext) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_IDLE, keepalive_expiry=KEPT_IDLE_S)
-        direct: dict[str, httpx.AsyncBaseTransport | None] = dict.fromkeys(_DIRECT)
-        self.client = httpx.AsyncClient(
-            verify=trusted, timeout=None, limits=limits, mounts=direct, follow_redirects=False
-        )
-        self.busy = 0
-
-
-_busy = attrgetter("busy")
+        await self._client.aclose()
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ import pytest
 
 from lanes.errors import ConfigError
 from lanes.runners.base import Delta
-from lanes.runners.http import POOLS, HttpClient, endpoint
+from lanes.runners.http import HttpClient, endpoint
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.ports import kept_port
@@ -111,8 +111,8 @@ async def test_a_connection_is_used_again(client: HttpClient) -> None:
 
 
 async def test_the_connections_of_many_at_once_are_used_again(client: HttpClient) -> None:
-    """More at once than there are pools, twice: the second time nobody has to connect."""
-    many = POOLS + 4
+    """Many at once, twice: the second time nobody has to connect."""
+    many = 20
     connections: set[object] = set()
     asked = 0
 
