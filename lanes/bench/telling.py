@@ -49,7 +49,7 @@ def bench(
     rows: Sequence[Row], size: Size, folder: Path, peers: str | None, tell: Callable[[str], None]
 ) -> tuple[dict[str, str], list[Result]]:
     """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix="lanes-bench-") as name:
+    with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:
         work = Work(size, Path(name), progress, peers)
         machine = facts(work.folder)
         tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))

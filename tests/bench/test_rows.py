@@ -8,7 +8,7 @@ import pytest
 
 from lanes.bench import report
 from lanes.bench.rows import Measured, Result, Row, at_least
-from lanes.bench.telling import all_rows, measured
+from lanes.bench.telling import all_rows, bench, measured
 from lanes.bench.work import TINY, Work
 
 
@@ -29,6 +29,16 @@ def test_a_row_gives_a_figure(row: Row, work: Work) -> None:
     assert math.isfinite(result.measured.value)
     assert result.measured.value > 0
     assert result.measured.said
+
+
+def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `make bench` does; processes that are measured work in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk").mkdir()
+    rows = [row for row in all_rows() if row.name == "list-process"]
+    facts, (result,) = bench(rows, TINY, Path("disk"), None, lambda _: None)
+    assert result.measured is not None, result.why
+    assert facts["file system"]
 
 
 def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
