@@ -1,12 +1,13 @@
 """Where lanes keeps things of a user, and which gateways of this user live.
 
 Every gateway leaves a note in the state directory, so that a command that names no database finds the one in
-use. A note is a hint, never a lock: it proves nothing once its process is gone.
+use. A note is a hint, never a lock. That of a gateway which was killed stays, to say which database it used, until
+another gateway uses the same one.
 """
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +80,9 @@ def make_private(folder: Path) -> Path:
 
 
 def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mapping[str, str] | None = None) -> Path:
-    """Leave word of the living gateway ``pid``; the note that is returned is unlinked when it ends.
+    """Leave word of the living gateway ``pid``, in the place of those that died on this database.
+
+    The note that is returned is unlinked when it ends.
 
     Raises OSError where the state directory cannot be written: the gateway works without the note.
     """
@@ -94,25 +97,27 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600, exist_ok=False)
     draft.write_text(json.dumps(content), encoding="utf-8")
+    for dead in dead_gateways(env=env):
+        if dead.database == content["database"]:
+            with contextlib.suppress(OSError):
+                dead.path.unlink()
     return draft.replace(path)
 
 
 def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
-    """The gateways of this user that live on this host, oldest first. Notes of dead ones are removed."""
+    """The gateways of this user that live on this host, oldest first."""
+    return _notes({Sight.ALIVE}, env)
+
+
+def dead_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
+    """The gateways of this user that were killed on this host, or with it, and that no other has followed."""
+    return _notes({Sight.GONE, Sight.REUSED, Sight.ZOMBIE, Sight.OTHER_BOOT}, env)
+
+
+def _notes(sights: Container[Sight], env: Mapping[str, str] | None) -> list[GatewayNote]:
     me = this_process()
-    living = []
-    for path in sorted(gateways_dir(env=env).glob("*.json")):
-        note = _read(path)
-        if note is None:
-            continue
-        sight = look(note.who, me)
-        if sight is Sight.ALIVE:
-            living.append(note)
-        elif sight in (Sight.GONE, Sight.REUSED, Sight.ZOMBIE, Sight.OTHER_BOOT):
-            # Not being able to tidy up is no reason to fail whoever only wanted to look.
-            with contextlib.suppress(OSError):
-                path.unlink()
-    return sorted(living, key=lambda note: note.who.start_time)
+    notes = [note for path in gateways_dir(env=env).glob("*.json") if (note := _read(path)) is not None]
+    return sorted((note for note in notes if look(note.who, me) in sights), key=lambda note: note.who.start_time)
 
 
 def find_database(named: str | None, *, env: Mapping[str, str] | None = None) -> FoundDatabase:

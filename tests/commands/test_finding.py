@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,19 @@ def test_flag_over_environment_over_file_over_living_gateway_over_default(
     assert keys(bare, "--db", flag) == ["flag"]
     assert keys(bare, "--db", f"sqlite:///{flag}") == ["flag"]
     note.unlink()
+
+
+def test_the_database_of_a_gateway_that_was_killed_is_named(bare: Call, tmp_path: Path) -> None:
+    """Who looks then has no living gateway to find it by."""
+    used = made(tmp_path / "used.db")
+    gateway = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    places.note_gateway(gateway.pid, str(used))
+    gateway.kill()
+    gateway.communicate()
+    unclear = bare("list")
+    assert unclear.code == 69
+    assert f"one that was killed used {used} (--db)" in unclear.err
+    assert keys(bare, "--db", str(used)) == []
 
 
 def test_gateways_on_two_databases_are_named_and_none_is_chosen(bare: Call, tmp_path: Path) -> None:

@@ -137,8 +137,11 @@ class Session:
             self.out.talk(f"using {databases[0]}, of the living gateway (pid {pids})")
             return databases[0]
         default = str(places.default_database())
+        left = sorted({note.database for note in places.dead_gateways()} - {default})
         if databases:
             self.out.talk(f"gateways live on {', '.join(databases)}: name one with --db; trying {default}")
+        elif left:
+            self.out.talk(f"no gateway lives; one that was killed used {', '.join(left)} (--db); trying {default}")
         return default
 
 
