@@ -1,4 +1,4 @@
-"""HTTP towards providers. The one module that imports httpx, so that another client is one import away."""
+"""HTTP towards providers. With ``direct`` the only module that imports httpx, so another client is one import away."""
 
 import contextlib
 import os

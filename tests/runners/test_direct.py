@@ -1,0 +1,54 @@
+"""What is loaded, and when, to ask a provider without a proxy."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lanes.runners.direct import DirectTransport
+from lanes.runners.http import HttpClient
+from tests.kit.asking import ask
+from tests.kit.providers import provider
+from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
+
+STARTED = """
+import asyncio, sys
+from lanes.runners.http import HttpClient
+asyncio.run(HttpClient().aclose())
+assert "httpx" in sys.modules
+assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
+"""
+
+
+def test_a_start_does_not_wait_for_the_library() -> None:
+    subprocess.run([sys.executable, "-c", STARTED], check=True, timeout=60)
+
+
+async def test_a_body_of_many_pieces_arrives_whole(client: HttpClient) -> None:
+    text = "漢x" * 1_000_000
+    heard: list[str] = []
+
+    async def answer(call: Call) -> None:
+        heard.append(call.body["messages"][-1]["content"])
+        await call.say(STREAM, chunk("heard", "stop") + DONE)
+
+    async with raw_server(answer) as url:
+        assert (await ask(client, provider(url), text)).text == "heard"
+    assert heard == [text]
+
+
+@pytest.mark.parametrize(
+    ("variable", "direct"), [("HTTPS_PROXY", False), ("ALL_PROXY", False), ("LANES_NO_SUCH", True)]
+)
+async def test_only_what_no_proxy_is_named_for_is_asked_directly(
+    monkeypatch: pytest.MonkeyPatch, variable: str, direct: bool
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    made = HttpClient()
+    ways = {pattern.pattern: way for pattern, way in made._client._mounts.items()}
+    assert isinstance(ways["all://127.0.0.1"], DirectTransport)
+    assert isinstance(ways.get("all://"), DirectTransport) == direct
+    await made.aclose()
