@@ -1,5 +1,8 @@
 """A database and a gateway before it tell the dashboard the same, and obey it in the same way."""
 
+import asyncio
+import contextlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +23,7 @@ from lanes_tui.source import Lost, Source
 from tests.kit.counter import counter
 from tests.kit.ports import kept_port
 from tests.kit.stage import Stage
+from tests.kit.until import until
 from tests.pictures.scene import FEISHU, NIGHT, stage
 
 FILTERS = (
@@ -232,3 +236,38 @@ async def test_a_gateway_that_is_away_is_lost_and_found_again(tmp_path: Path) ->
             assert (await source.window(LaneFilter(), 0, 10)).total == 3
     await source.close()
     made.close()
+
+
+async def test_a_source_that_was_closed_opens_nothing_any_more(night: tuple[Path, Hands]) -> None:
+    """A look that is still on its way when the dashboard is left would keep its process from ending."""
+    before = set(threading.enumerate())
+    path, clock = night
+    source = FileSource(str(path), actor="alice@here", clock=clock)
+    await source.detail(FEISHU)
+    on_its_way = asyncio.create_task(source.detail(FEISHU))
+    await source.close()
+    for look in (on_its_way, source.detail(FEISHU), source.version()):
+        with contextlib.suppress(Lost):
+            await look
+    with pytest.raises(Lost):
+        await source.status()
+    await until(lambda: set(threading.enumerate()) - before <= pool(), "the threads of the source to end")
+
+
+async def test_an_opening_that_is_cut_short_leaves_no_thread(night: tuple[Path, Hands]) -> None:
+    before = set(threading.enumerate())
+    path, clock = night
+    for turns in range(40):
+        source = FileSource(str(path), actor="alice@here", clock=clock)
+        look = asyncio.create_task(source.version())
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        look.cancel()
+        await asyncio.gather(look, return_exceptions=True)
+        await source.close()
+    await until(lambda: set(threading.enumerate()) - before <= pool(), "the threads of the source to end")
+
+
+def pool() -> set[threading.Thread]:
+    """The threads in which the event loop runs what blocks: they end with it."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")}

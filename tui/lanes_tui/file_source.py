@@ -17,7 +17,7 @@ from lanes.errors import NotAllowed
 from lanes.finding import find
 from lanes.operations import Status as StoredStatus
 from lanes_storage import open_async_store, reads
-from lanes_storage.errors import DatabaseMissing, StorageError
+from lanes_storage.errors import DatabaseMissing, StorageError, StoreClosed
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import Lane as StoredLane
 from lanes_storage.records import LaneFilter, LaneOrder
@@ -58,6 +58,7 @@ class FileSource:
         self._read_only = read_only
         self._clock = clock
         self._opening = asyncio.Lock()
+        self._closed = False
         self._opened: _Opened | None = None
         self._totals: Paced[int] = Paced()
         self._statuses: Paced[StoredStatus] = Paced()
@@ -185,6 +186,7 @@ class FileSource:
         return reading.lane(forms.lane_form(stored, self._clock()))
 
     async def close(self) -> None:
+        self._closed = True  # what is still on its way opens nothing any more
         async with self._opening:
             await self._leave(self._opened)
 
@@ -210,6 +212,8 @@ class FileSource:
     async def _open(self) -> _Opened:
         """The desk that is open, or a new one where the file is another one by now."""
         async with self._opening:
+            if self._closed:
+                raise StoreClosed(self._url)
             there = await asyncio.to_thread(self._file_there)
             if self._opened is not None and self._opened.file == there:
                 return self._opened

@@ -36,10 +36,13 @@ class Glance:
                 await asyncio.sleep(REST_S)
             key = self._key
             reading = asyncio.ensure_future(self._read(key))
-            done, _ = await asyncio.wait((reading,), timeout=PATIENCE_S)
-            if not done:
-                self._show(key, None)
-            self._show(key, await reading)
+            try:
+                done, _ = await asyncio.wait((reading,), timeout=PATIENCE_S)
+                if not done:
+                    self._show(key, None)
+                self._show(key, await reading)
+            finally:
+                reading.cancel()  # whoever leaves does not leave it behind
 
     async def _read(self, key: str | None) -> Detail | None:
         try:

@@ -44,8 +44,12 @@ class AsyncSqliteStore:
         try:
             with translated(str(path)):
                 reader = await aiosqlite.connect(path, isolation_level=None)
-                for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
-                    await reader.execute(pragma)
+                try:
+                    for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
+                        await reader.execute(pragma)
+                except BaseException:  # cancelled, too: a thread that is left keeps the process from ending
+                    await reader.close()
+                    raise
         except BaseException:
             await asyncio.to_thread(writer.close)
             raise
@@ -92,5 +96,7 @@ class AsyncSqliteStore:
 
     async def close(self) -> None:
         self._closed = True
-        await asyncio.to_thread(self._writer.close)
-        await self._reader.close()
+        try:
+            await asyncio.to_thread(self._writer.close)
+        finally:
+            await self._reader.close()
