@@ -78,6 +78,9 @@ def test_the_database_of_a_gateway_that_was_killed_is_named(bare: Call, tmp_path
     assert unclear.code == 69
     assert f"one that was killed used {used} (--db)" in unclear.err
     assert keys(bare, "--db", str(used)) == []
+    default = tmp_path / "state" / "lanes" / "lanes.db"
+    made(default)
+    assert "killed" not in bare("list").err, "there is a database to look at"
 
 
 def test_gateways_on_two_databases_are_named_and_none_is_chosen(bare: Call, tmp_path: Path) -> None:

@@ -136,13 +136,12 @@ class Session:
             pids = ", ".join(str(note.who.pid) for note in living)
             self.out.talk(f"using {databases[0]}, of the living gateway (pid {pids})")
             return databases[0]
-        default = str(places.default_database())
-        left = sorted({note.database for note in places.dead_gateways()} - {default})
+        default = places.default_database()
         if databases:
             self.out.talk(f"gateways live on {', '.join(databases)}: name one with --db; trying {default}")
-        elif left:
+        elif not default.exists() and (left := sorted({note.database for note in places.dead_gateways()})):
             self.out.talk(f"no gateway lives; one that was killed used {', '.join(left)} (--db); trying {default}")
-        return default
+        return str(default)
 
 
 def session_of(ctx: click.Context) -> Session:
