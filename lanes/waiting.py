@@ -68,7 +68,8 @@ class Endings:
                 ended = await self._ended(ids)
             except Exception as error:
                 refusals += 1
-                if isinstance(error, StoreClosed) or not isinstance(error, StorageError) or refusals >= MOST_REFUSALS:
+                may_pass = isinstance(error, StorageError) and not isinstance(error, StoreClosed)
+                if not may_pass or refusals >= MOST_REFUSALS:
                     self._fail(error)
                     return
                 await asyncio.sleep(REFUSED_S)

@@ -7,7 +7,7 @@ another gateway uses the same one.
 
 import contextlib
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -82,9 +82,8 @@ def make_private(folder: Path) -> Path:
 def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mapping[str, str] | None = None) -> Path:
     """Leave word of the living gateway ``pid``, in the place of those that died on this database.
 
-    The note that is returned is unlinked when it ends.
-
-    Raises OSError where the state directory cannot be written: the gateway works without the note.
+    The note that is returned is unlinked when it ends. Raises OSError where the state directory cannot be written: the
+    gateway works without the note.
     """
     import json
 
@@ -106,18 +105,19 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
 
 def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
     """The gateways of this user that live on this host, oldest first."""
-    return _notes({Sight.ALIVE}, env)
+    return [note for note, sight in _notes(env) if sight is Sight.ALIVE]
 
 
 def dead_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
     """The gateways of this user that were killed on this host, or with it, and that no other has followed."""
-    return _notes({Sight.GONE, Sight.REUSED, Sight.ZOMBIE, Sight.OTHER_BOOT}, env)
+    return [note for note, sight in _notes(env) if sight.gone or sight is Sight.OTHER_BOOT]
 
 
-def _notes(sights: Container[Sight], env: Mapping[str, str] | None) -> list[GatewayNote]:
+def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, Sight]]:
+    """Every note, the oldest process first, with what is seen of that."""
     me = this_process()
     notes = [note for path in gateways_dir(env=env).glob("*.json") if (note := _read(path)) is not None]
-    return sorted((note for note in notes if look(note.who, me) in sights), key=lambda note: note.who.start_time)
+    return [(note, look(note.who, me)) for note in sorted(notes, key=lambda note: note.who.start_time)]
 
 
 def find_database(named: str | None, *, env: Mapping[str, str] | None = None) -> FoundDatabase:

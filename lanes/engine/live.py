@@ -127,21 +127,18 @@ class ActiveRun:
         return [Turn(text, reply) for text, reply in exchanges]
 
     def progress(self, what: str) -> None:
-        now = self._clock()
         with self._lock:
-            self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
+            self._moves(what)
 
     def busy(self, seconds: float, what: str = "busy") -> None:
-        now = self._clock()
         with self._lock:
-            self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
+            now = self._moves(what)
             self._busy_until_boot = now.boot + round(seconds * 1000)
 
     def emit(self, *pieces: Delta | str) -> None:
         deltas = [Delta(piece) if isinstance(piece, str) else piece for piece in pieces]
-        now = self._clock()
         with self._lock:
-            self._progress, self._progress_at, self._progress_boot = "content", now.wall, now.boot
+            self._moves("content")
             self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
         if self.stream is None or self.lost:
             return
@@ -206,6 +203,12 @@ class ActiveRun:
     async def let_go(self) -> None:
         """Return once the lane is no longer this run's."""
         await self._let_go.wait()
+
+    def _moves(self, what: str) -> Now:
+        """Note a sign of life, and when it came. Under the lock."""
+        now = self._clock()
+        self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
+        return now
 
     def _cancel(self) -> None:
         if self._body is not None and not self._body.done():

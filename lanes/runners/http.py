@@ -1,4 +1,4 @@
-"""HTTP towards providers. With ``direct`` the only module that imports httpx, so another client is one import away."""
+"""HTTP towards providers. Here, in ``direct`` and in ``connections`` is all that knows the client library."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.request import getproxies
 
 from lanes.errors import ConfigError
-from lanes.runners.direct import CONNECTED, DirectTransport
+from lanes.runners.direct import DirectTransport
 from lanes.runners.failures import AttemptFailed
 from lanes.without import without
 from lanes_storage.law import AttemptCause
@@ -99,8 +99,8 @@ class HttpClient:
                 connected()
 
         # Made by itself: the client would merge headers, cookies and an address of its own into each.
-        request = httpx.Request("POST", _url(url), content=body, headers=dict(headers), extensions={"trace": trace})
-        CONNECTED.set(connected)
+        told = {"trace": trace, "connected": connected}  # through a proxy, and without one
+        request = httpx.Request("POST", _url(url), content=body, headers=dict(headers), extensions=told)
         try:
             response = await self._client.send(request, stream=True)
             try:

@@ -145,7 +145,7 @@ def status(form: Form, at: Now) -> Status:
     return Status(
         at=at,
         gateways=[gateway(each) for each in form["gateways"]],
-        desks=[gateway(each) for each in form["desks"]],
+        desks=[gateway(each, "desk") for each in form["desks"]],
         lanes=form["lanes"],
         paused=form["paused"],
         queued=form["messages"]["queued"],
@@ -158,9 +158,10 @@ def status(form: Form, at: Now) -> Status:
     )
 
 
-def gateway(form: Form) -> Gateway:
+def gateway(form: Form, kind: str = "gateway") -> Gateway:
     """One gateway, or one desk."""
     return Gateway(
+        kind=kind,
         id=form["id"],
         host=form["host"],
         pid=form["pid"],

@@ -207,6 +207,7 @@ class Drain:
 class Gateway:
     """A gateway, or a desk that holds lanes for its own code, and whether it lives as far as the source can tell."""
 
+    kind: str  # "gateway" or "desk"
     id: str
     host: str
     pid: int
@@ -244,6 +245,11 @@ class Status:
     unlimited: int
     silent: int
     cooldowns: list[Cooldown] = field(default_factory=list)
+
+    @property
+    def owners(self) -> list[Gateway]:
+        """All processes that may hold lanes."""
+        return [*self.gateways, *self.desks]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,13 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot}) != 1:
         return None
     if beats:
-        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": json.dumps([_named(beat) for beat in beats])})
+        # Characters as they are: of an escape the engine would make half a character, and nobody could read the row.
+        named = json.dumps([_named(beat) for beat in beats], ensure_ascii=False)
+        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": named})
     standing: dict[int, bool] = dict(tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner}))  # type: ignore[arg-type]
-    named = {beat.ticket.run_id for beat in beats}
+    runs = {beat.ticket.run_id for beat in beats}
     for run, recovering in standing.items():
-        if run not in named:
+        if run not in runs:
             tx.run(sql.LEAVE_OUT, {"run": run})
         elif recovering:
             _recovered(tx, owner, run, now)
@@ -43,14 +45,8 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
 
 
 def _named(beat: Beat) -> list[Any]:
-    said = None if beat.reply_so_far is None else _stored(beat.reply_so_far)
-    run = beat.ticket.run_id
-    return [run, _stored(beat.progress), beat.progress_at, beat.progress_boot, beat.busy_until_boot, said]
-
-
-def _stored(text: str) -> str:
-    """A lone surrogate becomes a question mark: in JSON the engine would take it, and nobody could read the row."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    run, progress, boot, at, busy, said = beat
+    return [run.run_id, progress, at, boot, busy, said]
 
 
 def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:

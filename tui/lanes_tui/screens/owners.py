@@ -20,8 +20,6 @@ from lanes_tui.widgets.sheet import Sheet
 
 _WIDTHS = (("OWNER", 6), ("PROCESS", 20), ("STATE", 18), ("BEAT", 6), ("HELD", 6), ("UP", 6), ("URL", 0))
 _RIGHT = frozenset({"BEAT", "HELD", "UP"})
-#: What stands in the place of an address, which only a gateway has.
-DESK = "desk"
 
 
 class OwnersScreen(Watching):
@@ -51,8 +49,7 @@ class OwnersScreen(Watching):
     def show(self) -> None:
         sight = self._sight()
         status = self._status
-        rows = [] if status is None else [Row(each.id, _line(each, each.url or "-", sight)) for each in status.gateways]
-        rows += [] if status is None else [Row(each.id, _line(each, DESK, sight)) for each in status.desks]
+        rows = [] if status is None else [Row(owner.id, _line(owner, sight)) for owner in status.owners]
         self.query_one(Rows).show(
             rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
         )
@@ -66,24 +63,23 @@ class OwnersScreen(Watching):
     def owner(self) -> Gateway | None:
         """The one under the cursor."""
         key = self.query_one(Rows).key
-        known = [] if self._status is None else [*self._status.gateways, *self._status.desks]
+        known = [] if self._status is None else self._status.owners
         return next((owner for owner in known if owner.id == key), None)
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
         if not self.is_open:
             return
-        owner, status = self.owner, self._status
-        kind = "DESK" if status is not None and owner in status.desks else "GATEWAY"
-        lines = [] if owner is None else _whole(kind, owner, self._sight())
+        owner = self.owner
+        lines = [] if owner is None else _whole(owner, self._sight())
         self.query_one("#owner", Sheet).show(lines)
 
     def action_drain(self) -> None:
         """Ask, then let it claim nothing more."""
-        gateway, status = self.owner, self._status
-        if gateway is None or status is None or not self.may_act():
+        gateway = self.owner
+        if gateway is None or not self.may_act():
             return
-        if gateway in status.desks:
+        if gateway.kind == "desk":
             self.say(f"desk {gateway.id} holds for its own code, and claims nothing else: abort the lane", grave=True)
             return
         if not gateway.alive:
@@ -113,7 +109,7 @@ def _question(gateway: Gateway) -> Question[bool]:
     return Question("Drain this gateway?", lines, choices, leave=False)
 
 
-def _line(gateway: Gateway, note: str, sight: Sight) -> Content:
+def _line(gateway: Gateway, sight: Sight) -> Content:
     word, tone = _state(gateway, sight)
     beat = text.line((words.short(sight.age(gateway.beat_ms)), "muted" if gateway.alive else "bad"))
     cells = {
@@ -123,7 +119,7 @@ def _line(gateway: Gateway, note: str, sight: Sight) -> Content:
         "BEAT": beat,
         "HELD": text.line(words.number(gateway.held)),
         "UP": text.line((words.short(sight.wall - gateway.started_at), "muted")),
-        "URL": text.line((note, "muted")),
+        "URL": text.line((gateway.url or ("desk" if gateway.kind == "desk" else "-"), "muted")),
     }
     return text.joined([_fitted(name, cells[name], width) for name, width in _WIDTHS])
 
@@ -142,9 +138,11 @@ def _state(gateway: Gateway, sight: Sight) -> tuple[str, str]:
     return "● alive", "good"
 
 
-def _whole(kind: str, gateway: Gateway, sight: Sight) -> list[Content]:
+def _whole(gateway: Gateway, sight: Sight) -> list[Content]:
     lines = [
-        text.line((f"{kind} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
+        text.line(
+            (f"{gateway.kind.upper()} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")
+        ),
         text.line(("started ", "muted"), sight.moment(gateway.started_at), (f"  {gateway.url or 'no HTTP'}", "muted")),
     ]
     if gateway.draining is not None:
