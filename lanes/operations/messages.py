@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.operations.lanes import lane
@@ -12,7 +12,6 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
-from lanes_storage.moment import Now
 from lanes_storage.records import (
     Admission,
     Idempotency,
@@ -20,6 +19,8 @@ from lanes_storage.records import (
     Message,
     NewMessage,
 )
+
+T = TypeVar("T")
 
 DEFAULT_CAP = 20
 #: The newest failures of a lane, among which the one to retry is looked for.
@@ -59,7 +60,7 @@ def send(
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, waiting_run)
     now = yield from tell()
-    accepted = yield from write(lambda tx: _accept(tx, new, admission, now))
+    accepted = yield from write(lambda tx: _read_back(tx, doors.accept(tx, new, admission, now)))
     match accepted:
         case Message():
             return accepted
@@ -73,11 +74,8 @@ def send(
             raise IdempotencyConflict(key, idempotency_key or "")
 
 
-def _accept(
-    tx: Transaction, new: NewMessage, admission: Admission, now: Now
-) -> Message | Refusal | doors.WaitCycle | None:
-    """Accept, and read what was accepted in the same step: another turn for that would cost as much again."""
-    accepted = doors.accept(tx, new, admission, now)
+def _read_back(tx: Transaction, accepted: Accepted | T) -> Message | T | None:
+    """What was accepted, read in the same step: a moment later it may run, and another turn costs as much again."""
     return reads.get_message(tx, accepted.message_id) if isinstance(accepted, Accepted) else accepted
 
 
@@ -142,11 +140,11 @@ def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[M
     Raises NotFound, QueueFull, and NotAllowed for what is no dead letter or was retried before.
     """
     now = yield from tell()
-    result = yield from write(lambda tx: doors.retry(tx, message_id, Admission(cap), now, actor=actor))
+    result = yield from write(lambda tx: _read_back(tx, doors.retry(tx, message_id, Admission(cap), now, actor=actor)))
     if result is None:
         raise NotFound("message", message_id)
-    if isinstance(result, Accepted):
-        return (yield from message(result.message_id))
+    if isinstance(result, Message):
+        return result
     before = yield from message(message_id)
     if result is Refusal.HOLD:
         raise NotAllowed(f"message {message_id} was a hold: only the program that held the lane can do that work again")

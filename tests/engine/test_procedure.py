@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from lanes import operations
 from lanes.desk import Desk
 from lanes.errors import NotFound
-from lanes.procedure import Procedure, nap, read, run, tell, write
+from lanes.procedure import Procedure, Tell, Write, nap, read, run, tell, write
 from lanes.testing import SECOND, Hands
 from lanes_storage import AsyncStore, Store, doors, open_store, reads
+from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
+from lanes_storage.records import Message
 from tests.kit.world import World
 
 Driver = Callable[[Procedure[Any]], Any]
@@ -114,3 +116,31 @@ def test_a_blocking_nap_ends_when_another_connection_commits(
     run(store, procedure(), time, sleep)
     other.close()
     assert len(naps) == 1
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["send", "retry"])
+def test_what_was_accepted_is_told_as_it_was_accepted(world: World, again: bool) -> None:
+    """However soon a gateway takes it."""
+    failed = world.start("a")
+    world.fail(failed.ticket)
+    if again:
+        procedure = operations.retry(failed.message.id, actor="alice")
+    else:
+        procedure = operations.send("a", "hello", actor="alice")
+    assert taken_at_once(world, procedure).state is MessageState.QUEUED
+
+
+def taken_at_once(world: World, procedure: Procedure[Message]) -> Message:
+    """Drive a procedure that reads nothing, while a gateway claims what it writes before its next step."""
+    answer: Any = None
+    try:
+        while True:
+            request = procedure.send(answer)
+            if isinstance(request, Write):
+                answer = world.step(request.step)
+                world.claim("a")
+            else:
+                assert isinstance(request, Tell), "nothing is read afterwards"
+                answer = world.time()
+    except StopIteration as end:
+        return cast("Message", end.value)
