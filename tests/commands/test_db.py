@@ -16,6 +16,8 @@ from tests.kit.forms import are_forms
 from tests.kit.processes import PATIENCE_S, House, environment
 from tests.kit.stage import Stage
 
+pytestmark = pytest.mark.disk
+
 
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.is_file()}

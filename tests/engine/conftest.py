@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lanes.testing import Hands, broken
-from lanes_storage import AsyncStore, Store, open_async_store, open_store
+from lanes_storage import AsyncStore, Store, open_async_store
+from tests.kit.databases import new_store
 from tests.kit.world import World
 
 
@@ -25,7 +26,7 @@ def time() -> Hands:
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     """The database. Whatever the engine did to it, every invariant holds at the end."""
-    made = open_store(str(path), create=True)
+    made = new_store(path)
     yield made
     assert broken(made) == []
     made.close()

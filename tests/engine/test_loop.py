@@ -9,16 +9,17 @@ import pytest
 
 from lanes.engine.loop import COMPLAIN_EVERY_MS, Duty, Loop
 from lanes.testing import Hands
-from lanes_storage import AsyncStore, doors, open_async_store
+from lanes_storage import AsyncStore, doors
 from lanes_storage.errors import DatabaseFull, DatabaseUnavailable
 from lanes_storage.interface import Reader
 from lanes_storage.moment import Now
+from tests.kit.databases import new_async_store
 from tests.kit.until import until
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[AsyncStore]:
-    made = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    made = await new_async_store(tmp_path / "lanes.db")
     yield made
     await made.close()
 

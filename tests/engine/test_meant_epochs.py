@@ -9,8 +9,9 @@ import pytest
 from lanes import operations
 from lanes.errors import Changed, NotAllowed
 from lanes.procedure import Procedure, run
-from lanes_storage import open_store, reads
+from lanes_storage import reads
 from lanes_storage.law import LaneState
+from tests.kit.databases import new_store
 from tests.kit.world import World
 
 ACTIONS: dict[str, Callable[..., Procedure[Any]]] = {
@@ -23,7 +24,7 @@ ACTIONS: dict[str, Callable[..., Procedure[Any]]] = {
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    store = open_store(str(tmp_path / "lanes.db"), create=True)
+    store = new_store(tmp_path / "lanes.db")
     yield World(store)
     store.close()
 

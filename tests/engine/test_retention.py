@@ -10,10 +10,11 @@ from lanes.engine.housekeeping import FIRST_PASS_MS, PAGE, PASS_EVERY_MS, Pruner
 from lanes.engine.keeping import ConfiguredKeep
 from lanes.errors import NotFound
 from lanes.testing import DAY, HOUR, MINUTE, Hands, broken
-from lanes_storage import Store, open_store
+from lanes_storage import Store
 from lanes_storage.errors import DatabaseFull
 from lanes_storage.interface import Step
 from lanes_storage.records import LaneFilter
+from tests.kit.databases import new_store
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.until import until
 from tests.kit.world import World
@@ -31,7 +32,7 @@ KEEP = ConfiguredKeep(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(str(tmp_path / "lanes.db"), create=True)
+    made = new_store(tmp_path / "lanes.db")
     yield made
     assert broken(made) == []
     made.close()

@@ -16,6 +16,7 @@ from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, Edge, LaneState
 from lanes_storage.records import NewOwner
 from tests.kit.engine import active
+from tests.kit.gateways import restless
 from tests.kit.judged import NOBODY
 from tests.kit.processes import eventually
 from tests.kit.world import TERMS, World
@@ -76,10 +77,11 @@ class Bench:
 
     def pass_time(self, ms: int) -> None:
         """Let time pass in steps that no upkeep takes for a suspension."""
-        while ms > 0:
-            self.time.move(min(SECOND, ms))
-            ms -= SECOND
-            self.round()
+        with restless(self.upkeep):
+            while ms > 0:
+                self.time.move(min(SECOND, ms))
+                ms -= SECOND
+                self.round()
 
     @property
     def heartbeats(self) -> int:

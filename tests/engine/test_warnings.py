@@ -9,9 +9,10 @@ import pytest
 from lanes import connect
 from lanes.engine.alarms import LOOK_AT_HEADS_MS, WaitAlarms
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
-from lanes_storage import Store, open_store
+from lanes_storage import Store
 from lanes_storage.law import EventType
 from lanes_storage.records import Event
+from tests.kit.databases import new_store
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
 from tests.kit.world import World
@@ -19,7 +20,7 @@ from tests.kit.world import World
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(str(tmp_path / "lanes.db"), create=True)
+    made = new_store(tmp_path / "lanes.db")
     yield made
     made.close()
 

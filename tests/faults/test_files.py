@@ -18,6 +18,8 @@ from tests.faults.holding import LOCK, holding
 from tests.kit.processes import House, eventually
 from tests.scenarios.conftest import configure
 
+pytestmark = pytest.mark.disk
+
 UNREACHABLE = 69
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 

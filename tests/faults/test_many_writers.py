@@ -13,6 +13,8 @@ from tests.faults import hammer
 from tests.faults.holding import READ, holding
 from tests.kit.processes import House
 
+pytestmark = pytest.mark.disk
+
 WRITERS = 8
 #: What SQLite cuts the log back to after a checkpoint, and a burst on top of it.
 BOUND_BYTES = 2 * 67_108_864

@@ -1,8 +1,8 @@
 """A gateway in this process, on a real file, whose time moves only by the test's hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,9 +10,11 @@ from lanes import Gateway, connect
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.engine.engine import Engine
+from lanes.engine.upkeep import Upkeep
 from lanes.runners.base import RunContext, Runner
 from lanes.testing import SECOND, Hands
 from lanes_storage import doors
+from tests.kit.databases import lay
 from tests.kit.until import until
 
 T = TypeVar("T")
@@ -55,12 +57,24 @@ async def let_pass(engine: Engine, desk: Desk, time: Hands, ms: int, *, step_ms:
     """Let so much time pass, in steps that the upkeep of an engine meets one by one."""
     upkeep = engine._upkeep
     assert upkeep is not None
-    while ms > 0:
-        time.move(min(step_ms, ms))
-        ms -= step_ms
-        seen = upkeep.rounds  # the round that is under way may have begun before
-        await desk.store.write(doors.touch)  # a commit begins the next ones
-        await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
+    with restless(upkeep):
+        while ms > 0:
+            time.move(min(step_ms, ms))
+            ms -= step_ms
+            seen = upkeep.rounds  # the round that is under way may have begun before
+            await desk.store.write(doors.touch)  # a commit begins the next ones
+            await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
+
+
+@contextmanager
+def restless(upkeep: Upkeep) -> Iterator[None]:
+    """Let an upkeep rest no longer between two rounds than a test needs to see one end."""
+    loop = upkeep._loop
+    pause_s, loop._pause_s = loop._pause_s, lambda: 0.001
+    try:
+        yield
+    finally:
+        loop._pause_s = pause_s
 
 
 class Site:
@@ -101,7 +115,7 @@ async def gateway_on(
 ) -> AsyncIterator[Site]:
     """A gateway on ``lanes.db`` in a folder; ``clocks``, ``queue`` and ``policy`` are settings of its file."""
     config = from_data({"clocks": clocks, "queue": queue or REQUEUE, "policy": policy or []})
-    async with connect(str(folder / "lanes.db"), clock=time) as desk:
+    async with connect(str(lay(folder / "lanes.db")), clock=time) as desk:
         gateway = Gateway(desk, runner, config=config, **(options or {}))
         await gateway.start()
         try:

@@ -27,11 +27,13 @@ ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 def eventually(condition: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
     """The first truthy value of a condition. Fails with what was waited for."""
     deadline = time.monotonic() + patience_s
+    pause_s = 0.001  # what takes long is looked at less often
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 0.02)
     raise AssertionError(f"still waiting for {what} after {patience_s} s")
 
 

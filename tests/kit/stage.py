@@ -7,11 +7,12 @@ from pathlib import Path
 from lanes import operations
 from lanes.identity import Identity, identity_of, this_process
 from lanes.procedure import run
-from lanes_storage import doors, open_store, reads
+from lanes_storage import doors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Answer, Attempt, Beat, Claimed, Failure, Message, NewOwner, Terms
+from tests.kit.databases import new_store
 
 MINUTE = 60_000
 TERMS = Terms(
@@ -31,7 +32,7 @@ class Stage:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.store = open_store(str(path), create=True)
+        self.store = new_store(path)
 
     def close(self) -> None:
         """Close the database."""

@@ -11,6 +11,8 @@ from lanes.testing import History
 from tests.kit.processes import Finished, house
 from tests.proof.campaign import POISON, Campaign
 
+pytestmark = pytest.mark.disk
+
 #: A gateway registers, looks, claims, beats and completes: these are its first commits.
 FIRST_COMMITS = [f"{where}:{number}" for number in range(1, 3) for where in ("before", "mid", "after")]
 MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))

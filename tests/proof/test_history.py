@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from lanes.testing import History, read_history, read_provider
-from lanes_storage import Store, doors, open_store
+from lanes_storage import Store, doors
 from lanes_storage.law import EventType
+from tests.kit.databases import new_store
 from tests.kit.world import World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    store = open_store(str(tmp_path / "lanes.db"), create=True)
+    store = new_store(tmp_path / "lanes.db")
     yield World(store)
     store.close()
 

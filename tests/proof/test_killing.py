@@ -10,6 +10,8 @@ import pytest
 from lanes.testing import KillPoint
 from tests.kit.processes import PATIENCE_S, House, environment
 
+pytestmark = pytest.mark.disk
+
 #: Making the schema is the first commit of a new file, the message the second.
 SCHEMA, MESSAGE = 1, 2
 

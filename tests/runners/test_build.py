@@ -10,9 +10,9 @@ from lanes.cooldowns import StoredCooldowns
 from lanes.errors import ConfigError
 from lanes.runners.base import Reply
 from lanes.runners.build import build_specs
-from lanes_storage import open_async_store
 from lanes_storage.law import RunnerKind
 from lanes_storage.moment import system_clock
+from tests.kit.databases import new_async_store
 from tests.kit.runs import KitRun
 from tests.runners.conftest import Simulated
 
@@ -36,7 +36,7 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
         },
         env={},
     )
-    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    store = await new_async_store(tmp_path / "lanes.db")
     try:
         cooldowns = StoredCooldowns(store, system_clock)
         async with contextlib.aclosing(build_specs(config, cooldowns)) as specs:
@@ -54,7 +54,7 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
 
 
 async def test_the_simulated_configuration(sim: Simulated, tmp_path: Path) -> None:
-    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    store = await new_async_store(tmp_path / "lanes.db")
     specs = build_specs(simulated(sim.url, env={}), StoredCooldowns(store, system_clock))
     reply = await next(iter(specs.values())).run(KitRun("[[sim-echo]] it works"))
     assert isinstance(reply, Reply)
@@ -65,7 +65,7 @@ async def test_the_simulated_configuration(sim: Simulated, tmp_path: Path) -> No
 
 async def test_a_target_that_cannot_be_loaded(tmp_path: Path) -> None:
     config = from_data({"runner": [{"name": "own", "kind": "python", "target": "nowhere_at_all:run"}]}, env={})
-    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    store = await new_async_store(tmp_path / "lanes.db")
     with pytest.raises(ConfigError, match="no module nowhere_at_all"):
         build_specs(config, StoredCooldowns(store, system_clock))
     await store.close()

@@ -16,10 +16,10 @@ from lanes.runners.http import HttpClient
 from lanes.runners.standing import SLOW_MS, Standing
 from lanes.simulate.plays import ANSWER
 from lanes.simulate.record import Outcome
-from lanes_storage import open_async_store
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.moment import Now, system_clock
+from tests.kit.databases import new_async_store
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 from tests.kit.runs import KitRun
@@ -81,7 +81,7 @@ class House:
 
 @pytest.fixture
 async def house(sim: Simulated, client: HttpClient, tmp_path: Path) -> AsyncIterator[House]:
-    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    store = await new_async_store(tmp_path / "lanes.db")
     yield House(sim, client, store, HandClock())
     await store.close()
 

@@ -18,6 +18,7 @@ from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
 from lanes_storage.records import Lane
+from tests.kit.databases import lay
 from tests.kit.until import PATIENCE_S, until
 
 
@@ -63,7 +64,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                 env={"TOKEN": "secret"},
             )
             listener = bind(config)
-            desk = await stack.enter_async_context(lanes.connect(str(tmp_path / "lanes.db")))
+            desk = await stack.enter_async_context(lanes.connect(str(lay(tmp_path / "lanes.db"))))
             specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
             stack.push_async_callback(specs.aclose)
             gateway = lanes.Gateway(desk, specs=specs, config=config)

@@ -1,27 +1,43 @@
 """The engines that the suite runs against, and a world on each.
 
-An engine is a name and a way to make an empty database of it; PostgreSQL joins by one more entry in ENGINES.
+An engine is a name, a place for a database of it and a way to lay an empty one there; PostgreSQL joins by one more
+entry in ENGINES.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from lanes.testing import Hands, broken
 from lanes_storage import AsyncStore, Store, open_async_store, open_store
+from tests.kit.databases import lay
 from tests.kit.world import World
 
-#: From a folder of the test's own to the URL of a database that does not exist yet.
-ENGINES: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder}/lanes.db",
+
+class Engine(NamedTuple):
+    """What the suite must know of an engine."""
+
+    url: Callable[[Path], str]  # from a folder of the test's own to the URL of a database that is not there yet
+    lay: Callable[[Path], object]  # lays an empty database where that URL points
+
+
+ENGINES = {
+    "sqlite": Engine(lambda folder: f"sqlite:///{folder}/lanes.db", lambda folder: lay(folder / "lanes.db")),
 }
 
 
 @pytest.fixture(params=sorted(ENGINES))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database that is not there yet, for each engine."""
-    return ENGINES[request.param](tmp_path)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn."""
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+def url(engine: Engine, tmp_path: Path) -> str:
+    """The URL of a database that is not there yet."""
+    return engine.url(tmp_path)
 
 
 @pytest.fixture
@@ -31,9 +47,10 @@ def time() -> Hands:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
+def store(engine: Engine, url: str, tmp_path: Path) -> Iterator[Store]:
     """A new database. Whatever a test did to it, every invariant holds at its end."""
-    made = open_store(url, create=True)
+    engine.lay(tmp_path)
+    made = open_store(url, synchronous="normal")
     yield made
     made.close()
     again = open_store(url)
@@ -50,8 +67,9 @@ def world(store: Store, time: Hands) -> World:
 
 
 @pytest.fixture
-async def astore(url: str) -> AsyncIterator[AsyncStore]:
+async def astore(engine: Engine, url: str, tmp_path: Path) -> AsyncIterator[AsyncStore]:
     """A new database as an event loop uses it."""
-    made = await open_async_store(url, create=True)
+    engine.lay(tmp_path)
+    made = await open_async_store(url, synchronous="normal")
     yield made
     await made.close()

@@ -25,6 +25,8 @@ from lanes_storage.errors import (
 from lanes_storage.interface import Query, Store
 from lanes_storage.sqlite import connect, locking
 
+pytestmark = pytest.mark.disk
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -4,10 +4,14 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from lanes.testing import Hands
 from lanes_storage import open_async_store, open_store
 from lanes_storage.sqlite.log import LARGE_LOG_BYTES, log_bytes, shorten_log
 from tests.kit.world import World
+
+pytestmark = pytest.mark.disk
 
 
 def test_a_large_log_is_emptied_and_a_small_one_left_alone(tmp_path: Path) -> None:

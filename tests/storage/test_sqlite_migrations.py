@@ -12,6 +12,8 @@ from lanes_storage.errors import DatabaseTooOld, StorageError
 from lanes_storage.interface import Query, Transaction
 from tests.kit.world import World
 
+pytestmark = pytest.mark.disk
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -6,7 +6,6 @@ from typing import Any
 from textual.screen import Screen
 
 from lanes.testing import DAY, HOUR, Hands
-from lanes_storage import open_store
 from lanes_storage.law import MessageState
 from lanes_storage.moment import system_clock
 from lanes_tui.dialogs.question import Question
@@ -16,6 +15,7 @@ from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
 from lanes_tui.widgets.rows import Rows
 from lanes_tui.widgets.sheet import Sheet
+from tests.kit.databases import new_store
 from tests.kit.stage import Stage
 from tests.kit.world import World
 from tests.tui.driving import Drive, dashboard
@@ -213,7 +213,7 @@ async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage
 
 async def test_dead_letters_are_pruned_after_a_question(tmp_path: Path) -> None:
     clock = Hands(system_clock())
-    world = World(open_store(str(tmp_path / "lanes.db"), create=True), clock)
+    world = World(new_store(tmp_path / "lanes.db"), clock)
     for number in range(3):
         world.fail(world.start(f"failed:{number}").ticket)
         clock.move(HOUR)

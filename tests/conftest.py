@@ -1,0 +1,59 @@
+"""Where tests keep their files, and in which order they run.
+
+Most tests prove nothing about the disk, and waiting for it was most of the suite's time: their folders lie in memory
+where the machine has a file system for that. What is about the disk itself is marked ``disk`` and stays on it.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+#: A file system in memory, where there is one (Linux), and what must be free there.
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
+#: pytest's own variable for where its temporary folders begin; its workers and what tests start inherit it.
+TEMPROOT = "PYTEST_DEBUG_TEMPROOT"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order", default="", metavar="random|SEED", help="run the tests in a random order")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.order == "random":
+        config.option.order = str(Random().randrange(10**6))  # here, so that every worker has the same
+    if TEMPROOT not in os.environ and _has_room(MEMORY):
+        os.environ[TEMPROOT] = str(MEMORY)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [f"order: --order {config.option.order}"] if config.option.order else []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.order:
+        Random(int(config.option.order)).shuffle(items)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder of the test's own: in memory, or on the disk for a test that is marked ``disk``."""
+    if request.node.get_closest_marker("disk") is None:
+        yield tmp_path
+    else:
+        with tempfile.TemporaryDirectory(prefix="lanes-test-") as folder:
+            yield Path(folder).resolve()
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether files may be made there, and enough of them. In a container it is often tiny."""
+    try:
+        return os.access(folder, os.W_OK | os.X_OK) and shutil.disk_usage(folder).free >= ROOM
+    except OSError:
+        return False
