@@ -42,6 +42,11 @@ def words(of: Iterable[str]) -> Schema:
     return {"type": "string", "enum": [str(word) for word in of]}
 
 
+def open_words(of: Iterable[str]) -> Schema:
+    """One of these words, or another: runners have their own, and so may a newer version."""
+    return {"type": "string", "examples": [str(word) for word in of], "description": "another word is possible"}
+
+
 def array(of: Schema) -> Schema:
     """Any number of these."""
     return {"type": "array", "items": of}
@@ -102,7 +107,7 @@ def _lanes(owner: Schema, message: Schema, event: Schema, run: Schema) -> dict[s
         run_id=nullable(ID),
         message_id=nullable(ID),
         abort_requested=FLAG,
-        last_error=nullable(exactly(cause=words(Cause), message=TEXT, at=MOMENT)),
+        last_error=nullable(exactly(cause=open_words(Cause), message=TEXT, at=MOMENT)),
         updated_at=MOMENT,
     )
     details = {"why": TEXT, "run": nullable(run), "messages": array(message), "events": array(event)}
@@ -125,7 +130,9 @@ def _lanes(owner: Schema, message: Schema, event: Schema, run: Schema) -> dict[s
             progress_at=MOMENT,
             busy_s=nullable(SECONDS),
             abort=nullable(
-                exactly(at=MOMENT, actor=nullable(TEXT), reason=nullable(TEXT), cause=words(Cause), grace_s=SECONDS)
+                exactly(
+                    at=MOMENT, actor=nullable(TEXT), reason=nullable(TEXT), cause=open_words(Cause), grace_s=SECONDS
+                )
             ),
             missed_heartbeats=COUNT,
             refused_writes=COUNT,
@@ -155,7 +162,7 @@ def _messages(failure: Schema, attempt: Schema) -> dict[str, Schema]:
             ended_at=nullable(MOMENT),
             reply_so_far=nullable(TEXT),
         ),
-        "Failure": exactly(cause=words(Cause), message=TEXT, attempts=array(attempt)),
+        "Failure": exactly(cause=open_words(Cause), message=TEXT, attempts=array(attempt)),
         # The cause of an attempt is an open set: a provider may give a word of its own.
         "Attempt": exactly(provider=TEXT, cause=TEXT, message=TEXT, at=MOMENT),
         "Event": exactly(

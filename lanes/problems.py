@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from lanes import errors
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import NotStorable, StorageError
 
 #: Seconds after which a sender may try a full or draining gateway again.
 RETRY_AFTER_S = 2
@@ -64,11 +64,13 @@ class Problem:
         }
 
 
-def problem_of(error: errors.LanesError | StorageError) -> Problem:
+def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem:
     """What one of our errors is to a caller."""
     later = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, StorageError):
         return Problem(503, DATABASE, f"{error}: {error.fix}", headers=later)
+    if isinstance(error, NotStorable):
+        return Problem(400, "not_storable", str(error))
     for kind in KINDS:
         if isinstance(error, kind.error):
             members = {name: getattr(error, name) for name in kind.members}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+from lanes.engine.aside import Aside
 from lanes.engine.collecting import Debounce
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
@@ -74,6 +75,7 @@ class Dispatcher:
         self._start = start
         self._bound_only = bound_only  # claims only what is bound to its owner
         self._debounce = Debounce()
+        self._aside = Aside()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed
@@ -131,7 +133,14 @@ class Dispatcher:
         after: int | None = 0
         while after is not None:
             self.ticked_at = self._clock().mono
-            runs, after = await self._store.write(partial(self._claim_page, after=after))
+            try:
+                runs, after = await self._store.write(partial(self._claim_page, after=after))
+            except StorageError:
+                raise
+            except Exception:  # of the head that was being claimed: nothing was committed, the others go on
+                if not self._aside.put(self._clock().mono):
+                    raise
+                continue
             for run in runs:
                 self._start(run)
             started += len(runs)
@@ -143,6 +152,7 @@ class Dispatcher:
         Returns what was claimed, and where to go on: None where no slot is left, or there are no more.
         """
         now, runs, looked_at = self._clock(), list[ActiveRun](), 0
+        self._aside.in_hand = None
         if not self._is_open():  # it was closed while this waited for its turn
             return runs, None
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
@@ -150,9 +160,10 @@ class Dispatcher:
         while self._bound_only or any(left > 0 for left in slots.values()):
             heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=self._bound_only)
             for head in heads:
-                run = self._claim(tx, head, room, now)
+                run = self._claim(tx, head, room, now) if self._aside.takes_up(head, now.mono) else None
                 if run is not None:
                     runs.append(run)
+            self._aside.in_hand = None
             if len(heads) < PAGE:
                 return runs, None
             after, looked_at = heads[-1].message_id, looked_at + len(heads)

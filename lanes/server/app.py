@@ -13,7 +13,7 @@ from lanes.server.house import House
 from lanes.server.problems import HttpProblem, render
 from lanes.server.routes import ROUTER
 from lanes.server.routing import Route
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import NotStorable, StorageError
 
 log = logging.getLogger("lanes.server")
 
@@ -69,7 +69,7 @@ def _problem(error: Exception, scope: Scope) -> Problem:
             return error.problem
         case Closing():
             return STOPPED
-        case LanesError() | StorageError():
+        case LanesError() | StorageError() | NotStorable():
             return problem_of(error)
     log.error("%s %s failed", scope["method"], ascii(scope["path"]), exc_info=error)
     return FAULT

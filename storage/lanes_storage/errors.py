@@ -10,6 +10,10 @@
     ├── DatabaseReadOnly      may not be written
     ├── DatabaseUnavailable   anything else the file system or the engine refused
     └── StoreClosed           used after close
+    NotStorable               what the caller handed in has no place in a database; nothing was stored
+
+The first tell of the database, which may take the same in a moment. The last tells of the caller: the same will never
+be taken, so nobody tries it again, and it is not caught with the others.
 
 A guard that was lost is never an error: every door returns a value that says whether it landed.
 """
@@ -100,6 +104,10 @@ class DatabaseReadOnly(StorageError):
 
 class DatabaseUnavailable(StorageError):
     """The engine or the file system refused for another reason."""
+
+
+class NotStorable(Exception):
+    """A value of a type, of a size or with a meaning that no row takes. Nothing was stored; the same never will be."""
 
 
 class StoreClosed(StorageError):

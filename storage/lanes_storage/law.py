@@ -4,11 +4,27 @@ Everything that must agree on it reads it here: the schema's CHECK constraints, 
 statements, the engine, the documentation (docs/states.md) and the tests. It imports nothing of ours.
 """
 
+import re
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
-class LaneState(StrEnum):
+class Word(StrEnum):
+    """A word as rows have it. Programs of other versions, and runners, may have written one that is not known here."""
+
+    @classmethod
+    def read(cls, stored: object) -> Self:
+        """The word of a row. One that this program does not know is kept as it is, so that it can be shown."""
+        known = cls._value2member_map_.get(stored)
+        if isinstance(known, cls):
+            return known
+        word = stored if isinstance(stored, str) else str(stored)
+        unknown = str.__new__(cls, word)
+        unknown._name_ = unknown._value_ = word
+        return unknown
+
+
+class LaneState(Word):
     """The four states of a lane. Only ``running`` holds it."""
 
     IDLE = "idle"
@@ -23,7 +39,7 @@ RELEASED = frozenset(LaneState) - HELD
 REMEMBERING = frozenset({LaneState.ERRORED, LaneState.ABORTED})
 
 
-class MessageState(StrEnum):
+class MessageState(Word):
     """Where a message is on its way to exactly one terminal state."""
 
     QUEUED = "queued"
@@ -48,7 +64,7 @@ MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
 }
 
 
-class Edge(StrEnum):
+class Edge(Word):
     """The eight changes of a lane's state. Each has one door in ``lanes_storage.doors``."""
 
     CLAIM = "claim"
@@ -94,8 +110,8 @@ def target(edge: Edge, source: LaneState) -> LaneState | None:
     return transition.target if source in transition.sources else None
 
 
-class Cause(StrEnum):
-    """Why a run, a message or a lane ended as it did."""
+class Cause(Word):
+    """Why a run, a message or a lane ended as it did. An open set: runners have words of their own (``is_cause``)."""
 
     PROVIDER_FAILED = "provider_failed"
     PROVIDER_COOLING = "provider_cooling"
@@ -114,6 +130,15 @@ class Cause(StrEnum):
     WAITER_GONE = "waiter_gone"
     WAIT_CYCLE = "wait_cycle"
     OVERFLOW = "overflow"
+
+
+#: What a runner may call its own cause.
+_OWN_CAUSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def is_cause(word: object) -> bool:
+    """Whether it names a cause: one of the words above, or a runner's own (``[a-z][a-z0-9_]*``, at most 64)."""
+    return isinstance(word, str) and _OWN_CAUSE.fullmatch(word) is not None
 
 
 class EventType(StrEnum):
@@ -171,7 +196,7 @@ class AttemptCause(StrEnum):
     CONTEXT_OVERFLOW = "context_overflow"
 
 
-class OnInterrupt(StrEnum):
+class OnInterrupt(Word):
     """What becomes of the message of an interrupted run."""
 
     REQUEUE = "requeue"
@@ -179,14 +204,14 @@ class OnInterrupt(StrEnum):
     PAUSE = "pause"
 
 
-class OnSurvivors(StrEnum):
+class OnSurvivors(Word):
     """Whether a lane may go on while processes of its last run may still live."""
 
     PAUSE = "pause"
     START = "start"
 
 
-class RunnerKind(StrEnum):
+class RunnerKind(Word):
     """What does the work of a run."""
 
     PROVIDER = "provider"
@@ -194,7 +219,7 @@ class RunnerKind(StrEnum):
     PYTHON = "python"
 
 
-class BoundTo(StrEnum):
+class BoundTo(Word):
     """What a message is bound to; when that is gone, the message ends ``aborted`` and never runs."""
 
     CLIENT = "client"  # a /v1 connection: cause client_gone

@@ -85,6 +85,8 @@ def kind_of(schema: dict[str, Any]) -> str:
         return f"{kind_of({**schema, 'type': kind[0]})} or null"
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
+    if "examples" in schema:
+        return ", ".join(f"`{word}`" for word in schema["examples"]) + ", or a word of a runner's own"
     if kind == "array":
         return f"array of {kind_of(schema['items'])}"
     if kind == "object" and "properties" in schema:

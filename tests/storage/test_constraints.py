@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import CheckConstraint
 
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import NotStorable
 from lanes_storage.tables import metadata
 from tests.kit.world import World
 
@@ -80,13 +80,13 @@ def peopled(world: World) -> World:
 
 @pytest.mark.parametrize(("constraint", "statement"), UNLAWFUL)
 def test_the_database_refuses_an_unlawful_row(peopled: World, constraint: str, statement: str) -> None:
-    with pytest.raises(StorageError, match=rf"\b{constraint}\b"):
+    with pytest.raises(NotStorable, match=rf"\b{constraint}\b"):
         peopled.step(lambda tx: tx.run(statement, {}))
 
 
 @pytest.mark.parametrize("statement", BROKEN)
 def test_the_database_refuses_rows_that_do_not_fit_together(peopled: World, statement: str) -> None:
-    with pytest.raises(StorageError):
+    with pytest.raises(NotStorable):
         peopled.step(lambda tx: tx.run(statement, {}))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes_storage.errors import DatabaseUnavailable, StoreClosed
+from lanes_storage.errors import NotStorable, StoreClosed
 from lanes_storage.interface import Transaction
 from lanes_storage.sqlite import writer as module
 from lanes_storage.sqlite.connect import open_writer
@@ -135,7 +135,7 @@ async def test_a_statement_that_is_refused_is_one_of_our_errors(desk: Desk, loop
         futures.append(desk.writer.submit(note("another"), loop))
     results = await asyncio.gather(*futures, return_exceptions=True)
     assert results[0] == "same"
-    assert isinstance(results[1], DatabaseUnavailable)
+    assert isinstance(results[1], NotStorable)
     assert results[2] == "another"
     assert desk.notes() == ["same", "another"]
 
@@ -149,7 +149,7 @@ async def test_a_commit_that_is_refused_hurts_nobody_else(desk: Desk, loop: asyn
     with desk.held():
         bad = desk.writer.submit(dangling, loop)
         good = desk.writer.submit(note("good"), loop)
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(NotStorable):
         await bad
     assert await good == "good"
     assert desk.notes() == ["good"]

@@ -10,7 +10,7 @@ from lanes.commands.common.app import lanes
 from lanes.commands.common.exits import Exit, exit_of, sentence
 from lanes.commands.common.output import say, writing
 from lanes.errors import LanesError
-from lanes_storage.errors import DatabaseLocked, StorageError
+from lanes_storage.errors import DatabaseLocked, NotStorable, StorageError
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _refused(error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except (LanesError, StorageError) as error:
+    except (LanesError, StorageError, NotStorable) as error:
         say(f"lanes: {sentence(error)}")
         if isinstance(error, DatabaseLocked):
             _name_the_holder(error.database)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from lanes import errors
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import NotStorable, StorageError
 
 
 class Exit(IntEnum):
@@ -25,6 +25,7 @@ class Exit(IntEnum):
 #: The first of these that fits decides.
 _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ...] = (
     (StorageError, Exit.UNREACHABLE),
+    (NotStorable, Exit.USAGE),
     (errors.NotFound, Exit.NOT_FOUND),
     ((errors.InvalidKey, errors.IdempotencyConflict), Exit.USAGE),
     (errors.WaitCycle, Exit.FAILED),

@@ -89,7 +89,7 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
     if not rows or rows[0][7] is None:
         return False
     lane, state, *_, bound_to, run, _ = rows[0]
-    cause = BoundTo(bound_to).gone
+    cause = BoundTo.read(bound_to).gone
     if state == MessageState.QUEUED:
         return end_waiting(tx, message, MessageState.ABORTED, Failure(cause, why), now, actor=actor)
     if state == MessageState.RUNNING:

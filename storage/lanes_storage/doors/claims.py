@@ -21,7 +21,7 @@ def candidates(
     """
     statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
     rows = tx.rows(statement, {"after": after, "owner": owner, "now": now.wall, "limit": limit})
-    return [Head(row[0], row[1], LaneState(row[2]), *row[3:]) for row in rows]
+    return [Head(row[0], row[1], LaneState.read(row[2]), *row[3:]) for row in rows]
 
 
 def suspects_running(tx: Transaction) -> int:

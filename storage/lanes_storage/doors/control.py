@@ -44,11 +44,11 @@ def pause(
         return Control(False, None)
     lane, state, epoch, *_ = found[0]
     if meant not in (None, epoch):
-        return Control(False, LaneState(state), epoch, moved_on=True)
+        return Control(False, LaneState.read(state), epoch, moved_on=True)
     tx.run(sql.PAUSE_LANE, {"lane": lane, "reason": reason, "actor": actor, "until": until, "now": now.wall})
     detail = {"reason": reason, "until": until}
     record(tx, EventType.PAUSED, now, lane=lane, epoch=epoch, actor=actor, detail=detail)
-    return Control(True, LaneState(state), epoch)
+    return Control(True, LaneState.read(state), epoch)
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -58,11 +58,11 @@ def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None
         return Control(False, None)
     lane, state, epoch, *_ = found[0]
     if meant not in (None, epoch):
-        return Control(False, LaneState(state), epoch, moved_on=True)
+        return Control(False, LaneState.read(state), epoch, moved_on=True)
     landed = tx.run(sql.RESUME_LANE, {"lane": lane, "now": now.wall}) == 1
     if landed:
         record(tx, EventType.RESUMED, now, lane=lane, epoch=epoch, actor=actor)
-    return Control(landed, LaneState(state), epoch)
+    return Control(landed, LaneState.read(state), epoch)
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -72,7 +72,7 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
         return Control(False, None)
     lane, state, epoch, *_ = found[0]
     if meant not in (None, epoch):
-        return Control(False, LaneState(state), epoch, moved_on=True)
+        return Control(False, LaneState.read(state), epoch, moved_on=True)
     landed = tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) == 1
     if landed:
         record(
@@ -85,7 +85,7 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
             epoch=epoch,
             actor=actor,
         )
-    return Control(landed, LaneState(state), epoch)
+    return Control(landed, LaneState.read(state), epoch)
 
 
 def retry(
@@ -101,7 +101,7 @@ def retry(
         return None
     state, retried_as, text, request, runner, key = rows[0]
     if state != MessageState.FAILED or retried_as is not None:
-        return MessageState(state)
+        return MessageState.read(state)
     if text is None and request is None:
         return Refusal.HOLD
     again = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
@@ -122,7 +122,7 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
     rows = tx.rows(sql.PAYLOAD, {"message": message})
     if not rows:
         return None
-    state = MessageState(rows[0][1])
+    state = MessageState.read(rows[0][1])
     if state is MessageState.QUEUED:
         failure = Failure(Cause.ABORTED, f"dropped by {actor}")
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)

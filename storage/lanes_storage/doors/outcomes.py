@@ -80,7 +80,7 @@ def judge(
     assert failure is not None
     if edge is Edge.PARK:
         return _parked(run, failure, parked_until or now.wall, now)
-    if failure.cause in INTERRUPTIONS:
+    if edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:  # a runner that uses such a word only failed
         return _interrupted(run, edge, failure)
     return Outcome(edge, MessageState.FAILED, run.interruptions, failure, failure)
 
@@ -92,7 +92,7 @@ def survivors_pause(run: Standing) -> str | None:
 
 
 def _aborted(run: Standing) -> Outcome:
-    cause = Cause(run.abort_cause or Cause.ABORTED)
+    cause = Cause.read(run.abort_cause or Cause.ABORTED)
     words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
     failure = Failure(cause, words)
     return Outcome(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
@@ -107,7 +107,7 @@ def _parked(run: Standing, failure: Failure, until: int, now: Now) -> Outcome:
 
 def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
     if run.bound_to is not None:  # it dies with what it is bound to, and never runs again
-        gone = BoundTo(run.bound_to).gone
+        gone = BoundTo.read(run.bound_to).gone
         ending = Failure(gone, failure.message)
         return Outcome(edge, MessageState.ABORTED, run.interruptions, failure, ending)
     count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS)

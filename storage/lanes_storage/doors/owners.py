@@ -82,7 +82,7 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
         return False
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
-        failure = Failure(BoundTo(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")
+        failure = Failure(BoundTo.read(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")
         ended += end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=by)
     detail = {"owner": owner, "cause": cause, "ended_messages": ended}
     record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)

@@ -1,11 +1,11 @@
 """Queries about the journal and the cooldowns."""
 
-import json
+from typing import Any
 
 from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES
-from lanes_storage.reads.shapes import many
+from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import Cooldown, Event
 from lanes_storage.wording import names
 
@@ -60,7 +60,11 @@ def last_event_id() -> Query[int]:
 
 def to_event(row: Row) -> Event:
     """An event from EVENTS."""
-    values = [*row[:11], None if row[11] is None else json.loads(row[11])]
+    detail = None
+    if row[11] is not None:
+        known: dict[str, Any] | None = parsed(row[11], dict)
+        detail = {"unreadable": row[11][:UNREADABLE]} if known is None else known
+    values = [*row[:11], detail]
     return Event(*values)
 
 

@@ -127,7 +127,7 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, La
     statement = f"""
     SELECT l.key, l.epoch, l.state FROM {choice.table()} WHERE 1 = 1{choice.where} ORDER BY l.id DESC LIMIT :limit
     """
-    shape = many(lambda row: (str(row[0]), int(row[1]), LaneState(row[2])))
+    shape = many(lambda row: (str(row[0]), int(row[1]), LaneState.read(row[2])))
     return Query(statement, choice.params | {"limit": limit}, shape)
 
 
@@ -135,7 +135,7 @@ def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:
     """How many lanes of each state a filter chooses."""
     choice = choice_of(chosen)
     statement = f"SELECT l.state, count(*) FROM {choice.table()} WHERE 1 = 1{choice.where} GROUP BY l.state"
-    return Query(statement, choice.params, lambda rows: {LaneState(row[0]): int(row[1]) for row in rows})
+    return Query(statement, choice.params, lambda rows: {LaneState.read(row[0]): int(row[1]) for row in rows})
 
 
 def counts(now_wall: int) -> Query[Counts]:

@@ -66,7 +66,7 @@ def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
     return Query(
         ABORTS_OF_OWNER,
         {"owner": owner_id},
-        lambda rows: [(Ticket(row[0], row[1]), Cause(row[2]), int(row[3])) for row in rows],
+        lambda rows: [(Ticket(row[0], row[1]), Cause.read(row[2]), int(row[3])) for row in rows],
     )
 
 

@@ -27,6 +27,9 @@ from lanes_storage.records import (
     Terms,
 )
 
+#: So many characters are shown of what should be JSON and is none.
+UNREADABLE = 500
+
 T = TypeVar("T")
 Row = Sequence[Any]
 
@@ -86,24 +89,49 @@ def _optional(kind: Callable[[Any], T], value: Any) -> T | None:
     return None if value is None else kind(value)
 
 
+def parsed(stored: str, kind: type[T]) -> T | None:
+    """What a column with JSON says; None for what is none, or of another kind."""
+    try:
+        value = json.loads(stored)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, kind) else None
+
+
 def to_attempts(stored: str | None) -> tuple[Attempt, ...]:
-    """The provider chain as it was stored."""
-    return tuple(Attempt(**entry) for entry in json.loads(stored)) if stored else ()
+    """The provider chain as it was stored. What is no chain is one attempt that nobody can read."""
+    if not stored:
+        return ()
+    entries: list[Any] | None = parsed(stored, list)
+    return (_unreadable(stored),) if entries is None else tuple(map(_to_attempt, entries))
+
+
+def _to_attempt(entry: Any) -> Attempt:
+    """One entry. What another version had to say besides is not known here."""
+    at = entry.get("at") if isinstance(entry, dict) else None
+    if not isinstance(at, int):
+        return _unreadable(json.dumps(entry))
+    provider, cause, message = (str(entry.get(name, "")) for name in ("provider", "cause", "message"))
+    return Attempt(provider, cause, message, at)
+
+
+def _unreadable(said: str) -> Attempt:
+    return Attempt("unknown", "unreadable", said[:UNREADABLE], 0)
 
 
 def to_message(row: Row) -> Message:
     """A message from MESSAGE_COLUMNS."""
-    error = None if row[13] is None else Failure(Cause(row[13]), row[14] or "", to_attempts(row[15]))
-    bound_to = _optional(BoundTo, row[8])
-    values = [*row[:3], MessageState(row[3]), *row[4:8], bound_to, *row[9:13], error, *row[16:]]
+    error = None if row[13] is None else Failure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
+    bound_to = _optional(BoundTo.read, row[8])
+    values = [*row[:3], MessageState.read(row[3]), *row[4:8], bound_to, *row[9:13], error, *row[16:]]
     return Message(*values)
 
 
 def to_run(row: Row) -> Run:
     """A run from RUN_COLUMNS."""
-    limits = [*row[7:13], OnInterrupt(row[13]), OnSurvivors(row[14])]
-    end = [_optional(Cause, row[31]), _optional(Edge, row[32]), _optional(Cause, row[33]), bool(row[34])]
-    values = [*row[:6], RunnerKind(row[6]), Terms(*limits), *row[15:31], *end, *row[35:39], bool(row[39])]
+    limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
+    end = [_optional(Cause.read, row[31]), _optional(Edge.read, row[32]), _optional(Cause.read, row[33]), bool(row[34])]
+    values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:31], *end, *row[35:39], bool(row[39])]
     return Run(*values)
 
 
@@ -116,18 +144,18 @@ def to_owner(row: Row) -> Owner:
 @lru_cache(maxsize=64)
 def _names(stored: str) -> tuple[str, ...]:
     """Owners are read all the time, and have the same few runners."""
-    return tuple(json.loads(stored))
+    return tuple(map(str, parsed(stored, list) or ()))
 
 
 def to_lane(row: Row) -> Lane:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
     pause = None if row[7] is None else Pause(row[5], row[6], row[7], row[8])
-    error = None if row[13] is None else LastError(Cause(row[13]), row[14], row[15])
+    error = None if row[13] is None else LastError(Cause.read(row[13]), row[14], row[15])
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
     return Lane(
         id=row[0],
         key=row[1],
-        state=LaneState(row[2]),
+        state=LaneState.read(row[2]),
         epoch=row[3],
         anonymous=bool(row[4]),
         pause=pause,

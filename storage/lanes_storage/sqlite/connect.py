@@ -61,8 +61,12 @@ def translated(name: str) -> Iterator[None]:
         raise errors.DatabaseUnavailable(name, error.strerror or str(error)) from error
 
 
-def translate(name: str, error: sqlite3.Error) -> errors.StorageError:
-    """Our error for one of the engine's."""
+#: What the engine says of values that have no place in it. Their words differ between versions of Python.
+_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+
+def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.NotStorable:
+    """Our error for one of the engine's: of the database, or of what the caller handed in."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -75,6 +79,8 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError:
         return errors.DatabaseDamaged(name, str(error))
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return errors.StoreClosed(name)
+    if isinstance(error, _OF_THE_CALLER) or primary in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
+        return errors.NotStorable(f"{name} has no place for it: {error}")
     return errors.DatabaseUnavailable(name, str(error))
 
 
