@@ -113,6 +113,15 @@ class Gateway:
         """What went wrong with hooks, and how often: ``notice timed_out``, ``before_run failed``, …"""
         return self._engine.hook_counts
 
+    @property
+    def silent_ms(self) -> int:
+        """How old its last heartbeat is, as it was committed, in milliseconds; zero while that is young enough.
+
+        It is too old halfway to the moment at which others take the gateway for dead.
+        """
+        age = self._engine.beat_age_ms
+        return age if 2 * age > self.config.clocks.stale_after_ms else 0
+
     def healthy(self) -> bool:
         """Whether its loops tick."""
         return self._engine.healthy()

@@ -33,7 +33,7 @@ class HeldAlarms:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._due_boot: dict[int, int] = {}
+        self._due_mono: dict[int, int] = {}
         self._next_mono = 0
 
     def run_once(self, runs: Sequence[ActiveRun], now: Now, *, by: str) -> int:
@@ -41,8 +41,8 @@ class HeldAlarms:
         if now.mono < self._next_mono:
             return 0
         self._next_mono = now.mono + LOOK_AT_RUNS_MS
-        self._due_boot = {run.id: self._due_boot.get(run.id, _first(run)) for run in runs}
-        due = [run for run in runs if now.boot >= self._due_boot[run.id] and not run.lost]
+        self._due_mono = {run.id: self._due_mono.get(run.id, _first(run)) for run in runs}
+        due = [run for run in runs if now.mono >= self._due_mono[run.id] and not (run.lost or run.released)]
         for at in range(0, len(due), PAGE):
             self._warn(due[at : at + PAGE], now, by)
         return len(due)
@@ -54,7 +54,7 @@ class HeldAlarms:
             return [doors.warn_held(tx, run.ticket, now, by=by, detail=detail) for run, detail in about]
 
         for (run, detail), said in zip(about, self._write(step), strict=True):
-            self._due_boot[run.id] = _next_after(run, now)
+            self._due_mono[run.id] = _next_after(run, now)
             if said:
                 log.warning("%s", _held_line(run, detail))
 
@@ -104,25 +104,25 @@ class WaitAlarms:
 
 
 def _first(run: ActiveRun) -> int:
-    return run.claimed_boot + run.terms.warn_held_after_ms
+    return run.claimed_mono + run.terms.warn_held_after_ms
 
 
 def _next_after(run: ActiveRun, now: Now) -> int:
     """When the time that the run had at its first warning has doubled often enough to be ahead."""
     interval = max(1, run.terms.warn_held_after_ms)
-    while run.claimed_boot + interval <= now.boot:
+    while run.claimed_mono + interval <= now.mono:
         interval *= 2
-    return run.claimed_boot + interval
+    return run.claimed_mono + interval
 
 
-def _held_detail(run: ActiveRun, again_boot: int, now: Now) -> dict[str, Any]:
-    beat, limit = run.beat(), run.terms.run_timeout_ms
+def _held_detail(run: ActiveRun, again_mono: int, now: Now) -> dict[str, Any]:
+    sign, limit = run.sign(), run.terms.run_timeout_ms
     return {
-        "held_ms": now.boot - run.claimed_boot,
-        "progress": beat.progress,
-        "progress_age_ms": now.boot - beat.progress_boot,
-        "deadline_ms": None if limit is None else run.claimed_boot + limit - now.boot,
-        "again_in_ms": again_boot - now.boot,
+        "held_ms": now.mono - run.claimed_mono,
+        "progress": sign.progress,
+        "progress_age_ms": now.mono - sign.at_mono,
+        "deadline_ms": None if limit is None else run.claimed_mono + limit - now.mono,
+        "again_in_ms": again_mono - now.mono,
     }
 
 

@@ -29,7 +29,7 @@ def cut(live: LiveSet, why: str, now: Now) -> None:
     What has not stopped in its grace is released by force by the watchdog.
     """
     for run in live.all():
-        run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, why, CUT_GRACE_MS, now.boot))
+        run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, why, CUT_GRACE_MS, now.mono))
 
 
 class DrainWatch:

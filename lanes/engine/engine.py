@@ -13,6 +13,7 @@ from lanes.engine.drains import CUT_GRACE_MS, Drain, cut
 from lanes.engine.execution import Execution
 from lanes.engine.housekeeping import Housekeeper, Keep
 from lanes.engine.live import LiveSet
+from lanes.engine.loop import LONGEST_COMMIT_MS, Pulse
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Streams
 from lanes.engine.telling import Teller
@@ -27,8 +28,8 @@ from lanes_storage.records import NewOwner
 
 log = logging.getLogger("lanes.engine")
 
-#: A loop that has not ticked for so long is not healthy.
-UNHEALTHY_MS = 5_000
+#: Between two ticks of the event loop.
+TICK_S = 0.5
 
 
 class Engine:
@@ -75,6 +76,8 @@ class Engine:
         self._dispatching: asyncio.Task[None] | None = None
         self._execution: Execution | None = None
         self._upkeep: Upkeep | None = None
+        self._pulse = Pulse(clock)  # of the event loop
+        self._ticking: asyncio.Task[None] | None = None
 
     @property
     def owner_id(self) -> int:
@@ -99,10 +102,17 @@ class Engine:
 
     def healthy(self) -> bool:
         """Whether its loops tick."""
-        if self._upkeep is None or self._dispatcher is None:
+        if self._upkeep is None or self._dispatching is None or self._dispatcher is None:
             return False
-        oldest = min(self._upkeep.ticked_at, self._dispatcher.ticked_at)
-        return self._clock().mono - oldest < UNHEALTHY_MS
+        dispatches = (
+            not self._dispatching.done() and self._clock().mono - self._dispatcher.ticked_at < LONGEST_COMMIT_MS
+        )
+        return dispatches and self._upkeep.pulse.beats and self._pulse.beats
+
+    @property
+    def beat_age_ms(self) -> int:
+        """How old its last committed heartbeat is."""
+        return 0 if self._upkeep is None else self._clock().mono - self._upkeep.beaten_mono
 
     async def start(self) -> None:
         """Register as an owner, take back what the dead left held, and begin to claim. Raises StorageError."""
@@ -141,6 +151,7 @@ class Engine:
             self._housekeeper.start()
         self._dispatching = asyncio.create_task(self._dispatcher.run(), name="lanes-dispatcher")
         self._dispatching.add_done_callback(_loud)
+        self._ticking = asyncio.create_task(self._tick(), name="lanes-tick")
 
     async def drain(self, *, by: str, wait_ms: int) -> None:
         """Claim nothing more, and wait for what runs, at most so long. To be followed by ``stop``.
@@ -161,8 +172,10 @@ class Engine:
         if self._upkeep is None or self._dispatching is None or self._execution is None:
             return
         self._stopping = self._stopping or Drain("stop", self._clock().wall)
-        self._dispatching.cancel()
-        await asyncio.gather(self._dispatching, return_exceptions=True)
+        loops = [task for task in (self._dispatching, self._ticking) if task is not None]
+        for task in loops:
+            task.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
         await self._cut(self._execution)
         owner_id, upkeep = self.owner_id, self._upkeep
         if self._housekeeper is not None:
@@ -190,6 +203,12 @@ class Engine:
         for run in self._live.all():
             log.warning("lane %s could not be released; others will find its owner gone", ascii(run.key))
             run.lose()
+
+    async def _tick(self) -> None:
+        """Show that the event loop comes round: it waits for nothing else, so only a blocked loop delays it."""
+        while True:
+            self._pulse.tick()
+            await asyncio.sleep(TICK_S)
 
     def _wake(self) -> None:
         """Called by the upkeep when anything was committed, by whichever process."""

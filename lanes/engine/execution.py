@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import traceback
+from functools import partial
 from typing import Any
 
 from lanes.engine.current import CURRENT
@@ -20,7 +21,7 @@ from lanes.runners.base import Reply
 from lanes.text import clean
 from lanes_storage import doors
 from lanes_storage.errors import StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Step
+from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.moment import Clock
 from lanes_storage.records import Answer, Failure, Release
@@ -99,7 +100,7 @@ class Execution:
         pause = RETRY_FIRST_S
         while True:
             try:
-                return await self._store.write(step)
+                return await self._store.write(partial(_noted, run, step))
             except StoreClosed:
                 return None
             except StorageError as error:
@@ -175,7 +176,18 @@ class Execution:
 async def _body(run: ActiveRun) -> str | Reply:
     """The runner. Its own task, so that its cancellation is never mistaken for the engine's."""
     CURRENT.set(run)
-    return await run.spec.run(run)
+    try:
+        return await run.spec.run(run)
+    finally:
+        run.body_ended = True  # in this very turn of the event loop: the next one may come late
+
+
+def _noted(run: ActiveRun, step: Step[Release], tx: Transaction) -> Release:
+    """The release, known to the other threads as the run's own before it commits."""
+    release = step(tx)
+    if release.landed:
+        run.note_release(tx)
+    return release
 
 
 def to_answer(result: Any) -> Answer | None:

@@ -3,23 +3,25 @@
 import logging
 
 from lanes.engine.live import ActiveRun, LiveSet
+from lanes.engine.loop import Write
 from lanes_storage import doors
-from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.interface import Transaction
 from lanes_storage.moment import Now
 from lanes_storage.records import NewOwner
 
 log = logging.getLogger("lanes.upkeep")
 
-#: How long one write of the upkeep may take before it goes on without the answer.
-PATIENCE_S = 10.0
-
 
 class Heart:
-    """Beats for one owner. Belongs to the upkeep's thread; ``owner_id`` may be read from any."""
+    """Beats for one owner. Belongs to the upkeep's thread; ``owner_id`` and ``beaten_mono`` may be read from any.
 
-    def __init__(self, store: AsyncStore, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
+    ``beaten_mono``: when the last heartbeat that is committed began, by the monotonic clock.
+    """
+
+    def __init__(self, write: Write, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
         self.owner_id = owner_id
-        self._store = store
+        self.beaten_mono = now.mono
+        self._write = write
         self._new_owner = new_owner
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
@@ -43,18 +45,18 @@ class Heart:
             lost = doors.heartbeat(tx, self.owner_id, self._live.beats(), now)
             return None if lost is None else [ticket.run_id for ticket in lost]
 
-        lost = self._store.write_blocking(step, PATIENCE_S)
-        self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
+        lost = self._write(step)
         if lost is None:
             self._register_anew(now)
-            return
-        for run_id in lost:
+        self.beaten_mono = now.mono
+        self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
+        for run_id in lost or ():
             lose(self._live.get(run_id))
 
     def _register_anew(self, now: Now) -> None:
         """Others took this process for dead while it was suspended: its runs are lost, and it goes on."""
         before = self.owner_id
-        self.owner_id = self._store.write_blocking(lambda tx: doors.register(tx, self._new_owner, now), PATIENCE_S)
+        self.owner_id = self._write(lambda tx: doors.register(tx, self._new_owner, now))
         log.warning(
             "owner %d was given up by others while this process was silent; it is owner %d now", before, self.owner_id
         )
@@ -64,7 +66,7 @@ class Heart:
 
 
 def lose(run: ActiveRun | None) -> None:
-    """Let go of a run whose lane is no longer its own."""
-    if run is not None and not run.lost:
+    """Let go of a run whose lane others have taken. One whose own release is stored has lost nothing."""
+    if run is not None and not (run.lost or run.released):
         log.warning("run %d of lane %s has lost its lane", run.id, ascii(run.key))
         run.lose()

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from lanes.engine.heart import PATIENCE_S
-from lanes.engine.loop import Loop
+from lanes.engine.loop import PATIENCE_S, Loop
 from lanes_storage import doors, reads
 from lanes_storage.interface import AsyncStore, Reader, Step
 from lanes_storage.law import Prunable

@@ -10,12 +10,12 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.engine.streams import ReplyStream
 from lanes.runners.base import Delta, RunnerSpec, Turn
 from lanes_storage import reads
-from lanes_storage.interface import AsyncStore
+from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import Beat, Claimed, Failure, Message
@@ -34,13 +34,13 @@ class StopKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The order to stop: why, with which grace, and since when (boot clock, milliseconds)."""
+    """The order to stop: why, with which grace, and since when (monotonic clock, milliseconds)."""
 
     kind: StopKind
     cause: Cause
     message: str
     grace_ms: int
-    since_boot: int
+    since_mono: int
     budget_ms: int | None = None  # of a limit that was passed
     elapsed_ms: int | None = None
 
@@ -48,6 +48,17 @@ class Stop:
     def failure(self) -> Failure:
         """How the run ends that obeys."""
         return Failure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
+
+
+class Sign(NamedTuple):
+    """A sign of life: what it was, and when by the monotonic clock, which no sleep of the machine moves.
+
+    ``busy_until_mono``: until when the run said that it would be busy.
+    """
+
+    progress: str
+    at_mono: int
+    busy_until_mono: int | None
 
 
 class ActiveRun:
@@ -71,17 +82,18 @@ class ActiveRun:
         self.stop: Stop | None = None
         self.waiting = False  # for a message of another lane: not stalled
         self.lost = False  # the lane is no longer ours; what the runner still brings is late
+        self.body_ended = False  # its work is done, well or not: only its release is still to be stored
+        self.released = False  # this process itself has stored its release; set in the writer
         self.stream: ReplyStream | None = None  # set on the event loop before the runner starts
         self._store = store
         self._clock = clock
         self._loop = loop
         self._lock = threading.Lock()
         now = clock()
-        self.claimed_boot = now.boot
+        self.claimed_mono = now.mono
         self._progress = "claimed"
-        self._progress_boot = now.boot
-        self._progress_at = now.wall
-        self._busy_until_boot: int | None = None
+        self._progressed = now
+        self._busy_until_mono: int | None = None
         self._said = ""
         self._body: asyncio.Task[Any] | None = None
         self._let_go = asyncio.Event()
@@ -133,7 +145,7 @@ class ActiveRun:
     def busy(self, seconds: float, what: str = "busy") -> None:
         with self._lock:
             now = self._moves(what)
-            self._busy_until_boot = now.boot + round(seconds * 1000)
+            self._busy_until_mono = now.mono + round(seconds * 1000)
 
     def emit(self, *pieces: Delta | str) -> None:
         deltas = [Delta(piece) if isinstance(piece, str) else piece for piece in pieces]
@@ -164,8 +176,19 @@ class ActiveRun:
     def beat(self) -> Beat:
         """This run as a heartbeat names it."""
         with self._lock:
-            at, boot, busy = self._progress_at, self._progress_boot, self._busy_until_boot
-            return Beat(self.ticket, self._progress, boot, at, busy, self._said or None)
+            at, busy = self._progressed, self._busy_until_mono
+            busy_boot = None if busy is None else at.boot + busy - at.mono
+            return Beat(self.ticket, self._progress, at.boot, at.wall, busy_boot, self._said or None)
+
+    def sign(self) -> "Sign":
+        """Its last sign of life, as its own process judges it."""
+        with self._lock:
+            return Sign(self._progress, self._progressed.mono, self._busy_until_mono)
+
+    def note_release(self, tx: Transaction) -> None:
+        """Its release is about to commit with this transaction: from then on nobody else has taken its lane."""
+        self.released = True
+        tx.on_rollback(self._unreleased)
 
     def order_stop(self, stop: Stop) -> bool:
         """Tell the run to stop, from any thread. Only the first order counts, except that an abort outranks."""
@@ -207,8 +230,11 @@ class ActiveRun:
     def _moves(self, what: str) -> Now:
         """Note a sign of life, and when it came. Under the lock."""
         now = self._clock()
-        self._progress, self._progress_at, self._progress_boot = what[:200], now.wall, now.boot
+        self._progress, self._progressed = what[:200], now
         return now
+
+    def _unreleased(self) -> None:
+        self.released = False
 
     def _cancel(self) -> None:
         if self._body is not None and not self._body.done():
@@ -252,9 +278,13 @@ class LiveSet:
         with self._lock:
             return list(self._runs.values())
 
+    def holding(self) -> list[ActiveRun]:
+        """Every live run whose release this process has not stored yet, though the event loop may not know it."""
+        return [run for run in self.all() if not run.released]
+
     def beats(self) -> list[Beat]:
         """What a heartbeat names."""
-        return [run.beat() for run in self.all()]
+        return [run.beat() for run in self.holding()]
 
     def of_runner(self, name: str) -> int:
         """How many run slots of a runner are taken."""
@@ -276,9 +306,9 @@ def last_user_text(request: dict[str, Any]) -> str:
     return ""
 
 
-def deadline_over(claimed_boot: int, limit_ms: int | None, now: Now) -> bool:
-    """Whether a limit counted from the claim has passed."""
-    return limit_ms is not None and now.boot - claimed_boot >= limit_ms
+def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:
+    """Whether a limit has passed."""
+    return limit_ms is not None and now.mono - since_mono >= limit_ms
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop) -> bool:

@@ -7,11 +7,11 @@ happened in, and is said.
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from lanes_storage.errors import StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Reader
+from lanes_storage.interface import AsyncStore, Reader, Step
 from lanes_storage.moment import Clock, Now
 
 log = logging.getLogger("lanes.upkeep")
@@ -21,7 +21,52 @@ REFUSED_S = 0.25
 #: At most one line of complaint in so long: a database that refuses does so at every round.
 COMPLAIN_EVERY_MS = 5_000
 
+#: How long one write of such a thread may take before it goes on without the answer.
+PATIENCE_S = 10.0
+#: A loop that has not ticked for so long is not healthy; one that waits for a commit has so long.
+UNHEALTHY_MS = 5_000
+LONGEST_COMMIT_MS = 60_000
+
+T = TypeVar("T")
 Duty = Callable[[Now], object]
+
+
+class Write(Protocol):
+    """How a duty writes: as ``AsyncStore.write_blocking``, with the patience of its loop."""
+
+    def __call__(self, step: Step[T]) -> T: ...
+
+
+class Pulse:
+    """Whether a loop ticks. Ticked by the loop itself, asked from any thread.
+
+    A loop that waits for a commit does not tick, and is not dead: that much longer it has.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ticked_mono = clock().mono
+        self._limit_ms = UNHEALTHY_MS
+
+    def tick(self) -> None:
+        """The loop has come round."""
+        self._ticked_mono = self._clock().mono
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """For the time that the loop waits for a commit."""
+        self.tick()
+        self._limit_ms = LONGEST_COMMIT_MS
+        try:
+            yield
+        finally:
+            self.tick()
+            self._limit_ms = UNHEALTHY_MS
+
+    @property
+    def beats(self) -> bool:
+        """Whether it has ticked lately."""
+        return self._clock().mono - self._ticked_mono < self._limit_ms
 
 
 class Nap(Protocol):
@@ -57,7 +102,10 @@ class PlainNap:
 
 
 class Loop:
-    """One such thread. ``duties`` makes them for a reader of its own; ``pause_s`` says how long to sleep between."""
+    """One such thread. ``duties`` makes them for a reader of its own; ``pause_s`` says how long to sleep between.
+
+    ``refused`` is called in it after each round that the database ended.
+    """
 
     def __init__(
         self,
@@ -67,6 +115,8 @@ class Loop:
         duties: Callable[[Reader], Sequence[Duty]],
         pause_s: Callable[[], float],
         nap: Nap | None = None,
+        *,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self.rounds = 0  # that came to their end: whoever moves time by hand waits for them
         self._name = name
@@ -75,6 +125,7 @@ class Loop:
         self._duties = duties
         self._pause_s = pause_s
         self._nap = nap or PlainNap()
+        self._on_refusal = refused
         self._stopping = False
         self._complained_at: int | None = None
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
@@ -133,6 +184,7 @@ class Loop:
         self.rounds += 1
 
     def _refused(self, error: Exception) -> None:
+        self._on_refusal()
         now = self._clock().mono
         if self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
             self._complained_at = now

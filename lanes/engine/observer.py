@@ -58,6 +58,10 @@ class Observer:
                 raise
         return [(f if landed else self._overtaken(f), landed) for f, landed in zip(due, done, strict=True)]
 
+    def forget(self) -> None:
+        """What was seen before proves nothing any more: there was a time in which nobody could look."""
+        self._seen.forget()
+
     def run_once(self) -> list[tuple[Finding, bool]]:
         """One whole pass."""
         return self.act(self.look())

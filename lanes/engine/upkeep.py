@@ -8,12 +8,13 @@ a round (``wakeup``), in which little else is due; without one there are ten a s
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from lanes.engine.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.drains import Drain, DrainWatch
-from lanes.engine.heart import PATIENCE_S, Heart, lose
+from lanes.engine.heart import Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
-from lanes.engine.loop import Duty, Loop
+from lanes.engine.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.losses import Losses
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
@@ -26,6 +27,7 @@ from lanes_storage.moment import Clock, Now
 from lanes_storage.records import NewOwner
 
 log = logging.getLogger("lanes.upkeep")
+T = TypeVar("T")
 
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
@@ -57,29 +59,37 @@ class Upkeep:
         wait_patience_ms: Callable[[str], int] | None = None,
     ) -> None:
         now = clock()
-        self.ticked_at = now.mono
+        self.pulse = Pulse(clock)
         self._store = store
         self._clock = clock
         self._live = live
-        self._heart = Heart(store, new_owner, owner_id, live, now)
+        self._heart = Heart(self._write, new_owner, owner_id, live, now)
         self._drain = DrainWatch(live, drained)
         self._reconcile_interval_ms = reconcile_interval_ms
         self._changed = changed
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
         nap, pause_s = nap_on(store.changes_file, self._anything_new)
-        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap)
+        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap, refused=self._refused)
         self._reader: Reader | None = None
+        self._observer: Observer | None = None
         self._version: int | None = None
         self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
         self._next_judging = 0
         self._next_pass = now.mono
-        self._judged_from_boot = now.boot
+        self._begun = now  # the present round
+        self._blind = False  # the round before could not read or commit
+        self._judged_from_mono = now.mono
 
     @property
     def owner_id(self) -> int:
         """The id of this process as an owner; another one after others had taken it for dead."""
         return self._heart.owner_id
+
+    @property
+    def beaten_mono(self) -> int:
+        """When its last committed heartbeat began, by the monotonic clock."""
+        return self._heart.beaten_mono
 
     @property
     def rounds(self) -> int:
@@ -97,10 +107,10 @@ class Upkeep:
     def _duties(self, reader: Reader) -> Sequence[Duty]:
         """What is done in every round, in this order: what needs no database comes first."""
         self._reader = reader
-        observer = Observer(
+        self._observer = observer = Observer(
             reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
         )
-        losses = Losses(self._store, reader, self._heart, self._live)
+        losses = Losses(self._write, reader, self._heart, self._live)
         held = HeldAlarms(self._write)
         duties: list[Duty] = [
             self._begin,
@@ -119,15 +129,29 @@ class Upkeep:
         return duties
 
     def _begin(self, now: Now) -> None:
-        """Note that a round begins; one that comes late was suspended."""
-        if now.mono - self.ticked_at > LATE_MS:
-            log.warning("the upkeep was suspended for %.1f s", (now.mono - self.ticked_at) / 1000)
-            self._judged_from_boot = now.boot
+        """Note that a round begins. One that comes late, or behind one that could not look, has not looked before."""
+        late, slept = now.mono - self._begun.mono, now.slept - self._begun.slept
+        if late > LATE_MS:
+            log.warning("the upkeep was suspended for %.1f s", late / 1000)
+        if slept > LATE_MS:
+            log.warning("the machine slept for %.1f s, which counts against no limit", slept / 1000)
+        if max(late, slept) > LATE_MS:
             self._heart.hurry()  # tell everyone, and find out what was lost, before judging anyone
-        self.ticked_at = now.mono
+        if late > LATE_MS or self._blind:
+            self._judged_from_mono = now.mono
+        self._begun, self._blind = now, False
+        self.pulse.tick()
 
-    def _write(self, step: Step[list[bool]]) -> list[bool]:
-        return self._store.write_blocking(step, PATIENCE_S)
+    def _refused(self) -> None:
+        """The database ended the round: whatever it would have shown was not seen."""
+        self._blind = True
+        if self._observer is not None:
+            self._observer.forget()
+        self.pulse.tick()
+
+    def _write(self, step: Step[T]) -> T:
+        with self.pulse.waiting():
+            return self._store.write_blocking(step, PATIENCE_S)
 
     # ----------------------------------------------------------------------------------- orders
 
@@ -152,7 +176,7 @@ class Upkeep:
             run = self._live.get(ticket.run_id)
             if run is None:
                 continue
-            run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.boot))
+            run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
             run.hurry(grace_ms)
         before, self._waiting = self._waiting, reader.read(reads.waiting_of_owner(self.owner_id))
         for run_id in before ^ self._waiting:
@@ -168,17 +192,17 @@ class Upkeep:
             return
         self._next_judging = now.mono + JUDGE_EVERY_MS
         for run in self._live.all():
-            judgement = judge(run, now, self._judged_from_boot)
+            judgement = judge(run, now, self._judged_from_mono)
             if judgement.stop is not None and run.order_stop(judgement.stop):
                 log.warning("run %d of lane %s: %s", run.id, ascii(run.key), judgement.stop.message)
 
     def _force(self, now: Now) -> None:
         """Release the lanes of the runs that have not stopped in their grace, without them, a page at a time."""
         told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
-        stubborn = [each for each in told if judge(each[0], now, self._judged_from_boot).verdict is Verdict.FORCE]
+        stubborn = [each for each in told if judge(each[0], now, self._judged_from_mono).verdict is Verdict.FORCE]
         for at in range(0, len(stubborn), PAGE):
             page = stubborn[at : at + PAGE]
-            self._store.write_blocking(partial(_force, page, now), PATIENCE_S)
+            self._write(partial(_force, page, now))
             for run, _ in page:
                 lose(run)
 

@@ -7,7 +7,7 @@ force. Pure judgement here; the loop is in ``lanes.engine.upkeep``.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lanes.engine.live import ActiveRun, Stop, StopKind, deadline_over
+from lanes.engine.live import ActiveRun, Stop, StopKind, over
 from lanes.why import span
 from lanes_storage.law import Cause
 from lanes_storage.moment import Now
@@ -32,24 +32,26 @@ class Judgement:
 FINE = Judgement(Verdict.FINE)
 
 
-def judge(run: ActiveRun, now: Now, judged_from_boot: int) -> Judgement:
-    """Judge one run of this process.
+def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
+    """Judge one run of this process, by the monotonic clock: while the machine sleeps, no limit comes nearer.
 
-    ``judged_from_boot``: since when the watchdog has been looking without a break. Time before that counts
-    neither as a stall nor as grace: the watchdog itself was suspended or late.
+    ``judged_from_mono``: since when the watchdog has been looking without a break. Time before that counts neither as a
+    stall nor as grace: the watchdog itself was suspended or late, or the database refused, for which a run may wait.
+    A run whose body has ended has done all that it could: its release is stored as soon as the database takes it.
     """
+    if run.body_ended:
+        return FINE
     if run.stop is not None:
-        since = max(run.stop.since_boot, judged_from_boot)
-        return Judgement(Verdict.FORCE) if now.boot - since >= run.stop.grace_ms else FINE
-    if deadline_over(run.claimed_boot, run.terms.run_timeout_ms, now):
-        elapsed = now.boot - run.claimed_boot
-        return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, elapsed, now)
+        since = max(run.stop.since_mono, judged_from_mono)
+        return Judgement(Verdict.FORCE) if over(run.stop.grace_ms, since, now) else FINE
+    if over(run.terms.run_timeout_ms, run.claimed_mono, now):
+        return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, now.mono - run.claimed_mono, now)
     if run.waiting:
         return FINE
-    beat = run.beat()
-    since = max(beat.progress_boot, judged_from_boot, beat.busy_until_boot or 0)
-    if deadline_over(since, run.terms.stall_timeout_ms, now):
-        return _expire(run, Cause.STALL_TIMEOUT, run.terms.stall_timeout_ms, now.boot - beat.progress_boot, now)
+    sign = run.sign()
+    since = max(sign.at_mono, judged_from_mono, sign.busy_until_mono or sign.at_mono)
+    if over(run.terms.stall_timeout_ms, since, now):
+        return _expire(run, Cause.STALL_TIMEOUT, run.terms.stall_timeout_ms, now.mono - sign.at_mono, now)
     return FINE
 
 
@@ -57,7 +59,7 @@ def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int
     said = {
         Cause.RUN_TIMEOUT: f"ran for {span(elapsed_ms)}, its run_timeout is {span(budget_ms or 0)}",
         Cause.STALL_TIMEOUT: f"no progress for {span(elapsed_ms)}, its stall_timeout is {span(budget_ms or 0)};"
-        f" the last sign was {run.beat().progress!r}",
+        f" the last sign was {run.sign().progress!r}",
     }[cause]
     grace_ms = run.terms.abort_grace_ms
-    return Judgement(Verdict.STOP, Stop(StopKind.EXPIRE, cause, said, grace_ms, now.boot, budget_ms, elapsed_ms))
+    return Judgement(Verdict.STOP, Stop(StopKind.EXPIRE, cause, said, grace_ms, now.mono, budget_ms, elapsed_ms))

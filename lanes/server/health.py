@@ -4,6 +4,7 @@ from starlette.types import ASGIApp
 
 from lanes.server.answer import Answer
 from lanes.server.call import Call
+from lanes.why import span
 
 
 async def healthz(call: Call) -> ASGIApp:
@@ -13,12 +14,16 @@ async def healthz(call: Call) -> ASGIApp:
 
 
 async def readyz(call: Call) -> ASGIApp:
-    """Whether it takes messages: false before the start pass, while draining, and when nothing can be written."""
+    """Whether it takes messages: false before the start pass, while draining, when its last
+    heartbeat is old, and when nothing can be written."""
     draining = call.gateway.draining
     if draining is not None:
         return _not_ready(f"draining, by {draining.by}")
     if not call.gateway.ready:
         return _not_ready("starting")
+    silent = call.gateway.silent_ms
+    if silent:
+        return _not_ready(f"its last heartbeat was committed {span(silent)} ago")
     if not await call.gateway.writable():
         return _not_ready("the database does not take a write")
     return Answer({"status": "ready"})

@@ -26,6 +26,11 @@ class Hands:
         self.now = self.now.later(ms)
         return self.now
 
+    def sleep(self, ms: int) -> Now:
+        """Let the whole machine sleep for so long: its monotonic clock stands still meanwhile."""
+        self.now = self.now._replace(wall=self.now.wall + ms, boot=self.now.boot + ms)
+        return self.now
+
     def jump_wall(self, ms: int) -> Now:
         """Set the wall clock by ``ms``, as somebody with a watch would: no other clock notices."""
         self.now = self.now._replace(wall=self.now.wall + ms)

@@ -173,7 +173,7 @@ class EventType(StrEnum):
 
 #: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.
 INTERRUPTIONS = frozenset({Cause.OWNER_GONE, Cause.OWNER_SILENT, Cause.DRAINED})
-#: The interruptions that count towards ``max_interruptions``; a drain never does.
+#: The interruptions that count towards ``max_interruptions``; a drain never does, nor any end of a draining owner.
 COUNTED_INTERRUPTIONS = INTERRUPTIONS - {Cause.DRAINED}
 
 

@@ -220,6 +220,7 @@ WHERE w.run_id = :run AND m.ended_at IS NULL
 
 # ----------------------------------------------------------------------------------------------- runs
 
+#: It recovers a message whose last run was taken back, counted or not.
 MAKE_RUN = """
 INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
   abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
@@ -227,14 +228,16 @@ INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_m
   refused_writes)
 VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
   :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
-  :now, :boot, :boot_id, 'claimed', :now, :boot, 0, :recovering, false, 0)
+  :now, :boot, :boot_id, 'claimed', :now, :boot, 0,
+  coalesce((SELECT b.edge = 'reclaim' FROM messages m JOIN runs b ON b.id = m.run_id WHERE m.id = :head), false),
+  false, 0)
 """
 
 #: Everything that the end of a run is decided from. No row: the run has lost its lane.
 STANDING_RUN = """
 SELECT r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
   r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
-  m.interruptions, m.bound_to, m.parked_since, m.batch, l.pause_at, l.pause_until
+  m.interruptions, m.bound_to, m.parked_since, m.batch, l.pause_at, l.pause_until, o.drain_at
 FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
 """

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from lanes.engine.dispatcher import LOOKED_AT, PAGE, Dispatcher
-from lanes.engine.engine import UNHEALTHY_MS
 from lanes.engine.live import ActiveRun, LiveSet
+from lanes.engine.loop import UNHEALTHY_MS
 from lanes.runners.base import RunnerSpec
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, doors, open_async_store

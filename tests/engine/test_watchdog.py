@@ -16,7 +16,7 @@ from tests.kit.world import TERMS, World
 RUN_LIMIT = TERMS.run_timeout_ms or 0
 STALL_LIMIT = TERMS.stall_timeout_ms or 0
 GRACE = TERMS.abort_grace_ms
-EARLY = START.boot  # the watchdog has looked all the while
+EARLY = START.mono  # the watchdog has looked all the while
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def test_a_run_is_told_to_stop_at_its_stall_timeout(run: ActiveRun, time: 
     assert judgement.verdict is Verdict.STOP
     assert judgement.stop is not None
     assert (judgement.stop.kind, judgement.stop.cause) == (StopKind.EXPIRE, Cause.STALL_TIMEOUT)
-    assert (judgement.stop.grace_ms, judgement.stop.since_boot) == (GRACE, time().boot)
+    assert (judgement.stop.grace_ms, judgement.stop.since_mono) == (GRACE, time().mono)
     assert "claimed" in judgement.stop.message, "it says what the last sign of life was"
 
 
@@ -93,7 +93,7 @@ async def test_a_run_that_waits_for_another_lane_is_not_stalled(run: ActiveRun, 
 
 async def test_time_in_which_the_watchdog_did_not_look_is_no_stall(run: ActiveRun, time: Hands) -> None:
     time.move(STALL_LIMIT)
-    woke = time().boot
+    woke = time().mono
     assert verdict(run, time, woke) is Verdict.FINE
     time.move(STALL_LIMIT - 1)
     assert verdict(run, time, woke) is Verdict.FINE
@@ -128,7 +128,7 @@ async def test_a_wall_clock_that_jumps_changes_nothing(run: ActiveRun, time: Han
 
 @pytest.mark.parametrize("kind", list(StopKind))
 async def test_a_run_that_does_not_stop_is_forced_after_its_grace(run: ActiveRun, time: Hands, kind: StopKind) -> None:
-    run.order_stop(Stop(kind, Cause.ABORTED, "stop", GRACE, time().boot))
+    run.order_stop(Stop(kind, Cause.ABORTED, "stop", GRACE, time().mono))
     time.move(GRACE - 1)
     assert verdict(run, time) is Verdict.FINE
     time.move(1)
@@ -137,18 +137,18 @@ async def test_a_run_that_does_not_stop_is_forced_after_its_grace(run: ActiveRun
 
 async def test_a_run_that_stops_is_no_longer_judged_by_its_limits(run: ActiveRun, time: Hands) -> None:
     time.move(RUN_LIMIT)
-    run.order_stop(Stop(StopKind.EXPIRE, Cause.RUN_TIMEOUT, "stop", GRACE, time().boot))
+    run.order_stop(Stop(StopKind.EXPIRE, Cause.RUN_TIMEOUT, "stop", GRACE, time().mono))
     assert verdict(run, time) is Verdict.FINE
 
 
 async def test_time_in_which_the_watchdog_did_not_look_is_no_grace(run: ActiveRun, time: Hands) -> None:
-    run.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().boot))
+    run.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().mono))
     time.move(HOUR)
-    assert verdict(run, time, time().boot) is Verdict.FINE
+    assert verdict(run, time, time().mono) is Verdict.FINE
 
 
 async def test_an_order_can_be_hurried_and_never_slowed(run: ActiveRun, time: Hands) -> None:
-    run.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().boot))
+    run.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().mono))
     run.hurry(GRACE + 1)
     assert run.stop is not None
     assert run.stop.grace_ms == GRACE

@@ -8,7 +8,7 @@ from lanes.identity import this_process
 from lanes.procedure import run
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
-from lanes_storage.law import BoundTo, EventType, LaneState, MessageState, OnInterrupt
+from lanes_storage.law import MAX_INTERRUPTIONS, BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt
 from lanes_storage.records import Ticket
 from tests.kit.world import TERMS, World
 
@@ -138,3 +138,45 @@ def test_F50_a_cut_is_not_counted_and_the_message_keeps_its_place(world: World) 
     assert lane.state is LaneState.ERRORED
     assert lane.last_error is not None
     assert lane.last_error.cause == "drained"
+
+
+@pytest.mark.parametrize("cause", [Cause.OWNER_GONE, Cause.OWNER_SILENT])
+def test_F112_the_death_of_an_owner_that_was_draining_is_never_counted(world: World, cause: Cause) -> None:
+    """SIGTERM, and ten seconds later SIGKILL, as often as somebody restarts it: that is no poison."""
+    message = world.send(KEY)
+    for _ in range(MAX_INTERRUPTIONS + 1):
+        owner = world.owner()
+        ticket = world.claim(KEY, owner).ticket
+        drain(world, owner)
+        release = world.reclaim(ticket, cause)
+        world.end_owner(owner, cause=cause)
+        assert release.message_state is MessageState.QUEUED
+        assert world.message(message).interruptions == 0
+    world.claim(KEY)
+    assert world.suspects() == 0
+
+
+def test_F112_the_count_from_before_the_drain_stands(world: World) -> None:
+    message = world.interrupted(KEY, MAX_INTERRUPTIONS - 1)
+    owner = world.owner()
+    ticket = world.claim(KEY, owner).ticket
+    drain(world, owner)
+    world.reclaim(ticket, Cause.OWNER_GONE)
+    assert (world.message(message).state, world.message(message).interruptions) == ("queued", MAX_INTERRUPTIONS - 1)
+    world.reclaim(world.claim(KEY).ticket, Cause.OWNER_GONE)
+    assert world.message(message).state is MessageState.FAILED, "and this owner was not draining"
+
+
+def test_F112_a_cut_message_that_was_not_counted_is_said_to_have_recovered_all_the_same(world: World) -> None:
+    world.send(KEY)
+    drain(world, world.me)
+    other = world.owner(pid=4712)
+    first = world.claim(KEY, other).ticket
+    drain(world, other)
+    world.reclaim(first, Cause.OWNER_GONE)
+    third = world.owner(pid=4713)
+    second = world.claim(KEY, third).ticket
+    assert [event for event in world.events(KEY) if event.type == EventType.RECOVERED] == []
+    world.beat(second, owner=third)
+    (said,) = [event for event in world.events(KEY) if event.type == EventType.RECOVERED]
+    assert said.run_id == second.run_id

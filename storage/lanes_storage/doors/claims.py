@@ -76,8 +76,7 @@ def claim(
         sql.MAKE_RUN,
         terms._asdict()
         | where
-        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id}
-        | {"recovering": head.interruptions > 0},
+        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id},
     )
     batch = last if len(taken) > 1 else None
     for message in taken:

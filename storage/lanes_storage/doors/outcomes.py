@@ -42,6 +42,7 @@ class Standing(NamedTuple):
     batch: int | None
     pause_at: int | None
     pause_until: int | None
+    drain_at: int | None  # of its owner
 
 
 class Outcome(NamedTuple):
@@ -110,7 +111,9 @@ def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
         gone = BoundTo.read(run.bound_to).gone
         ending = Failure(gone, failure.message)
         return Outcome(edge, MessageState.ABORTED, run.interruptions, failure, ending)
-    count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS)
+    # an owner that was draining was told to end: that it died before it was done is no fault of its message
+    counted = failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None
+    count = run.interruptions + counted
     if run.on_interrupt == OnInterrupt.FAIL:
         return Outcome(edge, MessageState.FAILED, count, failure, failure)
     if count >= MAX_INTERRUPTIONS:
