@@ -64,6 +64,11 @@ class Pulse:
             self._limit_ms = UNHEALTHY_MS
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for a commit."""
+        return self._limit_ms == LONGEST_COMMIT_MS
+
+    @property
     def beats(self) -> bool:
         """Whether it has ticked lately."""
         return self._clock().mono - self._ticked_mono < self._limit_ms

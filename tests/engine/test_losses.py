@@ -1,13 +1,18 @@
 """A run whose lane others took away is stopped soon, not only at the next heartbeat."""
 
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
+
+import pytest
 
 from lanes import RunContext, connect
 from lanes.abort import Outcome
 from lanes.engine.losses import LOOK_EVERY_MS
-from lanes.testing import MINUTE, START, Hands
+from lanes.testing import MINUTE, SECOND, START, Hands
 from tests.kit.gateways import Gates, gateway_on
+from tests.kit.processes import eventually
 from tests.kit.until import until
 
 KEY = "agent:main:telegram:42"
@@ -41,3 +46,37 @@ async def test_runs_that_come_and_go_under_the_looks_all_end_well(tmp_path: Path
         messages = [message for number in range(7) for message in await site.desk.messages(f"lane:{number}")]
         assert {(await site.desk.wait(message.id)).state for message in messages} == {"done"}
         await until(lambda: site.gateway.held == 0, "all of them to end")
+
+
+async def test_F110_a_run_that_ended_done_behind_a_blocked_event_loop_has_lost_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its release is committed, and the event loop that would know of it is held up by another runner."""
+    runner, time = Gates(), Hands()
+    async with gateway_on(tmp_path, runner, time, heartbeat_interval="1s") as site:
+        upkeep = site.gateway._engine._upkeep
+        assert upkeep is not None
+        message = await site.desk.send(KEY, "hello")
+        await site.running(runner, KEY)
+        runner.open()
+        with contextlib.closing(sqlite3.connect(tmp_path / "lanes.db")) as database:
+            while not _ended(database):  # and from the commit on, the event loop gets no turn
+                await asyncio.sleep(0)
+        assert site.gateway.held == 1, "the event loop does not know it yet"
+        for _ in range(2 * SECOND // LOOK_EVERY_MS):
+            time.move(LOOK_EVERY_MS)
+            seen = upkeep.rounds
+            eventually(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
+        assert (await site.desk.wait(message.id)).state == "done"
+    assert "lost its lane" not in caplog.text
+
+
+def _ended(database: sqlite3.Connection) -> bool:
+    """Whether the one run has ended, looked for without giving the event loop a turn."""
+    with contextlib.suppress(AssertionError):
+        return bool(eventually(lambda: _count_ended(database), "the commit", patience_s=0.2))
+    return False
+
+
+def _count_ended(database: sqlite3.Connection) -> int:
+    return int(database.execute("SELECT count(*) FROM runs WHERE ended_at IS NOT NULL").fetchone()[0])

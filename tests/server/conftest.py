@@ -17,6 +17,7 @@ from lanes.runners.build import build_specs
 from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
+from lanes_storage.moment import Clock, system_clock
 from lanes_storage.records import Lane
 from tests.kit.databases import lay
 from tests.kit.until import PATIENCE_S, until
@@ -48,7 +49,11 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(
-            *, policies: Sequence[dict[str, str]] = (), drain_timeout: str = "300ms", **gateway_settings: Any
+            *,
+            policies: Sequence[dict[str, str]] = (),
+            drain_timeout: str = "300ms",
+            clock: Clock = system_clock,
+            **gateway_settings: Any,
         ) -> Served:
             simulator = Simulator(tempo=20)
             base_url = await stack.enter_async_context(serve_simulator(simulator=simulator))
@@ -64,7 +69,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                 env={"TOKEN": "secret"},
             )
             listener = bind(config)
-            desk = await stack.enter_async_context(lanes.connect(str(lay(tmp_path / "lanes.db"))))
+            desk = await stack.enter_async_context(lanes.connect(str(lay(tmp_path / "lanes.db")), clock=clock))
             specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
             stack.push_async_callback(specs.aclose)
             gateway = lanes.Gateway(desk, specs=specs, config=config)
