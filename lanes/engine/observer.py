@@ -16,7 +16,7 @@ PAGE = 256
 
 
 class Observer:
-    """Watches every owner of a database. Belongs to one thread."""
+    """Watches every owner of a database. Belongs to one thread. ``by``: who acts, as the journal names it."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Observer:
         self._reader = reader
         self._write = write
         self._clock = clock
-        self._by = by
+        self.by = by
         self._seen = Sightings(interval_ms)
 
     def look(self) -> list[Finding]:
@@ -41,7 +41,7 @@ class Observer:
             runs = self._reader.read(reads.open_runs())
             owners = self._reader.read(reads.owners())
         except StorageError:
-            self._seen.forget()
+            self.forget()
             raise
         self._seen.look(owners, runs, now)
         return decide(owners, runs, self._seen, now, this_process())
@@ -53,8 +53,8 @@ class Observer:
         for at in range(0, len(due), PAGE):
             try:
                 done += self._write(self._step(due[at : at + PAGE]))
-            except StorageError:
-                self._seen.forget()  # what could not be committed is not to be judged by old sightings
+            except (StorageError, TimeoutError):
+                self.forget()  # what could not be committed is not to be judged by old sightings
                 raise
         return [(f if landed else self._overtaken(f), landed) for f, landed in zip(due, done, strict=True)]
 
@@ -81,5 +81,5 @@ class Observer:
         return lambda tx: [self._landed(tx, finding) for finding in page]
 
     def _landed(self, tx: Transaction, finding: Finding) -> bool:
-        release = act(tx, finding, self._clock(), by=self._by)
+        release = act(tx, finding, self._clock(), by=self.by)
         return release is None or release.landed

@@ -172,3 +172,19 @@ def test_an_abort_that_nobody_confirmed_is_forced(observer: Observer, world: Wor
     world.beat(ticket)
     assert watch(observer, time, 10 * SECOND) == [Decision.ABORT_DUE]
     assert (world.run(ticket).edge, world.run(ticket).ended_by) == (Edge.ABORT, "observer")
+
+
+def test_a_write_that_was_given_up_makes_the_look_worth_nothing(refusing: Refusing, world: World, time: Hands) -> None:
+    """The writer is busy with others for longer than anyone waits: what was seen before that proves nothing."""
+
+    def late(_: Step[Any]) -> Any:
+        raise TimeoutError
+
+    observer = Observer(refusing, late, time, by="observer", interval_ms=INTERVAL)
+    world.start("a")
+    for _ in range(OWNER.stale_after_ms // INTERVAL):
+        assert observer.act(observer.look()) == []
+        time.move(INTERVAL)
+    with pytest.raises(TimeoutError):
+        observer.run_once()
+    assert observer.run_once() == [], "its silence is counted from now on"

@@ -196,3 +196,13 @@ async def test_it_ends_with_its_store(bench: Bench, astore: AsyncStore) -> None:
     await astore.close()
     await asyncio.to_thread(bench.upkeep.stop)
     assert bench.world.owner_row(bench.upkeep.owner_id).ended_at is None, "others will find it gone"
+
+
+async def test_after_it_registered_anew_it_acts_under_its_new_name(bench: Bench) -> None:
+    bench.world.end_owner(bench.upkeep.owner_id, cause="owner_silent")
+    bench.pass_time(INTERVAL)
+    me = this_process()
+    dead = bench.world.owner(host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=NOBODY, start_time=1)
+    ticket = bench.world.start("a", owner=dead).ticket
+    bench.pass_time(INTERVAL)
+    assert bench.world.run(ticket).ended_by == f"owner:{bench.upkeep.owner_id}"

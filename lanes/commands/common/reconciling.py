@@ -11,7 +11,7 @@ from lanes.engine.one_pass import carry_out, looks_silent
 from lanes.engine.reconciler import ACTING, Finding
 from lanes.forms import Form
 from lanes.why import span
-from lanes_storage import reads
+from lanes_storage import doors, reads
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
 from lanes_storage.moment import Clock
@@ -39,9 +39,11 @@ def reconcile_on(
     talk(f"watching every {span(interval_ms)}, until Ctrl-C")
     while True:
         try:
+            store.write(doors.touch)  # a pass that could not commit would be none
             done = observer.run_once()
             yield [forms.finding_form(finding, clock(), done=landed) for finding, landed in done]
         except StorageError as error:
+            observer.forget()
             talk(f"lanes: {sentence(error)}")
         time.sleep(interval_ms / 1000)
 
