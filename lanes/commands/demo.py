@@ -55,7 +55,8 @@ def command(session: Session, for_ms: int | None, port: int | None, tempo: float
 
 
 async def _demo(database: str, port: int | None, tempo: float, for_ms: int | None, *, dashboard: bool) -> None:
-    from lanes.commands.common.serving import log_to, run_gateway
+    from lanes.commands.common.serving import run_gateway
+    from lanes.logs import log_to
     from lanes.simulate.server import serve as serve_simulator
 
     log_to("info" if dashboard else "error", log_beside() if dashboard else None)

@@ -26,7 +26,8 @@ def command(session: Session, port: int | None, log_level: str) -> None:
             " or try `lanes up`, which brings a simulated provider"
         )
     from lanes.commands.common.leaving import run_to_its_end
-    from lanes.commands.common.serving import log_to, run_gateway
+    from lanes.commands.common.serving import run_gateway
+    from lanes.logs import log_to
     from lanes.server.serve import bind
 
     log_to(log_level)

@@ -63,8 +63,9 @@ def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
 
 
 async def _up(plan: Plan, listener: "socket.socket", *, dashboard: bool) -> None:
-    from lanes.commands.common.serving import log_to, run_gateway
+    from lanes.commands.common.serving import run_gateway
     from lanes.config import simulated
+    from lanes.logs import log_to
     from lanes.simulate.server import serve as serve_simulator
 
     log_to("info", log_beside() if dashboard else None)

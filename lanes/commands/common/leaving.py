@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import Coroutine
 from typing import Any
+
+from lanes.logs import flush
 
 log = logging.getLogger("lanes")
 
@@ -50,7 +51,5 @@ async def _something_stays() -> bool:
 
 def _leave(code: int) -> None:
     """End here and now. The database is closed; only what was said is still to be written."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     os._exit(code)

@@ -59,7 +59,7 @@ class Screen:
     async def _run(self, stop: asyncio.Event) -> None:
         import termios
 
-        from lanes.commands.common.serving import log_to
+        from lanes.logs import log_to
 
         before = termios.tcgetattr(sys.stdin.fileno())
         process = await asyncio.create_subprocess_exec(

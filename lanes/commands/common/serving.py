@@ -16,35 +16,13 @@ from lanes.gateway import Gateway
 from lanes.hooks import configured_hooks
 from lanes.runners.build import build_specs
 from lanes.server.serve import serve, url_of
-from lanes.text import clean
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.inspect import NETWORK, file_system_of
 
 #: What an owner that runs nothing but the simulated provider is known by.
 SIMULATED = "simulated"
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger("lanes")
-
-
-class _Harmless(logging.Formatter):
-    """What runners, hooks and providers raise is logged with its words, and these come from outside."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return clean(super().format(record), keep_newlines=True)
-
-
-def log_to(level: str, file: Path | None = None) -> logging.Handler:
-    """Send the log to a file, or to standard error; returns the handler."""
-    handler: logging.Handler = logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(_Harmless(FORMAT))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    # A line for each request to a provider, or for each start of a server, would bury what matters.
-    for talker in ("httpx", "uvicorn"):
-        logging.getLogger(talker).setLevel(logging.WARNING)
-    return handler
 
 
 async def run_gateway(

@@ -1,0 +1,143 @@
+"""A stream that never holds up whoever writes to it.
+
+A pipe that nobody reads (a paused pager, Ctrl-S, a log driver that is stuck) blocks every write once it is full, and with
+it whatever thread wanted to say something. So a thread of its own hands the bytes on. What does not fit into its queue is
+dropped and counted, and the reader is told how much that was as soon as there is one again.
+"""
+
+import io
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+#: So many bytes wait for their reader; what comes beyond is dropped.
+ROOM = 1_048_576
+#: Handed on in one write.
+PIECE = 65_536
+
+
+def dropped(lines: int) -> str:
+    """How the reader is told of what it missed."""
+    return f"{lines} lines were dropped here: nobody took them in time"
+
+
+class Unblocked(io.RawIOBase):
+    """The descriptor ``fd`` behind a queue of ``room`` bytes. ``told`` words a line about so many dropped ones.
+
+    ``owns``: it closes the descriptor once it has ended. A forked child has no such thread, and writes by itself.
+    """
+
+    def __init__(
+        self, fd: int, *, room: int = ROOM, told: Callable[[int], str] = dropped, owns: bool = False
+    ) -> None:
+        self._fd = fd
+        self._owns = owns
+        self._room = room
+        self._told = told
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0  # that wait or are being handed on
+        self._dropped = 0  # lines since the last one that was taken
+        self._lost = 0  # lines that the system refused: their reader has left, the disk is full
+        self._handing = False
+        self._ended = False
+        self._pid = os.getpid()
+        self._news = threading.Condition()  # its lock is reentrant: a finalizer may speak at any moment
+        self._thread = threading.Thread(target=self._hand_on, name="lanes-log", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Hand in bytes, which takes no time. They are all taken or all dropped."""
+        piece = bytes(data)
+        if os.getpid() != self._pid:
+            self._write_all(piece)
+            return len(piece)
+        with self._news:
+            # Once something was dropped all is, until there is room again: the gap is where the reader is told of it.
+            if self._dropped or self._ended or self._bytes + len(piece) > self._room:
+                self._dropped += _lines(piece)
+            else:
+                self._waiting.append(piece)
+                self._bytes += len(piece)
+            self._news.notify_all()
+        return len(piece)
+
+    def wait_until_taken(self, seconds: float) -> bool:
+        """Wait until everything was handed on, at most so long; whether it was."""
+        if os.getpid() != self._pid:
+            return True
+        with self._news:
+            return self._news.wait_for(lambda: not (self._waiting or self._dropped or self._handing), seconds)
+
+    def end(self, seconds: float) -> None:
+        """Take nothing more; returns when everything was handed on, or after so many seconds."""
+        self.wait_until_taken(seconds)
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _hand_on(self) -> None:
+        while (chunk := self._next()) is not None:
+            taken = self._write_all(chunk)
+            with self._news:
+                self._handing = False
+                if not taken:
+                    self._lost += _lines(chunk)
+                elif self._lost:
+                    self._dropped, self._lost = self._dropped + self._lost, 0
+                self._news.notify_all()
+        if self._owns:
+            os.close(self._fd)
+
+    def _next(self) -> bytes | None:
+        """What is to be handed on next: all that waits, then the word about what did not fit. None: it is over."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or self._dropped or self._ended)
+            if self._waiting:
+                chunk = b"".join(self._waiting)
+                self._waiting.clear()
+            elif self._dropped and not self._ended:
+                chunk = f"{self._told(self._dropped)}\n".encode()
+                self._dropped = 0
+            else:
+                return None
+            self._bytes = len(chunk)
+            self._handing = True
+            return chunk
+
+    def _write_all(self, chunk: bytes) -> bool:
+        """Write it, however long that takes. False: the system refuses, and there is nobody to tell."""
+        rest = memoryview(chunk)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest[:PIECE]) :]
+            except BlockingIOError:  # somebody who shares the descriptor made it so
+                poll = select.poll()
+                poll.register(self._fd, select.POLLOUT)
+                poll.poll()
+            except OSError:
+                return False
+        return True
+
+
+def wait_for_all(streams: "list[Unblocked]", seconds: float) -> None:
+    """Wait until all of these have handed on everything, at most so long altogether."""
+    end = time.monotonic() + seconds
+    for stream in streams:
+        stream.wait_until_taken(max(0.0, end - time.monotonic()))
+
+
+def _lines(piece: bytes) -> int:
+    return max(1, piece.count(b"\n"))
