@@ -17,6 +17,7 @@ from typing import IO, Any, TypeVar
 from lanes import connect
 from lanes.testing import History, read_history
 from lanes_storage import open_store
+from tests.kit.databases import lay
 
 T = TypeVar("T")
 #: How long a condition may take on a busy machine before a test gives up. Never a measure of speed.
@@ -55,7 +56,7 @@ def heed_interrupts() -> None:
 
 
 class House:
-    """A folder with a database, a configuration and the processes that were started in it."""
+    """A folder with an empty database, a configuration and the processes that were started in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -121,9 +122,25 @@ class House:
         seen = self.provider_saw()
         return any("outcome" not in r or r["outcome"] is None for r in seen) or bool(seen)
 
+    # What a test waits for it asks the file, not a command: each of those is a process, and a wait asks often.
+
     def held(self) -> list[str]:
         """The keys of the lanes that are held."""
-        return [lane["key"] for lane in self.lanes("list", "--held", "--json").json]
+        return [key for (key,) in self.rows("SELECT key FROM lanes WHERE run_id IS NOT NULL ORDER BY id")]
+
+    def state(self, key: str) -> str:
+        """The state of a lane; ``none`` where there is none."""
+        found = self.rows("SELECT state FROM lanes WHERE key = ?", key)
+        return str(found[0][0]) if found else "none"
+
+    def parked(self, key: str) -> bool:
+        """Whether the head of a lane waits for a provider."""
+        heads = "SELECT m.parked_until FROM lanes l JOIN messages m ON m.id = l.head_id WHERE l.key = ?"
+        return any(until is not None for (until,) in self.rows(heads, key))
+
+    def is_now(self, message: str, *states: str) -> bool:
+        """Whether a message is in one of these states."""
+        return self.row("SELECT state FROM messages WHERE id = ?", int(message))[0] in states
 
     def send_many(self, messages: Sequence[tuple[str, str]], cap: int = 1000) -> None:
         """Accept many messages at once, in this order: through the library, as an embedding program would."""
@@ -135,13 +152,14 @@ class House:
 
         asyncio.run(send())
 
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the database, read beside the program."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
     def row(self, sql: str, *values: Any) -> tuple[Any, ...]:
-        """One row of the database, read beside the program."""
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
-        try:
-            return tuple(connection.execute(sql, values).fetchone())
-        finally:
-            connection.close()
+        """One row, the first of them."""
+        return self.rows(sql, *values)[0]
 
     def count(self, sql: str) -> int:
         """One number from the database."""
@@ -267,9 +285,11 @@ def _is_free(database: Path) -> bool:
 
 
 @contextlib.contextmanager
-def house(folder: Path) -> Iterator[House]:
-    """A house that is cleared away at the end."""
+def house(folder: Path, *, bare: bool = False) -> Iterator[House]:
+    """A house that is cleared away at the end. ``bare``: without a database; the first process makes it."""
     made = House(folder)
+    if not bare:
+        lay(made.database)
     try:
         yield made
     finally:

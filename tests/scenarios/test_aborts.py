@@ -41,7 +41,8 @@ def test_F75_alive_released_and_proven_at_the_provider(made: House) -> None:
     )
     assert len(left) == 1, "and no other provider was asked instead"
     assert state_of(made, key, hung)["state"] == "aborted"
-    eventually(lambda: state_of(made, key, waiting)["state"] == "done", "the waiting message to run")
+    eventually(lambda: made.is_now(waiting, "done"), "the waiting message to run")
+    assert state_of(made, key, waiting)["state"] == "done"
     event = next(e for e in made.lanes("events", key, "--json").json if e["type"] == "abort_requested")
     assert "@" in event["actor"]
     assert event["detail"]["reason"] == "stuck"
@@ -58,7 +59,8 @@ def test_F57_dead_repaired_and_what_waits_runs_with_the_next_gateway(made: House
     assert state_of(made, key, hung)["state"] == "aborted"
     assert state_of(made, key, waiting)["state"] == "queued", "what waits is kept"
     made.gateway("second")
-    eventually(lambda: state_of(made, key, waiting)["state"] == "done", "the waiting message to run")
+    eventually(lambda: made.is_now(waiting, "done"), "the waiting message to run")
+    assert state_of(made, key, waiting)["state"] == "done"
     assert state_of(made, key, hung)["state"] == "aborted", "an abort never becomes a rerun"
 
 
@@ -75,7 +77,8 @@ def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House)
     assert float(str(result["waited_s"])) >= 0.499, "the grace, on another clock in whole milliseconds"
     assert state_of(made, key, slow)["state"] == "aborted"
     other = made.gateway("other")  # what waits runs as soon as a gateway can
-    eventually(lambda: state_of(made, key, waiting)["state"] == "done", "the waiting message to run")
+    eventually(lambda: made.is_now(waiting, "done"), "the waiting message to run")
+    assert state_of(made, key, waiting)["state"] == "done"
     gateway.thaw()
     eventually(lambda: "lost its lane" in gateway.said(), "the frozen gateway to find out")
     assert other.popen.poll() is None
@@ -95,10 +98,9 @@ def test_F58_blocked_forced_and_the_late_reply_refused_and_counted(made: House) 
     assert state_of(made, "blocking:1", blocked)["state"] == "aborted"
     (made.folder / "leave").touch()
 
-    def refused() -> list[dict[str, object]]:
-        return [e for e in made.lanes("events", "blocking:1", "--json").json if e["type"] == "refused_write"]
-
-    (write,) = eventually(refused, "the late reply to be refused")
+    refused = "SELECT count(*) FROM events WHERE type = 'refused_write'"
+    eventually(lambda: made.count(refused), "the late reply to be refused")
+    (write,) = [e for e in made.lanes("events", "blocking:1", "--json").json if e["type"] == "refused_write"]
     assert write["run_id"] == result["run_id"]
     assert state_of(made, "blocking:1", blocked)["reply"] is None, "kept, not delivered"
     run = made.row("SELECT refused_writes, late_reply, forced FROM runs WHERE id = ?", int(str(result["run_id"])))
@@ -126,7 +128,8 @@ def test_F70_an_abort_hits_exactly_the_key_that_it_names(made: House) -> None:
         made.lanes("send", key, "[[sim-hang]]")
     eventually(lambda: len(made.held()) == 2, "both lanes to run")
     assert abort(made, "case")["outcome"] == "released"
-    assert made.held() == ["Case"]
+    (lane,) = made.lanes("list", "--held", "--json").json
+    assert lane["key"] == "Case"
 
 
 def test_a_lane_that_moved_on_is_left_alone(made: House) -> None:
@@ -139,4 +142,5 @@ def test_a_lane_that_moved_on_is_left_alone(made: House) -> None:
     done = made.lanes("abort", "a", "--epoch", str(seen - 1), "--json", check=False)
     assert done.code == 4
     assert done.json[0]["outcome"] == "changed"
-    assert made.held() == ["a"]
+    (lane,) = made.lanes("list", "--held", "--json").json
+    assert lane["key"] == "a"

@@ -44,19 +44,16 @@ def post(url: str, body: dict[str, object]) -> dict[str, object]:
     return found
 
 
-def state(made: House, key: str) -> str:
-    done = made.lanes("show", key, "--json", check=False)
-    return str(done.json["state"]) if done.code == 0 else "none"
-
-
 def test_F36_only_runs_that_need_the_cooling_provider_wait(made: House) -> None:
     configure(made, made.simulator().url)
     made.config.write_text(made.config.read_text() + TWO_RUNNERS)
     made.gateway()
     made.lanes("send", "narrow:1", "[[sim-429-300]]")
-    eventually(lambda: made.lanes("show", "narrow:1", "--json").json["parked_until"], "the message to be parked")
+    eventually(lambda: made.parked("narrow:1"), "the message to be parked")
+    assert made.lanes("show", "narrow:1", "--json").json["parked_until"]
     waiting = made.lanes("send", "narrow:2", "hello").out.strip()
-    eventually(lambda: made.lanes("show", "narrow:2", "--json").json["parked_until"], "the other to wait visibly")
+    eventually(lambda: made.parked("narrow:2"), "the other to wait")
+    assert made.lanes("show", "narrow:2", "--json").json["parked_until"], "visibly"
     answered = made.lanes("send", "wide:1", "hello", "--wait")
     assert "hello" in answered.out, "the runner with a fallback goes on"
     (message,) = made.lanes("messages", "narrow:2", "--json").json
@@ -79,7 +76,7 @@ def test_F53_two_surfaces_one_path(made: House) -> None:
         else:
             result = post(f"{url}/api/lanes/{key}/abort", {"reason": "stuck"})
         assert result["outcome"] == "released"
-        eventually(lambda key=key: state(made, key) == "idle", "what waited to run")  # type: ignore[misc]
+        eventually(lambda key=key: made.state(key) == "idle", "what waited to run")  # type: ignore[misc]
         events = made.lanes("events", key, "--json").json
         stories.append([(e["type"], e["from"], e["to"], e["cause"]) for e in events])
         assert {e["detail"]["reason"] for e in events if e["type"] == "abort_requested"} == {"stuck"}
@@ -100,7 +97,7 @@ def test_F55_a_client_that_dies_leaves_a_run_that_is_bounded_and_visible(made: H
     assert lane["key"] == "a"
     assert lane["deadline_s"] <= 15
     assert lane["owner"]["alive"]
-    eventually(lambda: state(made, "a") == "errored", "its deadline to free the lane")
+    eventually(lambda: made.state("a") == "errored", "its deadline to free the lane")
 
 
 def test_F59_a_run_with_side_effects_is_not_run_again(made: House) -> None:
@@ -116,7 +113,7 @@ def test_F59_a_run_with_side_effects_is_not_run_again(made: House) -> None:
     eventually(orders.exists, "the order to be placed")
     gateway.kill()
     made.gateway("second")
-    eventually(lambda: state(made, "orders:1") == "errored", "the lane to be taken back")
+    eventually(lambda: made.state("orders:1") == "errored", "the lane to be taken back")
     (message,) = made.lanes("messages", "orders:1", "--json").json
     assert (message["id"], message["state"], message["error"]["cause"]) == (ordered, "failed", "owner_gone")
     assert orders.read_text() == "one pizza\n", "placed once"
@@ -140,6 +137,7 @@ def test_F72_a_message_sent_at_the_moment_a_run_ends_is_held_listed_and_abortabl
         made.lanes("send", "a", "hello", "--wait")
         hung = made.lanes("send", "a", "[[sim-hang]]").out.strip()  # at once behind the end of the run before
         eventually(lambda: made.held() == ["a"], "the lane to be held")
+        assert [lane["key"] for lane in made.lanes("list", "--held", "--json").json] == ["a"]
         (result,) = made.lanes("abort", "a", "--json").json
         assert result["outcome"] == "released"
         found = {m["id"]: m["state"] for m in made.lanes("messages", "a", "--json").json}

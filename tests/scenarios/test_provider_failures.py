@@ -25,11 +25,11 @@ FAULTS = {
 
 
 def wait_for_state(made: House, message: str, *states: str) -> dict[str, object]:
-    def look() -> dict[str, object] | None:
-        found = [m for m in made.lanes("messages", "seed", "--json").json if m["id"] == message]
-        return found[0] if found and found[0]["state"] in states else None
-
-    return eventually(look, f"message {message} to be {states}")
+    eventually(lambda: made.is_now(message, *states), f"message {message} to be {states}")
+    (found,) = [m for m in made.lanes("messages", "seed", "--json").json if m["id"] == message]
+    assert found["state"] in states
+    assert isinstance(found, dict)
+    return found
 
 
 def test_F01_server_error_twice_frees_the_lane_with_the_whole_chain(made: House) -> None:
@@ -61,8 +61,9 @@ def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
     made.gateway()
     failing = made.lanes("send", "seed", f"[[{fault}]]").out.strip()
     if fault == "sim-quota":  # both providers are used up for everyone: the next one waits, visibly, for them
-        eventually(lambda: made.lanes("show", "seed", "--json").json["parked_until"], "the message to be parked")
-        assert made.lanes("show", "seed", "--json").json["state"] == "errored"
+        eventually(lambda: made.parked("seed"), "the message to be parked")
+        lane = made.lanes("show", "seed", "--json").json
+        assert (lane["state"], bool(lane["parked_until"])) == ("errored", True)
         assert {c["provider"] for c in made.lanes("status", "--json").json["cooldowns"]} == {"first", "second"}
         return
     made.lanes("send", "seed", "hello [[sim-echo]]", "--wait")
@@ -80,17 +81,14 @@ def test_F73_a_provider_that_says_later_parks_the_message_and_frees_the_lane(mad
     configure(made, made.simulator().url)
     made.gateway()
     made.lanes("send", "seed", "[[sim-429-300]]")
-
-    def parked() -> dict[str, object] | None:
-        lane = made.lanes("show", "seed", "--json", check=False)
-        return lane.json if lane.code == 0 and lane.json["parked_until"] else None
-
-    lane = eventually(parked, "the message to be parked")
-    assert lane["state"] == "errored"
+    eventually(lambda: made.parked("seed"), "the message to be parked")
+    lane = made.lanes("show", "seed", "--json").json
+    assert (lane["state"], bool(lane["parked_until"])) == ("errored", True)
     assert lane["owner"] is None
     assert "parked" in made.lanes("why", "seed").out
     waiting = made.lanes("send", "other", "hello").out.strip()
-    eventually(lambda: made.lanes("show", "other", "--json").json["parked_until"], "the other lane to wait as well")
+    eventually(lambda: made.parked("other"), "the other lane to wait as well")
+    assert made.lanes("show", "other", "--json").json["parked_until"]
     assert waiting
     asked = {r["sequence"] for r in made.provider_saw()}
     assert len(asked) == 2, "each provider was asked once; nobody asks again before its time"

@@ -34,6 +34,7 @@ def test_an_empty_database_says_what_to_type(made: House) -> None:
 
 
 def test_a_database_that_is_missing_is_refused_before_the_screen_is_taken(made: House) -> None:
+    made.database.unlink()
     refused = made.lanes("dashboard", check=False)
     assert refused.code == 69
     assert str(made.database) in refused.err
