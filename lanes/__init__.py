@@ -28,13 +28,12 @@ if TYPE_CHECKING:
         Refused,
         RunFailed,
         RunParked,
-        Unfit,
         WaitCycle,
     )
     from lanes.gateway import Gateway
     from lanes.hooks import Hooks, RunEnded
     from lanes.runners.base import Delta, Reply, RunContext, Runner, Turn
-    from lanes_storage.errors import NotStorable, StorageError
+    from lanes_storage.errors import StorageError
 
 #: Where each public name lives.
 _HOMES = {
@@ -55,13 +54,12 @@ _HOMES = {
         "Refused",
         "RunFailed",
         "RunParked",
-        "Unfit",
         "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
     "lanes.hooks": ("Hooks", "RunEnded"),
     "lanes.runners.base": ("Delta", "Reply", "RunContext", "Runner", "Turn"),
-    "lanes_storage.errors": ("NotStorable", "StorageError"),
+    "lanes_storage.errors": ("StorageError",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -82,7 +80,6 @@ __all__ = [
     "LanesError",
     "NotAllowed",
     "NotFound",
-    "NotStorable",
     "Outcome",
     "QueueFull",
     "Refused",
@@ -94,7 +91,6 @@ __all__ = [
     "Runner",
     "StorageError",
     "Turn",
-    "Unfit",
     "WaitCycle",
     "connect",
 ]

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from lanes import incoming
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -53,14 +52,11 @@ def send(
     ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
     Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
     """
-    stored = None if request is None else incoming.json_text(incoming.dict_or_none(request, "request"), "request")
-    text, runner = incoming.text_or_none(text, "text"), incoming.text_or_none(runner, "runner", incoming.LONGEST_NAME)
-    actor, cap = incoming.actor(actor), incoming.count(cap, "cap")
+    stored = None if request is None else json.dumps(request, ensure_ascii=True)
     name = None
     if idempotency_key is not None:
         body = json.dumps([text, request, runner], sort_keys=True)
-        key_given = incoming.text(idempotency_key, "idempotency_key", incoming.LONGEST_NAME)
-        name = Idempotency(key_given, incoming.text(token, "token"), _digest(body))
+        name = Idempotency(idempotency_key, token, _digest(body))
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, waiting_run)
     now = yield from tell()
@@ -91,7 +87,7 @@ def _digest(body: str) -> str:
 
 def message(message_id: int) -> Procedure[Message]:
     """One message as it stands. Raises NotFound."""
-    found = yield from read(reads.message(incoming.count(message_id, "the id of a message")))
+    found = yield from read(reads.message(message_id))
     if found is None:
         raise NotFound("message", message_id)
     return found
@@ -99,7 +95,6 @@ def message(message_id: int) -> Procedure[Message]:
 
 def wait(message_id: int, *, timeout: float | None) -> Procedure[Message]:
     """The message once it has ended, or as it stands after ``timeout`` seconds. Raises NotFound."""
-    timeout = incoming.patience_s(timeout)
     deadline = None if timeout is None else (yield from tell()).mono + timeout * 1000
     while True:
         found = yield from message(message_id)
@@ -144,7 +139,7 @@ def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[M
 
     Raises NotFound, QueueFull, and NotAllowed for what is no dead letter or was retried before.
     """
-    actor, now = incoming.actor(actor), (yield from tell())
+    now = yield from tell()
     result = yield from write(lambda tx: _read_back(tx, doors.retry(tx, message_id, Admission(cap), now, actor=actor)))
     if result is None:
         raise NotFound("message", message_id)
@@ -177,7 +172,7 @@ def retry_last(key: str, *, actor: str, epoch: int | None = None, cap: int = DEF
 
 def drop(message_id: int, *, actor: str) -> Procedure[Message]:
     """End a waiting message as ``dropped``. Raises NotFound, and NotAllowed for what does not wait."""
-    actor, now = incoming.actor(actor), (yield from tell())
+    now = yield from tell()
     state = yield from write(lambda tx: doors.drop(tx, message_id, now, actor=actor))
     if state is None:
         raise NotFound("message", message_id)

@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,17 +31,20 @@ class Asked:
         return int(found[0]) if found else 0
 
 
-def read_provider(log: Path, cut_runs: Collection[int] = ()) -> History:
+def read_provider(
+    log: Path, cut_runs: Collection[int] = (), *, keys: Callable[[str], bool] = lambda _: True
+) -> History:
     """Judge the log of ``lanes simulate provider --log``; the providers must be asked with ``trace = true``.
 
     The text of each message must hold its number in its lane, which rises. Of a lane, no run may ask while an
     older one still does, no message may be asked for after a newer one, and none may get two whole answers. Of
     ``cut_runs`` (``History.cut_runs``) only the order counts: what a dead process had asked for ends when the
-    provider notices.
+    provider notices. ``keys``: which lanes are judged, where a log has those of several databases.
     """
     lanes: defaultdict[str, list[Asked]] = defaultdict(list)
-    for asked in _asked(log):
-        lanes[asked.key].append(asked)
+    for asked in read_requests(log):
+        if keys(asked.key):
+            lanes[asked.key].append(asked)
     history = History()
     for key, requests in lanes.items():
         requests.sort(key=lambda asked: asked.start_ns)
@@ -52,8 +55,8 @@ def read_provider(log: Path, cut_runs: Collection[int] = ()) -> History:
     return history
 
 
-def _asked(log: Path) -> Iterable[Asked]:
-    """The requests that came from runs. The last line of a request is the one that counts."""
+def read_requests(log: Path) -> Iterable[Asked]:
+    """The requests in such a log that came from runs. The last line of a request is the one that counts."""
     newest: dict[tuple[str, int], dict[str, object]] = {}
     with contextlib.suppress(FileNotFoundError), log.open(encoding="utf-8") as lines:
         for line in lines:

@@ -80,10 +80,15 @@ class House:
         assert not check or done.returncode == 0, f"lanes {' '.join(arguments)}: {finished}"
         return finished
 
-    def start(self, *arguments: str, name: str, kill_at: str | None = None) -> "Process":
-        """Start a command that stays. ``kill_at`` (``before:17``): it kills itself at that commit."""
+    def start(
+        self, *arguments: str, name: str, kill_at: str | None = None, output: IO[bytes] | None = None
+    ) -> "Process":
+        """Start a command that stays. ``kill_at`` (``before:17``): it kills itself at that commit.
+
+        ``output``: where it talks to, if not straight to its log.
+        """
         program = ["lanes"] if kill_at is None else ["lanes.testing", "--at", kill_at, "--"]
-        process = Process([sys.executable, "-m", *program, *arguments], self.folder, name)
+        process = Process([sys.executable, "-m", *program, *arguments], self.folder, name, output=output)
         self.processes.append(process)
         return process
 
@@ -93,10 +98,12 @@ class House:
         process.url = process.address()
         return process
 
-    def start_gateway(self, name: str = "gateway", *arguments: str, kill_at: str | None = None) -> "Process":
+    def start_gateway(
+        self, name: str = "gateway", *arguments: str, kill_at: str | None = None, output: IO[bytes] | None = None
+    ) -> "Process":
         """Start a gateway on a free port, without waiting for it: it may be dead before it is ready."""
         where = ("--db", str(self.database), "--config", str(self.config), "--port", "0")
-        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at)
+        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at, output=output)
 
     def simulator(self, *arguments: str) -> "Process":
         """Start a simulated provider on a free port; what it saw is in ``provider.jsonl``."""
@@ -197,7 +204,14 @@ class Finished:
 class Process:
     """A process that stays, and what it says on standard error."""
 
-    def __init__(self, command: list[str], folder: Path, name: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        folder: Path,
+        name: str,
+        env: dict[str, str] | None = None,
+        output: IO[bytes] | None = None,
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.url = ""
@@ -207,8 +221,8 @@ class Process:
         self.started_at = time.time()
         self.popen = subprocess.Popen(
             command,
-            stdout=self._said,
-            stderr=self._said,
+            stdout=output or self._said,
+            stderr=output or self._said,
             stdin=subprocess.DEVNULL,
             cwd=folder,
             env=env or environment(folder),
