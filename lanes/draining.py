@@ -53,7 +53,7 @@ def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
     for run in (yield from read(reads.open_runs())):
         outcome = (yield from read(_outcome_of_cut(run.ticket, now))) if run.owner_id in chosen else None
         if outcome is not None:
-            cuts.append(Cut(run, outcome.message_state, outcome.pause_reason is not None))
+            cuts.append(Cut(run, outcome.message_state, outcome.pause is not None))
     return cuts
 
 

@@ -13,8 +13,12 @@ from typing import NamedTuple, Protocol
 
 from lanes.text import clean
 from lanes_storage.moment import boot_id
+from lanes_storage.records import Process
 
 _LINUX = sys.platform == "linux"
+
+
+Identity = Process
 
 
 class Named(Protocol):
@@ -30,20 +34,6 @@ class Named(Protocol):
     def pid(self) -> int: ...
     @property
     def start_time(self) -> int: ...
-
-
-class Identity(NamedTuple):
-    """What tells one process from every other, also after its pid was given to another.
-
-    ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the
-    start of process 1. ``pid_ns`` is empty where the system has no pid namespaces.
-    """
-
-    host: str
-    boot_id: str
-    pid_ns: str
-    pid: int
-    start_time: int
 
 
 class Sight(Enum):

@@ -143,7 +143,10 @@ def _paused(lane: Lane, now: Now) -> str | None:
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
     until = "until `lanes resume`" if pause.until is None else f"for another {span(pause.until - now.wall)}"
-    return f"It is paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
+    what = "It is" if pause.pattern is None else f"All lanes that fit {clean(pause.pattern)} are"
+    if pause.pattern == "*":
+        what = "All lanes are"
+    return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
 
 
 def _unclaimed(lane: Lane, head: Message, around: Circumstances) -> list[str]:

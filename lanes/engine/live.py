@@ -178,7 +178,7 @@ class ActiveRun:
         with self._lock:
             at, busy = self._progressed, self._busy_until_mono
             busy_boot = None if busy is None else at.boot + busy - at.mono
-            return Beat(self.ticket, self._progress, at.boot, at.wall, busy_boot, self._said or None)
+            return Beat(self.ticket, self._progress, at.boot, at.wall, busy_boot, self._said or None, at.slept)
 
     def sign(self) -> "Sign":
         """Its last sign of life, as its own process judges it."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
+from lanes.identity import this_process
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.text import check_key
@@ -18,6 +19,7 @@ from lanes_storage.records import (
     Intake,
     Message,
     NewMessage,
+    Waiter,
 )
 
 T = TypeVar("T")
@@ -58,7 +60,7 @@ def send(
         body = json.dumps([text, request, runner], sort_keys=True)
         name = Idempotency(idempotency_key, token, _digest(body))
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
-    admission = Admission(cap, if_idle, mode, overflow, waiting_run)
+    admission = Admission(cap, if_idle, mode, overflow, None if waiting_run is None else _here(waiting_run))
     now = yield from tell()
     accepted = yield from write(lambda tx: _read_back(tx, doors.accept(tx, new, admission, now)))
     match accepted:
@@ -105,20 +107,25 @@ def wait(message_id: int, *, timeout: float | None) -> Procedure[Message]:
 
 
 def begin_wait(run_id: int, message_id: int) -> Procedure[bool]:
-    """Note that a run waits for a message: it is not stalled until that has ended, or ``end_wait``.
+    """Note that a run waits in this process for a message: it is not stalled until that has ended, or ``end_wait``.
 
     Whether that run holds its lane. Raises WaitCycle where the message waits for the run.
     """
-    now = yield from tell()
-    begun = yield from write(lambda tx: doors.begin_wait(tx, run_id, message_id, now))
+    now, waiter = (yield from tell()), _here(run_id)
+    begun = yield from write(lambda tx: doors.begin_wait(tx, waiter, message_id, now))
     if isinstance(begun, doors.WaitCycle):
         raise WaitCycle(begun.keys)
     return begun
 
 
 def end_wait(run_id: int, message_id: int) -> Procedure[None]:
-    """The run waits for the message no longer."""
-    yield from write(lambda tx: doors.end_wait(tx, run_id, message_id))
+    """The run waits in this process for the message no longer."""
+    waiter = _here(run_id)
+    yield from write(lambda tx: doors.end_wait(tx, waiter, message_id))
+
+
+def _here(run_id: int) -> Waiter:
+    return Waiter(run_id, this_process())
 
 
 def messages(

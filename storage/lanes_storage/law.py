@@ -211,6 +211,16 @@ class OnSurvivors(Word):
     START = "start"
 
 
+class PauseKind(Word):
+    """Who paused a lane, and so who ends it. A lane may have one pause of each kind at a time."""
+
+    HAND = "hand"  # a person
+    INTERRUPTED = "interrupted"  # the policy `on_interrupt`, for a person to look
+    SURVIVORS = "survivors"  # processes of its last run may live: ends by itself when none is left
+    BUDGET = "budget"  # a limit of what it may use is reached
+    RESTORED = "restored"  # the database came from a copy, and the lane had unfinished messages
+
+
 class RunnerKind(Word):
     """What does the work of a run."""
 

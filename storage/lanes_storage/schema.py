@@ -11,12 +11,19 @@ from functools import cache
 from lanes_storage.interface import Transaction
 
 #: What this program writes and reads. Raise it together with a step in MIGRATIONS.
-VERSION = 1
+VERSION = 2
 #: ``PRAGMA application_id`` of our files ("lane"), so that a foreign database is told apart.
 APPLICATION_ID = 0x6C616E65
 
+
+def _to_2(tx: Transaction) -> None:
+    from lanes_storage.migrations import to_2  # needed once in the life of a file
+
+    to_2.step(tx)
+
+
 #: From version N to N + 1. Never edited once released.
-MIGRATIONS: dict[int, Callable[[Transaction], None]] = {}
+MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _to_2}
 
 
 @cache

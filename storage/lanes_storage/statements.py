@@ -1,11 +1,12 @@
-"""Every statement that writes, and every read that a write decides on. Other reads are in ``reads``.
+"""Every statement that writes, and every read that a write decides on. Those that delete what is old are in
+``pruning``, other reads in ``reads``.
 
 Portable SQL with ``:name`` parameters; what differs between engines is asked of the transaction's dialect.
 Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from lanes_storage.law import RELEASED, REMEMBERING, TERMINAL, MessageState
-from lanes_storage.wording import one_of
+from lanes_storage.law import RELEASED, REMEMBERING, TERMINAL
+from lanes_storage.wording import no_pause, one_of
 
 # ------------------------------------------------------------------------------------------- counters
 
@@ -26,19 +27,20 @@ SELECT lane_id FROM messages WHERE id = :message
 """
 
 MAKE_LANE = """
-INSERT INTO lanes (key, state, epoch, anonymous, created_at, updated_at)
-VALUES (:key, 'idle', 0, :anonymous, :now, :now) RETURNING id
+INSERT INTO lanes (key, state, epoch, anonymous, conversation, created_at, updated_at)
+VALUES (:key, 'idle', 0, :anonymous, 1, :now, :now) RETURNING id
 """
 
 _CANDIDATES = """
-SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch
+SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
+  (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL
 FROM {source}
 WHERE l.head_id > :after AND l.run_id IS NULL
-  AND (l.pause_at IS NULL OR l.pause_until <= :now)
+  AND {no_pause}
   AND (m.parked_until IS NULL OR m.parked_until <= :now)
   AND {bound}
-  AND EXISTS (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL)
-ORDER BY l.head_id LIMIT :limit
+  AND (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL) IS NOT NULL
+ORDER BY l.head_id
 """
 
 #: Heads that might be claimed by this owner, the longest wait first: none while it drains, and none once others
@@ -46,24 +48,26 @@ ORDER BY l.head_id LIMIT :limit
 #: the schema). What depends on configuration (slots, runners, cooling providers, suspects) is decided by the
 #: dispatcher, in the same transaction.
 CANDIDATES = _CANDIDATES.format(
-    source="lanes l JOIN messages m ON m.id = l.head_id", bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)"
+    source="lanes l JOIN messages m ON m.id = l.head_id",
+    no_pause=no_pause("l", ":now"),
+    bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
 #: The same for an owner that runs only what is bound to it: found from its own messages, however long the queues are.
 BOUND_CANDIDATES = _CANDIDATES.format(
     source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
+    no_pause=no_pause("l", ":now"),
     bound="m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
-#: The claim. Its guard repeats all that CANDIDATES read of the lane. An expired pause ends with it. The run takes
-#: the messages from ``:head`` to ``:last``, which are one and the same unless they were collected.
+#: The claim. Its guard repeats all that CANDIDATES read of the lane. The run takes the messages from ``:head`` to
+#: ``:last``, which are one and the same unless they were collected.
 CLAIM_LANE = f"""
 UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
-  head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued' AND id > :last),
-  error_cause = NULL, error_message = NULL, error_at = NULL,
-  pause_reason = NULL, pause_actor = NULL, pause_at = NULL, pause_until = NULL, updated_at = :now
-WHERE id = :lane AND {one_of("state", RELEASED)} AND head_id = :head
-  AND (pause_at IS NULL OR pause_until <= :now)
+  head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued'
+    AND rank > (SELECT rank FROM messages WHERE id = :last) ORDER BY rank LIMIT 1),
+  error_cause = NULL, error_message = NULL, error_at = NULL, updated_at = :now
+WHERE id = :lane AND {one_of("state", RELEASED)} AND head_id = :head AND {no_pause("lanes", ":now")}
 """
 
 #: The one statement that lets go of a lane, which is held while it names a run (a CHECK of the schema). It is found by
@@ -71,10 +75,7 @@ WHERE id = :lane AND {one_of("state", RELEASED)} AND head_id = :head
 #: all others.
 RELEASE_LANE = """
 UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
-  error_cause = :error_cause, error_message = :error_message, error_at = :error_at,
-  pause_reason = coalesce(:pause_reason, pause_reason), pause_actor = coalesce(:pause_actor, pause_actor),
-  pause_at = coalesce(:pause_at, pause_at), pause_until = CASE WHEN :pause_at IS NULL THEN pause_until END,
-  updated_at = :now
+  error_cause = :error_cause, error_message = :error_message, error_at = :error_at, updated_at = :now
 WHERE id = :lane AND run_id = :run AND epoch = :epoch
 """
 
@@ -83,39 +84,49 @@ UPDATE lanes SET state = 'idle', error_cause = NULL, error_message = NULL, error
 WHERE id = :lane AND {one_of("state", REMEMBERING)}
 """
 
-PAUSE_LANE = """
-UPDATE lanes SET pause_reason = :reason, pause_actor = :actor, pause_at = :now, pause_until = :until, updated_at = :now
-WHERE id = :lane
-"""
+#: Lanes that a restored copy may bring to life: something waits or runs.
+UNFINISHED_LANES = "SELECT id, key FROM lanes WHERE head_id IS NOT NULL OR run_id IS NOT NULL ORDER BY id"
 
-#: Lanes that a restored copy may bring to life: something waits or runs, and nobody has paused it for good.
-UNFINISHED_LANES = """
-SELECT key FROM lanes
-WHERE (head_id IS NOT NULL OR run_id IS NOT NULL) AND (pause_at IS NULL OR pause_until IS NOT NULL) ORDER BY id
-"""
-
-RESUME_LANE = """
-UPDATE lanes SET pause_reason = NULL, pause_actor = NULL, pause_at = NULL, pause_until = NULL, updated_at = :now
-WHERE id = :lane AND pause_at IS NOT NULL
-"""
+CHANGED_LANE = "UPDATE lanes SET updated_at = :now WHERE id = :lane"
 
 #: After waiting messages came or went other than by a claim.
 RESET_HEAD = """
 UPDATE lanes SET updated_at = :now,
-  head_id = (SELECT min(id) FROM messages WHERE lane_id = :lane AND state = 'queued')
+  head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank LIMIT 1)
 WHERE id = :lane
 """
 
 NEW_TAIL = "UPDATE lanes SET head_id = coalesce(head_id, :message), updated_at = :now WHERE id = :lane"
+
+# --------------------------------------------------------------------------------------------- pauses
+
+#: A second pause of the same kind takes the place of the first.
+PAUSE_LANE = """
+INSERT INTO pauses (lane_id, kind, reason, actor, at, until) VALUES (:lane, :kind, :reason, :actor, :now, :until)
+ON CONFLICT (lane_id, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
+  until = excluded.until
+"""
+
+PAUSE_PATTERN = """
+INSERT INTO pauses (pattern, kind, reason, actor, at, until) VALUES (:pattern, :kind, :reason, :actor, :now, :until)
+ON CONFLICT (pattern, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
+  until = excluded.until
+"""
+
+#: One kind of pause of a lane, or every pause of it.
+END_PAUSE = "DELETE FROM pauses WHERE lane_id = :lane AND kind = :kind"
+END_PAUSES = "DELETE FROM pauses WHERE lane_id = :lane"
+END_PATTERN_PAUSE = "DELETE FROM pauses WHERE pattern = :pattern AND kind = :kind"
 
 # ------------------------------------------------------------------------------------------- messages
 
 COUNT_QUEUED = "SELECT count(*) FROM messages WHERE lane_id = :lane AND state = 'queued'"
 
 MAKE_MESSAGE = """
-INSERT INTO messages (lane_id, state, text, request, runner, actor, bound_to, bound_owner, interruptions,
+INSERT INTO messages (lane_id, state, text, request, runner, actor, anonymous, bound_to, bound_owner, interruptions,
   retry_of, accepted_at)
-VALUES (:lane, 'queued', :text, :request, :runner, :actor, :bound_to, :bound_owner, 0, :retry_of, :now) RETURNING id
+VALUES (:lane, 'queued', :text, :request, :runner, :actor, (SELECT anonymous FROM lanes WHERE id = :lane), :bound_to,
+  :bound_owner, 0, :retry_of, :now) RETURNING id
 """
 
 #: Those that are answered together share what their head has gone through, so that no newer text gives it more time.
@@ -128,7 +139,7 @@ WHERE id = :message AND state = 'queued'
 #: What waits in a lane from its head on, for whoever decides what is answered together.
 COLLECTABLE = """
 SELECT id, text, runner, bound_to, batch, accepted_at, interruptions FROM messages
-WHERE lane_id = :lane AND state = 'queued' ORDER BY id LIMIT :limit
+WHERE lane_id = :lane AND state = 'queued' ORDER BY rank
 """
 
 #: The members of a batch that are still where the others are; one that was dropped is left behind.
@@ -158,13 +169,13 @@ WHERE id = :message AND state = 'queued'
 #: The guard that several gateways need: the first to notice a long wait says so, the others do not.
 WARN_WAIT = """
 UPDATE messages SET wait_warned_at = :now WHERE id = :message AND wait_warned_at IS NULL
-  AND EXISTS (SELECT 1 FROM lanes l WHERE l.head_id = messages.id)
+  AND (SELECT 1 FROM lanes l WHERE l.head_id = messages.id) IS NOT NULL
 RETURNING lane_id
 """
 
 HELD_BY_RUN = "SELECT id, state FROM lanes WHERE run_id = :run AND epoch = :epoch"
 
-WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY id"
+WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank"
 
 #: What a message ended without a run leaves in the journal: everything that it was.
 PAYLOAD = """
@@ -194,17 +205,24 @@ VALUES (:lane_key, :token, :key, :digest, :message, :now)
 
 # ---------------------------------------------------------------------------------------------- waits
 
+#: A row that a process of the same number left behind takes the new one's names.
 MAKE_WAIT = """
-INSERT INTO waits (run_id, message_id, since) VALUES (:run, :message, :now) ON CONFLICT (run_id, message_id) DO NOTHING
+INSERT INTO waits (run_id, message_id, host, boot_id, pid_ns, pid, start_time, since)
+VALUES (:run, :message, :host, :boot_id, :pid_ns, :pid, :start_time, :now)
+ON CONFLICT (run_id, message_id, host, pid_ns, pid) DO UPDATE SET boot_id = excluded.boot_id,
+  start_time = excluded.start_time
 """
 
 #: As the owner's own memory of it will be at its next heartbeat; a clock of another boot means nothing to it.
 WAIT_IS_PROGRESS = """
-UPDATE runs SET progress = 'waiting for another lane', progress_at = :now, progress_boot = :boot
+UPDATE runs SET progress = 'waiting for another lane', progress_at = :now, progress_boot = :boot,
+  progress_slept_ms = :slept
 WHERE id = :run AND ended_at IS NULL AND boot_id = :boot_id
 """
 
-END_WAIT = "DELETE FROM waits WHERE run_id = :run AND message_id = :message"
+END_WAIT = """
+DELETE FROM waits WHERE run_id = :run AND message_id = :message AND host = :host AND pid_ns = :pid_ns AND pid = :pid
+"""
 
 OPEN_RUN = "SELECT l.id, l.key, l.run_id FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :run"
 
@@ -224,11 +242,11 @@ WHERE w.run_id = :run AND m.ended_at IS NULL
 MAKE_RUN = """
 INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
   abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
-  claimed_at, claimed_boot, boot_id, progress, progress_at, progress_boot, left_out, recovering, forced,
-  refused_writes)
+  claimed_at, claimed_boot, claimed_slept_ms, boot_id, progress, progress_at, progress_boot, progress_slept_ms,
+  left_out, recovering, forced, refused_writes)
 VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
   :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
-  :now, :boot, :boot_id, 'claimed', :now, :boot, 0,
+  :now, :boot, :slept, :boot_id, 'claimed', :now, :boot, :slept, 0,
   coalesce((SELECT b.edge = 'reclaim' FROM messages m JOIN runs b ON b.id = m.run_id WHERE m.id = :head), false),
   false, 0)
 """
@@ -237,7 +255,7 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
 STANDING_RUN = """
 SELECT r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
   r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
-  m.interruptions, m.bound_to, m.parked_since, m.batch, l.pause_at, l.pause_until, o.drain_at
+  m.interruptions, m.bound_to, m.parked_since, m.batch, o.drain_at
 FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
 """
@@ -268,9 +286,10 @@ WHERE id = :run AND ended_at IS NULL AND abort_at IS NOT NULL
 """
 
 SET_PROCESS = """
-UPDATE runs SET process_host = :host, process_group = :process_group
+UPDATE runs SET process_host = :host, process_boot_id = :boot_id, process_pid = :pid,
+  process_start_time = :start_time, process_group = :process_group
 WHERE id = :run AND ended_at IS NULL AND abort_at IS NULL
-  AND EXISTS (SELECT 1 FROM lanes l WHERE l.run_id = :run AND l.epoch = :epoch)
+  AND (SELECT 1 FROM lanes l WHERE l.run_id = :run AND l.epoch = :epoch) IS NOT NULL
 """
 
 COUNT_SUSPECTS = """
@@ -289,13 +308,13 @@ RECOVERED = "UPDATE runs SET recovering = false WHERE id = :run AND recovering R
 
 MAKE_OWNER = """
 INSERT INTO owners (kind, host, boot_id, pid_ns, pid, start_time, fingerprint, heartbeat_interval_ms, stale_after_ms,
-  runners, url, started_at, heartbeat_at, heartbeat_boot, heartbeats)
+  runners, url, started_at, heartbeat_at, heartbeat_boot, slept_ms, heartbeats)
 VALUES (:kind, :host, :boot_id, :pid_ns, :pid, :start_time, :fingerprint, :heartbeat_interval_ms, :stale_after_ms,
-  :runners, :url, :now, :now, :boot, 0) RETURNING id
+  :runners, :url, :now, :now, :boot, :slept, 0) RETURNING id
 """
 
 HEARTBEAT_OWNER = """
-UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, heartbeats = heartbeats + 1
+UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, slept_ms = :slept, heartbeats = heartbeats + 1
 WHERE id = :owner AND ended_at IS NULL
 """
 
@@ -310,78 +329,18 @@ WHERE id = :owner AND ended_at IS NULL AND heartbeats = coalesce(:heartbeats, he
 
 # ------------------------------------------------------------------------------------------ cooldowns
 
-COOLING = "SELECT provider, cause, since, until, tries FROM cooldowns WHERE until > :now ORDER BY provider"
+COOLING = "SELECT provider, cause, since, until, tries FROM providers WHERE until > :now ORDER BY provider"
 
-FIND_COOLDOWN = "SELECT since, until, tries FROM cooldowns WHERE provider = :provider"
+FIND_COOLDOWN = "SELECT since, until, tries FROM providers WHERE provider = :provider AND until IS NOT NULL"
 
 SET_COOLDOWN = """
-INSERT INTO cooldowns (provider, cause, since, until, tries) VALUES (:provider, :cause, :now, :until, :tries)
+INSERT INTO providers (provider, cause, since, until, tries) VALUES (:provider, :cause, :now, :until, :tries)
 ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause, since = excluded.since,
   until = excluded.until, tries = excluded.tries
 """
 
-END_COOLDOWN = "DELETE FROM cooldowns WHERE provider = :provider"
-
-# ----------------------------------------------------------------------------------------- retention
-
-#: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
-PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
-
-#: A sender that comes again with its own name for a message must still be given that message.
-_UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
-
-#: The reply to several messages is kept with the last of them, which therefore goes last.
-PRUNE_MESSAGE = f"""
-DELETE FROM messages WHERE id = :id AND {one_of("state", PRUNED_BY_AGE)} AND ended_at <= :before AND {_UNNAMED}
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
-"""
-
-PRUNE_DEAD_LETTER = f"DELETE FROM messages WHERE id = :id AND state = 'failed' AND ended_at <= :before AND {_UNNAMED}"
-
-PRUNE_RUN = """
-DELETE FROM runs WHERE id = :id AND ended_at <= :before
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)
-"""
-
-PRUNE_EVENT = """
-DELETE FROM events WHERE id = :id AND at <= :before
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id)
-"""
-
-PRUNE_LANE = """
-DELETE FROM lanes WHERE id = :id AND state = 'idle' AND pause_at IS NULL AND updated_at <= :before
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = lanes.id)
-"""
-
-#: The newest owner of each configuration stays: it says what ever ran here. One whose runs nobody has taken back yet
-#: stays too: their releases are decided from its row.
-PRUNE_OWNER = """
-DELETE FROM owners WHERE id = :id AND ended_at <= :before
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
-  AND EXISTS (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
-    AND n.fingerprint = owners.fingerprint)
-"""
-
-PRUNE_ANONYMOUS = """
-DELETE FROM lanes WHERE id = :id AND anonymous AND head_id IS NULL AND run_id IS NULL AND pause_at IS NULL
-  AND updated_at <= :before
-"""
-
-#: What goes with a run, and with an anonymous lane.
-PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
-PRUNE_ALL_OF_LANE = (
-    "DELETE FROM messages WHERE lane_id = :id",
-    "DELETE FROM waits WHERE run_id IN (SELECT id FROM runs WHERE lane_id = :id)",
-    "DELETE FROM runs WHERE lane_id = :id",
-    "DELETE FROM events WHERE lane_id = :id",
-)
-
-PRUNE_IDEMPOTENCY = """
-DELETE FROM idempotency WHERE (lane_key, token, key) IN (
-  SELECT lane_key, token, key FROM idempotency WHERE accepted_at <= :before ORDER BY accepted_at LIMIT :limit)
+END_COOLDOWN = """
+UPDATE providers SET cause = NULL, since = NULL, until = NULL, tries = 0 WHERE provider = :provider
 """
 
 # ------------------------------------------------------------------------------------------- journal

@@ -6,11 +6,10 @@ This is the one description of the newest schema: a fresh database is made from 
 Times are whole milliseconds; ``…_at`` is wall time, ``…_boot`` the boot clock of the writer.
 """
 
-from typing import Any
+from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Integer, Text
+from sqlmodel import Field
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, text
-from sqlmodel import Field, SQLModel
-
+from lanes_storage.columns import Table, identity, partial, reference, together
 from lanes_storage.law import (
     GHOST_AFTER,
     HELD,
@@ -23,43 +22,17 @@ from lanes_storage.law import (
     MessageState,
     OnInterrupt,
     OnSurvivors,
+    PauseKind,
     RunnerKind,
 )
-from lanes_storage.wording import one_of
-
-
-def together(*columns: str) -> str:
-    """A SQL condition: all of the columns are null, or none is."""
-    first, *others = columns
-    return " AND ".join(f"(({first} IS NULL) = ({other} IS NULL))" for other in others)
-
-
-def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of only those rows for which a condition holds: small, whatever the table has grown to."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
-def identity() -> Any:
-    """An integer key given by the database that is never given twice, so that ids order by time."""
-    return Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
-
-
-def reference(table: str, *, required: bool = False) -> Any:
-    """A column that names a row of ``table``, checked at commit, since a claim writes rows that name each other.
-
-    Only columns with an index of their own are references: the engine looks them up whenever the named row
-    is deleted, and retention deletes many. The others are checked by ``lanes doctor``.
-    """
-    key = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
-    return Field(default=None, sa_column=Column(Integer, key, nullable=not required))
-
+from lanes_storage.wording import dead_letter, one_of, unlisted
 
 #: Open runs that their owner's last heartbeats did not name, and those that no deadline ends.
 LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
 UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
-class CounterTable(SQLModel, table=True):
+class CounterTable(Table, table=True):
     """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes. ``touch`` turns to and
     fro, for whoever wants to know whether a write is taken."""
 
@@ -68,7 +41,7 @@ class CounterTable(SQLModel, table=True):
     value: int
 
 
-class OwnerTable(SQLModel, table=True):
+class OwnerTable(Table, table=True):
     """A process that holds or waits for lanes, with the intervals that it started under."""
 
     __tablename__ = "owners"
@@ -94,6 +67,8 @@ class OwnerTable(SQLModel, table=True):
     started_at: int
     heartbeat_at: int
     heartbeat_boot: int
+    #: ``Now.slept`` as of the last heartbeat; null, here and in runs: an older lanes wrote the row.
+    slept_ms: int | None = None
     heartbeats: int = 0
     drain_by: str | None = None
     drain_at: int | None = None
@@ -102,7 +77,7 @@ class OwnerTable(SQLModel, table=True):
     ended_cause: str | None = None
 
 
-class LaneTable(SQLModel, table=True):
+class LaneTable(Table, table=True):
     """The one row per session key. It alone says whether the lane is held."""
 
     __tablename__ = "lanes"
@@ -111,8 +86,7 @@ class LaneTable(SQLModel, table=True):
         CheckConstraint(one_of("state", LaneState), name="lane_state"),
         CheckConstraint(f"{one_of('state', HELD)} = (run_id IS NOT NULL)", name="lane_held_by_one_run"),
         CheckConstraint("run_id IS NULL OR epoch > 0", name="lane_held_under_an_epoch"),
-        CheckConstraint(together("pause_reason", "pause_actor", "pause_at"), name="lane_pause_whole"),
-        CheckConstraint("pause_until IS NULL OR pause_at IS NOT NULL", name="lane_pause_expiry"),
+        CheckConstraint("parent_id IS NULL OR parent_id <> id", name="lane_is_not_its_parent"),
         CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
         # The two hot indexes: lanes with something waiting, by how long; lanes that are held.
         partial("lanes_waiting", "head_id", where="head_id IS NOT NULL"),
@@ -124,9 +98,10 @@ class LaneTable(SQLModel, table=True):
         # The smallest index that has every lane: to count them is to walk it, and at a million it still fits the cache
         # of a connection. Its column never changes, so nothing but a new lane writes it.
         Index("lanes_all", "anonymous"),
-        # What was made for one request is few, and is left out of lists and pruned first once that has ended.
+        # What was made for one request is left out of lists, and pruned first, once that has ended.
         partial("lanes_anonymous", "id", where="anonymous"),
-        partial("lanes_paused", "id", where="pause_at IS NOT NULL"),
+        partial("lanes_unlisted", "state", "anonymous", "head_id", "run_id", where=unlisted()),
+        partial("lanes_children", "parent_id", where="parent_id IS NOT NULL"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = identity()
@@ -137,10 +112,13 @@ class LaneTable(SQLModel, table=True):
     #: The oldest queued message, kept by the doors so that the longest-waiting head is found by index.
     head_id: int | None = reference("messages")
     anonymous: bool = False
-    pause_reason: str | None = None
-    pause_actor: str | None = None
-    pause_at: int | None = None
-    pause_until: int | None = None
+    #: Of a child lane, which runs one of several requests of a session at once: the lane that lists them.
+    #: Filled by policies with ``concurrency``.
+    parent_id: int | None = reference("lanes")
+    #: Which conversation the lane is in, and the name that the program behind a command run gave it.
+    #: Filled by the memory of conversations and by command runners.
+    conversation: int = 1
+    agent_session: str | None = None
     error_cause: str | None = None
     error_message: str | None = None
     error_at: int | None = None
@@ -148,8 +126,8 @@ class LaneTable(SQLModel, table=True):
     updated_at: int
 
 
-class MessageTable(SQLModel, table=True):
-    """One accepted piece of input, ordered by ``id``."""
+class MessageTable(Table, table=True):
+    """One accepted piece of input. In its lane they start in the order of ``rank``."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -169,9 +147,10 @@ class MessageTable(SQLModel, table=True):
         CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
         CheckConstraint("interruptions >= 0", name="message_interruptions"),
         Index("messages_of_lane", "lane_id", "id"),
-        partial("messages_queued", "lane_id", "id", where="state = 'queued'"),
+        partial("messages_queued", "lane_id", "rank", where="state = 'queued'"),
+        partial("messages_expiring", "expires_at", where="state = 'queued' AND expires_at IS NOT NULL"),
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
-        partial("messages_failed", "id", "retried_as", where="state = 'failed'"),
+        partial("messages_failed", "id", "retried_as", where=dead_letter()),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
         {"sqlite_autoincrement": True},
     )
@@ -182,6 +161,17 @@ class MessageTable(SQLModel, table=True):
     request: str | None = None
     runner: str | None = None
     actor: str
+    #: The person who wrote it, as its sender names them, and the program that it came from. Filled by what is told of
+    #: both: questions to a sender, and gateways in front of other programs.
+    sender: str | None = None
+    source: str | None = None
+    #: Of a lane that was made for one request: its failure is no dead letter.
+    anonymous: bool = False
+    #: Where a person moved it to; null: it has the place at which it was accepted. Filled by ``lanes move``.
+    moved_to: int | None = None
+    rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
+    #: When it has waited too long (wall time). Filled by ``max_wait``.
+    expires_at: int | None = None
     bound_to: str | None = None
     bound_owner: int | None = None
     #: The last of the messages that are answered together, from their first claim on; null for one that is alone.
@@ -204,7 +194,7 @@ class MessageTable(SQLModel, table=True):
     ended_at: int | None = None
 
 
-class RunTable(SQLModel, table=True):
+class RunTable(Table, table=True):
     """One attempt at a message, with the limits and policies it was claimed under.
 
     A run's id is the epoch of its claim: both are new with every claim, so one number serves.
@@ -226,7 +216,12 @@ class RunTable(SQLModel, table=True):
             "run_timeout_ms IS NULL OR stall_timeout_ms IS NULL OR stall_timeout_ms <= run_timeout_ms",
             name="run_limits_fit",
         ),
-        CheckConstraint(together("process_host", "process_group"), name="run_process_whole"),
+        CheckConstraint(
+            together("process_host", "process_boot_id", "process_pid", "process_group"), name="run_process_whole"
+        ),
+        CheckConstraint("process_start_time IS NULL OR process_pid IS NOT NULL", name="run_process_start"),
+        CheckConstraint(together("attempt_provider", "attempt_at", "attempt_boot"), name="run_attempt_whole"),
+        CheckConstraint("attempt_limit_ms IS NULL OR attempt_at IS NOT NULL", name="run_attempt_limit"),
         # Invariants 1 and 2: one open run of a lane.
         partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
         # With those whose abort is asked for in one place: they are looked for after every change.
@@ -253,18 +248,36 @@ class RunTable(SQLModel, table=True):
     on_survivors: str
     claimed_at: int
     claimed_boot: int
+    #: ``Now.slept`` at the claim, and at the last progress: what the machine slept since then is no time of the run.
+    claimed_slept_ms: int | None = None
     boot_id: str
     progress: str
     progress_at: int
     progress_boot: int
+    progress_slept_ms: int | None = None
     busy_until_boot: int | None = None
+    #: The provider that is asked now, since when, and which limit ends that first. Filled by provider runs.
+    attempt_provider: str | None = None
+    attempt_at: int | None = None
+    attempt_boot: int | None = None
+    attempt_limit_ms: int | None = None
+    #: What it asks its sender (JSON object), while it waits for the answer. Filled by ``run.ask``.
+    question: str | None = None
     #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.
     reply_so_far: str | None = None
     left_out: int = 0
     #: Its message was cut before, and no heartbeat has named this run yet.
     recovering: bool = False
+    #: The child of a command run. ``survivors``, a JSON array: what was left of its processes; null: unknown.
+    #: ``process_start_time`` is null where an older lanes wrote the row.
     process_host: str | None = None
+    process_boot_id: str | None = None
+    process_pid: int | None = None
+    process_start_time: int | None = None
     process_group: int | None = None
+    survivors: str | None = None
+    #: What it used and cost (JSON object). Filled by runners that are told.
+    usage: str | None = None
     abort_at: int | None = None
     abort_boot: int | None = None
     abort_boot_id: str | None = None
@@ -281,18 +294,44 @@ class RunTable(SQLModel, table=True):
     late_reply: str | None = None
 
 
-class WaitTable(SQLModel, table=True):
-    """A run that waits for a message of another lane: not stalled while that has not ended, and no wait may
-    close a cycle. It counts only while the run is open and the message unfinished."""
+class WaitTable(Table, table=True):
+    """A run that waits, in some process, for a message of another lane: not stalled while that has not ended, and no
+    wait may close a cycle. It counts only while the run is open and the message unfinished."""
 
     __tablename__ = "waits"
     __table_args__ = (Index("waits_message", "message_id"),)
     run_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     message_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    host: str = Field(primary_key=True)
+    pid_ns: str = Field(primary_key=True)
+    pid: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    boot_id: str
+    start_time: int
     since: int
 
 
-class EventTable(SQLModel, table=True):
+class PauseTable(Table, table=True):
+    """Why a lane, or every lane whose key fits a glob (``*``: all), claims nothing. One of each kind at most."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", PauseKind), name="pause_kind"),
+        CheckConstraint("(lane_id IS NULL) <> (pattern IS NULL)", name="pause_of_one_or_of_many"),
+        Index("pauses_of_lane", "lane_id", "kind", unique=True),
+        Index("pauses_of_pattern", "pattern", "kind", unique=True),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    lane_id: int | None = reference("lanes")
+    pattern: str | None = None
+    kind: str
+    reason: str
+    actor: str
+    at: int
+    until: int | None = None
+
+
+class EventTable(Table, table=True):
     """The journal: what changed, from, to, who, why, when; written with the change."""
 
     __tablename__ = "events"
@@ -311,7 +350,7 @@ class EventTable(SQLModel, table=True):
     detail: str | None = None  # JSON object
 
 
-class IdempotencyTable(SQLModel, table=True):
+class IdempotencyTable(Table, table=True):
     """A sender's own name for a message. Has no reference: it outlives what is pruned."""
 
     __tablename__ = "idempotency"
@@ -324,18 +363,31 @@ class IdempotencyTable(SQLModel, table=True):
     accepted_at: int
 
 
-class CooldownTable(SQLModel, table=True):
-    """A provider that everyone leaves alone until a stored time."""
+class ProviderTable(Table, table=True):
+    """How a provider is, for every gateway: whether it is left alone until a stored time, and what is known of it."""
 
-    __tablename__ = "cooldowns"
+    __tablename__ = "providers"
+    __table_args__ = (
+        CheckConstraint(together("cause", "since", "until"), name="provider_cooldown_whole"),
+        CheckConstraint(together("probe_owner", "probe_at"), name="provider_probe_whole"),
+    )
     provider: str = Field(primary_key=True)
-    cause: str
-    since: int
-    until: int
-    tries: int
+    cause: str | None = None
+    since: int | None = None
+    until: int | None = None
+    #: Refusals in a row without a time of their own, from which the next cooldown follows.
+    tries: int = 0
+    #: What it said last, what key and address it was asked under (another one starts afresh), who asks it now while it
+    #: cools, until when it is tried last, and when it last answered. Filled by the health of providers.
+    message: str | None = None
+    fingerprint: str | None = None
+    probe_owner: int | None = None
+    probe_at: int | None = None
+    tried_last_until: int | None = None
+    answered_at: int | None = None
 
 
-metadata = SQLModel.metadata
+metadata = Table.metadata
 
 # Milliseconds need more than 32 bits. SQLite has one integer type, and its keys insist on the plain name.
 for table in metadata.tables.values():

@@ -1,4 +1,4 @@
-"""Sets of words of the law, as SQL says them."""
+"""Sets of words of the law, and conditions that more than one statement asks, as SQL says them."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,6 +7,31 @@ from enum import StrEnum
 def names(words: Iterable[StrEnum]) -> str:
     """A SQL list of the words, in a fixed order."""
     return ", ".join(f"'{word}'" for word in sorted(words))
+
+
+def no_pause(lane: str, now: str) -> str:
+    """A SQL condition: nothing pauses the lane, a row of ``lanes`` under that name, at the wall time ``now``.
+
+    Two look-ups in a table that is mostly empty, each with a limit, so that no planner makes a join of them.
+    """
+    holds = f"(p.until IS NULL OR p.until > {now}) LIMIT 1) IS NULL"
+    return (
+        f"(SELECT 1 FROM pauses p WHERE p.lane_id = {lane}.id AND {holds}"
+        f" AND (SELECT 1 FROM pauses p WHERE p.lane_id IS NULL AND {lane}.key GLOB p.pattern AND {holds}"
+    )
+
+
+def unlisted(of: str = "") -> str:
+    """A SQL condition on a lane: it was made for one request, which has ended. No list has it, and no count.
+
+    ``of``: the name of its table, with a dot; here and below.
+    """
+    return f"{of}anonymous AND {of}head_id IS NULL AND {of}run_id IS NULL"
+
+
+def dead_letter(of: str = "") -> str:
+    """A SQL condition on a message: it failed, and belongs to a session that may want it retried."""
+    return f"{of}state = 'failed' AND NOT {of}anonymous"
 
 
 def one_of(column: str, words: Iterable[StrEnum]) -> str:

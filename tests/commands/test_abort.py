@@ -7,6 +7,7 @@ import pytest
 
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
+from lanes_storage.records import Process
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
 from tests.kit.stage import Stage
@@ -14,6 +15,8 @@ from tests.kit.stage import Stage
 RESULT_FIELDS = [
     "key", "outcome", "epoch_before", "epoch_after", "run_id", "waited_s", "dropped", "survivors",
 ]  # fmt: skip
+#: The child of a command run on a host where nobody here can look.
+CHILD = Process("elsewhere", "their-boot", "", 4711, 1)
 
 
 def states(stage: Stage, key: str) -> list[str]:
@@ -86,10 +89,10 @@ def test_forced_at_once(stage: Stage, lanes: Call) -> None:
 
 def test_survivors_that_nobody_could_look_for_are_not_passed_over(stage: Stage, lanes: Call) -> None:
     claimed = stage.hold("k", stage.owner())
-    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, "elsewhere", 4711))
+    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, CHILD, 4711))
     assert "whether processes of it survive is not known" in lanes("abort", "k", "--force").out
     claimed = stage.hold("j", stage.owner())
-    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, "elsewhere", 4711))
+    stage.store.write(lambda tx: doors.attach_process(tx, claimed.ticket, CHILD, 4711))
     assert lanes("abort", "j", "--force", "--json").json[0]["survivors"] is None
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lanes.testing import broken
 from lanes_storage import reads
+from lanes_storage.schema import VERSION
 from lanes_storage.sqlite.copies import numbers
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms
@@ -35,9 +36,10 @@ def spoil(path: Path) -> None:
 
 def test_upgrade_makes_what_is_missing_and_leaves_what_is_new(lanes: Call, database: Path) -> None:
     made = lanes("db", "upgrade")
-    assert (made.code, made.out) == (0, f"{database}: schema 0 → 1\n")
+    assert (made.code, made.out) == (0, f"{database}: schema 0 → {VERSION}\n")
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
-    assert lanes("db", "upgrade", "--json").json == {"database": str(database), "from": 1, "to": 1}
+    again = lanes("db", "upgrade", "--json").json
+    assert again == {"database": str(database), "from": VERSION, "to": VERSION}
     assert "newest" in lanes("db", "upgrade").out
 
 
@@ -158,7 +160,7 @@ def test_a_restore_pauses_what_is_unfinished_and_gives_no_number_twice(
     stage.close()
     done = lanes("db", "restore", str(copy), "--json")
     assert done.code == 0, done
-    assert sorted(done.json["paused"]) == ["paused for a while", "runs", "waits"]
+    assert sorted(done.json["paused"]) == ["paused", "paused for a while", "runs", "waits"]
     assert done.json["epoch"] > newest["epoch"]
     by_key = {lane["key"]: lane for lane in lanes("list", "--json").json}
     assert {key: lane["paused"] and lane["paused"]["reason"] for key, lane in by_key.items()} == {

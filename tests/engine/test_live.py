@@ -75,12 +75,12 @@ async def test_the_history_is_that_of_the_lane(world: World, astore: AsyncStore)
 
 async def test_a_heartbeat_names_a_run_with_its_last_sign_of_life(run: ActiveRun, time: Hands) -> None:
     begun = time()
-    assert run.beat() == Beat(run.ticket, "claimed", begun.boot, begun.wall)
+    assert run.beat() == Beat(run.ticket, "claimed", begun.boot, begun.wall, progress_slept_ms=begun.slept)
     now = time.move(SECOND)
     run.progress("tool:started")
-    assert run.beat() == Beat(run.ticket, "tool:started", now.boot, now.wall)
+    assert run.beat() == Beat(run.ticket, "tool:started", now.boot, now.wall, progress_slept_ms=now.slept)
     run.busy(2.5, "compiling")
-    assert run.beat() == Beat(run.ticket, "compiling", now.boot, now.wall, now.boot + 2500)
+    assert run.beat() == Beat(run.ticket, "compiling", now.boot, now.wall, now.boot + 2500, None, now.slept)
     run.progress("x" * 1000)
     assert len(run.beat().progress) == 200, "a row in the dashboard"
 

@@ -5,8 +5,7 @@ from typing import Any, TypeVar
 
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
-from lanes_storage.doors import AbortRequest, Accepted, Evidence, Refusal, WaitCycle
-from lanes_storage.doors.control import Control
+from lanes_storage.doors import AbortRequest, Accepted, Control, Evidence, Refusal, WaitCycle
 from lanes_storage.interface import Query, Step, Store
 from lanes_storage.law import Cause, LaneState, MessageState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import (
@@ -23,15 +22,17 @@ from lanes_storage.records import (
     NewMessage,
     NewOwner,
     Owner,
+    Process,
     Release,
     Run,
     Terms,
     Ticket,
+    Waiter,
 )
 
 T = TypeVar("T")
 
-TABLES = ("lanes", "messages", "runs", "owners", "events", "idempotency", "cooldowns", "counters", "waits")
+TABLES = ("lanes", "messages", "runs", "owners", "events", "idempotency", "providers", "counters", "waits", "pauses")
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,
     stall_timeout_ms=2 * MINUTE,
@@ -55,6 +56,9 @@ OWNER = NewOwner(
     runners=("chat", "coder"),
     url="http://127.0.0.1:8765",
 )
+
+#: The process that waits for a run, and the child of a command run.
+PROCESS = Process("here", "boot-of-the-test", "ns-1", 4242, 123_456)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -88,7 +92,8 @@ class World:
     ) -> Accepted | Refusal | WaitCycle:
         """Offer a message."""
         new = NewMessage(key, text, **({"actor": "sender"} | more))
-        admission = Admission(cap, if_idle, mode, overflow, waiting_run)
+        waiter = None if waiting_run is None else Waiter(waiting_run, PROCESS)
+        admission = Admission(cap, if_idle, mode, overflow, waiter)
         return self.store.write(lambda tx: doors.accept(tx, new, admission, self.time()))
 
     def send(self, key: str, text: str | None = "hello", **more: Any) -> int:
@@ -148,7 +153,7 @@ class World:
     ) -> list[Ticket] | None:
         """Let an owner prove that it lives, and name these runs; ``said``: what they have replied so far."""
         now, who = self.time(), self.me if owner is None else owner
-        beats = [Beat(ticket, progress, now.boot, now.wall, reply_so_far=said) for ticket in tickets]
+        beats = [Beat(ticket, progress, now.boot, now.wall, None, said, now.slept) for ticket in tickets]
         return self.store.write(lambda tx: doors.heartbeat(tx, who, beats, now))
 
     # ------------------------------------------------------------------------------------- releases
@@ -234,9 +239,9 @@ class World:
         now = self.time()
         return self.store.write(lambda tx: doors.postpone(tx, head, now.wall + for_ms, max_park_ms, now))
 
-    def attach_process(self, ticket: Ticket, host: str = "here", group: int = 4242) -> bool:
-        """Note the process group of a run."""
-        return self.store.write(lambda tx: doors.attach_process(tx, ticket, host, group))
+    def attach_process(self, ticket: Ticket, child: Process = PROCESS, group: int = 4242) -> bool:
+        """Note the child of a run."""
+        return self.store.write(lambda tx: doors.attach_process(tx, ticket, child, group))
 
     def end_owner(self, owner: int, *, cause: str = "owner_gone", heartbeats: int | None = None) -> bool:
         """Close an owner."""

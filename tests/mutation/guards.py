@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lanes_storage import statements
+from lanes_storage import pruning, statements
 from lanes_storage.doors import releases
 from lanes_storage.sqlite import dialect
 
@@ -71,7 +71,7 @@ def terms(sql: str) -> Iterator[tuple[int, int]]:
 def all_statements() -> dict[str, str]:
     """Every statement that writes, and every read that a write decides on, by name."""
     found: dict[str, str] = {}
-    for module in (statements, dialect):
+    for module in (statements, pruning, dialect):
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_"):
                 if isinstance(value, str):

@@ -29,7 +29,8 @@ TERMS = Terms(
 )
 #: The rows that decide what can happen next, without times and sentences.
 STATE = (
-    "SELECT state, epoch, run_id, head_id, pause_at IS NULL, error_cause FROM lanes",
+    "SELECT state, epoch, run_id, head_id, error_cause FROM lanes",
+    "SELECT lane_id, kind, until FROM pauses",
     "SELECT id, state, run_id, reply, error_cause, interruptions, parked_until IS NULL FROM messages",
     "SELECT id, message_id, owner_id, abort_at IS NULL, edge, forced, left_out, refused_writes, late_reply FROM runs",
     "SELECT id, heartbeats, ended_at IS NULL FROM owners",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lanes_storage.doors import Refusal
-from lanes_storage.law import Edge, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
+from lanes_storage.law import Edge, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, PauseKind, RunnerKind
 from lanes_storage.moment import Now
 from lanes_storage.records import Terms
 
@@ -69,13 +69,13 @@ class Run:
 
 @dataclass(slots=True)
 class Lane:
-    """One lane. ``pause``: None, or until when (wall time; 0: until resumed)."""
+    """One lane. ``pauses``: of each kind that it has, until when (wall time; 0: until it is ended)."""
 
     key: str
     state: LaneState = LaneState.IDLE
     epoch: int = 0
     run: int | None = None
-    pause: int | None = None
+    pauses: dict[PauseKind, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class Model:
         heads = []
         for lane in self.lanes.values():
             waiting = self.waiting(lane.key)
-            paused = lane.pause is not None and (lane.pause == 0 or lane.pause > now.wall)
+            paused = any(until == 0 or until > now.wall for until in lane.pauses.values())
             if lane.run is not None or not waiting or paused:
                 continue
             head = waiting[0]
@@ -178,7 +178,8 @@ class Model:
         lane = self.lanes[key]
         run = Run(self.counter, key, owner, members, kind, terms, claimed=now.mono, progress=now.mono)
         self.runs[run.id] = run
-        lane.state, lane.epoch, lane.run, lane.pause = LaneState.RUNNING, run.id, run.id, None
+        lane.state, lane.epoch, lane.run = LaneState.RUNNING, run.id, run.id
+        lane.pauses.clear()
         for id_ in members:
             message = self.messages[id_]
             message.state, message.started, message.parked_until = "running", True, None
@@ -209,7 +210,8 @@ class Model:
         if forced:
             self.counter += 1
         lane, last = self.lanes[run.key], self.messages[run.members[-1]]
-        pause = forced and run.kind is RunnerKind.COMMAND and run.terms.on_survivors is OnSurvivors.PAUSE
+        if forced and run.kind is RunnerKind.COMMAND and run.terms.on_survivors is OnSurvivors.PAUSE:
+            lane.pauses[PauseKind.SURVIVORS] = 0
         count = last.interruptions + bool(counted)
         if run.abort_at is not None:
             edge, state, count = Edge.ABORT, "aborted", last.interruptions
@@ -224,9 +226,9 @@ class Model:
         elif run.terms.on_interrupt is OnInterrupt.FAIL or count >= POISON_AT:
             state = "failed"
         else:
-            state, pause = "queued", pause or run.terms.on_interrupt is OnInterrupt.PAUSE
-        if pause and lane.pause != 0:
-            lane.pause = 0
+            state = "queued"
+            if run.terms.on_interrupt is OnInterrupt.PAUSE:
+                lane.pauses[PauseKind.INTERRUPTED] = 0
         run.edge, run.forced = edge, forced
         lane.state, lane.run = RELEASED_TO[edge], None
         lane.epoch = self.counter if forced else lane.epoch

@@ -21,6 +21,7 @@ from lanes_storage.law import (
     OnInterrupt,
     OnSurvivors,
     Overflow,
+    PauseKind,
     RunnerKind,
     Scope,
 )
@@ -36,7 +37,9 @@ from lanes_storage.records import (
     Release,
     Terms,
     Ticket,
+    Waiter,
 )
+from tests.kit.world import PROCESS
 from tests.proof.lane_model import Message, Model, Owner, Run
 from tests.proof.watching import Watch
 
@@ -329,7 +332,7 @@ class LaneMachine(RuleBasedStateMachine):
         runs = self.model.open_runs()
         run, message = runs[which % len(runs)], self.one(self.model.messages, whom)
         now = self.clock_of(self.model.owners[run.owner])
-        noted = self.write(lambda tx: doors.begin_wait(tx, run.id, message.id, now))
+        noted = self.write(lambda tx: doors.begin_wait(tx, Waiter(run.id, PROCESS), message.id, now))
         if self.model.would_circle(run, message.key):
             assert isinstance(noted, WaitCycle)
             assert noted.keys[0] == noted.keys[-1] == run.key
@@ -386,7 +389,7 @@ class LaneMachine(RuleBasedStateMachine):
         done = self.write(lambda tx: doors.pause(tx, key, now, actor="alice", reason="look", until=until))
         assert done.landed is (lane is not None)
         if lane is not None:
-            lane.pause = until or 0
+            lane.pauses[PauseKind.HAND] = until or 0
 
     @rule(key=keys)
     def somebody_resumes(self, key: str) -> None:
@@ -395,9 +398,9 @@ class LaneMachine(RuleBasedStateMachine):
     def resume(self, key: str) -> None:
         lane = self.model.lanes.get(key)
         done = self.write(lambda tx: doors.resume(tx, key, self.time(), actor="alice"))
-        assert done.landed is (lane is not None and lane.pause is not None)
+        assert done.landed is (lane is not None and lane.pauses != {})
         if lane is not None:
-            lane.pause = None
+            lane.pauses.clear()
 
     @rule(key=keys)
     def somebody_acknowledges(self, key: str) -> None:
@@ -458,9 +461,13 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def the_rows_are_as_the_model_says(self) -> None:
         model = self.model
-        lanes = {lane.key: (lane.state, lane.epoch, lane.run, lane.pause) for lane in model.lanes.values()}
-        pause = "CASE WHEN pause_at IS NULL THEN NULL ELSE coalesce(pause_until, 0) END"
-        self.agree(f"SELECT key, state, epoch, run_id, {pause} FROM lanes", lanes)
+        lanes = {lane.key: (lane.state, lane.epoch, lane.run) for lane in model.lanes.values()}
+        self.agree("SELECT key, state, epoch, run_id FROM lanes", lanes)
+        pauses = {
+            f"{kind} {lane.key}": (until,) for lane in model.lanes.values() for kind, until in lane.pauses.items()
+        }
+        named = "p.kind || ' ' || l.key, coalesce(p.until, 0)"
+        self.agree(f"SELECT {named} FROM pauses p JOIN lanes l ON l.id = p.lane_id", pauses)
         messages = {
             m.id: (m.state, m.interruptions, m.parked_until, m.answered_by, m.started) for m in model.messages.values()
         }

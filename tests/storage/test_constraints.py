@@ -9,6 +9,9 @@ from lanes_storage.errors import NotStorable
 from lanes_storage.tables import metadata
 from tests.kit.world import World
 
+PAUSE = """
+INSERT INTO pauses (lane_id, pattern, kind, reason, actor, at) VALUES ({lane}, {pattern}, '{kind}', 'why', 'me', 1)
+"""
 #: Statements that would make an unlawful row, and the name of the constraint that stops each. Where there are rows:
 #: lane 1 is held by run 1 for message 1; lane 2 is released, its message 2 done by run 2; message 3 waits in lane 2.
 UNLAWFUL = [
@@ -19,9 +22,7 @@ UNLAWFUL = [
     ("lane_held_by_one_run", "UPDATE lanes SET state = 'idle' WHERE id = 1"),
     ("lane_held_by_one_run", "UPDATE lanes SET state = 'running' WHERE id = 2"),
     ("lane_held_under_an_epoch", "UPDATE lanes SET epoch = 0 WHERE id = 1"),
-    ("lane_pause_whole", "UPDATE lanes SET pause_reason = 'why' WHERE id = 1"),
-    ("lane_pause_whole", "UPDATE lanes SET pause_at = 1, pause_actor = 'alice' WHERE id = 1"),
-    ("lane_pause_expiry", "UPDATE lanes SET pause_until = 1 WHERE id = 1"),
+    ("lane_is_not_its_parent", "UPDATE lanes SET parent_id = id WHERE id = 1"),
     ("lane_error_whole", "UPDATE lanes SET error_cause = 'ghost' WHERE id = 1"),
     ("message_state", "UPDATE messages SET state = 'lost' WHERE id = 3"),
     ("message_has_one_input", "UPDATE messages SET request = '{}' WHERE id = 3"),
@@ -51,14 +52,32 @@ UNLAWFUL = [
     ("run_limits_fit", "UPDATE runs SET run_timeout_ms = 5, stall_timeout_ms = 6 WHERE id = 1"),
     ("run_process_whole", "UPDATE runs SET process_group = 1 WHERE id = 1"),
     ("run_process_whole", "UPDATE runs SET process_host = 'here' WHERE id = 1"),
+    ("run_process_whole", "UPDATE runs SET process_boot_id = 'b' WHERE id = 1"),
+    ("run_process_whole", "UPDATE runs SET process_pid = 1 WHERE id = 1"),
+    ("run_process_start", "UPDATE runs SET process_start_time = 1 WHERE id = 1"),
+    ("run_attempt_whole", "UPDATE runs SET attempt_provider = 'codex' WHERE id = 1"),
+    ("run_attempt_whole", "UPDATE runs SET attempt_provider = 'codex', attempt_boot = 1 WHERE id = 1"),
+    ("run_attempt_limit", "UPDATE runs SET attempt_limit_ms = 1 WHERE id = 1"),
     ("owner_intervals_fit", "UPDATE owners SET stale_after_ms = 3 * heartbeat_interval_ms - 1"),
     ("owner_drain_whole", "UPDATE owners SET drain_by = 'alice'"),
     ("owner_end_whole", "UPDATE owners SET ended_at = 1"),
+    ("pause_kind", PAUSE.format(lane="1", pattern="NULL", kind="mood")),
+    ("pause_of_one_or_of_many", PAUSE.format(lane="1", pattern="'a*'", kind="hand")),
+    ("pause_of_one_or_of_many", PAUSE.format(lane="NULL", pattern="NULL", kind="hand")),
+    ("provider_cooldown_whole", "INSERT INTO providers (provider, tries, until) VALUES ('codex', 0, 1)"),
+    (
+        "provider_cooldown_whole",
+        "INSERT INTO providers (provider, tries, cause, since) VALUES ('codex', 0, 'quota', 1)",
+    ),
+    ("provider_probe_whole", "INSERT INTO providers (provider, tries, probe_owner) VALUES ('codex', 0, 1)"),
 ]
 
 #: The rest of what a schema can promise: keys that are there once, and references that lead somewhere.
 BROKEN = [
-    "INSERT INTO lanes (key, state, epoch, anonymous, created_at, updated_at) VALUES ('held', 'idle', 0, false, 1, 1)",
+    "INSERT INTO lanes (key, state, epoch, anonymous, conversation, created_at, updated_at)"
+    " VALUES ('held', 'idle', 0, false, 1, 1, 1)",
+    PAUSE.format(lane="99", pattern="NULL", kind="hand"),
+    "UPDATE lanes SET parent_id = 99 WHERE id = 2",
     "UPDATE runs SET edge = NULL, ended_at = NULL, ended_by = NULL, lane_id = 1 WHERE id = 2",  # two open runs
     "UPDATE messages SET lane_id = 99 WHERE id = 3",
     "UPDATE lanes SET head_id = 99 WHERE id = 2",

@@ -25,7 +25,7 @@ def test_a_cooldown_is_stored_for_everyone(world: World) -> None:
     cooldown = cool(world, 5 * SECOND, cause="quota")
     assert cooldown == Cooldown("codex", "quota", now, now + 5 * SECOND, 0)
     assert cooling(world) == [cooldown]
-    assert seen.changed() == {"cooldowns": 1}
+    assert seen.changed() == {"providers": 1}
     assert seen.lines() == [Line("cooldown", actor="tester", cause="quota")]
     assert seen.detail() == {"provider": "codex", "until": now + 5 * SECOND}
 

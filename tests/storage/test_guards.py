@@ -13,7 +13,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.law import BoundTo
 from lanes_storage.records import Head
 from tests.kit.watch import Watch
-from tests.kit.world import World
+from tests.kit.world import PROCESS, World
 
 
 class _Undone(Exception):
@@ -81,7 +81,7 @@ def end(tx: Transaction, run: int) -> int:
 def release(tx: Transaction, lane_of: int, run: int, epoch: int) -> int:
     """``lane_of``: a run of the lane that is meant."""
     ((lane,),) = tx.rows("SELECT lane_id FROM runs WHERE id = :run", {"run": lane_of})
-    names = ("requeued", "error_cause", "error_message", "error_at", "pause_reason", "pause_actor", "pause_at")
+    names = ("requeued", "error_cause", "error_message", "error_at")
     values = dict.fromkeys(names) | {"lane": lane, "run": run, "epoch": epoch, "new_epoch": epoch}
     return tx.run(sql.RELEASE_LANE, values | {"state": "idle", "now": 1})
 
@@ -100,7 +100,7 @@ def retried(tx: Transaction, message: int) -> int:
 
 
 def process(tx: Transaction, run: int, epoch: int) -> int:
-    return tx.run(sql.SET_PROCESS, {"run": run, "epoch": epoch, "host": "here", "process_group": 1})
+    return tx.run(sql.SET_PROCESS, PROCESS._asdict() | {"run": run, "epoch": epoch, "process_group": 1})
 
 
 #: Each tries something unlawful and returns how many rows it changed.
@@ -126,7 +126,7 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a second retry": lambda tx, r: retried(tx, r.retried),
     "a retry of what did not fail": lambda tx, r: retried(tx, r.done),
     "a wait of a run of another boot": lambda tx, r: tx.run(
-        sql.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "boot_id": "another boot"}
+        sql.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
     ),
     "a recovery that was seen": lambda tx, r: len(tx.rows(sql.RECOVERED, {"run": r.held})),
     "an alarm about what runs": lambda tx, r: len(tx.rows(sql.WARN_WAIT, {"message": r.running, "now": 1})),
@@ -147,7 +147,7 @@ def test_a_run_that_is_over_stands_no_more_and_starts_nothing(world: World, rows
         assert end(tx, rows.held) == 1
         assert tx.rows(sql.STANDING_RUN, {"run": rows.held, "epoch": rows.held}) == []
         assert process(tx, rows.held, rows.held) == 0
-        values = {"run": rows.held, "now": 1, "boot": 1, "boot_id": world.time().boot_id}
+        values = {"run": rows.held, "now": 1, "boot": 1, "slept": 0, "boot_id": world.time().boot_id}
         assert tx.run(sql.WAIT_IS_PROGRESS, values) == 0
         raise _Undone
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lanes.testing import MINUTE
-from lanes_storage.doors.control import Control
+from lanes_storage.doors import Control
 from lanes_storage.law import LaneState
 from lanes_storage.records import Pause
 from tests.kit.watch import Line, Watch
@@ -58,22 +58,23 @@ def test_ack_of_a_lane_that_remembers_nothing_is_refused(world: World, state: La
 def test_a_lane_can_be_paused_and_resumed_in_any_state(world: World, state: LaneState) -> None:
     lane_in(world, state)
     lane_in(world, state, "b")
-    now, epoch = world.time().wall, world.lane("a").epoch
+    now, epoch = world.time.move(1).wall, world.lane("a").epoch
     seen = Watch(world)
     assert world.pause("a", until=now + MINUTE, reason="looking") == Control(True, state, epoch)
     assert world.lane("a").pause == Pause("looking", "alice", now, now + MINUTE)
     assert world.lane("b").pause is None
     assert world.state("a") is state
-    assert seen.changed() == {"lanes": 1}
+    assert seen.changed() == {"lanes": 1, "pauses": 1}
     assert seen.lines() == [Line("paused", epoch=epoch, actor="alice")]
     assert seen.detail() == {"reason": "looking", "until": now + MINUTE}
 
     world.pause("b")
-    seen = Watch(world)
+    world.time.move(1)
+    seen, before = Watch(world), world.table("pauses")
     assert world.resume("a") == Control(True, state, epoch)
     assert world.lane("a").pause is None
     assert world.lane("b").pause is not None
-    assert seen.changed() == {"lanes": 1}
+    assert world.table("pauses") == before[1:]
     assert seen.lines() == [Line("resumed", epoch=epoch, actor="alice")]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes_storage import reads, statements
+from lanes_storage import pruning, reads, statements
 from lanes_storage.interface import Query, Store
 from lanes_storage.records import LaneFilter
 
@@ -16,7 +16,7 @@ GROWING = ("lanes", "messages", "runs", "events", "idempotency")
 COLD = {"UNFINISHED_LANES"}
 WRITING = {
     name: sql
-    for name, sql in vars(statements).items()
+    for name, sql in (vars(statements) | vars(pruning)).items()
     if name not in COLD
     and not name.startswith("_")
     and isinstance(sql, str)
@@ -38,13 +38,16 @@ FEW = {
         "runs_of_owner (owner_id=?",
         "runs_left_out (left_out>?)",
         "messages_queued",
-        "lanes_paused",
+        "pauses_of_pattern (pattern=?)",
+        "pauses_of_lane (lane_id=?)",
+        "COVERING INDEX lanes_unlisted",
         "COVERING INDEX lanes_all",
     ),
-    "all lanes": ("lanes_anonymous", "COVERING INDEX lanes_all"),
+    "all lanes": ("COVERING INDEX lanes_unlisted", "COVERING INDEX lanes_all"),
 }
-#: Walks in the order of the page that end with it. Other walks use a partial index, which holds only what is asked for.
-STOPS = {"the first page of lanes": ("SCAN l",)}
+#: Walks in the order of the page that end with it, and the one that is gone only while a glob is paused. Other walks
+#: use a partial index, which holds only what is asked for.
+STOPS = {"the first page of lanes": ("SCAN l",), "counts": ("SCAN l",)}
 READING: dict[str, Query[Any]] = {
     "claimable": reads.claimable(1, NOW),
     "claimable by a desk": reads.claimable(1, NOW, bound_only=True),

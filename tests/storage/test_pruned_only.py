@@ -9,9 +9,9 @@ from lanes.testing import DAY, HOUR, broken
 from lanes_storage import doors
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, EventType, Prunable
-from lanes_storage.records import Idempotency
+from lanes_storage.records import Idempotency, Waiter
 from tests.kit.watch import Watch
-from tests.kit.world import World
+from tests.kit.world import PROCESS, World
 
 OF_A_LANE = ("messages", "runs", "events")
 
@@ -257,7 +257,7 @@ def test_one_row_goes_and_what_others_have_neither_keeps_it_nor_goes_with_it(wor
     world.start("held")
     waits = world.start("full").ticket
     awaited = done(world, "awaited")
-    world.step(lambda tx: doors.begin_wait(tx, waits.run_id, awaited, world.time()))
+    world.step(lambda tx: doors.begin_wait(tx, Waiter(waits.run_id, PROCESS), awaited, world.time()))
     world.complete(waits)
     done(world, "full", idempotency=NAME)
     failed(world, "full", idempotency=NAME._replace(key="another"))

@@ -93,7 +93,7 @@ def test_policy_pause_requeues_and_pauses_in_one_step(world: World) -> None:
     assert pause is not None
     assert (pause.reason, pause.actor, pause.at, pause.until) == ("interrupted", "tester", now, None)
     assert [line.type for line in seen.lines()] == ["reclaim", "paused"]
-    assert seen.events()[1].detail == {"reason": "interrupted"}
+    assert seen.events()[1].detail == {"reason": "interrupted", "until": None}
     assert world.candidates() == []
 
 

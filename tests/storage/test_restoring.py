@@ -27,11 +27,12 @@ def test_only_what_is_unfinished_is_paused(world: World) -> None:
     assert world.lane("over").pause is None
 
 
-def test_a_pause_of_a_person_keeps_its_reason_and_one_that_would_end_by_itself_does_not(world: World) -> None:
+def test_a_pause_of_a_person_stays_beside_that_of_the_restore(world: World) -> None:
     for key in ("for good", "for now"):
         world.send(key)
     world.pause("for good", reason="mine")
     world.pause("for now", reason="mine", until=world.time().wall + MINUTE)
-    assert restore(world) == ["for now"]
+    assert restore(world) == ["for good", "for now"]
     pauses = [world.lane(key).pause for key in ("for good", "for now")]
     assert [pause and (pause.reason, pause.until) for pause in pauses] == [("mine", None), ("restored", None)]
+    assert len(world.table("pauses")) == 4

@@ -12,8 +12,8 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState, Prunable
-from lanes_storage.records import Failure, Idempotency, LaneFilter
-from tests.kit.world import World
+from lanes_storage.records import Failure, Idempotency, LaneFilter, Waiter
+from tests.kit.world import PROCESS, World
 
 KEY = "agent:main:telegram:42"
 
@@ -222,7 +222,7 @@ def test_what_a_run_waited_for_when_it_was_cut_goes_with_it(world: World, anonym
     world.send(KEY, anonymous=anonymous)
     ticket = world.claim(KEY).ticket
     awaited = world.send("other")
-    world.step(lambda tx: doors.begin_wait(tx, ticket.run_id, awaited, world.time()))
+    world.step(lambda tx: doors.begin_wait(tx, Waiter(ticket.run_id, PROCESS), awaited, world.time()))
     assert len(world.table("waits")) == 1
     world.complete(ticket)
     world.time.move(DAY)

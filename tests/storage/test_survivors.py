@@ -3,10 +3,12 @@
 import pytest
 
 from lanes.testing import MINUTE
-from lanes_storage.law import OnSurvivors, RunnerKind
+from lanes_storage import doors
+from lanes_storage.interface import Transaction
+from lanes_storage.law import OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import Claimed, Ticket
 from tests.kit.watch import Watch
-from tests.kit.world import TERMS, World
+from tests.kit.world import PROCESS, TERMS, World
 
 
 def command(world: World, key: str = "a", policy: OnSurvivors = OnSurvivors.PAUSE) -> Claimed:
@@ -20,9 +22,10 @@ def command(world: World, key: str = "a", policy: OnSurvivors = OnSurvivors.PAUS
 def test_the_process_group_is_stored_with_the_run(world: World) -> None:
     ticket, other = command(world).ticket, command(world, "b").ticket
     seen = Watch(world)
-    assert world.attach_process(ticket, "here", 4242)
+    assert world.attach_process(ticket, PROCESS, 4242)
     run = world.run(ticket)
-    assert (run.process_host, run.process_group) == ("here", 4242)
+    assert (run.process_host, run.process_boot_id, run.process_group) == (PROCESS.host, PROCESS.boot_id, 4242)
+    assert (run.process_pid, run.process_start_time) == (PROCESS.pid, PROCESS.start_time)
     assert world.run(other).process_group is None
     assert seen.changed() == {"runs": 1}
 
@@ -71,7 +74,7 @@ def test_a_forced_release_of_a_command_run_pauses_its_lane_in_the_same_step(worl
     assert pause is not None
     assert (pause.reason, pause.actor, pause.until) == ("survivors", "tester", None)
     assert [line.type for line in seen.lines()] == [edge, "paused"]
-    assert seen.events()[1].detail == {"reason": "survivors"}
+    assert seen.events()[1].detail == {"reason": "survivors", "until": None}
     assert seen.changed()["lanes"] == 1
     assert world.candidates() == []
 
@@ -94,19 +97,40 @@ def test_a_run_without_processes_pauses_nothing(world: World, kind: RunnerKind) 
     assert not world.reclaim(ticket).paused
 
 
-def test_a_pause_of_a_person_keeps_its_reason(world: World) -> None:
+def test_a_pause_of_a_person_and_one_for_survivors_stand_beside_each_other(world: World) -> None:
     ticket = command(world).ticket
+    lane = world.lane("a").id
     world.pause("a", reason="looking")
-    assert not world.reclaim(ticket).paused
+    assert world.reclaim(ticket).paused
     pause = world.lane("a").pause
     assert pause is not None
-    assert pause.reason == "looking"
+    assert pause.reason == "looking", "both last until they are ended; the first is shown"
+
+    def gone(tx: Transaction) -> bool:
+        return doors.end_pause(tx, lane, PauseKind.SURVIVORS, world.time(), actor="owner:1")
+
+    assert world.step(gone)
+    assert world.lane("a").pause == pause, "the survivors are gone, and the person still looks"
+    assert not world.step(gone), "there is no such pause any more"
+    assert world.resume("a").landed
+    assert world.lane("a").pause is None
 
 
-def test_a_pause_that_would_end_by_itself_gives_way_to_the_survivors(world: World) -> None:
+def test_of_several_pauses_the_one_that_lasts_longest_is_shown(world: World) -> None:
     ticket = command(world).ticket
     world.pause("a", until=world.time().wall + MINUTE)
     assert world.reclaim(ticket).paused
     pause = world.lane("a").pause
     assert pause is not None
-    assert (pause.reason, pause.until) == ("survivors", None)
+    assert (pause.reason, pause.kind, pause.until) == ("survivors", PauseKind.SURVIVORS, None)
+    world.pause("a", reason="a second time", until=world.time().wall + MINUTE)
+    assert world.lane("a").pause == pause
+    assert world.resume("a").landed
+    assert world.lane("a").pause is None, "a person ends all of them"
+
+
+def test_a_lane_is_paused_for_its_survivors_and_for_a_person_at_once(world: World) -> None:
+    terms = TERMS._replace(on_interrupt=OnInterrupt.PAUSE)
+    ticket = world.start("a", kind=RunnerKind.COMMAND, runner="coder", terms=terms).ticket
+    assert world.reclaim(ticket).paused
+    assert sorted(row[3] for row in world.table("pauses")) == [PauseKind.INTERRUPTED, PauseKind.SURVIVORS]

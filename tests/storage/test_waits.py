@@ -4,12 +4,12 @@ from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, WaitCycle
 from lanes_storage.law import Prunable
-from lanes_storage.records import Ticket
-from tests.kit.world import World
+from lanes_storage.records import Ticket, Waiter
+from tests.kit.world import PROCESS, World
 
 
 def wait(world: World, ticket: Ticket, message: int) -> WaitCycle | bool:
-    return world.step(lambda tx: doors.begin_wait(tx, ticket.run_id, message, world.time()))
+    return world.step(lambda tx: doors.begin_wait(tx, Waiter(ticket.run_id, PROCESS), message, world.time()))
 
 
 def test_a_wait_is_progress_and_shows_until_the_message_has_ended(world: World) -> None:
@@ -29,7 +29,7 @@ def test_a_wait_that_is_given_up_counts_no_more(world: World) -> None:
     run = world.start("a").ticket
     other = world.send("b")
     wait(world, run, other)
-    world.step(lambda tx: doors.end_wait(tx, run.run_id, other))
+    world.step(lambda tx: doors.end_wait(tx, Waiter(run.run_id, PROCESS), other))
     assert not world.run(run).waiting
 
 
@@ -103,7 +103,7 @@ def test_the_end_of_one_wait_ends_no_other(world: World) -> None:
     for run in (one, two):
         for message in (first, second):
             assert wait(world, run, message) is True
-    world.step(lambda tx: doors.end_wait(tx, one.run_id, first))
+    world.step(lambda tx: doors.end_wait(tx, Waiter(one.run_id, PROCESS), first))
     left = {(one.run_id, second), (two.run_id, first), (two.run_id, second)}
     assert {row[:2] for row in world.table("waits")} == left
 

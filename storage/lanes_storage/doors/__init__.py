@@ -5,11 +5,12 @@ A door that finds its guard lost changes nothing and says so in its value; it ne
 
 from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
 from lanes_storage.doors.claims import candidates, claim, collectable, postpone, suspects_running
-from lanes_storage.doors.control import Control, ack, drop, pause, resume, retry
+from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.cooldowns import cool, cooling, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
 from lanes_storage.doors.owners import drain, end_owner, heartbeat, register, standing_runs, touch
+from lanes_storage.doors.pauses import Control, end_pause, pause, pause_matching, resume, resume_matching
 from lanes_storage.doors.releases import (
     Evidence,
     abort,
@@ -50,6 +51,7 @@ __all__ = [
     "drop",
     "end_bound",
     "end_owner",
+    "end_pause",
     "end_wait",
     "expire",
     "fail",
@@ -58,6 +60,7 @@ __all__ = [
     "note_pruned",
     "park",
     "pause",
+    "pause_matching",
     "postpone",
     "prune",
     "prune_idempotency",
@@ -67,6 +70,7 @@ __all__ = [
     "request_abort",
     "restored",
     "resume",
+    "resume_matching",
     "retry",
     "standing_runs",
     "suspects_running",

@@ -20,7 +20,7 @@ def candidates(
     The longest wait first, from the head behind ``after`` on. ``bound_only``: those bound to it, and no others.
     """
     statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
-    rows = tx.rows(statement, {"after": after, "owner": owner, "now": now.wall, "limit": limit})
+    rows = tx.rows(f"{statement} LIMIT {limit:d}", {"after": after, "owner": owner, "now": now.wall})
     return [Head(row[0], row[1], LaneState.read(row[2]), *row[3:]) for row in rows]
 
 
@@ -35,7 +35,7 @@ def collectable(tx: Transaction, head: Head) -> list[Waiting]:
     Those that it was claimed with before; else the texts that follow it without a gap, for the same runner. One that
     was cut runs by itself: if it takes its gateway down, it takes no other message with it.
     """
-    rows = tx.rows(sql.COLLECTABLE, {"lane": head.lane_id, "limit": MAX_BATCH})
+    rows = tx.rows(f"{sql.COLLECTABLE} LIMIT {MAX_BATCH}", {"lane": head.lane_id})
     waiting = [Waiting(*row) for row in rows]
     first = waiting[0]
     members = [first]
@@ -72,11 +72,14 @@ def claim(
     where = {"lane": head.lane_id, "head": head.message_id, "last": last, "run": run, "now": now.wall}
     if tx.run(sql.CLAIM_LANE, where) != 1:
         return None
+    if head.paused_before:
+        tx.run(sql.END_PAUSES, {"lane": head.lane_id})
     tx.run(
         sql.MAKE_RUN,
         terms._asdict()
         | where
-        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id},
+        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id}
+        | {"slept": now.slept},
     )
     batch = last if len(taken) > 1 else None
     for message in taken:

@@ -1,11 +1,10 @@
-"""What an operator does to a lane or a message besides aborting: pause, resume, ack, retry, drop."""
-
-from typing import NamedTuple
+"""What an operator does to a lane or a message besides aborting and pausing: ack, retry, drop."""
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
+from lanes_storage.doors.pauses import Control, find
 from lanes_storage.doors.waits import WaitCycle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, EventType, LaneState, MessageState
@@ -13,66 +12,14 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Admission, Failure, NewMessage
 
 
-class Control(NamedTuple):
-    """What an action met: whether it landed, and the lane's state and epoch before. None as state: no such lane.
-
-    ``moved_on``: the lane stood at another epoch than the one that was meant, and was left alone.
-    """
-
-    landed: bool
-    state: LaneState | None
-    epoch: int = 0
-    moved_on: bool = False
-
-
-def pause(
-    tx: Transaction,
-    key: str,
-    now: Now,
-    *,
-    actor: str,
-    reason: str,
-    until: int | None = None,
-    meant: int | None = None,
-) -> Control:
-    """Let a lane claim nothing, until ``until`` (wall time) or until it is resumed. What runs goes on.
-
-    ``meant``, here and below: the epoch that the lane must stand at; None: whatever it is.
-    """
-    found = tx.rows(sql.FIND_LANE, {"key": key})
-    if not found:
-        return Control(False, None)
-    lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch):
-        return Control(False, LaneState.read(state), epoch, moved_on=True)
-    tx.run(sql.PAUSE_LANE, {"lane": lane, "reason": reason, "actor": actor, "until": until, "now": now.wall})
-    detail = {"reason": reason, "until": until}
-    record(tx, EventType.PAUSED, now, lane=lane, epoch=epoch, actor=actor, detail=detail)
-    return Control(True, LaneState.read(state), epoch)
-
-
-def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """Let a paused lane claim again. Not landed: it was not paused."""
-    found = tx.rows(sql.FIND_LANE, {"key": key})
-    if not found:
-        return Control(False, None)
-    lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch):
-        return Control(False, LaneState.read(state), epoch, moved_on=True)
-    landed = tx.run(sql.RESUME_LANE, {"lane": lane, "now": now.wall}) == 1
-    if landed:
-        record(tx, EventType.RESUMED, now, lane=lane, epoch=epoch, actor=actor)
-    return Control(landed, LaneState.read(state), epoch)
-
-
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """ "Seen": errored or aborted back to idle. Not landed: the lane is in neither."""
-    found = tx.rows(sql.FIND_LANE, {"key": key})
-    if not found:
-        return Control(False, None)
-    lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch):
-        return Control(False, LaneState.read(state), epoch, moved_on=True)
+    """ "Seen": errored or aborted back to idle. Not landed: the lane is in neither.
+
+    ``meant``: the epoch that the lane must stand at; None: whatever it is.
+    """
+    lane, met = find(tx, key, meant)
+    if lane is None:
+        return met
     landed = tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) == 1
     if landed:
         record(
@@ -80,12 +27,12 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
             EventType.ACK,
             now,
             lane=lane,
-            from_state=state,
+            from_state=met.state,
             to_state=LaneState.IDLE,
-            epoch=epoch,
+            epoch=met.epoch,
             actor=actor,
         )
-    return Control(landed, LaneState.read(state), epoch)
+    return met._replace(landed=landed)
 
 
 def retry(

@@ -38,13 +38,13 @@ def accept(
     ``admission`` is checked only for a message that does not exist yet, except that a run which will wait for it
     must close no cycle either way; a refusal stores nothing.
     """
-    run = admission.waiting_run
-    cycle = None if run is None else closes_cycle(tx, run, new.key)
+    waiter = admission.waiter
+    cycle = None if waiter is None else closes_cycle(tx, waiter.run_id, new.key)
     if cycle is not None:
         return cycle
     accepted = _already_accepted(tx, new) or _store(tx, new, admission, now, retry_of)
-    if run is not None and isinstance(accepted, Accepted):
-        begin_wait(tx, run, accepted.message_id, now)
+    if waiter is not None and isinstance(accepted, Accepted):
+        begin_wait(tx, waiter, accepted.message_id, now)
     return accepted
 
 

@@ -12,6 +12,7 @@ from lanes_storage.law import (
     MessageState,
     OnInterrupt,
     OnSurvivors,
+    PauseKind,
     RunnerKind,
 )
 from lanes_storage.moment import Now
@@ -40,8 +41,6 @@ class Standing(NamedTuple):
     bound_to: str | None
     parked_since: int | None
     batch: int | None
-    pause_at: int | None
-    pause_until: int | None
     drain_at: int | None  # of its owner
 
 
@@ -58,7 +57,7 @@ class Outcome(NamedTuple):
     failure: Failure | None = None
     message_failure: Failure | None = None
     parked_until: int | None = None
-    pause_reason: str | None = None
+    pause: PauseKind | None = None
 
 
 def judge(
@@ -86,10 +85,10 @@ def judge(
     return Outcome(edge, MessageState.FAILED, run.interruptions, failure, failure)
 
 
-def survivors_pause(run: Standing) -> str | None:
-    """The reason to pause a lane whose last run may have left processes behind, or None."""
+def survivors_pause(run: Standing) -> PauseKind | None:
+    """Which pause a lane gets whose last run may have left processes behind, or None."""
     wary = run.kind == RunnerKind.COMMAND and run.on_survivors == OnSurvivors.PAUSE
-    return "survivors" if wary else None
+    return PauseKind.SURVIVORS if wary else None
 
 
 def _aborted(run: Standing) -> Outcome:
@@ -119,5 +118,5 @@ def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
     if count >= MAX_INTERRUPTIONS:
         poison = Failure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
         return Outcome(edge, MessageState.FAILED, count, poison, poison)
-    pause = "interrupted" if run.on_interrupt == OnInterrupt.PAUSE else None
-    return Outcome(edge, MessageState.QUEUED, count, failure, pause_reason=pause)
+    pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
+    return Outcome(edge, MessageState.QUEUED, count, failure, pause=pause)

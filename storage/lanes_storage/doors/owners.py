@@ -16,6 +16,7 @@ from lanes_storage.records import Beat, Failure, NewOwner, Ticket
 def register(tx: Transaction, new: NewOwner, now: Now) -> int:
     """Enter a process as an owner; returns its id."""
     values = new._asdict() | {"runners": json.dumps(new.runners), "now": now.wall, "boot": now.boot}
+    values["slept"] = now.slept
     owner = int(tx.rows(sql.MAKE_OWNER, values)[0][0])
     who = {"kind": new.kind, "host": new.host, "pid": new.pid}
     record(tx, EventType.OWNER_STARTED, now, actor=f"owner:{owner}", detail=who)
@@ -28,7 +29,7 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     Runs of the owner that are left out come one step nearer to being ghosts. Returns the named runs that
     stand no more; None: the owner was declared gone and must register anew.
     """
-    if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot}) != 1:
+    if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot, "slept": now.slept}) != 1:
         return None
     if beats:
         # Characters as they are: of an escape the engine would make half a character, and nobody could read the row.
@@ -45,8 +46,8 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
 
 
 def _named(beat: Beat) -> list[Any]:
-    run, progress, boot, at, busy, said = beat
-    return [run.run_id, progress, at, boot, busy, said]
+    run, progress, boot, at, busy, said, slept = beat
+    return [run.run_id, progress, at, boot, busy, said, slept]
 
 
 def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:

@@ -7,13 +7,13 @@ refused writes, and the late reply is kept for inspection.
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors import endings
+from lanes_storage.doors import endings, pauses
 from lanes_storage.doors.journal import next_epoch, record
 from lanes_storage.doors.outcomes import Outcome, Standing, judge, survivors_pause
 from lanes_storage.interface import Transaction
 from lanes_storage.law import GHOST_AFTER, TRANSITIONS, Edge, EventType, LaneState, MessageState
 from lanes_storage.moment import Now
-from lanes_storage.records import Answer, Failure, Release, Ticket
+from lanes_storage.records import Answer, Failure, Process, Release, Ticket
 
 
 class Evidence(NamedTuple):
@@ -74,9 +74,9 @@ def abort(tx: Transaction, ticket: Ticket, now: Now, *, by: str, forced: bool) -
     return _release(tx, ticket, Edge.ABORT, now, by=by, forced=forced)
 
 
-def attach_process(tx: Transaction, ticket: Ticket, host: str, process_group: int) -> bool:
-    """Note the process group of a command run before its child may start. False: it must not start."""
-    values = {"run": ticket.run_id, "epoch": ticket.epoch, "host": host, "process_group": process_group}
+def attach_process(tx: Transaction, ticket: Ticket, child: Process, process_group: int) -> bool:
+    """Note the child of a command run and its process group before it may start. False: it must not start."""
+    values = child._asdict() | {"run": ticket.run_id, "epoch": ticket.epoch, "process_group": process_group}
     return tx.run(sql.SET_PROCESS, values) == 1
 
 
@@ -104,7 +104,7 @@ def _release(
         return Release(landed=False)
     epoch = next_epoch(tx) if forced else ticket.epoch
     members = _members(tx, standing)
-    paused = _let_go(tx, ticket, standing, outcome, epoch, now, head=members[0], forced=forced, by=by)
+    _let_go(tx, ticket, standing, outcome, epoch, now, head=members[0])
     late = answer.text if answer is not None and outcome.edge is Edge.ABORT else None
     tx.run(
         sql.END_RUN,
@@ -118,11 +118,14 @@ def _release(
             "late_reply": late,
         },
     )
-    _journal(tx, ticket, standing, outcome, epoch, now, forced=forced, by=by, paused=paused)
+    _journal(tx, ticket, standing, outcome, epoch, now, forced=forced, by=by)
+    kinds = [kind for kind in (outcome.pause, survivors_pause(standing) if forced else None) if kind is not None]
+    for kind in kinds:
+        pauses.pause_lane(tx, standing.lane_id, kind, now, actor=by, reason=kind)
     _settle(tx, members, outcome, answer, now)
     for member in members[:-1]:
         _journal_member(tx, ticket, standing, outcome, member, now, by=by)
-    return Release(True, outcome.edge, outcome.message_state, epoch, paused)
+    return Release(True, outcome.edge, outcome.message_state, epoch, paused=bool(kinds))
 
 
 def _refuse(tx: Transaction, ticket: Ticket, edge: Edge, answer: Answer | None, now: Now, by: str) -> Release:
@@ -160,15 +163,10 @@ def _let_go(
     now: Now,
     *,
     head: int,
-    forced: bool,
-    by: str,
-) -> bool:
-    """Change the lane's row; returns whether it was paused with it. ``head``: what waits first if it is requeued."""
+) -> None:
+    """Change the lane's row. ``head``: what waits first if it is requeued."""
     state = TRANSITIONS[outcome.edge].target
     error = outcome.failure if state is not LaneState.IDLE else None
-    pause = outcome.pause_reason or (survivors_pause(standing) if forced else None)
-    if standing.pause_at is not None and standing.pause_until is None:
-        pause = None  # it is paused until someone resumes it, which is as safe, and the reason stays theirs
     landed = tx.run(
         sql.RELEASE_LANE,
         {
@@ -181,14 +179,10 @@ def _let_go(
             "error_cause": error.cause if error else None,
             "error_message": error.message if error else None,
             "error_at": now.wall if error else None,
-            "pause_reason": pause,
-            "pause_actor": by if pause else None,
-            "pause_at": now.wall if pause else None,
             "now": now.wall,
         },
     )
     assert landed == 1, "the standing run was read in this transaction"
-    return pause is not None
 
 
 def _members(tx: Transaction, standing: Standing) -> list[int]:
@@ -243,7 +237,6 @@ def _journal(
     *,
     forced: bool,
     by: str,
-    paused: bool,
 ) -> None:
     failure = outcome.failure
     detail: dict[str, object] = {"message_state": outcome.message_state}
@@ -271,9 +264,6 @@ def _journal(
         cause=failure.cause if failure else None,
         detail=detail,
     )
-    if paused:
-        reason = outcome.pause_reason or "survivors"
-        record(tx, EventType.PAUSED, now, lane=standing.lane_id, actor=by, detail={"reason": reason})
 
 
 def _journal_member(

@@ -5,7 +5,7 @@ Each statement repeats what made the row prunable, so that whatever came to life
 
 from collections.abc import Sequence
 
-from lanes_storage import statements as sql
+from lanes_storage import pruning as sql
 from lanes_storage.doors.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, Prunable
@@ -22,7 +22,11 @@ _STATEMENTS = {
 }
 
 
-_WITH_IT = {Prunable.RUNS: sql.PRUNE_ALL_OF_RUN, Prunable.ANONYMOUS: sql.PRUNE_ALL_OF_LANE}
+_WITH_IT = {
+    Prunable.RUNS: sql.PRUNE_ALL_OF_RUN,
+    Prunable.LANES: sql.PRUNE_ALL_OF_IDLE_LANE,
+    Prunable.ANONYMOUS: sql.PRUNE_ALL_OF_LANE,
+}
 
 
 def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) -> int:

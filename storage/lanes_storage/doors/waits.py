@@ -6,6 +6,7 @@ from typing import NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.moment import Now
+from lanes_storage.records import Waiter
 
 
 class WaitCycle(NamedTuple):
@@ -25,11 +26,12 @@ def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCycle | None:
     return _search(tx, waiting[0], (wanted[0][0], key, wanted[0][3]))
 
 
-def begin_wait(tx: Transaction, run: int, message: int, now: Now) -> WaitCycle | bool:
-    """Note that a run waits for a message: it is not stalled until that has ended.
+def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitCycle | bool:
+    """Note that a run waits, in some process, for a message: it is not stalled until that has ended.
 
     Refused where it closes a cycle. False: the run holds no lane any more, and nothing was noted.
     """
+    run, process = waiter
     waiting = tx.rows(sql.OPEN_RUN, {"run": run})
     wanted = tx.rows(sql.LANE_OF_MESSAGE, {"message": message})
     if not waiting or not wanted:
@@ -37,14 +39,15 @@ def begin_wait(tx: Transaction, run: int, message: int, now: Now) -> WaitCycle |
     cycle = _search(tx, waiting[0], wanted[0])
     if cycle is not None:
         return cycle
-    tx.run(sql.MAKE_WAIT, {"run": run, "message": message, "now": now.wall})
-    tx.run(sql.WAIT_IS_PROGRESS, {"run": run, "now": now.wall, "boot": now.boot, "boot_id": now.boot_id})
+    tx.run(sql.MAKE_WAIT, process._asdict() | {"run": run, "message": message, "now": now.wall})
+    progress = {"run": run, "now": now.wall, "boot": now.boot, "slept": now.slept, "boot_id": now.boot_id}
+    tx.run(sql.WAIT_IS_PROGRESS, progress)
     return True
 
 
-def end_wait(tx: Transaction, run: int, message: int) -> None:
-    """The run waits no longer, whether or not the message has ended."""
-    tx.run(sql.END_WAIT, {"run": run, "message": message})
+def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
+    """The run waits no longer in that process, whether or not the message has ended."""
+    tx.run(sql.END_WAIT, waiter.process._asdict() | {"run": waiter.run_id, "message": message})
 
 
 def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCycle | None:

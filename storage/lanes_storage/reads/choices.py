@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lanes_storage.reads.orders import QUEUED
 from lanes_storage.records import LaneFilter
+from lanes_storage.wording import no_pause, unlisted
 
 #: How ``lanes l`` is joined: its run, the run's owner and message, its head.
 _JOINS = {
@@ -16,8 +17,8 @@ _JOINS = {
 _ALIAS = re.compile(r"\b([a-z]+)\.")
 
 #: A lane that was made for one request is listed only until that has ended.
-LISTED = "(NOT l.anonymous OR l.head_id IS NOT NULL OR l.run_id IS NOT NULL)"
-_PAUSED = "(l.pause_at IS NOT NULL AND (l.pause_until IS NULL OR l.pause_until > :at))"
+LISTED = f"NOT ({unlisted('l.')})"
+_NO_PAUSE = f"({no_pause('l', ':at')})"
 
 
 class Choice(NamedTuple):
@@ -56,7 +57,7 @@ def choice_of(chosen: LaneFilter) -> Choice:
     _ages(choice, chosen)
     _queue(choice, chosen)
     if chosen.paused is not None:
-        _given(choice, _PAUSED if chosen.paused else f"NOT {_PAUSED}", at=chosen.at)
+        _given(choice, f"NOT {_NO_PAUSE}" if chosen.paused else _NO_PAUSE, at=chosen.at)
     return choice
 
 

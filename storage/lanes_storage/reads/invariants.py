@@ -137,7 +137,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "the head of a lane is its oldest waiting message",
         """
         SELECT l.id, l.key, l.head_id, q.oldest FROM lanes l
-        LEFT JOIN (SELECT lane_id, min(id) AS oldest FROM messages WHERE state = 'queued' GROUP BY lane_id) q
+        LEFT JOIN (SELECT lane_id, id AS oldest, min(rank) FROM messages WHERE state = 'queued' GROUP BY lane_id) q
           ON q.lane_id = l.id
         WHERE coalesce(l.head_id, 0) <> coalesce(q.oldest, 0)
         """,

@@ -7,8 +7,13 @@ from lanes_storage.reads.choices import LISTED, Choice, choice_of
 from lanes_storage.reads.orders import Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, RUN_COLUMNS, many, one, to_lane
 from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder
+from lanes_storage.wording import dead_letter, no_pause, unlisted
 
+#: Of several pauses the one that lasts longest is shown; of those the first.
 JOINS = """
+LEFT JOIN pauses pa ON pa.id = (SELECT p.id FROM pauses p
+  WHERE p.lane_id = l.id OR (p.lane_id IS NULL AND l.key GLOB p.pattern)
+  ORDER BY p.until IS NULL DESC, p.until DESC, p.id LIMIT 1)
 LEFT JOIN messages hm ON hm.id = l.head_id
 LEFT JOIN runs r ON r.id = l.run_id LEFT JOIN lanes rl ON rl.id = r.lane_id
 LEFT JOIN messages rm ON rm.id = r.message_id
@@ -22,18 +27,32 @@ NO_LIMIT = -1
 FAR = 2_000
 
 #: All lanes that are listed. To count rows and take a few away costs a tenth of what it costs to judge each of them.
-ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes l WHERE l.anonymous AND NOT {LISTED})"
+ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})"
+#: Those of a state that remembers its last run.
+OF_STATE = f"""
+(SELECT count(*) FROM lanes WHERE state = '{{0}}') - (SELECT count(*) FROM lanes WHERE {unlisted()} AND state = '{{0}}')
+"""
+#: Those that are paused: all while everything is, the fitting ones while a glob is, else as many as have a pause.
+PAUSED = f"""
+CASE
+WHEN (SELECT 1 FROM pauses WHERE pattern = '*' AND (until IS NULL OR until > :now) LIMIT 1) IS NOT NULL THEN {ALL}
+WHEN (SELECT 1 FROM pauses WHERE lane_id IS NULL AND (until IS NULL OR until > :now) LIMIT 1) IS NOT NULL
+THEN (SELECT count(*) FROM lanes l WHERE {LISTED} AND NOT ({no_pause("l", ":now")}))
+ELSE (SELECT count(DISTINCT p.lane_id) FROM pauses p JOIN lanes l ON l.id = p.lane_id
+  WHERE (p.until IS NULL OR p.until > :now) AND {LISTED})
+END
+"""
 #: Each is answered by a small index of its own, so that a look costs the same whatever number of lanes is idle or held.
 #: ``id > 0`` excludes nothing: without it SQLite takes the index of all open runs, and looks at each of these.
 COUNTS = f"""
 SELECT
   (SELECT count(*) FROM lanes WHERE run_id IS NOT NULL),
-  (SELECT count(*) FROM lanes WHERE state = 'errored'),
-  (SELECT count(*) FROM lanes WHERE state = 'aborted'),
+  {OF_STATE.format("errored")},
+  {OF_STATE.format("aborted")},
   {ALL},
-  (SELECT count(*) FROM lanes WHERE pause_at IS NOT NULL AND (pause_until IS NULL OR pause_until > :now)),
+  {PAUSED},
   (SELECT count(*) FROM messages WHERE state = 'queued'),
-  (SELECT count(*) FROM messages WHERE state = 'failed' AND retried_as IS NULL),
+  (SELECT count(*) FROM messages WHERE {dead_letter()} AND retried_as IS NULL),
   (SELECT m.accepted_at FROM lanes l JOIN messages m ON m.id = l.head_id WHERE l.head_id IS NOT NULL
    ORDER BY l.head_id LIMIT 1),
   (SELECT count(*) FROM runs WHERE ended_at IS NULL AND left_out >= {GHOST_AFTER}),
@@ -110,7 +129,7 @@ def lane_place(
 def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[bool]:
     """Whether there is any head that nothing in the database keeps from being claimed by ``owner``."""
     statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
-    return Query(statement, {"after": 0, "owner": owner, "now": now_wall, "limit": 1}, bool)
+    return Query(f"{statement} LIMIT 1", {"after": 0, "owner": owner, "now": now_wall}, bool)
 
 
 def lanes_total(chosen: LaneFilter) -> Query[int]:

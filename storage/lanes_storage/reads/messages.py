@@ -6,12 +6,13 @@ from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import MessageState
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
 from lanes_storage.records import Message
+from lanes_storage.wording import dead_letter
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 OF_LANE = f"{SELECT} WHERE m.lane_id = :lane"
 DEAD_LETTERS = f"""
-{SELECT} WHERE m.state = 'failed' AND NOT ml.anonymous AND m.id < :before ORDER BY m.id DESC LIMIT :limit
+{SELECT} WHERE {dead_letter("m.")} AND m.id < :before ORDER BY m.id DESC LIMIT :limit
 """
 #: An exchange is one reply and the texts that it answers, which are several where they were collected.
 HISTORY = """

@@ -1,10 +1,10 @@
 """Queries about what is old: walks by id, oldest first, so that retention needs no index of its own on the hot path."""
 
-from lanes_storage import statements as sql
+from lanes_storage import pruning as sql
 from lanes_storage.interface import Query
 from lanes_storage.law import Prunable
 from lanes_storage.records import Old
-from lanes_storage.wording import names
+from lanes_storage.wording import dead_letter, names
 
 #: Of each: id, session key, since when it may go by its age (null: it has to stay), since when it exists.
 WALKS = {
@@ -25,7 +25,8 @@ WALKS = {
     """,
     Prunable.LANES: """
         SELECT l.id, l.key,
-          CASE WHEN l.state = 'idle' AND l.head_id IS NULL AND l.pause_at IS NULL
+          CASE WHEN l.state = 'idle' AND l.head_id IS NULL
+            AND NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = l.id) THEN l.updated_at END, l.created_at
@@ -36,9 +37,9 @@ WALKS = {
         SELECT l.id, l.key, CASE WHEN l.head_id IS NULL AND l.run_id IS NULL THEN l.updated_at END, l.created_at
         FROM lanes l WHERE l.anonymous AND l.id > :after ORDER BY l.id LIMIT :limit
     """,
-    Prunable.DEAD_LETTERS: """
+    Prunable.DEAD_LETTERS: f"""
         SELECT m.id, l.key, m.ended_at, m.accepted_at
-        FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.state = 'failed' AND m.id > :after
+        FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE {dead_letter("m.")} AND m.id > :after
         ORDER BY m.id LIMIT :limit
     """,
 }

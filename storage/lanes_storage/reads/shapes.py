@@ -13,6 +13,7 @@ from lanes_storage.law import (
     MessageState,
     OnInterrupt,
     OnSurvivors,
+    PauseKind,
     RunnerKind,
 )
 from lanes_storage.records import (
@@ -41,7 +42,7 @@ CASE WHEN m.answered_by IS NULL THEN m.reply_detail ELSE
 m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
 m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
 CASE WHEN m.state = 'queued' THEN
-  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.id <= m.id) END,
+  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.rank <= m.rank) END,
 (SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id)
 """
 
@@ -49,30 +50,31 @@ RUN_COLUMNS = """
 r.id, r.lane_id, rl.key, r.message_id, r.owner_id, r.runner, r.kind,
 r.run_timeout_ms, r.stall_timeout_ms, r.abort_grace_ms, r.reconcile_interval_ms, r.warn_held_after_ms,
 r.max_park_ms, r.on_interrupt, r.on_survivors,
-r.claimed_at, r.claimed_boot, r.boot_id, r.progress, r.progress_at, r.progress_boot, r.busy_until_boot, r.left_out,
-r.process_host, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
+r.claimed_at, r.claimed_boot, r.claimed_slept_ms, r.boot_id, r.progress, r.progress_at, r.progress_boot,
+r.progress_slept_ms, r.busy_until_boot, r.left_out, r.process_host, r.process_boot_id, r.process_pid,
+r.process_start_time, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
 r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
 EXISTS (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL)
 """
-RUN_WIDTH = 40
+RUN_WIDTH = 45
 
 OWNER_ROW = """
 o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
-o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.heartbeats,
+o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.slept_ms, o.heartbeats,
 o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause
 """
 #: With the number of lanes that it holds: not for lists of lanes, which would count anew for each.
 OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
-#: With ``FROM lanes l``, its head ``hm`` and the message ``rm`` that runs.
+#: With ``FROM lanes l``, its pause ``pa``, its head ``hm`` and the message ``rm`` that runs.
 LANE_COLUMNS = """
-l.id, l.key, l.state, l.epoch, l.anonymous, l.pause_reason, l.pause_actor, l.pause_at, l.pause_until,
+l.id, l.key, l.state, l.epoch, l.anonymous, pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern,
 CASE WHEN l.head_id IS NULL THEN 0 ELSE
   (SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued') END,
 l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
 coalesce(rm.interruptions, hm.interruptions, 0)
 """
-LANE_WIDTH = 18
+LANE_WIDTH = 20
 
 
 def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
@@ -130,8 +132,8 @@ def to_message(row: Row) -> Message:
 def to_run(row: Row) -> Run:
     """A run from RUN_COLUMNS."""
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
-    end = [_optional(Cause.read, row[31]), _optional(Edge.read, row[32]), _optional(Cause.read, row[33]), bool(row[34])]
-    values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:31], *end, *row[35:39], bool(row[39])]
+    end = [_optional(Cause.read, row[36]), _optional(Edge.read, row[37]), _optional(Cause.read, row[38]), bool(row[39])]
+    values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:36], *end, *row[40:44], bool(row[44])]
     return Run(*values)
 
 
@@ -149,8 +151,8 @@ def _names(stored: str) -> tuple[str, ...]:
 
 def to_lane(row: Row) -> Lane:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
-    pause = None if row[7] is None else Pause(row[5], row[6], row[7], row[8])
-    error = None if row[13] is None else LastError(Cause.read(row[13]), row[14], row[15])
+    pause = None if row[7] is None else Pause(row[5], row[6], row[7], row[8], PauseKind.read(row[9]), row[10])
+    error = None if row[15] is None else LastError(Cause.read(row[15]), row[16], row[17])
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
     return Lane(
         id=row[0],
@@ -159,13 +161,13 @@ def to_lane(row: Row) -> Lane:
         epoch=row[3],
         anonymous=bool(row[4]),
         pause=pause,
-        queued=row[9],
-        head_id=row[10],
-        head_accepted_at=row[11],
-        parked_until=row[12],
+        queued=row[11],
+        head_id=row[12],
+        head_accepted_at=row[13],
+        parked_until=row[14],
         last_error=error,
-        updated_at=row[16],
+        updated_at=row[18],
         run=None if run[0] is None else to_run(run),
         owner=None if owner[0] is None else to_owner(owner),
-        interruptions=row[17],
+        interruptions=row[19],
     )

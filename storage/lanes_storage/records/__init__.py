@@ -11,8 +11,10 @@ from lanes_storage.records.given import (
     Intake,
     NewMessage,
     NewOwner,
+    Process,
     Terms,
     Ticket,
+    Waiter,
 )
 from lanes_storage.records.shown import Counts, Lane, LaneFilter, LaneOrder, LaneSort
 from lanes_storage.records.stored import Cooldown, Event, LastError, Message, Owner, Pause, Run
@@ -41,10 +43,12 @@ __all__ = [
     "Old",
     "Owner",
     "Pause",
+    "Process",
     "Release",
     "Run",
     "Terms",
     "Ticket",
+    "Waiter",
     "Waiting",
     "WaitingHead",
 ]

@@ -24,6 +24,7 @@ class Head(NamedTuple):
     parked_since: int | None
     accepted_at: int
     batch: int | None
+    paused_before: bool = False  # its lane had a pause, which has run out
 
 
 class Waiting(NamedTuple):

@@ -52,7 +52,28 @@ class Admission(NamedTuple):
     if_idle: bool = False  # refuse when the lane has an unfinished message
     mode: Mode = Mode.QUEUE
     overflow: Overflow = Overflow.REJECT
-    waiting_run: int | None = None  # the run that will wait for the message: refused where that closes a cycle
+    waiter: "Waiter | None" = None  # who will wait for the message: refused where that closes a cycle
+
+
+class Process(NamedTuple):
+    """What tells one process from every other, also after its pid was given to another.
+
+    ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the
+    start of process 1. ``pid_ns`` is empty where the system has no pid namespaces.
+    """
+
+    host: str
+    boot_id: str
+    pid_ns: str
+    pid: int
+    start_time: int
+
+
+class Waiter(NamedTuple):
+    """Who waits for a message: a run, and the process in which it does."""
+
+    run_id: int
+    process: Process
 
 
 class NewOwner(NamedTuple):
@@ -100,6 +121,7 @@ class Beat(NamedTuple):
     progress_at: int
     busy_until_boot: int | None = None
     reply_so_far: str | None = None  # its end; None: nothing yet
+    progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: nobody noted it
 
 
 class Attempt(NamedTuple):

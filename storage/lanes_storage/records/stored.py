@@ -6,7 +6,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 
 from typing import Any, NamedTuple
 
-from lanes_storage.law import BoundTo, Cause, Edge, MessageState, RunnerKind
+from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind
 from lanes_storage.records.given import Failure, Terms, Ticket
 
 
@@ -54,13 +54,18 @@ class Run(NamedTuple):
     terms: Terms
     claimed_at: int
     claimed_boot: int
+    claimed_slept_ms: int | None
     boot_id: str
     progress: str
     progress_at: int
     progress_boot: int
+    progress_slept_ms: int | None
     busy_until_boot: int | None
     left_out: int
     process_host: str | None
+    process_boot_id: str | None
+    process_pid: int | None
+    process_start_time: int | None
     process_group: int | None
     abort_at: int | None
     abort_boot: int | None
@@ -107,6 +112,7 @@ class Owner(NamedTuple):
     started_at: int
     heartbeat_at: int
     heartbeat_boot: int
+    slept_ms: int | None
     heartbeats: int
     drain_by: str | None
     drain_at: int | None
@@ -117,12 +123,17 @@ class Owner(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Why a lane claims nothing. ``until`` None: until someone resumes it."""
+    """Why a lane claims nothing. ``until`` None: until someone resumes it.
+
+    ``pattern``: the glob over keys that it is a pause of; None: it is of the lane itself.
+    """
 
     reason: str
     actor: str
     at: int
     until: int | None
+    kind: PauseKind = PauseKind.HAND
+    pattern: str | None = None
 
 
 class LastError(NamedTuple):

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from lanes_storage import errors, schema
+from lanes_storage import errors
 from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS
+from lanes_storage.sqlite.upgrading import bring_up, check_foreign
 
 #: RETURNING and UPDATE … FROM came with it.
 OLDEST_SQLITE = (3, 35, 0)
@@ -98,12 +99,12 @@ def open_writer(path: Path, *, create: bool, synchronous: str = "full") -> sqlit
         try:
             for pragma in READ_PRAGMAS:
                 connection.execute(pragma)
-            _check_foreign(connection, path)
+            check_foreign(connection, path)
             for pragma in WRITE_PRAGMAS:
                 connection.execute(pragma)
             # FULL: what was acknowledged survives the loss of power, not only of the process.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
-            _bring_up(connection, path, create=create)
+            bring_up(connection, path, create=create)
         except BaseException:
             connection.close()
             raise
@@ -129,37 +130,3 @@ def _touch(path: Path, *, create: bool) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The log and the shared memory take the mode of the file; texts of conversations are nobody else's business.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-def _check_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not ours before anything, even its journal mode, is changed in it."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application == schema.APPLICATION_ID:
-        if version > schema.VERSION:
-            raise errors.DatabaseTooNew(str(path), version, schema.VERSION)
-    elif application or version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        raise errors.DatabaseDamaged(str(path), "this is a database of another program")
-
-
-def _bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
-    """Make or upgrade the schema, under the write lock, so that two starting processes do it once."""
-    if _version(connection) == schema.VERSION:
-        return
-    if not create:
-        raise errors.DatabaseTooOld(str(path), _version(connection), schema.VERSION)
-    from lanes_storage.sqlite.transaction import SqliteTransaction
-
-    schema.creation("sqlite")  # imports SQLModel, which is slow: not while the lock is held
-    with SqliteTransaction(connection) as tx:
-        found = _version(connection)
-        if found == 0:
-            schema.create(tx, "sqlite")
-        else:
-            schema.upgrade(tx, found)
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])

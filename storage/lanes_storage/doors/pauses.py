@@ -1,0 +1,115 @@
+"""Pauses: why a lane, or every lane whose key fits a glob, claims nothing, and how that ends.
+
+A lane may have one pause of each kind (``PauseKind``). None replaces one of another kind, and each ends as it does: by
+a person, at its time, or when what it was for is over. What runs goes on.
+"""
+
+from typing import NamedTuple
+
+from lanes_storage import statements as sql
+from lanes_storage.doors.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import EventType, LaneState, PauseKind
+from lanes_storage.moment import Now
+
+
+class Control(NamedTuple):
+    """What an action met: whether it landed, and the lane's state and epoch before. None as state: no such lane.
+
+    ``moved_on``: the lane stood at another epoch than the one that was meant, and was left alone.
+    """
+
+    landed: bool
+    state: LaneState | None
+    epoch: int = 0
+    moved_on: bool = False
+
+
+def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Control]:
+    """The lane that an action is for, and what it met; None as lane: none of that key, or it has moved on."""
+    found = tx.rows(sql.FIND_LANE, {"key": key})
+    if not found:
+        return None, Control(False, None)
+    lane, state, epoch, *_ = found[0]
+    if meant not in (None, epoch):
+        return None, Control(False, LaneState.read(state), epoch, moved_on=True)
+    return lane, Control(False, LaneState.read(state), epoch)
+
+
+def pause(
+    tx: Transaction,
+    key: str,
+    now: Now,
+    *,
+    actor: str,
+    reason: str,
+    until: int | None = None,
+    meant: int | None = None,
+) -> Control:
+    """A person lets a lane claim nothing, until ``until`` (wall time) or until it is resumed.
+
+    ``meant``, here and below: the epoch that the lane must stand at; None: whatever it is.
+    """
+    lane, met = find(tx, key, meant)
+    if lane is None:
+        return met
+    pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=met.epoch)
+    return met._replace(landed=True)
+
+
+def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
+    """A person ends every pause of the lane itself, of whatever kind. Not landed: it had none."""
+    lane, met = find(tx, key, meant)
+    if lane is None or tx.run(sql.END_PAUSES, {"lane": lane}) == 0:
+        return met
+    _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
+    return met._replace(landed=True)
+
+
+def pause_lane(
+    tx: Transaction,
+    lane: int,
+    kind: PauseKind,
+    now: Now,
+    *,
+    actor: str,
+    reason: str,
+    until: int | None = None,
+    epoch: int | None = None,
+) -> None:
+    """Pause a lane, by its id. A second pause of the same kind takes the place of the first."""
+    values = {"lane": lane, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
+    tx.run(sql.PAUSE_LANE, values)
+    tx.run(sql.CHANGED_LANE, {"lane": lane, "now": now.wall})
+    detail = {"reason": reason, "until": until}
+    record(tx, EventType.PAUSED, now, lane=lane, epoch=epoch, actor=actor, detail=detail)
+
+
+def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: str) -> bool:
+    """End one kind of pause of a lane: what it was for is over. False: it had none of that kind."""
+    landed = tx.run(sql.END_PAUSE, {"lane": lane, "kind": kind}) > 0
+    if landed:
+        _resumed(tx, lane, now, actor=actor, epoch=None)
+    return landed
+
+
+def pause_matching(
+    tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str, reason: str, until: int | None = None
+) -> None:
+    """Pause every lane whose key fits a glob (``*``: all of them), lanes to come included."""
+    values = {"pattern": pattern, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
+    tx.run(sql.PAUSE_PATTERN, values)
+    record(tx, EventType.PAUSED, now, actor=actor, detail={"match": pattern, "reason": reason, "until": until})
+
+
+def resume_matching(tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str) -> bool:
+    """End the pause of a glob. Lanes with a pause of their own stay paused. False: there is none."""
+    landed = tx.run(sql.END_PATTERN_PAUSE, {"pattern": pattern, "kind": kind}) > 0
+    if landed:
+        record(tx, EventType.RESUMED, now, actor=actor, detail={"match": pattern})
+    return landed
+
+
+def _resumed(tx: Transaction, lane: int, now: Now, *, actor: str, epoch: int | None) -> None:
+    tx.run(sql.CHANGED_LANE, {"lane": lane, "now": now.wall})
+    record(tx, EventType.RESUMED, now, lane=lane, epoch=epoch, actor=actor)

@@ -1,0 +1,60 @@
+"""Giving a table another shape: the new one is made beside it, filled from it, and takes its name.
+
+So any change is possible, of a CHECK too, which no ALTER can change. References from other tables stay, since they go
+by name; they must not be enforced meanwhile (``sqlite.upgrading`` sees to it), and are checked before the commit.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from lanes_storage.interface import Transaction
+
+_MADE = re.compile(r"CREATE (?:TABLE (?P<table>\w+)|(?:UNIQUE )?INDEX \w+ ON (?P<of>\w+))")
+
+
+def statements_of(name: str) -> list[str]:
+    """The statements of a file beside this one, as it was frozen."""
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def make(tx: Transaction, table: str, made_by: Sequence[str]) -> None:
+    """Make a new table with its indexes."""
+    for statement in _of(table, made_by):
+        tx.run(statement, {})
+
+
+def rebuild(tx: Transaction, table: str, made_by: Sequence[str], given: Mapping[str, str]) -> None:
+    """Give a table the shape that ``made_by`` makes. Columns of the same name keep what they have; ``given`` says what
+    is in others, as expressions over the old row; what neither has is null."""
+    create, *indexes = _of(table, made_by)
+    draft = f"new_{table}"
+    tx.run(create.replace(f"CREATE TABLE {table} ", f"CREATE TABLE {draft} ", 1), {})
+    before, after = _columns(tx, table), _columns(tx, draft)
+    filled = {column: given.get(column, f'"{column}"') for column in after if column in given or column in before}
+    names = ", ".join(f'"{column}"' for column in filled)
+    tx.run(f"INSERT INTO {draft} ({names}) SELECT {', '.join(filled.values())} FROM {table} ORDER BY rowid", {})
+    _keep_counting(tx, table, draft)
+    tx.run(f"DROP TABLE {table}", {})
+    tx.run(f"ALTER TABLE {draft} RENAME TO {table}", {})
+    for index in indexes:
+        tx.run(index, {})
+
+
+def _of(table: str, made_by: Sequence[str]) -> list[str]:
+    """What makes the table, first, and its indexes."""
+    made = [(_MADE.match(statement), statement) for statement in made_by]
+    return [statement for match, statement in made if match and table in (match["table"], match["of"])]
+
+
+def _columns(tx: Transaction, table: str) -> list[str]:
+    """The columns that hold something; generated ones are not among them."""
+    return [row[0] for row in tx.rows("SELECT name FROM pragma_table_info(:table)", {"table": table})]
+
+
+def _keep_counting(tx: Transaction, table: str, draft: str) -> None:
+    """Ids that were given and pruned again are not given a second time: the new table goes on behind the old one."""
+    for (last,) in tx.rows("SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}):
+        tx.run("DELETE FROM sqlite_sequence WHERE name = :draft", {"draft": draft})
+        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (:draft, :last)", {"draft": draft, "last": last})

@@ -1,0 +1,72 @@
+"""Every statement that deletes what is finished and old. Each repeats what made its row prunable."""
+
+from lanes_storage.law import TERMINAL, MessageState
+from lanes_storage.wording import dead_letter, one_of, unlisted
+
+#: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
+PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
+
+#: A sender that comes again with its own name for a message must still be given that message.
+_UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
+
+#: The reply to several messages is kept with the last of them, which therefore goes last.
+PRUNE_MESSAGE = f"""
+DELETE FROM messages WHERE id = :id AND {one_of("state", PRUNED_BY_AGE)} AND ended_at <= :before AND {_UNNAMED}
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
+"""
+
+PRUNE_DEAD_LETTER = f"""
+DELETE FROM messages WHERE id = :id AND {dead_letter()} AND ended_at <= :before AND {_UNNAMED}
+"""
+
+PRUNE_RUN = """
+DELETE FROM runs WHERE id = :id AND ended_at <= :before
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)
+"""
+
+PRUNE_EVENT = """
+DELETE FROM events WHERE id = :id AND at <= :before
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id)
+"""
+
+#: A pause that had run out by then keeps nothing; it goes with its lane.
+_UNPAUSED = """NOT EXISTS (SELECT 1 FROM pauses p WHERE p.lane_id = lanes.id
+    AND coalesce(p.until, :before + 1) > :before)"""
+_CHILDLESS = "NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = lanes.id)"
+
+PRUNE_LANE = f"""
+DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = lanes.id)
+"""
+
+#: The newest owner of each configuration stays: it says what ever ran here. One whose runs nobody has taken back yet
+#: stays too: their releases are decided from its row.
+PRUNE_OWNER = """
+DELETE FROM owners WHERE id = :id AND ended_at <= :before
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
+  AND EXISTS (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
+    AND n.fingerprint = owners.fingerprint)
+"""
+
+PRUNE_ANONYMOUS = f"""
+DELETE FROM lanes WHERE id = :id AND {unlisted()} AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
+"""
+
+#: What goes with a run, with a lane, and with an anonymous lane besides.
+PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
+PRUNE_ALL_OF_IDLE_LANE = ("DELETE FROM pauses WHERE lane_id = :id",)
+PRUNE_ALL_OF_LANE = (
+    *PRUNE_ALL_OF_IDLE_LANE,
+    "DELETE FROM messages WHERE lane_id = :id",
+    "DELETE FROM waits WHERE run_id IN (SELECT id FROM runs WHERE lane_id = :id)",
+    "DELETE FROM runs WHERE lane_id = :id",
+    "DELETE FROM events WHERE lane_id = :id",
+)
+
+PRUNE_IDEMPOTENCY = """
+DELETE FROM idempotency WHERE (lane_key, token, key) IN (
+  SELECT lane_key, token, key FROM idempotency WHERE accepted_at <= :before ORDER BY accepted_at LIMIT :limit)
+"""
