@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from lanes.engine.streams import ReplyStream
+from lanes.engine.streams import RunStream
 from lanes.runners.base import Delta, RunnerSpec, Turn
 from lanes_storage import reads
 from lanes_storage.interface import AsyncStore, Transaction
@@ -84,7 +84,7 @@ class ActiveRun:
         self.lost = False  # the lane is no longer ours; what the runner still brings is late
         self.body_ended = False  # its work is done, well or not: only its release is still to be stored
         self.released = False  # this process itself has stored its release; set in the writer
-        self.stream: ReplyStream | None = None  # set on the event loop before the runner starts
+        self.stream: RunStream | None = None  # set on the event loop before the runner starts
         self._store = store
         self._clock = clock
         self._loop = loop

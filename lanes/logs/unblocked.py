@@ -1,8 +1,8 @@
 """A stream that never holds up whoever writes to it.
 
-A pipe that nobody reads (a paused pager, Ctrl-S, a log driver that is stuck) blocks every write once it is full, and with
-it whatever thread wanted to say something. So a thread of its own hands the bytes on. What does not fit into its queue is
-dropped and counted, and the reader is told how much that was as soon as there is one again.
+A pipe that nobody reads (a paused pager, Ctrl-S, a log driver that is stuck) blocks every write once it is full, and
+with it whatever thread wanted to say something. So a separate thread hands the bytes on. What does not fit into its
+queue is dropped and counted, and the reader is told how much that was as soon as there is one again.
 """
 
 import io
@@ -31,9 +31,8 @@ class Unblocked(io.RawIOBase):
     ``owns``: it closes the descriptor once it has ended. A forked child has no such thread, and writes by itself.
     """
 
-    def __init__(
-        self, fd: int, *, room: int = ROOM, told: Callable[[int], str] = dropped, owns: bool = False
-    ) -> None:
+    def __init__(self, fd: int, *, room: int = ROOM, told: Callable[[int], str] = dropped, owns: bool = False) -> None:
+        self.name = fd  # as io.FileIO names a descriptor
         self._fd = fd
         self._owns = owns
         self._room = room

@@ -12,11 +12,17 @@ class Delta(NamedTuple):
     """One piece of a reply on its way to whoever listens.
 
     ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
-    more than text (tool calls, a refusal); surfaces that speak that dialect pass it through.
+    more than text (tool calls, a refusal); surfaces that speak that dialect pass it through. ``begin_again`` is never
+    emitted by a runner: see ``BEGIN_AGAIN``.
     """
 
     text: str = ""
     choice: dict[str, Any] | None = None
+    begin_again: bool = False
+
+
+#: What a listener gets when another run of the message begins: all that it got before is void.
+BEGIN_AGAIN = Delta(begin_again=True)
 
 
 @dataclass(frozen=True, slots=True)

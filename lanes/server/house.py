@@ -5,6 +5,7 @@ import asyncio
 from lanes.config import Config
 from lanes.desk import Desk
 from lanes.gateway import Gateway
+from lanes.server.clients import Clients
 from lanes.server.journal import Feed
 
 
@@ -15,6 +16,7 @@ class House:
         self.gateway = gateway
         self.config = config
         self.feed = Feed(gateway.desk)
+        self.clients = Clients()
         self.closing = asyncio.Event()
 
     @property

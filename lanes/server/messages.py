@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from starlette.types import ASGIApp
 
 from lanes import forms, operations
+from lanes.runners.base import Delta
 from lanes.server.answer import Answer
 from lanes.server.call import Call, Closing
 from lanes.server.fields import Fields
@@ -62,7 +63,7 @@ def _stream(call: Call, message: Message) -> ASGIApp:
     async def pieces() -> AsyncIterator[bytes]:
         yield _event("accepted", forms.message_form(message))
         first = await next_piece(listener)
-        async for piece in events(first, listener, lambda delta: _event("delta", {"text": delta.text}), ending):
+        async for piece in events(first, listener, _piece, ending):
             yield piece
 
     async def ending() -> AsyncIterator[bytes]:
@@ -73,6 +74,10 @@ def _stream(call: Call, message: Message) -> ASGIApp:
         await no_longer_waiting(call, message.id)
 
     return WatchedStream(pieces(), lambda whole: asyncio.ensure_future(over(whole)))
+
+
+def _piece(delta: Delta) -> bytes:
+    return _event("restart", {}) if delta.begin_again else _event("delta", {"text": delta.text})
 
 
 def _event(name: str, data: object) -> bytes:

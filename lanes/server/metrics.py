@@ -36,6 +36,7 @@ async def get_metrics(call: Call) -> Response:
         Gauge("lanes_held_runs", "Lanes that this gateway holds.", [({}, gateway.held)]),
         Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
+        Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, call.house.clients.waiting)]),
         Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, call.house.feed.followers)]),
     ]
     return Response("".join(map(_written, gauges)), media_type=MEDIA_TYPE)

@@ -15,15 +15,22 @@ from urllib.parse import unquote
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from lanes.engine.streams import Listener
+from lanes.problems import Problem
 from lanes.runners.base import Delta
 from lanes.server.answer import Answer
 from lanes.server.call import Call, ClientGone, Closing
+from lanes.server.clients import Client
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem, of_failure, openai_error
+from lanes.server.sent import Differs, Sent
 from lanes.server.streaming import WatchedStream, events, next_piece
 from lanes.text import check_key
 from lanes_storage.law import BoundTo, MessageState
 from lanes_storage.records import Message
+
+#: What a stream ends with whose reply another run begins again, in other words.
+BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
 
 
 async def get_models(call: Call) -> ASGIApp:
@@ -42,18 +49,24 @@ async def post_chat(call: Call) -> ASGIApp:
     key, anonymous = _session(call, body)
     detached = call.headers.get("x-lanes-detach", "").lower() == "true"
     model = body.get("model")
-    message = await accept(
-        call,
-        key,
-        waits=True,
-        request=body,
-        runner=model if isinstance(model, str) and model in call.gateway.specs else None,
-        idempotency_key=call.idempotency_key(),
-        bound_to=None if detached else BoundTo.CLIENT,
-        bound_owner=None if detached else call.gateway.owner_id,
-        anonymous=anonymous,
-    )
-    answer = _Completion(call, message, body)
+    name = call.idempotency_key()
+    client = call.house.clients.come(key, name)
+    try:
+        message = await accept(
+            call,
+            key,
+            waits=True,
+            request=body,
+            runner=model if isinstance(model, str) and model in call.gateway.specs else None,
+            idempotency_key=name,
+            bound_to=None if detached else BoundTo.CLIENT,
+            bound_owner=None if detached else call.gateway.owner_id,
+            anonymous=anonymous,
+        )
+    except BaseException:
+        client.leave()
+        raise
+    answer = _Completion(call, client, message, body)
     return await (answer.streamed() if body.get("stream") is True else answer.whole())
 
 
@@ -80,8 +93,9 @@ def _session(call: Call, body: dict[str, Any]) -> tuple[str, bool]:
 class _Completion:
     """One answer in the chat dialect."""
 
-    def __init__(self, call: Call, message: Message, body: dict[str, Any]) -> None:
+    def __init__(self, call: Call, client: Client, message: Message, body: dict[str, Any]) -> None:
         self._call = call
+        self._client = client
         self._message = message
         self._model = body.get("model") or "lanes"
         options = body.get("stream_options")
@@ -89,6 +103,8 @@ class _Completion:
         self._id = f"chatcmpl-{message.id}"
         self._created = int(time.time())
         self._begun = False
+        self._sent = Sent()
+        self._listener: Listener | None = None
         self._before, self._after = self._around()
 
     async def whole(self) -> ASGIApp:
@@ -100,6 +116,8 @@ class _Completion:
             return Response(status_code=499)
         except Closing:
             message = await self._call.desk.message(self._message.id)
+        finally:
+            self._client.leave()
         if message.state is not MessageState.DONE:
             raise of_failure(message.error)
         detail = _detail(message)
@@ -118,7 +136,7 @@ class _Completion:
 
     async def streamed(self) -> ASGIApp:
         """Pieces as they come. A failure before the first is an error with a status of its own."""
-        listener = self._call.gateway.listen(self._message.id)
+        listener = self._listener = self._call.gateway.listen(self._message.id)
         try:
             first = await self._call.while_connected(next_piece(listener))
         except ClientGone:
@@ -131,6 +149,7 @@ class _Completion:
             message = await self._call.desk.message(self._message.id)
             if message.state is not MessageState.DONE:
                 listener.close()
+                self._client.leave()
                 raise of_failure(message.error)
 
         async def over(whole: bool) -> None:
@@ -138,11 +157,24 @@ class _Completion:
             await no_longer_waiting(self._call, self._message.id)
             if not whole:
                 await self._gone()
+            self._client.leave()
 
-        pieces = events(first, listener, self._piece, self._ending)
+        pieces = self._chunks(events(first, listener, self._piece, self._ending))
         return WatchedStream(pieces, lambda whole: asyncio.ensure_future(over(whole)))
 
-    def _piece(self, delta: Delta) -> bytes:
+    async def _chunks(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The stream; one that can not be gone on with says so, and its message has no client any more."""
+        try:
+            async for piece in pieces:
+                yield piece
+        except Differs:
+            yield _data(openai_error(BEGAN_AGAIN))
+            await self._gone()
+
+    def _piece(self, piece: Delta) -> bytes:
+        delta = self._sent.what_is_new(piece)
+        if delta is None:
+            return b""
         if self._begun and delta.choice is None:
             said = f'{{"content": {json.dumps(delta.text)}}}'
         else:
@@ -164,8 +196,10 @@ class _Completion:
             yield _data(openai_error(of_failure(message.error).problem))
             return
         detail = _detail(message)
-        if not self._begun and message.reply:
-            yield self._piece(Delta(message.reply))  # nothing was streamed: the reply comes in one piece
+        if (not self._begun or self._void) and message.reply:
+            rest = self._sent.rest_of(message.reply)
+            if rest:
+                yield self._piece(Delta(rest))  # what was not streamed comes in one piece
         yield self._chunk([{"index": 0, "delta": {}, "finish_reason": detail.get("finish_reason") or "stop"}])
         if self._usage:
             yield self._chunk([], usage=detail.get("usage"))
@@ -175,8 +209,15 @@ class _Completion:
         chunk = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
         return _data(chunk | {"choices": choices} | more)
 
+    @property
+    def _void(self) -> bool:
+        """Whether what was sent is of another run than the one that answered."""
+        return self._sent.incomplete or (self._listener is not None and self._listener.void)
+
     async def _gone(self) -> None:
-        await self._call.desk.client_gone(self._message.id)
+        """The client has left, and unless another one waits for it the message ends with that."""
+        if self._client.leave():
+            await self._call.desk.client_gone(self._message.id)
 
 
 def _detail(message: Message) -> dict[str, Any]:

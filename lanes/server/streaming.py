@@ -37,7 +37,9 @@ async def events(
     """
     came, delta = first
     while not came or delta is not None:
-        yield KEEPALIVE if delta is None else b"".join(map(piece, (delta, *listener.ready())))
+        said = KEEPALIVE if delta is None else b"".join(map(piece, (delta, *listener.ready())))
+        if said:
+            yield said
         came, delta = await next_piece(listener)
     async for last in ending():
         yield last

@@ -99,7 +99,7 @@ async def test_a_heartbeat_tells_the_end_of_what_was_said(run: ActiveRun) -> Non
 
 
 async def test_what_a_caller_has_seen_is_not_taken_back(run: ActiveRun) -> None:
-    run.stream = ReplyStream(lambda: None)
+    run.stream = ReplyStream(lambda: None).begin()
     run.emit("Once")
     assert (await run.stream.listen().get()) == Delta("Once")
     run.discard()
@@ -182,7 +182,7 @@ async def test_a_lost_run_lets_go(run: ActiveRun) -> None:
 
 
 async def test_pieces_go_to_the_stream_from_any_thread(run: ActiveRun) -> None:
-    run.stream = ReplyStream(lambda: None)
+    run.stream = ReplyStream(lambda: None).begin()
     listener = run.stream.listen()
     run.emit("from the loop")
     thread = threading.Thread(target=run.emit, args=(Delta("from a thread"),))
@@ -194,7 +194,7 @@ async def test_pieces_go_to_the_stream_from_any_thread(run: ActiveRun) -> None:
 
 
 async def test_a_lost_run_reaches_nobody_any_more(run: ActiveRun) -> None:
-    run.stream = ReplyStream(lambda: None)
+    run.stream = ReplyStream(lambda: None).begin()
     run.lose()
     run.emit("too late")
     assert run.stream.piece(0) is None
@@ -202,7 +202,7 @@ async def test_a_lost_run_reaches_nobody_any_more(run: ActiveRun) -> None:
 
 
 async def test_pieces_that_nobody_saw_are_forgotten_before_another_attempt(run: ActiveRun) -> None:
-    run.stream = ReplyStream(lambda: None)
+    run.stream = ReplyStream(lambda: None).begin()
     run.emit("of the first provider")
     run.discard()
     run.emit("of the second")

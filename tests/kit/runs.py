@@ -28,7 +28,8 @@ class KitRun:
         self.emitted: list[Delta] = []
         self.discarded = 0
         self._turns = turns
-        self._stream = ReplyStream(lambda: None)
+        self._message = ReplyStream(lambda: None)
+        self._stream = self._message.begin()
         self.message = _message(key, text, self.id)
 
     async def history(self, turns: int) -> list[Turn]:
@@ -59,7 +60,7 @@ class KitRun:
 
     def end(self) -> None:
         """The message has ended; listeners learn it."""
-        self._stream.end()
+        self._message.end()
 
 
 def _message(key: str, text: str | None, run_id: int) -> Message:
