@@ -32,13 +32,15 @@ from lanes_storage.sqlite.inspect import schema_text
 #: So many of the most harmful lanes, and of the last events and dead letters, are taken along.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
 #: Fields of forms, and of the details of events, that hold what was said.
-SAID = frozenset({"text", "reply", "reply_so_far", "request"})
+SAID = frozenset({"text", "reply", "reply_so_far", "request", "unreadable"})
 #: Settings that hold a prompt, or a part of a key.
 SETTINGS_SAID = frozenset({"system", "match"})
 #: The message of such a failure is not ours alone, or names keys.
 THEIRS = frozenset(
     {Cause.PROVIDER_FAILED, Cause.PROVIDER_COOLING, Cause.RUNNER_FAILED, Cause.BACKEND_LOST, Cause.WAIT_CYCLE}
 )
+#: Of these alone it is ours: a runner's own cause comes with the runner's own words.
+OURS = frozenset({None, *Cause}) - THEIRS
 LEFT_OUT = "(left out)"
 Hide = Callable[[Any], Any]
 _NAMED_LANE = re.compile(r"lane .*? \((row \d+)\)", re.DOTALL)
@@ -95,7 +97,7 @@ class Redaction:
             return [self(inner, theirs=theirs) for inner in value]
         if not isinstance(value, dict):
             return value
-        theirs = theirs or "provider" in value or value.get("cause") in THEIRS
+        theirs = theirs or "provider" in value or value.get("cause") not in OURS
         return {name: self._field(name, inner, theirs) for name, inner in value.items()}
 
     def name_of(self, key: str) -> str:

@@ -30,13 +30,13 @@ def why_paragraph(lane: Lane, around: Circumstances) -> str:
     if lane.run is not None:
         said = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
     elif around.head is not None:
-        said = [f"{name} is {lane.state}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
+        said = [f"{name} is {clean(lane.state)}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
         said += _unclaimed(lane, around.head, around)
     else:
-        said = [f"{name} is {lane.state} and nothing waits.", *_ended(lane, around.now)]
+        said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
         said.append(_paused(lane, around.now) or "The next message starts at once.")
     if around.last is not None:
-        said.append(f"Last event: {around.last.type}, {ago(around.now.wall - around.last.at)}.")
+        said.append(f"Last event: {clean(around.last.type)}, {ago(around.now.wall - around.last.at)}.")
     return " ".join(said)
 
 
@@ -135,7 +135,9 @@ def _waiting(lane: Lane, now: Now) -> list[str]:
 
 def _ended(lane: Lane, now: Now) -> list[str]:
     error = lane.last_error
-    return [f"Its last run ended {error.cause}, {ago(now.wall - error.at)}: {clean(error.message)}."] if error else []
+    if error is None:
+        return []
+    return [f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}: {clean(error.message)}."]
 
 
 def _paused(lane: Lane, now: Now) -> str | None:

@@ -27,6 +27,7 @@ from lanes.server.sent import Differs, Sent
 from lanes.server.streaming import WatchedStream, events, next_piece
 from lanes.text import check_key
 from lanes_storage.law import BoundTo, MessageState
+from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import Message
 
 #: What a stream ends with whose reply another run begins again, in other words.
@@ -221,7 +222,8 @@ class _Completion:
 
 
 def _detail(message: Message) -> dict[str, Any]:
-    return json.loads(message.reply_detail) if message.reply_detail else {}
+    detail: dict[str, Any] | None = parsed(message.reply_detail, dict) if message.reply_detail else None
+    return detail or {}
 
 
 def _data(value: object) -> bytes:

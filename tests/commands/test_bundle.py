@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lanes_storage import doors
+from lanes_storage.law import Cause
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Failure
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
@@ -118,3 +122,13 @@ def test_a_configuration_that_is_refused_is_no_obstacle(stage: Stage, lanes: Cal
     (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = '5m'\n")
     assert lanes("bundle", str(tmp_path / "bug.zip")).code == 0
     assert json.loads(opened(tmp_path / "bug.zip")["settings.json"]) == []
+
+
+def test_F90_the_words_of_a_runners_own_cause_are_left_out(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    claimed = stage.hold("a", stage.owner())
+    failure = Failure(Cause.read("tool_missing"), "the tool said: a xyzzy text")
+    stage.store.write(lambda tx: doors.fail(tx, claimed.ticket, failure, system_clock(), by="tester"))
+    assert lanes("bundle", str(tmp_path / "bundle.zip")).code == 0
+    parts = opened(tmp_path / "bundle.zip")
+    assert "tool_missing" in parts["letters.json"]
+    assert [name for name, content in parts.items() if "xyzzy" in content] == []

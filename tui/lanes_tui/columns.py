@@ -210,7 +210,7 @@ def _changed(lane: Lane, sight: Sight, width: int) -> Said:
 
 def _error(lane: Lane, sight: Sight, width: int) -> Said:
     if lane.last_error is not None:
-        tone = words.LANES[lane.state].tone if lane.run is None else "muted"
+        tone = words.look_of_state(lane.state).tone if lane.run is None else "muted"
         message = text.first_words(lane.last_error.message)
         parked = lane.parked_until
         if parked is not None and parked > sight.wall:

@@ -45,7 +45,7 @@ def lane(form: Form) -> Lane:
     """A lane."""
     return Lane(
         key=form["key"],
-        state=LaneState(form["state"]),
+        state=LaneState.read(form["state"]),
         epoch=form["epoch"],
         pause=_maybe(lambda said: Pause(said["reason"], _at(said["until"])), form["paused"]),
         queued=form["queued"],
@@ -100,7 +100,7 @@ def message(form: Form) -> Message:
     return Message(
         id=form["id"],
         key=form["key"],
-        state=MessageState(form["state"]),
+        state=MessageState.read(form["state"]),
         position=form["position"],
         text=form["text"],
         reply=form["reply"],

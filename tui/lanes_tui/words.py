@@ -3,6 +3,7 @@
 import time
 from typing import NamedTuple
 
+from lanes.text import clean
 from lanes_storage.law import LaneState, MessageState
 from lanes_tui.records import Lane, Pause
 
@@ -24,6 +25,9 @@ LANES: dict[str, Look] = {
 PAUSED = Look("‖", "paused", "paused")
 ABORTING = Look("▶", "aborting", "aborted")
 
+#: So many characters are shown of a word that this program does not know.
+LONGEST_WORD = 20
+
 MESSAGES: dict[str, Look] = {
     MessageState.QUEUED: Look("·", "queued", "strong"),
     MessageState.RUNNING: Look("▶", "running", "running"),
@@ -40,7 +44,21 @@ def look_of(lane: Lane, wall: int) -> Look:
         return ABORTING
     if lane.state is LaneState.IDLE and is_paused(lane.pause, wall):
         return PAUSED
-    return LANES[lane.state]
+    return look_of_state(lane.state)
+
+
+def look_of_state(state: LaneState) -> Look:
+    """The look of a state; of one that this program does not know, its word."""
+    return LANES.get(state) or _unknown(state)
+
+
+def look_of_message(state: MessageState) -> Look:
+    """The look of a message's state; of one that this program does not know, its word."""
+    return MESSAGES.get(state) or _unknown(state)
+
+
+def _unknown(word: str) -> Look:
+    return Look("?", clean(word[:LONGEST_WORD]), "muted")
 
 
 def is_paused(pause: Pause | None, wall: int) -> bool:

@@ -151,8 +151,10 @@ def _names(stored: str) -> tuple[str, ...]:
 
 def to_lane(row: Row) -> Lane:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
-    pause = None if row[7] is None else Pause(row[5], row[6], row[7], row[8], PauseKind.read(row[9]), row[10])
-    error = None if row[15] is None else LastError(Cause.read(row[15]), row[16], row[17])
+    pause = None
+    if row[7] is not None:
+        pause = Pause(row[5] or "", row[6] or "", row[7], row[8], PauseKind.read(row[9]), row[10])
+    error = None if row[15] is None else LastError(Cause.read(row[15]), row[16] or "", row[17] or 0)
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
     return Lane(
         id=row[0],

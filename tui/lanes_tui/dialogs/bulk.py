@@ -92,5 +92,5 @@ class BulkDialog(Question[bool]):
 def _counted(state: LaneState | None, count: int) -> Content:
     if state is None:
         return text.line((f"{words.number(count)} gone", "bad"))
-    look = words.LANES[state]
+    look = words.look_of_state(state)
     return text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(count)}")

@@ -1,0 +1,168 @@
+"""Rows with words that no program knows, in any column: every surface still answers."""
+
+import contextlib
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from lanes import operations
+from lanes.commands.common.entry import run as command
+from lanes.procedure import Procedure, run
+from lanes_storage import doors, open_store
+from lanes_storage.law import BoundTo, Mode, Overflow
+from lanes_storage.moment import system_clock
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, NewOwner
+from lanes_tui import columns
+from lanes_tui.columns import Sight
+from lanes_tui.file_source import FileSource
+from lanes_tui.still import table
+from lanes_tui.widgets import describing
+from tests.kit.poison import TextColumn, poisoned, text_columns
+from tests.kit.stage import Stage
+
+T = TypeVar("T")
+SEED = 20261128
+
+
+def furnished(path: Path) -> None:
+    """A database with something in every table, and lanes in every state."""
+    stage = Stage(path)
+    me, gone = stage.owner(), stage.dead_owner()
+    stage.hold("held", me, "waiting", "more")
+    stage.hold("left behind", gone, "waiting")
+    stage.hold("asked", me)
+    failed = stage.hold("failed", me)
+    stage.fail(failed)
+    stage.fail(stage.hold("failed twice", me, "waiting"))
+    stage.complete(stage.hold("done", me))
+    parked = stage.hold("parked", me)
+    stage.park(parked)
+    aborted = stage.hold("aborted", me)
+
+    def perform(procedure: Procedure[T]) -> T:
+        return run(stage.store, procedure, system_clock)
+
+    perform(operations.abort("asked", actor="alice", reason="stuck", wait=False))
+    perform(operations.abort("aborted", actor="alice", reason="stuck", wait=False))
+    stage.confirm_abort(aborted)
+    stage.complete(failed, "a late reply")
+    stage.send("paused", "waiting")
+    perform(operations.pause("paused", actor="alice", reason="to look"))
+    stage.send("dropped", "waiting", "kept")
+    perform(operations.drop(perform(operations.messages("dropped"))[-1].id, actor="alice"))
+    perform(operations.send("named", "x", actor="a", idempotency_key="k", token="t", runner="other"))
+    perform(
+        operations.send("request", None, actor="a", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me)
+    )
+    waited = perform(operations.send("waited", "x", actor="a", mode=Mode.QUEUE, overflow=Overflow.REJECT))
+    held = perform(operations.lane("held")).run
+    assert held is not None
+    perform(operations.begin_wait(held.id, waited.id))
+    perform(operations.drain(me, by="alice"))
+    now = system_clock()
+    stage.store.write(lambda tx: doors.cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))
+    desk = NewOwner("desk", "there", "boot", "ns", 1, 2, "test", 5_000, 30_000)
+    stage.store.write(lambda tx: doors.register(tx, desk, now))
+    stage.close()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "lanes.db"
+    furnished(path)
+    return path
+
+
+@pytest.fixture
+def copies(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[TextColumn], Path]:
+    """Makes the database with one column poisoned."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def copy(column: TextColumn) -> Path:
+        path = tmp_path / f"{column.table}.{column.name}.db"
+        shutil.copy(model, path)
+        poisoned(path, column, random.Random(f"{SEED} {column}"))
+        return path
+
+    return copy
+
+
+def columns_of(model: Path) -> list[TextColumn]:
+    found = text_columns(model)
+    assert {"lanes", "messages", "runs", "owners", "events"} <= {column.table for column in found}
+    assert len(found) > 40
+    return found
+
+
+#: Commands that look at everything, and those that act on something; KEY and ID are of the file as it stands.
+LOOKS = (
+    "list", "list --json", "list --held", "show KEY", "show KEY --json", "why KEY", "messages KEY",
+    "messages KEY --json",
+    "events", "events --json", "events KEY", "dead-letters", "dead-letters --json", "status", "status --json",
+    "reconcile --dry-run", "doctor --json", "bundle FILE",
+)  # fmt: skip
+ACTS = (
+    "retry ID", "ack KEY", "pause KEY", "resume KEY", "drop ID", "drain --dry-run",
+    "abort --all --scope both --yes --no-wait",
+    "dead-letters --prune --older-than 0s --yes",
+)  # fmt: skip
+#: Commands that may say no, or that something is broken.
+MAY_REFUSE = {"status", "retry", "drop", "doctor", "abort", "drain"}
+#: What a command may answer: done, or in words that there is nothing of the kind. Never a traceback.
+ANSWERS = {0, 1, 2, 3, 4, 5, 69, 75}
+
+
+def test_F95_every_command_answers_whatever_stands_in_a_column(
+    model: Path, copies: Callable[[TextColumn], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(SEED)
+    for column in columns_of(model):
+        path = copies(column)
+        for line in (*LOOKS, *ACTS):
+            words = _filled(path, line, chance)
+            code = command(["--db", str(path), *words])
+            said = capsys.readouterr()
+            where = f"{column.table}.{column.name}: lanes {words}: {code}\n{said.out}\n{said.err}"
+            assert code in ANSWERS, where
+            assert code == 0 or line.split()[0] in MAY_REFUSE or "KEY" in line, where
+            assert "\x1b[31m" not in said.out + said.err, where
+            assert "\u202e" not in said.out + said.err, where
+
+
+def _filled(path: Path, line: str, chance: random.Random) -> list[str]:
+    """The words of a command, with a lane, a message and a file in them."""
+    with contextlib.closing(open_store(str(path))) as store:
+        keys = [lane.key for lane in run(store, operations.lanes(LaneFilter()), system_clock)]
+        ids = [str(letter.id) for letter in run(store, operations.dead_letters(), system_clock)]
+    values = {"KEY": chance.choice(keys), "ID": chance.choice(ids or ["1"]), "FILE": f"{path}.zip"}
+    return [values.get(word, word) for word in line.split()]
+
+
+async def test_F95_the_dashboard_shows_whatever_stands_in_a_column(
+    model: Path, copies: Callable[[TextColumn], Path]
+) -> None:
+    for column in columns_of(model):
+        source = FileSource(str(copies(column)), actor="tester")
+        told: list[str] = []
+        for by in LaneSort:
+            window = await source.window(LaneFilter(), 0, 100, order=LaneOrder(by))
+        sight = Sight.of(window.at, source.now())
+        for lane in window.rows:
+            told += [columns.plain(title, lane, sight) for title in columns.USUAL]
+            detail = await source.detail(lane.key)
+            told += [describing.message_line(message, sight).plain for message in detail.messages]
+            told += [line.plain for message in detail.messages for line in describing.message_whole(message, sight)]
+            told += [describing.event_line(event, sight).plain for event in detail.events]
+        await source.status()
+        await source.events(limit=1_000)
+        await source.dead_letters(1_000)
+        await source.marks(LaneFilter(), 1_000)
+        await source.export(LaneFilter(), LaneOrder(), 1_000)
+        await table(source, told.append)
+        assert not any("\x1b" in line or "\u202e" in line for line in told), column
