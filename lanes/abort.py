@@ -12,7 +12,7 @@ from lanes.identity import is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
-from lanes_storage.moment import Now
+from lanes_storage.moment import Now, slept_between
 from lanes_storage.records import Lane, LaneFilter, Owner, Run, Ticket
 
 #: The longest pause between two looks at a run that is being aborted.
@@ -122,17 +122,19 @@ def abort_outcome(
     assert pending.run_id is not None
     ticket = Ticket(pending.run_id, pending.epoch_before)
     started = asked_at or (yield from tell())
+    slept: int | None = None
     while True:
         now = yield from tell()
         run = yield from read(reads.run(ticket.run_id))
         assert run is not None, "runs are kept as long as their lane"
         owner = yield from read(reads.owner(run.owner_id))
+        slept = owner.slept_ms if slept is None and owner is not None else slept
         waited = (now.mono - started.mono) / 1000
         if run.ended_at is not None:
             # of the release itself: the lane may have moved on to its next message
             after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
             return _proven(pending, run, owner, after or pending.epoch_before, waited)
-        due = force_due_in(run, owner, now, started)
+        due = force_due_in(run, owner, now, started, slept)
         if due <= 0:
             yield from write(lambda tx, now=now: doors.abort(tx, ticket, now, by=actor, forced=True))  # type: ignore[misc]
             continue  # the row is read again
@@ -163,18 +165,20 @@ def _would_end(lane: Lane, scope: Scope) -> Procedure[bool]:
     return head is not None and head.started_at is not None
 
 
-def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now) -> int:
+def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:
     """In how many milliseconds an abort-requested run may be released by force; 0 or less: now.
 
     At once when its owner is provably gone, has ended, or disowns the run; else when the grace has passed since
-    the request: by the boot clock where the request was made in this boot, else since ``first_seen``.
+    the request: by the boot clock where the request was made in this boot, else since ``first_seen``. What the machine
+    slept meanwhile is no grace; ``slept``: what the owner's had slept at first sight, for the latter case.
     """
     if _nobody_holds(run, owner):
         return 0
     grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
     if run.abort_boot is not None and run.abort_boot_id == now.boot_id:
-        return run.abort_boot + grace - now.boot
-    return first_seen.mono + grace - now.mono
+        return grace - now.awake_since(run.abort_boot, run.abort_slept_ms)
+    elsewhere = 0 if owner is None or owner.boot_id == now.boot_id else slept_between(slept, owner.slept_ms)
+    return grace + elsewhere - (now.mono - first_seen.mono)
 
 
 def _nobody_holds(run: Run, owner: Owner | None) -> bool:

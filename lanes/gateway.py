@@ -185,7 +185,9 @@ class Gateway:
         """Called by the upkeep after each pass."""
         self._passed = True
         for finding, landed in done:
-            if landed and finding.run is not None:
+            if landed and finding.wait is not None:
+                log.info("a wait of lane %s is over: %s", ascii(finding.wait.key), finding.evidence)
+            elif landed and finding.run is not None:
                 log.warning("lane %s taken back (%s): %s", ascii(finding.run.key), finding.decision, finding.evidence)
 
 

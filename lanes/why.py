@@ -4,13 +4,15 @@ It names the state, the holder with the evidence that it lives, what waits, whic
 missing, and the next automatic action with its time. It decides nothing; it reads what the judges read.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from lanes import ages
 from lanes.identity import Identity, evidence, is_gone
 from lanes.text import clean
 from lanes_storage.law import GHOST_AFTER
 from lanes_storage.moment import Now
-from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Run
+from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Run, Wait
 
 
 class Circumstances(NamedTuple):
@@ -22,6 +24,7 @@ class Circumstances(NamedTuple):
     head: Message | None
     cooldowns: list[Cooldown]
     last: Event | None
+    waits: Sequence[Wait] = ()  # of its run, for other lanes
 
 
 def why_paragraph(lane: Lane, around: Circumstances) -> str:
@@ -61,9 +64,7 @@ def span(ms: float) -> str:
 
 def _held(run: Run, owner: Owner | None, around: Circumstances) -> list[str]:
     now = around.now
-    same_boot = run.boot_id == now.boot_id
-    held = now.boot - run.claimed_boot if same_boot else now.wall - run.claimed_at
-    quiet = now.boot - run.progress_boot if same_boot else now.wall - run.progress_at
+    held, quiet = ages.held_ms(run, now), ages.quiet_ms(run, now)
     said = [
         f"Run {run.id} of runner {clean(run.runner)} has held it for {span(held)};"
         f" its last sign was “{clean(run.progress)}”, {ago(quiet)}."
@@ -72,7 +73,7 @@ def _held(run: Run, owner: Owner | None, around: Circumstances) -> list[str]:
     if run.abort_at is not None:
         said.append(_abort_coming(run, around))
         return said
-    said += _limits(run, held, quiet, now)
+    said += _limits(run, around)
     return said
 
 
@@ -85,7 +86,7 @@ def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
         return f"{who}, and {evidence(owner, around.me)}: {_next_pass(around)} takes the lane back."
     if run.left_out >= GHOST_AFTER:
         return f"{who}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
-    beat = _beat_age(owner, around.now)
+    beat = ages.beat_ms(owner, around.now)
     left = owner.stale_after_ms - beat
     if left <= 0:
         return (
@@ -97,28 +98,51 @@ def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
     return said + ")."
 
 
-def _limits(run: Run, held: int, quiet: int, now: Now) -> list[str]:
-    terms = run.terms
+def _limits(run: Run, around: Circumstances) -> list[str]:
+    now, terms = around.now, run.terms
+    if run.body_ended_at is not None:
+        when = ago(now.wall - run.body_ended_at)
+        return [f"Its work ended {when}; no limit ends it any more, while its end waits to be stored."]
+    waits = [_wait(wait, around) for wait in around.waits]
+    if terms.run_timeout_ms is None and terms.stall_timeout_ms is None:
+        return [*waits, "It has no deadline: run_timeout and stall_timeout are off, so only an abort ends it."]
     limits = []
     if terms.run_timeout_ms is not None:
-        limits.append(f"it expires in {span(terms.run_timeout_ms - held)} (run_timeout {span(terms.run_timeout_ms)})")
+        limits.append(_due("expires", ages.left_ms(run, now), f"run_timeout {span(terms.run_timeout_ms)}"))
     if terms.stall_timeout_ms is not None:
-        if run.busy_until_boot is not None and run.boot_id == now.boot_id and run.busy_until_boot > now.boot:
-            limits.append(f"it said that it is busy for another {span(run.busy_until_boot - now.boot)}")
-        else:
-            left = terms.stall_timeout_ms - quiet
-            limits.append(f"it stalls in {span(left)} without progress (stall_timeout {span(terms.stall_timeout_ms)})")
-    if not limits:
-        return ["It has no deadline: run_timeout and stall_timeout are off, so only an abort ends it."]
+        limits.append(_stalls(run, around, terms.stall_timeout_ms))
     said = " and ".join(limits)
-    return [said[0].upper() + said[1:] + "."]
+    return [*waits, said[0].upper() + said[1:] + "."]
+
+
+def _stalls(run: Run, around: Circumstances, limit_ms: int) -> str:
+    if any(not is_gone(wait.process, around.me) for wait in around.waits):
+        return "it is not stalled while it waits"
+    busy = ages.busy_left_ms(run, around.now)
+    if busy is not None:
+        return f"it said that it is busy for another {span(busy)}"
+    return _due("stalls", ages.stall_left_ms(run, around.now), f"stall_timeout {span(limit_ms)}")
+
+
+def _due(what: str, left_ms: int | None, limit: str) -> str:
+    """What a limit does, and when. One that has passed is met by the owner, or else by whoever looks next."""
+    left = left_ms or 0
+    if left <= 0:
+        return f"it {what} now, {span(-left)} past its limit ({limit})"
+    return f"it {what} in {span(left)}{' without progress' if what == 'stalls' else ''} ({limit})"
+
+
+def _wait(wait: Wait, around: Circumstances) -> str:
+    """For what it waits in another lane, and whether anybody waits there still."""
+    said = f"It waits for message {wait.message_id} of lane {clean(wait.key)}"
+    if is_gone(wait.process, around.me):
+        return f"{said}, but {evidence(wait.process, around.me)}: {_next_pass(around)} ends that wait."
+    return f"{said} ({evidence(wait.process, around.me)})."
 
 
 def _abort_coming(run: Run, around: Circumstances) -> str:
-    now = around.now
     grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
-    same_boot = run.abort_boot_id == now.boot_id and run.abort_boot is not None
-    age = now.boot - (run.abort_boot or 0) if same_boot else now.wall - (run.abort_at or now.wall)
+    age = ages.asked_ms(run, around.now) or 0
     reason = f" ({clean(run.abort_reason)})" if run.abort_reason else ""
     asked = f"{clean(run.abort_actor or '')} asked for its abort {ago(age)}{reason}:"
     if grace > age:
@@ -156,7 +180,7 @@ def _unclaimed(lane: Lane, head: Message, around: Circumstances) -> list[str]:
     now = around.now
     missing = [said for said in (_paused(lane, now), _parked(head, around), _bound(head, around)) if said]
     gateways = [o for o in around.owners if o.kind == "gateway" and not is_gone(o, around.me)]
-    living = [o for o in gateways if _beat_age(o, now) < o.stale_after_ms]
+    living = [o for o in gateways if ages.beat_ms(o, now) < o.stale_after_ms]
     if not living:
         missing.append("No gateway lives, so nothing claims it: start one (`lanes gateway`, or `lanes up`).")
     elif all(o.drain_by is not None for o in living):
@@ -190,10 +214,3 @@ def _bound(head: Message, around: Circumstances) -> str | None:
 def _next_pass(around: Circumstances) -> str:
     living = any(o.kind == "gateway" and not is_gone(o, around.me) for o in around.owners)
     return "the next reconcile pass" if living else "a reconcile pass (start a gateway, or run `lanes reconcile`)"
-
-
-def _beat_age(owner: Owner, now: Now) -> int:
-    """How long ago the last heartbeat was, for showing; judges use sightings of their own."""
-    if owner.boot_id == now.boot_id:
-        return now.boot - owner.heartbeat_boot
-    return now.wall - owner.heartbeat_at

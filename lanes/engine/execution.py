@@ -179,7 +179,7 @@ async def _body(run: ActiveRun) -> str | Reply:
     try:
         return await run.spec.run(run)
     finally:
-        run.body_ended = True  # in this very turn of the event loop: the next one may come late
+        run.note_end()  # in this very turn of the event loop: the next one may come late
 
 
 def _noted(run: ActiveRun, step: Step[Release], tx: Transaction) -> Release:

@@ -82,7 +82,7 @@ class ActiveRun:
         self.stop: Stop | None = None
         self.waiting = False  # for a message of another lane: not stalled
         self.lost = False  # the lane is no longer ours; what the runner still brings is late
-        self.body_ended = False  # its work is done, well or not: only its release is still to be stored
+        self.body_ended_at: int | None = None  # its work is done, well or not: only its release is still to be stored
         self.released = False  # this process itself has stored its release; set in the writer
         self.stream: RunStream | None = None  # set on the event loop before the runner starts
         self._store = store
@@ -178,7 +178,12 @@ class ActiveRun:
         with self._lock:
             at, busy = self._progressed, self._busy_until_mono
             busy_boot = None if busy is None else at.boot + busy - at.mono
-            return Beat(self.ticket, self._progress, at.boot, at.wall, busy_boot, self._said or None, at.slept)
+            said = self._said or None
+            return Beat(self.ticket, self._progress, at.boot, at.wall, busy_boot, said, at.slept, self.body_ended_at)
+
+    def note_end(self) -> None:
+        """Its body has ended: from now on no limit is any of its business."""
+        self.body_ended_at = self._clock().wall
 
     def sign(self) -> "Sign":
         """Its last sign of life, as its own process judges it."""

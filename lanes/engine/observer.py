@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from lanes.engine.reconciler import ACTING, Finding, act, decide
+from lanes.engine.reconciler import ACTING, Finding, act, decide, without_dead_waits
 from lanes.engine.sightings import Sightings
 from lanes.identity import this_process
 from lanes_storage import reads
@@ -40,11 +40,14 @@ class Observer:
             # runs first: an owner that is read later than its run can only look more alive
             runs = self._reader.read(reads.open_runs())
             owners = self._reader.read(reads.owners())
+            waits = self._reader.read(reads.waits()) if any(run.waiting for run in runs) else []
         except StorageError:
             self.forget()
             raise
+        me = this_process()
+        runs, over = without_dead_waits(runs, waits, me)
         self._seen.look(owners, runs, now)
-        return decide(owners, runs, self._seen, now, this_process())
+        return over + decide(owners, runs, self._seen, now, me)
 
     def act(self, findings: list[Finding]) -> list[tuple[Finding, bool]]:
         """Carry out what is to be done; each finding with whether it landed. Raises StorageError."""

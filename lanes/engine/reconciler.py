@@ -5,19 +5,21 @@ outcome for each held lane. ``act`` carries one out, guarded by all that it was 
 twice, or from three processes at once, is harmless.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lanes import ages
 from lanes.abort import force_due_in
 from lanes.engine.sightings import Sightings
-from lanes.identity import Identity, look, told
+from lanes.identity import Identity, evidence, is_gone, look, told
 from lanes.why import span
 from lanes_storage import doors
 from lanes_storage.doors import Evidence
 from lanes_storage.interface import Transaction
 from lanes_storage.law import GHOST_AFTER, Cause
 from lanes_storage.moment import Now
-from lanes_storage.records import Failure, Owner, Release, Run
+from lanes_storage.records import Failure, Owner, Release, Run, Wait, Waiter
 
 
 class Decision(StrEnum):
@@ -31,6 +33,7 @@ class Decision(StrEnum):
     ABORT_DUE = "abort_due"
     RUN_OVERDUE = "run_overdue"
     STALL_OVERDUE = "stall_overdue"
+    WAITER_GONE = "waiter_gone"  # a wait for another lane, whose process has ended: only the wait is
 
 
 #: The decisions that change something.
@@ -46,7 +49,10 @@ CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One decision, with its evidence as a person reads it. ``run`` None: it is about the owner alone."""
+    """One decision, with its evidence as a person reads it. ``run`` None: it is about the owner alone.
+
+    ``wait``: it is about that wait of the run alone.
+    """
 
     decision: Decision
     evidence: str
@@ -54,6 +60,20 @@ class Finding:
     run: Run | None = None
     budget_ms: int | None = None  # of a limit that was passed
     elapsed_ms: int | None = None
+    wait: Wait | None = None
+
+
+def without_dead_waits(runs: Sequence[Run], waits: Sequence[Wait], me: Identity) -> tuple[list[Run], list[Finding]]:
+    """The runs as they are without the waits of processes that are provably gone, and those waits as findings."""
+    gone = [wait for wait in waits if is_gone(wait.process, me)]
+    waiting = {wait.run_id for wait in waits if wait not in gone}
+    by_id = {run.id: run._replace(waiting=run.id in waiting) for run in runs}
+    return list(by_id.values()), [_over(by_id[wait.run_id], wait, me) for wait in gone if wait.run_id in by_id]
+
+
+def _over(run: Run, wait: Wait, me: Identity) -> Finding:
+    said = f"it waited for message {wait.message_id} of another lane in a process that is gone"
+    return Finding(Decision.WAITER_GONE, f"{said}: {evidence(wait.process, me)}", None, run, wait=wait)
 
 
 def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: Identity) -> list[Finding]:
@@ -88,31 +108,35 @@ def _judge_run(run: Run, owner: Owner | None, verdicts: dict[int, Finding], seen
     if run.left_out >= GHOST_AFTER:
         said = f"owner {owner.id} is alive and left this run out of {run.left_out} heartbeats"
         return Finding(Decision.GHOST, said, owner, run)
-    first = seen.first_of(run, now)
-    if run.abort_at is not None and force_due_in(run, owner, now, seen.abort_of(run, now)) <= 0:
+    asked = seen.abort_of(run, now)
+    if run.abort_at is not None and force_due_in(run, owner, now, asked.at, asked.slept) <= 0:
         return Finding(Decision.ABORT_DUE, "an abort was requested and its grace has passed", owner, run)
-    overdue = _overdue(run, owner, first, seen, now)
+    overdue = None if run.body_ended_at is not None else _overdue(run, owner, seen, now)
     return overdue or Finding(about_owner.decision, about_owner.evidence, owner, run)
 
 
-def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> Finding | None:
-    """Past a limit for so long that its owner can no longer be the one to end it."""
-    terms = run.terms
-    if now.mono - first.mono < terms.reconcile_interval_ms:
+def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | None:
+    """Past a limit for so long that its owner can no longer be the one to end it.
+
+    Time in which its machine slept is none, and a run whose body has ended is not asked about: it only waits for the
+    database to take its end.
+    """
+    terms, first = run.terms, seen.first_of(run, now)
+    if now.mono - first.at.mono < terms.reconcile_interval_ms:
         return None  # an observer that has only begun to look, or was suspended itself, lets the owner go first
     margin = terms.abort_grace_ms + terms.reconcile_interval_ms
     same_boot = run.boot_id == now.boot_id
-    age = now.boot - run.claimed_boot if same_boot else now.mono - first.mono
+    age = ages.held_ms(run, now) if same_boot else seen.awake_ms(first, owner, now)
     if terms.run_timeout_ms is not None and age >= terms.run_timeout_ms + margin:
         said = f"held for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
         return Finding(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None
     # a clock of another boot still tells for how long the run said it would be busy
-    busy = max(0, (run.busy_until_boot or 0) - run.progress_boot)
-    quiet = now.mono - seen.progress_of(run, now).mono - busy
+    quiet = seen.awake_ms(seen.progress_of(run, now), owner, now)
     if same_boot:  # both are safe, and the shorter one is the safer
-        quiet = min(quiet, now.boot - max(run.progress_boot, run.busy_until_boot or 0))
+        quiet = min(quiet, ages.quiet_ms(run, now))
+    quiet -= ages.busy_ms(run)
     # progress is stored with heartbeats, so it may be one heartbeat older than it looks
     if quiet >= terms.stall_timeout_ms + owner.heartbeat_interval_ms + margin:
         said = f"no progress for {span(quiet)}, its stall_timeout is {span(terms.stall_timeout_ms)}"
@@ -121,8 +145,11 @@ def _overdue(run: Run, owner: Owner, first: Now, seen: Sightings, now: Now) -> F
 
 
 def act(tx: Transaction, finding: Finding, now: Now, *, by: str) -> Release | None:
-    """Carry out one finding. None: it was about an owner alone."""
-    run, owner, decision = finding.run, finding.owner, finding.decision
+    """Carry out one finding. None: it was about an owner, or a wait, alone."""
+    run, owner, decision, wait = finding.run, finding.owner, finding.decision, finding.wait
+    if wait is not None:
+        doors.end_wait(tx, Waiter(wait.run_id, wait.process), wait.message_id)
+        return None
     if run is None:
         assert owner is not None
         guard = owner.heartbeats if decision is Decision.OWNER_SILENT else None

@@ -39,7 +39,7 @@ def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
     stall nor as grace: the watchdog itself was suspended or late, or the database refused, for which a run may wait.
     A run whose body has ended has done all that it could: its release is stored as soon as the database takes it.
     """
-    if run.body_ended:
+    if run.body_ended_at is not None:
         return FINE
     if run.stop is not None:
         since = max(run.stop.since_mono, judged_from_mono)

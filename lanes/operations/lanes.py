@@ -80,7 +80,8 @@ def _circumstances(found: Lane) -> Procedure[Circumstances]:
     head = None if found.head_id is None else (yield from read(reads.message(found.head_id)))
     cooling = yield from read(reads.cooldowns(now.wall))
     last = yield from read(reads.events(lane=found.id, limit=1, newest=True))
-    return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None)
+    waits = (yield from read(reads.waits(found.run.id))) if found.run is not None and found.run.waiting else []
+    return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits)
 
 
 def pause(

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
-from lanes.identity import this_process
+from lanes.identity import is_gone, this_process
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.text import check_key
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
@@ -19,6 +20,7 @@ from lanes_storage.records import (
     Intake,
     Message,
     NewMessage,
+    Wait,
     Waiter,
 )
 
@@ -62,7 +64,7 @@ def send(
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, None if waiting_run is None else _here(waiting_run))
     now = yield from tell()
-    accepted = yield from write(lambda tx: _read_back(tx, doors.accept(tx, new, admission, now)))
+    accepted = yield from _without_circle(lambda tx: _read_back(tx, doors.accept(tx, new, admission, now)))
     match accepted:
         case Message():
             return accepted
@@ -112,7 +114,7 @@ def begin_wait(run_id: int, message_id: int) -> Procedure[bool]:
     Whether that run holds its lane. Raises WaitCycle where the message waits for the run.
     """
     now, waiter = (yield from tell()), _here(run_id)
-    begun = yield from write(lambda tx: doors.begin_wait(tx, waiter, message_id, now))
+    begun = yield from _without_circle(lambda tx: doors.begin_wait(tx, waiter, message_id, now))
     if isinstance(begun, doors.WaitCycle):
         raise WaitCycle(begun.keys)
     return begun
@@ -122,6 +124,23 @@ def end_wait(run_id: int, message_id: int) -> Procedure[None]:
     """The run waits in this process for the message no longer."""
     waiter = _here(run_id)
     yield from write(lambda tx: doors.end_wait(tx, waiter, message_id))
+
+
+def _without_circle(step: Step[T]) -> Procedure[T]:
+    """Do what may be refused because of a circle of waits: once more, if a process that waited in it is gone."""
+    done = yield from write(step)
+    if not isinstance(done, doors.WaitCycle):
+        return done
+    gone = [wait for wait in (yield from read(reads.waits())) if is_gone(wait.process, this_process())]
+    if not gone:
+        return done
+    yield from write(partial(_end_waits, gone))
+    return (yield from write(step))
+
+
+def _end_waits(waits: Sequence[Wait], tx: Transaction) -> None:
+    for wait in waits:
+        doors.end_wait(tx, Waiter(wait.run_id, wait.process), wait.message_id)
 
 
 def _here(run_id: int) -> Waiter:

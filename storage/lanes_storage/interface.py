@@ -29,8 +29,8 @@ class Dialect(NamedTuple):
 
     name: str
     #: Set the progress of the open runs of ``:owner`` that ``:beats`` names, a JSON array of
-    #: ``[run, progress, progress_at, progress_boot, busy_until_boot, reply_so_far, progress_slept_ms]``; they are left
-    #: out no longer.
+    #: ``[run, progress, progress_at, progress_boot, busy_until_boot, reply_so_far, progress_slept_ms,
+    #: body_ended_at]``; they are left out no longer.
     heartbeat_runs: str
 
 

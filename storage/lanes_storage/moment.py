@@ -33,11 +33,16 @@ class Now(NamedTuple):
 
         ``slept`` as it stood at that moment; None: nobody noted it, and nothing is taken off.
         """
-        return self.boot - boot - (0 if slept is None else max(0, self.slept - slept))
+        return self.boot - boot - slept_between(slept, self.slept)
 
     def later(self, ms: int) -> "Now":
         """The moment ``ms`` milliseconds after this one, on all three clocks."""
         return self._replace(wall=self.wall + ms, boot=self.boot + ms, mono=self.mono + ms)
+
+
+def slept_between(before: int | None, after: int | None) -> int:
+    """How long a machine slept between two moments of which ``Now.slept`` is known; 0 where one of them is not."""
+    return 0 if before is None or after is None else max(0, after - before)
 
 
 class Clock(Protocol):

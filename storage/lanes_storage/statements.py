@@ -224,6 +224,12 @@ END_WAIT = """
 DELETE FROM waits WHERE run_id = :run AND message_id = :message AND host = :host AND pid_ns = :pid_ns AND pid = :pid
 """
 
+#: Whatever waits in the process of an owner, for any run.
+END_WAITS_OF_OWNER = """
+DELETE FROM waits WHERE (host, boot_id, pid_ns, pid, start_time) =
+  (SELECT host, boot_id, pid_ns, pid, start_time FROM owners WHERE id = :owner)
+"""
+
 OPEN_RUN = "SELECT l.id, l.key, l.run_id FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :run"
 
 LANE_OF_MESSAGE = """
@@ -273,7 +279,8 @@ WHERE id = :run RETURNING lane_id, message_id
 """
 
 REQUEST_ABORT = """
-UPDATE runs SET abort_at = :now, abort_boot = :boot, abort_boot_id = :boot_id, abort_grace_asked_ms = :grace_ms,
+UPDATE runs SET abort_at = :now, abort_boot = :boot, abort_boot_id = :boot_id, abort_slept_ms = :slept,
+  abort_grace_asked_ms = :grace_ms,
   abort_actor = :actor, abort_reason = :reason, abort_cause = :cause
 WHERE id = :run AND ended_at IS NULL AND abort_at IS NULL
 """

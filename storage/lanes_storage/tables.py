@@ -266,6 +266,8 @@ class RunTable(Table, table=True):
     #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.
     reply_so_far: str | None = None
     left_out: int = 0
+    #: When its work was done, as its heartbeats told: what is left of it is to store its end (wall time).
+    body_ended_at: int | None = None
     #: Its message was cut before, and no heartbeat has named this run yet.
     recovering: bool = False
     #: The child of a command run. ``survivors``, a JSON array: what was left of its processes; null: unknown.
@@ -281,6 +283,7 @@ class RunTable(Table, table=True):
     abort_at: int | None = None
     abort_boot: int | None = None
     abort_boot_id: str | None = None
+    abort_slept_ms: int | None = None
     abort_grace_asked_ms: int | None = None
     abort_actor: str | None = None
     abort_reason: str | None = None

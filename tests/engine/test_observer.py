@@ -1,23 +1,30 @@
 """The observer: what is decided is carried out on a real store, once, however many do it at once."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from lanes import operations
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Decision
-from lanes.identity import this_process
+from lanes.errors import WaitCycle
+from lanes.identity import identity_of, this_process
+from lanes.procedure import run
 from lanes.testing import SECOND, Hands
-from lanes_storage import Store
+from lanes_storage import Store, doors
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.interface import Query, Step
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
+from lanes_storage.records import Beat, Process, Ticket, Waiter
 from tests.kit.judged import NOBODY
 from tests.kit.watch import Watch
-from tests.kit.world import OWNER, World
+from tests.kit.world import OWNER, TERMS, World
 
 INTERVAL = 5 * SECOND
+STALL = TERMS.stall_timeout_ms or 0
 
 
 class Refusing:
@@ -188,3 +195,72 @@ def test_a_write_that_was_given_up_makes_the_look_worth_nothing(refusing: Refusi
     with pytest.raises(TimeoutError):
         observer.run_once()
     assert observer.run_once() == [], "its silence is counted from now on"
+
+
+# ------------------------------------------------------------------------------ waits of dead processes
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """Another process, which ends when it is told to."""
+    made = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield made
+    made.communicate()
+
+
+def test_F109_a_wait_ends_with_the_process_that_waits(
+    observer: Observer, world: World, time: Hands, child: "subprocess.Popen[bytes]"
+) -> None:
+    terms = TERMS._replace(run_timeout_ms=None)
+    run, other = world.start("a", terms=terms).ticket, world.send("b")
+    here, there = Waiter(run.run_id, this_process()), Waiter(run.run_id, identity_of(child.pid))
+    for waiter in (here, there):
+        world.step(lambda tx, waiter=waiter: doors.begin_wait(tx, waiter, other, time()))  # type: ignore[misc]
+
+    def beating(ms: int) -> list[Decision]:
+        done = []
+        while ms > 0:
+            world.step(lambda tx: doors.heartbeat(tx, world.me, [_still(world, run)], time()))
+            done += [finding.decision for finding, landed in observer.run_once() if landed]
+            time.move(min(ms, INTERVAL))
+            ms -= INTERVAL
+        return done
+
+    assert beating(2 * STALL) == [], "both wait"
+    world.step(lambda tx: doors.end_wait(tx, here, other))
+    assert beating(2 * STALL) == [], "the other one does still"
+    child.communicate(b"\n")
+    assert beating(INTERVAL) == [Decision.WAITER_GONE]
+    assert world.table("waits") == []
+    assert not world.run(run).waiting
+    assert beating(2 * STALL) == [Decision.STALL_OVERDUE], "and its silence counts from there"
+
+
+def test_F109_a_wait_of_a_dead_process_is_no_circle(world: World, child: "subprocess.Popen[bytes]") -> None:
+    a, b = world.start("a").ticket, world.start("b").ticket
+    gone = Waiter(a.run_id, identity_of(child.pid))
+    world.step(lambda tx: doors.begin_wait(tx, gone, world.run(b).message_id, world.time()))
+    with pytest.raises(WaitCycle):
+        run(world.store, operations.send("a", "hello", actor="b", waiting_run=b.run_id))
+    child.communicate(b"\n")
+    assert run(world.store, operations.send("a", "hello", actor="b", waiting_run=b.run_id)).state == "queued"
+
+
+def test_F109_a_silent_owner_waits_no_more(world: World) -> None:
+    """Its process is on another host, where nobody here can look: what ends it ends its waits as well."""
+    there = world.owner(host="there")
+    ticket, other = world.start("a").ticket, world.send("b")
+    process = Process(*OWNER._replace(host="there")[1:6])
+    world.step(lambda tx: doors.begin_wait(tx, Waiter(ticket.run_id, process), other, world.time()))
+    assert world.run(ticket).waiting
+    world.end_owner(there, cause="stopped")
+    assert world.run(ticket).waiting, "one that closed its row may wait on"
+    there = world.owner(host="there")
+    world.end_owner(there, cause="owner_silent")
+    assert not world.run(ticket).waiting
+
+
+def _still(world: World, ticket: Ticket) -> Beat:
+    """What a heartbeat says of a run that has made no progress since the last one."""
+    row = world.run(ticket)
+    return Beat(ticket, row.progress, row.progress_boot, row.progress_at, None, None, row.progress_slept_ms)

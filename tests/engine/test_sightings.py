@@ -31,9 +31,9 @@ def test_a_gap_in_looking_is_no_silence(time: Hands, gap: int, remembered: bool)
     seen.look([owner()], [asked()], now)
     since = first if remembered else now
     assert seen.silence_of(owner(), now) == now.mono - since.mono
-    assert seen.first_of(run(), now) == since
-    assert seen.progress_of(run(), now) == since
-    assert seen.abort_of(run(), now) == since
+    assert seen.first_of(run(), now).at == since
+    assert seen.progress_of(run(), now).at == since
+    assert seen.abort_of(run(), now).at == since
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
@@ -53,7 +53,7 @@ def test_every_owner_and_every_run_is_seen_for_itself(time: Hands) -> None:
     seen.look([owner(), owner(id=2)], [run(), run(id=8)], now)
     assert seen.silence_of(owner(), now) == INTERVAL
     assert seen.silence_of(owner(id=2), now) == 0
-    assert seen.first_of(run(id=8), now) == now
+    assert seen.first_of(run(id=8), now).at == now
 
 
 def test_progress_is_seen_anew_when_it_moved(time: Hands) -> None:
@@ -61,7 +61,7 @@ def test_progress_is_seen_anew_when_it_moved(time: Hands) -> None:
     seen.look([], [run()], time())
     now = time.move(INTERVAL)
     seen.look([], [run()._replace(progress_boot=run().progress_boot + 1)], now)
-    assert seen.progress_of(run(), now) == now
+    assert seen.progress_of(run(), now).at == now
 
 
 def test_a_run_that_waits_for_another_lane_is_silent_only_from_the_end_of_that(time: Hands) -> None:
@@ -69,7 +69,7 @@ def test_a_run_that_waits_for_another_lane_is_silent_only_from_the_end_of_that(t
     seen.look([], [run(waiting=True)], time())
     now = time.move(INTERVAL)
     seen.look([], [run()], now)
-    assert seen.progress_of(run(), now) == now
+    assert seen.progress_of(run(), now).at == now
 
 
 def test_what_is_gone_is_forgotten(time: Hands) -> None:
@@ -79,4 +79,4 @@ def test_what_is_gone_is_forgotten(time: Hands) -> None:
     now = time.move(INTERVAL)
     seen.look([owner()], [run()], now)
     assert seen.silence_of(owner(), now) == 0
-    assert seen.first_of(run(), now) == now
+    assert seen.first_of(run(), now).at == now

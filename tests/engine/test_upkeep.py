@@ -15,6 +15,7 @@ from lanes.testing import HOUR, SECOND, Hands
 from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, Edge, LaneState
 from lanes_storage.records import NewOwner
+from tests.kit.disks import may_grow
 from tests.kit.engine import active
 from tests.kit.gateways import restless
 from tests.kit.judged import NOBODY
@@ -206,3 +207,39 @@ async def test_after_it_registered_anew_it_acts_under_its_new_name(bench: Bench)
     ticket = bench.world.start("a", owner=dead).ticket
     bench.pass_time(INTERVAL)
     assert bench.world.run(ticket).ended_by == f"owner:{bench.upkeep.owner_id}"
+
+
+async def test_F108_a_machine_that_wakes_tells_so_at_once_and_ends_no_run(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = bench.hold("a")
+    bench.pass_time(SECOND)
+    beats = bench.heartbeats
+    bench.time.sleep(HOUR)
+    bench.round()
+    assert bench.heartbeats == beats + 1
+    assert bench.world.owner_row(bench.upkeep.owner_id).slept_ms == bench.time().slept
+    assert "the machine slept for 3600.0 s" in caplog.text
+    bench.pass_time(STALL_LIMIT - 2 * SECOND)
+    assert not run.stop
+    bench.pass_time(SECOND)
+    assert (run.stop and run.stop.elapsed_ms) == STALL_LIMIT
+    assert bench.world.state("a") is LaneState.RUNNING, "nor has its own reconciler taken it"
+
+
+async def test_F107_a_round_that_could_not_commit_did_not_look(bench: Bench, astore: AsyncStore) -> None:
+    """A run may be silent because the database refuses: its stall clock begins when that has ended."""
+    limit = 6 * SECOND
+    run = bench.hold("a", terms=TERMS._replace(stall_timeout_ms=limit))
+    run.emit("\N{GRINNING FACE}" * 1000)  # its heartbeats need another page, and there is none left
+    await may_grow(astore, False)
+    for _ in range(limit // SECOND + 2):
+        now = bench.time.move(SECOND)
+        eventually(lambda now=now: bench.upkeep._begun == now, "a round that is refused")  # type: ignore[misc]
+    assert (bench.heartbeats, run.stop) == (0, None)
+    await may_grow(astore, True)
+    eventually(lambda: bench.heartbeats, "a heartbeat")
+    bench.pass_time(limit - SECOND)
+    assert not run.stop
+    bench.pass_time(2 * SECOND)
+    assert (run.stop and run.stop.cause) == Cause.STALL_TIMEOUT

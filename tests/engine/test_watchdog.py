@@ -6,7 +6,7 @@ import pytest
 
 from lanes.engine.live import ActiveRun, Stop, StopKind
 from lanes.engine.watchdog import Verdict, judge
-from lanes.testing import HOUR, SECOND, START, Hands
+from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause
 from lanes_storage.records import Terms
@@ -154,3 +154,52 @@ async def test_an_order_can_be_hurried_and_never_slowed(run: ActiveRun, time: Ha
     assert run.stop.grace_ms == GRACE
     run.hurry(0)
     assert verdict(run, time) is Verdict.FORCE
+
+
+# ------------------------------------------------------------------------------ sleep, and the body's end
+
+
+async def test_F108_time_in_which_the_machine_slept_is_no_run_time(
+    world: World, astore: AsyncStore, time: Hands
+) -> None:
+    """A lunch with the lid closed, at each of the clocks that a run is judged by."""
+    hour = 10 * RUN_LIMIT
+    running = await under(world, astore, TERMS._replace(stall_timeout_ms=None))
+    silent = active(world, astore, world.start("c", terms=TERMS._replace(run_timeout_ms=None)))
+    busy = active(world, astore, world.start("d", terms=TERMS._replace(run_timeout_ms=None)))
+    busy.busy(MINUTE / SECOND)
+    stopping = active(world, astore, world.start("e"))
+    stopping.order_stop(Stop(StopKind.ABORT, Cause.ABORTED, "stop", GRACE, time().mono))
+    limits = {running: RUN_LIMIT, silent: STALL_LIMIT, busy: MINUTE + STALL_LIMIT, stopping: GRACE}
+    time.sleep(hour)
+    assert {verdict(run, time) for run in limits} == {Verdict.FINE}
+    begun, verdicts = time(), {}
+    for run, limit in sorted(limits.items(), key=lambda each: each[1]):
+        time.move(begun.mono + limit - 1 - time().mono)
+        time.sleep(hour)
+        before = verdict(run, time)
+        time.move(1)
+        verdicts[run] = before, verdict(run, time)
+    assert verdicts == {
+        running: (Verdict.FINE, Verdict.STOP),
+        silent: (Verdict.FINE, Verdict.STOP),
+        busy: (Verdict.FINE, Verdict.STOP),
+        stopping: (Verdict.FINE, Verdict.FORCE),
+    }
+
+
+async def test_F108_a_process_that_was_stopped_has_not_slept(run: ActiveRun, time: Hands) -> None:
+    """Both clocks count the time in which only this process stood still."""
+    time.move(RUN_LIMIT)
+    assert verdict(run, time, time().mono) is Verdict.STOP
+
+
+@pytest.mark.parametrize("told", [None, *StopKind])
+async def test_F107_a_run_whose_body_has_ended_is_judged_no_more(
+    run: ActiveRun, time: Hands, told: StopKind | None
+) -> None:
+    if told is not None:
+        run.order_stop(Stop(told, Cause.DRAINED, "stop", GRACE, time().mono))
+    run.note_end()
+    time.move(100 * HOUR)
+    assert verdict(run, time) is Verdict.FINE

@@ -63,7 +63,7 @@ def rows(world: World) -> Rows:
 
 
 def ask(tx: Transaction, run: int) -> int:
-    more = {"boot_id": "b", "actor": "t", "cause": "aborted", "reason": None}
+    more = {"boot_id": "b", "slept": 0, "actor": "t", "cause": "aborted", "reason": None}
     return tx.run(sql.REQUEST_ABORT, {"run": run, "now": 1, "boot": 1, "grace_ms": 0} | more)
 
 

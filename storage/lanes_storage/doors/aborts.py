@@ -126,6 +126,7 @@ def _ask(
         "now": now.wall,
         "boot": now.boot,
         "boot_id": now.boot_id,
+        "slept": now.slept,
         "grace_ms": grace_ms,
         "actor": actor,
         "reason": reason,

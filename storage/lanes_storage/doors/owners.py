@@ -8,7 +8,7 @@ from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.journal import record
 from lanes_storage.interface import Transaction
-from lanes_storage.law import BoundTo, EventType, MessageState
+from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Beat, Failure, NewOwner, Ticket
 
@@ -46,8 +46,8 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
 
 
 def _named(beat: Beat) -> list[Any]:
-    run, progress, boot, at, busy, said, slept = beat
-    return [run.run_id, progress, at, boot, busy, said, slept]
+    run, progress, boot, at, busy, said, slept, ended = beat
+    return [run.run_id, progress, at, boot, busy, said, slept, ended]
 
 
 def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:
@@ -81,6 +81,8 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
     """
     if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause, "heartbeats": heartbeats}) != 1:
         return False
+    if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then nothing waits in its process
+        tx.run(sql.END_WAITS_OF_OWNER, {"owner": owner})
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
         failure = Failure(BoundTo.read(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")

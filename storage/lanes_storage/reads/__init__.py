@@ -23,6 +23,7 @@ from lanes_storage.reads.owners import (
     refused_writes,
     run,
     waiting_of_owner,
+    waits,
 )
 from lanes_storage.reads.retention import any_old_idempotency, old
 from lanes_storage.reads.waiting import waiting_heads
@@ -59,4 +60,5 @@ __all__ = [
     "run",
     "waiting_heads",
     "waiting_of_owner",
+    "waits",
 ]

@@ -2,8 +2,8 @@
 
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause
-from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run
-from lanes_storage.records import Owner, Run, Ticket
+from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run, to_wait
+from lanes_storage.records import Owner, Run, Ticket, Wait
 
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
 OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
@@ -24,6 +24,11 @@ WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL
 WAITING_OF_OWNER = """
 SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
+"""
+WAITS = """
+SELECT w.run_id, w.message_id, l.key, w.host, w.boot_id, w.pid_ns, w.pid, w.start_time, w.since
+FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
+WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refused_writes > 0"
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
@@ -73,6 +78,13 @@ def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
 def waiting_of_owner(owner_id: int) -> Query[frozenset[int]]:
     """The runs of an owner that wait for a message of another lane."""
     return Query(WAITING_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
+
+
+def waits(run_id: int | None = None) -> Query[list[Wait]]:
+    """The waits of open runs for messages that have not ended; of one run, or of all."""
+    if run_id is None:
+        return Query(WAITS, {}, many(to_wait))
+    return Query(f"{WAITS} AND w.run_id = :run", {"run": run_id}, many(to_wait))
 
 
 def refused_writes() -> Query[int]:

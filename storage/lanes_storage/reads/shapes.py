@@ -24,8 +24,10 @@ from lanes_storage.records import (
     Message,
     Owner,
     Pause,
+    Process,
     Run,
     Terms,
+    Wait,
 )
 
 #: So many characters are shown of what should be JSON and is none.
@@ -54,9 +56,10 @@ r.claimed_at, r.claimed_boot, r.claimed_slept_ms, r.boot_id, r.progress, r.progr
 r.progress_slept_ms, r.busy_until_boot, r.left_out, r.process_host, r.process_boot_id, r.process_pid,
 r.process_start_time, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
 r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
-EXISTS (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL)
+EXISTS (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL),
+r.abort_slept_ms, r.body_ended_at
 """
-RUN_WIDTH = 45
+RUN_WIDTH = 47
 
 OWNER_ROW = """
 o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
@@ -134,7 +137,13 @@ def to_run(row: Row) -> Run:
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
     end = [_optional(Cause.read, row[36]), _optional(Edge.read, row[37]), _optional(Cause.read, row[38]), bool(row[39])]
     values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:36], *end, *row[40:44], bool(row[44])]
-    return Run(*values)
+    return Run(*values, *row[45:])
+
+
+def to_wait(row: Row) -> Wait:
+    """A wait from the columns of ``reads.waits``."""
+    run, message, key, *process, since = row
+    return Wait(run, message, key, Process(*process), since)
 
 
 def to_owner(row: Row) -> Owner:

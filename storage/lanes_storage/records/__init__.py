@@ -17,7 +17,7 @@ from lanes_storage.records.given import (
     Waiter,
 )
 from lanes_storage.records.shown import Counts, Lane, LaneFilter, LaneOrder, LaneSort
-from lanes_storage.records.stored import Cooldown, Event, LastError, Message, Owner, Pause, Run
+from lanes_storage.records.stored import Cooldown, Event, LastError, Message, Owner, Pause, Run, Wait
 
 __all__ = [
     "Admission",
@@ -48,6 +48,7 @@ __all__ = [
     "Run",
     "Terms",
     "Ticket",
+    "Wait",
     "Waiter",
     "Waiting",
     "WaitingHead",

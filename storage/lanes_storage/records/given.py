@@ -122,6 +122,7 @@ class Beat(NamedTuple):
     busy_until_boot: int | None = None
     reply_so_far: str | None = None  # its end; None: nothing yet
     progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: nobody noted it
+    body_ended_at: int | None = None  # when its work was done; its end is still to be stored
 
 
 class Attempt(NamedTuple):

@@ -7,7 +7,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind
-from lanes_storage.records.given import Failure, Terms, Ticket
+from lanes_storage.records.given import Failure, Process, Terms, Ticket
 
 
 class Message(NamedTuple):
@@ -82,6 +82,8 @@ class Run(NamedTuple):
     refused_writes: int
     late_reply: str | None
     waiting: bool  # for a message of another lane: it is not stalled
+    abort_slept_ms: int | None = None
+    body_ended_at: int | None = None  # no limit ends it any more: its end waits to be stored
 
     @property
     def epoch(self) -> int:
@@ -92,6 +94,16 @@ class Run(NamedTuple):
     def ticket(self) -> Ticket:
         """What this run must show to write."""
         return Ticket(self.id, self.epoch)
+
+
+class Wait(NamedTuple):
+    """A run that waits in some process for a message that has not ended, in the lane ``key``."""
+
+    run_id: int
+    message_id: int
+    key: str
+    process: Process
+    since: int
 
 
 class Owner(NamedTuple):
