@@ -28,12 +28,13 @@ if TYPE_CHECKING:
         Refused,
         RunFailed,
         RunParked,
+        Unfit,
         WaitCycle,
     )
     from lanes.gateway import Gateway
     from lanes.hooks import Hooks, RunEnded
     from lanes.runners.base import Delta, Reply, RunContext, Runner, Turn
-    from lanes_storage.errors import StorageError
+    from lanes_storage.errors import NotStorable, StorageError
 
 #: Where each public name lives.
 _HOMES = {
@@ -54,12 +55,13 @@ _HOMES = {
         "Refused",
         "RunFailed",
         "RunParked",
+        "Unfit",
         "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
     "lanes.hooks": ("Hooks", "RunEnded"),
     "lanes.runners.base": ("Delta", "Reply", "RunContext", "Runner", "Turn"),
-    "lanes_storage.errors": ("StorageError",),
+    "lanes_storage.errors": ("NotStorable", "StorageError"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -80,6 +82,7 @@ __all__ = [
     "LanesError",
     "NotAllowed",
     "NotFound",
+    "NotStorable",
     "Outcome",
     "QueueFull",
     "Refused",
@@ -91,6 +94,7 @@ __all__ = [
     "Runner",
     "StorageError",
     "Turn",
+    "Unfit",
     "WaitCycle",
     "connect",
 ]

@@ -7,6 +7,7 @@ is only asked to be quick. The outcome is proven by reading the run's row again,
 from enum import StrEnum
 from typing import NamedTuple
 
+from lanes import incoming
 from lanes.errors import NotFound
 from lanes.identity import is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -72,6 +73,9 @@ def abort(
     ``wait`` False, or ``timeout`` seconds passed: the outcome is ``pending`` and the request stands.
     Raises NotFound.
     """
+    actor, reason, cause = incoming.actor(actor), incoming.reason(reason), incoming.cause(cause)
+    scope, timeout = incoming.one_of(Scope, scope, "scope"), incoming.patience_s(timeout)
+    grace_ms = None if grace_ms is None else incoming.count(grace_ms, "grace_ms")
     now = yield from tell()
     asked = yield from write(
         lambda tx: doors.request_abort(

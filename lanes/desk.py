@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
-from lanes import operations
+from lanes import incoming, operations
 from lanes.changes import Changes
 from lanes.config import Config, from_data
 from lanes.engine.current import current_run
@@ -117,7 +117,7 @@ class Desk:
 
         Exactly one of ``text`` and ``request`` (a chat request with a history of its own). ``cap``, ``mode`` and
         ``overflow`` are those of the configuration unless given. ``waiting_run``: the run that will wait for it.
-        Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
+        Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
         if cap is None or mode is None or overflow is None:
             intake = operations.DEFAULT_INTAKE if self.config is None else self.config.policy(key).intake
@@ -135,8 +135,8 @@ class Desk:
                 token=token,
                 if_idle=if_idle,
                 cap=cap,
-                mode=Mode(mode),
-                overflow=Overflow(overflow),
+                mode=incoming.one_of(Mode, mode, "mode"),
+                overflow=incoming.one_of(Overflow, overflow, "overflow"),
                 waiting_run=waiting_run,
                 bound_to=bound_to,
                 bound_owner=bound_owner,
@@ -149,6 +149,7 @@ class Desk:
 
         A run that waits is not stalled. Raises NotFound, and WaitCycle where the message waits for that run.
         """
+        timeout = incoming.patience_s(timeout)
         run = current_run(self.store.name)
         if run is not None and (await self.message(message_id)).ended_at is None:
             await self.perform(operations.begin_wait(run, message_id))
@@ -191,7 +192,7 @@ class Desk:
         ``run_timeout`` and ``stall_timeout`` are seconds (None: of the policy; ``math.inf``: off); call
         ``run.progress`` within a long block. ``timeout``: how many seconds to wait for one's turn (TimeoutError).
         ``if_idle``: do not wait at all (LaneBusy). Hand ``run.epoch`` to whatever must refuse a superseded holder.
-        Raises InvalidKey, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for).
+        Raises InvalidKey, Unfit, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for).
         """
         holds = await self._started_holds()
         async with holds.hold(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lanes import incoming
 from lanes.errors import NotFound
 from lanes.identity import is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -35,8 +36,8 @@ def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> 
     lasts as long as the gateway's row: its process has to be started again to claim again.
     Raises NotFound where no such gateway lives.
     """
-    now = yield from tell()
-    end = now.wall + DEFAULT_DRAIN_MS if until is None else until
+    by, now = incoming.text(by, "by", incoming.LONGEST_NAME), (yield from tell())
+    end = now.wall + DEFAULT_DRAIN_MS if until is None else incoming.moment_ms(until, "until")
     chosen = [owner.id for owner in (yield from _gateways(owner_id))]
     yield from write(lambda tx: [doors.drain(tx, owner, now, by=by, until=end) for owner in chosen])
     return (yield from _rows(chosen))
@@ -59,7 +60,7 @@ def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
 
 def drain_wait(owner_ids: Sequence[int], *, timeout: float | None = None) -> Procedure[list[Owner]]:
     """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns their rows."""
-    started = yield from tell()
+    timeout, started = incoming.patience_s(timeout), (yield from tell())
     while True:
         owners = yield from _rows(owner_ids)
         waited = ((yield from tell()).mono - started.mono) / 1000

@@ -1,6 +1,7 @@
 """What lanes raises, besides the storage errors that it passes on.
 
 LanesError
+├── Unfit                 a value that lanes can not take: of another type, too large, no JSON
 ├── InvalidKey            not a session key
 ├── Refused               a message was not accepted; nothing was stored
 │   ├── QueueFull             the lane has `cap` waiting messages
@@ -19,13 +20,23 @@ LanesError
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
+from lanes.sentences import failure_of
 from lanes_storage.law import Cause
-from lanes_storage.records import Attempt, Failure
+from lanes_storage.records import Attempt
 
 
 class LanesError(Exception):
     """The base of all of these."""
+
+
+class Unfit(LanesError, ValueError, TypeError):
+    """A value that lanes can not take, refused to whoever handed it in; the sentence names it.
+
+    It is a ValueError and a TypeError as well: whoever looks for these need not know of it.
+    """
 
 
 class InvalidKey(LanesError):
@@ -130,11 +141,19 @@ class ConfigError(LanesError):
 
 
 class RunError(LanesError):
-    """How a run ends otherwise than with a reply. Raised by runners."""
+    """How a run ends otherwise than with a reply. Raised by runners.
 
-    def __init__(self, cause: Cause, message: str, attempts: Sequence[Attempt] = ()) -> None:
-        self.failure = Failure(cause, message, tuple(attempts))
-        super().__init__(message)
+    ``cause`` is one of ``lanes_storage.law.Cause``, or a word of the runner's own (``[a-z][a-z0-9_]*``, at most 64
+    characters). ``message`` is a sentence for people; an exception will do. Never raises: what names no cause becomes
+    ``runner_failed`` with a sentence that says so.
+    """
+
+    #: For one whose own ``__init__`` does not call this one.
+    failure = failure_of(Cause.RUNNER_FAILED, "it did not say why")
+
+    def __init__(self, cause: Cause | str, message: object = "", attempts: Sequence[Attempt] = ()) -> None:
+        self.failure = failure_of(cause, message, attempts)
+        super().__init__(self.failure.message)
 
 
 class RunFailed(RunError):
@@ -144,10 +163,15 @@ class RunFailed(RunError):
 class RunParked(RunError):
     """Every provider refused the run by cooldown or 429.
 
-    The lane is released and the message goes back to the head, to be claimed again at ``until``
-    (wall time, milliseconds).
+    The lane is released and the message goes back to the head, to be claimed again at ``until``: a datetime with a
+    time zone, or how long until then, a timedelta or a number of seconds; a number from 10**11 on is a wall time in
+    milliseconds. It waits for a second at least, and for ``max_park`` at most over all its parks.
     """
 
-    def __init__(self, until: int, message: str, attempts: Sequence[Attempt] = ()) -> None:
+    until: Any = 0  # for one whose own ``__init__`` does not call this one
+
+    def __init__(
+        self, until: datetime | timedelta | float, message: object = "", attempts: Sequence[Attempt] = ()
+    ) -> None:
         self.until = until
         super().__init__(Cause.PROVIDER_COOLING, message, attempts)

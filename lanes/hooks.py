@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from lanes import incoming
 from lanes.config import Config
 from lanes.runners.base import RunContext
 from lanes.runners.python import load
@@ -45,6 +46,10 @@ class Hooks:
     after_run: Callable[[RunEnded], Awaitable[Any]] | None = None
     notice: Callable[[Event], Awaitable[Any]] | None = None
     timeout_s: float = TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        """Raises Unfit."""
+        incoming.span_ms(self.timeout_s, "timeout_s")
 
 
 def configured_hooks(config: Config) -> Hooks:

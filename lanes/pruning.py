@@ -1,5 +1,6 @@
 """Pruning dead letters, which only a person does. For ``lanes.operations``."""
 
+from lanes import incoming
 from lanes.procedure import Procedure, read, tell, write
 from lanes_storage import doors, reads
 from lanes_storage.interface import Transaction
@@ -14,7 +15,7 @@ def prune_dead_letters(older_than_ms: int, *, actor: str) -> Procedure[int]:
 
     A dead letter stays while its sender may still come again with its idempotency key (24 h).
     """
-    now = yield from tell()
+    actor, now = incoming.actor(actor), (yield from tell())
     before, after, gone = now.wall - older_than_ms, 0, 0
     while True:
         rows = yield from read(reads.old(Prunable.DEAD_LETTERS, after, PAGE))

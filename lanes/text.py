@@ -42,6 +42,8 @@ def check_key(key: str) -> str:
     Raises ``InvalidKey`` for an empty key, for one of more than 512 characters, and for one that holds a
     control character (category Cc) or a lone surrogate. Format characters are allowed.
     """
+    if not isinstance(key, str):
+        raise InvalidKey(f"it is no text but {type(key).__name__}")
     if not key:
         raise InvalidKey("it is empty")
     if len(key) > MAX_KEY:

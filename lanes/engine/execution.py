@@ -6,25 +6,23 @@ still brings is offered to the store once more, which refuses and counts it.
 """
 
 import asyncio
-import json
 import logging
-import traceback
 from functools import partial
-from typing import Any
 
+from lanes.engine.brought import Parking, brought
 from lanes.engine.current import CURRENT
 from lanes.engine.live import ActiveRun, LiveSet, StopKind
 from lanes.engine.streams import Streams
 from lanes.engine.telling import Teller
-from lanes.errors import RunError, RunParked, WaitCycle
+from lanes.errors import RunFailed
 from lanes.runners.base import Reply
-from lanes.text import clean
+from lanes.sentences import failure_of, sentence
 from lanes_storage import doors
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.moment import Clock
-from lanes_storage.records import Answer, Failure, Release
+from lanes_storage.records import Answer, Release
 
 log = logging.getLogger("lanes.run")
 
@@ -92,65 +90,49 @@ class Execution:
         if release is None:
             return
         if not release.landed:
-            log.warning("run %d of lane %s had lost its lane: its late write was refused", run.id, ascii(run.key))
+            log.warning("%s had lost its lane: its late write was refused", _named(run))
         self._free(run, release)
 
     async def _write(self, run: ActiveRun, step: Step[Release]) -> Release | None:
         """Write a release until its outcome is known. None: the store was closed under it."""
-        pause = RETRY_FIRST_S
+        pause, plain = RETRY_FIRST_S, False
         while True:
             try:
                 return await self._store.write(partial(_noted, run, step))
             except StoreClosed:
                 return None
             except StorageError as error:
-                log.warning("run %d of lane %s: its end could not be stored yet: %s", run.id, ascii(run.key), error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, RETRY_LONGEST_S)
+                log.warning("%s: its end could not be stored yet: %s", _named(run), error)
             except Exception as error:  # what it brought can not be stored: the lane must not wait for that
-                log.exception("run %d of lane %s: its end can not be stored", run.id, ascii(run.key))
-                step = self._unstorable(run, error)
+                log.exception("%s: its end can not be stored", _named(run))
+                if not plain:
+                    step, plain = self._unstorable(run, error), True
+                    continue
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_LONGEST_S)
 
     def _unstorable(self, run: ActiveRun, error: Exception) -> Step[Release]:
-        failure = Failure(Cause.RUNNER_FAILED, f"its end can not be stored: {type(error).__name__}")
+        failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
         clock, ticket, by = self._clock, run.ticket, run.by
         return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Step[Release]:
         """The release that the way in which the body ended calls for."""
-        clock, ticket, by = self._clock, run.ticket, run.by
         if body.cancelled():
             return self._stopped(run)
-        error = body.exception()
-        try:
-            answer = None if error is not None else to_answer(body.result())
-        except Exception as wrong:  # JSON has no word for what it brought
-            return self._unstorable(run, wrong)
-        if answer is not None:
-            return lambda tx: doors.complete(tx, ticket, answer, clock(), by=by)
-        if isinstance(error, RunParked):
-            until, refused = error.until, error.failure
-            return lambda tx: doors.park(tx, ticket, until, refused, clock(), by=by)
-        if error is None:
-            kind = type(body.result()).__name__
-            failure = Failure(Cause.RUNNER_FAILED, f"the runner returned {kind}, neither a str nor a Reply")
-        elif isinstance(error, RunError):
-            failure = error.failure
-        elif isinstance(error, ConnectionError | EOFError):  # what it worked with is gone, not what it did is wrong
-            failure = Failure(Cause.BACKEND_LOST, f"{type(error).__name__}: {error}"[:2000])
-        elif isinstance(error, WaitCycle):
-            failure = Failure(Cause.WAIT_CYCLE, str(error))
-        else:
-            told = clean("".join(traceback.format_exception(error)), keep_newlines=True)  # its words come from outside
-            log.warning("run %d of lane %s: its runner raised\n%s", run.id, ascii(run.key), told)
-            failure = Failure(Cause.RUNNER_FAILED, f"{type(error).__name__}: {error}"[:2000])
-        return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
+        clock, ticket, by = self._clock, run.ticket, run.by
+        end = brought(body, _named(run), clock())
+        if isinstance(end, Answer):
+            return lambda tx: doors.complete(tx, ticket, end, clock(), by=by)
+        if isinstance(end, Parking):
+            return lambda tx: doors.park(tx, ticket, end.until, end.failure, clock(), by=by)
+        return lambda tx: doors.fail(tx, ticket, end, clock(), by=by)
 
     def _stopped(self, run: ActiveRun) -> Step[Release]:
         """The release of a run whose body was cancelled."""
         clock, ticket, by, stop = self._clock, run.ticket, run.by, run.stop
         if stop is None:
-            failure = Failure(Cause.RUNNER_FAILED, "the runner cancelled itself")
+            failure = failure_of(Cause.RUNNER_FAILED, "the runner cancelled itself")
             return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
         failure = stop.failure
         match stop.kind:
@@ -178,6 +160,8 @@ async def _body(run: ActiveRun) -> str | Reply:
     CURRENT.set(run)
     try:
         return await run.spec.run(run)
+    except SystemExit as left:  # it would end the event loop, and with it every other run
+        raise RunFailed(Cause.RUNNER_FAILED, f"it called sys.exit({sentence(left.code)})") from left
     finally:
         run.note_end()  # in this very turn of the event loop: the next one may come late
 
@@ -190,16 +174,5 @@ def _noted(run: ActiveRun, step: Step[Release], tx: Transaction) -> Release:
     return release
 
 
-def to_answer(result: Any) -> Answer | None:
-    """What a runner returned, as it is stored; None for what is no reply."""
-    if isinstance(result, str):
-        return Answer(result)
-    if not isinstance(result, Reply):
-        return None
-    detail = {
-        "finish_reason": result.finish_reason,
-        "message": result.message,
-        "usage": result.usage,
-        "model": result.model,
-    }
-    return Answer(result.text, json.dumps(detail), tuple(result.attempts))
+def _named(run: ActiveRun) -> str:
+    return f"run {run.id} of lane {run.key!a}"

@@ -11,16 +11,18 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
+from lanes import incoming
 from lanes.config import Config
 from lanes.engine.current import CURRENT
 from lanes.engine.engine import Engine
 from lanes.engine.live import ActiveRun
 from lanes.engine.owning import as_owner
-from lanes.errors import HoldEnded, RunFailed
+from lanes.errors import HoldEnded, RunFailed, Unfit
 from lanes.runners.base import RunContext, RunnerSpec
+from lanes.text import check_key
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
-from lanes_storage.law import Cause, MessageState, RunnerKind
+from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.moment import Clock
 from lanes_storage.records import Head, Message, Terms
 
@@ -113,6 +115,8 @@ class Holds:
         timeout: float | None,
     ) -> AsyncIterator[ActiveRun]:
         """See ``Desk.hold``."""
+        check_key(key)
+        timeout = incoming.patience_s(timeout)
         name, seat = f"hold-{next(self._numbers)}", Seat(self._terms(key, run_timeout, stall_timeout))
         self._seats.add(name, seat)
         try:
@@ -203,11 +207,13 @@ class Holds:
     def _terms(self, key: str, run_timeout: float | None, stall_timeout: float | None) -> Terms:
         """The limits of the policy, with those that the caller sets in their place."""
         terms = self._config.terms(key, RunnerKind.PYTHON)
-        run_ms = terms.run_timeout_ms if run_timeout is None else _milliseconds(run_timeout)
-        stall_ms = terms.stall_timeout_ms if stall_timeout is None else _milliseconds(stall_timeout)
+        run_ms = terms.run_timeout_ms if run_timeout is None else incoming.limit_ms(run_timeout, "run_timeout")
+        stall_ms = (
+            terms.stall_timeout_ms if stall_timeout is None else incoming.limit_ms(stall_timeout, "stall_timeout")
+        )
         if run_ms is not None and stall_ms is not None and stall_ms > run_ms:
             if None not in (run_timeout, stall_timeout):
-                raise ValueError("stall_timeout is at most run_timeout")
+                raise Unfit("stall_timeout is at most run_timeout")
             # the one that the caller did not set gives way
             run_ms, stall_ms = (run_ms, run_ms) if stall_timeout is None else (stall_ms, stall_ms)
         return terms._replace(run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
@@ -265,17 +271,10 @@ class _Policies:
         return self._config.terms(head.key, RunnerKind.PYTHON) if seat is None else seat.terms
 
 
-def _milliseconds(seconds: float) -> int | None:
-    """A limit in seconds; infinity is none."""
-    if seconds <= 0:
-        raise ValueError("a limit is longer than nothing; math.inf switches it off")
-    return None if seconds == float("inf") else max(1, round(seconds * 1000))
-
-
 def _ended(message: Message) -> HoldEnded:
     error = message.error
     if error is None:
-        return HoldEnded(message.key, Cause.OWNER_SILENT, f"its place ended {MessageState(message.state)}")
+        return HoldEnded(message.key, Cause.OWNER_SILENT, f"its place ended {message.state}")
     return HoldEnded(message.key, error.cause, error.message)
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from lanes import incoming
 from lanes.engine.streams import RunStream
+from lanes.errors import Unfit
 from lanes.runners.base import Delta, RunnerSpec, Turn
 from lanes_storage import reads
 from lanes_storage.interface import AsyncStore, Transaction
@@ -139,16 +141,18 @@ class ActiveRun:
         return [Turn(text, reply) for text, reply in exchanges]
 
     def progress(self, what: str) -> None:
+        said = incoming.text(what, "progress")
         with self._lock:
-            self._moves(what)
+            self._moves(said)
 
     def busy(self, seconds: float, what: str = "busy") -> None:
+        ms, said = incoming.span_ms(seconds, "busy"), incoming.text(what, "what it is busy with")
         with self._lock:
-            now = self._moves(what)
-            self._busy_until_mono = now.mono + round(seconds * 1000)
+            now = self._moves(said)
+            self._busy_until_mono = now.mono + ms
 
     def emit(self, *pieces: Delta | str) -> None:
-        deltas = [Delta(piece) if isinstance(piece, str) else piece for piece in pieces]
+        deltas = [_delta(piece) for piece in pieces]
         with self._lock:
             self._moves("content")
             self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
@@ -297,6 +301,18 @@ class LiveSet:
 
     def __len__(self) -> int:
         return len(self._runs)
+
+
+def _delta(piece: Delta | str) -> Delta:
+    """A piece of a reply, which every listener can pass on. Raises Unfit."""
+    if isinstance(piece, str):
+        return Delta(piece)
+    if not isinstance(piece, Delta):
+        raise Unfit(f"a piece of a reply is a str or a Delta, not {type(piece).__name__}")
+    incoming.text(piece.text, "Delta.text")
+    if piece.choice is not None:
+        incoming.json_text(incoming.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
+    return piece
 
 
 def last_user_text(request: dict[str, Any]) -> str:

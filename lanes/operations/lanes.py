@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from lanes import incoming
 from lanes.errors import Changed, NotAllowed, NotFound
 from lanes.identity import this_process
 from lanes.procedure import Procedure, read, tell, write
@@ -91,16 +92,16 @@ def pause(
 
     ``epoch``, here and below: only if the lane still stands at it. Raises NotFound, Changed.
     """
+    actor, why = incoming.actor(actor), incoming.reason(reason) or "paused by hand"
+    end = None if until is None else incoming.moment_ms(until, "until")
     now = yield from tell()
-    done = yield from write(
-        lambda tx: doors.pause(tx, key, now, actor=actor, reason=reason or "paused by hand", until=until, meant=epoch)
-    )
+    done = yield from write(lambda tx: doors.pause(tx, key, now, actor=actor, reason=why, until=end, meant=epoch))
     return (yield from _after(key, done))
 
 
 def resume(key: str, *, actor: str, epoch: int | None = None) -> Procedure[Lane]:
     """Let a lane claim again; harmless on one that is not paused. Raises NotFound, Changed."""
-    now = yield from tell()
+    actor, now = incoming.actor(actor), (yield from tell())
     done = yield from write(lambda tx: doors.resume(tx, key, now, actor=actor, meant=epoch))
     return (yield from _after(key, done))
 
@@ -110,7 +111,7 @@ def ack(key: str, *, actor: str, epoch: int | None = None) -> Procedure[Lane]:
 
     Raises NotFound, Changed, and NotAllowed on a running lane.
     """
-    now = yield from tell()
+    actor, now = incoming.actor(actor), (yield from tell())
     done = yield from write(lambda tx: doors.ack(tx, key, now, actor=actor, meant=epoch))
     if done.state in HELD and not done.moved_on:
         raise NotAllowed(f"lane {key!r} is running: use abort")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from lanes import incoming
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
 from lanes.identity import is_gone, this_process
 from lanes.operations.lanes import lane
@@ -56,11 +57,14 @@ def send(
     ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
     Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
     """
-    stored = None if request is None else json.dumps(request, ensure_ascii=True)
+    stored = None if request is None else incoming.json_text(incoming.dict_or_none(request, "request"), "request")
+    text, runner = incoming.text_or_none(text, "text"), incoming.text_or_none(runner, "runner", incoming.LONGEST_NAME)
+    actor, cap = incoming.actor(actor), incoming.count(cap, "cap")
     name = None
     if idempotency_key is not None:
         body = json.dumps([text, request, runner], sort_keys=True)
-        name = Idempotency(idempotency_key, token, _digest(body))
+        key_given = incoming.text(idempotency_key, "idempotency_key", incoming.LONGEST_NAME)
+        name = Idempotency(key_given, incoming.text(token, "token"), _digest(body))
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, None if waiting_run is None else _here(waiting_run))
     now = yield from tell()
@@ -91,7 +95,7 @@ def _digest(body: str) -> str:
 
 def message(message_id: int) -> Procedure[Message]:
     """One message as it stands. Raises NotFound."""
-    found = yield from read(reads.message(message_id))
+    found = yield from read(reads.message(incoming.count(message_id, "the id of a message")))
     if found is None:
         raise NotFound("message", message_id)
     return found
@@ -99,6 +103,7 @@ def message(message_id: int) -> Procedure[Message]:
 
 def wait(message_id: int, *, timeout: float | None) -> Procedure[Message]:
     """The message once it has ended, or as it stands after ``timeout`` seconds. Raises NotFound."""
+    timeout = incoming.patience_s(timeout)
     deadline = None if timeout is None else (yield from tell()).mono + timeout * 1000
     while True:
         found = yield from message(message_id)
@@ -165,7 +170,7 @@ def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[M
 
     Raises NotFound, QueueFull, and NotAllowed for what is no dead letter or was retried before.
     """
-    now = yield from tell()
+    actor, now = incoming.actor(actor), (yield from tell())
     result = yield from write(lambda tx: _read_back(tx, doors.retry(tx, message_id, Admission(cap), now, actor=actor)))
     if result is None:
         raise NotFound("message", message_id)
@@ -198,7 +203,7 @@ def retry_last(key: str, *, actor: str, epoch: int | None = None, cap: int = DEF
 
 def drop(message_id: int, *, actor: str) -> Procedure[Message]:
     """End a waiting message as ``dropped``. Raises NotFound, and NotAllowed for what does not wait."""
-    now = yield from tell()
+    actor, now = incoming.actor(actor), (yield from tell())
     state = yield from write(lambda tx: doors.drop(tx, message_id, now, actor=actor))
     if state is None:
         raise NotFound("message", message_id)

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from lanes import incoming
+from lanes.errors import Unfit
 from lanes_storage.law import RunnerKind
 from lanes_storage.records import Attempt, Cooldown, Message
 
@@ -87,15 +89,21 @@ class RunContext(Protocol):
         ...
 
     def progress(self, what: str) -> None:
-        """Say that the run moves (``model_call:started``, ``tool:started``): the stall clock starts anew."""
+        """Say that the run moves (``model_call:started``, ``tool:started``): the stall clock starts anew.
+
+        Raises Unfit for what is no text.
+        """
         ...
 
     def busy(self, seconds: float, what: str = "busy") -> None:
-        """Declare that silence is expected for so long: until then the run is not stalled."""
+        """Declare that silence is expected for so long: until then the run is not stalled.
+
+        A finite number of seconds, 0 or more. Raises Unfit.
+        """
         ...
 
     def emit(self, *pieces: Delta | str) -> None:
-        """Hand pieces of the reply to whoever listens. Counts as progress."""
+        """Hand pieces of the reply to whoever listens. Counts as progress. Raises Unfit."""
         ...
 
     @property
@@ -112,7 +120,8 @@ class Runner(Protocol):
     """Does the work of one run: any ``async def runner(run) -> str | Reply``.
 
     Raises ``RunFailed`` or ``RunParked`` to say how it ends otherwise; any other exception ends it with cause
-    ``runner_failed``. Cancellation is not to be swallowed: a run that does is released without it.
+    ``runner_failed``, and so does a reply that can not be stored as it is. Cancellation is not to be swallowed: a run
+    that does is released without it.
     """
 
     def __call__(self, run: RunContext, /) -> Awaitable[str | Reply]: ...
@@ -120,13 +129,23 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunnerSpec:
-    """A runner with what the dispatcher must know of it."""
+    """A runner with what the dispatcher must know of it. Raises Unfit for what it could not be claimed under."""
 
     name: str
     kind: RunnerKind
     run: Runner
     max_runs: int
     providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one is not cooling
+
+    def __post_init__(self) -> None:
+        if not incoming.text(self.name, "the name of a runner", incoming.LONGEST_NAME):
+            raise Unfit("a runner has a name")
+        if self.kind not in set(RunnerKind):
+            raise Unfit(f"the kind of a runner is one of {', '.join(RunnerKind)}")
+        if not callable(self.run):
+            raise Unfit(f"a runner is an async function, not {type(self.run).__name__}")
+        if type(self.max_runs) is not int or self.max_runs < 1:
+            raise Unfit("max_runs is a whole number, 1 or more")
 
 
 class Cooldowns(Protocol):

@@ -18,7 +18,7 @@ class Word(StrEnum):
         known = cls._value2member_map_.get(stored)
         if isinstance(known, cls):
             return known
-        word = stored if isinstance(stored, str) else str(stored)
+        word = str.__str__(stored) if isinstance(stored, str) else str(stored)
         unknown = str.__new__(cls, word)
         unknown._name_ = unknown._value_ = word
         return unknown

@@ -358,6 +358,7 @@ async def test_the_stream_of_a_parked_message_stays_for_who_listens(bench: Bench
     run = bench.start(parks)
     listener = bench.streams.of(run.message.id).listen()
     await bench.execution.idle()
+    world.time.move(SECOND)
     again = active(world, bench.astore, world.claim("a"), answers)
     bench.live.join(again)
     bench.execution.start(again)

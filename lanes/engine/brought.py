@@ -1,0 +1,76 @@
+"""What the body of a run brought, as what can be stored. Whatever a runner returns or raises, this has an answer."""
+
+import asyncio
+import logging
+import traceback
+from typing import Any, NamedTuple
+
+from lanes import incoming
+from lanes.errors import RunError, RunParked, Unfit, WaitCycle
+from lanes.runners.base import Reply
+from lanes.sentences import chain_of, failure_of, sentence
+from lanes.text import clean
+from lanes_storage.law import Cause
+from lanes_storage.moment import Now
+from lanes_storage.records import Answer, Failure
+
+log = logging.getLogger("lanes.run")
+
+#: A head that is parked waits for so long at least: until a time that has passed would be a rerun without a pause.
+LEAST_PARK_MS = 1_000
+
+
+class Parking(NamedTuple):
+    """The message is to wait until a wall time."""
+
+    until: int
+    failure: Failure
+
+
+def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> Answer | Parking | Failure:
+    """How a body ended that was not cancelled. ``about`` names its run in the log."""
+    try:
+        error = body.exception()
+        return to_answer(body.result()) if error is None else _raised(error, about, now)
+    except Exception as wrong:  # what it brought is not what it says it is
+        return failure_of(Cause.RUNNER_FAILED, f"what it brought can not be kept: {_said(wrong)}")
+
+
+def to_answer(result: object) -> Answer:
+    """What a runner returned, as it is stored. Raises Unfit for what is no reply, and where a part of it is none."""
+    if isinstance(result, str):
+        return Answer(incoming.text(result, "a reply"))
+    if not isinstance(result, Reply):
+        raise Unfit(f"the runner returned {type(result).__name__}, neither a str nor a Reply")
+    detail = {
+        "finish_reason": incoming.text(result.finish_reason, "Reply.finish_reason", incoming.LONGEST_NAME),
+        "message": incoming.dict_or_none(result.message, "Reply.message"),
+        "usage": incoming.dict_or_none(result.usage, "Reply.usage"),
+        "model": incoming.text_or_none(result.model, "Reply.model", incoming.LONGEST_NAME),
+    }
+    return Answer(
+        incoming.text(result.text, "Reply.text"),
+        incoming.json_text(detail, "what stands in the Reply"),
+        chain_of(result.attempts),
+    )
+
+
+def _raised(error: BaseException, about: str, now: Now) -> Parking | Failure:
+    if isinstance(error, RunError):
+        said = error.failure
+        failure = failure_of(said.cause, said.message, said.attempts)
+        if not isinstance(error, RunParked):
+            return failure
+        return Parking(max(incoming.until_ms(error.until, now), now.wall + LEAST_PARK_MS), failure)
+    if isinstance(error, ConnectionError | EOFError):  # what it worked with is gone, not what it did is wrong
+        return failure_of(Cause.BACKEND_LOST, error)
+    if isinstance(error, WaitCycle):
+        return failure_of(Cause.WAIT_CYCLE, str(error))
+    told = clean("".join(traceback.format_exception(error)), keep_newlines=True)  # its words come from outside
+    log.warning("%s: its runner raised\n%s", about, told)
+    return failure_of(Cause.RUNNER_FAILED, error)
+
+
+def _said(wrong: Exception) -> str:
+    """Our own errors are sentences; of others the type says more than the words."""
+    return str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)

@@ -1,0 +1,184 @@
+"""What programs hand in, checked where it comes in: a value that no row takes is refused to whoever gave it.
+
+Every function returns what may be stored, and raises ``Unfit`` with a sentence that names the value.
+"""
+
+import json
+import math
+from datetime import datetime, timedelta
+from enum import StrEnum
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from lanes.config import durations
+from lanes.errors import Unfit
+from lanes.sentences import LAST_MOMENT, sentence
+from lanes_storage.law import Cause, is_cause
+from lanes_storage.moment import Now
+
+E = TypeVar("E", bound=StrEnum)
+
+#: The longest name of who acts, of a runner, or of a sender's own for a message; and the longest reason.
+LONGEST_NAME = 512
+LONGEST_REASON = 4_000
+#: So deep may an object be nested: whoever reads it stands deeper in its own program than whoever wrote it.
+DEEPEST = 200
+#: A number from here on is no duration in seconds any more, but a wall time in milliseconds.
+FIRST_MOMENT = 10**11
+
+
+def text(value: object, what: str, longest: int | None = None) -> str:
+    """A text, of at most so many characters."""
+    if not isinstance(value, str):
+        raise Unfit(f"{what} is a str, not {type(value).__name__}")
+    if longest is not None and len(value) > longest:
+        raise Unfit(f"{what} has {len(value)} characters; at most {longest} are kept")
+    return str.__str__(value)
+
+
+def text_or_none(value: object, what: str, longest: int | None = None) -> str | None:
+    """A text, or nothing."""
+    return None if value is None else text(value, what, longest)
+
+
+def actor(value: object) -> str:
+    """Who acts, as the journal names it."""
+    return text(value, "actor", LONGEST_NAME)
+
+
+def reason(value: object) -> str | None:
+    """Why, in the actor's words."""
+    return text_or_none(value, "reason", LONGEST_REASON)
+
+
+def cause(value: object) -> Cause:
+    """One of the contract's words, or one of a program's own."""
+    if not is_cause(value):
+        raise Unfit(f"a cause is a word such as tool_missing, not {sentence(value, 100)!a}")
+    return Cause.read(value)
+
+
+def one_of(words: type[E], value: object, what: str) -> E:
+    """One of these words."""
+    found = words._value2member_map_.get(value) if isinstance(value, str) else None
+    if not isinstance(found, words):
+        raise Unfit(f"{what} is one of {', '.join(words)}, not {sentence(value, 100)!a}")
+    return found
+
+
+def count(value: object, what: str, least: int = 0) -> int:
+    """A whole number that a row takes."""
+    number = int(value) if type(value) is not bool and isinstance(value, Integral) else least - 1
+    if not least <= number < 2**63:
+        raise Unfit(f"{what} is a whole number, {least} or more, not {sentence(value, 100)!a}")
+    return number
+
+
+def span_ms(seconds: object, what: str) -> int:
+    """A duration in seconds, as milliseconds: a finite number, not negative, of at most ten years."""
+    value = _number(seconds, what)
+    if math.isnan(value) or value < 0:
+        raise Unfit(f"{what} is a number of seconds, 0 or more, not {value}")
+    if value * 1000 > durations.LONGEST_MS:
+        raise Unfit(f"{what} is at most {durations.show(durations.LONGEST_MS)}")
+    return round(value * 1000)
+
+
+def limit_ms(seconds: object, what: str) -> int | None:
+    """A limit in seconds, as milliseconds; None: infinity, which is none."""
+    value = _number(seconds, what)
+    if value == math.inf:
+        return None
+    if not value > 0:
+        raise Unfit(f"{what} is a number of seconds, more than 0; math.inf switches it off")
+    if value * 1000 > durations.LONGEST_MS:
+        raise Unfit(f"{what} is at most {durations.show(durations.LONGEST_MS)}; math.inf switches it off")
+    return max(1, round(value * 1000))
+
+
+def patience_s(seconds: object, what: str = "timeout") -> float | None:
+    """How long somebody waits, in seconds; None, or infinity: without an end."""
+    if seconds is None:
+        return None
+    value = _number(seconds, what)
+    if math.isnan(value):
+        raise Unfit(f"{what} is a number of seconds, not nan")
+    return None if value == math.inf else min(max(value, 0.0), durations.LONGEST_MS / 1000)
+
+
+def moment_ms(value: object, what: str) -> int:
+    """A wall time: whole milliseconds since 1970, or a datetime with a time zone."""
+    if isinstance(value, datetime):
+        return _of_datetime(value, what)
+    ms = int(value) if type(value) is not bool and isinstance(value, Integral) else -1
+    if not 0 <= ms <= LAST_MOMENT:
+        raise Unfit(f"{what} is a wall time: whole milliseconds since 1970, or a datetime with a time zone")
+    return ms
+
+
+def until_ms(value: object, now: Now, what: str = "until") -> int:
+    """A moment to come: a datetime with a time zone, or how long until then, a timedelta or a number of seconds.
+
+    A number from 10**11 on is a wall time in milliseconds.
+    """
+    if isinstance(value, timedelta):
+        return min(now.wall + value // timedelta(milliseconds=1), LAST_MOMENT)
+    if type(value) is not bool and isinstance(value, Real):
+        seconds = _number(value, what)
+        if math.isfinite(seconds) and seconds < FIRST_MOMENT:
+            return max(0, min(now.wall + round(seconds * 1000), LAST_MOMENT))
+        if seconds <= LAST_MOMENT:
+            return round(seconds)
+    if isinstance(value, datetime):
+        return _of_datetime(value, what)
+    said = ascii(sentence(value, 100))
+    raise Unfit(f"{what} is a datetime with a time zone, or a duration (a timedelta, or seconds), not {said}")
+
+
+def json_text(value: object, what: str) -> str:
+    """JSON as it is stored. Python's own additions to it (NaN, infinity) are none, and nobody else reads them."""
+    try:
+        written = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unfit(f"{what} is no JSON: {sentence(error, 200)}") from error
+    if _deeper(value, DEEPEST):
+        raise Unfit(f"{what} is nested more than {DEEPEST} deep")
+    return written
+
+
+def dict_or_none(value: object, what: str) -> dict[str, Any] | None:
+    """An object of JSON, or nothing."""
+    if value is None or isinstance(value, dict):
+        return value
+    raise Unfit(f"{what} is a dict, not {type(value).__name__}")
+
+
+def _number(value: object, what: str) -> float:
+    if type(value) is bool or not isinstance(value, Real):
+        raise Unfit(f"{what} is a number of seconds, not {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise Unfit(f"{what} is a number of seconds of at most {durations.show(durations.LONGEST_MS)}") from error
+
+
+def _of_datetime(value: datetime, what: str) -> int:
+    if value.tzinfo is None:
+        raise Unfit(f"{what} is a datetime without a time zone: say which, datetime.now(UTC) for one")
+    return max(0, min(round(value.timestamp() * 1000), LAST_MOMENT))
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether a value of JSON is nested more than so deep."""
+    here = [value]
+    for _ in range(levels + 1):
+        here = [
+            inner
+            for outer in here
+            if isinstance(outer, dict | list | tuple)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list | tuple)
+        ]
+        if not here:
+            return False
+    return True

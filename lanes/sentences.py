@@ -1,0 +1,63 @@
+"""What foreign programs say, made into sentences that can be stored. Nothing here raises, whatever it is given."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from lanes_storage.law import Cause, is_cause
+from lanes_storage.records import Attempt, Failure
+
+#: The longest sentence that is kept of a program, in characters.
+LONGEST = 2_000
+#: The longest name of a provider or a cause within an attempt, and so many attempts are kept.
+LONGEST_NAME = 200
+MOST_ATTEMPTS = 1_000
+#: No moment that people mean lies behind it: the last millisecond of the year 9999.
+LAST_MOMENT = 253_402_300_799_999
+
+
+def sentence(said: object, longest: int = LONGEST) -> str:
+    """Anything as text of bounded length, in characters that can be stored: an exception with the name of its type."""
+    try:
+        text = said if isinstance(said, str) else _worded(said)
+        return str.__str__(text)[:longest].encode("utf-8", "replace").decode()
+    except Exception:  # whatever its own code does when it is asked for words
+        return f"({type(said).__name__}, which can not be shown)"
+
+
+def _worded(said: object) -> str:
+    if isinstance(said, BaseException):
+        text = str(said)
+        return f"{type(said).__name__}: {text}" if text else type(said).__name__
+    if isinstance(said, bytes | bytearray):
+        return bytes(said[: 4 * LONGEST]).decode("utf-8", "replace")
+    return "" if said is None else str(said)
+
+
+def failure_of(cause: object, said: object, attempts: object = ()) -> Failure:
+    """Why a run failed, from what its runner says of it. What names no cause is ``runner_failed``, and is said."""
+    text = sentence(said)
+    try:
+        chain = chain_of(attempts)
+    except Exception as wrong:  # an iterable of the runner's own
+        return Failure(Cause.RUNNER_FAILED, f"its attempts can not be read ({sentence(wrong)}): {text}"[:LONGEST])
+    if is_cause(cause):
+        return Failure(Cause.read(cause), text, chain)
+    named = ascii(sentence(cause, LONGEST_NAME))
+    return Failure(Cause.RUNNER_FAILED, f"it named {named}, which is no cause: {text}"[:LONGEST], chain)
+
+
+def chain_of(attempts: object) -> tuple[Attempt, ...]:
+    """The providers that were tried, as they are stored. Raises TypeError for what is no sequence of ``Attempt``."""
+    if not isinstance(attempts, Iterable):
+        raise TypeError(f"attempts is a sequence of Attempt, not {type(attempts).__name__}")
+    return tuple(map(_attempt, itertools.islice(attempts, MOST_ATTEMPTS)))
+
+
+def _attempt(given: Any) -> Attempt:
+    if not isinstance(given, Attempt):
+        raise TypeError(f"attempts is a sequence of Attempt, and holds {type(given).__name__}")
+    at = int(given.at) if isinstance(given.at, int | float) and 0 <= given.at <= LAST_MOMENT else 0
+    return Attempt(
+        sentence(given.provider, LONGEST_NAME), sentence(given.cause, LONGEST_NAME), sentence(given.message), at
+    )
