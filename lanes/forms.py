@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lanes import ages
 from lanes.identity import Identity, evidence, this_process
 from lanes.operations import AbortResult, Cut, LaneDetail, OwnerView, Status
+from lanes.sentences import LAST_MOMENT
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Attempt, Cooldown, Counts, Event, Failure, Lane, Message, Owner, Pause, Run
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 Form = dict[str, Any]
 
+#: The first millisecond of the year 1000.
+FIRST_MOMENT = -30_610_224_000_000
+
 # ---------------------------------------------------------------------------------------------- values
 
 
@@ -28,7 +32,8 @@ def moment(ms: int | None) -> str | None:
     """Wall time as RFC 3339, ``2026-01-31T08:00:00.250Z``."""
     if ms is None:
         return None
-    seconds, rest = divmod(ms, 1000)
+    # A row may hold any number: beyond the years that a date can have, the last of them is shown.
+    seconds, rest = divmod(min(max(ms, FIRST_MOMENT), LAST_MOMENT), 1000)
     return f"{_second(seconds)}.{rest:03d}Z"
 
 

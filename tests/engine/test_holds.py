@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import math
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,29 @@ async def test_a_block_without_progress_is_cancelled_and_one_with_none_to_fear_i
     assert ended.value.cause is Cause.STALL_TIMEOUT
     async with desk.hold("b", run_timeout=math.inf, stall_timeout=math.inf) as run:
         assert (run.terms.run_timeout_ms, run.terms.stall_timeout_ms) == (None, None)
+
+
+@pytest.mark.parametrize("limit", [sys.maxsize, 10**400, 1e300, 0, -1, math.nan, True, "5", b"5", [5]], ids=repr)
+async def test_F94_a_limit_that_no_row_takes_is_refused_and_the_other_holds_go_on(desk: Desk, limit: Any) -> None:
+    async with desk.hold("first"):
+        for name in ("run_timeout", "stall_timeout"):
+            with pytest.raises(lanes.Unfit, match=name):
+                async with desk.hold("bad", **{name: limit}):
+                    pass
+        async with desk.hold("second", timeout=PATIENCE_S):
+            pass
+    assert [lane.key for lane in await desk.lanes()] == ["second", "first"], "the refused one left nothing behind"
+
+
+@pytest.mark.parametrize("timeout", [math.nan, "5", True])
+async def test_F94_a_patience_that_is_no_number_is_refused(desk: Desk, timeout: Any) -> None:
+    """Not a number among its timers would keep the whole event loop from waking in time."""
+    with pytest.raises(lanes.Unfit, match="timeout"):
+        async with desk.hold("a", timeout=timeout):
+            pass
+    message = await desk.send("a", "hello")
+    with pytest.raises(lanes.Unfit, match="timeout"):
+        await desk.wait(message.id, timeout=timeout)
 
 
 async def test_limits_that_contradict_are_refused(desk: Desk) -> None:

@@ -32,9 +32,7 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot, "slept": now.slept}) != 1:
         return None
     if beats:
-        # Characters as they are: of an escape the engine would make half a character, and nobody could read the row.
-        named = json.dumps([_named(beat) for beat in beats], ensure_ascii=False)
-        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": named})
+        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": _all_named(beats)})
     standing: dict[int, bool] = dict(tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner}))  # type: ignore[arg-type]
     runs = {beat.ticket.run_id for beat in beats}
     for run, recovering in standing.items():
@@ -45,9 +43,34 @@ def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> l
     return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
 
 
+def _all_named(beats: Sequence[Beat]) -> str:
+    """The beats as the statement takes them. One that tells what no row takes is a beat all the same: it says no more
+    than that the run lives."""
+    try:
+        return _written([_named(beat) for beat in beats])
+    except (TypeError, ValueError):
+        return _written([_named(beat) if _speaks(beat) else _named(_bare(beat)) for beat in beats])
+
+
+def _written(named: list[Any]) -> str:
+    # Characters as they are: of an escape the engine would make half a character, and nobody could read the row.
+    return json.dumps(named, ensure_ascii=False, allow_nan=False)
+
+
 def _named(beat: Beat) -> list[Any]:
     run, progress, boot, at, busy, said, slept, ended = beat
     return [run.run_id, progress, at, boot, busy, said, slept, ended]
+
+
+def _speaks(beat: Beat) -> bool:
+    try:
+        return bool(_written(_named(beat)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _bare(beat: Beat) -> Beat:
+    return beat._replace(progress="(can not be shown)", busy_until_boot=None, reply_so_far=None)
 
 
 def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:

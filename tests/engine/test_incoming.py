@@ -1,0 +1,122 @@
+"""What an embedding program hands to a desk, checked where it comes in."""
+
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import lanes
+from lanes import forms
+from lanes.desk import Desk
+from lanes.hooks import Hooks
+from lanes.runners.base import RunnerSpec
+from lanes.sentences import LAST_MOMENT
+from lanes_storage.law import Cause, RunnerKind, Scope
+from tests.kit.engine import echo
+
+Call = Callable[[Desk], Coroutine[Any, Any, object]]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with lanes.connect(str(tmp_path / "lanes.db")) as made:
+        yield made
+
+
+def deep(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+#: Calls whose arguments no row takes, or that would mean something else than they say.
+UNFIT: dict[str, Call] = {
+    "a key of bytes": lambda desk: desk.send(cast("str", b"a"), "x"),
+    "a text of bytes": lambda desk: desk.send("a", cast("str", b"x")),
+    "a request with nan": lambda desk: desk.send("a", request={"temperature": math.nan}),
+    "a request with an object": lambda desk: desk.send("a", request={"x": object()}),
+    "a request that is a list": lambda desk: desk.send("a", request=cast("Any", [1])),
+    "a deep request": lambda desk: desk.send("a", request={"x": deep(300)}),
+    "an actor of bytes": lambda desk: desk.send("a", "x", actor=cast("str", b"me")),
+    "no actor": lambda desk: desk.send("a", "x", actor=cast("str", None)),
+    "a long actor": lambda desk: desk.send("a", "x", actor="x" * 100_000),
+    "a runner of bytes": lambda desk: desk.send("a", "x", runner=cast("str", b"r")),
+    "a name of bytes": lambda desk: desk.send("a", "x", idempotency_key=cast("str", b"k")),
+    "an unknown mode": lambda desk: desk.send("a", "x", mode="sometimes"),
+    "an unknown overflow": lambda desk: desk.send("a", "x", overflow="spill"),
+    "a cap that is a word": lambda desk: desk.send("a", "x", cap=cast("int", "20")),
+    "a cap below nothing": lambda desk: desk.send("a", "x", cap=-1),
+    "a scope": lambda desk: desk.abort("known", scope=cast("Scope", "everything")),
+    "a cause": lambda desk: desk.abort("known", cause=cast("Cause", "Not a cause")),
+    "a reason of bytes": lambda desk: desk.abort("known", reason=cast("str", b"why")),
+    "a long reason": lambda desk: desk.pause("known", reason="x" * 100_000),
+    "a grace that is a word": lambda desk: desk.abort("known", grace_ms=cast("int", "5s")),
+    "a grace that no row takes": lambda desk: desk.abort("known", grace_ms=2**70),
+    "a patience": lambda desk: desk.abort("known", timeout=math.nan),
+    "a pause without an end to show": lambda desk: desk.pause("known", until=2**62),
+    "a pause until a float": lambda desk: desk.pause("known", until=cast("int", 5.5)),
+    "a pause without a zone": lambda desk: desk.pause("known", until=cast("int", datetime(2099, 1, 1))),  # noqa: DTZ001
+    "who drains": lambda desk: desk.drain(by=cast("str", 7)),
+    "a drain without an end": lambda desk: desk.drain(until=cast("int", math.inf)),
+    "an id": lambda desk: desk.message(2**70),
+    "an id that is a word": lambda desk: desk.message(cast("int", "7")),
+    "who retries": lambda desk: desk.retry(1, actor=cast("str", b"x")),
+    "who drops": lambda desk: desk.drop(1, actor=cast("str", b"x")),
+    "who acknowledges": lambda desk: desk.ack("known", actor=cast("str", b"x")),
+    "who resumes": lambda desk: desk.resume("known", actor=cast("str", b"x")),
+    "who prunes": lambda desk: desk.prune_dead_letters(0, actor=cast("str", b"x")),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+async def test_F105_what_an_embedder_hands_in_is_checked(desk: Desk, name: str) -> None:
+    await desk.send("known", "x")
+    before = await desk.events()
+    with pytest.raises((lanes.Unfit, lanes.InvalidKey)):
+        await UNFIT[name](desk)
+    assert await desk.events() == before, "nothing was stored"
+    assert [lane.key for lane in await desk.lanes()] == ["known"]
+
+
+async def test_F105_what_says_the_same_in_another_type_is_taken(desk: Desk) -> None:
+    await desk.send("a", "x")
+    await desk.send("a", "y")
+    until = datetime(2099, 1, 1, tzinfo=UTC)
+    pause = (await desk.pause("a", until=cast("int", until))).pause
+    assert pause is not None
+    assert pause.until == until.timestamp() * 1000
+    result = await desk.abort("a", scope=cast("Scope", "run"), cause=cast("Cause", "over_quota"))
+    assert (result.outcome, result.dropped) == ("not_held", 0), "a scope as a word means what it says"
+
+
+@pytest.mark.parametrize("ms", [2**62, -(2**62), 2**63 - 1, LAST_MOMENT, LAST_MOMENT + 1, -1, 0])
+def test_F105_a_time_that_nobody_can_mean_is_shown_all_the_same(ms: int) -> None:
+    said = forms.moment(ms)
+    assert said is not None
+    assert said.endswith("Z")
+    datetime.fromisoformat(said)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        lambda: RunnerSpec(cast("str", b"r"), RunnerKind.PYTHON, echo, 1),
+        lambda: RunnerSpec("", RunnerKind.PYTHON, echo, 1),
+        lambda: RunnerSpec("x" * 1_000, RunnerKind.PYTHON, echo, 1),
+        lambda: RunnerSpec("r", cast("RunnerKind", "magic"), echo, 1),
+        lambda: RunnerSpec("r", RunnerKind.PYTHON, cast("Any", None), 1),
+        lambda: RunnerSpec("r", RunnerKind.PYTHON, echo, 0),
+        lambda: RunnerSpec("r", RunnerKind.PYTHON, echo, cast("int", 1.5)),
+        lambda: Hooks(timeout_s=math.nan),
+        lambda: Hooks(timeout_s=cast("float", "5")),
+        lambda: Hooks(timeout_s=-1),
+    ],
+    ids=["bytes", "empty", "long", "kind", "nothing", "no slot", "half a slot", "nan", "a word", "negative"],
+)
+def test_F105_runners_and_hooks_are_checked(spec: Callable[[], object]) -> None:
+    with pytest.raises(lanes.Unfit):
+        spec()
