@@ -47,8 +47,8 @@ DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AN
 PRUNE_OWNER = """
 DELETE FROM owners WHERE id = :id AND ended_at <= :before
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
-  AND EXISTS (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
-    AND n.fingerprint = owners.fingerprint)
+  AND (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
+    AND n.fingerprint = owners.fingerprint LIMIT 1) IS NOT NULL
 """
 
 PRUNE_ANONYMOUS = f"""

@@ -1,11 +1,13 @@
 """Parameters by name become values by place, whatever else looks like a name."""
 
+import re
 import sqlite3
 from typing import Any
 
 import pytest
 
 from lanes_storage.sqlite.binding import placed
+from tests.mutation.guards import all_statements
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,16 @@ def test_a_statement_means_the_same(sql: str, params: dict[str, Any], row: tuple
     text, values = placed(sql)
     assert connection.execute(text, values(params)).fetchall() == [row] == connection.execute(sql, params).fetchall()
     connection.close()
+
+
+@pytest.mark.parametrize("name", sorted(all_statements()))
+def test_F138_no_place_has_a_number(name: str) -> None:
+    """Python 3.12.0 to 3.12.3 warns at the value of each, and an embedding program may make errors of warnings."""
+    sql = all_statements()[name]
+    text, values = placed(sql)
+    assert re.search(r"[?:]\w", re.sub(r"'[^']*'", "", text)) is None
+    names = set(re.findall(r":(\w+)", re.sub(r"'[^']*'", "", sql)))
+    assert len(values(dict.fromkeys(names))) == text.count("?")
 
 
 def test_a_value_that_is_missing_is_said() -> None:

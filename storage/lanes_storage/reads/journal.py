@@ -45,12 +45,13 @@ def events(
     if since is not None:
         chosen.append("AND e.at >= :since")
     order = "DESC" if newest else "ASC"
-    params = {"after": after, "since": since, "limit": -1 if limit is None else limit} | given
+    params = {"after": after, "since": since} | given
+    most = -1 if limit is None else limit
 
     def shape(rows: list[Row]) -> list[Event]:
         return many(to_event)(rows[::-1] if newest else rows)
 
-    return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT :limit", params, shape)
+    return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT {most:d}", params, shape)
 
 
 def last_event_id() -> Query[int]:

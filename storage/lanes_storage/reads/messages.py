@@ -19,7 +19,7 @@ HISTORY = """
 WITH turns AS (
   SELECT id, batch, text, reply FROM messages
   WHERE lane_id = :lane AND id < :before AND state = 'done' AND text IS NOT NULL AND reply IS NOT NULL
-  ORDER BY id DESC LIMIT :limit
+  ORDER BY id DESC LIMIT {limit:d}
 )
 SELECT t.id, t.id AS place, t.text, t.reply FROM turns t
 UNION ALL
@@ -46,13 +46,14 @@ def messages(
     lane_id: int, states: Sequence[MessageState] = (), limit: int | None = None, before: int | None = None
 ) -> Query[list[Message]]:
     """Messages of a lane, newest first; ``before``: those that were accepted before that one."""
-    params: dict[str, object] = {"lane": lane_id, "limit": NO_LIMIT if limit is None else limit}
+    params: dict[str, object] = {"lane": lane_id}
+    most = NO_LIMIT if limit is None else limit
     named = {f"state_{i}": state for i, state in enumerate(states)}
     chosen = f"AND m.state IN ({', '.join(':' + name for name in named)})" if named else ""
     if before is not None:
         chosen += " AND m.id < :before"
         params["before"] = before
-    return Query(f"{OF_LANE} {chosen} ORDER BY m.id DESC LIMIT :limit", params | named, many(to_message))
+    return Query(f"{OF_LANE} {chosen} ORDER BY m.id DESC LIMIT {most:d}", params | named, many(to_message))
 
 
 def ended_among(ids: Sequence[int]) -> Query[list[int]]:
@@ -71,8 +72,7 @@ def dead_letters(limit: int | None = None, before: int | None = None) -> Query[l
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:
     """The last finished exchanges of a lane before a message, oldest first: texts and their replies."""
-    params = {"lane": lane_id, "before": before, "limit": limit}
-    return Query(HISTORY, params, _to_turns)
+    return Query(HISTORY.format(limit=limit), {"lane": lane_id, "before": before}, _to_turns)
 
 
 def _to_turns(rows: list[Row]) -> list[tuple[str, str]]:

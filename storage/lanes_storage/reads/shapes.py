@@ -56,8 +56,8 @@ r.claimed_at, r.claimed_boot, r.claimed_slept_ms, r.boot_id, r.progress, r.progr
 r.progress_slept_ms, r.busy_until_boot, r.left_out, r.process_host, r.process_boot_id, r.process_pid,
 r.process_start_time, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
 r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
-EXISTS (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL),
-r.abort_slept_ms, r.body_ended_at
+(SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL LIMIT 1)
+  IS NOT NULL, r.abort_slept_ms, r.body_ended_at
 """
 RUN_WIDTH = 47
 

@@ -5,11 +5,10 @@ from lanes_storage.records import WaitingHead
 
 WAITING_HEADS = """
 SELECT l.head_id, l.key, m.accepted_at, m.wait_warned_at FROM lanes l JOIN messages m ON m.id = l.head_id
-WHERE l.head_id > :after ORDER BY l.head_id LIMIT :limit
+WHERE l.head_id > :after ORDER BY l.head_id
 """
 
 
 def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
     """The heads that wait, behind message ``after``, the longest wait first."""
-    params = {"after": after, "limit": limit}
-    return Query(WAITING_HEADS, params, lambda rows: [WaitingHead(*row) for row in rows])
+    return Query(f"{WAITING_HEADS} LIMIT {limit:d}", {"after": after}, lambda rows: [WaitingHead(*row) for row in rows])
