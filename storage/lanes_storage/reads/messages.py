@@ -14,7 +14,8 @@ OF_LANE = f"{SELECT} WHERE m.lane_id = :lane"
 DEAD_LETTERS = f"""
 {SELECT} WHERE {dead_letter("m.")} AND m.id < :before ORDER BY m.id DESC LIMIT :limit
 """
-#: An exchange is one reply and the texts that it answers, which are several where they were collected.
+#: An exchange is one reply and the texts that it answers, which are several where they were collected. From the turns
+#: to those, never the other way: SQLite 3.51 would walk everything that was ever collected.
 HISTORY = """
 WITH turns AS (
   SELECT id, batch, text, reply FROM messages
@@ -23,7 +24,7 @@ WITH turns AS (
 )
 SELECT t.id, t.id AS place, t.text, t.reply FROM turns t
 UNION ALL
-SELECT t.id, b.id, b.text, t.reply FROM turns t JOIN messages b ON b.batch = t.batch AND b.answered_by = t.id
+SELECT t.id, b.id, b.text, t.reply FROM turns t CROSS JOIN messages b ON b.batch = t.batch AND b.answered_by = t.id
 ORDER BY 1, 2
 """
 NO_LIMIT = -1

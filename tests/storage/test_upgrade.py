@@ -1,0 +1,373 @@
+"""From a database that lanes 0.1.0 wrote to the schema of today: whole or not at all, once, and nothing is lost."""
+
+import gzip
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanes.testing import broken
+from lanes_storage import open_store, schema
+from lanes_storage.errors import DatabaseDamaged, DatabaseTooNew, DatabaseTooOld
+from lanes_storage.interface import Transaction
+from lanes_storage.sqlite import connect, upgrading
+from tests.kit.world import World
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
+#: The storage of 0.1.0 as it was released, which a child process imports in place of today's.
+CODE_OF_0_1_0 = FIXTURE / "lanes_storage.zip"
+#: What 0.1.0 had in columns of a lane, and has a table since.
+MOVED = ("pause_reason", "pause_actor", "pause_at", "pause_until")
+
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A database that 0.1.0 wrote."""
+    path = tmp_path / "lanes.db"
+    path.write_bytes(gzip.decompress((FIXTURE / "lanes.db.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, Any]:
+    """What 0.1.0 said of it, and every row of it."""
+    found: dict[str, Any] = json.loads(gzip.decompress((FIXTURE / "said.json.gz").read_bytes()))
+    return found
+
+
+def rows(path: Path, table: str) -> list[Row]:
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
+    finally:
+        connection.close()
+
+
+def upgraded(path: Path) -> Path:
+    open_store(str(path), create=True).close()
+    return path
+
+
+# ------------------------------------------------------------------------------------------- nothing is lost
+
+
+@pytest.mark.parametrize("table", ["lanes", "messages", "runs", "owners", "events", "idempotency", "counters", "waits"])
+def test_F134_every_row_of_0_1_0_is_there_after_the_upgrade(old: Path, said: dict[str, Any], table: str) -> None:
+    before: list[Row] = sorted(said["rows"][table], key=lambda row: [*row.values()][:2])
+    assert before, "the fixture has some of each"
+    after = rows(upgraded(old), table)
+    kept = [{name: row[name] for name in row if name not in MOVED} for row in before]
+    assert [{name: row[name] for name in kept[0]} for row in after] == kept
+
+
+def test_F134_pauses_cooldowns_and_waits_have_become_rows_of_their_tables(old: Path, said: dict[str, Any]) -> None:
+    upgraded(old)
+    paused = [lane for lane in said["rows"]["lanes"] if lane["pause_at"] is not None]
+    assert {lane["pause_reason"] for lane in paused} >= {"survivors", "restored", "looking into it", "until later"}
+    kinds = {"survivors": "survivors", "restored": "restored"}
+    assert [(p["lane_id"], p["kind"], p["reason"], p["actor"], p["at"], p["until"]) for p in rows(old, "pauses")] == [
+        (
+            lane["id"],
+            kinds.get(lane["pause_reason"], "hand"),
+            *(lane[name] for name in MOVED),
+        )
+        for lane in paused
+    ]
+    cooling = said["rows"]["cooldowns"]
+    assert cooling
+    assert [{name: row[name] for name in cooling[0]} for row in rows(old, "providers")] == cooling
+    owners = {owner["id"]: owner for owner in said["rows"]["owners"]}
+    runs = {run["id"]: run for run in said["rows"]["runs"]}
+    for wait in rows(old, "waits"):
+        holder = owners[runs[wait["run_id"]]["owner_id"]]
+        assert all(wait[name] == holder[name] for name in ("host", "boot_id", "pid_ns", "pid", "start_time"))
+    children = [run for run in rows(old, "runs") if run["process_host"] is not None]
+    assert [(run["process_boot_id"] == run["boot_id"], run["process_pid"]) for run in children] == [(True, 4711)]
+    anonymous = {lane["id"] for lane in said["rows"]["lanes"] if lane["anonymous"]}
+    assert {m["lane_id"] for m in rows(old, "messages") if m["anonymous"]} == anonymous != set()
+
+
+def test_F134_no_id_is_given_twice(old: Path, said: dict[str, Any]) -> None:
+    """Also not one whose row was pruned, or left out by a restore."""
+    last = {row["name"]: row["seq"] for row in said["rows"]["sqlite_sequence"]}
+    assert last["messages"] > 1_000_000
+    store = open_store(str(old), create=True)
+    try:
+        assert World(store).send("new") == last["messages"] + 1
+        assert broken(store) == []
+    finally:
+        store.close()
+
+
+def test_F132_an_upgraded_file_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    fresh = upgraded(tmp_path / "fresh.db")
+    assert shape(upgraded(old)) == shape(fresh)
+
+
+def shape(path: Path) -> dict[str, str]:
+    """What made each table and index, without the quotes and the blanks in which they may differ."""
+    connection = sqlite3.connect(path)
+    try:
+        made = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    finally:
+        connection.close()
+    return {name: " ".join(sql.replace('"', "").split()) for name, sql in made}
+
+
+# ------------------------------------------------------------------------------------------ whole or not at all
+
+#: Upgrades the file again and again in a fork of itself, which ends at the next statement each time, until one comes
+#: to its end; prints what the file was after each: its version, and a digest of all that is in it.
+KILLED = """
+import hashlib, os, shutil, sqlite3, sys
+from pathlib import Path
+from lanes_storage import open_store
+from lanes_storage.sqlite import upgrading
+
+path, work = Path(sys.argv[1]), Path(sys.argv[2])
+real = sqlite3.connect
+
+def dying_at(number):
+    def connect(*args, **more):
+        connection, left = real(*args, **more), [number]
+        def count(statement):
+            left[0] -= 1
+            if left[0] == 0:
+                os._exit(9)
+        connection.set_trace_callback(count)
+        return connection
+    return connect
+
+def state():
+    connection = real(work)
+    digest = hashlib.sha256()
+    for line in connection.iterdump():
+        digest.update(line.encode())
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    sound = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    connection.close()
+    return f"{version} {digest.hexdigest()} {sound}"
+
+from lanes_storage.schema import creation
+creation("sqlite")
+number, code = 1, 9
+while code == 9:
+    for end in ("", "-wal", "-shm"):
+        Path(f"{work}{end}").unlink(missing_ok=True)
+    shutil.copy(path, work)
+    pid = os.fork()
+    if pid == 0:
+        sqlite3.connect = dying_at(number)
+        open_store(str(work), create=True).close()
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(code, state(), flush=True)
+    number += 1
+"""
+
+
+def test_F132_killed_at_any_statement_it_is_the_old_file_or_the_new_one(old: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, str(old), str(tmp_path / "work.db")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    met = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in met] == ["9"] * (len(met) - 1) + ["0"]
+    assert len(met) > 40, "it was killed at each of them"
+    states = list(dict.fromkeys(tuple(line[1:]) for line in met))
+    assert [(version, sound) for version, _, sound in states] == [("1", "ok"), (str(schema.VERSION), "ok")]
+
+
+def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def astray(tx: Transaction) -> None:
+        schema._to_2(tx)
+        tx.run("DELETE FROM lanes WHERE id = (SELECT min(lane_id) FROM messages)", {})
+
+    monkeypatch.setattr(schema, "MIGRATIONS", {1: astray})
+    before = old.read_bytes()
+    with pytest.raises(DatabaseDamaged, match="names a row of lanes that is not there"):
+        open_store(str(old), create=True)
+    assert old.read_bytes() == before
+
+
+def test_references_hold_again_once_it_is_done(old: Path) -> None:
+    connection = connect.open_writer(old, create=True)
+    try:
+        assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("UPDATE lanes SET head_id = 99 WHERE id = 1")
+    finally:
+        connection.close()
+
+
+# ------------------------------------------------------------------------------------------- several at once
+
+
+class Held:
+    """An upgrade in a thread, which stands still before the statement that fits, until it is let go."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+        self.there, self._go = threading.Event(), threading.Event()
+        real = sqlite3.connect
+
+        def traced(*args: Any, **more: Any) -> sqlite3.Connection:
+            connection = real(*args, **more)
+            if threading.current_thread() is self._thread:
+                connection.set_trace_callback(lambda statement: self._meet(statement, before))
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", traced)
+        self._thread = threading.Thread(target=lambda: upgraded(path))
+        self._thread.start()
+        assert self.there.wait(60)
+
+    def _meet(self, statement: str, before: str) -> None:
+        if statement.startswith(before):
+            self.there.set()
+            self._go.wait(60)
+
+    def let_go(self) -> None:
+        self._go.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+LOOKING = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import lanes_storage
+assert lanes_storage.__file__.startswith(sys.argv[1]), lanes_storage.__file__
+from lanes_storage import open_store, reads, schema
+from lanes_storage.errors import StorageError
+from lanes_storage.records import LaneFilter
+assert schema.VERSION == 1
+{work}
+"""
+
+
+def of_0_1_0(work: str, *arguments: str) -> "subprocess.Popen[str]":
+    """A process with the storage of 0.1.0."""
+    command = [sys.executable, "-W", "ignore", "-c", LOOKING.format(work=work), str(CODE_OF_0_1_0), *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+LOOKER = """
+store = open_store(sys.argv[2])
+for line in sys.stdin:
+    try:
+        print(len(store.read(reads.lanes(LaneFilter()))), flush=True)
+    except StorageError as error:
+        print(type(error).__name__, error, flush=True)
+"""
+
+
+@pytest.fixture
+def looker(old: Path) -> Iterator[Callable[[], str]]:
+    """Asks a process of 0.1.0, which has the file open, for its lanes."""
+    process = of_0_1_0(LOOKER, str(old))
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def ask() -> str:
+        process.stdin.write("look\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+        return process.stdout.readline().strip()  # type: ignore[union-attr]
+
+    yield ask
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(60) == 0
+
+
+def test_F134_who_looks_on_sees_the_old_file_or_is_told(
+    old: Path, said: dict[str, Any], looker: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = looker()
+    assert before == str(len(said["list"]))
+    upgrade = Held(old, monkeypatch, "COMMIT")
+    assert looker() == before, "0.1.0 sees the file as it was"
+    with pytest.raises(DatabaseTooOld):
+        open_store(str(old))
+    upgrade.let_go()
+    assert looker().startswith("DatabaseUnavailable")
+    store = open_store(str(old))
+    try:
+        assert broken(store) == []
+    finally:
+        store.close()
+
+
+def test_of_two_that_upgrade_at_once_one_does_it(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade = Held(old, monkeypatch, "COMMIT")
+    seen: list[str] = []
+
+    def note(statement: str) -> None:
+        seen.append(statement)
+
+    second = threading.Thread(target=lambda: connect.open_writer(old, create=True).close())
+    real = upgrading.schema.upgrade
+    monkeypatch.setattr(upgrading.schema, "upgrade", lambda *args: (note("upgrade"), real(*args)))
+    second.start()
+    upgrade.let_go()
+    second.join(60)
+    assert not second.is_alive()
+    assert seen == [], "the second found it done"
+    assert rows(old, "pauses")
+
+
+# --------------------------------------------------------------------------------- no older program stamps it back
+
+OPENER = """
+try:
+    open_store(sys.argv[2], create=True)
+except StorageError as error:
+    print(type(error).__name__)
+"""
+
+
+def test_F133_0_1_0_refuses_the_upgraded_file_and_leaves_it_as_it_is(old: Path) -> None:
+    before = upgraded(old).read_bytes()
+    process = of_0_1_0(OPENER, str(old))
+    assert process.communicate(timeout=60)[0] == "DatabaseTooNew\n"
+    assert process.returncode == 0
+    assert old.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("made_meanwhile", "error"),
+    [("PRAGMA user_version = 99", DatabaseTooNew), ("PRAGMA application_id = 4711", DatabaseDamaged)],
+)
+def test_F133_what_a_file_is_is_asked_again_under_the_lock(
+    old: Path, made_meanwhile: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first look and the lock another program may have made something else of it."""
+    real = schema.creation
+
+    def meanwhile(dialect: str) -> tuple[str, ...]:
+        other = sqlite3.connect(old)
+        other.execute(made_meanwhile)
+        other.commit()
+        other.close()
+        return real(dialect)
+
+    monkeypatch.setattr(upgrading.schema, "creation", meanwhile)
+    with pytest.raises(error):
+        open_store(str(old), create=True)
+    name, value = re.findall(r"PRAGMA (\w+) = (\d+)", made_meanwhile)[0]
+    connection = sqlite3.connect(old)
+    assert connection.execute(f"PRAGMA {name}").fetchone() == (int(value),)
+    assert connection.execute("SELECT count(*) FROM cooldowns").fetchone() != (0,), "still what it was"
+    connection.close()
