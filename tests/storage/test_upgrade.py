@@ -17,7 +17,7 @@ from lanes.testing import broken
 from lanes_storage import open_store, schema
 from lanes_storage.errors import DatabaseDamaged, DatabaseTooNew, DatabaseTooOld
 from lanes_storage.interface import Transaction
-from lanes_storage.sqlite import connect, upgrading
+from lanes_storage.sqlite import connect
 from tests.kit.world import World
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
@@ -224,7 +224,7 @@ class Held:
         real = sqlite3.connect
 
         def traced(*args: Any, **more: Any) -> sqlite3.Connection:
-            connection = real(*args, **more)
+            connection: sqlite3.Connection = real(*args, **more)
             if threading.current_thread() is self._thread:
                 connection.set_trace_callback(lambda statement: self._meet(statement, before))
             return connection
@@ -312,15 +312,13 @@ def test_F134_who_looks_on_sees_the_old_file_or_is_told(
 
 def test_of_two_that_upgrade_at_once_one_does_it(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade = Held(old, monkeypatch, "COMMIT")
-    seen: list[str] = []
-
-    def note(statement: str) -> None:
-        seen.append(statement)
-
+    seen: list[int] = []
+    about_to = threading.Event()
+    monkeypatch.setattr(schema, "upgrade", lambda tx, found: seen.append(found))
+    monkeypatch.setattr(schema, "creation", lambda dialect: about_to.set())
     second = threading.Thread(target=lambda: connect.open_writer(old, create=True).close())
-    real = upgrading.schema.upgrade
-    monkeypatch.setattr(upgrading.schema, "upgrade", lambda *args: (note("upgrade"), real(*args)))
     second.start()
+    assert about_to.wait(60), "it saw the old version, and goes for the lock"
     upgrade.let_go()
     second.join(60)
     assert not second.is_alive()
@@ -363,7 +361,7 @@ def test_F133_what_a_file_is_is_asked_again_under_the_lock(
         other.close()
         return real(dialect)
 
-    monkeypatch.setattr(upgrading.schema, "creation", meanwhile)
+    monkeypatch.setattr(schema, "creation", meanwhile)
     with pytest.raises(error):
         open_store(str(old), create=True)
     name, value = re.findall(r"PRAGMA (\w+) = (\d+)", made_meanwhile)[0]
