@@ -4,12 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PEERS  := .venv-bench
+# For the tests: their order (random, or the seed that such a run printed), how many at a time, and which of them.
+ORDER   ?=
+WORKERS ?= auto
+TESTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types bench peers catalogue mutate soak lock clean pictures
+.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak lock clean pictures
 
 help: ## Print these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 $(STAMP): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "lanes needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
@@ -22,8 +26,11 @@ $(STAMP): pyproject.toml requirements/dev.txt
 run: $(STAMP) ## Start a gateway and the dashboard (lanes up)
 	@$(BIN)/lanes up
 
-test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n auto -q
+test: $(STAMP) ## Run the tests (ORDER=random, WORKERS=1, TESTS=tests/storage)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(ORDER),--order $(ORDER)) $(TESTS)
+
+test-all: ## Run them on every Python from 3.11 on that is found
+	@$(PYTHON) -m tests.pythons
 
 check: format lint types test ## Everything that must pass: format, lint, types, tests
 
@@ -63,4 +70,4 @@ lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-3.* $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

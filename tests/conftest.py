@@ -6,6 +6,7 @@ where the machine has a file system for that. What is about the disk itself is m
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.order = str(Random().randrange(10**6))  # here, so that every worker has the same
     if TEMPROOT not in os.environ and _has_room(MEMORY):
         os.environ[TEMPROOT] = str(MEMORY)
+    # Where byte code is not kept, every process that a test starts compiles the whole program.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For half of its time a test waits, for a process or a limit, and leaves its processor to another one."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -35,7 +35,7 @@ def test_a_rehearsal_names_what_would_be_cut_and_changes_nothing(stage: Stage, l
 
 def test_F46_F48_a_drained_gateway_claims_nothing_more_and_says_so(served: House, lanes: Call) -> None:
     gateway = served.gateway()
-    number = running(served, lanes, "slow", "[[sim-slow-10]] hello")
+    number = running(served, lanes, "slow", "[[sim-slow-3]] hello")
     drained = lanes("drain", "--wait", "2m", "--json")
     assert drained.code == 0
     (form,) = drained.json
@@ -61,7 +61,8 @@ def test_F50_what_still_runs_is_cut_and_keeps_its_place_uncounted(
     assert (message["id"], message["state"], message["interruptions"]) == (number, "queued", 0)
 
 
-def test_a_gateway_that_hangs_is_not_confirmed(served: House, lanes: Call) -> None:
+def test_a_gateway_that_hangs_is_not_confirmed(served: House, lanes: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "CUT_MS", 200)  # it obeys nothing, however long it is waited for
     gateway = served.gateway()
     running(served, lanes, "hangs", "[[sim-hang]]")
     gateway.freeze(served.database)

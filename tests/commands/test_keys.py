@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lanes.commands import drain
 from tests.commands.conftest import Call
 from tests.kit.processes import PATIENCE_S, environment
 from tests.kit.stage import Stage
@@ -98,7 +99,10 @@ def spoilt(stage: Stage, lanes: Call) -> Stage:
     ],
     ids=lambda command: " ".join(command).encode("unicode_escape").decode(),
 )  # fmt: skip
-def test_nothing_from_data_reaches_the_output_unescaped(spoilt: Stage, lanes: Call, command: list[str]) -> None:
+def test_nothing_from_data_reaches_the_output_unescaped(
+    spoilt: Stage, lanes: Call, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "CUT_MS", 0)  # nobody is there to obey
     text = lanes(*command)
     assert harmless(text.out), repr(text.out)
     assert harmless(text.err), repr(text.err)

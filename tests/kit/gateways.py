@@ -10,6 +10,7 @@ from lanes import Gateway, connect
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.engine.engine import Engine
+from lanes.engine.housekeeping import Housekeeper
 from lanes.engine.upkeep import Upkeep
 from lanes.runners.base import RunContext, Runner
 from lanes.testing import SECOND, Hands
@@ -67,9 +68,9 @@ async def let_pass(engine: Engine, desk: Desk, time: Hands, ms: int, *, step_ms:
 
 
 @contextmanager
-def restless(upkeep: Upkeep) -> Iterator[None]:
-    """Let an upkeep rest no longer between two rounds than a test needs to see one end."""
-    loop = upkeep._loop
+def restless(looped: Upkeep | Housekeeper) -> Iterator[None]:
+    """Let a loop rest no longer between two rounds than a test needs to see one end."""
+    loop = looped._loop
     pause_s, loop._pause_s = loop._pause_s, lambda: 0.001
     try:
         yield

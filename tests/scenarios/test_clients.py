@@ -85,7 +85,7 @@ def test_F53_two_surfaces_one_path(made: House) -> None:
 
 def test_F55_a_client_that_dies_leaves_a_run_that_is_bounded_and_visible(made: House) -> None:
     configure(
-        made, made.simulator().url, run_timeout="15s", stall_timeout="14s", first_byte_timeout="13s", idle_timeout="13s"
+        made, made.simulator().url, run_timeout="10s", stall_timeout="9s", first_byte_timeout="8s", idle_timeout="8s"
     )
     made.gateway()
     asking = made.start("--db", str(made.database), "send", "a", "[[sim-hang]]", "--wait", name="client")
@@ -95,7 +95,7 @@ def test_F55_a_client_that_dies_leaves_a_run_that_is_bounded_and_visible(made: H
     asking.kill()
     (lane,) = made.lanes("list", "--held", "--json").json
     assert lane["key"] == "a"
-    assert lane["deadline_s"] <= 15
+    assert lane["deadline_s"] <= 10
     assert lane["owner"]["alive"]
     eventually(lambda: made.state("a") == "errored", "its deadline to free the lane")
 
