@@ -159,7 +159,7 @@ def act(tx: Transaction, finding: Finding, now: Now, *, by: str) -> Release | No
         return doors.abort(tx, run.ticket, now, by=by, forced=True)
     failure = Failure(CAUSES[decision], finding.evidence, budget_ms=finding.budget_ms, elapsed_ms=finding.elapsed_ms)
     if decision in (Decision.RUN_OVERDUE, Decision.STALL_OVERDUE):
-        still = Evidence(progress_boot=run.progress_boot) if decision is Decision.STALL_OVERDUE else None
+        still = Evidence(works=True, progress_boot=run.progress_boot if decision is Decision.STALL_OVERDUE else None)
         return doors.expire(tx, run.ticket, failure, now, by=by, forced=True, evidence=still)
     silent = owner is not None and decision is Decision.OWNER_SILENT
     still = Evidence(

@@ -202,8 +202,7 @@ class Upkeep:
         stubborn = [each for each in told if judge(each[0], now, self._judged_from_mono).verdict is Verdict.FORCE]
         for at in range(0, len(stubborn), PAGE):
             page = stubborn[at : at + PAGE]
-            self._write(partial(_force, page, now))
-            for run, _ in page:
+            for run in self._write(partial(_force, page, now)):
                 lose(run)
 
     def _reconcile(self, observer: Observer, now: Now) -> None:
@@ -213,9 +212,13 @@ class Upkeep:
             self._reconciled(observer.run_once())
 
 
-def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) -> None:
-    """Take the lanes from runs that did not obey the order to stop."""
-    for run, stop in page:
+def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) -> list[ActiveRun]:
+    """Take the lanes from runs that did not obey the order to stop; returns those that hold them no longer.
+
+    One whose body has ended while this waited for its turn is left alone: its own release is on its way.
+    """
+    stubborn = [(run, stop) for run, stop in page if run.body_ended_at is None]
+    for run, stop in stubborn:
         match stop.kind:
             case StopKind.ABORT:
                 doors.abort(tx, run.ticket, now, by=run.by, forced=True)
@@ -223,3 +226,4 @@ def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) ->
                 doors.expire(tx, run.ticket, stop.failure, now, by=run.by, forced=True)
             case StopKind.DRAIN:
                 doors.reclaim(tx, run.ticket, stop.failure, now, by=run.by, evidence=Evidence())
+    return [run for run, _ in stubborn]

@@ -261,7 +261,7 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
 STANDING_RUN = """
 SELECT r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
   r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
-  m.interruptions, m.bound_to, m.parked_since, m.batch, o.drain_at
+  m.interruptions, m.bound_to, m.parked_since, m.batch, o.drain_at, r.body_ended_at
 FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
 """

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from lanes.identity import identity_of, this_process
+from lanes_storage import reads
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms, is_form
-from tests.kit.processes import PATIENCE_S, environment, heed_interrupts
+from tests.kit.processes import PATIENCE_S, environment, eventually, heed_interrupts
 from tests.kit.stage import Stage
 
 
@@ -83,3 +84,28 @@ def test_watch_goes_on_outside_any_gateway(stage: Stage, database: Path, tmp_pat
 @pytest.mark.parametrize("other", ["--wait", "--dry-run"])
 def test_what_cannot_be_meant_is_2(stage: Stage, lanes: Call, other: str) -> None:
     assert lanes("reconcile", "--watch", other).code == 2
+
+
+def test_F109_the_wait_of_a_command_that_was_killed_is_ended(stage: Stage, lanes: Call, database: Path) -> None:
+    """`lanes send --wait` in a child of a run, and `kill -9` of that child: nothing else ends its wait."""
+    claimed = stage.hold("own", stage.owner())
+    command = [sys.executable, "-m", "lanes", "--db", str(database), "send", "other", "question", "--wait"]
+    env = environment(database.parent) | {"LANES_RUN_ID": str(claimed.ticket.run_id)}
+    child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    (wait,) = eventually(lambda: stage.store.read(reads.waits()), "the wait")
+    assert wait.process == identity_of(child.pid)
+    assert "is alive" in lanes("why", "own").out
+    assert lanes("reconcile", "--json").json == [], "somebody waits"
+    child.kill()
+    child.wait()
+    assert (
+        f"process {child.pid} on this host is gone: the next reconcile pass ends that wait." in lanes("why", "own").out
+    )
+    (rehearsed,) = [f for f in lanes("reconcile", "--dry-run", "--json").json if f["decision"] == "waiter_gone"]
+    assert (rehearsed["key"], rehearsed["done"]) == ("own", False)
+    assert stage.store.read(reads.waits()) == [wait], "a rehearsal changes nothing"
+    (ended,) = lanes("reconcile", "--json").json
+    are_forms([ended], "Finding")
+    assert (ended["decision"], ended["done"]) == ("waiter_gone", True)
+    assert str(child.pid) in ended["evidence"]
+    assert stage.store.read(reads.waits()) == []

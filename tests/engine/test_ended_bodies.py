@@ -12,7 +12,8 @@ import pytest
 
 from lanes.engine.observer import Observer
 from lanes.testing import SECOND, Hands
-from lanes_storage import open_store, reads
+from lanes_storage import Store, open_store, reads
+from tests.kit.commits import long_commit
 from tests.kit.disks import may_grow
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
@@ -63,9 +64,29 @@ async def test_F114_no_other_process_takes_a_run_whose_body_has_ended(tmp_path: 
             for _ in range(60):
                 await site.passes(SECOND)
                 assert observer.run_once() == []
-            lane = store.read(reads.lane(KEY))
-            assert lane is not None
-            assert lane.run is not None
-            assert lane.run.body_ended_at is not None
+            assert _body_ended(store)
         assert (await site.desk.wait(message.id)).state == "done"
         store.close()
+
+
+async def test_F107_a_run_that_obeys_while_its_force_waits_for_its_turn_keeps_its_reply(tmp_path: Path) -> None:
+    """Its grace is over, and a long commit is before the force; its reply comes in that time."""
+    runner, time = Gates(stubborn=True), Hands()
+    async with gateway_on(tmp_path, runner, time, **CLOCKS) as site:
+        upkeep = site.gateway._engine._upkeep
+        assert upkeep is not None
+        message = await site.desk.send(KEY, "hello")
+        await site.running(runner, KEY)
+        run = site.gateway._engine._live.all()[0]
+        await site.by_and_by(lambda: run.stop is not None, "the order to stop")
+        async with long_commit(site.desk.store):
+            time.move(2 * SECOND)
+            await until(lambda: upkeep.pulse.waits, "the force to wait for its turn")
+            runner.open()
+            await until(lambda: run.body_ended_at is not None, "the body to end")
+        assert (await site.desk.wait(message.id)).reply == "reply to hello"
+
+
+def _body_ended(store: Store) -> bool:
+    lane = store.read(reads.lane(KEY))
+    return lane is not None and lane.run is not None and lane.run.body_ended_at is not None

@@ -3,6 +3,8 @@
 import asyncio
 
 import lanes
+from lanes.identity import this_process
+from lanes_storage import reads
 from tests.kit.until import until
 from tests.server.conftest import Start
 
@@ -36,6 +38,8 @@ async def test_a_wait_is_noted_while_it_lasts(start: Start) -> None:
             served.post("/api/lanes/other/messages?wait=600", {"text": "[[sim-hang]]"}, **{"X-Lanes-Run": str(run.id)})
         )
         await until(lambda: run.waiting, "the wait to be noted")
+        (wait,) = await served.desk.store.read(reads.waits())
+        assert wait.process == this_process(), "the gateway waits for whoever asked it"
         asking.cancel()  # its client leaves; the message goes on, and is waited for no longer
         await until(lambda: not run.waiting, "the wait to be over")
         lane = await served.desk.lane("other")

@@ -3,9 +3,10 @@
 import pytest
 
 from lanes.testing import SECOND
+from lanes_storage import doors
 from lanes_storage.doors import Evidence
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
-from lanes_storage.records import Release
+from lanes_storage.records import Beat, Release
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 
@@ -44,3 +45,12 @@ def test_a_stall_that_is_over_is_no_evidence_any_more(world: World) -> None:
     assert seen.nothing(), "a judge that was wrong is no late write"
     still = Evidence(progress_boot=world.run(ticket).progress_boot)
     assert world.expire(ticket, forced=True, evidence=still).landed
+
+
+def test_F114_a_run_that_has_been_heard_to_have_ended_is_not_expired_by_what_was_read_before(world: World) -> None:
+    ticket, now = world.start("a").ticket, world.time()
+    beat = Beat(ticket, "content", now.boot, now.wall, progress_slept_ms=now.slept, body_ended_at=now.wall)
+    world.step(lambda tx: doors.heartbeat(tx, world.me, [beat], now))
+    assert world.run(ticket).body_ended_at == now.wall
+    assert not world.expire(ticket, forced=True, evidence=Evidence(works=True)).landed
+    assert world.complete(ticket).landed

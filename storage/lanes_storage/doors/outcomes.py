@@ -42,6 +42,7 @@ class Standing(NamedTuple):
     parked_since: int | None
     batch: int | None
     drain_at: int | None  # of its owner
+    body_ended_at: int | None
 
 
 class Outcome(NamedTuple):

@@ -25,6 +25,7 @@ class Evidence(NamedTuple):
     heartbeats: int | None = None  # of the owner: it is silent still
     progress_boot: int | None = None  # of the run: it is stalled still
     ghost: bool = False  # the run is left out still
+    works: bool = False  # nobody has heard that its body has ended
 
 
 def complete(tx: Transaction, ticket: Ticket, answer: Answer, now: Now, *, by: str) -> Release:
@@ -151,6 +152,7 @@ def _still_so(evidence: Evidence, standing: Standing) -> bool:
         (evidence.heartbeats is None or evidence.heartbeats == standing.heartbeats)
         and (evidence.progress_boot is None or evidence.progress_boot == standing.progress_boot)
         and (not evidence.ghost or standing.left_out >= GHOST_AFTER)
+        and (not evidence.works or standing.body_ended_at is None)
     )
 
 
