@@ -7,16 +7,19 @@ import click
 from lanes.commands.common.actor import actor
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import with_globals
-from lanes.commands.common.progress import bar
+from lanes.commands.common.progress import bar, growing
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.words import counted
 from lanes.doctor import Check, Level
-from lanes.doctor.file import check_whole
+from lanes.doctor.file import check_whole, size
 from lanes_storage import open_store, schema
-from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, DatabaseTooNew, StorageError
+from lanes_storage.errors import DatabaseDamaged, DatabaseFull, DatabaseMissing, DatabaseTooNew, StorageError
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import path_of
-from lanes_storage.sqlite.inspect import marks
+from lanes_storage.sqlite.inspect import facts, marks
+
+#: The log of the upgrade, and tables that stand twice for a moment, together take less than so often the file.
+UPGRADE_NEEDS = 2
 
 
 @click.group(
@@ -36,18 +39,35 @@ def command() -> None:
 def upgrade(session: Session) -> None:
     """Bring the schema up to date; make the database where there is none.
 
-    A gateway does the same when it starts.
+    A gateway does the same when it starts. Stop the gateways of the older version before. The upgrade is one
+    transaction: interrupted at any moment, it leaves the file as it was. A million events take some seconds; the disk
+    needs room for twice the size of the file meanwhile.
     """
     url = session.database()
     path = path_of(url)
     before = marks(path)[1] if path.exists() and path.stat().st_size else 0
-    open_store(url, create=True).close()
+    if 0 < before < schema.VERSION:
+        _upgrade(session, url, path)
+    else:
+        open_store(url, create=True).close()
     if session.out.json:
         session.out.data({"database": str(path), "from": before, "to": schema.VERSION})
     elif before == schema.VERSION:
         session.out.line(f"{path} has the newest schema, {schema.VERSION}")
     else:
         session.out.line(f"{path}: schema {before} → {schema.VERSION}")
+
+
+def _upgrade(session: Session, url: str, path: Path) -> None:
+    file = facts(path)
+    needed = UPGRADE_NEEDS * file.size
+    session.out.talk(
+        f"upgrading {size(file.size)}: the disk needs up to {size(needed)} of room, {size(file.free)} is free"
+    )
+    if file.free < needed:
+        raise DatabaseFull(str(path))
+    with growing("upgrading", path.with_name(path.name + "-wal"), file.size):
+        open_store(url, create=True).close()
 
 
 @click.command("check", epilog="Example: lanes db check --json")

@@ -152,6 +152,18 @@ def _paused_anonymous(world: World) -> tuple[Prunable, int]:
     return Prunable.ANONYMOUS, lane
 
 
+def _with_a_child(world: World, kind: Prunable, lane: int) -> tuple[Prunable, int]:
+    child = bare(world, "child")
+    world.step(lambda tx: tx.run("UPDATE lanes SET parent_id = :lane WHERE id = :id", {"lane": lane, "id": child}))
+    return kind, lane
+
+
+def _ended_anonymous(world: World) -> int:
+    lane = anonymous(world, "a")
+    world.complete(world.claim("a").ticket)
+    return lane
+
+
 NAME = Idempotency("name", "token", "digest")
 STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
     "a dead letter that is offered as done": lambda w: (Prunable.MESSAGES, failed(w, "a")),
@@ -174,6 +186,9 @@ STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
     "an anonymous lane with a message that waits": lambda w: (Prunable.ANONYMOUS, anonymous(w, "a")),
     "an anonymous lane that is held": _held_anonymous,
     "an anonymous lane that is paused": _paused_anonymous,
+    "a lane with a child": lambda w: _with_a_child(w, Prunable.LANES, bare(w, "a")),
+    "an anonymous lane with a child": lambda w: _with_a_child(w, Prunable.ANONYMOUS, _ended_anonymous(w)),
+    "a failure without a session": lambda w: (Prunable.DEAD_LETTERS, failed(w, "a", anonymous=True)),
 }
 
 
@@ -185,6 +200,21 @@ def test_what_somebody_needs_stays_although_it_is_offered(world: World, name: st
     assert offer(world, kind, row) == 0
     assert seen.nothing()
     assert broken(world.store) == []
+
+
+@pytest.mark.parametrize("kind", [Prunable.LANES, Prunable.ANONYMOUS])
+def test_a_pause_that_has_run_out_keeps_no_lane_and_goes_with_it(world: World, kind: Prunable) -> None:
+    lane = bare(world, "a") if kind is Prunable.LANES else _ended_anonymous(world)
+    world.send("other")
+    world.pause("other")
+    world.pause("a", until=world.time().wall + HOUR)
+    for event in world.events("a"):
+        offer(world, Prunable.EVENTS, event.id)
+    world.time.move(HOUR - 1)
+    assert offer(world, kind, lane) == 0, "it is paused for another millisecond"
+    world.time.move(1)
+    assert offer(world, kind, lane) == 1
+    assert [row[1] for row in world.table("pauses")] == [world.lane("other").id]
 
 
 def test_an_owner_stays_until_its_runs_were_taken_back(world: World) -> None:

@@ -1,8 +1,14 @@
 """A bar for long work, on a terminal only: talk, never part of the result."""
 
+import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+#: So often a growing file is looked at, in seconds.
+LOOK_S = 0.2
 
 
 @contextmanager
@@ -20,6 +26,26 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
             shown.update(done - shown.pos)
 
         yield told
+
+
+@contextmanager
+def growing(label: str, file: Path, whole: int) -> Iterator[None]:
+    """A bar for what tells nothing itself, and writes about ``whole`` bytes into a file."""
+    over = threading.Event()
+
+    def watch(told: Callable[[int, int], None]) -> None:
+        while not over.wait(LOOK_S):
+            with contextlib.suppress(OSError):  # not there yet, or no longer
+                told(min(file.stat().st_size, whole), whole)
+
+    with bar(label) as told:
+        watcher = threading.Thread(target=watch, args=(told,), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
 
 
 def _silent(done: int, whole: int) -> None:

@@ -96,7 +96,10 @@ def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: s
 def pause_matching(
     tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str, reason: str, until: int | None = None
 ) -> None:
-    """Pause every lane whose key fits a glob (``*``: all of them), lanes to come included."""
+    """Pause every lane whose key fits a glob, lanes to come included.
+
+    ``*``: all of them. The glob is as ``LaneFilter.match`` takes it.
+    """
     values = {"pattern": pattern, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_PATTERN, values)
     record(tx, EventType.PAUSED, now, actor=actor, detail={"match": pattern, "reason": reason, "until": until})
