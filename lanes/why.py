@@ -168,10 +168,13 @@ def _paused(lane: Lane, now: Now) -> str | None:
     pause = lane.pause
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
-    until = "until `lanes resume`" if pause.until is None else f"for another {span(pause.until - now.wall)}"
-    what = "It is" if pause.pattern is None else f"All lanes that fit {clean(pause.pattern)} are"
-    if pause.pattern == "*":
-        what = "All lanes are"
+    what, end = "It is", "`lanes resume`"
+    if pause.pattern is not None:
+        what, end = (
+            f"All lanes {'' if pause.pattern == '*' else f'that fit {clean(pause.pattern)} '}are",
+            "that is ended",
+        )
+    until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
     return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
 
 

@@ -2,6 +2,10 @@
 
 import pytest
 
+from lanes_storage import doors
+from lanes_storage.interface import Transaction
+from lanes_storage.law import PauseKind
+from lanes_storage.moment import system_clock
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
@@ -19,6 +23,23 @@ def test_pause_and_resume(stage: Stage, lanes: Call) -> None:
     assert [lane["paused"] for lane in lanes("list", "--json").json] == [None, None]
     (event,) = lanes("events", "a:2", "--type", "resumed", "--json").json
     assert "@" in event["actor"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("a:*", "All lanes that fit a:* are paused"), ("*", "All lanes are paused")]
+)
+def test_a_pause_of_many_lanes_shows_on_each_of_them(stage: Stage, lanes: Call, pattern: str, said: str) -> None:
+    stage.send("a:1", "one")
+    stage.send("b:1", "one")
+
+    def step(tx: Transaction) -> None:
+        doors.pause_matching(tx, pattern, PauseKind.HAND, system_clock(), actor="bob", reason="a look at all")
+
+    stage.store.write(step)
+    assert f"{said} until that is ended (by bob: a look at all)" in lanes("why", "a:1").out
+    paused = {lane["key"]: lane["paused"] for lane in lanes("list", "--json").json}
+    why = {"reason": "a look at all", "until": None}
+    assert paused == {"a:1": why, "b:1": why if pattern == "*" else None}
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "ack"])
