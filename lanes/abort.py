@@ -14,7 +14,7 @@ from lanes.procedure import Procedure, nap, read, tell, write
 from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
 from lanes_storage.moment import Now, slept_between
-from lanes_storage.records import Lane, LaneFilter, Owner, Run, Ticket
+from lanes_storage.records import Lane, LaneFilter, LaneOrder, Owner, Run, Ticket
 
 #: The longest pause between two looks at a run that is being aborted.
 LOOK_AGAIN_S = 0.25
@@ -148,25 +148,12 @@ def abort_outcome(
         yield from nap(min(due / 1000, left, LOOK_AGAIN_S))
 
 
-def abortable(chosen: LaneFilter, scope: Scope) -> Procedure[list[Lane]]:
+def abortable(
+    chosen: LaneFilter, scope: Scope, *, order: LaneOrder | None = None, limit: int | None = None, offset: int = 0
+) -> Procedure[list[Lane]]:
     """The chosen lanes of which an abort with that scope would end something."""
-    ends = []
-    for lane in (yield from read(reads.lanes(chosen))):
-        if (yield from _would_end(lane, scope)):
-            ends.append(lane)  # noqa: PERF401 - a comprehension can not yield
-    return ends
-
-
-def _would_end(lane: Lane, scope: Scope) -> Procedure[bool]:
-    if lane.run is not None and scope is not Scope.QUEUE:
-        return True
-    if scope is not Scope.RUN:
-        return lane.queued > 0
-    if lane.head_id is None:
-        return False
-    # a head that ran before, requeued or parked, is what an abort of a released lane ends
-    head = yield from read(reads.message(lane.head_id))
-    return head is not None and head.started_at is not None
+    some = chosen._replace(abortable=scope)
+    return (yield from read(reads.lanes(some, order=order or LaneOrder(), limit=limit, offset=offset)))
 
 
 def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:

@@ -10,6 +10,7 @@ LanesError
 │   ├── Draining              the gateway takes nothing new
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
+├── TooMuch               it asks for more than is looked for at once
 ├── HoldEnded             a hold ended otherwise than by its block
 ├── NotAllowed            the lane or message is in no state for that
 │   └── Changed               the lane stands at another epoch than the one that was meant
@@ -114,6 +115,10 @@ class NotFound(LanesError):
     def __init__(self, what: str, name: str | int) -> None:
         self.what, self.name = what, name
         super().__init__(f"no {what} {name!r}" if isinstance(name, str) else f"no {what} {name}")
+
+
+class TooMuch(LanesError):
+    """It asks for more than is looked for at once; the sentence says how much may be asked for."""
 
 
 class HoldEnded(LanesError):

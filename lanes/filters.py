@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from lanes.config import durations
@@ -28,6 +29,10 @@ FIELDS = {
     "error": ("error:timeout", "a part of the last error, cause or text"),
     "paused": ("paused:yes", "claims nothing until it is resumed"),
 }
+
+#: A longer filter is not read to its end: nobody types one, and each word of it is looked for in every key.
+MOST_CHARACTERS = 4_096
+MOST_WORDS = 64
 
 _TERM = re.compile(r'-?(?:[^\s"]*"[^"]*"?|[^\s"]+)+')
 _FIELD = re.compile(r"([A-Za-z]+):(.*)", re.DOTALL)
@@ -60,13 +65,22 @@ class _Reading:
 def parse(typed: str, now: int) -> Parsed:
     """Read a filter; ages in it are counted back from wall time ``now``."""
     reading = _Reading(now, LaneFilter())
-    problem = None
-    for term in _TERM.findall(typed):
+    problem = _too_long(typed)
+    for found in islice(_TERM.finditer(typed[:MOST_CHARACTERS]), MOST_WORDS):
+        term = found[0]
         try:
             _read(reading, term)
-        except _Problem as found:
-            problem = problem or str(found)
+        except _Problem as unclear:
+            problem = problem or str(unclear)
     return Parsed(reading.chosen, problem)
+
+
+def _too_long(typed: str) -> str | None:
+    """What is said of a filter of which only the beginning counts."""
+    if len(typed) > MOST_CHARACTERS:
+        return f"it has {len(typed)} characters; at most {MOST_CHARACTERS} are read"
+    words = sum(1 for _ in _TERM.finditer(typed))
+    return f"it has {words} words; at most {MOST_WORDS} are read" if words > MOST_WORDS else None
 
 
 def quoted(key: str) -> str:

@@ -36,6 +36,7 @@ KINDS = (
     Kind(errors.Draining, 503, "draining", ("key",), later=True),
     Kind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
     Kind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
+    Kind(errors.TooMuch, 400, "too_much", ()),
     Kind(errors.NotFound, 404, "not_found", ("what", "name")),
     Kind(errors.Changed, 412, "changed", ("key", "epoch")),
     Kind(errors.NotAllowed, 422, "not_allowed", ()),

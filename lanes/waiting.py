@@ -14,8 +14,6 @@ from lanes_storage.interface import AsyncStore
 REST_S = 0.002
 #: A look without any change, in case one was missed.
 LOOK_ANYWAY_S = 1.0
-#: Ids in one statement: every engine allows so many parameters.
-MOST_AT_ONCE = 900
 #: So often in a row the database may refuse to be read, so long apart, before those who wait are told.
 MOST_REFUSALS = 5
 REFUSED_S = 1.0
@@ -81,8 +79,7 @@ class Endings:
                 await self._changes.wait(LOOK_ANYWAY_S, mark)
 
     async def _ended(self, ids: tuple[int, ...]) -> list[int]:
-        chunks = [ids[at : at + MOST_AT_ONCE] for at in range(0, len(ids), MOST_AT_ONCE)]
-        return [ended for chunk in chunks for ended in await self._store.read(reads.ended_among(chunk))]
+        return await self._store.read(reads.ended_among(ids))
 
     def _tell(self, ended: Iterable[int]) -> None:
         for message_id in ended:

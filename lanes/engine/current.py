@@ -1,11 +1,19 @@
 """Which run the calling code belongs to: what a runner does with the library that runs it is done as that run."""
 
 from contextvars import ContextVar
+from typing import NamedTuple
 
-from lanes.engine.live import ActiveRun
+
+class Current(NamedTuple):
+    """A run by its name alone. A timer that was cancelled keeps its context until it would have been due, and with it
+    whatever that names."""
+
+    database: str
+    id: int
+
 
 #: Set in the task of a runner and in the block of a hold.
-CURRENT: ContextVar[ActiveRun | None] = ContextVar("lanes_current_run", default=None)
+CURRENT: ContextVar[Current | None] = ContextVar("lanes_current_run", default=None)
 
 
 def current_run(database: str) -> int | None:

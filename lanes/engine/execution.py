@@ -10,11 +10,11 @@ import logging
 from functools import partial
 
 from lanes.engine.brought import Parking, brought
-from lanes.engine.current import CURRENT
+from lanes.engine.current import CURRENT, Current
 from lanes.engine.live import ActiveRun, LiveSet, StopKind
 from lanes.engine.streams import Streams
 from lanes.engine.telling import Teller
-from lanes.errors import RunFailed
+from lanes.errors import RunError, RunFailed
 from lanes.runners.base import Reply
 from lanes.sentences import failure_of, sentence
 from lanes_storage import doors
@@ -157,9 +157,13 @@ class Execution:
 
 async def _body(run: ActiveRun) -> str | Reply:
     """The runner. Its own task, so that its cancellation is never mistaken for the engine's."""
-    CURRENT.set(run)
+    CURRENT.set(Current(run.database, run.id))
     try:
         return await run.spec.run(run)
+    except (asyncio.CancelledError, RunError) as told:
+        # Nobody asks where: its frames hold all that was sent, and a timeout among them knows this task, which would
+        # make a circle of them.
+        raise told.with_traceback(None)  # noqa: B904 - it is the same
     except SystemExit as left:  # it would end the event loop, and with it every other run
         raise RunFailed(Cause.RUNNER_FAILED, f"it called sys.exit({sentence(left.code)})") from left
     finally:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from lanes import incoming
 from lanes.config import Config
-from lanes.engine.current import CURRENT
+from lanes.engine.current import CURRENT, Current
 from lanes.engine.engine import Engine
 from lanes.engine.live import ActiveRun
 from lanes.engine.owning import as_owner
@@ -171,7 +171,7 @@ class Holds:
         task = asyncio.current_task()
         assert task is not None
         cancelled_before = task.cancelling()
-        token = CURRENT.set(run)
+        token = CURRENT.set(Current(run.database, run.id))
         error: BaseException | None = None
         try:
             yield

@@ -1,6 +1,6 @@
 """Housekeeping: a thread of its own for what is never urgent, so that it can not delay a heartbeat.
 
-It prunes what is finished and old enough, in small steps, and keeps the log of the database short.
+It prunes what is finished and old enough, in small steps, keeps the log of the database short, and gives memory back.
 """
 
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from lanes.engine.loop import PATIENCE_S, Loop
+from lanes.engine.memory import Memory
 from lanes_storage import doors, reads
 from lanes_storage.interface import AsyncStore, Reader, Step
 from lanes_storage.law import Prunable
@@ -158,7 +159,7 @@ class Housekeeper:
     def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
         pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())
         self._pruner = pruner
-        return [self._shorten_log, pruner.step]
+        return [self._shorten_log, pruner.step, Memory().look]
 
     def _pause_s(self) -> float:
         return STEP_S if self._pruner is not None and self._pruner.busy else IDLE_S

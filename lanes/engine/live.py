@@ -229,8 +229,14 @@ class ActiveRun:
     def attach(self, body: "asyncio.Task[Any]") -> None:
         """The task that does the work. An order to stop that came before is passed on."""
         self._body = body
+        body.add_done_callback(self._over)
         if self.stop is not None or self.lost:
             body.cancel()
+
+    def _over(self, _: "asyncio.Task[Any]") -> None:
+        """The work is done. A task knows its run (its context, and the frames of its error): if the run knew its task
+        as well, both would stay, with all that was sent and said, until somebody looks for garbage."""
+        self._body = None
 
     async def let_go(self) -> None:
         """Return once the lane is no longer this run's."""

@@ -12,7 +12,6 @@ from lanes.hooks import Hooks, RunEnded
 from lanes_storage import reads
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
-from lanes_storage.law import EventType
 from lanes_storage.records import Release
 
 T = TypeVar("T")
@@ -117,7 +116,7 @@ class Teller:
         assert hook is not None
         while True:
             newest = await self._store.read(reads.last_event_id())
-            notices = await self._store.read(reads.events(after=self._told, type=EventType.NOTICE, limit=PAGE))
+            notices = await self._store.read(reads.notices(self._told, PAGE))
             await asyncio.gather(*(self._timed("notice", hook, notice) for notice in notices))
             if len(notices) < PAGE:
                 # what was committed after the first look is behind it, and is read the next time

@@ -22,6 +22,8 @@ from lanes_storage.records import (
 #: How many messages and events the view of one lane shows.
 SHOWN_MESSAGES = 50
 SHOWN_EVENTS = 20
+#: And how many characters these have together, the newest message apart.
+SHOWN_CHARACTERS = 16_000_000
 BY_ATTENTION = LaneOrder()
 
 
@@ -63,7 +65,7 @@ def lane(key: str) -> Procedure[Lane]:
 def detail(key: str) -> Procedure[LaneDetail]:
     """One lane with its messages, events and why-paragraph. Raises NotFound."""
     found = yield from lane(key)
-    newest = yield from read(reads.messages(found.id, (), SHOWN_MESSAGES))
+    newest = yield from read(reads.messages(found.id, (), SHOWN_MESSAGES, within=SHOWN_CHARACTERS))
     last = yield from read(reads.events(lane=found.id, limit=SHOWN_EVENTS, newest=True))
     circumstances = yield from _circumstances(found)
     return LaneDetail(found, newest, last, why_paragraph(found, circumstances))

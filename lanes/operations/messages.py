@@ -153,16 +153,26 @@ def _here(run_id: int) -> Waiter:
 
 
 def messages(
-    key: str, *, states: Sequence[MessageState] = (), limit: int | None = None, before: int | None = None
+    key: str,
+    *,
+    states: Sequence[MessageState] = (),
+    limit: int | None = None,
+    before: int | None = None,
+    within: int | None = None,
 ) -> Procedure[list[Message]]:
-    """The messages of a lane, newest first; ``before``: older than that one. Raises NotFound."""
+    """The messages of a lane, newest first; ``before``: older than that one. Raises NotFound.
+
+    ``within``: as many as have so many characters together, and one in any case.
+    """
     found = yield from lane(key)
-    return (yield from read(reads.messages(found.id, states, limit, before)))
+    return (yield from read(reads.messages(found.id, states, limit, before, within=within)))
 
 
-def dead_letters(*, limit: int | None = None, before: int | None = None) -> Procedure[list[Message]]:
-    """The failed messages of every lane, newest first, those that were retried too; ``before``: older than that one."""
-    return (yield from read(reads.dead_letters(limit, before)))
+def dead_letters(
+    *, limit: int | None = None, before: int | None = None, within: int | None = None
+) -> Procedure[list[Message]]:
+    """The failed messages of every lane, newest first, those that were retried too; the rest as for ``messages``."""
+    return (yield from read(reads.dead_letters(limit, before, within=within)))
 
 
 def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[Message]:

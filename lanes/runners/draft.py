@@ -22,7 +22,7 @@ class Draft:
     """Adds up chunks. Raises AttemptFailed (garbage) for what is no chunk, and beyond ``max_reply``."""
 
     def __init__(self, max_reply: int = MAX_REPLY) -> None:
-        self._left = max_reply
+        self._spend = _Room(max_reply).spend
         self._text: list[str] = []
         self._half = ""  # the first half of a character whose other half comes with the next chunk
         self._more = Merger(self._spend)
@@ -91,7 +91,15 @@ class Draft:
         self._text.append(text)
         return text
 
-    def _spend(self, size: int) -> None:
+
+class _Room:
+    """How much more is kept. By itself, since a draft and its merger that name each other stay in memory."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, size: int) -> None:
+        """Take some of it. Raises AttemptFailed where there is not so much."""
         self._left -= size
         if self._left < 0:
             raise _garbage("it is larger than lanes keeps")

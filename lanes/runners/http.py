@@ -12,6 +12,7 @@ from urllib.request import getproxies
 from lanes.errors import ConfigError
 from lanes.runners.direct import DirectTransport
 from lanes.runners.failures import AttemptFailed
+from lanes.runners.unpacking import unpacked
 from lanes.without import without
 from lanes_storage.law import AttemptCause
 
@@ -25,6 +26,8 @@ KEPT_IDLE_S = 4.0
 
 # A proxy named by the environment is for the outside; what runs on this machine is reached directly.
 _HERE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
+_NOTHING = httpx.ByteStream(b"")
 
 
 class Answer:
@@ -42,11 +45,12 @@ class Answer:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
-        # Most have no encoding, and what httpx would do to such a body costs as much as reading it.
-        encoded = "content-encoding" in self._response.headers
-        body = self._response.aiter_bytes() if encoded else _stream_of(self._response)
+        # Never by httpx: it unpacks whatever came in one piece, and what it does to a plain body costs as much as
+        # reading it.
+        encoding = (self.header("content-encoding") or "identity").strip().lower()
+        body = _stream_of(self._response)
         try:
-            async for chunk in body:
+            async for chunk in body if encoding == "identity" else unpacked(body, encoding):
                 yield chunk
         except httpx.HTTPError as error:
             raise _failure(error) from error
@@ -107,6 +111,9 @@ class HttpClient:
                 yield Answer(response)
             finally:
                 await response.aclose()
+                # The client's own stream names its response, which names the request with all that was sent: a
+                # circle, in which that would stay until somebody looks for garbage.
+                response.stream = _NOTHING
         except httpx.HTTPError as error:
             raise _failure(error) from error
 
@@ -139,6 +146,19 @@ def _stream_of(response: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def _failure(error: httpx.HTTPError) -> AttemptFailed:
+    found = _told(error)
+    _let_go(error)
+    return found
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Drop the frames of an error that is told of in words: they hold all that was sent, and some hold the error."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _told(error: httpx.HTTPError) -> AttemptFailed:
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             return AttemptFailed(AttemptCause.CONNECT_TIMEOUT, f"no connection: {_root(error)}")

@@ -1,6 +1,8 @@
 """The answer of almost every route, as cheap as an answer can be."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -22,3 +24,8 @@ class Answer:
         headers = [(b"content-type", b"application/json"), (b"content-length", length)]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": self._body})
+
+
+async def long_answer(make: Callable[[], Any]) -> Answer:
+    """The answer to a list, which is made in a thread: what it says may be long, and nobody else waits for it."""
+    return await asyncio.to_thread(lambda: Answer(make()))

@@ -1,18 +1,18 @@
 """One request, as the routes see it."""
 
 import asyncio
-import json
 from collections.abc import Awaitable
 from functools import cached_property
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
 from lanes.config import durations
 from lanes.desk import Desk
-from lanes.errors import NotFound
+from lanes.errors import NotFound, TooMuch
 from lanes.gateway import Gateway
+from lanes.server.bodies import parsed
 from lanes.server.fields import as_id
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 #: More parameters than any route has.
 MOST_PARAMETERS = 100
+#: How long the database may be searched for one request.
+SEARCH_S = 10.0
 #: The longest name that a sender may give a message.
 MOST_IDEMPOTENCY_KEY = 256
 
@@ -180,18 +182,7 @@ class Call:
 
     async def body(self) -> dict[str, Any]:
         """The JSON object of the body; an empty body is an empty object. Raises HttpProblem, ClientGone."""
-        raw = await self._read()
-        if not raw.strip():
-            return {}
-        try:
-            data = _decode(raw.decode("utf-8"))
-            if b"\\u" in raw:  # only an escape can be half a character, which nothing could store
-                json.dumps(data, ensure_ascii=False).encode("utf-8")
-        except (ValueError, RecursionError) as error:
-            raise HttpProblem(400, "bad_json", "the body is not valid JSON in UTF-8") from error
-        if not isinstance(data, dict):
-            raise HttpProblem(400, "bad_json", "the body must be a JSON object")
-        return data
+        return await parsed(await self._read())
 
     async def _read(self) -> bytes:
         """The body, refused as soon as it is too long. How long it may take is for the connection to say."""
@@ -229,21 +220,21 @@ class Call:
                 other.cancel()
             await asyncio.gather(task, left, closing, return_exceptions=True)
 
+    async def searching(self, work: Awaitable[T]) -> T:
+        """``work`` that looks for as much as somebody asks for: ended when the client leaves (ClientGone), and when
+        it takes too long (TooMuch). As ``while_connected``, after the body was read.
+        """
+        limit = asyncio.timeout(SEARCH_S)
+        try:
+            async with limit:
+                return await self.while_connected(work)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            sentence = f"the search was ended after {SEARCH_S:g} s: choose less, or look at the file with a command"
+            raise TooMuch(sentence) from None
+
     async def _left(self) -> None:
         """Return once the client has closed its connection: an ASGI handler is told only when it asks."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError("the number is too large")
-    return value
-
-
-_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from lanes import forms
 from lanes.problems import RETRY_AFTER_S
-from lanes.server.answer import Answer
+from lanes.server.answer import long_answer
 from lanes.server.call import Call
 from lanes.server.fields import as_id
 from lanes.server.journal import Follower
@@ -39,7 +39,7 @@ async def get_events(call: Call) -> ASGIApp:
     call.refuse("limit", "it is for lists: send Accept: application/json")
     after = _resumed(call)
     if after is None and since_wall is not None:
-        first = await call.desk.events(since=since_wall, limit=1)
+        first = await call.searching(call.desk.events(since=since_wall, limit=1))
         after = first[0].id - 1 if first else None
     if call.house.feed.followers >= MOST_FOLLOWERS:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
@@ -55,10 +55,9 @@ async def get_events(call: Call) -> ASGIApp:
 async def _listed(call: Call, key: str | None, type_: str | None, since: int | None) -> ASGIApp:
     after, limit = _resumed(call), call.count("limit", DEFAULT_EVENTS, MOST_EVENTS)
     # From a given event on, the next ones; without one, the newest.
-    found = await call.desk.events(
-        key=key, type=type_, since=since, after=after or 0, limit=limit, newest=after is None
-    )
-    return Answer([forms.event_form(event) for event in found])
+    events = call.desk.events(key=key, type=type_, since=since, after=after or 0, limit=limit, newest=after is None)
+    found = await call.searching(events)
+    return await long_answer(lambda: [forms.event_form(event) for event in found])
 
 
 def _resumed(call: Call) -> int | None:

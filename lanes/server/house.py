@@ -1,12 +1,16 @@
 """What every route needs: the gateway, its configuration, the journal, and whether all is closing."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from lanes.config import Config
 from lanes.desk import Desk
 from lanes.gateway import Gateway
 from lanes.server.clients import Clients
 from lanes.server.journal import Feed
+
+T = TypeVar("T")
 
 
 class House:
@@ -18,6 +22,7 @@ class House:
         self.feed = Feed(gateway.desk)
         self.clients = Clients()
         self.closing = asyncio.Event()
+        self._at_length = asyncio.Lock()
 
     @property
     def desk(self) -> Desk:
@@ -27,3 +32,10 @@ class House:
         """The gateway has stopped: whoever still waits or follows is sent home."""
         self.closing.set()
         self.feed.end()
+
+    async def at_length(self, work: Callable[[], T]) -> T:
+        """``work`` that goes over the whole database, in a thread: for one client at a time, since threads are few."""
+        await self._at_length.acquire()
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        running.add_done_callback(lambda _: self._at_length.release())  # a client that leaves ends no thread
+        return await asyncio.shield(running)

@@ -5,34 +5,40 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from lanes import forms, operations
-from lanes.server.answer import Answer
+from lanes.errors import TooMuch
+from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
 from lanes.server.fields import Fields
 from lanes.server.problems import HttpProblem
-from lanes_storage.law import LaneState, Scope
+from lanes_storage.law import MAX_KEY, LaneState, Scope
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 
 DEFAULT_LANES = 50
 MOST_LANES = 1_000
 MOST_OFFSET = 10**9
+#: The longest glob over keys, in characters.
+MOST_PATTERN = 2 * MAX_KEY
 
 
 async def get_lanes(call: Call) -> ASGIApp:
     """Lanes sorted by harm: unfinished first, the head that has waited longest at the top."""
-    desk, chosen = call.desk, _filter(call)
+    chosen, order, scope = _filter(call), _order(call), call.one("abortable")
     limit, offset = call.count("limit", DEFAULT_LANES, MOST_LANES), call.count("cursor", 0, MOST_OFFSET, least=0)
-    scope = call.one("abortable")
-    if scope is None:
-        lanes = await desk.lanes(chosen, order=_order(call), limit=limit + 1, offset=offset)
-    else:
+    if scope is not None:
         if scope not in set(Scope):
             raise HttpProblem(400, "bad_parameter", f"abortable is one of {', '.join(Scope)}")
-        lanes = (await desk.perform(operations.abortable(chosen, Scope(scope))))[offset : offset + limit + 1]
-    now = desk.clock()
-    return Answer(
-        {
+        chosen = chosen._replace(abortable=Scope(scope))
+    return await call.searching(_page(call, chosen, order, limit, offset))
+
+
+async def _page(call: Call, chosen: LaneFilter, order: LaneOrder, limit: int, offset: int) -> ASGIApp:
+    desk = call.desk
+    lanes = await desk.lanes(chosen, order=order, limit=limit + 1, offset=offset)
+    counts, now = (await desk.counts()).lanes, desk.clock()
+    return await long_answer(
+        lambda: {
             "lanes": forms.lane_forms(lanes[:limit], now),
-            "counts": (await desk.counts()).lanes,
+            "counts": counts,
             "next": str(offset + limit) if len(lanes) > limit else None,
         }
     )
@@ -51,10 +57,12 @@ def _filter(call: Call) -> LaneFilter:
         raise HttpProblem(400, "bad_parameter", f"state is one of {', '.join(LaneState)}, not {unknown[0]!r}")
     if call.flag("held"):
         states = [*states, LaneState.RUNNING]
-    held_for = call.span("held_for")
+    held_for, match = call.span("held_for"), call.one("match")
+    if len(match or "") > MOST_PATTERN:
+        raise TooMuch(f"match has at most {MOST_PATTERN} characters")
     return LaneFilter(
         states=tuple(LaneState(state) for state in dict.fromkeys(states)),
-        match=call.one("match"),
+        match=match,
         contains=tuple(call.query.get("contains", [])),
         held_since=None if held_for is None else call.desk.clock().wall - held_for,
     )
@@ -62,7 +70,8 @@ def _filter(call: Call) -> LaneFilter:
 
 async def get_lane(call: Call) -> ASGIApp:
     """One lane: row, run, owner, queue, last events, and the paragraph that says why it does not move."""
-    return Answer(forms.detail_form(await call.desk.detail(call.key), call.desk.clock()))
+    detail = await call.searching(call.desk.detail(call.key))
+    return await long_answer(lambda: forms.detail_form(detail, call.desk.clock()))
 
 
 async def abort_lane(call: Call) -> ASGIApp:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from starlette.types import ASGIApp
 
 from lanes import forms, operations
+from lanes.procedure import Procedure
 from lanes.runners.base import Delta
-from lanes.server.answer import Answer
+from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call, Closing
 from lanes.server.fields import Fields
 from lanes.server.intake import accept, no_longer_waiting, waiting
@@ -19,6 +20,8 @@ from lanes_storage.records import Message
 
 MOST_WAIT_S = 600.0
 MOST_MESSAGES = 1_000
+#: A list of messages ends where these have so many characters together.
+MOST_CHARACTERS = 16_000_000
 
 
 async def post_message(call: Call) -> ASGIApp:
@@ -88,15 +91,20 @@ async def get_messages(call: Call) -> ASGIApp:
     """The messages of a lane, the newest first."""
     states = chosen(call, "state", MessageState)
     limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
-    found = operations.messages(call.key, states=states, limit=limit, before=call.id("before"))
-    return Answer([forms.message_form(message) for message in await call.desk.perform(found)])
+    found = operations.messages(call.key, states=states, limit=limit, before=call.id("before"), within=MOST_CHARACTERS)
+    return await _listed(call, found)
 
 
 async def get_dead_letters(call: Call) -> ASGIApp:
     """The failed messages of every lane, the newest first, those that were retried too."""
     limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
-    found = operations.dead_letters(limit=limit, before=call.id("before"))
-    return Answer([forms.message_form(message) for message in await call.desk.perform(found)])
+    found = operations.dead_letters(limit=limit, before=call.id("before"), within=MOST_CHARACTERS)
+    return await _listed(call, found)
+
+
+async def _listed(call: Call, procedure: Procedure[list[Message]]) -> ASGIApp:
+    found = await call.searching(call.desk.perform(procedure))
+    return await long_answer(lambda: [forms.message_form(message) for message in found])
 
 
 async def prune_dead_letters(call: Call) -> ASGIApp:

@@ -27,7 +27,7 @@ class Gauge(NamedTuple):
 
 async def get_metrics(call: Call) -> Response:
     """Figures for Prometheus."""
-    status = await call.desk.status()
+    status = await call.searching(call.desk.status())
     refused = await call.desk.store.read(reads.refused_writes())
     now, gateway = call.desk.clock(), call.gateway
     gauges = [

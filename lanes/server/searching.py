@@ -5,14 +5,19 @@ from typing import NamedTuple
 from starlette.types import ASGIApp
 
 from lanes import filters, forms, operations
+from lanes.errors import TooMuch
 from lanes.finding import find
-from lanes.server.answer import Answer
+from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
 from lanes.server.fields import Fields
 from lanes.server.lanes import MOST_LANES, MOST_OFFSET
 from lanes.server.problems import HttpProblem
 from lanes_storage import reads
+from lanes_storage.law import MAX_KEY
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
+
+#: The longest exact choice: what a dashboard marks at most.
+MOST_KEYS = 10_000
 
 
 class _Asked(NamedTuple):
@@ -28,13 +33,18 @@ async def search_lanes(call: Call) -> ASGIApp:
     asked, key = _asked(call, fields), fields.get("place_of", str)
     limit, offset = _bounded(fields, "limit", MOST_LANES), _bounded(fields, "offset", MOST_OFFSET)
     fields.done()
+    return await call.searching(_page(call, asked, key, limit, offset))
+
+
+async def _page(call: Call, asked: _Asked, key: str | None, limit: int, offset: int) -> ASGIApp:
     desk = call.desk
     lanes = await desk.lanes(asked.chosen, order=asked.order, limit=limit, offset=offset) if limit else []
     total = offset + len(lanes)
     if len(lanes) == limit or (offset and not lanes):  # else the end was seen, and nothing is to be counted
         total = await desk.lanes_total(asked.chosen)
     place = None if key is None else await desk.store.read(reads.lane_place(asked.chosen, key, order=asked.order))
-    return Answer({"lanes": forms.lane_forms(lanes, desk.clock()), "total": total, "place": place})
+    now = desk.clock()
+    return await long_answer(lambda: {"lanes": forms.lane_forms(lanes, now), "total": total, "place": place})
 
 
 async def find_lane(call: Call) -> ASGIApp:
@@ -45,7 +55,9 @@ async def find_lane(call: Call) -> ASGIApp:
     fields.done()
     if not part or step not in (-1, 0, 1):
         raise HttpProblem(400, "bad_request", "part is a part of a key, step is -1, 0 or 1")
-    hit = await call.desk.perform(find(asked.chosen, part, key, step=step, order=asked.order))
+    if len(part) > MAX_KEY:
+        raise TooMuch(f"part has at most {MAX_KEY} characters, as a key has")
+    hit = await call.searching(call.desk.perform(find(asked.chosen, part, key, step=step, order=asked.order)))
     if hit is None:
         return Answer({"hit": None})
     return Answer({"hit": {"key": hit.key, "place": hit.place, "number": hit.number, "total": hit.total}})
@@ -68,6 +80,8 @@ def _asked(call: Call, fields: Fields) -> _Asked:
         raise HttpProblem(400, "bad_request", f"sort is one of {', '.join(LaneSort)}")
     if keys is not None and not all(isinstance(key, str) for key in keys):
         raise HttpProblem(400, "bad_request", "keys is a list of session keys")
+    if keys is not None and len(keys) > MOST_KEYS:
+        raise TooMuch(f"keys has {len(keys)} keys; at most {MOST_KEYS} may be given")
     parsed = filters.parse(typed, call.desk.clock().wall)
     if parsed.problem is not None:
         raise HttpProblem(400, "bad_request", f"filter: {parsed.problem}")

@@ -1,7 +1,5 @@
 """The native routes about the whole house: status, drain, reconcile, doctor."""
 
-import asyncio
-
 from starlette.types import ASGIApp
 
 from lanes import forms, operations
@@ -14,14 +12,14 @@ from lanes_storage import reads
 
 async def get_status(call: Call) -> ASGIApp:
     """Gateways, counts, cooldowns, ghosts: the database at a glance."""
-    return Answer(forms.status_form(await call.desk.status(), call.desk.clock()))
+    return Answer(forms.status_form(await call.searching(call.desk.status()), call.desk.clock()))
 
 
 async def get_gateways(call: Call) -> ASGIApp:
     """Gateways, and whether they live."""
     store, now = call.desk.store, call.desk.clock()
     if not call.query.get("id"):
-        return Answer(forms.status_form(await call.desk.status(), now)["gateways"])
+        return Answer(forms.status_form(await call.searching(call.desk.status()), now)["gateways"])
     found = [await store.read(reads.owner(number)) for number in call.ids("id")]
     return Answer(forms.gateway_forms([owner for owner in found if owner is not None], now))
 
@@ -49,7 +47,7 @@ async def post_reconcile(call: Call) -> ASGIApp:
     fields = Fields(await call.body())
     dry_run = fields.flag("dry_run")
     fields.done()
-    return Answer(await asyncio.to_thread(_reconcile, call, dry_run))
+    return Answer(await call.while_connected(call.house.at_length(lambda: _reconcile(call, dry_run))))
 
 
 def _reconcile(call: Call, dry_run: bool) -> list[Form]:
@@ -68,7 +66,7 @@ def _reconcile(call: Call, dry_run: bool) -> list[Form]:
 
 async def get_doctor(call: Call) -> ASGIApp:
     """What is wrong with the database and its house, with the evidence and what to do. Changes nothing."""
-    return Answer(await asyncio.to_thread(_examine, call))
+    return Answer(await call.while_connected(call.house.at_length(lambda: _examine(call))))
 
 
 def _examine(call: Call) -> list[Form]:

@@ -17,11 +17,15 @@ Row = Sequence[Any]
 
 
 class Query(NamedTuple, Generic[T]):
-    """One SELECT and what becomes of its rows."""
+    """One SELECT and what becomes of its rows.
+
+    ``broad``: it goes over as much as somebody asks for, so that it must not stand in the way of anything else.
+    """
 
     sql: str
     params: Params
     shape: Callable[[list[Row]], T]
+    broad: bool = False
 
 
 class Dialect(NamedTuple):
@@ -112,7 +116,10 @@ class AsyncStore(Protocol):
         ...
 
     async def read(self, query: Query[T]) -> T:
-        """Run one query on the reading connection."""
+        """Run one query: on the reading connection of the engine, or where it is ``broad`` on another one.
+
+        A broad query ends when its caller is cancelled. Its rows are shaped in another thread.
+        """
         ...
 
     async def version(self) -> int:

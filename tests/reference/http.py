@@ -1,7 +1,10 @@
 """docs/http.md: every route with its parameters and answers."""
 
+from lanes import filters
+from lanes.server import bodies, call, lanes, messages, searching
 from lanes.server.routes import ROUTES
 from lanes.server.routing import Param, Route
+from lanes_storage.law import MAX_KEY
 from tests.reference.commands import wrapped
 from tests.reference.forms import kind_of
 
@@ -19,12 +22,41 @@ every request but those for health carries `Authorization: Bearer …`. A POST i
 the same. Errors under `/api` are problem documents (RFC 9457, `application/problem+json`), under `/v1` the envelope of
 OpenAI. A busy lane is never 409: a message waits, or is refused with 423 (mode `reject`), 429 (queue full, with
 `Retry-After`) or 503 (draining).
+
+Nobody's search may keep others waiting. It runs apart from what the gateway itself reads, and ends with its client.
+What asks for more is refused with 400, `too_much`, and a sentence that names the limit:
+
+| what | at most |
+|---|---|
+{limits}
+
+A list of messages is a page of at most `limit`, and of no more than have {characters} characters together, though never
+of none; `before` the last of them is the next page. The list has ended where a page is empty.
 """
+
+
+def _limits() -> str:
+    """The rows of what may be asked for, from the program."""
+    rows = (
+        ("time for one search", f"{call.SEARCH_S:g} s"),
+        ("`keys` of a search", f"{searching.MOST_KEYS:,}"),
+        ("`filter`", f"{filters.MOST_WORDS} words, {filters.MOST_CHARACTERS:,} characters"),
+        ("`match`", f"{lanes.MOST_PATTERN:,} characters"),
+        ("`part`", f"{MAX_KEY} characters"),
+        ("query parameters", f"{call.MOST_PARAMETERS}"),
+        ("values in a JSON body", f"{bodies.MOST_VALUES:,}"),
+    )
+    return "\n".join(f"| {what} | {most} |" for what, most in rows)
 
 
 def http_page() -> str:
     """The whole page."""
-    return "\n\n".join([INTRODUCTION.strip(), *map(_section, ROUTES)]) + "\n"
+    return "\n\n".join([_introduction(), *map(_section, ROUTES)]) + "\n"
+
+
+def _introduction() -> str:
+    said = INTRODUCTION.replace("{limits}", _limits()).replace("{characters}", f"{messages.MOST_CHARACTERS:,}")
+    return said.strip()
 
 
 def heading(route: Route) -> str:

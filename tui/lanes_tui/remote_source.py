@@ -167,7 +167,7 @@ class RemoteSource:
         # Ages travel, not times: the clock of the gateway may be another one.
         return {
             "filter": filters.written(chosen, chosen.at or self._clock().wall),
-            "keys": list(chosen.keys) or None,
+            "keys": None if chosen.keys is None else list(chosen.keys),
             "sort": order.by,
             "reverse": order.reverse,
         }

@@ -27,7 +27,7 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
     (StorageError, Exit.UNREACHABLE),
     (NotStorable, Exit.USAGE),
     (errors.NotFound, Exit.NOT_FOUND),
-    ((errors.Unfit, errors.InvalidKey, errors.IdempotencyConflict), Exit.USAGE),
+    ((errors.Unfit, errors.InvalidKey, errors.IdempotencyConflict, errors.TooMuch), Exit.USAGE),
     (errors.WaitCycle, Exit.FAILED),
     (errors.Refused, Exit.BUSY),
     (errors.ConfigError, Exit.CONFIG),

@@ -111,7 +111,7 @@ class RemoteDesk:
             before = found[-1]["id"] if found else None
             page = self._client.get(path, query | {"limit": most, "before": before})
             found += page
-            if len(page) < most:
+            if not page:  # a short one may only have been long enough
                 break
         return found
 

@@ -1,6 +1,6 @@
 """The queries: everything that lanes reads to show, to judge and to wait. Each is one SELECT."""
 
-from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id
+from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,
     counts,
@@ -51,6 +51,7 @@ __all__ = [
     "last_event_id",
     "message",
     "messages",
+    "notices",
     "old",
     "open_runs",
     "owner",

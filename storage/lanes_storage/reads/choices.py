@@ -1,8 +1,10 @@
 """What a filter of lanes means: the part of WHERE that it adds, and the joins that this needs."""
 
+import json
 import re
 from typing import NamedTuple
 
+from lanes_storage.law import Scope
 from lanes_storage.reads.orders import QUEUED
 from lanes_storage.records import LaneFilter
 from lanes_storage.wording import no_pause, unlisted
@@ -19,6 +21,13 @@ _ALIAS = re.compile(r"\b([a-z]+)\.")
 #: A lane that was made for one request is listed only until that has ended.
 LISTED = f"NOT ({unlisted('l.')})"
 _NO_PAUSE = f"({no_pause('l', ':at')})"
+
+#: What an abort with a scope would end: a run, a head that ran before (requeued or parked), what waits.
+_ABORTABLE = {
+    Scope.RUN: "(l.run_id IS NOT NULL OR (l.head_id IS NOT NULL AND hm.started_at IS NOT NULL))",
+    Scope.QUEUE: "l.head_id IS NOT NULL",
+    Scope.BOTH: "(l.run_id IS NOT NULL OR l.head_id IS NOT NULL)",
+}
 
 
 class Choice(NamedTuple):
@@ -44,7 +53,10 @@ def choice_of(chosen: LaneFilter) -> Choice:
     """The conditions of a filter. Values are only ever parameters."""
     choice = Choice([LISTED], {})
     _one_of(choice, "l.state", "state", chosen.states)
-    _one_of(choice, "l.key", "key", chosen.keys)
+    if chosen.keys is not None:
+        _given(choice, "l.key IN (SELECT value FROM json_each(:keys))", keys=json.dumps(chosen.keys))
+    if chosen.abortable is not None:
+        choice.conditions.append(_ABORTABLE[chosen.abortable])
     _given(choice, "l.key GLOB :match", match=chosen.match)
     for number, part in enumerate(chosen.contains):
         _given(choice, f"instr(lower(l.key), lower(:part_{number})) > 0", **{f"part_{number}": part})

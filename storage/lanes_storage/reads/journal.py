@@ -4,7 +4,7 @@ from typing import Any
 
 from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
-from lanes_storage.law import RELEASES
+from lanes_storage.law import RELEASES, EventType
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import Cooldown, Event
 from lanes_storage.wording import names
@@ -51,7 +51,12 @@ def events(
     def shape(rows: list[Row]) -> list[Event]:
         return many(to_event)(rows[::-1] if newest else rows)
 
-    return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT {most:d}", params, shape)
+    return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT {most:d}", params, shape, broad=True)
+
+
+def notices(after: int, limit: int) -> Query[list[Event]]:
+    """The notices behind event ``after``, oldest first: for the engine, which follows the journal closely."""
+    return events(after=after, type=EventType.NOTICE, limit=limit)._replace(broad=False)
 
 
 def last_event_id() -> Query[int]:

@@ -81,7 +81,7 @@ def lanes(
     """
     most = NO_LIMIT if limit is None else limit
     page = {"limit": most, "offset": offset, "page": NO_LIMIT if limit is None else limit + offset}
-    return Query(statement, choice.params | page, many(to_lane))
+    return Query(statement, choice.params | page, many(to_lane), broad=True)
 
 
 def _near_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
@@ -123,7 +123,11 @@ def lane_place(
         inside += " OR (w.word = sought.word AND (w.first, w.second) < (sought.first, sought.second))"
         cases.append(f"WHEN {number} THEN {whole}({inside})")
     statement = f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
-    return Query(statement, choice.params | {"sought": key}, lambda rows: int(rows[0][0]) if rows else None)
+    return Query(statement, choice.params | {"sought": key}, _to_place, broad=True)
+
+
+def _to_place(rows: list[Row]) -> int | None:
+    return int(rows[0][0]) if rows else None
 
 
 def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[bool]:
@@ -137,7 +141,8 @@ def lanes_total(chosen: LaneFilter) -> Query[int]:
     choice = choice_of(chosen)
     every = f"SELECT {ALL}"
     some = f"SELECT count(*) FROM {choice.table()} WHERE 1 = 1{choice.where}"
-    return Query(every if choice.conditions == [LISTED] else some, choice.params, lambda rows: int(rows[0][0]))
+    statement = every if choice.conditions == [LISTED] else some
+    return Query(statement, choice.params, lambda rows: int(rows[0][0]), broad=True)
 
 
 def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, LaneState]]]:
@@ -147,19 +152,21 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, La
     SELECT l.key, l.epoch, l.state FROM {choice.table()} WHERE 1 = 1{choice.where} ORDER BY l.id DESC LIMIT :limit
     """
     shape = many(lambda row: (str(row[0]), int(row[1]), LaneState.read(row[2])))
-    return Query(statement, choice.params | {"limit": limit}, shape)
+    return Query(statement, choice.params | {"limit": limit}, shape, broad=True)
 
 
 def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:
     """How many lanes of each state a filter chooses."""
     choice = choice_of(chosen)
     statement = f"SELECT l.state, count(*) FROM {choice.table()} WHERE 1 = 1{choice.where} GROUP BY l.state"
-    return Query(statement, choice.params, lambda rows: {LaneState.read(row[0]): int(row[1]) for row in rows})
+    return Query(
+        statement, choice.params, lambda rows: {LaneState.read(row[0]): int(row[1]) for row in rows}, broad=True
+    )
 
 
 def counts(now_wall: int) -> Query[Counts]:
     """How much there is of everything."""
-    return Query(COUNTS, {"now": now_wall}, _to_counts)
+    return Query(COUNTS, {"now": now_wall}, _to_counts, broad=True)
 
 
 def _to_counts(rows: list[Row]) -> Counts:

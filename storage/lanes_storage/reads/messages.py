@@ -1,5 +1,6 @@
 """Queries about messages."""
 
+import json
 from collections.abc import Sequence
 
 from lanes_storage.interface import Query, Row, Transaction
@@ -10,10 +11,8 @@ from lanes_storage.wording import dead_letter
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
-OF_LANE = f"{SELECT} WHERE m.lane_id = :lane"
-DEAD_LETTERS = f"""
-{SELECT} WHERE {dead_letter("m.")} AND m.id < :before ORDER BY m.id DESC LIMIT :limit
-"""
+#: What a message takes up when it is read, nearly.
+SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
 #: An exchange is one reply and the texts that it answers, which are several where they were collected. From the turns
 #: to those, never the other way: SQLite 3.51 would walk everything that was ever collected.
 HISTORY = """
@@ -26,6 +25,9 @@ SELECT t.id, t.id AS place, t.text, t.reply FROM turns t
 UNION ALL
 SELECT t.id, b.id, b.text, t.reply FROM turns t CROSS JOIN messages b ON b.batch = t.batch AND b.answered_by = t.id
 ORDER BY 1, 2
+"""
+ENDED_AMONG = """
+SELECT m.id FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
 #: Behind every message that there will be.
@@ -44,31 +46,49 @@ def get_message(tx: Transaction, message_id: int) -> Message | None:
 
 
 def messages(
-    lane_id: int, states: Sequence[MessageState] = (), limit: int | None = None, before: int | None = None
+    lane_id: int,
+    states: Sequence[MessageState] = (),
+    limit: int | None = None,
+    before: int | None = None,
+    *,
+    within: int | None = None,
 ) -> Query[list[Message]]:
-    """Messages of a lane, newest first; ``before``: those that were accepted before that one."""
-    params: dict[str, object] = {"lane": lane_id}
+    """Messages of a lane, newest first; ``before``: those that were accepted before that one.
+
+    ``within``: no more than have so many characters together, and the first in any case.
+    """
+    named = {f"state_{i}": state for i, state in enumerate(dict.fromkeys(states))}
+    chosen = "c.lane_id = :lane"
+    chosen += f" AND c.state IN ({', '.join(':' + name for name in named)})" if named else ""
+    chosen += " AND c.id < :before" if before is not None else ""
+    params: dict[str, object] = {"lane": lane_id, "before": before, **named}
+    return _newest(chosen, params, limit, within)
+
+
+def _newest(chosen: str, params: dict[str, object], limit: int | None, within: int | None) -> Query[list[Message]]:
+    """The newest of the chosen messages."""
     most = NO_LIMIT if limit is None else limit
-    named = {f"state_{i}": state for i, state in enumerate(states)}
-    chosen = f"AND m.state IN ({', '.join(':' + name for name in named)})" if named else ""
-    if before is not None:
-        chosen += " AND m.id < :before"
-        params["before"] = before
-    return Query(f"{OF_LANE} {chosen} ORDER BY m.id DESC LIMIT {most:d}", params | named, many(to_message))
+    table = f"(SELECT c.* FROM messages c WHERE {chosen} ORDER BY c.id DESC LIMIT {most:d})"
+    fits = ""
+    if within is not None:
+        order = "OVER (ORDER BY s.id DESC)"
+        table = f"(SELECT s.*, row_number() {order} AS place, sum({SIZE}) {order} AS size FROM {table} s)"
+        fits = "WHERE m.size <= :within OR m.place = 1"
+    sql = f"SELECT {MESSAGE_COLUMNS} FROM {table} m JOIN lanes ml ON ml.id = m.lane_id {fits} ORDER BY m.id DESC"
+    return Query(sql, params | {"within": within}, many(to_message), broad=True)
 
 
 def ended_among(ids: Sequence[int]) -> Query[list[int]]:
     """Which of these messages have ended."""
-    named = {f"id_{i}": id_ for i, id_ in enumerate(ids)}
-    chosen = ", ".join(":" + name for name in named)
-    sql = f"SELECT id FROM messages WHERE id IN ({chosen}) AND ended_at IS NOT NULL"
-    return Query(sql, named, lambda rows: [row[0] for row in rows])
+    return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, lambda rows: [row[0] for row in rows])
 
 
-def dead_letters(limit: int | None = None, before: int | None = None) -> Query[list[Message]]:
-    """Failed messages of every lane, newest first; ``before``: those that were accepted before that one."""
-    params = {"limit": NO_LIMIT if limit is None else limit, "before": before or LAST}
-    return Query(DEAD_LETTERS, params, many(to_message))
+def dead_letters(
+    limit: int | None = None, before: int | None = None, *, within: int | None = None
+) -> Query[list[Message]]:
+    """Failed messages of every lane, newest first; ``before`` and ``within`` as for ``messages``."""
+    chosen = f"{dead_letter('c.')} AND c.id < :before"
+    return _newest(chosen, {"before": before or LAST}, limit, within)
 
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:

@@ -1,4 +1,5 @@
-"""The store of an event loop: group commits by the writer thread, reads through aiosqlite."""
+"""The store of an event loop: group commits by the writer thread, reads of the engine through aiosqlite, and beside
+them what people look for."""
 
 import asyncio
 import contextlib
@@ -10,6 +11,7 @@ import aiosqlite
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
+from lanes_storage.sqlite.browsing import Browsing
 from lanes_storage.sqlite.connect import READ_PRAGMAS, open_writer, translated
 from lanes_storage.sqlite.log import log_of, shorten_log
 from lanes_storage.sqlite.store import SqliteReader
@@ -27,6 +29,7 @@ class AsyncSqliteStore:
         self._path = path
         self._writer = writer
         self._reader = reader
+        self._browsing = Browsing(path)
         self._listeners = listeners
         self._closed = False
 
@@ -70,6 +73,8 @@ class AsyncSqliteStore:
         return self._writer.submit_blocking(step).result(timeout)
 
     async def read(self, query: Query[T]) -> T:
+        if query.broad:
+            return await self._browsing.read(query)
         return query.shape(await self._fetch(query.sql, query.params))
 
     async def version(self) -> int:
@@ -100,3 +105,4 @@ class AsyncSqliteStore:
             await asyncio.to_thread(self._writer.close)
         finally:
             await self._reader.close()
+            await asyncio.to_thread(self._browsing.close)

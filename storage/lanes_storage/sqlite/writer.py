@@ -87,6 +87,7 @@ class Writer:
             while batch := self._next_batch():
                 self._run_batch(batch)
                 self._wake(batch)
+                batch = []  # what was written is let go of, however long the next one takes to come
         finally:
             self._connection.close()
 

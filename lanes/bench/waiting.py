@@ -1,0 +1,1 @@
+"""Rows about what must not be felt: other people's searches, other runners' backlogs, large requests, checkpoints."""

@@ -1,0 +1,81 @@
+"""Connections for what people look for: apart from the one that the engine reads on, and each query can be ended.
+
+A query over hundreds of thousands of lanes takes its time. It must take nobody else's: neither that of the engine,
+which reads on a connection and a thread of its own, nor that of the next person, for whom there are some more.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from lanes_storage import errors
+from lanes_storage.interface import Query
+from lanes_storage.sqlite.connect import open_reader, translate
+
+T = TypeVar("T")
+
+#: So many queries at once; the next ones wait for their turn.
+MOST_AT_ONCE = 4
+#: A query that nobody waits for any more ends after so many steps of the engine at most: less than a millisecond.
+LOOK_UP_AFTER = 10_000
+#: What such a query walks over once stays in nobody's memory.
+CACHE_KB = 4_096
+
+
+class Browsing:
+    """A few reading connections, each opened when it is first needed. Belongs to an event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="lanes-browsing")
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = threading.Event()
+
+    async def read(self, query: Query[T]) -> T:
+        """Run a query; whoever is cancelled meanwhile ends it. Raises StorageError."""
+        if self._closed.is_set():
+            raise errors.StoreClosed(str(self._path))
+        given_up = threading.Event()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, query, given_up)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+
+    def close(self) -> None:
+        """End what runs, and close every connection. Not from the event loop. Harmless twice."""
+        self._closed.set()
+        self._threads.shutdown()
+        while self._idle:
+            self._idle.pop().close()
+
+    def _run(self, query: Query[T], given_up: threading.Event) -> T:
+        if self._closed.is_set() or given_up.is_set():
+            raise errors.StoreClosed(str(self._path))
+        connection = self._take()
+        # Asked by the engine as it goes: a call from outside could come in the moment before the query begins.
+        connection.set_progress_handler(lambda: given_up.is_set() or self._closed.is_set(), LOOK_UP_AFTER)
+        try:
+            rows = connection.execute(query.sql, query.params).fetchall()
+        except sqlite3.Error as error:
+            if given_up.is_set() or self._closed.is_set():
+                raise errors.StoreClosed(str(self._path)) from None
+            raise translate(str(self._path), error) from error
+        finally:
+            connection.set_progress_handler(None, 0)
+            with self._lock:
+                self._idle.append(connection)
+        return query.shape(rows)
+
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        connection = open_reader(self._path)
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        return connection

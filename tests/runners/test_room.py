@@ -1,0 +1,96 @@
+"""What a provider sends and is sent takes no more room than it must, and no longer."""
+
+import contextlib
+import gc
+import gzip
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from lanes.runners import unpacking
+from lanes.runners.draft import Draft
+from lanes.runners.failures import AttemptFailed
+from lanes.runners.http import HttpClient
+from lanes_storage.law import AttemptCause
+from tests.kit.asking import ask, refused
+from tests.kit.providers import provider
+from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
+
+REFUSAL = b"HTTP/1.1 500 No\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+# -------------------------------------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        STREAM + chunk("hello", "stop") + DONE,
+        STREAM + chunk("hello"),
+        REFUSAL,
+        b"",
+    ],
+    ids=["answered", "cut", "refused", "closed"],
+)
+async def test_F128_what_was_sent_is_gone_with_its_attempt(client: HttpClient, said: bytes) -> None:
+    """Responses that name their own stream, and errors that name their own frames, keep it until somebody collects."""
+
+    async def answer(call: Call) -> None:
+        await call.say(said)
+
+    def kept() -> int:
+        return sum(isinstance(each, httpx.Request | Draft) for each in gc.get_objects())
+
+    async with raw_server(answer) as url:
+        with contextlib.suppress(AttemptFailed):
+            await ask(client, provider(url))
+        gc.collect()
+        gc.disable()
+        try:
+            before = kept()
+            for _ in range(3):
+                with contextlib.suppress(AttemptFailed):
+                    await ask(client, provider(url))
+            assert kept() == before
+        finally:
+            gc.enable()
+
+
+# -------------------------------------------------------------------------------------- compression
+
+
+async def test_F130_a_little_that_unpacks_to_much_is_refused(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "MOST", 8_000_000)
+    packed = gzip.compress(b": nothing but a comment\n" * 1_000_000)
+    assert len(packed) < 100_000
+
+    async def answer(call: Call) -> None:
+        await call.say(STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"), packed)
+
+    async with raw_server(answer) as url:
+        failure = await refused(client, provider(url))
+    assert failure.cause is AttemptCause.GARBAGE
+    assert "unpacks to more than 8000000 bytes" in failure.message
+
+
+async def test_F130_one_step_of_unpacking_makes_little() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield gzip.compress(bytes(50_000_000))
+
+    async with contextlib.aclosing(unpacking.unpacked(body(), "gzip")) as pieces:
+        assert max([len(piece) async for piece in pieces]) <= unpacking.STEP
+
+
+@pytest.mark.parametrize("packed_as", ["br", "zstd", "gzip, gzip", "anything"])
+async def test_F130_a_packing_that_nobody_asked_for_is_refused(client: HttpClient, packed_as: str) -> None:
+    async def answer(call: Call) -> None:
+        head = STREAM.replace(b"\r\n\r\n", f"\r\ncontent-encoding: {packed_as}\r\n\r\n".encode())
+        await call.say(head, chunk("x", "stop"), DONE)
+
+    async with raw_server(answer) as url:
+        failure = await refused(client, provider(url))
+    assert failure.cause is AttemptCause.GARBAGE
+    assert f"packed as {packed_as!r}, which was not asked for" in failure.message
