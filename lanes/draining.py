@@ -16,7 +16,7 @@ from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Owner, Run, Ticket
 
 #: How long what runs may go on where nobody says (the default of ``drain_timeout``).
-DEFAULT_DRAIN_MS = 30_000
+DEFAULT_DRAIN_MS = 25_000
 #: The longest pause between two looks at gateways that drain.
 LOOK_AGAIN_S = 0.25
 
@@ -32,7 +32,7 @@ class Cut(NamedTuple):
 def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> Procedure[list[Owner]]:
     """Let one gateway, or all that are not provably gone, claim nothing more; returns their rows.
 
-    At ``until`` (wall time, milliseconds; default: 30 s from now) a gateway cuts what it still runs. The drain
+    At ``until`` (wall time, milliseconds; default: 25 s from now) a gateway cuts what it still runs. The drain
     lasts as long as the gateway's row: its process has to be started again to claim again.
     Raises NotFound where no such gateway lives.
     """

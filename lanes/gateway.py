@@ -15,6 +15,7 @@ from types import TracebackType
 from lanes.config import Config, from_data
 from lanes.desk import Desk
 from lanes.engine.drains import Drain
+from lanes.engine.ending import to_its_end
 from lanes.engine.engine import Engine
 from lanes.engine.keeping import ConfiguredKeep
 from lanes.engine.owning import as_owner
@@ -84,7 +85,14 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
+        """Drain, at most for ``drain_timeout``, and stop: also when an error or a cancellation ends the block.
+
+        A cancellation during the drain ends it: what still runs is cut.
+        """
+        try:
+            await self.drain(by="exit")
+        finally:
+            await self.stop()
 
     # ----------------------------------------------------------------------------------- how it is
 
@@ -150,11 +158,19 @@ class Gateway:
         await self._engine.drain(by=by, wait_ms=wait_ms)
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. Harmless twice."""
-        await self._engine.stop()
-        for task in list(self._watchers.values()):
-            task.cancel()
-        await asyncio.gather(*self._watchers.values(), return_exceptions=True)
+        """Cut what still runs, end the owner's row, and end every loop. Harmless twice.
+
+        It goes on to its end although its caller is cancelled meanwhile.
+        """
+        await to_its_end(self._stop())
+
+    async def _stop(self) -> None:
+        try:
+            await self._engine.stop()
+        finally:
+            for task in list(self._watchers.values()):
+                task.cancel()
+            await asyncio.gather(*self._watchers.values(), return_exceptions=True)
 
     # ----------------------------------------------------------------------------------- listening
 

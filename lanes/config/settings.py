@@ -112,7 +112,7 @@ _CLOCKS = (
     _clock("warn_held_after", "60s", "when a lane that is still held is warned about", least=1),
     _clock("warn_wait_after", "30s", "when a head that still waits is warned about", least=1),
     _clock("abort_grace", "10s", "from an abort request, or a deadline, to the forced release"),
-    _clock("drain_timeout", "30s", "how long a graceful stop waits for its runs", per_lane=False),
+    _clock("drain_timeout", "25s", "how long a graceful stop waits for its runs", per_lane=False),
     _clock("max_park", "10m", "how long a head may wait for a provider, over all its parks"),
     _clock("keep_messages", "14d", "how long finished messages are kept"),
     _clock("keep_events", "14d", "how long events are kept"),

@@ -12,7 +12,7 @@ from lanes_storage.law import Cause
 from lanes_storage.moment import Now
 
 #: How long a run that was cut has to stop by itself before its lane is released without it.
-CUT_GRACE_MS = 2_000
+CUT_GRACE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)

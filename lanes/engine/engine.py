@@ -58,6 +58,7 @@ class Engine:
     ) -> None:
         self._stopping: Drain | None = None  # this process itself is about to end
         self._ordered: Drain | None = None  # as the owner's row says
+        self._stopped = False
         self.streams = Streams()
         self._store = store
         self._clock = clock
@@ -115,7 +116,17 @@ class Engine:
         return 0 if self._upkeep is None else self._clock().mono - self._upkeep.beaten_mono
 
     async def start(self) -> None:
-        """Register as an owner, take back what the dead left held, and begin to claim. Raises StorageError."""
+        """Register as an owner, take back what the dead left held, and begin to claim. Raises StorageError.
+
+        Where it fails in the middle, what had begun is ended.
+        """
+        try:
+            await self._begin()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _begin(self) -> None:
         now = self._clock()
         owner_id = await self._store.write(lambda tx: doors.register(tx, self._new_owner, now))
         self._teller = None if self._hooks is None else Teller(self._hooks, self._store)
@@ -169,19 +180,30 @@ class Engine:
 
     async def stop(self) -> None:
         """Cut what still runs, end the owner's row, and end every loop. Harmless twice."""
-        if self._upkeep is None or self._dispatching is None or self._execution is None:
+        if self._upkeep is None or self._execution is None or self._stopped:
             return
+        self._stopped = True
         self._stopping = self._stopping or Drain("stop", self._clock().wall)
+        async with contextlib.AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last first
+            ending.callback(self.streams.end_all)
+            if self._teller is not None:
+                ending.push_async_callback(self._teller.stop)
+            ending.push_async_callback(self._end_owner, self.owner_id)
+            ending.push_async_callback(self._execution.close)
+            ending.push_async_callback(asyncio.to_thread, self._upkeep.stop)
+            if self._housekeeper is not None:
+                ending.push_async_callback(asyncio.to_thread, self._housekeeper.stop)
+            ending.push_async_callback(self._cut, self._execution)
+            ending.push_async_callback(self._end_loops)
+
+    async def _end_loops(self) -> None:
         loops = [task for task in (self._dispatching, self._ticking) if task is not None]
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-        await self._cut(self._execution)
-        owner_id, upkeep = self.owner_id, self._upkeep
-        if self._housekeeper is not None:
-            await asyncio.to_thread(self._housekeeper.stop)
-        await asyncio.to_thread(upkeep.stop)
-        await self._execution.close()
+        self._dispatching = None
+
+    async def _end_owner(self, owner_id: int) -> None:
         now = self._clock()
         try:
             await self._store.write(
@@ -189,16 +211,12 @@ class Engine:
             )
         except StorageError as error:
             log.warning("owner %d could not be closed; others will find it gone: %s", owner_id, error)
-        if self._teller is not None:
-            await self._teller.stop()
-        self.streams.end_all()
-        self._dispatching = None
 
     async def _cut(self, execution: Execution) -> None:
         """End what runs: by asking; what does not stop is released by the watchdog. The rest is left behind."""
         cut(self._live, "its gateway stopped", self._clock())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * CUT_GRACE_MS / 1000):
+            async with asyncio.timeout(1.5 * CUT_GRACE_MS / 1000):
                 await execution.idle()
         for run in self._live.all():
             log.warning("lane %s could not be released; others will find its owner gone", ascii(run.key))

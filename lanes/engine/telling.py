@@ -26,9 +26,9 @@ REST_S = 0.05
 #: A look although nobody said that something changed.
 LOOK_ANYWAY_S = 5.0
 #: How long a gateway that stops waits for its hooks, where they have more than that.
-LAST_WORDS_S = 5.0
+LAST_WORDS_S = 1.0
 #: How long a hook that was cancelled has to end before it is left behind.
-STRAY_S = 1.0
+STRAY_S = 0.5
 
 
 class Teller:

@@ -2,24 +2,30 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 
 from lanes.config import Config
 from lanes.errors import ConfigError
 from lanes.gateway import Gateway
+from lanes.server.accepting import Server
 from lanes.server.app import App
+from lanes.server.holder import holder_of
 from lanes.server.house import House
 from lanes.server.protocol import BoundedProtocol
+from lanes.server.signals import heeded
 
 log = logging.getLogger("lanes.server")
 
 #: How long responses have to end once everything that they wait for has ended.
-STOP_S = 2
+STOP_S = 1
+#: How long everything may take from the end of the drain on, or from a second signal on: to cut what runs, to close.
+CLOSING_S = 4.75
 #: The server ticks ten times a second; so often it looks over its connections.
 TICKS_BETWEEN_LOOKS = 10
 
@@ -40,13 +46,20 @@ def bind(config: Config) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        why = error.strerror or str(error)
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {why}. Another gateway may be running: choose another port with"
-            " --port, gateway.port or LANES_GATEWAY_PORT"
+            f"cannot listen on {host}:{port}: {_why(error, port)}. Choose another port with --port, gateway.port or"
+            " LANES_GATEWAY_PORT"
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def _why(error: OSError, port: int) -> str:
+    why = error.strerror or str(error)
+    if error.errno != errno.EADDRINUSE:
+        return why
+    holder = holder_of(port)
+    return f"{why}, and another gateway may be running" if holder is None else f"{why}, by {holder}"
 
 
 def url_of(listener: socket.socket) -> str:
@@ -63,37 +76,55 @@ async def serve(
     on_ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     signals: bool = True,
+    leave_within: Callable[[float], None] = lambda _: None,
 ) -> None:
-    """Start the gateway and serve it until SIGTERM, SIGINT or ``stop``; then drain and stop it.
+    """Start the gateway and serve it until a signal (SIGTERM, SIGINT, SIGHUP) or ``stop``; then drain and stop it.
 
-    The first signal drains, the second stops at once. When this returns, no stream and no loop is left, and the
-    database may be closed. Raises StorageError where the gateway cannot start.
+    The first signal drains, a second one stops at once; the end of a terminal is never a second one, since a shell that
+    ends tells of it twice. When this returns, or raises, no stream and no loop is left, the socket is closed, and the
+    database may be. ``leave_within``: called, from a signal handler, with the seconds in which all must be over.
+    Raises StorageError where the gateway cannot start.
     """
     stopping = stop or asyncio.Event()
     at_once = asyncio.Event()
 
-    def asked(name: str) -> None:
-        if stopping.is_set():
+    def asked(number: signal.Signals) -> None:
+        if stopping.is_set() and number is not signal.SIGHUP:
             at_once.set()
-        log.info("%s: %s", name, "stopping at once" if at_once.is_set() else "draining; once more stops at once")
+        log.info("%s: %s", number.name, "stopping at once" if at_once.is_set() else "draining; once more stops at once")
         stopping.set()
+
+    signalled: list[int] = []  # counted where they arrive: the event loop may be blocked
+
+    def deadline(number: int) -> None:
+        if number != signal.SIGHUP and (signalled or stopping.is_set()):
+            leave_within(CLOSING_S)
+        elif not signalled:
+            leave_within(config.clocks.drain_timeout_ms / 1000 + CLOSING_S)
+        signalled.append(number)
 
     house = House(gateway, config)
     server = _Server(_config(App(house)))
-    with _signals(asked) if signals else contextlib.nullcontext():
-        await gateway.start()
-        serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-server")
-        try:
-            if on_ready is not None:
-                on_ready(url_of(listener))
-            await _first(stopping.wait(), serving)
-            await _first(gateway.drain(by="signal"), at_once.wait())
-        finally:
-            await gateway.stop()
+    async with contextlib.AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last one first
+        if signals:
+            ending.enter_context(heeded(asked, deadline))
+        ending.callback(listener.close)
+        serving: asyncio.Task[None] | None = None
+
+        async def close() -> None:
             house.close()
             server.should_exit = True
-            await asyncio.gather(serving, return_exceptions=True)
-            listener.close()
+            if serving is not None:
+                await asyncio.gather(serving, return_exceptions=True)
+
+        ending.push_async_callback(close)
+        ending.push_async_callback(gateway.stop)
+        await gateway.start()
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-server")
+        if on_ready is not None:
+            on_ready(url_of(listener))
+        await _first(stopping.wait(), serving)
+        await _first(gateway.drain(by="signal"), at_once.wait())
 
 
 async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
@@ -108,21 +139,8 @@ async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
         task.result()
 
 
-@contextlib.contextmanager
-def _signals(asked: Callable[[str], None]) -> Generator[None, None, None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, asked, number.name)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals of the process to ``serve``."""
+class _Server(Server):
+    """Looks over its connections now and then."""
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_BETWEEN_LOOKS == 0:
@@ -131,10 +149,6 @@ class _Server(uvicorn.Server):
                 if isinstance(connection, BoundedProtocol):
                     connection.look_over(now)
         return await super().on_tick(counter)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
 
 
 def _config(app: App) -> uvicorn.Config:

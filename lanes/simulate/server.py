@@ -6,13 +6,14 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lanes.server.accepting import Server
 from lanes.simulate.app import Simulator
 from lanes.simulate.wire import KILL_EXTENSION, Receive, Scope, Send
 
@@ -38,7 +39,7 @@ async def serve(
     """
     simulated = simulator or Simulator(tempo=tempo, log=log)
     listener = _listen(host, port)
-    server = _Server(_config(simulated))
+    server = Server(_config(simulated))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
     try:
         yield _url(listener)
@@ -64,14 +65,6 @@ async def _until_signalled(port: int, host: str, log: Path | None, tempo: float)
         sys.stderr.write(f"simulated provider on {address}\n")
         sys.stderr.flush()
         await stop.wait()
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals of the process to whoever runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
 
 
 class _Protocol(HttpToolsProtocol):

@@ -7,7 +7,9 @@ from typing import cast
 
 import pytest
 
+import lanes
 from lanes import Gateway, connect
+from lanes.config import from_data
 from lanes.identity import this_process
 from lanes.runners.base import RunContext
 from lanes.testing import SECOND, Hands
@@ -149,3 +151,62 @@ async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(tmp_path: Pat
         await stopping
         message = await site.desk.message((await sending).id)
         assert (message.state, (await site.desk.lane("a")).run) == (MessageState.QUEUED, None)
+
+
+class Enough(Exception):
+    """The body of a block has had enough."""
+
+
+@pytest.mark.parametrize("way", ["end", "error", "cancellation"])
+async def test_F118_the_end_of_the_block_drains_by_whatever_way_it_comes(tmp_path: Path, way: str) -> None:
+    runner, seen = Gates(), list[str]()
+
+    async def block(desk: lanes.Desk) -> None:
+        async with Gateway(desk, runner) as gateway:
+            await desk.send("a", "hello")
+            await until(lambda: runner.running, "the run")
+            asyncio.get_running_loop().call_soon(asyncio.ensure_future, _open_when_draining(gateway, runner))
+            if way == "error":
+                raise Enough
+            if way == "cancellation":
+                inside.set()
+                await asyncio.Event().wait()
+        seen.append("the end")
+
+    inside = asyncio.Event()
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        task = asyncio.create_task(block(desk))
+        if way == "cancellation":
+            await inside.wait()
+            task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        kinds = {"end": type(None), "error": Enough, "cancellation": asyncio.CancelledError}
+        assert isinstance(ended, kinds[way])
+        (message,) = await desk.messages("a")
+        assert (message.state, message.reply) == (MessageState.DONE, "reply to hello")
+        assert (await desk.status()).gateways == []
+
+
+async def _open_when_draining(gateway: Gateway, runner: Gates) -> None:
+    await until(lambda: gateway.draining is not None, "the drain")
+    runner.open()
+
+
+async def test_F118_a_cancellation_during_that_drain_cuts_what_runs(tmp_path: Path) -> None:
+    runner, inside = Gates(), list[Gateway]()
+
+    async def block(desk: lanes.Desk) -> None:
+        async with Gateway(desk, runner, config=from_data({"queue": {"on_interrupt": "requeue"}})) as gateway:
+            await desk.send("a", "hello")
+            await until(lambda: runner.running, "the run")
+            inside.append(gateway)
+
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        task = asyncio.create_task(block(desk))
+        await until(lambda: inside and inside[0].draining is not None, "the drain")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (message,) = await desk.messages("a")
+        assert (message.state, message.interruptions) == (MessageState.QUEUED, 0)
+        assert (await desk.status()).gateways == []

@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import os
+import threading
+import time
 from collections.abc import Coroutine
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from lanes.logs import flush
@@ -11,7 +14,9 @@ from lanes.logs import flush
 log = logging.getLogger("lanes")
 
 #: How long what swallows its cancellation, or blocks in a thread, is waited for when everything else has ended.
-LAST_WAIT_S = 2.0
+LAST_WAIT_S = 0.5
+
+_deadlines: SimpleQueue[float] = SimpleQueue()
 
 
 def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
@@ -19,7 +24,24 @@ def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
 
     Raises what ``main`` raises.
     """
+    threading.Thread(target=_last_resort, name="lanes-last-resort", daemon=True).start()
     asyncio.run(_and_leave(main))
+
+
+def leave_within(seconds: float) -> None:
+    """End the process after so many seconds, whatever blocks or hangs by then. May be called in a signal handler."""
+    _deadlines.put(time.monotonic() + seconds)
+
+
+def _last_resort() -> None:
+    deadline = _deadlines.get()
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            deadline = min(deadline, _deadlines.get(timeout=left))
+        except Empty:
+            break
+    log.critical("it did not end in time: the process ends without what still blocks it")
+    _leave(1)
 
 
 async def _and_leave(main: Coroutine[Any, Any, None]) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from os import getpid
 from pathlib import Path
 
+from lanes.commands.common.leaving import leave_within
 from lanes.config import Config, places
 from lanes.cooldowns import StoredCooldowns
 from lanes.desk import connect
@@ -48,7 +49,7 @@ async def run_gateway(
                 hooks=configured_hooks(config),
             )
             async with _noted(database, url_of(listener)):
-                await serve(gateway, config, listener, on_ready=on_ready, stop=stop)
+                await serve(gateway, config, listener, on_ready=on_ready, stop=stop, leave_within=leave_within)
         finally:
             await specs.aclose()
 

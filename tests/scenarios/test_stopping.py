@@ -1,0 +1,138 @@
+"""Being stopped: by a supervisor, by a terminal that is closed, twice, and with children that stay."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lanes.config import from_data
+from lanes.server.serve import CLOSING_S
+from tests.kit.processes import PATIENCE_S, House, Process, environment, eventually
+from tests.scenarios.conftest import configure
+
+RUNNERS = '''
+"""Runners that leave something behind."""
+
+import os
+import time
+from pathlib import Path
+
+
+async def block(run):
+    """Fork a worker that stays, or block the event loop until the file that the text names is there."""
+    if run.text != "fork":
+        Path(run.text + ".begun").touch()
+        while not Path(run.text).exists():
+            time.sleep(0.02)
+        return "the late reply"
+    worker = os.fork()
+    if worker == 0:
+        time.sleep(600)
+        os._exit(0)
+    return str(worker)
+'''
+
+
+def test_F117_the_default_drain_leaves_room_within_thirty_seconds() -> None:
+    assert from_data({}).clocks.drain_timeout_ms / 1000 + CLOSING_S < 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_F117_a_signal_drains(made: House, number: signal.Signals) -> None:
+    configure(made, made.simulator().url)
+    gateway = made.gateway()
+    made.lanes("send", "a", "[[sim-slow-1]] hello")
+    eventually(made.held, "the lane to run")
+    gateway.popen.send_signal(number)
+    if number is signal.SIGHUP:  # a shell that ends tells its jobs once more: that means the same
+        eventually(lambda: "draining" in gateway.said(), "the drain")
+        gateway.popen.send_signal(number)
+    assert gateway.popen.wait(PATIENCE_S) == 0
+    assert "at once" not in gateway.said().replace("once more stops at once", "")
+    assert made.row("SELECT state FROM messages") == ("done",), "what ran within drain_timeout came to its end"
+    assert not made.history().problems
+
+
+def test_F117_an_ignored_hangup_stays_ignored(made: House) -> None:
+    configure(made, "http://127.0.0.1:9")
+    where = ("--db", str(made.database), "--config", str(made.config), "--port", "0")
+    log = (made.folder / "nohup.log").open("wb")
+    with (
+        log,
+        subprocess.Popen(
+            [sys.executable, "-m", "lanes", "gateway", *where],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=made.folder,
+            env=environment(made.folder),
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        ) as process,
+    ):
+        said = Path(log.name)
+        eventually(lambda: b"gateway on" in said.read_bytes(), "the gateway")
+        process.send_signal(signal.SIGHUP)
+        made.lanes("send", "a", "hello")
+        eventually(lambda: made.count("SELECT count(*) FROM runs"), "it to claim all the same")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_F117_a_second_signal_means_now_whatever_blocks_the_event_loop(made: House) -> None:
+    configure(made, "http://127.0.0.1:9")
+    made.config.write_text(made.config.read_text().replace('drain_timeout = "2s"', 'drain_timeout = "1h"'))
+    (made.folder / "scenario_runners.py").write_text(RUNNERS)
+    gateway = made.gateway()
+    made.lanes("send", "blocking:a", str(made.folder / "go"))
+    eventually((made.folder / "go.begun").exists, "the event loop to be blocked")
+    gateway.popen.send_signal(signal.SIGTERM)
+    eventually(lambda: not _pending(gateway.pid), "the first signal to be heeded")
+    gateway.popen.send_signal(signal.SIGTERM)
+    assert gateway.popen.wait(PATIENCE_S) == 1, gateway.said()
+    assert "did not end in time" in gateway.said()
+
+
+def _pending(pid: int) -> bool:
+    """Whether a signal waits for a process."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return any(int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd", "ShdPnd")))
+
+
+def test_F121_a_forked_worker_keeps_neither_the_address_nor_its_signals(made: House) -> None:
+    configure(made, "http://127.0.0.1:9")
+    (made.folder / "scenario_runners.py").write_text(RUNNERS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    first = _on_port(made, "first", port)
+    workers = [int(made.lanes("send", "blocking:a", "fork", "--wait", "--json").json["reply"]) for _ in range(2)]
+    try:
+        os.kill(workers[0], signal.SIGTERM)
+        eventually(lambda: not _alive(workers[0]), "the worker to heed a signal that is for it")
+        assert made.lanes("status", "--json").json["gateways"][0]["draining"] is None, "and nobody else does"
+        first.kill()
+        assert _alive(workers[1])
+        second = _on_port(made, "second", port)
+        assert second.url.endswith(f":{port}")
+    finally:
+        for worker in workers:
+            if _alive(worker):
+                os.kill(worker, signal.SIGKILL)
+
+
+def _on_port(made: House, name: str, port: str) -> Process:
+    process = made.start("gateway", "--db", str(made.database), "--config", str(made.config), "--port", port, name=name)
+    process.url = process.address()
+    return process
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -1,0 +1,82 @@
+"""The life of a server: who has its port, and what is left when its end goes wrong."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+import lanes
+from lanes.config import from_data
+from lanes.errors import ConfigError
+from lanes.runners.base import RunContext
+from lanes.server.serve import bind, serve
+
+
+async def echo(run: RunContext) -> str:
+    return run.text
+
+
+def test_F121_who_has_the_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port}: Address already in use, by pid {os.getpid()} \("):
+            bind(from_data({"gateway": {"port": port}}))
+
+
+class Unwilling(lanes.Gateway):
+    """A gateway whose start or stop goes wrong."""
+
+    fails = "stop"
+
+    async def start(self) -> None:
+        await super().start()
+        if self.fails == "start":
+            raise RuntimeError("no start")
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self.fails == "stop":
+            raise RuntimeError("no stop")
+
+
+@pytest.mark.parametrize("fails", ["start", "stop"])
+async def test_F121_an_end_that_goes_wrong_leaves_nothing_open(tmp_path: Path, fails: str) -> None:
+    config = from_data({"gateway": {"port": 0}, "clocks": {"drain_timeout": "300ms"}})
+    listener, stop, desks = bind(config), asyncio.Event(), list[lanes.Desk]()
+    stop.set()
+
+    async def life() -> None:
+        async with lanes.connect(str(tmp_path / "lanes.db")) as desk:
+            desks.append(desk)
+            gateway = Unwilling(desk, echo, config=config)
+            gateway.fails = fails
+            await serve(gateway, config, listener, stop=stop, signals=False)
+
+    before = asyncio.all_tasks()
+    with pytest.raises(RuntimeError, match=f"no {fails}"):
+        await life()
+    assert listener.fileno() == -1
+    assert {task.get_name() for task in asyncio.all_tasks() - before} == set()
+    with pytest.raises(lanes.StorageError):
+        await desks[0].counts()
+
+
+async def test_F121_a_part_of_the_engine_that_can_not_be_stopped_leaves_the_others_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("it can not be stopped")
+
+    async with lanes.connect(str(tmp_path / "lanes.db")) as desk:
+        gateway = lanes.Gateway(desk, echo)
+        await gateway.start()
+        with monkeypatch.context() as patched:
+            patched.setattr("lanes.engine.housekeeping.Housekeeper.stop", fail)
+            with pytest.raises(RuntimeError):
+                await gateway.stop()
+        assert (await desk.status()).gateways == []
+        housekeeper = gateway._engine._housekeeper
+        assert housekeeper is not None
+        housekeeper.stop()
