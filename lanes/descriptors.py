@@ -7,6 +7,7 @@ thousand runs need, while the hard limit, up to which everybody may raise it, is
 import errno
 import os
 import resource
+import sys
 import time
 
 #: What a process needs besides its runs: the database, the log, listening sockets, dashboards, commands.
@@ -62,6 +63,20 @@ def needed(runs: int) -> int:
 def allowed(limit: int) -> int:
     """How many runs at once a limit allows; one in any case."""
     return max(1, (limit - RESERVE) // PER_RUN)
+
+
+def room(runs: int) -> int:
+    """How many more runs there may be beside so many; none for a moment after the last descriptor was taken."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if short():
+        return 0
+    return sys.maxsize if soft == resource.RLIM_INFINITY else allowed(soft) - runs
+
+
+def most_connections() -> int:
+    """How many clients may be connected: one for each run, so that those who wait leave some to those who run."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else allowed(soft)
 
 
 def note_shortage() -> None:

@@ -13,7 +13,7 @@ from lanes_storage.doors.outcomes import Outcome, Standing, judge
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause, Edge, MessageState
 from lanes_storage.moment import Now
-from lanes_storage.records import Failure, Owner, Run, Ticket
+from lanes_storage.records import Failure, Owner, Run
 
 #: How long what runs may go on where nobody says (the default of ``drain_timeout``).
 DEFAULT_DRAIN_MS = 25_000
@@ -52,7 +52,7 @@ def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
     chosen = {owner.id for owner in (yield from _gateways(owner_id))}
     cuts = []
     for run in (yield from read(reads.open_runs())):
-        outcome = (yield from read(_outcome_of_cut(run.ticket, now))) if run.owner_id in chosen else None
+        outcome = (yield from _outcome_of_cut(run, now)) if run.owner_id in chosen else None
         if outcome is not None:
             cuts.append(Cut(run, outcome.message_state, outcome.pause is not None))
     return cuts
@@ -91,12 +91,18 @@ def _rows(owner_ids: Sequence[int]) -> Procedure[list[Owner]]:
     return found
 
 
-def _outcome_of_cut(ticket: Ticket, now: Now) -> Query[Outcome | None]:
-    """What the release of a drained run would decide, from the same row and by the same judge. None: it has ended."""
+def _outcome_of_cut(run: Run, now: Now) -> Procedure[Outcome | None]:
+    """What the release of a drained run would decide, from the same rows and by the same judge. None: it has ended."""
     failure = Failure(Cause.DRAINED, "its gateway was drained")
-    where = {"run": ticket.run_id, "epoch": ticket.epoch}
-    return Query(
-        sql.STANDING_RUN,
-        where,
-        lambda rows: judge(Standing(*rows[0]), Edge.RECLAIM, now, failure=failure) if rows else None,
+    cuts = yield from read(
+        Query(sql.COUNT_CUTS, {"lane": run.lane_id, "message": run.message_id}, lambda rows: int(rows[0][0]))
+    )
+    return (
+        yield from read(
+            Query(
+                sql.STANDING_RUN,
+                {"run": run.ticket.run_id, "epoch": run.ticket.epoch},
+                lambda rows: judge(Standing(*rows[0]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None,
+            )
+        )
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lanes.doctor.checks import Check, Level, broken, warning
+from lanes.doctor.descriptors import check_descriptors
 from lanes.doctor.file import check_file, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
@@ -44,6 +45,7 @@ _LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
     "invariants": check_invariants,
     "owners": check_gateways,
     "rows": check_rows,
+    "descriptors": check_descriptors,
 }
 
 

@@ -9,6 +9,7 @@ from lanes import ages
 from lanes.doctor.checks import Check, ok, warning
 from lanes.forms import moment
 from lanes.identity import Identity, evidence, is_gone, is_here, this_process
+from lanes.server.holder import holder_of
 from lanes.why import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
@@ -39,7 +40,9 @@ def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) ->
     host, port = listens
     if _taken(host, port):
         fix = "end what listens there, or choose another port: gateway.port, LANES_GATEWAY_PORT, --port"
-        return [warning("port", f"{host}:{port} is in use, and not by a gateway of this database", fix)]
+        holder = holder_of(port)
+        by = "" if holder is None else f", but by {holder}"
+        return [warning("port", f"{host}:{port} is in use, and not by a gateway of this database{by}", fix)]
     return [ok("port", f"{host}:{port} is free")]
 
 

@@ -8,10 +8,12 @@ suspects) is decided here, in the same transaction as the claim.
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+from lanes import descriptors
 from lanes.engine.aside import Aside
 from lanes.engine.collecting import Debounce
 from lanes.engine.live import ActiveRun, LiveSet
@@ -157,7 +159,8 @@ class Dispatcher:
             return runs, None
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
         room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
-        while self._bound_only or any(left > 0 for left in slots.values()):
+        room.runs = sys.maxsize if self._bound_only else descriptors.room(len(self._live))
+        while self._bound_only or (room.runs > 0 and any(left > 0 for left in slots.values())):
             heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=self._bound_only)
             for head in heads:
                 run = self._claim(tx, head, room, now) if self._aside.takes_up(head, now.mono) else None
@@ -175,7 +178,7 @@ class Dispatcher:
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # whoever took this place has left without giving it up
             doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
-        if spec is None or room.slots.setdefault(spec.name, spec.max_runs) <= 0:
+        if spec is None or room.runs <= 0 or room.slots.setdefault(spec.name, spec.max_runs) <= 0:
             return None
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
         if suspect and room.suspects >= MAX_SUSPECTS:
@@ -194,6 +197,7 @@ class Dispatcher:
             return None
         self._debounce.forget(head.lane_id, now)
         room.slots[spec.name] -= 1
+        room.runs -= 1
         room.suspects += suspect
         run = ActiveRun(claimed, spec, owner, self._store, self._clock, self._loop)
         self._live.join(run)
@@ -225,6 +229,7 @@ class _Room:
     def __init__(self, slots: dict[str, int], cooling: dict[str, int], suspects: int) -> None:
         self.slots = slots
         self.suspects = suspects
+        self.runs = sys.maxsize  # of all runners together
         self._cooling = cooling
 
     def cooling_until(self, spec: RunnerSpec) -> int | None:

@@ -238,7 +238,7 @@ class Engine:
     def _obey(self, drain: Drain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""
         self._ordered = drain
-        if drain is not None:
+        if drain is not None and self._stopping is None:  # by somebody else
             log.warning("%s is drained by %s: it claims nothing more", f"owner:{self.owner_id}", ascii(drain.by))
         assert self._dispatcher is not None
         self._dispatcher.wake_threadsafe()

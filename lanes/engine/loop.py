@@ -20,6 +20,8 @@ log = logging.getLogger("lanes.upkeep")
 REFUSED_S = 0.25
 #: At most one line of complaint in so long: a database that refuses does so at every round.
 COMPLAIN_EVERY_MS = 5_000
+#: So many different failures are told apart.
+MOST_FAILURES = 16
 
 #: How long one write of such a thread may take before it goes on without the answer.
 PATIENCE_S = 10.0
@@ -133,6 +135,7 @@ class Loop:
         self._on_refusal = refused
         self._stopping = False
         self._complained_at: int | None = None
+        self._failures: dict[str, int] = {}  # what failed, and when that was last said
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
 
     def start(self) -> None:
@@ -184,9 +187,17 @@ class Loop:
                 duty(now)
             except (StorageError, TimeoutError):
                 raise
-            except Exception:
-                log.exception("a duty of the %s failed; it goes on", self._name)
+            except Exception as error:
+                self._failed(error, now)
         self.rounds += 1
+
+    def _failed(self, error: Exception, now: Now) -> None:
+        """Say that a duty failed: the same one fails again in every round, several times a second."""
+        what = f"{type(error).__name__}: {error}"
+        last = self._failures.get(what)
+        if last is None or now.mono - last > COMPLAIN_EVERY_MS:
+            self._failures = dict(list(self._failures.items())[-MOST_FAILURES:]) | {what: now.mono}
+            log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
 
     def _refused(self, error: Exception) -> None:
         self._on_refusal()

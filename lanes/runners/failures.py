@@ -72,6 +72,10 @@ class AttemptFailed(Exception):
         super().__init__(message)
 
 
+class NoDescriptor(Exception):
+    """This process itself has no file descriptor left: nothing is known of the provider."""
+
+
 def from_response(status: int, body: bytes, retry_after_ms: int | None) -> AttemptFailed:
     """The failure that an answer with another status than 200 stands for."""
     error = _error_in(body)

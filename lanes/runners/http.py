@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.request import getproxies
 
+from lanes import descriptors
 from lanes.errors import ConfigError
 from lanes.runners.direct import DirectTransport
-from lanes.runners.failures import AttemptFailed
+from lanes.runners.failures import AttemptFailed, NoDescriptor
 from lanes.runners.unpacking import unpacked
 from lanes.without import without
 from lanes_storage.law import AttemptCause
@@ -94,7 +95,7 @@ class HttpClient:
         """Send a request and give the answer; ``connected`` is called when the request starts to go out.
 
         However the block is left, a response that was not read to its end closes its connection at once.
-        Raises AttemptFailed.
+        Raises AttemptFailed, and NoDescriptor where the fault is this process's own.
         """
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -115,6 +116,9 @@ class HttpClient:
                 # circle, in which that would stay until somebody looks for garbage.
                 response.stream = _NOTHING
         except httpx.HTTPError as error:
+            if descriptors.is_shortage(error) or (isinstance(error, httpx.ConnectError) and descriptors.none_left()):
+                descriptors.note_shortage()
+                raise NoDescriptor from error
             raise _failure(error) from error
 
     async def aclose(self) -> None:

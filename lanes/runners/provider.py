@@ -9,7 +9,9 @@ The rules of failing over:
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
   say the same, the chain that the caller reads says so as well.
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
-- The run parks only where each provider was passed over for its cooldown or answered 429. If one failed
+- Where this process has no file descriptor left, no provider has failed: the run parks for a moment, and meanwhile
+  nothing is claimed.
+- The run parks otherwise only where each provider was passed over for its cooldown or answered 429. If one failed
   otherwise, the message fails with the whole chain.
 """
 
@@ -21,7 +23,7 @@ from lanes.config.model import ProviderConfig, RunnerConfig
 from lanes.errors import RunFailed, RunParked
 from lanes.runners import chat
 from lanes.runners.base import Reply, RunContext, Runner
-from lanes.runners.failures import AttemptFailed
+from lanes.runners.failures import AttemptFailed, NoDescriptor
 from lanes.runners.http import HttpClient, endpoint
 from lanes.runners.outgoing import headers, outgoing, payload
 from lanes.runners.standing import REFUSALS, Standing
@@ -30,6 +32,9 @@ from lanes_storage.records import Attempt, Cooldown
 
 #: The providers of a lane, by its key: their timeouts are fitted to its clocks.
 Chain = Callable[[str], Sequence[ProviderConfig]]
+
+#: How long a message waits that found no descriptor free, in milliseconds.
+SHORTAGE_MS = 1_000
 
 
 def build(config: RunnerConfig, chain: Chain, standing: Standing, client: HttpClient) -> Runner:
@@ -58,6 +63,9 @@ class _ProviderRunner:
             run.progress(f"model_call:started provider={provider.name}")
             try:
                 reply = await self._attempt(run, provider, payload(body, provider))
+            except NoDescriptor:
+                wait = self._standing.clock().wall + SHORTAGE_MS
+                raise RunParked(wait, "no file descriptor was free in its gateway", attempts) from None
             except AttemptFailed as failure:
                 until = await self._failed(run, provider, failure, attempts)
                 if until is not None:

@@ -2,7 +2,7 @@
 
 The way of asyncio to take connections tries a thousand times in a row when no descriptor is left, and logs and
 schedules each. Here it stops at the first, says so now and then, and waits before it tries again: who wants to connect
-waits, too.
+waits, too. And it leaves descriptors to the runs and to the database, which must not be taken by those who only wait.
 """
 
 import asyncio
@@ -21,18 +21,25 @@ log = logging.getLogger("lanes.server")
 
 #: Connections taken in one turn of the event loop.
 AT_ONCE = 64
-#: Before the next try when none could be taken.
+#: Before the next try when none could be taken, and when there are as many as there may be.
 REST_S = 1.0
+FULL_S = 0.05
 #: Between two lines of complaint.
 COMPLAIN_EVERY_S = 60.0
 
 
 class Door:
-    """Takes the connections of one listening socket. Belongs to the event loop."""
+    """Takes the connections of one listening socket. Belongs to the event loop.
 
-    def __init__(self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+    ``full`` is called when there are as many as the limit of descriptors allows, to part with those that are idle.
+    """
+
+    def __init__(
+        self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], full: Callable[[], None]
+    ) -> None:
         self._listener = listener
         self._protocol = protocol
+        self._full = full
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
         self._complained_at: float | None = None
@@ -58,7 +65,7 @@ class Door:
             each.close()
 
     def _take(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(min(AT_ONCE, self._room())):
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -71,6 +78,16 @@ class Door:
             task = self._loop.create_task(self._connect(connection))
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
+        if self._room() <= 0:
+            self._full()
+            self._pause(FULL_S)
+
+    def _room(self) -> int:
+        """How many more connections there may be. Counted only where it might matter."""
+        most = descriptors.most_connections()
+        if len(self._taken) < most:
+            return most - len(self._taken)
+        return most - sum(1 for each in self._taken if each.fileno() >= 0)
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
@@ -85,8 +102,11 @@ class Door:
         if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_S:
             self._complained_at = now
             log.warning("no connection can be taken, who comes now waits: %s", os.strerror(error.errno or 0))
+        self._pause(REST_S)
+
+    def _pause(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener)
-        self._resting = self._loop.call_later(REST_S, self.open)
+        self._resting = self._loop.call_later(seconds, self.open)
 
 
 class Server(uvicorn.Server):
@@ -96,7 +116,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._doors = tuple(Door(listener, self._protocol) for listener in sockets or ())
+        self._doors = tuple(Door(listener, self._protocol, self._part_with_idle) for listener in sockets or ())
         for door in self._doors:
             door.open()
 
@@ -104,6 +124,12 @@ class Server(uvicorn.Server):
         for door in self._doors:
             door.close()
         await super().shutdown(sockets=sockets)
+
+    def _part_with_idle(self) -> None:
+        """Close what has its answer and stayed connected; those that wait for one close after it."""
+        for connection in list(self.server_state.connections):
+            if getattr(connection, "cycle", None) is not None:
+                connection.shutdown()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

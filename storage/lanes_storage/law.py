@@ -279,6 +279,9 @@ class Prunable(StrEnum):
 
 #: After so many interruptions a message is poison; with one fewer it is a suspect.
 MAX_INTERRUPTIONS = 3
+#: A message whose runs were cut so often, by drains that are not counted, is a dead letter all the same: without a
+#: bound, one that takes longer than its gateways live would run for ever, and nobody would be told.
+MAX_CUTS = 20
 #: So many suspects run at a time per database.
 MAX_SUSPECTS = 8
 #: So many heartbeats may leave a run out before it is a ghost.

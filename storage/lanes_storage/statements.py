@@ -5,7 +5,7 @@ Portable SQL with ``:name`` parameters; what differs between engines is asked of
 Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from lanes_storage.law import RELEASED, REMEMBERING, TERMINAL
+from lanes_storage.law import INTERRUPTIONS, RELEASED, REMEMBERING, TERMINAL
 from lanes_storage.wording import no_pause, one_of
 
 # ------------------------------------------------------------------------------------------- counters
@@ -323,6 +323,11 @@ VALUES (:kind, :host, :boot_id, :pid_ns, :pid, :start_time, :fingerprint, :heart
 HEARTBEAT_OWNER = """
 UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, slept_ms = :slept, heartbeats = heartbeats + 1
 WHERE id = :owner AND ended_at IS NULL
+"""
+
+#: Of the runs of one message, those that were interrupted. By the index of the lane.
+COUNT_CUTS = f"""
+SELECT count(*) FROM runs WHERE lane_id = :lane AND message_id = :message AND {one_of("cause", INTERRUPTIONS)}
 """
 
 DRAIN_OWNER = """

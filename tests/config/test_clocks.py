@@ -25,7 +25,7 @@ def test_the_defaults(loaded: Load) -> None:
         warn_held_after_ms=60_000,
         warn_wait_after_ms=30_000,
         abort_grace_ms=10_000,
-        drain_timeout_ms=30_000,
+        drain_timeout_ms=25_000,
         max_park_ms=600_000,
         keep_messages_ms=1_209_600_000,
         keep_events_ms=1_209_600_000,

@@ -8,7 +8,16 @@ from lanes.identity import this_process
 from lanes.procedure import run
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
-from lanes_storage.law import MAX_INTERRUPTIONS, BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt
+from lanes_storage.law import (
+    MAX_CUTS,
+    MAX_INTERRUPTIONS,
+    BoundTo,
+    Cause,
+    EventType,
+    LaneState,
+    MessageState,
+    OnInterrupt,
+)
 from lanes_storage.records import Ticket
 from tests.kit.world import TERMS, World
 
@@ -180,3 +189,42 @@ def test_F112_a_cut_message_that_was_not_counted_is_said_to_have_recovered_all_t
     world.beat(second, owner=third)
     (said,) = [event for event in world.events(KEY) if event.type == EventType.RECOVERED]
     assert said.run_id == second.run_id
+
+
+def cut(world: World, cause: Cause = Cause.DRAINED, key: str = KEY) -> MessageState | None:
+    """Claim the head of a lane, and let its owner drain and cut it."""
+    owner = world.owner()
+    ticket = world.claim(key, owner).ticket
+    drain(world, owner)
+    return world.reclaim(ticket, cause).message_state
+
+
+def test_F119_a_message_that_is_drained_again_and_again_becomes_a_dead_letter(world: World) -> None:
+    message, behind = world.send(KEY), world.send(KEY)
+    states = [cut(world, (Cause.DRAINED, Cause.OWNER_GONE)[n % 2]) for n in range(MAX_CUTS)]
+    assert states == [MessageState.QUEUED] * (MAX_CUTS - 1) + [MessageState.FAILED]
+    failed = world.message(message)
+    assert failed.error is not None
+    assert (failed.error.cause, failed.interruptions) == ("drained", 0)
+    assert f"cut {MAX_CUTS} times" in failed.error.message
+    assert len(world.events(type=EventType.NOTICE)) == 1, "somebody is told"
+    assert cut(world) is MessageState.QUEUED, "what was cut before is not held against the next one"
+    assert world.message(behind).state is MessageState.QUEUED
+
+
+def test_F119_what_was_parked_was_not_cut(world: World) -> None:
+    world.send(KEY)
+    for _ in range(MAX_CUTS):
+        world.park(world.claim(KEY).ticket, 0)
+    assert cut(world) is MessageState.QUEUED
+
+
+def test_F119_the_rehearsal_knows_of_earlier_cuts(world: World) -> None:
+    world.send(KEY)
+    for _ in range(MAX_CUTS - 1):
+        cut(world)
+    me = this_process()
+    owner = world.owner(host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=me.pid, start_time=me.start_time)
+    world.claim(KEY, owner)
+    (found,) = run(world.store, operations.drain_rehearsal(owner))
+    assert found.message_state is MessageState.FAILED

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from os import getpid
 from pathlib import Path
 
+from lanes import descriptors
 from lanes.commands.common.leaving import leave_within
 from lanes.config import Config, places
 from lanes.cooldowns import StoredCooldowns
@@ -39,6 +40,7 @@ async def run_gateway(
     _warn_of_network(path_of(database))
     async with connect(database, synchronous=config.database.synchronous) as desk:
         specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+        _raise_limit(sum(spec.max_runs for spec in specs.values()))
         try:
             gateway = Gateway(
                 desk,
@@ -52,6 +54,13 @@ async def run_gateway(
                 await serve(gateway, config, listener, on_ready=on_ready, stop=stop, leave_within=leave_within)
         finally:
             await specs.aclose()
+
+
+def _raise_limit(runs: int) -> None:
+    limit = descriptors.raise_limit(runs)
+    if limit < descriptors.needed(runs):
+        sentence = "%d files may be open, which allows %d runs at once, not %d: raise the hard limit (ulimit -Hn)"
+        log.warning(sentence, limit, descriptors.allowed(limit), runs)
 
 
 def _warn_of_network(path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from lanes_storage.law import (
     COUNTED_INTERRUPTIONS,
     INTERRUPTIONS,
+    MAX_CUTS,
     MAX_INTERRUPTIONS,
     BoundTo,
     Cause,
@@ -69,8 +70,12 @@ def judge(
     answer: Answer | None = None,
     failure: Failure | None = None,
     parked_until: int | None = None,
+    cuts: int = 0,
 ) -> Outcome | None:
-    """Decide how a standing run ends. None: an abort was attempted that nobody had requested."""
+    """Decide how a standing run ends. None: an abort was attempted that nobody had requested.
+
+    ``cuts``: how many runs of its message were interrupted before, for an edge that may be one more.
+    """
     if run.abort_at is not None:
         return _aborted(run)
     if edge is Edge.ABORT:
@@ -82,7 +87,7 @@ def judge(
     if edge is Edge.PARK:
         return _parked(run, failure, parked_until or now.wall, now)
     if edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:  # a runner that uses such a word only failed
-        return _interrupted(run, edge, failure)
+        return _interrupted(run, edge, failure, cuts + 1)
     return Outcome(edge, MessageState.FAILED, run.interruptions, failure, failure)
 
 
@@ -106,7 +111,7 @@ def _parked(run: Standing, failure: Failure, until: int, now: Now) -> Outcome:
     return Outcome(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
 
 
-def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
+def _interrupted(run: Standing, edge: Edge, failure: Failure, cuts: int) -> Outcome:
     if run.bound_to is not None:  # it dies with what it is bound to, and never runs again
         gone = BoundTo.read(run.bound_to).gone
         ending = Failure(gone, failure.message)
@@ -119,5 +124,8 @@ def _interrupted(run: Standing, edge: Edge, failure: Failure) -> Outcome:
     if count >= MAX_INTERRUPTIONS:
         poison = Failure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
         return Outcome(edge, MessageState.FAILED, count, poison, poison)
+    if cuts >= MAX_CUTS:
+        worn = Failure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
+        return Outcome(edge, MessageState.FAILED, count, worn, worn)
     pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
     return Outcome(edge, MessageState.QUEUED, count, failure, pause=pause)

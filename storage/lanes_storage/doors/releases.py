@@ -11,7 +11,7 @@ from lanes_storage.doors import endings, pauses
 from lanes_storage.doors.journal import next_epoch, record
 from lanes_storage.doors.outcomes import Outcome, Standing, judge, survivors_pause
 from lanes_storage.interface import Transaction
-from lanes_storage.law import GHOST_AFTER, TRANSITIONS, Edge, EventType, LaneState, MessageState
+from lanes_storage.law import GHOST_AFTER, INTERRUPTIONS, TRANSITIONS, Edge, EventType, LaneState, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Failure, Process, Release, Ticket
 
@@ -100,7 +100,8 @@ def _release(
     standing = Standing(*rows[0])
     if evidence is not None and not _still_so(evidence, standing):
         return Release(landed=False)
-    outcome = judge(standing, edge, now, answer=answer, failure=failure, parked_until=parked_until)
+    cuts = _cuts(tx, standing, failure)
+    outcome = judge(standing, edge, now, answer=answer, failure=failure, parked_until=parked_until, cuts=cuts)
     if outcome is None:  # an abort that nobody requested
         return Release(landed=False)
     epoch = next_epoch(tx) if forced else ticket.epoch
@@ -145,6 +146,13 @@ def _refuse(tx: Transaction, ticket: Ticket, edge: Edge, answer: Answer | None, 
             detail={"edge": edge},
         )
     return Release(landed=False)
+
+
+def _cuts(tx: Transaction, standing: Standing, failure: Failure | None) -> int:
+    """How many runs of its message were interrupted before, if this may be one more."""
+    if failure is None or failure.cause not in INTERRUPTIONS:
+        return 0
+    return int(tx.rows(sql.COUNT_CUTS, {"lane": standing.lane_id, "message": standing.message_id})[0][0])
 
 
 def _still_so(evidence: Evidence, standing: Standing) -> bool:
