@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lanes import incoming
 from lanes.errors import NotFound
+from lanes.finding import timed
 from lanes.identity import is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes_storage import doors, reads
@@ -152,7 +153,7 @@ def abortable(
     chosen: LaneFilter, scope: Scope, *, order: LaneOrder | None = None, limit: int | None = None, offset: int = 0
 ) -> Procedure[list[Lane]]:
     """The chosen lanes of which an abort with that scope would end something."""
-    some = chosen._replace(abortable=scope)
+    some = (yield from timed(chosen))._replace(abortable=scope)
     return (yield from read(reads.lanes(some, order=order or LaneOrder(), limit=limit, offset=offset)))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lanes.procedure import Procedure, read
+from lanes.procedure import Procedure, read, tell
 from lanes_storage import reads
 from lanes_storage.records import LaneFilter, LaneOrder
 
@@ -17,6 +17,13 @@ class Hit:
     total: int
 
 
+def timed(chosen: LaneFilter) -> Procedure[LaneFilter]:
+    """The filter with the moment at which it judges pauses: now, where it names none."""
+    if chosen.paused is None or chosen.at:
+        return chosen
+    return chosen._replace(at=(yield from tell()).wall)
+
+
 def find(
     chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder | None = None
 ) -> Procedure[Hit | None]:
@@ -25,6 +32,7 @@ def find(
     ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
     """
     order = order or LaneOrder()
+    chosen = yield from timed(chosen)
     hits = chosen._replace(contains=(*chosen.contains, part))
     total = yield from read(reads.lanes_total(hits))
     place = None if key is None else (yield from read(reads.lane_place(hits, key, order=order, outside=True)))

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lanes.engine.alone import alone, by_page
 from lanes.engine.live import ActiveRun
 from lanes.why import span
 from lanes_storage import doors, reads
@@ -43,11 +44,10 @@ class HeldAlarms:
         self._next_mono = now.mono + LOOK_AT_RUNS_MS
         self._due_mono = {run.id: self._due_mono.get(run.id, _first(run)) for run in runs}
         due = [run for run in runs if now.mono >= self._due_mono[run.id] and not (run.lost or run.released)]
-        for at in range(0, len(due), PAGE):
-            self._warn(due[at : at + PAGE], now, by)
+        by_page(log, due, PAGE, lambda page: self._warn(page, now, by), lambda run: run.named)
         return len(due)
 
-    def _warn(self, runs: list[ActiveRun], now: Now, by: str) -> None:
+    def _warn(self, runs: Sequence[ActiveRun], now: Now, by: str) -> None:
         about = [(run, _held_detail(run, _next_after(run, now), now)) for run in runs]
 
         def step(tx: Transaction) -> list[bool]:
@@ -79,13 +79,19 @@ class WaitAlarms:
         self._next_mono = now.mono + LOOK_AT_HEADS_MS
         heads = self._reader.read(reads.waiting_heads(self._behind, self._per_look))
         self._behind = heads[-1].message_id if len(heads) == self._per_look else 0
-        due = [head for head in heads if head.warned_at is None and self._is_due(head, now)]
-        return sum(self._warn(due[at : at + PAGE], now, by) for at in range(0, len(due), PAGE))
+        due = []
+        for head in heads:
+            with alone(log, _named(head)):
+                if head.warned_at is None and self._is_due(head, now):
+                    due.append(head)
+        said: list[int] = []
+        by_page(log, due, PAGE, lambda page: said.append(self._warn(page, now, by)), _named)
+        return sum(said)
 
     def _is_due(self, head: WaitingHead, now: Now) -> bool:
         return now.wall - head.accepted_at >= self._patience_ms(head.key)
 
-    def _warn(self, heads: list[WaitingHead], now: Now, by: str) -> int:
+    def _warn(self, heads: Sequence[WaitingHead], now: Now, by: str) -> int:
         about = []
         for head in heads:
             lane = self._reader.read(reads.lane(head.key))
@@ -101,6 +107,10 @@ class WaitAlarms:
                 waited, holder = span(detail["waited_ms"]), detail["holder"]
                 log.warning("lane wait exceeded: lane %s has waited for %s; %s", ascii(head.key), waited, holder)
         return sum(said)
+
+
+def _named(head: WaitingHead) -> str:
+    return f"the head of lane {head.key!a}"
 
 
 def _first(run: ActiveRun) -> int:

@@ -90,7 +90,7 @@ class Execution:
         if release is None:
             return
         if not release.landed:
-            log.warning("%s had lost its lane: its late write was refused", _named(run))
+            log.warning("%s had lost its lane: its late write was refused", run.named)
         self._free(run, release)
 
     async def _write(self, run: ActiveRun, step: Step[Release]) -> Release | None:
@@ -102,9 +102,9 @@ class Execution:
             except StoreClosed:
                 return None
             except StorageError as error:
-                log.warning("%s: its end could not be stored yet: %s", _named(run), error)
+                log.warning("%s: its end could not be stored yet: %s", run.named, error)
             except Exception as error:  # what it brought can not be stored: the lane must not wait for that
-                log.exception("%s: its end can not be stored", _named(run))
+                log.exception("%s: its end can not be stored", run.named)
                 if not plain:
                     step, plain = self._unstorable(run, error), True
                     continue
@@ -121,7 +121,7 @@ class Execution:
         if body.cancelled():
             return self._stopped(run)
         clock, ticket, by = self._clock, run.ticket, run.by
-        end = brought(body, _named(run), clock())
+        end = brought(body, run.named, clock())
         if isinstance(end, Answer):
             return lambda tx: doors.complete(tx, ticket, end, clock(), by=by)
         if isinstance(end, Parking):
@@ -176,7 +176,3 @@ def _noted(run: ActiveRun, step: Step[Release], tx: Transaction) -> Release:
     if release.landed:
         run.note_release(tx)
     return release
-
-
-def _named(run: ActiveRun) -> str:
-    return f"run {run.id} of lane {run.key!a}"

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from lanes.engine.alone import alone
 from lanes.engine.loop import PATIENCE_S, Loop
 from lanes.engine.memory import Memory
 from lanes_storage import doors, reads
@@ -95,7 +96,8 @@ class Pruner:
 
     def _pass(self, now: Now) -> Iterator[int]:
         for kind in BY_AGE:
-            yield from self._walk(kind, now)
+            with alone(log, f"pruning {kind}"):
+                yield from self._walk(kind, now)
         yield from self._forget_names(now)
 
     def _walk(self, kind: Prunable, now: Now) -> Iterator[int]:
@@ -110,8 +112,12 @@ class Pruner:
 
     def _due(self, kind: Prunable, row: Old, now: Now) -> tuple[int, int] | None:
         """The row, and the wall time before which it must have been finished; None: it stays."""
-        before = now.wall - self._kept_ms(kind, row.key)
-        return (row.id, before) if row.finished_at is not None and row.finished_at <= before else None
+        due = None
+        with alone(log, f"row {row.id} of {kind}"):
+            before = now.wall - self._kept_ms(kind, row.key)
+            if row.finished_at is not None and row.finished_at <= before:
+                due = (row.id, before)
+        return due
 
     def _kept_ms(self, kind: Prunable, key: str | None) -> int:
         if kind is Prunable.ANONYMOUS:

@@ -115,6 +115,11 @@ class ActiveRun:
         return self.ticket.epoch
 
     @property
+    def named(self) -> str:
+        """As the log names it."""
+        return f"run {self.id} of lane {self.key!a}"
+
+    @property
     def by(self) -> str:
         """The owner that claimed it, as the journal names it."""
         return f"owner:{self.owner_id}"

@@ -1,8 +1,10 @@
 """One pass of the reconciler: read, decide, act. Works in any process, with or without a gateway in it."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from lanes.engine.alone import by_page
 from lanes.engine.reconciler import ACTING, Finding, act, decide, without_dead_waits
 from lanes.engine.sightings import Sightings
 from lanes.identity import this_process
@@ -10,6 +12,8 @@ from lanes_storage import reads
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Reader, Step, Transaction
 from lanes_storage.moment import Clock
+
+log = logging.getLogger("lanes.reconciler")
 
 #: Findings that are acted on in one transaction, so that others get the write lock in between.
 PAGE = 256
@@ -50,16 +54,23 @@ class Observer:
         return over + decide(owners, runs, self._seen, now, me)
 
     def act(self, findings: list[Finding]) -> list[tuple[Finding, bool]]:
-        """Carry out what is to be done; each finding with whether it landed. Raises StorageError."""
+        """Carry out what is to be done; each finding with whether it landed. Raises StorageError, TimeoutError.
+
+        One that raises has not landed, and costs only itself.
+        """
         due = [finding for finding in findings if finding.decision in ACTING]
-        done: list[bool] = []
-        for at in range(0, len(due), PAGE):
-            try:
-                done += self._write(self._step(due[at : at + PAGE]))
-            except (StorageError, TimeoutError):
-                self.forget()  # what could not be committed is not to be judged by old sightings
-                raise
-        return [(f if landed else self._overtaken(f), landed) for f, landed in zip(due, done, strict=True)]
+        done: dict[int, bool] = {}
+
+        def carry_out(page: Sequence[Finding]) -> None:
+            landed = self._write(self._step(page))
+            done.update(zip(map(id, page), landed, strict=True))
+
+        try:
+            by_page(log, due, PAGE, carry_out, _named)
+        except (StorageError, TimeoutError):
+            self.forget()  # what could not be committed is not to be judged by old sightings
+            raise
+        return [(f, True) if done.get(id(f)) else (self._overtaken(f), False) for f in due]
 
     def forget(self) -> None:
         """What was seen before proves nothing any more: there was a time in which nobody could look."""
@@ -80,9 +91,14 @@ class Observer:
         evidence = f"{finding.evidence} ({was}); left alone: by now {now}, at epoch {lane.epoch}"
         return replace(finding, evidence=evidence)
 
-    def _step(self, page: list[Finding]) -> Step[list[bool]]:
+    def _step(self, page: Sequence[Finding]) -> Step[list[bool]]:
         return lambda tx: [self._landed(tx, finding) for finding in page]
 
     def _landed(self, tx: Transaction, finding: Finding) -> bool:
         release = act(tx, finding, self._clock(), by=self.by)
         return release is None or release.landed
+
+
+def _named(finding: Finding) -> str:
+    about = finding.owner
+    return f"lane {finding.run.key!a}" if finding.run is not None else f"owner {None if about is None else about.id}"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lanes.engine.live import ActiveRun
 from lanes.hooks import Hooks, RunEnded
+from lanes.sentences import sentence
 from lanes_storage import reads
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
@@ -161,7 +162,7 @@ class Teller:
         elif work.cancelled():
             self._count(name, "failed", "it cancelled itself")
         elif (error := work.exception()) is not None:
-            self._count(name, "failed", f"{type(error).__name__}: {error}", error)
+            self._count(name, "failed", sentence(error), error)
 
     def _count(self, name: str, what: str, why: str, error: BaseException | None = None) -> None:
         self.counts[f"{name} {what}"] += 1
@@ -169,7 +170,10 @@ class Teller:
 
 
 async def _called(hook: Callable[[T], Awaitable[Any]], about: T) -> None:
-    await hook(about)
+    try:
+        await hook(about)
+    except SystemExit as left:  # it would end the event loop, and with it every run
+        raise RuntimeError(f"it called sys.exit({sentence(left.code)})") from left
 
 
 def _looked_at(work: "asyncio.Future[Any]") -> None:

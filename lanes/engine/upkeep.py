@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from lanes.engine.alarms import HeldAlarms, WaitAlarms
+from lanes.engine.alone import alone, by_page
 from lanes.engine.drains import Drain, DrainWatch
 from lanes.engine.heart import Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
@@ -176,8 +177,9 @@ class Upkeep:
             run = self._live.get(ticket.run_id)
             if run is None:
                 continue
-            run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
-            run.hurry(grace_ms)
+            with alone(log, run.named):
+                run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
+                run.hurry(grace_ms)
         before, self._waiting = self._waiting, reader.read(reads.waiting_of_owner(self.owner_id))
         for run_id in before ^ self._waiting:
             run = self._live.get(run_id)
@@ -192,18 +194,27 @@ class Upkeep:
             return
         self._next_judging = now.mono + JUDGE_EVERY_MS
         for run in self._live.all():
-            judgement = judge(run, now, self._judged_from_mono)
-            if judgement.stop is not None and run.order_stop(judgement.stop):
-                log.warning("run %d of lane %s: %s", run.id, ascii(run.key), judgement.stop.message)
+            try:  # as ``alone``, for a thousand runs ten times a second
+                judgement = judge(run, now, self._judged_from_mono)
+                if judgement.stop is not None and run.order_stop(judgement.stop):
+                    log.warning("%s: %s", run.named, judgement.stop.message)
+            except Exception:
+                log.exception("%s can not be judged; the others are", run.named)
 
     def _force(self, now: Now) -> None:
         """Release the lanes of the runs that have not stopped in their grace, without them, a page at a time."""
         told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
-        stubborn = [each for each in told if judge(each[0], now, self._judged_from_mono).verdict is Verdict.FORCE]
-        for at in range(0, len(stubborn), PAGE):
-            page = stubborn[at : at + PAGE]
+        stubborn = []
+        for run, stop in told:
+            with alone(log, run.named):
+                if judge(run, now, self._judged_from_mono).verdict is Verdict.FORCE:
+                    stubborn.append((run, stop))
+
+        def force(page: Sequence[tuple[ActiveRun, Stop]]) -> None:
             for run in self._write(partial(_force, page, now)):
                 lose(run)
+
+        by_page(log, stubborn, PAGE, force, lambda each: each[0].named)
 
     def _reconcile(self, observer: Observer, now: Now) -> None:
         if now.mono >= self._next_pass:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from lanes import incoming
 from lanes.errors import Changed, NotAllowed, NotFound
+from lanes.finding import timed
 from lanes.identity import this_process
 from lanes.procedure import Procedure, read, tell, write
 from lanes.why import Circumstances, why_paragraph
@@ -40,12 +41,13 @@ def lanes(
     chosen: LaneFilter, *, order: LaneOrder = BY_ATTENTION, limit: int | None = None, offset: int = 0
 ) -> Procedure[list[Lane]]:
     """Lanes in some order; by attention, unfinished ones first, the head that has waited longest at the top."""
+    chosen = yield from timed(chosen)
     return (yield from read(reads.lanes(chosen, order=order, limit=limit, offset=offset)))
 
 
 def lanes_total(chosen: LaneFilter) -> Procedure[int]:
     """How many lanes a filter chooses."""
-    return (yield from read(reads.lanes_total(chosen)))
+    return (yield from read(reads.lanes_total((yield from timed(chosen)))))
 
 
 def counts() -> Procedure[Counts]:

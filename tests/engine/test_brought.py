@@ -239,14 +239,14 @@ async def test_F91_a_run_parks_until_a_moment(ends: Ends, world: World, form: Ca
 
 
 @pytest.mark.parametrize("until", [0, -5, timedelta(days=-1), datetime(2001, 1, 1, tzinfo=UTC), 10**11], ids=str)
-async def test_F104_a_run_that_parks_until_a_time_that_has_passed_waits_a_while(
+async def test_F100_a_run_that_parks_until_a_time_that_has_passed_waits_a_while(
     ends: Ends, world: World, until: Any
 ) -> None:
     assert (await ends(raising(RunParked(until, "now")))).parked_until == world.time().wall + LEAST_PARK_MS
     assert world.candidates() == []
 
 
-async def test_F104_a_kind_of_parking_that_forgot_its_parent_waits_a_while(ends: Ends, world: World) -> None:
+async def test_F100_a_kind_of_parking_that_forgot_its_parent_waits_a_while(ends: Ends, world: World) -> None:
     assert (await ends(raising(BareParked()))).parked_until == world.time().wall + LEAST_PARK_MS
 
 

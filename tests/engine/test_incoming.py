@@ -9,12 +9,15 @@ from typing import Any, cast
 import pytest
 
 import lanes
-from lanes import forms
+from lanes import forms, operations
 from lanes.desk import Desk
 from lanes.hooks import Hooks
 from lanes.runners.base import RunnerSpec
 from lanes.sentences import LAST_MOMENT
+from lanes.testing import SECOND, Hands
+from lanes_storage import reads
 from lanes_storage.law import Cause, RunnerKind, Scope
+from lanes_storage.records import LaneFilter
 from tests.kit.engine import echo
 
 Call = Callable[[Desk], Coroutine[Any, Any, object]]
@@ -73,7 +76,7 @@ UNFIT: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("name", UNFIT)
-async def test_F105_what_an_embedder_hands_in_is_checked(desk: Desk, name: str) -> None:
+async def test_F101_what_an_embedder_hands_in_is_checked(desk: Desk, name: str) -> None:
     await desk.send("known", "x")
     before = await desk.events()
     with pytest.raises((lanes.Unfit, lanes.InvalidKey)):
@@ -82,7 +85,7 @@ async def test_F105_what_an_embedder_hands_in_is_checked(desk: Desk, name: str) 
     assert [lane.key for lane in await desk.lanes()] == ["known"]
 
 
-async def test_F105_what_says_the_same_in_another_type_is_taken(desk: Desk) -> None:
+async def test_F101_what_says_the_same_in_another_type_is_taken(desk: Desk) -> None:
     await desk.send("a", "x")
     await desk.send("a", "y")
     until = datetime(2099, 1, 1, tzinfo=UTC)
@@ -94,7 +97,7 @@ async def test_F105_what_says_the_same_in_another_type_is_taken(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("ms", [2**62, -(2**62), 2**63 - 1, LAST_MOMENT, LAST_MOMENT + 1, -1, 0])
-def test_F105_a_time_that_nobody_can_mean_is_shown_all_the_same(ms: int) -> None:
+def test_F101_a_time_that_nobody_can_mean_is_shown_all_the_same(ms: int) -> None:
     said = forms.moment(ms)
     assert said is not None
     assert said.endswith("Z")
@@ -117,6 +120,23 @@ def test_F105_a_time_that_nobody_can_mean_is_shown_all_the_same(ms: int) -> None
     ],
     ids=["bytes", "empty", "long", "kind", "nothing", "no slot", "half a slot", "nan", "a word", "negative"],
 )
-def test_F105_runners_and_hooks_are_checked(spec: Callable[[], object]) -> None:
+def test_F101_runners_and_hooks_are_checked(spec: Callable[[], object]) -> None:
     with pytest.raises(lanes.Unfit):
         spec()
+
+
+async def test_F99_a_filter_by_pauses_that_names_no_moment_judges_them_now(tmp_path: Path) -> None:
+    time = Hands()
+    async with lanes.connect(str(tmp_path / "timed.db"), clock=time) as desk:
+        await desk.send("over", "x")
+        await desk.send("paused", "x")
+        await desk.pause("over", until=time().wall + SECOND)
+        await desk.pause("paused")
+        time.move(2 * SECOND)
+        for paused, keys in ((True, ["paused"]), (False, ["over"])):
+            chosen = LaneFilter(paused=paused)
+            assert [lane.key for lane in await desk.lanes(chosen)] == keys
+            assert await desk.lanes_total(chosen) == 1
+            assert [lane.key for lane in await desk.perform(operations.abortable(chosen, Scope.BOTH))] == keys
+            with pytest.raises(ValueError, match="moment"):
+                await desk.store.read(reads.lanes(chosen))

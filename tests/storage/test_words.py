@@ -36,7 +36,7 @@ def test_F90_what_names_no_cause(word: object) -> None:
 
 
 @pytest.mark.parametrize("cause", ["owner_gone", "owner_silent", "drained"])
-def test_F104_a_runner_that_failed_is_not_run_again_whatever_word_it_uses(world: World, cause: str) -> None:
+def test_F100_a_runner_that_failed_is_not_run_again_whatever_word_it_uses(world: World, cause: str) -> None:
     ticket = world.start("a").ticket
     release = world.fail(ticket, Failure(Cause.read(cause), "says the runner"))
     assert (release.edge, release.message_state) == (Edge.FAIL, MessageState.FAILED)

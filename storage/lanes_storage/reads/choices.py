@@ -69,6 +69,8 @@ def choice_of(chosen: LaneFilter) -> Choice:
     _ages(choice, chosen)
     _queue(choice, chosen)
     if chosen.paused is not None:
+        if not chosen.at:  # every pause that ever ended would count as one
+            raise ValueError("a filter by pauses names the moment at which it judges them (at)")
         _given(choice, f"NOT {_NO_PAUSE}" if chosen.paused else _NO_PAUSE, at=chosen.at)
     return choice
 

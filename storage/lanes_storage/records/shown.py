@@ -53,7 +53,8 @@ class LaneFilter(NamedTuple):
     ``abortable`` are lanes of which an abort with that scope would end something.
 
     Times are wall times: ``…_since`` chooses what began then or earlier, ``…_after`` what began later. ``at`` is when
-    the filter was made: pauses are judged then, and ages were counted back from it.
+    the filter was made: pauses are judged then, and ages were counted back from it. A desk takes the present moment
+    where ``paused`` is given without it; a query refuses that.
     """
 
     states: tuple[LaneState, ...] = ()
