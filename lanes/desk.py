@@ -9,7 +9,7 @@ Every method runs the procedure of the same name in ``lanes.operations``, which 
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from lanes import incoming, operations
@@ -67,11 +67,12 @@ class Desk:
 
     async def close(self) -> None:
         """Cancel what still holds lanes, finish what was handed in and close the database."""
-        if self._holds is not None:
-            await self._holds.stop()
-        await self._endings.close()
-        await self.changes.close()
-        await self.store.close()
+        async with AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last one first
+            ending.push_async_callback(self.store.close)
+            ending.push_async_callback(self.changes.close)
+            ending.push_async_callback(self._endings.close)
+            if self._holds is not None:
+                ending.push_async_callback(self._holds.stop)
 
     async def perform(self, procedure: Procedure[T]) -> T:
         """Drive a procedure on this event loop; the counterpart of ``lanes.procedure.run``."""

@@ -1,10 +1,13 @@
 """Being stopped: by a supervisor, by a terminal that is closed, twice, and with children that stay."""
 
+import contextlib
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -142,3 +145,36 @@ def _alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboard(made: House) -> None:
+    configure(made, made.simulator().url)
+    patient(made)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(made.folder)
+        where = ["--db", str(made.database), "--config", str(made.config), "--port", "0"]
+        os.execve(sys.executable, [sys.executable, "-m", "lanes", "up", *where], environment(made.folder))
+    shown = threading.Thread(target=_read_until_closed, args=(terminal,), daemon=True)
+    shown.start()
+    eventually(lambda: _dashboards(pid), "the dashboard to be started")
+    made.lanes("send", "a", "[[sim-slow-1]] hello")
+    eventually(made.held, "the lane to run")
+    dashboards = _dashboards(pid)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert made.row("SELECT state FROM messages") == ("done",)
+    assert made.count("SELECT count(*) FROM owners WHERE ended_at IS NULL") == 0
+    eventually(lambda: not any(_alive(each) for each in dashboards), "the dashboard to end")
+
+
+def _read_until_closed(terminal: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65_536):
+            pass
+
+
+def _dashboards(pid: int) -> list[int]:
+    """The dashboards that a process has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(each) for each in children if b"dashboard" in Path(f"/proc/{each}/cmdline").read_bytes()]

@@ -80,3 +80,18 @@ async def test_F121_a_part_of_the_engine_that_can_not_be_stopped_leaves_the_othe
         housekeeper = gateway._engine._housekeeper
         assert housekeeper is not None
         housekeeper.stop()
+
+
+async def test_F121_a_desk_that_can_not_be_closed_as_a_whole_closes_its_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("it can not be closed")
+
+    async with lanes.connect(str(tmp_path / "lanes.db")) as desk:
+        with monkeypatch.context() as patched:
+            patched.setattr("lanes.waiting.Endings.close", fail)
+            with pytest.raises(RuntimeError):
+                await desk.close()
+        with pytest.raises(lanes.StorageError):
+            await desk.counts()
