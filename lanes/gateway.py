@@ -107,6 +107,11 @@ class Gateway:
         return self._engine.held
 
     @property
+    def strays(self) -> int:
+        """How many runs have lost their lanes and do not stop: each keeps its slot until its task has ended."""
+        return self._engine.strays
+
+    @property
     def draining(self) -> Drain | None:
         """Who closed it to new messages, and until when; None while it takes them."""
         return self._engine.draining

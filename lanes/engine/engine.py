@@ -101,6 +101,11 @@ class Engine:
         """How many lanes it holds."""
         return len(self._live)
 
+    @property
+    def strays(self) -> int:
+        """How many runs have lost their lanes and go on all the same, each with a slot."""
+        return self._live.strays
+
     def healthy(self) -> bool:
         """Whether its loops tick."""
         if self._upkeep is None or self._dispatching is None or self._dispatcher is None:

@@ -29,6 +29,8 @@ log = logging.getLogger("lanes.run")
 #: Between two attempts to write a release while the database refuses.
 RETRY_FIRST_S = 0.05
 RETRY_LONGEST_S = 2.0
+#: How long a body that was cancelled may take to end before it is said that it does not.
+STRAY_S = 1.0
 
 
 class Execution:
@@ -73,13 +75,27 @@ class Execution:
         try:
             await asyncio.wait({body, taken}, return_when=asyncio.FIRST_COMPLETED)
             if not body.done():
+                self._live.stray(run)
                 self._free(run, None)
-                await asyncio.wait({body})
+                await self._outlast(run, body)
             await self._release(run, body)
         finally:
             taken.cancel()
+            self._live.end_stray(run)
             if not body.done():
                 body.cancel()
+
+    async def _outlast(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+        """Wait for the end of a body whose lane is gone. One that does not end is said: it uses up what it has."""
+        await asyncio.wait({body}, timeout=STRAY_S)
+        if not body.done():
+            taken, spec = self._live.of_runner(run.spec.name), run.spec
+            log.warning(
+                "%s has lost its lane and swallows its cancellation: its task goes on in this process and keeps a slot"
+                " of runner %s (%d of %d are taken, %d of all by such tasks); its end or a restart gives it back",
+                run.named, ascii(spec.name), taken, spec.max_runs, self._live.strays,
+            )  # fmt: skip
+            await asyncio.wait({body})
 
     async def _release(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
         """Write how the run ended, however often the database refuses, until it is known."""

@@ -270,6 +270,7 @@ class LiveSet:
 
     def __init__(self) -> None:
         self._runs: dict[int, ActiveRun] = {}
+        self._strays: dict[int, ActiveRun] = {}
         self._of_runner: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -284,9 +285,29 @@ class LiveSet:
         with self._lock:
             if self._runs.get(run.id) is run:
                 del self._runs[run.id]
-                self._of_runner[run.spec.name] -= 1
-                if not self._of_runner[run.spec.name]:
-                    del self._of_runner[run.spec.name]
+                self._give_back(run)
+
+    def stray(self, run: ActiveRun) -> None:
+        """A run whose lane others have, and whose task goes on: until that ends it keeps its slot, which it uses."""
+        with self._lock:
+            if self._runs.pop(run.id, None) is run:
+                self._strays[run.id] = run
+
+    def end_stray(self, run: ActiveRun) -> None:
+        """Its task has ended. Harmless for one that was no stray."""
+        with self._lock:
+            if self._strays.pop(run.id, None) is run:
+                self._give_back(run)
+
+    @property
+    def strays(self) -> int:
+        """How many tasks of runs without a lane go on."""
+        return len(self._strays)
+
+    def _give_back(self, run: ActiveRun) -> None:
+        self._of_runner[run.spec.name] -= 1
+        if not self._of_runner[run.spec.name]:
+            del self._of_runner[run.spec.name]
 
     def get(self, run_id: int) -> ActiveRun | None:
         """One live run, or None."""

@@ -34,6 +34,9 @@ async def get_metrics(call: Call) -> Response:
         *_of_the_database(status, now, refused),
         Gauge("lanes_build_info", "The version of this gateway.", [({"version": lanes.__version__}, 1)]),
         Gauge("lanes_held_runs", "Lanes that this gateway holds.", [({}, gateway.held)]),
+        Gauge(
+            "lanes_stray_runs", "Runs here without a lane that do not stop; each keeps a slot.", [({}, gateway.strays)]
+        ),
         Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
         Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, call.house.clients.waiting)]),

@@ -231,7 +231,9 @@ async def test_an_aborted_run_that_answers_all_the_same_is_aborted(bench: Bench,
 # -------------------------------------------------------------------------------- taken away meanwhile
 
 
-async def test_a_run_that_never_comes_back_frees_its_slot_when_its_lane_is_taken(bench: Bench, world: World) -> None:
+async def test_F102_a_run_that_never_comes_back_keeps_its_slot_when_its_lane_is_taken(
+    bench: Bench, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     inside, go = asyncio.Event(), asyncio.Event()
 
     async def stubborn(run: RunContext) -> str:
@@ -249,8 +251,13 @@ async def test_a_run_that_never_comes_back_frees_its_slot_when_its_lane_is_taken
     run.lose()
     await bench.execution.idle()
     assert len(bench.live) == 0
+    assert (bench.live.strays, bench.live.of_runner("chat")) == (1, 1), "its task goes on, and uses what it has"
+    await until(lambda: "swallows its cancellation" in caplog.text, "the word of it")
+    assert world.state("a") is LaneState.ERRORED, "the lane itself is free"
     go.set()
     await until(lambda: world.run(run.ticket).refused_writes == 1, "the refusal")
+    await until(lambda: bench.live.strays == 0, "its end")
+    assert bench.live.of_runner("chat") == 0
     assert world.run(run.ticket).late_reply == "the ghost's late reply"
     message = world.message(run.message.id)
     assert (message.state, message.reply) == (MessageState.QUEUED, None)

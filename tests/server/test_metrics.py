@@ -41,6 +41,7 @@ async def test_figures(served: Served) -> None:
     assert figures["lanes_queued_messages", ""] == 1
     assert figures["lanes_dead_letters", ""] == 1
     assert figures["lanes_held_runs", ""] == 1
+    assert figures["lanes_stray_runs", ""] == 0
     assert figures["lanes_gateway_alive", f'gateway="{served.gateway.owner_id}"'] == 1
     assert figures["lanes_refused_writes", ""] == 0
     assert [labels for name, labels in figures if name == "lanes_cooldown_seconds"] == [
