@@ -4,6 +4,7 @@
     ├── DatabaseMissing       nothing there, and the caller did not ask to create it
     ├── DatabaseTooNew        written by a newer lanes
     ├── DatabaseTooOld        needs `lanes db upgrade`, or a command that may change it
+    ├── DatabaseInUse         not to be upgraded while a gateway of the older version lives
     ├── DatabaseDamaged       not a database, not ours, or corrupt
     ├── DatabaseLocked        another process held it beyond the busy timeout
     ├── DatabaseFull          no room on the disk
@@ -59,7 +60,7 @@ class DatabaseTooNew(StorageError):
 class DatabaseTooOld(StorageError):
     """The schema is older than this program needs and the caller may not change it."""
 
-    fix = "start a gateway on it, which upgrades the schema"
+    fix = "run `lanes db upgrade`, or start a gateway on it, which does the same"
 
     def __init__(self, database: str, found: int, known: int) -> None:
         self.found, self.known = found, known
@@ -67,6 +68,17 @@ class DatabaseTooOld(StorageError):
 
     def sentence(self) -> str:
         return f"{self.database} has schema {self.found}; this lanes needs {self.known}"
+
+
+class DatabaseInUse(StorageError):
+    """A process of an older lanes works with the file, and could not any more once its schema is upgraded."""
+
+    fix = (
+        "stop that process first; one that was killed elsewhere counts as gone once it has been silent for long enough"
+    )
+
+    def sentence(self) -> str:
+        return f"{self.database} cannot be upgraded while {self.detail} works with it"
 
 
 class DatabaseDamaged(StorageError):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -13,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from lanes.identity import this_process
 from lanes.testing import broken
 from lanes_storage import open_store, schema
-from lanes_storage.errors import DatabaseDamaged, DatabaseTooNew, DatabaseTooOld
+from lanes_storage.errors import DatabaseDamaged, DatabaseInUse, DatabaseTooNew, DatabaseTooOld
 from lanes_storage.interface import Transaction
+from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import connect
+from tests.kit.judged import NOBODY
 from tests.kit.world import World
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
@@ -323,6 +327,40 @@ def test_of_two_that_upgrade_at_once_one_does_it(old: Path, monkeypatch: pytest.
     second.join(60)
     assert not second.is_alive()
     assert seen == [], "the second found it done"
+    assert rows(old, "pauses")
+
+
+def beats(path: Path, pid: int, ago_ms: int = 0, host: str | None = None) -> None:
+    """The last owner of the fixture is a process that was heard of so long ago."""
+    who = this_process()
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "UPDATE owners SET ended_at = NULL, ended_cause = NULL, heartbeat_at = ?, stale_after_ms = 30000, host = ?,"
+        " boot_id = ?, pid_ns = ?, pid = ? WHERE id = (SELECT max(id) FROM owners WHERE kind = 'gateway')",
+        (system_clock().wall - ago_ms, host or who.host, who.boot_id, who.pid_ns, pid),
+    )
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_F134_it_is_not_upgraded_under_a_gateway_of_0_1_0(old: Path, elsewhere: bool) -> None:
+    beats(old, NOBODY if elsewhere else os.getpid(), host="another" if elsewhere else None)
+    before = rows(old, "lanes")
+    with pytest.raises(DatabaseInUse, match=r"while gateway \d+ of an older lanes"):
+        open_store(str(old), create=True)
+    assert rows(old, "lanes") == before
+
+
+def test_one_that_is_gone_keeps_nobody_from_it(old: Path) -> None:
+    beats(old, NOBODY)
+    upgraded(old)
+    assert rows(old, "pauses")
+
+
+def test_one_that_was_silent_for_long_neither(old: Path) -> None:
+    beats(old, os.getpid(), ago_ms=31_000)
+    upgraded(old)
     assert rows(old, "pauses")
 
 

@@ -1,9 +1,17 @@
 """Making the schema in a new file, and bringing that of an older one to the newest: whole or not at all, and once."""
 
+import os
 import sqlite3
 from pathlib import Path
 
 from lanes_storage import errors, schema
+from lanes_storage.moment import boot_id, system_clock
+
+#: Of every version. An owner that has not ended, as it was last heard of.
+_OWNERS = """
+SELECT kind, id, host, boot_id, pid_ns, pid FROM owners
+WHERE ended_at IS NULL AND :now - heartbeat_at BETWEEN 0 AND stale_after_ms ORDER BY id
+"""
 
 
 def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
@@ -23,8 +31,9 @@ def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
 def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
     """Make or upgrade the schema, under the write lock, so that of two starting processes one does it.
 
-    Raises DatabaseTooOld unless ``create``, and what ``check_foreign`` raises: another process may have made something
-    else of the file while this one waited for the lock.
+    Raises DatabaseTooOld unless ``create``, DatabaseInUse while an owner of the older version lives, and what
+    ``check_foreign`` raises: another process may have made something else of the file while this one waited for the
+    lock.
     """
     if _version(connection) == schema.VERSION:
         return
@@ -44,12 +53,39 @@ def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
             if found == 0:
                 schema.create(tx, "sqlite")
             else:
+                _check_use(connection, path)
                 schema.upgrade(tx, found)
                 _check_references(connection, path)
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_use(connection: sqlite3.Connection, path: Path) -> None:
+    """A gateway of the older version would lose what it runs: it does not know the new schema."""
+    for kind, owner, host, *where, pid in connection.execute(_OWNERS, {"now": system_clock().wall}):
+        if not (_is_here(host, *where) and _is_gone(pid)):
+            raise errors.DatabaseInUse(str(path), f"{kind} {owner} of an older lanes (process {pid} on {host})")
+
+
+def _is_here(host: str, boot: str, pid_ns: str) -> bool:
+    try:
+        ours = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a link that leads nowhere
+    except OSError:
+        ours = ""
+    return (host, boot, pid_ns) == (os.uname().nodename, boot_id(), ours)
+
+
+def _is_gone(pid: int) -> bool:
+    """A number that another process has by now proves nothing."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
