@@ -12,9 +12,13 @@ from lanes_storage.sqlite import dialect
 
 #: The function in which a judge's release asks once more for what it was decided on.
 EVIDENCE = "_still_so"
+PATTERNS = "a pause of one lane fits no key by a glob; pauses_of_lane has those of many in one place"
 #: Conditions that follow from the others of their statement, and are there so that an index is used. Only the test of
 #: the plans misses them.
 SERVE_AN_INDEX = {
+    "BOUND_CANDIDATES: p.lane_id IS NULL": PATTERNS,
+    "CANDIDATES: p.lane_id IS NULL": PATTERNS,
+    "CLAIM_LANE: p.lane_id IS NULL": PATTERNS,
     "BOUND_CANDIDATES: m.ended_at IS NULL": "a head has not ended; messages_bound has only what has not",
     "COUNT_CUTS: lane_id = :lane": "a message is of one lane; runs_of_lane finds its runs",
     "COUNT_SUSPECTS: l.run_id IS NOT NULL": "the join asks the same; lanes_held has only what is held",

@@ -10,7 +10,7 @@ from lanes.testing import MINUTE, Hands
 from lanes_storage import doors
 from lanes_storage import statements as sql
 from lanes_storage.interface import Transaction
-from lanes_storage.law import BoundTo
+from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
 from tests.kit.watch import Watch
 from tests.kit.world import PROCESS, World
@@ -239,6 +239,26 @@ def test_not_while_the_lane_is_paused(bound: Bound, world: World, time: Hands) -
     assert bound.keys == []
     time.move(MINUTE)
     assert bound.keys == ["a"]
+
+
+@pytest.mark.parametrize("pattern", ["a*", "*"])
+def test_not_while_every_lane_that_fits_is_paused(bound: Bound, world: World, time: Hands, pattern: str) -> None:
+    bound.send("b")
+    until = time().wall + MINUTE
+    world.step(lambda tx: doors.pause_matching(tx, pattern, PauseKind.HAND, time(), actor="t", reason="r", until=until))
+    assert bound.keys == (["b"] if pattern == "a*" else [])
+    time.move(MINUTE)
+    assert bound.keys == ["a", "b"]
+
+
+def test_only_of_a_lane_that_had_a_pause_one_is_looked_for(bound: Bound, world: World, time: Hands) -> None:
+    bound.send("b")
+    world.pause("a", until=time().wall + MINUTE)
+    assert bound.keys == ["b"], "that of another lane keeps it from nothing"
+    time.move(MINUTE)
+    expected = [("a", True), ("b", False)]
+    assert [(head.key, head.paused_before) for head in bound.heads()] == expected
+    assert [(head.key, head.paused_before) for head in world.candidates()] == expected
 
 
 def test_not_while_the_head_is_parked(bound: Bound, world: World, time: Hands) -> None:

@@ -103,6 +103,13 @@ def test_F63_what_is_asked_most_looks_at_nothing_but_its_own(store: Store, name:
     assert any(step in found for found in plan(store, WRITING[name])), plan(store, WRITING[name])
 
 
+@pytest.mark.parametrize("name", ["CANDIDATES", "BOUND_CANDIDATES", "CLAIM_LANE"])
+def test_F63_a_claim_looks_at_no_pause_of_another_lane(store: Store, name: str) -> None:
+    steps = [step for step in plan(store, WRITING[name]) if re.match(r"\w+ p\b", step)]
+    assert len(steps) >= 2
+    assert [step for step in steps if "pauses_of_lane (lane_id=?)" not in step] == []
+
+
 @pytest.mark.parametrize(("name", "steps"), FEW.items())
 def test_F63_what_is_counted_is_found_by_an_index_of_little_else(
     store: Store, name: str, steps: tuple[str, ...]

@@ -1,5 +1,9 @@
 """A run that waits for another lane: noted, counted as no stall, and refused where it would wait for itself."""
 
+from typing import Any
+
+import pytest
+
 from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, WaitCycle
@@ -106,6 +110,19 @@ def test_the_end_of_one_wait_ends_no_other(world: World) -> None:
     world.step(lambda tx: doors.end_wait(tx, Waiter(one.run_id, PROCESS), first))
     left = {(one.run_id, second), (two.run_id, first), (two.run_id, second)}
     assert {row[:2] for row in world.table("waits")} == left
+
+
+@pytest.mark.parametrize("other", [{"host": "there"}, {"pid_ns": "ns-2"}, {"pid": 4243}])
+def test_a_wait_of_one_process_ends_that_of_no_other(world: World, other: dict[str, Any]) -> None:
+    run, message = world.start("a").ticket, world.send("b")
+    here, elsewhere = (Waiter(run.run_id, process) for process in (PROCESS, PROCESS._replace(**other)))
+    for waiter in (here, elsewhere, here):
+        assert world.step(lambda tx, waiter=waiter: doors.begin_wait(tx, waiter, message, world.time())) is True  # type: ignore[misc]
+    assert len(world.table("waits")) == 2
+    world.step(lambda tx: doors.end_wait(tx, here, message))
+    assert world.run(run).waiting
+    world.step(lambda tx: doors.end_wait(tx, elsewhere, message))
+    assert not world.run(run).waiting
 
 
 def test_a_wait_whose_message_has_ended_closes_no_circle(world: World) -> None:
