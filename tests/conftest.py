@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.order == "random":
-        config.option.order = str(Random().randrange(10**6))  # here, so that every worker has the same
+    if hasattr(config, "workerinput"):  # one of several processes: all of them have the same order
+        config.option.order = config.workerinput["order"]
+    elif config.option.order == "random":
+        config.option.order = str(Random().randrange(10**6))
     if TEMPROOT not in os.environ and _has_room(MEMORY):
         os.environ[TEMPROOT] = str(MEMORY)
     # Where byte code is not kept, every process that a test starts compiles the whole program.
@@ -36,13 +39,21 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.dont_write_bytecode = False
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """For half of its time a test waits, for a process or a limit, and leaves its processor to another one."""
     return 2 * (os.cpu_count() or 1)
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    return [f"order: --order {config.option.order}"] if config.option.order else []
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["order"] = node.config.option.order
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and session.config.option.order:
+        reporter.write_line(f"in the order of --order {session.config.option.order}")  # also where -q hides the header
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
