@@ -54,8 +54,8 @@ def test_F117_a_signal_drains(made: House, number: signal.Signals) -> None:
     configure(made, made.simulator().url)
     patient(made)
     gateway = made.gateway()
-    made.lanes("send", "a", "[[sim-slow-1]] hello")
-    eventually(made.held, "the lane to run")
+    made.lanes("send", "a", "[[sim-slow-3]] hello")
+    eventually(lambda: made.count("SELECT count(*) FROM runs"), "the lane to run")
     gateway.popen.send_signal(number)
     if number is signal.SIGHUP:  # a shell that ends tells its jobs once more: that means the same
         eventually(lambda: "draining" in gateway.said(), "the drain")
@@ -158,8 +158,8 @@ def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboar
     shown = threading.Thread(target=_read_until_closed, args=(terminal,), daemon=True)
     shown.start()
     eventually(lambda: _dashboards(pid), "the dashboard to be started")
-    made.lanes("send", "a", "[[sim-slow-1]] hello")
-    eventually(made.held, "the lane to run")
+    made.lanes("send", "a", "[[sim-slow-3]] hello")
+    eventually(lambda: made.count("SELECT count(*) FROM runs"), "the lane to run")
     dashboards = _dashboards(pid)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
