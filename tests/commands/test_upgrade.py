@@ -1,15 +1,22 @@
 """A database of 0.1.0 in the hands of today's commands: what they say of it is what 0.1.0 said."""
 
 import gzip
+import io
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lanes.commands.common.progress import growing
 from lanes_storage.law import LaneState
 from lanes_storage.schema import VERSION
+from lanes_storage.sqlite.inspect import marks
 from tests.commands.conftest import Call
+from tests.kit.processes import eventually
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
 
@@ -29,6 +36,33 @@ def upgraded(database: Path, lanes: Call) -> Path:
     assert (done.code, done.out) == (0, f"{database}: schema 1 → {VERSION}\n")
     assert "the disk needs up to" in done.err
     return database
+
+
+def test_an_upgrade_for_which_the_disk_has_no_room_is_not_begun(database: Path, lanes: Call) -> None:
+    database.write_bytes(gzip.decompress((FIXTURE / "lanes.db.gz").read_bytes()))
+    os.truncate(database, shutil.disk_usage(database.parent).free)  # a file with a hole, which takes no room itself
+    refused = lanes("db", "upgrade")
+    assert (refused.code, refused.out) == (69, "")
+    assert "no room left" in refused.err
+    assert marks(database)[1] == 1
+
+
+class Terminal(io.StringIO):
+    """What a person would see."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_upgrade_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, seen = tmp_path / "log", Terminal()
+    monkeypatch.setattr(sys, "stderr", seen)
+    with growing("upgrading", log, 1_000):
+        log.write_bytes(b"x" * 500)
+        eventually(lambda: "50%" in seen.getvalue(), "half of it")
+        log.write_bytes(b"x" * 2_000)
+        eventually(lambda: "100%" in seen.getvalue(), "all of it")
+    assert "upgrading" in seen.getvalue()
 
 
 def told_before(before: Any, now: Any) -> Any:
