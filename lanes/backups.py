@@ -44,17 +44,19 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
     """
     copies.check_copy(copy)
     _refuse_while_used(path, clock)
-    draft = path.with_name(path.name + ".restoring")
-    draft.unlink(missing_ok=True)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    real = path.resolve()  # a link stays one
+    draft = real.with_name(real.name + ".restoring")
+    copies.remove(draft)
+    real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     copies.copy(copy, draft, progress)
     try:
+        copies.take_back(draft)
         least = _beyond(copy, path)
         paused = _tell(draft, clock, actor, least)
         _refuse_while_used(path, clock)
         kept = copies.put_in_place(draft, path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        copies.remove(draft)
         raise
     return Restored(paused, least["epoch"], kept)
 

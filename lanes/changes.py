@@ -26,7 +26,7 @@ class Changes:
         self._seen: int | None = None  # the version that the last look met, kept between waits
         self._waiters = 0
         self._poll: asyncio.Task[None] | None = None
-        store.on_commit(self._committed)
+        self._unlisten = store.on_commit(self._committed)
 
     def mark(self) -> "asyncio.Future[None]":
         """Taken before reading: a later ``wait`` with it returns at once when something changed in between."""
@@ -51,6 +51,7 @@ class Changes:
 
     async def close(self) -> None:
         """Stop looking; whoever waits sleeps to its end."""
+        self._unlisten()
         if self._poll is not None:
             self._poll.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -79,6 +79,7 @@ class Engine:
         self._upkeep: Upkeep | None = None
         self._pulse = Pulse(clock)  # of the event loop
         self._ticking: asyncio.Task[None] | None = None
+        self._unlisten: Callable[[], None] = lambda: None
 
     @property
     def owner_id(self) -> int:
@@ -147,7 +148,7 @@ class Engine:
             is_open=lambda: self.draining is None,
             bound_only=self._bound_only,
         )
-        self._store.on_commit(self._dispatcher.wake_threadsafe)
+        self._unlisten = self._store.on_commit(self._dispatcher.wake_threadsafe)
         self._upkeep = Upkeep(
             self._store,
             self._clock,
@@ -206,6 +207,7 @@ class Engine:
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        self._unlisten()
         self._dispatching = None
 
     async def _end_owner(self, owner_id: int) -> None:

@@ -9,7 +9,9 @@
     ├── DatabaseLocked        another process held it beyond the busy timeout
     ├── DatabaseFull          no room on the disk
     ├── DatabaseReadOnly      may not be written
+    ├── DatabaseReplaced      deleted, moved away or replaced while it was open
     ├── DatabaseUnavailable   anything else the file system or the engine refused
+    ├── ForkedStore           used in a child of the process that opened it
     └── StoreClosed           used after close
     NotStorable               what the caller handed in has no place in a database; nothing was stored
 
@@ -18,6 +20,8 @@ be taken, so nobody tries it again, and it is not caught with the others.
 
 A guard that was lost is never an error: every door returns a value that says whether it landed.
 """
+
+import os
 
 
 class StorageError(Exception):
@@ -114,12 +118,37 @@ class DatabaseReadOnly(StorageError):
         return f"{self.database} may not be written"
 
 
+class DatabaseReplaced(StorageError):
+    """The file under the path is no longer the one that was opened: what is written there now, nobody would see.
+
+    Nothing is accepted and nothing is told until the right file is back; see ``fix``.
+    """
+
+    fix = (
+        "put the file back with those beside it (-wal, -shm), and it goes on by itself;"
+        " to use what is there now, start again; `lanes doctor` names who still has the other one open"
+    )
+
+
 class DatabaseUnavailable(StorageError):
     """The engine or the file system refused for another reason."""
 
 
 class NotStorable(Exception):
     """A value of a type, of a size or with a meaning that no row takes. Nothing was stored; the same never will be."""
+
+
+class ForkedStore(StorageError):
+    """The store was opened by another process, of which this one is a child: SQLite can not be used across a fork."""
+
+    fix = "open the database in the child, after the fork"
+
+    def __init__(self, database: str, pid: int) -> None:
+        self.pid = pid
+        super().__init__(database)
+
+    def sentence(self) -> str:
+        return f"the store of {self.database} belongs to process {self.pid}, and not to its child {os.getpid()}"
 
 
 class StoreClosed(StorageError):

@@ -137,8 +137,18 @@ class AsyncStore(Protocol):
         """
         ...
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` after every commit of this process, in another thread. It must be quick."""
+    def check(self) -> None:
+        """Whether the database is still the one that was opened. From any thread; costs about nothing.
+
+        Raises DatabaseReplaced while it is not, as do reads and writes.
+        """
+        ...
+
+    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` after every commit of this process, in another thread, until what is returned is called.
+
+        It must be quick. What it raises is said in the log, and changes nothing.
+        """
         ...
 
     async def close(self) -> None:

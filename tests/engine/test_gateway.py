@@ -210,3 +210,14 @@ async def test_F118_a_cancellation_during_that_drain_cuts_what_runs(tmp_path: Pa
         (message,) = await desk.messages("a")
         assert (message.state, message.interruptions) == (MessageState.QUEUED, 0)
         assert (await desk.status()).gateways == []
+
+
+async def test_F143_a_gateway_that_has_stopped_is_told_of_no_commit(tmp_path: Path) -> None:
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        store = desk.store
+        assert isinstance(store, AsyncSqliteStore)
+        before = len(store._listeners)
+        for _ in range(3):
+            async with Gateway(desk, echo):
+                assert len(store._listeners) > before
+        assert len(store._listeners) == before

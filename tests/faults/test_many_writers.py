@@ -1,5 +1,6 @@
 """F62: eight processes that write and a long reader: no lock error, no lost update, a log that stays bounded."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lanes_storage import open_store
-from lanes_storage.sqlite.log import log_bytes, shorten_log
+from lanes_storage.sqlite.file import SqliteFile
+from lanes_storage.sqlite.log import log_bytes
 from tests.faults import hammer
 from tests.faults.holding import READ, holding
 from tests.kit.processes import House
@@ -44,7 +46,8 @@ def hammered(made: House, seconds: int) -> None:
     history = made.history()
     assert history.problems == []
     assert (history.messages, history.unfinished) == (total["sent"], total["sent"] - total["completed"])
-    assert shorten_log(path, larger_than=1) is None, "the reader has gone"
+    with contextlib.closing(SqliteFile.open(path)) as file:
+        assert file.shorten() is None, "the reader has gone"
     write_together(path, 1)
     assert log_bytes(path) < BOUND_BYTES, f"what a long reader made of it ({written} bytes) is not kept"
 

@@ -10,11 +10,10 @@ from lanes_storage import AsyncStore, Store, open_async_store, open_store
 
 @functools.cache
 def _empty() -> bytes:
-    """A closed database with the newest schema and no rows: one file, without a log beside it."""
+    """A closed database with the newest schema and no rows, which has nothing left in its log."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lanes.db"
         open_store(str(path), create=True).close()
-        assert [one.name for one in path.parent.iterdir() if one.name.startswith("lanes.db-")] == []
         return path.read_bytes()
 
 

@@ -11,7 +11,7 @@ import pytest
 from lanes_storage.errors import NotStorable, StoreClosed
 from lanes_storage.interface import Transaction
 from lanes_storage.sqlite import writer as module
-from lanes_storage.sqlite.connect import open_writer
+from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.writer import Writer
 
 
@@ -23,10 +23,11 @@ class Desk:
         self.commits = 0
         self.gate = threading.Event()
         self.gate.set()
-        connection = open_writer(path, create=True)
+        self.file = SqliteFile.open(path, create=True)
+        connection = self.file.connection
         connection.execute("CREATE TABLE notes (note TEXT UNIQUE)")
         connection.execute("CREATE TABLE linked (lane INTEGER REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED)")
-        self.writer = Writer(str(path), connection, self._committed)
+        self.writer = Writer(self.file, self._committed)
 
     def _committed(self) -> None:
         self.commits += 1
@@ -231,3 +232,38 @@ async def test_a_closed_writer_takes_nothing_and_says_so(desk: Desk, loop: async
         desk.writer.submit(note("late"), loop)
     with pytest.raises(StoreClosed):
         desk.writer.submit_blocking(note("late"))
+
+
+async def test_F142_a_listener_that_raises_costs_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from lanes_storage import open_async_store
+
+    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    heard: list[int] = []
+
+    def broken() -> None:
+        raise Wrong
+
+    store.on_commit(broken)
+    store.on_commit(lambda: heard.append(1))
+    for number in range(2):
+        await asyncio.wait_for(
+            store.write(lambda tx, n=number: tx.run("UPDATE counters SET value = :n", {"n": n})),  # type: ignore[misc]
+            60,
+        )
+    assert heard == [1, 1]
+    assert "a listener to commits failed" in caplog.text
+    await store.close()
+
+
+async def test_F143_a_listener_that_is_taken_back_is_told_no_more(tmp_path: Path) -> None:
+    from lanes_storage import open_async_store
+
+    store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+    heard: list[str] = []
+    remove = store.on_commit(lambda: heard.append("one"))
+    store.on_commit(lambda: heard.append("other"))
+    remove()
+    remove()
+    await store.write(lambda tx: tx.run("UPDATE counters SET value = 9", {}))
+    assert heard == ["other"]
+    await store.close()

@@ -7,18 +7,19 @@ from lanes.text import clean
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
 from lanes_storage.records import Owner
+from lanes_storage.sqlite.identity import Files
+from lanes_storage.sqlite.locking import holders
 from lanes_storage.sqlite.store import SqliteReader
 
-#: The byte of the shared-memory file that whoever writes in WAL mode has locked.
-_WRITE_LOCK = 120
 _STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "blocked by a disk"}
 
 
 def remedy(database: str) -> str | None:
     """One sentence that names the processes which hold the write lock, or the stopped owners; None: none found."""
     path = Path(database)
+    files = Files.of(path)
     owners = {owner.pid: owner for owner in _owners(path)}
-    pids = _holders(path) or [pid for pid in owners if _state(pid) in _STATES]
+    pids = holders(files.memory, files.side) or [pid for pid in owners if _state(pid) in _STATES]
     if not pids:
         return None
     named = ", ".join(_named(pid, owners.get(pid)) for pid in pids)
@@ -45,24 +46,6 @@ def _owners(path: Path) -> list[Owner]:
             reader.close()
     except StorageError:
         return []
-
-
-def _holders(path: Path) -> list[int]:
-    """The processes that hold the write lock, as the kernel of Linux lists them; empty where that is not known."""
-    try:
-        inode = path.with_name(path.name + "-shm").stat().st_ino
-        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return []
-    held = []
-    for line in lines:  # 1: POSIX  ADVISORY  WRITE 4711 08:01:131074 120 120
-        words = line.split()
-        if len(words) != 8 or words[1] != "POSIX" or words[3] != "WRITE" or words[5].split(":")[-1] != str(inode):
-            continue
-        first, last = int(words[6]), words[7]
-        if first <= _WRITE_LOCK and (last == "EOF" or int(last) >= _WRITE_LOCK) and int(words[4]) > 0:
-            held.append(int(words[4]))
-    return held
 
 
 def _state(pid: int) -> str:

@@ -12,10 +12,11 @@ import aiosqlite
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.browsing import Browsing
-from lanes_storage.sqlite.connect import READ_PRAGMAS, open_writer, translated
-from lanes_storage.sqlite.log import log_of, shorten_log
+from lanes_storage.sqlite.connect import translated
+from lanes_storage.sqlite.file import SqliteFile
+from lanes_storage.sqlite.log import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
 from lanes_storage.sqlite.store import SqliteReader
-from lanes_storage.sqlite.writer import Writer
+from lanes_storage.sqlite.writer import Listeners, Writer
 
 T = TypeVar("T")
 
@@ -23,40 +24,29 @@ T = TypeVar("T")
 class AsyncSqliteStore:
     """Implements ``AsyncStore``. Make one with ``open``."""
 
-    def __init__(
-        self, path: Path, writer: Writer, reader: aiosqlite.Connection, listeners: list[Callable[[], None]]
-    ) -> None:
-        self._path = path
+    def __init__(self, file: SqliteFile, writer: Writer, reader: aiosqlite.Connection, listeners: Listeners) -> None:
+        self._file = file
+        self._path = file.guard.files.path
         self._writer = writer
         self._reader = reader
-        self._browsing = Browsing(path)
+        self._browsing = Browsing(file)
         self._listeners = listeners
+        self._stuck: Stuck | None = None  # what the last look at a large log found
         self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "AsyncSqliteStore":
         """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
-        connection = await asyncio.to_thread(open_writer, path, create=create, synchronous=synchronous)
-        listeners: list[Callable[[], None]] = []
-
-        def committed() -> None:
-            for listener in listeners:
-                listener()
-
-        writer = Writer(str(path), connection, committed)
+        file = await asyncio.to_thread(SqliteFile.open, path, create=create, synchronous=synchronous)
+        listeners = Listeners()
+        writer = Writer(file, listeners.tell)
         try:
-            with translated(str(path)):
-                reader = await aiosqlite.connect(path, isolation_level=None)
-                try:
-                    for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
-                        await reader.execute(pragma)
-                except BaseException:  # cancelled, too: a thread that is left keeps the process from ending
-                    await reader.close()
-                    raise
+            # opened in the thread that it lives in
+            reader = await aiosqlite.Connection(file.reader, iter_chunk_size=64)
         except BaseException:
             await asyncio.to_thread(writer.close)
             raise
-        return cls(path, writer, reader, listeners)
+        return cls(file, writer, reader, listeners)
 
     @property
     def name(self) -> str:
@@ -82,27 +72,43 @@ class AsyncSqliteStore:
 
     def reader(self) -> SqliteReader:
         """A reader of its own for a thread."""
-        return SqliteReader(self._path)
+        return SqliteReader(self._path, self._file.reader(), self._file.guard)
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` after every commit of this process, in the writer thread. It must be quick."""
-        self._listeners.append(listener)
+    def check(self) -> None:
+        self._file.guard.check()
+
+    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return self._listeners.add(listener)
 
     def shorten_log(self) -> str | None:
-        with contextlib.suppress(errors.DatabaseLocked):  # somebody writes or shortens it just now
-            return shorten_log(self._path)
-        return None
+        found = None
+        if log_bytes(self._path) > LARGE_LOG_BYTES:
+            # a file of its own: the writer is not kept waiting for readers
+            with contextlib.closing(SqliteFile.open(self._path)) as file:
+                found = file.shorten()
+        before, self._stuck = self._stuck, found
+        if found is None or found != before:
+            return None
+        megabytes = log_bytes(self._path) // 1_000_000
+        return (
+            f"the log of {self._path} has {megabytes} MB and can not be emptied: a process reads from it without an"
+            " end. Look for an open transaction in a shell, or a backup under way"
+        )
 
     async def _fetch(self, sql: str, params: Params) -> list[Row]:
         if self._closed:
             raise errors.StoreClosed(self.name)
+        self._file.guard.check_process()
         with translated(self.name):
-            return list(await self._reader.execute_fetchall(sql, params))
+            rows: list[Row] = list(await self._reader.execute_fetchall(sql, params))
+            self._file.guard.check()
+        return rows
 
     async def close(self) -> None:
         self._closed = True
         try:
             await asyncio.to_thread(self._writer.close)
         finally:
-            await self._reader.close()
-            await asyncio.to_thread(self._browsing.close)
+            if self._file.guard.at_home:  # else their threads are in the parent
+                await self._reader.close()
+                await asyncio.to_thread(self._browsing.close)

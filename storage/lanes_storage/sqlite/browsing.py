@@ -8,12 +8,12 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Query
-from lanes_storage.sqlite.connect import open_reader, translate
+from lanes_storage.sqlite.connect import translate
+from lanes_storage.sqlite.file import SqliteFile
 
 T = TypeVar("T")
 
@@ -28,8 +28,9 @@ CACHE_KB = 4_096
 class Browsing:
     """A few reading connections, each opened when it is first needed. Belongs to an event loop."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._path = file.guard.files.path
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="lanes-browsing")
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
@@ -39,6 +40,7 @@ class Browsing:
         """Run a query; whoever is cancelled meanwhile ends it. Raises StorageError."""
         if self._closed.is_set():
             raise errors.StoreClosed(str(self._path))
+        self._file.guard.check_process()
         given_up = threading.Event()
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, query, given_up)
         try:
@@ -70,12 +72,13 @@ class Browsing:
             connection.set_progress_handler(None, 0)
             with self._lock:
                 self._idle.append(connection)
+        self._file.guard.check()
         return query.shape(rows)
 
     def _take(self) -> sqlite3.Connection:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        connection = open_reader(self._path)
+        connection = self._file.reader()
         connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         return connection

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS
-from lanes_storage.sqlite.upgrading import bring_up, check_foreign
+from lanes_storage.sqlite.identity import Files
+from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock
+from lanes_storage.sqlite.upgrading import bring_up, check_marks
 
 #: RETURNING and UPDATE … FROM came with it.
 OLDEST_SQLITE = (3, 35, 0)
@@ -19,22 +20,21 @@ READ_PRAGMAS = (
     "PRAGMA cache_size = -16384",
     # Sorting a page of lanes never touches the disk.
     "PRAGMA temp_store = MEMORY",
+    # Never by itself: see ``sqlite.log``.
+    "PRAGMA wal_autocheckpoint = 0",
 )
 WRITE_PRAGMAS = (
     # Readers never block the writer, and the writer never blocks readers.
     "PRAGMA journal_mode = WAL",
     # References between lanes, messages and runs hold at every commit.
     "PRAGMA foreign_keys = ON",
-    # After a checkpoint the log is cut back, so one burst does not keep the disk for ever. Checkpoints themselves
-    # are SQLite's own, after commits; what they can not do under overlapping readers is done in ``sqlite.log``.
+    # When the log begins again it is cut back to this, so that one burst does not keep the disk for ever.
     "PRAGMA journal_size_limit = 67108864",
-    # At 16 MB of log, a quarter as often as by default: a page that changed ten times since is then written once.
-    "PRAGMA wal_autocheckpoint = 4000",
 )
 
 
 def path_of(url: str) -> Path:
-    """The file that a plain path or a ``sqlite:///path`` names.
+    """The file that a plain path or a ``sqlite:///path`` names, absolute: SQLite takes other names for URIs.
 
     Raises ``DatabaseUnavailable`` for what no file can be.
     """
@@ -48,7 +48,15 @@ def path_of(url: str) -> Path:
         )
     if "\0" in url:
         raise errors.DatabaseUnavailable(url.replace("\0", "\\0"), "no file has such a name")
-    return Path(url).expanduser()
+    if url.startswith("file:"):
+        raise errors.DatabaseUnavailable(
+            url, "URIs of SQLite are not taken: name the file itself (./file:… if need be)"
+        )
+    return Path(url).expanduser().absolute()
+
+
+#: A statement that the file itself refuses (see ``sqlite.copies``), and a file that SQLite finds moved.
+_PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
 
 
 @contextlib.contextmanager
@@ -70,6 +78,8 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
     """Our error for one of the engine's: of the database, or of what the caller handed in."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
+    if code in _PUT_ASIDE:
+        return errors.DatabaseReplaced(name, str(error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.DatabaseLocked(name)
     if primary == sqlite3.SQLITE_FULL:
@@ -94,12 +104,10 @@ def open_writer(path: Path, *, create: bool, synchronous: str = "full") -> sqlit
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise errors.DatabaseUnavailable(str(path), f"SQLite {sqlite3.sqlite_version} is too old; 3.35 is the oldest")
     with translated(str(path)):
-        _touch(path, create=create)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        touch(path, create=create)
+        connection = connect_writing(path)
         try:
-            for pragma in READ_PRAGMAS:
-                connection.execute(pragma)
-            check_foreign(connection, path)
+            check_marks(connection, path, create=create)
             for pragma in WRITE_PRAGMAS:
                 connection.execute(pragma)
             # FULL: what was acknowledged survives the loss of power, not only of the process.
@@ -111,22 +119,58 @@ def open_writer(path: Path, *, create: bool, synchronous: str = "full") -> sqlit
         return connection
 
 
+def connect_writing(path: Path) -> sqlite3.Connection:
+    """A bare connection that may write. Raises sqlite3.Error."""
+    return _prepared(sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False), *READ_PRAGMAS)
+
+
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """A connection that can not write, with the log opened. Raises sqlite3.Error.
+
+    To the last connection of a file that is closed, SQLite leaves to copy the log back and to delete it; and "last" it
+    knows by locks that may have fallen. One that can not write is never that one, nor is any other of this process as
+    long as it is open. The name is absolute and quoted by ``as_uri``: nothing in it has a meaning.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return _prepared(connection, *READ_PRAGMAS, "PRAGMA user_version")
+
+
+def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
+    try:
+        for pragma in pragmas:
+            connection.execute(pragma).fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, for blocking callers, on a file that ``open_writer`` has seen."""
-    with translated(str(path)):
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
-            connection.execute(pragma)
-        return connection
+    """A connection that only reads, for blocking callers. Raises StorageError."""
+    files = Files.of(path)
+    with translated(str(path)), contextlib.ExitStack() as held:
+        if files.side.exists():  # a copy that nobody uses has none, and shall not get one from who looks
+            lock = SideLock(files.side, str(path))
+            held.callback(lock.close)
+            held.enter_context(lock.opening(files.memory))
+        return connect_reading(files.database)
 
 
-def _touch(path: Path, *, create: bool) -> None:
+def touch(path: Path, *, create: bool) -> None:
+    """See that there is a file, or refuse. An empty one is none, since whoever makes one fills it."""
     if path.is_dir():
         raise errors.DatabaseUnavailable(str(path), "that is a folder")
-    if path.exists():
+    if path.exists() and (create or path.stat().st_size):
         return
     if not create:
         raise errors.DatabaseMissing(str(path))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The log and the shared memory take the mode of the file; texts of conversations are nobody else's business.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def look_first(path: Path, *, create: bool) -> None:
+    """Refuse what is not ours, as ``open_writer`` does, before anything is laid beside it. Raises sqlite3.Error."""
+    with contextlib.closing(connect_reading(path)) as connection:
+        check_marks(connection, path, create=create)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from lanes_storage import errors, schema
 from lanes_storage.interface import Transaction
-from lanes_storage.sqlite.connect import translated
-from lanes_storage.sqlite.inspect import connect_still, damage, marks
+from lanes_storage.sqlite.connect import connect_reading, connect_writing, open_reader, translated
+from lanes_storage.sqlite.identity import Files
+from lanes_storage.sqlite.inspect import damage, marks
+from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock, begin
+from lanes_storage.sqlite.log import copy_back
 
 #: Pages that are copied between two words of progress.
 STEP_PAGES = 512
@@ -18,6 +21,14 @@ STEP_PAGES = 512
 _SEQUENCES = "SELECT name, seq FROM sqlite_sequence"
 _RAISE_SEQUENCE = "UPDATE sqlite_sequence SET seq = max(seq, :least) WHERE name = :table"
 _EPOCH = "SELECT value FROM counters WHERE name = 'epoch'"
+
+#: What makes a file that was put aside refuse every change, whoever still has it open, and with whatever program.
+_PUT_ASIDE = """
+CREATE TRIGGER put_aside_{event}_{table} BEFORE {event} ON {table}
+BEGIN SELECT RAISE(ABORT, 'it was put aside when a copy was restored'); END
+"""
+_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+_MARKS_OF_ASIDE = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'put_aside_%'"
 
 Progress = Callable[[int, int], None]
 
@@ -44,7 +55,7 @@ def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
             draft.replace(target)
             _sync(target.absolute().parent)
     except BaseException:
-        _remove(draft)
+        remove(draft)
         raise
 
 
@@ -64,7 +75,7 @@ def check_copy(path: Path) -> None:
 def numbers(path: Path) -> dict[str, int]:
     """The last number of each kind that a file gave out: epochs, and the ids of each table. Raises StorageError."""
     with translated(str(path)):
-        connection = connect_still(path)
+        connection = open_reader(path)
         try:
             found = dict(connection.execute(_SEQUENCES).fetchall())
             return found | {"epoch": connection.execute(_EPOCH).fetchone()[0]}
@@ -78,22 +89,83 @@ def raise_ids(tx: Transaction, least: dict[str, int]) -> None:
         tx.run(_RAISE_SEQUENCE, {"table": table, "least": number})
 
 
+def take_back(draft: Path) -> None:
+    """Let a copy of a file that was put aside be written again. Raises StorageError."""
+    with translated(str(draft)), contextlib.closing(connect_writing(draft)) as connection:
+        for (name,) in connection.execute(_MARKS_OF_ASIDE).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+
+
 def put_in_place(draft: Path, path: Path) -> Path | None:
-    """Let ``draft`` be the database; the file that was there is kept beside it under the name that is returned."""
-    with translated(str(path)):
+    """Let ``draft`` be the database; the file that was there is kept beside it under the name that is returned.
+
+    That file takes no change any more, from the moment on at which it is left: nothing is accepted into it. A link is
+    followed, and the mode and owner of the file are kept. Raises StorageError.
+    """
+    files = Files.of(path)
+    with (
+        translated(str(path)),
+        contextlib.closing(SideLock(files.side, str(path))) as lock,
+        lock.held(BUSY_TIMEOUT_MS / 1000) as held,
+    ):
+        if not held:
+            raise errors.DatabaseLocked(str(path))
+        _alone(draft)
         aside = None
-        if path.exists():
-            aside = path.with_name(f"{path.name}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-            _fold_log(path)
-            # what could not be folded belongs to that file, and would ruin another one
-            _rename_if_there(_log(path), _log(aside))
-            path.replace(aside)
-        for stray in (_log(path), path.with_name(path.name + "-shm")):
+        if files.database.exists():
+            aside = _put_aside(files)
+            _like(draft, aside)
+        for stray in (files.log, files.memory):
             stray.unlink(missing_ok=True)
-        _fold_log(draft)
-        draft.replace(path)
-        _sync(path.absolute().parent)
+        draft.replace(files.database)
+        _sync(files.database.parent)
     return aside
+
+
+def _put_aside(files: Files) -> Path:
+    """Mark it, bring what is in its log into it, and give it and what belongs to it another name."""
+    aside = files.database.with_name(
+        f"{files.database.name}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    )
+    with contextlib.suppress(sqlite3.DatabaseError):  # damaged, maybe, and then nothing can be written there
+        _leave(files.database)
+    for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
+        if old.exists():
+            old.replace(aside.with_name(aside.name + end))
+    return aside
+
+
+def _leave(path: Path) -> None:
+    """Let a file take no change any more. Raises sqlite3.Error."""
+    with contextlib.ExitStack() as open_:
+        open_.callback(connect_reading(path).close)  # the last that is closed, so that the log stays
+        writing, second = (open_.enter_context(contextlib.closing(connect_writing(path))) for _ in range(2))
+        begin(writing)
+        try:
+            for (table,) in writing.execute(_TABLES).fetchall():
+                for event in ("INSERT", "UPDATE", "DELETE"):
+                    writing.execute(_PUT_ASIDE.format(event=event, table=table))
+            writing.execute("COMMIT")
+        finally:
+            if writing.in_transaction:
+                writing.execute("ROLLBACK")
+        copy_back(writing, second)
+
+
+def _like(draft: Path, aside: Path) -> None:
+    """Give it the mode and the owner of the file in whose place it comes."""
+    before = aside.stat()
+    draft.chmod(before.st_mode & 0o777)
+    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+        with contextlib.suppress(PermissionError):  # only root can give a file away
+            os.chown(draft, before.st_uid, before.st_gid)
+
+
+def _alone(draft: Path) -> None:
+    """Make one file of a draft that nobody else knows of."""
+    with contextlib.closing(connect_writing(draft)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    Files.of(draft).side.unlink(missing_ok=True)
 
 
 def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
@@ -102,36 +174,20 @@ def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
             progress(pages - left, pages)
 
     with translated(str(source)), contextlib.ExitStack() as open_:
-        reading = connect_still(source)
+        reading = open_reader(source)
         open_.callback(reading.close)
         # One read transaction around all steps: without it, each commit of another process begins the copy anew.
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        writing = sqlite3.connect(draft, isolation_level=None)
+        writing = sqlite3.connect(draft.absolute(), isolation_level=None)
         open_.callback(writing.close)
         reading.backup(writing, pages=STEP_PAGES, progress=told, sleep=0)
         writing.execute("PRAGMA journal_mode = DELETE")  # a copy is one file, without a log beside it
 
 
-def _fold_log(path: Path) -> None:
-    """Bring what is in the log into the file, as far as that can be done."""
-    with contextlib.suppress(sqlite3.Error):
-        connection = sqlite3.connect(path, isolation_level=None)
-        with contextlib.closing(connection):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _log(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _rename_if_there(old: Path, new: Path) -> None:
-    if old.exists():
-        old.replace(new)
-
-
-def _remove(path: Path) -> None:
-    for name in (path.name, path.name + "-wal", path.name + "-shm", path.name + "-journal"):
+def remove(path: Path) -> None:
+    """Delete a file that nobody else knows of, with everything beside it."""
+    for name in (path.name, *(path.name + end for end in ("-wal", "-shm", "-lock", "-journal"))):
         with contextlib.suppress(OSError):
             path.with_name(name).unlink(missing_ok=True)
 

@@ -1,15 +1,18 @@
 """Looking at a database file from outside: what it is, where it lies, whether it is whole. Changes nothing."""
 
+import contextlib
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from lanes_storage import errors, schema
 from lanes_storage.interface import Query
-from lanes_storage.sqlite.connect import READ_PRAGMAS, translated
+from lanes_storage.sqlite.connect import open_reader, translated
+from lanes_storage.sqlite.identity import Files, Seen, seen
 from lanes_storage.sqlite.store import SqliteReader
 
 #: File systems that other machines share. SQLite's log needs memory that all its users share.
@@ -17,6 +20,9 @@ NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "afpfs", "webdav", "ceph", "glusterfs", "lustre", "beegfs",
     "gpfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "macfuse",
 })  # fmt: skip
+_DELETED = " (deleted)"
+#: Between two looks at who has the file open.
+_LOOK_AGAIN_S = 0.1
 #: Instructions of the engine between two calls of ``progress``.
 _PROGRESS_EVERY = 1_000_000
 
@@ -25,6 +31,9 @@ _SCHEMA = Query(
     {},
     lambda rows: "".join(f"{row[0]};\n" for row in rows),
 )
+
+#: From which version on, up to which, a checkpoint beside a commit can lose what is written after it.
+_FAULTY = (((3, 7, 0), (3, 44, 6)), ((3, 45, 0), (3, 50, 7)), ((3, 51, 0), (3, 51, 3)))
 
 #: What a schema is made of: its indexes and triggers by their names, its tables by their columns.
 _PARTS = """
@@ -52,6 +61,11 @@ class FileFacts(NamedTuple):
     def networked(self) -> bool:
         """Whether it lies where other machines may write as well."""
         return self.file_system in NETWORK
+
+
+def has_reset_fault(version: tuple[int, int, int]) -> bool:
+    """Whether that SQLite has the fault that is told of in ``sqlite.log``."""
+    return any(first <= version < fixed for first, fixed in _FAULTY)
 
 
 def facts(path: Path) -> FileFacts:
@@ -100,24 +114,67 @@ def _mounts() -> dict[Path, str]:
     return found
 
 
+class Stranger(NamedTuple):
+    """A living process that has other files open than those that have the names of the database now."""
+
+    pid: int
+    command: str
+    files: tuple[tuple[str, str], ...]  # what it is called where it is open, and where it can still be read
+
+
+def strangers(path: Path) -> list[Stranger]:
+    """The processes of this user that use another file as this database: deleted, moved away or replaced.
+
+    Empty where the system does not tell (elsewhere than on Linux).
+    """
+    files = Files.of(path)
+    if not _strange(files):
+        return []
+    time.sleep(_LOOK_AGAIN_S)  # one that is just opening or closing it is none
+    return [found for _, found in sorted(_strange(files).items())]
+
+
+def _strange(files: Files) -> dict[int, Stranger]:
+    names = {str(name): seen(str(name)) for name in (files.database, files.log, files.memory)}
+    side, found = seen(str(files.side)), {}
+    for process in Path("/proc").glob("[0-9]*"):
+        opened = _opened(process)
+        other = [(name, at) for at, name, what in opened if _is_other(name, what, names)]
+        inodes = {what for _, _, what in opened}
+        if side in inodes and names[str(files.database)] not in inodes:
+            # it uses the database of this name, and the file that it took for it has another name now
+            other += [(name, at) for at, name, what in opened if name.startswith(str(files.database)) and what != side]
+        if other:
+            found[int(process.name)] = Stranger(int(process.name), _command(process), tuple(sorted(set(other))))
+    return found
+
+
+def _opened(process: Path) -> list[tuple[str, str, Seen]]:
+    """What a process has open: where that can be read, its name and what it is. Empty for another user's."""
+    found: list[tuple[str, str, Seen]] = []
+    with contextlib.suppress(OSError):  # gone, hidden
+        if (process / "ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
+            return []  # there, the same name is another place
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.append((str(descriptor), str(descriptor.readlink()), seen(str(descriptor))))
+    return found
+
+
+def _is_other(name: str, what: Seen, names: dict[str, Seen]) -> bool:
+    meant = name.removesuffix(_DELETED)
+    return meant in names and (name != meant or what != names[name])
+
+
+def _command(process: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (process / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
 def open_still(path: Path) -> SqliteReader:
     """A reader that leaves the file as it is, its log included. Raises StorageError."""
-    with translated(str(path)):
-        connection = connect_still(path)
-        for pragma in (*READ_PRAGMAS, "PRAGMA query_only = ON"):
-            connection.execute(pragma)
-        return SqliteReader(path, connection)
-
-
-def connect_still(path: Path) -> sqlite3.Connection:
-    """A connection for looking. Raises sqlite3.Error.
-
-    Whoever closes a file last folds its log into it and removes that. A connection that may not write leaves
-    a log alone; where there is none, only one that may write takes away again what it needed itself.
-    """
-    mode = "ro" if path.with_name(path.name + "-wal").exists() else "rw"
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return SqliteReader(path, open_reader(path))
 
 
 def marks(path: Path) -> tuple[int, int]:
@@ -136,7 +193,7 @@ def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | No
     """
     pragma = "integrity_check" if whole else "quick_check"
     with translated(str(path)):
-        connection = connect_still(path)
+        connection = open_reader(path)
         try:
             if progress is not None:
                 connection.set_progress_handler(progress, _PROGRESS_EVERY)

@@ -6,7 +6,9 @@ from typing import TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Query, Step
-from lanes_storage.sqlite.connect import open_reader, open_writer, translate, translated
+from lanes_storage.sqlite.connect import open_reader, translate, translated
+from lanes_storage.sqlite.file import SqliteFile
+from lanes_storage.sqlite.identity import Guard
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -15,9 +17,10 @@ T = TypeVar("T")
 class SqliteReader:
     """A connection that reads, for one blocking thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None, guard: Guard | None = None) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = connection or open_reader(path)
+        self._guard = guard  # None: a look at the file that is there now
 
     @property
     def name(self) -> str:
@@ -29,11 +32,16 @@ class SqliteReader:
             rows = connection.execute(query.sql, query.params).fetchall()
         except sqlite3.Error as error:
             raise translate(self.name, error) from error
+        if self._guard is not None:
+            self._guard.check()
         return query.shape(rows)
 
     def version(self) -> int:
         with translated(self.name):
-            return int(self._open().execute("PRAGMA data_version").fetchone()[0])
+            version = int(self._open().execute("PRAGMA data_version").fetchone()[0])
+            if self._guard is not None:
+                self._guard.check()
+            return version
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -43,6 +51,8 @@ class SqliteReader:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             raise errors.StoreClosed(self.name)
+        if self._guard is not None:
+            self._guard.check_process()
         return self._connection
 
 
@@ -50,12 +60,21 @@ class SqliteStore(SqliteReader):
     """A database for one blocking thread: each step is a transaction of its own."""
 
     def __init__(self, path: Path, *, create: bool = False, synchronous: str = "full") -> None:
-        super().__init__(path, open_writer(path, create=create, synchronous=synchronous))
+        self._file = SqliteFile.open(path, create=create, synchronous=synchronous)
+        super().__init__(path, self._file.connection, self._file.guard)
 
     def write(self, step: Step[T]) -> T:
         connection = self._open()
+        changes = connection.total_changes
         try:
-            with SqliteTransaction(connection) as tx:
-                return step(tx)
+            with SqliteTransaction(connection, self._file.guard) as tx:
+                result = step(tx)
         except sqlite3.Error as error:
             raise translate(self.name, error) from error
+        if connection.total_changes != changes:
+            self._file.committed()
+        return result
+
+    def close(self) -> None:
+        self._connection = None
+        self._file.close()

@@ -7,14 +7,20 @@ from types import TracebackType
 from lanes_storage.interface import Dialect, Params, Row
 from lanes_storage.sqlite.binding import placed
 from lanes_storage.sqlite.dialect import SQLITE
+from lanes_storage.sqlite.identity import Guard
 from lanes_storage.sqlite.locking import begin
 
 
 class SqliteTransaction:
-    """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit."""
+    """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    With a ``guard``, what was committed to a file that is no longer the one of that name counts as not committed:
+    nobody may be told of it. Raises DatabaseReplaced for it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, guard: Guard | None = None) -> None:
         self._connection = connection
+        self._guard = guard
         self._undo: list[Callable[[], None]] = []
 
     @property
@@ -31,20 +37,35 @@ class SqliteTransaction:
         self._undo.append(undo)
 
     def __enter__(self) -> "SqliteTransaction":
-        begin(self._connection)
+        begin(self._connection, None if self._guard is None else self._guard.lock)
+        if self._guard is not None and self._guard.replaced:
+            try:
+                self._guard.check()
+            except BaseException:
+                self._end(self._roll_back)
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            try:
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
-        else:
+        self._end(self._commit if error is None else self._roll_back)
+
+    def _end(self, how: Callable[[], None]) -> None:
+        try:
+            how()
+        finally:
+            if self._guard is not None:
+                self._guard.lock.release()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+            if self._guard is not None:
+                self._guard.check()
+        except BaseException:
             self._roll_back()
+            raise
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
         text, values = placed(sql)

@@ -28,6 +28,13 @@ def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
         raise errors.DatabaseDamaged(str(path), "this is a database of another program")
 
 
+def check_marks(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
+    """The same, and an older file where it may not be upgraded. Raises DatabaseTooOld as well."""
+    check_foreign(connection, path)
+    if not create and (found := _version(connection)) < schema.VERSION:
+        raise errors.DatabaseTooOld(str(path), found, schema.VERSION)
+
+
 def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
     """Make or upgrade the schema, under the write lock, so that of two starting processes one does it.
 

@@ -8,6 +8,7 @@ SAVEPOINT for every step would cost the good ones more.
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -20,9 +21,13 @@ from typing import Any, TypeVar
 from lanes_storage import errors
 from lanes_storage.interface import Step
 from lanes_storage.sqlite.connect import translate
+from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
+
+log = logging.getLogger("lanes.storage")
+
 LARGEST_BATCH = 256
 
 
@@ -43,12 +48,46 @@ class _Job:
             self.future.set_exception(self.error)
 
 
-class Writer:
-    """Owns the writing connection. ``submit`` from any thread; ``close`` finishes what was handed in."""
+class Listeners:
+    """Who is told of each commit of this process, in the writer's thread. Safe from any thread."""
 
-    def __init__(self, name: str, connection: sqlite3.Connection, committed: Callable[[], None]) -> None:
-        self._name = name
-        self._connection = connection
+    def __init__(self) -> None:
+        self._all: tuple[Callable[[], None], ...] = ()
+        self._changing = threading.Lock()
+
+    def add(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Tell it from now on, until what is returned is called."""
+
+        def remove() -> None:
+            with self._changing:
+                self._all = tuple(one for one in self._all if one is not told)
+
+        def told() -> None:
+            listener()
+
+        with self._changing:
+            self._all = (*self._all, told)
+        return remove
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def tell(self) -> None:
+        """A commit was made. One that raises costs only itself."""
+        for listener in self._all:
+            try:
+                listener()
+            except Exception:
+                log.exception("a listener to commits failed; the others are told, and it is told of the next")
+
+
+class Writer:
+    """Owns the file as it writes it. ``submit`` from any thread; ``close`` finishes what was handed in."""
+
+    def __init__(self, file: SqliteFile, committed: Callable[[], None]) -> None:
+        self._name = str(file.guard.files.path)
+        self._file = file
+        self._connection = file.connection
         self._committed = committed  # called in the writer thread after every commit
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
@@ -74,9 +113,11 @@ class Writer:
             if not self._closed:
                 self._closed = True
                 self._jobs.put(None)
-        self._thread.join()
+        if self._file.guard.at_home:  # else the thread is in the parent
+            self._thread.join()
 
     def _put(self, job: _Job) -> None:
+        self._file.guard.check_process()
         with self._closing:
             if self._closed:
                 raise errors.StoreClosed(self._name)
@@ -85,15 +126,22 @@ class Writer:
     def _work(self) -> None:
         try:
             while batch := self._next_batch():
+                changes = self._connection.total_changes
                 self._run_batch(batch)
                 self._wake(batch)
                 batch = []  # what was written is let go of, however long the next one takes to come
+                if self._connection.total_changes != changes:
+                    self._file.committed()
         finally:
-            self._connection.close()
+            self._file.close()
 
     def _next_batch(self) -> list[_Job]:
         """The jobs that wait, in order; empty when the writer is to end."""
-        job = self._jobs.get()
+        try:
+            job = self._jobs.get(timeout=self._file.idle_in_s())
+        except queue.Empty:
+            self._file.idle()
+            job = self._jobs.get()
         if job is None:
             return []
         batch = [job]
@@ -116,7 +164,7 @@ class Writer:
         running: _Job | None = None
         changes = self._connection.total_changes
         try:
-            with SqliteTransaction(self._connection) as tx:
+            with SqliteTransaction(self._connection, self._file.guard) as tx:
                 for running in batch:
                     running.result = running.step(tx)
                 running = None

@@ -1,0 +1,122 @@
+"""A database file as one store has it open."""
+
+import contextlib
+import os
+import sqlite3
+import weakref
+from pathlib import Path
+
+from lanes_storage import errors, schema
+from lanes_storage.sqlite.connect import connect_reading, connect_writing, look_first, open_writer, touch, translated
+from lanes_storage.sqlite.identity import Files, Guard, seen
+from lanes_storage.sqlite.locking import SideLock
+from lanes_storage.sqlite.log import Log, Stuck
+
+
+class SqliteFile:
+    """The connection that writes, what guards its commits, and the care for the log. For one thread.
+
+    Make one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: Guard) -> None:
+        self.connection = connection
+        self.guard = guard
+        self._keeper = keeper  # as long as it is open, no close of this process deletes the log
+        self._log = Log(guard, connection, lambda: connect_writing(guard.files.database))
+        self._closed = False
+        _ours.add(self)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "SqliteFile":
+        """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
+        name = str(path)
+        with translated(name), contextlib.ExitStack() as undo:
+            touch(path, create=create)
+            young = path.stat().st_size == 0
+            if young:
+                schema.creation("sqlite")  # imports SQLModel, which is slow: not while the lock is held
+            files = Files.of(path)
+            if not young and not files.side.exists():
+                look_first(files.database, create=create)
+            lock = SideLock(files.side, name)
+            undo.callback(lock.close)
+            with lock.opening(files.memory):
+                before = seen(name)
+                keeper = connect_reading(files.database)
+                undo.callback(keeper.close)
+                connection = open_writer(path, create=create, synchronous=synchronous)
+                undo.callback(connection.close)
+                keeper.execute("PRAGMA user_version").fetchone()  # has the log open now, in a young file as well
+                guard = Guard(files, lock)
+                if before != seen(name):
+                    raise errors.DatabaseReplaced(name, "it was replaced while it was opened")
+                opened = cls(connection, keeper, guard)
+            undo.pop_all()
+        if young:
+            opened.idle()  # so that a plain copy of a young file is not empty
+        return opened
+
+    def reader(self) -> sqlite3.Connection:
+        """Another connection, which reads. Raises StorageError."""
+        with translated(str(self.guard.files.path)):
+            self.guard.check_process()
+            connection = connect_reading(self.guard.files.database)
+            try:
+                self.guard.check()
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def committed(self) -> None:
+        """After a commit, once its callers were told: see that the log stays short.
+
+        What goes wrong there concerns nobody who was told: the log is longer, and it is tried again.
+        """
+        with contextlib.suppress(sqlite3.Error, errors.StorageError):
+            self._log.committed()
+
+    def idle_in_s(self) -> float | None:
+        """After how long without a commit ``idle`` has something to do; None: never."""
+        return self._log.idle_in_s()
+
+    def idle(self) -> None:
+        """Nothing was written for a while: let the file have everything, as far as that can be done now."""
+        with contextlib.suppress(sqlite3.Error, errors.StorageError):
+            self._log.idle()
+
+    def shorten(self) -> Stuck | None:
+        """See ``Log.shorten``. Raises StorageError."""
+        with translated(str(self.guard.files.path)):
+            return self._log.shorten()
+
+    def close(self) -> None:
+        """Copy the log back and close. Harmless twice, and in a child of the process, where it does nothing."""
+        if self._closed or not self.guard.at_home:
+            return
+        self._closed = True
+        try:
+            self._log.close()
+        finally:
+            self.connection.close()
+            self._keeper.close()
+            self.guard.lock.close()
+
+    def _leave_open(self) -> None:
+        """In a child of the process: SQLite's connections must not even be closed there, not by Python either."""
+        import ctypes  # slow, and needed nowhere else
+
+        for connection in (self.connection, self._keeper, self._log.second):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+_ours: "weakref.WeakSet[SqliteFile]" = weakref.WeakSet()
+
+
+def _leave_open_in_child() -> None:
+    for file in list(_ours):
+        file._leave_open()
+
+
+os.register_at_fork(after_in_child=_leave_open_in_child)

@@ -1,0 +1,375 @@
+"""What a store holds open, against what its names name: nothing is told of a commit that nobody else will see."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes.testing import START
+from lanes_storage import doors, errors, open_async_store, open_store, reads
+from lanes_storage.interface import Step, Store, Transaction
+from lanes_storage.records import Admission, LaneFilter, NewMessage
+from lanes_storage.sqlite import locking
+from tests.kit.databases import lay
+
+ENDS = ("", "-wal", "-shm")
+#: Another process that sends one message, or says why it could not. It waits for a lock no longer than a moment.
+SEND = """
+import sys
+from lanes.testing import START
+from lanes_storage import doors, errors, open_store
+from lanes_storage.records import Admission, NewMessage
+from lanes_storage.sqlite import locking
+locking.BUSY_TIMEOUT_MS = 100
+try:
+    store = open_store(sys.argv[1])
+    store.write(lambda tx: doors.accept(tx, NewMessage(sys.argv[2], "hello"), Admission(), START))
+    store.close()
+except errors.StorageError as error:
+    print(type(error).__name__)
+"""
+#: What else opens the file and closes it again, each in a process that is about to end.
+SHORT = {
+    "reader": "open_reader(path).close()",
+    "async": "asyncio.run(open_and_close())",
+    "refused": "schema.VERSION += 1\nwith contextlib.suppress(errors.DatabaseTooOld): open_store(str(path))",
+    "check": "damage(path, whole=True)",
+    "backup": "copies.copy(path, path.with_name('copy.db'))",
+    "a child": "store = open_store(str(path))\nif os.fork(): os.wait(); os._exit(0)",
+}
+PRELUDE = """
+import asyncio, contextlib, os, sys
+from pathlib import Path
+from lanes_storage import errors, open_async_store, open_store, schema
+from lanes_storage.sqlite import copies
+from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.inspect import damage
+path = Path(sys.argv[1])
+async def open_and_close():
+    await (await open_async_store(str(path))).close()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return lay(tmp_path / "lanes.db")
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with contextlib.closing(open_store(str(path))) as made:
+        yield made
+
+
+def send(key: str) -> Step[object]:
+    return lambda tx: doors.accept(tx, NewMessage(key, "hello"), Admission(), START)
+
+
+def elsewhere(path: Path, key: str) -> str:
+    """What another process says that sends a message."""
+    done = subprocess.run([sys.executable, "-c", SEND, str(path), key], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def keys(path: Path) -> list[str]:
+    """The lanes that who opens the file now finds there."""
+    with contextlib.closing(open_store(str(path))) as fresh:
+        return sorted(lane.key for lane in fresh.read(reads.lanes(LaneFilter())))
+
+
+def beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)
+
+
+def deleted(file: Path) -> None:
+    file.unlink()
+
+
+def moved(file: Path) -> None:
+    file.rename(file.with_name("elsewhere"))
+
+
+def replaced(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(file.read_bytes())
+    other.replace(file)
+
+
+# ------------------------------------------------------------------------------------------- identity
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("harm", [deleted, moved, replaced])
+def test_F78_F83_a_file_that_is_another_one_takes_no_write_and_gives_no_read(
+    store: Store, path: Path, end: str, harm: Callable[[Path], None]
+) -> None:
+    store.write(send("before"))
+    harm(beside(path, end))
+    for _ in range(2):
+        with pytest.raises(errors.DatabaseReplaced, match=r"lanes\.db"):
+            store.write(send("after"))
+    for look in (lambda: store.read(reads.lane("before")), store.version):
+        with pytest.raises(errors.DatabaseReplaced):
+            look()
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_F79_the_file_that_comes_back_goes_on(store: Store, path: Path, end: str) -> None:
+    store.write(send("before"))
+    file = beside(path, end)
+    moved(file)
+    with pytest.raises(errors.DatabaseReplaced):
+        store.write(send("meanwhile"))
+    file.with_name("elsewhere").rename(file)
+    store.write(send("after"))
+    assert {"after", "before"} <= set(keys(path))
+
+
+def test_F78_what_a_step_did_outside_is_undone_when_its_commit_counts_for_nothing(store: Store, path: Path) -> None:
+    undone: list[str] = []
+
+    def step(tx: Transaction) -> None:
+        tx.on_rollback(lambda: undone.append("undone"))
+        send("a")(tx)
+        deleted(path)
+
+    with pytest.raises(errors.DatabaseReplaced, match="deleted or moved away"):
+        store.write(step)
+    assert undone == ["undone"]
+
+
+async def test_F78_an_event_loop_and_its_threads_are_told_as_well(path: Path) -> None:
+    store = await open_async_store(str(path))
+    reader = store.reader()
+    store.check()
+    replaced(path)
+    with pytest.raises(errors.DatabaseReplaced):
+        await store.write(send("a"))
+    for ask in (store.read(reads.lane("a")), store.version()):
+        with pytest.raises(errors.DatabaseReplaced):
+            await ask
+    for look in (store.check, lambda: reader.read(reads.lane("a")), reader.version, store.reader):
+        with pytest.raises(errors.DatabaseReplaced):
+            look()
+    reader.close()
+    await store.close()
+
+
+def test_F82_the_file_is_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(open_store("lanes.db", create=True)) as store:
+        (tmp_path / "sub").mkdir()
+        monkeypatch.chdir(tmp_path / "sub")
+        store.write(send("a"))
+    assert keys(tmp_path / "lanes.db") == ["a"]
+
+
+@pytest.mark.parametrize(
+    "name", ["file:x.db", "file:x.db?mode=memory", "file::memory:?cache=shared", "sqlite:///file:x"]
+)
+def test_F82_a_URI_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.DatabaseUnavailable, match="URIs"):
+        open_store(name, create=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a?mode=memory", "a%20b", "a#b", "ä b", "file:x?mode=ro"])
+def test_F82_every_other_name_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with contextlib.closing(open_store(str(path), create=True)) as store:
+        store.write(send("a"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert keys(path) == ["a"]
+
+
+# ---------------------------------------------------------------------------------- locks that fall
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_F76_a_file_that_is_read_in_this_process_keeps_its_log(store: Store, path: Path, end: str) -> None:
+    """Any close of any descriptor drops all locks of the process, so others take themselves for the last."""
+    store.write(send("before"))
+    log = beside(path, "-wal").stat().st_ino
+    beside(path, end).read_bytes()
+    assert elsewhere(path, "elsewhere") == ""
+    store.write(send("after"))
+    assert beside(path, "-wal").stat().st_ino == log, "the other one has not taken it away"
+    assert keys(path) == ["after", "before", "elsewhere"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_F77_nobody_writes_into_a_transaction_whose_locks_fell(store: Store, path: Path, end: str) -> None:
+    said = []
+
+    def step(tx: Transaction) -> None:
+        send("first")(tx)
+        beside(path, end).read_bytes()
+        said.append(elsewhere(path, "between"))
+        send("second")(tx)
+
+    store.write(step)
+    assert said == ["DatabaseLocked"], "it waits for the transaction"
+    assert elsewhere(path, "later") == ""
+    assert keys(path) == ["first", "later", "second"]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_F77_who_opens_it_during_such_a_transaction_waits_as_well(store: Store, path: Path) -> None:
+    """Opening rebuilds the shared memory where no lock says that it is in use."""
+    look = f"{PRELUDE}open_reader(path)"
+
+    def step(tx: Transaction) -> str:
+        beside(path, "-shm").read_bytes()
+        return subprocess.run(
+            [sys.executable, "-c", look, str(path)], capture_output=True, text=True, check=False
+        ).stderr
+
+    assert "DatabaseLocked" in store.write(step)
+
+
+def test_F77_looking_is_not_held_up_where_the_locks_stand(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "OPENING_PATIENCE_S", 0.01)
+    store.write(send("before"))
+
+    def step(tx: Transaction) -> list[str]:
+        send("meanwhile")(tx)
+        return keys(path)
+
+    assert store.write(step) == ["before"]
+
+
+def test_F77_a_side_file_that_is_deleted_is_made_again(store: Store, path: Path) -> None:
+    side = beside(path, "-lock")
+    assert side.stat().st_mode & 0o777 == 0o600
+    side.unlink()
+    said = []
+
+    def step(tx: Transaction) -> None:
+        beside(path, "-shm").read_bytes()
+        said.append(elsewhere(path, "between"))
+
+    store.write(step)
+    assert said == ["DatabaseLocked"]
+    assert side.exists()
+
+
+# --------------------------------------------------------------------------------------------- closes
+
+
+@pytest.mark.parametrize("what", SHORT.values(), ids=SHORT)
+def test_F76_no_close_of_a_short_command_takes_the_log_away(store: Store, path: Path, what: str) -> None:
+    """Where no lock tells that the file is in use, whoever closes last would delete the log."""
+    store.write(send("a"))
+    log = beside(path, "-wal").stat()
+    path.read_bytes()
+    subprocess.run([sys.executable, "-c", PRELUDE + what, str(path)], check=True)
+    assert (beside(path, "-wal").stat().st_ino, beside(path, "-wal").stat().st_size) == (log.st_ino, log.st_size)
+    store.write(send("b"))
+    assert keys(path) == ["a", "b"]
+
+
+# ---------------------------------------------------------------------------------------------- forks
+
+
+def in_child(act: Callable[[], None]) -> int:
+    """The exit code of a forked child that does it; one that hangs is ended."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            act()
+            code = 0
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_F141_a_forked_child_is_told_and_can_open_its_own(store: Store, path: Path) -> None:
+    store.write(send("parent"))
+
+    def child() -> None:
+        with pytest.raises(errors.ForkedStore, match="belongs to process"):
+            store.write(send("wrong"))
+        with pytest.raises(errors.ForkedStore):
+            store.read(reads.lane("parent"))
+        store.close()
+        with contextlib.closing(open_store(str(path))) as own:
+            own.write(send("child"))
+
+    assert in_child(child) == 0
+    store.write(send("after"))
+    assert keys(path) == ["after", "child", "parent"]
+
+
+async def test_F141_the_store_of_an_event_loop_says_so_in_a_child(path: Path) -> None:
+    store = await open_async_store(str(path))
+
+    async def asked() -> None:
+        for coroutine in (store.write(send("wrong")), store.read(reads.lane("a")), store.version()):
+            with pytest.raises(errors.ForkedStore):
+                await coroutine
+        await store.close()
+
+    def child() -> None:
+        with pytest.raises(errors.ForkedStore):
+            store.write_blocking(send("wrong"), 30)
+        asyncio.run(asked())
+
+    assert in_child(child) == 0
+    await store.close()
+
+
+def test_F141_a_child_that_lives_on_keeps_no_lock_of_a_parent_that_was_killed(path: Path) -> None:
+    """The lock on the side file belongs to the open file, which a child shares, unless it closes it."""
+    program = f"""
+import os, signal, time
+from lanes_storage import open_store
+store = open_store({str(path)!r})
+def step(tx):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+    print(pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+store.write(step)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.wait()
+        try:
+            assert elsewhere(path, "a") == ""
+        finally:
+            os.kill(child, 9)
+            parent.stdout.close()
+
+
+# ----------------------------------------------------------------------------------------- empty files
+
+
+def test_F144_an_empty_file_is_no_database_and_stays_empty(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    with pytest.raises(errors.DatabaseMissing):
+        open_store(str(path))
+    assert path.read_bytes() == b""
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_F144_an_older_file_is_refused_untouched_by_who_may_not_upgrade_it(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA user_version = 0")
+    before = path.read_bytes()
+    with pytest.raises(errors.DatabaseTooOld):
+        open_store(str(path))
+    assert path.read_bytes() == before
