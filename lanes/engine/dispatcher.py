@@ -19,7 +19,7 @@ from lanes.engine.collecting import Debounce
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
-from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.moment import Clock, Now
@@ -101,7 +101,8 @@ class Dispatcher:
             except StoreClosed:
                 return
             except StorageError as error:
-                log.warning("nothing can be claimed at the moment: %s", error)
+                if not isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+                    log.warning("nothing can be claimed at the moment: %s", error)
                 await asyncio.sleep(REFUSED_S)
             except Exception:  # a policy that raises, say: it must not end the claiming for good
                 log.exception("claiming failed; it goes on")

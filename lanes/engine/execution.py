@@ -18,7 +18,7 @@ from lanes.errors import RunError, RunFailed
 from lanes.runners.base import Reply
 from lanes.sentences import failure_of, sentence
 from lanes_storage import doors
-from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.moment import Clock
@@ -118,7 +118,8 @@ class Execution:
             except StoreClosed:
                 return None
             except StorageError as error:
-                log.warning("%s: its end could not be stored yet: %s", run.named, error)
+                if not isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+                    log.warning("%s: its end could not be stored yet: %s", run.named, error)
             except Exception as error:  # what it brought can not be stored: the lane must not wait for that
                 log.exception("%s: its end can not be stored", run.named)
                 if not plain:

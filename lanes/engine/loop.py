@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Reader, Step
 from lanes_storage.moment import Clock, Now
 
@@ -134,6 +134,7 @@ class Loop:
         self._nap = nap or PlainNap()
         self._on_refusal = refused
         self._stopping = False
+        self._halted = threading.Event()
         self._complained_at: int | None = None
         self._failures: dict[str, int] = {}  # what failed, and when that was last said
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
@@ -145,6 +146,7 @@ class Loop:
     def stop(self) -> None:
         """End after the present duty, and return when it has. Not from its own thread."""
         self._stopping = True
+        self._halted.set()
         self._nap.wake()
         if self._thread.ident is None:
             self._nap.close()
@@ -202,7 +204,9 @@ class Loop:
     def _refused(self, error: Exception) -> None:
         self._on_refusal()
         now = self._clock().mono
-        if self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
+        if isinstance(error, DatabaseReplaced):
+            pass  # the upkeep says so, once
+        elif self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
             self._complained_at = now
             log.warning("the %s waits for the database: %s", self._name, error)
-        self._nap.sleep(REFUSED_S)
+        self._halted.wait(REFUSED_S)  # and no nap, which would ask the database whether there is anything new

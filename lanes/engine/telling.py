@@ -11,7 +11,7 @@ from lanes.engine.live import ActiveRun
 from lanes.hooks import Hooks, RunEnded
 from lanes.sentences import sentence
 from lanes_storage import reads
-from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 from lanes_storage.records import Release
 
@@ -104,7 +104,8 @@ class Teller:
             except StoreClosed:
                 return
             except StorageError as error:
-                log.warning("notices can not be read at the moment: %s", error)
+                if not isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+                    log.warning("notices can not be read at the moment: %s", error)
             except Exception:
                 log.exception("telling notices failed; it goes on")
             await asyncio.sleep(REST_S)

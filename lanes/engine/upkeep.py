@@ -13,6 +13,7 @@ from typing import TypeVar
 from lanes.engine.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.alone import alone, by_page
 from lanes.engine.drains import Drain, DrainWatch
+from lanes.engine.filewatch import FileWatch
 from lanes.engine.heart import Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.loop import PATIENCE_S, Duty, Loop, Pulse
@@ -66,6 +67,7 @@ class Upkeep:
         self._live = live
         self._heart = Heart(self._write, new_owner, owner_id, live, now)
         self._drain = DrainWatch(live, drained)
+        self._file = FileWatch(store, live)
         self._reconcile_interval_ms = reconcile_interval_ms
         self._changed = changed
         self._reconciled = reconciled
@@ -116,6 +118,7 @@ class Upkeep:
         duties: list[Duty] = [
             self._begin,
             self._judge,
+            self._file.run_once,
             self._heart.beat_when_due,
             lambda now: self._look(reader, now),
             losses.run_once,

@@ -1,0 +1,37 @@
+"""Watching that the database is still the file of its name."""
+
+import logging
+
+from lanes.engine.drains import cut
+from lanes.engine.live import LiveSet
+from lanes_storage.errors import DatabaseReplaced
+from lanes_storage.interface import AsyncStore
+from lanes_storage.moment import Now
+
+log = logging.getLogger("lanes.upkeep")
+
+
+class FileWatch:
+    """Stops the runs of an owner when its database was deleted, moved away or replaced: another process may hold their
+    lanes in the file that is there now. Belongs to the upkeep's thread.
+    """
+
+    def __init__(self, store: AsyncStore, live: LiveSet) -> None:
+        self._store = store
+        self._live = live
+        self._lost = False
+
+    def run_once(self, now: Now) -> None:
+        """Look. Raises DatabaseReplaced while it is another file, so that nothing else is done in that round."""
+        try:
+            self._store.check()
+        except DatabaseReplaced as error:
+            if not self._lost:
+                log.critical("nothing is accepted, claimed or told any more: %s: %s", error, error.fix)
+            self._lost = True
+            # their ends are stored once the right file is back, and their messages go to their places
+            cut(self._live, "its gateway lost the file of its database", now)
+            raise
+        if self._lost:
+            log.warning("the file of %s is back: everything goes on", self._store.name)
+            self._lost = False
