@@ -5,11 +5,11 @@ from pathlib import Path
 
 from lanes.doctor.checks import Check, Level, broken, warning
 from lanes.doctor.descriptors import check_descriptors
-from lanes.doctor.file import check_file, check_whole
+from lanes.doctor.file import check_file, check_users, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
 from lanes.doctor.rows import check_rows
-from lanes_storage.errors import DatabaseDamaged, StorageError
+from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
 from lanes_storage.interface import Reader
 from lanes_storage.moment import Clock
 from lanes_storage.sqlite.inspect import facts, open_still
@@ -23,7 +23,13 @@ def examine(path: Path, clock: Clock, *, listens: tuple[str, int] | None = None)
     What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
     nothing to look at.
     """
-    found = check_file(facts(path))
+    try:
+        found = [*check_file(facts(path)), *check_users(path)]
+    except DatabaseMissing:
+        found = check_users(path)
+        if all(check.level is Level.OK for check in found):
+            raise
+        return found
     try:
         found += check_whole(path)
         reader = open_still(path)

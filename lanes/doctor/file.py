@@ -1,10 +1,12 @@
 """The file: whether it is whole, who may read it, and whether there is room."""
 
+import sqlite3
 from pathlib import Path
 
 from lanes.doctor.checks import Check, broken, ok, warning
+from lanes.text import clean
 from lanes_storage import schema
-from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, marks
+from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, strangers
 
 #: Less room than this is worth a word; every commit needs some, and so does the log.
 LEAST_ROOM = 512 * 1024 * 1024
@@ -27,7 +29,30 @@ def size(count: int) -> str:
 
 def check_file(seen: FileFacts) -> list[Check]:
     """What the file system says."""
-    return [_place(seen), _mode(seen), _folder(seen), _room(seen), _log(seen)]
+    return [check_engine(), _place(seen), _mode(seen), _folder(seen), _room(seen), _log(seen)]
+
+
+def check_users(path: Path) -> list[Check]:
+    """Whether every process that has it open has the same files open."""
+    found = []
+    for one in strangers(path):
+        named = ", ".join(f"{clean(name)} (as {at})" for name, at in one.files)
+        said = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"
+        fix = (
+            f"nobody else sees what it wrote there, and that is lost when it ends: `kill -STOP {one.pid}`, copy what it"
+            " has open to FILE, FILE-wal and FILE-shm, look at FILE with --db, then end the process and start it again"
+        )
+        found.append(broken("users", said, fix))
+    return found or [ok("users", "every process that has it open has these files open")]
+
+
+def check_engine() -> Check:
+    """Which SQLite this is."""
+    version = sqlite3.sqlite_version
+    if has_reset_fault(sqlite3.sqlite_version_info[:3]):
+        said = "lanes does not meet its WAL-reset fault; no other program older than 3.51.3 may write or checkpoint it"
+        return ok("sqlite", f"SQLite {version}: {said}")
+    return ok("sqlite", f"SQLite {version}")
 
 
 def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
