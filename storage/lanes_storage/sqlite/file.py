@@ -45,15 +45,17 @@ class SqliteFile:
                 before = seen(name)
                 keeper = connect_reading(files.database)
                 undo.callback(keeper.close)
+                found = keeper.execute("PRAGMA user_version").fetchone()
                 connection = open_writer(path, create=create, synchronous=synchronous)
                 undo.callback(connection.close)
-                keeper.execute("PRAGMA user_version").fetchone()  # has the log open now, in a young file as well
+                # with this it has the log open, in a young file as well
+                made = keeper.execute("PRAGMA user_version").fetchone() != found
                 guard = Guard(files, lock)
                 if before != seen(name):
                     raise errors.DatabaseReplaced(name, "it was replaced while it was opened")
                 opened = cls(connection, keeper, guard)
             undo.pop_all()
-        if young:
+        if made:
             opened.idle()  # so that a plain copy of a young file is not empty
         return opened
 
