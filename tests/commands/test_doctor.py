@@ -1,6 +1,7 @@
 """lanes doctor: what it finds in a staged database, how it exits, and that it changes nothing."""
 
 import hashlib
+import os
 import socket
 import sqlite3
 import subprocess
@@ -17,6 +18,7 @@ from lanes_storage import doors
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Ticket
 from lanes_storage.sqlite import inspect
+from lanes_storage.sqlite.inspect import has_reset_fault
 from tests.commands.conftest import Call, Called
 from tests.kit.forms import are_forms
 from tests.kit.ports import kept_port
@@ -241,3 +243,36 @@ def test_it_changes_nothing(database: Path, lanes: Call, port: int) -> None:
     before = [hashlib.sha256(path.read_bytes()).digest() for path in (database, log)]
     assert lanes("doctor").code == 0
     assert [hashlib.sha256(path.read_bytes()).digest() for path in (database, log)] == before
+
+
+@pytest.mark.parametrize(
+    ("version", "faulty"),
+    [("3.6.23", False), ("3.7.0", True), ("3.40.1", True), ("3.44.5", True), ("3.44.6", False), ("3.45.0", True),
+     ("3.50.6", True), ("3.50.7", False), ("3.51.0", True), ("3.51.2", True), ("3.51.3", False), ("3.52.0", False)],
+)  # fmt: skip
+def test_F89_the_versions_of_sqlite_with_the_reset_fault(version: str, faulty: bool) -> None:
+    major, minor, patch = map(int, version.split("."))
+    assert has_reset_fault((major, minor, patch)) is faulty
+
+
+def test_F89_the_version_of_sqlite_is_named(stage: Stage, lanes: Call) -> None:
+    (found,) = [check for check in lanes("doctor", "--json").json if check["check"] == "sqlite"]
+    assert f"SQLite {sqlite3.sqlite_version}" in found["message"]
+    assert ("no other program" in found["message"]) == has_reset_fault(sqlite3.sqlite_version_info[:3])
+
+
+def test_F84_a_process_with_another_file_under_this_name_is_found(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    """This process: its stage has the file open that is moved away, and another one takes its name."""
+    assert {check["level"] for check in lanes("doctor", "--json").json if check["check"] == "users"} == {"ok"}
+    other = tmp_path / "other.db"
+    assert lanes("db", "backup", str(other)).code == 0
+    aside = stage.path.with_name("lanes.db.aside")
+    for end in ("-wal", "-shm", ""):
+        Path(f"{stage.path}{end}").rename(f"{aside}{end}")
+    other.rename(stage.path)
+    done = lanes("doctor", "--json")
+    assert done.code == 1
+    (found,) = [check for check in done.json if check["check"] == "users"]
+    assert found["level"] == "broken"
+    assert f"process {os.getpid()}" in found["message"]
+    assert str(aside) in found["message"]
