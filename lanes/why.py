@@ -192,15 +192,22 @@ def _unclaimed(lane: Lane, head: Message, around: Circumstances) -> list[str]:
         missing.append(f"No living gateway has the runner {clean(head.runner)} that it asks for.")
     if missing:
         return missing
+    cooling = _cooling(around)
+    provider = f", and one of its providers: cooling are {cooling}" if cooling else ""
     return [
-        "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is free."
+        "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
+        f" free{provider}."
     ]
+
+
+def _cooling(around: Circumstances) -> str:
+    return ", ".join(f"{clean(c.provider)} ({clean(c.cause)})" for c in around.cooldowns)
 
 
 def _parked(head: Message, around: Circumstances) -> str | None:
     if head.parked_until is None or head.parked_until <= around.now.wall:
         return None
-    cooling = ", ".join(f"{clean(c.provider)} ({clean(c.cause)})" for c in around.cooldowns)
+    cooling = _cooling(around)
     said = f"Its head is parked for another {span(head.parked_until - around.now.wall)}, then it is claimed again"
     return said + (f"; cooling: {cooling}." if cooling else ".")
 

@@ -1,6 +1,6 @@
 """Every row, in the order of the table."""
 
-from lanes.bench import aborts, compared, cycles, life, scale, web
+from lanes.bench import aborts, beside, compared, cycles, life, scale, web
 from lanes.bench.rows import Row
 
-ROWS: tuple[Row, ...] = (*cycles.ROWS, *compared.ROWS, *scale.ROWS, *life.ROWS, *aborts.ROWS, *web.ROWS)
+ROWS: tuple[Row, ...] = (*cycles.ROWS, *compared.ROWS, *scale.ROWS, *life.ROWS, *aborts.ROWS, *web.ROWS, *beside.ROWS)

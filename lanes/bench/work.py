@@ -21,11 +21,12 @@ class Size:
     held: int  # lanes that run at once
     calls: int  # requests, aborts, passes in one round
     starts: int  # processes in one round
+    searched: int  # lanes that somebody searches
 
 
-FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10)
-QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4)
-TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1)
+FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000)
+QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000)
+TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000)
 
 
 @dataclass(slots=True)

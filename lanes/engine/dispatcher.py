@@ -2,7 +2,8 @@
 
 What the database alone decides (released, not paused, not parked, not bound elsewhere) is in the statement of
 the candidates; what this gateway decides (has the runner, a slot is free, a provider is available, few enough
-suspects) is decided here, in the same transaction as the claim.
+suspects) is decided here. Which heads are worth a try is known beforehand (``backlog``), without the write lock; that
+they may be claimed is seen in the same transaction as the claim.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lanes import descriptors
 from lanes.engine.aside import Aside
+from lanes.engine.backlog import Backlog, Kind
 from lanes.engine.collecting import Debounce
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
@@ -23,15 +26,17 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import Head, Terms
+from lanes_storage.records import Head, Terms, WaitingLane
 
 log = logging.getLogger("lanes.dispatcher")
 
 #: The longest time that a claimable lane waits for somebody to look.
 TICK_S = 0.1
-#: Claims made, and heads looked at, in one transaction, so that others get the write lock in between.
+TICK_MS = 100
+#: Claims made in one transaction, so that others get the write lock in between.
 PAGE = 64
-LOOKED_AT = 256
+#: Heads of a runner whose providers all cool that are told when to come back; those behind them wait for them.
+POSTPONED = 256
 #: Between two attempts while the database refuses.
 REFUSED_S = 0.5
 
@@ -78,6 +83,8 @@ class Dispatcher:
         self._bound_only = bound_only  # claims only what is bound to its owner
         self._debounce = Debounce()
         self._aside = Aside()
+        self._resting: dict[str, _Rest] = {}  # runners whose providers all cool
+        self._backlog = Backlog(store, owner, self._runner_of)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed
@@ -95,6 +102,8 @@ class Dispatcher:
     async def run(self) -> None:
         """Claim until cancelled. A database that refuses is waited for."""
         while True:
+            # Before the look: who wakes it during the look may speak of something that it has passed by.
+            self._wake.clear()
             try:
                 while self._is_open() and await self.run_once():
                     pass
@@ -108,7 +117,6 @@ class Dispatcher:
                 log.exception("claiming failed; it goes on")
                 await asyncio.sleep(REFUSED_S)
             self.ticked_at = self._clock().mono
-            self._wake.clear()
             try:
                 async with asyncio.timeout(TICK_S):
                     await self._wake.wait()
@@ -122,22 +130,122 @@ class Dispatcher:
         """
         now = self._clock()
         self.ticked_at = now.mono
-        if not await self._store.read(reads.claimable(self._owner(), now.wall, bound_only=self._bound_only)):
-            return 0  # found without the write lock
-        claiming = asyncio.ensure_future(self._claim_and_start())
+        if self._bound_only:
+            if not await self._store.read(reads.claimable(self._owner(), now.wall, bound_only=True)):
+                return 0  # found without the write lock
+            claiming = asyncio.ensure_future(self._claim_bound())
+        else:
+            await self._see_what_cools(now)
+            await self._backlog.look(now)
+            claiming = asyncio.ensure_future(self._claim_chosen(now))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             await asyncio.gather(claiming, return_exceptions=True)
             raise
 
-    async def _claim_and_start(self) -> int:
+    async def _see_what_cools(self, now: Now) -> None:
+        """Forget the cooldowns that are over, or are others now."""
+        if self._resting:
+            cooling = {c.provider: c.until for c in await self._store.read(reads.cooldowns(now.wall))}
+            for name, rest in list(self._resting.items()):
+                if cooling_until(self._specs[name], cooling) != rest.until:
+                    del self._resting[name]
+
+    def _slots(self) -> dict[str, int]:
+        """What each runner has left; none while it rests."""
+        rests = {name for name, rest in self._resting.items() if rest.postponed >= POSTPONED}
+        return {
+            spec.name: 0 if spec.name in rests else spec.max_runs - self._live.of_runner(spec.name)
+            for spec in self._specs.values()
+        }
+
+    # ------------------------------------------------------------------------------- heads of a gateway
+
+    async def _claim_chosen(self, now: Now) -> int:
+        started, kept = 0, list[tuple[int, Kind]]()
+        try:
+            while self._is_open():
+                self.ticked_at = self._clock().mono
+                slots, suspects = self._slots(), 0
+                limit = min(PAGE, descriptors.room(len(self._live)))
+                if limit <= 0:
+                    break
+                if not await self._backlog.reach(now, [name for name, left in slots.items() if left > 0]):
+                    self._wake.set()  # what was found so far goes first, and then the walk goes on at once
+                if self._backlog.suspects:
+                    suspects = MAX_SUSPECTS - await self._store.read(reads.suspects_running())
+                chosen = self._backlog.choose(slots, suspects, limit)
+                if not chosen:
+                    break
+                room = await self._claim_these(chosen)
+                kept += [(head, chosen[head]) for head in room.kept]
+                for at, lane in room.later:
+                    self._backlog.look_later(at, lane)
+                self._rest(room)
+                for run in room.runs:
+                    self._start(run)
+                started += len(room.runs)
+        finally:
+            self._backlog.put_back(kept)
+        return started
+
+    async def _claim_these(self, chosen: Mapping[int, Kind]) -> "_Room":
+        """Claim them, or say what is to become of those that were not."""
+        try:
+            return await self._store.write(partial(self._claim_page, chosen=[*chosen]))
+        except BaseException as error:
+            head = self._aside.in_hand
+            self._backlog.put_back((each, kind) for each, kind in chosen.items())
+            if isinstance(error, StorageError) or not isinstance(error, Exception):
+                raise
+            if not self._aside.put(self._clock().mono):
+                raise
+            assert head is not None
+            return _Room({}, {}, 0)
+
+    def _rest(self, room: "_Room") -> None:
+        """Runners that cool rest once enough of their heads were told when to come back."""
+        for name, (until, postponed) in room.cooled.items():
+            rest = self._resting.get(name)
+            before = rest.postponed if rest is not None and rest.until == until else 0
+            self._resting[name] = _Rest(until, before + postponed)
+
+    def _claim_page(self, tx: Transaction, chosen: list[int]) -> "_Room":
+        """Claim the chosen heads that may still be claimed."""
+        now, owner = self._clock(), self._owner()
+        self._aside.in_hand = None
+        room = self._room(tx, now)
+        room.left = descriptors.room(len(self._live))
+        if not self._is_open():  # it was closed while this waited for its turn
+            room.kept += chosen
+            return room
+        for head in doors.candidates_among(tx, owner, now, chosen):
+            self._claim_if_not_aside(tx, head, room, now)
+        self._aside.in_hand = None
+        return room
+
+    def _claim_if_not_aside(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> None:
+        if not self._aside.takes_up(head, now.mono):
+            room.later.append((now.wall + TICK_MS, head.lane_id))
+            return
+        run = self._claim(tx, head, room, now)
+        if run is not None:
+            room.runs.append(run)
+
+    def _room(self, tx: Transaction, now: Now) -> "_Room":
+        slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
+        return _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
+
+    # --------------------------------------------------------------------------------- heads of a desk
+
+    async def _claim_bound(self) -> int:
         started = 0
         after: int | None = 0
         while after is not None:
             self.ticked_at = self._clock().mono
             try:
-                runs, after = await self._store.write(partial(self._claim_page, after=after))
+                runs, after = await self._store.write(partial(self._claim_bound_page, after=after))
             except StorageError:
                 raise
             except Exception:  # of the head that was being claimed: nothing was committed, the others go on
@@ -149,48 +257,41 @@ class Dispatcher:
             started += len(runs)
         return started
 
-    def _claim_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
-        """Walk the candidates behind ``after`` until a page is claimed or enough was looked at.
-
-        Returns what was claimed, and where to go on: None where no slot is left, or there are no more.
-        """
-        now, runs, looked_at = self._clock(), list[ActiveRun](), 0
+    def _claim_bound_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
+        """Claim what is bound to this owner behind ``after``. Returns what was claimed, and where to go on."""
+        now = self._clock()
         self._aside.in_hand = None
-        if not self._is_open():  # it was closed while this waited for its turn
-            return runs, None
-        slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
-        room = _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
-        room.runs = sys.maxsize if self._bound_only else descriptors.room(len(self._live))
-        while self._bound_only or (room.runs > 0 and any(left > 0 for left in slots.values())):
-            heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=self._bound_only)
-            for head in heads:
-                run = self._claim(tx, head, room, now) if self._aside.takes_up(head, now.mono) else None
-                if run is not None:
-                    runs.append(run)
-            self._aside.in_hand = None
-            if len(heads) < PAGE:
-                return runs, None
-            after, looked_at = heads[-1].message_id, looked_at + len(heads)
-            if len(runs) >= PAGE or looked_at >= LOOKED_AT:
-                return runs, after
-        return runs, None
+        room = self._room(tx, now)
+        if not self._is_open():
+            return room.runs, None
+        heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=True)
+        for head in heads:
+            self._claim_if_not_aside(tx, head, room, now)
+        self._aside.in_hand = None
+        return room.runs, heads[-1].message_id if len(heads) == PAGE else None
+
+    # --------------------------------------------------------------------------------------- one head
 
     def _claim(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> ActiveRun | None:
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # whoever took this place has left without giving it up
             doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
-        if spec is None or room.runs <= 0 or room.slots.setdefault(spec.name, spec.max_runs) <= 0:
+        if spec is None:
             return None
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
-        if suspect and room.suspects >= MAX_SUSPECTS:
+        full = room.left <= 0 or room.slots.setdefault(spec.name, spec.max_runs) <= 0
+        if full or (suspect and room.suspects >= MAX_SUSPECTS):
+            room.kept.append(head.message_id)
             return None
         terms = self._policies.terms(head, spec)
-        until = room.cooling_until(spec)
+        until = cooling_until(spec, room.cooling)
         if until is not None:
             doors.postpone(tx, head, until, terms.max_park_ms, now)
+            room.cooled[spec.name] = (until, room.cooled.get(spec.name, (until, 0))[1] + 1)
             return None
         members = self._together(tx, head, now)
         if not members:
+            room.later.append((now.wall + TICK_MS, head.lane_id))
             return None
         owner = self._owner()
         claimed = doors.claim(tx, head, owner, spec.name, spec.kind, terms, now, members=members)
@@ -198,7 +299,7 @@ class Dispatcher:
             return None
         self._debounce.forget(head.lane_id, now)
         room.slots[spec.name] -= 1
-        room.runs -= 1
+        room.left -= 1
         room.suspects += suspect
         run = ActiveRun(claimed, spec, owner, self._store, self._clock, self._loop)
         self._live.join(run)
@@ -216,7 +317,15 @@ class Dispatcher:
             return []
         return [message.id for message in waiting]
 
-    def _spec_of(self, head: Head) -> RunnerSpec | None:
+    def _runner_of(self, head: WaitingLane) -> str | None:
+        """The name of the runner that a head waits for, if this gateway has it."""
+        try:
+            spec = self._spec_of(head)
+        except Exception:  # a policy that raises: the claim will meet it, and leave this head alone for a while
+            return next(iter(self._specs), None)
+        return None if spec is None else spec.name
+
+    def _spec_of(self, head: Head | WaitingLane) -> RunnerSpec | None:
         """The runner of a message: the one it names, else the one of its lane. None: this gateway lacks it."""
         if head.runner is not None:
             return self._specs.get(head.runner)
@@ -224,17 +333,29 @@ class Dispatcher:
         return self._specs.get(name) if name is not None else next(iter(self._specs.values()), None)
 
 
+def cooling_until(spec: RunnerSpec, cooling: Mapping[str, int]) -> int | None:
+    """When the first provider of a runner is available again; None: one is now."""
+    untils = [cooling.get(provider) for provider in spec.providers]
+    waits = [until for until in untils if until is not None]
+    return min(waits) if waits and len(waits) == len(untils) else None
+
+
+class _Rest(NamedTuple):
+    """A runner whose providers all cool, and how many of its heads were told when to come back."""
+
+    until: int
+    postponed: int
+
+
+@dataclass(slots=True)
 class _Room:
-    """What is left to claim with, while one page is claimed."""
+    """What is left to claim with, while one page is claimed, and what becomes of its heads."""
 
-    def __init__(self, slots: dict[str, int], cooling: dict[str, int], suspects: int) -> None:
-        self.slots = slots
-        self.suspects = suspects
-        self.runs = sys.maxsize  # of all runners together
-        self._cooling = cooling
-
-    def cooling_until(self, spec: RunnerSpec) -> int | None:
-        """When the first provider of a runner is available again; None: one is now."""
-        untils = [self._cooling.get(provider) for provider in spec.providers]
-        waits = [until for until in untils if until is not None]
-        return min(waits) if waits and len(waits) == len(untils) else None
+    slots: dict[str, int]
+    cooling: Mapping[str, int]
+    suspects: int
+    left: int = sys.maxsize  # of all runners together
+    runs: list[ActiveRun] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)  # as they are: there was no room
+    later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane
+    cooled: dict[str, tuple[int, int]] = field(default_factory=dict)  # until when, and how many were postponed

@@ -60,6 +60,13 @@ BOUND_CANDIDATES = _CANDIDATES.format(
     bound="m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
+#: The same of the heads that ``:heads``, a JSON array of their ids, names: for who has chosen them before.
+CHOSEN_CANDIDATES = _CANDIDATES.format(
+    source="json_each(:heads) j CROSS JOIN lanes l ON l.head_id = j.value JOIN messages m ON m.id = l.head_id",
+    no_pause=no_pause("l", ":now"),
+    bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
+)
+
 #: The claim. Its guard repeats all that CANDIDATES read of the lane. The run takes the messages from ``:head`` to
 #: ``:last``, which are one and the same unless they were collected.
 CLAIM_LANE = f"""

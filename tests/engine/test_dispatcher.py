@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from lanes.engine.dispatcher import LOOKED_AT, PAGE, Dispatcher
+from lanes.engine.dispatcher import PAGE, Dispatcher
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.engine.loop import UNHEALTHY_MS
 from lanes.runners.base import RunnerSpec
@@ -105,29 +104,6 @@ async def test_a_page_is_not_the_end(world: World, astore: AsyncStore) -> None:
         world.send(str(number))
     assert await bench.dispatcher.run_once() == PAGE + 6
     assert claimed == [PAGE] * PAGE + [PAGE + 6] * 6, "others get the write lock in between"
-
-
-async def test_a_long_walk_past_what_can_not_be_claimed_lets_others_write(world: World, astore: AsyncStore) -> None:
-    seen: list[str] = []
-    others: list[Future[None]] = []
-
-    class Seeing(FixedPolicies):
-        def runner_of(self, key: str) -> str | None:
-            if not seen:
-                step = astore.write(lambda tx: seen.append("another write"))
-                others.append(asyncio.run_coroutine_threadsafe(step, loop))
-            seen.append(key)
-            return "chat" if key == "behind them" else "not here"
-
-    loop = asyncio.get_running_loop()
-    bench = Bench(world, astore, {"chat": spec()}, policies=Seeing())
-    for number in range(LOOKED_AT + 1):
-        world.send(str(number))
-    world.send("behind them")
-    assert await bench.dispatcher.run_once() == 1
-    await asyncio.wrap_future(others[0])
-    assert len(seen) == LOOKED_AT + 3
-    assert seen.index("another write") < len(seen) - 1, "it did not wait for the end of the walk"
 
 
 async def test_lanes_that_can_not_be_claimed_keep_nobody_behind_them_waiting(world: World, astore: AsyncStore) -> None:

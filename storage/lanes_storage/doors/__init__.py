@@ -4,7 +4,7 @@ A door that finds its guard lost changes nothing and says so in its value; it ne
 """
 
 from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
-from lanes_storage.doors.claims import candidates, claim, collectable, postpone, suspects_running
+from lanes_storage.doors.claims import candidates, candidates_among, claim, collectable, postpone, suspects_running
 from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.cooldowns import cool, cooling, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
@@ -40,6 +40,7 @@ __all__ = [
     "attach_process",
     "begin_wait",
     "candidates",
+    "candidates_among",
     "claim",
     "closes_cycle",
     "collectable",

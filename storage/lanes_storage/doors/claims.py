@@ -1,11 +1,12 @@
 """The claim: how a released lane comes to be held."""
 
+import json
 from collections.abc import Sequence
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.journal import next_epoch, record
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
 from lanes_storage.moment import Now
 from lanes_storage.reads import get_message
@@ -21,7 +22,17 @@ def candidates(
     """
     statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
     rows = tx.rows(f"{statement} LIMIT {limit:d}", {"after": after, "owner": owner, "now": now.wall})
-    return [Head(row[0], row[1], LaneState.read(row[2]), *row[3:]) for row in rows]
+    return [_to_head(row) for row in rows]
+
+
+def candidates_among(tx: Transaction, owner: int, now: Now, heads: Sequence[int]) -> list[Head]:
+    """Those of these heads that ``owner`` might claim now, the longest wait first."""
+    params = {"heads": json.dumps([*heads]), "after": 0, "owner": owner, "now": now.wall}
+    return [_to_head(row) for row in tx.rows(sql.CHOSEN_CANDIDATES, params)]
+
+
+def _to_head(row: Row) -> Head:
+    return Head(row[0], row[1], LaneState.read(row[2]), *row[3:])
 
 
 def suspects_running(tx: Transaction) -> int:

@@ -1,5 +1,6 @@
 """The queries: everything that lanes reads to show, to judge and to wait. Each is one SELECT."""
 
+from lanes_storage.reads.backlog import heads, heads_of, news, suspects_running, touched
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,
@@ -41,6 +42,8 @@ __all__ = [
     "epoch_of_release",
     "events",
     "get_message",
+    "heads",
+    "heads_of",
     "history",
     "lane",
     "lane_epochs",
@@ -51,6 +54,7 @@ __all__ = [
     "last_event_id",
     "message",
     "messages",
+    "news",
     "notices",
     "old",
     "open_runs",
@@ -59,6 +63,8 @@ __all__ = [
     "real_runner_ever_ran",
     "refused_writes",
     "run",
+    "suspects_running",
+    "touched",
     "waiting_heads",
     "waiting_of_owner",
     "waits",

@@ -1,6 +1,6 @@
 """What goes in and out of storage: plain frozen records."""
 
-from lanes_storage.records.claims import Claimed, Head, Old, Release, Waiting, WaitingHead
+from lanes_storage.records.claims import Claimed, Head, News, Old, Release, Waiting, WaitingHead, WaitingLane
 from lanes_storage.records.given import (
     Admission,
     Answer,
@@ -40,6 +40,7 @@ __all__ = [
     "Message",
     "NewMessage",
     "NewOwner",
+    "News",
     "Old",
     "Owner",
     "Pause",
@@ -52,4 +53,5 @@ __all__ = [
     "Waiter",
     "Waiting",
     "WaitingHead",
+    "WaitingLane",
 ]

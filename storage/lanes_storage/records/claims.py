@@ -48,6 +48,28 @@ class WaitingHead(NamedTuple):
     warned_at: int | None
 
 
+class WaitingLane(NamedTuple):
+    """A released lane with its head, as a dispatcher keeps account of it. ``free_at``: until when (wall time) a park or
+    a pause keeps it from being claimed; past: nothing does."""
+
+    lane_id: int
+    message_id: int
+    key: str
+    runner: str | None
+    bound_owner: int | None
+    interruptions: int
+    free_at: int
+
+
+class News(NamedTuple):
+    """What the journal says that is new: its last event, whether it speaks of many lanes at once; and whether few
+    heads wait."""
+
+    last: int
+    of_many: bool
+    few: bool
+
+
 class Old(NamedTuple):
     """A row on its way to be pruned. ``finished_at`` None: it has to stay; ``key`` None: it is of no lane."""
 

@@ -1,0 +1,170 @@
+"""Rows about what must not be felt: other people's searches, other runners' backlogs, large requests, checkpoints."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from lanes.bench.filling import copied
+from lanes.bench.loading import load, request
+from lanes.bench.processes import Process, gateway
+from lanes.bench.rows import Measured, Row, at_most
+from lanes.bench.web import provider
+from lanes.bench.work import Work, percentile
+from lanes_storage import doors, open_async_store
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Admission, NewMessage
+from lanes_storage.sqlite import SqliteStore
+
+#: A filter that looks at every lane, and finds none.
+SEARCH = json.dumps({"filter": "nothing has such a key", "limit": 50}).encode()
+#: Heads for whom no gateway has the runner.
+ABSENT = "absent"
+#: So large is a large request.
+LARGE = 3_000_000
+#: Small writes in one round of the checkpoint: they fill its 4,000 frames more than once.
+SMALL_WRITES = 2_000
+#: How long memory that is not needed may take to be given back.
+SETTLES_S = 5.0
+
+
+def _replies(process: Process, numbers: Iterator[int], times: int) -> list[float]:
+    """How long each of some messages took from its sending to its reply, one after the other, in milliseconds."""
+    body = b'{"text": "hello"}'
+    requests = (request(f"/api/lanes/beside:{next(numbers)}/messages?wait=30", body) for _ in range(times))
+    done = load(process.port, 1, requests)
+    if done.statuses != {200}:
+        raise RuntimeError(f"the server answered {done.statuses}")
+    return done.latencies_ms
+
+
+@contextlib.contextmanager
+def _searching(process: Process) -> Iterator[None]:
+    """Somebody searches all lanes, again and again."""
+    over = threading.Event()
+
+    def search() -> None:
+        while not over.is_set():
+            load(process.port, 1, iter([request("/api/search", SEARCH)]))
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _claim_beside_search(work: Work) -> Measured:
+    served = gateway(work, copied(work, work.size.searched), provider(work).url)
+    served.ready()
+    numbers, times = count(), max(work.size.calls // 4, 8)
+    _replies(served, numbers, 8)
+
+    def alone() -> float:
+        return percentile(_replies(served, numbers, times), 0.99)
+
+    def beside() -> float:
+        with _searching(served):
+            return percentile(_replies(served, numbers, times), 0.99)
+
+    quiet, busy = work.medians(alone, beside)
+    served.kill()
+    return Measured(busy / quiet, f"p99 {busy:.1f} ms against {quiet:.1f} ms, {work.size.searched:,} lanes searched")
+
+
+def _waiting(path: Path, lanes: int) -> None:
+    """Let a message wait in every lane for a runner that nobody has."""
+    store, now = SqliteStore(path), system_clock()
+    for first in range(0, lanes, 1_000):
+        keys = [f"lane:{number}" for number in range(first, min(first + 1_000, lanes))]
+        new = [NewMessage(key, "hello", runner=ABSENT, actor="bench") for key in keys]
+        store.write(lambda tx, new=new: [doors.accept(tx, one, Admission(), now) for one in new])  # type: ignore[misc]
+    store.close()
+
+
+def _claim_beside_backlog(work: Work) -> Measured:
+    many, numbers = work.size.many, count()
+    plain, crowded = copied(work, many), copied(work, many)
+    _waiting(crowded, many)
+    times = max(work.size.calls // 4, 8)
+    alone, beside = (gateway(work, path, provider(work).url) for path in (plain, crowded))
+    for served in (alone, beside):
+        served.ready()
+        _replies(served, numbers, 8)
+    quiet, busy = work.medians(
+        lambda: percentile(_replies(alone, numbers, times), 0.99),
+        lambda: percentile(_replies(beside, numbers, times), 0.99),
+    )
+    alone.kill()
+    beside.kill()
+    return Measured(busy / quiet, f"p99 {busy:.1f} ms against {quiet:.1f} ms, {many:,} heads of an absent runner")
+
+
+def _memory_large(work: Work) -> Measured:
+    served = gateway(work, copied(work, work.size.lanes), provider(work).url)
+    served.ready()
+    before, requests = served.resident_mb(), work.size.calls // 4
+    body = json.dumps({"model": "lanes", "messages": [{"role": "user", "content": "x" * LARGE}]}).encode()
+    sent = (request("/v1/chat/completions", body, f"X-Lanes-Session: large:{n % 24}") for n in range(requests))
+    done = load(served.port, 4, sent)
+    if done.statuses != {200}:
+        raise RuntimeError(f"the server answered {done.statuses}")
+    until, least = time.monotonic() + SETTLES_S, served.resident_mb()
+    while time.monotonic() < until:
+        time.sleep(0.25)
+        least = min(least, served.resident_mb())
+    served.kill()
+    return Measured(least, f"{requests:,} requests of {LARGE / 1e6:g} MB, 4 at a time; {before:.0f} MB before")
+
+
+async def _longest_write(path: Path) -> float:
+    """The longest of many small writes, in milliseconds."""
+    store, longest = await open_async_store(str(path)), 0.0
+    for number in range(SMALL_WRITES):
+        now, new = system_clock(), NewMessage(f"lane:{number % 1_000}", "hello", actor="bench")
+        started = time.perf_counter()
+        await store.write(lambda tx, new=new, now=now: doors.accept(tx, new, Admission(cap=SMALL_WRITES), now))  # type: ignore[misc]
+        longest = max(longest, 1000 * (time.perf_counter() - started))
+    await store.close()
+    return longest
+
+
+def _checkpoint(work: Work) -> Measured:
+    def longest() -> float:
+        path = copied(work, work.size.lanes)
+        try:
+            return asyncio.run(_longest_write(path))
+        finally:
+            path.unlink()
+
+    (took,) = work.medians(longest)
+    return Measured(took, f"the longest of {SMALL_WRITES:,} small writes, among which 4,000 frames are copied back")
+
+
+ROWS = (
+    Row(
+        "claim-beside-search",
+        "send to reply, p99, while somebody searches all lanes, against the same alone",
+        at_most(2),
+        _claim_beside_search,
+    ),
+    Row(
+        "claim-beside-backlog",
+        "send to reply, p99, beside heads that nobody may claim, against the same alone",
+        at_most(2),
+        _claim_beside_backlog,
+    ),
+    Row("memory-large", "memory of a gateway after large requests", at_most(150, "MB"), _memory_large),
+    Row(
+        "checkpoint-pause",
+        "the longest wait of a small write while the log is copied back",
+        at_most(50, "ms"),
+        _checkpoint,
+    ),
+)

@@ -1,0 +1,74 @@
+"""Queries about the heads that no run holds: what a dispatcher keeps account of."""
+
+import json
+from collections.abc import Sequence
+
+from lanes_storage import statements as sql
+from lanes_storage.interface import Query, Row
+from lanes_storage.law import MAX_INTERRUPTIONS, EventType
+from lanes_storage.records import News, WaitingLane
+from lanes_storage.wording import names
+
+#: Until when a pause holds that has no end.
+NEVER = 2**63 - 1
+
+_UNTIL = f"SELECT max(coalesce(p.until, {NEVER})) FROM pauses p WHERE"
+#: When nothing with a known end keeps a head from being claimed any more; times that have passed keep nothing.
+_FREE_AT = f"""
+max(coalesce(m.parked_until, 0), coalesce(({_UNTIL} p.lane_id = l.id), 0),
+  coalesce(({_UNTIL} p.lane_id IS NULL AND l.key GLOB p.pattern), 0))
+"""
+_COLUMNS = f"l.id, l.head_id, l.key, m.runner, m.bound_owner, m.interruptions, {_FREE_AT}"
+
+HEADS = f"""
+SELECT (SELECT max(id) FROM events), {_COLUMNS} FROM lanes l JOIN messages m ON m.id = l.head_id
+WHERE l.head_id > :after AND l.run_id IS NULL ORDER BY l.head_id
+"""
+TOUCHED = f"""
+SELECT {_COLUMNS} FROM (SELECT DISTINCT lane_id FROM events WHERE id > :after AND id <= :until) e
+CROSS JOIN lanes l ON l.id = e.lane_id JOIN messages m ON m.id = l.head_id WHERE l.run_id IS NULL
+"""
+OF_LANES = f"""
+SELECT {_COLUMNS} FROM json_each(:lanes) j CROSS JOIN lanes l ON l.id = j.value JOIN messages m ON m.id = l.head_id
+WHERE l.run_id IS NULL
+"""
+#: What was said of many lanes at once names none of them.
+NEWS = f"""
+SELECT coalesce(max(id), :after),
+  coalesce(max(lane_id IS NULL AND type IN ({names((EventType.PAUSED, EventType.RESUMED))})), 0),
+  (SELECT 1 FROM lanes WHERE run_id IS NULL AND head_id IS NOT NULL LIMIT 1 OFFSET {{few}}) IS NULL
+FROM events WHERE id > :after
+"""
+
+
+def heads(after: int, limit: int) -> Query[tuple[list[WaitingLane], int]]:
+    """The heads that no run holds, behind message ``after``, the longest wait first; and the newest event."""
+    return Query(f"{HEADS} LIMIT {limit:d}", {"after": after}, _with_last)
+
+
+def touched(after: int, until: int) -> Query[list[WaitingLane]]:
+    """The heads that no run holds of the lanes that the events behind ``after`` name, up to ``until``."""
+    return Query(TOUCHED, {"after": after, "until": until}, _all)
+
+
+def heads_of(lanes: Sequence[int]) -> Query[list[WaitingLane]]:
+    """The same of these lanes."""
+    return Query(OF_LANES, {"lanes": json.dumps([*lanes])}, _all)
+
+
+def news(after: int, few: int) -> Query[News]:
+    """What the journal has behind event ``after``, and whether no more than ``few`` heads wait by now."""
+    return Query(NEWS.format(few=int(few)), {"after": after}, lambda rows: News(rows[0][0], *map(bool, rows[0][1:])))
+
+
+def suspects_running() -> Query[int]:
+    """How many held lanes run a message that was interrupted almost too often."""
+    return Query(sql.COUNT_SUSPECTS, {"suspect": MAX_INTERRUPTIONS - 1}, lambda rows: int(rows[0][0]))
+
+
+def _all(rows: list[Row]) -> list[WaitingLane]:
+    return [WaitingLane(*row) for row in rows]
+
+
+def _with_last(rows: list[Row]) -> tuple[list[WaitingLane], int]:
+    return [WaitingLane(*row[1:]) for row in rows], (rows[0][0] or 0) if rows else 0
