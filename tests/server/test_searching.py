@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from lanes.commands.common.exits import Exit, exit_of
+from lanes.errors import TooMuch
+from lanes.problems import error_of, problem_of
 from lanes.server import bodies, call, searching
 from lanes_storage import reads
 from lanes_storage.law import Scope
@@ -82,6 +85,15 @@ async def test_F123_a_search_ends_with_its_client(served: Served, monkeypatch: p
                 await until(lambda number=number: len(begun) > number, "the search")  # type: ignore[misc]
     async with asyncio.timeout(PATIENCE_S):
         assert (await served.client.get("/api/lanes")).status_code == 200
+
+
+def test_F124_what_is_too_much_is_a_mistake_of_usage_on_every_surface() -> None:
+    problem = problem_of(TooMuch("ask for less"))
+    assert problem.status == 400
+    told = error_of(problem.document())
+    assert isinstance(told, TooMuch)
+    assert str(told) == "ask for less"
+    assert exit_of(told) is Exit.USAGE
 
 
 async def test_F124_an_exact_choice_may_be_empty_and_is_bounded(served: Served) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lanes import filters
 from lanes.abort import AbortResult, Outcome
 from lanes.commands.common.client import GatewayClient
-from lanes.errors import ConfigError, NotAllowed
+from lanes.errors import ConfigError, NotAllowed, TooMuch
 from lanes.forms import Form
 from lanes_storage.errors import StorageError
 from lanes_storage.moment import Clock, Now, system_clock
@@ -183,5 +183,5 @@ class RemoteSource:
             return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         except StorageError as error:
             raise Lost(f"{error}: {error.fix}") from error
-        except ConfigError as error:
+        except (ConfigError, TooMuch) as error:  # a search that took too long may do better at the next look
             raise Lost(str(error)) from error
