@@ -13,7 +13,7 @@ from pathlib import Path
 from lanes_storage.moment import Now
 
 #: It is asked when the process occupies so much more than after the last time, in bytes.
-GROWN = 32 << 20
+GROWN = 8 << 20
 #: Between two looks.
 LOOK_EVERY_MS = 1_000
 
