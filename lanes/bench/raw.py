@@ -5,7 +5,7 @@ many steps of one kind to a transaction, as a group commit of so many callers ha
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lanes.bench import cycle
@@ -36,6 +36,10 @@ class Recorder:
     def run(self, sql: str, params: Params) -> int:
         self.statements.append((sql, params))
         return self._tx.run(sql, params)
+
+    def many(self, sql: str, params: Sequence[Params]) -> int:
+        self.statements += [(sql, row) for row in params]
+        return self._tx.many(sql, params)
 
     def rows(self, sql: str, params: Params) -> list[Row]:
         self.statements.append((sql, params))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lanes.testing.killing import KillPoint
 
-USAGE = "usage: python -m lanes.testing --at before:N|after:N|mid:N -- COMMAND OF LANES"
+USAGE = "usage: python -m lanes.testing --at before:N|after:N|mid:N[.M] -- COMMAND OF LANES"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,13 +3,15 @@
     python -m lanes.testing --at before:17 -- gateway --db lanes.db
 
 ``before:N`` just before COMMIT of the Nth transaction that writes anything, with all of it written; ``after:N`` just
-after that COMMIT, before any caller is told; ``mid:N`` within it, right after its first write. Commits are counted
-from the start of the process. Nothing in lanes knows about it: the stores are given another class of transactions.
+after that COMMIT, before any caller is told; ``mid:N`` within it, right after the first statement that writes, and
+``mid:N.M`` right after the Mth. Commits are counted from the start of the process. Nothing in lanes knows about it:
+the stores are given another class of transactions.
 """
 
 import os
 import re
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -17,26 +19,30 @@ from lanes_storage.interface import Params, Row
 from lanes_storage.sqlite import store, transaction, writer
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
-_WORDS = re.compile(r"(before|after|mid):([1-9][0-9]*)")
+_WORDS = re.compile(r"(before|after|mid):([1-9][0-9]*)(?:\.([1-9][0-9]*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """Where a process ends itself: ``where`` is ``before``, ``after`` or ``mid``, ``commit`` counts from 1."""
+    """Where a process ends itself: ``where`` is ``before``, ``after`` or ``mid``, ``commit`` counts from 1.
+
+    ``write``: after so many statements of that transaction that wrote something, for ``mid``.
+    """
 
     where: str
     commit: int
+    write: int = 1
 
     @classmethod
     def parse(cls, words: str) -> "KillPoint":
         """From ``before:17``. Raises ValueError."""
         found = _WORDS.fullmatch(words)
-        if found is None:
-            raise ValueError(f"{words!r} is no kill point: say before:N, after:N or mid:N")
-        return cls(found[1], int(found[2]))
+        if found is None or (found[3] and found[1] != "mid"):
+            raise ValueError(f"{words!r} is no kill point: say before:N, after:N, mid:N or mid:N.M")
+        return cls(found[1], int(found[2]), int(found[3] or 1))
 
     def __str__(self) -> str:
-        return f"{self.where}:{self.commit}"
+        return f"{self.where}:{self.commit}" + (f".{self.write}" if self.write > 1 else "")
 
     def arm(self) -> None:
         """Let this process kill itself there, in whichever database it writes from now on."""
@@ -56,6 +62,11 @@ class _Doomed(SqliteTransaction):
         self._wrote()
         return changed
 
+    def many(self, sql: str, params: Sequence[Params]) -> int:
+        changed = super().many(sql, params)
+        self._wrote()
+        return changed
+
     def rows(self, sql: str, params: Params) -> list[Row]:
         found = super().rows(sql, params)
         self._wrote()
@@ -63,7 +74,8 @@ class _Doomed(SqliteTransaction):
 
     def __enter__(self) -> "_Doomed":
         super().__enter__()
-        self._before = self._connection.total_changes
+        self._before = self._seen = self._connection.total_changes
+        self._statements = 0  # that wrote something
         return self
 
     def __exit__(
@@ -81,8 +93,11 @@ class _Doomed(SqliteTransaction):
         return self._connection.total_changes != self._before
 
     def _wrote(self) -> None:
-        if self._writes():
-            self._reached("mid", _Doomed.commits + 1)
+        changes = self._connection.total_changes
+        if changes != self._seen:
+            self._seen, self._statements = changes, self._statements + 1
+            if self._statements == self.point.write:
+                self._reached("mid", _Doomed.commits + 1)
 
     def _reached(self, where: str, commit: int) -> None:
         if (where, commit) == (self.point.where, self.point.commit):

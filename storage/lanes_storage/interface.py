@@ -1,16 +1,21 @@
 """The interface that an engine implements: SQLite today, PostgreSQL beside it later.
 
 A *step* is a function of one open transaction; it calls doors (``lanes_storage.doors``) and returns a
-value. A *query* is one SELECT with the shape of its result (``lanes_storage.reads``). A store runs both,
+value. A *transition* is a function of one open transaction and a set of commands, and a ``Call`` is the step that is
+one such command. A *query* is one SELECT with the shape of its result (``lanes_storage.reads``). A store runs them,
 and never lets anyone see a half-done step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
 
 Params = Mapping[str, Any]
 Row = Sequence[Any]
@@ -53,6 +58,10 @@ class Transaction(Protocol):
         """Execute a statement; return the number of rows it changed."""
         ...
 
+    def many(self, sql: str, params: Sequence[Params]) -> int:
+        """Execute a statement once for each of ``params``; return the number of rows that all of them changed."""
+        ...
+
     def rows(self, sql: str, params: Params) -> list[Row]:
         """Execute a statement and return its rows (SELECT, or RETURNING)."""
         ...
@@ -63,6 +72,51 @@ class Transaction(Protocol):
 
 
 Step = Callable[[Transaction], T_co]
+
+
+class Transition(Protocol[C_contra, T_co]):
+    """A change of state for a set of commands. What came of each is returned, in their order."""
+
+    def __call__(self, tx: Transaction, commands: Sequence[C_contra], /) -> Sequence[T_co]: ...
+
+
+@dataclass(slots=True, eq=False)
+class Call(Generic[T]):
+    """A step that is one command for a transition. Called by itself, it is a set of one.
+
+    A writer carries out all commands for one transition that wait for it as one set. ``then`` takes what came of the
+    command, in the same transaction, and gives the result of the step.
+    """
+
+    transition: Transition[Any, Any]
+    command: Any
+    then: Callable[[Transaction, Any], T] | None = None
+
+    def __call__(self, tx: Transaction) -> T:
+        """Carry it out alone."""
+        return self.result(tx, self.transition(tx, [self.command])[0])
+
+    def result(self, tx: Transaction, came: Any) -> T:
+        """The result of the step, from what came of its command."""
+        return came if self.then is None else self.then(tx, came)
+
+    def and_then(self, further: Callable[[Transaction, T], U]) -> "Call[U]":
+        """The same, whose result goes through ``further``."""
+        return Call(self.transition, self.command, lambda tx, came: further(tx, self.result(tx, came)))
+
+
+def call(transition: Transition[C, T], command: C) -> Call[T]:
+    """The step that is one command for a transition."""
+    return Call(transition, command)
+
+
+def as_call(step: Step[T]) -> Call[T]:
+    """A step as a command. One that is a function is a command for the transition that calls each."""
+    return step if isinstance(step, Call) else Call(_call_each, step)
+
+
+def _call_each(tx: Transaction, steps: Sequence[Step[Any]]) -> list[Any]:
+    return [step(tx) for step in steps]
 
 
 class Reader(Protocol):
@@ -156,4 +210,18 @@ class AsyncStore(Protocol):
         ...
 
 
-__all__ = ["AsyncStore", "Dialect", "Params", "Query", "Reader", "Row", "Step", "Store", "Transaction"]
+__all__ = [
+    "AsyncStore",
+    "Call",
+    "Dialect",
+    "Params",
+    "Query",
+    "Reader",
+    "Row",
+    "Step",
+    "Store",
+    "Transaction",
+    "Transition",
+    "as_call",
+    "call",
+]

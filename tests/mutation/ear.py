@@ -20,7 +20,8 @@ class Ear:
         self.heard: set[str] = set()
         self._names = {sql: name for name, sql in all_statements().items()}
         self._instead: dict[str, str] = {}
-        run, rows, read = SqliteTransaction.run, SqliteTransaction.rows, SqliteReader.read
+        run, many, rows = SqliteTransaction.run, SqliteTransaction.many, SqliteTransaction.rows
+        read = SqliteReader.read
         still_so = vars(releases)[EVIDENCE]
 
         def heard_still_so(*args: Any) -> Any:
@@ -29,6 +30,7 @@ class Ear:
 
         changed: Any = SqliteTransaction
         changed.run = lambda tx, sql, params: run(tx, self._hear(sql), params)
+        changed.many = lambda tx, sql, params: many(tx, self._hear(sql) if params else sql, params)
         changed.rows = lambda tx, sql, params: rows(tx, self._hear(sql), params)
         changed = SqliteReader
         changed.read = lambda reader, query: read(reader, query._replace(sql=self._hear(query.sql)))

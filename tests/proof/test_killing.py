@@ -29,9 +29,9 @@ def send(folder: Path, at: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("where", "kept"), [("mid", 0), ("before", 0), ("after", 1)])
-def test_a_command_dies_at_its_commit(tmp_path: Path, where: str, kept: int) -> None:
-    done = send(tmp_path, f"{where}:{MESSAGE}")
+@pytest.mark.parametrize(("at", "kept"), [("mid:2", 0), ("mid:2.3", 0), ("before:2", 0), ("after:2", 1)])
+def test_a_command_dies_at_its_commit(tmp_path: Path, at: str, kept: int) -> None:
+    done = send(tmp_path, at)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == "", "nobody was told"
     assert House(tmp_path).count("SELECT count(*) FROM messages") == kept
@@ -43,7 +43,7 @@ def test_a_command_that_does_not_get_there_ends_well(tmp_path: Path) -> None:
     assert House(tmp_path).count("SELECT count(*) FROM messages") == 1
 
 
-@pytest.mark.parametrize("words", ["", "before", "before:0", "never:1", "before:1x"])
+@pytest.mark.parametrize("words", ["", "before", "before:0", "never:1", "before:1x", "before:1.2", "mid:1.0"])
 def test_what_is_no_kill_point_is_refused(tmp_path: Path, words: str) -> None:
     with pytest.raises(ValueError, match="no kill point"):
         KillPoint.parse(words)
@@ -52,5 +52,6 @@ def test_what_is_no_kill_point_is_refused(tmp_path: Path, words: str) -> None:
     assert "before:N" in done.stderr
 
 
-def test_a_kill_point_reads_as_it_is_written() -> None:
-    assert str(KillPoint.parse("mid:7")) == "mid:7"
+@pytest.mark.parametrize("words", ["mid:7", "mid:7.2", "after:1"])
+def test_a_kill_point_reads_as_it_is_written(words: str) -> None:
+    assert str(KillPoint.parse(words)) == words

@@ -1,6 +1,6 @@
 """Every change of state has its event in the same transaction: where the event cannot be written, nothing is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -34,6 +34,11 @@ class WithoutJournal:
         if sql == statements.RECORD:
             raise _NoJournal
         return self._tx.run(sql, params)
+
+    def many(self, sql: str, params: Sequence[Params]) -> int:
+        if sql == statements.RECORD and params:
+            raise _NoJournal
+        return self._tx.many(sql, params)
 
     def rows(self, sql: str, params: Params) -> list[Row]:
         return self._tx.rows(sql, params)

@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from lanes_storage.errors import NotStorable, StoreClosed
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Transaction, call
 from lanes_storage.sqlite import writer as module
 from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.writer import Writer
@@ -267,3 +267,76 @@ async def test_F143_a_listener_that_is_taken_back_is_told_no_more(tmp_path: Path
     await store.write(lambda tx: tx.run("UPDATE counters SET value = 9", {}))
     assert heard == ["other"]
     await store.close()
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+SETS: list[list[str]] = []
+
+
+@pytest.fixture
+def sets() -> list[list[str]]:
+    SETS.clear()
+    return SETS
+
+
+def put_down(tx: Transaction, texts: Sequence[str]) -> list[str]:
+    """A transition that notes what it was given, and refuses what is wrong."""
+    SETS.append([*texts])
+    tx.many("INSERT INTO notes VALUES (:note)", [{"note": text} for text in texts])
+    if "wrong" in texts:
+        raise Wrong
+    return [text.upper() for text in texts]
+
+
+async def test_the_commands_for_one_transition_are_one_set(
+    desk: Desk, loop: asyncio.AbstractEventLoop, sets: list[list[str]]
+) -> None:
+    with desk.held():
+        futures = [desk.writer.submit(step, loop) for step in (call(put_down, "a"), note("x"), call(put_down, "b"))]
+    assert await asyncio.gather(*futures) == ["A", "x", "B"]
+    assert sets == [["a", "b"]]
+    assert sorted(desk.notes()) == ["a", "b", "x"]
+    assert desk.commits == 1
+
+
+async def test_a_command_that_raises_hurts_nobody_else(
+    desk: Desk, loop: asyncio.AbstractEventLoop, sets: list[list[str]]
+) -> None:
+    with desk.held():
+        futures = [desk.writer.submit(call(put_down, text), loop) for text in ("a", "wrong", "b")]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert [results[0], results[2]] == ["A", "B"]
+    assert isinstance(results[1], Wrong)
+    assert sets == [["a", "wrong", "b"], ["a"], ["wrong"], ["b"]]
+    assert desk.notes() == ["a", "b"]
+
+
+async def test_what_goes_on_with_a_result_is_in_the_same_transaction(
+    desk: Desk, loop: asyncio.AbstractEventLoop, sets: list[list[str]]
+) -> None:
+    def further(tx: Transaction, came: str) -> str:
+        tx.run("INSERT INTO notes VALUES (:note)", {"note": came})
+        if came == "B":
+            raise Wrong
+        return came * 2
+
+    with desk.held():
+        futures = [desk.writer.submit(call(put_down, text).and_then(further), loop) for text in "ab"]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert results[0] == "AA"
+    assert isinstance(results[1], Wrong)
+    assert desk.notes() == ["a", "A"]
+
+
+def test_a_set_takes_half_a_character_and_counts_its_rows(desk: Desk) -> None:
+    def step(tx: Transaction) -> int:
+        return tx.many(
+            "INSERT INTO notes VALUES (:note)", [{"note": text} for text in ("a", "b \ud800", "c", "\udfff")]
+        )
+
+    assert desk.writer.submit_blocking(step).result() == 4
+    assert desk.notes() == ["a", "b ?", "c", "?"]
+    assert desk.writer.submit_blocking(lambda tx: tx.many("DELETE FROM notes WHERE note = :n", [])).result() == 0
+    gone = [{"n": "a"}, {"n": "none"}, {"n": "c"}]
+    assert desk.writer.submit_blocking(lambda tx: tx.many("DELETE FROM notes WHERE note = :n", gone)).result() == 2

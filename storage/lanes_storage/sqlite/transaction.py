@@ -1,7 +1,7 @@
 """One open write transaction on a SQLite connection."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from lanes_storage.interface import Dialect, Params, Row
@@ -29,6 +29,19 @@ class SqliteTransaction:
 
     def run(self, sql: str, params: Params) -> int:
         return self._execute(sql, params).rowcount
+
+    def many(self, sql: str, params: Sequence[Params]) -> int:
+        if not params:
+            return 0
+        text, values = placed(sql)
+        before, left = self._connection.total_changes, iter([values(row) for row in params])
+        try:
+            return self._connection.executemany(text, left).rowcount
+        except UnicodeEncodeError:  # as below: the row that failed, and those that were not reached
+            rest = params[len(params) - len([*left]) - 1 :]
+            for row in rest:
+                self._execute(sql, row)
+            return self._connection.total_changes - before
 
     def rows(self, sql: str, params: Params) -> list[Row]:
         return self._execute(sql, params).fetchall()

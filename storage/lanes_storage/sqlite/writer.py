@@ -1,9 +1,10 @@
 """The one writer: a thread that groups the steps of concurrent callers into one commit.
 
-It takes whatever waits, up to a batch, runs every step in one transaction and commits once, so that the cost
-of making things durable is shared. It never lingers for more. When a step raises, the whole batch is rolled
-back and each step is run again in a transaction of its own: the others must not suffer for it, and a
-SAVEPOINT for every step would cost the good ones more.
+It takes whatever waits, up to a batch, carries out all commands for one transition as one set, every set in one
+transaction, and commits once, so that the cost of making things durable is shared. It never lingers for more, and
+does not look into what it carries out. When something raises, the whole batch is rolled back and each step is run
+again in a transaction of its own: the others must not suffer for it, and a SAVEPOINT for every step would cost the
+good ones more.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lanes_storage import errors
-from lanes_storage.interface import Step
+from lanes_storage.interface import Call, Step, Transaction, Transition, as_call
 from lanes_storage.sqlite.connect import translate
 from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.transaction import SqliteTransaction
@@ -33,7 +34,7 @@ LARGEST_BATCH = 256
 
 @dataclass(slots=True)
 class _Job:
-    step: Step[Any]
+    call: Call[Any]
     future: "asyncio.Future[Any] | Future[Any]"
     loop: asyncio.AbstractEventLoop | None  # None: a thread waits
     result: Any = None
@@ -98,13 +99,13 @@ class Writer:
     def submit(self, step: Step[T], loop: asyncio.AbstractEventLoop) -> "asyncio.Future[T]":
         """Hand in a step from an event loop."""
         future: asyncio.Future[T] = loop.create_future()
-        self._put(_Job(step, future, loop))
+        self._put(_Job(as_call(step), future, loop))
         return future
 
     def submit_blocking(self, step: Step[T]) -> "Future[T]":
         """Hand in a step from a thread."""
         future: Future[T] = Future()
-        self._put(_Job(step, future, None))
+        self._put(_Job(as_call(step), future, None))
         return future
 
     def close(self) -> None:
@@ -161,19 +162,18 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> bool:
         """Run the batch in one transaction. False: one step is to blame, and nothing was committed."""
-        running: _Job | None = None
+        carried_out = False
         changes = self._connection.total_changes
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
-                for running in batch:
-                    running.result = running.step(tx)
-                running = None
+                _carry_out(tx, batch)
+                carried_out = True
         except BaseException as error:  # whatever it is belongs to the callers, and the writer lives on
             ours = translate(self._name, error) if isinstance(error, sqlite3.Error) else error
             for job in batch:
                 job.error = ours
             # references are checked at the commit, which says nothing of who broke one
-            return running is None and not isinstance(error, sqlite3.IntegrityError)
+            return carried_out and not isinstance(error, sqlite3.IntegrityError)
         for job in batch:
             job.error = None
         if self._connection.total_changes != changes:  # looking alone wakes nobody
@@ -191,6 +191,17 @@ class Writer:
         for loop, jobs in loops.items():
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(_resolve_all, jobs)
+
+
+def _carry_out(tx: Transaction, batch: list[_Job]) -> None:
+    """Set by set. Whatever waits together is concurrent, so that only the order within a set is anyone's business."""
+    sets: defaultdict[Transition[Any, Any], list[_Job]] = defaultdict(list)
+    for job in batch:
+        sets[job.call.transition].append(job)
+    for transition, jobs in sets.items():
+        came = transition(tx, [job.call.command for job in jobs])
+        for job, of_it in zip(jobs, came, strict=True):
+            job.result = job.call.result(tx, of_it)
 
 
 def _resolve_all(jobs: list[_Job]) -> None:
