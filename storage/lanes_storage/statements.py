@@ -62,7 +62,8 @@ BOUND_CANDIDATES = _CANDIDATES.format(
 
 #: The same of the heads that ``:heads``, a JSON array of their ids, names: for who has chosen them before.
 CHOSEN_CANDIDATES = _CANDIDATES.format(
-    source="json_each(:heads) j CROSS JOIN lanes l ON l.head_id = j.value JOIN messages m ON m.id = l.head_id",
+    source="json_each(:heads) j CROSS JOIN messages m ON m.id = j.value"
+    " CROSS JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
     no_pause=no_pause("l", ":now"),
     bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
