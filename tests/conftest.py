@@ -58,7 +58,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.option.order:
-        Random(int(config.option.order)).shuffle(items)
+        by_chance = Random(int(config.option.order))
+        # The tests of a module stay together: what they share is made once.
+        place = {module: by_chance.random() for module in dict.fromkeys(item.path for item in items)}
+        by_chance.shuffle(items)
+        items.sort(key=lambda item: place[item.path])
 
 
 @pytest.fixture
