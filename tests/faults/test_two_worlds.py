@@ -155,7 +155,7 @@ def test_F79_a_file_that_comes_back(made: House, running: Process) -> None:
     for file in files:
         (aside / file.name).rename(file)
     eventually(lambda: readiness(running) == 200, "it to go on")
-    assert "is back" in running.said()
+    eventually(lambda: "is back" in running.said(), "it to say so")
     (made.folder / "done").touch()
     eventually(lambda: answers_of(running, {1: ""}), "the message to run again")
     assert made.row("SELECT state, interruptions FROM messages WHERE id = 1") == ("done", 0)
