@@ -19,6 +19,8 @@ from lanes import descriptors
 from lanes.engine.aside import Aside
 from lanes.engine.backlog import Backlog, Kind
 from lanes.engine.collecting import Debounce
+from lanes.engine.drains import cut_one
+from lanes.engine.filewatch import LOST
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
@@ -82,6 +84,7 @@ class Dispatcher:
         self._start = start
         self._bound_only = bound_only  # claims only what is bound to its owner
         self._debounce = Debounce()
+        self._claimed: list[ActiveRun] = []  # in the transaction that was begun last
         self._aside = Aside()
         self._resting: dict[str, _Rest] = {}  # runners whose providers all cool
         self._backlog = Backlog(store, owner, self._runner_of)
@@ -196,6 +199,7 @@ class Dispatcher:
             return await self._store.write(partial(self._claim_page, chosen=[*chosen]))
         except BaseException as error:
             head = self._aside.in_hand
+            self._give_back()
             self._backlog.put_back((each, kind) for each, kind in chosen.items())
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
@@ -233,7 +237,16 @@ class Dispatcher:
         if run is not None:
             room.runs.append(run)
 
+    def _give_back(self) -> None:
+        """What was claimed in a file that is no longer the one of its name is held there, once it is back: it is
+        released before it begins, and its message goes to its place."""
+        for run in self._claimed:
+            if self._live.get(run.id) is run:  # else nothing was committed
+                cut_one(run, LOST, self._clock())
+                self._start(run)
+
     def _room(self, tx: Transaction, now: Now) -> "_Room":
+        self._claimed = []
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
         return _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
 
@@ -247,6 +260,7 @@ class Dispatcher:
             try:
                 runs, after = await self._store.write(partial(self._claim_bound_page, after=after))
             except StorageError:
+                self._give_back()
                 raise
             except Exception:  # of the head that was being claimed: nothing was committed, the others go on
                 if not self._aside.put(self._clock().mono):
@@ -303,6 +317,7 @@ class Dispatcher:
         room.suspects += suspect
         run = ActiveRun(claimed, spec, owner, self._store, self._clock, self._loop)
         self._live.join(run)
+        self._claimed.append(run)
         tx.on_rollback(lambda: self._live.leave(run))
         return run
 

@@ -7,7 +7,7 @@ surface), everyone can see it, and it ends with that row.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lanes.engine.live import LiveSet, Stop, StopKind
+from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes_storage.law import Cause
 from lanes_storage.moment import Now
 
@@ -29,7 +29,12 @@ def cut(live: LiveSet, why: str, now: Now) -> None:
     What has not stopped in its grace is released by force by the watchdog.
     """
     for run in live.all():
-        run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, why, CUT_GRACE_MS, now.mono))
+        cut_one(run, why, now)
+
+
+def cut_one(run: ActiveRun, why: str, now: Now) -> None:
+    """The same for one run."""
+    run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, why, CUT_GRACE_MS, now.mono))
 
 
 class DrainWatch:

@@ -10,6 +10,9 @@ from lanes_storage.moment import Now
 
 log = logging.getLogger("lanes.upkeep")
 
+#: Why a run is cut then.
+LOST = "its gateway lost the file of its database"
+
 
 class FileWatch:
     """Stops the runs of an owner when its database was deleted, moved away or replaced: another process may hold their
@@ -30,7 +33,7 @@ class FileWatch:
                 log.critical("nothing is accepted, claimed or told any more: %s: %s", error, error.fix)
             self._lost = True
             # their ends are stored once the right file is back, and their messages go to their places
-            cut(self._live, "its gateway lost the file of its database", now)
+            cut(self._live, LOST, now)
             raise
         if self._lost:
             log.warning("the file of %s is back: everything goes on", self._store.name)

@@ -8,13 +8,17 @@ from typing import Any, cast
 import pytest
 
 from lanes.engine.dispatcher import PAGE, Dispatcher
+from lanes.engine.execution import Execution
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.engine.loop import UNHEALTHY_MS
-from lanes.runners.base import RunnerSpec
+from lanes.engine.streams import Streams
+from lanes.runners.base import RunContext, RunnerSpec
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, doors, open_async_store
+from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
+from lanes_storage.records import Head, Terms
 from tests.kit.engine import FixedPolicies, spec
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import TERMS, World
@@ -63,6 +67,40 @@ async def bench(world: World, astore: AsyncStore) -> Bench:
 
 
 # ----------------------------------------------------------------------------------------- the claim
+
+
+async def test_F79_a_claim_in_a_file_that_was_moved_away_is_given_back_once_that_is_back(
+    world: World, astore: AsyncStore, path: Path
+) -> None:
+    """It is committed, where nobody else sees it: nothing may begin for it, and nobody may take it for a ghost."""
+    away = path.with_name("away.db")
+
+    class Moving(FixedPolicies):
+        def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+            if not stage.started:
+                path.rename(away)  # within the transaction of the claim
+            return super().terms(head, spec)
+
+    begun: list[str] = []
+
+    async def runner(run: RunContext) -> str:
+        begun.append(run.text)
+        return run.text
+
+    message = world.send("a")
+    stage = Bench(world, astore, {"chat": spec(runner)}, Moving())
+    with pytest.raises(DatabaseReplaced):
+        await stage.dispatcher.run_once()
+    (run,) = stage.started
+    assert stage.live.all() == [run], "a heartbeat names it for as long as its lane is held"
+    execution = Execution(astore, world.time, stage.live, Streams())
+    execution.start(run)
+    away.rename(path)
+    await until(lambda: not len(stage.live), "its lane to be released")
+    assert begun == []
+    assert (world.message(message).state, world.message(message).interruptions) == ("queued", 0)
+    assert await stage.dispatcher.run_once() == 1, "it runs now"
+    await execution.close()
 
 
 async def test_what_is_claimable_is_claimed_and_joins_the_live_runs(bench: Bench, world: World) -> None:
