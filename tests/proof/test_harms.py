@@ -11,7 +11,10 @@ from tests.proof.campaign.telling import HARMING, MINUTES, Progress, say, seed_o
 
 #: Harms that one house suffers one after another, without kills.
 TOGETHER = [
-    ("full disk", "unread log"),
+    ("database deleted", "log deleted", "all deleted", "replaced"),
+    ("deleted for good", "replaced for good", "shared memory deleted", "restored"),
+    ("full disk", "few descriptors", "unread log"),
+    ("nosy reader", "misbehaving embedder"),
 ]
 
 
@@ -24,6 +27,10 @@ def test_harmed(tmp_path: Path, names: tuple[str, ...]) -> None:
             campaign.suffer(name, HARMS[name])
         history = campaign.settle()
         assert history.problems == [], str(history)
+
+
+def test_every_harm_has_its_quick_form() -> None:
+    assert sorted(name for names in TOGETHER for name in names) == sorted(HARMS)
 
 
 @pytest.mark.soak

@@ -177,6 +177,15 @@ def test_what_came_in_its_place_is_kept_as_well(scene: Scene) -> None:
     assert scene.judged().problems == [], "of both files"
 
 
+def test_a_file_whose_maker_was_killed_at_once_has_nothing_in_it(scene: Scene) -> None:
+    told = scene.send(1)
+    number = scene.worlds.take(*PARTS)
+    scene.database.touch()
+    scene.told.append(told._replace(files=(scene.file, scene.file)))
+    scene.worlds.put_back(number)
+    assert len(scene.judged().lost) == 1, "nor may anybody have been told otherwise"
+
+
 def test_acknowledgements_are_read_as_senders_note_them(tmp_path: Path) -> None:
     line = {"id": 7, "key": "a", "text": "1 of a", "at": 5, "files": [[1, 2], None]}
     (tmp_path / "acknowledged-0.jsonl").write_text(json.dumps(line) + "\n")

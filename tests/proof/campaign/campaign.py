@@ -30,7 +30,7 @@ POISON = "SELECT count(*) FROM messages WHERE state = 'failed' AND error_cause =
 class Harm(Protocol):
     """Something that is done to a campaign for a while, besides kills. Nothing acknowledged may go with it."""
 
-    #: The codes with which a gateway may end by itself meanwhile.
+    #: The codes by which a gateway may end itself that lives meanwhile.
     exits: frozenset[int]
     #: Whether gateways are killed and started meanwhile, in a campaign that does so.
     mortal: bool
@@ -50,12 +50,14 @@ class Harm(Protocol):
 
 @dataclass(slots=True)
 class Slot:
-    """One place for a gateway: the process that fills it, and when it is killed if it has not killed itself."""
+    """One place for a gateway: the process that fills it, when it is killed if it has not killed itself, and the codes
+    by which it may end itself, for what it met."""
 
     name: str
     process: Process | None = None
     pager: Pager | None = None
     until: float = 0.0
+    exits: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ class Campaign:
         """One harm from its beginning until all is well again."""
         self.harms.append(name)
         mortal, self.mortal, self.exits = self.mortal, self.mortal and harm.mortal, harm.exits
+        for slot in self.slots:
+            slot.exits |= harm.exits
         harm.begin(self)
         self.until(lambda: harm.shows(self), f"the harm {name!r} to show")
         self.rest(self.luck.uniform(0, 2) if self.mortal else 0)
@@ -149,6 +153,14 @@ class Campaign:
             for process in self.living()
             if process.url
         )
+
+    def named_by_the_doctor(self) -> bool:
+        """Whether ``lanes doctor`` names every process that has open what the path does not name."""
+        strangers = [process.pid for process in (*self.living(), *self.senders) if self.misheld(process)]
+        if not strangers:
+            return True
+        told = self.made.lanes("doctor", check=False).out
+        return all(f"process {pid} " in told for pid in strangers)
 
     # ------------------------------------------------------------------------------------- to wait
 
@@ -230,7 +242,7 @@ class Campaign:
             return
         code = slot.process.popen.poll()
         if code is not None:
-            assert code == -9 or code in self.exits, f"{slot.name} ended with {code}: {slot.process.said()}"
+            assert code == -9 or code in slot.exits, f"{slot.name} ended with {code}: {slot.process.said()}"
             self.points.add(slot.process.doom or "")
             self.kills += code == -9
         elif self.mortal and time.monotonic() > slot.until:
@@ -245,7 +257,7 @@ class Campaign:
         slot.pager = Pager(self.made.folder / f"{slot.name}.log")
         slot.process = self.made.start_gateway(slot.name, kill_at=doom, output=slot.pager.end)
         slot.until = time.monotonic() + (PATIENCE_S if doom else self.luck.uniform(0.3, self.longest_s))
-        slot.process.doom = doom
+        slot.process.doom, slot.exits = doom, self.exits
 
     def _clear(self, slot: Slot) -> None:
         if slot.process is not None and slot.pager is not None:

@@ -100,6 +100,19 @@ def _odd(kind: type[Exception], *arguments: Any) -> Callable[[RunContext], Any]:
     return act
 
 
+def _park(until: Any) -> Callable[[RunContext], Any]:
+    """Wait for something first, and answer then."""
+    parked = set()
+
+    def act(run: RunContext) -> Any:
+        if run.message.id in parked:
+            return run.text
+        parked.add(run.message.id)
+        raise RunParked(until, "later")
+
+    return act
+
+
 #: What a runner does, by the word that its message begins with.
 ACTS: dict[str, Callable[[RunContext], Any]] = {
     "plain": lambda run: run.text,
@@ -107,8 +120,9 @@ ACTS: dict[str, Callable[[RunContext], Any]] = {
     "cause-of-another-type": _odd(RunFailed, 7, "seven"),
     "cause-with-spaces": _odd(RunFailed, "no such cause!", "x"),
     "error-as-message": _odd(RunFailed, "runner_failed", ValueError("inner")),
-    "parked-until-never": _odd(RunParked, 1.5, "later"),
-    "parked-until-nothing": _odd(RunParked, None, "later"),
+    "parked-for-half-a-second": _park(0.5),
+    "parked-until-the-past": _park(-1e300),
+    "parked-until-nothing": _park(None),
     "speechless": _raise(Speechless()),
     "nameless": _raise(Nameless()),
     "group": _raise(BaseExceptionGroup("several", [ValueError("one"), asyncio.CancelledError()])),

@@ -59,7 +59,8 @@ def judge(told: Iterable[Told], worlds: Worlds, provider: Path) -> History:
     names now all of them have ended, answered. The provider answered none twice, and was asked for none by a run
     that was claimed in a file while the path did not name it.
     """
-    total, files = History(), worlds.files()
+    total = History()
+    files = {file: path for file, path in worlds.files().items() if _has_schema(path)}
     texts = {file: _texts(path) for file, path in files.items()}
     for one in told:
         total.lost += _lost(one, texts)
@@ -69,7 +70,8 @@ def judge(told: Iterable[Told], worlds: Worlds, provider: Path) -> History:
         total.take(history)
         total.messages += history.messages
     for absence in worlds.absences:
-        total.overlaps += _claimed_elsewhere(absence, files[absence.file], provider)
+        if absence.file in files:
+            total.overlaps += _claimed_elsewhere(absence, files[absence.file], provider)
     return total
 
 
@@ -101,6 +103,12 @@ def _lost(told: Told, texts: Mapping[File, Mapping[int, str]]) -> list[str]:
     where = f"only in {elsewhere}" if elsewhere else "in no file"
     named = sorted(file.inode for file in files)
     return [f"message {told.id}, {told.text!r}, was acknowledged at {told.at}, in {named}; it is {where}"]
+
+
+def _has_schema(path: Path) -> bool:
+    """Whether whoever made it lived long enough to have anything accepted in it."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'messages'").fetchone()[0])
 
 
 def _texts(path: Path) -> dict[int, str]:

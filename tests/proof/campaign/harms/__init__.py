@@ -9,7 +9,7 @@ from tests.proof.campaign.worlds import DATABASE, LOG, MEMORY, PARTS
 HARMS: dict[str, Harm] = {
     "database deleted": Taken((DATABASE,)),
     "log deleted": Taken((LOG,)),
-    "shared memory deleted": Taken((MEMORY,)),
+    "shared memory deleted": Taken((MEMORY,), for_good=True),
     "all deleted": Taken(PARTS),
     "deleted for good": Taken(PARTS, for_good=True),
     "replaced": Replaced(),

@@ -18,9 +18,10 @@ UNREACHABLE = 69
 
 @dataclass(slots=True)
 class Taken:
-    """Parts of the database are deleted, and put back, or all of it ``for_good``.
+    """Parts of the database are deleted, and put back unless that is ``for_good``.
 
     Where a part is gone of a file that stays, nobody is killed: the last one to know what was in it may not go.
+    Shared memory is never put back: who comes next makes another one from the log, which the old one knows nothing of.
     """
 
     parts: tuple[str, ...]
@@ -37,15 +38,13 @@ class Taken:
             self._number = campaign.worlds.take(*self.parts)
 
     def shows(self, campaign: Campaign) -> bool:
-        return campaign.faithful()
+        return campaign.faithful() and campaign.named_by_the_doctor()
 
     def end(self, campaign: Campaign) -> None:
-        if self.for_good:
-            begin_anew(campaign)
-        else:
+        if not self.for_good:
             with standing_still(campaign.made.processes):
                 campaign.worlds.put_back(self._number)
-            adopt(campaign)
+        replace_strangers(campaign)
 
 
 @dataclass(slots=True)
@@ -66,15 +65,13 @@ class Replaced:
             other.rename(database)
 
     def shows(self, campaign: Campaign) -> bool:
-        return campaign.faithful()
+        return campaign.faithful() and campaign.named_by_the_doctor()
 
     def end(self, campaign: Campaign) -> None:
-        if self.for_good:
-            begin_anew(campaign)
-        else:
+        if not self.for_good:
             with standing_still(campaign.made.processes):
                 campaign.worlds.put_back(self._number)
-            adopt(campaign)
+        replace_strangers(campaign)
 
 
 @dataclass(slots=True)
@@ -102,21 +99,14 @@ class Restored:
         campaign.made.lanes("abort", "--match", "*", "--scope", "both", "--yes", check=False)
         campaign.made.lanes("resume", "--match", "*", check=False)
         campaign.closed = False
-        campaign.replace_senders()
+        replace_strangers(campaign)
 
 
-def adopt(campaign: Campaign) -> None:
-    """The right file is back: who lives and had it open goes on; who began with the other one is replaced."""
+def replace_strangers(campaign: Campaign) -> None:
+    """Who has open what the path does not name refuses for as long as it lives: an operator finds and replaces it."""
+    campaign.until(campaign.named_by_the_doctor, "the doctor to name who has another file open")
     for process in campaign.living():
         if campaign.misheld(process):
             campaign.replace_gateway(process)
-    campaign.replace_senders()
-
-
-def begin_anew(campaign: Campaign) -> None:
-    """The file is gone for good: who lives refuses until it is replaced, by one that begins with what is there now."""
-    for process in campaign.living():
-        if campaign.misheld(process):
-            campaign.replace_gateway(process)
-    campaign.until(lambda: campaign.made.database.exists(), "a new database")
+    campaign.until(campaign.made.database.exists, "a database")
     campaign.replace_senders()

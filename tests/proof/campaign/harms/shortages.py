@@ -45,7 +45,7 @@ class FewDescriptors:
     _until: int = field(default=0, init=False)
 
     def begin(self, campaign: Campaign) -> None:
-        self._limited = campaign.living()
+        self._limited = [process for process in campaign.living() if process.url]
         for process in self._limited:
             limit(process, resource.RLIMIT_NOFILE, descriptors(process) + FEW)
         self._until = campaign.acknowledged() + 10
