@@ -11,6 +11,8 @@ from functools import partial
 
 from lanes.engine.brought import Parking, brought
 from lanes.engine.current import CURRENT, Current
+from lanes.engine.drains import cut_one
+from lanes.engine.filewatch import LOST
 from lanes.engine.live import ActiveRun, LiveSet, StopKind
 from lanes.engine.streams import Streams
 from lanes.engine.telling import Teller
@@ -135,7 +137,10 @@ class Execution:
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Step[Release]:
         """The release that the way in which the body ended calls for."""
-        if body.cancelled():
+        lost = not body.cancelled() and isinstance(body.exception(), DatabaseReplaced)
+        if lost:
+            cut_one(run, LOST, self._clock())  # its runner met that before the upkeep did
+        if lost or body.cancelled():
             return self._stopped(run)
         clock, ticket, by = self._clock, run.ticket, run.by
         end = brought(body, run.named, clock())

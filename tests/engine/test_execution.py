@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -63,6 +64,27 @@ async def hang(run: RunContext) -> str:
 
 
 # ------------------------------------------------------------------------------------- how it ends
+
+
+async def test_F79_a_runner_that_meets_the_loss_of_the_file_has_not_failed(
+    bench: Bench, world: World, path: Path
+) -> None:
+    away = path.with_name("away.db")
+
+    def moved(one: Path, other: Path) -> None:
+        one.rename(other)
+
+    async def runner(run: RunContext) -> str:
+        moved(path, away)
+        try:
+            return str(await run.history(1))
+        finally:
+            moved(away, path)
+
+    run = await bench.ends(runner)
+    message = world.message(run.message.id)
+    assert (message.state, message.interruptions) == (MessageState.QUEUED, 0)
+    assert world.run(run.ticket).cause is Cause.DRAINED
 
 
 async def test_what_a_runner_returns_is_the_reply(bench: Bench, world: World) -> None:
