@@ -156,7 +156,7 @@ async def dashboard(
     source: Source = FileSource(str(path), actor="alice@here", read_only=read_only, clock=clock)
     if url is not None:
         source = RemoteSource(GatewayClient(url, None), read_only=read_only, clock=clock, wait_s=0.05)
-    rhythm = Rhythm(look_every=0.5, ask_every=0.03, least_gap=0.0, retry_every=0.05)
+    rhythm = Rhythm(look_every=0.25, ask_every=0.03, least_gap=0.0, retry_every=0.05)
     app = Listened(source, settings, with_gateway=with_gateway, rhythm=rhythm)
     async with app.run_test(size=size) as pilot:
         driver = Driver(app, pilot)
