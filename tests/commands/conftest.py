@@ -30,11 +30,14 @@ class Called:
 
 Call = Callable[..., Called]
 
+#: Limits that no machine is slow enough to meet by itself.
 CONFIG = """
 [clocks]
 heartbeat_interval = "200ms"
 reconcile_interval = "200ms"
 drain_timeout = "5s"
+run_timeout = "1h"
+stall_timeout = "59m"
 
 [[runner]]
 name = "chat"
@@ -45,6 +48,8 @@ providers = ["sim"]
 name = "sim"
 base_url = "{url}/v1"
 model = "sim-echo"
+first_byte_timeout = "58m"
+idle_timeout = "58m"
 """
 
 

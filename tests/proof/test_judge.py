@@ -144,13 +144,13 @@ def test_a_second_answer_of_the_provider_is_a_duplicate(scene: Scene) -> None:
 def test_a_run_that_began_in_a_deleted_file_is_an_overlap(scene: Scene) -> None:
     scene.send(1)
     taken = scene.worlds.take(*PARTS)
-    absence = scene.worlds.absences[0]
     scene.worlds.put_back(taken)
+    absence = scene.worlds.absences[0]
     scene.send(2)
     (claim,) = (run for run in scene.asked if run["text"] == "2 of 0")
-    scene.change(f"UPDATE events SET at = {absence.since + 1} WHERE type = 'claim' AND run_id = {claim['run']}")
+    scene.change(f"UPDATE events SET at = {absence.until + 1} WHERE type = 'claim' AND run_id = {claim['run']}")
     assert scene.judged().overlaps == [], "it is back"
-    scene.worlds.absences = [absence._replace(until=absence.since + 2)]
+    scene.worlds.absences = [absence._replace(until=absence.until + 2)]
     (said,) = scene.judged().overlaps
     assert "while the path did not name it" in said
 
