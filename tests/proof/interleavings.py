@@ -11,17 +11,20 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lanes.engine.reconciler import ACTING, Finding, act, decide
 from lanes.engine.sightings import Sightings
 from lanes.identity import this_process
 from lanes.testing import MINUTE, SECOND, Hands, broken, read_history
 from lanes_storage import doors, open_store, reads
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, NewOwner, Terms, Ticket
 from lanes_storage.sqlite.store import SqliteReader, SqliteStore
+from lanes_storage.sqlite.transaction import SqliteTransaction
+
+T = TypeVar("T")
 
 KEY = "a"
 TERMS = Terms(
@@ -78,6 +81,10 @@ class MemoryStore(SqliteStore):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         SqliteReader.__init__(self, Path("in memory"), connection)
+
+    def write(self, step: Step[T]) -> T:
+        with SqliteTransaction(self._open()) as tx:
+            return step(tx)
 
 
 class Search:
