@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -27,8 +26,9 @@ from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.records import Head, Terms
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.gateway")
+log = Log("lanes.gateway")
 
 #: A gateway is ready only while the database takes a write within this time.
 WRITABLE_S = 2.0

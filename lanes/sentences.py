@@ -21,8 +21,8 @@ def sentence(said: object, longest: int = LONGEST) -> str:
     try:
         text = said if isinstance(said, str) else _worded(said)
         return str.__str__(text)[:longest].encode("utf-8", "replace").decode()
-    except Exception:  # whatever its own code does when it is asked for words
-        return f"({type(said).__name__}, which can not be shown)"
+    except BaseException:  # whatever its own code does when it is asked for words: to leave is not for it to say
+        return f"({type.__dict__['__name__'].__get__(type(said))}, which can not be shown)"
 
 
 def _worded(said: object) -> str:

@@ -1,6 +1,5 @@
 """Measures the chosen rows and tells each as soon as it is known."""
 
-import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +11,9 @@ from lanes.bench.facts import facts
 from lanes.bench.rows import Result, Row, Skipped
 from lanes.bench.table import ROWS
 from lanes.bench.work import Size, Work
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.bench")
+log = Log("lanes.bench")
 
 #: Rows that only a checkout has, put here by whoever runs it.
 ADDED: list[Row] = []

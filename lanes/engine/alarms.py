@@ -4,7 +4,6 @@ A held lane is warned about by its owner, at ``warn_held_after`` of the stored t
 doubled. A waiting head is warned about once, by whichever gateway notices it first: the row says that it was said.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +14,9 @@ from lanes_storage import doors, reads
 from lanes_storage.interface import Reader, Step, Transaction
 from lanes_storage.moment import Now
 from lanes_storage.records import Lane, WaitingHead
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.alarms")
+log = Log("lanes.alarms")
 
 Write = Callable[[Step[list[bool]]], list[bool]]
 

@@ -1,17 +1,17 @@
 """One of many costs only itself: what raises is said, and the others go on."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from lanes_storage.errors import StorageError
+from lanes_storage.saying import Log
 
 T = TypeVar("T")
 
 
 @contextmanager
-def alone(log: logging.Logger, about: str) -> Iterator[None]:
+def alone(log: Log, about: str) -> Iterator[None]:
     """A block about one of many. Raises what is about the database, and so about all: StorageError, TimeoutError."""
     try:
         yield
@@ -22,7 +22,7 @@ def alone(log: logging.Logger, about: str) -> Iterator[None]:
 
 
 def by_page(
-    log: logging.Logger, many: Sequence[T], page: int, do: Callable[[Sequence[T]], object], named: Callable[[T], str]
+    log: Log, many: Sequence[T], page: int, do: Callable[[Sequence[T]], object], named: Callable[[T], str]
 ) -> None:
     """Do something for many, so many at a time; where that raises, for each of them by itself.
 

@@ -1,10 +1,9 @@
 """Heads whose claim raised (a policy that raises, say): each is left alone for a while and costs only itself."""
 
-import logging
-
 from lanes_storage.records import Head
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.dispatcher")
+log = Log("lanes.dispatcher")
 
 #: How long a head is left alone whose claim raised: at first, and at most.
 ASIDE_FIRST_MS = 1_000

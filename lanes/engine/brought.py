@@ -1,7 +1,6 @@
 """What the body of a run brought, as what can be stored. Whatever a runner returns or raises, this has an answer."""
 
 import asyncio
-import logging
 import traceback
 from typing import Any, NamedTuple
 
@@ -13,11 +12,14 @@ from lanes.text import clean
 from lanes_storage.law import Cause
 from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Failure
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.run")
+log = Log("lanes.run")
 
 #: A head that is parked waits for so long at least: until a time that has passed would be a rerun without a pause.
 LEAST_PARK_MS = 1_000
+#: So many characters of where it went wrong go to the log.
+LONGEST_TRACE = 32_768
 
 
 class Parking(NamedTuple):
@@ -32,7 +34,7 @@ def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> Answer | Parking
     try:
         error = body.exception()
         return to_answer(body.result()) if error is None else _raised(error, about, now)
-    except Exception as wrong:  # what it brought is not what it says it is
+    except BaseException as wrong:  # what it brought is not what it says it is, and its own code may raise anything
         return failure_of(Cause.RUNNER_FAILED, f"what it brought can not be kept: {_said(wrong)}")
 
 
@@ -66,11 +68,17 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | Failure:
         return failure_of(Cause.BACKEND_LOST, error)
     if isinstance(error, WaitCycle):
         return failure_of(Cause.WAIT_CYCLE, str(error))
-    told = clean("".join(traceback.format_exception(error)), keep_newlines=True)  # its words come from outside
+    told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # it comes from outside
     log.warning("%s: its runner raised\n%s", about, told)
     return failure_of(Cause.RUNNER_FAILED, error)
 
 
-def _said(wrong: Exception) -> str:
+def _shortened(told: str) -> str:
+    """Its beginning and its end: words that go on for megabytes are cleaned one by one, in the event loop."""
+    half = LONGEST_TRACE // 2
+    return told if len(told) <= LONGEST_TRACE else f"{told[:half]}\n…\n{told[-half:]}"
+
+
+def _said(wrong: BaseException) -> str:
     """Our own errors are sentences; of others the type says more than the words."""
     return str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)

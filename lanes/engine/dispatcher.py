@@ -8,7 +8,6 @@ they may be claimed is seen in the same transaction as the claim.
 
 import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,8 +28,9 @@ from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import Head, Terms, WaitingLane
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.dispatcher")
+log = Log("lanes.dispatcher")
 
 #: The longest time that a claimable lane waits for somebody to look.
 TICK_S = 0.1

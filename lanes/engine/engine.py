@@ -5,7 +5,6 @@ A gateway is an engine that runs messages; the holds of a desk are an engine tha
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping
 
 from lanes.engine.dispatcher import Dispatcher, Policies
@@ -25,8 +24,9 @@ from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.moment import Clock
 from lanes_storage.records import NewOwner
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.engine")
+log = Log("lanes.engine")
 
 #: Between two ticks of the event loop.
 TICK_S = 0.5

@@ -6,7 +6,6 @@ still brings is offered to the store once more, which refuses and counts it.
 """
 
 import asyncio
-import logging
 from functools import partial
 
 from lanes.engine.brought import Parking, brought
@@ -25,8 +24,9 @@ from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.moment import Clock
 from lanes_storage.records import Answer, Release
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.run")
+log = Log("lanes.run")
 
 #: Between two attempts to write a release while the database refuses.
 RETRY_FIRST_S = 0.05

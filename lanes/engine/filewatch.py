@@ -1,14 +1,13 @@
 """Watching that the database is still the file of its name."""
 
-import logging
-
 from lanes.engine.drains import cut
 from lanes.engine.live import LiveSet
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import AsyncStore
 from lanes_storage.moment import Now
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.upkeep")
+log = Log("lanes.upkeep")
 
 #: Why a run is cut then.
 LOST = "its gateway lost the file of its database"

@@ -1,15 +1,14 @@
 """Heartbeats: they prove that the process lives, and name every run that it holds."""
 
-import logging
-
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.engine.loop import Write
 from lanes_storage import doors
 from lanes_storage.interface import Transaction
 from lanes_storage.moment import Now
 from lanes_storage.records import NewOwner
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.upkeep")
+log = Log("lanes.upkeep")
 
 
 class Heart:

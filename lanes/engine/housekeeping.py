@@ -3,7 +3,6 @@
 It prunes what is finished and old enough, in small steps, keeps the log of the database short, and gives memory back.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -15,8 +14,9 @@ from lanes_storage.interface import AsyncStore, Reader, Step
 from lanes_storage.law import Prunable
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import Old
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.housekeeping")
+log = Log("lanes.housekeeping")
 
 #: Rows looked at, and at most deleted, in one step; others get the write lock between two.
 PAGE = 200

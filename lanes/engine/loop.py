@@ -5,16 +5,17 @@ happened in, and is said.
 """
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from lanes.sentences import sentence
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Reader, Step
 from lanes_storage.moment import Clock, Now
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.upkeep")
+log = Log("lanes.upkeep")
 
 #: Between two rounds while the database refuses.
 REFUSED_S = 0.25
@@ -195,7 +196,7 @@ class Loop:
 
     def _failed(self, error: Exception, now: Now) -> None:
         """Say that a duty failed: the same one fails again in every round, several times a second."""
-        what = f"{type(error).__name__}: {error}"
+        what = sentence(error)
         last = self._failures.get(what)
         if last is None or now.mono - last > COMPLAIN_EVERY_MS:
             self._failures = dict(list(self._failures.items())[-MOST_FAILURES:]) | {what: now.mono}

@@ -1,6 +1,5 @@
 """One pass of the reconciler: read, decide, act. Works in any process, with or without a gateway in it."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,8 +11,9 @@ from lanes_storage import reads
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Reader, Step, Transaction
 from lanes_storage.moment import Clock
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.reconciler")
+log = Log("lanes.reconciler")
 
 #: Findings that are acted on in one transaction, so that others get the write lock in between.
 PAGE = 256

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -14,9 +13,10 @@ from lanes_storage import reads
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 from lanes_storage.records import Release
+from lanes_storage.saying import Log
 
 T = TypeVar("T")
-log = logging.getLogger("lanes.hooks")
+log = Log("lanes.hooks")
 
 #: So many calls may be under way; what comes while hooks hang is not told, and counted.
 MOST_AT_ONCE = 256

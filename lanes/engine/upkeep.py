@@ -5,7 +5,6 @@ dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it
 a round (``wakeup``), in which little else is due; without one there are ten a second.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -27,8 +26,9 @@ from lanes_storage.doors import Evidence
 from lanes_storage.interface import AsyncStore, Reader, Step, Transaction
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import NewOwner
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.upkeep")
+log = Log("lanes.upkeep")
 T = TypeVar("T")
 
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.

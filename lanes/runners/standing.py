@@ -1,6 +1,5 @@
 """How the providers stand: which are cooling (stored, for every gateway), which were slow (here, for 30 s)."""
 
-import logging
 from collections.abc import Sequence
 
 from lanes.config.model import ProviderConfig
@@ -10,8 +9,9 @@ from lanes_storage.errors import StorageError
 from lanes_storage.law import AttemptCause
 from lanes_storage.moment import Clock
 from lanes_storage.records import Cooldown
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.providers")
+log = Log("lanes.providers")
 
 #: After a timeout a provider is tried last for so long, in milliseconds.
 SLOW_MS = 30_000

@@ -7,7 +7,6 @@ waits, too. And it leaves descriptors to the runs and to the database, which mus
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import weakref
@@ -16,8 +15,9 @@ from collections.abc import Callable, Generator
 import uvicorn
 
 from lanes import descriptors
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.server")
+log = Log("lanes.server")
 
 #: Connections taken in one turn of the event loop.
 AT_ONCE = 64

@@ -1,7 +1,5 @@
 """The ASGI application: guard, router, and every error as its surface shows it."""
 
-import logging
-
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,8 +12,9 @@ from lanes.server.problems import HttpProblem, render
 from lanes.server.routes import ROUTER
 from lanes.server.routing import Route
 from lanes_storage.errors import NotStorable, StorageError
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.server")
+log = Log("lanes.server")
 
 STOPPED = Problem(503, "stopped", "the gateway has stopped")
 FAULT = Problem(500, "internal", "this is a fault of lanes; its log says more")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -19,8 +18,9 @@ from lanes.server.holder import holder_of
 from lanes.server.house import House
 from lanes.server.protocol import BoundedProtocol
 from lanes.server.signals import heeded
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes.server")
+log = Log("lanes.server")
 
 #: How long responses have to end once everything that they wait for has ended.
 STOP_S = 1

@@ -1,7 +1,9 @@
 """What a runner brings: checked where it comes in, and whatever it is, its run ends at once and once."""
 
+import asyncio
 import math
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -10,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from lanes import Delta, Reply, RunContext, RunFailed, RunParked, Unfit
-from lanes.engine.brought import LEAST_PARK_MS
+from lanes.engine.brought import LEAST_PARK_MS, LONGEST_TRACE
 from lanes.engine.execution import Execution
 from lanes.engine.live import LiveSet
 from lanes.engine.streams import Streams
@@ -86,6 +88,30 @@ class Speechless(Exception):
         raise RuntimeError("no words")
 
 
+class Leaving(Exception):
+    """Its words would end the event loop, or the task that asks for them."""
+
+    def __init__(self, how: type[BaseException]) -> None:
+        self.how = how
+
+    def __str__(self) -> str:
+        raise self.how
+
+
+class LeavingFailure(RunFailed):
+    """A program's own kind that leaves when it is asked why."""
+
+    failure = cast("Any", property(lambda _: sys.exit(3)))
+
+    def __init__(self) -> None:
+        pass
+
+
+class LeavingParts(dict[str, Any]):
+    def items(self) -> Any:
+        raise SystemExit(4)
+
+
 class Bare(RunFailed):
     """A program's own kind, which forgot its parent."""
 
@@ -154,6 +180,12 @@ UNFIT_ENDS: dict[str, Any] = {
     "a time to park without a zone": (raising(RunParked(datetime(2099, 1, 1), "x")), "without a time zone"),  # noqa: DTZ001
     "a time to park that is a word": (raising(RunParked(cast("float", "soon"), "x")), "until is a datetime"),
     "a time to park that is true": (raising(RunParked(True, "x")), "until is a datetime"),
+    "words that leave": (raising(Leaving(SystemExit)), "Leaving, which can not be shown"),
+    "words that are interrupted": (raising(Leaving(KeyboardInterrupt)), "Leaving, which can not be shown"),
+    "words that cancel": (raising(Leaving(asyncio.CancelledError)), "Leaving, which can not be shown"),
+    "words that leave as the sentence": (raising(RunFailed("tool_missing", Leaving(SystemExit))), "Leaving"),
+    "a kind that leaves": (raising(LeavingFailure()), "can not be kept: SystemExit: 3"),
+    "a message that leaves": (returning(Reply("x", message=LeavingParts(a=1))), "can not be kept: SystemExit: 4"),
     "the end of the process": (raising(SystemExit(3)), "sys.exit(3)"),
     "a group": (raising(ExceptionGroup("several", [Speechless(), ValueError("one")])), "several"),
 }
@@ -171,6 +203,12 @@ async def test_F91_an_end_that_can_not_be_kept_ends_the_run_at_once(
     assert counting.writes == 1, "it is not tried again"
     assert world.state("a") is LaneState.ERRORED
     assert (await ends(returning("well"))).reply == "well", "the lane goes on"
+
+
+async def test_F91_an_error_of_many_words_is_told_in_few(ends: Ends, caplog: pytest.LogCaptureFixture) -> None:
+    error = (await ends(raising(ValueError("\x01" * 10 * LONGEST_TRACE)))).error
+    assert error.cause is Cause.RUNNER_FAILED
+    assert len(caplog.text) < 5 * LONGEST_TRACE
 
 
 async def test_F91_a_message_nested_too_deeply_is_no_reply(ends: Ends) -> None:

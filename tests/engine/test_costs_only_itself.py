@@ -179,6 +179,38 @@ def test_F98_a_row_that_can_not_be_judged_does_not_keep_the_others_from_being_pr
     assert world.keys() == ["bad"]
 
 
+# -------------------------------------------------------------------------------------------- the log
+
+
+class Failing(logging.Handler):
+    """A handler of the host that fails, and does not keep it to itself. So does the default one where standard error
+    is closed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise ValueError("I/O operation on closed file")
+
+
+async def test_F98_a_log_that_can_not_be_written_ends_no_thread_and_no_run(world: World, astore: AsyncStore) -> None:
+    failing, lanes_log = Failing(), logging.getLogger("lanes")
+    lanes_log.addHandler(failing)
+    bench = Bench(world, astore)
+    bench.upkeep.start()
+    try:
+        run = bench.hold("silent")
+        run.terms = TERMS._replace(stall_timeout_ms=STALL_LIMIT)
+        bad = bench.hold("bad")
+        bad.terms = TERMS._replace(run_timeout_ms=cast("int", "soon"))  # of which it is told
+        bench.pass_time(STALL_LIMIT)
+        assert run.stop is not None, "it is judged"
+        bench.pass_time(TERMS.abort_grace_ms)
+        assert world.state("silent") is LaneState.ERRORED, "and forced"
+        bench.pass_time(MINUTE)
+        assert world.run(bad.ticket).left_out == 0, "the heart beats on"
+    finally:
+        lanes_log.removeHandler(failing)
+        await asyncio.to_thread(bench.upkeep.stop)
+
+
 # ------------------------------------------------------------------------------------ hooks and runners
 
 

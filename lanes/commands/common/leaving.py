@@ -1,7 +1,6 @@
 """Ending a process that served: whatever its runners do, it ends once everything that matters is on the disk."""
 
 import asyncio
-import logging
 import os
 import threading
 import time
@@ -10,8 +9,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from lanes.logs import flush
+from lanes_storage.saying import Log
 
-log = logging.getLogger("lanes")
+log = Log("lanes")
 
 #: How long what swallows its cancellation, or blocks in a thread, is waited for when everything else has ended.
 LAST_WAIT_S = 0.5

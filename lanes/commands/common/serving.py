@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,13 +17,14 @@ from lanes.gateway import Gateway
 from lanes.hooks import configured_hooks
 from lanes.runners.build import build_specs
 from lanes.server.serve import serve, url_of
+from lanes_storage.saying import Log
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.inspect import NETWORK, file_system_of
 
 #: What an owner that runs nothing but the simulated provider is known by.
 SIMULATED = "simulated"
 
-log = logging.getLogger("lanes")
+log = Log("lanes")
 
 
 async def run_gateway(

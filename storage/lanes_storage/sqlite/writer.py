@@ -9,7 +9,6 @@ good ones more.
 
 import asyncio
 import contextlib
-import logging
 import queue
 import sqlite3
 import threading
@@ -21,13 +20,14 @@ from typing import Any, TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Call, Step, Transaction, Transition, as_call
+from lanes_storage.saying import Log
 from lanes_storage.sqlite.connect import translate
 from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
 
-log = logging.getLogger("lanes.storage")
+log = Log("lanes.storage")
 
 LARGEST_BATCH = 256
 
