@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes_storage import open_store, schema
+from lanes.testing import broken
+from lanes_storage import open_store, reads, schema
 from lanes_storage.errors import (
     DatabaseDamaged,
     DatabaseLocked,
@@ -24,6 +25,7 @@ from lanes_storage.errors import (
 )
 from lanes_storage.interface import Query, Store
 from lanes_storage.sqlite import connect, locking
+from tests.kit.world import World
 
 pytestmark = pytest.mark.disk
 
@@ -118,6 +120,38 @@ def test_a_missing_file_is_not_made_unless_asked(path: Path) -> None:
     with pytest.raises(DatabaseMissing, match=str(path)):
         open_store(str(path))
     assert not path.exists()
+
+
+def test_F78_no_connection_makes_a_file_in_the_place_of_a_deleted_one(made: Store, path: Path) -> None:
+    path.unlink()
+    for connecting in (connect.connect_writing, connect.connect_reading):
+        with pytest.raises(sqlite3.OperationalError):
+            connecting(path)
+    assert not path.exists()
+
+
+def test_F79_a_new_file_shares_nothing_with_a_deleted_one_that_may_come_back(path: Path) -> None:
+    """Only the file itself was deleted: what lies beside its name is still in use for it."""
+    first = World(open_store(str(path), create=True))
+    told = first.send("a", "acknowledged")
+    beside = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+    for file in beside:
+        os.link(file, file.with_name(f"kept-{file.name}"))
+    path.unlink()
+    second = World(open_store(str(path), create=True))
+    for number in range(50):
+        second.send("b", f"number {number}", cap=100)
+    second.store.close()
+    for file in beside:
+        file.unlink(missing_ok=True)
+        file.with_name(f"kept-{file.name}").rename(file)
+    assert first.message(told).text == "acknowledged"
+    first.send("a", "after it")
+    assert broken(first.store) == []
+    first.store.close()
+    third = open_store(str(path))
+    assert [message.text for message in third.read(reads.messages(1))] == ["after it", "acknowledged"]
+    third.close()
 
 
 def test_a_folder_is_told_apart(tmp_path: Path) -> None:

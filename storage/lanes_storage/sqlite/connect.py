@@ -120,8 +120,10 @@ def open_writer(path: Path, *, create: bool, synchronous: str = "full") -> sqlit
 
 
 def connect_writing(path: Path) -> sqlite3.Connection:
-    """A bare connection that may write. Raises sqlite3.Error."""
-    return _prepared(sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False), *READ_PRAGMAS)
+    """A bare connection that may write, and makes no file where there is none. Raises sqlite3.Error."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # quoted: nothing in the name has a meaning
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return _prepared(connection, *READ_PRAGMAS)
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:

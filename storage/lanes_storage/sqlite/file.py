@@ -41,8 +41,13 @@ class SqliteFile:
                 look_first(files.database, create=create)
             lock = SideLock(files.side, name)
             undo.callback(lock.close)
-            with lock.opening(files.memory):
+            with lock.opening(files.memory) as taken:
                 before = seen(name)
+                if young and path.stat().st_size == 0:
+                    # Shared memory that lies there is of a file that was deleted, and may be in use for that one.
+                    if not taken:
+                        raise errors.DatabaseLocked(name)
+                    files.memory.unlink(missing_ok=True)
                 keeper = connect_reading(files.database)
                 undo.callback(keeper.close)
                 found = keeper.execute("PRAGMA user_version").fetchone()

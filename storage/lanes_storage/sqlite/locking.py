@@ -82,15 +82,15 @@ class SideLock:
                 self.release()
 
     @contextlib.contextmanager
-    def opening(self, memory: Path) -> Iterator[None]:
+    def opening(self, memory: Path) -> Iterator[bool]:
         """Hold it while the file is opened, which may rebuild the shared memory under a transaction.
 
-        A transaction that lasts is not waited for where SQLite's own lock protects it. Raises DatabaseLocked.
+        A transaction that lasts is not waited for where SQLite's own lock protects it: False. Raises DatabaseLocked.
         """
         with self.held(OPENING_PATIENCE_S) as taken:
             if not taken and not _protected(memory):
                 raise errors.DatabaseLocked(self.database)
-            yield
+            yield taken
 
     def _named(self) -> tuple[int, int] | None:
         try:
