@@ -195,11 +195,13 @@ class Dispatcher:
 
     async def _claim_these(self, chosen: Mapping[int, Kind]) -> "_Room":
         """Claim them, or say what is to become of those that were not."""
+        self._claimed = []
         try:
             return await self._store.write(partial(self._claim_page, chosen=[*chosen]))
         except BaseException as error:
             head = self._aside.in_hand
-            self._give_back()
+            if isinstance(error, DatabaseReplaced):
+                self._give_back()
             self._backlog.put_back((each, kind) for each, kind in chosen.items())
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
@@ -240,10 +242,11 @@ class Dispatcher:
     def _give_back(self) -> None:
         """What was claimed in a file that is no longer the one of its name is held there, once it is back: it is
         released before it begins, and its message goes to its place."""
-        for run in self._claimed:
-            if self._live.get(run.id) is run:  # else nothing was committed
-                cut_one(run, LOST, self._clock())
-                self._start(run)
+        claimed, self._claimed = self._claimed, []
+        for run in claimed:
+            self._live.join(run)
+            cut_one(run, LOST, self._clock())
+            self._start(run)
 
     def _room(self, tx: Transaction, now: Now) -> "_Room":
         self._claimed = []
@@ -257,10 +260,13 @@ class Dispatcher:
         after: int | None = 0
         while after is not None:
             self.ticked_at = self._clock().mono
+            self._claimed = []
             try:
                 runs, after = await self._store.write(partial(self._claim_bound_page, after=after))
-            except StorageError:
+            except DatabaseReplaced:
                 self._give_back()
+                raise
+            except StorageError:
                 raise
             except Exception:  # of the head that was being claimed: nothing was committed, the others go on
                 if not self._aside.put(self._clock().mono):

@@ -93,6 +93,10 @@ async def test_F79_a_claim_in_a_file_that_was_moved_away_is_given_back_once_that
         await stage.dispatcher.run_once()
     (run,) = stage.started
     assert stage.live.all() == [run], "a heartbeat names it for as long as its lane is held"
+    stage.world.time.move(SECOND)
+    with pytest.raises(DatabaseReplaced):
+        await stage.dispatcher.run_once()
+    assert stage.started == [run], "once"
     execution = Execution(astore, world.time, stage.live, Streams())
     execution.start(run)
     away.rename(path)

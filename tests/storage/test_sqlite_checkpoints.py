@@ -29,7 +29,7 @@ class Day:
 
     def connect(self, database: Any, *given: Any, **named: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._connect(database, *given, **named)
-        number, name = next(self._numbers), str(database)
+        number, name = next(self._numbers), str(database).removeprefix("file://").partition("?")[0]
         connection.set_trace_callback(lambda statement: self._note(number, name, statement.upper()))
         return connection
 

@@ -14,8 +14,8 @@ from lanes_storage.sqlite.locking import begin
 class SqliteTransaction:
     """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit.
 
-    With a ``guard``, nobody may be told of what was committed to a file that is no longer the one of that name:
-    raises DatabaseReplaced for it. It is in that file all the same, which may come back, so nothing is undone.
+    With a ``guard``, what was committed to a file that is no longer the one of that name counts as not committed:
+    nobody may be told of it. Raises DatabaseReplaced for it.
     """
 
     def __init__(self, connection: sqlite3.Connection, guard: Guard | None = None) -> None:
@@ -74,11 +74,11 @@ class SqliteTransaction:
     def _commit(self) -> None:
         try:
             self._connection.execute("COMMIT")
+            if self._guard is not None:
+                self._guard.check()
         except BaseException:
             self._roll_back()
             raise
-        if self._guard is not None:
-            self._guard.check()
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
         text, values = placed(sql)
