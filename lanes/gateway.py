@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 
+from lanes import incoming
 from lanes.config import Config, from_data
 from lanes.desk import Desk
 from lanes.engine.drains import Drain
@@ -157,10 +158,11 @@ class Gateway:
     async def drain(self, *, by: str, timeout_s: float | None = None) -> None:
         """Claim nothing more, and wait for what runs: at most ``timeout_s`` (default: drain_timeout).
 
-        What still runs then is cut by ``stop``, and its message goes back to its place, uncounted.
+        What still runs then is cut by ``stop``, and its message goes back to its place, uncounted. Raises Unfit.
         """
-        wait_ms = self.config.clocks.drain_timeout_ms if timeout_s is None else round(timeout_s * 1000)
-        await self._engine.drain(by=by, wait_ms=wait_ms)
+        clock_ms = self.config.clocks.drain_timeout_ms
+        wait_ms = clock_ms if timeout_s is None else incoming.span_ms(timeout_s, "timeout_s")
+        await self._engine.drain(by=incoming.actor(by), wait_ms=wait_ms)
 
     async def stop(self) -> None:
         """Cut what still runs, end the owner's row, and end every loop. Harmless twice.

@@ -22,7 +22,7 @@ from lanes.runners.base import RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
-from lanes_storage.moment import Clock
+from lanes_storage.moment import Clock, Now
 from lanes_storage.records import NewOwner
 from lanes_storage.saying import Log
 
@@ -134,7 +134,7 @@ class Engine:
 
     async def _begin(self) -> None:
         now = self._clock()
-        owner_id = await self._store.write(lambda tx: doors.register(tx, self._new_owner, now))
+        owner_id = await self._registered(now)
         self._teller = None if self._hooks is None else Teller(self._hooks, self._store)
         self._execution = Execution(self._store, self._clock, self._live, self.streams, self._teller)
         self._dispatcher = Dispatcher(
@@ -170,19 +170,46 @@ class Engine:
         self._dispatching.add_done_callback(_loud)
         self._ticking = asyncio.create_task(self._tick(), name="lanes-tick")
 
+    async def _registered(self, now: Now) -> int:
+        """The id of this process as an owner. A caller that is cancelled meanwhile leaves none behind."""
+        registering = asyncio.ensure_future(self._store.write(lambda tx: doors.register(tx, self._new_owner, now)))
+        try:
+            return await asyncio.shield(registering)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StorageError):
+                await self._end_owner(await registering)
+            raise
+
     async def drain(self, *, by: str, wait_ms: int) -> None:
         """Claim nothing more, and wait for what runs, at most so long. To be followed by ``stop``.
 
         What still runs then is cut, and its message goes back to its place, uncounted.
         """
         now = self._clock()
-        self._stopping = Drain(by, now.wall + wait_ms)
+        drain = self._stopping = Drain(by, now.wall + wait_ms)
         assert self._execution is not None
-        with contextlib.suppress(StorageError):  # the row only tells others; the drain itself needs no database
-            await self._store.write(lambda tx: doors.drain(tx, self.owner_id, now, by=by, until=now.wall + wait_ms))
-        with contextlib.suppress(TimeoutError):
+        telling = None if await self._told(drain, now) else asyncio.create_task(self._tell(drain, now))
+        try:
             async with asyncio.timeout(wait_ms / 1000):
                 await self._execution.idle()
+        except TimeoutError:
+            pass
+        finally:
+            if telling is not None:
+                telling.cancel()
+
+    async def _tell(self, drain: Drain, since: Now) -> None:
+        """Tell of a drain although the database refuses now: a death before its end is to cost its messages nothing."""
+        while not await self._told(drain, since):  # noqa: ASYNC110 - it is the database that is asked
+            await asyncio.sleep(TICK_S)
+
+    async def _told(self, drain: Drain, since: Now) -> bool:
+        """Enter a drain in the row of the owner: that only tells others, for the drain itself no database is needed."""
+        try:
+            await self._store.write(lambda tx: doors.drain(tx, self.owner_id, since, by=drain.by, until=drain.until))
+        except StorageError:
+            return False
+        return True
 
     async def stop(self) -> None:
         """Cut what still runs, end the owner's row, and end every loop. Harmless twice."""

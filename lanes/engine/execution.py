@@ -31,6 +31,8 @@ log = Log("lanes.run")
 #: Between two attempts to write a release while the database refuses.
 RETRY_FIRST_S = 0.05
 RETRY_LONGEST_S = 2.0
+#: At most one line in so long about ends that can not be stored: a thousand runs may wait for one disk.
+COMPLAIN_EVERY_MS = 5_000
 #: How long a body that was cancelled may take to end before it is said that it does not.
 STRAY_S = 1.0
 
@@ -48,6 +50,8 @@ class Execution:
         self._teller = teller
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
+        self._refused: set[int] = set()  # runs whose ends could not be stored yet
+        self._complained_at: int | None = None
 
     def start(self, run: ActiveRun) -> None:
         """Begin a claimed run."""
@@ -113,6 +117,12 @@ class Execution:
 
     async def _write(self, run: ActiveRun, step: Step[Release]) -> Release | None:
         """Write a release until its outcome is known. None: the store was closed under it."""
+        try:
+            return await self._insist(run, step)
+        finally:
+            self._refused.discard(run.id)
+
+    async def _insist(self, run: ActiveRun, step: Step[Release]) -> Release | None:
         pause, plain = RETRY_FIRST_S, False
         while True:
             try:
@@ -120,8 +130,7 @@ class Execution:
             except StoreClosed:
                 return None
             except StorageError as error:
-                if not isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
-                    log.warning("%s: its end could not be stored yet: %s", run.named, error)
+                self._complain(run, error)
             except Exception as error:  # what it brought can not be stored: the lane must not wait for that
                 log.exception("%s: its end can not be stored", run.named)
                 if not plain:
@@ -129,6 +138,16 @@ class Execution:
                     continue
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_LONGEST_S)
+
+    def _complain(self, run: ActiveRun, error: StorageError) -> None:
+        self._refused.add(run.id)
+        now = self._clock().mono
+        if isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+            return
+        if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_MS:
+            self._complained_at = now
+            others = len(self._refused) - 1
+            log.warning("%s, and %d others: their ends could not be stored yet: %s", run.named, others, error)
 
     def _unstorable(self, run: ActiveRun, error: Exception) -> Step[Release]:
         failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")

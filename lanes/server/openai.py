@@ -139,29 +139,39 @@ class _Completion:
         """Pieces as they come. A failure before the first is an error with a status of its own."""
         listener = self._listener = self._call.gateway.listen(self._message.id)
         try:
-            first = await self._call.while_connected(next_piece(listener))
+            first = await self._first(listener)
         except ClientGone:
             listener.close()
             await self._gone()
             return Response(status_code=499)
+        except BaseException:
+            listener.close()
+            self._client.leave()
+            raise
+
+        async def over(whole: bool) -> None:
+            listener.close()
+            try:
+                await no_longer_waiting(self._call, self._message.id)
+            finally:
+                if not whole:
+                    await self._gone()
+                self._client.leave()
+
+        pieces = self._chunks(events(first, listener, self._piece, self._ending))
+        return WatchedStream(pieces, lambda whole: asyncio.ensure_future(over(whole)))
+
+    async def _first(self, listener: Listener) -> tuple[bool, Delta | None]:
+        """What comes first. Raises HttpProblem where that is the end of a message that failed, and ClientGone."""
+        try:
+            first = await self._call.while_connected(next_piece(listener))
         except Closing:
             first = (True, None)
         if first == (True, None):
             message = await self._call.desk.message(self._message.id)
             if message.state is not MessageState.DONE:
-                listener.close()
-                self._client.leave()
                 raise of_failure(message.error)
-
-        async def over(whole: bool) -> None:
-            listener.close()
-            await no_longer_waiting(self._call, self._message.id)
-            if not whole:
-                await self._gone()
-            self._client.leave()
-
-        pieces = self._chunks(events(first, listener, self._piece, self._ending))
-        return WatchedStream(pieces, lambda whole: asyncio.ensure_future(over(whole)))
+        return first
 
     async def _chunks(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The stream; one that can not be gone on with says so, and its message has no client any more."""
@@ -216,8 +226,9 @@ class _Completion:
         return self._sent.incomplete or (self._listener is not None and self._listener.void)
 
     async def _gone(self) -> None:
-        """The client has left, and unless another one waits for it the message ends with that."""
-        if self._client.leave():
+        """The client has left, and unless another one waits for it the message ends with that: in the gateway that
+        took it. A client of another one, which found it by its name, leaves alone."""
+        if self._client.leave() and self._message.bound_owner == self._call.gateway.owner_id:
             await self._call.desk.client_gone(self._message.id)
 
 

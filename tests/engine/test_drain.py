@@ -1,12 +1,18 @@
 """A gateway obeys the drain of its own row, whichever process committed it."""
 
+import asyncio
+import math
 from pathlib import Path
+from typing import Any
 
-from lanes import connect
+import pytest
+
+from lanes import Unfit, connect
 from lanes.engine.drains import Drain, DrainWatch
 from lanes.engine.live import LiveSet
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import doors
+from lanes_storage.errors import DatabaseFull
 from lanes_storage.law import LaneState, MessageState
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
@@ -38,6 +44,44 @@ async def test_F48_a_drain_by_another_process_closes_the_gateway_until_its_row_e
         assert (view.owner.drain_by, view.owner.drain_until) == ("alice", end)
     async with connect(str(tmp_path / "lanes.db")) as after:
         assert (await after.status()).gateways == []
+
+
+async def test_F112_a_drain_that_the_database_refuses_is_entered_as_soon_as_it_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Gates()
+    async with gateway_on(tmp_path, runner, Hands()) as site:
+        await site.desk.send(KEY, "hello")
+        await site.running(runner, KEY)
+        store = site.desk.store
+        write, refusals = store.write, 2
+
+        async def refusing(step: Any) -> Any:
+            nonlocal refusals
+            if refusals > 0:
+                refusals -= 1
+                raise DatabaseFull("lanes.db")
+            return await write(step)
+
+        monkeypatch.setattr(store, "write", refusing)
+        draining = asyncio.create_task(site.gateway.drain(by="signal"))
+
+        async def entered() -> bool:
+            (view,) = (await site.desk.status()).gateways
+            return view.owner.drain_by == "signal"
+
+        await until(entered, "the drain in the row, while it goes on")
+        assert not draining.done()
+        runner.open()
+        await draining
+
+
+@pytest.mark.parametrize("how", [{"by": b"x"}, {"by": "x", "timeout_s": math.nan}, {"by": "x", "timeout_s": -1}])
+async def test_F101_a_drain_is_checked_where_it_is_asked_for(tmp_path: Path, how: dict[str, Any]) -> None:
+    async with gateway_on(tmp_path, Gates(), Hands()) as site:
+        with pytest.raises(Unfit):
+            await site.gateway.drain(**how)
+        assert site.gateway.draining is None
 
 
 async def test_what_runs_may_finish_in_a_drain(tmp_path: Path) -> None:

@@ -342,6 +342,22 @@ async def test_a_release_is_written_however_often_the_database_refuses(
     assert len(bench.live) == 0
 
 
+async def test_F107_many_ends_that_wait_for_a_disk_are_told_of_in_one_line(
+    world: World, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(execution, "RETRY_FIRST_S", 0)
+    bench = Bench(world, cast("AsyncStore", Refusing(astore, [errors.DatabaseFull("x") for _ in range(200)])))
+
+    async def runner(run: RunContext) -> str:
+        return "kept until it could be stored"
+
+    for number in range(20):
+        bench.start(runner, str(number))
+    await bench.execution.idle()
+    assert sum("could not be stored yet" in said for said in caplog.messages) == 1
+    assert {world.state(str(number)) for number in range(20)} == {LaneState.IDLE}
+
+
 async def test_a_store_that_is_closed_under_a_run_leaves_it_to_others(world: World, astore: AsyncStore) -> None:
     bench = Bench(world, astore)
     go = asyncio.Event()

@@ -52,6 +52,20 @@ async def test_a_start_takes_back_what_the_dead_left_held_and_runs_it_first(tmp_
         assert (first.state, first.reply, first.interruptions) == (MessageState.DONE, "you said: hello", 1)
 
 
+async def test_F118_a_start_that_is_cancelled_leaves_no_owner_behind(tmp_path: Path) -> None:
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        for turns in range(12):
+            gateway = Gateway(desk, echo)
+            starting = asyncio.create_task(gateway.start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            starting.cancel()
+            await asyncio.wait({starting})
+            if not starting.cancelled():  # it was quicker
+                await gateway.stop()
+        assert (await desk.status()).gateways == []
+
+
 async def test_a_running_gateway_is_ready_healthy_and_writable(tmp_path: Path) -> None:
     async with gateway_on(tmp_path, echo, Hands()) as site:
         assert site.gateway.ready

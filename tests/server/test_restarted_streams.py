@@ -11,8 +11,9 @@ import pytest
 
 import lanes
 from lanes.config import from_data
-from lanes.runners.base import Delta, RunContext
+from lanes.runners.base import Delta, RunContext, Runner
 from lanes.server.serve import bind, serve
+from lanes_storage.errors import DatabaseUnavailable
 from lanes_storage.law import MessageState
 from tests.kit.until import PATIENCE_S, until
 
@@ -38,8 +39,19 @@ class Twice:
         return said if self._reply is None else self._reply
 
 
+class Held:
+    """Runs a runner once the test lets it."""
+
+    def __init__(self, runner: Twice) -> None:
+        self._runner = runner
+
+    async def __call__(self, run: RunContext) -> str:
+        await self._runner.go.wait()
+        return await self._runner(run)
+
+
 @asynccontextmanager
-async def serving(folder: Path, runner: Twice) -> AsyncIterator[tuple[str, lanes.Desk]]:
+async def serving(folder: Path, runner: Runner) -> AsyncIterator[tuple[str, lanes.Desk]]:
     """A gateway with that runner, over HTTP."""
     config = from_data({"gateway": {"port": 0}, "clocks": {"drain_timeout": "300ms"}})
     async with lanes.connect(str(folder / "lanes.db")) as desk:
@@ -168,6 +180,69 @@ async def test_F150_the_first_of_two_connections_that_leaves_does_not_end_the_ot
         (message,) = await desk.messages("a")
         assert message.state is MessageState.DONE
         await wait_for(0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_F150_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, stream: bool) -> None:
+    runner = Twice("one")
+    body = {"model": "lanes", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
+    headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
+    async with (
+        serving(tmp_path, Held(runner)) as (url, desk),
+        serving(tmp_path, runner) as (other, _),
+        httpx.AsyncClient(timeout=PATIENCE_S) as client,
+    ):
+
+        def ask(url: str) -> asyncio.Task[httpx.Response]:
+            return asyncio.create_task(client.post(f"{url}/v1/chat/completions", json=body, headers=headers))
+
+        async def waiting(url: str) -> int:
+            answer = await client.get(f"{url}/metrics")
+            (line,) = [each for each in answer.text.splitlines() if each.startswith("lanes_clients_waiting ")]
+            return int(line.split()[1])
+
+        async def runs() -> bool:
+            return any(lane.run is not None for lane in await desk.lanes())
+
+        async def there() -> bool:
+            return await waiting(other) == 1
+
+        async def left() -> bool:
+            return await waiting(other) == 0
+
+        asked = ask(url)
+        await until(runs, "it to run")
+        again = ask(other)
+        await until(there, "the same request at the other gateway")
+        again.cancel()
+        await until(left, "that client to leave")
+        runner.go.set()
+        answer = await asked
+        assert answer.status_code == 200
+        assert "one" in answer.text
+        (message,) = await desk.messages("a")
+        assert message.state is MessageState.DONE
+
+
+async def test_F150_a_client_whose_answer_can_not_be_read_is_not_counted_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"model": "lanes", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
+
+    async def failing(run: RunContext) -> str:
+        raise lanes.RunFailed("tool_missing")
+
+    async def unreadable(_: int) -> None:
+        raise DatabaseUnavailable("lanes.db", "no descriptor")
+
+    async with serving(tmp_path, failing) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(type(desk), "wait", lambda desk, number: asyncio.sleep(0))
+            patched.setattr(desk, "message", unreadable)
+            answer = await client.post("/v1/chat/completions", json=body, headers=headers)
+        assert answer.status_code >= 500
+        assert "lanes_clients_waiting 0" in (await client.get("/metrics")).text
 
 
 async def test_F150_the_last_of_two_connections_takes_the_message_with_it(tmp_path: Path) -> None:
