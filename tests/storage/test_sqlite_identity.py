@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -129,6 +130,53 @@ def test_F79_the_file_that_comes_back_goes_on(store: Store, path: Path, end: str
     file.with_name("elsewhere").rename(file)
     store.write(send("after"))
     assert {"after", "before"} <= set(keys(path))
+
+
+def gone(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def no_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.touch()
+
+
+def a_link_to_itself(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to(folder)
+
+
+@pytest.mark.parametrize("harm", [gone, no_folder, a_link_to_itself])
+async def test_F78_a_folder_that_is_gone_takes_no_write_and_gives_no_read(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    store = await open_async_store(str(lay(folder / "lanes.db")))
+    await store.write(send("before"))
+    harm(folder)
+    for _ in range(3):
+        with pytest.raises(errors.StorageError):
+            await store.write(send("after"))
+        with pytest.raises(errors.StorageError):
+            await store.read(reads.lane("before"))
+        with pytest.raises(errors.StorageError):
+            store.check()
+    await store.close()
+
+
+def test_F79_a_folder_that_comes_back_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with contextlib.closing(open_store(str(lay(folder / "lanes.db")))) as store:
+        store.write(send("before"))
+        moved(folder)
+        for _ in range(2):
+            with pytest.raises(errors.DatabaseReplaced):
+                store.write(send("meanwhile"))
+        folder.with_name("elsewhere").rename(folder)
+        store.write(send("after"))
+    assert {"after", "before"} <= set(keys(folder / "lanes.db"))
 
 
 def test_F78_what_a_step_did_outside_is_undone_when_its_commit_counts_for_nothing(store: Store, path: Path) -> None:

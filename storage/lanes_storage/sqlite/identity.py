@@ -49,9 +49,13 @@ class Guard:
     def check(self) -> None:
         """Whether what is held open is still what its names name. Three calls of ``stat``.
 
-        Raises DatabaseReplaced, for as long as it is not.
+        Raises DatabaseReplaced, for as long as it is not; DatabaseUnavailable where that cannot be told.
         """
-        found = self._look()
+        try:
+            found = self._look()
+        except OSError as error:  # a folder that may not be searched any more, say
+            self.replaced = True
+            raise errors.DatabaseUnavailable(str(self.files.path), error.strerror or str(error)) from error
         self.replaced = found != self._held
         if self.replaced:
             raise errors.DatabaseReplaced(str(self.files.path), self._told(found))

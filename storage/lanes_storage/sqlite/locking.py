@@ -46,22 +46,26 @@ class SideLock:
 
     def take(self) -> bool:
         """Take it now; False: somebody else has it. Raises StorageError."""
+        if self._descriptor < 0:  # it could not be opened the last time
+            self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            named = self._named()
         except BlockingIOError:
             return False
         except OSError as error:
             raise errors.DatabaseUnavailable(
                 self.database, f"{self._path} cannot be locked: {error.strerror}"
             ) from error
-        if self._named() == self._file:
+        if named == self._file:
             return True
         self._open()  # somebody deleted the side file: the others lock the one that has the name now
         return self.take()
 
     def release(self) -> None:
         """Give it back. Harmless when it is not held."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        if self._descriptor >= 0:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Give it back for good. Harmless twice."""
@@ -95,7 +99,7 @@ class SideLock:
     def _named(self) -> tuple[int, int] | None:
         try:
             found = os.stat(self._path)  # noqa: PTH116 - once in each transaction
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_dev, found.st_ino
 
@@ -108,8 +112,12 @@ class SideLock:
                 if error.errno not in _MAY_NOT:
                     raise
                 self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)  # another user's: enough to lock it
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not Path(self._path).parent.is_dir():
+                raise errors.DatabaseReplaced(self.database, "its folder was deleted or moved away") from error
+            raise errors.DatabaseReadOnly(self.database) from error  # there is none, and none may be made
         except OSError as error:
-            if error.errno in (*_MAY_NOT, errno.ENOENT):
+            if error.errno in _MAY_NOT:
                 raise errors.DatabaseReadOnly(self.database) from error
             raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
         found = os.fstat(self._descriptor)
