@@ -199,6 +199,18 @@ def test_a_restore_where_there_was_nothing_or_only_ruins(stage: Stage, lanes: Ca
     assert lanes("list", "--json").json[0]["key"] == "k"
 
 
+def test_F80_restores_in_one_second_keep_each_file(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    stage.send("k", "one")
+    copy = tmp_path / "copy.db"
+    assert lanes("db", "backup", str(copy)).code == 0
+    stage.send("since", "two")
+    stage.close()
+    kept = [Path(lanes("db", "restore", str(copy), "--json").json["kept"]) for _ in range(3)]
+    assert len(set(kept)) == 3
+    listed = [{lane["key"] for lane in lanes("--db", str(file), "list", "--json").json} for file in kept]
+    assert listed == [{"k", "since"}, {"k"}, {"k"}]
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_restore_is_refused_while_a_gateway_lives_or_hangs(
     served: House, lanes: Call, tmp_path: Path, frozen: bool

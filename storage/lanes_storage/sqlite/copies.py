@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from itertools import chain, count
 from pathlib import Path
 
 from lanes_storage import errors, schema
@@ -124,15 +125,20 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
 
 def _put_aside(files: Files) -> Path:
     """Mark it, bring what is in its log into it, and give it and what belongs to it another name."""
-    aside = files.database.with_name(
-        f"{files.database.name}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    )
+    aside = _free_name(f"{files.database}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     with contextlib.suppress(sqlite3.DatabaseError):  # damaged, maybe, and then nothing can be written there
         _leave(files.database)
     for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
         if old.exists():
             old.replace(aside.with_name(aside.name + end))
     return aside
+
+
+def _free_name(name: str) -> Path:
+    """That name, or the first of those with a number behind it that nothing has: of two restores in one second, each
+    keeps its file."""
+    names = map(Path, chain([name], (f"{name}-{number}" for number in count(2))))
+    return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
 
 
 def _leave(path: Path) -> None:
