@@ -6,7 +6,7 @@ from pathlib import Path
 from lanes.doctor.checks import Check, broken, ok, warning
 from lanes.text import clean
 from lanes_storage import schema
-from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, strangers
+from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names, strangers
 
 #: Less room than this is worth a word; every commit needs some, and so does the log.
 LEAST_ROOM = 512 * 1024 * 1024
@@ -35,6 +35,9 @@ def check_file(seen: FileFacts) -> list[Check]:
 def check_users(path: Path) -> list[Check]:
     """Whether every process that has it open has the same files open."""
     found = []
+    if (named := other_names(path)) is not None:
+        fix = "until then nothing opens it: what is written under the other name, nobody sees under this one"
+        found.append(broken("names", named, fix))
     for one in strangers(path):
         named = ", ".join(f"{clean(name)} (as {at})" for name, at in one.files)
         said = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"

@@ -16,7 +16,9 @@ from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite import locking
+from lanes_storage.sqlite import locking, path_of
+from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.inspect import other_names
 from tests.kit.databases import lay
 
 ENDS = ("", "-wal", "-shm")
@@ -26,7 +28,9 @@ import sys
 from lanes.testing import START
 from lanes_storage import doors, errors, open_store
 from lanes_storage.records import Admission, NewMessage
-from lanes_storage.sqlite import locking
+from lanes_storage.sqlite import locking, path_of
+from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.inspect import other_names
 locking.BUSY_TIMEOUT_MS = 100
 try:
     store = open_store(sys.argv[1])
@@ -228,6 +232,12 @@ def test_F82_a_URI_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/lanes.db", "x" * 300])
+def test_F82_a_name_that_no_file_can_have_is_refused_in_words(name: str) -> None:
+    with pytest.raises(errors.StorageError):
+        path_of(name)
+
+
 @pytest.mark.parametrize("name", ["a?mode=memory", "a%20b", "a#b", "ä b", "file:x?mode=ro"])
 def test_F82_every_other_name_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -235,6 +245,47 @@ def test_F82_every_other_name_is_the_name_of_a_file(tmp_path: Path, name: str) -
         store.write(send("a"))
     assert path.stat().st_mode & 0o777 == 0o600
     assert keys(path) == ["a"]
+
+
+# -------------------------------------------------------------------------------------- other names
+
+
+def linked(path: Path) -> Path:
+    other = path.with_name("other.db")
+    other.hardlink_to(path)
+    return other
+
+
+def renamed(path: Path) -> Path:
+    return path.rename(path.with_name("other.db"))
+
+
+@pytest.mark.parametrize("harm", [linked, renamed])
+def test_F78_under_another_name_it_would_have_another_log(
+    store: Store, path: Path, harm: Callable[[Path], Path]
+) -> None:
+    store.write(send("before"))
+    other = harm(path)
+    assert elsewhere(other, "elsewhere") == "DatabaseUnavailable"
+    with pytest.raises(errors.DatabaseUnavailable, match=r"hard links|under another name"):
+        open_reader(other)
+    assert other_names(other) is not None
+    if harm is renamed:
+        other.rename(path)
+    else:
+        other.unlink()
+    store.write(send("after"))
+    assert elsewhere(path, "elsewhere") == ""
+    assert keys(path) == ["after", "before", "elsewhere"]
+    assert other_names(path) is None
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_F78_a_process_whose_locks_fell_has_no_other_name(store: Store, path: Path, end: str) -> None:
+    store.write(send("before"))
+    beside(path, end).read_bytes()
+    assert elsewhere(path, "elsewhere") == ""
+    assert other_names(path) is None
 
 
 # ---------------------------------------------------------------------------------- locks that fall

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lanes_storage import errors
 from lanes_storage.sqlite.identity import Files
-from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock
+from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
 from lanes_storage.sqlite.upgrading import bring_up, check_marks
 
 #: RETURNING and UPDATE … FROM came with it.
@@ -52,7 +52,13 @@ def path_of(url: str) -> Path:
         raise errors.DatabaseUnavailable(
             url, "URIs of SQLite are not taken: name the file itself (./file:… if need be)"
         )
-    return Path(url).expanduser().absolute()
+    try:
+        path = Path(url).expanduser().absolute()
+    except RuntimeError as error:
+        raise errors.DatabaseUnavailable(url, "there is no such user") from error
+    with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()  # refuses a name that is too long, a link to itself, a folder that may not be searched
+    return path
 
 
 #: A statement that the file itself refuses (see ``sqlite.copies``), and a file that SQLite finds moved.
@@ -148,14 +154,31 @@ def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connecti
     return connection
 
 
+def check_alone(files: Files) -> None:
+    """Refuse a file that is used, or could be, under another name: it would have another log there.
+
+    To be asked while nobody opens it. Raises DatabaseUnavailable.
+    """
+    names, others = files.database.stat().st_nlink, used_elsewhere(files.database, files.memory)
+    if others:
+        said = f"process {', '.join(map(str, others))} uses this file under another name"
+        raise errors.DatabaseUnavailable(str(files.path), f"{said}, and with another log: give it that name again")
+    if names > 1:
+        said = f"this file has {names} names (hard links), each with a log of its own"
+        raise errors.DatabaseUnavailable(str(files.path), f"{said}: leave it one name (find them with find -samefile)")
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads, for blocking callers. Raises StorageError."""
     files = Files.of(path)
     with translated(str(path)), contextlib.ExitStack() as held:
+        if not files.database.exists():
+            raise errors.DatabaseMissing(str(path))
         if files.side.exists():  # a copy that nobody uses has none, and shall not get one from who looks
             lock = SideLock(files.side, str(path))
             held.callback(lock.close)
             held.enter_context(lock.opening(files.memory))
+        check_alone(files)
         return connect_reading(files.database)
 
 

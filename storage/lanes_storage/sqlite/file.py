@@ -7,7 +7,15 @@ import weakref
 from pathlib import Path
 
 from lanes_storage import errors, schema
-from lanes_storage.sqlite.connect import connect_reading, connect_writing, look_first, open_writer, touch, translated
+from lanes_storage.sqlite.connect import (
+    check_alone,
+    connect_reading,
+    connect_writing,
+    look_first,
+    open_writer,
+    touch,
+    translated,
+)
 from lanes_storage.sqlite.identity import Files, Guard, seen
 from lanes_storage.sqlite.locking import SideLock
 from lanes_storage.sqlite.log import Log, Stuck
@@ -43,6 +51,7 @@ class SqliteFile:
             undo.callback(lock.close)
             with lock.opening(files.memory) as taken:
                 before = seen(name)
+                check_alone(files)
                 if young and path.stat().st_size == 0:
                     # Shared memory that lies there is of a file that was deleted, and may be in use for that one.
                     if not taken:

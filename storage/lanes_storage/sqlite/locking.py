@@ -186,6 +186,27 @@ def _protected(memory: Path) -> bool:
     return any(first <= _OPEN_BYTE <= last for _, _, first, last in _listed(memory))
 
 
+def used_elsewhere(database: Path, memory: Path) -> list[int]:
+    """The processes that use a database under another name, and so with another log, as far as Linux tells.
+
+    Whoever uses it has a lock on it all the time, and one on the shared memory of the name that it knows.
+    """
+    here = {pid for _, pid, *_ in _listed(memory)}
+    others = {pid for _, pid, *_ in _listed(database)} - here
+    # locks fall, and other file systems have the same numbers: it counts what a process has open
+    return sorted(pid for pid in others if _has_open(pid, database) and not _has_open(pid, memory))
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    with contextlib.suppress(OSError):  # gone, hidden
+        meant = path.stat()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if os.path.samestat(descriptor.stat(), meant):
+                    return True
+    return False
+
+
 def _listed(path: Path) -> list[tuple[str, int, int, float]]:
     """Kind, process, first and last byte of each lock on a file."""
     try:
