@@ -77,7 +77,11 @@ def simulated(
 
 
 def _surroundings(env: Mapping[str, str] | None, cwd: Path | None) -> tuple[Mapping[str, str], Path]:
-    return os.environ if env is None else env, (cwd or Path()).absolute()
+    env = os.environ if env is None else env
+    try:
+        return env, (cwd or Path()).absolute()
+    except FileNotFoundError:  # the current folder was deleted: what is in it has the name that it had
+        return env, Path("/", env.get("PWD", ""))
 
 
 def _from_document(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd: Path) -> Config:

@@ -13,7 +13,7 @@ rules:
 - a head that time alone keeps back is looked at again at that time (``_later``).
 """
 
-import heapq
+from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from lanes.engine.line import Line
@@ -55,15 +55,15 @@ class Backlog:
         self._for_owner: int | None = None
         self._seen: int | None = None  # the last event that was read; None: everything is read at the next look
         self._walked: int | None = None  # all heads up to this one were walked over; None: every head was
-        self._later: list[tuple[int, int]] = []  # wall time, lane
+        self._later: list[tuple[int, int]] = []  # wall time, negative, and lane: the latest first
         self._again_at = NEVER  # of those for whom there was no room
-        self._looked_mono = 0
+        self._looked: Now | None = None
 
     async def look(self, now: Now) -> None:
         """Learn what has changed. Raises StorageError."""
-        if self._for_owner != self._owner() or now.wall >= self._again_at or now.mono - self._looked_mono > LATE_MS:
+        if self._for_owner != self._owner() or now.wall >= self._again_at or self._out_of_step(now):
             self._forget()
-        self._looked_mono = now.mono
+        self._looked = now
         if self._seen is not None:
             await self._follow(now.wall)
         if self._seen is None:
@@ -119,11 +119,15 @@ class Backlog:
             self._line(kind).put(head)
 
     def look_later(self, at: int, lane: int) -> None:
-        """Look at a lane again at that wall time."""
-        if len(self._later) < MOST_LATER:
-            heapq.heappush(self._later, (at, lane))
-        else:
-            self._again_at = min(self._again_at, at)
+        """Look at a lane again at that wall time. The latest of too many are left to the walk over all."""
+        insort(self._later, (-at, lane))
+        if len(self._later) > MOST_LATER:
+            self._again_at = min(self._again_at, -self._later.pop(0)[0])
+
+    def _out_of_step(self, now: Now) -> bool:
+        """Whether it looked too long ago, or by a wall clock that was set back since: times to look again are its."""
+        last = self._looked
+        return last is None or now.mono - last.mono > LATE_MS or now.wall < last.wall
 
     def _forget(self) -> None:
         self._lines, self._later, self._again_at = {}, [], NEVER
@@ -157,8 +161,8 @@ class Backlog:
                 self._take(head, wall)
             self._seen = until
         due = set[int]()
-        while self._later and self._later[0][0] <= wall:
-            due.add(heapq.heappop(self._later)[1])
+        while self._later and -self._later[-1][0] <= wall:
+            due.add(self._later.pop()[1])
         if due:
             for head in await self._store.read(reads.heads_of([*due])):
                 self._take(head, wall)

@@ -131,6 +131,19 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path, home: Mapping[str, str
         load(tmp_path, env=home)
 
 
+def test_a_folder_that_was_deleted_has_the_name_that_it_had(
+    tmp_path: Path, home: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert load(env={**home, "PWD": str(folder)}).source is None
+    config = load(env={**home, "PWD": str(folder), "LANES_DB": "lanes.db"})
+    assert config.database.url == str(folder / "lanes.db")
+    assert load(env=home).gateway.port == 8765
+
+
 def test_a_byte_order_mark_and_other_line_ends(write: Write, home: Mapping[str, str]) -> None:
     path = write("")
     path.write_bytes(b"\xef\xbb\xbf[gateway]\r\nport = 1\r\n")

@@ -238,6 +238,45 @@ async def test_F126_heads_that_can_not_be_claimed_cost_nothing(world: World, ast
     assert store.read_rows <= 3 * 10
 
 
+class Collecting(FixedPolicies):
+    """Every lane is collected."""
+
+    def collects(self, key: str) -> int | None:
+        return 500
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_F126_a_wall_clock_that_is_set_back_keeps_no_head_waiting(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, SPECS, Collecting({"collected": "coder"}))
+    for number in range(2 * backlog.FEW):
+        world.send(f"waits:{number}", runner="none")
+    world.send("collected")
+    assert await bench.dispatcher.run_once() == 0, "it has to be quiet for a moment"
+    world.time.jump_wall(-3_600 * SECOND)
+    for _ in range(8):
+        world.time.move(100)
+        await bench.dispatcher.run_once()
+    assert bench.keys == ["collected"]
+
+
+async def test_F126_parks_that_end_one_after_the_other_are_not_walked_over_at_each_end(
+    world: World, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FEW": 2, "MOST_LATER": 20}.items():
+        monkeypatch.setattr(backlog, name, value)
+    store = Counting(astore)
+    bench = Bench(world, store, {"chat": spec(max_runs=100)})
+    for number in range(60):
+        world.send(f"{number}")
+    for head in world.candidates(limit=100):
+        world.postpone(head, for_ms=(61 - head.message_id) * SECOND)
+    store.read_rows = 0
+    for second in range(1, 61):
+        world.time.move(SECOND)
+        assert await bench.dispatcher.run_once() == (second > 0), second
+    assert store.read_rows < 60 * 10, "all of them three times, and a few rows for each look"
+
+
 async def test_F127_a_word_that_comes_during_a_look_is_not_lost(
     world: World, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

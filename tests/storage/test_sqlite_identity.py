@@ -238,6 +238,16 @@ def test_F82_a_name_that_no_file_can_have_is_refused_in_words(name: str) -> None
         path_of(name)
 
 
+def test_F82_a_relative_name_in_a_folder_that_was_deleted_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(errors.DatabaseUnavailable, match="was deleted"):
+        path_of("lanes.db")
+
+
 @pytest.mark.parametrize("name", ["a?mode=memory", "a%20b", "a#b", "ä b", "file:x?mode=ro"])
 def test_F82_every_other_name_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -56,6 +56,8 @@ def path_of(url: str) -> Path:
         path = Path(url).expanduser().absolute()
     except RuntimeError as error:
         raise errors.DatabaseUnavailable(url, "there is no such user") from error
+    except FileNotFoundError as error:
+        raise errors.DatabaseUnavailable(url, "the current folder was deleted: name the whole path") from error
     with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         path.stat()  # refuses a name that is too long, a link to itself, a folder that may not be searched
     return path
