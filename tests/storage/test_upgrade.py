@@ -330,14 +330,15 @@ def test_of_two_that_upgrade_at_once_one_does_it(old: Path, monkeypatch: pytest.
     assert rows(old, "pauses")
 
 
-def beats(path: Path, pid: int, ago_ms: int = 0, host: str | None = None) -> None:
+def beats(path: Path, pid: int, ago_ms: int = 0, host: str | None = None, start_time: int = 0) -> None:
     """The last owner of the fixture is a process that was heard of so long ago."""
     who = this_process()
     connection = sqlite3.connect(path)
     connection.execute(
         "UPDATE owners SET ended_at = NULL, ended_cause = NULL, heartbeat_at = ?, stale_after_ms = 30000, host = ?,"
-        " boot_id = ?, pid_ns = ?, pid = ? WHERE id = (SELECT max(id) FROM owners WHERE kind = 'gateway')",
-        (system_clock().wall - ago_ms, host or who.host, who.boot_id, who.pid_ns, pid),
+        " boot_id = ?, pid_ns = ?, pid = ?, start_time = ?"
+        " WHERE id = (SELECT max(id) FROM owners WHERE kind = 'gateway')",
+        (system_clock().wall - ago_ms, host or who.host, who.boot_id, who.pid_ns, pid, start_time),
     )
     connection.commit()
     connection.close()
@@ -350,6 +351,13 @@ def test_F134_it_is_not_upgraded_under_a_gateway_of_0_1_0(old: Path, elsewhere: 
     with pytest.raises(DatabaseInUse, match=r"while gateway \d+ of an older lanes"):
         open_store(str(old), create=True)
     assert rows(old, "lanes") == before
+
+
+@pytest.mark.parametrize("ago_ms", [3_600_000, -3_600_000])
+def test_F134_nor_under_one_that_is_stopped_or_behind_a_clock_that_was_set(old: Path, ago_ms: int) -> None:
+    beats(old, os.getpid(), ago_ms, start_time=this_process().start_time)
+    with pytest.raises(DatabaseInUse, match=f"process {os.getpid()}"):
+        open_store(str(old), create=True)
 
 
 def test_one_that_is_gone_keeps_nobody_from_it(old: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from lanes_storage import errors, schema
 from lanes_storage.moment import boot_id, system_clock
 
-#: Of every version. An owner that has not ended, as it was last heard of.
+#: Of every version. The owners that have not ended, and whether they were heard of lately.
 _OWNERS = """
-SELECT kind, id, host, boot_id, pid_ns, pid FROM owners
-WHERE ended_at IS NULL AND :now - heartbeat_at BETWEEN 0 AND stale_after_ms ORDER BY id
+SELECT kind, id, host, boot_id, pid_ns, pid, start_time, :now - heartbeat_at BETWEEN 0 AND stale_after_ms FROM owners
+WHERE ended_at IS NULL ORDER BY id
 """
 
 
@@ -70,9 +70,13 @@ def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
 
 
 def _check_use(connection: sqlite3.Connection, path: Path) -> None:
-    """A gateway of the older version would lose what it runs: it does not know the new schema."""
-    for kind, owner, host, *where, pid in connection.execute(_OWNERS, {"now": system_clock().wall}):
-        if not (_is_here(host, *where) and _is_gone(pid)):
+    """A gateway of the older version would lose what it runs: it does not know the new schema.
+
+    One of this machine that lives may be stopped, and go on at any moment, however silent it is.
+    """
+    for kind, owner, host, *where, pid, start_time, heard in connection.execute(_OWNERS, {"now": system_clock().wall}):
+        alive = _is_alive(pid, start_time) if _is_here(host, *where) else None
+        if alive or (alive is None and heard):
             raise errors.DatabaseInUse(str(path), f"{kind} {owner} of an older lanes (process {pid} on {host})")
 
 
@@ -84,15 +88,19 @@ def _is_here(host: str, boot: str, pid_ns: str) -> bool:
     return (host, boot, pid_ns) == (os.uname().nodename, boot_id(), ours)
 
 
-def _is_gone(pid: int) -> bool:
-    """A number that another process has by now proves nothing."""
+def _is_alive(pid: int, start_time: int) -> bool | None:
+    """Whether that process of this machine lives; None: there is one of that number, and nothing tells which."""
     try:
         os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+        return False
+    except OSError:  # hidden, another user's, or a system without /proc
+        return None
+    state, *fields = stat.rpartition(b")")[2].split()
+    if int(fields[18]) != start_time:
+        return None  # a later process, as far as this /proc is the one that the number is from
+    return state not in (b"Z", b"X")
 
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
