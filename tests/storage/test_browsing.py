@@ -1,6 +1,7 @@
 """What people look for: beside the engine, beside each other, and ended when nobody waits for it any more."""
 
 import asyncio
+import gc
 import time
 from typing import Any
 
@@ -51,6 +52,21 @@ async def test_F122_one_search_does_not_stop_the_next(astore: AsyncStore) -> Non
         assert [lane.key for lane in await astore.read(reads.lanes(LaneFilter()))] == ["a"]
     for search in searches:
         search.cancel()
+
+
+async def test_F123_who_leaves_a_search_leaves_nothing_in_the_log(
+    astore: AsyncStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(3 * MOST_AT_ONCE)]
+    await asyncio.sleep(0.05)
+    for search in searches:
+        search.cancel()
+    await asyncio.gather(*searches, return_exceptions=True)
+    del searches, search
+    for _ in range(10):  # behind them
+        await asyncio.gather(*(astore.read(reads.lanes_total(LaneFilter())) for _ in range(MOST_AT_ONCE)))
+    gc.collect()
+    assert caplog.messages == []
 
 
 async def test_F123_a_search_that_nobody_waits_for_gives_its_place_back(astore: AsyncStore) -> None:

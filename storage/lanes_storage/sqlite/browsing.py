@@ -44,10 +44,12 @@ class Browsing:
         given_up = threading.Event()
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, query, given_up)
         try:
-            return await asyncio.shield(running)
+            await asyncio.wait({running})
         except asyncio.CancelledError:
             given_up.set()
+            running.add_done_callback(_let_go)
             raise
+        return running.result()
 
     def close(self) -> None:
         """End what runs, and close every connection. Not from the event loop. Harmless twice."""
@@ -82,3 +84,9 @@ class Browsing:
         connection = self._file.reader()
         connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         return connection
+
+
+def _let_go(running: "asyncio.Future[T]") -> None:
+    """Take its end, which nobody waits for: asyncio would log each of them as an error that was forgotten."""
+    if not running.cancelled():
+        running.exception()
