@@ -1,6 +1,9 @@
 """Backup and restore of a database file."""
 
 import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,19 +49,34 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
     _refuse_while_used(path, clock)
     real = path.resolve()  # a link stays one
     draft = real.with_name(real.name + ".restoring")
-    copies.remove(draft)
     real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copies.copy(copy, draft, progress)
-    try:
-        copies.take_back(draft)
-        least = _beyond(copy, path)
-        paused = _tell(draft, clock, actor, least)
-        _refuse_while_used(path, clock)
-        kept = copies.put_in_place(draft, path)
-    except BaseException:
+    with _alone_in(real.parent):
         copies.remove(draft)
-        raise
+        copies.copy(copy, draft, progress)
+        try:
+            copies.take_back(draft)
+            least = _beyond(copy, path)
+            paused = _tell(draft, clock, actor, least)
+            _refuse_while_used(path, clock)
+            kept = copies.put_in_place(draft, path)
+        except BaseException:
+            copies.remove(draft)
+            raise
     return Restored(paused, least["epoch"], kept)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """For one restore in a folder at a time: two would work on one draft. Raises NotAllowed."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotAllowed(f"another restore is under way in {folder}: wait for its end") from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _tell(draft: Path, clock: Clock, actor: str, least: dict[str, int]) -> list[str]:

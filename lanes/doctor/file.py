@@ -35,9 +35,10 @@ def check_file(seen: FileFacts) -> list[Check]:
 def check_users(path: Path) -> list[Check]:
     """Whether every process that has it open has the same files open."""
     found = []
-    if (named := other_names(path)) is not None:
-        fix = "until then nothing opens it: what is written under the other name, nobody sees under this one"
-        found.append(broken("names", named, fix))
+    if (alias := other_names(path)) is not None:
+        found.append(
+            broken("names", f"{alias.detail}: what is written under one, nobody sees under another", alias.fix)
+        )
     for one in strangers(path):
         named = ", ".join(f"{clean(name)} (as {at})" for name, at in one.files)
         said = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"

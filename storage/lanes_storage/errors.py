@@ -10,6 +10,7 @@
     ├── DatabaseFull          no room on the disk
     ├── DatabaseReadOnly      may not be written
     ├── DatabaseReplaced      deleted, moved away or replaced while it was open
+    ├── DatabaseAliased       used, or could be, under another name, where it would have another log
     ├── DatabaseUnavailable   anything else the file system or the engine refused
     ├── ForkedStore           used in a child of the process that opened it
     └── StoreClosed           used after close
@@ -128,6 +129,12 @@ class DatabaseReplaced(StorageError):
         "put the file back with those beside it (-wal, -shm), and it goes on by itself;"
         " to use what is there now, start again; `lanes doctor` names who still has the other one open"
     )
+
+
+class DatabaseAliased(StorageError):
+    """The file has, or another process knows, a second name. Its log has the name of the file: there would be two."""
+
+    fix = "leave it one name (`find -samefile` finds the others), the one under which it is used"
 
 
 class DatabaseUnavailable(StorageError):

@@ -11,6 +11,7 @@ import pytest
 from lanes.testing import broken
 from lanes_storage import reads
 from lanes_storage.schema import VERSION
+from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import numbers
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms
@@ -209,6 +210,35 @@ def test_F80_restores_in_one_second_keep_each_file(stage: Stage, lanes: Call, tm
     assert len(set(kept)) == 3
     listed = [{lane["key"] for lane in lanes("--db", str(file), "list", "--json").json} for file in kept]
     assert listed == [{"k", "since"}, {"k"}, {"k"}]
+
+
+def test_F80_of_two_restores_at_once_one_is_refused(
+    stage: Stage, lanes: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.send("k", "one")
+    copy = tmp_path / "copy.db"
+    assert lanes("db", "backup", str(copy)).code == 0
+    stage.close()
+    said = []
+    put = copies.put_in_place
+
+    def late(draft: Path, path: Path) -> Path | None:
+        said.append(lanes("db", "restore", str(copy)))
+        return put(draft, path)
+
+    monkeypatch.setattr(copies, "put_in_place", late)
+    assert lanes("db", "restore", str(copy)).code == 0
+    assert said[0].code == 1
+    assert "another restore is under way" in said[0].err
+    assert [lane["key"] for lane in lanes("list", "--json").json] == ["k"]
+
+
+def test_a_backup_takes_no_place_that_is_taken(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    stage.send("k", "one")
+    link = tmp_path / "link.db"
+    link.symlink_to("nowhere")
+    assert lanes("db", "backup", str(link)).code == 1
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -16,7 +16,7 @@ from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite import locking, path_of
+from lanes_storage.sqlite import copies, locking, path_of
 from lanes_storage.sqlite.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 from tests.kit.databases import lay
@@ -28,7 +28,7 @@ import sys
 from lanes.testing import START
 from lanes_storage import doors, errors, open_store
 from lanes_storage.records import Admission, NewMessage
-from lanes_storage.sqlite import locking, path_of
+from lanes_storage.sqlite import copies, locking, path_of
 from lanes_storage.sqlite.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 locking.BUSY_TIMEOUT_MS = 100
@@ -183,7 +183,7 @@ def test_F79_a_folder_that_comes_back_goes_on(tmp_path: Path) -> None:
     assert {"after", "before"} <= set(keys(folder / "lanes.db"))
 
 
-def test_F79_what_a_step_did_outside_stays_since_its_commit_may_come_back(store: Store, path: Path) -> None:
+def test_F78_what_a_step_did_outside_is_undone_when_its_commit_counts_for_nothing(store: Store, path: Path) -> None:
     undone: list[str] = []
 
     def step(tx: Transaction) -> None:
@@ -193,7 +193,7 @@ def test_F79_what_a_step_did_outside_stays_since_its_commit_may_come_back(store:
 
     with pytest.raises(errors.DatabaseReplaced, match="deleted or moved away"):
         store.write(step)
-    assert undone == []
+    assert undone == ["undone"]
 
 
 async def test_F78_an_event_loop_and_its_threads_are_told_as_well(path: Path) -> None:
@@ -276,8 +276,8 @@ def test_F78_under_another_name_it_would_have_another_log(
 ) -> None:
     store.write(send("before"))
     other = harm(path)
-    assert elsewhere(other, "elsewhere") == "DatabaseUnavailable"
-    with pytest.raises(errors.DatabaseUnavailable, match=r"hard links|under another name"):
+    assert elsewhere(other, "elsewhere") == "DatabaseAliased"
+    with pytest.raises(errors.DatabaseAliased, match=r"hard links|under the name that it had"):
         open_reader(other)
     assert other_names(other) is not None
     if harm is renamed:
@@ -288,6 +288,17 @@ def test_F78_under_another_name_it_would_have_another_log(
     assert elsewhere(path, "elsewhere") == ""
     assert keys(path) == ["after", "before", "elsewhere"]
     assert other_names(path) is None
+
+
+def test_F78_two_may_read_one_copy(store: Store, path: Path, tmp_path: Path) -> None:
+    """It has no log, under no name."""
+    copies.copy(path, tmp_path / "copy.db")
+    reading = open_reader(tmp_path / "copy.db")
+    reading.execute("BEGIN")
+    reading.execute("SELECT * FROM lanes").fetchall()
+    look = f"{PRELUDE}open_reader(path).close()"
+    subprocess.run([sys.executable, "-c", look, str(tmp_path / "copy.db")], check=True)
+    reading.close()
 
 
 @pytest.mark.parametrize("end", ENDS)

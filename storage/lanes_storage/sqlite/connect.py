@@ -156,18 +156,21 @@ def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connecti
     return connection
 
 
-def check_alone(files: Files) -> None:
-    """Refuse a file that is used, or could be, under another name: it would have another log there.
+def check_names(files: Files) -> None:
+    """Refuse a file that has a second name. Raises DatabaseAliased."""
+    if (names := files.database.stat().st_nlink) > 1:
+        raise errors.DatabaseAliased(str(files.path), f"this file has {names} names (hard links)")
 
-    To be asked while nobody opens it. Raises DatabaseUnavailable.
+
+def check_users(files: Files, connection: sqlite3.Connection) -> None:
+    """Refuse a file that others use under another name, as far as that is seen. Raises DatabaseAliased.
+
+    To be asked behind ``connection``, while nobody else opens the file.
     """
-    names, others = files.database.stat().st_nlink, used_elsewhere(files.database, files.memory)
-    if others:
-        said = f"process {', '.join(map(str, others))} uses this file under another name"
-        raise errors.DatabaseUnavailable(str(files.path), f"{said}, and with another log: give it that name again")
-    if names > 1:
-        said = f"this file has {names} names (hard links), each with a log of its own"
-        raise errors.DatabaseUnavailable(str(files.path), f"{said}: leave it one name (find them with find -samefile)")
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal" and (others := used_elsewhere(files.database, files.memory)):
+        said = f"process {', '.join(map(str, others))} uses this file under the name that it had"
+        raise errors.DatabaseAliased(str(files.path), said)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -180,8 +183,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
             lock = SideLock(files.side, str(path))
             held.callback(lock.close)
             held.enter_context(lock.opening(files.memory))
-        check_alone(files)
-        return connect_reading(files.database)
+        check_names(files)
+        connection = connect_reading(files.database)
+        try:
+            check_users(files, connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def touch(path: Path, *, create: bool) -> None:

@@ -40,7 +40,7 @@ def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
     The copy has mode 0600, is checked, and has its name only once it is whole and on the disk. ``progress`` is
     told pages done and pages in all. Raises StorageError, FileExistsError.
     """
-    if target.exists():
+    if os.path.lexists(target):  # a link that leads nowhere as well
         raise FileExistsError(target)
     draft = target.with_name(target.name + ".part")
     draft.unlink(missing_ok=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lanes_storage import errors, schema
 from lanes_storage.sqlite.connect import (
-    check_alone,
+    check_names,
+    check_users,
     connect_reading,
     connect_writing,
     look_first,
@@ -51,7 +52,7 @@ class SqliteFile:
             undo.callback(lock.close)
             with lock.opening(files.memory) as taken:
                 before = seen(name)
-                check_alone(files)
+                check_names(files)
                 if young and path.stat().st_size == 0:
                     # Shared memory that lies there is of a file that was deleted, and may be in use for that one.
                     if not taken:
@@ -59,6 +60,7 @@ class SqliteFile:
                     files.memory.unlink(missing_ok=True)
                 keeper = connect_reading(files.database)
                 undo.callback(keeper.close)
+                check_users(files, keeper)
                 found = keeper.execute("PRAGMA user_version").fetchone()
                 connection = open_writer(path, create=create, synchronous=synchronous)
                 undo.callback(connection.close)

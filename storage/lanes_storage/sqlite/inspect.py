@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lanes_storage import errors, schema
 from lanes_storage.interface import Query
-from lanes_storage.sqlite.connect import check_alone, open_reader, translated
+from lanes_storage.sqlite.connect import open_reader, translated
 from lanes_storage.sqlite.identity import Files, Seen, seen
 from lanes_storage.sqlite.store import SqliteReader
 
@@ -122,12 +122,14 @@ class Stranger(NamedTuple):
     files: tuple[tuple[str, str], ...]  # what it is called where it is open, and where it can still be read
 
 
-def other_names(path: Path) -> str | None:
-    """What is wrong where the file is used, or could be, under another name, and so with another log; None: nothing."""
+def other_names(path: Path) -> errors.DatabaseAliased | None:
+    """What is wrong where the file is used, or could be, under another name; None: nothing."""
     try:
-        check_alone(Files.of(path))
-    except (errors.DatabaseUnavailable, FileNotFoundError) as error:
-        return error.detail if isinstance(error, errors.DatabaseUnavailable) else None
+        open_reader(path).close()
+    except errors.DatabaseAliased as error:
+        return error
+    except errors.StorageError:  # which others find
+        return None
     return None
 
 
