@@ -209,6 +209,8 @@ class Dispatcher:
                 raise
             assert head is not None
             return _Room({}, {}, 0)
+        finally:
+            self._claimed = []  # whoever runs them holds them: what is over is forgotten
 
     def _rest(self, room: "_Room") -> None:
         """Runners that cool rest once enough of their heads were told when to come back."""
@@ -272,6 +274,8 @@ class Dispatcher:
                 if not self._aside.put(self._clock().mono):
                     raise
                 continue
+            finally:
+                self._claimed = []
             for run in runs:
                 self._start(run)
             started += len(runs)
