@@ -238,6 +238,16 @@ def test_F82_a_name_that_no_file_can_have_is_refused_in_words(name: str) -> None
         path_of(name)
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_F82_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "lanes.db"
+    make(path)
+    for look in (lambda: open_store(str(path), create=True), lambda: open_reader(path)):
+        with pytest.raises(errors.DatabaseUnavailable, match="that is"):
+            look()
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_F82_a_relative_name_in_a_folder_that_was_deleted_is_refused_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,14 @@ def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connecti
     return connection
 
 
+def check_plain(path: Path) -> None:
+    """Refuse what is there and no plain file: opening a pipe would wait for ever. Raises DatabaseUnavailable."""
+    if path.is_dir():
+        raise errors.DatabaseUnavailable(str(path), "that is a folder")
+    if path.exists() and not path.is_file():
+        raise errors.DatabaseUnavailable(str(path), "that is no plain file")
+
+
 def check_names(files: Files) -> None:
     """Refuse a file that has a second name. Raises DatabaseAliased."""
     if (names := files.database.stat().st_nlink) > 1:
@@ -177,6 +185,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads, for blocking callers. Raises StorageError."""
     files = Files.of(path)
     with translated(str(path)), contextlib.ExitStack() as held:
+        check_plain(files.database)
         if not files.database.exists():
             raise errors.DatabaseMissing(str(path))
         if files.side.exists():  # a copy that nobody uses has none, and shall not get one from who looks
@@ -195,8 +204,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 def touch(path: Path, *, create: bool) -> None:
     """See that there is a file, or refuse. An empty one is none, since whoever makes one fills it."""
-    if path.is_dir():
-        raise errors.DatabaseUnavailable(str(path), "that is a folder")
+    check_plain(path)
     if path.exists() and (create or path.stat().st_size):
         return
     if not create:
