@@ -27,6 +27,8 @@ BUSY_TIMEOUT_MS = 5_000
 LOOK_AGAIN_S = (0.0005, 0.004)
 #: How long who opens the file waits for a transaction under way. Who looks shall not be held up by a stopped process.
 OPENING_PATIENCE_S = 0.5
+#: Between two looks at who uses the file under another name.
+_LOOK_TWICE_S = 0.05
 
 #: Bytes of the shared memory that SQLite locks: by whoever writes, and by whoever has it open.
 _WRITE_BYTE, _OPEN_BYTE = 120, 128
@@ -191,10 +193,18 @@ def used_elsewhere(database: Path, memory: Path) -> list[int]:
 
     Whoever uses it has a lock on it all the time, and one on the shared memory of the name that it knows.
     """
+    found = _elsewhere(database, memory)
+    if found:
+        time.sleep(_LOOK_TWICE_S)  # who is just opening or closing it has one of the two for a moment
+        found &= _elsewhere(database, memory)
+    return sorted(found)
+
+
+def _elsewhere(database: Path, memory: Path) -> set[int]:
     here = {pid for _, pid, *_ in _listed(memory)}
     others = {pid for _, pid, *_ in _listed(database)} - here
     # locks fall, and other file systems have the same numbers: it counts what a process has open
-    return sorted(pid for pid in others if _has_open(pid, database) and not _has_open(pid, memory))
+    return {pid for pid in others if _has_open(pid, database) and not _has_open(pid, memory)}
 
 
 def _has_open(pid: int, path: Path) -> bool:
