@@ -141,7 +141,7 @@ def abort_outcome(
             return _proven(pending, run, owner, after or pending.epoch_before, waited)
         due = force_due_in(run, owner, now, started, slept)
         if due <= 0:
-            yield from write(lambda tx, now=now: doors.abort(tx, ticket, now, by=actor, forced=True))  # type: ignore[misc]
+            yield from write(doors.abort(ticket, now, by=actor, forced=True))
             continue  # the row is read again
         left = LOOK_AGAIN_S if timeout is None else timeout - waited
         if left <= 0:

@@ -1,5 +1,6 @@
 """Draining gateways: the order, its rehearsal, and waiting until nothing is held. For ``lanes.operations``."""
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -100,9 +101,11 @@ def _outcome_of_cut(run: Run, now: Now) -> Procedure[Outcome | None]:
     return (
         yield from read(
             Query(
-                sql.STANDING_RUN,
-                {"run": run.ticket.run_id, "epoch": run.ticket.epoch},
-                lambda rows: judge(Standing(*rows[0]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None,
+                sql.STANDING_RUNS,
+                {"tickets": json.dumps([run.ticket])},
+                lambda rows: (
+                    judge(Standing(*rows[0][1:]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None
+                ),
             )
         )
     )

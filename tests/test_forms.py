@@ -35,7 +35,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made.store.write(lambda tx: doors.pause(tx, "paused", now, actor="me", reason="why", until=now.wall + 60_000))
     aborted = made.hold("aborted", owner)
     run(made.store, operations.abort("aborted", actor="me", wait=False))
-    made.store.write(lambda tx: doors.abort(tx, aborted.ticket, now, by="me", forced=False))
+    made.store.write(doors.abort(aborted.ticket, now, by="me", forced=False))
     run(made.store, operations.abort("running", actor="me", reason="stuck", wait=False))
     (waiting, *_) = run(made.store, operations.messages("paused"))
     run(made.store, operations.drop(waiting.id, actor="me"))

@@ -43,7 +43,7 @@ def heartbeat(tx: Transaction, owner: int, ticket: Ticket, now: Now) -> None:
 
 def complete(tx: Transaction, ticket: Ticket, now: Now) -> None:
     """The run has its reply."""
-    doors.complete(tx, ticket, Answer("hello back"), now, by="bench")
+    doors.complete(ticket, Answer("hello back"), now, by="bench")(tx)
 
 
 def whole(tx: Transaction, owner: int, key: str, now: Now) -> None:

@@ -6,6 +6,7 @@ still brings is offered to the store once more, which refuses and counts it.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from lanes.engine.brought import Parking, brought
@@ -20,14 +21,16 @@ from lanes.runners.base import Reply
 from lanes.sentences import failure_of, sentence
 from lanes_storage import doors
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Step, Transaction
+from lanes_storage.interface import AsyncStore, Call, Transaction
 from lanes_storage.law import Cause, MessageState
-from lanes_storage.moment import Clock
-from lanes_storage.records import Answer, Release
+from lanes_storage.moment import Clock, Now
+from lanes_storage.records import Answer, Failure, Release
 from lanes_storage.saying import Log
 
 log = Log("lanes.run")
 
+#: The release of a run, at the moment at which it is tried.
+Ending = Callable[[Now], Call[Release]]
 #: Between two attempts to write a release while the database refuses.
 RETRY_FIRST_S = 0.05
 RETRY_LONGEST_S = 2.0
@@ -115,18 +118,18 @@ class Execution:
             log.warning("%s had lost its lane: its late write was refused", run.named)
         self._free(run, release)
 
-    async def _write(self, run: ActiveRun, step: Step[Release]) -> Release | None:
+    async def _write(self, run: ActiveRun, ending: Ending) -> Release | None:
         """Write a release until its outcome is known. None: the store was closed under it."""
         try:
-            return await self._insist(run, step)
+            return await self._insist(run, ending)
         finally:
             self._refused.discard(run.id)
 
-    async def _insist(self, run: ActiveRun, step: Step[Release]) -> Release | None:
+    async def _insist(self, run: ActiveRun, ending: Ending) -> Release | None:
         pause, plain = RETRY_FIRST_S, False
         while True:
             try:
-                return await self._store.write(partial(_noted, run, step))
+                return await self._store.write(ending(self._clock()).and_then(partial(_noted, run)))
             except StoreClosed:
                 return None
             except StorageError as error:
@@ -134,7 +137,8 @@ class Execution:
             except Exception as error:  # what it brought can not be stored: the lane must not wait for that
                 log.exception("%s: its end can not be stored", run.named)
                 if not plain:
-                    step, plain = self._unstorable(run, error), True
+                    failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
+                    ending, plain = _failed(run, failure), True
                     continue
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_LONGEST_S)
@@ -149,40 +153,34 @@ class Execution:
             others = len(self._refused) - 1
             log.warning("%s, and %d others: their ends could not be stored yet: %s", run.named, others, error)
 
-    def _unstorable(self, run: ActiveRun, error: Exception) -> Step[Release]:
-        failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
-        clock, ticket, by = self._clock, run.ticket, run.by
-        return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
-
-    def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Step[Release]:
+    def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
         """The release that the way in which the body ended calls for."""
         lost = not body.cancelled() and isinstance(body.exception(), DatabaseReplaced)
         if lost:
             cut_one(run, LOST, self._clock())  # its runner met that before the upkeep did
         if lost or body.cancelled():
             return self._stopped(run)
-        clock, ticket, by = self._clock, run.ticket, run.by
-        end = brought(body, run.named, clock())
+        ticket, by = run.ticket, run.by
+        end = brought(body, run.named, self._clock())
         if isinstance(end, Answer):
-            return lambda tx: doors.complete(tx, ticket, end, clock(), by=by)
+            return lambda now: doors.complete(ticket, end, now, by=by)
         if isinstance(end, Parking):
-            return lambda tx: doors.park(tx, ticket, end.until, end.failure, clock(), by=by)
-        return lambda tx: doors.fail(tx, ticket, end, clock(), by=by)
+            return lambda now: doors.park(ticket, end.until, end.failure, now, by=by)
+        return _failed(run, end)
 
-    def _stopped(self, run: ActiveRun) -> Step[Release]:
+    def _stopped(self, run: ActiveRun) -> Ending:
         """The release of a run whose body was cancelled."""
-        clock, ticket, by, stop = self._clock, run.ticket, run.by, run.stop
+        ticket, by, stop = run.ticket, run.by, run.stop
         if stop is None:
-            failure = failure_of(Cause.RUNNER_FAILED, "the runner cancelled itself")
-            return lambda tx: doors.fail(tx, ticket, failure, clock(), by=by)
+            return _failed(run, failure_of(Cause.RUNNER_FAILED, "the runner cancelled itself"))
         failure = stop.failure
         match stop.kind:
             case StopKind.ABORT:
-                return lambda tx: doors.abort(tx, ticket, clock(), by=by, forced=False)
+                return lambda now: doors.abort(ticket, now, by=by, forced=False)
             case StopKind.EXPIRE:
-                return lambda tx: doors.expire(tx, ticket, failure, clock(), by=by, forced=False)
+                return lambda now: doors.expire(ticket, failure, now, by=by, forced=False)
             case StopKind.DRAIN:
-                return lambda tx: doors.interrupt(tx, ticket, failure, clock(), by=by)
+                return lambda now: doors.interrupt(ticket, failure, now, by=by)
 
     def _free(self, run: ActiveRun, release: Release | None) -> None:
         """The run holds its lane no longer. None: others took it away."""
@@ -211,9 +209,12 @@ async def _body(run: ActiveRun) -> str | Reply:
         run.note_end()  # in this very turn of the event loop: the next one may come late
 
 
-def _noted(run: ActiveRun, step: Step[Release], tx: Transaction) -> Release:
+def _failed(run: ActiveRun, failure: Failure) -> Ending:
+    return lambda now: doors.fail(run.ticket, failure, now, by=run.by)
+
+
+def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:
     """The release, known to the other threads as the run's own before it commits."""
-    release = step(tx)
     if release.landed:
         run.note_release(tx)
     return release

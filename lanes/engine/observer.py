@@ -9,7 +9,7 @@ from lanes.engine.sightings import Sightings
 from lanes.identity import this_process
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import Reader, Step, Transaction
+from lanes_storage.interface import Reader, Step, Transaction, carry_out
 from lanes_storage.moment import Clock
 from lanes_storage.saying import Log
 
@@ -92,11 +92,13 @@ class Observer:
         return replace(finding, evidence=evidence)
 
     def _step(self, page: Sequence[Finding]) -> Step[list[bool]]:
-        return lambda tx: [self._landed(tx, finding) for finding in page]
+        """The releases of a page are one set; what is about owners alone comes behind them."""
 
-    def _landed(self, tx: Transaction, finding: Finding) -> bool:
-        release = act(tx, finding, self._clock(), by=self.by)
-        return release is None or release.landed
+        def step(tx: Transaction) -> list[bool]:
+            releases = carry_out(tx, [act(finding, self._clock(), by=self.by) for finding in page])
+            return [release is None or release.landed for release in releases]
+
+        return step
 
 
 def _named(finding: Finding) -> str:

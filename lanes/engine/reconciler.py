@@ -1,13 +1,14 @@
 """The reconciler: notices lanes that are held by nobody, or past every limit, and takes them back.
 
 ``decide`` is pure: from what was read, from what this observer saw before, and from the time, it names an
-outcome for each held lane. ``act`` carries one out, guarded by all that it was decided from, so that doing it
-twice, or from three processes at once, is harmless.
+outcome for each held lane. ``act`` gives the step that carries one out, guarded by all that it was decided from, so
+that doing it twice, or from three processes at once, is harmless.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from lanes import ages
 from lanes.abort import force_due_in
@@ -16,7 +17,7 @@ from lanes.identity import Identity, evidence, is_gone, look, told
 from lanes.why import span
 from lanes_storage import doors
 from lanes_storage.doors import Evidence
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import GHOST_AFTER, Cause
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Owner, Release, Run, Wait, Waiter
@@ -144,25 +145,28 @@ def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | Non
     return None
 
 
-def act(tx: Transaction, finding: Finding, now: Now, *, by: str) -> Release | None:
-    """Carry out one finding. None: it was about an owner, or a wait, alone."""
+def act(finding: Finding, now: Now, *, by: str) -> Step[Release | None]:
+    """What carries out one finding. Its result is None where it is about an owner, or a wait, alone."""
     run, owner, decision, wait = finding.run, finding.owner, finding.decision, finding.wait
     if wait is not None:
-        doors.end_wait(tx, Waiter(wait.run_id, wait.process), wait.message_id)
-        return None
+        waiter = Waiter(wait.run_id, wait.process)
+        return lambda tx: doors.end_wait(tx, waiter, wait.message_id)
     if run is None:
         assert owner is not None
-        guard = owner.heartbeats if decision is Decision.OWNER_SILENT else None
-        doors.end_owner(tx, owner.id, now, cause=CAUSES[decision], by=by, heartbeats=guard)
-        return None
+        return partial(_end_owner, owner, decision, now, by)
     if decision is Decision.ABORT_DUE:
-        return doors.abort(tx, run.ticket, now, by=by, forced=True)
+        return doors.abort(run.ticket, now, by=by, forced=True)
     failure = Failure(CAUSES[decision], finding.evidence, budget_ms=finding.budget_ms, elapsed_ms=finding.elapsed_ms)
     if decision in (Decision.RUN_OVERDUE, Decision.STALL_OVERDUE):
         still = Evidence(works=True, progress_boot=run.progress_boot if decision is Decision.STALL_OVERDUE else None)
-        return doors.expire(tx, run.ticket, failure, now, by=by, forced=True, evidence=still)
+        return doors.expire(run.ticket, failure, now, by=by, forced=True, evidence=still)
     silent = owner is not None and decision is Decision.OWNER_SILENT
     still = Evidence(
         heartbeats=owner.heartbeats if silent and owner is not None else None, ghost=decision is Decision.GHOST
     )
-    return doors.reclaim(tx, run.ticket, failure, now, by=by, evidence=still)
+    return doors.reclaim(run.ticket, failure, now, by=by, evidence=still)
+
+
+def _end_owner(owner: Owner, decision: Decision, now: Now, by: str, tx: Transaction) -> None:
+    guard = owner.heartbeats if decision is Decision.OWNER_SILENT else None
+    doors.end_owner(tx, owner.id, now, cause=CAUSES[decision], by=by, heartbeats=guard)

@@ -23,9 +23,9 @@ from lanes.engine.wakeup import nap_on
 from lanes.engine.watchdog import Verdict, judge
 from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
-from lanes_storage.interface import AsyncStore, Reader, Step, Transaction
+from lanes_storage.interface import AsyncStore, Call, Reader, Step, Transaction, carry_out
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import NewOwner
+from lanes_storage.records import NewOwner, Release
 from lanes_storage.saying import Log
 
 log = Log("lanes.upkeep")
@@ -232,12 +232,15 @@ def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) ->
     One whose body has ended while this waited for its turn is left alone: its own release is on its way.
     """
     stubborn = [(run, stop) for run, stop in page if run.body_ended_at is None]
-    for run, stop in stubborn:
-        match stop.kind:
-            case StopKind.ABORT:
-                doors.abort(tx, run.ticket, now, by=run.by, forced=True)
-            case StopKind.EXPIRE:
-                doors.expire(tx, run.ticket, stop.failure, now, by=run.by, forced=True)
-            case StopKind.DRAIN:
-                doors.reclaim(tx, run.ticket, stop.failure, now, by=run.by, evidence=Evidence())
+    carry_out(tx, [_by_force(run, stop, now) for run, stop in stubborn])
     return [run for run, _ in stubborn]
+
+
+def _by_force(run: ActiveRun, stop: Stop, now: Now) -> Call[Release]:
+    match stop.kind:
+        case StopKind.ABORT:
+            return doors.abort(run.ticket, now, by=run.by, forced=True)
+        case StopKind.EXPIRE:
+            return doors.expire(run.ticket, stop.failure, now, by=run.by, forced=True)
+        case StopKind.DRAIN:
+            return doors.reclaim(run.ticket, stop.failure, now, by=run.by, evidence=Evidence())

@@ -115,6 +115,24 @@ def as_call(step: Step[T]) -> Call[T]:
     return step if isinstance(step, Call) else Call(_call_each, step)
 
 
+def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
+    """Carry out steps set by set, functions last; their results, in the order of the steps.
+
+    They are taken as concurrent: only the order within a set is kept.
+    """
+    calls = [as_call(step) for step in steps]
+    sets: dict[Transition[Any, Any], list[int]] = {}
+    for place, each in enumerate(calls):
+        sets.setdefault(each.transition, []).append(place)
+    results: list[Any] = [None] * len(calls)
+    for transition in sorted(sets, key=lambda one: one is _call_each):
+        places = sets[transition]
+        came = transition(tx, [calls[place].command for place in places])
+        for place, of_it in zip(places, came, strict=True):
+            results[place] = calls[place].result(tx, of_it)
+    return results
+
+
 def _call_each(tx: Transaction, steps: Sequence[Step[Any]]) -> list[Any]:
     return [step(tx) for step in steps]
 
@@ -224,4 +242,5 @@ __all__ = [
     "Transition",
     "as_call",
     "call",
+    "carry_out",
 ]

@@ -10,7 +10,8 @@ from lanes_storage.wording import no_pause, one_of
 
 # ------------------------------------------------------------------------------------------- counters
 
-NEXT_EPOCH = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value"
+#: The last of as many.
+NEXT_EPOCHS = "UPDATE counters SET value = value + :count WHERE name = 'epoch' RETURNING value"
 
 #: After a restore: what was given out since the copy was made is not given again.
 RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least ELSE value END WHERE name = 'epoch'"
@@ -160,9 +161,6 @@ UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail
 WHERE id = :message AND NOT {one_of("state", TERMINAL)}
 """
 
-#: What the notice of a message tells besides how it ended.
-NOTICED_MESSAGE = "SELECT lane_id, run_id, bound_to FROM messages WHERE id = :message"
-
 REQUEUE_MESSAGE = """
 UPDATE messages SET state = 'queued', interruptions = :interruptions, parked_until = :parked_until,
   parked_since = coalesce(parked_since, :parked_since), attempts = :attempts
@@ -265,13 +263,15 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
   false, 0)
 """
 
-#: Everything that the end of a run is decided from. No row: the run has lost its lane.
-STANDING_RUN = """
-SELECT r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
+#: Everything that the ends of runs are decided from, of those of ``:tickets`` that stand: a JSON array of
+#: ``[run, epoch]``. The others have lost their lanes.
+STANDING_RUNS = """
+SELECT t.key, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
   r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
   m.interruptions, m.bound_to, m.parked_since, m.batch, o.drain_at, r.body_ended_at
-FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
-WHERE l.run_id = :run AND l.epoch = :epoch AND r.ended_at IS NULL
+FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
+  JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
+WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL
 """
 
 END_RUN = """

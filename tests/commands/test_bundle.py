@@ -127,7 +127,7 @@ def test_a_configuration_that_is_refused_is_no_obstacle(stage: Stage, lanes: Cal
 def test_F90_the_words_of_a_runners_own_cause_are_left_out(stage: Stage, lanes: Call, tmp_path: Path) -> None:
     claimed = stage.hold("a", stage.owner())
     failure = Failure(Cause.read("tool_missing"), "the tool said: a xyzzy text")
-    stage.store.write(lambda tx: doors.fail(tx, claimed.ticket, failure, system_clock(), by="tester"))
+    stage.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
     assert lanes("bundle", str(tmp_path / "bundle.zip")).code == 0
     parts = opened(tmp_path / "bundle.zip")
     assert "tool_missing" in parts["letters.json"]

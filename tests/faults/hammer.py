@@ -51,7 +51,7 @@ def main(database: str, seconds: str, name: str) -> None:
         assert store.write(lambda tx, c=claimed: beat(tx, c)) == []  # type: ignore[misc]
         done["beats"] += 1
         answer = Answer(f"reply to {claimed.message.id}")
-        step = lambda tx, t=claimed.ticket, a=answer: doors.complete(tx, t, a, system_clock(), by=name)  # noqa: E731
+        step = lambda tx, t=claimed.ticket, a=answer: doors.complete(t, a, system_clock(), by=name)(tx)  # noqa: E731
         assert store.write(step).landed
         done["completed"] += 1
     store.close()

@@ -87,9 +87,9 @@ def _lane(tx: Transaction, number: int, left: float, owner: int, now: Now, chanc
             doors.accept(tx, NewMessage(key, text="and then?", actor="tester"), ADMISSION, began.later(5_000))
     elif number % 25 == 2:
         cause, message = chance.choice(ERRORS)
-        doors.fail(tx, claimed.ticket, Failure(cause, message), began.later(9_000), by="tester")
+        doors.fail(claimed.ticket, Failure(cause, message), began.later(9_000), by="tester")(tx)
     elif number % 100 == 3:
         doors.request_abort(tx, key, began.later(8_000), actor="alice", reason="stuck")
-        doors.abort(tx, claimed.ticket, began.later(9_000), by="tester", forced=False)
+        doors.abort(claimed.ticket, began.later(9_000), by="tester", forced=False)(tx)
     else:
-        doors.complete(tx, claimed.ticket, Answer("all is well"), began.later(9_000), by="tester")
+        doors.complete(claimed.ticket, Answer("all is well"), began.later(9_000), by="tester")(tx)

@@ -84,24 +84,24 @@ class Stage:
 
     def complete(self, claimed: Claimed, reply: str = "the reply") -> None:
         """End a run well."""
-        self.store.write(lambda tx: doors.complete(tx, claimed.ticket, Answer(reply), system_clock(), by="tester"))
+        self.store.write(doors.complete(claimed.ticket, Answer(reply), system_clock(), by="tester"))
 
     def fail(self, claimed: Claimed, message: str = "all providers failed") -> None:
         """End a run badly, with a chain of two providers."""
         at = system_clock().wall
         chain = (Attempt("codex", "server_error", "500", at), Attempt("backup", "idle_timeout", "silent", at))
         failure = Failure(Cause.PROVIDER_FAILED, message, chain)
-        self.store.write(lambda tx: doors.fail(tx, claimed.ticket, failure, system_clock(), by="tester"))
+        self.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
 
     def park(self, claimed: Claimed, for_ms: int = MINUTE) -> None:
         """Put the head back, to wait for a provider."""
         now = system_clock()
         failure = Failure(Cause.PROVIDER_COOLING, "every provider cools")
-        self.store.write(lambda tx: doors.park(tx, claimed.ticket, now.wall + for_ms, failure, now, by="tester"))
+        self.store.write(doors.park(claimed.ticket, now.wall + for_ms, failure, now, by="tester"))
 
     def confirm_abort(self, claimed: Claimed) -> None:
         """Do what an owner does when its run has stopped after an abort request."""
-        self.store.write(lambda tx: doors.abort(tx, claimed.ticket, system_clock(), by="tester", forced=False))
+        self.store.write(doors.abort(claimed.ticket, system_clock(), by="tester", forced=False))
 
     def message(self, message_id: int) -> Message:
         """A message as it stands."""

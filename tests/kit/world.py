@@ -161,35 +161,33 @@ class World:
     def complete(self, ticket: Ticket, reply: str | Answer = "the reply") -> Release:
         """The run has its reply."""
         answer = Answer(reply) if isinstance(reply, str) else reply
-        return self.store.write(lambda tx: doors.complete(tx, ticket, answer, self.time(), by="tester"))
+        return self.store.write(doors.complete(ticket, answer, self.time(), by="tester"))
 
     def fail(self, ticket: Ticket, failure: Failure | None = None) -> Release:
         """The run failed."""
         why = failure or Failure(Cause.PROVIDER_FAILED, "all failed")
-        return self.store.write(lambda tx: doors.fail(tx, ticket, why, self.time(), by="tester"))
+        return self.store.write(doors.fail(ticket, why, self.time(), by="tester"))
 
     def park(self, ticket: Ticket, for_ms: int = MINUTE, failure: Failure | None = None) -> Release:
         """Every provider refused."""
         why, now = failure or Failure(Cause.PROVIDER_COOLING, "all cool"), self.time()
-        return self.store.write(lambda tx: doors.park(tx, ticket, now.wall + for_ms, why, now, by="tester"))
+        return self.store.write(doors.park(ticket, now.wall + for_ms, why, now, by="tester"))
 
     def expire(self, ticket: Ticket, *, forced: bool = False, evidence: Evidence | None = None) -> Release:
         """The run's time is over."""
         why = Failure(Cause.RUN_TIMEOUT, "ran for too long")
-        return self.store.write(
-            lambda tx: doors.expire(tx, ticket, why, self.time(), by="tester", forced=forced, evidence=evidence)
-        )
+        return self.store.write(doors.expire(ticket, why, self.time(), by="tester", forced=forced, evidence=evidence))
 
     def interrupt(self, ticket: Ticket) -> Release:
         """The owner drains and has stopped the run."""
         why = Failure(Cause.DRAINED, "its gateway stopped")
-        return self.store.write(lambda tx: doors.interrupt(tx, ticket, why, self.time(), by="tester"))
+        return self.store.write(doors.interrupt(ticket, why, self.time(), by="tester"))
 
     def reclaim(self, ticket: Ticket, cause: Cause = Cause.OWNER_GONE, evidence: Evidence | None = None) -> Release:
         """Somebody else takes the lane back."""
         why, still = Failure(cause, "nobody is there"), evidence or Evidence()
         return self.store.write(
-            lambda tx: doors.reclaim(tx, ticket, why, self.time(), by="tester", evidence=still),
+            doors.reclaim(ticket, why, self.time(), by="tester", evidence=still),
         )
 
     def request_abort(self, key: str, **more: Any) -> AbortRequest:
@@ -202,7 +200,7 @@ class World:
 
     def abort(self, ticket: Ticket, *, forced: bool = False) -> Release:
         """Release a run whose abort was requested."""
-        return self.store.write(lambda tx: doors.abort(tx, ticket, self.time(), by="tester", forced=forced))
+        return self.store.write(doors.abort(ticket, self.time(), by="tester", forced=forced))
 
     def end_bound(self, message: int) -> bool:
         """What a message is bound to is gone."""

@@ -73,9 +73,7 @@ class Scene:
         claimed = self.held(key, ago, self.one, text)
         self.plan(
             ago - 3 * SECOND,
-            lambda: self.world.step(
-                lambda tx: doors.complete(tx, claimed[0].ticket, Answer(reply), self.time(), by="owner:2")
-            ),
+            lambda: self.world.step(doors.complete(claimed[0].ticket, Answer(reply), self.time(), by="owner:2")),
         )
 
     def errored(self, key: str, ago: int, text: str) -> None:
@@ -89,7 +87,7 @@ class Scene:
         why = Failure(Cause.PROVIDER_FAILED, "every provider failed", chain)
         self.plan(
             ago - 46 * SECOND,
-            lambda: self.world.step(lambda tx: doors.fail(tx, claimed[0].ticket, why, self.time(), by="owner:3")),
+            lambda: self.world.step(doors.fail(claimed[0].ticket, why, self.time(), by="owner:3")),
         )
 
     def aborted(self, key: str, ago: int, text: str) -> None:
@@ -98,7 +96,7 @@ class Scene:
 
         def abort() -> None:
             self.world.request_abort(key, actor="alice@gw-1", reason="stuck at the provider")
-            self.world.step(lambda tx: doors.abort(tx, claimed[0].ticket, self.time(), by="owner:2", forced=False))
+            self.world.step(doors.abort(claimed[0].ticket, self.time(), by="owner:2", forced=False))
 
         self.plan(ago - 90 * SECOND, abort)
 
@@ -108,9 +106,7 @@ class Scene:
         why = Failure(Cause.PROVIDER_COOLING, "codex is rate limited, backup cools")
         self.plan(
             ago - 2 * SECOND,
-            lambda: self.world.step(
-                lambda tx: doors.park(tx, claimed[0].ticket, NIGHT.wall + for_ms, why, self.time(), by="owner:3")
-            ),
+            lambda: self.world.step(doors.park(claimed[0].ticket, NIGHT.wall + for_ms, why, self.time(), by="owner:3")),
         )
 
     def pause(self, key: str, ago: int, reason: str) -> None:

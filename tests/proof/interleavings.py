@@ -18,7 +18,7 @@ from lanes.engine.sightings import Sightings
 from lanes.identity import this_process
 from lanes.testing import MINUTE, SECOND, Hands, broken, read_history
 from lanes_storage import doors, open_store, reads
-from lanes_storage.interface import Step, Transaction
+from lanes_storage.interface import Step, Transaction, carry_out
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, NewOwner, Terms, Ticket
 from lanes_storage.sqlite.store import SqliteReader, SqliteStore
@@ -206,10 +206,10 @@ class Search:
         failure = Failure(Cause.PROVIDER_FAILED, "all failed")
         held = self._connection.execute("SELECT 1 FROM lanes WHERE run_id = ?", (run,)).fetchone() is not None
         steps = {
-            "complete": lambda tx: doors.complete(tx, ticket, Answer(f"reply of {run}"), now, by=by),
-            "fail": lambda tx: doors.fail(tx, ticket, failure, now, by=by),
-            "park": lambda tx: doors.park(tx, ticket, now.wall, failure, now, by=by),
-            "abort": lambda tx: doors.abort(tx, ticket, now, by=by, forced=False),
+            "complete": doors.complete(ticket, Answer(f"reply of {run}"), now, by=by),
+            "fail": doors.fail(ticket, failure, now, by=by),
+            "park": doors.park(ticket, now.wall, failure, now, by=by),
+            "abort": doors.abort(ticket, now, by=by, forced=False),
         }
         landed = self.store.write(steps[how]).landed
         assert landed is held or (how == "abort" and not landed), f"{how} of run {run}"
@@ -224,7 +224,7 @@ class Search:
     def _force(self, minds: Minds) -> Minds:
         ticket = minds.forcing
         assert ticket is not None
-        self.store.write(lambda tx: doors.abort(tx, ticket, self._time(), by="alice", forced=True))
+        self.store.write(doors.abort(ticket, self._time(), by="alice", forced=True))
         (edge,) = self._connection.execute("SELECT edge FROM runs WHERE id = ?", (ticket.run_id,)).fetchone()
         assert edge == "abort", "a request is sticky"
         return replace(minds, forcing=None)
@@ -237,7 +237,7 @@ class Search:
         return replace(minds, reconcile="seen", findings=tuple(findings))
 
     def _reconcile(self, minds: Minds) -> Minds:
-        self.store.write(lambda tx: [act(tx, f, self._time(), by="reconciler") for f in minds.findings])
+        self.store.write(lambda tx: carry_out(tx, [act(f, self._time(), by="reconciler") for f in minds.findings]))
         return replace(minds, reconcile="done", findings=())
 
     # ------------------------------------------------------------------------------------- at an end
@@ -248,7 +248,7 @@ class Search:
         gone, still, now = Failure(Cause.OWNER_GONE, "ended"), doors.Evidence(), self._time()
         for run in self.store.read(reads.open_runs()):
             ticket = run.ticket
-            self.store.write(lambda tx, t=ticket: doors.reclaim(tx, t, gone, now, by="end", evidence=still))  # type: ignore[misc]
+            self.store.write(lambda tx, t=ticket: doors.reclaim(t, gone, now, by="end", evidence=still)(tx))  # type: ignore[misc]
         while self.store.read(reads.claimable(2, self._time().wall)):
             done = self._claim(replace(minds, claims=(9, 9)), 2)
             self._write(done, len(done.tickets) - 1, "complete")

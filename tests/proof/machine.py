@@ -294,27 +294,27 @@ class LaneMachine(RuleBasedStateMachine):
             getattr(self, how)(run)
 
     def complete(self, run: Run) -> None:
-        self.end(run, Edge.COMPLETE, lambda tx, now: doors.complete(tx, ticket(run), Answer("reply"), now, by="run"))
+        self.end(run, Edge.COMPLETE, lambda tx, now: doors.complete(ticket(run), Answer("reply"), now, by="run")(tx))
 
     def fail(self, run: Run) -> None:
         why = Failure(Cause.PROVIDER_FAILED, "all failed")
-        self.end(run, Edge.FAIL, lambda tx, now: doors.fail(tx, ticket(run), why, now, by="run"))
+        self.end(run, Edge.FAIL, lambda tx, now: doors.fail(ticket(run), why, now, by="run")(tx))
 
     def park(self, run: Run) -> None:
         why, until = Failure(Cause.PROVIDER_COOLING, "all cool"), self.time().wall + MINUTE
-        step = lambda tx, now: doors.park(tx, ticket(run), until, why, now, by="run")  # noqa: E731
+        step = lambda tx, now: doors.park(ticket(run), until, why, now, by="run")(tx)  # noqa: E731
         self.end(run, Edge.PARK, step, until=until)
 
     def expire(self, run: Run) -> None:
         why = Failure(Cause.RUN_TIMEOUT, "too long")
-        self.end(run, Edge.EXPIRE, lambda tx, now: doors.expire(tx, ticket(run), why, now, by="run", forced=False))
+        self.end(run, Edge.EXPIRE, lambda tx, now: doors.expire(ticket(run), why, now, by="run", forced=False)(tx))
 
     def interrupt(self, run: Run) -> None:
         why = Failure(Cause.DRAINED, "stops")
-        self.end(run, Edge.RECLAIM, lambda tx, now: doors.interrupt(tx, ticket(run), why, now, by="run"), counted=False)
+        self.end(run, Edge.RECLAIM, lambda tx, now: doors.interrupt(ticket(run), why, now, by="run")(tx), counted=False)
 
     def abort(self, run: Run) -> None:
-        self.end(run, Edge.ABORT, lambda tx, now: doors.abort(tx, ticket(run), now, by="run", forced=False))
+        self.end(run, Edge.ABORT, lambda tx, now: doors.abort(ticket(run), now, by="run", forced=False)(tx))
 
     def end(self, run: Run, edge: Edge, step: Any, **more: Any) -> None:
         now = self.clock_of(self.model.owners[run.owner])

@@ -135,7 +135,7 @@ async def test_F10_book_keeping_after_the_lane_has_moved_on_is_refused_once(tmp_
         late = Answer("late book-keeping")
         ticket = Ticket(old.id, old.epoch)
         release = await site.desk.store.write(
-            lambda tx: doors.complete(tx, ticket, late, site.time(), by="test"),
+            doors.complete(ticket, late, site.time(), by="test"),
         )
         assert not release.landed
         assert (await site.desk.message(first.id)).reply is None

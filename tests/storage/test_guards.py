@@ -1,5 +1,6 @@
 """Every writing statement is guarded by itself: it refuses the row that its door would not have offered."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from lanes.testing import MINUTE, Hands
 from lanes_storage import doors
 from lanes_storage import statements as sql
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
 from tests.kit.watch import Watch
@@ -86,6 +87,10 @@ def release(tx: Transaction, lane_of: int, run: int, epoch: int) -> int:
     return tx.run(sql.RELEASE_LANE, values | {"state": "idle", "now": 1})
 
 
+def stands(tx: Transaction, run: int) -> list[Row]:
+    return tx.rows(sql.STANDING_RUNS, {"tickets": json.dumps([(run, run)])})
+
+
 def requeue(tx: Transaction, message: int) -> int:
     names = ("parked_until", "parked_since", "attempts")
     return tx.run(sql.REQUEUE_MESSAGE, dict.fromkeys(names) | {"message": message, "interruptions": 0})
@@ -145,10 +150,23 @@ def test_a_run_that_is_over_stands_no_more_and_starts_nothing(world: World, rows
 
     def step(tx: Transaction) -> None:
         assert end(tx, rows.held) == 1
-        assert tx.rows(sql.STANDING_RUN, {"run": rows.held, "epoch": rows.held}) == []
+        assert stands(tx, rows.held) == []
         assert process(tx, rows.held, rows.held) == 0
         values = {"run": rows.held, "now": 1, "boot": 1, "slept": 0, "boot_id": world.time().boot_id}
         assert tx.run(sql.WAIT_IS_PROGRESS, values) == 0
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        world.step(step)
+
+
+def test_a_lane_that_is_let_go_of_has_no_run_that_stands(world: World, rows: Rows) -> None:
+    """Its run ends in the same transaction; half way through, the lane's own row is enough."""
+
+    def step(tx: Transaction) -> None:
+        assert len(stands(tx, rows.held)) == 1
+        assert release(tx, rows.held, rows.held, rows.held) == 1
+        assert stands(tx, rows.held) == []
         raise _Undone
 
     with pytest.raises(_Undone):

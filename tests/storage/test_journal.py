@@ -53,13 +53,13 @@ DOORS: dict[str, Door] = {
     "accept": lambda tx, w, _: doors.accept(tx, NewMessage("new", "hello"), Admission(), w.time()),
     "claim": lambda tx, w, _: doors.claim(tx, _free(tx, w), w.me, "chat", RunnerKind.PROVIDER, TERMS, w.time()),
     "postpone": lambda tx, w, _: doors.postpone(tx, _free(tx, w), w.time().wall + 1, 10, w.time()),
-    "complete": lambda tx, w, c: doors.complete(tx, c.ticket, Answer("reply"), w.time(), by="t"),
-    "fail": lambda tx, w, c: doors.fail(tx, c.ticket, WHY, w.time(), by="t"),
-    "park": lambda tx, w, c: doors.park(tx, c.ticket, w.time().wall, WHY, w.time(), by="t"),
-    "expire": lambda tx, w, c: doors.expire(tx, c.ticket, WHY, w.time(), by="t", forced=True),
-    "interrupt": lambda tx, w, c: doors.interrupt(tx, c.ticket, GONE, w.time(), by="t"),
-    "reclaim": lambda tx, w, c: doors.reclaim(tx, c.ticket, GONE, w.time(), by="t", evidence=doors.Evidence()),
-    "abort": lambda tx, w, _: doors.abort(tx, _asked(w), w.time(), by="t", forced=True),
+    "complete": lambda tx, w, c: doors.complete(c.ticket, Answer("reply"), w.time(), by="t")(tx),
+    "fail": lambda tx, w, c: doors.fail(c.ticket, WHY, w.time(), by="t")(tx),
+    "park": lambda tx, w, c: doors.park(c.ticket, w.time().wall, WHY, w.time(), by="t")(tx),
+    "expire": lambda tx, w, c: doors.expire(c.ticket, WHY, w.time(), by="t", forced=True)(tx),
+    "interrupt": lambda tx, w, c: doors.interrupt(c.ticket, GONE, w.time(), by="t")(tx),
+    "reclaim": lambda tx, w, c: doors.reclaim(c.ticket, GONE, w.time(), by="t", evidence=doors.Evidence())(tx),
+    "abort": lambda tx, w, _: doors.abort(_asked(w), w.time(), by="t", forced=True)(tx),
     "request abort": lambda tx, w, _: doors.request_abort(tx, "held", w.time(), actor="t"),
     "hurry abort": lambda tx, w, _: doors.request_abort(tx, "asked", w.time(), actor="t", grace_ms=0),
     "cut the queue": lambda tx, w, _: doors.request_abort(tx, "held", w.time(), actor="t", scope=Scope.QUEUE),
@@ -73,7 +73,7 @@ DOORS: dict[str, Door] = {
     "drain": lambda tx, w, _: doors.drain(tx, w.me, w.time(), by="t", until=5),
     "end owner": lambda tx, w, _: doors.end_owner(tx, w.me, w.time(), cause="gone", by="t"),
     "cool": lambda tx, w, _: doors.cool(tx, "codex", "quota", 5, w.time(), by="t"),
-    "late write": lambda tx, w, _: doors.complete(tx, _superseded(w), Answer("late"), w.time(), by="t"),
+    "late write": lambda tx, w, _: doors.complete(_superseded(w), Answer("late"), w.time(), by="t")(tx),
 }
 
 
@@ -132,7 +132,7 @@ def test_a_pause_that_comes_with_a_release_is_in_the_same_transaction(world: Wor
     before = world.rows()
 
     def step(tx: Transaction) -> None:
-        assert doors.reclaim(tx, ticket, GONE, world.time(), by="t", evidence=doors.Evidence()).paused
+        assert doors.reclaim(ticket, GONE, world.time(), by="t", evidence=doors.Evidence())(tx).paused
         raise _NoJournal
 
     with pytest.raises(_NoJournal):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import next_epoch, record
+from lanes_storage.doors.journal import next_epochs, record
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
 from lanes_storage.moment import Now
@@ -78,7 +78,7 @@ def claim(
 
     None: the lane is no longer as ``head`` was read (held, paused, or another head).
     """
-    run, taken = next_epoch(tx), tuple(members) or (head.message_id,)
+    run, taken = next(next_epochs(tx, 1)), tuple(members) or (head.message_id,)
     last = taken[-1]
     where = {"lane": head.lane_id, "head": head.message_id, "last": last, "run": run, "now": now.wall}
     if tx.run(sql.CLAIM_LANE, where) != 1:

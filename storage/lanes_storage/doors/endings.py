@@ -1,11 +1,13 @@
 """How a message ends, or goes back to its place: the one place that writes it."""
 
 import json
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record
 from lanes_storage.doors.notices import NOTED, notice
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Params, Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Attempt, Failure
@@ -16,42 +18,49 @@ def attempts_json(attempts: tuple[Attempt, ...]) -> str | None:
     return json.dumps([attempt._asdict() for attempt in attempts]) if attempts else None
 
 
-def finish(
-    tx: Transaction,
-    message: int,
-    state: MessageState,
-    now: Now,
-    *,
-    interruptions: int,
-    answer: Answer | None = None,
-    failure: Failure | None = None,
-    answered_by: int | None = None,
-) -> None:
-    """Bring a message to a terminal state, with its reply or its error, and its notice where it did not end well.
+class Ending(NamedTuple):
+    """A message that comes to a terminal state, with its reply or its error.
 
     ``answered_by``: the message whose reply answers this one too.
-    One that has ended before stays as it is, without another notice.
     """
-    attempts = answer.attempts if answer else failure.attempts if failure else ()
-    ended = tx.run(
-        sql.FINISH_MESSAGE,
-        {
-            "message": message,
-            "state": state,
-            "reply": answer.text if answer else None,
-            "reply_detail": answer.detail if answer else None,
-            "error_cause": failure.cause if failure else None,
-            "error_message": failure.message if failure else None,
-            "attempts": attempts_json(attempts),
-            "interruptions": interruptions,
-            "answered_by": answered_by,
-            "now": now.wall,
-        },
-    )
-    if not ended or state not in NOTED:
-        return
-    lane, run, bound_to = tx.rows(sql.NOTICED_MESSAGE, {"message": message})[0]
-    notice(tx, now, lane=lane, message=message, run=run, state=state, failure=failure, bound=bound_to is not None)
+
+    message: int
+    lane: int
+    run: int | None
+    bound: bool
+    state: MessageState
+    interruptions: int
+    now: Now
+    answer: Answer | None = None
+    failure: Failure | None = None
+    answered_by: int | None = None
+
+
+def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
+    """Write how messages end that had not ended, and the notices of those that did not end well."""
+    tx.many(sql.FINISH_MESSAGE, [_row(ending) for ending in endings])
+    tx.many(sql.RECORD, [_notice(ending) for ending in endings if ending.state in NOTED])
+
+
+def _row(ending: Ending) -> Params:
+    answer, failure = ending.answer, ending.failure
+    return {
+        "message": ending.message,
+        "state": ending.state,
+        "reply": answer.text if answer else None,
+        "reply_detail": answer.detail if answer else None,
+        "error_cause": failure.cause if failure else None,
+        "error_message": failure.message if failure else None,
+        "attempts": attempts_json(answer.attempts if answer else failure.attempts if failure else ()),
+        "interruptions": ending.interruptions,
+        "answered_by": ending.answered_by,
+        "now": ending.now.wall,
+    }
+
+
+def _notice(ending: Ending) -> Params:
+    message, lane, run, bound, state, _, now, _, failure, _ = ending
+    return notice(now, lane=lane, message=message, run=run, state=state, failure=failure, bound=bound)
 
 
 def end_waiting(
@@ -68,7 +77,7 @@ def end_waiting(
     row = tx.rows(sql.PAYLOAD, {"message": message})
     if not row or row[0][1] != MessageState.QUEUED:
         return False
-    lane, before, text, request, runner, _, interruptions, *_ = row[0]
+    lane, before, text, request, runner, _, interruptions, bound_to, run, _ = row[0]
     payload = {"text": text, "request": request, "runner": runner, "reason": reason}
     record(
         tx,
@@ -82,7 +91,7 @@ def end_waiting(
         cause=failure.cause,
         detail={name: value for name, value in payload.items() if value is not None},
     )
-    finish(tx, message, state, now, interruptions=interruptions, failure=failure)
+    finish(tx, [Ending(message, lane, run, bound_to is not None, state, interruptions, now, failure=failure)])
     tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     return True
 

@@ -1,16 +1,16 @@
 """The journal: one row for each change, in the transaction of the change."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from lanes_storage import statements as sql
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Params, Transaction
 from lanes_storage.law import EventType
 from lanes_storage.moment import Now
 
 
-def record(
-    tx: Transaction,
+def event(
     type: EventType,  # noqa: A002 - the word that the journal itself uses
     now: Now,
     *,
@@ -23,26 +23,31 @@ def record(
     actor: str | None = None,
     cause: str | None = None,
     detail: dict[str, Any] | None = None,
-) -> None:
-    """Write one event."""
-    tx.run(
-        sql.RECORD,
-        {
-            "at": now.wall,
-            "type": type,
-            "lane": lane,
-            "from_state": from_state,
-            "to_state": to_state,
-            "run": run,
-            "message": message,
-            "epoch": epoch,
-            "actor": actor,
-            "cause": cause,
-            "detail": None if detail is None else json.dumps(detail),
-        },
-    )
+) -> Params:
+    """One event, as ``statements.RECORD`` takes it."""
+    return {
+        "at": now.wall,
+        "type": type,
+        "lane": lane,
+        "from_state": from_state,
+        "to_state": to_state,
+        "run": run,
+        "message": message,
+        "epoch": epoch,
+        "actor": actor,
+        "cause": cause,
+        "detail": None if detail is None else json.dumps(detail),
+    }
 
 
-def next_epoch(tx: Transaction) -> int:
-    """A fencing token that nobody had before, from the one counter of the database."""
-    return int(tx.rows(sql.NEXT_EPOCH, {})[0][0])
+def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # noqa: A002
+    """Write one event; ``what`` is as for ``event``."""
+    tx.run(sql.RECORD, event(type, now, **what))
+
+
+def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
+    """Fencing tokens that nobody had before, from the one counter of the database."""
+    if count == 0:
+        return iter(())
+    ((last,),) = tx.rows(sql.NEXT_EPOCHS, {"count": count})
+    return iter(range(last - count + 1, last + 1))

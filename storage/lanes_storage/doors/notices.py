@@ -1,7 +1,7 @@
 """Notices: the one word that a message leaves behind for people when it ends otherwise than well."""
 
-from lanes_storage.doors.journal import record
-from lanes_storage.interface import Transaction
+from lanes_storage.doors.journal import event
+from lanes_storage.interface import Params
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure
@@ -50,19 +50,11 @@ def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: 
 
 
 def notice(
-    tx: Transaction,
-    now: Now,
-    *,
-    lane: int,
-    message: int,
-    run: int | None,
-    state: MessageState,
-    failure: Failure | None,
-    bound: bool,
-) -> None:
-    """Write the notice of a message that has just ended in ``state``, one of ``NOTED``."""
+    now: Now, *, lane: int, message: int, run: int | None, state: MessageState, failure: Failure | None, bound: bool
+) -> Params:
+    """The notice of a message that ends in ``state``, one of ``NOTED``."""
     cause = None if failure is None else failure.cause
     detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
     if failure is not None:
         detail["message"] = failure.message
-    record(tx, EventType.NOTICE, now, lane=lane, run=run, message=message, actor="lanes", cause=cause, detail=detail)
+    return event(EventType.NOTICE, now, lane=lane, run=run, message=message, actor="lanes", cause=cause, detail=detail)

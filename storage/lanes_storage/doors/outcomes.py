@@ -21,7 +21,7 @@ from lanes_storage.records import Answer, Failure
 
 
 class Standing(NamedTuple):
-    """A run that still holds its lane: the row of ``statements.STANDING_RUN``, in its order."""
+    """A run that still holds its lane: a row of ``statements.STANDING_RUNS``, in its order."""
 
     lane_id: int
     message_id: int

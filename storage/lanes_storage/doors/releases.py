@@ -1,17 +1,30 @@
-"""The releases: every way in which a held lane is let go. All of them pass one private door, ``_release``.
+"""The releases: every way in which a held lane is let go. All of them are commands for one transition, ``release``.
 
-Each takes the run's ticket. Where its id and epoch stand no more, nothing changes but the count of the run's
+Each shows the run's ticket. Where its id and epoch stand no more, nothing changes but the count of the run's
 refused writes, and the late reply is kept for inspection.
 """
 
-from typing import NamedTuple
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors import endings, pauses
-from lanes_storage.doors.journal import next_epoch, record
+from lanes_storage.doors.endings import Ending, attempts_json, batch_members, finish
+from lanes_storage.doors.journal import event, next_epochs, record
 from lanes_storage.doors.outcomes import Outcome, Standing, judge, survivors_pause
-from lanes_storage.interface import Transaction
-from lanes_storage.law import GHOST_AFTER, INTERRUPTIONS, TRANSITIONS, Edge, EventType, LaneState, MessageState
+from lanes_storage.doors.pauses import pause_lane
+from lanes_storage.doors.sets import apart
+from lanes_storage.interface import Call, Params, Transaction, call
+from lanes_storage.law import (
+    GHOST_AFTER,
+    INTERRUPTIONS,
+    TRANSITIONS,
+    Edge,
+    EventType,
+    LaneState,
+    MessageState,
+    PauseKind,
+)
 from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Failure, Process, Release, Ticket
 
@@ -28,51 +41,58 @@ class Evidence(NamedTuple):
     works: bool = False  # nobody has heard that its body has ended
 
 
-def complete(tx: Transaction, ticket: Ticket, answer: Answer, now: Now, *, by: str) -> Release:
+class End(NamedTuple):
+    """The command: how somebody wants a run to end. ``forced``: its owner has not confirmed that it has ended."""
+
+    ticket: Ticket
+    edge: Edge
+    now: Now
+    by: str
+    answer: Answer | None = None
+    failure: Failure | None = None
+    parked_until: int | None = None
+    forced: bool = False
+    evidence: Evidence | None = None
+
+
+def complete(ticket: Ticket, answer: Answer, now: Now, *, by: str) -> Call[Release]:
     """The run has its reply: the lane is idle, the message done."""
-    return _release(tx, ticket, Edge.COMPLETE, now, by=by, answer=answer)
+    return call(release, End(ticket, Edge.COMPLETE, now, by, answer=answer))
 
 
-def fail(tx: Transaction, ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Release:
+def fail(ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Call[Release]:
     """The run failed: the lane is errored, the message failed with cause and provider chain."""
-    return _release(tx, ticket, Edge.FAIL, now, by=by, failure=failure)
+    return call(release, End(ticket, Edge.FAIL, now, by, failure=failure))
 
 
-def park(tx: Transaction, ticket: Ticket, until: int, failure: Failure, now: Now, *, by: str) -> Release:
+def park(ticket: Ticket, until: int, failure: Failure, now: Now, *, by: str) -> Call[Release]:
     """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
 
     When that is longer than it may wait over all its parks, the run fails with the same cause.
     """
-    return _release(tx, ticket, Edge.PARK, now, by=by, failure=failure, parked_until=until)
+    return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until))
 
 
 def expire(
-    tx: Transaction,
-    ticket: Ticket,
-    failure: Failure,
-    now: Now,
-    *,
-    by: str,
-    forced: bool,
-    evidence: Evidence | None = None,
-) -> Release:
+    ticket: Ticket, failure: Failure, now: Now, *, by: str, forced: bool, evidence: Evidence | None = None
+) -> Call[Release]:
     """A limit of the run has passed (``run_timeout`` or ``stall_timeout``). ``forced``: its end was not confirmed."""
-    return _release(tx, ticket, Edge.EXPIRE, now, by=by, failure=failure, forced=forced, evidence=evidence)
+    return call(release, End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence))
 
 
-def interrupt(tx: Transaction, ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Release:
+def interrupt(ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Call[Release]:
     """The owner drains and has stopped the run itself: ``on_interrupt`` decides about the message."""
-    return _release(tx, ticket, Edge.RECLAIM, now, by=by, failure=failure)
+    return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure))
 
 
-def reclaim(tx: Transaction, ticket: Ticket, failure: Failure, now: Now, *, by: str, evidence: Evidence) -> Release:
+def reclaim(ticket: Ticket, failure: Failure, now: Now, *, by: str, evidence: Evidence) -> Call[Release]:
     """The owner is gone, silent, or left the run out of its heartbeats: someone else lets go of the lane."""
-    return _release(tx, ticket, Edge.RECLAIM, now, by=by, failure=failure, forced=True, evidence=evidence)
+    return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure, forced=True, evidence=evidence))
 
 
-def abort(tx: Transaction, ticket: Ticket, now: Now, *, by: str, forced: bool) -> Release:
+def abort(ticket: Ticket, now: Now, *, by: str, forced: bool) -> Call[Release]:
     """End a run whose abort was requested. ``forced``: its end was not confirmed by its owner."""
-    return _release(tx, ticket, Edge.ABORT, now, by=by, forced=forced)
+    return call(release, End(ticket, Edge.ABORT, now, by, forced=forced))
 
 
 def attach_process(tx: Transaction, ticket: Ticket, child: Process, process_group: int) -> bool:
@@ -81,78 +101,63 @@ def attach_process(tx: Transaction, ticket: Ticket, child: Process, process_grou
     return tx.run(sql.SET_PROCESS, values) == 1
 
 
-def _release(
-    tx: Transaction,
-    ticket: Ticket,
-    edge: Edge,
-    now: Now,
-    *,
-    by: str,
-    answer: Answer | None = None,
-    failure: Failure | None = None,
-    forced: bool = False,
-    parked_until: int | None = None,
-    evidence: Evidence | None = None,
-) -> Release:
-    rows = tx.rows(sql.STANDING_RUN, {"run": ticket.run_id, "epoch": ticket.epoch})
-    if not rows:  # a judge that came second is no late write of the run
-        return Release(landed=False) if forced else _refuse(tx, ticket, edge, answer, now, by)
-    standing = Standing(*rows[0])
-    if evidence is not None and not _still_so(evidence, standing):
-        return Release(landed=False)
-    cuts = _cuts(tx, standing, failure)
-    outcome = judge(standing, edge, now, answer=answer, failure=failure, parked_until=parked_until, cuts=cuts)
-    if outcome is None:  # an abort that nobody requested
-        return Release(landed=False)
-    epoch = next_epoch(tx) if forced else ticket.epoch
-    members = _members(tx, standing)
-    _let_go(tx, ticket, standing, outcome, epoch, now, head=members[0])
-    late = answer.text if answer is not None and outcome.edge is Edge.ABORT else None
-    tx.run(
-        sql.END_RUN,
-        {
-            "run": ticket.run_id,
-            "edge": outcome.edge,
-            "cause": outcome.failure.cause if outcome.failure else None,
-            "forced": forced,
-            "now": now.wall,
-            "by": by,
-            "late_reply": late,
-        },
-    )
-    _journal(tx, ticket, standing, outcome, epoch, now, forced=forced, by=by)
-    kinds = [kind for kind in (outcome.pause, survivors_pause(standing) if forced else None) if kind is not None]
-    for kind in kinds:
-        pauses.pause_lane(tx, standing.lane_id, kind, now, actor=by, reason=kind)
-    _settle(tx, members, outcome, answer, now)
-    for member in members[:-1]:
-        _journal_member(tx, ticket, standing, outcome, member, now, by=by)
-    return Release(True, outcome.edge, outcome.message_state, epoch, paused=bool(kinds))
+def _of_run(end: End) -> tuple[int]:
+    return (end.ticket.run_id,)
 
 
-def _refuse(tx: Transaction, ticket: Ticket, edge: Edge, answer: Answer | None, now: Now, by: str) -> Release:
-    """A superseded run wrote: count it, keep what it brought, change nothing else."""
-    late = None if answer is None else answer.text
-    for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": ticket.run_id, "late_reply": late}):
-        record(
-            tx,
-            EventType.REFUSED_WRITE,
-            now,
-            lane=lane,
-            run=ticket.run_id,
-            message=message,
-            epoch=ticket.epoch,
-            actor=by,
-            detail={"edge": edge},
-        )
-    return Release(landed=False)
+@apart(_of_run)
+def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
+    """Read what the runs stand at, decide how each really ends, write it."""
+    standing = _standing(tx, ends)
+    cuts = [_cuts(tx, *each) for each in zip(ends, standing, strict=True)]
+    outcomes = [decide(*each) for each in zip(ends, standing, cuts, strict=True)]
+    epochs = next_epochs(tx, sum(end.forced for end, outcome in zip(ends, outcomes, strict=True) if outcome))
+    ended = [
+        _Ended(end, run, outcome, next(epochs) if end.forced else end.ticket.epoch, _members(tx, run))
+        if run and outcome
+        else None
+        for end, run, outcome in zip(ends, standing, outcomes, strict=True)
+    ]
+    _write(tx, [each for each in ended if each])
+    # a judge that came second is no late write of the run
+    _refuse(tx, [end for end, run in zip(ends, standing, strict=True) if not run and not end.forced])
+    return [each.release if each else Release(landed=False) for each in ended]
 
 
-def _cuts(tx: Transaction, standing: Standing, failure: Failure | None) -> int:
+# ------------------------------------------------------------------------------------------------- read
+
+
+def _standing(tx: Transaction, ends: Sequence[End]) -> list[Standing | None]:
+    rows = tx.rows(sql.STANDING_RUNS, {"tickets": json.dumps([end.ticket for end in ends])})
+    found = {place: Standing(*row) for place, *row in rows}
+    return [found.get(place) for place in range(len(ends))]
+
+
+def _cuts(tx: Transaction, end: End, run: Standing | None) -> int:
     """How many runs of its message were interrupted before, if this may be one more."""
-    if failure is None or failure.cause not in INTERRUPTIONS:
+    if run is None or end.failure is None or end.failure.cause not in INTERRUPTIONS:
         return 0
-    return int(tx.rows(sql.COUNT_CUTS, {"lane": standing.lane_id, "message": standing.message_id})[0][0])
+    return int(tx.rows(sql.COUNT_CUTS, {"lane": run.lane_id, "message": run.message_id})[0][0])
+
+
+def _members(tx: Transaction, run: Standing) -> list[int]:
+    """The messages that the run answers, in their order; the last is the one that it is for."""
+    return [run.message_id] if run.batch is None else batch_members(tx, run.batch, MessageState.RUNNING)
+
+
+# ----------------------------------------------------------------------------------------------- decide
+
+
+def decide(end: End, run: Standing | None, cuts: int) -> Outcome | None:
+    """How the run really ends; ``run``: as it stands. None: not by this command, and nothing changes.
+
+    It stands no more, is no longer as its judge saw it, or nobody requested the abort. ``cuts``: how many runs of its
+    message were interrupted before, for an end that may be one more.
+    """
+    if run is None or (end.evidence is not None and not _still_so(end.evidence, run)):
+        return None
+    answer, failure, until = end.answer, end.failure, end.parked_until
+    return judge(run, end.edge, end.now, answer=answer, failure=failure, parked_until=until, cuts=cuts)
 
 
 def _still_so(evidence: Evidence, standing: Standing) -> bool:
@@ -164,133 +169,156 @@ def _still_so(evidence: Evidence, standing: Standing) -> bool:
     )
 
 
-def _let_go(
-    tx: Transaction,
-    ticket: Ticket,
-    standing: Standing,
-    outcome: Outcome,
-    epoch: int,
-    now: Now,
-    *,
-    head: int,
-) -> None:
-    """Change the lane's row. ``head``: what waits first if it is requeued."""
-    state = TRANSITIONS[outcome.edge].target
-    error = outcome.failure if state is not LaneState.IDLE else None
-    landed = tx.run(
-        sql.RELEASE_LANE,
-        {
-            "lane": standing.lane_id,
-            "run": ticket.run_id,
-            "epoch": ticket.epoch,
-            "new_epoch": epoch,
-            "state": state,
-            "requeued": head if outcome.message_state is MessageState.QUEUED else None,
-            "error_cause": error.cause if error else None,
-            "error_message": error.message if error else None,
-            "error_at": now.wall if error else None,
-            "now": now.wall,
-        },
-    )
-    assert landed == 1, "the standing run was read in this transaction"
+class _Ended(NamedTuple):
+    """An end that was decided, and all that its rows are made of."""
+
+    end: End
+    run: Standing
+    outcome: Outcome
+    epoch: int  # of the lane from now on
+    members: list[int]
+
+    @property
+    def release(self) -> Release:
+        return Release(True, self.outcome.edge, self.outcome.message_state, self.epoch, bool(self.pauses))
+
+    @property
+    def pauses(self) -> list[PauseKind]:
+        survivors = survivors_pause(self.run) if self.end.forced else None
+        return [kind for kind in (self.outcome.pause, survivors) if kind is not None]
+
+    @property
+    def requeued(self) -> bool:
+        return self.outcome.message_state is MessageState.QUEUED
 
 
-def _members(tx: Transaction, standing: Standing) -> list[int]:
-    """The messages that the run answers, in their order; the last is the one that it is for."""
-    if standing.batch is None:
-        return [standing.message_id]
-    return endings.batch_members(tx, standing.batch, MessageState.RUNNING)
+# ------------------------------------------------------------------------------------------------ write
 
 
-def _settle(tx: Transaction, members: list[int], outcome: Outcome, answer: Answer | None, now: Now) -> None:
-    """Bring the messages to where the outcome says. The reply belongs to the last of them."""
-    if outcome.message_state is MessageState.QUEUED:
-        for message in members:
-            _requeue(tx, message, outcome, now)
-        return
+def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
+    landed = tx.many(sql.RELEASE_LANE, [_lane(each) for each in ended])
+    assert landed == len(ended), "the standing runs were read in this transaction"
+    tx.many(sql.END_RUN, [_run(each) for each in ended])
+    tx.many(sql.RECORD, [_event(each) for each in ended])
+    for each in ended:
+        for kind in each.pauses:
+            pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
+    tx.many(sql.REQUEUE_MESSAGE, [_place(each, message) for each in ended if each.requeued for message in each.members])
+    finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
+    tx.many(sql.RECORD, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
+
+
+def _lane(each: _Ended) -> Params:
+    """What waits first again is the head if it is requeued."""
+    (ticket, _, now, *_), state = each.end, TRANSITIONS[each.outcome.edge].target
+    error = each.outcome.failure if state is not LaneState.IDLE else None
+    return {
+        "lane": each.run.lane_id,
+        "run": ticket.run_id,
+        "epoch": ticket.epoch,
+        "new_epoch": each.epoch,
+        "state": state,
+        "requeued": each.members[0] if each.requeued else None,
+        "error_cause": error.cause if error else None,
+        "error_message": error.message if error else None,
+        "error_at": now.wall if error else None,
+        "now": now.wall,
+    }
+
+
+def _run(each: _Ended) -> Params:
+    end, failure, edge = each.end, each.outcome.failure, each.outcome.edge
+    return {
+        "run": end.ticket.run_id,
+        "edge": edge,
+        "cause": failure.cause if failure else None,
+        "forced": end.forced,
+        "now": end.now.wall,
+        "by": end.by,
+        "late_reply": end.answer.text if end.answer is not None and edge is Edge.ABORT else None,
+    }
+
+
+def _place(each: _Ended, message: int) -> Params:
+    failure, parked_until = each.outcome.failure, each.outcome.parked_until
+    return {
+        "message": message,
+        "interruptions": each.outcome.interruptions,
+        "parked_until": parked_until,
+        "parked_since": None if parked_until is None else each.end.now.wall,
+        "attempts": attempts_json(failure.attempts) if failure else None,
+    }
+
+
+def _ending(each: _Ended, message: int) -> Ending:
+    """The reply belongs to the last of the messages."""
+    end, run, outcome, _, (*_, last) = each
     done = outcome.message_state is MessageState.DONE
-    for message in members:
-        last = message == members[-1]
-        endings.finish(
-            tx,
-            message,
-            outcome.message_state,
-            now,
-            interruptions=outcome.interruptions,
-            answer=answer if done and last else None,
-            failure=outcome.message_failure,
-            answered_by=members[-1] if done and not last else None,
-        )
-
-
-def _requeue(tx: Transaction, message: int, outcome: Outcome, now: Now) -> None:
-    parked = outcome.parked_until is not None
-    tx.run(
-        sql.REQUEUE_MESSAGE,
-        {
-            "message": message,
-            "interruptions": outcome.interruptions,
-            "parked_until": outcome.parked_until,
-            "parked_since": now.wall if parked else None,
-            "attempts": endings.attempts_json(outcome.failure.attempts) if outcome.failure else None,
-        },
+    return Ending(
+        message,
+        run.lane_id,
+        end.ticket.run_id,
+        run.bound_to is not None,
+        outcome.message_state,
+        outcome.interruptions,
+        end.now,
+        answer=end.answer if done and message == last else None,
+        failure=outcome.message_failure,
+        answered_by=last if done and message != last else None,
     )
 
 
-def _journal(
-    tx: Transaction,
-    ticket: Ticket,
-    standing: Standing,
-    outcome: Outcome,
-    epoch: int,
-    now: Now,
-    *,
-    forced: bool,
-    by: str,
-) -> None:
+def _event(each: _Ended) -> Params:
+    end, run, outcome, epoch, _ = each
     failure = outcome.failure
-    detail: dict[str, object] = {"message_state": outcome.message_state}
+    detail: dict[str, Any] = {"message_state": outcome.message_state}
     if failure is not None:
         detail["message"] = failure.message
         limit = {"budget_ms": failure.budget_ms, "elapsed_ms": failure.elapsed_ms}
         detail |= {name: ms for name, ms in limit.items() if ms is not None}
-    if forced:
-        detail |= {"forced": True, "epoch_before": ticket.epoch}
+    if end.forced:
+        detail |= {"forced": True, "epoch_before": end.ticket.epoch}
     if outcome.parked_until is not None:
         detail["parked_until"] = outcome.parked_until
     if outcome.edge is Edge.ABORT:
-        detail |= {"requested_by": standing.abort_actor, "reason": standing.abort_reason}
-    record(
-        tx,
+        detail |= {"requested_by": run.abort_actor, "reason": run.abort_reason}
+    return event(
         EventType(outcome.edge),
-        now,
-        lane=standing.lane_id,
+        end.now,
+        lane=run.lane_id,
         from_state=LaneState.RUNNING,
         to_state=TRANSITIONS[outcome.edge].target,
-        run=ticket.run_id,
-        message=standing.message_id,
+        run=end.ticket.run_id,
+        message=run.message_id,
         epoch=epoch,
-        actor=by,
+        actor=end.by,
         cause=failure.cause if failure else None,
         detail=detail,
     )
 
 
-def _journal_member(
-    tx: Transaction, ticket: Ticket, standing: Standing, outcome: Outcome, member: int, now: Now, *, by: str
-) -> None:
+def _event_of_member(each: _Ended, message: int) -> Params:
     """What became of a message that was answered, or ended, together with the one that the run is for."""
+    end, run, outcome, _, _ = each
     failure = outcome.message_failure
-    record(
-        tx,
+    return event(
         EventType.ENDED,
-        now,
-        lane=standing.lane_id,
+        end.now,
+        lane=run.lane_id,
         from_state=MessageState.RUNNING,
         to_state=outcome.message_state,
-        run=ticket.run_id,
-        message=member,
-        actor=by,
+        run=end.ticket.run_id,
+        message=message,
+        actor=end.by,
         cause=failure.cause if failure else None,
-        detail={"together_with": standing.message_id},
+        detail={"together_with": run.message_id},
     )
+
+
+def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
+    """Superseded runs wrote: count it, keep what they brought, change nothing else."""
+    for end in ends:
+        late, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
+        for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late}):
+            what = {"lane": lane, "run": run, "message": message, "epoch": epoch}
+            record(tx, EventType.REFUSED_WRITE, end.now, **what, actor=end.by, detail={"edge": end.edge})

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lanes_storage import errors
-from lanes_storage.interface import Call, Step, Transaction, Transition, as_call
+from lanes_storage.interface import Step, carry_out
 from lanes_storage.saying import Log
 from lanes_storage.sqlite.connect import translate
 from lanes_storage.sqlite.file import SqliteFile
@@ -34,7 +34,7 @@ LARGEST_BATCH = 256
 
 @dataclass(slots=True)
 class _Job:
-    call: Call[Any]
+    step: Step[Any]
     future: "asyncio.Future[Any] | Future[Any]"
     loop: asyncio.AbstractEventLoop | None  # None: a thread waits
     result: Any = None
@@ -99,13 +99,13 @@ class Writer:
     def submit(self, step: Step[T], loop: asyncio.AbstractEventLoop) -> "asyncio.Future[T]":
         """Hand in a step from an event loop."""
         future: asyncio.Future[T] = loop.create_future()
-        self._put(_Job(as_call(step), future, loop))
+        self._put(_Job(step, future, loop))
         return future
 
     def submit_blocking(self, step: Step[T]) -> "Future[T]":
         """Hand in a step from a thread."""
         future: Future[T] = Future()
-        self._put(_Job(as_call(step), future, None))
+        self._put(_Job(step, future, None))
         return future
 
     def close(self) -> None:
@@ -166,7 +166,7 @@ class Writer:
         changes = self._connection.total_changes
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
-                _carry_out(tx, batch)
+                results = carry_out(tx, [job.step for job in batch])
                 carried_out = True
         except BaseException as error:  # whatever it is belongs to the callers, and the writer lives on
             ours = translate(self._name, error) if isinstance(error, sqlite3.Error) else error
@@ -174,7 +174,7 @@ class Writer:
                 job.error = ours
             # references are checked at the commit, which says nothing of who broke one
             return carried_out and not isinstance(error, sqlite3.IntegrityError)
-        for job in batch:
+        for job, job.result in zip(batch, results, strict=True):
             job.error = None
         if self._connection.total_changes != changes:  # looking alone wakes nobody
             self._committed()
@@ -191,17 +191,6 @@ class Writer:
         for loop, jobs in loops.items():
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(_resolve_all, jobs)
-
-
-def _carry_out(tx: Transaction, batch: list[_Job]) -> None:
-    """Set by set. Whatever waits together is concurrent, so that only the order within a set is anyone's business."""
-    sets: defaultdict[Transition[Any, Any], list[_Job]] = defaultdict(list)
-    for job in batch:
-        sets[job.call.transition].append(job)
-    for transition, jobs in sets.items():
-        came = transition(tx, [job.call.command for job in jobs])
-        for job, of_it in zip(jobs, came, strict=True):
-            job.result = job.call.result(tx, of_it)
 
 
 def _resolve_all(jobs: list[_Job]) -> None:
