@@ -100,6 +100,7 @@ class Search:
         self._orders: dict[Any, int] = {}
         self._seen = Sightings(5 * SECOND)
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._shelf = sqlite3.connect(":memory:", isolation_level=None)
         self._connection.execute("PRAGMA foreign_keys = ON")
         self.store = MemoryStore(self._connection)
         self._set_up(folder / "template.db")
@@ -127,7 +128,12 @@ class Search:
         source.close()
         image = bytearray(self._connection.serialize())
         image[18:20] = b"\1\1"  # what is in memory has no log beside it
-        self._connection.deserialize(bytes(image))
+        self._put_back(bytes(image))
+
+    def _put_back(self, image: bytes) -> None:
+        """By a copy: SQLite crashes in a connection that has used json_each and is then deserialized itself."""
+        self._shelf.deserialize(image)
+        self._shelf.backup(self._connection)
 
     def _walk(self, minds: Minds, before: bytes, way: tuple[str, ...]) -> int:
         key = (minds.key(), self._rows())
@@ -145,11 +151,10 @@ class Search:
             except AssertionError as error:
                 raise AssertionError(f"after {' > '.join([*way, name])}: {error}") from error
             orders += self._walk(after, self._connection.serialize(), (*way, name))
-            self._connection.deserialize(before)
-            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._put_back(before)
         if orders == 0:
             self._end(minds, way)
-            self._connection.deserialize(before)
+            self._put_back(before)
             orders = 1
         self._orders[key] = orders
         return orders

@@ -1,0 +1,104 @@
+"""A set of commands of every kind, each on a lane of its own, to be carried out together or one by one.
+
+    python -m tests.kit.sets DATABASE NAME
+
+kills a process after each statement of a set that writes, each on a copy of the database, until one comes to its end.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+
+from lanes.testing import MINUTE, Hands, KillPoint
+from lanes_storage import doors, open_store, reads
+from lanes_storage.doors import Evidence
+from lanes_storage.interface import Call, Store, carry_out
+from lanes_storage.law import Cause, OnInterrupt, RunnerKind
+from lanes_storage.moment import Now
+from lanes_storage.records import Answer, Attempt, Failure, Release, Run
+from tests.kit.world import TERMS, World
+
+BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed", (Attempt("codex", "http_500", "no", 1),))
+GONE = Failure(Cause.OWNER_GONE, "nobody is there")
+BY = "tester"
+#: By the key of the lane that it is for.
+ENDS: dict[str, Callable[[Run, Now], Call[Release]]] = {
+    "complete": lambda run, now: doors.complete(run.ticket, Answer("reply", '{"a": 1}'), now, by=BY),
+    "complete together": lambda run, now: doors.complete(run.ticket, Answer("for all"), now, by=BY),
+    "fail": lambda run, now: doors.fail(run.ticket, BROKEN, now, by=BY),
+    "fail together": lambda run, now: doors.fail(run.ticket, BROKEN, now, by=BY),
+    "park": lambda run, now: doors.park(run.ticket, now.wall + MINUTE, BROKEN, now, by=BY),
+    "park too long": lambda run, now: doors.park(run.ticket, now.wall + 60 * MINUTE, BROKEN, now, by=BY),
+    "abort": lambda run, now: doors.abort(run.ticket, now, by=BY, forced=False),
+    "abort by force": lambda run, now: doors.abort(run.ticket, now, by=BY, forced=True),
+    "abort unasked": lambda run, now: doors.abort(run.ticket, now, by=BY, forced=False),
+    "abort asked": lambda run, now: doors.complete(run.ticket, Answer("late"), now, by=BY),
+    "expire": lambda run, now: doors.expire(run.ticket, BROKEN, now, by=BY, forced=False),
+    "expire by force": lambda run, now: doors.expire(run.ticket, BROKEN, now, by=BY, forced=True),
+    "interrupt": lambda run, now: doors.interrupt(run.ticket, GONE, now, by=BY),
+    "interrupt and pause": lambda run, now: doors.interrupt(run.ticket, GONE, now, by=BY),
+    "reclaim": lambda run, now: doors.reclaim(run.ticket, GONE, now, by=BY, evidence=Evidence()),
+    "reclaim together": lambda run, now: doors.reclaim(run.ticket, GONE, now, by=BY, evidence=Evidence()),
+    "reclaim with survivors": lambda run, now: doors.reclaim(run.ticket, GONE, now, by=BY, evidence=Evidence()),
+    "reclaim too soon": lambda run, now: doors.reclaim(run.ticket, GONE, now, by=BY, evidence=Evidence(heartbeats=99)),
+}
+#: Lanes whose run has lost them, before its own end comes.
+LATE = ("late", "late again")
+
+
+def furnish(world: World) -> None:
+    """A held lane for each of the ends, and runs that have lost theirs."""
+    for key in ENDS:
+        kind = RunnerKind.COMMAND if key == "reclaim with survivors" else RunnerKind.PROVIDER
+        pausing = OnInterrupt.PAUSE if key == "interrupt and pause" else OnInterrupt.REQUEUE
+        if key.endswith("together"):
+            for text in ("one", "two", "three"):
+                world.send(key, text)
+            world.collect(key)
+        else:
+            world.start(key, kind=kind, terms=TERMS._replace(on_interrupt=pausing))
+        if key.startswith("abort") and key != "abort unasked":
+            world.request_abort(key)
+    for key in LATE:
+        world.reclaim(world.start(key).ticket)
+        world.claim(key)
+    world.time.move(MINUTE)
+
+
+def ends(store: Store, now: Now) -> list[Call[Release]]:
+    """An end for each."""
+    held = {run.key: run for run in store.read(reads.open_runs())}
+    made = [end(held[key], now) for key, end in ENDS.items()]
+    for number, key in enumerate(LATE):
+        lost = held[key].ticket._replace(run_id=held[key].id - len(LATE) + number, epoch=held[key].id)
+        made.append(doors.complete(lost, Answer(f"late reply {number}"), now, by=BY))
+    return made
+
+
+SETS: dict[str, Callable[[Store, Now], list[Call[Release]]]] = {"ends": ends}
+
+
+def killed_within(database: str, name: str, time: Hands) -> int:
+    """Kill a process after each statement of a set that writes; returns how many of them there were."""
+    for write in itertools.count(1):
+        copy = f"{database}.{write}"
+        shutil.copyfile(database, copy)
+        child = os.fork()
+        if not child:
+            KillPoint("mid", 1, write).arm()
+            store = open_store(copy)
+            calls = SETS[name](store, time())
+            store.write(lambda tx: carry_out(tx, calls))  # noqa: B023 - it ends here
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != -signal.SIGKILL:
+            assert status == 0
+            return write - 1
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    sys.stdout.write(str(killed_within(sys.argv[1], sys.argv[2], Hands())))

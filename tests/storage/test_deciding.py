@@ -1,0 +1,126 @@
+"""How a run really ends is decided from what was read of it, by functions that know no database."""
+
+from typing import Any
+
+import pytest
+
+from lanes.testing import MINUTE, START
+from lanes_storage.doors.outcomes import Outcome, Standing
+from lanes_storage.doors.releases import End, Evidence, decide
+from lanes_storage.law import BoundTo, Cause, Edge, MessageState, OnInterrupt, PauseKind
+from lanes_storage.records import Answer, Failure, Ticket
+
+BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed")
+GONE = Failure(Cause.OWNER_GONE, "nobody is there")
+REQUEUE, POISON = OnInterrupt.REQUEUE, Failure(Cause.POISON, "interrupted 3 times, last: nobody is there")
+WALL = START.wall
+
+
+def standing(**changes: Any) -> Standing:
+    """A run as it is read."""
+    names = ("abort_at", "abort_cause", "abort_actor", "abort_reason", "busy_until_boot", "bound_to", "parked_since")
+    values: dict[str, Any] = dict.fromkeys((*names, "batch", "drain_at", "body_ended_at")) | {
+        "lane_id": 1,
+        "message_id": 2,
+        "kind": "provider",
+        "on_interrupt": REQUEUE,
+        "on_survivors": "start",
+        "max_park_ms": 10 * MINUTE,
+        "left_out": 0,
+        "progress_boot": 5,
+        "owner_id": 3,
+        "heartbeats": 7,
+        "interruptions": 0,
+    }
+    return Standing(**(values | changes))
+
+
+def end(edge: Edge, **more: Any) -> End:
+    return End(Ticket(4, 4), edge, START, "tester", **more)
+
+
+RECLAIM = end(Edge.RECLAIM, failure=GONE, forced=True)
+ASKED = {"abort_at": 1, "abort_cause": "aborted", "abort_actor": "alice", "abort_reason": "stuck"}
+ABORTED = Failure(Cause.ABORTED, "aborted by alice: stuck")
+FAILED, QUEUED = MessageState.FAILED, MessageState.QUEUED
+COMPLETE = end(Edge.COMPLETE, answer=Answer("reply"))
+
+CASES: dict[str, tuple[End, dict[str, Any], Outcome | None]] = {
+    "complete": (COMPLETE, {"interruptions": 1}, Outcome(Edge.COMPLETE, MessageState.DONE, 1)),
+    "fail": (end(Edge.FAIL, failure=BROKEN), {}, Outcome(Edge.FAIL, FAILED, 0, BROKEN, BROKEN)),
+    "expire": (end(Edge.EXPIRE, failure=BROKEN), {}, Outcome(Edge.EXPIRE, FAILED, 0, BROKEN, BROKEN)),
+    "park": (
+        end(Edge.PARK, failure=BROKEN, parked_until=WALL + 10 * MINUTE),
+        {},
+        Outcome(Edge.PARK, QUEUED, 0, BROKEN, parked_until=WALL + 10 * MINUTE),
+    ),
+    "park longer than it may": (
+        end(Edge.PARK, failure=BROKEN, parked_until=WALL + 10 * MINUTE),
+        {"parked_since": WALL - 1},
+        Outcome(Edge.FAIL, FAILED, 0, BROKEN, BROKEN),
+    ),
+    "an abort that was asked for": (
+        end(Edge.ABORT),
+        ASKED,
+        Outcome(Edge.ABORT, MessageState.ABORTED, 0, ABORTED, ABORTED),
+    ),
+    "anything once an abort was asked for": (
+        COMPLETE,
+        ASKED,
+        Outcome(Edge.ABORT, MessageState.ABORTED, 0, ABORTED, ABORTED),
+    ),
+    "an abort that nobody asked for": (end(Edge.ABORT), {}, None),
+    "reclaim": (RECLAIM, {}, Outcome(Edge.RECLAIM, QUEUED, 1, GONE)),
+    "reclaim from an owner that drained": (RECLAIM, {"drain_at": 1}, Outcome(Edge.RECLAIM, QUEUED, 0, GONE)),
+    "reclaim for the third time": (RECLAIM, {"interruptions": 2}, Outcome(Edge.RECLAIM, FAILED, 3, POISON, POISON)),
+    "reclaim and fail": (
+        RECLAIM,
+        {"on_interrupt": OnInterrupt.FAIL},
+        Outcome(Edge.RECLAIM, FAILED, 1, GONE, GONE),
+    ),
+    "reclaim and pause": (
+        RECLAIM,
+        {"on_interrupt": OnInterrupt.PAUSE},
+        Outcome(Edge.RECLAIM, QUEUED, 1, GONE, pause=PauseKind.INTERRUPTED),
+    ),
+    "reclaim what is bound": (
+        RECLAIM,
+        {"bound_to": BoundTo.CLIENT},
+        Outcome(Edge.RECLAIM, MessageState.ABORTED, 0, GONE, Failure(BoundTo.CLIENT.gone, "nobody is there")),
+    ),
+    "a reclaim for a reason of the runner's": (
+        end(Edge.RECLAIM, failure=BROKEN),
+        {},
+        Outcome(Edge.RECLAIM, FAILED, 0, BROKEN, BROKEN),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_how_a_standing_run_ends(name: str) -> None:
+    command, run, outcome = CASES[name]
+    assert decide(command, standing(**run), cuts=0) == outcome
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_stands_no_more_is_ended_by_nobody(name: str) -> None:
+    assert decide(CASES[name][0], None, cuts=0) is None
+
+
+@pytest.mark.parametrize(
+    ("evidence", "run"),
+    [
+        (Evidence(heartbeats=6), {}),
+        (Evidence(progress_boot=4), {}),
+        (Evidence(ghost=True), {"left_out": 1}),
+        (Evidence(works=True), {"body_ended_at": 1}),
+    ],
+    ids=["it has beaten", "it went on", "it was named again", "its body has ended"],
+)
+def test_a_judge_that_saw_something_else_ends_nothing(evidence: Evidence, run: dict[str, Any]) -> None:
+    assert decide(RECLAIM._replace(evidence=evidence), standing(**run), cuts=0) is None
+
+
+def test_a_judge_that_sees_the_same_ends_it() -> None:
+    still = Evidence(heartbeats=7, progress_boot=5, ghost=True, works=True)
+    assert decide(RECLAIM._replace(evidence=still), standing(left_out=2), cuts=0) is not None
