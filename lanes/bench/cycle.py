@@ -38,7 +38,7 @@ def claim(tx: Transaction, owner: int, message: int, now: Now) -> Claimed:
 
 def heartbeat(tx: Transaction, owner: int, ticket: Ticket, now: Now) -> None:
     """One heartbeat that names the run."""
-    doors.heartbeat(tx, owner, [Beat(ticket, "content", now.boot, now.wall)], now)
+    doors.heartbeat(owner, [Beat(ticket, "content", now.boot, now.wall)], now)(tx)
 
 
 def complete(tx: Transaction, ticket: Ticket, now: Now) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lanes.bench import cycle
 from lanes.bench.filling import copied
 from lanes.bench.work import Work
-from lanes_storage.interface import Dialect, Params, Row
+from lanes_storage.interface import Params, Row
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite.connect import open_writer
 from lanes_storage.sqlite.transaction import SqliteTransaction
@@ -28,10 +28,6 @@ class Recorder:
     def __init__(self, tx: SqliteTransaction) -> None:
         self._tx = tx
         self.statements: Statements = []
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._tx.dialect
 
     def run(self, sql: str, params: Params) -> int:
         self.statements.append((sql, params))

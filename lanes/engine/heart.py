@@ -41,7 +41,7 @@ class Heart:
 
         def step(tx: Transaction) -> list[int] | None:
             # read in the writer, behind every claim that has committed
-            lost = doors.heartbeat(tx, self.owner_id, self._live.beats(), now)
+            lost = doors.heartbeat(self.owner_id, self._live.beats(), now)(tx)
             return None if lost is None else [ticket.run_id for ticket in lost]
 
         lost = self._write(step)

@@ -33,26 +33,11 @@ class Query(NamedTuple, Generic[T]):
     broad: bool = False
 
 
-class Dialect(NamedTuple):
-    """The statements that an engine words in its own way."""
-
-    name: str
-    #: Set the progress of the open runs of ``:owner`` that ``:beats`` names, a JSON array of
-    #: ``[run, progress, progress_at, progress_boot, busy_until_boot, reply_so_far, progress_slept_ms,
-    #: body_ended_at]``; they are left out no longer.
-    heartbeat_runs: str
-
-
 class Transaction(Protocol):
     """One open write transaction. Statements use ``:name`` parameters.
 
     Half a character (a lone surrogate), for which no engine has a place, is stored as a question mark.
     """
-
-    @property
-    def dialect(self) -> Dialect:
-        """How this engine words what is not portable."""
-        ...
 
     def run(self, sql: str, params: Params) -> int:
         """Execute a statement; return the number of rows it changed."""
@@ -231,7 +216,6 @@ class AsyncStore(Protocol):
 __all__ = [
     "AsyncStore",
     "Call",
-    "Dialect",
     "Params",
     "Query",
     "Reader",

@@ -1,8 +1,8 @@
 """Every statement that writes, and every read that a write decides on. Those that delete what is old are in
 ``pruning``, other reads in ``reads``.
 
-Portable SQL with ``:name`` parameters; what differs between engines is asked of the transaction's dialect.
-Sets of states come from the law, so that a guard can not drift from it.
+Plain SQL with ``:name`` parameters. A read for a set of commands takes them as a JSON array, by ``json_each``, and is
+written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
 """
 
 from lanes_storage.law import INTERRUPTIONS, RELEASED, REMEMBERING, TERMINAL
@@ -315,9 +315,21 @@ WHERE l.run_id IS NOT NULL AND m.interruptions >= :suspect
 #: A heartbeat of its owner did not name this run.
 LEAVE_OUT = "UPDATE runs SET left_out = left_out + 1 WHERE id = :run AND ended_at IS NULL"
 
-OPEN_RUNS_OF_OWNER = "SELECT id, recovering FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
+#: What owners hold; ``:owners`` is a JSON array of them.
+OPEN_RUNS_OF_OWNERS = """
+SELECT r.owner_id, r.id, r.recovering, r.lane_id, r.message_id
+FROM json_each(:owners) o CROSS JOIN runs r ON r.owner_id = o.value WHERE r.ended_at IS NULL
+"""
 
-RECOVERED = "UPDATE runs SET recovering = false WHERE id = :run AND recovering RETURNING lane_id, message_id"
+#: A heartbeat of its owner names a run.
+BEAT_RUN = """
+UPDATE runs SET left_out = 0, progress = :progress, progress_at = :progress_at, progress_boot = :progress_boot,
+  busy_until_boot = :busy_until_boot, reply_so_far = :reply_so_far, progress_slept_ms = :progress_slept_ms,
+  body_ended_at = :body_ended_at
+WHERE id = :run AND owner_id = :owner AND ended_at IS NULL
+"""
+
+RECOVERED = "UPDATE runs SET recovering = false WHERE id = :run AND recovering"
 
 # --------------------------------------------------------------------------------------------- owners
 
@@ -326,6 +338,11 @@ INSERT INTO owners (kind, host, boot_id, pid_ns, pid, start_time, fingerprint, h
   runners, url, started_at, heartbeat_at, heartbeat_boot, slept_ms, heartbeats)
 VALUES (:kind, :host, :boot_id, :pid_ns, :pid, :start_time, :fingerprint, :heartbeat_interval_ms, :stale_after_ms,
   :runners, :url, :now, :now, :boot, :slept, 0) RETURNING id
+"""
+
+#: Those of ``:owners``, a JSON array, that have not ended.
+LIVING_OWNERS = """
+SELECT o.id FROM json_each(:owners) g CROSS JOIN owners o ON o.id = g.value WHERE o.ended_at IS NULL
 """
 
 HEARTBEAT_OWNER = """

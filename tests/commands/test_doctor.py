@@ -114,7 +114,7 @@ def test_a_ghost(stage: Stage, lanes: Call, port: int) -> None:
     owner = stage.owner()
     claimed = stage.hold("k", owner)
     for _ in range(2):
-        stage.store.write(lambda tx: doors.heartbeat(tx, owner, [], system_clock()))
+        stage.store.write(doors.heartbeat(owner, [], system_clock()))
     assert claimed.ticket == Ticket(claimed.ticket.run_id, claimed.ticket.epoch)
     assert "ghosts" in wrong(lanes("doctor", "--json"))
 

@@ -220,7 +220,7 @@ def test_F109_a_wait_ends_with_the_process_that_waits(
     def beating(ms: int) -> list[Decision]:
         done = []
         while ms > 0:
-            world.step(lambda tx: doors.heartbeat(tx, world.me, [_still(world, run)], time()))
+            world.step(doors.heartbeat(world.me, [_still(world, run)], time()))
             done += [finding.decision for finding, landed in observer.run_once() if landed]
             time.move(min(ms, INTERVAL))
             ms -= INTERVAL

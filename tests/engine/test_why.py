@@ -23,7 +23,7 @@ def tell(world: World, ticket: Ticket, *, busy_ms: int | None = None, ended: boo
     now = world.time()
     busy = None if busy_ms is None else now.boot + busy_ms
     beat = Beat(ticket, "content", now.boot, now.wall, busy, None, now.slept, now.wall if ended else None)
-    world.step(lambda tx: doors.heartbeat(tx, world.me, [beat], now))
+    world.step(doors.heartbeat(world.me, [beat], now))
 
 
 def test_it_tells_when_each_limit_ends_the_run(world: World) -> None:

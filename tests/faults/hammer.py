@@ -38,7 +38,7 @@ def main(database: str, seconds: str, name: str) -> None:
 
     def beat(tx: Transaction, claimed: Claimed) -> object:
         now = system_clock()
-        return doors.heartbeat(tx, owner, [Beat(claimed.ticket, "content", now.boot, now.wall)], now)
+        return doors.heartbeat(owner, [Beat(claimed.ticket, "content", now.boot, now.wall)], now)(tx)
 
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:

@@ -10,7 +10,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from lanes.testing import MINUTE, Hands, KillPoint
 from lanes_storage import doors, open_store, reads
@@ -18,7 +19,7 @@ from lanes_storage.doors import Evidence
 from lanes_storage.interface import Call, Store, carry_out
 from lanes_storage.law import Cause, OnInterrupt, RunnerKind
 from lanes_storage.moment import Now
-from lanes_storage.records import Answer, Attempt, Failure, Release, Run
+from lanes_storage.records import Answer, Attempt, Beat, Failure, Release, Run, Ticket
 from tests.kit.world import TERMS, World
 
 BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed", (Attempt("codex", "http_500", "no", 1),))
@@ -47,6 +48,8 @@ ENDS: dict[str, Callable[[Run, Now], Call[Release]]] = {
 }
 #: Lanes whose run has lost them, before its own end comes.
 LATE = ("late", "late again")
+#: Lanes of another owner, whose runs are second ones.
+AGAIN = ("again", "once more", "and once more")
 
 
 def furnish(world: World) -> None:
@@ -65,6 +68,11 @@ def furnish(world: World) -> None:
     for key in LATE:
         world.reclaim(world.start(key).ticket)
         world.claim(key)
+    other, gone = world.owner(pid=4712), world.owner(pid=4713)
+    for key in AGAIN:
+        world.reclaim(world.start(key).ticket)
+        world.claim(key, other)
+    world.end_owner(gone)
     world.time.move(MINUTE)
 
 
@@ -78,7 +86,22 @@ def ends(store: Store, now: Now) -> list[Call[Release]]:
     return made
 
 
-SETS: dict[str, Callable[[Store, Now], list[Call[Release]]]] = {"ends": ends}
+def beats(store: Store, now: Now) -> list[Call[list[Ticket] | None]]:
+    """A heartbeat of each owner, one of which has ended, and one of the first that names more."""
+    held = {run.key: run for run in store.read(reads.open_runs())}
+    first = [Beat(held[key].ticket, key, now.boot, now.wall, None, "half \ud800", 1, 2) for key in ENDS]
+    lost = Beat(Ticket(held["late"].id - len(LATE), held["late"].id), "late", now.boot, now.wall)
+    odd = Beat(held[LATE[0]].ticket, cast("str", object()), now.boot, now.wall, 2**70, None)
+    again = [Beat(held[key].ticket, key, now.boot, now.wall) for key in AGAIN]
+    return [
+        doors.heartbeat(1, [*first[1:], lost], now),
+        doors.heartbeat(2, again[1:], now),
+        doors.heartbeat(3, [], now),
+        doors.heartbeat(1, [*first[2:], odd], now),
+    ]
+
+
+SETS: dict[str, Callable[[Store, Now], Sequence[Call[Any]]]] = {"ends": ends, "beats": beats}
 
 
 def killed_within(database: str, name: str, time: Hands) -> int:

@@ -80,7 +80,7 @@ class Stage:
         """Let the owner's heartbeat tell what a run has said so far."""
         now = system_clock()
         beat = Beat(claimed.ticket, "content", now.boot, now.wall, reply_so_far=said)
-        self.store.write(lambda tx: doors.heartbeat(tx, owner, [beat], now))
+        self.store.write(doors.heartbeat(owner, [beat], now))
 
     def complete(self, claimed: Claimed, reply: str = "the reply") -> None:
         """End a run well."""

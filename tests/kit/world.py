@@ -161,7 +161,7 @@ class World:
         """Let an owner prove that it lives, and name these runs; ``said``: what they have replied so far."""
         now, who = self.time(), self.me if owner is None else owner
         beats = [Beat(ticket, progress, now.boot, now.wall, None, said, now.slept) for ticket in tickets]
-        return self.store.write(lambda tx: doors.heartbeat(tx, who, beats, now))
+        return self.store.write(doors.heartbeat(who, beats, now))
 
     # ------------------------------------------------------------------------------------- releases
 

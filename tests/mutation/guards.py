@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from lanes_storage import pruning, statements
 from lanes_storage.doors import releases
-from lanes_storage.sqlite import dialect
 
 #: The function in which a judge's release asks once more for what it was decided on.
 EVIDENCE = "_still_so"
@@ -76,7 +75,7 @@ def terms(sql: str) -> Iterator[tuple[int, int]]:
 def all_statements() -> dict[str, str]:
     """Every statement that writes, and every read that a write decides on, by name."""
     found: dict[str, str] = {}
-    for module in (statements, pruning, dialect):
+    for module in (statements, pruning):
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_"):
                 if isinstance(value, str):

@@ -202,7 +202,7 @@ class Search:
         return replace(minds, claims=claims, tickets=(*minds.tickets, ticket))
 
     def _beat(self, minds: Minds) -> Minds:
-        self.store.write(lambda tx: doors.heartbeat(tx, 1, [], self._time()))
+        self.store.write(doors.heartbeat(1, [], self._time()))
         return replace(minds, beats=minds.beats - 1)
 
     def _write(self, minds: Minds, number: int, how: str) -> Minds:

@@ -135,7 +135,7 @@ class LaneMachine(RuleBasedStateMachine):
             run.busy_until = run.busy_until if busy is None else now.mono + busy
         late = [run for run in self.model.runs.values() if run.owner == owner.id and not run.open][-1:]
         beats = [self.as_beat(run, now) for run in [*named, *late]]
-        lost = self.write(lambda tx: doors.heartbeat(tx, owner.id, beats, now))
+        lost = self.write(doors.heartbeat(owner.id, beats, now))
         if owner.ended:
             assert lost is None, "it must register anew"
             owner.alive = False

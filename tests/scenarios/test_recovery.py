@@ -87,7 +87,7 @@ def _fresh_progress(stage: Stage, claimed: Claimed) -> None:
     assert run is not None
     now = system_clock()
     beat = Beat(claimed.ticket, "content", now.boot + 10**9, now.wall + 10**9, busy_until_boot=now.boot + 10**9)
-    stage.store.write(lambda tx: doors.heartbeat(tx, run.owner_id, [beat], now))
+    stage.store.write(doors.heartbeat(run.owner_id, [beat], now))
 
 
 def _nothing(stage: Stage, claimed: Claimed) -> None:
@@ -117,7 +117,7 @@ def test_F25_a_heartbeat_of_a_superseded_run_is_refused(stage: Stage) -> None:
     now = system_clock()
     beat = Beat(claimed.ticket, "still here", now.boot, now.wall)
     newer = Beat(again.ticket, "content", now.boot, now.wall)
-    lost = stage.store.write(lambda tx: doors.heartbeat(tx, me, [beat, newer], now))
+    lost = stage.store.write(doors.heartbeat(me, [beat, newer], now))
     assert lost == [claimed.ticket]
     old = stage.store.read(reads.run(claimed.ticket.run_id))
     assert old is not None

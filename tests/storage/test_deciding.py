@@ -6,9 +6,10 @@ import pytest
 
 from lanes.testing import MINUTE, START
 from lanes_storage.doors.outcomes import Outcome, Standing
+from lanes_storage.doors.owners import Compared, OpenRun, compare
 from lanes_storage.doors.releases import End, Evidence, decide
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, OnInterrupt, PauseKind
-from lanes_storage.records import Answer, Failure, Ticket
+from lanes_storage.records import Answer, Beat, Failure, Ticket
 
 BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed")
 GONE = Failure(Cause.OWNER_GONE, "nobody is there")
@@ -124,3 +125,13 @@ def test_a_judge_that_saw_something_else_ends_nothing(evidence: Evidence, run: d
 def test_a_judge_that_sees_the_same_ends_it() -> None:
     still = Evidence(heartbeats=7, progress_boot=5, ghost=True, works=True)
     assert decide(RECLAIM._replace(evidence=still), standing(left_out=2), cuts=0) is not None
+
+
+# ------------------------------------------------------------------------------------------- heartbeats
+
+
+def test_what_an_owner_names_is_compared_with_what_it_holds() -> None:
+    held = {run: OpenRun(recovering, run, run) for run, recovering in ((4, False), (5, True), (6, False), (7, True))}
+    beats = [Beat(Ticket(run, run), "content", 1, 1) for run in (3, 4, 5)]
+    assert compare(beats, held) == Compared(lost=[Ticket(3, 3)], left_out=[6, 7], recovered=[5])
+    assert compare([], {}) == Compared([], [], [])

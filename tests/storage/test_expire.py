@@ -50,7 +50,7 @@ def test_a_stall_that_is_over_is_no_evidence_any_more(world: World) -> None:
 def test_F114_a_run_that_has_been_heard_to_have_ended_is_not_expired_by_what_was_read_before(world: World) -> None:
     ticket, now = world.start("a").ticket, world.time()
     beat = Beat(ticket, "content", now.boot, now.wall, progress_slept_ms=now.slept, body_ended_at=now.wall)
-    world.step(lambda tx: doors.heartbeat(tx, world.me, [beat], now))
+    world.step(doors.heartbeat(world.me, [beat], now))
     assert world.run(ticket).body_ended_at == now.wall
     assert not world.expire(ticket, forced=True, evidence=Evidence(works=True)).landed
     assert world.complete(ticket).landed

@@ -34,6 +34,7 @@ class Rows:
     done: int
     failed: int
     retried: int  # a dead letter that was retried
+    gone: int  # an owner that has ended
 
 
 @pytest.fixture
@@ -48,7 +49,8 @@ def rows(world: World) -> Rows:
     world.fail(failed.ticket)
     world.fail(retried.ticket)
     world.retry(retried.message.id)
-    queued = world.send("queued")
+    queued, gone = world.send("queued"), world.owner(pid=4712)
+    world.end_owner(gone)
     world.time.move(MINUTE)
     return Rows(
         held=held.ticket.run_id,
@@ -60,6 +62,7 @@ def rows(world: World) -> Rows:
         done=ended.message.id,
         failed=failed.message.id,
         retried=retried.message.id,
+        gone=gone,
     )
 
 
@@ -85,6 +88,12 @@ def release(tx: Transaction, lane_of: int, run: int, epoch: int) -> int:
     names = ("requeued", "error_cause", "error_message", "error_at")
     values = dict.fromkeys(names) | {"lane": lane, "run": run, "epoch": epoch, "new_epoch": epoch}
     return tx.run(sql.RELEASE_LANE, values | {"state": "idle", "now": 1})
+
+
+def beat(tx: Transaction, run: int, owner: int) -> int:
+    names = ("progress_slept_ms", "busy_until_boot", "reply_so_far", "body_ended_at")
+    values = dict.fromkeys(names) | {"progress": "p", "progress_at": 1, "progress_boot": 1}
+    return tx.run(sql.BEAT_RUN, values | {"run": run, "owner": owner})
 
 
 def stands(tx: Transaction, run: int) -> list[Row]:
@@ -122,6 +131,11 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a slower hurry": lambda tx, r: tx.run(sql.HURRY_ABORT, {"run": r.asked, "grace_ms": MINUTE}),
     "a process of a run whose abort was asked": lambda tx, r: process(tx, r.asked, r.asked),
     "a process of another epoch": lambda tx, r: process(tx, r.held, r.asked),
+    "a heartbeat of an owner that has ended": lambda tx, r: tx.run(
+        sql.HEARTBEAT_OWNER, {"owner": r.gone, "now": 1, "boot": 1, "slept": 0}
+    ),
+    "a heartbeat that names the run of another": lambda tx, r: beat(tx, r.held, r.gone),
+    "a heartbeat that names what is over": lambda tx, r: beat(tx, r.ended, 1),
     "a heartbeat that leaves out what is over": lambda tx, r: tx.run(sql.LEAVE_OUT, {"run": r.ended}),
     "a second start of a message": lambda tx, r: start(tx, r.running, r.held),
     "a start of what is done": lambda tx, r: start(tx, r.done, r.held),
@@ -133,7 +147,7 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a wait of a run of another boot": lambda tx, r: tx.run(
         sql.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
     ),
-    "a recovery that was seen": lambda tx, r: len(tx.rows(sql.RECOVERED, {"run": r.held})),
+    "a recovery that was seen": lambda tx, r: tx.run(sql.RECOVERED, {"run": r.held}),
     "an alarm about what runs": lambda tx, r: len(tx.rows(sql.WARN_WAIT, {"message": r.running, "now": 1})),
 }
 

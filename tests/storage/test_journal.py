@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes_storage import doors, statements
-from lanes_storage.interface import Dialect, Params, Row, Transaction
+from lanes_storage.interface import Params, Row, Transaction
 from lanes_storage.law import BoundTo, Cause, OnInterrupt, RunnerKind, Scope
 from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, Ticket
 from tests.kit.world import OWNER, TERMS, World
@@ -25,10 +25,6 @@ class WithoutJournal:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._tx.dialect
 
     def run(self, sql: str, params: Params) -> int:
         if sql == statements.RECORD:

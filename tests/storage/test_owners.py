@@ -43,7 +43,7 @@ def test_a_heartbeat_stores_the_progress_of_every_run_that_it_names(world: World
     world.time.move(5 * SECOND)
     now = world.time()
     beats = [Beat(one, "content", now.boot - 10, now.wall - 10), Beat(two, "tool", now.boot, now.wall, now.boot + 99)]
-    assert world.step(lambda tx: doors.heartbeat(tx, world.me, beats, now)) == []
+    assert world.step(doors.heartbeat(world.me, beats, now)) == []
     run = world.run(one)
     assert (run.progress, run.progress_boot, run.progress_at) == ("content", now.boot - 10, now.wall - 10)
     assert run.busy_until_boot is None

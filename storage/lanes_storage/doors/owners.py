@@ -1,13 +1,15 @@
 """Owners: the processes that hold and wait for lanes, and their heartbeats."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import record
-from lanes_storage.interface import Transaction
+from lanes_storage.doors.journal import event, record
+from lanes_storage.doors.sets import apart
+from lanes_storage.interface import Call, Params, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Beat, Failure, NewOwner, Ticket
@@ -23,65 +25,111 @@ def register(tx: Transaction, new: NewOwner, now: Now) -> int:
     return owner
 
 
-def heartbeat(tx: Transaction, owner: int, beats: Sequence[Beat], now: Now) -> list[Ticket] | None:
-    """Prove that an owner lives, and name every run that it holds, with its progress, in one statement.
+class Heartbeat(NamedTuple):
+    """The command: an owner lives, and these are the runs that it holds, each with its progress."""
 
-    Runs of the owner that are left out come one step nearer to being ghosts. Returns the named runs that
+    owner: int
+    beats: Sequence[Beat]
+    now: Now
+
+
+class OpenRun(NamedTuple):
+    """A run that an owner holds: a row of ``statements.OPEN_RUNS_OF_OWNERS`` behind the owner and its id."""
+
+    recovering: bool
+    lane_id: int
+    message_id: int
+
+
+def heartbeat(owner: int, beats: Sequence[Beat], now: Now) -> Call[list[Ticket] | None]:
+    """Prove that an owner lives, and name every run that it holds, with its progress.
+
+    Runs of the owner that are left out come one step nearer to being ghosts. Results in the named runs that
     stand no more; None: the owner was declared gone and must register anew.
     """
-    if tx.run(sql.HEARTBEAT_OWNER, {"owner": owner, "now": now.wall, "boot": now.boot, "slept": now.slept}) != 1:
-        return None
-    if beats:
-        tx.run(tx.dialect.heartbeat_runs, {"owner": owner, "beats": _all_named(beats)})
-    standing: dict[int, bool] = dict(tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner}))  # type: ignore[arg-type]
-    runs = {beat.ticket.run_id for beat in beats}
-    for run, recovering in standing.items():
-        if run not in runs:
-            tx.run(sql.LEAVE_OUT, {"run": run})
-        elif recovering:
-            _recovered(tx, owner, run, now)
-    return [beat.ticket for beat in beats if beat.ticket.run_id not in standing]
+    return call(beat, Heartbeat(owner, beats, now))
 
 
-def _all_named(beats: Sequence[Beat]) -> str:
-    """The beats as the statement takes them. One that tells what no row takes is a beat all the same: it says no more
-    than that the run lives."""
-    try:
-        return _written([_named(beat) for beat in beats])
-    except (TypeError, ValueError):
-        return _written([_named(beat) if _speaks(beat) else _named(_bare(beat)) for beat in beats])
+def _of_owner(command: Heartbeat) -> tuple[int]:
+    return (command.owner,)
 
 
-def _written(named: list[Any]) -> str:
-    # Characters as they are: of an escape the engine would make half a character, and nobody could read the row.
-    return json.dumps(named, ensure_ascii=False, allow_nan=False)
+@apart(_of_owner)
+def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | None]:
+    """Read which owners live and what they hold, compare it with what they name, write it."""
+    owners = json.dumps([command.owner for command in commands])
+    living = {owner for (owner,) in tx.rows(sql.LIVING_OWNERS, {"owners": owners})}
+    held = _held(tx, owners)
+    heard = [(each, compare(each.beats, held[each.owner])) for each in commands if each.owner in living]
+    tx.many(sql.HEARTBEAT_OWNER, [{"owner": each.owner, **_moment(each.now)} for each, _ in heard])
+    tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in each.beats])
+    tx.many(sql.LEAVE_OUT, [{"run": run} for _, found in heard for run in found.left_out])
+    tx.many(sql.RECOVERED, [{"run": run} for _, found in heard for run in found.recovered])
+    tx.many(sql.RECORD, [_recovered(each, run, held) for each, found in heard for run in found.recovered])
+    lost = {each.owner: found.lost for each, found in heard}
+    return [lost.get(command.owner) for command in commands]
 
 
-def _named(beat: Beat) -> list[Any]:
-    run, progress, boot, at, busy, said, slept, ended = beat
-    return [run.run_id, progress, at, boot, busy, said, slept, ended]
+def _held(tx: Transaction, owners: str) -> defaultdict[int, dict[int, OpenRun]]:
+    held: defaultdict[int, dict[int, OpenRun]] = defaultdict(dict)
+    for owner, run, *more in tx.rows(sql.OPEN_RUNS_OF_OWNERS, {"owners": owners}):
+        held[owner][run] = OpenRun(*more)
+    return held
 
 
-def _speaks(beat: Beat) -> bool:
-    try:
-        return bool(_written(_named(beat)))
-    except (TypeError, ValueError):
-        return False
+class Compared(NamedTuple):
+    """What an owner names against what it holds: runs that it has lost, leaves out, and names for the first time."""
+
+    lost: list[Ticket]
+    left_out: list[int]
+    recovered: list[int]
 
 
-def _bare(beat: Beat) -> Beat:
-    return beat._replace(progress="(can not be shown)", busy_until_boot=None, reply_so_far=None)
-
-
-def _recovered(tx: Transaction, owner: int, run: int, now: Now) -> None:
+def compare(beats: Sequence[Beat], held: Mapping[int, OpenRun]) -> Compared:
     """Only now is it said that a cut message runs again: its new run has proven itself."""
-    for lane, message in tx.rows(sql.RECOVERED, {"run": run}):
-        record(tx, EventType.RECOVERED, now, lane=lane, run=run, message=message, epoch=run, actor=f"owner:{owner}")
+    named = {beat.ticket.run_id for beat in beats}
+    return Compared(
+        [beat.ticket for beat in beats if beat.ticket.run_id not in held],
+        [run for run in held if run not in named],
+        [run for run, row in held.items() if run in named and row.recovering],
+    )
+
+
+def _moment(now: Now) -> Params:
+    return {"now": now.wall, "boot": now.boot, "slept": now.slept}
+
+
+def _named(beat: Beat, owner: int) -> Params:
+    """A run that tells what no row takes is named all the same: that says no more than that it lives."""
+    ticket, progress, boot, at, busy, said, slept, ended = beat
+    if not (isinstance(progress, str) and isinstance(said, str | None) and _is_time(busy)):
+        progress, busy, said = "(can not be shown)", None, None
+    return {
+        "run": ticket.run_id,
+        "owner": owner,
+        "progress": progress,
+        "progress_at": at,
+        "progress_boot": boot,
+        "progress_slept_ms": slept,
+        "busy_until_boot": busy,
+        "reply_so_far": said,
+        "body_ended_at": ended,
+    }
+
+
+def _is_time(value: object) -> bool:
+    return value is None or (isinstance(value, int) and -(2**63) <= value < 2**63)
+
+
+def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, OpenRun]]) -> Params:
+    _, lane, message = held[command.owner][run]
+    actor = f"owner:{command.owner}"
+    return event(EventType.RECOVERED, command.now, lane=lane, run=run, message=message, epoch=run, actor=actor)
 
 
 def standing_runs(tx: Transaction, owner: int) -> set[int]:
     """The runs that an owner holds."""
-    return {row[0] for row in tx.rows(sql.OPEN_RUNS_OF_OWNER, {"owner": owner})}
+    return {*_held(tx, json.dumps([owner]))[owner]}
 
 
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:

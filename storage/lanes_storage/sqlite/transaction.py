@@ -4,9 +4,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from lanes_storage.interface import Dialect, Params, Row
+from lanes_storage.interface import Params, Row
 from lanes_storage.sqlite.binding import placed
-from lanes_storage.sqlite.dialect import SQLITE
 from lanes_storage.sqlite.identity import Guard
 from lanes_storage.sqlite.locking import begin
 
@@ -22,10 +21,6 @@ class SqliteTransaction:
         self._connection = connection
         self._guard = guard
         self._undo: list[Callable[[], None]] = []
-
-    @property
-    def dialect(self) -> Dialect:
-        return SQLITE
 
     def run(self, sql: str, params: Params) -> int:
         return self._execute(sql, params).rowcount
