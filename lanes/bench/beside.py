@@ -84,7 +84,7 @@ def _waiting(path: Path, lanes: int) -> None:
     for first in range(0, lanes, 1_000):
         keys = [f"lane:{number}" for number in range(first, min(first + 1_000, lanes))]
         new = [NewMessage(key, "hello", runner=ABSENT, actor="bench") for key in keys]
-        store.write(lambda tx, new=new: [doors.accept(tx, one, Admission(), now) for one in new])  # type: ignore[misc]
+        store.write(lambda tx, new=new: [doors.accept(one, Admission(), now)(tx) for one in new])  # type: ignore[misc]
     store.close()
 
 
@@ -129,7 +129,7 @@ async def _longest_write(path: Path) -> float:
     for number in range(SMALL_WRITES):
         now, new = system_clock(), NewMessage(f"lane:{number % 1_000}", "hello", actor="bench")
         started = time.perf_counter()
-        await store.write(lambda tx, new=new, now=now: doors.accept(tx, new, Admission(cap=SMALL_WRITES), now))  # type: ignore[misc]
+        await store.write(lambda tx, new=new, now=now: doors.accept(new, Admission(cap=SMALL_WRITES), now)(tx))  # type: ignore[misc]
         longest = max(longest, 1000 * (time.perf_counter() - started))
     await store.close()
     return longest

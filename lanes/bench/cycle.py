@@ -23,7 +23,7 @@ def end_owner(tx: Transaction, owner: int, now: Now) -> None:
 
 def enqueue(tx: Transaction, key: str, now: Now) -> int:
     """Accept one message; returns its id."""
-    accepted = doors.accept(tx, NewMessage(key, text="hello"), ROOM, now)
+    accepted = doors.accept(NewMessage(key, text="hello"), ROOM, now)(tx)
     assert isinstance(accepted, doors.Accepted)
     return accepted.message_id
 

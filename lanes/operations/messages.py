@@ -68,7 +68,7 @@ def send(
     new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
     admission = Admission(cap, if_idle, mode, overflow, None if waiting_run is None else _here(waiting_run))
     now = yield from tell()
-    accepted = yield from _without_circle(lambda tx: _read_back(tx, doors.accept(tx, new, admission, now)))
+    accepted = yield from _without_circle(doors.accept(new, admission, now).and_then(_read_back))
     match accepted:
         case Message():
             return accepted

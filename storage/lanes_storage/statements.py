@@ -27,9 +27,19 @@ FIND_LANE_OF_MESSAGE = """
 SELECT lane_id FROM messages WHERE id = :message
 """
 
+#: The lanes of ``:keys``, a JSON array, that there are, by their place in it, and how much waits in each.
+LANES_MET = """
+SELECT k.key, l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
+  (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END
+FROM json_each(:keys) k CROSS JOIN lanes l ON l.key = k.value
+"""
+
+#: Of each table whose ids are never given twice, the last one.
+LAST_IDS = "SELECT name, seq FROM sqlite_sequence"
+
 MAKE_LANE = """
-INSERT INTO lanes (key, state, epoch, anonymous, conversation, created_at, updated_at)
-VALUES (:key, 'idle', 0, :anonymous, 1, :now, :now) RETURNING id
+INSERT INTO lanes (id, key, state, epoch, anonymous, conversation, created_at, updated_at)
+VALUES (:id, :key, 'idle', 0, :anonymous, 1, :now, :now)
 """
 
 _CANDIDATES = """
@@ -129,13 +139,11 @@ END_PATTERN_PAUSE = "DELETE FROM pauses WHERE pattern = :pattern AND kind = :kin
 
 # ------------------------------------------------------------------------------------------- messages
 
-COUNT_QUEUED = "SELECT count(*) FROM messages WHERE lane_id = :lane AND state = 'queued'"
-
 MAKE_MESSAGE = """
-INSERT INTO messages (lane_id, state, text, request, runner, actor, anonymous, bound_to, bound_owner, interruptions,
+INSERT INTO messages (id, lane_id, state, text, request, runner, actor, anonymous, bound_to, bound_owner, interruptions,
   retry_of, accepted_at)
-VALUES (:lane, 'queued', :text, :request, :runner, :actor, (SELECT anonymous FROM lanes WHERE id = :lane), :bound_to,
-  :bound_owner, 0, :retry_of, :now) RETURNING id
+VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, (SELECT anonymous FROM lanes WHERE id = :lane),
+  :bound_to, :bound_owner, 0, :retry_of, :now)
 """
 
 #: Those that are answered together share what their head has gone through, so that no newer text gives it more time.

@@ -125,7 +125,7 @@ def ready(url: str) -> bool:
 
 def test_a_full_database_keeps_what_it_has(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "lanes.db", create=True)
-    send = lambda tx: doors.accept(tx, NewMessage("a", "hello " * 2_000), Admission(10_000), system_clock())  # noqa: E731
+    send = doors.accept(NewMessage("a", "hello " * 2_000), Admission(10_000), system_clock())
     connection = store._open()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 10}")

@@ -76,7 +76,7 @@ def path(tmp_path: Path) -> Path:
 
 def send(key: str) -> Step[int]:
     def step(tx: Transaction) -> int:
-        accepted = doors.accept(tx, NewMessage(key, "hello"), Admission(), START)
+        accepted = doors.accept(NewMessage(key, "hello"), Admission(), START)(tx)
         assert isinstance(accepted, doors.Accepted)
         return accepted.message_id
 

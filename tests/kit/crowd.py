@@ -69,7 +69,7 @@ def crowd(path: Path, lanes: int, *, seed: int = 7) -> int:
 
 def hold(tx: Transaction, key: str, owner: int, now: Now, terms: Terms = TERMS) -> Claimed:
     """Send a message to a lane that is not held, and take the lane for it."""
-    accepted = doors.accept(tx, NewMessage(key, text="what is the state of things?", actor="tester"), ADMISSION, now)
+    accepted = doors.accept(NewMessage(key, text="what is the state of things?", actor="tester"), ADMISSION, now)(tx)
     assert isinstance(accepted, Accepted)
     (lane,) = tx.rows("SELECT id, state, epoch FROM lanes WHERE key = :key", {"key": key})
     head = Head(lane[0], key, LaneState(lane[1]), lane[2], accepted.message_id, None, 0, None, now.wall, None)
@@ -84,7 +84,7 @@ def _lane(tx: Transaction, number: int, left: float, owner: int, now: Now, chanc
     claimed = hold(tx, key, owner, began)
     if number % 4 == 1:
         for _ in range(chance.randrange(1, 5) if number % 7 == 0 else 0):
-            doors.accept(tx, NewMessage(key, text="and then?", actor="tester"), ADMISSION, began.later(5_000))
+            doors.accept(NewMessage(key, text="and then?", actor="tester"), ADMISSION, began.later(5_000))(tx)
     elif number % 25 == 2:
         cause, message = chance.choice(ERRORS)
         doors.fail(claimed.ticket, Failure(cause, message), began.later(9_000), by="tester")(tx)

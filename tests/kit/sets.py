@@ -15,12 +15,24 @@ from typing import Any, cast
 
 from lanes.testing import MINUTE, Hands, KillPoint
 from lanes_storage import doors, open_store, reads
-from lanes_storage.doors import Evidence
+from lanes_storage.doors import Accepted, Evidence, Refusal, WaitCycle
 from lanes_storage.interface import Call, Store, carry_out
-from lanes_storage.law import Cause, OnInterrupt, RunnerKind
+from lanes_storage.law import Cause, Mode, OnInterrupt, Overflow, RunnerKind
 from lanes_storage.moment import Now
-from lanes_storage.records import Answer, Attempt, Beat, Failure, Release, Run, Ticket
-from tests.kit.world import TERMS, World
+from lanes_storage.records import (
+    Admission,
+    Answer,
+    Attempt,
+    Beat,
+    Failure,
+    Idempotency,
+    NewMessage,
+    Release,
+    Run,
+    Ticket,
+    Waiter,
+)
+from tests.kit.world import PROCESS, TERMS, World
 
 BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed", (Attempt("codex", "http_500", "no", 1),))
 GONE = Failure(Cause.OWNER_GONE, "nobody is there")
@@ -101,7 +113,37 @@ def beats(store: Store, now: Now) -> list[Call[list[Ticket] | None]]:
     ]
 
 
-SETS: dict[str, Callable[[Store, Now], Sequence[Call[Any]]]] = {"ends": ends, "beats": beats}
+def accepts(store: Store, now: Now) -> list[Call[Accepted | Refusal | WaitCycle]]:
+    """Messages for lanes that there are, that there are not yet, and that others of the set have just changed."""
+    held = {run.key: run for run in store.read(reads.open_runs())}
+
+    def to(key: str, text: str = "x", name: str | None = None, **admission: Any) -> Call[Any]:
+        same = None if name is None else Idempotency(name, "token", text)
+        return doors.accept(NewMessage(key, text, actor=BY, idempotency=same), Admission(**admission), now)
+
+    def waits(key: str, run: str) -> Call[Any]:
+        return to(key, waiter=Waiter(held[run].id, PROCESS))
+
+    return [
+        *(to("new", text, cap=2) for text in ("one", "two", "three")),
+        *(to("newest", text, cap=2, overflow=Overflow.DROP_OLDEST) for text in ("one", "two", "three")),
+        to("none", cap=0),
+        *(to("idle", text, if_idle=True) for text in ("one", "two")),
+        to("complete", if_idle=True),
+        to("complete"),
+        *(to("fail", text, mode=Mode.INTERRUPT) for text in ("one", "two")),
+        to("park", mode=Mode.REJECT),
+        to("named", "same", "name"),
+        to("named", "same", "name", cap=0),
+        to("named", "other", "name"),
+        to("half", "of it \ud800", "na\0me"),
+        waits("expire", "interrupt"),
+        waits("interrupt", "expire"),
+        waits("after that", "expire"),
+    ]
+
+
+SETS: dict[str, Callable[[Store, Now], Sequence[Call[Any]]]] = {"ends": ends, "beats": beats, "accepts": accepts}
 
 
 def killed_within(database: str, name: str, time: Hands) -> int:

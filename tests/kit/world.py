@@ -101,7 +101,7 @@ class World:
         new = NewMessage(key, text, **({"actor": "sender"} | more))
         waiter = None if waiting_run is None else Waiter(waiting_run, PROCESS)
         admission = Admission(cap, if_idle, mode, overflow, waiter)
-        return self.store.write(lambda tx: doors.accept(tx, new, admission, self.time()))
+        return self.store.write(doors.accept(new, admission, self.time()))
 
     def send(self, key: str, text: str | None = "hello", **more: Any) -> int:
         """Have a message accepted; returns its id."""

@@ -186,7 +186,7 @@ class Search:
 
     def _send(self, minds: Minds) -> Minds:
         new = NewMessage(KEY, "hello", actor="sender")
-        self.store.write(lambda tx: doors.accept(tx, new, Admission(), self._time()))
+        self.store.write(doors.accept(new, Admission(), self._time()))
         return replace(minds, messages=minds.messages - 1)
 
     def _claim(self, minds: Minds, owner: int) -> Minds:

@@ -199,7 +199,7 @@ class LaneMachine(RuleBasedStateMachine):
         new = NewMessage(key, None if hold else "hello", actor="sender", bound_to=bound, bound_owner=owner)
         admission = Admission(cap, if_idle, mode, overflow)
         expected = self.model.refusal(key, cap, if_idle=if_idle, mode=mode, overflow=overflow)
-        accepted = self.write(lambda tx: doors.accept(tx, new, admission, self.time()))
+        accepted = self.write(doors.accept(new, admission, self.time()))
         self.accepted(accepted, expected, Message(0, key, owner, hold), cap, mode)
 
     def accepted(

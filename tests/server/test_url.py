@@ -203,7 +203,7 @@ def waiting(both: Both, key: str) -> str:
 
     def step(tx: Transaction) -> int:
         """Both at once, or the gateway would be quicker."""
-        accepted = doors.accept(tx, NewMessage(key, "waits", actor="tester"), Admission(cap=20), system_clock())
+        accepted = doors.accept(NewMessage(key, "waits", actor="tester"), Admission(cap=20), system_clock())(tx)
         doors.pause(tx, key, system_clock(), actor="me", reason="staged")
         assert isinstance(accepted, Accepted)
         return accepted.message_id

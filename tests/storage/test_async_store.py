@@ -13,7 +13,7 @@ from lanes_storage.records import Admission, LaneFilter, NewMessage
 
 
 def send(key: str) -> Step[object]:
-    return lambda tx: doors.accept(tx, NewMessage(key, "hello"), Admission(), START)
+    return doors.accept(NewMessage(key, "hello"), Admission(), START)
 
 
 async def keys(store: AsyncStore) -> list[str]:

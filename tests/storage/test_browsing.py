@@ -25,7 +25,7 @@ ENDLESS: Query[Any] = Query(
 
 async def accept(store: AsyncStore, key: str) -> int:
     """Accept a message."""
-    accepted = await store.write(lambda tx: doors.accept(tx, NewMessage(key, "hello"), Admission(), START))
+    accepted = await store.write(doors.accept(NewMessage(key, "hello"), Admission(), START))
     assert isinstance(accepted, doors.Accepted)
     return accepted.message_id
 

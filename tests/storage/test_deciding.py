@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from lanes.testing import MINUTE, START
+from lanes_storage.doors import Accepted, Refusal
+from lanes_storage.doors.intake import Accept, Met, Room, Same, admit
 from lanes_storage.doors.outcomes import Outcome, Standing
 from lanes_storage.doors.owners import Compared, OpenRun, compare
 from lanes_storage.doors.releases import End, Evidence, decide
-from lanes_storage.law import BoundTo, Cause, Edge, MessageState, OnInterrupt, PauseKind
-from lanes_storage.records import Answer, Beat, Failure, Ticket
+from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
+from lanes_storage.records import Admission, Answer, Beat, Failure, Idempotency, NewMessage, Ticket
 
 BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed")
 GONE = Failure(Cause.OWNER_GONE, "nobody is there")
@@ -135,3 +137,45 @@ def test_what_an_owner_names_is_compared_with_what_it_holds() -> None:
     beats = [Beat(Ticket(run, run), "content", 1, 1) for run in (3, 4, 5)]
     assert compare(beats, held) == Compared(lost=[Ticket(3, 3)], left_out=[6, 7], recovered=[5])
     assert compare([], {}) == Compared([], [], [])
+
+
+# --------------------------------------------------------------------------------------------- messages
+
+NAME = Idempotency("name", "token", "digest")
+IDLE, WAITING = Met(1, LaneState.IDLE, None, None, 0), Met(1, LaneState.IDLE, None, 7, 2)
+RUNNING, BOTH = Met(1, LaneState.RUNNING, 5, None, 0), Met(1, LaneState.RUNNING, 5, 7, 2)
+REJECTS, INTERRUPTS = Admission(mode=Mode.REJECT), Admission(cap=2, mode=Mode.INTERRUPT)
+FULL, DROPS = Admission(cap=2), Admission(cap=2, overflow=Overflow.DROP_OLDEST)
+IF_IDLE = Admission(if_idle=True)
+
+ADMITTED: list[tuple[Admission, Met | None, Room | Refusal]] = [
+    (Admission(), None, Room.FREE),
+    (Admission(cap=0), None, Refusal.QUEUE_FULL),
+    (Admission(), IDLE, Room.FREE),
+    (Admission(), BOTH, Room.FREE),
+    (Admission(cap=3), WAITING, Room.FREE),
+    (FULL, WAITING, Refusal.QUEUE_FULL),
+    (FULL, RUNNING, Room.FREE),
+    (DROPS, WAITING, Room.DROP_OLDEST),
+    (IF_IDLE, IDLE, Room.FREE),
+    (IF_IDLE, RUNNING, Refusal.LANE_BUSY),
+    (IF_IDLE, WAITING, Refusal.LANE_BUSY),
+    (REJECTS, IDLE, Room.FREE),
+    (REJECTS, RUNNING, Refusal.LANE_BUSY),
+    (REJECTS, WAITING, Refusal.LANE_BUSY),
+    (INTERRUPTS, IDLE, Room.INTERRUPT),
+    (INTERRUPTS, BOTH, Room.INTERRUPT),
+    (INTERRUPTS._replace(if_idle=True), BOTH, Refusal.LANE_BUSY),
+]
+
+
+@pytest.mark.parametrize(("admission", "met", "came"), ADMITTED)
+def test_whether_a_message_gets_a_place(admission: Admission, met: Met | None, came: Room | Refusal) -> None:
+    assert admit(Accept(NewMessage("a", "text"), admission, START), met, None) == came
+
+
+@pytest.mark.parametrize("met", [None, IDLE, BOTH])
+def test_the_same_name_is_the_same_message_whatever_it_meets(met: Met | None) -> None:
+    named = Accept(NewMessage("a", "text", idempotency=NAME), Admission(cap=0, if_idle=True), START)
+    assert admit(named, met, Same("digest", 8)) == Accepted(8, created=False)
+    assert admit(named, met, Same("of another text", 8)) is Refusal.IDEMPOTENCY_CONFLICT

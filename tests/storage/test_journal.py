@@ -46,7 +46,7 @@ class WithoutJournal:
 #: Every door that changes a state, on a lane "held" whose run is handed in, with "waits" waiting in it; on a lane
 #: "asked" whose abort was requested; on a lane "failed" with a dead letter; on a lane "free" with a head.
 DOORS: dict[str, Door] = {
-    "accept": lambda tx, w, _: doors.accept(tx, NewMessage("new", "hello"), Admission(), w.time()),
+    "accept": lambda tx, w, _: doors.accept(NewMessage("new", "hello"), Admission(), w.time())(tx),
     "claim": lambda tx, w, _: doors.claim(tx, _free(tx, w), w.me, "chat", RunnerKind.PROVIDER, TERMS, w.time()),
     "postpone": lambda tx, w, _: doors.postpone(tx, _free(tx, w), w.time().wall + 1, 10, w.time()),
     "complete": lambda tx, w, c: doors.complete(c.ticket, Answer("reply"), w.time(), by="t")(tx),

@@ -34,7 +34,7 @@ from lanes_storage.sqlite.inspect import other_names
 locking.BUSY_TIMEOUT_MS = 100
 try:
     store = open_store(sys.argv[1])
-    store.write(lambda tx: doors.accept(tx, NewMessage(sys.argv[2], "hello"), Admission(), START))
+    store.write(doors.accept(NewMessage(sys.argv[2], "hello"), Admission(), START))
     store.close()
 except errors.StorageError as error:
     print(type(error).__name__)
@@ -73,7 +73,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def send(key: str) -> Step[object]:
-    return lambda tx: doors.accept(tx, NewMessage(key, "hello"), Admission(), START)
+    return doors.accept(NewMessage(key, "hello"), Admission(), START)
 
 
 def elsewhere(path: Path, key: str) -> str:

@@ -63,7 +63,7 @@ def poison(database: Path) -> None:
     asyncio.run(send_and_fail(database))
     stage = Stage(database)
     new = NewMessage("raw:" + HOSTILE, HOSTILE, actor=HOSTILE)
-    stage.store.write(lambda tx: doors.accept(tx, new, Admission(), system_clock()))
+    stage.store.write(doors.accept(new, Admission(), system_clock()))
     stage.hold("held", stage.owner(this_process()._replace(host=HOSTILE)), HOSTILE)
     stage.close()
 

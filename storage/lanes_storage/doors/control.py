@@ -52,7 +52,7 @@ def retry(
     if text is None and request is None:
         return Refusal.HOLD
     again = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
-    accepted = accept(tx, again, admission, now, retry_of=message)
+    accepted = accept(again, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCycle), "nobody waits for it yet"
     if isinstance(accepted, Accepted):
         tx.run(sql.MARK_RETRIED, {"message": message, "new": accepted.message_id})
