@@ -31,7 +31,7 @@ def enqueue(tx: Transaction, key: str, now: Now) -> int:
 def claim(tx: Transaction, owner: int, message: int, now: Now) -> Claimed:
     """Claim the lane whose head is ``message``."""
     (head,) = doors.candidates(tx, owner, now, after=message - 1, limit=1)
-    claimed = doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)
+    claimed = doors.claim(head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)(tx)
     assert claimed is not None
     return claimed
 

@@ -9,7 +9,7 @@ they may be claimed is seen in the same transaction as the claim.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -24,10 +24,10 @@ from lanes.engine.live import ActiveRun, LiveSet
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.interface import AsyncStore, Call, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import Head, Terms, WaitingLane
+from lanes_storage.records import Claimed, Head, Terms, WaitingLane
 from lanes_storage.saying import Log
 
 log = Log("lanes.dispatcher")
@@ -86,6 +86,7 @@ class Dispatcher:
         self._debounce = Debounce()
         self._claimed: list[ActiveRun] = []  # in the transaction that was begun last
         self._aside = Aside()
+        self._singly = False  # behind a set of claims that raised
         self._resting: dict[str, _Rest] = {}  # runners whose providers all cool
         self._backlog = Backlog(store, owner, self._runner_of)
         self._loop = asyncio.get_running_loop()
@@ -197,20 +198,20 @@ class Dispatcher:
         """Claim them, or say what is to become of those that were not."""
         self._claimed = []
         try:
-            return await self._store.write(partial(self._claim_page, chosen=[*chosen]))
+            room = await self._store.write(partial(self._claim_page, chosen=[*chosen]))
         except BaseException as error:
-            head = self._aside.in_hand
             if isinstance(error, DatabaseReplaced):
                 self._give_back()
             self._backlog.put_back((each, kind) for each, kind in chosen.items())
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
-            if not self._aside.put(self._clock().mono):
+            if not self._try_again():
                 raise
-            assert head is not None
             return _Room({}, {}, 0)
         finally:
             self._claimed = []  # whoever runs them holds them: what is over is forgotten
+        self._singly = False
+        return room
 
     def _rest(self, room: "_Room") -> None:
         """Runners that cool rest once enough of their heads were told when to come back."""
@@ -228,18 +229,27 @@ class Dispatcher:
         if not self._is_open():  # it was closed while this waited for its turn
             room.kept += chosen
             return room
-        for head in doors.candidates_among(tx, owner, now, chosen):
-            self._claim_if_not_aside(tx, head, room, now)
-        self._aside.in_hand = None
+        self._claim(tx, doors.candidates_among(tx, owner, now, chosen), room, now)
         return room
 
-    def _claim_if_not_aside(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> None:
-        if not self._aside.takes_up(head, now.mono):
-            room.later.append((now.wall + TICK_MS, head.lane_id))
-            return
-        run = self._claim(tx, head, room, now)
-        if run is not None:
-            room.runs.append(run)
+    def _claim(self, tx: Transaction, heads: Sequence[Head], room: "_Room", now: Now) -> None:
+        """As one set; one by one behind a set that raised, so that it is known which head did."""
+        for head in heads:
+            if self._aside.takes_up(head, now.mono):
+                self._decide(tx, head, room, now)
+            else:
+                room.later.append((now.wall + TICK_MS, head.lane_id))
+            if self._singly:
+                self._take(tx, room, now)
+        self._aside.in_hand = None
+        self._take(tx, room, now)
+
+    def _try_again(self) -> bool:
+        """In an exception that is not the store's: whether the page may come to its end at the next try."""
+        found = self._aside.put(self._clock().mono)
+        again = found or not self._singly
+        self._singly = not found
+        return again
 
     def _give_back(self) -> None:
         """What was claimed in a file that is no longer the one of its name is held there, once it is back: it is
@@ -271,11 +281,12 @@ class Dispatcher:
             except StorageError:
                 raise
             except Exception:  # of the head that was being claimed: nothing was committed, the others go on
-                if not self._aside.put(self._clock().mono):
+                if not self._try_again():
                     raise
                 continue
             finally:
                 self._claimed = []
+            self._singly = False
             for run in runs:
                 self._start(run)
             started += len(runs)
@@ -289,47 +300,49 @@ class Dispatcher:
         if not self._is_open():
             return room.runs, None
         heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=True)
-        for head in heads:
-            self._claim_if_not_aside(tx, head, room, now)
-        self._aside.in_hand = None
+        self._claim(tx, heads, room, now)
         return room.runs, heads[-1].message_id if len(heads) == PAGE else None
 
     # --------------------------------------------------------------------------------------- one head
 
-    def _claim(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> ActiveRun | None:
+    def _decide(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> None:
+        """Claim it, or say what becomes of it."""
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # whoever took this place has left without giving it up
             doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
         if spec is None:
-            return None
+            return
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
         full = room.left <= 0 or room.slots.setdefault(spec.name, spec.max_runs) <= 0
         if full or (suspect and room.suspects >= MAX_SUSPECTS):
             room.kept.append(head.message_id)
-            return None
+            return
         terms = self._policies.terms(head, spec)
         until = cooling_until(spec, room.cooling)
         if until is not None:
             doors.postpone(tx, head, until, terms.max_park_ms, now)
             room.cooled[spec.name] = (until, room.cooled.get(spec.name, (until, 0))[1] + 1)
-            return None
+            return
         members = self._together(tx, head, now)
         if not members:
             room.later.append((now.wall + TICK_MS, head.lane_id))
-            return None
-        owner = self._owner()
-        claimed = doors.claim(tx, head, owner, spec.name, spec.kind, terms, now, members=members)
-        if claimed is None:
-            return None
-        self._debounce.forget(head.lane_id, now)
+            return
+        room.claims.append((spec, doors.claim(head, self._owner(), spec.name, spec.kind, terms, now, members=members)))
         room.slots[spec.name] -= 1
         room.left -= 1
         room.suspects += suspect
-        run = ActiveRun(claimed, spec, owner, self._store, self._clock, self._loop)
-        self._live.join(run)
-        self._claimed.append(run)
-        tx.on_rollback(lambda: self._live.leave(run))
-        return run
+
+    def _take(self, tx: Transaction, room: "_Room", now: Now) -> None:
+        """Carry out the claims that were decided on, as one set."""
+        claims, room.claims = room.claims, []
+        for (spec, _), claimed in zip(claims, carry_out(tx, [claim for _, claim in claims]), strict=True):
+            if claimed is not None:
+                self._debounce.forget(claimed.message.lane_id, now)
+                run = ActiveRun(claimed, spec, self._owner(), self._store, self._clock, self._loop)
+                self._live.join(run)
+                tx.on_rollback(partial(self._live.leave, run))
+                self._claimed.append(run)
+                room.runs.append(run)
 
     def _together(self, tx: Transaction, head: Head, now: Now) -> list[int]:
         """The messages to answer in one run, ``head`` the first of them; none while more may come."""
@@ -380,6 +393,7 @@ class _Room:
     cooling: Mapping[str, int]
     suspects: int
     left: int = sys.maxsize  # of all runners together
+    claims: list[tuple[RunnerSpec, Call[Claimed | None]]] = field(default_factory=list)  # not carried out yet
     runs: list[ActiveRun] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # as they are: there was no room
     later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane

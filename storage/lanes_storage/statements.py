@@ -5,7 +5,7 @@ Plain SQL with ``:name`` parameters. A read for a set of commands takes them as 
 written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from lanes_storage.law import INTERRUPTIONS, RELEASED, REMEMBERING, TERMINAL
+from lanes_storage.law import INTERRUPTIONS, REMEMBERING, TERMINAL
 from lanes_storage.wording import no_pause, one_of
 
 # ------------------------------------------------------------------------------------------- counters
@@ -79,14 +79,22 @@ CHOSEN_CANDIDATES = _CANDIDATES.format(
     bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
-#: The claim. Its guard repeats all that CANDIDATES read of the lane. The run takes the messages from ``:head`` to
-#: ``:last``, which are one and the same unless they were collected.
-CLAIM_LANE = f"""
+#: Which of ``:heads``, a JSON array of ``[lane, head, wall time]``, still are what CANDIDATES read of their lanes.
+STANDING_HEADS = f"""
+SELECT h.key FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
+WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')
+  AND {no_pause("l", "json_extract(h.value, '$[2]')")}
+ORDER BY h.key
+"""
+
+#: The claim. The run takes the messages from ``:head`` to ``:last``, which are one and the same unless they were
+#: collected.
+CLAIM_LANE = """
 UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
   head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued'
     AND rank > (SELECT rank FROM messages WHERE id = :last) ORDER BY rank LIMIT 1),
   error_cause = NULL, error_message = NULL, error_at = NULL, updated_at = :now
-WHERE id = :lane AND {one_of("state", RELEASED)} AND head_id = :head AND {no_pause("lanes", ":now")}
+WHERE id = :lane AND run_id IS NULL AND head_id = :head
 """
 
 #: The one statement that lets go of a lane, which is held while it names a run (a CHECK of the schema). It is found by

@@ -50,4 +50,4 @@ class Traffic:
     def _go_on(self, tx: Transaction, keys: set[str], now: Now) -> None:
         for head in doors.candidates(tx, self._owner, now, limit=SEEN):
             if head.key in keys:
-                doors.claim(tx, head, self._owner, "chat", RunnerKind.PROVIDER, TERMS, now)
+                doors.claim(head, self._owner, "chat", RunnerKind.PROVIDER, TERMS, now)(tx)

@@ -33,7 +33,7 @@ def main(database: str, seconds: str, name: str) -> None:
     def claim(tx: Transaction) -> Claimed | None:
         now = system_clock()
         for head in doors.candidates(tx, owner, now, limit=1):
-            return doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)
+            return doors.claim(head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)(tx)
         return None
 
     def beat(tx: Transaction, claimed: Claimed) -> object:

@@ -73,7 +73,7 @@ def hold(tx: Transaction, key: str, owner: int, now: Now, terms: Terms = TERMS) 
     assert isinstance(accepted, Accepted)
     (lane,) = tx.rows("SELECT id, state, epoch FROM lanes WHERE key = :key", {"key": key})
     head = Head(lane[0], key, LaneState(lane[1]), lane[2], accepted.message_id, None, 0, None, now.wall, None)
-    claimed = doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, terms, now)
+    claimed = doors.claim(head, owner, "chat", RunnerKind.PROVIDER, terms, now)(tx)
     assert claimed is not None
     return claimed
 

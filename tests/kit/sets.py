@@ -24,7 +24,9 @@ from lanes_storage.records import (
     Answer,
     Attempt,
     Beat,
+    Claimed,
     Failure,
+    Head,
     Idempotency,
     NewMessage,
     Release,
@@ -62,6 +64,8 @@ ENDS: dict[str, Callable[[Run, Now], Call[Release]]] = {
 LATE = ("late", "late again")
 #: Lanes of another owner, whose runs are second ones.
 AGAIN = ("again", "once more", "and once more")
+#: Lanes with something waiting, the second of which was paused.
+FREE = ("free", "paused before")
 
 
 def furnish(world: World) -> None:
@@ -85,6 +89,10 @@ def furnish(world: World) -> None:
         world.reclaim(world.start(key).ticket)
         world.claim(key, other)
     world.end_owner(gone)
+    for key in FREE:
+        for text in ("one", "two"):
+            world.send(key, text)
+    world.pause(FREE[1], until=world.time().wall + 1)
     world.time.move(MINUTE)
 
 
@@ -143,7 +151,32 @@ def accepts(store: Store, now: Now) -> list[Call[Accepted | Refusal | WaitCycle]
     ]
 
 
-SETS: dict[str, Callable[[Store, Now], Sequence[Call[Any]]]] = {"ends": ends, "beats": beats, "accepts": accepts}
+def claims(store: Store, now: Now) -> list[Call[Claimed | None]]:
+    """Claims of what is free, together and alone, a second one of each, and those of what has changed meanwhile."""
+    heads = store.write(lambda tx: doors.candidates(tx, 1, now, limit=1000))
+    waiting = {head.key: store.write(lambda tx, head=head: doors.collectable(tx, head)) for head in heads}  # type: ignore[misc]
+    free = [head for head in heads if head.key in FREE]
+
+    def claim(head: Head, **more: Any) -> Call[Claimed | None]:
+        return doors.claim(head, 1, "chat", RunnerKind.PROVIDER, TERMS, now, **more)
+
+    together = [claim(head, members=[message.id for message in waiting[head.key]]) for head in free]
+    held = store.read(reads.lane("complete"))
+    assert held is not None
+    return [
+        *together,
+        *(claim(head) for head in free),
+        claim(free[0]._replace(message_id=free[0].message_id + 1)),
+        claim(free[0]._replace(lane_id=held.id)),
+    ]
+
+
+SETS: dict[str, Callable[[Store, Now], Sequence[Call[Any]]]] = {
+    "ends": ends,
+    "beats": beats,
+    "accepts": accepts,
+    "claims": claims,
+}
 
 
 def killed_within(database: str, name: str, time: Hands) -> int:

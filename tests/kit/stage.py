@@ -63,7 +63,7 @@ class Stage:
         def step(tx: Transaction) -> Claimed | None:
             now = system_clock()
             (head,) = [head for head in doors.candidates(tx, owner, now, limit=1000) if head.key == key]
-            return doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, terms, now)
+            return doors.claim(head, owner, "chat", RunnerKind.PROVIDER, terms, now)(tx)
 
         claimed = self.store.write(step)
         assert claimed is not None

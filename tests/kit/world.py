@@ -132,9 +132,7 @@ class World:
     ) -> Claimed | None:
         """Try to take the lane of a head."""
         who = self.me if owner is None else owner
-        return self.store.write(
-            lambda tx: doors.claim(tx, head, who, runner, kind, terms, self.time(), members=members)
-        )
+        return self.store.write(doors.claim(head, who, runner, kind, terms, self.time(), members=members))
 
     def claim(self, key: str, owner: int | None = None, **more: Any) -> Claimed:
         """Take a lane for its head."""

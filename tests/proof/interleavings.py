@@ -192,7 +192,7 @@ class Search:
     def _claim(self, minds: Minds, owner: int) -> Minds:
         def step(tx: Transaction) -> Claimed | None:
             (head,) = doors.candidates(tx, owner, self._time())
-            return doors.claim(tx, head, owner, "chat", RunnerKind.PROVIDER, TERMS, self._time())
+            return doors.claim(head, owner, "chat", RunnerKind.PROVIDER, TERMS, self._time())(tx)
 
         claimed = self.store.write(step)
         assert claimed is not None

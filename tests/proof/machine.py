@@ -246,7 +246,7 @@ class LaneMachine(RuleBasedStateMachine):
             head = heads[which % len(heads)]
             together = collect or head.batch is not None  # what ran together stays together
             members = [m.id for m in doors.collectable(tx, head)] if together else []
-            claimed = doors.claim(tx, head, owner.id, "chat", kind, under, now, members=members)
+            claimed = doors.claim(head, owner.id, "chat", kind, under, now, members=members)(tx)
             return [head.message_id for head in heads], claimed
 
         heads, claimed = self.write(step)

@@ -97,7 +97,7 @@ def test_a_held_lane_is_not_claimed_again(world: World) -> None:
     seen = Watch(world)
     assert world.try_claim(stale) is None
     assert world.try_claim(stale._replace(message_id=following)) is None, "another run is still there"
-    assert seen.changed() == {"counters": 1}, "an epoch may be lost, nothing else changes"
+    assert seen.nothing(), "an epoch may be lost, nothing else changes"
     assert seen.lines() == []
 
 
@@ -110,7 +110,7 @@ def test_another_head_than_the_one_that_was_read_is_not_claimed(world: World) ->
     assert world.try_claim(stale) is None
     assert world.message(first).state is MessageState.DONE
     assert world.message(second).state is MessageState.QUEUED
-    assert seen.changed() == {"counters": 1}
+    assert seen.nothing()
 
 
 def test_the_head_of_another_lane_is_not_claimed(world: World) -> None:
@@ -127,7 +127,7 @@ def test_a_lane_that_was_paused_since_is_not_claimed(world: World) -> None:
     world.pause("a")
     seen = Watch(world)
     assert world.try_claim(head) is None
-    assert seen.changed() == {"counters": 1}
+    assert seen.nothing()
 
 
 # --------------------------------------------------------------------------------------- candidates

@@ -31,6 +31,7 @@ class Rows:
     ended_asked: int  # one that was aborted
     running: int  # the message of the first
     queued: int
+    behind: int  # the head of the lane that is held
     done: int
     failed: int
     retried: int  # a dead letter that was retried
@@ -49,7 +50,7 @@ def rows(world: World) -> Rows:
     world.fail(failed.ticket)
     world.fail(retried.ticket)
     world.retry(retried.message.id)
-    queued, gone = world.send("queued"), world.owner(pid=4712)
+    queued, behind, gone = world.send("queued"), world.send("held"), world.owner(pid=4712)
     world.end_owner(gone)
     world.time.move(MINUTE)
     return Rows(
@@ -59,6 +60,7 @@ def rows(world: World) -> Rows:
         ended_asked=ended_asked.ticket.run_id,
         running=held.message.id,
         queued=queued,
+        behind=behind,
         done=ended.message.id,
         failed=failed.message.id,
         retried=retried.message.id,
@@ -88,6 +90,12 @@ def release(tx: Transaction, lane_of: int, run: int, epoch: int) -> int:
     names = ("requeued", "error_cause", "error_message", "error_at")
     values = dict.fromkeys(names) | {"lane": lane, "run": run, "epoch": epoch, "new_epoch": epoch}
     return tx.run(sql.RELEASE_LANE, values | {"state": "idle", "now": 1})
+
+
+def claim(tx: Transaction, lane_of: int, head: int, run: int = 4711) -> int:
+    """``lane_of``: a message of the lane that is meant."""
+    ((lane,),) = tx.rows("SELECT lane_id FROM messages WHERE id = :message", {"message": lane_of})
+    return tx.run(sql.CLAIM_LANE, {"lane": lane, "head": head, "last": head, "run": run, "now": 1})
 
 
 def beat(tx: Transaction, run: int, owner: int) -> int:
@@ -137,6 +145,9 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a heartbeat that names the run of another": lambda tx, r: beat(tx, r.held, r.gone),
     "a heartbeat that names what is over": lambda tx, r: beat(tx, r.ended, 1),
     "a heartbeat that leaves out what is over": lambda tx, r: tx.run(sql.LEAVE_OUT, {"run": r.ended}),
+    "a claim of what is held": lambda tx, r: claim(tx, r.running, r.behind),
+    "a claim of another head": lambda tx, r: claim(tx, r.queued, r.behind),
+    "a claim of another lane": lambda tx, r: claim(tx, r.done, r.queued),
     "a second start of a message": lambda tx, r: start(tx, r.running, r.held),
     "a start of what is done": lambda tx, r: start(tx, r.done, r.held),
     "a second end of a message": lambda tx, r: finish(tx, r.done),

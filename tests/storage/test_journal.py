@@ -47,7 +47,7 @@ class WithoutJournal:
 #: "asked" whose abort was requested; on a lane "failed" with a dead letter; on a lane "free" with a head.
 DOORS: dict[str, Door] = {
     "accept": lambda tx, w, _: doors.accept(NewMessage("new", "hello"), Admission(), w.time())(tx),
-    "claim": lambda tx, w, _: doors.claim(tx, _free(tx, w), w.me, "chat", RunnerKind.PROVIDER, TERMS, w.time()),
+    "claim": lambda tx, w, _: doors.claim(_free(tx, w), w.me, "chat", RunnerKind.PROVIDER, TERMS, w.time())(tx),
     "postpone": lambda tx, w, _: doors.postpone(tx, _free(tx, w), w.time().wall + 1, 10, w.time()),
     "complete": lambda tx, w, c: doors.complete(c.ticket, Answer("reply"), w.time(), by="t")(tx),
     "fail": lambda tx, w, c: doors.fail(c.ticket, WHY, w.time(), by="t")(tx),

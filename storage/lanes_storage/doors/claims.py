@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import next_epochs, record
-from lanes_storage.interface import Row, Transaction
+from lanes_storage.doors.journal import event, next_epochs, record
+from lanes_storage.doors.sets import apart
+from lanes_storage.interface import Call, Params, Row, Transaction, call
 from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
 from lanes_storage.moment import Now
-from lanes_storage.reads import get_message
+from lanes_storage.reads import get_messages
 from lanes_storage.records import Claimed, Failure, Head, Message, Terms, Ticket, Waiting
 
 
@@ -63,8 +65,30 @@ def _alike(first: Waiting, message: Waiting) -> bool:
     return plain and first.runner == message.runner and not first.interruptions
 
 
+class Claim(NamedTuple):
+    """The command: an owner takes the lane of ``head``, to run it and what is answered together with it.
+
+    ``members``: those messages, ``head`` the first of them; empty: it alone.
+    """
+
+    head: Head
+    owner: int
+    runner: str
+    kind: RunnerKind
+    terms: Terms
+    now: Now
+    members: Sequence[int] = ()
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        return tuple(self.members) or (self.head.message_id,)
+
+    @property
+    def batch(self) -> int | None:
+        return self.taken[-1] if len(self.taken) > 1 else None
+
+
 def claim(
-    tx: Transaction,
     head: Head,
     owner: int,
     runner: str,
@@ -73,53 +97,95 @@ def claim(
     now: Now,
     *,
     members: Sequence[int] = (),
-) -> Claimed | None:
+) -> Call[Claimed | None]:
     """Take the lane for ``head`` under a new epoch, and for ``members`` with it, of which it is the first.
 
     None: the lane is no longer as ``head`` was read (held, paused, or another head).
     """
-    run, taken = next(next_epochs(tx, 1)), tuple(members) or (head.message_id,)
-    last = taken[-1]
-    where = {"lane": head.lane_id, "head": head.message_id, "last": last, "run": run, "now": now.wall}
-    if tx.run(sql.CLAIM_LANE, where) != 1:
-        return None
-    if head.paused_before:
-        tx.run(sql.END_PAUSES, {"lane": head.lane_id})
-    tx.run(
-        sql.MAKE_RUN,
-        terms._asdict()
-        | where
-        | {"message": last, "owner": owner, "runner": runner, "kind": kind, "boot": now.boot, "boot_id": now.boot_id}
-        | {"slept": now.slept},
-    )
-    batch = last if len(taken) > 1 else None
-    for message in taken:
-        start = {"run": run, "message": message, "batch": batch, "parked_since": head.parked_since, "now": now.wall}
-        tx.run(sql.START_MESSAGE, start)
-    record(
-        tx,
+    return call(take, Claim(head, owner, runner, kind, terms, now, members))
+
+
+def _of_lane(command: Claim) -> tuple[int]:
+    return (command.head.lane_id,)
+
+
+@apart(_of_lane)
+def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
+    """Read which lanes are still as their heads were read, and take those under epochs of their own."""
+    free = _free(tx, claims)
+    taken = [_Taken(each, run) for each, run in zip(free.values(), next_epochs(tx, len(free)), strict=True)]
+    landed = tx.many(sql.CLAIM_LANE, [_lane(each) for each in taken])
+    assert landed == len(taken), "the free lanes were read in this transaction"
+    tx.many(sql.END_PAUSES, [{"lane": c.head.lane_id} for c, _ in taken if c.head.paused_before])
+    tx.many(sql.MAKE_RUN, [_run(each) for each in taken])
+    tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.taken])
+    tx.many(sql.RECORD, [_event(each) for each in taken])
+    messages = get_messages(tx, [each.claim.taken[-1] for each in taken])
+    claimed = dict(zip(free, (_claimed(tx, *each) for each in zip(taken, messages, strict=True)), strict=True))
+    return [claimed.get(place) for place in range(len(claims))]
+
+
+def _free(tx: Transaction, claims: Sequence[Claim]) -> dict[int, Claim]:
+    """The claims that find their lanes as they were read, by their places."""
+    heads = json.dumps([(each.head.lane_id, each.head.message_id, each.now.wall) for each in claims])
+    return {place: claims[place] for (place,) in tx.rows(sql.STANDING_HEADS, {"heads": heads})}
+
+
+class _Taken(NamedTuple):
+    claim: Claim
+    run: int
+
+
+def _lane(each: _Taken) -> Params:
+    (head, *_, now, _), taken = each.claim, each.claim.taken
+    return {"lane": head.lane_id, "head": head.message_id, "last": taken[-1], "run": each.run, "now": now.wall}
+
+
+def _run(each: _Taken) -> Params:
+    head, owner, runner, kind, terms, now, _ = each.claim
+    return terms._asdict() | {
+        "run": each.run,
+        "lane": head.lane_id,
+        "head": head.message_id,
+        "message": each.claim.taken[-1],
+        "owner": owner,
+        "runner": runner,
+        "kind": kind,
+        "now": now.wall,
+        "boot": now.boot,
+        "boot_id": now.boot_id,
+        "slept": now.slept,
+    }
+
+
+def _start(each: _Taken, message: int) -> Params:
+    head, now = each.claim.head, each.claim.now
+    values = {"run": each.run, "message": message, "batch": each.claim.batch}
+    return values | {"parked_since": head.parked_since, "now": now.wall}
+
+
+def _event(each: _Taken) -> Params:
+    head, taken = each.claim.head, each.claim.taken
+    return event(
         EventType.CLAIM,
-        now,
+        each.claim.now,
         lane=head.lane_id,
         from_state=head.state,
         to_state=LaneState.RUNNING,
-        run=run,
-        message=last,
-        epoch=run,
-        actor=f"owner:{owner}",
-        detail={"members": [*taken]} if batch is not None else None,
+        run=each.run,
+        message=taken[-1],
+        epoch=each.run,
+        actor=f"owner:{each.claim.owner}",
+        detail={"members": [*taken]} if len(taken) > 1 else None,
     )
-    return Claimed(Ticket(run, run), _to_answer(tx, last, batch), terms, taken)
 
 
-def _to_answer(tx: Transaction, last: int, batch: int | None) -> Message:
+def _claimed(tx: Transaction, each: _Taken, message: Message) -> Claimed:
     """The message as its runner sees it: a collected one with the texts of all, a blank line between them."""
-    message = get_message(tx, last)
-    assert message is not None
-    if batch is None:
-        return message
-    texts = [text for _, text in tx.rows(sql.BATCH, {"batch": batch, "state": MessageState.RUNNING})]
-    return message._replace(text="\n\n".join(texts))
+    if each.claim.batch is not None:
+        together = tx.rows(sql.BATCH, {"batch": each.claim.batch, "state": MessageState.RUNNING})
+        message = message._replace(text="\n\n".join(text for _, text in together))
+    return Claimed(Ticket(each.run, each.run), message, each.claim.terms, each.claim.taken)
 
 
 def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:

@@ -12,7 +12,15 @@ from lanes_storage.reads.lanes import (
     lanes_by_state,
     lanes_total,
 )
-from lanes_storage.reads.messages import dead_letters, ended_among, get_message, history, message, messages
+from lanes_storage.reads.messages import (
+    dead_letters,
+    ended_among,
+    get_message,
+    get_messages,
+    history,
+    message,
+    messages,
+)
 from lanes_storage.reads.owners import (
     aborts_of_owner,
     count_open_runs,
@@ -42,6 +50,7 @@ __all__ = [
     "epoch_of_release",
     "events",
     "get_message",
+    "get_messages",
     "heads",
     "heads_of",
     "history",
