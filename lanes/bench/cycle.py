@@ -1,10 +1,12 @@
 """The unit of work, one run cycle: a durable enqueue, a claim, one heartbeat, a completion."""
 
+from collections.abc import Sequence
+
 from lanes_storage import doors
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Call, Transaction, call, carry_out
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.moment import Now, boot_id
-from lanes_storage.records import Admission, Answer, Beat, Claimed, NewMessage, NewOwner, Terms, Ticket
+from lanes_storage.records import Admission, Answer, Beat, Claimed, NewMessage, NewOwner, Release, Terms, Ticket
 
 TERMS = Terms(300_000, 120_000, 10_000, 5_000, 60_000, 600_000, OnInterrupt.REQUEUE, OnSurvivors.PAUSE)
 ROOM = Admission(1_000_000)
@@ -21,33 +23,45 @@ def end_owner(tx: Transaction, owner: int, now: Now) -> None:
     doors.end_owner(tx, owner, now, cause="stopped", by="bench")
 
 
-def enqueue(tx: Transaction, key: str, now: Now) -> int:
-    """Accept one message; returns its id."""
-    accepted = doors.accept(NewMessage(key, text="hello"), ROOM, now)(tx)
+def enqueue(key: str, now: Now) -> Call[int]:
+    """Accept one message; results in its id."""
+    return doors.accept(NewMessage(key, text="hello"), ROOM, now).and_then(_id)
+
+
+def _id(_: Transaction, accepted: object) -> int:
     assert isinstance(accepted, doors.Accepted)
     return accepted.message_id
 
 
-def claim(tx: Transaction, owner: int, message: int, now: Now) -> Claimed:
+def claim(owner: int, message: int, now: Now) -> Call[Claimed]:
     """Claim the lane whose head is ``message``."""
-    (head,) = doors.candidates(tx, owner, now, after=message - 1, limit=1)
-    claimed = doors.claim(head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)(tx)
-    assert claimed is not None
+    return call(_claim, (owner, message, now))
+
+
+def _claim(tx: Transaction, wanted: Sequence[tuple[int, int, Now]]) -> list[Claimed]:
+    """As a dispatcher does: it looks at the heads, and claims them as one set."""
+    heads = [doors.candidates(tx, owner, now, after=message - 1, limit=1)[0] for owner, message, now in wanted]
+    claims = [
+        doors.claim(head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)
+        for head, (owner, _, now) in zip(heads, wanted, strict=True)
+    ]
+    claimed = [one for one in carry_out(tx, claims) if one is not None]
+    assert len(claimed) == len(wanted)
     return claimed
 
 
-def heartbeat(tx: Transaction, owner: int, ticket: Ticket, now: Now) -> None:
+def heartbeat(owner: int, ticket: Ticket, now: Now) -> Call[list[Ticket] | None]:
     """One heartbeat that names the run."""
-    doors.heartbeat(owner, [Beat(ticket, "content", now.boot, now.wall)], now)(tx)
+    return doors.heartbeat(owner, [Beat(ticket, "content", now.boot, now.wall)], now)
 
 
-def complete(tx: Transaction, ticket: Ticket, now: Now) -> None:
+def complete(ticket: Ticket, now: Now) -> Call[Release]:
     """The run has its reply."""
-    doors.complete(ticket, Answer("hello back"), now, by="bench")(tx)
+    return doors.complete(ticket, Answer("hello back"), now, by="bench")
 
 
 def whole(tx: Transaction, owner: int, key: str, now: Now) -> None:
     """A whole cycle in one transaction."""
-    claimed = claim(tx, owner, enqueue(tx, key, now), now)
-    heartbeat(tx, owner, claimed.ticket, now)
-    complete(tx, claimed.ticket, now)
+    claimed = claim(owner, enqueue(key, now)(tx), now)(tx)
+    heartbeat(owner, claimed.ticket, now)(tx)
+    complete(claimed.ticket, now)(tx)

@@ -59,10 +59,10 @@ async def _opened(path: Path, synchronous: str = "full") -> AsyncIterator[AsyncS
 async def _cycle(write: Callable[[Step[Any]], Awaitable[Any]], owner: int, key: str) -> None:
     """One cycle, each step awaited."""
     now = system_clock()
-    message = await write(lambda tx: cycle.enqueue(tx, key, now))
-    claimed = await write(lambda tx: cycle.claim(tx, owner, message, now))
-    await write(lambda tx: cycle.heartbeat(tx, owner, claimed.ticket, now))
-    await write(lambda tx: cycle.complete(tx, claimed.ticket, now))
+    message = await write(cycle.enqueue(key, now))
+    claimed = await write(cycle.claim(owner, message, now))
+    await write(cycle.heartbeat(owner, claimed.ticket, now))
+    await write(cycle.complete(claimed.ticket, now))
 
 
 def _one_by_one(store: AsyncStore) -> Callable[[Step[Any]], Awaitable[Any]]:
@@ -119,7 +119,7 @@ async def _enqueues(work: Work, path: Path, callers: int = 32) -> list[float]:
 
 async def _enqueue(store: AsyncStore, key: str) -> None:
     now = system_clock()
-    await store.write(lambda tx: cycle.enqueue(tx, key, now))
+    await store.write(cycle.enqueue(key, now))
 
 
 ROWS = (

@@ -85,7 +85,7 @@ def _release(work: Work) -> Measured:
         owner = store.write(lambda tx: cycle.register(tx, now, dead))
         for at in range(0, held, 100):
             keys = [f"lane:{n}" for n in range(at, min(at + 100, held))]
-            store.write(lambda tx, keys=keys: [cycle.claim(tx, owner, cycle.enqueue(tx, k, now), now) for k in keys])  # type: ignore[misc]
+            store.write(lambda tx, keys=keys: [cycle.claim(owner, cycle.enqueue(k, now)(tx), now)(tx) for k in keys])  # type: ignore[misc]
         observer = Observer(store, store.write, system_clock, by="bench", interval_ms=5_000)
         findings = observer.look()
         started = time.perf_counter()

@@ -73,13 +73,13 @@ def _record(work: Work) -> list[list[Statements]]:
         recorder = Recorder(tx)
         for number in range(work.size.cycles):
             owner = owners[number % OWNERS]
-            message = cycle.enqueue(recorder, key_of(work, number), now)
+            message = cycle.enqueue(key_of(work, number), now)(recorder)
             steps = [recorder.taken()]
-            ticket = cycle.claim(recorder, owner, message, now).ticket
+            ticket = cycle.claim(owner, message, now)(recorder).ticket
             steps.append(recorder.taken())
-            cycle.heartbeat(recorder, owner, ticket, now)
+            cycle.heartbeat(owner, ticket, now)(recorder)
             steps.append(recorder.taken())
-            cycle.complete(recorder, ticket, now)
+            cycle.complete(ticket, now)(recorder)
             steps.append(recorder.taken())
             cycles.append(steps)
     connection.close()
