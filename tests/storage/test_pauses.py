@@ -95,6 +95,16 @@ def test_of_a_glob_too_a_second_pause_of_a_kind_takes_the_place_of_the_first(wor
     ]
 
 
+def test_a_claim_meets_the_pause_of_a_glob_only_until_its_time(world: World, time: Hands) -> None:
+    world.send("a")
+    head = world.head("a")
+    pause_matching(world, "a*", until=time().wall + SECOND)
+    pause_matching(world, "b*")
+    assert world.try_claim(head) is None
+    time.move(SECOND)
+    assert world.try_claim(head) is not None
+
+
 # ---------------------------------------------------------------------------------------------- of one lane
 
 
