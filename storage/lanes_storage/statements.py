@@ -23,9 +23,7 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
-FIND_LANE_OF_MESSAGE = """
-SELECT lane_id FROM messages WHERE id = :message
-"""
+FIND_LANE_OF_MESSAGE = "SELECT lane_id FROM messages WHERE id = :message"
 
 #: The lanes of ``:keys``, a JSON array, that there are, by their place in it, and how much waits in each.
 LANES_MET = """
@@ -205,9 +203,9 @@ SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_t
 FROM messages WHERE id = :message
 """
 
-WAITING_OF_OWNER = """
-SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'
-"""
+WAITING_OF_OWNER = (
+    "SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'"
+)
 
 DEAD_LETTER = """
 SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key FROM messages m JOIN lanes l ON l.id = m.lane_id
@@ -357,9 +355,7 @@ VALUES (:kind, :host, :boot_id, :pid_ns, :pid, :start_time, :fingerprint, :heart
 """
 
 #: Those of ``:owners``, a JSON array, that have not ended.
-LIVING_OWNERS = """
-SELECT o.id FROM json_each(:owners) g CROSS JOIN owners o ON o.id = g.value WHERE o.ended_at IS NULL
-"""
+LIVING_OWNERS = "SELECT o.id FROM json_each(:owners) g CROSS JOIN owners o ON o.id = g.value WHERE o.ended_at IS NULL"
 
 HEARTBEAT_OWNER = """
 UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, slept_ms = :slept, heartbeats = heartbeats + 1
