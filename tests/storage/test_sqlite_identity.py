@@ -7,8 +7,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,10 @@ from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite import copies, locking, path_of
 from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.inspect import other_names
 from tests.kit.databases import lay
+from tests.kit.until import PATIENCE_S, until
 
 ENDS = ("", "-wal", "-shm")
 #: Another process that sends one message, or says why it could not. It waits for a lock no longer than a moment.
@@ -265,6 +269,29 @@ def test_F82_every_other_name_is_the_name_of_a_file(tmp_path: Path, name: str) -
         store.write(send("a"))
     assert path.stat().st_mode & 0o777 == 0o600
     assert keys(path) == ["a"]
+
+
+async def test_who_is_cancelled_while_the_file_is_opened_leaves_nothing_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go, plainly = threading.Event(), threading.Event(), SqliteFile.open
+    opened: list[SqliteFile] = []
+
+    def slowly(*given: Any, **more: Any) -> SqliteFile:
+        inside.set()
+        assert go.wait(PATIENCE_S)
+        opened.append(plainly(*given, **more))
+        return opened[0]
+
+    monkeypatch.setattr(SqliteFile, "open", slowly)
+    task = asyncio.create_task(open_async_store(str(path)))
+    await until(inside.is_set, "the thread that opens it")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    go.set()
+    await until(lambda: opened and not opened[0].guard.lock.is_open, "its end")
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].connection.execute("SELECT 1")
 
 
 # -------------------------------------------------------------------------------------- other names

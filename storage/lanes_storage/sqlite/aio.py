@@ -4,6 +4,7 @@ them what people look for."""
 import asyncio
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,7 @@ class AsyncSqliteStore:
     @classmethod
     async def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "AsyncSqliteStore":
         """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
-        file = await asyncio.to_thread(SqliteFile.open, path, create=create, synchronous=synchronous)
+        file = await _opened(path, create, synchronous)
         listeners = Listeners()
         writer = Writer(file, listeners.tell)
         try:
@@ -112,3 +113,20 @@ class AsyncSqliteStore:
             if self._file.guard.at_home:  # else their threads are in the parent
                 await self._reader.close()
                 await asyncio.to_thread(self._browsing.close)
+
+
+async def _opened(path: Path, create: bool, synchronous: str) -> SqliteFile:
+    """The file, opened in a thread; it is closed again there when its caller is cancelled meanwhile."""
+    threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
+    opening = threads.submit(SqliteFile.open, path, create=create, synchronous=synchronous)
+    threads.shutdown(wait=False)
+    try:
+        return await asyncio.wrap_future(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_again)
+        raise
+
+
+def _close_again(opening: "Future[SqliteFile]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -48,7 +48,7 @@ class SideLock:
 
     def take(self) -> bool:
         """Take it now; False: somebody else has it. Raises StorageError."""
-        if self._descriptor < 0:  # it could not be opened the last time
+        if not self.is_open:  # the last time that failed
             self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,7 +66,7 @@ class SideLock:
 
     def release(self) -> None:
         """Give it back. Harmless when it is not held."""
-        if self._descriptor >= 0:
+        if self.is_open:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
@@ -74,6 +74,11 @@ class SideLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be taken without being opened again."""
+        return self._descriptor >= 0
 
     @contextlib.contextmanager
     def held(self, patience_s: float) -> Iterator[bool]:
