@@ -1,7 +1,9 @@
 """The store of an event loop: the same database, for coroutines and for the threads beside them."""
 
 import asyncio
+import sqlite3
 import threading
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,8 @@ from lanes_storage import AsyncStore, doors, open_async_store, open_store, reads
 from lanes_storage.errors import DatabaseMissing, StoreClosed
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
+from lanes_storage.sqlite.file import SqliteFile
+from tests.kit.until import PATIENCE_S, until
 
 
 def send(key: str) -> Step[object]:
@@ -91,3 +95,26 @@ async def test_a_closed_store_says_so(url: str) -> None:
 async def test_a_missing_database_is_not_made_unless_asked(url: str) -> None:
     with pytest.raises(DatabaseMissing):
         await open_async_store(url)
+
+
+async def test_who_is_cancelled_while_the_file_is_opened_leaves_nothing_open(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go, plainly = threading.Event(), threading.Event(), SqliteFile.open
+    opened: list[SqliteFile] = []
+
+    def slowly(*given: Any, **more: Any) -> SqliteFile:
+        inside.set()
+        assert go.wait(PATIENCE_S)
+        opened.append(plainly(*given, **more))
+        return opened[0]
+
+    monkeypatch.setattr(SqliteFile, "open", slowly)
+    task = asyncio.create_task(open_async_store(url, create=True))
+    await until(inside.is_set, "the thread that opens it")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    go.set()
+    await until(lambda: opened and not opened[0].guard.lock.is_open, "its end")
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].connection.execute("SELECT 1")

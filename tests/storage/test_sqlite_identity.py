@@ -7,10 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,12 +16,8 @@ from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite import copies, locking, path_of
-from lanes_storage.sqlite.connect import open_reader
-from lanes_storage.sqlite.file import SqliteFile
-from lanes_storage.sqlite.inspect import other_names
+from lanes_storage.sqlite import locking
 from tests.kit.databases import lay
-from tests.kit.until import PATIENCE_S, until
 
 ENDS = ("", "-wal", "-shm")
 #: Another process that sends one message, or says why it could not. It waits for a lock no longer than a moment.
@@ -215,135 +209,6 @@ async def test_F78_an_event_loop_and_its_threads_are_told_as_well(path: Path) ->
             look()
     reader.close()
     await store.close()
-
-
-def test_F82_the_file_is_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with contextlib.closing(open_store("lanes.db", create=True)) as store:
-        (tmp_path / "sub").mkdir()
-        monkeypatch.chdir(tmp_path / "sub")
-        store.write(send("a"))
-    assert keys(tmp_path / "lanes.db") == ["a"]
-
-
-@pytest.mark.parametrize(
-    "name", ["file:x.db", "file:x.db?mode=memory", "file::memory:?cache=shared", "sqlite:///file:x"]
-)
-def test_F82_a_URI_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(errors.DatabaseUnavailable, match="URIs"):
-        open_store(name, create=True)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["~nobody-of-this-name/lanes.db", "x" * 300])
-def test_F82_a_name_that_no_file_can_have_is_refused_in_words(name: str) -> None:
-    with pytest.raises(errors.StorageError):
-        path_of(name)
-
-
-@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/null")])
-def test_F82_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    path = tmp_path / "lanes.db"
-    make(path)
-    for look in (lambda: open_store(str(path), create=True), lambda: open_reader(path)):
-        with pytest.raises(errors.DatabaseUnavailable, match="that is"):
-            look()
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_F82_a_relative_name_in_a_folder_that_was_deleted_is_refused_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    with pytest.raises(errors.DatabaseUnavailable, match="was deleted"):
-        path_of("lanes.db")
-
-
-@pytest.mark.parametrize("name", ["a?mode=memory", "a%20b", "a#b", "ä b", "file:x?mode=ro"])
-def test_F82_every_other_name_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    with contextlib.closing(open_store(str(path), create=True)) as store:
-        store.write(send("a"))
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert keys(path) == ["a"]
-
-
-async def test_who_is_cancelled_while_the_file_is_opened_leaves_nothing_open(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inside, go, plainly = threading.Event(), threading.Event(), SqliteFile.open
-    opened: list[SqliteFile] = []
-
-    def slowly(*given: Any, **more: Any) -> SqliteFile:
-        inside.set()
-        assert go.wait(PATIENCE_S)
-        opened.append(plainly(*given, **more))
-        return opened[0]
-
-    monkeypatch.setattr(SqliteFile, "open", slowly)
-    task = asyncio.create_task(open_async_store(str(path)))
-    await until(inside.is_set, "the thread that opens it")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    go.set()
-    await until(lambda: opened and not opened[0].guard.lock.is_open, "its end")
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        opened[0].connection.execute("SELECT 1")
-
-
-# -------------------------------------------------------------------------------------- other names
-
-
-def linked(path: Path) -> Path:
-    other = path.with_name("other.db")
-    other.hardlink_to(path)
-    return other
-
-
-def renamed(path: Path) -> Path:
-    return path.rename(path.with_name("other.db"))
-
-
-@pytest.mark.parametrize("harm", [linked, renamed])
-def test_F78_under_another_name_it_would_have_another_log(
-    store: Store, path: Path, harm: Callable[[Path], Path]
-) -> None:
-    store.write(send("before"))
-    other = harm(path)
-    assert elsewhere(other, "elsewhere") == "DatabaseAliased"
-    with pytest.raises(errors.DatabaseAliased, match=r"hard links|under the name that it had"):
-        open_reader(other)
-    assert other_names(other) is not None
-    if harm is renamed:
-        other.rename(path)
-    else:
-        other.unlink()
-    store.write(send("after"))
-    assert elsewhere(path, "elsewhere") == ""
-    assert keys(path) == ["after", "before", "elsewhere"]
-    assert other_names(path) is None
-
-
-def test_F78_two_may_read_one_copy(store: Store, path: Path, tmp_path: Path) -> None:
-    """It has no log, under no name."""
-    copies.copy(path, tmp_path / "copy.db")
-    reading = open_reader(tmp_path / "copy.db")
-    reading.execute("BEGIN")
-    reading.execute("SELECT * FROM lanes").fetchall()
-    look = f"{PRELUDE}open_reader(path).close()"
-    subprocess.run([sys.executable, "-c", look, str(tmp_path / "copy.db")], check=True)
-    reading.close()
-
-
-@pytest.mark.parametrize("end", ENDS)
-def test_F78_a_process_whose_locks_fell_has_no_other_name(store: Store, path: Path, end: str) -> None:
-    store.write(send("before"))
-    beside(path, end).read_bytes()
-    assert elsewhere(path, "elsewhere") == ""
-    assert other_names(path) is None
 
 
 # ---------------------------------------------------------------------------------- locks that fall
