@@ -24,7 +24,8 @@ def apart(
     ) -> Callable[[Transaction, Sequence[C]], list[R]]:
         @wraps(transition)
         def in_rounds(tx: Transaction, commands: Sequence[C]) -> list[R]:
-            if len(commands) == 1:
+            things = [thing for command in commands for thing in about(command)]
+            if len(things) == len(set(things)):  # nearly always
                 return transition(tx, commands)
             came: list[Any] = [None] * len(commands)
             for places in rounds(commands, about):
