@@ -120,6 +120,11 @@ class HttpClient:
                 descriptors.note_shortage()
                 raise NoDescriptor from error
             raise _failure(error) from error
+        except OSError as error:
+            if not descriptors.is_shortage(error):
+                raise
+            descriptors.note_shortage()  # what is loaded at the first request is files, too
+            raise NoDescriptor from error
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -20,8 +20,37 @@ assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
 """
 
 
+SHORT = """
+import asyncio, os, resource, sys
+from lanes import descriptors
+from lanes.runners.http import HttpClient, NoDescriptor
+
+async def main():
+    client = HttpClient()
+    assert "aiohttp" not in sys.modules
+    free = os.dup(0)
+    os.close(free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        async with client.post("http://127.0.0.1:9/v1", b"{}", {}, lambda: None):
+            raise AssertionError("it was sent")
+    except NoDescriptor:
+        assert descriptors.short()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await client.aclose()
+
+asyncio.run(main())
+"""
+
+
 def test_a_start_does_not_wait_for_the_library() -> None:
     subprocess.run([sys.executable, "-c", STARTED], check=True, timeout=60)
+
+
+def test_F120_no_descriptor_for_the_library_itself_is_no_failure_of_a_provider() -> None:
+    subprocess.run([sys.executable, "-c", SHORT], check=True, timeout=60)
 
 
 async def test_a_body_of_many_pieces_arrives_whole(client: HttpClient) -> None:
