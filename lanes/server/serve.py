@@ -82,25 +82,30 @@ async def serve(
 
     The first signal drains, a second one stops at once; the end of a terminal is never a second one, since a shell that
     ends tells of it twice. When this returns, or raises, no stream and no loop is left, the socket is closed, and the
-    database may be. ``leave_within``: called, from a signal handler, with the seconds in which all must be over.
+    database may be. ``leave_within``: called, from any thread, with the seconds in which all must be over.
     Raises StorageError where the gateway cannot start.
     """
     stopping = stop or asyncio.Event()
     at_once = asyncio.Event()
 
+    by_signal = False
+
     def asked(number: signal.Signals) -> None:
+        nonlocal by_signal
         if stopping.is_set() and number is not signal.SIGHUP:
             at_once.set()
+        by_signal = by_signal or not stopping.is_set()
         log.info("%s: %s", number.name, "stopping at once" if at_once.is_set() else "draining; once more stops at once")
         stopping.set()
 
+    in_time_s = config.clocks.drain_timeout_ms / 1000 + CLOSING_S
     signalled: list[int] = []  # counted where they arrive: the event loop may be blocked
 
     def deadline(number: int) -> None:
-        if number != signal.SIGHUP and (signalled or stopping.is_set()):
+        if number != signal.SIGHUP and (signalled or (stopping.is_set() and not by_signal)):
             leave_within(CLOSING_S)
         elif not signalled:
-            leave_within(config.clocks.drain_timeout_ms / 1000 + CLOSING_S)
+            leave_within(in_time_s)
         signalled.append(number)
 
     house = House(gateway, config)
@@ -124,6 +129,7 @@ async def serve(
         if on_ready is not None:
             on_ready(url_of(listener))
         await _first(stopping.wait(), serving)
+        leave_within(in_time_s)
         await _first(gateway.drain(by="signal"), at_once.wait())
 
 

@@ -8,10 +8,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator
 
 #: A terminal that is closed asks for the same as a supervisor.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: No signal has this number.
+_OVER = 0
 
 _pid: int | None = None  # of the process that heeds them; None: none does
 
@@ -20,23 +24,39 @@ _pid: int | None = None  # of the process that heeds them; None: none does
 def heeded(asked: Callable[[signal.Signals], None], at_once: Callable[[int], None]) -> Generator[None, None, None]:
     """Call ``asked`` in the event loop for each signal that asks this process to end, during the block.
 
-    ``at_once`` is called first and in the signal handler itself, also while something blocks the event loop. SIGHUP is
-    left alone where it was ignored at the start (``nohup``). From the main thread.
+    ``at_once`` is called in a thread, whatever blocks the event loop: a handler in Python would wait for a call into
+    another language to come back. SIGHUP is left alone where it was ignored at the start (``nohup``). From the main
+    thread.
     """
     global _pid
     loop = asyncio.get_running_loop()
 
     def handle(number: int, _: object) -> None:
-        at_once(number)
         loop.call_soon_threadsafe(asked, signal.Signals(number))
 
     numbers = [each for each in ENDING if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN]
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def follow() -> None:
+        while (number := os.read(reading, 1)[0]) != _OVER:  # which numbers come, the system writes
+            if number in numbers:
+                at_once(number)
+
+    told_before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    following = threading.Thread(target=follow, name="lanes-signals", daemon=True)
+    following.start()
     before = {number: signal.signal(number, handle) for number in numbers}
     _pid = os.getpid()
     try:
         yield
     finally:
         _pid = None
+        signal.set_wakeup_fd(told_before)
+        os.write(writing, bytes([_OVER]))  # a forked child may hold the pipe open, so that its end would never come
+        following.join()
+        os.close(reading)
+        os.close(writing)
         for number, handler in before.items():
             # A shell that ends tells its jobs once more that the terminal is gone.
             signal.signal(number, signal.SIG_IGN if number is signal.SIGHUP else handler or signal.SIG_DFL)
@@ -44,6 +64,7 @@ def heeded(asked: Callable[[signal.Signals], None], at_once: Callable[[int], Non
 
 def _default_in_child() -> None:
     if _pid is not None:
+        signal.set_wakeup_fd(-1)  # the pipe is its parent's
         for number in ENDING:
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)

@@ -21,12 +21,18 @@ RUNNERS = '''
 """Runners that leave something behind."""
 
 import os
+import sqlite3
 import time
 from pathlib import Path
 
 
 async def block(run):
-    """Fork a worker that stays, or block the event loop until the file that the text names is there."""
+    """Fork a worker that stays, or block the event loop until the file that the text names is there, or for ever
+    within a call that no handler in Python can interrupt."""
+    if run.text.endswith("below"):
+        Path(run.text + ".begun").touch()
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        sqlite3.connect(":memory:").execute(endless).fetchall()
     if run.text != "fork":
         Path(run.text + ".begun").touch()
         while not Path(run.text).exists():
@@ -91,13 +97,14 @@ def test_F117_an_ignored_hangup_stays_ignored(made: House) -> None:
         assert process.wait(PATIENCE_S) == 0
 
 
-def test_F117_a_second_signal_means_now_whatever_blocks_the_event_loop(made: House) -> None:
+@pytest.mark.parametrize("where", ["go", "below"])
+def test_F117_a_second_signal_means_now_whatever_blocks_the_event_loop(made: House, where: str) -> None:
     configure(made, "http://127.0.0.1:9")
     patient(made)
     (made.folder / "scenario_runners.py").write_text(RUNNERS)
     gateway = made.gateway()
-    made.lanes("send", "blocking:a", str(made.folder / "go"))
-    eventually((made.folder / "go.begun").exists, "the event loop to be blocked")
+    made.lanes("send", "blocking:a", str(made.folder / where))
+    eventually((made.folder / f"{where}.begun").exists, "the event loop to be blocked")
     gateway.popen.send_signal(signal.SIGTERM)
     eventually(lambda: not _pending(gateway.pid), "the first signal to be heeded")
     gateway.popen.send_signal(signal.SIGTERM)

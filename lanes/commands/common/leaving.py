@@ -29,7 +29,10 @@ def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
 
 
 def leave_within(seconds: float) -> None:
-    """End the process after so many seconds, whatever blocks or hangs by then. May be called in a signal handler."""
+    """End the process after so many seconds, whatever blocks or hangs by then; the shortest time counts.
+
+    From any thread.
+    """
     _deadlines.put(time.monotonic() + seconds)
 
 
