@@ -11,9 +11,9 @@ from functools import partial
 
 from lanes.engine.brought import Parking, brought
 from lanes.engine.current import CURRENT, Current
-from lanes.engine.drains import cut_one
+from lanes.engine.drains import CUT_GRACE_MS, cut_one
 from lanes.engine.filewatch import LOST
-from lanes.engine.live import ActiveRun, LiveSet, StopKind
+from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.streams import Streams
 from lanes.engine.telling import Teller
 from lanes.errors import RunError, RunFailed
@@ -53,6 +53,7 @@ class Execution:
         self._teller = teller
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
+        self._closing = False
         self._refused: set[int] = set()  # runs whose ends could not be stored yet
         self._complained_at: int | None = None
 
@@ -73,6 +74,7 @@ class Execution:
 
     async def close(self) -> None:
         """Leave behind whatever has not ended: its process is about to end, too."""
+        self._closing = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -80,19 +82,41 @@ class Execution:
     async def _execute(self, run: ActiveRun) -> None:
         body = asyncio.create_task(_body(run), name=f"lanes-runner-{run.id}")
         run.attach(body)
-        taken = asyncio.create_task(run.let_go())
         try:
-            await asyncio.wait({body, taken}, return_when=asyncio.FIRST_COMPLETED)
+            await self._over_or_taken(run, body)
             if not body.done():
                 self._live.stray(run)
                 self._free(run, None)
                 await self._outlast(run, body)
             await self._release(run, body)
+        except asyncio.CancelledError:
+            if not self._closing:  # what is to be stored is with the writer
+                self._free(run, None)
+            raise
         finally:
-            taken.cancel()
             self._live.end_stray(run)
             if not body.done():
                 body.cancel()
+
+    async def _over_or_taken(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+        """Return when its work is over, or others have its lane.
+
+        An event loop that ends cancels all its tasks at once: the run is cut by that, not left behind.
+        """
+        while not (body.done() or run.lost):
+            taken = asyncio.create_task(run.let_go())
+            try:
+                await asyncio.wait({body, taken}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                if self._closing:
+                    raise
+                if run.stop is None:
+                    ended = "its event loop ended"
+                    run.stop = Stop(StopKind.DRAIN, Cause.DRAINED, ended, CUT_GRACE_MS, self._clock().mono)
+                if not body.cancelling():
+                    body.cancel()
+            finally:
+                taken.cancel()
 
     async def _outlast(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
         """Wait for the end of a body whose lane is gone. One that does not end is said: it uses up what it has."""

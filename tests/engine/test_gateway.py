@@ -13,10 +13,10 @@ from lanes.config import from_data
 from lanes.identity import this_process
 from lanes.runners.base import RunContext
 from lanes.testing import SECOND, Hands
-from lanes_storage import open_store
+from lanes_storage import open_store, reads
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.sqlite.aio import AsyncSqliteStore
-from tests.kit.gateways import Gates, gateway_on
+from tests.kit.gateways import REQUEUE, Gates, gateway_on
 from tests.kit.judged import NOBODY
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
@@ -64,6 +64,36 @@ async def test_F118_a_start_that_is_cancelled_leaves_no_owner_behind(tmp_path: P
             if not starting.cancelled():  # it was quicker
                 await gateway.stop()
         assert (await desk.status()).gateways == []
+
+
+def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_path: Path) -> None:
+    config = from_data({"policy": [{"match": "*", **REQUEUE}], "clocks": {"drain_timeout": "1h"}})
+
+    async def background(runs: asyncio.Event) -> None:
+        async with connect(str(tmp_path / "lanes.db"), config=config) as desk, Gateway(desk, Gates(), config=config):
+            message = await desk.send("a", "hello")
+            while (await desk.message(message.id)).state is not MessageState.RUNNING:
+                await desk.changes.wait(PATIENCE_S)
+            runs.set()
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        runs = asyncio.Event()
+        task = asyncio.create_task(background(runs))
+        await runs.wait()
+        assert not task.done()
+
+    asyncio.run(main())
+    store = open_store(str(tmp_path / "lanes.db"))
+    try:
+        lane = store.read(reads.lane("a"))
+        assert lane is not None
+        assert lane.state is LaneState.ERRORED
+        assert lane.last_error is not None
+        assert lane.last_error.cause == "drained"
+        assert lane.queued == 1
+    finally:
+        store.close()
 
 
 async def test_a_running_gateway_is_ready_healthy_and_writable(tmp_path: Path) -> None:

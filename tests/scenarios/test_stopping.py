@@ -1,5 +1,6 @@
 """Being stopped: by a supervisor, by a terminal that is closed, twice, and with children that stay."""
 
+import asyncio
 import contextlib
 import os
 import pty
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lanes.commands.common import screen
 from lanes.config import from_data
 from lanes.server.serve import CLOSING_S
 from tests.kit.processes import PATIENCE_S, House, Process, environment, eventually
@@ -173,6 +175,17 @@ def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboar
     assert made.row("SELECT state FROM messages") == ("done",)
     assert made.count("SELECT count(*) FROM owners WHERE ended_at IS NULL") == 0
     eventually(lambda: not any(_alive(each) for each in dashboards), "the dashboard to end")
+
+
+async def test_F117_a_dashboard_that_does_not_heed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose terminal was closed under it may be busy with that for ever."""
+    monkeypatch.setattr(screen, "PATIENCE_S", 0.01)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", deaf, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    await screen._ended(process)
+    assert process.returncode == -signal.SIGKILL
 
 
 def _read_until_closed(terminal: int) -> None:

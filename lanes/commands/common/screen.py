@@ -9,6 +9,8 @@ from lanes.commands.common.output import say
 
 #: The dashboard's exit code when the gateway is to stop as well.
 STOP_TOO = 10
+#: How long it has to end by itself.
+PATIENCE_S = 1.0
 
 
 def on_a_terminal() -> bool:
@@ -75,8 +77,7 @@ class Screen:
             code = await process.wait()
         finally:
             if process.returncode is None:
-                process.terminate()
-                await process.wait()
+                await _ended(process)
             # However it ended, the terminal is as it was.
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
         if code == STOP_TOO:
@@ -85,3 +86,14 @@ class Screen:
         log_to("info")
         ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "
         say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End it. One whose terminal is gone may be busy with that, and does not always heed."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
