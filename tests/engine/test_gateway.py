@@ -70,10 +70,10 @@ def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_pa
     config = from_data({"policy": [{"match": "*", **REQUEUE}], "clocks": {"drain_timeout": "1h"}})
 
     async def background(runs: asyncio.Event) -> None:
-        async with connect(str(tmp_path / "lanes.db"), config=config) as desk, Gateway(desk, Gates(), config=config):
-            message = await desk.send("a", "hello")
-            while (await desk.message(message.id)).state is not MessageState.RUNNING:
-                await desk.changes.wait(PATIENCE_S)
+        runner = Gates()
+        async with connect(str(tmp_path / "lanes.db"), config=config) as desk, Gateway(desk, runner, config=config):
+            await desk.send("a", "hello")
+            await until(lambda: runner.running, "the run")
             runs.set()
             await asyncio.Event().wait()
 
