@@ -207,7 +207,7 @@ class _Completion:
             yield _data(openai_error(of_failure(message.error).problem))
             return
         detail = _detail(message)
-        if (not self._begun or self._void) and message.reply:
+        if (not self._begun or self._void) and message.reply is not None:
             rest = self._sent.rest_of(message.reply)
             if rest:
                 yield self._piece(Delta(rest))  # what was not streamed comes in one piece

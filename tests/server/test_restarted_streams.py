@@ -146,6 +146,13 @@ async def test_F140_a_chat_stream_that_can_not_go_on_is_an_error(
         await until(ended, "the message to end: it has no client any more")
 
 
+async def test_F140_an_empty_reply_does_not_let_what_was_cut_stand(tmp_path: Path) -> None:
+    twice = Twice("one two ", "", reply="")
+    async with serving(tmp_path, twice) as (url, _):
+        with pytest.raises(openai.APIError, match="cut in the middle of its reply"):
+            await chat(url, twice)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_F150_the_first_of_two_connections_that_leaves_does_not_end_the_other(
     tmp_path: Path, stream: bool
