@@ -105,6 +105,8 @@ def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
 
     They are taken as concurrent: only the order within a set is kept.
     """
+    if len(steps) == 1:
+        return [steps[0](tx)]
     calls = [as_call(step) for step in steps]
     sets: dict[Transition[Any, Any], list[int]] = {}
     for place, each in enumerate(calls):
