@@ -166,6 +166,8 @@ class Campaign:
 
     def tend(self) -> None:
         """Fill empty places; kill who has lived for long enough."""
+        for process in self.senders:
+            assert process.popen.poll() is None, process.said()
         for slot in self.slots:
             self._tend(slot)
         listing = "\n".join(url for url in self.urls() if url)

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -84,8 +85,8 @@ class Client:
                 return int(json.load(answer)["id"])
         except urllib.error.HTTPError as error:
             with error:
-                raise Refused(f"{error.code}: {error.read().decode(errors='replace')}") from error
-        except (OSError, ValueError) as error:  # not there, or gone in the middle of its answer
+                raise Refused(str(error)) from error
+        except (OSError, HTTPException, ValueError) as error:  # not there, or gone in the middle of its answer
             raise Refused(str(error)) from error
 
     def close(self) -> None:

@@ -56,12 +56,12 @@ class Worlds:
     def take(self, *parts: str) -> int:
         """Take these parts from the path, as ``rm`` does; the number by which they are put back.
 
-        Nobody may write meanwhile. All parts are kept, also those that stay at the path: another process may take
-        them away later.
+        Nobody may write meanwhile. Where the file itself is taken, the parts that stay at the path are kept as well:
+        they go when another file takes its place.
         """
         self._taken += 1
         file = file_at(self.database)
-        for part in PARTS:
+        for part in PARTS if DATABASE in parts else parts:
             if self._path(part).exists():
                 os.link(self._path(part), self._kept(self._taken, part))
         for part in parts:
@@ -71,14 +71,19 @@ class Worlds:
         return self._taken
 
     def put_back(self, number: int) -> None:
-        """Let the path name again what was taken. What came in its place meanwhile is kept in turn."""
+        """Let the path name again what was taken. A file that came in its place meanwhile is kept in turn.
+
+        A log that was begun beside the same file stays: it goes on from what that has.
+        """
         file = file_at(self._kept(number, DATABASE))
-        if file_at(self.database) not in (None, file):
+        if file is not None and self.database.exists():
             self.take(*PARTS)
         now = time.time_ns() // 1_000_000
         self.absences = [one._replace(until=min(one.until, now)) if one.file == file else one for one in self.absences]
         for part in PARTS:
             kept = self._kept(number, part)
+            if file is None and self._path(part).exists() and self._path(part).stat().st_size:
+                continue
             if kept.exists():
                 self._path(part).unlink(missing_ok=True)
                 kept.rename(self._path(part))
