@@ -34,6 +34,8 @@ def main() -> None:
     code = run()
     if sys.warnoptions:  # whoever asks for warnings wants to be told of what was left open
         raise SystemExit(code)
+    if (logs := sys.modules.get("lanes.logs")) is not None:
+        logs.flush()  # what a command says that serves is handed on by a thread
     # Every database is closed by now. To take the interpreter down piece by piece costs a sixth of a short command.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

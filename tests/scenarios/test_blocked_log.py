@@ -27,6 +27,21 @@ async def block(run):
 '''
 
 
+CONFIG_WITHOUT_KEY = """
+[[runner]]
+name = "chat"
+kind = "provider"
+providers = ["only"]
+
+[[provider]]
+name = "only"
+dialect = "chat"
+base_url = "http://127.0.0.1:9/v1"
+model = "none"
+api_key_env = "LANES_NO_SUCH_KEY"
+"""
+
+
 def fill(writing: int) -> None:
     """Write into a pipe until it is full."""
     os.set_blocking(writing, False)
@@ -88,3 +103,21 @@ def _owner(made: House, pid: int) -> int | None:
     with contextlib.suppress(Exception):
         return int(made.row("SELECT id FROM owners WHERE pid = ? AND ended_at IS NULL", pid)[0])
     return None
+
+
+def test_F115_a_gateway_that_does_not_start_says_why(made: House) -> None:
+    made.config.write_text(CONFIG_WITHOUT_KEY)
+    where = ["--db", str(made.database), "--config", str(made.config), "--port", "0"]
+    # no other thread gets a turn that the last words of this one do not wait for
+    program = "import sys; from lanes.commands import main; sys.setswitchinterval(3600); main()"
+    refused = subprocess.run(
+        [sys.executable, "-c", program, "gateway", *where],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        cwd=made.folder,
+        env=environment(made.folder),
+        check=False,
+    )
+    assert refused.returncode == 78
+    assert "LANES_NO_SUCH_KEY" in refused.stderr
