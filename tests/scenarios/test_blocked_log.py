@@ -109,7 +109,7 @@ def test_F115_a_gateway_that_does_not_start_says_why(made: House) -> None:
     made.config.write_text(CONFIG_WITHOUT_KEY)
     where = ["--db", str(made.database), "--config", str(made.config), "--port", "0"]
     # no other thread gets a turn that the last words of this one do not wait for
-    program = "import sys; from lanes.commands import main; sys.setswitchinterval(3600); main()"
+    program = "import sys; from lanes.commands import main; sys.setswitchinterval(3600); sys.warnoptions = []; main()"
     refused = subprocess.run(
         [sys.executable, "-c", program, "gateway", *where],
         capture_output=True,
