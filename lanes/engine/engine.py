@@ -160,6 +160,8 @@ class Engine:
             drained=self._obey,
             reconciled=self._reconciled,
             wait_patience_ms=self._wait_patience_ms,
+            abandoned=asyncio.get_running_loop().is_closed,
+            gave_up=self._gave_up,
         )
         if self._teller is not None:
             await self._teller.start()
@@ -268,6 +270,11 @@ class Engine:
         self._dispatcher.wake_threadsafe()
         if self._teller is not None:
             self._teller.wake_threadsafe()
+
+    def _gave_up(self) -> None:
+        """Called by the upkeep when the event loop was closed under all this."""
+        if self._housekeeper is not None:
+            self._housekeeper.halt()
 
     def _obey(self, drain: Drain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""

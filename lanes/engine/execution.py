@@ -13,6 +13,7 @@ from lanes.engine.brought import Parking, brought
 from lanes.engine.current import CURRENT, Current
 from lanes.engine.drains import CUT_GRACE_MS, cut_one
 from lanes.engine.filewatch import LOST
+from lanes.engine.foreign import LEAVES, why_left
 from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.streams import Streams
 from lanes.engine.telling import Teller
@@ -227,8 +228,8 @@ async def _body(run: ActiveRun) -> str | Reply:
         # Nobody asks where: its frames hold all that was sent, and a timeout among them knows this task, which would
         # make a circle of them.
         raise told.with_traceback(None)  # noqa: B904 - it is the same
-    except SystemExit as left:  # it would end the event loop, and with it every other run
-        raise RunFailed(Cause.RUNNER_FAILED, f"it called sys.exit({sentence(left.code)})") from left
+    except LEAVES as left:
+        raise RunFailed(Cause.RUNNER_FAILED, why_left(left)) from left
     finally:
         run.note_end()  # in this very turn of the event loop: the next one may come late
 

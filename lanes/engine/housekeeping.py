@@ -158,8 +158,12 @@ class Housekeeper:
         """Begin, in a thread of its own."""
         self._loop.start()
 
+    def halt(self) -> None:
+        """End after the present step. From any thread."""
+        self._loop.halt()
+
     def stop(self) -> None:
-        """End after the present step."""
+        """End after the present step, and return when it has."""
         self._loop.stop()
 
     def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:

@@ -144,11 +144,15 @@ class Loop:
         """Begin, with the first round at once."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the present duty, and return when it has. Not from its own thread."""
+    def halt(self) -> None:
+        """End after the present duty. From any thread."""
         self._stopping = True
         self._halted.set()
         self._nap.wake()
+
+    def stop(self) -> None:
+        """End after the present duty, and return when it has. Not from its own thread."""
+        self.halt()
         if self._thread.ident is None:
             self._nap.close()
         else:

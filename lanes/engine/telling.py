@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from lanes.engine.foreign import LEAVES, why_left
 from lanes.engine.live import ActiveRun
 from lanes.hooks import Hooks, RunEnded
 from lanes.sentences import sentence
@@ -173,8 +174,8 @@ class Teller:
 async def _called(hook: Callable[[T], Awaitable[Any]], about: T) -> None:
     try:
         await hook(about)
-    except SystemExit as left:  # it would end the event loop, and with it every run
-        raise RuntimeError(f"it called sys.exit({sentence(left.code)})") from left
+    except LEAVES as left:
+        raise RuntimeError(why_left(left)) from left
 
 
 def _looked_at(work: "asyncio.Future[Any]") -> None:

@@ -24,6 +24,7 @@ from lanes.engine.watchdog import Verdict, judge
 from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
 from lanes_storage.interface import AsyncStore, Call, Reader, Step, Transaction, carry_out
+from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import NewOwner, Release
 from lanes_storage.saying import Log
@@ -43,7 +44,8 @@ class Upkeep:
     """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
 
     ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` tells
-    ``warn_wait_after`` of a key; None: waiting heads are left to others to warn about.
+    ``warn_wait_after`` of a key; None: waiting heads are left to others to warn about. Once ``abandoned`` says that
+    nothing can run here any more, it gives up the lanes, calls ``gave_up`` and ends.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Upkeep:
         drained: Callable[[Drain | None], None],
         reconciled: Callable[[list[tuple[Finding, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None = None,
+        abandoned: Callable[[], bool] = lambda: False,
+        gave_up: Callable[[], None] = lambda: None,
     ) -> None:
         now = clock()
         self.pulse = Pulse(clock)
@@ -72,6 +76,8 @@ class Upkeep:
         self._changed = changed
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
+        self._abandoned = abandoned
+        self._gave_up = gave_up
         nap, pause_s = nap_on(store.changes_file, self._anything_new)
         self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap, refused=self._refused)
         self._reader: Reader | None = None
@@ -117,6 +123,7 @@ class Upkeep:
         held = HeldAlarms(self._write)
         duties: list[Duty] = [
             self._begin,
+            self._give_up,
             self._judge,
             self._file.run_once,
             self._heart.beat_when_due,
@@ -145,6 +152,16 @@ class Upkeep:
             self._judged_from_mono = now.mono
         self._begun, self._blind = now, False
         self.pulse.tick()
+
+    def _give_up(self, now: Now) -> None:
+        """End the owner where nothing can run any more: a heart that beats on would keep its lanes from others."""
+        if not self._abandoned():
+            return
+        owner, by = self.owner_id, self._heart.by
+        log.critical("the event loop of %s was closed while it held lanes: it leaves them to others", by)
+        self._write(lambda tx: doors.end_owner(tx, owner, now, cause=Cause.OWNER_GONE, by=by))
+        self._loop.halt()
+        self._gave_up()
 
     def _refused(self) -> None:
         """The database ended the round: whatever it would have shown was not seen."""

@@ -211,6 +211,12 @@ async def test_F91_an_error_of_many_words_is_told_in_few(ends: Ends, caplog: pyt
     assert len(caplog.text) < 5 * LONGEST_TRACE
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+async def test_F91_what_would_end_the_event_loop_ends_its_run_alone(ends: Ends, error: BaseException) -> None:
+    message = await ends(raising(error))
+    assert (message.state, message.error.cause) == (MessageState.FAILED, Cause.RUNNER_FAILED)
+
+
 async def test_F91_a_message_nested_too_deeply_is_no_reply(ends: Ends) -> None:
     deep: dict[str, Any] = {}
     for _ in range(500):

@@ -227,11 +227,15 @@ async def leaving(_: object) -> None:
     raise SystemExit(3)
 
 
+async def interrupting(_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def no_coroutine(_: object) -> Any:
     return 7
 
 
-@pytest.mark.parametrize("hook", [speechless, leaving, no_coroutine], ids=lambda hook: hook.__name__)
+@pytest.mark.parametrize("hook", [speechless, leaving, interrupting, no_coroutine], ids=lambda hook: hook.__name__)
 async def test_F97_a_hook_that_raises_what_it_likes_costs_only_itself(tmp_path: Path, hook: Any) -> None:
     told: list[Event] = []
 

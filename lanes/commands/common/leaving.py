@@ -16,16 +16,28 @@ log = Log("lanes")
 #: How long what swallows its cancellation, or blocks in a thread, is waited for when everything else has ended.
 LAST_WAIT_S = 0.5
 
+#: How long a process has to end whose event loop was ended from within.
+BROKEN_S = 5.0
+
 _deadlines: SimpleQueue[float] = SimpleQueue()
 
 
 def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
     """``asyncio.run``, except that a runner or a hook which does not stop can not keep the process from ending.
 
-    Raises what ``main`` raises.
+    Raises what ``main`` raises. Where a task of a runner or a hook ends the event loop, the process ends with 1.
     """
     threading.Thread(target=_last_resort, name="lanes-last-resort", daemon=True).start()
-    asyncio.run(_and_leave(main))
+    try:
+        with asyncio.Runner() as loop:
+            try:
+                loop.run(_and_leave(main))
+            except (SystemExit, KeyboardInterrupt):
+                leave_within(BROKEN_S)  # behind this all tasks are cancelled and waited for
+                raise
+    except SystemExit:
+        log.exception("a task of a runner or a hook ended the event loop: the process ends")
+        _leave(1)
 
 
 def leave_within(seconds: float) -> None:

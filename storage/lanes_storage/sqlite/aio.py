@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from threading import Thread
+from typing import TypeVar, cast
 
 import aiosqlite
 
@@ -42,8 +43,10 @@ class AsyncSqliteStore:
         listeners = Listeners()
         writer = Writer(file, listeners.tell)
         try:
-            # opened in the thread that it lives in
-            reader = await aiosqlite.Connection(file.reader, iter_chunk_size=64)
+            reader = aiosqlite.Connection(file.reader, iter_chunk_size=64)
+            # A process is to end also where its event loop did not come to close this. Before 0.22 it is its thread.
+            cast("Thread", getattr(reader, "_thread", reader)).daemon = True
+            await reader  # opened in the thread that it lives in
         except BaseException:
             await asyncio.to_thread(writer.close)
             raise
