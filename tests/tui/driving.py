@@ -160,5 +160,5 @@ async def dashboard(
     app = Listened(source, settings, with_gateway=with_gateway, rhythm=rhythm)
     async with app.run_test(size=size) as pilot:
         driver = Driver(app, pilot)
-        await driver.until(lambda: driver.main.freshness.at or driver.main.freshness.lost, "the first look")
+        await driver.until(lambda: driver.main.table.window or driver.main.freshness.lost, "the first look")
         yield driver
