@@ -8,11 +8,9 @@ they may be claimed is seen in the same transaction as the claim.
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lanes import descriptors
 from lanes.engine.aside import Aside
@@ -21,13 +19,14 @@ from lanes.engine.collecting import Debounce
 from lanes.engine.drains import cut_one
 from lanes.engine.filewatch import LOST
 from lanes.engine.live import ActiveRun, LiveSet
+from lanes.engine.room import Rest, Room
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Call, Transaction, carry_out
+from lanes_storage.interface import AsyncStore, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import Claimed, Head, Terms, WaitingLane
+from lanes_storage.records import Head, Terms, WaitingLane
 from lanes_storage.saying import Log
 
 log = Log("lanes.dispatcher")
@@ -87,7 +86,7 @@ class Dispatcher:
         self._claimed: list[ActiveRun] = []  # in the transaction that was begun last
         self._aside = Aside()
         self._singly = False  # behind a set of claims that raised
-        self._resting: dict[str, _Rest] = {}  # runners whose providers all cool
+        self._resting: dict[str, Rest] = {}  # runners whose providers all cool
         self._backlog = Backlog(store, owner, self._runner_of)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -194,33 +193,32 @@ class Dispatcher:
             self._backlog.put_back(kept)
         return started
 
-    async def _claim_these(self, chosen: Mapping[int, Kind]) -> "_Room":
+    async def _claim_these(self, chosen: Mapping[int, Kind]) -> Room:
         """Claim them, or say what is to become of those that were not."""
         self._claimed = []
         try:
             room = await self._store.write(partial(self._claim_page, chosen=[*chosen]))
         except BaseException as error:
-            if isinstance(error, DatabaseReplaced):
-                self._give_back()
+            await self._give_back_behind(error)
             self._backlog.put_back((each, kind) for each, kind in chosen.items())
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
             if not self._try_again():
                 raise
-            return _Room({}, {}, 0)
+            return Room({}, {}, 0)
         finally:
             self._claimed = []  # whoever runs them holds them: what is over is forgotten
         self._singly = False
         return room
 
-    def _rest(self, room: "_Room") -> None:
+    def _rest(self, room: Room) -> None:
         """Runners that cool rest once enough of their heads were told when to come back."""
         for name, (until, postponed) in room.cooled.items():
             rest = self._resting.get(name)
             before = rest.postponed if rest is not None and rest.until == until else 0
-            self._resting[name] = _Rest(until, before + postponed)
+            self._resting[name] = Rest(until, before + postponed)
 
-    def _claim_page(self, tx: Transaction, chosen: list[int]) -> "_Room":
+    def _claim_page(self, tx: Transaction, chosen: list[int]) -> Room:
         """Claim the chosen heads that may still be claimed."""
         now, owner = self._clock(), self._owner()
         self._aside.in_hand = None
@@ -232,7 +230,7 @@ class Dispatcher:
         self._claim(tx, doors.candidates_among(tx, owner, now, chosen), room, now)
         return room
 
-    def _claim(self, tx: Transaction, heads: Sequence[Head], room: "_Room", now: Now) -> None:
+    def _claim(self, tx: Transaction, heads: Sequence[Head], room: Room, now: Now) -> None:
         """As one set; one by one behind a set that raised, so that it is known which head did."""
         for head in heads:
             if self._aside.takes_up(head, now.mono):
@@ -251,19 +249,29 @@ class Dispatcher:
         self._singly = not found
         return again
 
-    def _give_back(self) -> None:
-        """What was claimed in a file that is no longer the one of its name is held there, once it is back: it is
-        released before it begins, and its message goes to its place."""
+    async def _give_back_behind(self, error: BaseException) -> None:
+        """What was claimed although its transaction ended so is held: it is released before it begins, and its
+        message goes to its place. A file that is no longer the one of its name may come back; a claim whose event
+        loop ends may commit all the same."""
+        if isinstance(error, DatabaseReplaced):
+            for run in self._claimed:
+                self._live.join(run)
+        elif isinstance(error, asyncio.CancelledError):
+            with contextlib.suppress(StorageError):
+                await self._store.write(doors.touch)  # behind it: then it is known
+        else:
+            return
+        why = LOST if isinstance(error, DatabaseReplaced) else "its event loop ended"
         claimed, self._claimed = self._claimed, []
         for run in claimed:
-            self._live.join(run)
-            cut_one(run, LOST, self._clock())
-            self._start(run)
+            if self._live.get(run.id) is run:
+                cut_one(run, why, self._clock())
+                self._start(run)
 
-    def _room(self, tx: Transaction, now: Now) -> "_Room":
+    def _room(self, tx: Transaction, now: Now) -> Room:
         self._claimed = []
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
-        return _Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
+        return Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
 
     # --------------------------------------------------------------------------------- heads of a desk
 
@@ -275,10 +283,8 @@ class Dispatcher:
             self._claimed = []
             try:
                 runs, after = await self._store.write(partial(self._claim_bound_page, after=after))
-            except DatabaseReplaced:
-                self._give_back()
-                raise
-            except StorageError:
+            except (StorageError, asyncio.CancelledError) as error:
+                await self._give_back_behind(error)
                 raise
             except Exception:  # of the head that was being claimed: nothing was committed, the others go on
                 if not self._try_again():
@@ -305,7 +311,7 @@ class Dispatcher:
 
     # --------------------------------------------------------------------------------------- one head
 
-    def _decide(self, tx: Transaction, head: Head, room: "_Room", now: Now) -> None:
+    def _decide(self, tx: Transaction, head: Head, room: Room, now: Now) -> None:
         """Claim it, or say what becomes of it."""
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # whoever took this place has left without giving it up
@@ -332,7 +338,7 @@ class Dispatcher:
         room.left -= 1
         room.suspects += suspect
 
-    def _take(self, tx: Transaction, room: "_Room", now: Now) -> None:
+    def _take(self, tx: Transaction, room: Room, now: Now) -> None:
         """Carry out the claims that were decided on, as one set."""
         claims, room.claims = room.claims, []
         for (spec, _), claimed in zip(claims, carry_out(tx, [claim for _, claim in claims]), strict=True):
@@ -376,25 +382,3 @@ def cooling_until(spec: RunnerSpec, cooling: Mapping[str, int]) -> int | None:
     untils = [cooling.get(provider) for provider in spec.providers]
     waits = [until for until in untils if until is not None]
     return min(waits) if waits and len(waits) == len(untils) else None
-
-
-class _Rest(NamedTuple):
-    """A runner whose providers all cool, and how many of its heads were told when to come back."""
-
-    until: int
-    postponed: int
-
-
-@dataclass(slots=True)
-class _Room:
-    """What is left to claim with, while one page is claimed, and what becomes of its heads."""
-
-    slots: dict[str, int]
-    cooling: Mapping[str, int]
-    suspects: int
-    left: int = sys.maxsize  # of all runners together
-    claims: list[tuple[RunnerSpec, Call[Claimed | None]]] = field(default_factory=list)  # not carried out yet
-    runs: list[ActiveRun] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)  # as they are: there was no room
-    later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane
-    cooled: dict[str, tuple[int, int]] = field(default_factory=dict)  # until when, and how many were postponed

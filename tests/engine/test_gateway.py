@@ -3,18 +3,20 @@
 import asyncio
 import threading
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 import lanes
 from lanes import Gateway, connect
 from lanes.config import from_data
+from lanes.engine.dispatcher import Policies
 from lanes.identity import this_process
-from lanes.runners.base import RunContext
+from lanes.runners.base import RunContext, RunnerSpec
 from lanes.testing import SECOND, Hands
 from lanes_storage import open_store, reads
 from lanes_storage.law import LaneState, MessageState
+from lanes_storage.records import Head, Terms
 from lanes_storage.sqlite.aio import AsyncSqliteStore
 from tests.kit.gateways import REQUEUE, Gates, gateway_on
 from tests.kit.judged import NOBODY
@@ -92,6 +94,58 @@ def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_pa
         assert lane.last_error is not None
         assert lane.last_error.cause == "drained"
         assert lane.queued == 1
+    finally:
+        store.close()
+
+
+class Held:
+    """Policies that hold the transaction of a claim until the test lets it go on."""
+
+    def __init__(self, policies: Policies) -> None:
+        self.inside, self.go = threading.Event(), threading.Event()
+        self._policies = policies
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policies, name)
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        self.inside.set()
+        self.go.wait(PATIENCE_S)
+        return self._policies.terms(head, spec)
+
+
+def test_F118_a_claim_that_commits_when_the_event_loop_ends_is_given_back(tmp_path: Path) -> None:
+    config = from_data({"policy": [{"match": "*", **REQUEUE}], "clocks": {"drain_timeout": "1h"}})
+    begun: list[RunContext] = []
+
+    async def runner(run: RunContext) -> str:
+        begun.append(run)
+        return "hello"
+
+    async def background(entered: asyncio.Future[Held]) -> None:
+        async with connect(str(tmp_path / "lanes.db"), config=config) as desk:
+            gateway = Gateway(desk, runner, config=config)
+            held = gateway._engine._policies = Held(gateway._engine._policies)
+            async with gateway:
+                await desk.send("a", "hello")
+                entered.set_result(held)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    held.go.set()
+
+    async def main() -> None:
+        entered: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(background(entered))
+        await until((await entered).inside.is_set, "the claim")
+        assert not task.done()
+
+    asyncio.run(main())
+    store = open_store(str(tmp_path / "lanes.db"))
+    try:
+        lane = store.read(reads.lane("a"))
+        assert lane is not None
+        assert (lane.state, lane.queued, begun) == (LaneState.ERRORED, 1, [])
     finally:
         store.close()
 
