@@ -16,6 +16,7 @@ from lanes_storage import open_store, schema
 from lanes_storage.errors import DatabaseDamaged, DatabaseFull, DatabaseMissing, DatabaseTooNew, StorageError
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import path_of
+from lanes_storage.sqlite.identity import missing
 from lanes_storage.sqlite.inspect import facts, marks
 
 #: The log of the upgrade, and tables that stand twice for a moment, together take less than so often the file.
@@ -79,7 +80,7 @@ def check(session: Session) -> int:
     """
     path = path_of(session.database())
     if not path.exists():
-        raise DatabaseMissing(str(path))
+        raise missing(path)
     try:
         found = check_whole(path, indexes=True)
     except StorageError as error:
@@ -105,7 +106,7 @@ def backup(session: Session, file: Path) -> None:
 
     path = path_of(session.database())
     if not path.exists():
-        raise DatabaseMissing(str(path))
+        raise missing(path)
     try:
         with bar("copying") as progress:
             make(path, file, progress)

@@ -6,7 +6,8 @@ from pathlib import Path
 from lanes.doctor.checks import Check, broken, ok, warning
 from lanes.text import clean
 from lanes_storage import schema
-from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names, strangers
+from lanes_storage.sqlite.identity import Stranger, strangers
+from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names
 
 #: Less room than this is worth a word; every commit needs some, and so does the log.
 LEAST_ROOM = 512 * 1024 * 1024
@@ -42,12 +43,21 @@ def check_users(path: Path) -> list[Check]:
     for one in strangers(path):
         named = ", ".join(f"{clean(name)} (as {at})" for name, at in one.files)
         said = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"
-        fix = (
-            f"nobody else sees what it wrote there, and that is lost when it ends: `kill -STOP {one.pid}`, copy what it"
-            " has open to FILE, FILE-wal and FILE-shm, look at FILE with --db, then end the process and start it again"
-        )
-        found.append(broken("users", said, fix))
+        found.append(broken("users", said, _saving(one)))
     return found or [ok("users", "every process that has it open has these files open")]
+
+
+def _saving(one: Stranger) -> str:
+    """How to save what it has open. Stopped first, so that the file and its log are of one moment."""
+    lost = "nobody else sees what it wrote there, and that is lost when it ends"
+    if one.database is None:
+        return f"{lost}. Move the file back to its name, with those beside it: it goes on by itself"
+    copies = [f"cp {one.database} saved.db"] + ([f"cp {one.log} saved.db-wal"] if one.log else [])
+    return (
+        f"{lost}. If it was moved away, move all of it back; else save it: `kill -STOP {one.pid}; {'; '.join(copies)}`,"
+        f" look at it: `lanes --db saved.db list`, then `kill -9 {one.pid}`, `lanes db restore saved.db`, and start it"
+        " again"
+    )
 
 
 def check_engine() -> Check:

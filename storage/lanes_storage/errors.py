@@ -2,6 +2,7 @@
 
     StorageError
     ├── DatabaseMissing       nothing there, and the caller did not ask to create it
+    │   └── DatabaseDeleted   it was deleted or moved away, and may be saved
     ├── DatabaseTooNew        written by a newer lanes
     ├── DatabaseTooOld        needs `lanes db upgrade`, or a command that may change it
     ├── DatabaseInUse         not to be upgraded while a gateway of the older version lives
@@ -23,6 +24,10 @@ A guard that was lost is never an error: every door returns a value that says wh
 """
 
 import os
+from collections.abc import Sequence
+
+#: Where it is told how to save a file that has no name any more.
+_RUNBOOK = "docs/operations.md, “The file is another one”"
 
 
 class StorageError(Exception):
@@ -47,6 +52,30 @@ class DatabaseMissing(StorageError):
 
     def sentence(self) -> str:
         return f"no lanes database at {self.database}"
+
+
+class DatabaseDeleted(DatabaseMissing):
+    """It was deleted or moved away: a process still has it open (``pids``), or files beside it are left (``left``)."""
+
+    def __init__(self, database: str, pids: Sequence[int], left: Sequence[str] = ()) -> None:
+        self.pids, self.left = tuple(pids), tuple(left)
+        if pids:
+            self.fix = (
+                "start nothing new there before that file is saved, or moved back: `lanes doctor` names who has it open"
+                f" and how to copy it ({_RUNBOOK})"
+            )
+        else:
+            self.fix = (
+                "move it back beside them, or restore a backup (`lanes db restore FILE`). A process of another user may"
+                " still have it open: start nothing new there before it is saved, and let `lanes doctor` name who that"
+                f" is, as that user ({_RUNBOOK})"
+            )
+        super().__init__(database)
+
+    def sentence(self) -> str:
+        who = f"process {', '.join(map(str, self.pids))} still has it open" if self.pids else ""
+        rest = f"{', '.join(self.left)} still lie{'s' * (len(self.left) == 1)} there" if self.left else ""
+        return f"no lanes database at {self.database} any more: it was deleted or moved away, and " + (who or rest)
 
 
 class DatabaseTooNew(StorageError):

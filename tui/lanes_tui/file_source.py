@@ -17,12 +17,13 @@ from lanes.errors import NotAllowed
 from lanes.finding import find
 from lanes.operations import Status as StoredStatus
 from lanes_storage import open_async_store, reads
-from lanes_storage.errors import DatabaseMissing, StorageError, StoreClosed
+from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import Lane as StoredLane
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_storage.records import Message as StoredMessage
 from lanes_storage.sqlite import path_of
+from lanes_storage.sqlite.identity import missing
 from lanes_tui import reading
 from lanes_tui.paced import Paced
 from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
@@ -219,7 +220,7 @@ class FileSource:
                 return self._opened
             await self._leave(self._opened)
             if there is None:
-                raise DatabaseMissing(self._url)
+                raise await asyncio.to_thread(missing, path_of(self._url))
             store = await open_async_store(self._url, create=False)
             self._opened = _Opened(Desk(store, self._clock), there)
             return self._opened

@@ -98,7 +98,7 @@ class GatewayClient:
         error = error_of(document)
         known = type(error) is not LanesError
         if document.get("code") == DATABASE or (status >= 500 and not known):
-            fix = "see `lanes doctor` on its host" if document.get("code") == DATABASE else None
+            fix = "all of that on its host" if document.get("code") == DATABASE else None
             return GatewayUnreachable(self.url, str(error), fix=fix)
         return error
 

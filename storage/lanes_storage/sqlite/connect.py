@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.identity import Files
+from lanes_storage.sqlite.identity import Files, check_vacant, missing
 from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
 from lanes_storage.sqlite.upgrading import bring_up, check_marks
 
@@ -187,7 +187,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     with translated(str(path)), contextlib.ExitStack() as held:
         check_plain(files.database)
         if not files.database.exists():
-            raise errors.DatabaseMissing(str(path))
+            raise missing(path)
         if files.side.exists():  # a copy that nobody uses has none, and shall not get one from who looks
             lock = SideLock(files.side, str(path))
             held.callback(lock.close)
@@ -203,12 +203,17 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def touch(path: Path, *, create: bool) -> None:
-    """See that there is a file, or refuse. An empty one is none, since whoever makes one fills it."""
+    """See that there is a file, or refuse. An empty one is none, since whoever makes one fills it.
+
+    None is made in the place of one that was deleted and that a process still works with: both would go on, and
+    what is in the old one could not be put back. Raises DatabaseMissing, DatabaseDeleted, DatabaseUnavailable.
+    """
     check_plain(path)
     if path.exists() and (create or path.stat().st_size):
         return
     if not create:
-        raise errors.DatabaseMissing(str(path))
+        raise errors.DatabaseMissing(str(path)) if path.exists() else missing(path)
+    check_vacant(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The log and the shared memory take the mode of the file; texts of conversations are nobody else's business.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -79,7 +79,11 @@ class SqliteFile:
         """Another connection, which reads. Raises StorageError."""
         with translated(str(self.guard.files.path)):
             self.guard.check_process()
-            connection = connect_reading(self.guard.files.database)
+            try:
+                connection = connect_reading(self.guard.files.database)
+            except sqlite3.Error:
+                self.guard.check()  # that it was deleted tells more than that it cannot be opened
+                raise
             try:
                 self.guard.check()
             except BaseException:

@@ -1,10 +1,8 @@
 """Looking at a database file from outside: what it is, where it lies, whether it is whole. Changes nothing."""
 
-import contextlib
 import os
 import sqlite3
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +10,7 @@ from typing import NamedTuple
 from lanes_storage import errors, schema
 from lanes_storage.interface import Query
 from lanes_storage.sqlite.connect import open_reader, translated
-from lanes_storage.sqlite.identity import Files, Seen, seen
+from lanes_storage.sqlite.identity import missing
 from lanes_storage.sqlite.store import SqliteReader
 
 #: File systems that other machines share. SQLite's log needs memory that all its users share.
@@ -20,9 +18,6 @@ NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "afpfs", "webdav", "ceph", "glusterfs", "lustre", "beegfs",
     "gpfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "macfuse",
 })  # fmt: skip
-_DELETED = " (deleted)"
-#: Between two looks at who has the file open.
-_LOOK_AGAIN_S = 0.1
 #: Instructions of the engine between two calls of ``progress``.
 _PROGRESS_EVERY = 1_000_000
 
@@ -74,7 +69,7 @@ def facts(path: Path) -> FileFacts:
         try:
             stat = path.stat()
         except FileNotFoundError:
-            raise errors.DatabaseMissing(str(path)) from None
+            raise missing(path) from None
         folder = path.absolute().parent
         log = path.with_name(path.name + "-wal")
         room = os.statvfs(folder)
@@ -114,14 +109,6 @@ def _mounts() -> dict[Path, str]:
     return found
 
 
-class Stranger(NamedTuple):
-    """A living process that has other files open than those that have the names of the database now."""
-
-    pid: int
-    command: str
-    files: tuple[tuple[str, str], ...]  # what it is called where it is open, and where it can still be read
-
-
 def other_names(path: Path) -> errors.DatabaseAliased | None:
     """What is wrong where the file is used, or could be, under another name; None: nothing."""
     try:
@@ -131,56 +118,6 @@ def other_names(path: Path) -> errors.DatabaseAliased | None:
     except errors.StorageError:  # which others find
         return None
     return None
-
-
-def strangers(path: Path) -> list[Stranger]:
-    """The processes of this user that use another file as this database: deleted, moved away or replaced.
-
-    Empty where the system does not tell (elsewhere than on Linux).
-    """
-    files = Files.of(path)
-    if not _strange(files):
-        return []
-    time.sleep(_LOOK_AGAIN_S)  # one that is just opening or closing it is none
-    return [found for _, found in sorted(_strange(files).items())]
-
-
-def _strange(files: Files) -> dict[int, Stranger]:
-    names = {str(name): seen(str(name)) for name in (files.database, files.log, files.memory)}
-    side, found = seen(str(files.side)), {}
-    for process in Path("/proc").glob("[0-9]*"):
-        opened = _opened(process)
-        other = [(name, at) for at, name, what in opened if _is_other(name, what, names)]
-        inodes = {what for _, _, what in opened}
-        if side in inodes and names[str(files.database)] not in inodes:
-            # it uses the database of this name, and the file that it took for it has another name now
-            other += [(name, at) for at, name, what in opened if name.startswith(str(files.database)) and what != side]
-        if other:
-            found[int(process.name)] = Stranger(int(process.name), _command(process), tuple(sorted(set(other))))
-    return found
-
-
-def _opened(process: Path) -> list[tuple[str, str, Seen]]:
-    """What a process has open: where that can be read, its name and what it is. Empty for another user's."""
-    found: list[tuple[str, str, Seen]] = []
-    with contextlib.suppress(OSError):  # gone, hidden
-        if (process / "ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
-            return []  # there, the same name is another place
-        for descriptor in (process / "fd").iterdir():
-            with contextlib.suppress(OSError):  # closed meanwhile
-                found.append((str(descriptor), str(descriptor.readlink()), seen(str(descriptor))))
-    return found
-
-
-def _is_other(name: str, what: Seen, names: dict[str, Seen]) -> bool:
-    meant = name.removesuffix(_DELETED)
-    return meant in names and (name != meant or what != names[name])
-
-
-def _command(process: Path) -> str:
-    with contextlib.suppress(OSError):
-        return (process / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
-    return ""
 
 
 def open_still(path: Path) -> SqliteReader:

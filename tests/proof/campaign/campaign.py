@@ -218,10 +218,10 @@ class Campaign:
 
     def replace_senders(self) -> None:
         """Let others take the place of those that keep files open which the path does not name."""
-        for number, process in enumerate(self.senders):
-            if self.misheld(process):
-                assert process.terminate() == 0, process.said()
-                self.senders[number] = self._sender(number, self.habits[number])
+        strange = [(number, process) for number, process in enumerate(self.senders) if self.misheld(process)]
+        for number, process in strange:
+            assert process.terminate() == 0, process.said()
+            self.senders[number] = self._sender(number, self.habits[number])
 
     def send(self, key: str, text: str) -> None:
         """Send a message that may end in any way."""

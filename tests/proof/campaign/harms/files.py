@@ -108,5 +108,5 @@ def replace_strangers(campaign: Campaign) -> None:
     for process in campaign.living():
         if campaign.misheld(process):
             campaign.replace_gateway(process)
+    campaign.replace_senders()  # as long as one has a deleted file open, no other is made
     campaign.until(campaign.made.database.exists, "a database")
-    campaign.replace_senders()
