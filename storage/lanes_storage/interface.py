@@ -171,7 +171,10 @@ class AsyncStore(Protocol):
         ...
 
     def write_blocking(self, step: Step[T], timeout: float | None = None) -> T:
-        """The same from a thread. Raises TimeoutError after ``timeout`` seconds; the step may still run."""
+        """The same from a thread. Raises TimeoutError after ``timeout`` seconds.
+
+        A step that has begun by then goes on and may commit; one that has not never runs.
+        """
         ...
 
     async def read(self, query: Query[T]) -> T:

@@ -55,8 +55,11 @@ async def test_a_thread_that_does_not_wait_is_told(astore: AsyncStore) -> None:
 
     with pytest.raises(TimeoutError):
         await asyncio.to_thread(astore.write_blocking, wait, 0.01)
+    with pytest.raises(TimeoutError):
+        await asyncio.to_thread(astore.write_blocking, send("given up"), 0.01)
     go.set()
     await astore.write(send("a"))
+    assert await keys(astore) == ["a"]
 
 
 async def test_the_version_differs_for_own_and_for_other_commits(astore: AsyncStore, url: str) -> None:

@@ -205,6 +205,18 @@ def test_a_thread_waits_for_its_own_step(desk: Desk) -> None:
     assert desk.notes() == ["one"]
 
 
+def test_what_a_thread_gave_up_before_it_began_never_runs(desk: Desk) -> None:
+    with desk.held():
+        given_up = desk.writer.submit_blocking(note("given up"))
+        assert given_up.cancel()
+    assert desk.writer.submit_blocking(note("other")).result() == "other"
+    with desk.held():
+        late = desk.writer.submit_blocking(note("late"))
+    assert late.result() == "late"
+    assert not late.cancel()
+    assert desk.notes() == ["other", "late"]
+
+
 async def test_a_loop_that_is_gone_stops_nobody(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
     dead = asyncio.new_event_loop()
     with desk.held():

@@ -64,7 +64,12 @@ class AsyncSqliteStore:
         return await self._writer.submit(step, asyncio.get_running_loop())
 
     def write_blocking(self, step: Step[T], timeout: float | None = None) -> T:
-        return self._writer.submit_blocking(step).result(timeout)
+        written = self._writer.submit_blocking(step)
+        try:
+            return written.result(timeout)
+        except TimeoutError:
+            written.cancel()
+            raise
 
     async def read(self, query: Query[T]) -> T:
         if query.broad:

@@ -40,6 +40,11 @@ class _Job:
     result: Any = None
     error: BaseException | None = None
 
+    def begin(self) -> bool:
+        """Whether it is still wanted: a thread that gave up may have handed in the same again. What an event loop
+        handed in runs although its caller is cancelled, as those who leave rely on."""
+        return isinstance(self.future, asyncio.Future) or self.future.set_running_or_notify_cancel()
+
     def resolve(self) -> None:
         if self.future.done():  # its caller was cancelled; what is committed stays committed
             return
@@ -128,9 +133,11 @@ class Writer:
         try:
             while batch := self._next_batch():
                 changes = self._connection.total_changes
-                self._run_batch(batch)
-                self._wake(batch)
-                batch = []  # what was written is let go of, however long the next one takes to come
+                wanted = [job for job in batch if job.begin()]
+                if wanted:
+                    self._run_batch(wanted)
+                    self._wake(wanted)
+                batch = wanted = []  # what was written is let go of, however long the next one takes to come
                 if self._connection.total_changes != changes:
                     self._file.committed()
         finally:
