@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lanes import incoming
 from lanes.errors import RunError, RunParked, Unfit, WaitCycle
 from lanes.runners.base import Reply
+from lanes.runners.failures import NoRoom
 from lanes.sentences import chain_of, failure_of, sentence
 from lanes.text import clean
 from lanes_storage.law import Cause
@@ -23,9 +24,9 @@ LONGEST_TRACE = 32_768
 
 
 class Parking(NamedTuple):
-    """The message is to wait until a wall time."""
+    """The message is to wait until a wall time; None: for room in whichever process, which is no fault of it."""
 
-    until: int
+    until: int | None
     failure: Failure
 
 
@@ -61,6 +62,8 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | Failure:
     if isinstance(error, RunError):
         said = error.failure
         failure = failure_of(said.cause, said.message, said.attempts)
+        if isinstance(error, NoRoom):
+            return Parking(None, failure)
         if not isinstance(error, RunParked):
             return failure
         return Parking(max(incoming.until_ms(error.until, now), now.wall + LEAST_PARK_MS), failure)

@@ -6,12 +6,15 @@ classified by that; what is not, by the HTTP status, then by its type; the rest 
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from lanes.errors import RunError
 from lanes.runners.merging import whole
 from lanes_storage.law import AttemptCause
+from lanes_storage.records import Attempt
 
 #: The longest sentence of a provider that is kept, in characters.
 LONGEST_SENTENCE = 500
@@ -74,6 +77,13 @@ class AttemptFailed(Exception):
 
 class NoDescriptor(Exception):
     """This process itself has no file descriptor left: nothing is known of the provider."""
+
+
+class NoRoom(RunError):
+    """A run ends because its own process had no file descriptor left for it: as if it had never been claimed."""
+
+    def __init__(self, attempts: Sequence[Attempt] = ()) -> None:
+        super().__init__("no_descriptor", "no file descriptor was free in its gateway", attempts)
 
 
 def from_response(status: int, body: bytes, retry_after_ms: int | None) -> AttemptFailed:

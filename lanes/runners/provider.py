@@ -9,8 +9,8 @@ The rules of failing over:
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
   say the same, the chain that the caller reads says so as well.
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
-- Where this process has no file descriptor left, no provider has failed: the run parks for a moment, and meanwhile
-  nothing is claimed.
+- Where this process has no file descriptor left, no provider has failed: the message goes back to its place as it
+  came, and nothing is claimed here for a moment.
 - The run parks otherwise only where each provider was passed over for its cooldown or answered 429. If one failed
   otherwise, the message fails with the whole chain.
 """
@@ -23,7 +23,7 @@ from lanes.config.model import ProviderConfig, RunnerConfig
 from lanes.errors import RunFailed, RunParked
 from lanes.runners import chat
 from lanes.runners.base import Reply, RunContext, Runner
-from lanes.runners.failures import AttemptFailed, NoDescriptor
+from lanes.runners.failures import AttemptFailed, NoDescriptor, NoRoom
 from lanes.runners.http import HttpClient, endpoint
 from lanes.runners.outgoing import headers, outgoing, payload
 from lanes.runners.standing import REFUSALS, Standing
@@ -32,9 +32,6 @@ from lanes_storage.records import Attempt, Cooldown
 
 #: The providers of a lane, by its key: their timeouts are fitted to its clocks.
 Chain = Callable[[str], Sequence[ProviderConfig]]
-
-#: How long a message waits that found no descriptor free, in milliseconds.
-SHORTAGE_MS = 1_000
 
 
 def build(config: RunnerConfig, chain: Chain, standing: Standing, client: HttpClient) -> Runner:
@@ -50,7 +47,7 @@ class _ProviderRunner:
         self._client = client
 
     async def __call__(self, run: RunContext) -> Reply:
-        """Run one message. Raises RunFailed, RunParked."""
+        """Run one message. Raises RunFailed, RunParked, NoRoom."""
         body = await outgoing(run, self._config)
         attempts: list[Attempt] = []
         untils: list[int] = []
@@ -64,8 +61,7 @@ class _ProviderRunner:
             try:
                 reply = await self._attempt(run, provider, payload(body, provider))
             except NoDescriptor:
-                wait = self._standing.clock().wall + SHORTAGE_MS
-                raise RunParked(wait, "no file descriptor was free in its gateway", attempts) from None
+                raise NoRoom(attempts) from None
             except AttemptFailed as failure:
                 until = await self._failed(run, provider, failure, attempts)
                 if until is not None:

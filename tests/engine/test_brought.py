@@ -17,13 +17,14 @@ from lanes.engine.execution import Execution
 from lanes.engine.live import LiveSet
 from lanes.engine.streams import Streams
 from lanes.errors import RunError
+from lanes.runners.failures import NoRoom
 from lanes.testing import MINUTE, SECOND
-from lanes_storage import AsyncStore
+from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, LaneState, MessageState
 from lanes_storage.moment import Now
-from lanes_storage.records import Attempt, Message
+from lanes_storage.records import Attempt, Failure, Message
 from tests.kit.engine import active
-from tests.kit.world import World
+from tests.kit.world import TERMS, World
 
 Ends = Callable[..., Any]
 
@@ -292,6 +293,21 @@ async def test_F100_a_run_that_parks_until_a_time_that_has_passed_waits_a_while(
 
 async def test_F100_a_kind_of_parking_that_forgot_its_parent_waits_a_while(ends: Ends, world: World) -> None:
     assert (await ends(raising(BareParked()))).parked_until == world.time().wall + LEAST_PARK_MS
+
+
+async def test_F120_a_run_that_found_no_descriptor_never_fails_of_it(ends: Ends, world: World) -> None:
+    message = await ends(raising(NoRoom()))
+    assert (message.state, message.parked_until, message.parked_since) == (MessageState.QUEUED, None, None)
+    parked = world.claim("a")
+    world.park(parked.ticket)
+    since = world.message(message.id).parked_since
+    world.time.move(TERMS.max_park_ms)
+    ticket = world.claim("a").ticket
+    failure = Failure(Cause.read("no_descriptor"), "no file descriptor was free")
+    release = world.store.write(doors.park(ticket, None, failure, world.time(), by="owner:1"))
+    assert release.message_state is MessageState.QUEUED
+    assert world.message(message.id).parked_since == since
+    assert world.lane("a").last_error.cause == "no_descriptor"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("until", [timedelta.max, datetime.max.replace(tzinfo=UTC), 10**10, 1.5e10], ids=str)

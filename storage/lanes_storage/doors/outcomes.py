@@ -85,7 +85,7 @@ def judge(
         return Outcome(edge, MessageState.DONE, run.interruptions)
     assert failure is not None
     if edge is Edge.PARK:
-        return _parked(run, failure, parked_until or now.wall, now)
+        return _parked(run, failure, parked_until, now)
     if edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:  # a runner that uses such a word only failed
         return _interrupted(run, edge, failure, cuts + 1)
     return Outcome(edge, MessageState.FAILED, run.interruptions, failure, failure)
@@ -104,7 +104,9 @@ def _aborted(run: Standing) -> Outcome:
     return Outcome(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
 
 
-def _parked(run: Standing, failure: Failure, until: int, now: Now) -> Outcome:
+def _parked(run: Standing, failure: Failure, until: int | None, now: Now) -> Outcome:
+    if until is None:
+        return Outcome(Edge.PARK, MessageState.QUEUED, run.interruptions, failure)
     since = now.wall if run.parked_since is None else run.parked_since
     if until > since + run.max_park_ms:
         return Outcome(Edge.FAIL, MessageState.FAILED, run.interruptions, failure, failure)

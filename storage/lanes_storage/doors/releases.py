@@ -65,10 +65,11 @@ def fail(ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Call[Release
     return call(release, End(ticket, Edge.FAIL, now, by, failure=failure))
 
 
-def park(ticket: Ticket, until: int, failure: Failure, now: Now, *, by: str) -> Call[Release]:
+def park(ticket: Ticket, until: int | None, failure: Failure, now: Now, *, by: str) -> Call[Release]:
     """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
 
-    When that is longer than it may wait over all its parks, the run fails with the same cause.
+    When that is longer than it may wait over all its parks, the run fails with the same cause. None: its owner had no
+    room for it after all; it waits for no time, and for as long as it takes.
     """
     return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until))
 
