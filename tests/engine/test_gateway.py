@@ -13,6 +13,7 @@ from lanes.config import from_data
 from lanes.engine.dispatcher import Policies
 from lanes.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
+from lanes.runners.failures import NoRoom
 from lanes.testing import SECOND, Hands
 from lanes_storage import open_store, reads
 from lanes_storage.law import LaneState, MessageState
@@ -148,6 +149,23 @@ def test_F118_a_claim_that_commits_when_the_event_loop_ends_is_given_back(tmp_pa
         assert (lane.state, lane.queued, begun) == (LaneState.ERRORED, 1, [])
     finally:
         store.close()
+
+
+async def test_F120_a_message_whose_run_found_no_room_is_run_again(tmp_path: Path) -> None:
+    tries: list[int] = []
+
+    async def runner(run: RunContext) -> str:
+        tries.append(run.id)
+        if len(tries) < 3:
+            raise NoRoom
+        return f"reply to {run.text}"
+
+    async with gateway_on(tmp_path, runner, Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        behind = await site.desk.send("a", "behind it")
+        assert (await site.desk.wait(behind.id)).reply == "reply to behind it"
+        assert (await site.desk.message(message.id)).reply == "reply to hello"
+        assert len(tries) == 4
 
 
 async def test_a_running_gateway_is_ready_healthy_and_writable(tmp_path: Path) -> None:
