@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from textual.binding import ActiveBinding
 from textual.content import Content
-from textual.screen import Screen
 
 from lanes_tui import text
+from lanes_tui.closing import Closing
 from lanes_tui.source import Source
 from lanes_tui.widgets.header import Freshness
 
@@ -23,7 +23,7 @@ def greyed(active: Mapping[str, ActiveBinding]) -> dict[str, ActiveBinding]:
     }
 
 
-class Guarded(Screen[None]):
+class Guarded(Closing[None]):
     """Greys out what acts while nothing may be acted on. The keys stay: they say why nothing is done."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)

@@ -8,11 +8,12 @@ from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Input
 
 from lanes_tui import text
 from lanes_tui.bindings import is_ours
+from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.messages import FilterLeft
 from lanes_tui.widgets.filter_bar import FilterInput
 from lanes_tui.widgets.rows import Row, Rows
@@ -64,10 +65,9 @@ def _wearing(wear: Callable[[str], object], name: str) -> Callable[[], Awaitable
     return run
 
 
-class Palette(ModalScreen[Command | None]):
+class Palette(Dialog[Command | None]):
     """Asks what is to be done. Its result is the command that was chosen."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+c", "dismiss", "Close", priority=True),
         Binding("enter", "choose", "Do it", key_display="⏎"),

@@ -5,17 +5,16 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from lanes_tui import text
 from lanes_tui.columns import ORDER, USUAL
+from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.widgets.sheet import Sheet
 
 
-class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
+class ColumnsDialog(Dialog[tuple[str, ...] | None]):
     """Gives the chosen columns, or None where nothing is to change. LANE is always one of them."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),

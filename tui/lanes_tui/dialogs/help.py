@@ -7,20 +7,20 @@ from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from lanes_tui import text, words
 from lanes_tui.bindings import is_ours, said_of
+from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
 _KEYS = 20
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """Any of the usual keys closes it."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,question_mark,ctrl+c", "dismiss", "Close", show=False)
     ]

@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button
 
 from lanes_tui import text
+from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.widgets.sheet import Sheet
 
 T = TypeVar("T")
@@ -26,10 +26,9 @@ class Choice(NamedTuple, Generic[T]):
     grave: bool = False
 
 
-class Question(ModalScreen[T]):
+class Question(Dialog[T]):
     """Shows lines and choices; the first choice has the focus. Escape gives ``leave``."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,up", "app.focus_previous", "Back", show=False),
         Binding("right,down", "app.focus_next", "Next", show=False),

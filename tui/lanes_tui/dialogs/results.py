@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from lanes_tui import text, words
 from lanes_tui.acting import Deed, Told
+from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.widgets.sheet import Sheet
 
 
@@ -18,10 +18,9 @@ class Outcomes(Sheet, can_focus=True):
     """The outcomes, which scroll."""
 
 
-class Results(ModalScreen[None]):
+class Results(Dialog[None]):
     """Can be left while lanes are still being acted on: the action goes on."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,ctrl+c", "dismiss", "Close", key_display="esc")]
 
     def __init__(self, deed: Deed, total: int) -> None:

@@ -8,11 +8,11 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, TextArea
 
 from lanes.errors import LanesError
 from lanes_tui import text
+from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.records import Message
 from lanes_tui.source import Lost, Source
 from lanes_tui.widgets.sheet import Sheet
@@ -34,10 +34,9 @@ class Writing(TextArea):
         await super()._on_paste(event)
 
 
-class SendDialog(ModalScreen[Message | None]):
+class SendDialog(Dialog[Message | None]):
     """Sends what is typed; its result is the accepted message, or None."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "send", "Send", priority=True),
         Binding("escape", "leave", "Cancel", priority=True),
@@ -47,6 +46,7 @@ class SendDialog(ModalScreen[Message | None]):
         super().__init__()
         self._source = source
         self._key = key
+        self._under_way = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -68,7 +68,10 @@ class SendDialog(ModalScreen[Message | None]):
     @on(Button.Pressed, "#send")
     def action_send(self) -> None:
         said = self.query_one(Writing).text
+        if self._under_way:  # a second press means the same message
+            return
         if said.strip():
+            self._under_way = True
             self._send(said)
         else:
             self._refuse("there is nothing to send yet")
@@ -77,11 +80,12 @@ class SendDialog(ModalScreen[Message | None]):
     def action_leave(self) -> None:
         self.dismiss(None)
 
-    @work(exclusive=True)
+    @work
     async def _send(self, said: str) -> None:
         try:
             self.dismiss(await self._source.send(self._key, said))
         except (Lost, LanesError) as error:
+            self._under_way = False
             self._refuse(f"not accepted: {error}")
 
     def _refuse(self, sentence: str) -> None:

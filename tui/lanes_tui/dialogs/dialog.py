@@ -1,0 +1,16 @@
+"""What every dialog is: a screen through which the one below is seen."""
+
+from typing import ClassVar, TypeVar
+
+from textual.screen import ModalScreen
+
+from lanes_tui import text
+from lanes_tui.closing import Closing
+
+T = TypeVar("T")
+
+
+class Dialog(Closing[T], ModalScreen[T]):
+    """Lies over another screen until it is left with a result."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
