@@ -19,10 +19,20 @@ def test_pause_and_resume(stage: Stage, lanes: Call) -> None:
     assert lanes("pause", "--match", "a:*").out == "a:1: paused until resumed\na:2: paused until resumed\n"
     assert [lane["paused"] is not None for lane in lanes("list", "--json").json] == [True, True]
     assert "paused" in lanes("why", "a:1").out
+    assert lanes("resume", "a:1").out == "a:1: resumed\n"
+    assert lanes("resume", "a:1").out == "a:1: not paused\n"
     assert lanes("resume", "--match", "a:*", "--json").json[0]["paused"] is None
     assert [lane["paused"] for lane in lanes("list", "--json").json] == [None, None]
     (event,) = lanes("events", "a:2", "--type", "resumed", "--json").json
     assert "@" in event["actor"]
+
+
+def test_a_lane_that_a_pattern_pauses_is_not_said_to_be_resumed(stage: Stage, lanes: Call) -> None:
+    stage.send("a:1", "text")
+    stage.store.write(
+        lambda tx: doors.pause_matching(tx, "a:*", PauseKind.HAND, system_clock(), actor="t", reason="in repair")
+    )
+    assert lanes("resume", "a:1").out == "a:1: still paused (in repair)\n"
 
 
 @pytest.mark.parametrize(
