@@ -44,6 +44,7 @@ class Sight(Enum):
     OTHER_NAMESPACE = "is in another pid namespace of this host, which cannot be judged from here"
     HIDDEN = "on this host exists, but this user may not look at it"
     ALIVE = "on this host is alive"
+    STOPPED = "on this host is stopped: `kill -CONT {pid}` lets it go on"
     GONE = "on this host is gone"
     REUSED = "on this host is gone; its number belongs to a process that started at another time"
     ZOMBIE = "on this host has ended (a zombie that its parent has not yet reaped)"
@@ -61,6 +62,7 @@ _ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPAC
 class _Found(NamedTuple):
     start_time: int
     ended: bool
+    stopped: bool  # by a signal or a debugger; it may go on at any moment
 
 
 @cache
@@ -101,7 +103,9 @@ def look(owner: Named, me: Identity) -> Sight:
         return Sight.GONE
     if not _same_start(found.start_time, owner.start_time):
         return Sight.REUSED
-    return Sight.ZOMBIE if found.ended else Sight.ALIVE
+    if found.ended:
+        return Sight.ZOMBIE
+    return Sight.STOPPED if found.stopped else Sight.ALIVE
 
 
 def is_gone(owner: Named, me: Identity) -> bool:
@@ -122,7 +126,7 @@ def evidence(owner: Named, me: Identity) -> str:
 
 def told(owner: Named, sight: Sight) -> str:
     """The same for what was seen already."""
-    return f"process {owner.pid} {sight.value.format(host=clean(owner.host))}"
+    return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
 
 
 def _own_start_time(pid: int) -> int:
@@ -185,7 +189,7 @@ def _in_proc(name: str) -> _Found:
     fields = stat.rpartition(b")")[2].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
     # A leader that ended before its other threads shows as a zombie as well, and those still run.
-    return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1)
+    return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1, stopped=state in (b"T", b"t"))
 
 
 def _by_psutil_or_none(pid: int) -> _Found | None:
@@ -203,10 +207,11 @@ def _by_psutil(pid: int) -> _Found:
     import psutil
 
     process = psutil.Process(pid)
-    ended = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    status = process.status()
+    ended, stopped = status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD), status == psutil.STATUS_STOPPED
     # psutil tells wall time, which moves when someone sets the clock; measured from process 1 it stays.
     try:
         origin = psutil.Process(1).create_time()
     except psutil.NoSuchProcess:  # a jail without one
         origin = 0.0
-    return _Found(round((process.create_time() - origin) * 100), ended)
+    return _Found(round((process.create_time() - origin) * 100), ended, stopped)

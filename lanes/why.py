@@ -90,7 +90,8 @@ def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
     left = owner.stale_after_ms - beat
     if left <= 0:
         return (
-            f"{who}, silent for {span(beat)}: it is reclaimed {span(owner.stale_after_ms)} after an observer saw that."
+            f"{who} ({evidence(owner, around.me)}), silent for {span(beat)}:"
+            f" it is reclaimed {span(owner.stale_after_ms)} after an observer saw that."
         )
     said = f"{who} ({evidence(owner, around.me)}; last heartbeat {ago(beat)}"
     if beat > 2 * owner.heartbeat_interval_ms:

@@ -73,6 +73,8 @@ def _row(owner: Form) -> list[Cell | str]:
     draining = owner["draining"]
     note = f"draining by {draining['by']} until {clock_time(draining['until'])}" if draining else owner["url"] or ""
     alive = Cell("yes", "good") if owner["alive"] else Cell("no", "bad")
+    if f"kill -CONT {owner['pid']}" in owner["evidence"]:
+        alive, note = Cell("stopped", "warn"), owner["evidence"]
     return [
         owner["id"], owner["host"], str(owner["pid"]), alive, str(owner["held"]),
         clock_time(owner["started_at"]), took(owner["heartbeat_age_s"]), note,

@@ -105,7 +105,7 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
 
 def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
     """The gateways of this user that live on this host, oldest first."""
-    return [note for note, sight in _notes(env) if sight is Sight.ALIVE]
+    return [note for note, sight in _notes(env) if sight in (Sight.ALIVE, Sight.STOPPED)]
 
 
 def dead_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from lanes.doctor.blockers import check_lock
 from lanes.doctor.checks import Check, Level, broken, warning
 from lanes.doctor.descriptors import check_descriptors
 from lanes.doctor.file import check_file, check_users, check_whole
@@ -24,14 +25,17 @@ def examine(path: Path, clock: Clock, *, listens: tuple[str, int] | None = None)
     nothing to look at.
     """
     try:
-        found = [*check_file(facts(path)), *check_users(path)]
+        found = [*check_file(facts(path)), *check_users(path), *check_lock(path)]
     except DatabaseMissing:
         found = check_users(path)
         if all(check.level is Level.OK for check in found):
             raise
         return found
     try:
-        found += check_whole(path)
+        whole = check_whole(path)
+        found += whole
+        if any(check.check == "schema" and check.level is Level.WARNING for check in whole):
+            return found  # of another version: its rows are not read before that is put right
         reader = open_still(path)
     except StorageError as error:
         return [*found, _unread("file", error)]

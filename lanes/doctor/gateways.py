@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from lanes import ages
 from lanes.doctor.checks import Check, ok, warning
 from lanes.forms import moment
-from lanes.identity import Identity, evidence, is_gone, is_here, this_process
+from lanes.identity import Identity, Sight, evidence, is_gone, is_here, look, this_process
 from lanes.server.holder import holder_of
 from lanes.why import span
 from lanes_storage import reads
@@ -53,6 +53,10 @@ def _owners(owners: list[Owner], now: Now, me: Identity) -> list[Check]:
         if is_gone(owner, me):
             fix = "start a gateway, or run `lanes reconcile`: both take its lanes back at once"
             found.append(warning("owners", f"{who} is dead", fix))
+        elif look(owner, me) is Sight.STOPPED:
+            said = f"{owner.kind} {owner.id} ({owner.held} held): {evidence(owner, me)}"
+            fix = f"do that, or end it (`kill -9 {owner.pid}`): then `lanes reconcile` takes its lanes back at once"
+            found.append(warning("owners", said, fix))
         elif ages.beat_ms(owner, now) >= owner.stale_after_ms:
             fix = f"if it hangs, end it (`kill -9 {owner.pid}` on {owner.host}); `lanes reconcile --wait` watches it"
             found.append(warning("owners", f"{who} has been silent for {span(ages.beat_ms(owner, now))}", fix))

@@ -101,14 +101,14 @@ def look(night: Night) -> None:
     assert (listed["hangs"]["owner"] is not None) == (night.state != "none")
     assert night.form(0, "show", "hangs")["queued"] == 1
     why = night.form(0, "why", "hangs")["why"]
-    expected = {"none": "No gateway lives", "living": "is alive", "hung": "is alive", "dead": "is gone"}[night.state]
+    expected = {"none": "No gateway lives", "living": "is alive", "hung": "is stopped", "dead": "is gone"}[night.state]
     assert expected in why
     assert night.form(0, "messages", "hangs")
     assert night.form(0, "events")
     assert night.form(0, "dead-letters")[0]["id"] == night.letter
     checks = {check["check"]: check["level"] for check in night.form(0, "doctor")}
     assert checks["invariants"] == "ok"
-    assert (checks["owners"] == "warning") == (night.state == "dead")
+    assert (checks["owners"] == "warning") == (night.state in ("hung", "dead"))
     assert night.form(0, "config")
     for human in (["status"], ["list"], ["show", "hangs"], ["why", "hangs"], ["messages", "hangs"], ["events"]):
         assert night.lanes(*human).out.strip()

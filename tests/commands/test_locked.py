@@ -63,3 +63,28 @@ def test_a_gateway_that_is_stopped_without_the_lock_holds_nobody_up(served: Hous
     assert aborted.code == 0
     assert aborted.json[0]["outcome"] == "forced"
     assert gateway.terminate(PATIENCE_S) == 0
+
+
+def test_the_doctor_names_a_stopped_process_that_holds_the_lock(lanes: Call, holder: "subprocess.Popen[str]") -> None:
+    assert {c["check"]: c["level"] for c in lanes("doctor", "--json").json}["lock"] == "ok", "one that runs ends soon"
+    holder.send_signal(signal.SIGSTOP)
+    eventually(lambda: " T " in Path(f"/proc/{holder.pid}/stat").read_text(), "it to be stopped")
+    (found,) = [check for check in lanes("doctor", "--json").json if check["check"] == "lock"]
+    assert found["level"] == "warning"
+    assert f"process {holder.pid} (stopped)" in found["message"]
+    assert f"kill -CONT {holder.pid}" in found["fix"]
+
+
+def test_a_stopped_gateway_is_told_as_one(served: House, lanes: Call) -> None:
+    gateway = served.gateway()
+    lanes("send", "k", "[[sim-hang]]")
+    eventually(lambda: served.held() == ["k"], "the lane to be held")
+    gateway.freeze(served.database)
+    for command in (("status",), ("why", "k"), ("doctor",)):
+        seen = lanes(*command).out
+        assert "stopped" in seen, command
+        assert f"kill -CONT {gateway.pid}" in seen, command
+    status = lanes("status", "--json").json["gateways"][0]
+    assert (status["alive"], "is stopped" in status["evidence"]) == (True, True), "nobody takes its lanes yet"
+    gateway.thaw()
+    assert "kill -CONT" not in lanes("status").out

@@ -104,7 +104,8 @@ def test_a_living_child_is_alive_and_a_stopped_one_too(me: Identity, spawn: Spaw
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED)
     assert not is_gone(who, me)
-    assert evidence(who, me) == f"process {child.pid} on this host is alive"
+    assert look(who, me) is Sight.STOPPED
+    assert evidence(who, me) == f"process {child.pid} on this host is stopped: `kill -CONT {child.pid}` lets it go on"
 
 
 def test_a_zombie_is_gone_and_stays_so_when_reaped(me: Identity, spawn: Spawn) -> None:

@@ -37,7 +37,7 @@ def run(args: Sequence[str] | None = None) -> int:
 
 
 def _name_the_holder(database: str) -> None:
-    from lanes.commands.common.blockers import remedy
+    from lanes.doctor.blockers import remedy
 
     found = remedy(database)
     if found is not None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lanes.doctor.checks import Check, ok, warning
 from lanes.identity import this_process
 from lanes.text import clean
 from lanes_storage import reads
@@ -12,6 +13,7 @@ from lanes_storage.sqlite.locking import holders
 from lanes_storage.sqlite.store import SqliteReader
 
 _STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "blocked by a disk"}
+_STOPPED = ("T", "t")
 
 
 def remedy(database: str) -> str | None:
@@ -24,11 +26,25 @@ def remedy(database: str) -> str | None:
         return None
     named = ", ".join(_named(pid, owners.get(pid)) for pid in pids)
     numbers = " ".join(str(pid) for pid in pids)
-    if any(_state(pid) in ("T", "t") for pid in pids):
-        return (
-            f"it is held by {named}: let it go on (`kill -CONT {numbers}`) or end it (`kill -9 {numbers}`), then repeat"
-        )
+    if any(_state(pid) in _STOPPED for pid in pids):
+        return f"it is held by {named}: {_cure(numbers)}, then repeat"
     return f"it is held by {named}: wait for it, or end it (`kill {numbers}`), then repeat"
+
+
+def check_lock(path: Path) -> list[Check]:
+    """Whether a stopped process holds the write lock. One that runs gives it back in a moment."""
+    files = Files.of(path)
+    stopped = [pid for pid in holders(files.memory, files.side) if _state(pid) in _STOPPED]
+    if not stopped:
+        return [ok("lock", "no stopped process holds the write lock")]
+    owners = {owner.pid: owner for owner in _owners(path)}
+    named = ", ".join(_named(pid, owners.get(pid)) for pid in stopped)
+    said = f"nobody can write: the write lock is held by {named}"
+    return [warning("lock", said, _cure(" ".join(map(str, stopped))))]
+
+
+def _cure(numbers: str) -> str:
+    return f"let it go on (`kill -CONT {numbers}`) or end it (`kill -9 {numbers}`)"
 
 
 def _owners(path: Path) -> list[Owner]:
