@@ -44,7 +44,8 @@ async def connect(
     """Open a database (a path, or ``sqlite:///path``) and close it at the end of the block.
 
     ``config`` says how lanes take messages, and under which limits holds run; without it everything has its default.
-    Makes it unless ``create`` is False. Raises ``StorageError``: missing, newer, damaged, locked, not writable.
+    Makes it, and upgrades one with an older schema, unless ``create`` is False: a program of the older version refuses
+    the file from then on. Raises ``StorageError``: missing, older, newer, damaged, locked, not writable.
     """
     desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock, config)
     try:

@@ -61,13 +61,12 @@ def upgrade(session: Session) -> None:
 
 def _upgrade(session: Session, url: str, path: Path) -> None:
     file = facts(path)
-    needed = UPGRADE_NEEDS * file.size
-    session.out.talk(
-        f"upgrading {size(file.size)}: the disk needs up to {size(needed)} of room, {size(file.free)} is free"
-    )
+    whole = file.size + file.log_size  # what the log has is upgraded as well
+    needed = UPGRADE_NEEDS * whole
+    session.out.talk(f"upgrading {size(whole)}: the disk needs up to {size(needed)} of room, {size(file.free)} is free")
     if file.free < needed:
         raise DatabaseFull(str(path))
-    with growing("upgrading", path.with_name(path.name + "-wal"), file.size):
+    with growing("upgrading", path.with_name(path.name + "-wal"), whole):
         open_store(url, create=True).close()
 
 

@@ -5,13 +5,14 @@ from lanes_storage.interface import AsyncStore, Store
 from lanes_storage.sqlite import SqliteStore, path_of
 
 
-def open_store(url: str, *, create: bool = False, synchronous: str = "full") -> Store:
-    """Open a database for a blocking caller.
+def open_store(url: str, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full") -> Store:
+    """Open a database for a blocking caller. ``upgrade`` (None: as ``create``) brings an older schema up to date.
 
-    Raises ``StorageError``: missing (unless ``create``), newer, damaged, locked, not to be written.
+    Raises ``StorageError``: missing (unless ``create``), deleted under a process that has it
+    open, older (unless ``upgrade``), newer, damaged, locked, not to be written.
     """
     _check(url)
-    return SqliteStore(path_of(url), create=create, synchronous=synchronous)
+    return SqliteStore(path_of(url), create=create, upgrade=upgrade, synchronous=synchronous)
 
 
 async def open_async_store(url: str, *, create: bool = False, synchronous: str = "full") -> AsyncStore:

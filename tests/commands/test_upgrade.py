@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,46 @@ def test_F136_what_is_counted_is_what_is_listed(lanes: Call, said: dict[str, Any
     open_letters = [letter for letter in lanes("dead-letters", "--json").json if letter["retried_as"] is None]
     assert status["messages"]["dead_letters"] == len(open_letters)
     assert status["messages"]["queued"] == sum(lane["queued"] for lane in listed)
+
+
+@pytest.fixture
+def older(database: Path) -> Path:
+    """The database as 0.1.0 left it."""
+    database.write_bytes(gzip.decompress((FIXTURE / "lanes.db.gz").read_bytes()))
+    return database
+
+
+def test_a_send_leaves_an_older_file_to_the_program_that_uses_it(older: Path, lanes: Call) -> None:
+    refused = lanes("send", "k", "text")
+    assert (refused.code, refused.out) == (69, "")
+    assert "lanes db upgrade" in refused.err
+    assert marks(older)[1] == 1
+    listed = lanes("list")
+    assert (listed.code, listed.err) == (69, refused.err)
+
+
+def test_a_send_makes_a_new_file(database: Path, lanes: Call) -> None:
+    assert lanes("send", "k", "text").code == 0
+    assert marks(database)[1] == VERSION
+
+
+def test_the_doctor_says_of_an_older_file_that_it_is_one_and_no_more(older: Path, lanes: Call) -> None:
+    seen = lanes("doctor", "--json")
+    wrong = [check for check in seen.json if check["level"] != "ok" and check["check"] != "permissions"]
+    assert (seen.code, [check["check"] for check in wrong]) == (0, ["schema"])
+    assert "lanes db upgrade" in wrong[0]["fix"]
+
+
+def test_an_upgrade_counts_what_is_in_the_log(older: Path, lanes: Call) -> None:
+    reader = sqlite3.connect(older)
+    reader.execute("PRAGMA journal_mode = WAL")
+    reader.execute("PRAGMA wal_autocheckpoint = 0")
+    reader.execute("CREATE TABLE later AS SELECT zeroblob(3000000) AS content")
+    reader.commit()
+    log = older.with_name("lanes.db-wal").stat().st_size
+    assert log > 2**21
+    done = lanes("db", "upgrade")
+    reader.close()
+    told = done.err.split("upgrading ")[1].split(":")[0]
+    assert told.endswith(" MiB"), told
+    assert float(told.removesuffix(" MiB")) > log / 2**20

@@ -101,7 +101,11 @@ class Session:
 
     @contextmanager
     def desk(self, *, create: bool = False) -> Iterator["AnyDesk"]:
-        """The desk of that database, or of a gateway elsewhere. Raises StorageError and ConfigError."""
+        """The desk of that database, or of a gateway elsewhere. Raises StorageError and ConfigError.
+
+        ``create`` makes it where there is none. An older schema is left as it is: the program that uses it would be
+        shut out.
+        """
         if self.url is not None:
             with self.remote(self.url) as remote:
                 yield remote
@@ -109,7 +113,7 @@ class Session:
         from lanes.commands.common.local import LocalDesk
         from lanes_storage import open_store
 
-        store = open_store(self.database(), create=create)
+        store = open_store(self.database(), create=create, upgrade=False)
         try:
             yield LocalDesk(store)
         finally:

@@ -103,24 +103,28 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
     return errors.DatabaseUnavailable(name, str(error))
 
 
-def open_writer(path: Path, *, create: bool, synchronous: str = "full") -> sqlite3.Connection:
+def open_writer(
+    path: Path, *, create: bool, upgrade: bool | None = None, synchronous: str = "full"
+) -> sqlite3.Connection:
     """A connection that may write, on a file with the newest schema.
 
-    ``create`` makes the file (mode 0600, folder 0700) and upgrades an older one; without it a missing file is
-    ``DatabaseMissing`` and an older one ``DatabaseTooOld``. A newer or foreign file is refused untouched.
+    ``create`` makes the file (mode 0600, folder 0700); without it a missing file is ``DatabaseMissing``. ``upgrade``
+    (None: as ``create``) upgrades an older one; without it that is ``DatabaseTooOld``. A newer or foreign file is
+    refused untouched.
     """
+    upgrade = create if upgrade is None else upgrade
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise errors.DatabaseUnavailable(str(path), f"SQLite {sqlite3.sqlite_version} is too old; 3.35 is the oldest")
     with translated(str(path)):
         touch(path, create=create)
         connection = connect_writing(path)
         try:
-            check_marks(connection, path, create=create)
+            check_marks(connection, path, create=create, upgrade=upgrade)
             for pragma in WRITE_PRAGMAS:
                 connection.execute(pragma)
             # FULL: what was acknowledged survives the loss of power, not only of the process.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
-            bring_up(connection, path, create=create)
+            bring_up(connection, path, create=create, upgrade=upgrade)
         except BaseException:
             connection.close()
             raise
@@ -219,7 +223,7 @@ def touch(path: Path, *, create: bool) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def look_first(path: Path, *, create: bool) -> None:
+def look_first(path: Path, *, create: bool, upgrade: bool) -> None:
     """Refuse what is not ours, as ``open_writer`` does, before anything is laid beside it. Raises sqlite3.Error."""
     with contextlib.closing(connect_reading(path)) as connection:
-        check_marks(connection, path, create=create)
+        check_marks(connection, path, create=create, upgrade=upgrade)

@@ -37,9 +37,12 @@ class SqliteFile:
         _ours.add(self)
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "SqliteFile":
+    def open(
+        cls, path: Path, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full"
+    ) -> "SqliteFile":
         """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
         name = str(path)
+        upgrade = create if upgrade is None else upgrade
         with translated(name), contextlib.ExitStack() as undo:
             touch(path, create=create)
             young = path.stat().st_size == 0
@@ -47,7 +50,7 @@ class SqliteFile:
                 schema.creation("sqlite")  # imports SQLModel, which is slow: not while the lock is held
             files = Files.of(path)
             if not young and not files.side.exists():
-                look_first(files.database, create=create)
+                look_first(files.database, create=create, upgrade=upgrade)
             lock = SideLock(files.side, name)
             undo.callback(lock.close)
             with lock.opening(files.memory) as taken:
@@ -62,7 +65,7 @@ class SqliteFile:
                 undo.callback(keeper.close)
                 check_users(files, keeper)
                 found = keeper.execute("PRAGMA user_version").fetchone()
-                connection = open_writer(path, create=create, synchronous=synchronous)
+                connection = open_writer(path, create=create, upgrade=upgrade, synchronous=synchronous)
                 undo.callback(connection.close)
                 # with this it has the log open, in a young file as well
                 made = keeper.execute("PRAGMA user_version").fetchone() != found

@@ -59,8 +59,10 @@ class SqliteReader:
 class SqliteStore(SqliteReader):
     """A database for one blocking thread: each step is a transaction of its own."""
 
-    def __init__(self, path: Path, *, create: bool = False, synchronous: str = "full") -> None:
-        self._file = SqliteFile.open(path, create=create, synchronous=synchronous)
+    def __init__(
+        self, path: Path, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full"
+    ) -> None:
+        self._file = SqliteFile.open(path, create=create, upgrade=upgrade, synchronous=synchronous)
         super().__init__(path, self._file.connection, self._file.guard)
 
     def write(self, step: Step[T]) -> T:

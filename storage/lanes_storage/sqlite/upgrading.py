@@ -28,24 +28,29 @@ def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
         raise errors.DatabaseDamaged(str(path), "this is a database of another program")
 
 
-def check_marks(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
+def check_marks(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
     """The same, and an older file where it may not be upgraded. Raises DatabaseTooOld as well."""
     check_foreign(connection, path)
-    if not create and (found := _version(connection)) < schema.VERSION:
+    _check_version(_version(connection), path, create=create, upgrade=upgrade)
+
+
+def _check_version(found: int, path: Path, *, create: bool, upgrade: bool) -> None:
+    """Version 0 is a new file, which has no schema yet."""
+    if found < schema.VERSION and not (upgrade if found else create):
         raise errors.DatabaseTooOld(str(path), found, schema.VERSION)
 
 
-def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
+def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
     """Make or upgrade the schema, under the write lock, so that of two starting processes one does it.
 
-    Raises DatabaseTooOld unless ``create``, DatabaseInUse while an owner of the older version lives, and what
+    Raises DatabaseTooOld unless ``create`` (a new one) or ``upgrade`` (an older one),
+    DatabaseInUse while an owner of the older version lives, and what
     ``check_foreign`` raises: another process may have made something else of the file while this one waited for the
     lock.
     """
     if _version(connection) == schema.VERSION:
         return
-    if not create:
-        raise errors.DatabaseTooOld(str(path), _version(connection), schema.VERSION)
+    _check_version(_version(connection), path, create=create, upgrade=upgrade)
     from lanes_storage.sqlite.transaction import SqliteTransaction
 
     schema.creation("sqlite")  # imports SQLModel, which is slow: not while the lock is held
@@ -57,6 +62,7 @@ def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
             found = _version(connection)
             if found == schema.VERSION:
                 return
+            _check_version(found, path, create=create, upgrade=upgrade)
             if found == 0:
                 schema.create(tx, "sqlite")
             else:
