@@ -1,6 +1,7 @@
 """The dashboard as a program for a terminal, with what can be done from every screen of it."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -20,6 +21,7 @@ from lanes_tui.main_screen import MainScreen
 from lanes_tui.settings import Settings
 from lanes_tui.signals import leave_on_signals
 from lanes_tui.source import Lost, Source
+from lanes_tui.surroundings import QuietDriver, Surroundings
 from lanes_tui.words import show_local_time
 
 USUAL_THEME = "textual-dark"
@@ -66,11 +68,12 @@ class Dashboard(App[int]):
         rhythm: Rhythm | None = None,
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
-        super().__init__(ansi_color=True if plain else None)
+        super().__init__(driver_class=QuietDriver, ansi_color=True if plain else None)
         self.settings = settings or Settings()
         self.theme = "ansi-dark" if plain else self._chosen_theme()
         self.source = source
         self._with_gateway = with_gateway
+        self.surroundings = Surroundings(with_gateway=with_gateway)
         self._rhythm = rhythm or Rhythm(look_every=self.settings.refresh_s)
         show_local_time(self.settings.local_time)
 
@@ -80,7 +83,8 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         if not self.is_headless:
-            leave_on_signals(self.exit)
+            terminal = sys.stdin.fileno()
+            leave_on_signals(self.exit, lambda: self.surroundings.lost(terminal))
         self.main = MainScreen(self.source, self.settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
         self.push_screen(self.main)
 

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from lanes.commands.common.actor import actor
+from lanes.commands.common.output import say
 from lanes.commands.common.session import Session, pass_session
 
 if TYPE_CHECKING:
     from lanes_tui.source import Source
+
+ORPHANED = (
+    "the gateway that this dashboard came with has ended: `lanes up` starts it again, "
+    "`lanes dashboard` looks at what is there"
+)
 
 
 @click.command("dashboard", epilog="Example: lanes dashboard --read-only")
@@ -41,7 +47,11 @@ def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None
     if plain is not None:
         settings.ascii = plain
         settings.save()
-    code = Dashboard(source, settings, with_gateway=os.environ.get("LANES_UP") == "1").run()
+    app = Dashboard(source, settings, with_gateway=os.environ.get("LANES_UP") == "1")
+    code = app.run()
+    if app.surroundings.orphaned:
+        say(ORPHANED)
+        sys.exit(1)
     sys.exit(code or 0)
 
 

@@ -1,4 +1,4 @@
-"""Signals that end the dashboard: the terminal is given back as it was found."""
+"""What ends the dashboard without a key: signals, and the loss of what it needs. It leaves as with a key if it can."""
 
 import asyncio
 import contextlib
@@ -7,34 +7,50 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+
+from lanes_tui.surroundings import HUNG_UP
 
 #: What a shell reports for a program that a signal ended is this and the signal's number.
 KILLED_BY = 128
 #: How long leaving may take. Where the terminal itself is gone, nothing that is written to it ever ends.
 PATIENCE_S = 2.0
+#: How often it is looked whether all is there that is needed.
+LOOK_EVERY_S = 0.25
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-def leave_on_signals(leave: Callable[[int], None]) -> None:
-    """Call ``leave`` with an exit code when a signal asks this process to end. Needs a running event loop.
+def leave_on_signals(leave: Callable[[int], None], lost: Callable[[], bool] = lambda: False) -> None:
+    """Call ``leave`` with an exit code when a signal asks this process to end, or once ``lost`` says that it must.
 
-    The loop may be blocked by then: on a terminal that is gone, whatever writes waits for ever. So the handlers are
-    Python's own, which need no turn of the loop, and a thread ends the process that has not left in time.
+    Needs a running event loop. The loop may be blocked by then: on a terminal that is gone, whatever writes waits for
+    ever. So the handlers are Python's own, which need no turn of the loop, and a thread looks whether anything is
+    lost, and ends the process that has not left in time.
     """
     loop, codes = asyncio.get_running_loop(), SimpleQueue[int]()
-    threading.Thread(target=_leave_at_last, args=(codes,), name="lanes-last-resort", daemon=True).start()
 
-    def told(number: int, _frame: object) -> None:
-        codes.put(KILLED_BY + number)
+    def tell(code: int) -> None:
+        codes.put(code)
         with contextlib.suppress(RuntimeError):  # the loop is closed: it is leaving already
-            loop.call_soon_threadsafe(leave, KILLED_BY + number)
+            loop.call_soon_threadsafe(leave, code)
 
+    def watch() -> None:
+        code = _told(codes)
+        while code is None:
+            if lost():
+                tell(HUNG_UP)
+            code = _told(codes)
+        time.sleep(PATIENCE_S)
+        os._exit(code)
+
+    threading.Thread(target=watch, name="lanes-last-resort", daemon=True).start()
     for number in ENDING:
-        signal.signal(number, told)
+        signal.signal(number, lambda number, _frame: tell(KILLED_BY + number))
 
 
-def _leave_at_last(codes: SimpleQueue[int]) -> None:
-    code = codes.get()
-    time.sleep(PATIENCE_S)
-    os._exit(code)
+def _told(codes: SimpleQueue[int]) -> int | None:
+    """The exit code that was told, if one was within a short while."""
+    try:
+        return codes.get(timeout=LOOK_EVERY_S)
+    except Empty:
+        return None

@@ -1,0 +1,131 @@
+"""A dashboard whose gateway, parent or terminal is gone ends by itself, and in words that a person can read."""
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect  # type: ignore[import-untyped]  # it has no hints
+import pytest
+
+from tests.kit.processes import PATIENCE_S, House, environment, eventually
+from tests.scenarios.conftest import configure
+from tests.tui.terminal import UNWANTED, terminal
+
+_PR_SET_CHILD_SUBREAPER = 36
+PROMPT = "prompt> "
+
+
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    """Orphans become children of this process, so that their exit codes can be asked for."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.fixture
+def shell(made: House) -> Iterator[pexpect.spawn]:
+    """A shell with job control: it takes the terminal back when what it runs has ended."""
+    env = {name: value for name, value in environment(made.folder).items() if name not in UNWANTED}
+    spawned = pexpect.spawn(
+        "bash",
+        ["--norc", "--noprofile", "-i"],
+        env=env | {"TERM": "xterm-256color", "PS1": PROMPT},
+        dimensions=(24, 80),
+        timeout=PATIENCE_S,
+        cwd=str(made.folder),
+    )
+    spawned.expect_exact(PROMPT)
+    try:
+        yield spawned
+    finally:
+        spawned.close(force=True)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and not waited for."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(each) for each in found.split()]
+
+
+def only_child(pid: int) -> int:
+    """The one process that a process has started."""
+    eventually(lambda: len(children(pid)) == 1, "its child")
+    return children(pid)[0]
+
+
+@pytest.mark.parametrize("typed", ["", "j"], ids=["left alone", "a key at once"])
+@pytest.mark.usefixtures("adopting")
+def test_the_dashboard_of_a_gateway_that_was_killed_says_so_and_ends(
+    made: House, shell: pexpect.spawn, typed: str
+) -> None:
+    configure(made, "http://127.0.0.1:9")
+    where = f"--db {made.database} --config {made.config} --port 0"
+    shell.sendline(f"{sys.executable} -m lanes up {where}")
+    shell.expect_exact("No lanes yet")
+    gateway = only_child(shell.pid)
+    dashboard = only_child(gateway)
+    os.kill(gateway, signal.SIGKILL)
+    shell.send(typed)
+    shell.expect("the gateway that this dashboard came with has ended: `lanes up` starts it again")
+    assert "Traceback" not in shell.before.decode() + shell.after.decode()
+    assert b"\x1b[?1049l" in shell.before, "the sentence stands on the screen of the shell"
+    assert ended(dashboard) == 1
+    shell.sendline()
+    shell.expect_exact(PROMPT)
+    assert "Traceback" not in shell.before.decode()
+
+
+@pytest.mark.usefixtures("adopting")
+def test_a_dashboard_from_which_the_shell_has_taken_the_terminal_ends_quietly(
+    made: House, shell: pexpect.spawn
+) -> None:
+    shell.sendline(f"sh -c '{sys.executable} -m lanes dashboard --db {made.database}; true'")
+    shell.expect_exact("No lanes yet")
+    parent = only_child(shell.pid)
+    dashboard = only_child(parent)
+    os.kill(parent, signal.SIGKILL)
+    shell.expect_exact(PROMPT)
+    said = b""
+
+    def key() -> None:
+        """Press one, as the dashboard meets the loss when it reads; the shell may take it first, so more follow."""
+        nonlocal said
+        shell.send("\r")
+        with contextlib.suppress(pexpect.TIMEOUT):
+            said += shell.read_nonblocking(65_536, timeout=0.1)
+
+    assert ended(dashboard, key) == 128 + signal.SIGHUP
+    assert not re.search(rb"Traceback|Error", said)
+
+
+def test_a_dashboard_whose_terminal_is_gone_ends_without_a_signal_that_tells(made: House) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # the dashboard inherits that
+    try:
+        with terminal(made.database) as opened:
+            opened.shows("No lanes yet")
+            opened.vanish()
+            eventually(lambda: not opened.process.isalive(), "the end of the dashboard")
+            assert opened.process.exitstatus == 128 + signal.SIGHUP
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ended(pid: int, meanwhile: Callable[[], None] = lambda: None) -> int:
+    """The exit code of a process, once it has ended by itself."""
+    codes: list[int] = []
+
+    def has_ended() -> bool:
+        meanwhile()
+        found, status = os.waitpid(pid, os.WNOHANG)
+        codes.extend([os.waitstatus_to_exitcode(status)] if found else [])
+        return bool(codes)
+
+    eventually(has_ended, "it to end")
+    return codes[0]

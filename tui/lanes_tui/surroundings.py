@@ -1,0 +1,47 @@
+"""What the dashboard cannot do without: its terminal, and the gateway that it came with."""
+
+import os
+import select
+import signal
+
+from textual.drivers.linux_driver import LinuxDriver
+
+#: The exit code where the terminal is gone: as after the signal that tells of it.
+HUNG_UP = 128 + signal.SIGHUP
+
+
+class Surroundings:
+    """Whether they are still there. ``with_gateway``: the process that started this one is the gateway."""
+
+    def __init__(self, *, with_gateway: bool) -> None:
+        self._gateway = os.getppid() if with_gateway else None
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the gateway that it came with has ended without a word, as with ``kill -9``."""
+        return self._gateway is not None and os.getppid() != self._gateway
+
+    def lost(self, terminal: int) -> bool:
+        """Whether the gateway or the terminal (a file descriptor) is gone."""
+        return self.orphaned or _hung_up(terminal)
+
+
+def _hung_up(terminal: int) -> bool:
+    """Whether nobody is at the other end. Not every process gets a signal that tells of it."""
+    poll = select.poll()
+    poll.register(terminal, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
+
+
+class QuietDriver(LinuxDriver):
+    """The toolkit's driver, for which a terminal that gives no more keys is a reason to leave, not a crash.
+
+    It gives none to a process whose parent has ended: the shell has taken it back, and reading from it is an error.
+    """
+
+    def run_input_thread(self) -> None:
+        """Read keys until told to stop, or until there is nothing to read from."""
+        try:
+            super().run_input_thread()
+        except OSError:
+            self._app.call_later(self._app.exit, HUNG_UP)
