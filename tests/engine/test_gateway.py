@@ -328,7 +328,7 @@ async def test_F118_a_cancellation_during_that_drain_cuts_what_runs(tmp_path: Pa
         assert (await desk.status()).gateways == []
 
 
-async def test_F143_a_gateway_that_has_stopped_is_told_of_no_commit(tmp_path: Path) -> None:
+async def test_F105_a_gateway_that_has_stopped_is_told_of_no_commit(tmp_path: Path) -> None:
     async with connect(str(tmp_path / "lanes.db")) as desk:
         store = desk.store
         assert isinstance(store, AsyncSqliteStore)

@@ -154,7 +154,7 @@ async def test_F140_an_empty_reply_does_not_let_what_was_cut_stand(tmp_path: Pat
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_F150_the_first_of_two_connections_that_leaves_does_not_end_the_other(
+async def test_F139_the_first_of_two_connections_that_leaves_does_not_end_the_other(
     tmp_path: Path, stream: bool
 ) -> None:
     runner = Twice("one", "one")
@@ -190,7 +190,7 @@ async def test_F150_the_first_of_two_connections_that_leaves_does_not_end_the_ot
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_F150_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, stream: bool) -> None:
+async def test_F139_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, stream: bool) -> None:
     runner = Twice("one")
     body = {"model": "lanes", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
@@ -231,7 +231,7 @@ async def test_F150_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, s
         assert message.state is MessageState.DONE
 
 
-async def test_F150_a_client_whose_answer_can_not_be_read_is_not_counted_for_ever(
+async def test_F139_a_client_whose_answer_can_not_be_read_is_not_counted_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = {"model": "lanes", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
@@ -252,7 +252,7 @@ async def test_F150_a_client_whose_answer_can_not_be_read_is_not_counted_for_eve
         assert "lanes_clients_waiting 0" in (await client.get("/metrics")).text
 
 
-async def test_F150_the_last_of_two_connections_takes_the_message_with_it(tmp_path: Path) -> None:
+async def test_F139_the_last_of_two_connections_takes_the_message_with_it(tmp_path: Path) -> None:
     runner = Twice("one", "one")
     body = {"model": "lanes", "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}

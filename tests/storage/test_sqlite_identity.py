@@ -315,7 +315,7 @@ def in_child(act: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_F141_a_forked_child_is_told_and_can_open_its_own(store: Store, path: Path) -> None:
+def test_F103_a_forked_child_is_told_and_can_open_its_own(store: Store, path: Path) -> None:
     store.write(send("parent"))
 
     def child() -> None:
@@ -332,7 +332,7 @@ def test_F141_a_forked_child_is_told_and_can_open_its_own(store: Store, path: Pa
     assert keys(path) == ["after", "child", "parent"]
 
 
-async def test_F141_the_store_of_an_event_loop_says_so_in_a_child(path: Path) -> None:
+async def test_F103_the_store_of_an_event_loop_says_so_in_a_child(path: Path) -> None:
     store = await open_async_store(str(path))
 
     async def asked() -> None:
@@ -350,7 +350,7 @@ async def test_F141_the_store_of_an_event_loop_says_so_in_a_child(path: Path) ->
     await store.close()
 
 
-def test_F141_a_child_that_lives_on_keeps_no_lock_of_a_parent_that_was_killed(path: Path) -> None:
+def test_F103_a_child_that_lives_on_keeps_no_lock_of_a_parent_that_was_killed(path: Path) -> None:
     """The lock on the side file belongs to the open file, which a child shares, unless it closes it."""
     program = f"""
 import os, signal, time
@@ -378,7 +378,7 @@ store.write(step)
 # ----------------------------------------------------------------------------------------- empty files
 
 
-def test_F144_an_empty_file_is_no_database_and_stays_empty(tmp_path: Path) -> None:
+def test_F106_an_empty_file_is_no_database_and_stays_empty(tmp_path: Path) -> None:
     path = tmp_path / "empty.db"
     path.touch()
     with pytest.raises(errors.DatabaseMissing):
@@ -387,7 +387,7 @@ def test_F144_an_empty_file_is_no_database_and_stays_empty(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_F144_an_older_file_is_refused_untouched_by_who_may_not_upgrade_it(path: Path) -> None:
+def test_F106_an_older_file_is_refused_untouched_by_who_may_not_upgrade_it(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA user_version = 0")

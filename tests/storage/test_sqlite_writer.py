@@ -246,7 +246,7 @@ async def test_a_closed_writer_takes_nothing_and_says_so(desk: Desk, loop: async
         desk.writer.submit_blocking(note("late"))
 
 
-async def test_F142_a_listener_that_raises_costs_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_F104_a_listener_that_raises_costs_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from lanes_storage import open_async_store
 
     store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
@@ -267,7 +267,7 @@ async def test_F142_a_listener_that_raises_costs_only_itself(tmp_path: Path, cap
     await store.close()
 
 
-async def test_F143_a_listener_that_is_taken_back_is_told_no_more(tmp_path: Path) -> None:
+async def test_F105_a_listener_that_is_taken_back_is_told_no_more(tmp_path: Path) -> None:
     from lanes_storage import open_async_store
 
     store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
