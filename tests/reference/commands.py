@@ -23,7 +23,8 @@ Commands act on the database itself, so they work with the gateway alive, hung o
 
 - **Which database**: `--db`, then `LANES_DB`, then the configuration, then the one of the only gateway of this user
   that lives here (named on stderr), then `lanes.db` in the user's state directory. Only `up`, `gateway`, `demo`,
-  `send`, `db upgrade` and `db restore` make one; the others exit 69 and name the path that they tried.
+  `send`, `db upgrade` and `db restore` make one; the others exit 69 and name the path that they tried. Only
+  `up`, `gateway`, `demo` and `db upgrade` upgrade an older one.
 - **Output**: results on stdout, talk on stderr. On a terminal tables fit its width and have colour (`NO_COLOR` is
   obeyed); on a pipe they are plain and nothing is cut. Nothing that comes from data reaches either unescaped.
 - **JSON**: `--json` prints one value, ASCII-escaped. What goes on (`--watch`, `--follow`) prints one value a line.
