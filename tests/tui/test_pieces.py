@@ -98,3 +98,8 @@ def test_an_abort_is_read_from_its_form() -> None:
     result = reading.abort(form)
     assert (result.outcome, result.run_id, result.survivors) == ("forced", 7, ("pid 9",))
     assert reading.abort(form | {"run_id": None, "survivors": None}).survivors is None
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "once"), (2, "2 times"), (2_000, "2,000 times")])
+def test_how_often_is_told_in_words(count: int, said: str) -> None:
+    assert words.times(count) == said

@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
 
 from lanes_tui import text
 from lanes_tui.arranging import Arranging
@@ -29,6 +28,7 @@ from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
 from lanes_tui.widgets.heads import Heads
+from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.lane_table import View
 from lanes_tui.widgets.sheet import Sheet
 
@@ -80,7 +80,7 @@ class MainScreen(Doing, Marking, Arranging):
         yield Heads()
         yield self.table
         yield self._detail
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self._sheets = list(self.query(Sheet))

@@ -123,3 +123,8 @@ def number(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 lane``, ``2,000 lanes``."""
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def times(count: int) -> str:
+    """``once``, ``2 times``."""
+    return "once" if count == 1 else f"{number(count)} times"

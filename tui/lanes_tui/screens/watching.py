@@ -7,7 +7,6 @@ from typing import ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Footer
 
 from lanes.errors import LanesError
 from lanes_tui import text
@@ -17,6 +16,7 @@ from lanes_tui.guarded import Guarded
 from lanes_tui.looking import Looking, Rhythm
 from lanes_tui.source import Lost, Source
 from lanes_tui.widgets.header import Freshness
+from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Watching(Guarded):
     def compose(self) -> ComposeResult:
         yield Sheet(id="bar")
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self._sheets = list(self.query(Sheet))

@@ -77,7 +77,7 @@ def _history(message: Message, sight: Sight) -> str:
     known += [f"ended {sight.moment(message.ended_at)}"] if message.ended_at is not None else []
     links = (("retry of", message.retry_of), ("retried as", message.retried_as), ("answered by", message.answered_by))
     known += [f"{word} #{number}" for word, number in links if number is not None]
-    known += [f"interrupted {message.interruptions} times"] if message.interruptions else []
+    known += [f"interrupted {words.times(message.interruptions)}"] if message.interruptions else []
     return ", ".join(known)
 
 

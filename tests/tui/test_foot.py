@@ -1,0 +1,27 @@
+"""The keys at the foot of a screen: each is there whole, or not at all."""
+
+import pytest
+from textual.widgets._footer import FooterKey
+
+from lanes_tui.widgets.keys import Keys
+from tests.kit.stage import Stage
+from tests.tui.driving import Driver, dashboard
+
+
+def foot(driver: Driver) -> str:
+    """The last line of the screen, as it is painted."""
+    return "".join(segment.text for segment in driver.app.screen._compositor.render_strips()[-1]).rstrip()
+
+
+@pytest.mark.parametrize("width", [80, 81, 50, 30, 120])
+async def test_a_key_stands_at_the_foot_whole_or_not_at_all(stage: Stage, width: int) -> None:
+    stage.send("one:1", "hello")
+    async with dashboard(stage.path, size=(width, 24)) as driver:
+        await driver.until(lambda: driver.key and "Filter" in foot(driver), "the foot")
+        keys = list(driver.main.query_one(Keys).query(FooterKey))
+        said = [f"{key.key_display} {key.description}" for key in keys]
+        shown = foot(driver).split("  ")
+        assert [each.strip() for each in shown] == said[: len(shown)]
+        if width < 120:
+            await driver.pilot.resize_terminal(120, 24)
+            await driver.until(lambda: len(foot(driver).split("  ")) > len(shown), "more keys where there is more room")
