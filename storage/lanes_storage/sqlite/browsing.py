@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 #: So many queries at once; the next ones wait for their turn.
 MOST_AT_ONCE = 4
-#: A query that nobody waits for any more ends after so many steps of the engine at most: less than a millisecond.
-LOOK_UP_AFTER = 10_000
+#: A query that nobody waits for any more ends after so many steps of the engine at most: some ten milliseconds. To ask
+#: takes the interpreter, which the event loop has to give up for it: not often.
+LOOK_UP_AFTER = 200_000
 #: What such a query walks over once stays in nobody's memory.
 CACHE_KB = 4_096
 
