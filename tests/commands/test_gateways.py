@@ -1,5 +1,6 @@
 """Every command as a process, with a gateway that lives, that hangs, that is dead, and with none."""
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -150,7 +151,8 @@ def copy_and_drain(night: Night) -> None:
         are_forms(drained.json, "Gateway")
     copy = night.made.folder / "copy.db"
     assert night.lanes("db", "backup", str(copy)).code == 0
-    assert sqlite3.connect(copy).execute("SELECT count(*) FROM lanes").fetchone()[0] >= 2
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM lanes").fetchone()[0] >= 2
     assert night.lanes("db", "check", "--json").code == 0
     assert night.lanes("bundle", str(night.made.folder / "bug.zip")).code == 0
     assert night.lanes("db", "upgrade").code == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -288,7 +289,12 @@ def _state(pid: int) -> str:
 
 
 def _is_free(database: Path) -> bool:
-    """Whether nobody holds the write lock."""
+    """Whether nobody holds the write lock, nor the lock on the file beside it."""
+    with Path(f"{database}-lock").open("rb") as side:
+        try:
+            fcntl.flock(side, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     with contextlib.closing(sqlite3.connect(database, isolation_level=None, timeout=0.2)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -108,7 +108,11 @@ class Search:
     def run(self) -> int:
         """Walk everything; returns the number of orders. Raises AssertionError with the way to what is wrong."""
         minds = Minds(self.size.messages, (self.size.claims, self.size.claims), self.size.beats)
-        return self._walk(minds, self._connection.serialize(), ())
+        try:
+            return self._walk(minds, self._connection.serialize(), ())
+        finally:
+            self._connection.close()
+            self._shelf.close()
 
     def _set_up(self, path: Path) -> None:
         store = open_store(str(path), create=True)
