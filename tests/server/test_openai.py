@@ -191,7 +191,7 @@ async def test_an_aborted_run_is_an_error_that_is_not_repeated(served: Served, c
             model="lanes", messages=said("[[sim-hang]]"), extra_headers={"X-Lanes-Session": "a"}
         )
     )
-    await running(served, "a")
+    await until(lambda: served.simulator.requests, "the provider to be asked")
     await served.post("/api/lanes/a/abort", {"reason": "stuck"})
     with pytest.raises(openai.InternalServerError) as caught:
         await asking
