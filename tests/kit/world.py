@@ -195,6 +195,17 @@ class World:
             doors.reclaim(ticket, why, self.time(), by="tester", evidence=still),
         )
 
+    def end_as(self, claimed: Claimed, state: LaneState) -> None:
+        """Let the run end so that its lane comes to a state; ``running``: it goes on."""
+        match state:
+            case LaneState.IDLE:
+                self.complete(claimed.ticket)
+            case LaneState.ERRORED:
+                self.fail(claimed.ticket)
+            case LaneState.ABORTED:
+                self.request_abort(claimed.message.key)
+                self.abort(claimed.ticket)
+
     def request_abort(self, key: str, **more: Any) -> AbortRequest:
         """Ask for an abort."""
         asked = self.store.write(

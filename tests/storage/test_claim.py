@@ -12,14 +12,7 @@ from tests.kit.world import TERMS, World
 def released(world: World, key: str, state: LaneState) -> None:
     """A lane in a released state, with a message that waits."""
     claimed = world.start(key)
-    match state:
-        case LaneState.IDLE:
-            world.complete(claimed.ticket)
-        case LaneState.ERRORED:
-            world.fail(claimed.ticket)
-        case LaneState.ABORTED:
-            world.request_abort(key)
-            world.abort(claimed.ticket)
+    world.end_as(claimed, state)
     world.send(key, "the next")
     assert world.state(key) is state
 

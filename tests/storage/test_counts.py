@@ -17,14 +17,7 @@ def lane_in(world: World, state: LaneState, key: str, *, anonymous: bool, waitin
     """A lane in some state, and what waits in it."""
     world.send(key, anonymous=anonymous)
     claimed = world.claim(key)
-    match state:
-        case LaneState.IDLE:
-            world.complete(claimed.ticket)
-        case LaneState.ERRORED:
-            world.fail(claimed.ticket)
-        case LaneState.ABORTED:
-            world.request_abort(key)
-            world.abort(claimed.ticket)
+    world.end_as(claimed, state)
     for _ in range(waiting):
         world.send(key, anonymous=anonymous)
 

@@ -15,14 +15,7 @@ ALL = list(LaneState)
 def lane_in(world: World, state: LaneState, key: str = "a") -> None:
     """A lane in some state."""
     claimed = world.start(key)
-    match state:
-        case LaneState.IDLE:
-            world.complete(claimed.ticket)
-        case LaneState.ERRORED:
-            world.fail(claimed.ticket)
-        case LaneState.ABORTED:
-            world.request_abort(key)
-            world.abort(claimed.ticket)
+    world.end_as(claimed, state)
 
 
 # ---------------------------------------------------------------------------------------------- ack
