@@ -337,6 +337,8 @@ class LiveSet:
 
 def _delta(piece: Delta | str) -> Delta:
     """A piece of a reply, which every listener can pass on. Raises Unfit."""
+    if type(piece) is Delta and type(piece.text) is str and piece.choice is None:  # as nearly all are
+        return piece
     if isinstance(piece, str):
         return Delta(piece)
     if not isinstance(piece, Delta):

@@ -5,7 +5,7 @@ who has heard of it is told to begin again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from lanes.runners.base import BEGIN_AGAIN, Delta
 
@@ -38,10 +38,14 @@ class Listener:
             self._news.clear()
             await self._news.wait()
 
-    def ready(self) -> Iterator[Delta]:
-        """The pieces that are there already, without waiting."""
-        while (piece := self._take()) is not None:
-            yield piece
+    async def batch(self) -> list[Delta]:
+        """The next pieces, all that are there; none once the message has reached a terminal state."""
+        piece = await self.get()
+        if piece is None:
+            return []
+        further = self._run.behind(self._at)
+        self._at += len(further)
+        return [piece, *further]
 
     def close(self) -> None:
         """Stop listening."""
@@ -86,6 +90,12 @@ class RunStream:
             return None
         self.reached_caller = True
         return self._pieces[at]
+
+    def behind(self, at: int) -> list[Delta]:
+        """The pieces from a position on, which reach a caller with that."""
+        pieces = self._pieces[at:]
+        self.reached_caller |= bool(pieces)
+        return pieces
 
     def discard(self) -> None:
         """Forget pieces that nobody has seen, before another attempt begins."""

@@ -5,21 +5,21 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from lanes.config.model import ProviderConfig
 from lanes.runners import failures
-from lanes.runners.base import Reply
+from lanes.runners.answers import Answer
+from lanes.runners.base import Delta, Reply
 from lanes.runners.draft import Draft
 from lanes.runners.failures import AttemptFailed
-from lanes.runners.http import Answer, HttpClient
-from lanes.runners.outlet import Emit, Outlet
+from lanes.runners.http import HttpClient
+from lanes.runners.objects import DONE, ObjectReader
 from lanes.runners.patience import Patience
-from lanes.runners.sse import Event, SseError, SseParser
+from lanes.runners.sse import Event, SseError
 from lanes_storage.law import AttemptCause
 
 ROUTE = "chat/completions"
-DONE = "[DONE]"
 #: How much of an error is read, in bytes, and for how long once the status is known, in seconds.
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
@@ -30,6 +30,12 @@ LINGER_S = 0.05
 _decode = json.JSONDecoder().raw_decode
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
 _STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""})
+
+
+class Emit(Protocol):
+    """Hands on pieces: ``RunContext.emit``."""
+
+    def __call__(self, *pieces: Delta) -> None: ...
 
 
 async def attempt(
@@ -65,40 +71,39 @@ async def attempt(
 
 
 async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Emit) -> None:
-    """Read events up to the terminal one."""
-    parser, outlet = SseParser(), Outlet(emit)
-    try:
-        async for chunk in chunks:
-            try:
-                events = parser.feed(chunk)
-            except SseError as error:
-                raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
-            for event in events:
-                if event.data.strip() == DONE:
+    """Read events up to the terminal one. The pieces that come in one chunk are handed on together."""
+    reader = ObjectReader()
+    async for chunk in chunks:
+        pieces: list[Delta] = []
+        before = draft.contents
+        try:
+            for event in reader.feed(chunk):
+                if isinstance(event, Event) and event.data.strip() == DONE.data:
                     if draft.finish_reason is None:
                         raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
                     return
-                _take(event, draft, patience, outlet)
-    finally:
-        outlet.flush()
-    missing = f"the terminal event {DONE}" if draft.finish_reason else "a finish reason"
+                _take(event, draft, pieces)
+        except SseError as error:
+            raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
+        finally:
+            if draft.contents != before:
+                patience.content()
+            if pieces:
+                emit(*pieces)
+    missing = f"the terminal event {DONE.data}" if draft.finish_reason else "a finish reason"
     raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {missing}")
 
 
-def _take(event: Event, draft: Draft, patience: Patience, outlet: Outlet) -> None:
-    data = _object(event)
-    if data.get("error") or event.name == "error" or data.get("type") == "error":
+def _take(event: dict[str, Any] | Event, draft: Draft, pieces: list[Delta]) -> None:
+    name, data = ("message", event) if isinstance(event, dict) else (event.name, _object(event))
+    if data.get("error") or data.get("type") == "error" or name == "error":
         raise failures.from_error(data)
     try:
-        piece = draft.take(data)
+        draft.take(data, pieces)
     except RecursionError:
-        _garbage(event)
-    if piece.content:
-        patience.content()
+        _garbage(json.dumps(data))
     if draft.finish_reason == "error":
         raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
-    if piece.delta is not None:
-        outlet.put(piece.delta)
 
 
 def _object(event: Event) -> dict[str, Any]:
@@ -106,14 +111,14 @@ def _object(event: Event) -> dict[str, Any]:
     try:
         data, end = _decode(text)
     except (ValueError, RecursionError):
-        _garbage(event)
+        _garbage(text)
     if not isinstance(data, dict) or end != len(text):
-        _garbage(event)
+        _garbage(text)
     return data
 
 
-def _garbage(event: Event) -> NoReturn:
-    start = event.data[:80].encode("ascii", "backslashreplace").decode()
+def _garbage(text: str) -> NoReturn:
+    start = text[:80].encode("ascii", "backslashreplace").decode()
     raise AttemptFailed(AttemptCause.GARBAGE, f"an event that is no JSON object: {start}")
 
 

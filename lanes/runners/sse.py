@@ -3,7 +3,6 @@
 It works on bytes and decodes whole events only, so a character may be split over chunks anywhere.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 #: The largest line and the largest event, in bytes.
@@ -11,7 +10,6 @@ MAX_LINE = 4 * 1024 * 1024
 MAX_EVENT = 4 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
-_END = b"\n\n"
 
 
 class SseError(ValueError):
@@ -48,31 +46,6 @@ class SseParser:
             chunk = chunk.removeprefix(b"\n")
         if not chunk:
             return []
-        if b"\r" in chunk:
-            return self._by_line(chunk)
-        events: list[Event] = []
-        if self._begun:
-            begun, end, chunk = chunk.partition(_END)
-            events = self._by_line(begun + end)
-        *wholes, rest = chunk.split(_END)
-        for whole in wholes:
-            events += self._whole(whole)
-        return events + self._by_line(rest) if rest else events
-
-    def _whole(self, event: bytes) -> Sequence[Event]:
-        """The event of a block that is there from its start to its end: nearly always one line of data."""
-        if not event.startswith(b"data: ") or b"\n" in event:
-            return self._by_line(event + _END)
-        self._bound(len(event), self._max_line, "line")
-        self._bound(len(event) - 5, self._max_event, "event")  # its data and a line feed
-        return (Event("message", _text(event[6:])),)
-
-    @property
-    def _begun(self) -> bool:
-        """Whether what comes next goes on with something."""
-        return bool(self._first or self._rest or self._data or self._name)
-
-    def _by_line(self, chunk: bytes) -> list[Event]:
         lines = chunk.splitlines(keepends=True)
         tail = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
         events = [event for line in lines if (event := self._ended(line)) is not None]
@@ -80,6 +53,11 @@ class SseParser:
         self._bound(len(self._rest), self._max_line, "line")
         self._after_cr = not tail and chunk.endswith(b"\r")
         return events
+
+    @property
+    def begun(self) -> bool:
+        """Whether what comes next goes on with something."""
+        return bool(self._first or self._after_cr or self._rest or self._data or self._name)
 
     def _ended(self, line: bytes) -> Event | None:
         line = line.rstrip(b"\r\n")

@@ -1,11 +1,11 @@
 """The ASGI application: guard, router, and every error as its surface shows it."""
 
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanes.errors import LanesError
 from lanes.problems import Problem, problem_of
-from lanes.server.call import Call, ClientGone, Closing
+from lanes.server.call import Call
+from lanes.server.cut import ClientGone, Closing
 from lanes.server.guard import Guard
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem, render
@@ -41,7 +41,7 @@ class App:
             response = render(_problem(error, scope), openai=openai, accepted=call.accepted)
         try:
             await response(scope, receive, send)
-        except (ClientGone, ClientDisconnect):
+        except ClientGone:
             pass
         except StorageError as error:
             log.warning("%s %s was cut off: %s", scope["method"], ascii(scope["path"]), error)

@@ -1,7 +1,7 @@
 """One request, as the routes see it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -13,6 +13,7 @@ from lanes.desk import Desk
 from lanes.errors import NotFound, TooMuch
 from lanes.gateway import Gateway
 from lanes.server.bodies import parsed
+from lanes.server.cut import ClientGone, Closing, while_there
 from lanes.server.fields import as_id
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem
@@ -25,14 +26,6 @@ MOST_PARAMETERS = 100
 SEARCH_S = 10.0
 #: The longest name that a sender may give a message.
 MOST_IDEMPOTENCY_KEY = 256
-
-
-class ClientGone(Exception):
-    """The client closed its connection."""
-
-
-class Closing(Exception):
-    """The gateway has stopped; whoever still waits is sent home."""
 
 
 class Call:
@@ -202,25 +195,15 @@ class Call:
 
     # -------------------------------------------------------------------------------------- waiting
 
-    async def while_connected(self, work: Awaitable[T]) -> T:
-        """``work``, given up when the client leaves (ClientGone) or the gateway has stopped (Closing).
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """``work``, ended when the client leaves (ClientGone) or the gateway has stopped (Closing)."""
+        if self.house.closed:
+            work.close()
+            raise Closing
+        with while_there(self._receive) as cut, self.house.while_open(cut):
+            return await work
 
-        Only after the body was read: before, what the client sends next would be taken for nothing.
-        """
-        task = asyncio.ensure_future(work)
-        left = asyncio.create_task(self._left())
-        closing = asyncio.create_task(self.house.closing.wait())
-        try:
-            await asyncio.wait({task, left, closing}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientGone if left.done() else Closing
-        finally:
-            for other in (task, left, closing):
-                other.cancel()
-            await asyncio.gather(task, left, closing, return_exceptions=True)
-
-    async def searching(self, work: Awaitable[T]) -> T:
+    async def searching(self, work: Coroutine[Any, Any, T]) -> T:
         """``work`` that looks for as much as somebody asks for: ended when the client leaves (ClientGone), and when
         it takes too long (TooMuch). As ``while_connected``, after the body was read.
         """
@@ -233,8 +216,3 @@ class Call:
                 raise
             sentence = f"the search was ended after {SEARCH_S:g} s: choose less, or look at the file with a command"
             raise TooMuch(sentence) from None
-
-    async def _left(self) -> None:
-        """Return once the client has closed its connection: an ASGI handler is told only when it asks."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass

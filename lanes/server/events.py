@@ -1,6 +1,5 @@
 """``GET /api/events``: the journal, as server-sent events that can be resumed, or as a list."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -49,7 +48,7 @@ async def get_events(call: Call) -> ASGIApp:
     async def over(_: bool) -> None:
         follower.close()
 
-    return WatchedStream(_told(follower), lambda whole: asyncio.ensure_future(over(whole)), patience_s=PATIENCE_S)
+    return WatchedStream(_told(follower), over, patience_s=PATIENCE_S)
 
 
 async def _listed(call: Call, key: str | None, type_: str | None, since: int | None) -> ASGIApp:

@@ -1,7 +1,7 @@
 """Accepting a message for a request, by the policy of its lane; and a run that waits with the request."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from lanes import operations
@@ -39,7 +39,7 @@ async def no_longer_waiting(call: Call, message_id: int) -> None:
         await call.desk.perform(operations.end_wait(call.waiting_run, message_id))
 
 
-async def waiting(call: Call, message_id: int, work: Awaitable[T]) -> T:
+async def waiting(call: Call, message_id: int, work: Coroutine[Any, Any, T]) -> T:
     """``work`` while the client is there; when it is over, the run of the request waits no longer."""
     try:
         return await call.while_connected(work)

@@ -1,6 +1,5 @@
 """The native routes about messages: accept, follow, list, retry, drop."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
@@ -10,11 +9,12 @@ from lanes import forms, operations
 from lanes.procedure import Procedure
 from lanes.runners.base import Delta
 from lanes.server.answer import Answer, long_answer
-from lanes.server.call import Call, Closing
+from lanes.server.call import Call
+from lanes.server.cut import Closing
 from lanes.server.fields import Fields
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem
-from lanes.server.streaming import WatchedStream, events, next_piece
+from lanes.server.streaming import WatchedStream, events, next_pieces
 from lanes_storage.law import TERMINAL, MessageState
 from lanes_storage.records import Message
 
@@ -65,8 +65,8 @@ def _stream(call: Call, message: Message) -> ASGIApp:
 
     async def pieces() -> AsyncIterator[bytes]:
         yield _event("accepted", forms.message_form(message))
-        first = await next_piece(listener)
-        async for piece in events(first, listener, _piece, ending):
+        first = await next_pieces(listener)
+        async for piece in events(first, listener, _pieces, ending):
             yield piece
 
     async def ending() -> AsyncIterator[bytes]:
@@ -76,7 +76,11 @@ def _stream(call: Call, message: Message) -> ASGIApp:
         listener.close()
         await no_longer_waiting(call, message.id)
 
-    return WatchedStream(pieces(), lambda whole: asyncio.ensure_future(over(whole)))
+    return WatchedStream(pieces(), over)
+
+
+def _pieces(deltas: Sequence[Delta]) -> bytes:
+    return b"".join(map(_piece, deltas))
 
 
 def _piece(delta: Delta) -> bytes:

@@ -4,11 +4,10 @@ A message belongs to its connection: when the client leaves, it ends ``aborted``
 ``X-Lanes-Detach: true``. The final chunk is sent only after the run is completed in the database.
 """
 
-import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,17 +18,19 @@ from lanes.engine.streams import Listener
 from lanes.problems import Problem
 from lanes.runners.base import Delta
 from lanes.server.answer import Answer
-from lanes.server.call import Call, ClientGone, Closing
+from lanes.server.call import Call
 from lanes.server.clients import Client
+from lanes.server.cut import ClientGone, Closing
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem, of_failure, openai_error
 from lanes.server.sent import Differs, Sent
-from lanes.server.streaming import WatchedStream, events, next_piece
+from lanes.server.streaming import WatchedStream, events, next_pieces
 from lanes.text import check_key
 from lanes_storage.law import BoundTo, MessageState
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import Message
 
+_json = json.JSONEncoder().encode
 #: What a stream ends with whose reply another run begins again, in other words.
 BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
 
@@ -158,16 +159,15 @@ class _Completion:
                     await self._gone()
                 self._client.leave()
 
-        pieces = self._chunks(events(first, listener, self._piece, self._ending))
-        return WatchedStream(pieces, lambda whole: asyncio.ensure_future(over(whole)))
+        return WatchedStream(self._chunks(events(first, listener, self._said, self._ending)), over)
 
-    async def _first(self, listener: Listener) -> tuple[bool, Delta | None]:
+    async def _first(self, listener: Listener) -> list[Delta] | None:
         """What comes first. Raises HttpProblem where that is the end of a message that failed, and ClientGone."""
         try:
-            first = await self._call.while_connected(next_piece(listener))
+            first = await self._call.while_connected(next_pieces(listener))
         except Closing:
-            first = (True, None)
-        if first == (True, None):
+            first = []
+        if first == []:
             message = await self._call.desk.message(self._message.id)
             if message.state is not MessageState.DONE:
                 raise of_failure(message.error)
@@ -182,22 +182,24 @@ class _Completion:
             yield _data(openai_error(BEGAN_AGAIN))
             await self._gone()
 
-    def _piece(self, piece: Delta) -> bytes:
+    def _said(self, pieces: Iterable[Delta]) -> bytes:
+        return "".join(map(self._piece, pieces)).encode("ascii")
+
+    def _piece(self, piece: Delta) -> str:
         delta = self._sent.what_is_new(piece)
         if delta is None:
-            return b""
+            return ""
         if self._begun and delta.choice is None:
-            said = f'{{"content": {json.dumps(delta.text)}}}'
-        else:
-            choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
-            said = json.dumps(choice if self._begun else {"role": "assistant"} | choice)
-            self._begun = True
-        return self._before + said.encode("ascii") + self._after
+            return f'{self._before}{{"content": {_json(delta.text)}}}{self._after}'
+        choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
+        said = _json(choice if self._begun else {"role": "assistant"} | choice)
+        self._begun = True
+        return f"{self._before}{said}{self._after}"
 
-    def _around(self) -> tuple[bytes, bytes]:
+    def _around(self) -> tuple[str, str]:
         """What stands before and behind the delta of a chunk, the same for all."""
-        chunk = self._chunk([{"index": 0, "delta": "here", "finish_reason": None}])
-        before, _, after = chunk.rpartition(b'"here"')
+        chunk = self._chunk([{"index": 0, "delta": "here", "finish_reason": None}]).decode("ascii")
+        before, _, after = chunk.rpartition('"here"')
         return before, after
 
     async def _ending(self) -> AsyncIterator[bytes]:
@@ -210,7 +212,7 @@ class _Completion:
         if (not self._begun or self._void) and message.reply is not None:
             rest = self._sent.rest_of(message.reply)
             if rest:
-                yield self._piece(Delta(rest))  # what was not streamed comes in one piece
+                yield self._said([Delta(rest)])  # what was not streamed comes in one piece
         yield self._chunk([{"index": 0, "delta": {}, "finish_reason": detail.get("finish_reason") or "stop"}])
         if self._usage:
             yield self._chunk([], usage=detail.get("usage"))
@@ -238,4 +240,4 @@ def _detail(message: Message) -> dict[str, Any]:
 
 
 def _data(value: object) -> bytes:
-    return f"data: {json.dumps(value)}\n\n".encode()
+    return f"data: {_json(value)}\n\n".encode("ascii")

@@ -6,11 +6,12 @@ server looks over all its connections now and then.
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lanes.problems import Problem
+from lanes.server.writes import TurnTransport
 
 #: How long a client may take from its first byte, or from connecting, to the end of the head.
 HEAD_S = 10.0
@@ -44,7 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", TurnTransport(transport)))
         self._since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:

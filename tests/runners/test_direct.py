@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from lanes.runners.direct import DirectTransport
 from lanes.runners.http import HttpClient
 from tests.kit.asking import ask
 from tests.kit.providers import provider
@@ -15,7 +14,7 @@ STARTED = """
 import asyncio, sys
 from lanes.runners.http import HttpClient
 asyncio.run(HttpClient().aclose())
-assert "httpx" in sys.modules
+assert "httpx" not in sys.modules, "it is for proxies"
 assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
 """
 
@@ -77,7 +76,6 @@ async def test_only_what_no_proxy_is_named_for_is_asked_directly(
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv(variable, "http://127.0.0.1:9")
     made = HttpClient()
-    ways = {pattern.pattern: way for pattern, way in made._client._mounts.items()}
-    assert isinstance(ways["all://127.0.0.1"], DirectTransport)
-    assert isinstance(ways.get("all://"), DirectTransport) == direct
+    assert made.way("http://127.0.0.1:9/v1") is made.way("http://[::1]/") is None, "it is loaded with the first request"
+    assert (made.way("https://elsewhere/v1") is None) == direct
     await made.aclose()

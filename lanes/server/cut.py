@@ -1,0 +1,57 @@
+"""Ending what a request waits for from outside."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from starlette.types import Receive
+
+
+class ClientGone(Exception):
+    """The client closed its connection."""
+
+
+class Closing(Exception):
+    """The gateway has stopped; what still waits is ended."""
+
+
+class Cut:
+    """A block of this task that can be ended with an exception, as ``asyncio.timeout`` ends one with its own."""
+
+    def __enter__(self) -> "Cut":
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._why: Exception | None = None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._why is not None and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise self._why from None
+
+    def __call__(self, why: Exception) -> None:
+        """End the block. Only while it waits, from the event loop."""
+        if self._why is None:
+            self._why = why
+            self._task.cancel()
+
+
+@contextmanager
+def while_there(receive: Receive) -> Iterator[Cut]:
+    """A block that ends with ClientGone when the client leaves: an ASGI handler is told only when it asks.
+
+    Only after the body was read: before, what the client sends next would be taken for nothing.
+    """
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        cut(ClientGone())
+
+    with Cut() as cut:
+        watching = asyncio.create_task(watch())
+        try:
+            yield cut
+        finally:
+            watching.cancel()
