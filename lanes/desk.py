@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 from lanes import incoming, operations
 from lanes.changes import Changes
 from lanes.config import Config, from_data
+from lanes.context import Context
 from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
 from lanes.engine.live import ActiveRun
@@ -75,6 +76,13 @@ class Desk:
             if self._holds is not None:
                 ending.push_async_callback(self._holds.stop)
 
+    def context(self, actor: str = EMBEDDER) -> Context:
+        """What an operation is handed that this actor asks for."""
+        return Context(actor, self.clock, self._configured)
+
+    def _configured(self) -> Config | None:
+        return self.config
+
     async def perform(self, procedure: Procedure[T]) -> T:
         """Drive a procedure on this event loop; the counterpart of ``lanes.procedure.run``."""
         answer: Any = None
@@ -118,27 +126,22 @@ class Desk:
         """Accept a message: once this returns, it is committed and survives everything.
 
         Exactly one of ``text`` and ``request`` (a chat request with a history of its own). ``cap``, ``mode`` and
-        ``overflow`` are those of the configuration unless given. ``waiting_run``: the run that will wait for it.
+        ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
-        if cap is None or mode is None or overflow is None:
-            intake = operations.DEFAULT_INTAKE if self.config is None else self.config.policy(key).intake
-            cap = intake["cap"] if cap is None else cap
-            mode = mode or intake["mode"]
-            overflow = overflow or intake["overflow"]
         return await self.perform(
             operations.send(
+                self.context(actor),
                 key,
                 text,
                 request=request,
                 runner=runner,
-                actor=actor,
                 idempotency_key=idempotency_key,
                 token=token,
                 if_idle=if_idle,
                 cap=cap,
-                mode=incoming.one_of(Mode, mode, "mode"),
-                overflow=incoming.one_of(Overflow, overflow, "overflow"),
+                mode=mode,
+                overflow=overflow,
                 waiting_run=waiting_run,
                 bound_to=bound_to,
                 bound_owner=bound_owner,
@@ -225,13 +228,13 @@ class Desk:
         """The messages of a lane, newest first. Raises NotFound."""
         return await self.perform(operations.messages(key, states=states, limit=limit))
 
-    async def retry(self, message_id: int, *, actor: str = EMBEDDER, cap: int = operations.DEFAULT_CAP) -> Message:
-        """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull."""
-        return await self.perform(operations.retry(message_id, actor=actor, cap=cap))
+    async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
+        return await self.perform(operations.retry(self.context(actor), message_id))
 
     async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
-        """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull."""
-        return await self.perform(operations.retry_last(key, actor=actor, epoch=epoch))
+        """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull, LaneBusy."""
+        return await self.perform(operations.retry_last(self.context(actor), key, epoch=epoch))
 
     async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
@@ -373,7 +376,6 @@ class _Queue:
             runner=runner,
             actor=actor,
             if_idle=if_idle,
-            mode=Mode.QUEUE,
             waiting_run=current_run(self._desk.store.name),
             bound_to=BoundTo.WAITER,
             bound_owner=owner,

@@ -2,7 +2,7 @@
 
 LanesError
 ├── Unfit                 a value that lanes can not take: of another type, too large, no JSON
-├── InvalidKey            not a session key
+│   └── InvalidKey            not a session key
 ├── Refused               a message was not accepted; nothing was stored
 │   ├── QueueFull             the lane has `cap` waiting messages
 │   ├── LaneBusy              the sender would not wait
@@ -40,7 +40,7 @@ class Unfit(LanesError, ValueError, TypeError):
     """
 
 
-class InvalidKey(LanesError):
+class InvalidKey(Unfit):
     """Not a session key; says why."""
 
     def __init__(self, why: str) -> None:

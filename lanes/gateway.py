@@ -64,6 +64,7 @@ class Gateway:
         self.desk = desk
         self.specs: Mapping[str, RunnerSpec] = specs or {}
         self.config = config or desk.config or from_data({})
+        desk.config = desk.config or self.config  # what is sent there is taken by the policies that it runs under
         self._passed = False
         self._watchers: dict[int, asyncio.Task[None]] = {}
         self._engine = Engine(

@@ -29,8 +29,8 @@ class Kind:
 
 #: The first that fits an error counts. No 409 for anything: clients repeat it by themselves.
 KINDS = (
-    Kind(errors.Unfit, 400, "unfit", ()),
     Kind(errors.InvalidKey, 400, "invalid_key", ("why",)),
+    Kind(errors.Unfit, 400, "unfit", ()),
     Kind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
     Kind(errors.LaneBusy, 423, "lane_busy", ("key",)),
     Kind(errors.Draining, 503, "draining", ("key",), later=True),

@@ -2,7 +2,6 @@
 
 import click
 
-from lanes.commands.common.actor import actor
 from lanes.commands.common.options import ID
 from lanes.commands.common.session import Session, pass_session
 
@@ -18,7 +17,7 @@ def command(session: Session, message_id: int) -> None:
     Exit code 1 for what is not failed, or was retried before.
     """
     with session.desk() as desk:
-        message = desk.retry(message_id, actor=actor(), cap_of=session.cap_of)
+        message = desk.retry(message_id)
     if session.out.json:
         session.out.data(message)
     else:

@@ -6,7 +6,6 @@ import time
 
 import click
 
-from lanes.commands.common.actor import actor
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, key_argument
@@ -65,11 +64,9 @@ def command(
         message = desk.send(
             key,
             text,
-            actor=actor(),
             if_idle=if_idle,
             idempotency_key=idempotency_key,
             waiting_run=run,
-            **session.intake_of(key),
         )
         if wait:
             try:

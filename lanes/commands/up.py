@@ -69,7 +69,7 @@ async def _up(plan: Plan, listener: "socket.socket", *, dashboard: bool) -> None
     from lanes.simulate.server import serve as serve_simulator
 
     log_to("info", log_beside() if dashboard else None)
-    stop, screen = asyncio.Event(), Screen(plan.database)
+    stop, screen = asyncio.Event(), Screen(plan.database, plan.config.source)
 
     def ready(url: str) -> None:
         if plan.simulate:

@@ -23,8 +23,6 @@ from lanes.operations.lanes import (
     why,
 )
 from lanes.operations.messages import (
-    DEFAULT_CAP,
-    DEFAULT_INTAKE,
     begin_wait,
     bound_gone,
     dead_letters,
@@ -41,9 +39,7 @@ from lanes.pruning import prune_dead_letters
 
 __all__ = [
     "BY_ATTENTION",
-    "DEFAULT_CAP",
     "DEFAULT_DRAIN_MS",
-    "DEFAULT_INTAKE",
     "SHOWN_EVENTS",
     "SHOWN_MESSAGES",
     "AbortResult",

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from lanes import incoming
-from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, WaitCycle
+from lanes.context import Context
+from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, Unfit, WaitCycle
 from lanes.identity import is_gone, this_process
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -18,7 +19,6 @@ from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
     Idempotency,
-    Intake,
     Message,
     NewMessage,
     Wait,
@@ -27,25 +27,23 @@ from lanes_storage.records import (
 
 T = TypeVar("T")
 
-DEFAULT_CAP = 20
 #: The newest failures of a lane, among which the one to retry is looked for.
 LOOKED_THROUGH = 50
-DEFAULT_INTAKE: Intake = {"cap": DEFAULT_CAP, "mode": Mode.QUEUE, "overflow": Overflow.REJECT}
 
 
 def send(
+    ctx: Context,
     key: str,
     text: str | None = None,
     *,
-    actor: str,
     request: dict[str, Any] | None = None,
     runner: str | None = None,
     idempotency_key: str | None = None,
     token: str = "",
     if_idle: bool = False,
-    cap: int = DEFAULT_CAP,
-    mode: Mode = Mode.QUEUE,
-    overflow: Overflow = Overflow.REJECT,
+    cap: int | None = None,
+    mode: Mode | str | None = None,
+    overflow: Overflow | str | None = None,
     waiting_run: int | None = None,
     bound_to: BoundTo | None = None,
     bound_owner: int | None = None,
@@ -53,33 +51,50 @@ def send(
 ) -> Procedure[Message]:
     """Accept a message: once this returns, it is committed and survives everything.
 
-    ``mode`` and ``overflow`` are what the policy of the lane says of a busy lane and of a full queue.
-    ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
-    Raises InvalidKey, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
+    ``cap``, ``mode`` and ``overflow`` are those of the lane's policy unless given; what is bound to its waiter waits in
+    any case. ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
+    Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
     """
+    if (text is None) == (request is None) and bound_to is not BoundTo.WAITER:
+        raise Unfit("a message is exactly one of text and request")
     stored = None if request is None else incoming.json_text(incoming.dict_or_none(request, "request"), "request")
     text, runner = incoming.text_or_none(text, "text"), incoming.text_or_none(runner, "runner", incoming.LONGEST_NAME)
-    actor, cap = incoming.actor(actor), incoming.count(cap, "cap")
-    name = None
+    actor, key, name = incoming.actor(ctx.actor), check_key(key), None
     if idempotency_key is not None:
         body = json.dumps([text, request, runner], sort_keys=True)
         key_given = incoming.text(idempotency_key, "idempotency_key", incoming.LONGEST_NAME)
         name = Idempotency(key_given, incoming.text(token, "token"), _digest(body))
-    new = NewMessage(check_key(key), text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
-    admission = Admission(cap, if_idle, mode, overflow, None if waiting_run is None else _here(waiting_run))
+    new = NewMessage(key, text, stored, runner, actor, bound_to, bound_owner, anonymous, name)
+    if bound_to is BoundTo.WAITER:
+        mode = Mode.QUEUE
+    admission = _admission(ctx, key, cap, mode, overflow)._replace(
+        if_idle=if_idle, waiter=None if waiting_run is None else _here(waiting_run)
+    )
     now = yield from tell()
     accepted = yield from _without_circle(doors.accept(new, admission, now).and_then(_read_back))
     match accepted:
         case Message():
             return accepted
         case Refusal.QUEUE_FULL:
-            raise QueueFull(key, cap)
+            raise QueueFull(key, admission.cap)
         case Refusal.LANE_BUSY:
             raise LaneBusy(key)
         case doors.WaitCycle(keys):
             raise WaitCycle(keys)
         case _:
             raise IdempotencyConflict(key, idempotency_key or "")
+
+
+def _admission(
+    ctx: Context, key: str, cap: int | None, mode: Mode | str | None, overflow: Overflow | str | None
+) -> Admission:
+    """The policy of the lane, and what a call says otherwise."""
+    policy = ctx.admission(key)
+    return policy._replace(
+        cap=policy.cap if cap is None else incoming.count(cap, "cap"),
+        mode=policy.mode if mode is None else incoming.one_of(Mode, mode, "mode"),
+        overflow=policy.overflow if overflow is None else incoming.one_of(Overflow, overflow, "overflow"),
+    )
 
 
 def _read_back(tx: Transaction, accepted: Accepted | T) -> Message | T | None:
@@ -175,13 +190,21 @@ def dead_letters(
     return (yield from read(reads.dead_letters(limit, before, within=within)))
 
 
-def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[Message]:
-    """Accept a dead letter once more, at the tail of its lane; returns the new message.
+def retry(ctx: Context, message_id: int) -> Procedure[Message]:
+    """Accept a dead letter once more, at the tail of its lane, as its policy takes a message; returns the new message.
 
-    Raises NotFound, QueueFull, and NotAllowed for what is no dead letter or was retried before.
+    Raises NotFound, QueueFull, LaneBusy (mode ``reject``), and NotAllowed for what is no dead letter or was retried
+    before.
     """
-    actor, now = incoming.actor(actor), (yield from tell())
-    result = yield from write(lambda tx: _read_back(tx, doors.retry(tx, message_id, Admission(cap), now, actor=actor)))
+    actor, admission_of, now = incoming.actor(ctx.actor), ctx.admissions(), (yield from tell())
+
+    def step(tx: Transaction) -> Message | Refusal | MessageState | None:
+        found = reads.get_message(tx, message_id)
+        if found is None:
+            return None
+        return _read_back(tx, doors.retry(tx, message_id, admission_of(found.key), now, actor=actor))
+
+    result = yield from write(step)
     if result is None:
         raise NotFound("message", message_id)
     if isinstance(result, Message):
@@ -189,17 +212,19 @@ def retry(message_id: int, *, actor: str, cap: int = DEFAULT_CAP) -> Procedure[M
     before = yield from message(message_id)
     if result is Refusal.HOLD:
         raise NotAllowed(f"message {message_id} was a hold: only the program that held the lane can do that work again")
+    if result is Refusal.LANE_BUSY:
+        raise LaneBusy(before.key)
     if isinstance(result, Refusal):
-        raise QueueFull(before.key, cap)
+        raise QueueFull(before.key, admission_of(before.key).cap)
     if before.retried_as is not None:
         raise NotAllowed(f"message {message_id} was retried before, as message {before.retried_as}")
     raise NotAllowed(f"message {message_id} is {result}: only a failed message can be retried")
 
 
-def retry_last(key: str, *, actor: str, epoch: int | None = None, cap: int = DEFAULT_CAP) -> Procedure[Message]:
+def retry_last(ctx: Context, key: str, *, epoch: int | None = None) -> Procedure[Message]:
     """Retry the newest dead letter of a lane that was not retried yet; returns the new message.
 
-    Raises NotFound, Changed, QueueFull, and NotAllowed where there is none.
+    Raises NotFound, Changed, QueueFull, LaneBusy, and NotAllowed where there is none.
     """
     found = yield from lane(key)
     if epoch not in (None, found.epoch):
@@ -208,7 +233,7 @@ def retry_last(key: str, *, actor: str, epoch: int | None = None, cap: int = DEF
     last = next((message for message in failed if message.retried_as is None), None)
     if last is None:
         raise NotAllowed("it has no failed message that was not retried")
-    return (yield from retry(last.id, actor=actor, cap=cap))
+    return (yield from retry(ctx, last.id))
 
 
 def drop(message_id: int, *, actor: str) -> Procedure[Message]:

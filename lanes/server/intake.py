@@ -26,7 +26,6 @@ async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, 
         actor=call.actor,
         token=call.token_name,
         waiting_run=call.waiting_run if waits else None,
-        **call.house.config.policy(key).intake,
         **what,
     )
     call.accepted = True

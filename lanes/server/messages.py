@@ -125,8 +125,7 @@ async def prune_dead_letters(call: Call) -> ASGIApp:
 async def retry_message(call: Call) -> ASGIApp:
     """Accept a dead letter once more."""
     Fields(await call.body()).done()
-    key = (await call.desk.message(call.message_id)).key
-    retried = await call.desk.retry(call.message_id, actor=call.actor, cap=call.house.config.policy(key).cap)
+    retried = await call.desk.retry(call.message_id, actor=call.actor)
     return Answer(forms.message_form(retried), 202)
 
 

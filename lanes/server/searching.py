@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp
 
-from lanes import filters, forms, operations
+from lanes import filters, forms
 from lanes.errors import TooMuch
 from lanes.finding import find
 from lanes.server.answer import Answer, long_answer
@@ -68,8 +68,7 @@ async def retry_last(call: Call) -> ASGIApp:
     fields = Fields(await call.body())
     epoch = fields.number("epoch")
     fields.done()
-    cap = call.house.config.policy(call.key).cap
-    retried = await call.desk.perform(operations.retry_last(call.key, actor=call.actor, epoch=epoch, cap=cap))
+    retried = await call.desk.retry_last(call.key, actor=call.actor, epoch=epoch)
     return Answer(forms.message_form(retried), 202)
 
 

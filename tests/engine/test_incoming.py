@@ -39,6 +39,8 @@ def deep(levels: int) -> Any:
 #: Calls whose arguments no row takes, or that would mean something else than they say.
 UNFIT: dict[str, Call] = {
     "a key of bytes": lambda desk: desk.send(cast("str", b"a"), "x"),
+    "neither a text nor a request": lambda desk: desk.send("a", None),
+    "both a text and a request": lambda desk: desk.send("a", "x", request={"messages": []}),
     "a text of bytes": lambda desk: desk.send("a", cast("str", b"x")),
     "a request with nan": lambda desk: desk.send("a", request={"temperature": math.nan}),
     "a request with an object": lambda desk: desk.send("a", request={"x": object()}),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lanes import operations
+from lanes.context import Context
 from lanes.errors import Changed, NotAllowed
 from lanes.procedure import Procedure, run
 from lanes_storage import reads
@@ -18,7 +19,7 @@ ACTIONS: dict[str, Callable[..., Procedure[Any]]] = {
     "pause": operations.pause,
     "resume": operations.resume,
     "ack": operations.ack,
-    "retry": operations.retry_last,
+    "retry": lambda key, *, actor, epoch: operations.retry_last(Context(actor), key, epoch=epoch),
 }
 
 
@@ -60,8 +61,8 @@ def test_the_epoch_that_is_meant_is_acted_on(world: World, name: str) -> None:
 
 def test_only_what_failed_and_was_not_retried_can_be_retried(world: World) -> None:
     errored(world, "once")
-    again = run(world.store, operations.retry_last("once", actor="alice"), world.time)
+    again = run(world.store, operations.retry_last(Context("alice"), "once"), world.time)
     assert again.retry_of is not None
     assert world.store.read(reads.message(again.retry_of)).retried_as == again.id  # type: ignore[union-attr]
     with pytest.raises(NotAllowed, match="no failed message"):
-        run(world.store, operations.retry_last("once", actor="alice"), world.time)
+        run(world.store, operations.retry_last(Context("alice"), "once"), world.time)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lanes import operations
+from lanes.context import Context
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Decision
 from lanes.errors import WaitCycle
@@ -241,9 +242,9 @@ def test_F109_a_wait_of_a_dead_process_is_no_circle(world: World, child: "subpro
     gone = Waiter(a.run_id, identity_of(child.pid))
     world.step(lambda tx: doors.begin_wait(tx, gone, world.run(b).message_id, world.time()))
     with pytest.raises(WaitCycle):
-        run(world.store, operations.send("a", "hello", actor="b", waiting_run=b.run_id))
+        run(world.store, operations.send(Context("b"), "a", "hello", waiting_run=b.run_id))
     child.communicate(b"\n")
-    assert run(world.store, operations.send("a", "hello", actor="b", waiting_run=b.run_id)).state == "queued"
+    assert run(world.store, operations.send(Context("b"), "a", "hello", waiting_run=b.run_id)).state == "queued"
 
 
 def test_F109_a_silent_owner_waits_no_more(world: World) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from lanes import operations
+from lanes.context import Context
 from lanes.desk import Desk
 from lanes.errors import NotFound
 from lanes.procedure import Procedure, Tell, Write, nap, read, run, tell, write
@@ -124,9 +125,9 @@ def test_what_was_accepted_is_told_as_it_was_accepted(world: World, again: bool)
     failed = world.start("a")
     world.fail(failed.ticket)
     if again:
-        procedure = operations.retry(failed.message.id, actor="alice")
+        procedure = operations.retry(Context("alice"), failed.message.id)
     else:
-        procedure = operations.send("a", "hello", actor="alice")
+        procedure = operations.send(Context("alice"), "a", "hello")
     assert taken_at_once(world, procedure).state is MessageState.QUEUED
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from lanes import operations
 from lanes.commands.common.entry import run as command
+from lanes.context import Context
 from lanes.procedure import Procedure, run
 from lanes_storage import doors, open_store
 from lanes_storage.law import BoundTo, Mode, Overflow
@@ -54,11 +55,9 @@ def furnished(path: Path) -> None:
     perform(operations.pause("paused", actor="alice", reason="to look"))
     stage.send("dropped", "waiting", "kept")
     perform(operations.drop(perform(operations.messages("dropped"))[-1].id, actor="alice"))
-    perform(operations.send("named", "x", actor="a", idempotency_key="k", token="t", runner="other"))
-    perform(
-        operations.send("request", None, actor="a", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me)
-    )
-    waited = perform(operations.send("waited", "x", actor="a", mode=Mode.QUEUE, overflow=Overflow.REJECT))
+    perform(operations.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
+    perform(operations.send(Context("a"), "request", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me))
+    waited = perform(operations.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
     held = perform(operations.lane("held")).run
     assert held is not None
     perform(operations.begin_wait(held.id, waited.id))

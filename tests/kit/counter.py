@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -30,14 +31,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def counter(path: Path, clock: Clock = system_clock, port: int = 0) -> AsyncIterator[str]:
-    """The address of the native API before that database."""
-    config = from_data({"gateway": {"port": port}}, env={})
+async def counter(path: Path, clock: Clock = system_clock, port: int = 0, **settings: Any) -> AsyncIterator[str]:
+    """The address of the native API before that database; ``settings`` are sections of its configuration."""
+    config = from_data({"gateway": {"port": port}, **settings}, env={})
     listener = bind(config)
     desk = Desk(await open_async_store(str(path), create=False), clock)
-    house = House(lanes.Gateway(desk, _never), config)
-    settings = uvicorn.Config(App(house), lifespan="off", log_config=None, ws="none", access_log=False)
-    server = _Server(settings)
+    house = House(lanes.Gateway(desk, _never, config=config), config)
+    serving_of = uvicorn.Config(App(house), lifespan="off", log_config=None, ws="none", access_log=False)
+    server = _Server(serving_of)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield url_of(listener)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from lanes import operations
+from lanes.context import Context
 from lanes.identity import Identity, identity_of, this_process
 from lanes.procedure import run
 from lanes_storage import doors, reads
@@ -55,7 +56,7 @@ class Stage:
 
     def send(self, key: str, *texts: str) -> list[Message]:
         """Accept messages."""
-        return [run(self.store, operations.send(key, text, actor="tester", cap=1000)) for text in texts]
+        return [run(self.store, operations.send(Context("tester"), key, text, cap=1000)) for text in texts]
 
     def claim(self, key: str, owner: int, terms: Terms = TERMS) -> Claimed:
         """Let an owner take a lane for its head."""

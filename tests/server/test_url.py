@@ -120,12 +120,13 @@ def _furnish(stage: Stage, owner: int) -> None:
 def _hold(stage: Stage, key: str, owner: int) -> Any:
     """A lane that this process holds; the gateway can not be quicker, since the head is bound."""
     from lanes import operations
+    from lanes.context import Context
     from lanes.procedure import run as perform
     from lanes_storage.law import BoundTo
 
     perform(
         stage.store,
-        operations.send(key, "the one that runs", actor="tester", bound_to=BoundTo.WAITER, bound_owner=owner),
+        operations.send(Context("tester"), key, "the one that runs", bound_to=BoundTo.WAITER, bound_owner=owner),
     )
     return stage.claim(key, owner, LONG)
 

@@ -70,7 +70,7 @@ def _source(session: Session, read_only: bool) -> "Source":
 
     path = session.database()
     open_store(path).close()
-    return FileSource(path, actor=actor(), read_only=read_only)
+    return FileSource(path, actor=actor(), read_only=read_only, config=session.configured())
 
 
 def _on_a_terminal() -> bool:

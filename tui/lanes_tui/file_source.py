@@ -12,6 +12,7 @@ from typing import Any
 
 from lanes import forms
 from lanes.abort import AbortResult
+from lanes.config import Config
 from lanes.desk import Desk
 from lanes.errors import NotAllowed
 from lanes.finding import find
@@ -53,11 +54,20 @@ def _ages_of(chosen: LaneFilter) -> LaneFilter:
 class FileSource:
     """Implements ``Source``. Belongs to the event loop that uses it first; opens the file at the first call."""
 
-    def __init__(self, url: str, *, actor: str, read_only: bool = False, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        actor: str,
+        read_only: bool = False,
+        clock: Clock = system_clock,
+        config: Config | None = None,
+    ) -> None:
         self._url = url
         self._actor = actor
         self._read_only = read_only
         self._clock = clock
+        self._config = config
         self._opening = asyncio.Lock()
         self._closed = False
         self._opened: _Opened | None = None
@@ -222,7 +232,7 @@ class FileSource:
             if there is None:
                 raise await asyncio.to_thread(missing, path_of(self._url))
             store = await open_async_store(self._url, create=False)
-            self._opened = _Opened(Desk(store, self._clock), there)
+            self._opened = _Opened(Desk(store, self._clock, self._config), there)
             return self._opened
 
     async def _leave(self, opened: _Opened | None) -> None:

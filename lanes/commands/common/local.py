@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from lanes import forms, operations
 from lanes.commands.common.together import together
+from lanes.context import Context
 from lanes.errors import LanesError
 from lanes.forms import Form
 from lanes.procedure import Procedure, run
 from lanes_storage.interface import Store
 from lanes_storage.law import LaneState, MessageState, Scope
-from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter, Owner
 
 T = TypeVar("T")
@@ -50,9 +50,10 @@ class Order(NamedTuple):
 class LocalDesk:
     """What commands can do with a database. Methods raise LanesError and StorageError as operations do."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ctx: Context) -> None:
         self.store = store
-        self.clock = system_clock
+        self.ctx = ctx
+        self.clock = ctx.clock
         self._version: int | None = None
 
     def perform(self, procedure: Procedure[T]) -> T:
@@ -131,7 +132,7 @@ class LocalDesk:
 
     def send(self, key: str, text: str, **how: Any) -> Form:
         """Accept a message; ``how`` as ``operations.send`` takes it."""
-        return forms.message_form(self.perform(operations.send(key, text, **how)))
+        return forms.message_form(self.perform(operations.send(self.ctx, key, text, **how)))
 
     def wait(self, message_id: str, *, timeout_ms: int) -> Form:
         """The message once it has ended, or as it stands when the time is over."""
@@ -155,10 +156,9 @@ class LocalDesk:
         """Errored or aborted back to idle."""
         return forms.lane_form(self.perform(operations.ack(key, actor=actor)), self.clock())
 
-    def retry(self, message_id: int, *, actor: str, cap_of: Any) -> Form:
-        """Accept a dead letter once more. ``cap_of`` tells the queue's limit for a key."""
-        key = self.perform(operations.message(message_id)).key
-        return forms.message_form(self.perform(operations.retry(message_id, actor=actor, cap=cap_of(key))))
+    def retry(self, message_id: int) -> Form:
+        """Accept a dead letter once more."""
+        return forms.message_form(self.perform(operations.retry(self.ctx, message_id)))
 
     def drop(self, message_id: int, *, actor: str) -> Form:
         """End a waiting message."""

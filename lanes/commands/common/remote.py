@@ -152,10 +152,8 @@ class RemoteDesk:
         if_idle: bool = False,
         idempotency_key: str | None = None,
         waiting_run: int | None = None,
-        **policy: Any,
     ) -> Form:
         """Accept a message. Who asks, and the policy of the lane, are the gateway's to say."""
-        del policy
         body = {"text": text, "if_idle": if_idle, "idempotency_key": idempotency_key}
         if waiting_run is None:
             return dict(self._client.post("/api/lane/messages", body, {"key": key}))
@@ -192,9 +190,8 @@ class RemoteDesk:
         del actor
         return dict(self._client.post("/api/lane/ack", {}, {"key": key}))
 
-    def retry(self, message_id: int, *, actor: str, cap_of: Any) -> Form:
+    def retry(self, message_id: int) -> Form:
         """Accept a dead letter once more."""
-        del actor, cap_of
         return dict(self._client.post(f"/api/messages/{message_id}/retry", {}))
 
     def drop(self, message_id: int, *, actor: str) -> Form:

@@ -44,8 +44,9 @@ def real_runner_ran(database: str) -> bool:
 class Screen:
     """The dashboard as a process of its own, on the terminal of this one."""
 
-    def __init__(self, database: str) -> None:
-        self._database = database
+    def __init__(self, database: str, config: Path | None = None) -> None:
+        """``config``: the file of the gateway, by whose policies what is sent from the screen is taken."""
+        self._named = ["--db", database, *(("--config", str(config)) if config is not None else ())]
         self._task: asyncio.Task[None] | None = None
 
     def open(self, stop: asyncio.Event) -> None:
@@ -69,8 +70,7 @@ class Screen:
             "-m",
             "lanes",
             "dashboard",
-            "--db",
-            self._database,
+            *self._named,
             env=os.environ | {"LANES_UP": "1"},
         )
         try:

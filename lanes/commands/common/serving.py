@@ -38,7 +38,7 @@ async def run_gateway(
 ) -> None:
     """Serve until a signal, or ``stop``. Raises StorageError, ConfigError."""
     _warn_of_network(path_of(database))
-    async with connect(database, synchronous=config.database.synchronous) as desk:
+    async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
         specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
         _raise_limit(sum(spec.max_runs for spec in specs.values()))
         try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lanes.commands.common.desks import AnyDesk
     from lanes.commands.common.remote import RemoteDesk
     from lanes.config import Config
-    from lanes_storage.records import Intake
+    from lanes.context import Context
 
 
 class Session:
@@ -55,16 +55,12 @@ class Session:
             self._config = self.config()
         return self._config
 
-    def intake_of(self, key: str) -> "Intake":
-        """How that lane takes a message: its cap, its mode, its overflow. Raises ConfigError."""
-        from lanes.operations import DEFAULT_INTAKE
+    def context(self) -> "Context":
+        """What an operation of this call is handed."""
+        from lanes.commands.common.actor import actor
+        from lanes.context import Context
 
-        config = self.configured()
-        return DEFAULT_INTAKE if config is None else config.policy(key).intake
-
-    def cap_of(self, key: str) -> int:
-        """How many messages of that lane may wait. Raises ConfigError."""
-        return self.intake_of(key)["cap"]
+        return Context(actor(), configured=self.configured)
 
     def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the living gateway's, the default.
@@ -115,7 +111,7 @@ class Session:
 
         store = open_store(self.database(), create=create, upgrade=False)
         try:
-            yield LocalDesk(store)
+            yield LocalDesk(store, self.context())
         finally:
             store.close()
 
