@@ -47,11 +47,17 @@ bench: $(STAMP) peers ## Measure every row of the targets and write the table in
 	@mkdir -p .bench
 	@$(BIN)/python -m tests.bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
 
-# What lanes is compared with has an environment of its own; without a way to install it those rows are skipped.
-peers:
-	@test -e $(PEERS)/.installed || { echo "Setting up $(PEERS) ..."; $(PYTHON) -m venv $(PEERS) \
-	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.in \
-	  && touch $(PEERS)/.installed; } || echo "the programs to compare with cannot be installed: their rows are skipped" >&2
+# What lanes is compared with has an environment of its own, 0.1.0 of lanes among it: what cannot be installed is skipped.
+peers: $(PEERS)/.installed $(PEERS)/.older
+
+$(PEERS)/.installed: requirements/bench.in
+	@echo "Setting up $(PEERS) ..."; $(PYTHON) -m venv $(PEERS) \
+	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.in && touch $@ \
+	  || echo "the programs to compare with cannot be installed: their rows are skipped" >&2
+
+$(PEERS)/.older: lanes/bench/older.py | $(STAMP) $(PEERS)/.installed
+	@$(BIN)/python -m tests.bench.older $(PEERS)/bin/python && touch $@ \
+	  || echo "0.1.0 cannot be installed: the rows against it are skipped" >&2
 
 catalogue: $(STAMP) ## Run the tests of the failure catalogue, and print every id with its result
 	@$(BIN)/python -m tests.catalogue

@@ -35,12 +35,12 @@ model = "bench"
 class Process:
     """A process of ours that stays until it is ended."""
 
-    def __init__(self, work: Work, name: str, *arguments: str) -> None:
+    def __init__(self, work: Work, name: str, *arguments: str, python: str = sys.executable) -> None:
         self.log = work.fresh(f"{name}.log")
         self.started = time.perf_counter()
         with self.log.open("wb") as said:
             self.popen = subprocess.Popen(
-                [sys.executable, *arguments],
+                [python, *arguments],
                 stdout=said,
                 stderr=said,
                 stdin=subprocess.DEVNULL,
@@ -74,6 +74,15 @@ class Process:
             return float(psutil.Process(self.popen.pid).memory_info().rss) / 2**20
         return pages * resource.getpagesize() / 2**20
 
+    def processor_s(self) -> float:
+        """The processor time that it has used."""
+        try:
+            return time.clock_gettime(~self.popen.pid << 3 | 2)  # what clock_getcpuclockid(3) gives on Linux
+        except OSError:
+            import psutil
+
+            return float(sum(psutil.Process(self.popen.pid).cpu_times()[:2]))
+
     def ready(self) -> float:
         """Wait until it says that it is ready; how long that was after its start, in seconds."""
         while True:
@@ -104,16 +113,16 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def plain(work: Work, app: str, *more: str) -> Process:
-    """A plain server (``lanes.bench.plain``), on the same HTTP server as a gateway."""
-    return Process(work, app, "-m", "lanes.bench.plain", app, *more)
+    """A plain server (``lanes.bench.plain.servers``), on the same HTTP server as a gateway."""
+    return Process(work, app, "-m", "lanes.bench.plain.servers", app, *more)
 
 
-def gateway(work: Work, database: Path, provider: str, max_runs: int = 1_000) -> Process:
+def gateway(work: Work, database: Path, provider: str, max_runs: int = 1_000, python: str = sys.executable) -> Process:
     """A gateway on a database, whose one runner asks that provider."""
     config = work.fresh("lanes.toml")
     config.write_text(CONFIG.format(provider=provider, max_runs=max_runs), encoding="utf-8")
     arguments = ("gateway", "--db", str(database), "--config", str(config), "--port", "0", "--log-level", "error")
-    return Process(work, "gateway", "-m", "lanes", *arguments)
+    return Process(work, "gateway", "-m", "lanes", *arguments, python=python)
 
 
 def command(work: Work, *arguments: str) -> float:

@@ -11,15 +11,13 @@ END = "<!-- /measured -->"
 
 def heading() -> str:
     """The line above the first row."""
-    return f"{'ROW':24} {'TARGET':>12} {'RESULT':>12}  {'':7}  FIGURES"
+    return f"{'ROW':24} {'TARGET':>12} {'RESULT':>12}  {'ROUNDS':15} {'':7}  FIGURES"
 
 
 def line(result: Result) -> str:
     """One row for a terminal."""
-    row, measured = result.row, result.measured
-    figure = row.target.show(measured.value) if measured else "-"
-    said = measured.said if measured else result.why
-    return f"{row.name:24} {row.target!s:>12} {figure:>12}  {result.verdict:7}  {said}"
+    row = result.row
+    return f"{row.name:24} {row.target!s:>12} {result.figure:>12}  {result.spread:15} {result.verdict:7}  {result.said}"
 
 
 def form(facts: dict[str, str], results: list[Result]) -> dict[str, Any]:
@@ -33,10 +31,11 @@ def _row_form(result: Result) -> dict[str, Any]:
         "row": row.name,
         "what": row.what,
         "target": str(row.target),
-        "value": measured.value if measured else None,
+        "value": measured.value.median if measured else None,
+        "rounds": measured.value.rounds if measured else [],
         "unit": row.target.unit,
         "verdict": result.verdict,
-        "figures": measured.said if measured else result.why,
+        "figures": result.said,
     }
 
 
@@ -44,12 +43,10 @@ def markdown(facts: dict[str, str], results: list[Result], rounds: int) -> str:
     """The table for the documents."""
     machine = "; ".join(f"{name}: {fact}" for name, fact in facts.items())
     rows = [
-        f"| `{r.row.name}` | {r.row.what} | {r.row.target} |"
-        f" {r.row.target.show(r.measured.value) if r.measured else '–'} |"
-        f" {r.verdict} | {r.measured.said if r.measured else r.why} |"
+        f"| `{r.row.name}` | {r.row.what} | {r.row.target} | {r.figure} | {r.spread} | {r.verdict} | {r.said} |"
         for r in results
     ]
-    head = ["| row | what | target | result | verdict | figures |", "|---|---|---|---|---|---|"]
+    head = ["| row | what | target | result | rounds | verdict | figures |", "|---|---|---|---|---|---|---|"]
     return "\n".join([f"{machine}. Medians of {rounds}.", "", *head, *rows])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lanes.bench.work import Work
+from lanes.bench.work import Figures, Work
 
 
 class Skipped(Exception):
@@ -12,7 +12,7 @@ class Skipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound on a figure. ``unit`` stands behind it: ``ms``, ``MB``, ``/s``; nothing for a ratio."""
+    """A bound on a figure. ``unit`` stands behind it: ``ms``, ``MB``, ``%``; nothing for a ratio."""
 
     bound: float
     unit: str = ""
@@ -24,12 +24,18 @@ class Target:
 
     def show(self, value: float) -> str:
         """A figure with its unit."""
-        digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-        return f"{value:,.{digits}f}{' ' if self.unit and not self.unit.startswith('/') else ''}{self.unit}"
+        return _digits(value) + self._unit
 
     def __str__(self) -> str:
-        gap = "" if self.unit.startswith("/") else " "
-        return f"{'≥' if self.at_least else '≤'} {self.bound:,g}{gap}{self.unit}".strip()
+        return f"{'≥' if self.at_least else '≤'} {self.bound:,g}{self._unit}"
+
+    @property
+    def _unit(self) -> str:
+        return self.unit and f" {self.unit}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}"
 
 
 def at_least(bound: float, unit: str = "") -> Target:
@@ -46,7 +52,7 @@ def at_most(bound: float, unit: str = "") -> Target:
 class Measured:
     """The figure that the target is about, and the figures behind it in words."""
 
-    value: float
+    value: Figures
     said: str
 
 
@@ -73,4 +79,20 @@ class Result:
         """One word."""
         if self.measured is None:
             return "failed" if self.why.startswith("failed") else "skipped"
-        return "met" if self.row.target.met(self.measured.value) else "short"
+        return "met" if self.row.target.met(self.measured.value.median) else "short"
+
+    @property
+    def figure(self) -> str:
+        """The figure with its unit; a dash where there is none."""
+        return "–" if self.measured is None else self.row.target.show(self.measured.value.median)
+
+    @property
+    def spread(self) -> str:
+        """The lowest and the highest of the rounds; nothing where there was but one."""
+        rounds = () if self.measured is None else self.measured.value.rounds
+        return f"{_digits(min(rounds))}–{_digits(max(rounds))}" if len(rounds) > 1 else ""
+
+    @property
+    def said(self) -> str:
+        """The figures behind it, or why there are none."""
+        return self.why if self.measured is None else self.measured.said

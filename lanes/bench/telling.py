@@ -1,5 +1,6 @@
 """Measures the chosen rows and tells each as soon as it is known."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -8,8 +9,8 @@ from time import monotonic
 
 from lanes.bench import report
 from lanes.bench.facts import facts
+from lanes.bench.groups import ROWS
 from lanes.bench.rows import Result, Row, Skipped
-from lanes.bench.table import ROWS
 from lanes.bench.work import Size, Work
 from lanes_storage.saying import Log
 
@@ -50,7 +51,8 @@ def bench(
 ) -> tuple[dict[str, str], list[Result]]:
     """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
     with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:
-        work = Work(size, Path(name), progress, peers)
+        found = peers and shutil.which(peers)  # absolute: processes that are measured work in folders of their own
+        work = Work(size, Path(name), progress, str(Path(found).absolute()) if found else peers)
         machine = facts(work.folder)
         tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
         tell(report.heading())

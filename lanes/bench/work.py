@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -22,11 +22,38 @@ class Size:
     calls: int  # requests, aborts, passes in one round
     starts: int  # processes in one round
     searched: int  # lanes that somebody searches
+    quiet_s: float  # for how long a process that should do nothing is watched
 
 
-FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000)
-QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000)
-TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000)
+FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000, 5.0)
+QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000, 5.0)
+TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000, 0.2)
+
+
+class Figures(NamedTuple):
+    """One measure in all rounds. What is worked out from two of them is worked out round by round."""
+
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The figure that is told; also what ``format`` shows."""
+        return statistics.median(self.rounds)
+
+    def __truediv__(self, other: "Figures") -> "Figures":
+        """The ratio to what was measured in the same rounds."""
+        return Figures(tuple(mine / its for mine, its in zip(self.rounds, other.rounds, strict=True)))
+
+    def __sub__(self, other: "Figures") -> "Figures":
+        """The difference to what was measured in the same rounds."""
+        return Figures(tuple(mine - its for mine, its in zip(self.rounds, other.rounds, strict=True)))
+
+    def times(self, factor: float) -> "Figures":
+        """In another unit."""
+        return Figures(tuple(factor * mine for mine in self.rounds))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.median, spec)
 
 
 @dataclass(slots=True)
@@ -62,22 +89,22 @@ class Work:
         while self._ends:
             self._ends.pop()()
 
-    def medians(self, *measures: Callable[[], float]) -> list[float]:
-        """The median of every measure; in each round all of them are taken, one after the other."""
-        figures: list[list[float]] = [[] for _ in measures]
-        for number in range(self.size.rounds):
-            self.progress(f"round {number + 1} of {self.size.rounds}")
-            for measure, taken in zip(measures, figures, strict=True):
-                taken.append(measure())
-        return [statistics.median(taken) for taken in figures]
+    def rounds(self, *measures: Callable[[], float]) -> list[Figures]:
+        """The figures of every measure; in each round all of them are taken, one after the other."""
+        return self.each(lambda: tuple(measure() for measure in measures))
 
-    def each(self, measure: Callable[[], tuple[float, ...]]) -> list[float]:
-        """The median of each figure of a measure that gives several at once."""
+    def each(self, measure: Callable[[], tuple[float, ...]]) -> list[Figures]:
+        """The figures of a measure that gives several at once."""
         taken = []
         for number in range(self.size.rounds):
             self.progress(f"round {number + 1} of {self.size.rounds}")
             taken.append(measure())
-        return [statistics.median(figures) for figures in zip(*taken, strict=True)]
+        return [Figures(figures) for figures in zip(*taken, strict=True)]
+
+
+def key_of(work: Work, number: int) -> str:
+    """The lane of a cycle: all over the file, and never the same twice in a row."""
+    return f"lane:{number * 7919 % work.size.lanes}"
 
 
 def percentile(figures: list[float], share: float) -> float:

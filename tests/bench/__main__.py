@@ -4,7 +4,7 @@ import sys
 
 from lanes.bench import telling
 from lanes.bench.rows import Measured, Row, Target, at_most
-from lanes.bench.work import Work
+from lanes.bench.work import Figures, Work
 from lanes.commands import main
 from tests.bench.dashboard import Figure, measure
 from tests.kit.crowd import crowd
@@ -23,7 +23,7 @@ def _figures(work: Work) -> list[Figure]:
 def _row(name: str, what: str, target: Target, figure: str) -> Row:
     def measured(work: Work) -> Measured:
         (found,) = (one for one in _figures(work) if one.name.startswith(figure))
-        return Measured(found.value, f"{work.size.many:,} lanes")
+        return Measured(Figures((found.value,)), f"{work.size.many:,} lanes")
 
     return Row(name, f"dashboard: {what}", target, measured)
 

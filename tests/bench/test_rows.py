@@ -9,7 +9,7 @@ import pytest
 from lanes.bench import report
 from lanes.bench.rows import Measured, Result, Row, at_least
 from lanes.bench.telling import all_rows, bench, measured
-from lanes.bench.work import TINY, Work
+from lanes.bench.work import TINY, Figures, Work
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def test_a_row_gives_a_figure(row: Row, work: Work) -> None:
     if result.measured is None:
         assert "--peers" in result.why
         return
-    assert math.isfinite(result.measured.value)
-    assert result.measured.value > 0
+    assert math.isfinite(result.measured.value.median)
+    assert result.measured.value.median > 0
     assert result.measured.said
 
 
@@ -44,10 +44,11 @@ def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.M
 def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
     document = tmp_path / "benchmarks.md"
     document.write_text(f"# Figures\n\n{report.BEGIN}\nold\n{report.END}\n\nThe rest.\n", encoding="utf-8")
-    row = Row("some-row", "something", at_least(0.5), lambda _: Measured(0.7, "7/s against 10/s"))
-    table = report.markdown({"CPU": "one"}, [Result(row, Measured(0.7, "7/s against 10/s"))], rounds=5)
+    taken = Measured(Figures((0.65, 0.72, 0.7)), "7/s against 10/s")
+    row = Row("some-row", "something", at_least(0.5), lambda _: taken)
+    table = report.markdown({"CPU": "one"}, [Result(row, taken)], rounds=3)
     report.write_into(document, table)
     text = document.read_text(encoding="utf-8")
-    assert "| `some-row` | something | ≥ 0.5 | 0.70 | met | 7/s against 10/s |" in text
+    assert "| `some-row` | something | ≥ 0.5 | 0.70 | 0.65–0.72 | met | 7/s against 10/s |" in text
     assert "old" not in text
     assert text.endswith("The rest.\n")

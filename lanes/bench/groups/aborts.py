@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lanes.bench.filling import copied
-from lanes.bench.loading import load, request
+from lanes.bench.groups.web import hold, provider
 from lanes.bench.processes import Process, command, gateway
 from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.web import provider
 from lanes.bench.work import Work, percentile
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState
@@ -23,8 +22,7 @@ def _held(work: Work) -> tuple[Process, Path]:
     path = copied(work, work.size.many)
     process = gateway(work, path, provider(work).url)
     process.ready()
-    hang = (request(f"/api/lanes/lane:{n}/messages", b'{"text": "hang"}') for n in range(work.size.held))
-    load(process.port, 32, hang)
+    hold(process, work.size.held)
     return process, path
 
 
@@ -58,7 +56,7 @@ def _latency(work: Work) -> Measured:
 def _against_bare(*arguments: str) -> Callable[[Work], Measured]:
     def measure(work: Work) -> Measured:
         path = work.once("commands", lambda: copied(work, work.size.many))
-        ours, bare = work.medians(
+        ours, bare = work.rounds(
             lambda: min(command(work, "-m", "lanes", "--db", str(path), *arguments) for _ in range(work.size.starts)),
             lambda: min(command(work, "-c", IMPORTS) for _ in range(work.size.starts)),
         )
@@ -79,7 +77,7 @@ def _abort_to_released(work: Work) -> Measured:
             time.sleep(0.001)
         return command(work, "-m", "lanes", "--db", str(path), "abort", key)
 
-    (took,) = work.medians(abort)
+    (took,) = work.rounds(abort)
     store.close()
     process.kill()
     return Measured(took, "the whole process, which returns once the lane is released")

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from lanes.bench import cycle
 from lanes.bench.filling import copied
-from lanes.bench.loading import load, request
+from lanes.bench.groups.scale import living
+from lanes.bench.groups.web import hold, provider
 from lanes.bench.processes import PATIENCE_S, gateway
 from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.scale import living
-from lanes.bench.web import provider
-from lanes.bench.work import Work
+from lanes.bench.work import Figures, Work
 from lanes.engine.observer import Observer
 from lanes_storage.moment import system_clock
 from lanes_storage.records import NewOwner
@@ -23,15 +22,15 @@ from lanes_storage.sqlite import SqliteStore
 class Life:
     """What one gateway and its successor showed: seconds and megabytes."""
 
-    ready_s: float
-    idle_mb: float
-    running_mb: float
-    claim_s: float  # from the start of the successor's process to its first claim
-    recovery_s: float  # of that, from its registration on
+    ready_s: Figures
+    idle_mb: Figures
+    running_mb: Figures
+    claim_s: Figures  # from the start of the successor's process to its first claim
+    recovery_s: Figures  # of that, from its registration on
 
 
 def life(work: Work) -> Life:
-    """The medians of several lives."""
+    """Several lives."""
     return work.once("life", lambda: Life(*work.each(lambda: _live(work))))
 
 
@@ -41,9 +40,8 @@ def _live(work: Work) -> tuple[float, ...]:
     ready = first.ready()
     time.sleep(0.5)
     idle = first.resident_mb()
-    hang = (request(f"/api/lanes/lane:{n}/messages", b'{"text": "hang"}') for n in range(work.size.held))
-    load(first.port, 32, hang)
-    _until(path, "SELECT count(*) FROM lanes WHERE run_id IS NOT NULL", work.size.held)
+    hold(first, work.size.held)
+    until_running(path, work.size.held)
     time.sleep(0.5)
     running = first.resident_mb()
     first.kill()
@@ -56,6 +54,11 @@ def _live(work: Work) -> tuple[float, ...]:
     (registered,) = _row(path, f"SELECT at FROM events WHERE id > {before} AND type = 'owner_started'")
     second.kill()
     return ready, idle, running, claimed / 1000 - started, (claimed - registered) / 1000
+
+
+def until_running(path: Path, runs: int) -> None:
+    """Wait until so many lanes are held."""
+    _until(path, "SELECT count(*) FROM lanes WHERE run_id IS NOT NULL", runs)
 
 
 def _row(path: Path, sql: str) -> tuple[float, ...]:
@@ -96,8 +99,8 @@ def _release(work: Work) -> Measured:
         path.unlink()
         return took
 
-    (took,) = work.medians(release)
-    return Measured(took, f"{held:,} lanes, {1000 * took / held:,.0f} µs each, their events included")
+    (took,) = work.rounds(release)
+    return Measured(took, f"{held:,} lanes, {took.times(1000 / held):,.0f} µs each, their events included")
 
 
 def _dead_owner() -> NewOwner:
@@ -119,22 +122,22 @@ def _idle(work: Work) -> Measured:
 
 def _running(work: Work) -> Measured:
     seen = life(work)
-    each = 1024 * (seen.running_mb - seen.idle_mb) / work.size.held
+    each = (seen.running_mb - seen.idle_mb).times(1024 / work.size.held)
     return Measured(seen.running_mb, f"{work.size.held:,} runs that wait for their provider, {each:,.0f} kB each")
 
 
 def _next_claim(work: Work) -> Measured:
     seen = life(work)
     held = f"{work.size.held:,} of {work.size.many:,} lanes held"
-    return Measured(seen.claim_s, f"{held}; {1000 * seen.recovery_s:,.0f} ms of it recovery")
+    return Measured(seen.claim_s, f"{held}; {seen.recovery_s.times(1000):,.0f} ms of it recovery")
 
 
 def _recovery(work: Work) -> Measured:
-    return Measured(1000 * life(work).recovery_s, "from the successor's registration to its first claim")
+    return Measured(life(work).recovery_s.times(1000), "from the successor's registration to its first claim")
 
 
 ROWS = (
-    Row("release-stale", "release of stale lanes in one pass", at_most(10, "ms"), _release),
+    Row("release-stale", "release of stale lanes in one pass", at_most(35, "ms"), _release),
     Row("start-ready", "start of a gateway to ready", at_most(1.5, "s"), _ready),
     Row(
         "kill-claim",

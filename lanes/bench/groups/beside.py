@@ -10,11 +10,11 @@ from itertools import count
 from pathlib import Path
 
 from lanes.bench.filling import copied
+from lanes.bench.groups.web import provider
 from lanes.bench.loading import load, request
 from lanes.bench.processes import Process, gateway
 from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.web import provider
-from lanes.bench.work import Work, percentile
+from lanes.bench.work import Figures, Work, percentile
 from lanes_storage import doors, open_async_store
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, NewMessage
@@ -28,8 +28,6 @@ ABSENT = "absent"
 LARGE = 3_000_000
 #: Small writes in one round of the checkpoint: they fill its 4,000 frames more than once.
 SMALL_WRITES = 2_000
-#: How long memory that is not needed may take to be given back.
-SETTLES_S = 5.0
 
 
 def _replies(process: Process, numbers: Iterator[int], times: int) -> list[float]:
@@ -73,7 +71,7 @@ def _claim_beside_search(work: Work) -> Measured:
         with _searching(served):
             return percentile(_replies(served, numbers, times), 0.99)
 
-    quiet, busy = work.medians(alone, beside)
+    quiet, busy = work.rounds(alone, beside)
     served.kill()
     return Measured(busy / quiet, f"p99 {busy:.1f} ms against {quiet:.1f} ms, {work.size.searched:,} lanes searched")
 
@@ -97,7 +95,7 @@ def _claim_beside_backlog(work: Work) -> Measured:
     for served in (alone, beside):
         served.ready()
         _replies(served, numbers, 8)
-    quiet, busy = work.medians(
+    quiet, busy = work.rounds(
         lambda: percentile(_replies(alone, numbers, times), 0.99),
         lambda: percentile(_replies(beside, numbers, times), 0.99),
     )
@@ -115,12 +113,14 @@ def _memory_large(work: Work) -> Measured:
     done = load(served.port, 4, sent)
     if done.statuses != {200}:
         raise RuntimeError(f"the server answered {done.statuses}")
-    until, least = time.monotonic() + SETTLES_S, served.resident_mb()
+    until, least = time.monotonic() + work.size.quiet_s, served.resident_mb()
     while time.monotonic() < until:
-        time.sleep(0.25)
+        time.sleep(0.1)
         least = min(least, served.resident_mb())
     served.kill()
-    return Measured(least, f"{requests:,} requests of {LARGE / 1e6:g} MB, 4 at a time; {before:.0f} MB before")
+    return Measured(
+        Figures((least,)), f"{requests:,} requests of {LARGE / 1e6:g} MB, 4 at a time; {before:.0f} MB before"
+    )
 
 
 async def _longest_write(path: Path) -> float:
@@ -143,7 +143,7 @@ def _checkpoint(work: Work) -> Measured:
         finally:
             path.unlink()
 
-    (took,) = work.medians(longest)
+    (took,) = work.rounds(longest)
     return Measured(took, f"the longest of {SMALL_WRITES:,} small writes, among which 4,000 frames are copied back")
 
 

@@ -1,6 +1,6 @@
 """The plain servers that the HTTP rows need: a provider, a relay, an application that only answers.
 
-Run as ``python -m lanes.bench.plain NAME [ARGUMENT]``, on the HTTP server that a gateway uses, set the same way.
+Run as ``python -m lanes.bench.plain.servers NAME [ARGUMENT]``, on the HTTP server that a gateway uses, set alike.
 """
 
 import asyncio

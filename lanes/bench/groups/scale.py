@@ -8,7 +8,7 @@ from lanes.bench import cycle
 from lanes.bench.filling import copied
 from lanes.bench.processes import gateway
 from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.work import Work, percentile
+from lanes.bench.work import Figures, Work, percentile
 from lanes.engine.observer import Observer
 from lanes.identity import this_process
 from lanes_storage import reads
@@ -40,10 +40,10 @@ def _timed(call: Call, times: int) -> list[float]:
     return taken
 
 
-def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Callable[[Work], dict[int, float]]:
-    """A percentile of a call, in microseconds, for each number of lanes: medians of all rounds."""
+def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Callable[[Work], dict[int, Figures]]:
+    """A percentile of a call, in microseconds, for each number of lanes."""
 
-    def measure(work: Work) -> dict[int, float]:
+    def measure(work: Work) -> dict[int, Figures]:
         sizes = work.size.scale
         paths = [_large(work, lanes) for lanes in sizes]
 
@@ -56,16 +56,19 @@ def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Call
             finally:
                 store.close()
 
-        return dict(zip(sizes, work.medians(*(lambda path=path: of(path) for path in paths)), strict=True))
+        return dict(zip(sizes, work.rounds(*(lambda path=path: of(path) for path in paths)), strict=True))
 
     return measure
 
 
-def _growth(figures: dict[int, float]) -> Measured:
+def _growth(figures: dict[int, Figures]) -> Measured:
     """How much dearer the largest database is than the smallest."""
     costs = list(figures.values())
-    said = ", ".join(f"{cost:,.0f} µs at {lanes:,}" for lanes, cost in figures.items())
-    return Measured(costs[-1] / costs[0], said)
+    return Measured(costs[-1] / costs[0], _costs(figures))
+
+
+def _costs(figures: dict[int, Figures]) -> str:
+    return ", ".join(f"{cost:,.0f} µs at {lanes:,}" for lanes, cost in figures.items())
 
 
 def _passes(store: SqliteStore) -> Call:
@@ -79,7 +82,7 @@ def _passes(store: SqliteStore) -> Call:
 
 def _reconcile(work: Work) -> Measured:
     figures = _flat(_passes, 0.99, work.size.calls)(work)
-    return Measured(max(figures.values()), _growth(figures).said + " (p99)")
+    return Measured(max(figures.values(), key=lambda cost: cost.median), _costs(figures) + " (p99)")
 
 
 def _list(work: Work) -> Measured:
@@ -91,7 +94,8 @@ def _counts(work: Work) -> Measured:
     def look(store: SqliteStore) -> Call:
         return lambda: store.read(reads.counts(system_clock().wall))
 
-    return _growth(_flat(look, 0.5, max(work.size.calls // 40, 10))(work))
+    figures = _flat(look, 0.5, max(work.size.calls // 40, 10))(work)
+    return Measured(figures[work.size.scale[-1]], _costs(figures))
 
 
 def _claim(work: Work) -> Measured:
@@ -118,13 +122,13 @@ def _start(work: Work) -> Measured:
         return start
 
     sizes = (work.size.scale[0], work.size.scale[-1])
-    return _growth(dict(zip(sizes, work.medians(*(of(lanes) for lanes in sizes)), strict=True)))
+    return _growth(dict(zip(sizes, work.rounds(*(of(lanes) for lanes in sizes)), strict=True)))
 
 
 ROWS = (
     Row("reconcile-idle", "idle reconcile pass, p99, whatever number of lanes", at_most(100, "µs"), _reconcile),
     Row("flat-list", "first page of the list: largest database against smallest", at_most(2), _list),
-    Row("flat-counts", "counts of status and dashboard: the same", at_most(2), _counts),
-    Row("flat-claim", "a run cycle in one transaction: the same", at_most(2), _claim),
+    Row("flat-counts", "counts of status and dashboard in the largest database", at_most(200, "µs"), _counts),
+    Row("flat-claim", "a run cycle in one transaction: largest database against smallest", at_most(2), _claim),
     Row("flat-start", "start of a gateway to ready: the same", at_most(2), _start),
 )

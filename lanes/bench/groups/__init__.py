@@ -1,0 +1,15 @@
+"""Every row, in the order of the table."""
+
+from lanes.bench.groups import aborts, beside, compared, cycles, life, older, scale, web
+from lanes.bench.rows import Row
+
+ROWS: tuple[Row, ...] = (
+    *cycles.ROWS,
+    *compared.ROWS,
+    *older.ROWS,
+    *scale.ROWS,
+    *life.ROWS,
+    *aborts.ROWS,
+    *web.ROWS,
+    *beside.ROWS,
+)

@@ -1,6 +1,0 @@
-"""Every row, in the order of the table."""
-
-from lanes.bench import aborts, beside, compared, cycles, life, scale, web
-from lanes.bench.rows import Row
-
-ROWS: tuple[Row, ...] = (*cycles.ROWS, *compared.ROWS, *scale.ROWS, *life.ROWS, *aborts.ROWS, *web.ROWS, *beside.ROWS)

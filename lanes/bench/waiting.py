@@ -1,1 +1,0 @@
-"""Rows about what must not be felt: other people's searches, other runners' backlogs, large requests, checkpoints."""
