@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from lanes.engine.line import Line
 from lanes_storage import reads
-from lanes_storage.interface import AsyncStore
+from lanes_storage.interface import FEW_ROWS, AsyncStore
 from lanes_storage.law import MAX_INTERRUPTIONS
 from lanes_storage.moment import Now
 from lanes_storage.reads.backlog import NEVER
@@ -134,8 +134,10 @@ class Backlog:
         self._seen, self._walked, self._for_owner = None, None, self._owner()
 
     async def _begin(self, wall: int) -> None:
-        """Read the first heads; where there are no more, that was all."""
-        found, last = await self._store.read(reads.heads(0, FEW + 1))
+        """Read the first heads; where there are no more, that was all. Mostly there are hardly any."""
+        found, last = await self._store.read(reads.heads(0, FEW_ROWS))
+        if len(found) == FEW_ROWS:
+            found, last = await self._store.read(reads.heads(0, FEW + 1))
         for head in found:
             self._take(head, wall, walking=True)
         if len(found) > FEW:

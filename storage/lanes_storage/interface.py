@@ -17,6 +17,9 @@ U = TypeVar("U")
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 
+#: So many rows may be found where nothing else goes on meanwhile.
+FEW_ROWS = 64
+
 Params = Mapping[str, Any]
 Row = Sequence[Any]
 
@@ -25,12 +28,15 @@ class Query(NamedTuple, Generic[T]):
     """One SELECT and what becomes of its rows.
 
     ``broad``: it goes over as much as somebody asks for, so that it must not stand in the way of anything else.
+    ``point``: it finds ``FEW_ROWS`` at most, each by a key or next to the one before in an index, whatever the database
+    holds: it may stand in the way of everything else for a moment.
     """
 
     sql: str
     params: Params
     shape: Callable[[list[Row]], T]
     broad: bool = False
+    point: bool = False
 
 
 class Transaction(Protocol):
@@ -178,14 +184,14 @@ class AsyncStore(Protocol):
         ...
 
     async def read(self, query: Query[T]) -> T:
-        """Run one query: on the reading connection of the engine, or where it is ``broad`` on another one.
+        """Run one query: a ``point`` in this thread where that is quick, a ``broad`` one apart from all others.
 
         A broad query ends when its caller is cancelled. Its rows are shaped in another thread.
         """
         ...
 
     async def version(self) -> int:
-        """As ``Reader.version``, on the reading connection."""
+        """As ``Reader.version``."""
         ...
 
     def reader(self) -> Reader:
@@ -219,6 +225,7 @@ class AsyncStore(Protocol):
 
 
 __all__ = [
+    "FEW_ROWS",
     "AsyncStore",
     "Call",
     "Params",

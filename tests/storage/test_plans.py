@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes_storage import pruning, reads, statements
-from lanes_storage.interface import Query, Store
+from lanes_storage.interface import FEW_ROWS, Query, Store
 from lanes_storage.records import LaneFilter
 
 NOW = 1_790_000_000_000
@@ -61,6 +61,11 @@ READING: dict[str, Query[Any]] = {
     "messages of a lane": reads.messages(1, (), 50),
     "history": reads.history(1, 100, 20),
     "ended among": reads.ended_among([1, 2, 3]),
+    "the first heads": reads.heads(0, FEW_ROWS),
+    "one owner": reads.owner(1),
+    "one run": reads.run(1),
+    "the last event": reads.last_event_id(),
+    "cooldowns": reads.cooldowns(NOW),
     "events of a lane": reads.events(lane=1, limit=20, newest=True),
     "events after": reads.events(after=10, limit=20),
     "the first page of lanes": reads.lanes(LaneFilter(), limit=50),
@@ -124,3 +129,15 @@ def test_F63_no_query_of_the_hot_path_walks_a_table(store: Store, name: str) -> 
     found = walks(store, READING[name].sql)
     partial = [step for step in found if "USING" in step or step in STOPS.get(name, ())]
     assert found == partial
+
+
+#: What is read on the thread of the event loop, where nothing else goes on meanwhile.
+POINTS = {"one message", "ended among", "the first heads", "one owner", "one run", "the last event", "cooldowns"}
+
+
+@pytest.mark.parametrize("name", sorted(READING))
+def test_F141_what_is_read_at_once_is_found_by_a_key_and_sorted_by_its_index(store: Store, name: str) -> None:
+    assert READING[name].point == (name in POINTS)
+    if name in POINTS:
+        assert walks(store, READING[name].sql) == []
+        assert [step for step in plan(store, READING[name].sql) if step.startswith("USE TEMP")] == []

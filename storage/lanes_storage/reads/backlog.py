@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage import statements as sql
-from lanes_storage.interface import Query, Row
+from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingLane
 from lanes_storage.wording import names
@@ -43,7 +43,7 @@ FROM events WHERE id > :after
 
 def heads(after: int, limit: int) -> Query[tuple[list[WaitingLane], int]]:
     """The heads that no run holds, behind message ``after``, the longest wait first; and the newest event."""
-    return Query(f"{HEADS} LIMIT {limit:d}", {"after": after}, _with_last)
+    return Query(f"{HEADS} LIMIT {limit:d}", {"after": after}, _with_last, point=limit <= FEW_ROWS)
 
 
 def touched(after: int, until: int) -> Query[list[WaitingLane]]:

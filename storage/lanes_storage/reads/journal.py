@@ -61,7 +61,7 @@ def notices(after: int, limit: int) -> Query[list[Event]]:
 
 def last_event_id() -> Query[int]:
     """The id of the newest event; 0 where there is none."""
-    return Query("SELECT coalesce(max(id), 0) FROM events", {}, lambda rows: int(rows[0][0]))
+    return Query("SELECT coalesce(max(id), 0) FROM events", {}, lambda rows: int(rows[0][0]), point=True)
 
 
 def to_event(row: Row) -> Event:
@@ -76,4 +76,4 @@ def to_event(row: Row) -> Event:
 
 def cooldowns(now_wall: int) -> Query[list[Cooldown]]:
     """The providers that are cooling at ``now_wall``."""
-    return Query(sql.COOLING, {"now": now_wall}, lambda rows: [Cooldown(*row) for row in rows])
+    return Query(sql.COOLING, {"now": now_wall}, lambda rows: [Cooldown(*row) for row in rows], point=True)

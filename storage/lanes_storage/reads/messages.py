@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from lanes_storage.interface import Query, Row, Transaction
+from lanes_storage.interface import FEW_ROWS, Query, Row, Transaction
 from lanes_storage.law import MessageState
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
 from lanes_storage.records import Message
@@ -40,7 +40,7 @@ LAST = 2**63 - 1
 
 def message(message_id: int) -> Query[Message | None]:
     """One message, or None."""
-    return Query(MESSAGE, {"id": message_id}, one(to_message))
+    return Query(MESSAGE, {"id": message_id}, one(to_message), point=True)
 
 
 def get_message(tx: Transaction, message_id: int) -> Message | None:
@@ -89,7 +89,9 @@ def _newest(chosen: str, params: dict[str, object], limit: int | None, within: i
 
 def ended_among(ids: Sequence[int]) -> Query[list[int]]:
     """Which of these messages have ended."""
-    return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, lambda rows: [row[0] for row in rows])
+    return Query(
+        ENDED_AMONG, {"ids": json.dumps(list(ids))}, lambda rows: [row[0] for row in rows], point=len(ids) <= FEW_ROWS
+    )
 
 
 def dead_letters(

@@ -41,7 +41,7 @@ def owners() -> Query[list[Owner]]:
 
 def owner(owner_id: int) -> Query[Owner | None]:
     """One owner, ended or not."""
-    return Query(OWNER, {"id": owner_id}, one(to_owner))
+    return Query(OWNER, {"id": owner_id}, one(to_owner), point=True)
 
 
 def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
@@ -58,7 +58,7 @@ def count_open_runs(owner_id: int) -> Query[int]:
 
 def run(run_id: int) -> Query[Run | None]:
     """One run, ended or not."""
-    return Query(RUN, {"id": run_id}, one(to_run))
+    return Query(RUN, {"id": run_id}, one(to_run), point=True)
 
 
 def open_runs() -> Query[list[Run]]:

@@ -1,8 +1,9 @@
-"""The store of an event loop: group commits by the writer thread, reads of the engine through aiosqlite, and beside
-them what people look for."""
+"""The store of an event loop: group commits by the writer thread, point reads at once, other reads of the engine by
+aiosqlite, and beside them what people look for."""
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import aiosqlite
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
+from lanes_storage.sqlite.at_once import AtOnce, Timer
 from lanes_storage.sqlite.browsing import Browsing
 from lanes_storage.sqlite.connect import translated
 from lanes_storage.sqlite.file import SqliteFile
@@ -26,9 +28,12 @@ T = TypeVar("T")
 class AsyncSqliteStore:
     """Implements ``AsyncStore``. Make one with ``open``."""
 
-    def __init__(self, file: SqliteFile, writer: Writer, reader: aiosqlite.Connection, listeners: Listeners) -> None:
+    def __init__(
+        self, file: SqliteFile, at_once: AtOnce, writer: Writer, reader: aiosqlite.Connection, listeners: Listeners
+    ) -> None:
         self._file = file
         self._path = file.guard.files.path
+        self._at_once = at_once
         self._writer = writer
         self._reader = reader
         self._browsing = Browsing(file)
@@ -37,9 +42,14 @@ class AsyncSqliteStore:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, *, create: bool = False, synchronous: str = "full") -> "AsyncSqliteStore":
-        """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
-        file = await _opened(path, create, synchronous)
+    async def open(
+        cls, path: Path, *, create: bool = False, synchronous: str = "full", timer: Timer = time.perf_counter
+    ) -> "AsyncSqliteStore":
+        """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused.
+
+        ``timer`` tells by what reads are found to be slow, in seconds.
+        """
+        file, at_once = await _opened(path, create, synchronous, timer)
         listeners = Listeners()
         writer = Writer(file, listeners.tell)
         try:
@@ -48,9 +58,10 @@ class AsyncSqliteStore:
             cast("Thread", getattr(reader, "_thread", reader)).daemon = True
             await reader  # opened in the thread that it lives in
         except BaseException:
+            at_once.close()
             await asyncio.to_thread(writer.close)
             raise
-        return cls(file, writer, reader, listeners)
+        return cls(file, at_once, writer, reader, listeners)
 
     @property
     def name(self) -> str:
@@ -74,10 +85,12 @@ class AsyncSqliteStore:
     async def read(self, query: Query[T]) -> T:
         if query.broad:
             return await self._browsing.read(query)
-        return query.shape(await self._fetch(query.sql, query.params))
+        rows, _ = await self._fetch(query.sql, query.params, point=query.point)
+        return query.shape(rows)
 
     async def version(self) -> int:
-        return int((await self._fetch("PRAGMA data_version", {}))[0][0])
+        rows, at_once = await self._fetch("PRAGMA data_version", {}, point=True)
+        return 2 * int(rows[0][0]) + at_once  # each of the two connections counts for itself
 
     def reader(self) -> SqliteReader:
         """A reader of its own for a thread."""
@@ -104,14 +117,18 @@ class AsyncSqliteStore:
             " end. Look for an open transaction in a shell, or a backup under way"
         )
 
-    async def _fetch(self, sql: str, params: Params) -> list[Row]:
+    async def _fetch(self, sql: str, params: Params, *, point: bool) -> tuple[list[Row], bool]:
+        """The rows, and whether they were read at once."""
         if self._closed:
             raise errors.StoreClosed(self.name)
         self._file.guard.check_process()
         with translated(self.name):
-            rows: list[Row] = list(await self._reader.execute_fetchall(sql, params))
+            rows = self._at_once.fetch(sql, params) if point else None
+            at_once = rows is not None
+            if rows is None:
+                rows = list(await self._reader.execute_fetchall(sql, params))
             self._file.guard.check()
-        return rows
+        return rows, at_once
 
     async def close(self) -> None:
         self._closed = True
@@ -119,14 +136,18 @@ class AsyncSqliteStore:
             await asyncio.to_thread(self._writer.close)
         finally:
             if self._file.guard.at_home:  # else their threads are in the parent
+                self._at_once.close()
                 await self._reader.close()
                 await asyncio.to_thread(self._browsing.close)
 
 
-async def _opened(path: Path, create: bool, synchronous: str) -> SqliteFile:
+_Opened = tuple[SqliteFile, AtOnce]
+
+
+async def _opened(path: Path, create: bool, synchronous: str, timer: Timer) -> _Opened:
     """The file, opened in a thread; it is closed again there when its caller is cancelled meanwhile."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
-    opening = threads.submit(SqliteFile.open, path, create=create, synchronous=synchronous)
+    opening = threads.submit(_open, path, create, synchronous, timer)
     threads.shutdown(wait=False)
     try:
         return await asyncio.wrap_future(opening)
@@ -135,6 +156,17 @@ async def _opened(path: Path, create: bool, synchronous: str) -> SqliteFile:
         raise
 
 
-def _close_again(opening: "Future[SqliteFile]") -> None:
+def _open(path: Path, create: bool, synchronous: str, timer: Timer) -> _Opened:
+    file = SqliteFile.open(path, create=create, synchronous=synchronous)
+    try:
+        return file, AtOnce(file, timer)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _close_again(opening: "Future[_Opened]") -> None:
     if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+        file, at_once = opening.result()
+        at_once.close()
+        file.close()
