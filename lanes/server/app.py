@@ -6,7 +6,7 @@ from lanes.errors import LanesError
 from lanes.problems import Problem, problem_of
 from lanes.server.call import Call
 from lanes.server.cut import ClientGone, Closing
-from lanes.server.guard import Guard
+from lanes.server.guard import Guard, check_content
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem, render
 from lanes.server.routes import ROUTER
@@ -16,6 +16,13 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.server")
 
+#: Headers that say one thing.
+SINGLE = frozenset(
+    {
+        b"authorization", b"content-type", b"host", b"idempotency-key", b"last-event-id", b"origin", b"x-lanes-detach",
+        b"x-lanes-run", b"x-lanes-session",
+    }
+)  # fmt: skip
 STOPPED = Problem(503, "stopped", "the gateway has stopped")
 FAULT = Problem(500, "internal", "this is a fault of lanes; its log says more")
 
@@ -47,11 +54,23 @@ class App:
             log.warning("%s %s was cut off: %s", scope["method"], ascii(scope["path"]), error)
 
     async def _response(self, call: Call, scope: Scope) -> ASGIApp:
-        self._guard.check(scope["method"], scope["path"], call.headers)
+        if len(call.headers) < len(scope["headers"]):
+            _check_repeated(scope)
+        self._guard.check(scope["path"], call.headers)
         route, call.path_params = ROUTER.find(scope["method"], scope.get("raw_path") or scope["path"].encode())
         if scope["query_string"]:
             _check_query(route, call)
+        if route.method == "POST":
+            check_content(call.headers)
         return await route.handler(call)
+
+
+def _check_repeated(scope: Scope) -> None:
+    """Which of two is meant nobody knows: not the host, and not the lane."""
+    names = [name for name, _ in scope["headers"]]
+    for name in names:
+        if name in SINGLE and names.count(name) > 1:
+            raise HttpProblem(400, "bad_header", f"{name.decode('latin-1')} is given more than once")
 
 
 def _check_query(route: Route, call: Call) -> None:

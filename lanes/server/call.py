@@ -1,6 +1,7 @@
 """One request, as the routes see it."""
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
@@ -26,6 +27,9 @@ MOST_PARAMETERS = 100
 SEARCH_S = 10.0
 #: The longest name that a sender may give a message.
 MOST_IDEMPOTENCY_KEY = 256
+
+
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
 class Call:
@@ -81,6 +85,8 @@ class Call:
     def idempotency_key(self, in_body: str | None = None) -> str | None:
         """The sender's own name for the message, of the header or of the body. Raises HttpProblem."""
         given = self.headers.get("idempotency-key", in_body)
+        if in_body not in (None, given):
+            raise HttpProblem(400, "bad_request", "the header and the body name the message differently")
         if given is not None and not 0 < len(given) <= MOST_IDEMPOTENCY_KEY:
             raise HttpProblem(400, "bad_request", f"an idempotency key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
         return given
@@ -90,6 +96,13 @@ class Call:
         """The run that waits with this request: ``X-Lanes-Run``. Raises HttpProblem."""
         given = self.headers.get("x-lanes-run")
         return None if given is None else as_id("X-Lanes-Run", given)
+
+    def switch(self, header: str) -> bool:
+        """A header that is true or false; without it, false. Raises HttpProblem."""
+        given = self.headers.get(header.lower(), "false").lower()
+        if given not in ("true", "false"):
+            raise HttpProblem(400, "bad_header", f"{header} is true or false")
+        return given == "true"
 
     def accepts(self, media_type: str) -> bool:
         """Whether the client asks for this media type by name."""
@@ -131,10 +144,7 @@ class Call:
         given = self.one(name)
         if given is None:
             return None
-        try:
-            value = float(given)
-        except ValueError:
-            value = -1
+        value = float(given) if _NUMBER.fullmatch(given) else -1
         if not 0 <= value <= most:
             raise HttpProblem(400, "bad_parameter", f"{name} is a number from 0 to {most:g}")
         return value

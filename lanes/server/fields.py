@@ -1,11 +1,13 @@
 """The fields of a body, each asked for by name and type, and ids as they are given."""
 
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from lanes.config import durations
 from lanes.server.problems import HttpProblem
 
 T = TypeVar("T")
+W = TypeVar("W", bound=StrEnum)
 
 #: The largest number that a database holds.
 MOST_NUMBER = 2**63 - 1
@@ -20,11 +22,15 @@ class Fields:
 
     def get(self, name: str, kind: type[T]) -> T | None:
         """A field that may be missing or null. Raises HttpProblem."""
-        self._asked.add(name)
-        value = self._body.get(name)
+        value = self.any(name)
         if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
             return value
-        raise HttpProblem(400, "bad_request", f"{name} must be {_CALLED[kind]}")
+        raise HttpProblem(400, "bad_request", f"{name} must be {_CALLED[kind]}", param=name)
+
+    def any(self, name: str) -> Any:
+        """A field of whatever type."""
+        self._asked.add(name)
+        return self._body.get(name)
 
     def number(self, name: str) -> int | None:
         """A whole number that is not negative."""
@@ -49,6 +55,15 @@ class Fields:
         """True or false."""
         value = self.get(name, bool)
         return default if value is None else value
+
+    def word(self, name: str, words: type[W], default: W) -> W:
+        """One of these words."""
+        value = self.get(name, str)
+        if value is None:
+            return default
+        if value not in set(words):
+            raise HttpProblem(400, "bad_request", f"{name} is one of {', '.join(words)}", param=name)
+        return words(value)
 
     def done(self) -> None:
         """Raises HttpProblem for a field that does not exist: a mistyped one must not be taken for none."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from lanes import operations
 from lanes.errors import Draining
 from lanes.server.call import Call
+from lanes.server.problems import HttpProblem
 from lanes_storage.records import Message
 
 T = TypeVar("T")
@@ -18,6 +19,8 @@ async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, 
     ``waits``: the request goes on until the message has ended, and the run that it is a part of with it.
     Raises what ``operations.send`` raises, and Draining.
     """
+    if (request := what.get("request")) is not None:
+        _check_request(request)
     if call.gateway.draining is not None:
         raise Draining(key)
     message = await call.desk.send(
@@ -30,6 +33,15 @@ async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, 
     )
     call.accepted = True
     return message
+
+
+def _check_request(request: dict[str, Any]) -> None:
+    """Refuse before it is stored what no run could answer. Raises HttpProblem."""
+    messages, n = request.get("messages"), request.get("n")
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        raise HttpProblem(400, "bad_request", "messages must be a list of at least one message", param="messages")
+    if n is not None and (n != 1 or isinstance(n, bool)):
+        raise HttpProblem(400, "bad_request", "a message gets one answer: n must be 1", param="n")
 
 
 async def no_longer_waiting(call: Call, message_id: int) -> None:

@@ -45,7 +45,8 @@ async def _page(call: Call, chosen: LaneFilter, order: LaneOrder, limit: int, of
 
 
 def _order(call: Call) -> LaneOrder:
-    sort = call.one("sort") or LaneSort.ATTENTION
+    sort = call.one("sort")
+    sort = LaneSort.ATTENTION if sort is None else sort
     if sort not in set(LaneSort):
         raise HttpProblem(400, "bad_parameter", f"sort is one of {', '.join(LaneSort)}")
     return LaneOrder(LaneSort(sort), call.flag("reverse"))
@@ -84,12 +85,10 @@ async def abort_lane(call: Call) -> ASGIApp:
         pending = await call.desk.perform(operations.abort_of(key, run_id))
         outcome = operations.abort_outcome(pending, actor=call.actor, timeout=timeout)
         return Answer(forms.abort_form(await call.while_connected(call.desk.perform(outcome))))
-    scope = fields.get("scope", str) or Scope.RUN
-    if scope not in set(Scope):
-        raise HttpProblem(400, "bad_request", f"scope is one of {', '.join(Scope)}")
+    scope = fields.word("scope", Scope, Scope.RUN)
     how: dict[str, Any] = {
         "reason": fields.get("reason", str),
-        "scope": Scope(scope),
+        "scope": scope,
         "epoch": fields.number("epoch"),
         "grace_ms": fields.span("grace"),
         "force": fields.flag("force"),

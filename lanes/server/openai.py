@@ -21,6 +21,7 @@ from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.clients import Client
 from lanes.server.cut import ClientGone, Closing
+from lanes.server.fields import Fields
 from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem, of_failure, openai_error
 from lanes.server.sent import Differs, Sent
@@ -45,13 +46,12 @@ async def get_models(call: Call) -> ASGIApp:
 async def post_chat(call: Call) -> ASGIApp:
     """A chat completion, streamed or whole."""
     body = await call.body()
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-        raise HttpProblem(400, "bad_request", "messages must be a list of at least one message")
-    key, anonymous = _session(call, body)
-    detached = call.headers.get("x-lanes-detach", "").lower() == "true"
-    model = body.get("model")
-    name = call.idempotency_key()
+    fields = Fields(body)
+    model, stream, options = fields.get("model", str), fields.flag("stream"), fields.get("stream_options", dict)
+    usage = Fields(options or {}).flag("include_usage")
+    key = _session(call, fields)
+    anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
+    detached, name = call.switch("X-Lanes-Detach"), call.idempotency_key()
     client = call.house.clients.come(key, name)
     try:
         message = await accept(
@@ -59,7 +59,7 @@ async def post_chat(call: Call) -> ASGIApp:
             key,
             waits=True,
             request=body,
-            runner=model if isinstance(model, str) and model in call.gateway.specs else None,
+            runner=model if model in call.gateway.specs else None,
             idempotency_key=name,
             bound_to=None if detached else BoundTo.CLIENT,
             bound_owner=None if detached else call.gateway.owner_id,
@@ -68,40 +68,41 @@ async def post_chat(call: Call) -> ASGIApp:
     except BaseException:
         client.leave()
         raise
-    answer = _Completion(call, client, message, body)
-    return await (answer.streamed() if body.get("stream") is True else answer.whole())
+    answer = _Completion(call, client, message, model or "lanes", usage=usage)
+    return await (answer.streamed() if stream else answer.whole())
 
 
-def _session(call: Call, body: dict[str, Any]) -> tuple[str, bool]:
-    """The lane that a request names, or one of its own."""
-    header = call.headers.get("x-lanes-session")
-    if header is not None:
-        try:
-            # Starlette reads headers as Latin-1; a client may as well send plain UTF-8.
-            return check_key(unquote(header.encode("latin-1").decode("utf-8"), errors="strict")), False
-        except UnicodeDecodeError as error:
-            raise HttpProblem(400, "invalid_key", "X-Lanes-Session is not percent-encoded UTF-8") from error
-    metadata = body.get("metadata")
-    named = [metadata.get("lanes_session") if isinstance(metadata, dict) else None, body.get("conversation")]
-    named += [body.get(field) for field in call.house.config.gateway.session_from]
-    for name in named:
-        if isinstance(name, dict):
-            name = name.get("id")
-        if isinstance(name, str) and name:
-            return check_key(name), False
-    return f"anonymous:{uuid.uuid4()}", True
+def _session(call: Call, fields: Fields) -> str | None:
+    """The lane that a request names; None: it names none. What is no key is never taken for none."""
+    conversation = fields.any("conversation")
+    names = [
+        _decoded(call.headers.get("x-lanes-session")),
+        Fields(fields.get("metadata", dict) or {}).get("lanes_session", str),
+        (Fields(conversation).get("id", str) or "")
+        if isinstance(conversation, dict)
+        else fields.get("conversation", str),
+        *(fields.get(name, str) for name in call.house.config.gateway.session_from),
+    ]
+    return next((check_key(name) for name in names if name is not None), None)
+
+
+def _decoded(header: str | None) -> str | None:
+    try:
+        # ASGI headers are read as Latin-1; a client may as well send plain UTF-8.
+        return None if header is None else unquote(header.encode("latin-1").decode("utf-8"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise HttpProblem(400, "invalid_key", "X-Lanes-Session is not percent-encoded UTF-8") from error
 
 
 class _Completion:
     """One answer in the chat dialect."""
 
-    def __init__(self, call: Call, client: Client, message: Message, body: dict[str, Any]) -> None:
+    def __init__(self, call: Call, client: Client, message: Message, model: str, *, usage: bool) -> None:
         self._call = call
         self._client = client
         self._message = message
-        self._model = body.get("model") or "lanes"
-        options = body.get("stream_options")
-        self._usage = isinstance(options, dict) and options.get("include_usage") is True
+        self._model = model
+        self._usage = usage
         self._id = f"chatcmpl-{message.id}"
         self._created = int(time.time())
         self._begun = False

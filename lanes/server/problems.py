@@ -22,10 +22,13 @@ ONCE = {"x-should-retry": "false"}
 
 
 class HttpProblem(Exception):
-    """A request is refused."""
+    """A request is refused. ``param``: the part of it that is to blame."""
 
-    def __init__(self, status: int, code: str, sentence: str, headers: dict[str, str] | None = None) -> None:
-        self.problem = Problem(status, code, sentence, headers=headers or {})
+    def __init__(
+        self, status: int, code: str, sentence: str, headers: dict[str, str] | None = None, *, param: str | None = None
+    ) -> None:
+        members = {} if param is None else {"param": param}
+        self.problem = Problem(status, code, sentence, members, headers or {})
         super().__init__(sentence)
 
 
@@ -48,4 +51,11 @@ def render(problem: Problem, *, openai: bool, accepted: bool = False) -> Respons
 def openai_error(problem: Problem) -> dict[str, object]:
     """The OpenAI error envelope."""
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
-    return {"error": {"message": problem.sentence, "type": kind, "param": None, "code": problem.code}}
+    return {
+        "error": {
+            "message": problem.sentence,
+            "type": kind,
+            "param": problem.members.get("param"),
+            "code": problem.code,
+        }
+    }

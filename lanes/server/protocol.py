@@ -11,6 +11,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lanes.problems import Problem
+from lanes.server.problems import openai_error
 from lanes.server.writes import TurnTransport
 
 #: How long a client may take from its first byte, or from connecting, to the end of the head.
@@ -21,18 +22,19 @@ BODY_S = 60.0
 MOST_HEAD_BYTES = 65_536
 
 
-def _closing(problem: Problem) -> bytes:
+def _closing(problem: Problem, openai: bool) -> bytes:
     """A whole answer, after which the connection is closed."""
-    body = json.dumps(problem.document()).encode()
+    body = json.dumps(openai_error(problem) if openai else problem.document()).encode()
     head = (
-        f"HTTP/1.1 {problem.status} {problem.document()['title']}\r\ncontent-type: application/problem+json\r\n"
+        f"HTTP/1.1 {problem.status} {problem.document()['title']}\r\n"
+        f"content-type: application/{'json' if openai else 'problem+json'}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
 
 
-TOO_LONG = _closing(Problem(431, "too_large", f"the head of a request is at most {MOST_HEAD_BYTES} bytes"))
-TOO_SLOW = _closing(Problem(408, "too_slow", f"the body did not come within {BODY_S:g} s"))
+NO_HTTP = Problem(400, "bad_http", "what came is no valid HTTP/1.1")
+TOO_LONG = Problem(431, "too_large", f"the head of a request is at most {MOST_HEAD_BYTES} bytes")
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -42,38 +44,74 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._since: float | None = None  # when a request that is not yet whole began; None: there is none
         self._in_head = True
-        self._head_bytes = 0
+        self._begun = False  # something of a request has come, and not all
+        self._heads = 0  # that began in this piece of what came
+        self._head_bytes = 0  # of the head that has begun, as far as it is known where that is
+        self._told_bytes = 0  # of its parts that are whole
+        self._refused = False  # what comes further is not looked at
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", TurnTransport(transport)))
         self._since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        goes_on, self._heads = self._begun, 0
         super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(TOO_LONG)
-                self.transport.close()
+        if self._begun and self._in_head:
+            # A head that began behind another request in this piece is smaller than it, nobody knows how much.
+            self._head_bytes += len(data) if self._heads + goes_on == 1 else 0
+            if max(self._head_bytes, self._told_bytes) > MOST_HEAD_BYTES:
+                self._refuse(TOO_LONG)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._since, self._in_head, self._head_bytes = self.loop.time(), True, 0
+        self._since, self._in_head, self._begun = self.loop.time(), True, True
+        self._heads += 1
+        self._head_bytes = self._told_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._told_bytes += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._told_bytes += len(name) + len(value)
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._head_bytes = False, 0
+        self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._since = None
+        self._since, self._begun = None, False
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+        self._refuse(NO_HTTP)
 
     def look_over(self, now: float) -> None:
         """Close the connection if its request takes too long to come."""
-        if self._since is None or now - self._since < (HEAD_S if self._in_head else BODY_S):
+        limit = HEAD_S if self._in_head else BODY_S
+        if self._since is None or now - self._since < limit:
             return
-        idle = self.cycle is None or self.cycle.response_complete
-        if not self._in_head and not idle and not self.cycle.response_started:
-            self.transport.write(TOO_SLOW)
-        if idle or not self._in_head:
+        if self._begun:
+            part = "head" if self._in_head else "body"
+            self._refuse(Problem(408, "too_slow", f"the {part} did not come within {limit:g} s"))
+        elif self._idle:
+            self.transport.close()
+
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer the request that has begun, and close. What came whole before it has its answer first, and only that:
+        it was carried out."""
+        self._refused = True
+        if not self._idle and (self._in_head or self.cycle.response_started):
+            self.cycle.keep_alive = False
+        elif not self.transport.is_closing():
+            openai = not self._in_head and self.scope["path"].startswith("/v1/")
+            self.transport.write(_closing(problem, openai))
             self.transport.close()

@@ -94,7 +94,7 @@ class Router:
             raise HttpProblem(404, "no_route", "no such route; /openapi.json lists them")
         route = node.routes.get("GET" if method == "HEAD" else method)
         if route is None:
-            allowed = {"Allow": ", ".join(sorted(node.routes))}
+            allowed = {"Allow": ", ".join(sorted({*node.routes, *(("HEAD",) if "GET" in node.routes else ())}))}
             raise HttpProblem(405, "method", "this route has another method", allowed)
         return route, dict(zip(node.names, map(_decoded, given), strict=True)) if given else {}
 

@@ -74,9 +74,7 @@ async def retry_last(call: Call) -> ASGIApp:
 
 def _asked(call: Call, fields: Fields) -> _Asked:
     typed, keys = fields.get("filter", str) or "", fields.get("keys", list)
-    sort, reverse = fields.get("sort", str) or LaneSort.ATTENTION, fields.flag("reverse")
-    if sort not in set(LaneSort):
-        raise HttpProblem(400, "bad_request", f"sort is one of {', '.join(LaneSort)}")
+    sort, reverse = fields.word("sort", LaneSort, LaneSort.ATTENTION), fields.flag("reverse")
     if keys is not None and not all(isinstance(key, str) for key in keys):
         raise HttpProblem(400, "bad_request", "keys is a list of session keys")
     if keys is not None and len(keys) > MOST_KEYS:
@@ -85,7 +83,7 @@ def _asked(call: Call, fields: Fields) -> _Asked:
     if parsed.problem is not None:
         raise HttpProblem(400, "bad_request", f"filter: {parsed.problem}")
     chosen = parsed.chosen if keys is None else filters.only(parsed.chosen, keys)
-    return _Asked(chosen, LaneOrder(LaneSort(sort), reverse))
+    return _Asked(chosen, LaneOrder(sort, reverse))
 
 
 def _bounded(fields: Fields, name: str, most: int) -> int:

@@ -1,0 +1,240 @@
+"""What is refused, how it is said, and that nothing was stored for it."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.server.conftest import Served, Start
+from tests.server.test_limits import HEAD, talking
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def envelope(answer: httpx.Response) -> str:
+    """The code of an OpenAI error."""
+    error = answer.json()["error"]
+    assert answer.headers["content-type"] == "application/json"
+    assert set(error) == {"message", "type", "param", "code"}
+    assert isinstance(error["code"], str)
+    return error["code"]
+
+
+def problem(answer: httpx.Response) -> str:
+    """The code of a problem document."""
+    document = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert document["status"] == answer.status_code
+    assert isinstance(document["code"], str)
+    return document["code"]
+
+
+# --------------------------------------------------------------------------------------------- headers
+
+
+ORIGINS = ["http://[::1", "http://[", "http://h]", "http://\u2100", "null", "", "://", "http://evil", "%"]
+HOSTS = ["[::1", "[", "h]", "a b", "\u2100", "127.0.0.1:x", "user@127.0.0.1", "127.0.0.1/", "evil"]
+
+
+@pytest.mark.parametrize("path", ["/api/status", "/v1/models", "/healthz", "/nowhere"])
+async def test_an_origin_of_any_shape_is_foreign(start: Start, path: str) -> None:
+    """Before the token is asked for."""
+    served = await start(token_env="TOKEN")
+    for origin in ORIGINS:
+        answer = await served.client.get(path, headers=[(b"Origin", origin.encode())])
+        assert answer.status_code == 403, origin
+        assert (envelope(answer) if path.startswith("/v1/") else problem(answer)) == "origin"
+
+
+async def test_a_host_of_any_shape_is_refused(served: Served) -> None:
+    for host in HOSTS:
+        answer = await served.client.get("/api/status", headers=[(b"Host", host.encode())])
+        assert (answer.status_code, problem(answer)) == (403, "host"), host
+
+
+async def test_the_same_origin_may_come(served: Served) -> None:
+    host = httpx.URL(served.url).netloc.decode()
+    assert (await served.client.get("/api/status", headers={"Origin": f"http://{host}"})).status_code == 200
+
+
+async def test_a_header_that_comes_twice_is_no_choice(served: Served) -> None:
+    for name in ("Authorization", "Idempotency-Key", "X-Lanes-Session", "X-Lanes-Run", "Last-Event-ID"):
+        answer = await served.client.get("/api/status", headers=[(name, "127.0.0.1"), (name, "127.0.0.1")])
+        assert (answer.status_code, problem(answer)) == (400, "bad_header"), name
+
+
+# ---------------------------------------------------------------------- words and types of a chat request
+
+WRONG: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"metadata": {"lanes_session": 42}}, {}),
+    ({"metadata": {"lanes_session": ""}}, {}),
+    ({"metadata": {"lanes_session": {"id": "a"}}}, {}),
+    ({"metadata": {"lanes_session": "a\nb"}}, {}),
+    ({"metadata": {"lanes_session": "x" * 513}}, {}),
+    ({"metadata": ["lanes_session"]}, {}),
+    ({"conversation": 42}, {}),
+    ({"conversation": ""}, {}),
+    ({"conversation": {"name": "a"}}, {}),
+    ({"user": 42}, {}),
+    ({"user": ""}, {}),
+    ({"model": 42}, {}),
+    ({"stream": "yes"}, {}),
+    ({"stream": 1}, {}),
+    ({"stream_options": "include_usage"}, {}),
+    ({"stream_options": {"include_usage": "yes"}}, {}),
+    ({"n": 2}, {}),
+    ({"n": 0}, {}),
+    ({"n": "1"}, {}),
+    ({"n": True}, {}),
+    ({"messages": "hi"}, {}),
+    ({"messages": [1]}, {}),
+    ({}, {"X-Lanes-Session": ""}),
+    ({}, {"X-Lanes-Session": "%FF"}),
+    ({}, {"X-Lanes-Session": "a%0Ab"}),
+    ({}, {"X-Lanes-Session": "x" * 513}),
+    ({}, {"X-Lanes-Detach": "yes"}),
+    ({}, {"X-Lanes-Detach": ""}),
+    ({}, {"X-Lanes-Detach": "1"}),
+    ({}, {"X-Lanes-Run": "x"}),
+    ({}, {"Idempotency-Key": ""}),
+]
+
+
+async def test_a_chat_request_with_a_wrong_part_is_refused_and_stores_nothing(start: Start) -> None:
+    served = await start(session_from=["user"])
+    for body, headers in WRONG:
+        answer = await served.post("/v1/chat/completions", {"messages": MESSAGES} | body, **headers)
+        assert answer.status_code == 400, (body, headers, answer.text)
+        assert envelope(answer)
+    assert not any((await served.desk.counts()).lanes.values())
+    assert not served.simulator.requests
+
+
+async def test_what_says_nothing_is_no_mistake(served: Served) -> None:
+    fine: list[dict[str, Any]] = [{"n": 1}, {"n": None}, {"metadata": None}, {"metadata": {}}, {"conversation": None}]
+    for body in fine:
+        answer = await served.post("/v1/chat/completions", {"messages": MESSAGES} | body, **{"X-Lanes-Detach": "false"})
+        assert answer.status_code == 200, (body, answer.text)
+
+
+# ------------------------------------------------------------------------- words and types of native calls
+
+
+WRONG_NATIVE: list[tuple[str, dict[str, Any]]] = [
+    ("/api/lanes/a/abort", {"scope": ""}),
+    ("/api/lanes/a/abort", {"scope": "all"}),
+    ("/api/lanes/a/abort", {"scope": 1}),
+    ("/api/lanes/a/abort", {"force": "yes"}),
+    ("/api/lanes/a/abort", {"grace": ""}),
+    ("/api/lanes/a/abort", {"epoch": "1"}),
+    ("/api/lanes/a/pause", {"for": ""}),
+    ("/api/lanes/a/messages", {"text": 1}),
+    ("/api/lanes/a/messages", {"text": "hi", "if_idle": "no"}),
+    ("/api/lanes/a/messages", {"text": "hi", "idempotency_key": ""}),
+    ("/api/lanes/a/messages?wait=", {"text": "hi"}),
+    ("/api/lanes/a/messages?wait=1_0", {"text": "hi"}),
+    ("/api/lanes/a/messages?wait=%D9%A1", {"text": "hi"}),
+    ("/api/lanes/a/messages?wait=nan", {"text": "hi"}),
+    ("/api/lanes/a/messages?wait=1&wait=2", {"text": "hi"}),
+    ("/api/lanes/a/messages", {"request": {"messages": []}}),
+    ("/api/lanes/a/messages", {"request": {"messages": MESSAGES, "n": 2}}),
+    ("/api/search", {"sort": ""}),
+]
+
+
+async def test_a_native_call_with_a_wrong_part_is_refused_and_stores_nothing(served: Served) -> None:
+    for path, body in WRONG_NATIVE:
+        answer = await served.post(path, body)
+        assert (answer.status_code, bool(problem(answer))) == (400, True), (path, body, answer.text)
+    assert not any((await served.desk.counts()).lanes.values())
+
+
+# ---------------------------------------------------------------------------------------- methods, bodies
+
+
+@pytest.mark.parametrize("path", ["/api/status", "/v1/models", "/healthz"])
+async def test_another_method_is_405_whatever_is_sent(served: Served, path: str) -> None:
+    answer = await served.client.post(path, content=b"x", headers={"Content-Type": "text/plain"})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    nowhere = await served.client.post("/nowhere", content=b"x")
+    assert (nowhere.status_code, problem(nowhere)) == (404, "no_route")
+
+
+@pytest.mark.parametrize(("path", "read"), [("/api/lanes/a/messages", problem), ("/v1/chat/completions", envelope)])
+async def test_a_body_that_is_too_large_is_told_in_the_form_of_its_surface(start: Start, path: str, read: Any) -> None:
+    served = await start(max_body_bytes=4096)
+    answer = await served.post(path, {"text": "x" * 5_000})
+    assert (answer.status_code, read(answer)) == (413, "too_large")
+
+
+async def test_the_head_of_a_stream_ends_and_takes_no_place(served: Served) -> None:
+    for _ in range(3):
+        answer = await served.client.head("/api/events")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert (await served.client.head("/api/status")).status_code == 200
+    assert (await served.client.get("/metrics")).status_code == 200
+
+
+# ------------------------------------------------------------------------------------------- connections
+
+BODY = b'{"text": "hi"}'
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+async def said(served: Served, *sent: bytes) -> bytes:
+    """All that is answered to what is sent in pieces, after which nothing more comes."""
+    async with talking(served) as (reader, writer):
+        for piece in sent:
+            writer.write(piece)
+            await writer.drain()
+        writer.write_eof()
+        return await reader.read()
+
+
+def document(answer: bytes) -> dict[str, Any]:
+    """The problem document at the end of what a connection said."""
+    head, _, body = answer.rpartition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    return json.loads(body)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("begun", [b"GET /", b"POST /api/lanes/b/messages HTTP/1.1\r\nHo", b"G" * 10])
+async def test_a_message_with_the_beginning_of_another_request_behind_it_is_accepted(
+    served: Served, begun: bytes
+) -> None:
+    big = b'{"text": "%s"}' % (b"x" * 100_000)
+    async with talking(served, HEAD + b"Content-Length: %d\r\n\r\n" % len(big) + big + begun) as (reader, _):
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 202")
+    assert len(await served.desk.messages("a")) == 1
+
+
+@pytest.mark.parametrize("behind", [b"\x00\x01\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+async def test_what_is_no_http_behind_a_message_takes_nothing_from_its_answer(served: Served, behind: bytes) -> None:
+    async with talking(served, WHOLE + behind) as (reader, _):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert len(await served.desk.messages("a")) == 1
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x00\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_a_problem_document(served: Served, sent: bytes) -> None:
+    async with talking(served, sent) as (reader, _):
+        answer = await reader.read()
+    assert (document(answer)["status"], document(answer)["code"]) == (400, "bad_http")
+
+
+async def test_a_body_that_is_no_http_is_a_problem_document_and_stores_nothing(served: Served) -> None:
+    async with talking(served, HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n") as (reader, _):
+        answer = await reader.read()
+    assert (document(answer)["status"], document(answer)["code"]) == (400, "bad_http")
+    assert (await served.client.get("/api/lanes/a")).status_code == 404
