@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -21,6 +22,7 @@ from lanes.engine.keeping import ConfiguredKeep
 from lanes.engine.owning import as_owner
 from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Listener
+from lanes.errors import LanesError
 from lanes.hooks import Hooks
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
@@ -33,15 +35,16 @@ log = Log("lanes.gateway")
 
 #: A gateway is ready only while the database takes a write within this time.
 WRITABLE_S = 2.0
-#: Run slots of a runner that an embedding program hands in.
+#: Run slots of a runner that an embedding program hands in, unless it says otherwise.
 EMBEDDED_MAX_RUNS = 16
 
 
 class Gateway:
     """Holds lanes and runs messages. Belongs to the event loop that it is started in.
 
-    Give it one ``runner``, or several as ``specs`` (the first is the default). ``config`` sets limits and
-    policies; without one, everything has its default. ``fingerprint`` tells this configuration from others.
+    Give it one ``runner``, of which ``max_runs`` run at a time, or several as ``specs`` (the first is the default).
+    ``config`` sets limits and policies; without one, everything has its default. ``fingerprint`` tells this
+    configuration from others.
     ``hooks`` are told what happens, beside it; those that a configuration names are loaded by
     ``lanes.hooks.configured_hooks``.
     """
@@ -51,6 +54,7 @@ class Gateway:
         desk: Desk,
         runner: Runner | None = None,
         *,
+        max_runs: int | None = None,
         specs: Mapping[str, RunnerSpec] | None = None,
         config: Config | None = None,
         url: str | None = None,
@@ -59,8 +63,11 @@ class Gateway:
     ) -> None:
         if (runner is None) == (specs is None):
             raise TypeError("give a gateway either one runner or specs")
+        if runner is None and max_runs is not None:
+            raise TypeError("max_runs is for one runner; each of the specs has its own")
         if runner is not None:
-            specs = {"python": RunnerSpec("python", RunnerKind.PYTHON, runner, EMBEDDED_MAX_RUNS)}
+            slots = EMBEDDED_MAX_RUNS if max_runs is None else max_runs
+            specs = {"python": RunnerSpec("python", RunnerKind.PYTHON, runner, slots)}
         self.desk = desk
         self.specs: Mapping[str, RunnerSpec] = specs or {}
         self.config = config or desk.config or from_data({})
@@ -79,6 +86,7 @@ class Gateway:
             keep=ConfiguredKeep(self.config),
             hooks=hooks,
         )
+        self._engine.streams.unheard = self._unheard
 
     async def __aenter__(self) -> "Gateway":
         await self.start()
@@ -185,22 +193,32 @@ class Gateway:
     def listen(self, message_id: int) -> Listener:
         """Follow a message's reply piece by piece, from its beginning, until the message has ended.
 
-        Pieces come only while this gateway runs the message; its end is noticed whoever brings it.
+        ``async for piece in gateway.listen(message.id)``; see ``Listener``. Pieces come only while this gateway runs
+        the message; its end is noticed whichever gateway brings it. From the event loop.
         """
         listener = self._engine.streams.of(message_id).listen()
         if message_id not in self._watchers:
-            task = asyncio.create_task(self._watch(message_id), name=f"lanes-watch-{message_id}")
-            self._watchers[message_id] = task
-            task.add_done_callback(lambda _: self._watchers.pop(message_id, None))
+            watching = asyncio.create_task(self._watch(message_id), name=f"lanes-watch-{message_id}")
+            self._watchers[message_id] = watching
         return listener
 
     async def _watch(self, message_id: int) -> None:
+        error = None
         try:
             await self.desk.wait(message_id)
-        except StorageError as error:
-            log.warning("message %d can not be followed: %s", message_id, error)
-        finally:
-            self._engine.streams.end(message_id)
+        except Exception as failed:
+            error = failed
+            if not isinstance(failed, LanesError):
+                log.warning("message %d can not be followed: %s", message_id, failed)
+        self._watchers.pop(message_id, None)
+        self._engine.streams.end(message_id, error)
+
+    def _unheard(self, message_id: int) -> None:
+        """Nobody listens to a message any more. Called in any thread: the garbage collector may have found that."""
+        watching = self._watchers.pop(message_id, None)
+        if watching is not None:
+            with contextlib.suppress(RuntimeError):  # its event loop is closed
+                watching.get_loop().call_soon_threadsafe(watching.cancel)
 
     def _wait_patience_ms(self, key: str) -> int:
         return self.config.clocks_for(key, RunnerKind.PROVIDER).warn_wait_after_ms  # the same for every kind

@@ -13,7 +13,13 @@ from lanes.runners.base import BEGIN_AGAIN, Delta
 class Listener:
     """One reader of a message's reply. It gets every piece of the run that answers it, from its beginning on.
 
-    When another run begins after a piece was taken, the next one is ``BEGIN_AGAIN``: what came before is void.
+        async for piece in gateway.listen(message.id):
+            if piece.begin_again:
+                ...  # another run of the message began: what came before is void
+            print(piece.text, end="")
+
+    The loop ends when the message has ended, or the gateway stops: read the message then. It raises NotFound where
+    there is no such message, and StorageError where its end can not be found out. A loop may be left at any time.
     """
 
     def __init__(self, stream: "ReplyStream") -> None:
@@ -21,6 +27,20 @@ class Listener:
         self._run = stream.run
         self._at = 0
         self._news = asyncio.Event()
+        stream.join(self._news)
+
+    def __aiter__(self) -> "Listener":
+        return self
+
+    async def __anext__(self) -> Delta:
+        piece = await self.get()
+        if piece is not None:
+            return piece
+        self.close()
+        raise self._stream.error or StopAsyncIteration
+
+    def __del__(self) -> None:
+        self.close()  # of a loop that was left early: nobody else refers to it
 
     @property
     def void(self) -> bool:
@@ -48,12 +68,8 @@ class Listener:
         return [piece, *further]
 
     def close(self) -> None:
-        """Stop listening."""
-        self._stream.leave(self)
-
-    def tell(self) -> None:
-        """Something is new; called by the stream."""
-        self._news.set()
+        """Stop listening. Harmless twice."""
+        self._stream.leave(self._news)
 
     def _take(self) -> Delta | None:
         if self._run is not self._stream.run:
@@ -104,71 +120,77 @@ class RunStream:
 
 
 class ReplyStream:
-    """What the runs of one message say. Belongs to the event loop."""
+    """What the runs of one message say. Belongs to the event loop. It knows its readers only by what wakes them."""
 
-    def __init__(self, forget: Callable[[], None]) -> None:
-        self._listeners: set[Listener] = set()
-        self._forget = forget
+    def __init__(self, unheard: Callable[[], None]) -> None:
+        self._wakes: set[asyncio.Event] = set()
+        self._unheard = unheard  # nobody listens (any more), or it has ended
         self.run = RunStream(self)
+        self.begun = False  # a run of the message began in this gateway
         self.ended = False
+        self.error: Exception | None = None  # why its end was not found out
 
     @property
     def listened(self) -> bool:
         """Whether anyone listens."""
-        return bool(self._listeners)
+        return bool(self._wakes)
 
     def begin(self) -> RunStream:
         """The stream of a run that begins now. Readers of an earlier one are told so with their next piece."""
-        self.run = RunStream(self)
+        self.run, self.begun = RunStream(self), True
         self.tell()
         return self.run
 
     def listen(self) -> Listener:
         """A new reader."""
-        listener = Listener(self)
-        self._listeners.add(listener)
-        return listener
+        return Listener(self)
 
-    def leave(self, listener: Listener) -> None:
-        """One reader less; the last one to leave an ended stream clears it away."""
-        self._listeners.discard(listener)
-        self._clear_away()
+    def join(self, wake: asyncio.Event) -> None:
+        """One reader more, which is woken by that."""
+        self._wakes.add(wake)
 
-    def end(self) -> None:
-        """The message has reached a terminal state."""
-        self.ended = True
+    def leave(self, wake: asyncio.Event) -> None:
+        """One reader less."""
+        if wake in self._wakes:
+            self._wakes.discard(wake)
+            self._look_for_readers()
+
+    def end(self, error: Exception | None = None) -> None:
+        """The message has reached a terminal state, or that can not be found out."""
+        self.ended, self.error = True, error
         self.tell()
-        self._clear_away()
+        self._look_for_readers()
 
     def tell(self) -> None:
         """Wake every reader."""
-        for listener in self._listeners:
-            listener.tell()
+        for wake in tuple(self._wakes):  # the garbage collector may take a reader away in any thread
+            wake.set()
 
-    def _clear_away(self) -> None:
-        if self.ended and not self._listeners:
-            self._forget()
+    def _look_for_readers(self) -> None:
+        if not self._wakes:
+            self._unheard()
 
 
 class Streams:
-    """The reply streams of a gateway, by message."""
+    """The reply streams of a gateway, by message. ``unheard`` is called with a message that nobody listens to."""
 
-    def __init__(self) -> None:
+    def __init__(self, unheard: Callable[[int], None] = lambda _: None) -> None:
         self._streams: dict[int, ReplyStream] = {}
+        self.unheard = unheard
 
     def of(self, message_id: int) -> ReplyStream:
         """The stream of a message, made when it is first asked for."""
         stream = self._streams.get(message_id)
-        if stream is None:
-            stream = ReplyStream(lambda: self._forget(message_id))
-            self._streams[message_id] = stream
-        return stream
+        if stream is not None:
+            return stream
+        made = self._streams[message_id] = ReplyStream(lambda: self._unheard(message_id, made))
+        return made
 
-    def end(self, message_id: int) -> None:
+    def end(self, message_id: int, error: Exception | None = None) -> None:
         """End the stream of a message, if anybody ever asked for it."""
         stream = self._streams.get(message_id)
         if stream is not None:
-            stream.end()
+            stream.end(error)
 
     def release(self, message_id: int, run: RunStream | None) -> None:
         """A run is over, its message is not: forget its stream unless someone listens, or the next run has begun."""
@@ -177,12 +199,16 @@ class Streams:
             return
         run.cut = True
         if not stream.listened:
-            self._forget(message_id)
+            self._streams.pop(message_id)
 
     def end_all(self) -> None:
         """End every stream: the gateway stops."""
         for stream in list(self._streams.values()):
             stream.end()
 
-    def _forget(self, message_id: int) -> None:
-        self._streams.pop(message_id, None)
+    def _unheard(self, message_id: int, stream: ReplyStream) -> None:
+        """Clear away what nobody needs; the pieces of a run that goes on stay for who listens later."""
+        if self._streams.get(message_id) is stream:
+            if stream.ended or not stream.begun:
+                del self._streams[message_id]
+            self.unheard(message_id)

@@ -11,12 +11,13 @@ import lanes
 from lanes import Gateway, connect
 from lanes.config import from_data
 from lanes.engine.dispatcher import Policies
+from lanes.errors import Unfit
 from lanes.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.runners.failures import NoRoom
 from lanes.testing import SECOND, Hands
 from lanes_storage import open_store, reads
-from lanes_storage.law import LaneState, MessageState
+from lanes_storage.law import LaneState, MessageState, RunnerKind
 from lanes_storage.records import Head, Terms
 from lanes_storage.sqlite.aio import AsyncSqliteStore
 from tests.kit.gateways import REQUEUE, Gates, gateway_on
@@ -179,13 +180,73 @@ async def test_a_running_gateway_is_ready_healthy_and_writable(tmp_path: Path) -
 async def test_who_listens_hears_every_piece_and_then_the_end(tmp_path: Path) -> None:
     async with gateway_on(tmp_path, echo, Hands()) as site:
         message = await site.desk.send("a", "hello")
-        listener = site.gateway.listen(message.id)
-        pieces = []
-        while (piece := await listener.get()) is not None:
-            pieces.append(piece.text)
-        listener.close()
+        pieces = [piece.text async for piece in site.gateway.listen(message.id)]
         assert "".join(pieces) in ("you said: hello", ""), "all of it, or it had ended before"
         assert (await site.desk.message(message.id)).reply == "you said: hello"
+
+
+async def test_a_message_that_is_not_there_can_not_be_listened_to(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, echo, Hands()) as site:
+        with pytest.raises(lanes.NotFound):
+            async for _ in site.gateway.listen(4711):
+                pass
+        assert not site.gateway._watchers
+
+
+async def test_who_stops_listening_leaves_nothing_behind_and_the_next_hears_it_all(tmp_path: Path) -> None:
+    runner = Gates()
+
+    async def begins(run: RunContext) -> str:
+        run.emit("one ", "two ")
+        return await runner(run)
+
+    async with gateway_on(tmp_path, begins, Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        before = asyncio.all_tasks()
+        async for piece in site.gateway.listen(message.id):
+            assert piece.text == "one "
+            break
+        await until(lambda: not site.gateway._watchers, "the end of the watch")
+        await until(lambda: not [t for t in asyncio.all_tasks() - before if "watch" in t.get_name()], "its task")
+        again = site.gateway.listen(message.id)
+        runner.open()
+        assert [piece.text async for piece in again] == ["one ", "two "]
+        assert (await site.desk.message(message.id)).state is MessageState.DONE
+
+
+async def test_a_loop_is_told_when_a_message_is_run_again(tmp_path: Path) -> None:
+    tries: list[int] = []
+
+    async def runner(run: RunContext) -> str:
+        tries.append(run.id)
+        run.emit(f"try {len(tries)}")
+        await until(lambda: run.reached_caller, "the listener")
+        if len(tries) < 2:
+            raise lanes.RunParked(5, "not yet")
+        return "done"
+
+    time = Hands()
+    async with gateway_on(tmp_path, runner, time) as site:
+        message = await site.desk.send("a", "hello")
+        heard: list[str] = []
+        async for piece in site.gateway.listen(message.id):
+            heard.append("again" if piece.begin_again else piece.text)
+            if heard == ["try 1"]:
+                await until(lambda: not site.gateway.held, "the park")
+                time.move(10 * SECOND)
+        assert heard == ["try 1", "again", "try 2"]
+
+
+async def test_a_runner_that_is_handed_in_has_as_many_slots_as_is_said(tmp_path: Path) -> None:
+    runner = Gates()
+    async with gateway_on(tmp_path, runner, Hands(), options={"max_runs": 2}) as site:
+        last = [await site.desk.send(key, "hello") for key in "abc"][-1]
+        await site.running(runner, "a", "b")
+        await site.passes(SECOND)
+        assert site.gateway.held == 2
+        assert (await site.desk.message(last.id)).state is MessageState.QUEUED
+        runner.open()
+        assert (await site.desk.wait(last.id)).state is MessageState.DONE
 
 
 async def test_what_a_run_has_said_so_far_is_stored_with_the_heartbeats(tmp_path: Path) -> None:
@@ -243,6 +304,10 @@ async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
             Gateway(desk)
         with pytest.raises(TypeError):
             Gateway(desk, echo, specs={})
+        with pytest.raises(TypeError):
+            Gateway(desk, max_runs=2, specs={"chat": RunnerSpec("chat", RunnerKind.PYTHON, echo, 1)})
+        with pytest.raises(Unfit):
+            Gateway(desk, echo, max_runs=0)
 
 
 async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(tmp_path: Path) -> None:

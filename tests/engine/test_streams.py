@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from lanes.engine.streams import Listener, RunStream, Streams
+from lanes.errors import NotFound
 from lanes.runners.base import BEGIN_AGAIN, Delta
 
 ONE, TWO = Delta("one"), Delta("two")
@@ -22,10 +23,7 @@ def stream(streams: Streams) -> RunStream:
 
 async def whole(listener: Listener) -> list[Delta]:
     """Every piece up to the end."""
-    pieces = []
-    while (piece := await listener.get()) is not None:
-        pieces.append(piece)
-    return pieces
+    return [piece async for piece in listener]
 
 
 async def test_a_listener_gets_every_piece_from_the_beginning_on(streams: Streams, stream: RunStream) -> None:
@@ -85,14 +83,45 @@ async def test_an_end_that_nobody_listens_to_clears_away_at_once(streams: Stream
     streams.end(8)
 
 
+async def test_a_loop_that_is_left_early_leaves_no_listener_behind(streams: Streams, stream: RunStream) -> None:
+    unheard: list[int] = []
+    streams.unheard = unheard.append
+    stream.put(ONE, TWO)
+    async for piece in stream.listen():
+        assert piece == ONE
+        assert streams.of(7).listened
+        break
+    assert not streams.of(7).listened
+    assert unheard == [7]
+    assert await stream.listen().get() == ONE, "it stays for who listens later"
+
+
+async def test_a_message_that_never_ran_here_leaves_nothing_behind(streams: Streams) -> None:
+    stream = streams.of(7)
+    listener = stream.listen()
+    listener.close()
+    listener.close()
+    assert streams.of(7) is not stream
+
+
+async def test_a_loop_tells_why_the_end_of_its_message_is_not_known(streams: Streams) -> None:
+    listener = streams.of(7).listen()
+    streams.end(7, NotFound("message", 7))
+    with pytest.raises(NotFound, match="no message 7"):
+        await whole(listener)
+
+
 async def test_the_stream_of_a_message_that_goes_on_stays_only_for_who_listens(streams: Streams) -> None:
     heard, unheard = streams.of(1), streams.of(2)
-    heard.listen()
+    for stream in (heard, unheard):
+        stream.begin()
+    listener = heard.listen()
     for message in (1, 2):
         streams.release(message, streams.of(message).run)
     streams.release(3, None)
     assert streams.of(1) is heard
     assert streams.of(2) is not unheard
+    listener.close()
 
 
 async def test_F140_a_new_run_tells_its_listeners_to_begin_again(streams: Streams) -> None:
