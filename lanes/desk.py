@@ -8,7 +8,7 @@ Every method runs the procedure of the same name in ``lanes.operations``, which 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -20,10 +20,11 @@ from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
 from lanes.engine.live import ActiveRun
 from lanes.operations import AbortResult, Cut, LaneDetail, Status
-from lanes.procedure import Procedure, Read, Tell, Write
+from lanes.procedure import Effect, Look, Procedure, Read, Tell, Write, raised
+from lanes.verbs import control
 from lanes.waiting import Endings
 from lanes_storage import open_async_store
-from lanes_storage.interface import AsyncStore
+from lanes_storage.interface import AsyncStore, Query
 from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scope
 from lanes_storage.moment import Clock, system_clock
 from lanes_storage.records import Counts, Event, Lane, LaneFilter, LaneOrder, Message, Owner
@@ -83,8 +84,15 @@ class Desk:
     def _configured(self) -> Config | None:
         return self.config
 
-    async def perform(self, procedure: Procedure[T]) -> T:
-        """Drive a procedure on this event loop; the counterpart of ``lanes.procedure.run``."""
+    async def perform(self, effect: Effect[T]) -> T:
+        """Carry out an effect on this event loop. Raises the error that it gives."""
+        if isinstance(effect, Query):
+            return await self.store.read(effect)
+        if isinstance(effect, Generator):
+            return await self._driven(effect)
+        return raised(await (self.store.look(effect.look) if isinstance(effect, Look) else self.store.write(effect)))
+
+    async def _driven(self, procedure: Procedure[T]) -> T:
         answer: Any = None
         mark = self.changes.mark()
         try:
@@ -353,15 +361,16 @@ class Desk:
         epoch: int | None = None,
     ) -> Lane:
         """Let a lane claim nothing until ``until`` (wall time, ms) or until resumed. Raises NotFound, Changed."""
-        return await self.perform(operations.pause(key, actor=actor, reason=reason, until=until, epoch=epoch))
+        paused = control.pause(self.context(actor), key, until=until, reason=reason, epoch=epoch)
+        return (await self.perform(paused)).lane
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Let a lane claim again. Raises NotFound, Changed."""
-        return await self.perform(operations.resume(key, actor=actor, epoch=epoch))
+        return (await self.perform(control.resume(self.context(actor), key, epoch=epoch))).lane
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """ "Seen": errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
-        return await self.perform(operations.ack(key, actor=actor, epoch=epoch))
+        return (await self.perform(control.ack(self.context(actor), key, epoch=epoch))).lane
 
 
 class _Queue:

@@ -113,6 +113,7 @@ def _lanes(owner: Schema, message: Schema, event: Schema, run: Schema) -> dict[s
     details = {"why": TEXT, "run": nullable(run), "messages": array(message), "events": array(event)}
     return {
         "Lane": lane,
+        "Acted": exactly(**lane["properties"], done=FLAG),
         "LaneDetail": exactly(**lane["properties"], **details),
         "Run": exactly(
             id=ID,

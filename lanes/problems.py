@@ -66,6 +66,11 @@ class Problem:
         }
 
 
+def status_of(error: type[errors.LanesError]) -> int:
+    """The status of an error of that type."""
+    return next(kind.status for kind in KINDS if issubclass(error, kind.error))
+
+
 def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem:
     """What one of our errors is to a caller."""
     later = {"Retry-After": str(RETRY_AFTER_S)}

@@ -1,17 +1,24 @@
-"""Procedures: what an operator can do, written once for blocking commands and for event loops.
+"""Effects: what a verb does to a database, written once for blocking commands and for event loops.
 
-A procedure is a generator that yields what it needs (a write, a read, the time, a pause) and gets the answer
-sent back. ``run`` drives one for a blocking command; ``lanes.desk`` drives the same one on asyncio.
+An effect is one step, one query, a *look* of several queries, or a *procedure* where it waits: a generator that yields
+what it needs (a write, a read, the time, a pause) and gets the answer sent back. ``run`` carries one out for a blocking
+command; ``lanes.desk`` does on asyncio.
+
+A step, and a look, may give an error in place of its result; what carries it out raises that. So a step that is refused
+costs nobody else in its transaction anything.
 """
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, NamedTuple, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from lanes_storage.interface import Query, Step, Store
+from lanes.errors import LanesError
+from lanes_storage.interface import Query, Reads, Step, Store, Transaction
 from lanes_storage.moment import Clock, Now, system_clock
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 #: How often a blocking caller looks whether the database changed while it waits: at first, and at last.
 LOOK_SOON_S = 0.001
@@ -44,6 +51,21 @@ Request = Write | Read | Tell | Nap
 Procedure = Generator[Request, Any, T]
 
 
+@dataclass(frozen=True, slots=True)
+class Look(Generic[T_co]):
+    """Several queries and what is made of their results. It runs in a thread of its own beside an event loop."""
+
+    look: Callable[[Reads], T_co]
+
+
+Effect = Step[T | LanesError] | Query[T] | Look[T | LanesError] | Procedure[T]
+
+
+def within(tx: Transaction, query: Query[T]) -> T:
+    """The result of a query in an open transaction."""
+    return query.shape(tx.rows(query.sql, query.params))
+
+
 def write(step: Step[T]) -> Procedure[T]:
     """Run a step in a transaction."""
     return cast("T", (yield Write(step)))
@@ -66,11 +88,27 @@ def nap(seconds: float) -> Procedure[None]:
 
 def run(
     store: Store,
-    procedure: Procedure[T],
+    effect: Effect[T],
     clock: Clock = system_clock,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Drive a procedure to its end on a blocking store. Raises what the procedure and the store raise."""
+    """Carry out an effect on a blocking store. Raises what the effect gives or raises, and what the store does."""
+    if isinstance(effect, Generator):
+        return _driven(store, effect, clock, sleep)
+    if isinstance(effect, Query):
+        return cast("T", store.read(effect))
+    given: Any = effect.look(store.read) if isinstance(effect, Look) else store.write(effect)
+    return cast("T", raised(given))
+
+
+def raised(given: T | LanesError) -> T:
+    """What a step or a look gave. Raises it where it is an error."""
+    if isinstance(given, LanesError):
+        raise given
+    return given
+
+
+def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable[[float], None]) -> T:
     answer: Any = None
     store.version()  # from here on, a nap notices what others commit
     try:

@@ -34,7 +34,7 @@ def command(session: Session, file: Path, texts: bool) -> None:
     with session.desk() as desk:
         assert isinstance(desk, LocalDesk)
         try:
-            parts = write_bundle(file, desk.store, config, checks, desk.clock, texts=texts)
+            parts = write_bundle(file, desk.store, config, checks, desk.ctx.clock, texts=texts)
         except FileExistsError:
             raise click.ClickException(f"{file} is there already: name another file") from None
         except OSError as error:

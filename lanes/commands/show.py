@@ -6,8 +6,9 @@ from lanes.commands.common.options import key_argument
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_events, print_messages
-from lanes.commands.common.words import clock_time, state, took
+from lanes.commands.common.words import state, took
 from lanes.forms import Form
+from lanes.verbs.said import clock_time
 
 #: So many of the last messages and events a person is shown; JSON has them all.
 SHOWN = 10

@@ -1,16 +1,13 @@
-"""What is done with lanes: looking at them, pausing, resuming, acknowledging."""
+"""Looking at lanes."""
 
 from typing import NamedTuple
 
-from lanes import incoming
-from lanes.errors import Changed, NotAllowed, NotFound
+from lanes.errors import NotFound
 from lanes.finding import timed
 from lanes.identity import this_process
-from lanes.procedure import Procedure, read, tell, write
+from lanes.procedure import Procedure, read, tell
 from lanes.why import Circumstances, why_paragraph
-from lanes_storage import doors, reads
-from lanes_storage.doors import Control
-from lanes_storage.law import HELD
+from lanes_storage import reads
 from lanes_storage.records import (
     Counts,
     Event,
@@ -87,44 +84,3 @@ def _circumstances(found: Lane) -> Procedure[Circumstances]:
     last = yield from read(reads.events(lane=found.id, limit=1, newest=True))
     waits = (yield from read(reads.waits(found.run.id))) if found.run is not None and found.run.waiting else []
     return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits)
-
-
-def pause(
-    key: str, *, actor: str, reason: str | None = None, until: int | None = None, epoch: int | None = None
-) -> Procedure[Lane]:
-    """Let a lane claim nothing until ``until`` (wall time, milliseconds) or until resumed.
-
-    ``epoch``, here and below: only if the lane still stands at it. Raises NotFound, Changed.
-    """
-    actor, why = incoming.actor(actor), incoming.reason(reason) or "paused by hand"
-    end = None if until is None else incoming.moment_ms(until, "until")
-    now = yield from tell()
-    done = yield from write(lambda tx: doors.pause(tx, key, now, actor=actor, reason=why, until=end, meant=epoch))
-    return (yield from _after(key, done))
-
-
-def resume(key: str, *, actor: str, epoch: int | None = None) -> Procedure[Lane]:
-    """Let a lane claim again; harmless on one that is not paused. Raises NotFound, Changed."""
-    actor, now = incoming.actor(actor), (yield from tell())
-    done = yield from write(lambda tx: doors.resume(tx, key, now, actor=actor, meant=epoch))
-    return (yield from _after(key, done))
-
-
-def ack(key: str, *, actor: str, epoch: int | None = None) -> Procedure[Lane]:
-    """ "Seen": errored or aborted back to idle; harmless on an idle lane.
-
-    Raises NotFound, Changed, and NotAllowed on a running lane.
-    """
-    actor, now = incoming.actor(actor), (yield from tell())
-    done = yield from write(lambda tx: doors.ack(tx, key, now, actor=actor, meant=epoch))
-    if done.state in HELD and not done.moved_on:
-        raise NotAllowed(f"lane {key!r} is running: use abort")
-    return (yield from _after(key, done))
-
-
-def _after(key: str, done: Control) -> Procedure[Lane]:
-    if done.state is None:
-        raise NotFound("lane", key)
-    if done.moved_on:
-        raise Changed(key, done.epoch)
-    return (yield from lane(key))

@@ -1,4 +1,4 @@
-"""The native routes about lanes: list, look, abort, pause, resume, ack."""
+"""The native routes about lanes: list, look, abort."""
 
 from typing import Any
 
@@ -97,33 +97,3 @@ async def abort_lane(call: Call) -> ASGIApp:
     }
     fields.done()
     return Answer(forms.abort_form(await call.desk.abort(key, actor=call.actor, **how)))
-
-
-async def pause_lane(call: Call) -> ASGIApp:
-    """Let a lane claim nothing, for a while or until it is resumed."""
-    fields = Fields(await call.body())
-    reason, lasting, epoch = fields.get("reason", str), fields.span("for"), fields.number("epoch")
-    fields.done()
-    now = call.desk.clock()
-    until = None if lasting is None else now.wall + lasting
-    lane = await call.desk.pause(call.key, actor=call.actor, reason=reason, until=until, epoch=epoch)
-    return Answer(forms.lane_form(lane, now))
-
-
-async def resume_lane(call: Call) -> ASGIApp:
-    """Let a lane claim again."""
-    lane = await call.desk.resume(call.key, actor=call.actor, epoch=await _epoch(call))
-    return Answer(forms.lane_form(lane, call.desk.clock()))
-
-
-async def ack_lane(call: Call) -> ASGIApp:
-    """ "Seen": errored or aborted back to idle."""
-    lane = await call.desk.ack(call.key, actor=call.actor, epoch=await _epoch(call))
-    return Answer(forms.lane_form(lane, call.desk.clock()))
-
-
-async def _epoch(call: Call) -> int | None:
-    fields = Fields(await call.body())
-    epoch = fields.number("epoch")
-    fields.done()
-    return epoch

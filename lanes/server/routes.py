@@ -7,6 +7,8 @@ from lanes.server import events, health, lanes, messages, metrics, openai, searc
 from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
+from lanes.server.verbs import routes_of
+from lanes.verbs import table
 from lanes_storage.law import EventType, LaneState, MessageState, Scope
 from lanes_storage.records import LaneSort
 
@@ -119,32 +121,8 @@ _OF_A_LANE = (
         answers={200: "AbortResult"},
         problems=(404,),
     ),
-    Route(
-        "POST",
-        "/pause",
-        lanes.pause_lane,
-        body=fields(reason=TEXT, for_=DURATION, epoch=COUNT),
-        answers={200: "Lane"},
-        problems=(404, 412),
-    ),
     Route("POST", "/retry", searching.retry_last, body=_EPOCH, answers={202: "Message"}, problems=(404, 412, 422, 429)),
-    Route("POST", "/resume", lanes.resume_lane, body=_EPOCH, answers={200: "Lane"}, problems=(404, 412)),
-    Route("POST", "/ack", lanes.ack_lane, body=_EPOCH, answers={200: "Lane"}, problems=(404, 412, 422)),
 )
-
-
-def _at(path: str, route: Route, *more: Param) -> Route:
-    return Route(
-        route.method,
-        path + route.path,
-        route.handler,
-        (*more, *route.query),
-        route.headers,
-        route.body,
-        route.answers,
-        route.media,
-        route.problems,
-    )
 
 
 ROUTES = (
@@ -180,8 +158,9 @@ ROUTES = (
         body=fields(**_SEARCHED, part=TEXT, from_=KEY, step={"type": "integer", "minimum": -1, "maximum": 1}),
         answers={200: _HIT},
     ),
-    *(_at("/api/lanes/{key}", route) for route in _OF_A_LANE),
-    *(_at("/api/lane", route, Param("key", KEY, "the session key")) for route in _OF_A_LANE),
+    *(route.at("/api/lanes/{key}" + route.path) for route in _OF_A_LANE),
+    *(route.at("/api/lane" + route.path, Param("key", KEY, "the session key")) for route in _OF_A_LANE),
+    *(route for verb in table().values() for route in routes_of(verb)),
     Route("GET", "/api/messages/{id}", messages.get_message, query=(_WAIT,), answers={200: "Message"}, problems=(404,)),
     Route(
         "POST",

@@ -1,7 +1,7 @@
 """From a method and a raw path to a route."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp
@@ -40,6 +40,10 @@ class Route:
     answers: Mapping[int, str | Schema] = field(default_factory=dict)
     media: str | None = None
     problems: tuple[int, ...] = ()
+
+    def at(self, path: str, *more: Param) -> "Route":
+        """The same at another path, with more parameters in its query."""
+        return replace(self, path=path, query=(*more, *self.query))
 
     @property
     def names(self) -> frozenset[str]:

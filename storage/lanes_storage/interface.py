@@ -39,6 +39,12 @@ class Query(NamedTuple, Generic[T]):
     point: bool = False
 
 
+class Reads(Protocol):
+    """Runs one query, and the next."""
+
+    def __call__(self, query: Query[T], /) -> T: ...
+
+
 class Transaction(Protocol):
     """One open write transaction. Statements use ``:name`` parameters.
 
@@ -190,6 +196,10 @@ class AsyncStore(Protocol):
         """
         ...
 
+    async def look(self, look: Callable[[Reads], T]) -> T:
+        """Several queries in a row and what is made of their results, in a thread, as a broad query is run."""
+        ...
+
     async def version(self) -> int:
         """As ``Reader.version``."""
         ...
@@ -231,6 +241,7 @@ __all__ = [
     "Params",
     "Query",
     "Reader",
+    "Reads",
     "Row",
     "Step",
     "Store",

@@ -9,17 +9,18 @@ import pytest
 from lanes import operations
 from lanes.context import Context
 from lanes.errors import Changed, NotAllowed
-from lanes.procedure import Procedure, run
+from lanes.procedure import Effect, run
+from lanes.verbs import control
 from lanes_storage import reads
 from lanes_storage.law import LaneState
 from tests.kit.databases import new_store
 from tests.kit.world import World
 
-ACTIONS: dict[str, Callable[..., Procedure[Any]]] = {
-    "pause": operations.pause,
-    "resume": operations.resume,
-    "ack": operations.ack,
-    "retry": lambda key, *, actor, epoch: operations.retry_last(Context(actor), key, epoch=epoch),
+ACTIONS: dict[str, Callable[..., Effect[Any]]] = {
+    "pause": control.pause,
+    "resume": control.resume,
+    "ack": control.ack,
+    "retry": operations.retry_last,
 }
 
 
@@ -43,7 +44,7 @@ def test_another_epoch_is_left_alone(world: World, name: str) -> None:
     world.start("moved")  # it has taken its next message since
     lane, events = world.lane("moved"), world.events()
     with pytest.raises(Changed) as raised:
-        run(world.store, ACTIONS[name]("moved", actor="alice", epoch=before), world.time)
+        run(world.store, ACTIONS[name](Context("alice", world.time), "moved", epoch=before), world.time)
     assert raised.value.epoch == world.lane("moved").epoch > before
     assert (world.lane("moved"), world.events()) == (lane, events)
 
@@ -51,8 +52,8 @@ def test_another_epoch_is_left_alone(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_the_epoch_that_is_meant_is_acted_on(world: World, name: str) -> None:
     epoch = errored(world, "still")
-    run(world.store, operations.pause("still", actor="bob", epoch=epoch), world.time)
-    run(world.store, ACTIONS[name]("still", actor="alice", epoch=epoch), world.time)
+    run(world.store, control.pause(Context("bob", world.time), "still", epoch=epoch), world.time)
+    run(world.store, ACTIONS[name](Context("alice", world.time), "still", epoch=epoch), world.time)
     lane = world.lane("still")
     assert (lane.pause is None) == (name == "resume")
     assert (lane.state is LaneState.IDLE) == (name == "ack")
@@ -61,8 +62,8 @@ def test_the_epoch_that_is_meant_is_acted_on(world: World, name: str) -> None:
 
 def test_only_what_failed_and_was_not_retried_can_be_retried(world: World) -> None:
     errored(world, "once")
-    again = run(world.store, operations.retry_last(Context("alice"), "once"), world.time)
+    again = run(world.store, operations.retry_last(Context("alice", world.time), "once"), world.time)
     assert again.retry_of is not None
     assert world.store.read(reads.message(again.retry_of)).retried_as == again.id  # type: ignore[union-attr]
     with pytest.raises(NotAllowed, match="no failed message"):
-        run(world.store, operations.retry_last(Context("alice"), "once"), world.time)
+        run(world.store, operations.retry_last(Context("alice", world.time), "once"), world.time)

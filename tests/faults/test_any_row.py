@@ -12,7 +12,8 @@ import pytest
 from lanes import operations
 from lanes.commands.common.entry import run as command
 from lanes.context import Context
-from lanes.procedure import Procedure, run
+from lanes.procedure import Effect, run
+from lanes.verbs import control
 from lanes_storage import doors, open_store
 from lanes_storage.law import BoundTo, Mode, Overflow
 from lanes_storage.moment import system_clock
@@ -44,15 +45,15 @@ def furnished(path: Path) -> None:
     stage.park(parked)
     aborted = stage.hold("aborted", me)
 
-    def perform(procedure: Procedure[T]) -> T:
-        return run(stage.store, procedure, system_clock)
+    def perform(effect: Effect[T]) -> T:
+        return run(stage.store, effect, system_clock)
 
     perform(operations.abort("asked", actor="alice", reason="stuck", wait=False))
     perform(operations.abort("aborted", actor="alice", reason="stuck", wait=False))
     stage.confirm_abort(aborted)
     stage.complete(failed, "a late reply")
     stage.send("paused", "waiting")
-    perform(operations.pause("paused", actor="alice", reason="to look"))
+    perform(control.pause(Context("alice"), "paused", reason="to look"))
     stage.send("dropped", "waiting", "kept")
     perform(operations.drop(perform(operations.messages("dropped"))[-1].id, actor="alice"))
     perform(operations.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))

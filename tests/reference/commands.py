@@ -8,9 +8,10 @@ from importlib.metadata import entry_points
 
 import click
 
-from lanes.commands.common.app import COMMANDS, lanes
-from lanes.commands.common.exits import Exit
+from lanes.commands.common.app import commands, lanes
+from lanes.commands.common.exits import Exit, exit_of_kind
 from lanes.commands.common.options import GLOBALS
+from lanes.verbs import table
 from tests.reference.forms import anchor, form_sections
 
 INTRODUCTION = """\
@@ -54,9 +55,6 @@ JSON = {
     "why": "[Why]",
     "send": "[Message]: as accepted, or with `--wait` as it ended",
     "abort": "an array of [AbortResult]; with `--dry-run` of [Lane]",
-    "pause": "an array of [Lane]",
-    "resume": "an array of [Lane]",
-    "ack": "an array of [Lane]",
     "messages": "an array of [Message]",
     "retry": "[Message], the new one",
     "drop": "[Message]",
@@ -75,10 +73,14 @@ JSON = {
 #: Exit codes besides 0, 2, 69, 78 and 130, which every command may have.
 EXITS = {
     "show": (3,), "why": (3,), "messages": (3,), "events": (3,),
-    "send": (1, 5, 75), "abort": (1, 3, 4, 5), "pause": (3,), "resume": (3,), "ack": (1, 3),
+    "send": (1, 5, 75), "abort": (1, 3, 4, 5),
     "retry": (1, 3, 75), "drop": (1, 3), "dead-letters": (1,), "drain": (5,), "doctor": (1,), "bundle": (1,),
     "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
 }  # fmt: skip
+#: The rest is in the table of verbs.
+for verb in table().values():
+    JSON.setdefault(verb.name, f"an array of [{verb.out.form}]" if verb.said or verb.out.many else f"[{verb.out.form}]")
+    EXITS.setdefault(verb.name, tuple(sorted({exit_of_kind(error) for error in verb.errors} - {Exit.USAGE})))
 _FORM = re.compile(r"\[(\w+)\]")
 
 
@@ -94,7 +96,7 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
     """Every command by its words, those of groups and of other packages too."""
     context = click.Context(lanes)
     added = sorted(point.name for point in entry_points(group="lanes.commands"))
-    for name in (*COMMANDS, *added):
+    for name in (*commands(), *added):
         command = lanes.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):

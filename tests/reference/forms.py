@@ -23,6 +23,7 @@ MEANINGS = {
     "Lane.abort_requested": "the run will end as aborted, whoever ends it",
     "Lane.last_error": "how its last run ended, if not well",
     "LaneDetail.why": "one paragraph, as `lanes why` prints it",
+    "Acted.done": "whether the action changed the lane: false where it was so already",
     "Run.epoch": "the fencing token of its claim",
     "Run.run_timeout_s": "the limits that it was claimed under; null: off",
     "Run.busy_s": "for how long it has said that it is busy, and so not stalled",
@@ -113,5 +114,6 @@ def _section(name: str, schema: dict[str, Any]) -> str:
 
 
 def _row(name: str, field: str, schema: dict[str, Any]) -> str:
-    meaning = MEANINGS.get(f"{name}.{field}") or MEANINGS.get(f"Lane.{field}" if name == "LaneDetail" else "", "")
+    of_lane = f"Lane.{field}" if name in ("LaneDetail", "Acted") else ""
+    meaning = MEANINGS.get(f"{name}.{field}") or MEANINGS.get(of_lane, "")
     return f"| `{field}` | {kind_of(schema)} | {meaning} |"

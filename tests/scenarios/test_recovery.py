@@ -9,10 +9,12 @@ import pytest
 
 from lanes import operations
 from lanes.abort import Outcome
+from lanes.context import Context
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Decision
 from lanes.procedure import run as perform
 from lanes.testing import Hands, broken
+from lanes.verbs import control
 from lanes_storage import doors, open_store, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import LaneState, MessageState
@@ -73,7 +75,7 @@ def test_F14_F38_every_waiting_message_is_kept_in_order_and_the_first_one_starts
 
 def _paused(stage: Stage, claimed: Claimed) -> None:
 
-    perform(stage.store, operations.pause("a", actor="test", reason="looking"))
+    perform(stage.store, control.pause(Context("test"), "a", reason="looking"))
 
 
 def _asked(stage: Stage, claimed: Claimed) -> None:

@@ -6,6 +6,7 @@ from textual.widgets import Button
 from lanes.errors import NotAllowed
 from lanes.operations import abort
 from lanes.procedure import run
+from lanes.verbs import table
 from lanes_storage import reads
 from lanes_storage.law import LaneState
 from lanes_storage.records import Lane
@@ -152,9 +153,13 @@ async def test_read_only_acts_on_nothing(stage: Stage, key: str) -> None:
 async def test_read_only_is_kept_by_the_source_itself(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
     source = FileSource(str(stage.path), actor="alice@here", read_only=True)
-    for act in (source.abort, source.pause, source.resume, source.ack, source.retry):
+    for act in (source.abort, source.retry):
         with pytest.raises(NotAllowed, match="read-only"):
             await act("held:1", epoch=1)
+    for verb in table().values():
+        if verb.changes:
+            with pytest.raises(NotAllowed, match="read-only"):
+                await source.call(verb, key="held:1")
     await source.close()
 
 

@@ -15,6 +15,7 @@ from lanes.abort import Outcome
 from lanes.commands.common.client import GatewayClient
 from lanes.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.testing import Hands
+from lanes.verbs import control
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_tui.file_source import FileSource
@@ -116,9 +117,10 @@ async def _late(source: Source, stage: Stage) -> Any:
 
 
 async def _pause(source: Source, stage: Stage) -> Any:
-    paused = await source.pause("held:1", epoch=1)
-    resumed = await source.resume("held:1", epoch=1)
-    return paused.pause is not None and paused.pause.reason, resumed.pause
+    paused = await source.call(control.pause, key="held:1", epoch=1, reason="to look")
+    resumed = await source.call(control.resume, key="held:1", epoch=1)
+    again = await source.call(control.resume, key="held:1", epoch=1)
+    return paused["paused"]["reason"], resumed["paused"], paused["done"], resumed["done"], again["done"]
 
 
 async def _send(source: Source, stage: Stage) -> Any:
@@ -139,7 +141,7 @@ async def _retry_message(source: Source, stage: Stage) -> Any:
 
 
 async def _ack(source: Source, stage: Stage) -> Any:
-    return (await source.ack("failed:1", epoch=3)).state
+    return (await source.call(control.ack, key="failed:1", epoch=3))["state"]
 
 
 async def _drain(source: Source, stage: Stage) -> Any:
@@ -152,7 +154,7 @@ DEEDS: tuple[tuple[Deed, Any], ...] = (
     (_abort, Outcome.REPAIRED),
     (_force, Outcome.FORCED),
     (_late, Outcome.CHANGED),
-    (_pause, ("from the dashboard", None)),
+    (_pause, ("to look", None, True, True, False)),
     (_send, (MessageState.QUEUED, "hello\nthere", MessageState.DROPPED)),
     (_retry, (MessageState.QUEUED, "4")),
     (_retry_message, ("the one that runs", [])),
@@ -210,8 +212,8 @@ async def test_both_raise_the_same(tmp_path: Path, elsewhere: bool) -> None:
         )
         wrong: tuple[tuple[Awaitable[Any], type[LanesError]], ...] = (
             (source.detail("no:such"), NotFound),
-            (source.pause("no:such", epoch=1), NotFound),
-            (source.pause("held:1", epoch=7), Changed),
+            (source.call(control.pause, key="no:such", epoch=1), NotFound),
+            (source.call(control.pause, key="held:1", epoch=7), Changed),
             (source.retry("failed:1", epoch=7), Changed),
             (source.drop("999"), NotFound),
             (source.drop("1"), NotAllowed),

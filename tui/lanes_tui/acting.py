@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lanes.abort import FREED, AbortResult, Outcome
 from lanes.errors import Changed, LanesError
+from lanes.verbs import table
+from lanes.verbs.verb import Verb
 from lanes.why import span
 from lanes_storage.law import LaneState
 from lanes_tui.records import Mark
 from lanes_tui.source import Lost, Source
 
+#: What the journal shows as the reason of what was asked for here.
+REASON = "from the dashboard"
 #: So many lanes are acted on at the same time: an abort waits for its owner, and nobody waits for all owners in turn.
 TOGETHER = 64
 
@@ -47,35 +51,30 @@ async def _force(source: Source, mark: Mark) -> Told:
     return told_of(await source.abort(mark.key, epoch=mark.epoch, force=True))
 
 
-async def _pause(source: Source, mark: Mark) -> Told:
-    lane = await source.pause(mark.key, epoch=mark.epoch)
-    goes_on = "; its run goes on" if lane.run is not None else ""
-    return Told(mark.key, "paused", f"paused: it claims nothing until it is resumed{goes_on}")
-
-
-async def _resume(source: Source, mark: Mark) -> Told:
-    await source.resume(mark.key, epoch=mark.epoch)
-    return Told(mark.key, "resumed", "resumed: it may claim again")
-
-
 async def _retry(source: Source, mark: Mark) -> Told:
     message = await source.retry(mark.key, epoch=mark.epoch)
     return Told(mark.key, "retried", f"retried: its last failed message waits again as #{message.id}")
 
 
-async def _ack(source: Source, mark: Mark) -> Told:
-    await source.ack(mark.key, epoch=mark.epoch)
-    return Told(mark.key, "seen", "seen: it is idle")
+def deed_of(verb: Verb[..., Any]) -> Deed:
+    """A verb as something that can be done to lanes."""
+    assert verb.deed is not None
+    assert verb.said is not None
+    said, more = verb.said, {"reason": REASON} if "reason" in verb.by_name else {}
+
+    async def act(source: Source, mark: Mark) -> Told:
+        return Told(mark.key, *said(await source.call(verb, key=mark.key, epoch=mark.epoch, **more)))
+
+    title, word, fits, grave = verb.deed
+    return Deed(verb.name, title, word, fits, act, grave)
 
 
 _ANY = frozenset(LaneState)
-_ENDED = frozenset({LaneState.ERRORED, LaneState.ABORTED})
 ABORT = Deed("abort", "Abort {}", "Abort", _ANY, _abort, grave=True)
 FORCE = Deed("force", "Abort {} by force", "Force", _ANY, _force, grave=True)
-PAUSE = Deed("pause", "Pause {}", "Pause", _ANY, _pause)
-RESUME = Deed("resume", "Resume {}", "Resume", _ANY, _resume)
 RETRY = Deed("retry", "Retry the last failed message of {}", "Retry", _ANY, _retry)
-ACK = Deed("ack", "Take note of {}", "Ack", _ENDED, _ack)
+#: What can be done to lanes, by name.
+DEEDS = {deed.name: deed for deed in (ABORT, FORCE, RETRY, *(deed_of(v) for v in table().values() if v.deed))}
 
 
 class Acting:

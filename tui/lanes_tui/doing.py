@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 
 from lanes_storage.records import LaneFilter
 from lanes_tui import text
-from lanes_tui.acting import ABORT, ACK, FORCE, PAUSE, RESUME, RETRY, Deed
+from lanes_tui.acting import DEEDS, FORCE, Deed
 from lanes_tui.board import Board
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
@@ -15,8 +15,6 @@ from lanes_tui.dialogs.results import Results
 from lanes_tui.records import Mark
 from lanes_tui.source import Lost
 from lanes_tui.words import is_paused
-
-DEEDS = {deed.name: deed for deed in (ABORT, FORCE, PAUSE, RESUME, RETRY, ACK)}
 
 
 class Doing(Board):

@@ -17,17 +17,17 @@ from lanes.desk import Desk
 from lanes.errors import NotAllowed
 from lanes.finding import find
 from lanes.operations import Status as StoredStatus
+from lanes.verbs.verb import Verb
 from lanes_storage import open_async_store, reads
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.moment import Clock, Now, system_clock
-from lanes_storage.records import Lane as StoredLane
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_storage.records import Message as StoredMessage
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.identity import missing
 from lanes_tui import reading
 from lanes_tui.paced import Paced
-from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
 from lanes_tui.source import BY_ATTENTION, Lost
 
 #: What the journal shows as the reason of an abort or a pause that was asked for here.
@@ -138,17 +138,10 @@ class FileSource:
         async with self._at_work(acting=True) as desk:
             return await desk.abort(key, actor=self._actor, reason=REASON, epoch=epoch, force=force)
 
-    async def pause(self, key: str, *, epoch: int) -> Lane:
-        async with self._at_work(acting=True) as desk:
-            return self._lane(await desk.pause(key, actor=self._actor, reason=REASON, epoch=epoch))
-
-    async def resume(self, key: str, *, epoch: int) -> Lane:
-        async with self._at_work(acting=True) as desk:
-            return self._lane(await desk.resume(key, actor=self._actor, epoch=epoch))
-
-    async def ack(self, key: str, *, epoch: int) -> Lane:
-        async with self._at_work(acting=True) as desk:
-            return self._lane(await desk.ack(key, actor=self._actor, epoch=epoch))
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        async with self._at_work(acting=verb.changes) as desk:
+            result = await desk.perform(verb.of(desk.context(self._actor), params))
+        return verb.out.made(result, self._clock())
 
     async def retry(self, key: str, *, epoch: int) -> Message:
         async with self._at_work(acting=True) as desk:
@@ -192,9 +185,6 @@ class FileSource:
 
     def _message(self, stored: StoredMessage) -> Message:
         return reading.message(forms.message_form(stored))
-
-    def _lane(self, stored: StoredLane) -> Lane:
-        return reading.lane(forms.lane_form(stored, self._clock()))
 
     async def close(self) -> None:
         self._closed = True  # what is still on its way opens nothing any more

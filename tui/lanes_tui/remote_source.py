@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 from lanes import filters
 from lanes.abort import AbortResult, Outcome
 from lanes.commands.common.client import GatewayClient
+from lanes.drivers.remote import RemoteDriver
 from lanes.errors import ConfigError, NotAllowed, TooMuch
 from lanes.forms import Form
+from lanes.verbs.verb import Verb
 from lanes_storage.errors import StorageError
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui import reading
-from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
 from lanes_tui.source import BY_ATTENTION, Lost
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ class RemoteSource:
         self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S
     ) -> None:
         self._client = client
+        self._driver = RemoteDriver(client)
         self._read_only = read_only
         self._clock = clock
         self._wait_s = wait_s
@@ -123,14 +126,10 @@ class RemoteSource:
             result = reading.abort(await self._post("/api/lane/abort", waiting, {"key": key}))
         return result._replace(dropped=asked.dropped, waited_s=time.monotonic() - began)
 
-    async def pause(self, key: str, *, epoch: int) -> Lane:
-        return reading.lane(await self._post("/api/lane/pause", {"reason": REASON, "epoch": epoch}, {"key": key}))
-
-    async def resume(self, key: str, *, epoch: int) -> Lane:
-        return reading.lane(await self._post("/api/lane/resume", {"epoch": epoch}, {"key": key}))
-
-    async def ack(self, key: str, *, epoch: int) -> Lane:
-        return reading.lane(await self._post("/api/lane/ack", {"epoch": epoch}, {"key": key}))
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        if verb.changes and self._read_only:
+            raise NotAllowed("this dashboard is read-only")
+        return await self._look(lambda: self._driver.call(verb, **params))
 
     async def retry(self, key: str, *, epoch: int) -> Message:
         return reading.message(await self._post("/api/lane/retry", {"epoch": epoch}, {"key": key}))

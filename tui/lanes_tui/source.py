@@ -10,9 +10,10 @@ from the epoch that was on the screen.
 from typing import Any, Protocol
 
 from lanes.abort import AbortResult
+from lanes.verbs.verb import Verb
 from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui.records import Detail, Drain, Event, Hit, Lane, Mark, Message, Status, Window
+from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
 
 BY_ATTENTION = LaneOrder()
 
@@ -87,16 +88,8 @@ class Source(Protocol):
         """
         ...
 
-    async def pause(self, key: str, *, epoch: int) -> Lane:
-        """Let a lane that stands at that epoch claim nothing until it is resumed. Raises NotFound, NotAllowed."""
-        ...
-
-    async def resume(self, key: str, *, epoch: int) -> Lane:
-        """Let a lane that stands at that epoch claim again. Raises NotFound, NotAllowed."""
-        ...
-
-    async def ack(self, key: str, *, epoch: int) -> Lane:
-        """Take note of how the run of that epoch ended. Raises NotFound, NotAllowed."""
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        """The form of what came of a verb. Raises NotAllowed where it changes something and may not."""
         ...
 
     async def retry(self, key: str, *, epoch: int) -> Message:

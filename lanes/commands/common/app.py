@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lanes.commands.common.options import GLOBALS, with_globals
+from lanes.verbs import table
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-#: Every command of ours, in the order of the help. Each is ``command`` in the module of its name.
+#: The commands that say more than their verb does, or have none: each is ``command`` in the module of its name.
 COMMANDS = (
     "up",
     "gateway",
@@ -23,9 +24,6 @@ COMMANDS = (
     "why",
     "send",
     "abort",
-    "pause",
-    "resume",
-    "ack",
     "messages",
     "retry",
     "drop",
@@ -45,15 +43,29 @@ COMMANDS = (
 ENTRY_POINTS = "lanes.commands"
 
 
+def commands() -> list[str]:
+    """Every command of ours, in the order of the help."""
+    return [name for each in COMMANDS for name in (each, *(_verbs() if each == "abort" else ()))]
+
+
+def _verbs() -> list[str]:
+    return [name for name in table() if name not in COMMANDS]
+
+
 class LazyGroup(click.Group):
     """Knows its commands by name, and imports one only when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return [*COMMANDS, *sorted(_added().keys() - set(COMMANDS))]
+        ours = commands()
+        return [*ours, *sorted(_added().keys() - set(ours))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name in COMMANDS:
             found = import_module(f"lanes.commands.{cmd_name.replace('-', '_')}").command
+        elif (verb := table().get(cmd_name)) is not None:
+            from lanes.commands.common.verbs import command_of
+
+            found = command_of(verb)
         else:
             added = _added().get(cmd_name)
             if added is None:
@@ -64,7 +76,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and self.get_command(ctx, args[0]) is None:
+        if self.get_command(ctx, args[0]) is None:
             import difflib
 
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)

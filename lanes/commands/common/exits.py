@@ -50,7 +50,12 @@ _GRAVEST = (Exit.UNREACHABLE, Exit.FAILED, Exit.UNCONFIRMED, Exit.NOT_FOUND)
 
 def exit_of(error: Exception) -> Exit:
     """The exit code of an expected error."""
-    return next(code for kinds, code in _OF_ERRORS if isinstance(error, kinds))
+    return exit_of_kind(type(error))
+
+
+def exit_of_kind(kind: type[Exception]) -> Exit:
+    """The exit code of every error of that type."""
+    return next(code for kinds, code in _OF_ERRORS if issubclass(kind, kinds))
 
 
 def sentence(error: Exception) -> str:

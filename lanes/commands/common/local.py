@@ -1,23 +1,15 @@
 """The desk of a database file. Commands talk to this one object and get JSON forms, so that a desk of a gateway
 elsewhere can take its place."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from lanes import forms, operations
-from lanes.commands.common.together import together
-from lanes.context import Context
+from lanes.drivers.local import LocalDriver
 from lanes.errors import LanesError
 from lanes.forms import Form
-from lanes.procedure import Procedure, run
-from lanes_storage.interface import Store
 from lanes_storage.law import LaneState, MessageState, Scope
 from lanes_storage.records import LaneFilter, Owner
-
-T = TypeVar("T")
-#: How often the database is asked whether it changed while a command watches it.
-LOOK_EVERY_S = 0.05
 
 
 class Choice(NamedTuple):
@@ -47,57 +39,39 @@ class Order(NamedTuple):
     timeout_ms: int | None
 
 
-class LocalDesk:
+class LocalDesk(LocalDriver):
     """What commands can do with a database. Methods raise LanesError and StorageError as operations do."""
-
-    def __init__(self, store: Store, ctx: Context) -> None:
-        self.store = store
-        self.ctx = ctx
-        self.clock = ctx.clock
-        self._version: int | None = None
-
-    def perform(self, procedure: Procedure[T]) -> T:
-        """Run one operation."""
-        return run(self.store, procedure, self.clock)
 
     # ---------------------------------------------------------------------------------- looking
 
     def status(self) -> Form:
         """The database at a glance."""
-        return forms.status_form(self.perform(operations.status(self.store.name)), self.clock())
+        return forms.status_form(self.perform(operations.status(self.store.name)), self.ctx.clock())
 
     def a_gateway_lives(self) -> bool:
         """Whether something runs what waits here."""
         return any(view.alive for view in self.perform(operations.status(self.store.name)).gateways)
 
-    def changed(self, seconds: float) -> bool:
-        """Wait until something was committed since the last call, by whomever, at most so long; whether it was."""
-        until = time.monotonic() + seconds
-        while (version := self.store.version()) == self._version and (left := until - time.monotonic()) > 0:
-            time.sleep(min(LOOK_EVERY_S, left))
-        before, self._version = self._version, version
-        return version != before
-
     def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
         """The chosen lanes, sorted by harm."""
-        return forms.lane_forms(self.perform(operations.lanes(self._filter(choice), limit=limit)), self.clock())
+        return forms.lane_forms(self.perform(operations.lanes(self._filter(choice), limit=limit)), self.ctx.clock())
 
     def _filter(self, choice: Choice) -> LaneFilter:
-        held_since = None if choice.held_for_ms is None else self.clock().wall - choice.held_for_ms
+        held_since = None if choice.held_for_ms is None else self.ctx.clock().wall - choice.held_for_ms
         states = tuple(LaneState(state) for state in choice.states)
         return LaneFilter(states, match=choice.match, held_since=held_since)
 
     def lane(self, key: str) -> Form:
         """One lane."""
-        return forms.lane_form(self.perform(operations.lane(key)), self.clock())
+        return forms.lane_form(self.perform(operations.lane(key)), self.ctx.clock())
 
     def abortable(self, choice: Choice, scope: Scope) -> list[Form]:
         """The chosen lanes of which an abort with that scope would end something."""
-        return forms.lane_forms(self.perform(operations.abortable(self._filter(choice), scope)), self.clock())
+        return forms.lane_forms(self.perform(operations.abortable(self._filter(choice), scope)), self.ctx.clock())
 
     def show(self, key: str) -> Form:
         """One lane with its run, messages and events."""
-        return forms.detail_form(self.perform(operations.detail(key)), self.clock())
+        return forms.detail_form(self.perform(operations.detail(key)), self.ctx.clock())
 
     def why(self, key: str) -> str:
         """One plain paragraph."""
@@ -115,13 +89,13 @@ class LocalDesk:
     def would_cut(self, gateway: str | None) -> list[Form]:
         """The runs that a drain of one gateway, or of all, would cut now."""
         owner_id = None if gateway is None else int(gateway)
-        return [forms.cut_form(cut, self.clock()) for cut in self.perform(operations.drain_rehearsal(owner_id))]
+        return [forms.cut_form(cut, self.ctx.clock()) for cut in self.perform(operations.drain_rehearsal(owner_id))]
 
     def events(
         self, *, key: str | None, after: str | None = None, since_ms: int | None, type_: str | None, limit: int | None
     ) -> Iterator[Form]:
         """The newest ``limit`` events behind event ``after`` and of the last ``since_ms``, oldest first."""
-        since = None if since_ms is None else self.clock().wall - since_ms
+        since = None if since_ms is None else self.ctx.clock().wall - since_ms
         behind = 0 if after is None else int(after)
         procedure = operations.events(
             key=key, after=behind, since=since, type=type_, limit=limit, newest=limit is not None
@@ -142,20 +116,6 @@ class LocalDesk:
         """The run, for which this process waited, waits for the message no longer."""
         self.perform(operations.end_wait(run, int(message_id)))
 
-    def pause(self, key: str, *, actor: str, reason: str | None, for_ms: int | None) -> Form:
-        """Let a lane claim nothing for so long, or until it is resumed."""
-        now = self.clock()
-        until = None if for_ms is None else now.wall + for_ms
-        return forms.lane_form(self.perform(operations.pause(key, actor=actor, reason=reason, until=until)), now)
-
-    def resume(self, key: str, *, actor: str) -> Form:
-        """Let a lane claim again."""
-        return forms.lane_form(self.perform(operations.resume(key, actor=actor)), self.clock())
-
-    def ack(self, key: str, *, actor: str) -> Form:
-        """Errored or aborted back to idle."""
-        return forms.lane_form(self.perform(operations.ack(key, actor=actor)), self.clock())
-
     def retry(self, message_id: int) -> Form:
         """Accept a dead letter once more."""
         return forms.message_form(self.perform(operations.retry(self.ctx, message_id)))
@@ -171,7 +131,7 @@ class LocalDesk:
     def drain(self, gateway: str | None, *, actor: str, for_ms: int) -> list[Form]:
         """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""
         owner_id = None if gateway is None else int(gateway)
-        until = self.clock().wall + for_ms
+        until = self.ctx.clock().wall + for_ms
         return self._gateways(self.perform(operations.drain(owner_id, by=actor, until=until)))
 
     def drained(self, gateways: Sequence[str], *, timeout_ms: int) -> list[Form]:
@@ -180,11 +140,11 @@ class LocalDesk:
         return self._gateways(self.perform(operations.drain_wait(numbers, timeout=timeout_ms / 1000)))
 
     def _gateways(self, owners: Sequence[Owner]) -> list[Form]:
-        return forms.gateway_forms(owners, self.clock())
+        return forms.gateway_forms(owners, self.ctx.clock())
 
     def abort_each(self, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
         """Abort each, and yield the place and the outcome of each as it is proven; an expected error is one."""
-        procedures = [
+        effects = [
             operations.abort(
                 target.key,
                 actor=order.actor,
@@ -198,17 +158,17 @@ class LocalDesk:
             )
             for target in targets
         ]
-        for place, result in together(self.store, procedures, self.clock):
+        for place, result in self.together(effects):
             yield place, result if isinstance(result, LanesError) else forms.abort_form(result)
 
     def reconcile(self, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]) -> list[Form]:
         """Every decision of one pass of the reconciler, carried out unless it is a rehearsal."""
         from lanes.commands.common.reconciling import reconcile
 
-        return reconcile(self.store, self.clock, actor=actor, dry_run=dry_run, wait=wait, talk=talk)
+        return reconcile(self.store, self.ctx.clock, actor=actor, dry_run=dry_run, wait=wait, talk=talk)
 
     def reconcile_on(self, interval_ms: int, *, actor: str, talk: Callable[[str], None]) -> Iterator[list[Form]]:
         """What each pass of the reconciler did, for as long as it is asked for the next."""
         from lanes.commands.common.reconciling import reconcile_on
 
-        return reconcile_on(self.store, self.clock, interval_ms, actor=actor, talk=talk)
+        return reconcile_on(self.store, self.ctx.clock, interval_ms, actor=actor, talk=talk)

@@ -10,6 +10,7 @@ from lanes.abort import Outcome
 from lanes.commands.common.client import GatewayClient
 from lanes.commands.common.local import Choice, Order, Target
 from lanes.config.durations import show
+from lanes.drivers.remote import LONG_S, RemoteDriver
 from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
 from lanes_storage.law import Scope
@@ -20,15 +21,13 @@ PAGE = 1_000
 WAIT_S = 2.0
 #: Between two questions whether something changed.
 LOOK_EVERY_S = 0.5
-#: For what goes over the whole database, and takes its time.
-LONG_S = 120.0
 
 
-class RemoteDesk:
+class RemoteDesk(RemoteDriver):
     """What commands can do at a gateway. Raises LanesError as operations do, GatewayUnreachable, ConfigError."""
 
     def __init__(self, client: GatewayClient) -> None:
-        self._client = client
+        super().__init__(client)
         self._newest: str | None = None
         self._run: dict[str, str] = {}  # the run that waits while this process does
 
@@ -173,22 +172,6 @@ class RemoteDesk:
 
     def end_wait(self, run: int, message_id: str) -> None:
         """Nothing is left to end: a run waits no longer than each request of ``wait`` does."""
-
-    def pause(self, key: str, *, actor: str, reason: str | None, for_ms: int | None) -> Form:
-        """Let a lane claim nothing for so long, or until it is resumed."""
-        del actor
-        body = {"reason": reason, "for": None if for_ms is None else show(for_ms)}
-        return dict(self._client.post("/api/lane/pause", body, {"key": key}))
-
-    def resume(self, key: str, *, actor: str) -> Form:
-        """Let a lane claim again."""
-        del actor
-        return dict(self._client.post("/api/lane/resume", {}, {"key": key}))
-
-    def ack(self, key: str, *, actor: str) -> Form:
-        """Errored or aborted back to idle."""
-        del actor
-        return dict(self._client.post("/api/lane/ack", {}, {"key": key}))
 
     def retry(self, message_id: int) -> Form:
         """Accept a dead letter once more."""

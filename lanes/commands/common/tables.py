@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.table import Column
-from lanes.commands.common.words import clock_time, one_line, state
+from lanes.commands.common.words import one_line, state
 from lanes.forms import Form
 from lanes.text import clean
+from lanes.verbs.said import clock_time
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60

@@ -4,6 +4,7 @@ from typing import Any
 
 from lanes.commands.common.output import Cell
 from lanes.forms import Form
+from lanes.verbs.said import clock_time
 from lanes.why import span
 
 LOOKS = {
@@ -20,11 +21,6 @@ def state(name: str) -> Cell:
 def took(seconds: float | None) -> str:
     """A duration or age, ``3m 10s``; empty where there is none."""
     return "" if seconds is None else span(seconds * 1000)
-
-
-def clock_time(moment: str | None) -> str:
-    """A time as the journal shows it: date and time in UTC, to the second."""
-    return "" if moment is None else f"{moment[:10]} {moment[11:19]}Z"
 
 
 def one_line(text: str | None, longest: int = 200) -> str:

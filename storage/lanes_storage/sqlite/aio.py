@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 import aiosqlite
 
 from lanes_storage import errors
-from lanes_storage.interface import Params, Query, Row, Step
+from lanes_storage.interface import Params, Query, Reads, Row, Step
 from lanes_storage.sqlite.at_once import AtOnce, Timer
 from lanes_storage.sqlite.browsing import Browsing
 from lanes_storage.sqlite.connect import translated
@@ -87,6 +87,9 @@ class AsyncSqliteStore:
             return await self._browsing.read(query)
         rows, _ = await self._fetch(query.sql, query.params, point=query.point)
         return query.shape(rows)
+
+    async def look(self, look: Callable[[Reads], T]) -> T:
+        return await self._browsing.look(look)
 
     async def version(self) -> int:
         rows, at_once = await self._fetch("PRAGMA data_version", {}, point=True)

@@ -7,15 +7,17 @@ which reads on a connection and a thread of its own, nor that of the next person
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lanes_storage import errors
-from lanes_storage.interface import Query
+from lanes_storage.interface import Query, Reads
 from lanes_storage.sqlite.connect import translate
 from lanes_storage.sqlite.file import SqliteFile
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 #: So many queries at once; the next ones wait for their turn.
 MOST_AT_ONCE = 4
@@ -39,11 +41,15 @@ class Browsing:
 
     async def read(self, query: Query[T]) -> T:
         """Run a query; whoever is cancelled meanwhile ends it. Raises StorageError."""
+        return await self.look(lambda read: read(query))
+
+    async def look(self, look: Callable[[Reads], T]) -> T:
+        """Run several queries, one after another, as one."""
         if self._closed.is_set():
             raise errors.StoreClosed(str(self._path))
         self._file.guard.check_process()
         given_up = threading.Event()
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, query, given_up)
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, look, given_up)
         try:
             await asyncio.wait({running})
         except asyncio.CancelledError:
@@ -59,14 +65,20 @@ class Browsing:
         while self._idle:
             self._idle.pop().close()
 
-    def _run(self, query: Query[T], given_up: threading.Event) -> T:
+    def _run(self, look: Callable[[Reads], T], given_up: threading.Event) -> T:
         if self._closed.is_set() or given_up.is_set():
             raise errors.StoreClosed(str(self._path))
         connection = self._take()
+
+        def read(query: Query[U]) -> U:
+            rows = connection.execute(query.sql, query.params).fetchall()
+            self._file.guard.check()
+            return query.shape(rows)
+
         # Asked by the engine as it goes: a call from outside could come in the moment before the query begins.
         connection.set_progress_handler(lambda: given_up.is_set() or self._closed.is_set(), LOOK_UP_AFTER)
         try:
-            rows = connection.execute(query.sql, query.params).fetchall()
+            return look(read)
         except sqlite3.Error as error:
             if given_up.is_set() or self._closed.is_set():
                 raise errors.StoreClosed(str(self._path)) from None
@@ -75,8 +87,6 @@ class Browsing:
             connection.set_progress_handler(None, 0)
             with self._lock:
                 self._idle.append(connection)
-        self._file.guard.check()
-        return query.shape(rows)
 
     def _take(self) -> sqlite3.Connection:
         with self._lock:

@@ -1,0 +1,86 @@
+"""Commands of the table of verbs: options and help as they are declared, and one call for each lane."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lanes.commands.common.each import chosen_keys, do_each
+from lanes.commands.common.options import DURATION, ID, KEY, NumberType, keys_argument, match_option
+from lanes.commands.common.session import Session, pass_session
+from lanes.errors import Unfit
+from lanes.verbs import kinds
+from lanes.verbs.verb import Param, Verb
+
+#: Kinds that have a type of their own on the command line.
+TYPES = {kinds.KEY: KEY, kinds.ID: ID, kinds.DURATION: DURATION, kinds.COUNT: click.IntRange(min=0)}
+
+
+def command_of(verb: Verb[..., Any]) -> click.Command:
+    """The command of a verb that does one thing to lanes."""
+
+    @click.command(verb.name, help=verb.doc, epilog=epilog(verb))
+    @keys_argument
+    @match_option
+    @options_of(verb)
+    @click.pass_context
+    @pass_session
+    def command(session: Session, ctx: click.Context, /, keys: tuple[str, ...], match: str | None, **given: Any) -> int:
+        assert verb.said is not None
+        said = verb.said
+        if given.get("epoch") is not None and len(set(keys)) != 1:
+            ctx.fail("--epoch is for exactly one KEY")
+        with session.desk() as desk:
+            chosen = chosen_keys(ctx, desk, keys, match)
+            return do_each(
+                session.out,
+                chosen,
+                lambda key: desk.call(verb, key=key, **given),
+                lambda lane: f"{lane['key']}: {said(lane).sentence}",
+            )
+
+    return command
+
+
+def options_of(verb: Verb[..., Any]) -> Callable[[Any], Any]:
+    """The options that a verb declares."""
+
+    def decorated(function: Any) -> Any:
+        for param in reversed(verb.params):
+            if not param.required and param.given is None:
+                function = _option(param)(function)
+        return function
+
+    return decorated
+
+
+def epilog(verb: Verb[..., Any]) -> str:
+    """The examples of a verb."""
+    if len(verb.examples) == 1:
+        return f"Example: {verb.examples[0]}"
+    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in verb.examples)])
+
+
+def _option(param: Param) -> Callable[[Any], Any]:
+    names = [f"--{param.wire.replace('_', '-')}", param.name]
+    if param.kind is kinds.FLAG:
+        return click.option(*names, is_flag=True, help=param.meaning)
+    return click.option(*names, type=_type(param), metavar=param.kind.metavar, help=param.meaning)
+
+
+def _type(param: Param) -> Any:
+    return TYPES.get(param.kind) or Written(param)
+
+
+class Written(NumberType):
+    """A value as its kind is written."""
+
+    def __init__(self, param: Param) -> None:
+        self.name = param.kind.metavar.lower()
+        self._param = param
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._param.kind.parse(str(value), self._param.wire)
+        except Unfit as error:
+            self.fail(str(error), param, ctx)

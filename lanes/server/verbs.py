@@ -1,0 +1,131 @@
+"""The routes of the table of verbs: what a request gives, the call, and the answer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from lanes.errors import InvalidKey, NotFound, Unfit
+from lanes.form_schemas import KEY, Schema, array, nullable
+from lanes.problems import status_of
+from lanes.procedure import Look
+from lanes.server.answer import Answer, long_answer
+from lanes.server.call import Call
+from lanes.server.problems import HttpProblem
+from lanes.server.routing import Handler, Param, Route
+from lanes.verbs import kinds
+from lanes.verbs.verb import Param as Declared
+from lanes.verbs.verb import Verb
+from lanes_storage.interface import Query
+
+
+def routes_of(verb: Verb[..., Any], handler: Handler | None = None, **more: Any) -> Iterator[Route]:
+    """The route of a verb. One of a lane has two: the second is for who cannot keep a percent-encoded slash.
+
+    ``handler``: in place of the one that any verb has. ``more``: what else there is to say of the route.
+    """
+    own = {param for param in verb.params if param.given is not kinds.ONLY_PYTHON}
+    outside = [param for param in verb.params if param in own and f"{{{param.wire}}}" not in verb.path]
+    schema: Schema = {"$ref": verb.out.form}
+    route = Route(
+        verb.method,
+        verb.path,
+        handler or handler_of(verb),
+        query=() if verb.changes else tuple(map(_query, outside)),
+        body=_body(outside) if verb.changes else None,
+        answers={verb.status: array(schema) if verb.out.many else verb.out.form},
+        problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
+        **more,
+    )
+    yield route
+    if "/lanes/{key}" in route.path:
+        named = Param("key", KEY, "the session key")
+        yield route.at(route.path.replace("/lanes/{key}", "/lane"), named)
+
+
+def handler_of(verb: Verb[..., Any]) -> Handler:
+    """Calls a verb with what a request gives."""
+
+    async def handle(call: Call) -> ASGIApp:
+        effect = verb.of(call.desk.context(call.actor), await given(verb, call))
+        work = call.desk.perform(effect)
+        result = await (call.searching(work) if isinstance(effect, Query | Look) else work)
+        now = call.desk.clock()
+        if verb.changes:
+            return Answer(verb.out.made(result, now), verb.status)
+        return await long_answer(lambda: verb.out.made(result, now))
+
+    handle.__doc__ = verb.doc
+    return handle
+
+
+async def given(verb: Verb[..., Any], call: Call) -> dict[str, Any]:
+    """The parameters of a verb that a request gives, by their names. Raises HttpProblem, InvalidKey, NotFound."""
+    body = _known(verb, await call.body()) if verb.changes else {}
+    found = {}
+    for param in verb.params:
+        value = _in_path(param, call) if f"{{{param.wire}}}" in verb.path else _outside(param, verb, call, body)
+        if value is not None:
+            found[param.name] = value
+        elif param.required:
+            raise HttpProblem(400, "bad_request", f"{param.wire} is missing: {param.meaning}")
+    return found
+
+
+def _known(verb: Verb[..., Any], body: dict[str, Any]) -> dict[str, Any]:
+    """A mistyped field must not be taken for none."""
+    known = {param.wire for param in verb.params if param.given is not kinds.ONLY_PYTHON}
+    known -= {name for name in known if f"{{{name}}}" in verb.path}
+    if unknown := sorted(body.keys() - known):
+        there_are = ", ".join(sorted(known)) or "none"
+        raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {there_are}")
+    return body
+
+
+def _in_path(param: Declared, call: Call) -> Any:
+    if param.kind is kinds.KEY:
+        return call.key
+    try:
+        return param.kind.parse(call.path_params[param.wire], param.wire)
+    except Unfit:
+        raise NotFound("message", call.path_params[param.wire]) from None
+
+
+def _outside(param: Declared, verb: Verb[..., Any], call: Call, body: Mapping[str, Any]) -> Any:
+    """A field of the body, or a parameter of the query; None: it is not given."""
+    try:
+        if verb.changes:
+            return None if (value := body.get(param.wire)) is None else _read(param, value)
+        if param.many:
+            return tuple(param.kind.parse(text, param.wire) for text in call.query.get(param.wire, ()))
+        return None if (text := call.one(param.wire)) is None else param.kind.parse(text, param.wire)
+    except InvalidKey:
+        raise
+    except Unfit as error:
+        raise HttpProblem(400, "bad_request" if verb.changes else "bad_parameter", str(error)) from error
+
+
+def _read(param: Declared, value: object) -> Any:
+    if not param.many:
+        return param.kind.read(value, param.wire)
+    if not isinstance(value, list):
+        raise Unfit(f"{param.wire} must be a list")
+    return tuple(param.kind.read(each, param.wire) for each in value)
+
+
+def _query(param: Declared) -> Param:
+    return Param(param.wire, param.kind.schema, param.meaning, many=param.many)
+
+
+def _body(params: list[Declared]) -> Schema:
+    """The fields of a body, and no other."""
+    fields = {param.wire: _field(param) for param in params}
+    required = [param.wire for param in params if param.required]
+    more = {"required": required} if required else {}
+    return {"type": "object", "properties": fields, **more, "additionalProperties": False}
+
+
+def _field(param: Declared) -> Schema:
+    schema = array(param.kind.schema) if param.many else param.kind.schema
+    said = {**schema, "description": param.meaning} if param.meaning else schema
+    return said if param.required else nullable(said)

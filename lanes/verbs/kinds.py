@@ -1,0 +1,145 @@
+"""The kinds of parameters that verbs take: how each is written on a command line, in a query and in JSON, and which
+values of a program are one. ``Key``, ``Duration`` and the other types of signatures are at the end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, TypeAlias
+
+from lanes import incoming
+from lanes.config import durations
+from lanes.errors import Unfit
+from lanes.text import check_key
+from lanes_storage.law import MAX_KEY
+
+Schema = dict[str, Any]
+
+#: The largest number that a database holds.
+MOST_NUMBER = 2**63 - 1
+#: How a type of JSON is called.
+_CALLED: dict[type, str] = {
+    str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """One kind. ``check`` takes a value of a program and its name, ``parse`` a text; both raise Unfit.
+
+    ``metavar`` stands for it on a command line, ``json`` is its type there, and ``show`` makes JSON of a value.
+    """
+
+    metavar: str
+    schema: Schema
+    check: Callable[[Any, str], Any]
+    parse: Callable[[str, str], Any]
+    json: type = str
+    show: Callable[[Any], Any] = lambda value: value
+
+    def read(self, given: object, name: str) -> Any:
+        """A value of JSON. Raises Unfit."""
+        if not isinstance(given, self.json) or (self.json is int and isinstance(given, bool)):
+            raise Unfit(f"{name} must be {_CALLED[self.json]}")
+        return self.parse(given, name) if isinstance(given, str) else self.check(given, name)
+
+
+def _parse_id(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MOST_NUMBER):
+        raise Unfit(f"{name} is an id: digits")
+    return int(text)
+
+
+def _parse_count(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise Unfit(f"{name} is a whole number, 0 or more")
+    return incoming.count(int(text), name)
+
+
+def _parse_duration(text: str, name: str) -> int:
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise Unfit(f"{name}: {error}") from error
+
+
+def _parse_flag(text: str, name: str) -> bool:
+    if text not in ("true", "1", "false", "0"):
+        raise Unfit(f"{name} is true or false")
+    return text in ("true", "1")
+
+
+def _check_flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise Unfit(f"{name} is true or false, not {type(value).__name__}")
+    return value
+
+
+def _number_only(text: str, name: str) -> int:
+    raise Unfit(f"{name} can not be given as {text!a}")
+
+
+def _text(longest: int | None = None, metavar: str = "TEXT") -> Kind:
+    bound = {} if longest is None else {"maxLength": longest}
+
+    def check(value: object, name: str) -> str:
+        return incoming.text(value, name, longest)
+
+    return Kind(metavar, {"type": "string", **bound}, check, check)
+
+
+@cache
+def words(of: type[StrEnum]) -> Kind:
+    """One of these words."""
+
+    def check(value: object, name: str) -> StrEnum:
+        return incoming.one_of(of, value, name)
+
+    return Kind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, check, show=str)
+
+
+KEY = Kind(
+    "KEY",
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "description": "a session key"},
+    lambda value, _: check_key(value),
+    lambda text, _: check_key(text),
+)
+ID = Kind("ID", {"type": "string", "pattern": "^[0-9]+$", "description": "opaque"}, incoming.count, _parse_id, show=str)
+COUNT = Kind("N", {"type": "integer", "minimum": 0}, incoming.count, _parse_count, int)
+DURATION = Kind(
+    "D",
+    {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,9})?(ms|s|m|h|d)$", "examples": ["30s"]},
+    incoming.count,
+    _parse_duration,
+    show=durations.show,
+)
+MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, incoming.moment_ms, _number_only, int)
+FLAG = Kind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
+TEXT = _text()
+REASON = _text(incoming.LONGEST_REASON)
+
+
+class Given(StrEnum):
+    """Where a parameter can not be given."""
+
+    NOT_TYPED = "not on a command line"
+    ONLY_PYTHON = "only by a program"
+
+
+#: A parameter that is for other programs, over HTTP too.
+NOT_TYPED = Given.NOT_TYPED
+#: One that only a Python program gives.
+ONLY_PYTHON = Given.ONLY_PYTHON
+
+Key: TypeAlias = Annotated[str, KEY]
+Id: TypeAlias = Annotated[int, ID]
+Count: TypeAlias = Annotated[int, COUNT]
+#: Whole milliseconds; ``30s`` where it is written.
+Duration: TypeAlias = Annotated[int, DURATION]
+#: Wall time in milliseconds, or a datetime with a time zone.
+Moment: TypeAlias = Annotated[int, MOMENT]
+Flag: TypeAlias = Annotated[bool, FLAG]
+Text: TypeAlias = Annotated[str, TEXT]
+Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
+Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane still stands at this epoch."]
