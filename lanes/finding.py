@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from lanes import filters
 from lanes.procedure import Procedure, read, tell
 from lanes_storage import reads
-from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_storage.records import How, LaneFilter, LaneOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Hit:
 
 
 def timed(chosen: LaneFilter) -> Procedure[LaneFilter]:
-    """The filter with the moment at which it judges pauses: now, where it names none."""
-    if chosen.paused is None or chosen.at:
+    """The filter with the moment at which it judges ages and pauses: now, where it names none."""
+    if chosen.at or not chosen.conditions:
         return chosen
     return chosen._replace(at=(yield from tell()).wall)
 
@@ -33,10 +34,10 @@ def find(
     """
     order = order or LaneOrder()
     chosen = yield from timed(chosen)
-    hits = chosen._replace(contains=(*chosen.contains, part))
+    hits = chosen.where("key", How.HAS, part)
     total = yield from read(reads.lanes_total(hits))
     place = None if key is None else (yield from read(reads.lane_place(hits, key, order=order, outside=True)))
-    if step > 0 and key is not None and part.lower() not in key.lower():
+    if step > 0 and key is not None and not filters.has(key, part):
         step = 0  # the lane itself is no hit: the one that follows stands in its place
     number = 0 if total == 0 else ((place or 0) + step) % total
     found = yield from read(reads.lanes(hits, order=order, limit=1, offset=number))

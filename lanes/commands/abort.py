@@ -7,12 +7,14 @@ import click
 from lanes.commands.common.aborting import Plan, carry_out, plan_for, preview
 from lanes.commands.common.actor import actor
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.local import Choice, Order
-from lanes.commands.common.options import DURATION, keys_argument, match_option, reason_option
+from lanes.commands.common.local import Order
+from lanes.commands.common.options import DURATION, filter_option, keys_argument, match_option, reason_option
 from lanes.commands.common.output import Output, say
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.words import counted
+from lanes.filters import narrowed
 from lanes_storage.law import Scope
+from lanes_storage.records import LaneFilter
 
 #: So many lanes are named before the question whether to abort them.
 NAMED = 20
@@ -24,10 +26,12 @@ NAMED = 20
     Examples:
       lanes abort agent:main:telegram:42 --reason stuck
       lanes abort --held-for 10m --dry-run         what would be aborted
+      lanes abort --filter 'silent:>1m provider:codex' --yes
       lanes abort --match 'agent:*:feishu:*' --scope both --yes
     """,
 )
 @keys_argument
+@filter_option
 @match_option
 @click.option("--held-for", type=DURATION, metavar="D", help="The lanes held for at least so long, such as 10m.")
 @click.option("--all", "every", is_flag=True, help="Every lane that is held.")
@@ -66,9 +70,9 @@ def command(session: Session, ctx: click.Context, /, keys: tuple[str, ...], **gi
         wait=not given["no_wait"],
         timeout_ms=given["timeout"],
     )
-    choice = Choice(match=given["match"], held_for_ms=given["held_for"])
+    chosen = narrowed(given["chosen"] or LaneFilter(), match=given["match"], held_for_ms=given["held_for"])
     with session.desk() as desk:
-        plan = plan_for(desk, keys, choice, order.scope, epoch=given["epoch"], look=given["dry_run"])
+        plan = plan_for(desk, keys, chosen, order.scope, epoch=given["epoch"], look=given["dry_run"])
         if given["dry_run"]:
             return preview(session.out, plan)
         if len(plan.targets) > 1 and not given["yes"] and not _confirmed(ctx, session.out, plan):
@@ -79,10 +83,10 @@ def command(session: Session, ctx: click.Context, /, keys: tuple[str, ...], **gi
 
 def _check(ctx: click.Context, keys: tuple[str, ...], given: dict[str, Any]) -> None:
     """Refuse what cannot be meant."""
-    chooses = given["match"] is not None or given["held_for"] is not None or given["every"]
+    chooses = given["every"] or any(given[name] is not None for name in ("chosen", "match", "held_for"))
     if bool(keys) == chooses:
         both = ", not both" if keys else ""
-        ctx.fail(f"name at least one KEY, or choose lanes with --match, --held-for or --all{both}")
+        ctx.fail(f"name at least one KEY, or choose lanes with --filter, --match, --held-for or --all{both}")
     if given["epoch"] is not None and len(set(keys)) != 1:
         ctx.fail("--epoch is for exactly one KEY")
     if given["force"] and given["grace"] is not None:

@@ -5,14 +5,15 @@ import time
 import click
 
 from lanes.commands.common.desks import AnyDesk
-from lanes.commands.common.local import Choice
 from lanes.commands.common.options import DURATION, match_option
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import counted, note, state, took
+from lanes.filters import narrowed, parse
 from lanes.forms import Form
 from lanes_storage.law import LaneState
+from lanes_storage.records import LaneFilter
 
 #: How many lanes a terminal shows.
 ON_A_TERMINAL = 50
@@ -34,11 +35,13 @@ COLUMNS = (
     "list",
     epilog="""\b
     Examples:
-      lanes list --held-for 5m              what has been held for long
-      lanes list --state errored --json     for scripts
+      lanes list 'state:errored feishu'     what went wrong in one channel
+      lanes list 'held:>5m'                 what has been held for long
+      lanes list '!cron wait:>1m' --json    for scripts
       lanes list --watch                    until Ctrl-C
     """,
 )
+@click.argument("words", nargs=-1, metavar="[FILTER]...")
 @click.option(
     "--state",
     "states",
@@ -51,9 +54,12 @@ COLUMNS = (
 @click.option("--held-for", type=DURATION, metavar="D", help="Lanes held for at least so long, such as 5m.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many. [default: 50 on a terminal]")
 @click.option("--watch", is_flag=True, help="Show it anew whenever it changes, until Ctrl-C; as JSON, one list a line.")
+@click.pass_context
 @pass_session
 def command(
     session: Session,
+    ctx: click.Context,
+    words: tuple[str, ...],
     states: tuple[str, ...],
     held: bool,
     match: str | None,
@@ -63,36 +69,45 @@ def command(
 ) -> None:
     """Lanes, sorted by harm.
 
-    Unfinished ones come first, the head that has waited longest at the top.
+    Unfinished ones come first, the head that has waited longest at the top. FILTER leaves out what does not fit all
+    of its words: parts of the key, and fields such as state:errored or held:>5m (docs/operations.md has them all).
     """
     out = session.out
     if held:
         states = (*states, LaneState.RUNNING)
     if limit is None and out.tty and not out.json:
         limit = max(1, out.height - FRAME) if watch else ON_A_TERMINAL
-    choice = Choice(match=match, states=states, held_for_ms=held_for)
+    chosen = narrowed(_read(ctx, words), states=states, match=match, held_for_ms=held_for)
     with session.desk() as desk:
         if watch:
-            _watch(out, desk, choice, limit)
+            _watch(out, desk, chosen, limit)
         else:
-            _show(out, choice, _look(desk, choice, limit), limit)
+            _show(out, chosen, _look(desk, chosen, limit), limit)
 
 
-def _look(desk: AnyDesk, choice: Choice, limit: int | None) -> list[Form]:
+def _read(ctx: click.Context, words: tuple[str, ...]) -> LaneFilter:
+    """The filter, which may be one word of the shell or several."""
+    parsed = parse(" ".join(words), 0)
+    if parsed.problem is not None:
+        ctx.fail(f"the filter is not understood: {parsed.problem}")
+    return parsed.chosen
+
+
+def _look(desk: AnyDesk, chosen: LaneFilter, limit: int | None) -> list[Form]:
     """The lanes, and one more than the limit where there are more."""
-    return desk.lanes(choice, limit=None if limit is None else limit + 1)
+    return desk.lanes(chosen, limit=None if limit is None else limit + 1)
 
 
-def _watch(out: Output, desk: AnyDesk, choice: Choice, limit: int | None) -> None:
+def _watch(out: Output, desk: AnyDesk, chosen: LaneFilter, limit: int | None) -> None:
     """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
     desk.changed(0)
     while out.heard:
-        lanes = _look(desk, choice, limit)
+        lanes = _look(desk, chosen, limit)
         if out.json:
             out.data(lanes[:limit], one_line=True)
         else:
             out.clear()
-            _show(out, choice, lanes, limit)
+            _show(out, chosen, lanes, limit)
             if not out.tty:
                 out.line()
         out.flush()
@@ -101,13 +116,13 @@ def _watch(out: Output, desk: AnyDesk, choice: Choice, limit: int | None) -> Non
             pass
 
 
-def _show(out: Output, choice: Choice, lanes: list[Form], limit: int | None) -> None:
+def _show(out: Output, chosen: LaneFilter, lanes: list[Form], limit: int | None) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
     if out.json:
         out.data(lanes)
     elif not lanes:
-        out.talk("no lane yet: `lanes send KEY TEXT`" if choice == Choice() else "no such lane")
+        out.talk("no lane yet: `lanes send KEY TEXT`" if chosen.everything else "no such lane")
     else:
         out.table(COLUMNS, [_row(lane) for lane in lanes])
         if more:

@@ -4,14 +4,14 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from lanes import forms, operations
+from lanes import filters, forms, operations
 from lanes.errors import TooMuch
 from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
 from lanes.server.fields import Fields
 from lanes.server.problems import HttpProblem
 from lanes_storage.law import MAX_KEY, LaneState, Scope
-from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
+from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
 DEFAULT_LANES = 50
 MOST_LANES = 1_000
@@ -61,12 +61,10 @@ def _filter(call: Call) -> LaneFilter:
     held_for, match = call.span("held_for"), call.one("match")
     if len(match or "") > MOST_PATTERN:
         raise TooMuch(f"match has at most {MOST_PATTERN} characters")
-    return LaneFilter(
-        states=tuple(LaneState(state) for state in dict.fromkeys(states)),
-        match=match,
-        contains=tuple(call.query.get("contains", [])),
-        held_since=None if held_for is None else call.desk.clock().wall - held_for,
-    )
+    chosen = filters.chosen(call.one("filter") or "", call.desk.clock().wall)
+    for part in call.query.get("contains", []):
+        chosen = chosen.where("key", How.HAS, part)
+    return filters.narrowed(chosen, states=states, match=match, held_for_ms=held_for)
 
 
 async def get_lane(call: Call) -> ASGIApp:

@@ -131,6 +131,7 @@ ROUTES = (
         "/api/lanes",
         lanes.get_lanes,
         query=(
+            Param("filter", TEXT, "lanes that fit this filter"),
             Param("state", words(LaneState), "lanes in this state", many=True),
             Param("held", FLAG, "lanes that are held"),
             Param("match", TEXT, "lanes whose key fits this glob"),

@@ -79,11 +79,8 @@ def _asked(call: Call, fields: Fields) -> _Asked:
         raise HttpProblem(400, "bad_request", "keys is a list of session keys")
     if keys is not None and len(keys) > MOST_KEYS:
         raise TooMuch(f"keys has {len(keys)} keys; at most {MOST_KEYS} may be given")
-    parsed = filters.parse(typed, call.desk.clock().wall)
-    if parsed.problem is not None:
-        raise HttpProblem(400, "bad_request", f"filter: {parsed.problem}")
-    chosen = parsed.chosen if keys is None else filters.only(parsed.chosen, keys)
-    return _Asked(chosen, LaneOrder(sort, reverse))
+    chosen = filters.chosen(typed, call.desk.clock().wall)
+    return _Asked(chosen if keys is None else chosen.only(keys), LaneOrder(sort, reverse))
 
 
 def _bounded(fields: Fields, name: str, most: int) -> int:

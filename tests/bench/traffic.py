@@ -3,9 +3,10 @@
 from pathlib import Path
 from types import TracebackType
 
+from lanes import filters
 from lanes_storage import doors, open_store, reads
 from lanes_storage.interface import Transaction
-from lanes_storage.law import LaneState, RunnerKind
+from lanes_storage.law import RunnerKind
 from lanes_storage.moment import Now, system_clock
 from lanes_storage.records import Answer, LaneFilter, Ticket
 from tests.kit.crowd import TERMS, hold
@@ -14,6 +15,7 @@ from tests.kit.crowd import TERMS, hold
 SEEN = 2
 #: Lanes out of sight that end, and as many that begin.
 UNSEEN = 20
+RUNNING, IDLE = (filters.chosen(typed, 0) for typed in ("state:running queue:0", "state:idle"))
 
 
 class Traffic:
@@ -32,8 +34,8 @@ class Traffic:
     def burst(self, place: int) -> list[str]:
         """Change some forty lanes in one commit; the keys of those from ``place`` of the list on."""
         seen = self._store.read(reads.lanes(LaneFilter(), offset=place, limit=SEEN))
-        held = self._store.read(reads.lanes(LaneFilter(states=(LaneState.RUNNING,), queued_most=0), limit=UNSEEN))
-        idle = self._store.read(reads.lanes(LaneFilter(states=(LaneState.IDLE,)), limit=UNSEEN))
+        held = self._store.read(reads.lanes(RUNNING, limit=UNSEEN))
+        idle = self._store.read(reads.lanes(IDLE, limit=UNSEEN))
 
         def step(tx: Transaction) -> None:
             now = system_clock()

@@ -17,7 +17,7 @@ from lanes.sentences import LAST_MOMENT
 from lanes.testing import SECOND, Hands
 from lanes_storage import reads
 from lanes_storage.law import Cause, RunnerKind, Scope
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import How, LaneFilter
 from tests.kit.engine import echo
 
 Call = Callable[[Desk], Coroutine[Any, Any, object]]
@@ -136,7 +136,7 @@ async def test_F99_a_filter_by_pauses_that_names_no_moment_judges_them_now(tmp_p
         await desk.pause("paused")
         time.move(2 * SECOND)
         for paused, keys in ((True, ["paused"]), (False, ["over"])):
-            chosen = LaneFilter(paused=paused)
+            chosen = LaneFilter().where("paused", How.IS, paused)
             assert [lane.key for lane in await desk.lanes(chosen)] == keys
             assert await desk.lanes_total(chosen) == 1
             assert [lane.key for lane in await desk.perform(operations.abortable(chosen, Scope.BOTH))] == keys

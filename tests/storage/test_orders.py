@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lanes import filters
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState
@@ -93,8 +94,8 @@ def test_a_filter_chooses_by_every_condition(crowd: World) -> None:
     now = crowd.time().wall
     whole = page(crowd, LaneOrder())
 
-    def chosen(**conditions: Any) -> set[str]:
-        wanted = LaneFilter(**conditions)
+    def chosen(typed: str) -> set[str]:
+        wanted = filters.chosen(typed, now)
         found = crowd.store.read(reads.lanes(wanted))
         assert crowd.store.read(reads.lanes_total(wanted)) == len(found)
         assert sum(crowd.store.read(reads.lanes_by_state(wanted)).values()) == len(found)
@@ -106,23 +107,24 @@ def test_a_filter_chooses_by_every_condition(crowd: World) -> None:
         return found
 
     claims = now - 90 * SECOND
-    assert chosen(states=(LaneState.IDLE, LaneState.ERRORED)) == those(lambda x: x.state in ("idle", "errored"))
-    assert chosen(contains=("SLACK", "lane:1")) == those(lambda x: "Slack" in x.key and "lane:1" in x.key)
-    assert chosen(without=("slack",)) == those(lambda x: "Slack" not in x.key)
-    assert chosen(match="lane:?5:*") == those(lambda x: x.key[6] == "5")
-    assert chosen(owner="ELSEwhere:1") == those(lambda x: x.owner and x.owner.host == "elsewhere")
-    assert chosen(owner=str(crowd.me)) == those(lambda x: x.owner and x.owner.id == crowd.me)
-    assert chosen(error=("PROVIDER", "all failed")) == those(lambda x: x.last_error and "all" in x.last_error.message)
-    assert chosen(held_since=claims) == those(lambda x: x.run and x.run.claimed_at <= claims)
-    assert chosen(held_after=claims) == those(lambda x: x.run and x.run.claimed_at > claims)
-    assert chosen(waits_since=claims) == those(lambda x: x.head_accepted_at and x.head_accepted_at <= claims)
-    assert chosen(waits_after=claims) == those(lambda x: x.head_accepted_at and x.head_accepted_at > claims)
-    assert chosen(beat_since=now - 1) == those(lambda x: x.owner and x.owner.id == crowd.me)
-    assert chosen(beat_after=now - 1) == those(lambda x: x.owner and x.owner.id != crowd.me)
-    assert chosen(queued_least=2) == those(lambda x: x.queued >= 2)
-    assert chosen(queued_most=1) == those(lambda x: x.queued <= 1)
-    assert chosen(paused=True, at=now) == those(lambda x: x.pause)
-    assert chosen(paused=False, at=now) == those(lambda x: not x.pause)
+    assert chosen("state:idle,errored") == those(lambda x: x.state in ("idle", "errored"))
+    assert chosen("SLACK lane:1") == those(lambda x: "Slack" in x.key and "lane:1" in x.key)
+    assert chosen("-slack") == chosen("!slack") == those(lambda x: "Slack" not in x.key)
+    assert chosen("lane:?5:*") == chosen("key:lane:?5:*") == those(lambda x: x.key[6] == "5")
+    assert chosen("lane:[!01]*") == those(lambda x: x.key[5] not in "01")
+    assert chosen("owner:ELSEwhere:1") == those(lambda x: x.owner and x.owner.host == "elsewhere")
+    assert chosen(f"owner:{crowd.me}") == those(lambda x: x.owner and x.owner.id == crowd.me)
+    assert chosen("error:PROVIDER error:all") == those(lambda x: x.last_error and "all" in x.last_error.message)
+    assert chosen("held:>=90s") == those(lambda x: x.run and x.run.claimed_at <= claims)
+    assert chosen("held:<90s") == those(lambda x: x.run and x.run.claimed_at > claims)
+    assert chosen("wait:90s") == those(lambda x: x.head_accepted_at and x.head_accepted_at <= claims)
+    assert chosen("wait:<90s") == those(lambda x: x.head_accepted_at and x.head_accepted_at > claims)
+    assert chosen("beat:>0s") == those(lambda x: x.owner and x.owner.id == crowd.me)
+    assert chosen("beat:<1ms") == those(lambda x: x.owner and x.owner.id != crowd.me)
+    assert chosen("queue:>1") == those(lambda x: x.queued >= 2)
+    assert chosen("queue:<=1") == those(lambda x: x.queued <= 1)
+    assert chosen("paused:yes") == those(lambda x: x.pause)
+    assert chosen("paused:no") == those(lambda x: not x.pause)
 
 
 def test_a_lane_made_for_one_request_is_neither_listed_nor_counted_once_that_has_ended(crowd: World) -> None:

@@ -6,7 +6,7 @@ from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
-from lanes_storage.records import LaneFilter, Pause
+from lanes_storage.records import How, LaneFilter, Pause
 from tests.kit.watch import Watch
 from tests.kit.world import World
 
@@ -76,7 +76,7 @@ def test_a_glob_shows_on_each_of_its_lanes_and_in_the_journal(world: World) -> N
     pause_matching(world, "a:*")
     assert world.lane("a:1").pause == Pause("all of it", "bob", now, None, PauseKind.HAND, "a:*")
     assert world.lane("b:1").pause is None
-    assert world.keys(LaneFilter(paused=True, at=now)) == ["a:1"]
+    assert world.keys(LaneFilter(at=now).where("paused", How.IS, 1)) == ["a:1"]
     resume_matching(world, "a:*")
     told = [(e.type, e.key, e.actor, e.detail) for e in world.events() if e.type in ("paused", "resumed")]
     assert told == [

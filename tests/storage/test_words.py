@@ -8,7 +8,7 @@ from lanes_storage import AsyncStore, Store, errors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, is_cause
 from lanes_storage.moment import Now
-from lanes_storage.records import Failure, LaneFilter
+from lanes_storage.records import Failure, How, LaneFilter
 from tests.kit.world import World
 
 
@@ -103,4 +103,4 @@ def test_F95_a_lane_in_an_unknown_state_is_read_and_counted(world: World) -> Non
 def test_F90_a_filter_knows_a_cause_of_a_runners_own(world: World) -> None:
     for key, cause in (("a", "tool_missing"), ("b", "run_timeout")):
         world.fail(world.start(key).ticket, Failure(Cause.read(cause), "says the runner"))
-    assert world.keys(LaneFilter(error=("tool_miss",))) == ["a"]
+    assert world.keys(LaneFilter().where("error", How.HAS, "tool_miss")) == ["a"]

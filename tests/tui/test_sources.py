@@ -96,7 +96,7 @@ async def test_both_go_from_hit_to_hit(night: tuple[Path, Hands]) -> None:
 async def test_only_the_chosen_keys_are_counted(night: tuple[Path, Hands]) -> None:
     keys = (FEISHU, "agent:main:web:7")
     async with both(*night) as (file, remote):
-        for chosen in (LaneFilter(keys=keys), LaneFilter(keys=keys, states=(LaneState.ERRORED,))):
+        for chosen in (LaneFilter(keys=keys), filters.parse("state:errored", NIGHT.wall).chosen.only(keys)):
             assert await remote.total(chosen) == await file.total(chosen)
         assert await remote.total(LaneFilter(keys=keys)) == 2
 

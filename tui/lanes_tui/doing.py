@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import How, LaneFilter
 from lanes_tui import text
 from lanes_tui.acting import DEEDS, FORCE, Deed
 from lanes_tui.board import Board
@@ -38,7 +38,7 @@ class Doing(Board):
         if len(self.marks):
             keys = tuple(mark.key for mark in targets)
             try:
-                paused = await self.source.total(LaneFilter(keys=keys, paused=True, at=wall)) == len(keys)
+                paused = await self.source.total(LaneFilter(keys=keys, at=wall).where("paused", How.IS, 1)) == len(keys)
             except Lost:
                 paused = False
         else:

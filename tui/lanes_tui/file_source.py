@@ -44,13 +44,6 @@ class _Opened:
     left: bool = False  # nobody comes any more: the last user closes it
 
 
-def _ages_of(chosen: LaneFilter) -> LaneFilter:
-    """A filter with ages in place of times, so that it is the same a second later."""
-    times = ("held_since", "held_after", "waits_since", "waits_after", "beat_since", "beat_after")
-    given = {name: at for name in times if (at := getattr(chosen, name)) is not None}
-    return chosen._replace(at=0, **{name: chosen.at - at for name, at in given.items()})
-
-
 class FileSource:
     """Implements ``Source``. Belongs to the event loop that uses it first; opens the file at the first call."""
 
@@ -98,7 +91,7 @@ class FileSource:
             rows = await desk.lanes(chosen, order=order, limit=limit, offset=offset)
             known = offset + len(rows)
             if len(rows) == limit or (offset and not rows):  # else the end was seen, and nothing is to be counted
-                total = await self._totals.answer((desk, _ages_of(chosen)), lambda: desk.lanes_total(chosen))
+                total = await self._totals.answer((desk, chosen._replace(at=0)), lambda: desk.lanes_total(chosen))
                 known = max(known, total) if rows else total
         now = self._clock()
         return Window(now, offset, [reading.lane(form) for form in forms.lane_forms(rows, now)], known)

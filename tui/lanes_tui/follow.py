@@ -124,6 +124,6 @@ class Follower:
 
     async def _hidden(self, chosen: LaneFilter) -> int:
         marked = self._stage.marked
-        if not marked or chosen == LaneFilter():
+        if not marked or chosen.everything:
             return 0
-        return len(marked) - await self._source.total(chosen._replace(keys=marked))
+        return len(marked) - await self._source.total(chosen.only(marked))

@@ -165,7 +165,7 @@ class RemoteSource:
     def _asked(self, chosen: LaneFilter, order: LaneOrder) -> Form:
         # Ages travel, not times: the clock of the gateway may be another one.
         return {
-            "filter": filters.written(chosen, chosen.at or self._clock().wall),
+            "filter": filters.written(chosen),
             "keys": None if chosen.keys is None else list(chosen.keys),
             "sort": order.by,
             "reverse": order.reverse,

@@ -6,13 +6,14 @@ from typing import NamedTuple
 from lanes.abort import FREED, Outcome
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.common.local import Choice, Order, Target
+from lanes.commands.common.local import Order, Target
 from lanes.commands.common.output import Output, Piece, say
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import counted, note, state, took
 from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
 from lanes_storage.law import LaneState, Scope
+from lanes_storage.records import LaneFilter
 
 PREVIEW = (
     Column("KEY", cut="middle", least=20),
@@ -37,7 +38,7 @@ class Plan(NamedTuple):
 
 
 def plan_for(
-    desk: AnyDesk, keys: Sequence[str], choice: Choice, scope: Scope, *, epoch: int | None, look: bool
+    desk: AnyDesk, keys: Sequence[str], chosen: LaneFilter, scope: Scope, *, epoch: int | None, look: bool
 ) -> Plan:
     """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
     named = list(dict.fromkeys(keys))
@@ -51,7 +52,7 @@ def plan_for(
         except NotFound as error:
             missing.append(error)
     if not named:
-        lanes = desk.abortable(choice, scope)
+        lanes = desk.abortable(chosen, scope)
     seen = [Target(lane["key"], lane["epoch"] if epoch is None else epoch) for lane in lanes]
     return Plan(seen, lanes, missing)
 

@@ -8,16 +8,8 @@ from lanes import forms, operations
 from lanes.drivers.local import LocalDriver
 from lanes.errors import LanesError
 from lanes.forms import Form
-from lanes_storage.law import LaneState, MessageState, Scope
+from lanes_storage.law import MessageState, Scope
 from lanes_storage.records import LaneFilter, Owner
-
-
-class Choice(NamedTuple):
-    """Which lanes: every condition that is given must hold. No condition chooses all."""
-
-    match: str | None = None
-    states: tuple[str, ...] = ()
-    held_for_ms: int | None = None
 
 
 class Target(NamedTuple):
@@ -52,22 +44,17 @@ class LocalDesk(LocalDriver):
         """Whether something runs what waits here."""
         return any(view.alive for view in self.perform(operations.status(self.store.name)).gateways)
 
-    def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
+    def lanes(self, chosen: LaneFilter, *, limit: int | None = None) -> list[Form]:
         """The chosen lanes, sorted by harm."""
-        return forms.lane_forms(self.perform(operations.lanes(self._filter(choice), limit=limit)), self.ctx.clock())
-
-    def _filter(self, choice: Choice) -> LaneFilter:
-        held_since = None if choice.held_for_ms is None else self.ctx.clock().wall - choice.held_for_ms
-        states = tuple(LaneState(state) for state in choice.states)
-        return LaneFilter(states, match=choice.match, held_since=held_since)
+        return forms.lane_forms(self.perform(operations.lanes(chosen, limit=limit)), self.ctx.clock())
 
     def lane(self, key: str) -> Form:
         """One lane."""
         return forms.lane_form(self.perform(operations.lane(key)), self.ctx.clock())
 
-    def abortable(self, choice: Choice, scope: Scope) -> list[Form]:
+    def abortable(self, chosen: LaneFilter, scope: Scope) -> list[Form]:
         """The chosen lanes of which an abort with that scope would end something."""
-        return forms.lane_forms(self.perform(operations.abortable(self._filter(choice), scope)), self.ctx.clock())
+        return forms.lane_forms(self.perform(operations.abortable(chosen, scope)), self.ctx.clock())
 
     def show(self, key: str) -> Form:
         """One lane with its run, messages and events."""

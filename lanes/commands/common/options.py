@@ -8,14 +8,16 @@ from lanes.commands.common.session import Session
 from lanes.config.durations import parse
 from lanes.errors import InvalidKey
 from lanes.text import check_key
+from lanes_storage.records import LaneFilter, Subject
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     TextType = click.ParamType[str]
     NumberType = click.ParamType[int]
+    FilterParam = click.ParamType[LaneFilter]
 else:  # older ones of click cannot be subscripted
-    TextType = NumberType = click.ParamType
+    TextType = NumberType = FilterParam = click.ParamType
 
 
 class Keep(Protocol):
@@ -121,11 +123,49 @@ class IdType(NumberType):
         return int(text)
 
 
+class FilterType(FilterParam):
+    """A filter of lanes, or of messages or events. An empty one is refused where it is an option: no filter that a
+    script forgot to fill may choose everything.
+    """
+
+    name = "filter"
+
+    def __init__(self, of: Subject = Subject.LANE) -> None:
+        self.of = of
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> LaneFilter:
+        if isinstance(value, LaneFilter):
+            return value
+        from lanes.filters import parse
+
+        parsed = parse(str(value), 0, self.of)
+        if parsed.problem is not None:
+            self.fail(parsed.problem, param, ctx)
+        if parsed.chosen.everything:
+            self.fail("it is empty, and would choose everything", param, ctx)
+        return parsed.chosen
+
+
 KEY = KeyType()
 DURATION = DurationType()
 ID = IdType()
+FILTER = FilterType()
 
 key_argument = click.argument("key", type=KEY)
 keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 match_option = click.option("--match", metavar="GLOB", help="The lanes whose key fits, such as 'agent:*'.")
+filter_option = click.option(
+    "--filter",
+    "chosen",
+    type=FILTER,
+    metavar="FILTER",
+    help="The lanes that fit, such as 'state:errored feishu'.",
+)
+message_filter_option = click.option(
+    "--filter",
+    "chosen",
+    type=FilterType(Subject.MESSAGE),
+    metavar="FILTER",
+    help="The messages that fit, such as 'cause:run_timeout since:1h'.",
+)
 reason_option = click.option("--reason", metavar="TEXT", help="Why; stored in the journal.")

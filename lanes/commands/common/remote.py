@@ -6,14 +6,16 @@ from typing import Any
 
 from click import UsageError
 
+from lanes import filters
 from lanes.abort import Outcome
 from lanes.commands.common.client import GatewayClient
-from lanes.commands.common.local import Choice, Order, Target
+from lanes.commands.common.local import Order, Target
 from lanes.config.durations import show
 from lanes.drivers.remote import LONG_S, RemoteDriver
 from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
 from lanes_storage.law import Scope
+from lanes_storage.records import LaneFilter
 
 #: Lanes, messages or events of one answer.
 PAGE = 1_000
@@ -57,21 +59,16 @@ class RemoteDesk(RemoteDriver):
         found = self._client.get("/api/events", {"limit": 1})
         return str(found[-1]["id"]) if found else "0"
 
-    def lanes(self, choice: Choice, *, limit: int | None = None) -> list[Form]:
+    def lanes(self, chosen: LaneFilter, *, limit: int | None = None) -> list[Form]:
         """The chosen lanes, sorted by harm."""
-        return self._lanes(choice, None, limit)
+        return self._lanes(chosen, None, limit)
 
-    def abortable(self, choice: Choice, scope: Scope) -> list[Form]:
+    def abortable(self, chosen: LaneFilter, scope: Scope) -> list[Form]:
         """The chosen lanes of which an abort with that scope would end something."""
-        return self._lanes(choice, scope, None)
+        return self._lanes(chosen, scope, None)
 
-    def _lanes(self, choice: Choice, abortable: Scope | None, limit: int | None) -> list[Form]:
-        query: dict[str, Any] = {
-            "match": choice.match,
-            "state": list(choice.states),
-            "held_for": None if choice.held_for_ms is None else show(choice.held_for_ms),
-            "abortable": abortable,
-        }
+    def _lanes(self, chosen: LaneFilter, abortable: Scope | None, limit: int | None) -> list[Form]:
+        query: dict[str, Any] = {"filter": filters.written(chosen), "abortable": abortable}
         found: dict[str, Form] = {}  # a lane that moves while pages are read may be on two of them
         cursor: str | None = "0"
         while cursor is not None and (limit is None or len(found) < limit):

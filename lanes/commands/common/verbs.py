@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from lanes.commands.common.each import chosen_keys, do_each
-from lanes.commands.common.options import DURATION, ID, KEY, NumberType, keys_argument, match_option
+from lanes.commands.common.options import DURATION, ID, KEY, NumberType, filter_option, keys_argument, match_option
 from lanes.commands.common.session import Session, pass_session
 from lanes.errors import Unfit
 from lanes.verbs import kinds
 from lanes.verbs.verb import Param, Verb
+from lanes_storage.records import LaneFilter
 
 #: Kinds that have a type of their own on the command line.
 TYPES = {kinds.KEY: KEY, kinds.ID: ID, kinds.DURATION: DURATION, kinds.COUNT: click.IntRange(min=0)}
@@ -21,20 +22,28 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
 
     @click.command(verb.name, help=verb.doc, epilog=epilog(verb))
     @keys_argument
+    @filter_option
     @match_option
     @options_of(verb)
     @click.pass_context
     @pass_session
-    def command(session: Session, ctx: click.Context, /, keys: tuple[str, ...], match: str | None, **given: Any) -> int:
+    def command(
+        session: Session,
+        ctx: click.Context,
+        /,
+        keys: tuple[str, ...],
+        chosen: LaneFilter | None,
+        match: str | None,
+        **given: Any,
+    ) -> int:
         assert verb.said is not None
         said = verb.said
         if given.get("epoch") is not None and len(set(keys)) != 1:
             ctx.fail("--epoch is for exactly one KEY")
         with session.desk() as desk:
-            chosen = chosen_keys(ctx, desk, keys, match)
             return do_each(
                 session.out,
-                chosen,
+                chosen_keys(ctx, desk, keys, chosen, match),
                 lambda key: desk.call(verb, key=key, **given),
                 lambda lane: f"{lane['key']}: {said(lane).sentence}",
             )

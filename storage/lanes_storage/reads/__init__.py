@@ -19,6 +19,7 @@ from lanes_storage.reads.messages import (
     get_messages,
     history,
     message,
+    message_ids,
     messages,
 )
 from lanes_storage.reads.owners import (
@@ -62,6 +63,7 @@ __all__ = [
     "lanes_total",
     "last_event_id",
     "message",
+    "message_ids",
     "messages",
     "news",
     "notices",

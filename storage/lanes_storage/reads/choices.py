@@ -1,26 +1,38 @@
-"""What a filter of lanes means: the part of WHERE that it adds, and the joins that this needs."""
+"""What a filter means in SQL: the part of WHERE that it adds, and the joins that this needs.
+
+Each field is one or more expressions, of which one has to pass. ``lanes.filters`` has the same meaning in Python; a
+test holds them against each other.
+"""
 
 import json
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from lanes_storage.globs import as_sqlite
 from lanes_storage.law import Scope
 from lanes_storage.reads.orders import QUEUED
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 from lanes_storage.wording import no_pause, unlisted
 
 #: How ``lanes l`` is joined: its run, the run's owner and message, its head.
-_JOINS = {
+_OF_LANES = {
     "r": "LEFT JOIN runs r ON r.id = l.run_id",
     "o": "LEFT JOIN owners o ON o.id = r.owner_id",
     "rm": "LEFT JOIN messages rm ON rm.id = r.message_id",
     "hm": "LEFT JOIN messages hm ON hm.id = l.head_id",
 }
+_OF_MESSAGES = "messages m JOIN lanes l ON l.id = m.lane_id LEFT JOIN runs r ON r.id = m.run_id"
 _ALIAS = re.compile(r"\b([a-z]+)\.")
 
 #: A lane that was made for one request is listed only until that has ended.
 LISTED = f"NOT ({unlisted('l.')})"
-_NO_PAUSE = f"({no_pause('l', ':at')})"
+#: The message that a lane is about: the one that runs, else the head.
+_MESSAGE = "CASE WHEN l.run_id IS NULL THEN hm.{0} ELSE rm.{0} END"
+_PAUSED = f"NOT ({no_pause('l', ':at')})"
+_HERE = "'here'"
+#: The entries of a column with JSON, which another program may have filled with something else.
+_ENTRIES = "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({0}) THEN {0} END) j WHERE {{condition}})"
 
 #: What an abort with a scope would end: a run, a head that ran before (requeued or parked), what waits.
 _ABORTABLE = {
@@ -28,6 +40,71 @@ _ABORTABLE = {
     Scope.QUEUE: "l.head_id IS NOT NULL",
     Scope.BOTH: "(l.run_id IS NOT NULL OR l.head_id IS NOT NULL)",
 }
+
+
+class Expressions(NamedTuple):
+    """What a field is in SQL. ``within`` takes the condition on them, where they are of more than one row."""
+
+    sql: tuple[str, ...]
+    within: str = "{condition}"
+
+
+def _is(*sql: str) -> Expressions:
+    return Expressions(sql)
+
+
+#: Ages are given by their moment.
+FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
+    Subject.LANE: {
+        "state": _is("l.state"),
+        "key": _is("l.key"),
+        "owner": _is("o.host || ':' || o.pid", "CAST(o.pid AS TEXT)", "CAST(o.id AS TEXT)"),
+        "held": _is("r.claimed_at"),
+        "wait": _is("hm.accepted_at"),
+        "beat": _is("o.heartbeat_at"),
+        "silent": _is("r.progress_at"),
+        "queue": _is(QUEUED),
+        "error": _is("l.error_cause || ' ' || l.error_message"),
+        "cause": _is("l.error_cause"),
+        "runner": _is("CASE WHEN l.run_id IS NULL THEN hm.runner ELSE r.runner END"),
+        "provider": _is("r.attempt_provider"),
+        "paused": _is(_PAUSED),
+        "changed": _is("l.updated_at"),
+        "actor": _is(_MESSAGE.format("actor")),
+        "text": _is(_MESSAGE.format("text"), _MESSAGE.format("request")),
+        "source": _is(_HERE),
+    },
+    Subject.MESSAGE: {
+        "state": _is("m.state"),
+        "key": _is("l.key"),
+        "wait": _is("CASE WHEN m.state = 'queued' THEN m.accepted_at END"),
+        "error": _is("m.error_cause || ' ' || coalesce(m.error_message, '')"),
+        "cause": _is("m.error_cause"),
+        "runner": _is("coalesce(r.runner, m.runner)"),
+        "provider": Expressions(("json_extract(m.attempts, j.fullkey || '.provider')",), _ENTRIES.format("m.attempts")),
+        "paused": _is(_PAUSED),
+        "changed": _is("coalesce(m.ended_at, m.started_at, m.accepted_at)"),
+        "actor": _is("m.actor"),
+        "text": _is("m.text", "m.request"),
+        "source": _is(_HERE),
+    },
+    Subject.EVENT: {
+        "state": _is("e.to_state"),
+        "key": _is("l.key"),
+        "cause": _is("e.cause"),
+        "changed": _is("e.at"),
+        "actor": _is("e.actor"),
+        "text": Expressions(("CASE WHEN j.type = 'text' THEN j.value END",), _ENTRIES.format("e.detail")),
+        "source": _is(_HERE),
+    },
+}
+#: These are compared by age; and this one is a condition by itself.
+AGES = frozenset({"held", "wait", "beat", "silent", "changed"})
+FLAG = "paused"
+
+_ORDERED = {How.MORE: ">", How.LESS: "<", How.LEAST: ">=", How.MOST: "<="}
+#: What is older began earlier.
+_OLDER = {How.MORE: "<", How.LESS: ">", How.LEAST: "<=", How.MOST: ">="}
 
 
 class Choice(NamedTuple):
@@ -46,67 +123,90 @@ class Choice(NamedTuple):
         names = set(_ALIAS.findall(" ".join((*self.conditions, *more))))
         if names & {"o", "rm"}:
             names.add("r")
-        return " ".join(("lanes l", *(join for name, join in _JOINS.items() if name in names)))
+        return " ".join(("lanes l", *(join for name, join in _OF_LANES.items() if name in names)))
 
 
 def choice_of(chosen: LaneFilter) -> Choice:
-    """The conditions of a filter. Values are only ever parameters."""
-    choice = Choice([LISTED], {})
-    _one_of(choice, "l.state", "state", chosen.states)
-    if chosen.keys is not None:
-        _given(choice, "l.key IN (SELECT value FROM json_each(:keys))", keys=json.dumps(chosen.keys))
+    """The conditions of a filter of lanes. Values are only ever parameters."""
+    choice = _choice(chosen, Subject.LANE)
+    choice.conditions.insert(0, LISTED)
     if chosen.abortable is not None:
         choice.conditions.append(_ABORTABLE[chosen.abortable])
-    _given(choice, "l.key GLOB :match", match=chosen.match)
-    for number, part in enumerate(chosen.contains):
-        _given(choice, f"instr(lower(l.key), lower(:part_{number})) > 0", **{f"part_{number}": part})
-    for number, part in enumerate(chosen.without):
-        _given(choice, f"instr(lower(l.key), lower(:without_{number})) = 0", **{f"without_{number}": part})
-    for number, part in enumerate(chosen.error):
-        said = "lower(l.error_cause || ' ' || l.error_message)"
-        _given(choice, f"instr({said}, lower(:error_{number})) > 0", **{f"error_{number}": part})
-    _owner(choice, chosen.owner)
-    _ages(choice, chosen)
-    _queue(choice, chosen)
-    if chosen.paused is not None:
-        if not chosen.at:  # every pause that ever ended would count as one
-            raise ValueError("a filter by pauses names the moment at which it judges them (at)")
-        _given(choice, f"NOT {_NO_PAUSE}" if chosen.paused else _NO_PAUSE, at=chosen.at)
     return choice
 
 
-def _owner(choice: Choice, owner: str | None) -> None:
-    if owner is not None and owner.isdecimal() and len(owner) < 19:
-        _given(choice, "(o.id = :owner OR o.pid = :owner)", owner=int(owner))
-    else:
-        _given(choice, "instr(lower(o.host || ':' || o.pid), lower(:owner)) > 0", owner=owner)
+def messages_among(chosen: LaneFilter) -> Choice:
+    """The condition on ``messages c`` that a filter of messages adds; none where that leaves nothing out."""
+    choice = _choice(chosen, Subject.MESSAGE)
+    if choice.conditions:
+        found = f"(SELECT 1 FROM {_OF_MESSAGES} WHERE m.id = c.id{choice.where}) IS NOT NULL"
+        return Choice([found], choice.params)
+    return choice
 
 
-def _ages(choice: Choice, chosen: LaneFilter) -> None:
-    _given(choice, "r.claimed_at <= :held_since", held_since=chosen.held_since)
-    _given(choice, "r.claimed_at > :held_after", held_after=chosen.held_after)
-    _given(choice, "hm.accepted_at <= :waits_since", waits_since=chosen.waits_since)
-    _given(choice, "hm.accepted_at > :waits_after", waits_after=chosen.waits_after)
-    _given(choice, "o.heartbeat_at <= :beat_since", beat_since=chosen.beat_since)
-    _given(choice, "o.heartbeat_at > :beat_after", beat_after=chosen.beat_after)
+def events_among(chosen: LaneFilter) -> Choice:
+    """The conditions of a filter of events, on ``events e`` and its lane ``l``."""
+    return _choice(chosen, Subject.EVENT)
 
 
-def _queue(choice: Choice, chosen: LaneFilter) -> None:
-    if chosen.queued_least:
-        choice.conditions.append("l.head_id IS NOT NULL")  # what waits nowhere needs no counting
-    _given(choice, f"{QUEUED} >= :queued_least", queued_least=chosen.queued_least)
-    _given(choice, f"{QUEUED} <= :queued_most", queued_most=chosen.queued_most)
+def _choice(chosen: LaneFilter, subject: Subject) -> Choice:
+    if chosen.of is not subject:
+        raise ValueError(f"a filter of {chosen.of}s chooses no {subject}s")
+    choice = Choice([], {})
+    if chosen.keys is not None:
+        choice.conditions.append(f"l.key IN (SELECT value FROM json_each({_given(choice, json.dumps(chosen.keys))}))")
+    for condition in chosen.conditions:
+        _add(choice, condition, chosen)
+    if ":at" in choice.where:
+        choice.params["at"] = _moment(chosen)
+    return choice
 
 
-def _one_of(choice: Choice, column: str, name: str, values: tuple[str, ...]) -> None:
-    if values:
-        named = {f"{name}_{i}": value for i, value in enumerate(values)}
-        choice.conditions.append(f"{column} IN ({', '.join(':' + each for each in named)})")
-        choice.params.update(named)
+def _add(choice: Choice, condition: Condition, chosen: LaneFilter) -> None:
+    field = FIELDS[chosen.of][condition.field]
+    passed = " OR ".join(
+        _compared(choice, sql, condition.field, comparison, chosen)
+        for comparison in condition.any_of
+        for sql in field.sql
+    )
+    whole = field.within.format(condition=f"({passed})")
+    if condition.negated:
+        whole = f"NOT coalesce({whole}, 0)"
+    elif condition.field == "queue" and all(_counts(comparison) for comparison in condition.any_of):
+        whole = f"l.head_id IS NOT NULL AND {whole}"  # what waits nowhere needs no counting
+    choice.conditions.append(whole)
 
 
-def _given(choice: Choice, condition: str, **params: object) -> None:
-    """Add a condition, if its parameter is given."""
-    if all(value is not None for value in params.values()):
-        choice.conditions.append(condition)
-        choice.params.update(params)
+def _compared(choice: Choice, sql: str, field: str, comparison: Comparison, chosen: LaneFilter) -> str:
+    how, value = comparison
+    if field == FLAG:
+        return sql if value else f"NOT ({sql})"
+    if field in AGES:
+        return f"{sql} {_OLDER[how]} {_given(choice, _moment(chosen) - int(value))}"
+    match how:
+        case How.IS:
+            return f"{sql} = {_given(choice, value)}"
+        case How.FITS:
+            return f"{sql} GLOB {_given(choice, as_sqlite(str(value)))}"
+        case How.HAS:
+            return f"instr(lower({sql}), lower({_given(choice, value)})) > 0"
+    return f"{sql} {_ORDERED[how]} {_given(choice, value)}"
+
+
+def _counts(comparison: Comparison) -> bool:
+    """Whether none is too few."""
+    how, value = comparison
+    return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
+
+
+def _given(choice: Choice, value: object) -> str:
+    """The place of a new parameter."""
+    name = f"given_{len(choice.params)}"
+    choice.params[name] = value
+    return f":{name}"
+
+
+def _moment(chosen: LaneFilter) -> int:
+    if not chosen.at:  # every pause that ever ended would count as one, and every age as none
+        raise ValueError("a filter by ages or pauses names the moment at which it judges them (at)")
+    return chosen.at

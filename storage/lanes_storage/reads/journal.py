@@ -5,8 +5,9 @@ from typing import Any
 from lanes_storage import statements as sql
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, EventType
+from lanes_storage.reads.choices import Choice, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
-from lanes_storage.records import Cooldown, Event
+from lanes_storage.records import Cooldown, Event, LaneFilter
 from lanes_storage.wording import names
 
 EVENTS = """
@@ -35,23 +36,26 @@ def events(
     type: str | None = None,  # noqa: A002 - the journal's own word
     limit: int | None = None,
     newest: bool = False,
+    chosen: LaneFilter | None = None,
 ) -> Query[list[Event]]:
     """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit`` instead of the first.
 
-    ``since`` is wall time in milliseconds.
+    ``since`` is wall time in milliseconds; ``chosen`` is a filter of events.
     """
+    choice = Choice([], {}) if chosen is None else events_among(chosen)
     given = {"lane_id": lane, "type": type}
-    chosen = [f"AND e.{column} = :{column}" for column, value in given.items() if value is not None]
+    conditions = [f"AND e.{column} = :{column}" for column, value in given.items() if value is not None]
     if since is not None:
-        chosen.append("AND e.at >= :since")
+        conditions.append("AND e.at >= :since")
     order = "DESC" if newest else "ASC"
-    params = {"after": after, "since": since} | given
+    params = {"after": after, "since": since} | given | choice.params
     most = -1 if limit is None else limit
 
     def shape(rows: list[Row]) -> list[Event]:
         return many(to_event)(rows[::-1] if newest else rows)
 
-    return Query(f"{EVENTS} {' '.join(chosen)} ORDER BY e.id {order} LIMIT {most:d}", params, shape, broad=True)
+    where = " ".join(conditions) + choice.where
+    return Query(f"{EVENTS} {where} ORDER BY e.id {order} LIMIT {most:d}", params, shape, broad=True)
 
 
 def notices(after: int, limit: int) -> Query[list[Event]]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from lanes_storage.interface import FEW_ROWS, Query, Row, Transaction
 from lanes_storage.law import MessageState
+from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
-from lanes_storage.records import Message
-from lanes_storage.wording import dead_letter
+from lanes_storage.records import LaneFilter, Message
+from lanes_storage.wording import dead_letter, names
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
@@ -100,6 +101,17 @@ def dead_letters(
     """Failed messages of every lane, newest first; ``before`` and ``within`` as for ``messages``."""
     chosen = f"{dead_letter('c.')} AND c.id < :before"
     return _newest(chosen, {"before": before or LAST}, limit, within)
+
+
+def message_ids(
+    chosen: LaneFilter, states: Sequence[MessageState] = (), *, limit: int | None = None
+) -> Query[list[int]]:
+    """The ids of the messages that a filter chooses, in one of the states if any is given, the oldest first."""
+    choice = messages_among(chosen)
+    in_states = f" AND c.state IN ({names(states)})" if states else ""
+    most = NO_LIMIT if limit is None else limit
+    sql = f"SELECT c.id FROM messages c WHERE 1 = 1{in_states}{choice.where} ORDER BY c.id LIMIT {most:d}"
+    return Query(sql, choice.params, lambda rows: [row[0] for row in rows], broad=True)
 
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:

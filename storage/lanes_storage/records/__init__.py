@@ -1,6 +1,7 @@
 """What goes in and out of storage: plain frozen records."""
 
 from lanes_storage.records.claims import Claimed, Head, News, Old, Release, Waiting, WaitingHead, WaitingLane
+from lanes_storage.records.filters import Comparison, Condition, How, LaneFilter, Subject
 from lanes_storage.records.given import (
     Admission,
     Answer,
@@ -16,7 +17,7 @@ from lanes_storage.records.given import (
     Ticket,
     Waiter,
 )
-from lanes_storage.records.shown import Counts, Lane, LaneFilter, LaneOrder, LaneSort
+from lanes_storage.records.shown import Counts, Lane, LaneOrder, LaneSort
 from lanes_storage.records.stored import Cooldown, Event, LastError, Message, Owner, Pause, Run, Wait
 
 __all__ = [
@@ -25,11 +26,14 @@ __all__ = [
     "Attempt",
     "Beat",
     "Claimed",
+    "Comparison",
+    "Condition",
     "Cooldown",
     "Counts",
     "Event",
     "Failure",
     "Head",
+    "How",
     "Idempotency",
     "Intake",
     "Lane",
@@ -47,6 +51,7 @@ __all__ = [
     "Process",
     "Release",
     "Run",
+    "Subject",
     "Terms",
     "Ticket",
     "Wait",

@@ -7,7 +7,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 from enum import StrEnum
 from typing import NamedTuple
 
-from lanes_storage.law import LaneState, Scope
+from lanes_storage.law import LaneState
 from lanes_storage.records.stored import LastError, Owner, Pause, Run
 
 
@@ -42,39 +42,6 @@ class Counts(NamedTuple):
     ghosts: int
     unlimited: int = 0  # held lanes whose run_timeout or stall_timeout is off
     silent: int = 0  # held lanes whose owner has not beaten for its stale_after
-
-
-class LaneFilter(NamedTuple):
-    """Which lanes to list. Every condition that is given must hold.
-
-    ``match`` is a glob over keys (``*``, ``?``, ``[…]``); ``contains`` are plain parts of the key, ``without`` parts
-    that it must not have, ``error`` parts of the last error, ``owner`` a part of ``host:pid``, or a number: a pid or
-    an owner's id (case is ignored in all of these); ``keys`` is an exact choice, and an empty one chooses nothing;
-    ``abortable`` are lanes of which an abort with that scope would end something.
-
-    Times are wall times: ``…_since`` chooses what began then or earlier, ``…_after`` what began later. ``at`` is when
-    the filter was made: pauses are judged then, and ages were counted back from it. A desk takes the present moment
-    where ``paused`` is given without it; a query refuses that.
-    """
-
-    states: tuple[LaneState, ...] = ()
-    match: str | None = None
-    contains: tuple[str, ...] = ()
-    held_since: int | None = None
-    held_after: int | None = None
-    keys: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()
-    owner: str | None = None
-    error: tuple[str, ...] = ()
-    waits_since: int | None = None  # of the head
-    waits_after: int | None = None
-    beat_since: int | None = None  # of the owner's last heartbeat
-    beat_after: int | None = None
-    queued_least: int | None = None
-    queued_most: int | None = None
-    paused: bool | None = None
-    at: int = 0
-    abortable: Scope | None = None
 
 
 class LaneSort(StrEnum):

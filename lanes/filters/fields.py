@@ -1,0 +1,76 @@
+"""The fields of a filter: what each compares, and what it means of a lane, of a message and of an event."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from lanes_storage.records import Subject
+
+
+class Kind(Enum):
+    """How a value is written."""
+
+    PART = "a part of it, in whatever case; or a glob, which the whole of it fits; `=` before it: exactly that"
+    WORD = "one or more words or globs, separated by commas"
+    AGE = "`>` or `<` and a duration; a duration alone is a least age"
+    NUMBER = "a number, or `>`, `<`, `>=`, `<=` and one"
+    FLAG = "`yes` or `no`"
+
+
+class Field(NamedTuple):
+    """One field: how its value is written, an example, and what it is of each subject that has it."""
+
+    kind: Kind
+    example: str
+    lane: str
+    message: str = ""
+    event: str = ""
+
+    def of(self, subject: Subject) -> str:
+        """What it is of a lane, a message or an event; empty where these have no such thing."""
+        return {Subject.LANE: self.lane, Subject.MESSAGE: self.message, Subject.EVENT: self.event}[subject]
+
+
+FIELDS = {
+    "state": Field(
+        Kind.WORD, "state:errored,running", "its state (a beginning is enough)", "its state", "the state it led to"
+    ),
+    "key": Field(Kind.PART, "key:agent:*:feishu:*", "its key", "the key of its lane", "the key of its lane"),
+    "owner": Field(Kind.PART, "owner:gw-2", "who holds it: `host:pid`, a pid, or the id of an owner"),
+    "held": Field(Kind.AGE, "held:>5m", "how long it has been held"),
+    "wait": Field(Kind.AGE, "wait:>1m", "how long its first message has waited", "how long it has waited"),
+    "beat": Field(Kind.AGE, "beat:>30s", "how old the last heartbeat of its owner is"),
+    "silent": Field(Kind.AGE, "silent:>1m", "how long its run has shown no progress"),
+    "queue": Field(Kind.NUMBER, "queue:>3", "how many messages wait in it"),
+    "error": Field(Kind.PART, "error:timeout", "cause and text of its last error", "cause and text of its error"),
+    "cause": Field(
+        Kind.WORD, "cause:stall_timeout,ghost", "the cause of its last error", "the cause of its error", "its cause"
+    ),
+    "runner": Field(
+        Kind.WORD, "runner:coder", "the runner of its run, else the one that its first message names",
+        "the runner of its run, else the one that it names",
+    ),
+    "provider": Field(Kind.WORD, "provider:codex", "the provider that its run asks now", "each one tried for it"),
+    "paused": Field(Kind.FLAG, "paused:yes", "whether it claims nothing", "whether its lane claims nothing"),
+    "changed": Field(
+        Kind.AGE, "changed:<10m", "how long ago anything about it changed", "how long ago it came to its state",
+        "how long ago it was",
+    ),
+    "since": Field(
+        Kind.AGE, "since:1h", "it changed no longer ago than that", "it came to its state no longer ago",
+        "it was no longer ago",
+    ),
+    "actor": Field(
+        Kind.WORD, "actor:alice", "who sent the message that runs, else the first that waits", "who sent it",
+        "who did it",
+    ),
+    "text": Field(
+        Kind.PART, "text:refund", "the text of the message that runs, else of the first that waits", "its text",
+        "any text in its detail",
+    ),
+    "source": Field(
+        Kind.WORD, "source:here", "where it lives: `here`, or a source that lanes watches", "where its lane lives",
+        "where its lane lives",
+    ),
+}  # fmt: skip
+#: These are written otherwise: the field that is meant.
+ALIASES = {"since": "changed"}

@@ -1,0 +1,124 @@
+"""What a filter means, without a database: whether a lane, a message or an event fits it.
+
+What is judged is given as facts: the values of fields by name, texts or moments (wall time, milliseconds). Where a
+field has several values, one of them has to pass; one that has none passes nothing. So lanes that live elsewhere are
+chosen by the same rules, from whatever is known of them. ``lanes_storage.reads.choices`` says the same in SQL.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from lanes.filters.fields import FIELDS, Kind
+from lanes_storage.globs import as_pattern
+from lanes_storage.law import MessageState
+from lanes_storage.records import Comparison, Condition, Event, How, Lane, LaneFilter, Message, Run
+
+Value: TypeAlias = str | int | None
+Facts: TypeAlias = Mapping[str, Value | Sequence[Value]]
+
+#: The source of what is in the database itself.
+HERE = "here"
+_LOWER = str.maketrans({chr(letter): chr(letter).lower() for letter in range(ord("A"), ord("Z") + 1)})
+
+
+def fits(facts: Facts, chosen: LaneFilter) -> bool:
+    """Whether what has these facts is chosen. ``abortable`` is not judged here."""
+    if chosen.keys is not None and facts.get("key") not in chosen.keys:
+        return False
+    return all(_holds(condition, facts, chosen.at) for condition in chosen.conditions)
+
+
+def has(text: str, part: str) -> bool:
+    """Whether a text has a part, in whatever case: of the letters of ASCII, as SQLite has it."""
+    return part.translate(_LOWER) in text.translate(_LOWER)
+
+
+def of_lane(lane: Lane, message: Message | None, at: int) -> Facts:
+    """The facts of a lane; ``message`` is the one that runs, else the first that waits. Pauses are judged at ``at``."""
+    run, owner, error, pause = lane.run, lane.owner, lane.last_error, lane.pause
+    return {
+        "state": lane.state,
+        "key": lane.key,
+        "owner": owner and (f"{owner.host}:{owner.pid}", str(owner.pid), str(owner.id)),
+        "held": run and run.claimed_at,
+        "wait": lane.head_accepted_at,
+        "beat": owner and owner.heartbeat_at,
+        "silent": run and run.progress_at,
+        "queue": lane.queued,
+        "error": error and f"{error.cause} {error.message}",
+        "cause": error and error.cause,
+        "runner": run.runner if run else message and message.runner,
+        "paused": int(pause is not None and (pause.until is None or pause.until > at)),
+        "changed": lane.updated_at,
+        "actor": message and message.actor,
+        "text": message and (message.text, message.request),
+        "source": HERE,
+    }
+
+
+def of_message(message: Message, run: Run | None, *, paused: bool) -> Facts:
+    """The facts of a message; ``run`` is its last one, and ``paused`` whether its lane is."""
+    error = message.error
+    return {
+        "state": message.state,
+        "key": message.key,
+        "wait": message.accepted_at if message.state is MessageState.QUEUED else None,
+        "error": error and f"{error.cause} {error.message}",
+        "cause": error and error.cause,
+        "runner": run.runner if run else message.runner,
+        "provider": error and tuple(attempt.provider for attempt in error.attempts),
+        "paused": int(paused),
+        "changed": message.ended_at or message.started_at or message.accepted_at,
+        "actor": message.actor,
+        "text": (message.text, message.request),
+        "source": HERE,
+    }
+
+
+def of_event(event: Event) -> Facts:
+    """The facts of an event."""
+    return {
+        "state": event.to_state,
+        "key": event.key,
+        "cause": event.cause,
+        "changed": event.at,
+        "actor": event.actor,
+        "text": tuple(said for said in (event.detail or {}).values() if isinstance(said, str)),
+        "source": HERE,
+    }
+
+
+def _holds(condition: Condition, facts: Facts, at: int) -> bool:
+    values = facts.get(condition.field)
+    several = values if isinstance(values, tuple | list) else (values,)
+    age = FIELDS[condition.field].kind is Kind.AGE
+    passed = any(
+        _passes(at - int(value) if age else value, comparison)
+        for value in several
+        if value is not None
+        for comparison in condition.any_of
+    )
+    return passed is not condition.negated
+
+
+def _passes(value: str | int, comparison: Comparison) -> bool:
+    how, given = comparison
+    if isinstance(value, str):
+        text = str(given)
+        match how:
+            case How.HAS:
+                return has(value, text)
+            case How.FITS:
+                return as_pattern(text).fullmatch(value) is not None
+        return value == text
+    number = int(given)
+    match how:
+        case How.MORE:
+            return value > number
+        case How.LESS:
+            return value < number
+        case How.LEAST:
+            return value >= number
+        case How.MOST:
+            return value <= number
+    return value == number

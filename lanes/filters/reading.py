@@ -1,0 +1,200 @@
+"""Reading a filter from text, and writing one down."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from lanes.config import durations
+from lanes.errors import Unfit
+from lanes.filters.fields import ALIASES, FIELDS, Kind
+from lanes.filters.spelling import resembling
+from lanes_storage.globs import is_glob
+from lanes_storage.law import LaneState, MessageState
+from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
+
+#: A longer filter is not read: nobody types one, and each word of it is looked for in every key.
+MOST_CHARACTERS = 4_096
+MOST_WORDS = 64
+#: What a filter that is not understood chooses.
+NOTHING = LaneFilter(keys=())
+
+_WORD = re.compile(r'(?:[^\s"]|"(?:[^"]|"")*"?)+')
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"?')
+_FIELD = re.compile(r"([A-Za-z_-]+):(.*)", re.DOTALL)
+_COMPARED = re.compile(r"(>=|<=|>|<|=|)(.*)", re.DOTALL)
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_ORDERED = {">": How.MORE, ">=": How.LEAST, "<": How.LESS, "<=": How.MOST, "=": How.IS}
+_WRITTEN = {how: sign for sign, how in _ORDERED.items()}
+_YES_NO = {"yes": 1, "y": 1, "true": 1, "no": 0, "n": 0, "false": 0}
+_STATES = {Subject.LANE: LaneState, Subject.MESSAGE: MessageState, Subject.EVENT: LaneState}
+
+
+class Parsed(NamedTuple):
+    """What a typed filter means at one moment. With a problem, a sentence for a person, it chooses nothing."""
+
+    chosen: LaneFilter
+    problem: str | None = None
+
+
+class _Problem(Exception):
+    """A word that is not understood, with a sentence for a person."""
+
+
+def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
+    """Read a filter of lanes, or of something else; ages in it are counted back from wall time ``now``."""
+    try:
+        return Parsed(LaneFilter(tuple(_conditions(typed, of)), at=now, of=of))
+    except _Problem as unclear:
+        return Parsed(NOTHING._replace(of=of), str(unclear))
+
+
+def chosen(typed: str, now: int, of: Subject = Subject.LANE) -> LaneFilter:
+    """The same, for what cannot tell of a problem beside. Raises Unfit."""
+    parsed = parse(typed, now, of)
+    if parsed.problem is not None:
+        raise Unfit(f"filter: {parsed.problem}")
+    return parsed.chosen
+
+
+def written(chosen: LaneFilter) -> str:
+    """A filter as somebody could have typed it; ``keys`` and ``abortable`` are not part of it."""
+    return " ".join(map(_written, chosen.conditions))
+
+
+def quoted(key: str) -> str:
+    """A word that chooses the keys with exactly this part."""
+    field = _FIELD.fullmatch(key)
+    named = field is not None and (field[1].lower() in FIELDS or resembling(field[1].lower(), FIELDS) is not None)
+    plain = re.fullmatch(r'[^\s"*?\[!-][^\s"*?\[]*', key) is not None and not named
+    return key if plain else _quote(key)
+
+
+def narrowed(
+    chosen: LaneFilter, *, states: Iterable[str] = (), match: str | None = None, held_for_ms: int | None = None
+) -> LaneFilter:
+    """What is left of a filter by options that are older than the language: states, a glob over keys, an age."""
+    if known := tuple(Comparison(How.IS, state) for state in dict.fromkeys(states)):
+        chosen = chosen._replace(conditions=(*chosen.conditions, Condition("state", known)))
+    if match is not None:
+        chosen = chosen.where("key", How.FITS if is_glob(match) else How.IS, match)
+    return chosen if held_for_ms is None else chosen.where("held", How.LEAST, held_for_ms)
+
+
+def _conditions(typed: str, of: Subject) -> Iterator[Condition]:
+    if len(typed) > MOST_CHARACTERS:
+        raise _Problem(f"it has {len(typed)} characters; at most {MOST_CHARACTERS} are read")
+    if _UNSTORABLE.search(typed):
+        raise _Problem("it has a character that no text can have")
+    words = _WORD.findall(typed)
+    if len(words) > MOST_WORDS:
+        raise _Problem(f"it has {len(words)} words; at most {MOST_WORDS} are read")
+    for word in words:
+        yield _condition(word, of)
+
+
+def _condition(word: str, of: Subject) -> Condition:
+    negated = word[0] in "!-"
+    rest = word[1:] if negated else word
+    text = _QUOTED.sub(lambda found: found[1].replace('""', '"'), rest)
+    if not text:
+        raise _Problem(
+            f"{word} is no word" if rest else f"{word} stands before what is to be left out, such as {word}cron"
+        )
+    field = None if rest.startswith('"') else _FIELD.fullmatch(text)
+    name = "" if field is None else field[1].lower()
+    if field is None or name not in FIELDS:
+        if field is not None and (meant := resembling(name, FIELDS)):
+            raise _Problem(f'no field “{name}:”: did you mean {meant}: ? A key stands in quotes: "{text}"')
+        how = How.FITS if is_glob(text) and not rest.startswith('"') else How.HAS
+        return Condition("key", (Comparison(how, text),), negated)
+    if not FIELDS[name].of(of):
+        able = ", ".join(f"{other}:" for other in FIELDS if FIELDS[other].of(of))
+        raise _Problem(f"{name}: says nothing of {'an' if of is Subject.EVENT else 'a'} {of}; these do: {able}")
+    if not field[2]:
+        raise _Problem(f"{name}: is followed by a value, such as {FIELDS[name].example}")
+    return Condition(ALIASES.get(name, name), tuple(_comparisons(name, field[2], of)), negated)
+
+
+def _comparisons(name: str, value: str, of: Subject) -> Iterator[Comparison]:
+    match FIELDS[name].kind:
+        case Kind.PART:
+            yield _part(name, value)
+        case Kind.WORD:
+            yield from _words(name, value, of)
+        case Kind.AGE:
+            yield _age(name, value)
+        case Kind.NUMBER:
+            yield _number(name, value)
+        case Kind.FLAG:
+            if value.lower() not in _YES_NO:
+                raise _Problem(f"{name}: is followed by yes or no")
+            yield Comparison(How.IS, _YES_NO[value.lower()])
+
+
+def _part(name: str, value: str) -> Comparison:
+    if value.startswith("=") and len(value) > 1:
+        return Comparison(How.IS, value[1:])
+    if name == "owner" and value.isdecimal():  # a number is whole: a pid, or an owner's id
+        return Comparison(How.IS, value)
+    return Comparison(How.FITS if is_glob(value) else How.HAS, value)
+
+
+def _words(name: str, value: str, of: Subject) -> Iterator[Comparison]:
+    words = list(dict.fromkeys(word for word in value.split(",") if word))
+    if not words or len(words) > MOST_WORDS:
+        raise _Problem(f"{name}: is followed by 1 to {MOST_WORDS} words, such as {FIELDS[name].example}")
+    for word in words:
+        if name == "state":
+            states = [state for state in _STATES[of] if state.startswith(word.lower())]
+            if not states:
+                raise _Problem(f"no state “{word}”: {', '.join(_STATES[of])}")
+            yield from (Comparison(How.IS, state.value) for state in states)
+        else:
+            known = word.lower() if name == "cause" else word
+            yield Comparison(How.FITS if is_glob(known) else How.IS, known)
+
+
+def _age(name: str, value: str) -> Comparison:
+    sign, text = _compared(value)
+    recent = name in ALIASES
+    try:
+        if sign == "=" or (recent and sign):
+            raise ValueError
+        age = durations.parse(text)
+    except ValueError:
+        raise _Problem(f"{name}:{value}: a duration is a number and a unit, such as {FIELDS[name].example}") from None
+    return Comparison(How.MOST if recent else _ORDERED.get(sign, How.LEAST), age)
+
+
+def _number(name: str, value: str) -> Comparison:
+    sign, text = _compared(value)
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise _Problem(f"{name}:{value}: a number is missing, such as {FIELDS[name].example}")
+    return Comparison(_ORDERED.get(sign, How.IS), int(text))
+
+
+def _compared(value: str) -> tuple[str, str]:
+    found = _COMPARED.fullmatch(value)
+    assert found is not None, "either part may be empty"
+    return found[1], found[2]
+
+
+def _written(condition: Condition) -> str:
+    negation, field = "-" if condition.negated else "", condition.field
+    how, value = condition.any_of[0]
+    kind = FIELDS[field].kind
+    if field == "key" and how is How.HAS:
+        return negation + _quote(str(value))
+    if kind is Kind.WORD:
+        text = _quote(",".join(str(comparison.value) for comparison in condition.any_of))
+    elif kind is Kind.PART:
+        text = _quote(("=" if how is How.IS else "") + str(value))
+    elif kind is Kind.FLAG:
+        text = "yes" if value else "no"
+    else:
+        text = f"{_WRITTEN[how]}{value}{'ms' if kind is Kind.AGE else ''}"
+    return f"{negation}{field}:{text}"
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

@@ -1,0 +1,102 @@
+"""Globs over text: ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``. The whole text has to fit, and the case counts.
+
+They mean the same wherever they are given, in policies, filters and pauses, and whoever compares: Python by a regular
+expression, SQLite by ``GLOB``, whose own rules for what stands in brackets are others.
+"""
+
+import re
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+#: A set that is never closed is no set.
+_PLACE = re.compile(r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|.", re.DOTALL)
+_MEMBER = re.compile(r"(.)-(.)|.", re.DOTALL)
+_WILD = re.compile(r"[*?\[]")
+#: What SQLite reads otherwise at the beginning of a set or of a range.
+_SPECIAL = "]^-"
+
+
+class Place(NamedTuple):
+    """What may stand at one place: one of these characters, or with ``negated`` any other one.
+
+    ``star``: any number of any characters.
+    """
+
+    singles: frozenset[str] = frozenset()
+    ranges: tuple[tuple[str, str], ...] = ()
+    negated: bool = False
+    star: bool = False
+
+
+_STAR = Place(star=True)
+_ANY = Place(negated=True)
+_NOBODY = Place()
+#: For SQLite: a set that is never closed.
+_NOTHING = "["
+
+
+def is_glob(text: str) -> bool:
+    """Whether anything in it stands for other characters."""
+    return _WILD.search(text) is not None
+
+
+def places(glob: str) -> list[Place]:
+    """The places of a glob, one after the other."""
+    return [_place(found) for found in _PLACE.finditer(glob)]
+
+
+@lru_cache(maxsize=256)
+def as_pattern(glob: str) -> re.Pattern[str]:
+    """The regular expression whose ``fullmatch`` fits the same texts. It never goes back behind a star that fitted."""
+    runs = [(star, "".join(map(_for_python, run))) for star, run in groupby(places(glob), key=lambda place: place.star)]
+    parts = [part for star, part in runs if not star]
+    if not any(star for star, _ in runs):
+        return re.compile("".join(parts), re.DOTALL)
+    first = "" if runs[0][0] else parts.pop(0)
+    last = "" if runs[-1][0] else parts.pop()
+    middle = "".join(f"(?>.*?{part})" for part in parts)
+    return re.compile(f"{first}{middle}.*{last}", re.DOTALL)
+
+
+def as_sqlite(glob: str) -> str:
+    """The pattern with which ``GLOB`` of SQLite fits the same texts."""
+    parts = places(glob)
+    return _NOTHING if _NOBODY in parts else "".join(map(_for_sqlite, parts))
+
+
+def _place(found: re.Match[str]) -> Place:
+    if found[2] is None:
+        return {"*": _STAR, "?": _ANY}.get(found[0][0]) or Place(frozenset(found[0]))
+    singles, ranges = set(), []
+    for member in _MEMBER.finditer(found[2]):
+        if member[1] is None:
+            singles.add(member[0])
+            continue
+        first, last = member[1], member[2]
+        while first <= last and first in _SPECIAL:
+            singles.add(first)
+            first = chr(ord(first) + 1)
+        ranges += [(first, last)] if first <= last else []
+    return Place(frozenset(singles), tuple(ranges), negated=found[1] == "!")
+
+
+def _for_python(place: Place) -> str:
+    if place in (_ANY, _NOBODY):
+        return "." if place.negated else "(?!)"
+    members = [*map(re.escape, place.singles), *(f"{re.escape(a)}-{re.escape(b)}" for a, b in place.ranges)]
+    return f"[{'^' if place.negated else ''}{''.join(members)}]"
+
+
+def _for_sqlite(place: Place) -> str:
+    if place.star:
+        return "*"
+    if place == _ANY:
+        return "?"
+    if not place.negated and not place.ranges and len(place.singles) == 1 and "[" not in place.singles:
+        return "".join(place.singles - set("*?")) or f"[{''.join(place.singles)}]"
+    front = "]" if "]" in place.singles else ""
+    plain = "".join(sorted(place.singles - set(_SPECIAL))) + "".join(f"{a}-{b}" for a, b in place.ranges)
+    hat, dash = ("^" if "^" in place.singles else ""), ("-" if "-" in place.singles else "")
+    members = front + plain + hat + dash if front + plain else dash + hat
+    return f"[{'^' if place.negated else ''}{members}]"
