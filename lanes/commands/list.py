@@ -122,7 +122,7 @@ def _show(out: Output, chosen: LaneFilter, lanes: list[Form], limit: int | None)
     if out.json:
         out.data(lanes)
     elif not lanes:
-        out.talk("no lane yet: `lanes send KEY TEXT`" if chosen.everything else "no such lane")
+        out.talk("no lane yet: `lanes send KEY TEXT`" if chosen.everything else "no lane fits")
     else:
         out.table(COLUMNS, [_row(lane) for lane in lanes])
         if more:

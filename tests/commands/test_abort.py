@@ -96,6 +96,24 @@ def test_survivors_that_nobody_could_look_for_are_not_passed_over(stage: Stage, 
     assert lanes("abort", "j", "--force", "--json").json[0]["survivors"] is None
 
 
+def test_abort_spares_what_a_glob_leaves_out(stage: Stage, lanes: Call) -> None:
+    """It chose exactly what it was told to leave out."""
+    for key in ("agent:main:1", "agent:other:1"):
+        stage.hold(key, stage.dead_owner())
+    aborted = lanes("abort", "--match", "agent:[!m]*", "--yes", "--json").json
+    assert [result["key"] for result in aborted] == ["agent:other:1"]
+    assert states(stage, "agent:main:1") == ["running"]
+
+
+def test_what_a_filter_chooses_is_aborted(stage: Stage, lanes: Call) -> None:
+    for key in ("a", "b", "c"):
+        stage.hold(key, stage.dead_owner())
+    assert [lane["key"] for lane in lanes("abort", "--filter", "!b held:<1h", "--dry-run", "--json").json] == ["a", "c"]
+    assert lanes("abort", "--filter", "!b held:<1h", "--yes").code == 0
+    assert [states(stage, key) for key in ("a", "b", "c")] == [["aborted"], ["running"], ["aborted"]]
+    assert lanes("abort", "--filter", "held:>1h").code == 4
+
+
 def test_not_held_is_4(stage: Stage, lanes: Call) -> None:
     stage.send("k", "waits")
     nothing = lanes("abort", "k", "--json")

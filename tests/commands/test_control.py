@@ -52,6 +52,28 @@ def test_a_pause_of_many_lanes_shows_on_each_of_them(stage: Stage, lanes: Call, 
     assert paused == {"a:1": why, "b:1": why if pattern == "*" else None}
 
 
+@pytest.mark.parametrize("command", ["pause", "resume", "ack", "abort"])
+def test_an_empty_filter_is_no_word_for_all(stage: Stage, lanes: Call, command: str) -> None:
+    """A script that forgot to fill it in does not mean every lane."""
+    stage.hold("a", stage.owner())
+    refused = lanes(command, "--filter", "")
+    assert (refused.code, refused.out) == (2, "")
+    assert "would choose everything" in refused.err
+    assert stage.message(1).state == "running"
+
+
+def test_lanes_are_chosen_by_a_filter(stage: Stage, lanes: Call) -> None:
+    for key in ("a:1", "b:1", "b:2"):
+        stage.fail(stage.hold(key, stage.owner()))
+    assert (
+        lanes("pause", "--filter", "state:errored !a:").out == "b:2: paused until resumed\nb:1: paused until resumed\n"
+    )
+    assert lanes("resume", "--filter", "paused:yes", "--match", "*2").out == "b:2: resumed\n"
+    assert lanes("ack", "--filter", "paused:no").out == "b:2: idle\na:1: idle\n"
+    assert lanes("ack", "--filter", "nowhere").err == "no lane fits\n"
+    assert lanes("pause", "a:1", "--filter", "b:").code == 2
+
+
 @pytest.mark.parametrize("command", ["pause", "resume", "ack"])
 def test_several_lanes_go_on_after_a_missing_one(stage: Stage, lanes: Call, command: str) -> None:
     stage.send("a", "text")

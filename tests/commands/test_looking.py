@@ -72,6 +72,14 @@ def test_list_for_people(busy: Stage, lanes: Call) -> None:
         (["--held-for", "1h"], []),
         (["--held-for", "0s"], ["held", "started"]),
         (["--limit", "2"], ["held", "parked"]),
+        (["state:errored"], ["parked", "errored"]),
+        (["state:errored", "!park", "--match", "*r*"], ["errored"]),
+        (["d !state:errored queue:>0"], ["held"]),
+        (["[!hi]*"], ["parked", "started", "errored"]),
+        (["--match", "[!hi]*"], ["parked", "started", "errored"]),
+        (["held:>1h"], []),
+        (["text:WAITS"], []),
+        (['text:"one that"'], ["held", "parked", "started"]),
     ],
 )
 def test_list_chooses(busy: Stage, lanes: Call, arguments: list[str], keys: list[str]) -> None:
@@ -79,8 +87,17 @@ def test_list_chooses(busy: Stage, lanes: Call, arguments: list[str], keys: list
 
 
 def test_a_choice_of_nothing_says_so(busy: Stage, lanes: Call) -> None:
-    nothing = lanes("list", "--match", "no such*")
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no such lane\n")
+    for chosen in (["--match", "no such*"], ["--held-for", "1h"], ["nowhere"]):
+        nothing = lanes("list", *chosen)
+        assert (nothing.code, nothing.out, nothing.err) == (0, "", "no lane fits\n")
+
+
+def test_a_filter_that_is_not_understood_chooses_nothing_and_names_the_nearest(busy: Stage, lanes: Call) -> None:
+    for command in (["list"], ["abort", "--yes", "--filter"], ["pause", "--filter"], ["ack", "--filter"]):
+        refused = lanes(*command, "sate:errored")
+        assert (refused.code, refused.out) == (2, "")
+        assert "did you mean state:" in refused.err
+    assert {lane["paused"] for lane in lanes("list", "--json").json} == {None}
     assert lanes("list", "--json", "--match", "no such*").json == []
 
 

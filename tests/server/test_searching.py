@@ -113,6 +113,25 @@ async def test_F124_an_exact_choice_may_be_empty_and_is_bounded(served: Served) 
     assert "at most 10000" in refused.json()["detail"]
 
 
+async def test_a_filter_chooses_the_same_by_every_route_and_is_never_misread_as_all(served: Served) -> None:
+    for key in ("agent:main:1", "agent:other:1", "cron:1"):
+        await served.post(f"/api/lanes/{key}/messages?wait=60", {"text": "hello"})
+    for typed, keys in (("agent:[!m]*", ["agent:other:1"]), ("!agent since:1h", ["cron:1"]), ("state:r", [])):
+        page = (await served.client.get("/api/lanes", params={"filter": typed})).json()
+        assert [lane["key"] for lane in page["lanes"]] == keys
+        found = (await served.post("/api/search", {"filter": typed, "limit": 10})).json()
+        assert [lane["key"] for lane in found["lanes"]] == keys
+        hit = (await served.post("/api/find", {"filter": typed, "part": "1"})).json()["hit"]
+        assert (hit and hit["key"]) == (keys[0] if keys else None)
+    for answer in (
+        await served.client.get("/api/lanes", params={"filter": "sate:errored"}),
+        await served.post("/api/search", {"filter": "sate:errored", "limit": 10}),
+        await served.post("/api/find", {"filter": "sate:errored", "part": "a"}),
+    ):
+        assert answer.status_code == 400
+        assert "did you mean state:" in answer.json()["detail"]
+
+
 async def test_F124_a_filter_of_very_many_words_is_refused_at_once(served: Served) -> None:
     """689 KB of them stopped the event loop for half a minute."""
     began = time.monotonic()

@@ -53,17 +53,27 @@ async def test_what_is_typed_ahead_is_part_of_the_filter_and_commands_nothing(cr
         assert driver.said == []
 
 
-async def test_half_a_term_is_told_and_hides_nothing(crowd: Path) -> None:
+async def test_a_word_that_is_not_understood_is_told_and_shows_and_marks_no_lane(crowd: Path) -> None:
     async with dashboard(crowd) as driver:
         await driver.press("slash")
-        await driver.write("slack held:>5")
-        await driver.until(lambda: "match 30" in driver.header, "what the rest of the filter chooses")
+        await driver.write("slack held:<5")
+        await driver.until(lambda: "match 0" in driver.header, "no lane, as long as the filter is not whole")
         assert "a duration is a number and a unit" in driver.bar
+        await driver.shows("No lane fits the filter.", "esc clears it", "held:>5m", "silent:>1m")
+        await driver.press("enter", "ctrl+a")
+        await driver.pilot.pause()
+        assert driver.main.marked == ()
+        await driver.press("slash")
         await driver.write("m")
-        await driver.until(lambda: "match 0" in driver.header, "nothing that is held so long")
-        assert "sort attention" in driver.bar
-        assert driver.main.query_one(FilterInput).value == "slack held:>5m"
-        await driver.shows("No lane fits the filter.", "esc clears it")
+        await driver.until(lambda: driver.main.query_one(FilterInput).value == "slack held:<5m", "the whole filter")
+        await driver.until(lambda: "sort attention" in driver.bar, "the problem to be gone")
+
+
+async def test_a_misspelt_field_names_the_nearest(crowd: Path) -> None:
+    async with dashboard(crowd) as driver:
+        await driver.filter("sate:errored")
+        assert driver.keys == []
+        assert "did you mean state:" in driver.bar
 
 
 async def test_escape_clears_the_filter_from_the_table_too(crowd: Path) -> None:

@@ -7,6 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from lanes.filters import FIELDS
 from lanes_tui import text
 from lanes_tui.arranging import Arranging
 from lanes_tui.columns import Sight
@@ -42,11 +43,11 @@ NOTHING_YET = (
     text.line("Send the first message from another terminal:"),
     text.line(('  lanes send demo:1 "hello"', "accent")),
 )
+EXAMPLES = [field.example for field in FIELDS.values()] + ["-part", '"two words"']
 NO_MATCH = (
     text.line(("No lane fits the filter.", "strong"), ("  esc clears it", "muted")),
     text.EMPTY,
-    text.line(("state:errored  key:agent:*  owner:gw-1  held:>5m  wait:>1m  beat:>30s", "muted")),
-    text.line(('queue:>3  error:timeout  paused:yes  -part  "two words"', "muted")),
+    *(text.line(("  ".join(EXAMPLES[first : first + 5]), "muted")) for first in range(0, len(EXAMPLES), 5)),
 )
 
 

@@ -41,5 +41,5 @@ def do_each(out: Output, keys: Iterable[str], act: Callable[[str], Form], said: 
     if out.json:
         out.data(done)
     elif not done and not codes:
-        say("no such lane")
+        say("no lane fits")
     return gravest(codes) or Exit.DONE
