@@ -54,8 +54,12 @@ def events(
     type: str | None = None,  # noqa: A002 - the journal's own word
     limit: int | None = None,
     newest: bool = False,
+    within: int | None = None,
 ) -> Procedure[list[Event]]:
-    """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``. Raises NotFound."""
+    """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``. Raises NotFound.
+
+    ``within``: as many as have so many characters together, and one more.
+    """
     lane_id = None if key is None else (yield from lane(key)).id
-    query = reads.events(lane=lane_id, after=after, since=since, type=type, limit=limit, newest=newest)
+    query = reads.events(lane=lane_id, after=after, since=since, type=type, limit=limit, newest=newest, within=within)
     return (yield from read(query))

@@ -1,11 +1,10 @@
 """``GET /api/events``: the journal, as server-sent events that can be resumed, or as a list."""
 
-import json
 from collections.abc import AsyncIterator
 
 from starlette.types import ASGIApp
 
-from lanes import forms
+from lanes import forms, operations
 from lanes.problems import RETRY_AFTER_S
 from lanes.server.answer import long_answer
 from lanes.server.call import Call
@@ -15,12 +14,13 @@ from lanes.server.problems import HttpProblem
 from lanes.server.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
 from lanes_storage.errors import StorageError
 from lanes_storage.law import EventType
-from lanes_storage.records import Event
 
 #: So many follow at a time.
 MOST_FOLLOWERS = 200
 MOST_EVENTS = 1_000
 DEFAULT_EVENTS = 100
+#: A list of events ends where these have so many characters together.
+MOST_CHARACTERS = 16_000_000
 #: A follower that takes nothing for so long is let go of; it can come back where it was.
 PATIENCE_S = 60.0
 #: How soon a client that lost its connection comes back, in milliseconds.
@@ -54,8 +54,11 @@ async def get_events(call: Call) -> ASGIApp:
 async def _listed(call: Call, key: str | None, type_: str | None, since: int | None) -> ASGIApp:
     after, limit = _resumed(call), call.count("limit", DEFAULT_EVENTS, MOST_EVENTS)
     # From a given event on, the next ones; without one, the newest.
-    events = call.desk.events(key=key, type=type_, since=since, after=after or 0, limit=limit, newest=after is None)
-    found = await call.searching(events)
+    newest, start = after is None, after or 0
+    events = operations.events(
+        key=key, type=type_, since=since, after=start, limit=limit, newest=newest, within=MOST_CHARACTERS
+    )
+    found = await call.searching(call.desk.perform(events))
     return await long_answer(lambda: [forms.event_form(event) for event in found])
 
 
@@ -70,15 +73,10 @@ async def _told(follower: Follower) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\nid: {follower.after}\n\n".encode()
     try:
         while not follower.ended:
-            taken = await follower.take()
-            if taken:
-                yield b"".join(map(_as_sse, taken))
+            if told := await follower.take():
+                yield told
             if not follower.behind and not await follower.wait(KEEPALIVE_S):
                 # The id as well: a filter may have let much go by.
                 yield KEEPALIVE + f"id: {follower.after}\n\n".encode()
     except StorageError:
         yield b": the database can not be read; come back\n\n"
-
-
-def _as_sse(event: Event) -> bytes:
-    return f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(forms.event_form(event))}\n\n".encode()

@@ -5,22 +5,45 @@ A follower gets what is new from a window in memory, and reads the database only
 
 import asyncio
 import contextlib
+import json
 from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from lanes import forms, operations
 from lanes.desk import Desk
 from lanes_storage.errors import StorageError
 from lanes_storage.records import Event
 
-#: Events that are kept in memory for followers.
+#: Events that are kept in memory for followers, and the most that they take up. An event keeps what was dropped, which
+#: may be megabytes.
 WINDOW = 2_000
-#: Events of one look at the database.
+WINDOW_BYTES = 8_000_000
+#: Events of one look at the database, and the most that they take up, but for one.
 PAGE = 500
+PAGE_CHARACTERS = 262_144
+#: What a follower takes at a time, but for one event: the rest is made when it has taken that in.
+MOST_BYTES = 262_144
 #: Between two looks at the database, so that a burst of commits costs one.
 REST_S = 0.02
 #: A look without any change, in case one was missed.
 LOOK_ANYWAY_S = 1.0
 #: Between two looks at a database that can not be read.
 REFUSED_S = 0.5
+
+
+class Told(NamedTuple):
+    """An event as every follower is told it."""
+
+    id: int
+    type: str
+    key: str | None
+    said: bytes
+
+    @classmethod
+    def of(cls, event: Event) -> "Told":
+        said = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(forms.event_form(event))}\n\n"
+        return cls(event.id, event.type, event.key, said.encode())
 
 
 class Feed:
@@ -32,7 +55,8 @@ class Feed:
         self.ended = False
         self.last = 0  # the newest event that was read
         self.news = asyncio.Event()  # set, and replaced, when there is something new
-        self._window: deque[Event] = deque(maxlen=WINDOW)
+        self._window: deque[Told] = deque()
+        self._size = 0
         self._task: asyncio.Task[None] | None = None
 
     async def follow(self, after: int | None, *, key: str | None = None, type_: str | None = None) -> "Follower":
@@ -46,6 +70,7 @@ class Feed:
         if self._task is None:
             self.last = newest
             self._window.clear()
+            self._size = 0
             self._task = asyncio.create_task(self._read(), name="lanes-journal")
         self.followers += 1
         # What is ahead of the journal was read from another one: this database took its place.
@@ -63,10 +88,25 @@ class Feed:
         self.ended = True
         self._tell()
 
-    def kept_behind(self, after: int) -> list[Event] | None:
+    def kept_behind(self, after: int) -> Iterator[Told] | None:
         """Everything behind event ``after``; None where the window does not reach back to it."""
         first = self._window[0].id - 1 if self._window else self.last
-        return None if after < first else [event for event in self._window if event.id > after]
+        return None if after < first else (event for event in self._window if event.id > after)
+
+    def _keep(self, page: Sequence[Event]) -> None:
+        for event in page:
+            told = Told.of(event)
+            self._window.append(told)
+            self._size += len(told.said)
+        while len(self._window) > WINDOW or self._size > WINDOW_BYTES:
+            self._size -= len(self._window.popleft().said)
+        self.last = page[-1].id
+
+    async def page(self, after: int, **chosen: str | None) -> list[Event]:
+        """The next events of the database; none where there are no more. Raises StorageError."""
+        return await self.desk.perform(
+            operations.events(after=after, limit=PAGE, within=PAGE_CHARACTERS, **chosen)  # type: ignore[arg-type]
+        )
 
     async def _newest(self) -> int:
         found = await self.desk.events(limit=1, newest=True)
@@ -80,16 +120,15 @@ class Feed:
         while True:
             mark = self.desk.changes.mark()
             try:
-                page = await self.desk.events(after=self.last, limit=PAGE)
+                page = await self.page(self.last)
             except StorageError:
                 await asyncio.sleep(REFUSED_S)
                 continue
             if page:
-                self._window.extend(page)
-                self.last = page[-1].id
+                self._keep(page)
                 self._tell()
                 await asyncio.sleep(REST_S)
-            if len(page) < PAGE:
+            else:
                 await self.desk.changes.wait(LOOK_ANYWAY_S, mark)
 
 
@@ -102,17 +141,25 @@ class Follower:
         self._key, self._type = key, type_
         self._news = feed.news
 
-    async def take(self) -> list[Event]:
-        """What is new; empty when nothing is. At most a page. Raises StorageError."""
+    async def take(self) -> bytes:
+        """What is new, as far as it is taken at a time; empty when nothing is. Raises StorageError."""
         feed = self._feed
         self._news, last = feed.news, feed.last
         fresh = feed.kept_behind(self.after)
-        if fresh is not None:
+        if fresh is None:
+            page = await feed.page(self.after, key=self._key, type=self._type)
+            fresh, last = map(Told.of, page), last if not page else page[-1].id
+        taken, size = list[bytes](), 0
+        for event in fresh:
+            if size > MOST_BYTES:
+                break
+            self.after = event.id
+            if self._key in (None, event.key) and self._type in (None, event.type):
+                taken.append(event.said)
+                size += len(event.said)
+        else:
             self.after = max(self.after, last)
-            return [event for event in fresh if self._key in (None, event.key) and self._type in (None, event.type)]
-        page = await feed.desk.events(after=self.after, key=self._key, type=self._type, limit=PAGE)
-        self.after = page[-1].id if len(page) == PAGE else max([last, *(event.id for event in page[-1:])])
-        return page
+        return b"".join(taken)
 
     @property
     def behind(self) -> bool:

@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from lanes.server import events, journal
+from lanes_storage import doors
+from lanes_storage.law import EventType
 from tests.kit.forms import are_forms
 from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, Start
@@ -104,6 +107,43 @@ async def test_a_long_way_behind(served: Served, monkeypatch: pytest.MonkeyPatch
         await done(served, "a")
         found = await told.events(total + 3)
     assert [e["id"] for e in found] == [str(event.id) for event in await served.desk.events()]
+
+
+async def test_large_events_are_told_a_few_at_a_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a superseded run wrote stays in the journal, however large it was."""
+    large, many = 100_000, 12
+    monkeypatch.setattr(journal, "WINDOW_BYTES", 3 * large)
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 3 * large)
+    await done(served, "a")
+    lane = (await served.desk.lane("a")).id
+    feed = journal.Feed(served.desk)
+    before = (await served.desk.events())[-1].id
+    one, other = await feed.follow(before), await feed.follow(before)
+    for _ in range(many):
+        late = {"reply": "x" * large}
+        await served.desk.store.write(
+            partial(doors.record, type=EventType.REFUSED_WRITE, now=served.desk.clock(), lane=lane, detail=late)
+        )
+    last = (await served.desk.events())[-1].id
+
+    async def all_read() -> bool:
+        return feed.last == last
+
+    await until(all_read, "the feed to have read everything")
+    assert feed._size <= journal.WINDOW_BYTES
+    for follower in (one, other, await feed.follow(before, type_="refused_write"), await feed.follow(before, key="a")):
+        told = b""
+        while follower.behind:
+            piece = await follower.take()
+            assert len(piece) <= journal.MOST_BYTES + large + 1_000
+            told += piece
+        assert told.count(b"event: refused_write\n") == many
+        assert told.count(b"data: ") == told.count(b"event: ") == many
+        follower.close()
+    answer = await served.client.get(f"/api/events?after={before}", headers={"Accept": "application/json"})
+    listed = answer.json()
+    assert len(answer.content) < 5 * large
+    assert int(listed[-1]["id"]) < last, "the rest is behind it"
 
 
 async def test_many_follow_and_one_reads(served: Served) -> None:

@@ -15,6 +15,11 @@ SELECT e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_
 FROM events e LEFT JOIN lanes l ON l.id = e.lane_id
 WHERE e.id > :after
 """
+#: What came before an event in a page takes up, nearly: an event keeps what a superseded run wrote.
+SIZE_BEFORE = """
+coalesce(sum(coalesce(length(p.detail), 0)) OVER (
+  ORDER BY p.id {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+"""
 
 
 RELEASE = f"""
@@ -37,25 +42,29 @@ def events(
     limit: int | None = None,
     newest: bool = False,
     chosen: LaneFilter | None = None,
+    within: int | None = None,
 ) -> Query[list[Event]]:
     """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit`` instead of the first.
 
-    ``since`` is wall time in milliseconds; ``chosen`` is a filter of events.
+    ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. ``within``: as many as have so many
+    characters together, and one more.
     """
     choice = Choice([], {}) if chosen is None else events_among(chosen)
     given = {"lane_id": lane, "type": type}
     conditions = [f"AND e.{column} = :{column}" for column, value in given.items() if value is not None]
     if since is not None:
         conditions.append("AND e.at >= :since")
-    order = "DESC" if newest else "ASC"
-    params = {"after": after, "since": since} | given | choice.params
-    most = -1 if limit is None else limit
+    order, most = "DESC" if newest else "ASC", -1 if limit is None else limit
+    params = {"after": after, "since": since, "within": within} | given | choice.params
+    text = f"{EVENTS} {' '.join(conditions) + choice.where} ORDER BY e.id {order} LIMIT {most:d}"
+    if within is not None:
+        page = f"(SELECT p.*, {SIZE_BEFORE.format(order=order)} AS size FROM ({text}) p)"
+        text = f"SELECT * FROM {page} WHERE size < :within ORDER BY id {order}"
 
     def shape(rows: list[Row]) -> list[Event]:
         return many(to_event)(rows[::-1] if newest else rows)
 
-    where = " ".join(conditions) + choice.where
-    return Query(f"{EVENTS} {where} ORDER BY e.id {order} LIMIT {most:d}", params, shape, broad=True)
+    return Query(text, params, shape, broad=True)
 
 
 def notices(after: int, limit: int) -> Query[list[Event]]:
