@@ -8,7 +8,9 @@ from lanes.bench import cycle
 from lanes.bench.work import Work
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import SqliteStore
+from lanes_storage.sqlite.binding import placed
 from lanes_storage.sqlite.connect import open_writer
+from lanes_storage.statements import MARK_BLOCKS
 
 #: What names what in the tables that are multiplied: these columns move with the copy.
 MOVING = {
@@ -52,6 +54,7 @@ def fill(path: Path, lanes: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for table, moving in MOVING.items():
         _multiply(connection, table, moving, lanes)
+    connection.execute(placed(MARK_BLOCKS).sql, connection.execute("SELECT max(id) FROM events").fetchone())
     connection.execute("UPDATE counters SET value = :lanes WHERE name = 'epoch'", {"lanes": lanes})
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,7 +1,7 @@
 """Every statement that deletes what is finished and old. Each repeats what made its row prunable."""
 
 from lanes_storage.law import TERMINAL, MessageState
-from lanes_storage.wording import dead_letter, one_of, unlisted
+from lanes_storage.wording import dead_letter, events_of, one_of, unlisted, within_block
 
 #: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
 PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
@@ -27,7 +27,13 @@ DELETE FROM runs WHERE id = :id AND ended_at <= :before
 PRUNE_EVENT = """
 DELETE FROM events WHERE id = :id AND at <= :before
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id) RETURNING lane_id
+"""
+
+#: Once no event of the lane is left in it.
+PRUNE_BLOCK = f"""
+DELETE FROM event_blocks WHERE lane_id = :lane AND block = :block
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = :lane AND {within_block("e.id", ":block")})
 """
 
 #: A pause that had run out by then keeps nothing; it goes with its lane.
@@ -39,7 +45,7 @@ PRUNE_LANE = f"""
 DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = lanes.id)
+  AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = lanes.id)
 """
 
 #: The newest owner of each configuration stays: it says what ever ran here. One whose runs nobody has taken back yet
@@ -63,7 +69,8 @@ PRUNE_ALL_OF_LANE = (
     "DELETE FROM messages WHERE lane_id = :id",
     "DELETE FROM waits WHERE run_id IN (SELECT id FROM runs WHERE lane_id = :id)",
     "DELETE FROM runs WHERE lane_id = :id",
-    "DELETE FROM events WHERE lane_id = :id",
+    f"DELETE FROM events WHERE id IN (SELECT e.id FROM {events_of(':id')})",
+    "DELETE FROM event_blocks WHERE lane_id = :id",
 )
 
 PRUNE_IDEMPOTENCY = """

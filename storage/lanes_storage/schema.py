@@ -7,23 +7,27 @@ against each other.
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 
 from lanes_storage.interface import Transaction
 
 #: What this program writes and reads. Raise it together with a step in MIGRATIONS.
-VERSION = 2
+VERSION = 3
 #: ``PRAGMA application_id`` of our files ("lane"), so that a foreign database is told apart.
 APPLICATION_ID = 0x6C616E65
 
 
-def _to_2(tx: Transaction) -> None:
-    from lanes_storage.migrations import to_2  # needed once in the life of a file
+def _step(version: int) -> Callable[[Transaction], None]:
+    """The step to a version, imported when it is taken: once in the life of a file."""
 
-    to_2.step(tx)
+    def step(tx: Transaction) -> None:
+        import_module(f"lanes_storage.migrations.to_{version}").step(tx)
+
+    return step
 
 
 #: From version N to N + 1. Never edited once released.
-MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _to_2}
+MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _step(2), 2: _step(3)}
 
 
 @cache

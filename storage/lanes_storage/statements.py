@@ -6,7 +6,7 @@ written so that each row is found by its key. Sets of states come from the law, 
 """
 
 from lanes_storage.law import INTERRUPTIONS, REMEMBERING, TERMINAL
-from lanes_storage.wording import no_pause, one_of
+from lanes_storage.wording import block_of, no_pause, one_of
 
 # ------------------------------------------------------------------------------------------- counters
 
@@ -397,4 +397,10 @@ UPDATE providers SET cause = NULL, since = NULL, until = NULL, tries = 0 WHERE p
 RECORD = """
 INSERT INTO events (at, type, lane_id, from_state, to_state, run_id, message_id, epoch, actor, cause, detail)
 VALUES (:at, :type, :lane, :from_state, :to_state, :run, :message, :epoch, :actor, :cause, :detail)
+"""
+
+#: Of the last ``:count`` events: their ids have no gap, since one transaction at a time gives them.
+MARK_BLOCKS = f"""
+INSERT INTO event_blocks (lane_id, block) SELECT lane_id, {block_of("id")} FROM events
+WHERE id > (SELECT max(id) FROM events) - :count AND lane_id IS NOT NULL ON CONFLICT DO NOTHING
 """

@@ -338,7 +338,7 @@ class EventTable(Table, table=True):
     """The journal: what changed, from, to, who, why, when; written with the change."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("events_of_lane", "lane_id", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = ({"sqlite_autoincrement": True},)
     id: int | None = identity()
     at: int
     type: str
@@ -351,6 +351,16 @@ class EventTable(Table, table=True):
     actor: str | None = None
     cause: str | None = None
     detail: str | None = None  # JSON object
+
+
+class EventBlockTable(Table, table=True):
+    """In which parts of the journal a lane has events. An index of them would be written at each event, all over the
+    file; those of one exchange are mostly near each other."""
+
+    __tablename__ = "event_blocks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    lane_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    block: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
 
 
 class IdempotencyTable(Table, table=True):

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+#: A lane has one entry for all its events in as many that follow each other. To read it is to look at so many.
+EVENTS_OF_A_BLOCK = 64
+
 
 def names(words: Iterable[StrEnum]) -> str:
     """A SQL list of the words, in a fixed order."""
@@ -41,3 +44,21 @@ def one_of(column: str, words: Iterable[StrEnum]) -> str:
     costs fifteen times as much.
     """
     return "(" + " OR ".join(f"{column} = '{word}'" for word in sorted(words)) + ")"
+
+
+def block_of(event: str) -> str:
+    """A SQL expression: the block of the journal that an event is in, by its id."""
+    return f"{event} / {EVENTS_OF_A_BLOCK}"
+
+
+def within_block(event: str, block: str) -> str:
+    """A SQL condition: an event, by its id, is in a block of the journal."""
+    first = f"{block} * {EVENTS_OF_A_BLOCK}"
+    return f"{event} BETWEEN {first} AND {first} + {EVENTS_OF_A_BLOCK - 1}"
+
+
+def events_of(lane: str) -> str:
+    """A SQL table: the events ``e`` of a lane in its blocks ``b``. In the order of ``b.block, e.id``, or the other way
+    round, they are found without sorting."""
+    blocks = f"(SELECT lane_id, block FROM event_blocks WHERE lane_id = {lane})"
+    return f"{blocks} b CROSS JOIN events e ON e.lane_id = b.lane_id AND {within_block('e.id', 'b.block')}"

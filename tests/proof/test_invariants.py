@@ -37,6 +37,7 @@ SPOILT = {
     "release-in-the-journal": "UPDATE events SET type = 'fail' WHERE type = 'complete'",
     "abort-in-the-journal": "DELETE FROM events WHERE type = 'abort_requested'",
     "acceptance-in-the-journal": "INSERT INTO events (at, type, message_id) VALUES (1, 'accepted', 1)",
+    "found-by-its-lane": "DELETE FROM event_blocks",
     "state-in-the-journal": "UPDATE lanes SET state = 'errored' WHERE state = 'idle'",
 }
 

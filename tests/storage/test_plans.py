@@ -11,7 +11,7 @@ from lanes_storage.records import LaneFilter
 
 NOW = 1_790_000_000_000
 #: Tables that grow with the number of lanes, messages and runs ever made.
-GROWING = ("lanes", "messages", "runs", "events", "idempotency")
+GROWING = ("lanes", "messages", "runs", "events", "event_blocks", "idempotency")
 #: Run once for a whole file, and not on the way of a message.
 COLD = {"UNFINISHED_LANES"}
 WRITING = {
@@ -122,6 +122,14 @@ def test_F63_what_is_counted_is_found_by_an_index_of_little_else(
 ) -> None:
     found = plan(store, READING[name].sql)
     assert [step for step in steps if not any(step in each for each in found)] == [], found
+
+
+def test_F63_a_page_of_the_journal_of_a_lane_is_read_in_its_order(store: Store) -> None:
+    for newest in (True, False):
+        found = plan(store, reads.events(lane=1, after=100, limit=20, newest=newest).sql)
+        assert "SEARCH event_blocks USING PRIMARY KEY (lane_id=? AND block>?)" in found
+        assert "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in found
+        assert [step for step in found if "B-TREE" in step] == []
 
 
 @pytest.mark.parametrize("name", sorted(READING))

@@ -1,8 +1,11 @@
 """The queries besides lists of lanes: counts, messages, the journal, owners and what they hold."""
 
+import pytest
+
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, MessageState
+from lanes_storage.wording import EVENTS_OF_A_BLOCK
 from tests.kit.world import TERMS, World
 
 # --------------------------------------------------------------------------------------------- counts
@@ -211,3 +214,21 @@ def test_whether_a_real_runner_ever_ran(world: World) -> None:
     assert not world.store.read(reads.real_runner_ever_ran("config-1"))
     world.owner(kind="desk", fingerprint="config-2", runners=())
     assert not world.store.read(reads.real_runner_ever_ran("config-1"))
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_page_of_the_journal_of_a_lane_is_that_of_the_whole_journal(world: World, newest: bool) -> None:
+    """Its events are looked for in blocks of the journal; a page may begin and end within one."""
+    for number in range(3 * EVENTS_OF_A_BLOCK):
+        world.accept("a" if number % 5 else "b", cap=1_000)
+    lane = world.lane("a").id
+    every = [event for event in world.store.read(reads.events()) if event.key == "a"]
+    assert len(every) > 2 * EVENTS_OF_A_BLOCK
+    for after in (0, 1, EVENTS_OF_A_BLOCK - 1, EVENTS_OF_A_BLOCK, EVENTS_OF_A_BLOCK + 30, every[-1].id):
+        behind = [event for event in every if event.id > after]
+        for limit in (1, 20, EVENTS_OF_A_BLOCK, None):
+            found = world.store.read(reads.events(lane=lane, after=after, limit=limit, newest=newest))
+            most = len(behind) if limit is None else limit
+            assert found == (behind[max(len(behind) - most, 0) :] if newest else behind[:most])
+    assert world.store.read(reads.events(lane=lane, type="claim")) == []
+    assert len(world.store.read(reads.events(lane=lane, since=world.time().wall + 1))) == 0

@@ -13,6 +13,7 @@ from lanes_storage.doors import Accepted
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState, Prunable
 from lanes_storage.records import Failure, Idempotency, LaneFilter, Waiter
+from lanes_storage.wording import EVENTS_OF_A_BLOCK
 from tests.kit.world import PROCESS, World
 
 KEY = "agent:main:telegram:42"
@@ -42,7 +43,8 @@ def test_a_finished_message_goes_with_its_run_its_events_and_its_lane(world: Wor
     world.time.move(DAY)
     gone = prune_all(world)
     assert gone == {"anonymous": 0, "messages": 1, "runs": 1, "events": 4, "lanes": 1, "owners": 0}
-    assert (world.table("messages"), world.table("runs"), world.table("lanes"), world.table("events")) == ([],) * 4
+    emptied = ("messages", "runs", "lanes", "events", "event_blocks")
+    assert [world.table(name) for name in emptied] == [[]] * 5
 
 
 def test_what_is_young_stays(world: World) -> None:
@@ -229,3 +231,28 @@ def test_what_a_run_waited_for_when_it_was_cut_goes_with_it(world: World, anonym
     prune_all(world)
     assert world.table("waits") == []
     assert [row[1] for row in world.table("messages")] == [world.lane("other").id]
+
+
+def test_a_block_of_the_journal_stays_as_long_as_a_lane_has_an_event_in_it(world: World) -> None:
+    failed = world.start("failed").ticket
+    world.fail(failed)
+    for _ in range(EVENTS_OF_A_BLOCK):
+        finish(world)
+    world.time.move(DAY)
+    prune_all(world)
+    events = [(row[3], row[0]) for row in world.table("events")]
+    lanes = {lane for lane, _ in events if lane is not None}
+    assert len(lanes) == 1, "only the dead letter is left"
+    assert world.table("event_blocks") == sorted({(lane, id_ // EVENTS_OF_A_BLOCK) for lane, id_ in events if lane})
+    (lane,) = lanes
+    assert [event.id for event in world.store.read(reads.events(lane=lane))] == [id_ for of, id_ in events if of]
+
+
+def test_an_anonymous_lane_goes_with_its_part_of_the_journal(world: World) -> None:
+    for number in range(3 * EVENTS_OF_A_BLOCK // 4):
+        world.send(f"request {number}", anonymous=True)
+        world.complete(world.claim(f"request {number}").ticket)
+    world.time.move(DAY)
+    prune_all(world)
+    assert (world.table("lanes"), world.table("event_blocks")) == ([], [])
+    assert world.table("events") == []

@@ -310,3 +310,18 @@ def test_an_engine_that_is_not_there_is_refused_without_telling_its_password(url
     with pytest.raises(DatabaseUnavailable) as refused:
         open_store(url, create=True)
     assert "secret" not in str(refused.value)
+
+
+def test_a_new_file_has_small_pages_and_an_older_one_keeps_its_own(tmp_path: Path) -> None:
+    """What a run writes lies all over the file, so that it costs whole pages."""
+    older = tmp_path / "older.db"
+    made = sqlite3.connect(older)
+    made.execute("PRAGMA page_size = 4096")
+    made.execute("VACUUM")
+    made.close()
+    for path, size in ((tmp_path / "new.db", 2048), (older, 4096)):
+        connection = connect.open_writer(path, create=True)
+        try:
+            assert connection.execute("PRAGMA page_size").fetchone() == (size,)
+        finally:
+            connection.close()

@@ -1,4 +1,4 @@
-"""From a database that lanes 0.1.0 wrote to the schema of today: whole or not at all, once, and nothing is lost."""
+"""From a database that lanes 0.1.0 wrote, or of schema 2, to the schema of today: whole or not at all, without loss."""
 
 import gzip
 import json
@@ -16,15 +16,16 @@ import pytest
 
 from lanes.identity import this_process
 from lanes.testing import broken
-from lanes_storage import open_store, schema
+from lanes_storage import open_store, reads, schema
 from lanes_storage.errors import DatabaseDamaged, DatabaseInUse, DatabaseTooNew, DatabaseTooOld
 from lanes_storage.interface import Transaction
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import connect
 from tests.kit.judged import NOBODY
-from tests.kit.world import World
+from tests.kit.world import TABLES, World
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
+OF_SCHEMA_2 = FIXTURE.with_name("of_schema_2")
 #: The storage of 0.1.0 as it was released, which a child process imports in place of today's.
 CODE_OF_0_1_0 = FIXTURE / "lanes_storage.zip"
 #: What 0.1.0 had in columns of a lane, and has a table since.
@@ -38,6 +39,21 @@ def old(tmp_path: Path) -> Path:
     """A database that 0.1.0 wrote."""
     path = tmp_path / "lanes.db"
     path.write_bytes(gzip.decompress((FIXTURE / "lanes.db.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A database of schema 2."""
+    path = tmp_path / "second.db"
+    path.write_bytes(gzip.decompress((OF_SCHEMA_2 / "lanes.db.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture(params=["old", "second"])
+def older(request: pytest.FixtureRequest) -> Path:
+    """A database of each schema that there was."""
+    path: Path = request.getfixturevalue(request.param)
     return path
 
 
@@ -72,6 +88,28 @@ def test_F134_every_row_of_0_1_0_is_there_after_the_upgrade(old: Path, said: dic
     after = rows(upgraded(old), table)
     kept = [{name: row[name] for name in row if name not in MOVED} for row in before]
     assert [{name: row[name] for name in kept[0]} for row in after] == kept
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_F134_every_row_of_schema_2_is_there_after_the_upgrade(second: Path, table: str) -> None:
+    before: list[Row] = json.loads(gzip.decompress((OF_SCHEMA_2 / "rows.json.gz").read_bytes()))[table]
+    assert before, "the fixture has some of each"
+    after = rows(upgraded(second), table)
+    assert [{name: row[name] for name in before[0]} for row in after] == before
+
+
+def test_F134_the_events_of_a_lane_are_found_by_it_after_the_upgrade(older: Path) -> None:
+    every: dict[int, list[int]] = {}
+    for event in rows(upgraded(older), "events"):
+        if event["lane_id"] is not None:
+            every.setdefault(event["lane_id"], []).append(event["id"])
+    store = open_store(str(older))
+    try:
+        found = {lane: [event.id for event in store.read(reads.events(lane=lane))] for lane in every}
+        assert broken(store) == []
+    finally:
+        store.close()
+    assert found == every != {}
 
 
 def test_F134_pauses_cooldowns_and_waits_have_become_rows_of_their_tables(old: Path, said: dict[str, Any]) -> None:
@@ -113,9 +151,9 @@ def test_F134_no_id_is_given_twice(old: Path, said: dict[str, Any]) -> None:
         store.close()
 
 
-def test_F132_an_upgraded_file_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
+def test_F132_an_upgraded_file_has_the_schema_of_a_new_one(older: Path, tmp_path: Path) -> None:
     fresh = upgraded(tmp_path / "fresh.db")
-    assert shape(upgraded(old)) == shape(fresh)
+    assert shape(upgraded(older)) == shape(fresh)
 
 
 def shape(path: Path) -> dict[str, str]:
@@ -180,7 +218,11 @@ while code == 9:
 """
 
 
-def test_F132_killed_at_any_statement_it_is_the_old_file_or_the_new_one(old: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("which", "version", "statements"), [("old", 1, 40), ("second", 2, 10)])
+def test_F132_killed_at_any_statement_it_is_the_old_file_or_the_new_one(
+    which: str, version: int, statements: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    old: Path = request.getfixturevalue(which)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED, str(old), str(tmp_path / "work.db")],
         capture_output=True,
@@ -190,17 +232,19 @@ def test_F132_killed_at_any_statement_it_is_the_old_file_or_the_new_one(old: Pat
     assert done.returncode == 0, done.stderr
     met = [line.split() for line in done.stdout.splitlines()]
     assert [line[0] for line in met] == ["9"] * (len(met) - 1) + ["0"]
-    assert len(met) > 40, "it was killed at each of them"
+    assert len(met) > statements, "it was killed at each of them"
     states = list(dict.fromkeys(tuple(line[1:]) for line in met))
-    assert [(version, sound) for version, _, sound in states] == [("1", "ok"), (str(schema.VERSION), "ok")]
+    assert [(found, sound) for found, _, sound in states] == [(str(version), "ok"), (str(schema.VERSION), "ok")]
 
 
 def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = schema.MIGRATIONS
+
     def astray(tx: Transaction) -> None:
-        schema._to_2(tx)
+        real[1](tx)
         tx.run("DELETE FROM lanes WHERE id = (SELECT min(lane_id) FROM messages)", {})
 
-    monkeypatch.setattr(schema, "MIGRATIONS", {1: astray})
+    monkeypatch.setattr(schema, "MIGRATIONS", real | {1: astray})
     before = old.read_bytes()
     with pytest.raises(DatabaseDamaged, match="names a row of lanes that is not there"):
         open_store(str(old), create=True)

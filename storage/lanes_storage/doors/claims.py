@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import event, next_epochs, record
+from lanes_storage.doors.journal import event, next_epochs, record, tell
 from lanes_storage.doors.sets import apart
 from lanes_storage.interface import Call, Params, Row, Transaction, call
 from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
@@ -119,7 +119,7 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     tx.many(sql.END_PAUSES, [{"lane": c.head.lane_id} for c, _ in taken if c.head.paused_before])
     tx.many(sql.MAKE_RUN, [_run(each) for each in taken])
     tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.taken])
-    tx.many(sql.RECORD, [_event(each) for each in taken])
+    tell(tx, [_event(each) for each in taken])
     messages = get_messages(tx, [each.claim.taken[-1] for each in taken])
     claimed = dict(zip(free, (_claimed(tx, *each) for each in zip(taken, messages, strict=True)), strict=True))
     return [claimed.get(place) for place in range(len(claims))]

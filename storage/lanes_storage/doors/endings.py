@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.journal import record
+from lanes_storage.doors.journal import record, tell
 from lanes_storage.doors.notices import NOTED, notice
 from lanes_storage.interface import Params, Transaction
 from lanes_storage.law import EventType, MessageState
@@ -39,7 +39,7 @@ class Ending(NamedTuple):
 def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
     """Write how messages end that had not ended, and the notices of those that did not end well."""
     tx.many(sql.FINISH_MESSAGE, [_row(ending) for ending in endings])
-    tx.many(sql.RECORD, [_notice(ending) for ending in endings if ending.state in NOTED])
+    tell(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
 
 
 def _row(ending: Ending) -> Params:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.doors.aborts import interrupt_lane
 from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import event
+from lanes_storage.doors.journal import event, tell
 from lanes_storage.doors.sets import apart
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle
 from lanes_storage.interface import Call, Params, Transaction, call
@@ -166,7 +166,7 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, object]
     tx.many(sql.MAKE_MESSAGE, [_message(*entry) for entry in entries])
     tx.many(sql.NEW_TAIL, [{"lane": lane, "message": id_, "now": each.now.wall} for each, lane, id_ in entries])
     tx.many(sql.MAKE_IDEMPOTENT, [_named(*entry) for entry in entries if entry.command.new.idempotency])
-    tx.many(sql.RECORD, [_event(*entry) for entry in entries])
+    tell(tx, [_event(*entry) for entry in entries])
     return [entry.message for entry in entries]
 
 

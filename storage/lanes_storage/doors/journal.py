@@ -1,7 +1,7 @@
 """The journal: one row for each change, in the transaction of the change."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lanes_storage import statements as sql
@@ -40,9 +40,16 @@ def event(
     }
 
 
+def tell(tx: Transaction, events: Sequence[Params]) -> None:
+    """Write events, and in which blocks of the journal their lanes have some."""
+    if events:
+        tx.many(sql.RECORD, events)
+        tx.run(sql.MARK_BLOCKS, {"count": len(events)})
+
+
 def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # noqa: A002
     """Write one event; ``what`` is as for ``event``."""
-    tx.run(sql.RECORD, event(type, now, **what))
+    tell(tx, [event(type, now, **what)])
 
 
 def next_epochs(tx: Transaction, count: int) -> Iterator[int]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import event, record
+from lanes_storage.doors.journal import event, record, tell
 from lanes_storage.doors.sets import apart
 from lanes_storage.interface import Call, Params, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
@@ -65,7 +65,7 @@ def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | 
     tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in each.beats])
     tx.many(sql.LEAVE_OUT, [{"run": run} for _, found in heard for run in found.left_out])
     tx.many(sql.RECOVERED, [{"run": run} for _, found in heard for run in found.recovered])
-    tx.many(sql.RECORD, [_recovered(each, run, held) for each, found in heard for run in found.recovered])
+    tell(tx, [_recovered(each, run, held) for each, found in heard for run in found.recovered])
     lost = {each.owner: found.lost for each, found in heard}
     return [lost.get(command.owner) for command in commands]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import Ending, attempts_json, batch_members, finish
-from lanes_storage.doors.journal import event, next_epochs, record
+from lanes_storage.doors.journal import event, next_epochs, record, tell
 from lanes_storage.doors.outcomes import Outcome, Standing, judge, survivors_pause
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.sets import apart
@@ -200,13 +200,13 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     landed = tx.many(sql.RELEASE_LANE, [_lane(each) for each in ended])
     assert landed == len(ended), "the standing runs were read in this transaction"
     tx.many(sql.END_RUN, [_run(each) for each in ended])
-    tx.many(sql.RECORD, [_event(each) for each in ended])
+    tell(tx, [_event(each) for each in ended])
     for each in ended:
         for kind in each.pauses:
             pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
     tx.many(sql.REQUEUE_MESSAGE, [_place(each, message) for each in ended if each.requeued for message in each.members])
     finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
-    tx.many(sql.RECORD, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
+    tell(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
 
 
 def _lane(each: _Ended) -> Params:

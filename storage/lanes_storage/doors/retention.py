@@ -10,11 +10,11 @@ from lanes_storage.doors.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, Prunable
 from lanes_storage.moment import Now
+from lanes_storage.wording import EVENTS_OF_A_BLOCK
 
 _STATEMENTS = {
     Prunable.MESSAGES: sql.PRUNE_MESSAGE,
     Prunable.RUNS: sql.PRUNE_RUN,
-    Prunable.EVENTS: sql.PRUNE_EVENT,
     Prunable.LANES: sql.PRUNE_LANE,
     Prunable.OWNERS: sql.PRUNE_OWNER,
     Prunable.ANONYMOUS: sql.PRUNE_ANONYMOUS,
@@ -35,10 +35,22 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
     ``chosen`` is pairs of an id and the wall time before which it must have been finished. What a run or
     an anonymous lane leaves goes with it.
     """
+    if kind is Prunable.EVENTS:
+        return _prune_events(tx, chosen)
     gone = [id_ for id_, before in chosen if tx.run(_STATEMENTS[kind], {"id": id_, "before": before}) == 1]
     for id_ in gone:
         for statement in _WITH_IT.get(kind, ()):
             tx.run(statement, {"id": id_})
+    return len(gone)
+
+
+def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
+    """With the blocks in which their lanes have no others."""
+    gone = [
+        (id_, lane) for id_, before in chosen for (lane,) in tx.rows(sql.PRUNE_EVENT, {"id": id_, "before": before})
+    ]
+    blocks = dict.fromkeys((lane, id_ // EVENTS_OF_A_BLOCK) for id_, lane in gone if lane is not None)
+    tx.many(sql.PRUNE_BLOCK, [{"lane": lane, "block": block} for lane, block in blocks])
     return len(gone)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, TERMINAL, Edge, MessageState
-from lanes_storage.wording import names
+from lanes_storage.wording import block_of, names
 
 #: How a message may end otherwise than well.
 BADLY = TERMINAL - {MessageState.DONE}
@@ -268,6 +268,17 @@ INVARIANTS: tuple[Invariant, ...] = (
         "every message has one acceptance in the journal",
         _of_message("coalesce(e.acceptances, 0)", "coalesce(e.acceptances, 0) <> 1"),
         "the journal tells of {} acceptances",
+    ),
+    Invariant(
+        "found-by-its-lane",
+        6,
+        "every event of a lane is found by that lane",
+        f"""
+        SELECT e.id, l.key, e.lane_id FROM events e LEFT JOIN lanes l ON l.id = e.lane_id
+        WHERE e.lane_id IS NOT NULL AND NOT EXISTS
+          (SELECT 1 FROM event_blocks b WHERE b.lane_id = e.lane_id AND b.block = {block_of("e.id")})
+        """,
+        "no block of lane {} has it",
     ),
     Invariant(
         "state-in-the-journal",

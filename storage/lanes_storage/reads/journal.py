@@ -8,23 +8,19 @@ from lanes_storage.law import RELEASES, EventType
 from lanes_storage.reads.choices import Choice, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import Cooldown, Event, LaneFilter
-from lanes_storage.wording import names
+from lanes_storage.wording import block_of, events_of, names
 
-EVENTS = """
-SELECT e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
-FROM events e LEFT JOIN lanes l ON l.id = e.lane_id
-WHERE e.id > :after
+COLUMNS = """
+e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
 """
 #: What came before an event in a page takes up, nearly: an event keeps what a superseded run wrote.
 SIZE_BEFORE = """
 coalesce(sum(coalesce(length(p.detail), 0)) OVER (
   ORDER BY p.id {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
 """
-
-
 RELEASE = f"""
-SELECT epoch FROM events WHERE lane_id = :lane AND run_id = :run AND type IN ({names(RELEASES)})
-ORDER BY id DESC LIMIT 1
+SELECT e.epoch FROM {events_of(":lane")} WHERE e.run_id = :run AND e.type IN ({names(RELEASES)})
+ORDER BY b.block DESC, e.id DESC LIMIT 1
 """
 
 
@@ -50,13 +46,21 @@ def events(
     characters together, and one more.
     """
     choice = Choice([], {}) if chosen is None else events_among(chosen)
-    given = {"lane_id": lane, "type": type}
-    conditions = [f"AND e.{column} = :{column}" for column, value in given.items() if value is not None]
+    table, terms = ("events e", ("e.id",)) if lane is None else (events_of(":lane"), ("b.block", "e.id"))
+    conditions = ["e.id > :after"]
+    if lane is not None and after:
+        conditions.append(f"b.block >= {block_of(':after')}")
+    if type is not None:
+        conditions.append("e.type = :type")
     if since is not None:
-        conditions.append("AND e.at >= :since")
+        conditions.append("e.at >= :since")
     order, most = "DESC" if newest else "ASC", -1 if limit is None else limit
-    params = {"after": after, "since": since, "within": within} | given | choice.params
-    text = f"{EVENTS} {' '.join(conditions) + choice.where} ORDER BY e.id {order} LIMIT {most:d}"
+    sorting = ", ".join(f"{term} {order}" for term in terms)
+    params = {"after": after, "lane": lane, "type": type, "since": since, "within": within} | choice.params
+    text = f"""
+    SELECT {COLUMNS} FROM {table} LEFT JOIN lanes l ON l.id = e.lane_id
+    WHERE {" AND ".join(conditions)}{choice.where} ORDER BY {sorting} LIMIT {most:d}
+    """
     if within is not None:
         page = f"(SELECT p.*, {SIZE_BEFORE.format(order=order)} AS size FROM ({text}) p)"
         text = f"SELECT * FROM {page} WHERE size < :within ORDER BY id {order}"
@@ -78,7 +82,7 @@ def last_event_id() -> Query[int]:
 
 
 def to_event(row: Row) -> Event:
-    """An event from EVENTS."""
+    """An event from COLUMNS."""
     detail = None
     if row[11] is not None:
         known: dict[str, Any] | None = parsed(row[11], dict)

@@ -29,7 +29,7 @@ WALKS = {
             AND NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = l.id)
-            AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = l.id) THEN l.updated_at END, l.created_at
+            AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = l.id) THEN l.updated_at END, l.created_at
         FROM lanes l WHERE l.id > :after ORDER BY l.id LIMIT :limit
     """,
     Prunable.OWNERS: "SELECT id, NULL, ended_at, started_at FROM owners WHERE id > :after ORDER BY id LIMIT :limit",

@@ -24,6 +24,8 @@ READ_PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 0",
 )
 WRITE_PRAGMAS = (
+    # Of a new file; others keep theirs. What a run writes lies all over the file, so that it costs whole pages.
+    "PRAGMA page_size = 2048",
     # Readers never block the writer, and the writer never blocks readers.
     "PRAGMA journal_mode = WAL",
     # References between lanes, messages and runs hold at every commit.
