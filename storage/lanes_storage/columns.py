@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -28,6 +28,11 @@ def identity() -> Any:
     return Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
 
 
+def number() -> Any:
+    """An integer of a key that whoever writes the row gives."""
+    return Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+
+
 def reference(table: str, *, required: bool = False) -> Any:
     """A column that names a row of ``table``, checked at commit, since a claim writes rows that name each other.
 
@@ -36,3 +41,13 @@ def reference(table: str, *, required: bool = False) -> Any:
     """
     key = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
     return Field(default=None, sa_column=Column(Integer, key, nullable=not required))
+
+
+def widened(metadata: MetaData) -> MetaData:
+    """With room for milliseconds, which need more than 32 bits. SQLite has one integer type, and its keys insist on the
+    plain name."""
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, Integer):
+                column.type = BigInteger().with_variant(Integer, "sqlite")
+    return metadata

@@ -23,8 +23,6 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
-FIND_LANE_OF_MESSAGE = "SELECT lane_id FROM messages WHERE id = :message"
-
 #: The lanes of ``:keys``, a JSON array, that there are, by their place in it, and how much waits in each.
 LANES_MET = """
 SELECT k.key, l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
@@ -126,17 +124,13 @@ NEW_TAIL = "UPDATE lanes SET head_id = coalesce(head_id, :message), updated_at =
 # --------------------------------------------------------------------------------------------- pauses
 
 #: A second pause of the same kind takes the place of the first.
-PAUSE_LANE = """
-INSERT INTO pauses (lane_id, kind, reason, actor, at, until) VALUES (:lane, :kind, :reason, :actor, :now, :until)
-ON CONFLICT (lane_id, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
+_PAUSE = """
+INSERT INTO pauses ({of}, kind, reason, actor, at, until) VALUES ({what}, :kind, :reason, :actor, :now, :until)
+ON CONFLICT ({of}, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
   until = excluded.until
 """
-
-PAUSE_PATTERN = """
-INSERT INTO pauses (pattern, kind, reason, actor, at, until) VALUES (:pattern, :kind, :reason, :actor, :now, :until)
-ON CONFLICT (pattern, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
-  until = excluded.until
-"""
+PAUSE_LANE = _PAUSE.format(of="lane_id", what=":lane")
+PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
 
 #: One kind of pause of a lane, or every pause of it.
 END_PAUSE = "DELETE FROM pauses WHERE lane_id = :lane AND kind = :kind"
@@ -208,7 +202,7 @@ WAITING_OF_OWNER = (
 )
 
 DEAD_LETTER = """
-SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key FROM messages m JOIN lanes l ON l.id = m.lane_id
+SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key, l.id FROM messages m JOIN lanes l ON l.id = m.lane_id
 WHERE m.id = :message
 """
 

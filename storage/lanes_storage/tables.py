@@ -6,10 +6,10 @@ This is the one description of the newest schema: a fresh database is made from 
 Times are whole milliseconds; ``…_at`` is wall time, ``…_boot`` the boot clock of the writer.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Integer, Text
+from sqlalchemy import CheckConstraint, Column, Computed, Index, Integer, Text
 from sqlmodel import Field
 
-from lanes_storage.columns import Table, identity, partial, reference, together
+from lanes_storage.columns import Table, identity, number, partial, reference, together, widened
 from lanes_storage.law import (
     GHOST_AFTER,
     HELD,
@@ -148,7 +148,6 @@ class MessageTable(Table, table=True):
         CheckConstraint("interruptions >= 0", name="message_interruptions"),
         Index("messages_of_lane", "lane_id", "id"),
         partial("messages_queued", "lane_id", "rank", where="state = 'queued'"),
-        partial("messages_expiring", "expires_at", where="state = 'queued' AND expires_at IS NOT NULL"),
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
         partial("messages_failed", "id", "retried_as", where=dead_letter()),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
@@ -232,7 +231,7 @@ class RunTable(Table, table=True):
         partial("runs_unlimited", "id", where=UNLIMITED),
         partial("runs_refused", "refused_writes", where="refused_writes > 0"),
     )
-    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    id: int = number()
     lane_id: int = reference("lanes", required=True)
     message_id: int
     owner_id: int
@@ -298,16 +297,15 @@ class RunTable(Table, table=True):
 
 
 class WaitTable(Table, table=True):
-    """A run that waits, in some process, for a message of another lane: not stalled while that has not ended, and no
-    wait may close a cycle. It counts only while the run is open and the message unfinished."""
+    """A run that waits, in some process, for a message of another lane. It counts only while the run is open and the
+    message unfinished: then it is not stalled, and no wait may close a cycle."""
 
     __tablename__ = "waits"
-    __table_args__ = (Index("waits_message", "message_id"),)
-    run_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    message_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    run_id: int = number()
+    message_id: int = number()
     host: str = Field(primary_key=True)
     pid_ns: str = Field(primary_key=True)
-    pid: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    pid: int = number()
     boot_id: str
     start_time: int
     since: int
@@ -354,13 +352,12 @@ class EventTable(Table, table=True):
 
 
 class EventBlockTable(Table, table=True):
-    """In which parts of the journal a lane has events. An index of them would be written at each event, all over the
-    file; those of one exchange are mostly near each other."""
+    """In which parts of the journal a lane has events: an index would be written at each of them, all over the file."""
 
     __tablename__ = "event_blocks"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    lane_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    block: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    lane_id: int = number()
+    block: int = number()
 
 
 class IdempotencyTable(Table, table=True):
@@ -400,10 +397,4 @@ class ProviderTable(Table, table=True):
     answered_at: int | None = None
 
 
-metadata = Table.metadata
-
-# Milliseconds need more than 32 bits. SQLite has one integer type, and its keys insist on the plain name.
-for table in metadata.tables.values():
-    for column in table.columns:
-        if isinstance(column.type, Integer):
-            column.type = BigInteger().with_variant(Integer, "sqlite")
+metadata = widened(Table.metadata)

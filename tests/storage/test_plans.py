@@ -7,7 +7,9 @@ import pytest
 
 from lanes_storage import pruning, reads, statements
 from lanes_storage.interface import FEW_ROWS, Query, Store
-from lanes_storage.records import LaneFilter
+from lanes_storage.law import Prunable
+from lanes_storage.reads.invariants import INVARIANTS
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 
 NOW = 1_790_000_000_000
 #: Tables that grow with the number of lanes, messages and runs ever made.
@@ -22,6 +24,8 @@ WRITING = {
     and isinstance(sql, str)
     and re.match(r"\s*(UPDATE|DELETE|SELECT)", sql)
 }
+#: Kept for what it forbids: two open runs of one lane.
+ONLY_UNIQUE = {"runs_open"}
 #: How the rows are found where an index holds a few of them, and another would do at the cost of all that waits.
 NARROW = {
     "CANDIDATES": "lanes_claimable (run_id=? AND head_id>?)",
@@ -122,6 +126,17 @@ def test_F63_what_is_counted_is_found_by_an_index_of_little_else(
 ) -> None:
     found = plan(store, READING[name].sql)
     assert [step for step in steps if not any(step in each for each in found)] == [], found
+
+
+def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:
+    """Each of them is written with its rows."""
+    asked = [*WRITING.values(), *pruning.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]
+    asked += [reads.old(kind, 0, 10).sql for kind in Prunable] + [invariant.statement for invariant in INVARIANTS]
+    asked += [reads.lanes(LaneFilter(), order=LaneOrder(by), limit=50).sql for by in LaneSort]
+    asked += [reads.dead_letters(5).sql, reads.refused_writes().sql, reads.any_old_idempotency(NOW).sql]
+    found = {name for sql in asked for step in plan(store, sql) for name in re.findall(r"INDEX (\w+)", step)}
+    made = store.read(Query("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL", {}, list))
+    assert [name for (name,) in made if name not in found | ONLY_UNIQUE] == []
 
 
 def test_F63_a_page_of_the_journal_of_a_lane_is_read_in_its_order(store: Store) -> None:

@@ -46,7 +46,7 @@ def retry(
     rows = tx.rows(sql.DEAD_LETTER, {"message": message})
     if not rows:
         return None
-    state, retried_as, text, request, runner, key = rows[0]
+    state, retried_as, text, request, runner, key, lane = rows[0]
     if state != MessageState.FAILED or retried_as is not None:
         return MessageState.read(state)
     if text is None and request is None:
@@ -57,7 +57,7 @@ def retry(
     if isinstance(accepted, Accepted):
         tx.run(sql.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         detail = {"retried_as": accepted.message_id}
-        record(tx, EventType.RETRIED, now, lane=_lane(tx, message), message=message, actor=actor, detail=detail)
+        record(tx, EventType.RETRIED, now, lane=lane, message=message, actor=actor, detail=detail)
     return accepted
 
 
@@ -74,7 +74,3 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
         failure = Failure(Cause.ABORTED, f"dropped by {actor}")
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)
     return state
-
-
-def _lane(tx: Transaction, message: int) -> int:
-    return int(tx.rows(sql.FIND_LANE_OF_MESSAGE, {"message": message})[0][0])

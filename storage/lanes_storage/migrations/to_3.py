@@ -5,11 +5,12 @@ from lanes_storage.migrations.rebuilding import make, statements_of
 
 
 def step(tx: Transaction) -> None:
-    """The events of a lane are found by the blocks of the journal that have some."""
+    """The events of a lane are found by the blocks of the journal that have some; indexes that nobody asks are gone."""
     make(tx, "event_blocks", statements_of("schema_3.sql"))
     tx.run(
         """INSERT INTO event_blocks (lane_id, block)
         SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2""",
         {},
     )
-    tx.run("DROP INDEX events_of_lane", {})
+    for needless in ("events_of_lane", "messages_expiring", "waits_message"):
+        tx.run(f"DROP INDEX {needless}", {})
