@@ -92,6 +92,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed
         self.ticked_at = clock().mono
+        self.looks = 0  # that came to their end: whoever moves time by hand waits for them
 
     def wake(self) -> None:
         """Look at once. From the event loop."""
@@ -119,6 +120,7 @@ class Dispatcher:
             except Exception:  # a policy that raises, say: it must not end the claiming for good
                 log.exception("claiming failed; it goes on")
                 await asyncio.sleep(REFUSED_S)
+            self.looks += 1
             self.ticked_at = self._clock().mono
             try:
                 async with asyncio.timeout(TICK_S):

@@ -117,6 +117,11 @@ class Engine:
         return dispatches and self._upkeep.pulse.beats and self._pulse.beats
 
     @property
+    def stopped(self) -> bool:
+        """Whether its end has begun."""
+        return self._stopped
+
+    @property
     def beat_age_ms(self) -> int:
         """How old its last committed heartbeat is."""
         return 0 if self._upkeep is None else self._clock().mono - self._upkeep.beaten_mono
@@ -215,6 +220,13 @@ class Engine:
 
     async def stop(self) -> None:
         """Cut what still runs, end the owner's row, and end every loop. Harmless twice."""
+        await self._end(releasing=True)
+
+    async def abandon(self) -> None:
+        """End every loop, and leave everything in the database as it is: as the death of the process would."""
+        await self._end(releasing=False)
+
+    async def _end(self, *, releasing: bool) -> None:
         if self._upkeep is None or self._execution is None or self._stopped:
             return
         self._stopped = True
@@ -223,12 +235,14 @@ class Engine:
             ending.callback(self.streams.end_all)
             if self._teller is not None:
                 ending.push_async_callback(self._teller.stop)
-            ending.push_async_callback(self._end_owner, self.owner_id)
+            if releasing:
+                ending.push_async_callback(self._end_owner, self.owner_id)
             ending.push_async_callback(self._execution.close)
             ending.push_async_callback(asyncio.to_thread, self._upkeep.stop)
             if self._housekeeper is not None:
                 ending.push_async_callback(asyncio.to_thread, self._housekeeper.stop)
-            ending.push_async_callback(self._cut, self._execution)
+            if releasing:
+                ending.push_async_callback(self._cut, self._execution)
             ending.push_async_callback(self._end_loops)
 
     async def _end_loops(self) -> None:

@@ -10,12 +10,13 @@ from lanes.engine.housekeeping import FIRST_PASS_MS, PAGE, PASS_EVERY_MS, Pruner
 from lanes.engine.keeping import ConfiguredKeep
 from lanes.errors import NotFound
 from lanes.testing import DAY, HOUR, MINUTE, Hands, broken
+from lanes.testing.passing import restless
 from lanes_storage import Store
 from lanes_storage.errors import DatabaseFull
 from lanes_storage.interface import Step
 from lanes_storage.records import LaneFilter
 from tests.kit.databases import new_store
-from tests.kit.gateways import Gates, gateway_on, restless
+from tests.kit.gateways import Gates, gateway_on
 from tests.kit.until import until
 from tests.kit.world import World
 

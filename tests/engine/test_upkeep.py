@@ -12,12 +12,12 @@ from lanes.engine.reconciler import Decision, Finding
 from lanes.engine.upkeep import Upkeep
 from lanes.identity import this_process
 from lanes.testing import HOUR, SECOND, Hands
+from lanes.testing.passing import restless
 from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, Edge, LaneState
 from lanes_storage.records import NewOwner
 from tests.kit.disks import may_grow
 from tests.kit.engine import active
-from tests.kit.gateways import restless
 from tests.kit.judged import NOBODY
 from tests.kit.processes import eventually
 from tests.kit.world import TERMS, World

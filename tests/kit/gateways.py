@@ -1,8 +1,8 @@
 """A gateway in this process, on a real file, whose time moves only by the test's hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +10,9 @@ from lanes import Gateway, connect
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.engine.engine import Engine
-from lanes.engine.housekeeping import Housekeeper
-from lanes.engine.upkeep import Upkeep
 from lanes.runners.base import RunContext, Runner
 from lanes.testing import SECOND, Hands
+from lanes.testing.passing import restless
 from lanes_storage import doors
 from tests.kit.databases import lay
 from tests.kit.until import until
@@ -65,17 +64,6 @@ async def let_pass(engine: Engine, desk: Desk, time: Hands, ms: int, *, step_ms:
             seen = upkeep.rounds  # the round that is under way may have begun before
             await desk.store.write(doors.touch)  # a commit begins the next ones
             await until(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
-
-
-@contextmanager
-def restless(looped: Upkeep | Housekeeper) -> Iterator[None]:
-    """Let a loop rest no longer between two rounds than a test needs to see one end."""
-    loop = looped._loop
-    pause_s, loop._pause_s = loop._pause_s, lambda: 0.001
-    try:
-        yield
-    finally:
-        loop._pause_s = pause_s
 
 
 class Site:
