@@ -1,8 +1,8 @@
 """Record the statements of 0.1.0: ``.venv-bench/bin/python tests/bench/record.py > lanes/bench/plain/0_1_0.json``.
 
-To be run by a Python that has 0.1.0; ``make peers`` makes one. How a file with many lanes is made is told by SQLite's
-trace: its statements hold their values. What a connection is set to, and the steps of a cycle, are the calls that
-``sqlite3`` got, by place. Numbers that differ from cycle to cycle are told by setting them to what nothing else is.
+To be run by a Python that has 0.1.0; ``make peers`` makes one. How a connection is set and how a file with many lanes
+is made is taken from SQLite's trace, whose statements hold their values. The steps of a cycle are the calls that
+``sqlite3`` got. Numbers that differ from cycle to cycle are found by setting them to what nothing else is.
 """
 
 import json
@@ -24,7 +24,7 @@ moment: Any = import_module("lanes_storage.moment")
 
 LANES, KEY, LANE = 4_321, "lane:1233", 1_234
 MESSAGE, RUN, OWNER = 7_000_001, 8_000_001, 9_000_001
-#: What takes the place of each number, the longer ones first.
+#: What takes the place of each number.
 NAMES = {str(MESSAGE): "message", str(MESSAGE - 1): "before", str(RUN): "run", str(OWNER): "owner", str(LANE): "lane"}
 NOW = moment.Now(1_764_000_000_000, 100_000_000, 100_000_000, "boot")
 SETTING = re.compile(r"PRAGMA (?!busy_timeout)\w+ = ")
