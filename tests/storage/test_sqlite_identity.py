@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite import locking
+from lanes_storage.sqlite import locking, names
 from tests.kit.databases import lay
 
 ENDS = ("", "-wal", "-shm")
@@ -64,10 +65,19 @@ def path(tmp_path: Path) -> Path:
     return lay(tmp_path / "lanes.db")
 
 
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["new", "rested"])
+def store(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """In a folder that was changed just now, or in one that is looked at alone since nothing changes in it."""
     with contextlib.closing(open_store(str(path))) as made:
+        if request.param == "rested":
+            monkeypatch.setattr(names, "SETTLED_NS", 20_000_000)
+            rest(path.parent)
         yield made
+
+
+def rest(folder: Path) -> None:
+    while time.time_ns() - max(folder.stat().st_ctime_ns, folder.stat().st_mtime_ns) <= names.SETTLED_NS:
+        time.sleep(0.002)
 
 
 def send(key: str) -> Step[object]:

@@ -17,9 +17,10 @@ from lanes_storage.sqlite.connect import (
     touch,
     translated,
 )
-from lanes_storage.sqlite.identity import Files, Guard, seen
+from lanes_storage.sqlite.identity import Files, Guard
 from lanes_storage.sqlite.locking import SideLock
 from lanes_storage.sqlite.log import Log, Stuck
+from lanes_storage.sqlite.names import seen
 
 
 class SqliteFile:
@@ -67,6 +68,7 @@ class SqliteFile:
                 found = keeper.execute("PRAGMA user_version").fetchone()
                 connection = open_writer(path, create=create, upgrade=upgrade, synchronous=synchronous)
                 undo.callback(connection.close)
+                connection.execute("PRAGMA busy_timeout = 0")  # from here on ``locking`` waits
                 # with this it has the log open, in a young file as well
                 made = keeper.execute("PRAGMA user_version").fetchone() != found
                 guard = Guard(files, lock)

@@ -13,9 +13,7 @@ from typing import NamedTuple
 
 from lanes_storage import errors
 from lanes_storage.sqlite.locking import SideLock
-
-#: Device and inode; None: there is no such file.
-Seen = tuple[int, int] | None
+from lanes_storage.sqlite.names import Names, Seen, seen
 
 _DELETED = " (deleted)"
 #: Between two looks at who has the file open.
@@ -49,16 +47,16 @@ class Guard:
         self.lock = lock
         self.replaced = False
         self._pid = os.getpid()
-        self._names = tuple(map(str, (files.path, files.log, files.memory)))
-        self._held = self._look()
+        self._names = Names(files.path, files.log, files.memory)
+        self._held = self._names.look()
 
     def check(self) -> None:
-        """Whether what is held open is still what its names name. Three calls of ``stat``.
+        """Whether what is held open is still what its names name. Mostly one call of ``stat``.
 
         Raises DatabaseReplaced, for as long as it is not; DatabaseUnavailable where that cannot be told.
         """
         try:
-            found = self._look()
+            found = self._names.look()
         except OSError as error:  # a folder that may not be searched any more, say
             self.replaced = True
             raise errors.DatabaseUnavailable(str(self.files.path), error.strerror or str(error)) from error
@@ -76,23 +74,11 @@ class Guard:
         if not self.at_home:
             raise errors.ForkedStore(str(self.files.path), self._pid)
 
-    def _look(self) -> tuple[Seen, ...]:
-        return tuple(map(seen, self._names))
-
     def _told(self, found: tuple[Seen, ...]) -> str:
         what, now = next((w, f) for w, f, held in zip(_WHAT, found, self._held, strict=True) if f != held)
         return (
             f"{what} was deleted or moved away" if now is None else f"{what} is another one than this process has open"
         )
-
-
-def seen(path: str) -> Seen:
-    """What has that name now. Raises OSError where that cannot be told."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - three times in each transaction
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def missing(path: Path) -> errors.DatabaseMissing:

@@ -16,10 +16,15 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from lanes_storage import errors
+from lanes_storage.sqlite.names import Names, Seen
+
+T = TypeVar("T")
 
 #: How long a writer waits for another process before it says that the file is locked.
 BUSY_TIMEOUT_MS = 5_000
@@ -40,9 +45,10 @@ class SideLock:
 
     def __init__(self, path: Path, database: str) -> None:
         self._path = str(path)
+        self._names = Names(path)
         self.database = database
         self._descriptor = -1
-        self._file: tuple[int, int] | None = None
+        self._file: Seen = None
         self._open()
         _ours.add(self)
 
@@ -52,7 +58,7 @@ class SideLock:
             self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            named = self._named()
+            (named,) = self._names.look()
         except BlockingIOError:
             return False
         except OSError as error:
@@ -103,13 +109,6 @@ class SideLock:
                 raise errors.DatabaseLocked(self.database)
             yield taken
 
-    def _named(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - once in each transaction
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return found.st_dev, found.st_ino
-
     def _open(self) -> None:
         self.close()
         try:
@@ -148,28 +147,30 @@ def begin(connection: sqlite3.Connection, lock: SideLock | None = None, patience
 
     Raises sqlite3.OperationalError and DatabaseLocked after ``patience_s`` (BUSY_TIMEOUT_MS).
     """
-    patience_s = BUSY_TIMEOUT_MS / 1000 if patience_s is None else patience_s
-    connection.execute("PRAGMA busy_timeout = 0")
+    patiently(partial(_begin, connection, lock), patience_s)
+
+
+def _begin(connection: sqlite3.Connection, lock: SideLock | None) -> None:
+    if lock is not None and not lock.take():
+        raise errors.DatabaseLocked(lock.database)
     try:
-        _begin(connection, lock, time.monotonic() + patience_s)
-    finally:
-        # For everything else, such as the recovery of a log that a dead process left.
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        if lock is not None:
+            lock.release()
+        raise
 
 
-def _begin(connection: sqlite3.Connection, lock: SideLock | None, until: float) -> None:
+def patiently(attempt: Callable[[], T], patience_s: float | None = None) -> T:
+    """Do what meets the lock of another process again and again, for so long at most (BUSY_TIMEOUT_MS)."""
+    until = time.monotonic() + (BUSY_TIMEOUT_MS / 1000 if patience_s is None else patience_s)
     while True:
-        if lock is None or lock.take():
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if lock is not None:
-                    lock.release()
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-        elif time.monotonic() > until:
-            raise errors.DatabaseLocked(lock.database)
+        try:
+            return attempt()
+        except (sqlite3.OperationalError, errors.DatabaseLocked) as error:
+            others = isinstance(error, errors.DatabaseLocked) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not others or time.monotonic() > until:
+                raise
         _look_again()
 
 

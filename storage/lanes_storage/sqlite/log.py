@@ -109,6 +109,10 @@ class Log:
         self.second: sqlite3.Connection | None = None
         self._descriptor = os.open(guard.files.log, os.O_RDONLY | os.O_CLOEXEC)
         self._uncopied = False
+        self._far = (
+            0  # where the salt of the last frame of a long log would stand, and what stood there of an older one
+        )
+        self._older: bytes | None = None
         self._tried: tuple[bytes, float] | None = None  # which log, and when
         self._idle_at = float("-inf")
 
@@ -194,8 +198,12 @@ class Log:
 
     def _is_long(self) -> bool:
         """Whether the present log has so many frames: behind its end stand those of older ones, with other salts."""
+        if os.pread(self._descriptor, 8, self._far) == self._older:
+            return False
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         page_bytes = int.from_bytes(header[8:12], "big")
-        at = _HEADER_BYTES + (LONG_LOG_FRAMES - 1) * (_FRAME_HEADER_BYTES + page_bytes)
-        frame = os.pread(self._descriptor, _FRAME_HEADER_BYTES, at)
-        return len(frame) == _FRAME_HEADER_BYTES and frame[8:16] == header[16:24]
+        self._far = _HEADER_BYTES + (LONG_LOG_FRAMES - 1) * (_FRAME_HEADER_BYTES + page_bytes) + 8
+        salt = os.pread(self._descriptor, 8, self._far)
+        is_long = salt != b"" and salt == header[16:24]
+        self._older = None if is_long else salt
+        return is_long

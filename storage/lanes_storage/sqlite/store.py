@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from lanes_storage import errors
-from lanes_storage.interface import Query, Step
+from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.connect import open_reader, translate, translated
 from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.identity import Guard
+from lanes_storage.sqlite.locking import patiently
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -27,26 +28,23 @@ class SqliteReader:
         return str(self._path)
 
     def read(self, query: Query[T]) -> T:
-        connection = self._open()
-        try:
-            rows = connection.execute(query.sql, query.params).fetchall()
-        except sqlite3.Error as error:
-            raise translate(self.name, error) from error
-        if self._guard is not None:
-            self._guard.check()
-        return query.shape(rows)
+        return query.shape(self._fetch(query.sql, query.params))
 
     def version(self) -> int:
-        with translated(self.name):
-            version = int(self._open().execute("PRAGMA data_version").fetchone()[0])
-            if self._guard is not None:
-                self._guard.check()
-            return version
+        return int(self._fetch("PRAGMA data_version", {})[0][0])
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _fetch(self, sql: str, params: Params) -> list[Row]:
+        connection = self._open()
+        with translated(self.name):
+            rows = patiently(lambda: connection.execute(sql, params).fetchall())
+        if self._guard is not None:
+            self._guard.check()
+        return rows
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
