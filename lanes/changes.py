@@ -26,7 +26,7 @@ class Changes:
         self._seen: int | None = None  # the version that the last look met, kept between waits
         self._waiters = 0
         self._poll: asyncio.Task[None] | None = None
-        self._unlisten = store.on_commit(self._committed)
+        self._unlisten = store.on_commit(self.notify)
 
     def mark(self) -> "asyncio.Future[None]":
         """Taken before reading: a later ``wait`` with it returns at once when something changed in between."""
@@ -63,10 +63,6 @@ class Changes:
         woken, self._next = self._next, self._loop.create_future()
         if not woken.done():
             woken.set_result(None)
-
-    def _committed(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self.notify)
 
     async def _look(self) -> None:
         try:

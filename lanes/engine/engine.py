@@ -153,7 +153,7 @@ class Engine:
             is_open=lambda: self.draining is None,
             bound_only=self._bound_only,
         )
-        self._unlisten = self._store.on_commit(self._dispatcher.wake_threadsafe)
+        self._unlisten = self._store.on_commit(self._dispatcher.wake)
         self._upkeep = Upkeep(
             self._store,
             self._clock,

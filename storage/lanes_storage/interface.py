@@ -223,9 +223,10 @@ class AsyncStore(Protocol):
         ...
 
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call ``listener`` after every commit of this process, in another thread, until what is returned is called.
+        """Call ``listener`` after commits of this process, until what is returned is called.
 
-        It must be quick. What it raises is said in the log, and changes nothing.
+        In the event loop that opened the store, before the callers are told whose steps they were. It must be quick.
+        What it raises is said in the log, and changes nothing.
         """
         ...
 

@@ -51,7 +51,7 @@ class AsyncSqliteStore:
         """
         file, at_once = await _opened(path, create, synchronous, timer)
         listeners = Listeners()
-        writer = Writer(file, listeners.tell)
+        writer = Writer(file, listeners.tell, asyncio.get_running_loop())
         try:
             reader = aiosqlite.Connection(file.reader, iter_chunk_size=64)
             # A process is to end also where its event loop did not come to close this. Before 0.22 it is its thread.

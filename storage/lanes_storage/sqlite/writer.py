@@ -12,10 +12,10 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from lanes_storage import errors
@@ -55,7 +55,7 @@ class _Job:
 
 
 class Listeners:
-    """Who is told of each commit of this process, in the writer's thread. Safe from any thread."""
+    """Who is told of the commits of this process. Safe from any thread."""
 
     def __init__(self) -> None:
         self._all: tuple[Callable[[], None], ...] = ()
@@ -79,7 +79,7 @@ class Listeners:
         return len(self._all)
 
     def tell(self) -> None:
-        """A commit was made. One that raises costs only itself."""
+        """There was a commit. One that raises costs only itself."""
         for listener in self._all:
             try:
                 listener()
@@ -90,11 +90,16 @@ class Listeners:
 class Writer:
     """Owns the file as it writes it. ``submit`` from any thread; ``close`` finishes what was handed in."""
 
-    def __init__(self, file: SqliteFile, committed: Callable[[], None]) -> None:
+    def __init__(
+        self, file: SqliteFile, committed: Callable[[], None], home: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        """``committed`` is called after commits, before whoever wrote is told: in the event loop ``home`` (None: in the
+        writer's thread)."""
         self._name = str(file.guard.files.path)
         self._file = file
         self._connection = file.connection
-        self._committed = committed  # called in the writer thread after every commit
+        self._committed = committed
+        self._home = home
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -132,14 +137,13 @@ class Writer:
     def _work(self) -> None:
         try:
             while batch := self._next_batch():
-                changes = self._connection.total_changes
                 wanted = [job for job in batch if job.begin()]
                 if wanted:
-                    self._run_batch(wanted)
-                    self._wake(wanted)
+                    changed = self._run_batch(wanted)
+                    self._wake(wanted, changed)
+                    if changed:
+                        self._file.committed()
                 batch = wanted = []  # what was written is let go of, however long the next one takes to come
-                if self._connection.total_changes != changes:
-                    self._file.committed()
         finally:
             self._file.close()
 
@@ -162,15 +166,17 @@ class Writer:
                 batch.append(job)
         return batch
 
-    def _run_batch(self, batch: list[_Job]) -> None:
+    def _run_batch(self, batch: list[_Job]) -> bool:
+        """Run the batch; whether anything was committed, and not merely looked at."""
+        changes = self._connection.total_changes
         if not self._commit(batch) and len(batch) > 1:
             for job in batch:
                 self._commit([job])
+        return self._connection.total_changes != changes
 
     def _commit(self, batch: list[_Job]) -> bool:
         """Run the batch in one transaction. False: one step is to blame, and nothing was committed."""
         carried_out = False
-        changes = self._connection.total_changes
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
                 results = carry_out(tx, [job.step for job in batch])
@@ -183,23 +189,23 @@ class Writer:
             return carried_out and not isinstance(error, sqlite3.IntegrityError)
         for job, job.result in zip(batch, results, strict=True):
             job.error = None
-        if self._connection.total_changes != changes:  # looking alone wakes nobody
-            self._committed()
         return True
 
-    def _wake(self, batch: list[_Job]) -> None:
-        """Tell the callers: one call into each event loop, however many of its callers wait."""
-        loops: defaultdict[asyncio.AbstractEventLoop, list[_Job]] = defaultdict(list)
+    def _wake(self, batch: list[_Job], changed: bool) -> None:
+        """Tell who listens and the callers: one call into each event loop, however many of its callers wait."""
+        loops: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {self._home: []} if changed else {}
         for job in batch:
-            if job.loop is None:
-                job.resolve()
-            else:
-                loops[job.loop].append(job)
+            loops.setdefault(job.loop, []).append(job)
         for loop, jobs in loops.items():
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                loop.call_soon_threadsafe(_resolve_all, jobs)
+            told = partial(self._tell, jobs, changed and loop is self._home)
+            if loop is None:
+                told()
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                    loop.call_soon_threadsafe(told)
 
-
-def _resolve_all(jobs: list[_Job]) -> None:
-    for job in jobs:
-        job.resolve()
+    def _tell(self, jobs: list[_Job], committed: bool) -> None:
+        if committed:
+            self._committed()
+        for job in jobs:
+            job.resolve()
