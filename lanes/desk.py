@@ -312,13 +312,14 @@ class Desk:
         type: str | None = None,  # noqa: A002 - the journal's own word
         limit: int | None = None,
         newest: bool = False,
+        chosen: LaneFilter | None = None,
     ) -> list[Event]:
         """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``.
 
-        ``since`` is wall time in milliseconds. Raises NotFound.
+        ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
         """
         return await self.perform(
-            operations.events(key=key, after=after, since=since, type=type, limit=limit, newest=newest)
+            operations.events(key=key, after=after, since=since, type=type, limit=limit, newest=newest, chosen=chosen)
         )
 
     async def abort(

@@ -5,13 +5,15 @@ import click
 from lanes.commands.common.actor import actor
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION
+from lanes.commands.common.options import DURATION, message_filter_option
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_dead_letters
 from lanes.commands.common.words import counted
 from lanes.forms import Form, moment
+from lanes.operations.messages import EVERY
 from lanes_storage.moment import system_clock
+from lanes_storage.records import LaneFilter
 
 #: How many a terminal shows.
 ON_A_TERMINAL = 50
@@ -26,6 +28,7 @@ ON_A_TERMINAL = 50
       lanes dead-letters --prune --older-than 30d
     """,
 )
+@message_filter_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many. [default: 50 on a terminal]")
 @click.option("--older-than", type=DURATION, metavar="D", help="Those that failed at least so long ago, such as 30d.")
 @click.option("--prune", is_flag=True, help="Delete them, for good.")
@@ -33,21 +36,29 @@ ON_A_TERMINAL = 50
 @click.pass_context
 @pass_session
 def command(
-    session: Session, ctx: click.Context, limit: int | None, older_than: int | None, prune: bool, yes: bool
+    session: Session,
+    ctx: click.Context,
+    chosen: LaneFilter | None,
+    limit: int | None,
+    older_than: int | None,
+    prune: bool,
+    yes: bool,
 ) -> int:
     """The failed messages of every lane, the newest first.
 
     `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
     """
     _check(ctx, limit, older_than, prune, yes)
+    if prune and chosen is not None:
+        ctx.fail("--prune takes all of that age: give it without --filter")
     out = session.out
     if limit is None and out.tty and not out.json and not prune:
         limit = ON_A_TERMINAL
     with session.desk() as desk:
         if older_than is None:
-            _list(out, desk.dead_letters(limit=None if limit is None else limit + 1), limit)
+            _list(out, desk.dead_letters(limit=None if limit is None else limit + 1, chosen=chosen or EVERY), limit)
             return Exit.DONE
-        found = _older(desk, older_than)
+        found = _older(desk, older_than, chosen or EVERY)
         if not prune:
             _list(out, found, limit)
             return Exit.DONE
@@ -68,10 +79,10 @@ def _check(ctx: click.Context, limit: int | None, older_than: int | None, prune:
         ctx.fail("--yes is for --prune")
 
 
-def _older(desk: AnyDesk, older_than_ms: int) -> list[Form]:
+def _older(desk: AnyDesk, older_than_ms: int, chosen: LaneFilter) -> list[Form]:
     """Those that ended so long ago; times of one form order as text."""
     before = moment(system_clock().wall - older_than_ms)
-    return [message for message in desk.dead_letters() if message["ended_at"] <= before]
+    return [message for message in desk.dead_letters(chosen=chosen) if message["ended_at"] <= before]
 
 
 def _confirmed(ctx: click.Context, out: Output, number: int) -> bool:

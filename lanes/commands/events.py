@@ -3,12 +3,13 @@
 import click
 
 from lanes.commands.common.desks import AnyDesk
-from lanes.commands.common.options import DURATION, KEY
+from lanes.commands.common.options import DURATION, KEY, FilterType
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_event, print_events
 from lanes.forms import Form
 from lanes_storage.law import EventType
+from lanes_storage.records import LaneFilter, Subject
 
 #: How many events a terminal shows.
 ON_A_TERMINAL = 50
@@ -30,11 +31,24 @@ WAIT_S = 0.5
 @click.option(
     "--type", "type_", metavar="T", type=click.Choice([t.value for t in EventType]), help="Events of this type."
 )
+@click.option(
+    "--filter",
+    "chosen",
+    type=FilterType(Subject.EVENT),
+    metavar="FILTER",
+    help="The events that fit, such as 'agent:* actor:alice since:1h'.",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The last so many. [default: 50 on a terminal]")
 @click.option("--follow", is_flag=True, help="Go on with each new event, until Ctrl-C; as JSON, one a line.")
 @pass_session
 def command(
-    session: Session, key: str | None, since: int | None, type_: str | None, limit: int | None, follow: bool
+    session: Session,
+    key: str | None,
+    since: int | None,
+    type_: str | None,
+    chosen: LaneFilter | None,
+    limit: int | None,
+    follow: bool,
 ) -> None:
     """The journal: what changed, by whom, and why.
 
@@ -45,9 +59,9 @@ def command(
         limit = ON_A_TERMINAL
     with session.desk() as desk:
         if follow:
-            _follow(out, desk, key, since, type_, limit)
+            _follow(out, desk, key, since, type_, chosen, limit)
             return
-        found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit))
+        found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit, chosen=chosen))
     if out.json:
         out.data(found)
     elif found:
@@ -57,12 +71,18 @@ def command(
 
 
 def _follow(
-    out: Output, desk: AnyDesk, key: str | None, since: int | None, type_: str | None, limit: int | None
+    out: Output,
+    desk: AnyDesk,
+    key: str | None,
+    since: int | None,
+    type_: str | None,
+    chosen: LaneFilter | None,
+    limit: int | None,
 ) -> None:
     """Print what there is, then each new event, until nobody reads any more."""
     newest = list(desk.events(key=None, since_ms=None, type_=None, limit=1))
     last = newest[-1]["id"] if newest else "0"
-    found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit))
+    found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit, chosen=chosen))
     while True:
         for event in found:
             _print_followed(out, event, with_key=key is None)
@@ -73,7 +93,7 @@ def _follow(
             pass
         if not out.heard:
             return
-        found = list(desk.events(key=key, after=last, since_ms=None, type_=type_, limit=None))
+        found = list(desk.events(key=key, after=last, since_ms=None, type_=type_, limit=None, chosen=chosen))
 
 
 def _print_followed(out: Output, event: Form, *, with_key: bool) -> None:

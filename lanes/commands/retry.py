@@ -2,23 +2,40 @@
 
 import click
 
-from lanes.commands.common.options import ID
+from lanes.commands.common.each import chosen_messages, do_each
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import ID, message_filter_option
 from lanes.commands.common.session import Session, pass_session
+from lanes_storage.records import LaneFilter
 
 
-@click.command("retry", epilog="Example: lanes retry 4711")
-@click.argument("message_id", metavar="ID", type=ID)
+@click.command(
+    "retry",
+    epilog="""\b
+    Examples:
+      lanes retry 4711
+      lanes retry --filter 'cause:provider_failed since:1h'
+    """,
+)
+@click.argument("message_id", metavar="[ID]", type=ID, required=False)
+@message_filter_option
+@click.option("--yes", is_flag=True, help="Do not ask; needed for more than one message without a terminal.")
+@click.pass_context
 @pass_session
-def command(session: Session, message_id: int) -> None:
+def command(session: Session, ctx: click.Context, message_id: int | None, chosen: LaneFilter | None, yes: bool) -> int:
     """Accept a failed message once more.
 
-    It becomes a new message at the tail of its lane; prints the new id.
+    It becomes a new message at the tail of its lane; prints the new id. With --filter, every dead letter that fits and
+    was not retried yet, the oldest first; what a limit of its own ended (expired, over_budget) only where the filter
+    names that cause.
 
     Exit code 1 for what is not failed, or was retried before.
     """
     with session.desk() as desk:
-        message = desk.retry(message_id)
-    if session.out.json:
-        session.out.data(message)
-    else:
-        session.out.line(message["id"])
+        if chosen is None and message_id is not None and session.out.json:
+            session.out.data(desk.retry(message_id))
+            return Exit.DONE
+        numbers = chosen_messages(ctx, session.out, message_id, chosen, desk.retriable, deed="retry", yes=yes)
+        if numbers is None:
+            return Exit.FAILED
+        return do_each(session.out, numbers, desk.retry, lambda message: message["id"], nothing="no dead letter fits")

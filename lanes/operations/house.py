@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from lanes import ages
+from lanes.finding import timed
 from lanes.identity import evidence, this_process
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, read, tell
@@ -11,6 +12,7 @@ from lanes_storage.records import (
     Cooldown,
     Counts,
     Event,
+    LaneFilter,
     Owner,
 )
 
@@ -55,11 +57,15 @@ def events(
     limit: int | None = None,
     newest: bool = False,
     within: int | None = None,
+    chosen: LaneFilter | None = None,
 ) -> Procedure[list[Event]]:
     """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``. Raises NotFound.
 
-    ``within``: as many as have so many characters together, and one more.
+    ``within``: as many as have so many characters together, and one more; ``chosen`` is a filter of events.
     """
     lane_id = None if key is None else (yield from lane(key)).id
-    query = reads.events(lane=lane_id, after=after, since=since, type=type, limit=limit, newest=newest, within=within)
+    chosen = None if chosen is None else (yield from timed(chosen))
+    query = reads.events(
+        lane=lane_id, after=after, since=since, type=type, limit=limit, newest=newest, within=within, chosen=chosen
+    )
     return (yield from read(query))

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from lanes import incoming
 from lanes.context import Context
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, Unfit, WaitCycle
+from lanes.finding import timed
 from lanes.identity import is_gone, this_process
 from lanes.operations.lanes import lane
 from lanes.procedure import Procedure, nap, read, tell, write
@@ -18,9 +19,14 @@ from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
+    Comparison,
+    Condition,
+    How,
     Idempotency,
+    LaneFilter,
     Message,
     NewMessage,
+    Subject,
     Wait,
     Waiter,
 )
@@ -29,6 +35,9 @@ T = TypeVar("T")
 
 #: The newest failures of a lane, among which the one to retry is looked for.
 LOOKED_THROUGH = 50
+#: Such a message was not answered because of a limit that somebody set: it is retried only where that is meant.
+DELIBERATE = ("expired", "over_budget")
+EVERY = LaneFilter(of=Subject.MESSAGE)
 
 
 def send(
@@ -174,20 +183,38 @@ def messages(
     limit: int | None = None,
     before: int | None = None,
     within: int | None = None,
+    chosen: LaneFilter = EVERY,
 ) -> Procedure[list[Message]]:
     """The messages of a lane, newest first; ``before``: older than that one. Raises NotFound.
 
-    ``within``: as many as have so many characters together, and one in any case.
+    ``within``: as many as have so many characters together, and one in any case; ``chosen`` is a filter of messages.
     """
-    found = yield from lane(key)
-    return (yield from read(reads.messages(found.id, states, limit, before, within=within)))
+    found, chosen = (yield from lane(key)), (yield from timed(chosen))
+    return (yield from read(reads.messages(found.id, states, limit, before, within=within, chosen=chosen)))
 
 
 def dead_letters(
-    *, limit: int | None = None, before: int | None = None, within: int | None = None
+    *, limit: int | None = None, before: int | None = None, within: int | None = None, chosen: LaneFilter = EVERY
 ) -> Procedure[list[Message]]:
     """The failed messages of every lane, newest first, those that were retried too; the rest as for ``messages``."""
-    return (yield from read(reads.dead_letters(limit, before, within=within)))
+    chosen = yield from timed(chosen)
+    return (yield from read(reads.dead_letters(limit, before, within=within, chosen=chosen)))
+
+
+def droppable(chosen: LaneFilter) -> Procedure[list[int]]:
+    """The waiting messages that a filter chooses, the oldest first."""
+    return (yield from read(reads.droppable((yield from timed(chosen)))))
+
+
+def retriable(chosen: LaneFilter) -> Procedure[list[int]]:
+    """The dead letters that a filter chooses and that were not retried yet, the oldest first.
+
+    Those of ``DELIBERATE`` causes are left out, unless the filter names the cause.
+    """
+    if not any(condition.field == "cause" and not condition.negated for condition in chosen.conditions):
+        deliberate = tuple(Comparison(How.IS, cause) for cause in DELIBERATE)
+        chosen = chosen._replace(conditions=(*chosen.conditions, Condition("cause", deliberate, negated=True)))
+    return (yield from read(reads.retriable((yield from timed(chosen)))))
 
 
 def retry(ctx: Context, message_id: int) -> Procedure[Message]:

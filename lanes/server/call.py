@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
+from lanes import filters
 from lanes.config import durations
 from lanes.desk import Desk
 from lanes.errors import NotFound, TooMuch
@@ -18,6 +19,7 @@ from lanes.server.cut import ClientGone, Closing, while_there
 from lanes.server.fields import as_id
 from lanes.server.house import House
 from lanes.server.problems import HttpProblem
+from lanes_storage.records import LaneFilter, Subject
 
 T = TypeVar("T")
 
@@ -172,6 +174,10 @@ class Call:
     def ids(self, name: str) -> list[int]:
         """A query parameter that is the id of something and may be repeated. Raises HttpProblem."""
         return [as_id(name, given) for given in self.query.get(name, [])]
+
+    def filter(self, of: Subject = Subject.LANE) -> LaneFilter:
+        """The query parameter ``filter``; without it, everything. Raises Unfit."""
+        return filters.chosen(self.one("filter") or "", self.desk.clock().wall, of)
 
     def span(self, name: str) -> int | None:
         """A query parameter that is a duration, ``30s``, in milliseconds. Raises HttpProblem."""

@@ -14,6 +14,7 @@ from lanes.server.problems import HttpProblem
 from lanes.server.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
 from lanes_storage.errors import StorageError
 from lanes_storage.law import EventType
+from lanes_storage.records import LaneFilter, Subject
 
 #: So many follow at a time.
 MOST_FOLLOWERS = 200
@@ -33,8 +34,9 @@ async def get_events(call: Call) -> ASGIApp:
     if type_ is not None and type_ not in set(EventType):
         raise HttpProblem(400, "bad_parameter", f"type is one of {', '.join(EventType)}")
     since_wall = None if since is None else call.desk.clock().wall - since
+    chosen = call.filter(Subject.EVENT)
     if call.accepts("application/json"):
-        return await _listed(call, key, type_, since_wall)
+        return await _listed(call, key, type_, since_wall, chosen)
     call.refuse("limit", "it is for lists: send Accept: application/json")
     after = _resumed(call)
     if after is None and since_wall is not None:
@@ -43,7 +45,7 @@ async def get_events(call: Call) -> ASGIApp:
     if call.house.feed.followers >= MOST_FOLLOWERS:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} follow the journal already", headers)
-    follower = await call.house.feed.follow(after, key=key, type_=type_)
+    follower = await call.house.feed.follow(after, key=key, type_=type_, chosen=chosen)
 
     async def over(_: bool) -> None:
         follower.close()
@@ -51,12 +53,12 @@ async def get_events(call: Call) -> ASGIApp:
     return WatchedStream(_told(follower), over, patience_s=PATIENCE_S)
 
 
-async def _listed(call: Call, key: str | None, type_: str | None, since: int | None) -> ASGIApp:
+async def _listed(call: Call, key: str | None, type_: str | None, since: int | None, chosen: LaneFilter) -> ASGIApp:
     after, limit = _resumed(call), call.count("limit", DEFAULT_EVENTS, MOST_EVENTS)
     # From a given event on, the next ones; without one, the newest.
     newest, start = after is None, after or 0
     events = operations.events(
-        key=key, type=type_, since=since, after=start, limit=limit, newest=newest, within=MOST_CHARACTERS
+        key=key, type=type_, since=since, after=start, limit=limit, newest=newest, within=MOST_CHARACTERS, chosen=chosen
     )
     found = await call.searching(call.desk.perform(events))
     return await long_answer(lambda: [forms.event_form(event) for event in found])

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lanes import forms, operations
+from lanes import filters, forms, operations
 from lanes.desk import Desk
 from lanes_storage.errors import StorageError
-from lanes_storage.records import Event
+from lanes_storage.records import Event, LaneFilter, Subject
 
 #: Events that are kept in memory for followers, and the most that they take up. An event keeps what was dropped, which
 #: may be megabytes.
@@ -30,6 +30,7 @@ REST_S = 0.02
 LOOK_ANYWAY_S = 1.0
 #: Between two looks at a database that can not be read.
 REFUSED_S = 0.5
+EVERY = LaneFilter(of=Subject.EVENT)
 
 
 class Told(NamedTuple):
@@ -39,11 +40,12 @@ class Told(NamedTuple):
     type: str
     key: str | None
     said: bytes
+    facts: filters.Facts
 
     @classmethod
     def of(cls, event: Event) -> "Told":
         said = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(forms.event_form(event))}\n\n"
-        return cls(event.id, event.type, event.key, said.encode())
+        return cls(event.id, event.type, event.key, said.encode(), filters.of_event(event))
 
 
 class Feed:
@@ -59,7 +61,9 @@ class Feed:
         self._size = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self, after: int | None, *, key: str | None = None, type_: str | None = None) -> "Follower":
+    async def follow(
+        self, after: int | None, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
+    ) -> "Follower":
         """Follow from behind event ``after`` on; None: from now on. The follower is to be closed.
 
         Raises NotFound for a lane that does not exist, StorageError.
@@ -74,7 +78,7 @@ class Feed:
             self._task = asyncio.create_task(self._read(), name="lanes-journal")
         self.followers += 1
         # What is ahead of the journal was read from another one: this database took its place.
-        return Follower(self, newest if after is None or after > newest else after, key, type_)
+        return Follower(self, newest if after is None or after > newest else after, key, type_, chosen)
 
     def leave(self) -> None:
         """One follower less."""
@@ -102,10 +106,14 @@ class Feed:
             self._size -= len(self._window.popleft().said)
         self.last = page[-1].id
 
-    async def page(self, after: int, **chosen: str | None) -> list[Event]:
+    async def page(
+        self, after: int, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
+    ) -> list[Event]:
         """The next events of the database; none where there are no more. Raises StorageError."""
         return await self.desk.perform(
-            operations.events(after=after, limit=PAGE, within=PAGE_CHARACTERS, **chosen)  # type: ignore[arg-type]
+            operations.events(
+                after=after, key=key, type=type_, limit=PAGE, within=PAGE_CHARACTERS, chosen=chosen
+            )
         )
 
     async def _newest(self) -> int:
@@ -135,10 +143,10 @@ class Feed:
 class Follower:
     """One reader of the feed. ``after`` is how far it has come."""
 
-    def __init__(self, feed: Feed, after: int, key: str | None, type_: str | None) -> None:
+    def __init__(self, feed: Feed, after: int, key: str | None, type_: str | None, chosen: LaneFilter) -> None:
         self.after = after
         self._feed = feed
-        self._key, self._type = key, type_
+        self._key, self._type, self._chosen = key, type_, chosen
         self._news = feed.news
 
     async def take(self) -> bytes:
@@ -147,19 +155,23 @@ class Follower:
         self._news, last = feed.news, feed.last
         fresh = feed.kept_behind(self.after)
         if fresh is None:
-            page = await feed.page(self.after, key=self._key, type=self._type)
+            page = await feed.page(self.after, key=self._key, type_=self._type, chosen=self._chosen)
             fresh, last = map(Told.of, page), last if not page else page[-1].id
         taken, size = list[bytes](), 0
         for event in fresh:
             if size > MOST_BYTES:
                 break
             self.after = event.id
-            if self._key in (None, event.key) and self._type in (None, event.type):
+            if self._wants(event):
                 taken.append(event.said)
                 size += len(event.said)
         else:
             self.after = max(self.after, last)
         return b"".join(taken)
+
+    def _wants(self, event: Told) -> bool:
+        named = self._key in (None, event.key) and self._type in (None, event.type)
+        return named and filters.fits(event.facts, self._chosen)
 
     @property
     def behind(self) -> bool:

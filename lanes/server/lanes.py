@@ -61,7 +61,7 @@ def _filter(call: Call) -> LaneFilter:
     held_for, match = call.span("held_for"), call.one("match")
     if len(match or "") > MOST_PATTERN:
         raise TooMuch(f"match has at most {MOST_PATTERN} characters")
-    chosen = filters.chosen(call.one("filter") or "", call.desk.clock().wall)
+    chosen = call.filter()
     for part in call.query.get("contains", []):
         chosen = chosen.where("key", How.HAS, part)
     return filters.narrowed(chosen, states=states, match=match, held_for_ms=held_for)

@@ -16,7 +16,7 @@ from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem
 from lanes.server.streaming import WatchedStream, events, next_pieces
 from lanes_storage.law import TERMINAL, MessageState
-from lanes_storage.records import Message
+from lanes_storage.records import LaneFilter, Message, Subject
 
 MOST_WAIT_S = 600.0
 MOST_MESSAGES = 1_000
@@ -95,15 +95,30 @@ async def get_messages(call: Call) -> ASGIApp:
     """The messages of a lane, the newest first."""
     states = chosen(call, "state", MessageState)
     limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
-    found = operations.messages(call.key, states=states, limit=limit, before=call.id("before"), within=MOST_CHARACTERS)
-    return await _listed(call, found)
+    page = {"limit": limit, "before": call.id("before"), "within": MOST_CHARACTERS}
+    return await _listed(call, operations.messages(call.key, states=states, chosen=_filter(call), **page))
 
 
 async def get_dead_letters(call: Call) -> ASGIApp:
     """The failed messages of every lane, the newest first, those that were retried too."""
     limit = call.count("limit", MOST_MESSAGES, MOST_MESSAGES)
-    found = operations.dead_letters(limit=limit, before=call.id("before"), within=MOST_CHARACTERS)
-    return await _listed(call, found)
+    page = {"limit": limit, "before": call.id("before"), "within": MOST_CHARACTERS}
+    return await _listed(call, operations.dead_letters(chosen=_filter(call), **page))
+
+
+async def get_message_ids(call: Call) -> ASGIApp:
+    """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
+    that were not retried yet, for `retry`."""
+    action, chosen = call.one("for"), _filter(call)
+    if action not in ("retry", "drop"):
+        raise HttpProblem(400, "bad_parameter", "for is retry or drop")
+    found = operations.retriable(chosen) if action == "retry" else operations.droppable(chosen)
+    ids = await call.searching(call.desk.perform(found))
+    return await long_answer(lambda: [forms.name(number) for number in ids])
+
+
+def _filter(call: Call) -> LaneFilter:
+    return call.filter(Subject.MESSAGE)
 
 
 async def _listed(call: Call, procedure: Procedure[list[Message]]) -> ASGIApp:

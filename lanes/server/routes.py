@@ -32,6 +32,7 @@ async def get_openapi(call: Call) -> ASGIApp:
 
 _EPOCH = fields(epoch={**COUNT, "description": "only if the lane still stands at it"})
 _LIMIT = Param("limit", {"type": "integer", "minimum": 1, "maximum": messages.MOST_MESSAGES}, "at most so many")
+_FILTER = Param("filter", TEXT, "those that fit this filter")
 _BEFORE = Param("before", ID, "those that were accepted before this one")
 _WAIT = Param("wait", {"type": "number", "minimum": 0, "maximum": messages.MOST_WAIT_S}, "seconds to wait for the end")
 _LANES: Schema = {
@@ -89,7 +90,7 @@ _OF_A_LANE = (
         "GET",
         "/messages",
         messages.get_messages,
-        query=(Param("state", words(MessageState), "messages in this state", many=True), _LIMIT, _BEFORE),
+        query=(Param("state", words(MessageState), "messages in this state", many=True), _FILTER, _LIMIT, _BEFORE),
         answers={200: array({"$ref": "Message"})},
         problems=(404,),
     ),
@@ -131,7 +132,7 @@ ROUTES = (
         "/api/lanes",
         lanes.get_lanes,
         query=(
-            Param("filter", TEXT, "lanes that fit this filter"),
+            _FILTER,
             Param("state", words(LaneState), "lanes in this state", many=True),
             Param("held", FLAG, "lanes that are held"),
             Param("match", TEXT, "lanes whose key fits this glob"),
@@ -162,6 +163,13 @@ ROUTES = (
     *(route.at("/api/lanes/{key}" + route.path) for route in _OF_A_LANE),
     *(route.at("/api/lane" + route.path, Param("key", KEY, "the session key")) for route in _OF_A_LANE),
     *(route for verb in table().values() for route in routes_of(verb)),
+    Route(
+        "GET",
+        "/api/message-ids",
+        messages.get_message_ids,
+        query=(_FILTER, Param("for", {"enum": ["retry", "drop"]}, "what is to be done with them")),
+        answers={200: array(ID)},
+    ),
     Route("GET", "/api/messages/{id}", messages.get_message, query=(_WAIT,), answers={200: "Message"}, problems=(404,)),
     Route(
         "POST",
@@ -183,7 +191,7 @@ ROUTES = (
         "GET",
         "/api/dead-letters",
         messages.get_dead_letters,
-        query=(_LIMIT, _BEFORE),
+        query=(_FILTER, _LIMIT, _BEFORE),
         answers={200: array({"$ref": "Message"})},
     ),
     Route(
@@ -230,6 +238,7 @@ ROUTES = (
         "/api/events",
         events.get_events,
         query=(
+            _FILTER,
             Param("key", KEY, "events of this lane"),
             Param("type", words(EventType), "events of this type"),
             Param("since", DURATION, "events of the last so long"),

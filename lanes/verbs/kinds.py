@@ -13,6 +13,7 @@ from lanes.config import durations
 from lanes.errors import Unfit
 from lanes.text import check_key
 from lanes_storage.law import MAX_KEY
+from lanes_storage.records import LaneFilter, Subject
 
 Schema = dict[str, Any]
 
@@ -99,6 +100,31 @@ def words(of: type[StrEnum]) -> Kind:
     return Kind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, check, show=str)
 
 
+@cache
+def filter_of(subject: Subject) -> Kind:
+    """A filter of lanes, of messages or of events. Its ages count from when it is asked."""
+
+    def parse(text: str, name: str) -> LaneFilter:
+        from lanes import filters
+
+        parsed = filters.parse(text, 0, subject)
+        if parsed.problem is not None:
+            raise Unfit(f"{name}: {parsed.problem}")
+        return parsed.chosen
+
+    def check(value: object, name: str) -> LaneFilter:
+        if isinstance(value, LaneFilter) and value.of is subject:
+            return value
+        return parse(incoming.text(value, name), name)
+
+    def show(value: LaneFilter) -> str:
+        from lanes import filters
+
+        return filters.written(value)
+
+    return Kind("FILTER", {"type": "string", "description": f"a filter of {subject}s"}, check, parse, show=show)
+
+
 KEY = Kind(
     "KEY",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "description": "a session key"},
@@ -139,6 +165,11 @@ Count: TypeAlias = Annotated[int, COUNT]
 Duration: TypeAlias = Annotated[int, DURATION]
 #: Wall time in milliseconds, or a datetime with a time zone.
 Moment: TypeAlias = Annotated[int, MOMENT]
+Lanes: TypeAlias = Annotated[LaneFilter, filter_of(Subject.LANE), "The lanes that fit, such as 'state:errored feishu'."]
+Messages: TypeAlias = Annotated[
+    LaneFilter, filter_of(Subject.MESSAGE), "The messages that fit, such as 'cause:run_timeout since:1h'."
+]
+Events: TypeAlias = Annotated[LaneFilter, filter_of(Subject.EVENT), "The events that fit, such as 'agent:* since:1h'."]
 Flag: TypeAlias = Annotated[bool, FLAG]
 Text: TypeAlias = Annotated[str, TEXT]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]

@@ -4,8 +4,9 @@ import pytest
 
 from lanes_storage import doors
 from lanes_storage.interface import Transaction
-from lanes_storage.law import PauseKind
+from lanes_storage.law import Cause, PauseKind
 from lanes_storage.moment import system_clock
+from lanes_storage.records import Failure
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
@@ -117,6 +118,34 @@ def test_retry_once(stage: Stage, lanes: Call) -> None:
     assert (twice.code, twice.out) == (1, "")
     assert "retried before" in twice.err
     assert lanes("retry", again["id"]).code == 1, "it is no dead letter"
+
+
+def test_dead_letters_are_retried_by_a_filter_oldest_first(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    failed = []
+    for key, cause in (("a", "run_timeout"), ("b", "expired"), ("a", "run_timeout"), ("c", "run_timeout")):
+        claimed = stage.hold(key, owner)
+        failure = Failure(Cause.read(cause), "it took too long")
+        stage.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
+        failed.append(str(claimed.message.id))
+    refused = lanes("retry", "--filter", "since:1h")
+    assert (refused.code, refused.out) == (2, "")
+    assert "this would retry 3 messages: confirm it with --yes" in refused.err
+    retried = lanes("retry", "--filter", "since:1h !c", "--yes", "--json").json
+    assert [(message["key"], message["retry_of"]) for message in retried] == [("a", failed[0]), ("a", failed[2])]
+    assert lanes("retry", "--filter", "!c").err == "no dead letter fits\n", "expired only where it is named"
+    assert lanes("retry", "--filter", "cause:expired", "--json").json[0]["retry_of"] == failed[1]
+    assert lanes("retry", "1", "--filter", "c").code == lanes("retry").code == 2
+    assert [m["id"] for m in lanes("dead-letters", "--filter", "a text:ONE", "--json").json] == [failed[2], failed[0]]
+
+
+def test_waiting_messages_are_dropped_by_a_filter(stage: Stage, lanes: Call) -> None:
+    first, _, third = [*stage.send("a", "this", "that"), *stage.send("b", "this too")]
+    dropped = lanes("drop", "--filter", "text:this", "--yes")
+    assert dropped.out == f"message {first.id} of a: dropped\nmessage {third.id} of b: dropped\n"
+    assert lanes("drop", "--filter", "text:this").err == "no waiting message fits\n"
+    assert [m["text"] for m in lanes("messages", "a", "--filter", "state:dropped", "--json").json] == ["this"]
+    assert "says nothing of a message" in lanes("drop", "--filter", "held:>1m").err
 
 
 def test_retry_prints_the_new_id(stage: Stage, lanes: Call) -> None:

@@ -151,10 +151,16 @@ async def test_many_follow_and_one_reads(served: Served) -> None:
         following(served) as one,
         following(served) as other,
         following(served, "/api/events?type=claim") as last,
+        following(served, "/api/events?filter=key:=b%20!state:run") as chosen,
     ):
         await done(served, "a")
         assert await one.events(3) == await other.events(3)
         assert [e["type"] for e in await last.events(1)] == ["claim"]
+        await done(served, "b")
+        assert [(e["key"], e["type"]) for e in await chosen.events(2)] == [("b", "accepted"), ("b", "complete")]
+    refused = await served.client.get("/api/events?filter=queue:1")
+    assert refused.status_code == 400
+    assert "says nothing of an event" in refused.json()["detail"]
 
 
 async def test_followers_are_bounded_and_forgotten(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

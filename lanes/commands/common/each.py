@@ -1,16 +1,20 @@
 """Doing one thing to several lanes, and making one exit code of what came out."""
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import click
 
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.output import Output, say
+from lanes.commands.common.words import counted
 from lanes.errors import LanesError
 from lanes.filters import narrowed
 from lanes.forms import Form
 from lanes_storage.records import LaneFilter
+
+T = TypeVar("T")
 
 
 def chosen_keys(
@@ -24,22 +28,54 @@ def chosen_keys(
     return [lane["key"] for lane in desk.lanes(narrowed(chosen or LaneFilter(), match=match))]
 
 
-def do_each(out: Output, keys: Iterable[str], act: Callable[[str], Form], said: Callable[[Form], str]) -> int:
-    """Act on each lane, say what came of it, and go on after an expected error."""
+def chosen_messages(
+    ctx: click.Context,
+    out: Output,
+    number: int | None,
+    chosen: LaneFilter | None,
+    found: Callable[[LaneFilter], list[int]],
+    *,
+    deed: str,
+    yes: bool,
+) -> list[int] | None:
+    """The messages that a command was given: one by its id, or those of a filter. None: somebody said no."""
+    if (number is None) == (chosen is None):
+        ctx.fail("give the ID of one message, or choose several with --filter" + (", not both" if number else ""))
+    if chosen is None:
+        return [number or 0]
+    numbers = found(chosen)
+    if len(numbers) > 1 and not yes:
+        count = counted(len(numbers), "message")
+        if not out.asks:
+            ctx.fail(f"this would {deed} {count}: confirm it with --yes")
+        if not click.confirm(f"{deed.capitalize()} {count}?", err=True):
+            return None
+    return numbers
+
+
+def do_each(
+    out: Output,
+    targets: Iterable[T],
+    act: Callable[[T], Form],
+    said: Callable[[Form], str],
+    *,
+    nothing: str = "no lane fits",
+) -> int:
+    """Act on each lane or message, say what came of it, and go on after an expected error."""
     done: list[Form] = []
     codes: list[Exit] = []
-    for key in keys:
+    for target in targets:
         try:
-            lane = act(key)
+            form = act(target)
         except LanesError as error:
             say(f"lanes: {sentence(error)}")
             codes.append(exit_of(error))
             continue
-        done.append(lane)
+        done.append(form)
         if not out.json:
-            out.line(said(lane))
+            out.line(said(form))
     if out.json:
         out.data(done)
     elif not done and not codes:
-        say("no lane fits")
+        say(nothing)
     return gravest(codes) or Exit.DONE

@@ -8,6 +8,7 @@ from lanes import forms, operations
 from lanes.drivers.local import LocalDriver
 from lanes.errors import LanesError
 from lanes.forms import Form
+from lanes.operations.messages import EVERY
 from lanes_storage.law import MessageState, Scope
 from lanes_storage.records import LaneFilter, Owner
 
@@ -64,14 +65,25 @@ class LocalDesk(LocalDriver):
         """One plain paragraph."""
         return self.perform(operations.why(key))
 
-    def messages(self, key: str, *, states: Sequence[str] = (), limit: int | None = None) -> list[Form]:
+    def messages(
+        self, key: str, *, states: Sequence[str] = (), limit: int | None = None, chosen: LaneFilter = EVERY
+    ) -> list[Form]:
         """The messages of a lane, newest first."""
-        chosen = [MessageState(state) for state in states]
-        return [forms.message_form(m) for m in self.perform(operations.messages(key, states=chosen, limit=limit))]
+        known = [MessageState(state) for state in states]
+        found = self.perform(operations.messages(key, states=known, limit=limit, chosen=chosen))
+        return [forms.message_form(m) for m in found]
 
-    def dead_letters(self, *, limit: int | None = None) -> list[Form]:
+    def dead_letters(self, *, limit: int | None = None, chosen: LaneFilter = EVERY) -> list[Form]:
         """The failed messages of every lane, newest first."""
-        return [forms.message_form(m) for m in self.perform(operations.dead_letters(limit=limit))]
+        return [forms.message_form(m) for m in self.perform(operations.dead_letters(limit=limit, chosen=chosen))]
+
+    def retriable(self, chosen: LaneFilter) -> list[int]:
+        """The dead letters that a filter chooses, the oldest first."""
+        return self.perform(operations.retriable(chosen))
+
+    def droppable(self, chosen: LaneFilter) -> list[int]:
+        """The waiting messages that a filter chooses, the oldest first."""
+        return self.perform(operations.droppable(chosen))
 
     def would_cut(self, gateway: str | None) -> list[Form]:
         """The runs that a drain of one gateway, or of all, would cut now."""
@@ -79,13 +91,20 @@ class LocalDesk(LocalDriver):
         return [forms.cut_form(cut, self.ctx.clock()) for cut in self.perform(operations.drain_rehearsal(owner_id))]
 
     def events(
-        self, *, key: str | None, after: str | None = None, since_ms: int | None, type_: str | None, limit: int | None
+        self,
+        *,
+        key: str | None,
+        after: str | None = None,
+        since_ms: int | None,
+        type_: str | None,
+        limit: int | None,
+        chosen: LaneFilter | None = None,
     ) -> Iterator[Form]:
         """The newest ``limit`` events behind event ``after`` and of the last ``since_ms``, oldest first."""
         since = None if since_ms is None else self.ctx.clock().wall - since_ms
         behind = 0 if after is None else int(after)
         procedure = operations.events(
-            key=key, after=behind, since=since, type=type_, limit=limit, newest=limit is not None
+            key=key, after=behind, since=since, type=type_, limit=limit, newest=limit is not None, chosen=chosen
         )
         return map(forms.event_form, self.perform(procedure))
 

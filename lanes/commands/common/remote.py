@@ -14,6 +14,7 @@ from lanes.config.durations import show
 from lanes.drivers.remote import LONG_S, RemoteDriver
 from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
+from lanes.operations.messages import EVERY
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
 
@@ -91,13 +92,28 @@ class RemoteDesk(RemoteDriver):
         """One plain paragraph."""
         return str(self.show(key)["why"])
 
-    def messages(self, key: str, *, states: Sequence[str] = (), limit: int | None = None) -> list[Form]:
+    def messages(
+        self, key: str, *, states: Sequence[str] = (), limit: int | None = None, chosen: LaneFilter = EVERY
+    ) -> list[Form]:
         """The messages of a lane, newest first."""
-        return self._paged("/api/lane/messages", {"key": key, "state": list(states)}, limit)
+        query = {"key": key, "state": list(states), "filter": filters.written(chosen)}
+        return self._paged("/api/lane/messages", query, limit)
 
-    def dead_letters(self, *, limit: int | None = None) -> list[Form]:
+    def dead_letters(self, *, limit: int | None = None, chosen: LaneFilter = EVERY) -> list[Form]:
         """The failed messages of every lane, newest first."""
-        return self._paged("/api/dead-letters", {}, limit)
+        return self._paged("/api/dead-letters", {"filter": filters.written(chosen)}, limit)
+
+    def retriable(self, chosen: LaneFilter) -> list[int]:
+        """The dead letters that a filter chooses, the oldest first."""
+        return self._message_ids("retry", chosen)
+
+    def droppable(self, chosen: LaneFilter) -> list[int]:
+        """The waiting messages that a filter chooses, the oldest first."""
+        return self._message_ids("drop", chosen)
+
+    def _message_ids(self, action: str, chosen: LaneFilter) -> list[int]:
+        query = {"for": action, "filter": filters.written(chosen)}
+        return [int(number) for number in self._client.get("/api/message-ids", query, patience_s=LONG_S)]
 
     def _paged(self, path: str, query: dict[str, Any], limit: int | None) -> list[Form]:
         """Messages, the newest first, in pages that each begin before the last of the one before."""
@@ -116,11 +132,19 @@ class RemoteDesk(RemoteDriver):
         return list(self._client.get("/api/drain", {"gateway": gateway}))
 
     def events(
-        self, *, key: str | None, after: str | None = None, since_ms: int | None, type_: str | None, limit: int | None
+        self,
+        *,
+        key: str | None,
+        after: str | None = None,
+        since_ms: int | None,
+        type_: str | None,
+        limit: int | None,
+        chosen: LaneFilter | None = None,
     ) -> Iterator[Form]:
         """The newest ``limit`` events behind event ``after`` and of the last ``since_ms``, oldest first."""
         since = None if since_ms is None else show(since_ms)
-        query: dict[str, Any] = {"key": key, "type": type_, "since": since}
+        typed = None if chosen is None else filters.written(chosen)
+        query: dict[str, Any] = {"key": key, "type": type_, "since": since, "filter": typed}
         if limit is not None and limit <= PAGE and after is None:
             return iter(self._client.get("/api/events", query | {"limit": limit}))
         found: list[Form] = []

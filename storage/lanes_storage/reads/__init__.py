@@ -14,6 +14,7 @@ from lanes_storage.reads.lanes import (
 )
 from lanes_storage.reads.messages import (
     dead_letters,
+    droppable,
     ended_among,
     get_message,
     get_messages,
@@ -21,6 +22,7 @@ from lanes_storage.reads.messages import (
     message,
     message_ids,
     messages,
+    retriable,
 )
 from lanes_storage.reads.owners import (
     aborts_of_owner,
@@ -47,6 +49,7 @@ __all__ = [
     "counts",
     "dead_letters",
     "drain_of_owner",
+    "droppable",
     "ended_among",
     "epoch_of_release",
     "events",
@@ -73,6 +76,7 @@ __all__ = [
     "owners",
     "real_runner_ever_ran",
     "refused_writes",
+    "retriable",
     "run",
     "suspects_running",
     "touched",

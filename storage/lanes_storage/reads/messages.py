@@ -7,8 +7,8 @@ from lanes_storage.interface import FEW_ROWS, Query, Row, Transaction
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
-from lanes_storage.records import LaneFilter, Message
-from lanes_storage.wording import dead_letter, names
+from lanes_storage.records import LaneFilter, Message, Subject
+from lanes_storage.wording import dead_letter
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
@@ -35,6 +35,7 @@ ENDED_AMONG = """
 SELECT m.id FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
+EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Behind every message that there will be.
 LAST = 2**63 - 1
 
@@ -62,23 +63,29 @@ def messages(
     before: int | None = None,
     *,
     within: int | None = None,
+    chosen: LaneFilter = EVERY,
 ) -> Query[list[Message]]:
     """Messages of a lane, newest first; ``before``: those that were accepted before that one.
 
-    ``within``: no more than have so many characters together, and the first in any case.
+    ``within``: no more than have so many characters together, and the first in any case; ``chosen``: those of them
+    that a filter of messages chooses.
     """
     named = {f"state_{i}": state for i, state in enumerate(dict.fromkeys(states))}
-    chosen = "c.lane_id = :lane"
-    chosen += f" AND c.state IN ({', '.join(':' + name for name in named)})" if named else ""
-    chosen += " AND c.id < :before" if before is not None else ""
+    condition = "c.lane_id = :lane"
+    condition += f" AND c.state IN ({', '.join(':' + name for name in named)})" if named else ""
+    condition += " AND c.id < :before" if before is not None else ""
     params: dict[str, object] = {"lane": lane_id, "before": before, **named}
-    return _newest(chosen, params, limit, within)
+    return _newest(condition, params, limit, within, chosen)
 
 
-def _newest(chosen: str, params: dict[str, object], limit: int | None, within: int | None) -> Query[list[Message]]:
-    """The newest of the chosen messages."""
+def _newest(
+    condition: str, params: dict[str, object], limit: int | None, within: int | None, chosen: LaneFilter
+) -> Query[list[Message]]:
+    """The newest of the messages that meet a condition and fit a filter."""
     most = NO_LIMIT if limit is None else limit
-    table = f"(SELECT c.* FROM messages c WHERE {chosen} ORDER BY c.id DESC LIMIT {most:d})"
+    choice = messages_among(chosen)
+    params |= choice.params
+    table = f"(SELECT c.* FROM messages c WHERE {condition}{choice.where} ORDER BY c.id DESC LIMIT {most:d})"
     fits = ""
     if within is not None:
         order = "OVER (ORDER BY s.id DESC)"
@@ -96,22 +103,28 @@ def ended_among(ids: Sequence[int]) -> Query[list[int]]:
 
 
 def dead_letters(
-    limit: int | None = None, before: int | None = None, *, within: int | None = None
+    limit: int | None = None, before: int | None = None, *, within: int | None = None, chosen: LaneFilter = EVERY
 ) -> Query[list[Message]]:
-    """Failed messages of every lane, newest first; ``before`` and ``within`` as for ``messages``."""
-    chosen = f"{dead_letter('c.')} AND c.id < :before"
-    return _newest(chosen, {"before": before or LAST}, limit, within)
+    """Failed messages of every lane, newest first; the rest as for ``messages``."""
+    condition = f"{dead_letter('c.')} AND c.id < :before"
+    return _newest(condition, {"before": before or LAST}, limit, within, chosen)
 
 
-def message_ids(
-    chosen: LaneFilter, states: Sequence[MessageState] = (), *, limit: int | None = None
-) -> Query[list[int]]:
-    """The ids of the messages that a filter chooses, in one of the states if any is given, the oldest first."""
+def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]]:
+    """The ids of the messages that a filter chooses, the oldest first; of those that meet a condition."""
     choice = messages_among(chosen)
-    in_states = f" AND c.state IN ({names(states)})" if states else ""
-    most = NO_LIMIT if limit is None else limit
-    sql = f"SELECT c.id FROM messages c WHERE 1 = 1{in_states}{choice.where} ORDER BY c.id LIMIT {most:d}"
+    sql = f"SELECT c.id FROM messages c WHERE {condition}{choice.where} ORDER BY c.id"
     return Query(sql, choice.params, lambda rows: [row[0] for row in rows], broad=True)
+
+
+def droppable(chosen: LaneFilter) -> Query[list[int]]:
+    """The ids of the waiting messages that a filter chooses, the oldest first."""
+    return message_ids(chosen, "c.state = 'queued'")
+
+
+def retriable(chosen: LaneFilter) -> Query[list[int]]:
+    """The ids of the dead letters that a filter chooses and that were not retried yet, the oldest first."""
+    return message_ids(chosen, f"{dead_letter('c.')} AND c.retried_as IS NULL")
 
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:
