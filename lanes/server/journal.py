@@ -111,9 +111,7 @@ class Feed:
     ) -> list[Event]:
         """The next events of the database; none where there are no more. Raises StorageError."""
         return await self.desk.perform(
-            operations.events(
-                after=after, key=key, type=type_, limit=PAGE, within=PAGE_CHARACTERS, chosen=chosen
-            )
+            operations.events(after=after, key=key, type=type_, limit=PAGE, within=PAGE_CHARACTERS, chosen=chosen)
         )
 
     async def _newest(self) -> int:
