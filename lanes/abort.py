@@ -1,4 +1,4 @@
-"""Abort: ask, let the owner confirm, and release by force when it does not. One procedure for every surface.
+"""Abort: ask, let the owner confirm, and release by force when it does not. For ``lanes.verbs.control``.
 
 It works with the owner alive, dead or hung, because the request is a row and the release is a row: the owner
 is only asked to be quick. The outcome is proven by reading the run's row again, never assumed.
@@ -7,18 +7,18 @@ is only asked to be quick. The outcome is proven by reading the run's row again,
 from enum import StrEnum
 from typing import NamedTuple
 
-from lanes import incoming
+from lanes.context import Context
 from lanes.errors import NotFound
 from lanes.finding import timed
 from lanes.identity import is_gone, this_process
-from lanes.procedure import Procedure, nap, read, tell, write
+from lanes.procedure import Procedure, nap, read, write
 from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
 from lanes_storage.moment import Now, slept_between
 from lanes_storage.records import Lane, LaneFilter, LaneOrder, Owner, Run, Ticket
 
 #: The longest pause between two looks at a run that is being aborted.
-LOOK_AGAIN_S = 0.25
+LOOK_AGAIN_MS = 250
 
 
 class Outcome(StrEnum):
@@ -55,40 +55,35 @@ class AbortResult(NamedTuple):
     survivors: tuple[str, ...] | None = ()
 
 
-def abort(
-    key: str,
-    *,
-    actor: str,
-    reason: str | None = None,
-    cause: Cause = Cause.ABORTED,
-    scope: Scope = Scope.RUN,
-    epoch: int | None = None,
-    grace_ms: int | None = None,
-    force: bool = False,
-    wait: bool = True,
-    timeout: float | None = None,
-) -> Procedure[AbortResult]:
-    """Abort what a lane runs (``scope`` run, both) and what waits in it (queue, both).
+class Request(NamedTuple):
+    """What is asked for. ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own."""
 
-    ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own; ``force``: none.
-    ``wait`` False, or ``timeout`` seconds passed: the outcome is ``pending`` and the request stands.
-    Raises NotFound.
+    key: str
+    reason: str | None
+    cause: Cause
+    scope: Scope
+    epoch: int | None
+    grace_ms: int | None
+
+
+def request(ctx: Context, asked_for: Request, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
+    """Request an abort, and unless ``wait`` is False wait for its outcome.
+
+    ``wait`` False, or the time over: the outcome is ``pending`` and the request stands. Raises NotFound.
     """
-    actor, reason, cause = incoming.actor(actor), incoming.reason(reason), incoming.cause(cause)
-    scope, timeout = incoming.one_of(Scope, scope, "scope"), incoming.patience_s(timeout)
-    grace_ms = None if grace_ms is None else incoming.count(grace_ms, "grace_ms")
-    now = yield from tell()
+    key, reason, cause, scope, epoch, grace_ms = asked_for
+    now = ctx.now()
     asked = yield from write(
         lambda tx: doors.request_abort(
             tx,
             key,
             now,
-            actor=actor,
+            actor=ctx.actor,
             reason=reason,
             cause=cause,
             scope=scope,
             epoch=epoch,
-            grace_ms=0 if force else grace_ms,
+            grace_ms=grace_ms,
         )
     )
     if asked is None:
@@ -100,53 +95,48 @@ def abort(
     pending = AbortResult(
         key, Outcome.PENDING, asked.epoch, asked.epoch, asked.ticket.run_id, dropped=asked.cut, survivors=None
     )
-    if not wait:
-        return pending
-    return (yield from abort_outcome(pending, actor=actor, timeout=timeout, asked_at=now))
+    return (yield from _outcome(ctx, pending, now, timeout_ms)) if wait else pending
 
 
-def abort_of(key: str, run_id: int) -> Procedure[AbortResult]:
-    """The abort that was requested of a run of this lane, as pending, to go on waiting for it.
+def go_on_waiting(ctx: Context, key: str, run_id: int, *, timeout_ms: int | None) -> Procedure[AbortResult]:
+    """Wait for the abort that was requested of a run of this lane.
 
     Raises NotFound where no abort of that run was requested.
     """
     run = yield from read(reads.run(run_id))
     if run is None or run.key != key or run.abort_at is None:
         raise NotFound("aborted run", run_id)
-    return AbortResult(key, Outcome.PENDING, run.epoch, run.epoch, run.id, survivors=None)
+    pending = AbortResult(key, Outcome.PENDING, run.epoch, run.epoch, run.id, survivors=None)
+    return (yield from _outcome(ctx, pending, ctx.now(), timeout_ms))
 
 
-def abort_outcome(
-    pending: AbortResult, *, actor: str, timeout: float | None = None, asked_at: Now | None = None
-) -> Procedure[AbortResult]:
+def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | None) -> Procedure[AbortResult]:
     """Wait for a requested abort to be confirmed, and force it when its time has come.
 
-    What was waited counts from ``asked_at``, as the grace does: the commit of the request takes its time too. None:
-    from now on.
+    What was waited counts from the request, as the grace does: its commit takes its time too.
     """
     assert pending.run_id is not None
     ticket = Ticket(pending.run_id, pending.epoch_before)
-    started = asked_at or (yield from tell())
     slept: int | None = None
     while True:
-        now = yield from tell()
+        now = ctx.now()
         run = yield from read(reads.run(ticket.run_id))
         assert run is not None, "runs are kept as long as their lane"
         owner = yield from read(reads.owner(run.owner_id))
         slept = owner.slept_ms if slept is None and owner is not None else slept
-        waited = (now.mono - started.mono) / 1000
+        waited_ms = now.mono - started.mono
         if run.ended_at is not None:
             # of the release itself: the lane may have moved on to its next message
             after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
-            return _proven(pending, run, owner, after or pending.epoch_before, waited)
+            return _proven(pending, run, owner, after or pending.epoch_before, waited_ms / 1000)
         due = force_due_in(run, owner, now, started, slept)
         if due <= 0:
-            yield from write(doors.abort(ticket, now, by=actor, forced=True))
+            yield from write(doors.abort(ticket, now, by=ctx.actor, forced=True))
             continue  # the row is read again
-        left = LOOK_AGAIN_S if timeout is None else timeout - waited
+        left = LOOK_AGAIN_MS if timeout_ms is None else timeout_ms - waited_ms
         if left <= 0:
-            return pending._replace(waited_s=waited)
-        yield from nap(min(due / 1000, left, LOOK_AGAIN_S))
+            return pending._replace(waited_s=waited_ms / 1000)
+        yield from nap(min(due, left, LOOK_AGAIN_MS) / 1000)
 
 
 def abortable(

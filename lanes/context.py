@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lanes import incoming
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import Admission
 
@@ -22,11 +23,17 @@ def unconfigured() -> "Config | None":
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``actor`` is who asks, as the journal shows it. ``configured`` is called only where a setting is needed."""
+    """``actor`` is who asks, as the journal shows it. ``configured`` is called only where a setting is needed.
+
+    Raises Unfit where the actor is no name.
+    """
 
     actor: str
     clock: Clock = system_clock
     configured: Callable[[], "Config | None"] = unconfigured
+
+    def __post_init__(self) -> None:
+        incoming.actor(self.actor)
 
     def now(self) -> Now:
         """What time it is."""

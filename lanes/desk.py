@@ -336,19 +336,25 @@ class Desk:
         wait: bool = True,
         timeout: float | None = None,
     ) -> AbortResult:
-        """Abort what a lane runs or holds; see ``lanes.abort``. Raises NotFound."""
+        """Abort what a lane runs (``scope`` run, both) and what waits in it (queue, both).
+
+        ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own; ``force``: none.
+        ``wait`` False, or ``timeout`` seconds passed: the outcome is ``pending`` and the request stands.
+        Raises NotFound, Unfit.
+        """
+        patience_s = incoming.patience_s(timeout)
         return await self.perform(
-            operations.abort(
+            control.abort(
+                self.context(actor),
                 key,
-                actor=actor,
-                reason=reason,
-                cause=cause,
                 scope=scope,
-                epoch=epoch,
-                grace_ms=grace_ms,
+                reason=reason,
+                grace=grace_ms,
                 force=force,
+                epoch=epoch,
                 wait=wait,
-                timeout=timeout,
+                timeout=None if patience_s is None else round(patience_s * 1000),
+                cause=cause,
             )
         )
 

@@ -8,11 +8,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from lanes import forms, operations
+from lanes.context import Context
 from lanes.engine.reconciler import decide
 from lanes.engine.sightings import Sightings
 from lanes.form_schemas import schema, schemas
 from lanes.identity import this_process
 from lanes.procedure import run
+from lanes.verbs import control
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.moment import system_clock
@@ -34,9 +36,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     now = system_clock()
     made.store.write(lambda tx: doors.pause(tx, "paused", now, actor="me", reason="why", until=now.wall + 60_000))
     aborted = made.hold("aborted", owner)
-    run(made.store, operations.abort("aborted", actor="me", wait=False))
+    run(made.store, control.abort(Context("me"), "aborted", wait=False))
     made.store.write(doors.abort(aborted.ticket, now, by="me", forced=False))
-    run(made.store, operations.abort("running", actor="me", reason="stuck", wait=False))
+    run(made.store, control.abort(Context("me"), "running", reason="stuck", wait=False))
     (waiting, *_) = run(made.store, operations.messages("paused"))
     run(made.store, operations.drop(waiting.id, actor="me"))
     made.store.write(lambda tx: doors.cool(tx, "codex", "quota", 60_000, now, by="me"))
@@ -68,7 +70,7 @@ def test_messages_and_events(stage: Stage) -> None:
 
 def test_what_is_done_and_found(stage: Stage) -> None:
     for key in ("ghost", "idle", "paused"):
-        is_form(forms.abort_form(run(stage.store, operations.abort(key, actor="me"))), "AbortResult")
+        is_form(forms.abort_form(run(stage.store, control.abort(Context("me"), key))), "AbortResult")
     now = system_clock()
     owners, runs = stage.store.read(reads.owners()), stage.store.read(reads.open_runs())
     found = decide(owners, runs, Sightings(5_000), now, this_process())

@@ -9,9 +9,9 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import with_globals
 from lanes.commands.common.progress import bar, growing
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.common.words import counted
 from lanes.doctor import Check, Level
 from lanes.doctor.file import check_whole, size
+from lanes.words import counted
 from lanes_storage import open_store, schema
 from lanes_storage.errors import DatabaseDamaged, DatabaseFull, DatabaseMissing, DatabaseTooNew, StorageError
 from lanes_storage.moment import system_clock

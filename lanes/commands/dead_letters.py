@@ -9,9 +9,9 @@ from lanes.commands.common.options import DURATION, message_filter_option
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_dead_letters
-from lanes.commands.common.words import counted
 from lanes.forms import Form, moment
 from lanes.operations.messages import EVERY
+from lanes.words import counted
 from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter
 

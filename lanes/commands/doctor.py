@@ -5,9 +5,9 @@ import click
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.output import Cell, Output
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.common.words import counted
 from lanes.doctor import Check, Level, examine
 from lanes.errors import ConfigError
+from lanes.words import counted
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import path_of
 

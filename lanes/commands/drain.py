@@ -9,8 +9,9 @@ from lanes.commands.common.options import DURATION
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
-from lanes.commands.common.words import counted, state, took
+from lanes.commands.common.words import state, took
 from lanes.forms import Form
+from lanes.words import counted
 
 #: How long a gateway may take, once the time is over, to cut what still runs.
 CUT_MS = 5_000

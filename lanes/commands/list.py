@@ -9,9 +9,10 @@ from lanes.commands.common.options import DURATION, match_option
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
-from lanes.commands.common.words import counted, note, state, took
+from lanes.commands.common.words import note, state, took
 from lanes.filters import narrowed, parse
 from lanes.forms import Form
+from lanes.words import counted
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter
 

@@ -8,7 +8,7 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_events, print_messages
 from lanes.commands.common.words import state, took
 from lanes.forms import Form
-from lanes.verbs.said import clock_time
+from lanes.words import clock_time
 
 #: So many of the last messages and events a person is shown; JSON has them all.
 SHOWN = 10

@@ -6,9 +6,9 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.output import Cell, Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
-from lanes.commands.common.words import counted, state, took
+from lanes.commands.common.words import state, took
 from lanes.forms import Form
-from lanes.verbs.said import clock_time
+from lanes.words import clock_time, counted
 
 OWNER = (
     Column("HOST", cut="end"),

@@ -4,7 +4,7 @@ Each operation is a *procedure* (``lanes.procedure``): it yields what it needs o
 same code runs for a blocking command and on an event loop. ``actor`` is who asks, as the journal shows it.
 """
 
-from lanes.abort import AbortResult, Outcome, abort, abort_of, abort_outcome, abortable
+from lanes.abort import AbortResult, Outcome, abortable
 from lanes.draining import DEFAULT_DRAIN_MS, Cut, drain, drain_rehearsal, drain_wait
 from lanes.operations.house import OwnerView, Status, events, status
 from lanes.operations.lanes import (
@@ -47,9 +47,6 @@ __all__ = [
     "Outcome",
     "OwnerView",
     "Status",
-    "abort",
-    "abort_of",
-    "abort_outcome",
     "abortable",
     "begin_wait",
     "bound_gone",

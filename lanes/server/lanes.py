@@ -1,14 +1,11 @@
-"""The native routes about lanes: list, look, abort."""
-
-from typing import Any
+"""The native routes about lanes: list, look."""
 
 from starlette.types import ASGIApp
 
-from lanes import filters, forms, operations
+from lanes import filters, forms
 from lanes.errors import TooMuch
-from lanes.server.answer import Answer, long_answer
+from lanes.server.answer import long_answer
 from lanes.server.call import Call
-from lanes.server.fields import Fields
 from lanes.server.problems import HttpProblem
 from lanes_storage.law import MAX_KEY, LaneState, Scope
 from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
@@ -71,27 +68,3 @@ async def get_lane(call: Call) -> ASGIApp:
     """One lane: row, run, owner, queue, last events, and the paragraph that says why it does not move."""
     detail = await call.searching(call.desk.detail(call.key))
     return await long_answer(lambda: forms.detail_form(detail, call.desk.clock()))
-
-
-async def abort_lane(call: Call) -> ASGIApp:
-    """Abort what a lane runs or holds, and say what became of it."""
-    key, fields = call.key, Fields(await call.body())
-    timeout_ms, run_id = fields.span("timeout"), fields.id("run_id")
-    timeout = None if timeout_ms is None else timeout_ms / 1000
-    if run_id is not None:
-        fields.done()
-        pending = await call.desk.perform(operations.abort_of(key, run_id))
-        outcome = operations.abort_outcome(pending, actor=call.actor, timeout=timeout)
-        return Answer(forms.abort_form(await call.while_connected(call.desk.perform(outcome))))
-    scope = fields.word("scope", Scope, Scope.RUN)
-    how: dict[str, Any] = {
-        "reason": fields.get("reason", str),
-        "scope": scope,
-        "epoch": fields.number("epoch"),
-        "grace_ms": fields.span("grace"),
-        "force": fields.flag("force"),
-        "wait": fields.flag("wait", default=True),
-        "timeout": timeout,
-    }
-    fields.done()
-    return Answer(forms.abort_form(await call.desk.abort(key, actor=call.actor, **how)))

@@ -105,23 +105,6 @@ _OF_A_LANE = (
         media="text/event-stream",
         problems=_REFUSALS,
     ),
-    Route(
-        "POST",
-        "/abort",
-        lanes.abort_lane,
-        body=fields(
-            scope=words(Scope),
-            reason=TEXT,
-            epoch=COUNT,
-            grace=DURATION,
-            force=FLAG,
-            wait=FLAG,
-            timeout=DURATION,
-            run_id={**ID, "description": "go on waiting for the abort that was requested of this run"},
-        ),
-        answers={200: "AbortResult"},
-        problems=(404,),
-    ),
     Route("POST", "/retry", searching.retry_last, body=_EPOCH, answers={202: "Message"}, problems=(404, 412, 422, 429)),
 )
 

@@ -1,20 +1,82 @@
-"""What is done to lanes: pausing, resuming, taking note of how they ended."""
+"""What is done to lanes: aborting, pausing, resuming, taking note of how they ended."""
 
 from collections.abc import Callable
 from typing import Annotated
 
+from lanes.abort import AbortResult, Outcome, Request, go_on_waiting, request
 from lanes.context import Context
 from lanes.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.procedure import Effect, within
 from lanes.verbs import said
-from lanes.verbs.kinds import ONLY_PYTHON, Duration, Epoch, Key, Moment, Reason
-from lanes.verbs.outs import ACTED, Acted
-from lanes.verbs.verb import Deed, verb
+from lanes.verbs.kinds import (
+    CAUSE,
+    NOT_TYPED,
+    ONLY_PYTHON,
+    Duration,
+    Epoch,
+    Flag,
+    Id,
+    Key,
+    Moment,
+    Reason,
+    words,
+)
+from lanes.verbs.outs import ABORTED, ACTED, Acted
+from lanes.verbs.verb import Deed, Waiting, verb
 from lanes_storage import reads
 from lanes_storage.doors import control, pauses
 from lanes_storage.doors.pauses import Control
 from lanes_storage.interface import Step, Transaction
-from lanes_storage.law import HELD, LaneState
+from lanes_storage.law import HELD, Cause, LaneState, Scope
+
+
+@verb(
+    "POST /api/lanes/{key}/abort",
+    out=ABORTED,
+    errors=(NotFound,),
+    examples=(
+        "lanes abort agent:main:telegram:42 --reason stuck",
+        "lanes abort --held-for 10m --dry-run         what would be aborted",
+        "lanes abort --filter 'silent:>1m provider:codex' --yes",
+        "lanes abort --match 'agent:*:feishu:*' --scope both --yes",
+    ),
+    said=said.aborted,
+    deeds=(
+        Deed("Abort {}", "Abort", grave=True),
+        Deed("Abort {} by force", "Force", grave=True, name="force", params={"force": True}),
+    ),
+    waiting=Waiting(
+        first={"wait": False},
+        ended=lambda form: form["outcome"] != Outcome.PENDING,
+        again=lambda form: {"key": form["key"], "run_id": int(form["run_id"])},
+        told=lambda first, last, waited_s: last | {"dropped": first["dropped"], "waited_s": round(waited_s, 3)},
+    ),
+)
+def abort(
+    ctx: Context,
+    key: Key,
+    *,
+    scope: Annotated[Scope, words(Scope), "The run, the messages that wait, or both."] = Scope.RUN,
+    reason: Reason | None = None,
+    grace: Annotated[Duration | None, "Release by force after so long. [default: abort_grace]"] = None,
+    force: Annotated[Flag, "Release by force at once."] = False,
+    epoch: Epoch | None = None,
+    wait: Annotated[Flag, NOT_TYPED] = True,
+    timeout: Annotated[Duration | None, "Wait for at most so long. [default: until it is proven]"] = None,
+    run_id: Annotated[Id | None, NOT_TYPED, "go on waiting for the abort that was requested of this run"] = None,
+    cause: Annotated[Cause, CAUSE, ONLY_PYTHON] = Cause.ABORTED,
+) -> Effect[AbortResult]:
+    """Stop what lanes run, and free them.
+
+    The owner is asked to stop the run; where it does not in its grace, or is dead, the lane is released by force.
+    What waits is kept, unless --scope says otherwise.
+
+    Exit codes: 0 freed, 3 no such lane, 4 nothing to abort, 5 not confirmed in time, 69 database not reachable.
+    """
+    if run_id is not None:
+        return go_on_waiting(ctx, key, run_id, timeout_ms=timeout)
+    how = Request(key, reason, cause, scope, epoch, 0 if force else grace)
+    return request(ctx, how, wait=wait, timeout_ms=timeout)
 
 
 @verb(
@@ -26,7 +88,7 @@ from lanes_storage.law import HELD, LaneState
         "lanes pause --match 'agent:*:feishu:*'",
     ),
     said=said.paused,
-    deed=Deed("Pause {}", "Pause"),
+    deeds=(Deed("Pause {}", "Pause"),),
 )
 def pause(
     ctx: Context,
@@ -50,7 +112,7 @@ def pause(
     errors=(NotFound, Changed),
     examples=("lanes resume agent:main:telegram:42",),
     said=said.resumed,
-    deed=Deed("Resume {}", "Resume"),
+    deeds=(Deed("Resume {}", "Resume"),),
 )
 def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     """Let paused lanes claim again. Harmless on a lane that is not paused."""
@@ -64,7 +126,7 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes ack agent:main:telegram:42",),
     said=said.seen,
-    deed=Deed("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),
+    deeds=(Deed("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
 def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     """Say that errored or aborted lanes were seen.

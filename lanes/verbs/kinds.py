@@ -141,6 +141,7 @@ DURATION = Kind(
     show=durations.show,
 )
 MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, incoming.moment_ms, _number_only, int)
+CAUSE = Kind("WORD", {"type": "string"}, lambda value, _: incoming.cause(value), lambda text, _: incoming.cause(text))
 FLAG = Kind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
 TEXT = _text()
 REASON = _text(incoming.LONGEST_REASON)

@@ -19,4 +19,5 @@ def _acted(acted: Acted, now: Now) -> forms.Form:
     return forms.lane_form(acted.lane, now) | {"done": acted.done}
 
 
+ABORTED = Out("AbortResult", False, lambda result, _: forms.abort_form(result))
 ACTED = Out("Acted", False, _acted)

@@ -2,6 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from lanes.abort import FREED, Outcome
+from lanes.why import span
+from lanes.words import clock_time, counted
+
 Form = dict[str, Any]
 
 
@@ -13,9 +17,27 @@ class Said(NamedTuple):
     grave: bool = False
 
 
-def clock_time(moment: str | None) -> str:
-    """A time as the journal shows it: date and time in UTC, to the second."""
-    return "" if moment is None else f"{moment[:10]} {moment[11:19]}Z"
+def aborted(result: Form) -> Said:
+    """After an abort: the outcome, as it was proven."""
+    outcome = Outcome(result["outcome"])
+    after, epoch = f"after {span(result['waited_s'] * 1000)}", result["epoch_after"]
+    epochs = f"(epoch {result['epoch_before']} → {epoch})"
+    sentence = {
+        Outcome.RELEASED: f"released {after}",
+        Outcome.FORCED: f"released by force {after}, its owner did not confirm and can write no more {epochs}",
+        Outcome.REPAIRED: f"repaired {after}, nobody held the run any more {epochs}",
+        Outcome.NOT_HELD: "nothing to abort",
+        Outcome.CHANGED: f"changed: it stands at epoch {epoch} now, and was left alone",
+        Outcome.CLEARED: "cleared",
+        Outcome.PENDING: f"not confirmed {after}; the request stands" if result["waited_s"] else "requested",
+    }[outcome]
+    if dropped := result["dropped"]:
+        sentence += f"; {counted(dropped, 'waiting message')} ended"
+    if result["survivors"]:
+        sentence += f"; still alive: {', '.join(result['survivors'])}"
+    elif result["survivors"] is None and outcome is not Outcome.PENDING:
+        sentence += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
+    return Said(outcome.replace("_", " "), sentence, outcome not in FREED)
 
 
 def paused(lane: Form) -> Said:

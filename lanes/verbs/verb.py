@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
 
 from lanes.context import Context
@@ -42,13 +42,29 @@ class Deed(NamedTuple):
     """How a dashboard offers a verb for lanes.
 
     ``title`` says it with a place for what it is done to, ``word`` is what a button says; ``fits`` are the states in
-    which it does anything.
+    which it does anything. ``name``: another one than the verb's; ``params``: those that it is called with besides.
     """
 
     title: str
     word: str
     fits: frozenset[LaneState] = frozenset(LaneState)
     grave: bool = False
+    name: str = ""
+    params: Mapping[str, Any] = MappingProxyType({})
+
+
+class Waiting(NamedTuple):
+    """How a call that waits is made over HTTP, where no request may take long: asked for first, then asked after.
+
+    ``first`` are the parameters of the first request, in place of those given; ``again`` makes those of the next ones
+    of its form; ``ended`` says whether a form is the last one; ``told`` makes what is told of the first one, the last
+    one and the seconds between.
+    """
+
+    first: Mapping[str, Any]
+    ended: Callable[[Any], bool]
+    again: Callable[[Any], Mapping[str, Any]]
+    told: Callable[[Any, Any, float], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +114,15 @@ class Verb(Generic[P, T]):
         status: int = 200,
         examples: tuple[str, ...] = (),
         said: Callable[[Any], Said] | None = None,
-        deed: Deed | None = None,
+        deeds: tuple[Deed, ...] = (),
+        waiting: Waiting | None = None,
         slow: bool = False,
     ) -> None:
         self._effect = effect
         self.name = effect.__name__.rstrip("_").replace("_", "-")
         self.method, _, self.path = (route or "").partition(" ")
         self.out, self.errors, self.status = out, errors, status
-        self.examples, self.said, self.deed, self.slow = examples, said, deed, slow
+        self.examples, self.said, self.deeds, self.waiting, self.slow = examples, said, deeds, waiting, slow
 
     def __call__(self, ctx: Context, /, *args: P.args, **given: P.kwargs) -> Effect[T]:
         names = (param.name for param in self.params)
@@ -165,18 +182,28 @@ def verb(
     status: int = 200,
     examples: tuple[str, ...] = (),
     said: Callable[[Any], Said] | None = None,
-    deed: Deed | None = None,
+    deeds: tuple[Deed, ...] = (),
+    waiting: Waiting | None = None,
     slow: bool = False,
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
     """Declare a verb. ``route``: method and path, which end with what its parameters name; None: not over HTTP.
 
-    ``said``: what came of it in words, of its form. ``deed``: how the dashboard offers it. ``status``: of the HTTP
-    answer. ``slow``: it goes over the whole database.
+    ``said``: what came of it in words, of its form. ``deeds``: how the dashboard offers it. ``status``: of the HTTP
+    answer. ``waiting``: how it waits there. ``slow``: it goes over the whole database.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:
         return Verb(
-            effect, route, out, errors=errors, status=status, examples=examples, said=said, deed=deed, slow=slow
+            effect,
+            route,
+            out,
+            errors=errors,
+            status=status,
+            examples=examples,
+            said=said,
+            deeds=deeds,
+            waiting=waiting,
+            slow=slow,
         )
 
     return declared

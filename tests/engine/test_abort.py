@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from lanes.abort import AbortResult, Outcome, abort
+from lanes.abort import AbortResult, Outcome
+from lanes.context import Context
 from lanes.errors import NotFound
 from lanes.identity import this_process
 from lanes.procedure import run
 from lanes.testing import HOUR, SECOND, Hands
+from lanes.verbs import control
 from lanes_storage import Store
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, Scope
 from lanes_storage.records import Claimed
@@ -33,7 +35,8 @@ class Caller:
             act, self.meanwhile = self.meanwhile, lambda: None
             act()
 
-        return run(self._store, abort(key, **({"actor": "alice"} | more)), self._time, sleep)
+        ctx = Context(more.pop("actor", "alice"), self._time)
+        return run(self._store, control.abort(ctx, key, **more), self._time, sleep)
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_an_owner_that_does_not_answer_is_superseded_after_the_grace(caller: Cal
     assert world.run(claimed.ticket).refused_writes == 1
 
 
-@pytest.mark.parametrize(("more", "grace"), [({"force": True}, 0), ({"grace_ms": 700}, 700)], ids=["force", "grace"])
+@pytest.mark.parametrize(("more", "grace"), [({"force": True}, 0), ({"grace": 700}, 700)], ids=["force", "grace"])
 def test_another_grace_can_be_asked_for(
     caller: Caller, world: World, time: Hands, more: dict[str, Any], grace: int
 ) -> None:
@@ -185,7 +188,7 @@ def test_a_caller_that_does_not_wait_leaves_a_request_that_stands(caller: Caller
 
 def test_a_caller_whose_patience_runs_out_leaves_a_request_that_stands(caller: Caller, world: World) -> None:
     claimed = world.start("a")
-    result = caller.abort(timeout=1.0)
+    result = caller.abort(timeout=1_000)
     assert result.outcome is Outcome.PENDING
     assert result.waited_s == pytest.approx(1.0, abs=0.3)
     assert world.run(claimed.ticket).abort_at is not None

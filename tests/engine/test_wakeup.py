@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lanes import operations
+from lanes.context import Context
 from lanes.engine.loop import PlainNap
 from lanes.engine.wakeup import LOOKS_S, NET_S, POLL_S, REST_S, FileNap, nap_on
 from lanes.procedure import run
 from lanes.testing import Hands
+from lanes.verbs import control
 from lanes_storage import open_store
 from lanes_storage.law import LaneState
 from tests.kit.gateways import Gates, gateway_on
@@ -204,7 +205,7 @@ async def test_a_gateway_obeys_an_abort_of_another_process_and_leaves_nothing_op
         message = await site.desk.send(KEY, "hello")
         await site.running(runner, KEY)
         store = open_store(str(tmp_path / "lanes.db"))
-        run(store, operations.abort(KEY, actor="alice", wait=False))
+        run(store, control.abort(Context("alice"), KEY, wait=False))
         store.close()
         await until(lambda: KEY not in runner.running, "the run to be cancelled")
         assert (await site.desk.wait(message.id)).state == "aborted"

@@ -48,8 +48,8 @@ def furnished(path: Path) -> None:
     def perform(effect: Effect[T]) -> T:
         return run(stage.store, effect, system_clock)
 
-    perform(operations.abort("asked", actor="alice", reason="stuck", wait=False))
-    perform(operations.abort("aborted", actor="alice", reason="stuck", wait=False))
+    perform(control.abort(Context("alice"), "asked", reason="stuck", wait=False))
+    perform(control.abort(Context("alice"), "aborted", reason="stuck", wait=False))
     stage.confirm_abort(aborted)
     stage.complete(failed, "a late reply")
     stage.send("paused", "waiting")

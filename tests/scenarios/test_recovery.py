@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lanes import operations
 from lanes.abort import Outcome
 from lanes.context import Context
 from lanes.engine.observer import Observer
@@ -80,7 +79,7 @@ def _paused(stage: Stage, claimed: Claimed) -> None:
 
 def _asked(stage: Stage, claimed: Claimed) -> None:
 
-    perform(stage.store, operations.abort("a", actor="test", wait=False))
+    perform(stage.store, control.abort(Context("test"), "a", wait=False))
 
 
 def _fresh_progress(stage: Stage, claimed: Claimed) -> None:
@@ -114,7 +113,7 @@ def test_F25_a_heartbeat_of_a_superseded_run_is_refused(stage: Stage) -> None:
 
     me = stage.owner()
     claimed = stage.hold("a", me, "next")
-    perform(stage.store, operations.abort("a", actor="test", force=True))
+    perform(stage.store, control.abort(Context("test"), "a", force=True))
     again = stage.claim("a", me)
     now = system_clock()
     beat = Beat(claimed.ticket, "still here", now.boot, now.wall)
@@ -149,7 +148,7 @@ def test_F42_an_abort_between_reading_a_head_and_claiming_it_charges_nothing(sta
     me = stage.owner()
     (message,) = stage.send("a", "at the head")
     (head,) = stage.store.write(lambda tx: doors.candidates(tx, me, system_clock()))
-    result = perform(stage.store, operations.abort("a", actor="test"))
+    result = perform(stage.store, control.abort(Context("test"), "a"))
     assert result.outcome is Outcome.NOT_HELD
     still = stage.message(message.id)
     assert (still.state, still.position, still.interruptions) == (MessageState.QUEUED, 1, 0)

@@ -3,10 +3,10 @@
 import pytest
 from textual.widgets import Button
 
+from lanes.context import Context
 from lanes.errors import NotAllowed
-from lanes.operations import abort
 from lanes.procedure import run
-from lanes.verbs import table
+from lanes.verbs import control, table
 from lanes_storage import reads
 from lanes_storage.law import LaneState
 from lanes_storage.records import Lane
@@ -153,9 +153,8 @@ async def test_read_only_acts_on_nothing(stage: Stage, key: str) -> None:
 async def test_read_only_is_kept_by_the_source_itself(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
     source = FileSource(str(stage.path), actor="alice@here", read_only=True)
-    for act in (source.abort, source.retry):
-        with pytest.raises(NotAllowed, match="read-only"):
-            await act("held:1", epoch=1)
+    with pytest.raises(NotAllowed, match="read-only"):
+        await source.retry("held:1", epoch=1)
     for verb in table().values():
         if verb.changes:
             with pytest.raises(NotAllowed, match="read-only"):
@@ -266,5 +265,5 @@ async def test_many_are_paused_resumed_retried_and_taken_note_of(stage: Stage) -
 async def test_an_abort_from_elsewhere_is_seen_on_the_screen(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
     async with dashboard(stage.path) as driver:
-        run(stage.store, abort("held:1", actor="bob", wait=False))
+        run(stage.store, control.abort(Context("bob"), "held:1", wait=False))
         await driver.shows("▶ aborting")

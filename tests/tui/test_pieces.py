@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lanes_storage.law import LaneState
-from lanes_tui import reading, words
+from lanes_tui import words
 from lanes_tui.coalescing import coalesced, single
 from lanes_tui.columns import Sight
 from lanes_tui.file_source import FileSource
@@ -88,16 +88,6 @@ def test_ages_grow_from_the_moment_of_reading() -> None:
     assert sight.age(1_000) == 6_000
     assert sight.left(1_000) == -4_000
     assert sight.left(None) is None
-
-
-def test_an_abort_is_read_from_its_form() -> None:
-    form = {
-        "key": "a", "outcome": "forced", "epoch_before": 3, "epoch_after": 4, "run_id": "7", "waited_s": 0.5,
-        "dropped": 2, "survivors": ["pid 9"],
-    }  # fmt: skip
-    result = reading.abort(form)
-    assert (result.outcome, result.run_id, result.survivors) == ("forced", 7, ("pid 9",))
-    assert reading.abort(form | {"run_id": None, "survivors": None}).survivors is None
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "once"), (2, "2 times"), (2_000, "2,000 times")])

@@ -105,15 +105,15 @@ Deed = Callable[[Source, Stage], Awaitable[Any]]
 
 
 async def _abort(source: Source, stage: Stage) -> Any:
-    return (await source.abort("held:1", epoch=1)).outcome
+    return (await source.call(control.abort, key="held:1", epoch=1))["outcome"]
 
 
 async def _force(source: Source, stage: Stage) -> Any:
-    return (await source.abort("alive:1", epoch=2, force=True)).outcome
+    return (await source.call(control.abort, key="alive:1", epoch=2, force=True))["outcome"]
 
 
 async def _late(source: Source, stage: Stage) -> Any:
-    return (await source.abort("held:1", epoch=7)).outcome
+    return (await source.call(control.abort, key="held:1", epoch=7))["outcome"]
 
 
 async def _pause(source: Source, stage: Stage) -> Any:

@@ -1,14 +1,12 @@
 """What the dashboard does to lanes: one action at a time on each, and a sentence on what came of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lanes.abort import FREED, AbortResult, Outcome
 from lanes.errors import Changed, LanesError
 from lanes.verbs import table
 from lanes.verbs.verb import Verb
-from lanes.why import span
 from lanes_storage.law import LaneState
 from lanes_tui.records import Mark
 from lanes_tui.source import Lost, Source
@@ -43,38 +41,30 @@ class Deed(NamedTuple):
     grave: bool = False
 
 
-async def _abort(source: Source, mark: Mark) -> Told:
-    return told_of(await source.abort(mark.key, epoch=mark.epoch))
-
-
-async def _force(source: Source, mark: Mark) -> Told:
-    return told_of(await source.abort(mark.key, epoch=mark.epoch, force=True))
-
-
 async def _retry(source: Source, mark: Mark) -> Told:
     message = await source.retry(mark.key, epoch=mark.epoch)
     return Told(mark.key, "retried", f"retried: its last failed message waits again as #{message.id}")
 
 
-def deed_of(verb: Verb[..., Any]) -> Deed:
-    """A verb as something that can be done to lanes."""
-    assert verb.deed is not None
-    assert verb.said is not None
-    said, more = verb.said, {"reason": REASON} if "reason" in verb.by_name else {}
+def deeds_of(verb: Verb[..., Any]) -> list[Deed]:
+    """A verb as what can be done to lanes."""
+    reason = {"reason": REASON} if "reason" in verb.by_name else {}
+    offered = [(each, _caller(verb, {**reason, **each.params})) for each in verb.deeds]
+    return [Deed(each.name or verb.name, each.title, each.word, each.fits, act, each.grave) for each, act in offered]
 
+
+def _caller(verb: Verb[..., Any], params: Mapping[str, Any]) -> Callable[[Source, Mark], Awaitable[Told]]:
     async def act(source: Source, mark: Mark) -> Told:
-        return Told(mark.key, *said(await source.call(verb, key=mark.key, epoch=mark.epoch, **more)))
+        assert verb.said is not None
+        return Told(mark.key, *verb.said(await source.call(verb, key=mark.key, epoch=mark.epoch, **params)))
 
-    title, word, fits, grave = verb.deed
-    return Deed(verb.name, title, word, fits, act, grave)
+    return act
 
 
 _ANY = frozenset(LaneState)
-ABORT = Deed("abort", "Abort {}", "Abort", _ANY, _abort, grave=True)
-FORCE = Deed("force", "Abort {} by force", "Force", _ANY, _force, grave=True)
 RETRY = Deed("retry", "Retry the last failed message of {}", "Retry", _ANY, _retry)
 #: What can be done to lanes, by name.
-DEEDS = {deed.name: deed for deed in (ABORT, FORCE, RETRY, *(deed_of(v) for v in table().values() if v.deed))}
+DEEDS = {deed.name: deed for deed in (RETRY, *(deed for verb in table().values() for deed in deeds_of(verb)))}
 
 
 class Acting:
@@ -110,28 +100,3 @@ class Acting:
                 told(await self.do(deed, mark))
 
         await asyncio.gather(*(work() for _ in range(min(TOGETHER, len(marks)))))
-
-
-def told_of(result: AbortResult) -> Told:
-    """The proven outcome of an abort as a sentence."""
-    after = f"after {span(result.waited_s * 1000)}"
-    match result.outcome:
-        case Outcome.RELEASED:
-            said = f"released {after}: its owner stopped the run"
-        case Outcome.FORCED:
-            said = f"forced {after}: its owner did not confirm, and can write no more (epoch {result.epoch_after})"
-        case Outcome.REPAIRED:
-            said = f"repaired {after}: nobody held the run any more (epoch {result.epoch_after})"
-        case Outcome.CLEARED:
-            said = "cleared: it held no run; the waiting message that had run before was ended"
-        case Outcome.NOT_HELD:
-            said = "not held: there was nothing to abort"
-        case Outcome.CHANGED:
-            said = f"changed: it stands at epoch {result.epoch_after} now, and was left alone"
-        case Outcome.PENDING:
-            said = f"pending {after}: the request stands, and ends as an abort"
-    if result.survivors:
-        said += f"; still alive: {', '.join(result.survivors)}"
-    elif result.survivors is None and result.outcome is not Outcome.PENDING:
-        said += "; processes of the run may still live"
-    return Told(result.key, result.outcome.replace("_", " "), said, result.outcome not in FREED)

@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 
 from lanes_storage.records import How, LaneFilter
 from lanes_tui import text
-from lanes_tui.acting import DEEDS, FORCE, Deed
+from lanes_tui.acting import DEEDS, Deed
 from lanes_tui.board import Board
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
@@ -66,7 +66,7 @@ class Doing(Board):
             if yes and self.may_act():
                 self._do_one(deed, mark)
 
-        self.app.push_screen(AbortDialog(lane, self.sight, force=deed is FORCE), answered)
+        self.app.push_screen(AbortDialog(lane, self.sight, force=deed.name == "force"), answered)
 
     @work
     async def _do_one(self, deed: Deed, mark: Mark) -> None:

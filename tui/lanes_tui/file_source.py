@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes import forms
-from lanes.abort import AbortResult
 from lanes.config import Config
 from lanes.desk import Desk
 from lanes.errors import NotAllowed
@@ -29,9 +28,6 @@ from lanes_tui import reading
 from lanes_tui.paced import Paced
 from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
 from lanes_tui.source import BY_ATTENTION, Lost
-
-#: What the journal shows as the reason of an abort or a pause that was asked for here.
-REASON = "from the dashboard"
 
 
 @dataclass(slots=True, eq=False)
@@ -126,10 +122,6 @@ class FileSource:
             found = await desk.detail(key)
         now = self._clock()
         return reading.detail(forms.detail_form(found, now), now)
-
-    async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
-        async with self._at_work(acting=True) as desk:
-            return await desk.abort(key, actor=self._actor, reason=REASON, epoch=epoch, force=force)
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         async with self._at_work(acting=verb.changes) as desk:

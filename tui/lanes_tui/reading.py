@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from lanes.abort import AbortResult, Outcome
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.moment import Now
 from lanes_tui.records import (
@@ -172,22 +171,6 @@ def gateway(form: Form, kind: str = "gateway") -> Gateway:
         beat_ms=_ms(form["heartbeat_age_s"]) or 0,
         url=form["url"],
         evidence=form["evidence"],
-    )
-
-
-def abort(form: Form) -> AbortResult:
-    """The outcome of an abort."""
-    survivors = None if form["survivors"] is None else tuple(form["survivors"])
-    run_id = None if form["run_id"] is None else int(form["run_id"])
-    return AbortResult(
-        form["key"],
-        Outcome(form["outcome"]),
-        form["epoch_before"],
-        form["epoch_after"],
-        run_id,
-        form["waited_s"],
-        form["dropped"],
-        survivors,
     )
 
 

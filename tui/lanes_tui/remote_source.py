@@ -5,15 +5,13 @@ next one asks again. Who acts is for the gateway to say, by the token.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lanes import filters
-from lanes.abort import AbortResult, Outcome
 from lanes.commands.common.client import GatewayClient
-from lanes.drivers.remote import RemoteDriver
+from lanes.drivers.remote import WAIT_S, RemoteDriver
 from lanes.errors import ConfigError, NotAllowed, TooMuch
 from lanes.forms import Form
 from lanes.verbs.verb import Verb
@@ -25,11 +23,8 @@ from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, 
 from lanes_tui.source import BY_ATTENTION, Lost
 
 T = TypeVar("T")
-REASON = "from the dashboard"
 #: Lanes of one answer.
 PAGE = 1_000
-#: How long one answer about an abort may be waited for; shorter than the patience of the client.
-WAIT_S = 2.0
 #: Calls at a time: as many as are aborted together, and some for looking.
 THREADS = 72
 
@@ -41,10 +36,9 @@ class RemoteSource:
         self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S
     ) -> None:
         self._client = client
-        self._driver = RemoteDriver(client)
+        self._driver = RemoteDriver(client, wait_s)
         self._read_only = read_only
         self._clock = clock
-        self._wait_s = wait_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes-remote")
 
     @property
@@ -115,16 +109,6 @@ class RemoteSource:
         return list(found.values())
 
     # -------------------------------------------------------------------------------------- acting
-
-    async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
-        body = {"reason": REASON, "epoch": epoch, "force": force, "wait": False}
-        began = time.monotonic()
-        asked = reading.abort(await self._post("/api/lane/abort", body, {"key": key}))
-        result = asked
-        while result.outcome is Outcome.PENDING:  # asked again and again: no single answer takes long
-            waiting = {"run_id": str(asked.run_id), "timeout": f"{round(self._wait_s * 1000)}ms"}
-            result = reading.abort(await self._post("/api/lane/abort", waiting, {"key": key}))
-        return result._replace(dropped=asked.dropped, waited_s=time.monotonic() - began)
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         if verb.changes and self._read_only:

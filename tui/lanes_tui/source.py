@@ -9,7 +9,6 @@ from the epoch that was on the screen.
 
 from typing import Any, Protocol
 
-from lanes.abort import AbortResult
 from lanes.verbs.verb import Verb
 from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, LaneOrder
@@ -79,13 +78,6 @@ class Source(Protocol):
 
     async def detail(self, key: str) -> Detail:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
-        ...
-
-    async def abort(self, key: str, *, epoch: int, force: bool = False) -> AbortResult:
-        """Abort the run of that epoch, and wait for the proven outcome. ``force``: without a grace.
-
-        Raises NotFound, NotAllowed.
-        """
         ...
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:

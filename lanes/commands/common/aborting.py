@@ -1,17 +1,19 @@
 """Aborting lanes: which ones, at which epochs, and what came of it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from lanes.abort import FREED, Outcome
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.common.local import Order, Target
 from lanes.commands.common.output import Output, Piece, say
 from lanes.commands.common.table import Column
-from lanes.commands.common.words import counted, note, state, took
+from lanes.commands.common.words import note, state, took
 from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
+from lanes.verbs.control import abort
+from lanes.verbs.said import aborted
+from lanes.words import counted
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import LaneFilter
 
@@ -23,6 +25,13 @@ PREVIEW = (
     Column("QUEUED", right=True),
     Column("", cut="end", least=10),
 )
+
+
+class Target(NamedTuple):
+    """One lane to abort, and the epoch at which it was seen; None: whatever it runs now."""
+
+    key: str
+    epoch: int | None
 
 
 class Plan(NamedTuple):
@@ -72,21 +81,21 @@ def preview(out: Output, plan: Plan) -> int:
     return Exit.DONE
 
 
-def carry_out(out: Output, desk: AnyDesk, plan: Plan, order: Order) -> int:
+def carry_out(out: Output, desk: AnyDesk, plan: Plan, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
     codes = [exit_of(error) for error in plan.missing]
     results: dict[int, Form] = {}
     try:
-        for place, result in desk.abort_each(plan.targets, order):
+        for place, result in desk.call_each(abort, [{**how, **target._asdict()} for target in plan.targets]):
             if isinstance(result, LanesError):
                 _complain([result])
                 codes.append(exit_of(result))
                 continue
             results[place] = result
-            codes.append(_code(result, order))
+            codes.append(_code(result, wait=how["wait"]))
             if not out.json:
-                out.line(_said(result, order))
+                out.line(f"{result['key']}: {aborted(result).sentence}")
     except KeyboardInterrupt:
         say("interrupted; what was requested stands, and ends as an abort")
         raise
@@ -103,35 +112,13 @@ def _complain(errors: Sequence[LanesError]) -> None:
         say(f"lanes: {sentence(error)}")
 
 
-def _code(result: Form, order: Order) -> Exit:
+def _code(result: Form, *, wait: bool) -> Exit:
     outcome = result["outcome"]
     if outcome in FREED:
         return Exit.DONE
     if outcome == Outcome.PENDING:
-        return Exit.UNCONFIRMED if order.wait else Exit.DONE
+        return Exit.UNCONFIRMED if wait else Exit.DONE
     return Exit.NOTHING
-
-
-def _said(result: Form, order: Order) -> str:
-    after = f" after {took(result['waited_s'])}"
-    epochs = f" (epoch {result['epoch_before']} → {result['epoch_after']})"
-    dropped = result["dropped"]
-    said = {
-        Outcome.RELEASED: f"released{after}",
-        Outcome.FORCED: f"released by force{after}, its owner did not confirm{epochs}",
-        Outcome.REPAIRED: f"repaired{after}, nobody held the run any more{epochs}",
-        Outcome.NOT_HELD: "nothing to abort",
-        Outcome.CHANGED: f"changed: it stands at epoch {result['epoch_after']} now, and was left alone",
-        Outcome.CLEARED: "cleared",
-        Outcome.PENDING: f"not confirmed{after}; the request stands" if order.wait else "requested",
-    }[Outcome(result["outcome"])]
-    if dropped:
-        said += f"; {counted(dropped, 'waiting message')} ended"
-    if result["survivors"]:
-        said += f"; still alive: {', '.join(result['survivors'])}"
-    elif result["survivors"] is None and result["outcome"] != Outcome.PENDING:
-        said += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
-    return f"{result['key']}: {said}"
 
 
 def _row(lane: Form) -> list[Piece]:

@@ -2,34 +2,14 @@
 elsewhere can take its place."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from lanes import forms, operations
 from lanes.drivers.local import LocalDriver
-from lanes.errors import LanesError
 from lanes.forms import Form
 from lanes.operations.messages import EVERY
 from lanes_storage.law import MessageState, Scope
 from lanes_storage.records import LaneFilter, Owner
-
-
-class Target(NamedTuple):
-    """One lane to abort, and the epoch at which it was seen; None: whatever it runs now."""
-
-    key: str
-    epoch: int | None
-
-
-class Order(NamedTuple):
-    """How to abort: who asks and why, what is meant, and how long to be patient."""
-
-    actor: str
-    reason: str | None
-    scope: Scope
-    grace_ms: int | None
-    force: bool
-    wait: bool
-    timeout_ms: int | None
 
 
 class LocalDesk(LocalDriver):
@@ -147,25 +127,6 @@ class LocalDesk(LocalDriver):
 
     def _gateways(self, owners: Sequence[Owner]) -> list[Form]:
         return forms.gateway_forms(owners, self.ctx.clock())
-
-    def abort_each(self, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
-        """Abort each, and yield the place and the outcome of each as it is proven; an expected error is one."""
-        effects = [
-            operations.abort(
-                target.key,
-                actor=order.actor,
-                reason=order.reason,
-                scope=order.scope,
-                epoch=target.epoch,
-                grace_ms=order.grace_ms,
-                force=order.force,
-                wait=order.wait,
-                timeout=None if order.timeout_ms is None else order.timeout_ms / 1000,
-            )
-            for target in targets
-        ]
-        for place, result in self.together(effects):
-            yield place, result if isinstance(result, LanesError) else forms.abort_form(result)
 
     def reconcile(self, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]) -> list[Form]:
         """Every decision of one pass of the reconciler, carried out unless it is a rehearsal."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     TextType = click.ParamType[str]
     NumberType = click.ParamType[int]
     FilterParam = click.ParamType[LaneFilter]
+    ChoiceType = click.Choice[str]
 else:  # older ones of click cannot be subscripted
     TextType = NumberType = FilterParam = click.ParamType
+    ChoiceType = click.Choice
 
 
 class Keep(Protocol):

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 
 from lanes import forms
 from lanes.commands.common.exits import sentence
-from lanes.commands.common.words import counted
 from lanes.engine.observer import Observer
 from lanes.engine.one_pass import carry_out, looks_silent
 from lanes.engine.reconciler import ACTING, Finding
 from lanes.forms import Form
 from lanes.why import span
+from lanes.words import counted
 from lanes_storage import doors, reads
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store

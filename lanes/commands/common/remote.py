@@ -7,12 +7,9 @@ from typing import Any
 from click import UsageError
 
 from lanes import filters
-from lanes.abort import Outcome
 from lanes.commands.common.client import GatewayClient
-from lanes.commands.common.local import Order, Target
 from lanes.config.durations import show
 from lanes.drivers.remote import LONG_S, RemoteDriver
-from lanes.errors import LanesError, NotFound
 from lanes.forms import Form
 from lanes.operations.messages import EVERY
 from lanes_storage.law import Scope
@@ -222,49 +219,6 @@ class RemoteDesk(RemoteDriver):
             if not any(gateway["held"] for gateway in found) or time.monotonic() >= until:
                 return found
             time.sleep(LOOK_EVERY_S)
-
-    def abort_each(self, targets: Sequence[Target], order: Order) -> Iterator[tuple[int, Form | LanesError]]:
-        """Abort each, and yield the place and the outcome of each as it is proven; an expected error is one."""
-        until = None if order.timeout_ms is None else time.monotonic() + order.timeout_ms / 1000
-        pending: dict[int, Form] = {}
-        for place, target in enumerate(targets):
-            try:
-                result = self._request_abort(target, order)
-            except LanesError as error:
-                yield place, error
-                continue
-            if result["outcome"] == Outcome.PENDING and order.wait:
-                pending[place] = result
-            else:
-                yield place, result
-        began = time.monotonic()
-        while pending:
-            for place, asked in list(pending.items()):
-                left = WAIT_S if until is None else max(0.0, until - time.monotonic())
-                # Others wait as well: each is looked at in turn.
-                result = self._outcome(asked, min(left, WAIT_S / len(pending)))
-                result |= {"dropped": asked["dropped"], "waited_s": round(time.monotonic() - began, 3)}
-                if result["outcome"] != Outcome.PENDING or (until is not None and time.monotonic() >= until):
-                    del pending[place]
-                    yield place, result
-
-    def _request_abort(self, target: Target, order: Order) -> Form:
-        body = {
-            "reason": order.reason,
-            "scope": order.scope,
-            "epoch": target.epoch,
-            "grace": None if order.grace_ms is None else show(order.grace_ms),
-            "force": order.force,
-            "wait": False,
-        }
-        return dict(self._client.post("/api/lane/abort", body, {"key": target.key}))
-
-    def _outcome(self, asked: Form, seconds: float) -> Form:
-        body = {"run_id": asked["run_id"], "timeout": show(round(seconds * 1000))}
-        try:
-            return dict(self._client.post("/api/lane/abort", body, {"key": asked["key"]}))
-        except NotFound:  # pruned since: it had ended
-            return asked
 
     def reconcile(self, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]) -> list[Form]:
         """Every decision of one pass of the reconciler, carried out unless it is a rehearsal."""

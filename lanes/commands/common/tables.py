@@ -7,7 +7,7 @@ from lanes.commands.common.table import Column
 from lanes.commands.common.words import one_line, state
 from lanes.forms import Form
 from lanes.text import clean
-from lanes.verbs.said import clock_time
+from lanes.words import clock_time
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60

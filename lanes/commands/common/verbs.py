@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from lanes.commands.common.each import chosen_keys, do_each
-from lanes.commands.common.options import DURATION, ID, KEY, NumberType, filter_option, keys_argument, match_option
+from lanes.commands.common.options import (
+    DURATION,
+    ID,
+    KEY,
+    ChoiceType,
+    NumberType,
+    filter_option,
+    keys_argument,
+    match_option,
+)
 from lanes.commands.common.session import Session, pass_session
 from lanes.errors import Unfit
 from lanes.verbs import kinds
@@ -71,10 +80,13 @@ def epilog(verb: Verb[..., Any]) -> str:
 
 
 def _option(param: Param) -> Callable[[Any], Any]:
-    names = [f"--{param.wire.replace('_', '-')}", param.name]
+    names, said = [f"--{param.wire.replace('_', '-')}", param.name], param.meaning
     if param.kind is kinds.FLAG:
-        return click.option(*names, is_flag=True, help=param.meaning)
-    return click.option(*names, type=_type(param), metavar=param.kind.metavar, help=param.meaning)
+        return click.option(*names, is_flag=True, help=said)
+    if "enum" in param.kind.schema:
+        default = param.default and str(param.default)
+        return click.option(*names, type=Word(param), default=default, show_default=default is not None, help=said)
+    return click.option(*names, type=_type(param), metavar=param.kind.metavar, help=said)
 
 
 def _type(param: Param) -> Any:
@@ -93,3 +105,14 @@ class Written(NumberType):
             return self._param.kind.parse(str(value), self._param.wire)
         except Unfit as error:
             self.fail(str(error), param, ctx)
+
+
+class Word(ChoiceType):
+    """One of the words of a kind, as its value."""
+
+    def __init__(self, param: Param) -> None:
+        super().__init__(param.kind.schema["enum"])
+        self._param = param
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self._param.kind.parse(str(super().convert(value, param, ctx)), self._param.wire)

@@ -4,8 +4,8 @@ from typing import Any
 
 from lanes.commands.common.output import Cell
 from lanes.forms import Form
-from lanes.verbs.said import clock_time
 from lanes.why import span
+from lanes.words import clock_time
 
 LOOKS = {
     "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",
@@ -29,11 +29,6 @@ def one_line(text: str | None, longest: int = 200) -> str:
         return ""
     first = " ".join(text[: 2 * longest].split())
     return first if len(first) <= longest else first[: longest - 1] + "…"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 lane``, ``2 lanes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def note(lane: Form) -> str:
