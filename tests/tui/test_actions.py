@@ -81,7 +81,7 @@ async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Sta
         assert "taken from its owner at once" in dialog.said
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
-        assert "forced" in driver.said[-1]
+        assert "released by force" in driver.said[-1]
         assert lane(stage, "held:1").epoch == 2
 
 
