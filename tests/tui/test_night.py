@@ -54,7 +54,7 @@ def test_the_wedged_lane_is_freed_in_ten_keys(wedged: House) -> None:
         opened.press(keys[3])
         opened.shows("Abort this run by force?", WEDGED)
         opened.press(keys[4])
-        opened.shows("forced")
+        opened.shows("by force")
         opened.press("q")
         assert opened.ends() == 0
     # to type the command's name is one more, as a shell completes it; leaving is another
