@@ -8,10 +8,10 @@ import click
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.output import Output, say
-from lanes.commands.common.words import counted
 from lanes.errors import LanesError
 from lanes.filters import narrowed
 from lanes.forms import Form
+from lanes.words import counted
 from lanes_storage.records import LaneFilter
 
 T = TypeVar("T")
