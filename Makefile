@@ -10,7 +10,7 @@ WORKERS ?= auto
 TESTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak lock clean pictures
+.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak lock dist clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ pictures: $(STAMP) ## Draw the pictures of docs/ anew
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+
+dist: $(STAMP) ## Build the wheel and the source distribution into dist/
+	@$(BIN)/python -m build --no-isolation
 
 clean: ## Remove the environment and caches
 	@rm -rf $(VENV) .venv-3.* $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

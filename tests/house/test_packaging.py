@@ -2,8 +2,6 @@
 
 import re
 import subprocess
-import sys
-import zipfile
 from importlib import import_module
 from pathlib import Path
 
@@ -14,32 +12,6 @@ from tests.house.modules import ROOT
 from tests.kit.tools import needs
 
 REQUIREMENTS = ROOT / "requirements" / "dev.txt"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True, timeout=120)
-    (path,) = folder.glob("*.whl")
-    return zipfile.ZipFile(path)
-
-
-def test_the_wheel_owns_only_our_packages(wheel: zipfile.ZipFile) -> None:
-    top = {name.split("/")[0] for name in wheel.namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"lanes", "lanes_storage", "lanes_tui"}
-
-
-def test_the_wheel_is_whole(wheel: zipfile.ZipFile) -> None:
-    shipped = set(wheel.namelist())
-    for package, folder in {"lanes": ".", "lanes_storage": "storage", "lanes_tui": "tui"}.items():
-        ours = {
-            str(path.relative_to(ROOT / folder))
-            for path in (ROOT / folder / package).rglob("*")
-            if path.is_file() and path.suffix in {".py", ".typed", ".tcss"}
-        }
-        assert f"{package}/py.typed" in ours
-        assert ours <= shipped
 
 
 def test_every_public_name_is_there() -> None:
