@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lanes.abort import AbortResult, Outcome
     from lanes.desk import Desk, connect
+    from lanes.engine.streams import Listener
     from lanes.errors import (
         Changed,
         ConfigError,
@@ -33,13 +34,35 @@ if TYPE_CHECKING:
     )
     from lanes.gateway import Gateway
     from lanes.hooks import Hooks, RunEnded
-    from lanes.runners.base import Delta, Reply, RunContext, Runner, Turn
+    from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, Turn
     from lanes_storage.errors import NotStorable, StorageError
+    from lanes_storage.law import (
+        BoundTo,
+        Cause,
+        Edge,
+        LaneState,
+        MessageState,
+        Mode,
+        OnInterrupt,
+        OnSurvivors,
+        Overflow,
+        PauseKind,
+        RunnerKind,
+        Scope,
+    )
+    from lanes_storage.moment import Clock, Now
 
 #: Where each public name lives.
 _HOMES = {
-    "lanes.abort": ("AbortResult", "Outcome"),
-    "lanes.desk": ("Desk", "connect"),
+    "lanes.abort": (
+        "AbortResult",
+        "Outcome",
+    ),
+    "lanes.desk": (
+        "Desk",
+        "connect",
+    ),
+    "lanes.engine.streams": ("Listener",),
     "lanes.errors": (
         "Changed",
         "ConfigError",
@@ -59,31 +82,75 @@ _HOMES = {
         "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
-    "lanes.hooks": ("Hooks", "RunEnded"),
-    "lanes.runners.base": ("Delta", "Reply", "RunContext", "Runner", "Turn"),
-    "lanes_storage.errors": ("NotStorable", "StorageError"),
+    "lanes.hooks": (
+        "Hooks",
+        "RunEnded",
+    ),
+    "lanes.runners.base": (
+        "Delta",
+        "Reply",
+        "RunContext",
+        "Runner",
+        "RunnerSpec",
+        "Turn",
+    ),
+    "lanes_storage.errors": (
+        "NotStorable",
+        "StorageError",
+    ),
+    "lanes_storage.law": (
+        "BoundTo",
+        "Cause",
+        "Edge",
+        "LaneState",
+        "MessageState",
+        "Mode",
+        "OnInterrupt",
+        "OnSurvivors",
+        "Overflow",
+        "PauseKind",
+        "RunnerKind",
+        "Scope",
+    ),
+    "lanes_storage.moment": (
+        "Clock",
+        "Now",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __version__ = "0.2.0"
 __all__ = [
     "AbortResult",
+    "BoundTo",
+    "Cause",
     "Changed",
+    "Clock",
     "ConfigError",
     "Delta",
     "Desk",
     "Draining",
+    "Edge",
     "Gateway",
     "HoldEnded",
     "Hooks",
     "IdempotencyConflict",
     "InvalidKey",
     "LaneBusy",
+    "LaneState",
     "LanesError",
+    "Listener",
+    "MessageState",
+    "Mode",
     "NotAllowed",
     "NotFound",
     "NotStorable",
+    "Now",
+    "OnInterrupt",
+    "OnSurvivors",
     "Outcome",
+    "Overflow",
+    "PauseKind",
     "QueueFull",
     "Refused",
     "Reply",
@@ -92,6 +159,9 @@ __all__ = [
     "RunFailed",
     "RunParked",
     "Runner",
+    "RunnerKind",
+    "RunnerSpec",
+    "Scope",
     "StorageError",
     "Turn",
     "Unfit",

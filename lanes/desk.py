@@ -18,9 +18,9 @@ from lanes.config import Config, from_data
 from lanes.context import Context
 from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
-from lanes.engine.live import ActiveRun
 from lanes.operations import AbortResult, Cut, LaneDetail, Status
 from lanes.procedure import Effect, Look, Procedure, Read, Tell, Write, raised
+from lanes.runners.base import RunContext
 from lanes.verbs import control
 from lanes.waiting import Endings
 from lanes_storage import open_async_store
@@ -197,7 +197,7 @@ class Desk:
         stall_timeout: float | None = None,
         if_idle: bool = False,
         timeout: float | None = None,
-    ) -> AsyncIterator[ActiveRun]:
+    ) -> AsyncIterator[RunContext]:
         """Hold a lane for a block of one's own code, in the same queue as messages.
 
         The lane is released when the block is left, by whatever way, and when its process dies. The block is

@@ -12,6 +12,7 @@ import pytest
 
 import lanes
 from lanes.desk import Desk
+from lanes.engine.live import ActiveRun
 from lanes.testing import SECOND, Hands
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
@@ -124,6 +125,7 @@ async def test_a_block_without_progress_is_cancelled_and_one_with_none_to_fear_i
             await asyncio.Event().wait()
     assert ended.value.cause is Cause.STALL_TIMEOUT
     async with desk.hold("b", run_timeout=math.inf, stall_timeout=math.inf) as run:
+        assert isinstance(run, ActiveRun)
         assert (run.terms.run_timeout_ms, run.terms.stall_timeout_ms) == (None, None)
 
 

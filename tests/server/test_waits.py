@@ -3,6 +3,7 @@
 import asyncio
 
 import lanes
+from lanes.engine.live import ActiveRun
 from lanes.identity import this_process
 from lanes_storage import reads
 from tests.kit.until import until
@@ -34,6 +35,7 @@ async def test_a_message_that_nobody_waits_for_closes_no_circle(start: Start) ->
 async def test_a_wait_is_noted_while_it_lasts(start: Start) -> None:
     served = await start()
     async with served.desk.hold("mine") as run:
+        assert isinstance(run, ActiveRun)
         asking = asyncio.create_task(
             served.post("/api/lanes/other/messages?wait=600", {"text": "[[sim-hang]]"}, **{"X-Lanes-Run": str(run.id)})
         )
