@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lanes.config import limits, secrets
-from lanes.config.globs import matcher
 from lanes.config.model import PolicyConfig, ProviderConfig, RunnerConfig
 from lanes.config.refusal import refusal, shown, unknown
 from lanes.config.sections import Row
@@ -12,6 +11,7 @@ from lanes.config.settings import settings_of
 from lanes.config.values import Value
 from lanes.errors import ConfigError
 from lanes.text import without_password
+from lanes_storage.globs import as_pattern
 from lanes_storage.law import RunnerKind
 
 #: In requests this name means the runner of the policy, so no runner can have it.
@@ -81,7 +81,7 @@ def policies(rows: Iterable[Row], known: Iterable[RunnerConfig]) -> tuple[Policy
         if runner and runner.value not in names:
             raise unknown(runner.where, runner.key, runner.value, names, "there is no [[runner]]")
         glob = row.get("match")
-        built.append(PolicyConfig(glob, matcher(glob), {n: v for n, v in row.values.items() if n != "match"}))
+        built.append(PolicyConfig(glob, as_pattern(glob), {n: v for n, v in row.values.items() if n != "match"}))
     return tuple(built)
 
 

@@ -1,18 +1,11 @@
-"""Globs over session keys: ``*``, ``?``, ``[…]``, ``[!…]``; the case counts."""
+"""Whether two globs over session keys can mean the same key."""
 
-import re
 from collections import deque
-from fnmatch import fnmatchcase, translate
 
-_ANYTHING = "*"
-_PLACE = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
+from lanes_storage.globs import Place, as_pattern, places
+
 #: Tried when two single places of two globs must agree on one character.
 _COMMON = "a0-_:Z~ "
-
-
-def matcher(glob: str) -> re.Pattern[str]:
-    """The pattern that matches the keys that ``glob`` means."""
-    return re.compile(translate(glob))
 
 
 def common_key(one: str, other: str) -> str | None:
@@ -21,7 +14,7 @@ def common_key(one: str, other: str) -> str | None:
     Two globs walk along the same key in step; the first walk that reaches both ends spells one out. Only a
     pair of ``[…]`` that share nothing but characters from within their ranges can go unseen.
     """
-    left, right = _places(one), _places(other)
+    left, right = places(one), places(other)
     seen = {(0, 0)}
     walks = deque([(0, 0, "")])
     while walks:
@@ -38,32 +31,28 @@ def common_key(one: str, other: str) -> str | None:
 def _checked(key: str, one: str, other: str) -> str | None:
     # Two globs that both allow nothing at all (`*` and `*`) met at the empty string, which is no key.
     for candidate in (key, key or "a"):
-        if candidate and fnmatchcase(candidate, one) and fnmatchcase(candidate, other):
+        if candidate and as_pattern(one).match(candidate) and as_pattern(other).match(candidate):
             return candidate
     return None
 
 
-def _steps(left: list[str], i: int, right: list[str], j: int) -> list[tuple[int, int, str]]:
+def _steps(left: list[Place], i: int, right: list[Place], j: int) -> list[tuple[int, int, str]]:
     """Where a walk may go from (i, j), with the character that the step adds to the key."""
     a = left[i] if i < len(left) else None
     b = right[j] if j < len(right) else None
     steps = []
-    if a == _ANYTHING:
+    if a is not None and a.star:
         steps.append((i + 1, j, ""))
-    if b == _ANYTHING:
+    if b is not None and b.star:
         steps.append((i, j + 1, ""))
-    if a is None or b is None or (a, b) == (_ANYTHING, _ANYTHING):
+    if a is None or b is None or (a.star and b.star):
         return steps
-    shared = next((c for c in a + b + _COMMON if _fits(c, a) and _fits(c, b)), None)
+    shared = next((c for c in _named(a) + _named(b) + _COMMON if a.takes(c) and b.takes(c)), None)
     if shared is not None:
-        steps.append((i if a == _ANYTHING else i + 1, j if b == _ANYTHING else j + 1, shared))
+        steps.append((i if a.star else i + 1, j if b.star else j + 1, shared))
     return steps
 
 
-def _fits(character: str, place: str) -> bool:
-    return place == _ANYTHING or fnmatchcase(character, place)
-
-
-def _places(glob: str) -> list[str]:
-    """``glob`` cut into its places: a run of stars, a ``[…]`` or one character each."""
-    return [_ANYTHING if place.startswith("*") else place for place in _PLACE.findall(glob)]
+def _named(place: Place) -> str:
+    """The characters that a place names."""
+    return "".join(sorted(place.singles)) + "".join(first + last for first, last in place.ranges)

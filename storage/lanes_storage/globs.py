@@ -13,8 +13,11 @@ from typing import NamedTuple
 _PLACE = re.compile(r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|.", re.DOTALL)
 _MEMBER = re.compile(r"(.)-(.)|.", re.DOTALL)
 _WILD = re.compile(r"[*?\[]")
-#: What SQLite reads otherwise at the beginning of a set or of a range.
-_SPECIAL = "]^-"
+#: The one set that must begin with what negates it in the other of the two.
+_BOTH = {"!^": "^!"}
+_STORED = re.compile(r"\[(\^?)(\]?[^\]]*)\]")
+#: What reads otherwise at the beginning of a set or of a range, here or in SQLite.
+_SPECIAL = "]^-!"
 
 
 class Place(NamedTuple):
@@ -27,6 +30,11 @@ class Place(NamedTuple):
     ranges: tuple[tuple[str, str], ...] = ()
     negated: bool = False
     star: bool = False
+
+    def takes(self, character: str) -> bool:
+        """Whether that character may stand there."""
+        named = character in self.singles or any(first <= character <= last for first, last in self.ranges)
+        return self.star or named is not self.negated
 
 
 _STAR = Place(star=True)
@@ -48,21 +56,28 @@ def places(glob: str) -> list[Place]:
 
 @lru_cache(maxsize=256)
 def as_pattern(glob: str) -> re.Pattern[str]:
-    """The regular expression whose ``fullmatch`` fits the same texts. It never goes back behind a star that fitted."""
+    """The regular expression that matches the same texts. It never goes back behind a star that fitted."""
     runs = [(star, "".join(map(_for_python, run))) for star, run in groupby(places(glob), key=lambda place: place.star)]
     parts = [part for star, part in runs if not star]
     if not any(star for star, _ in runs):
-        return re.compile("".join(parts), re.DOTALL)
+        return re.compile("".join(parts) + r"\Z", re.DOTALL)
     first = "" if runs[0][0] else parts.pop(0)
     last = "" if runs[-1][0] else parts.pop()
     middle = "".join(f"(?>.*?{part})" for part in parts)
-    return re.compile(f"{first}{middle}.*{last}", re.DOTALL)
+    return re.compile(f"{first}{middle}.*{last}\\Z", re.DOTALL)
 
 
 def as_sqlite(glob: str) -> str:
     """The pattern with which ``GLOB`` of SQLite fits the same texts."""
     parts = places(glob)
     return _NOTHING if _NOBODY in parts else "".join(map(_for_sqlite, parts))
+
+
+def from_sqlite(pattern: str) -> str:
+    """The glob that ``as_sqlite`` made into that pattern, or one that fits the same texts."""
+    if pattern == _NOTHING:
+        return "[z-a]"
+    return _STORED.sub(lambda found: f"[{'!' if found[1] else ''}{_BOTH.get(found[2], found[2])}]", pattern)
 
 
 def _place(found: re.Match[str]) -> Place:
@@ -97,6 +112,6 @@ def _for_sqlite(place: Place) -> str:
         return "".join(place.singles - set("*?")) or f"[{''.join(place.singles)}]"
     front = "]" if "]" in place.singles else ""
     plain = "".join(sorted(place.singles - set(_SPECIAL))) + "".join(f"{a}-{b}" for a, b in place.ranges)
-    hat, dash = ("^" if "^" in place.singles else ""), ("-" if "-" in place.singles else "")
-    members = front + plain + hat + dash if front + plain else dash + hat
+    marks, dash = "".join(mark for mark in "!^" if mark in place.singles), "-" if "-" in place.singles else ""
+    members = front + plain + marks + dash if front + plain else dash + marks
     return f"[{'^' if place.negated else ''}{members}]"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes.config.globs import common_key, matcher
+from lanes.config.globs import common_key
+from lanes_storage.globs import as_pattern
 
 KEYS = st.text(st.sampled_from("ab:"), min_size=1, max_size=8)
 
@@ -22,7 +23,7 @@ def two_globs_of_one_key(draw: st.DrawFn) -> tuple[str, str]:
 
 
 def test_the_case_counts_and_the_whole_key_must_match() -> None:
-    pattern = matcher("agent:*:[0-9]?")
+    pattern = as_pattern("agent:*:[0-9]?")
     assert pattern.match("agent:a\nb:1x")
     assert not pattern.match("Agent:a:1x")
     assert not pattern.match("agent:a:1xy")
@@ -51,8 +52,8 @@ def test_no_key_that_both_match(one: str, other: str) -> None:
 def test_where_two_globs_share_a_key_one_is_found(globs: tuple[str, str]) -> None:
     found = common_key(*globs)
     assert found
-    assert matcher(globs[0]).match(found)
-    assert matcher(globs[1]).match(found)
+    assert as_pattern(globs[0]).match(found)
+    assert as_pattern(globs[1]).match(found)
 
 
 @given(KEYS, KEYS)

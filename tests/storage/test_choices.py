@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lanes import filters
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import reads
-from lanes_storage.globs import as_pattern, as_sqlite
+from lanes_storage.globs import as_pattern, as_sqlite, from_sqlite
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause
 from lanes_storage.records import Answer, Attempt, Failure, Lane, LaneFilter, Message, Subject
@@ -165,6 +165,12 @@ GLOBS = st.text("ab]^-![*?z.c_\\", max_size=7) | st.text("ab]^-!z.c_\\", max_siz
 def test_a_glob_means_the_same_to_python_and_to_sqlite(house: World, glob: str, text: str) -> None:
     query = Query("SELECT :text GLOB :glob", {"text": text, "glob": as_sqlite(glob)}, lambda rows: bool(rows[0][0]))
     assert house.store.read(query) == (as_pattern(glob).fullmatch(text) is not None)
+
+
+@given(GLOBS, st.text("ab]^-![*z._`\\\n", max_size=3))
+def test_a_glob_that_was_stored_means_what_it_meant(glob: str, text: str) -> None:
+    again = as_pattern(from_sqlite(as_sqlite(glob)))
+    assert (again.fullmatch(text) is None) == (as_pattern(glob).fullmatch(text) is None)
 
 
 def test_a_filter_of_one_thing_chooses_no_other() -> None:

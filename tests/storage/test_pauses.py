@@ -32,7 +32,7 @@ def keys(world: World) -> list[str]:
 # ------------------------------------------------------------------------------------------------ of many
 
 
-@pytest.mark.parametrize(("pattern", "left"), [("a:*", ["b:1"]), ("?:1", ["a:2"]), ("a:[^2]", ["a:2", "b:1"])])
+@pytest.mark.parametrize(("pattern", "left"), [("a:*", ["b:1"]), ("?:1", ["a:2"]), ("a:[!2]", ["a:2", "b:1"])])
 def test_a_glob_pauses_every_lane_that_fits_and_no_other(world: World, pattern: str, left: list[str]) -> None:
     for key in ("a:1", "a:2", "b:1"):
         world.send(key)
@@ -53,6 +53,17 @@ def test_everything_is_paused_lanes_to_come_included_until_its_time(world: World
     time.move(MINUTE)
     assert keys(world) == ["there", "to come"]
     assert world.store.read(reads.claimable(world.me, time().wall))
+
+
+def test_a_glob_that_leaves_out_pauses_the_others_and_shows_as_it_was_given(world: World) -> None:
+    for key in ("agent:main:1", "agent:other:1"):
+        world.send(key)
+    pause_matching(world, "agent:[!m]*")
+    assert keys(world) == ["agent:main:1"]
+    pause = world.lane("agent:other:1").pause
+    assert pause is not None
+    assert pause.pattern == "agent:[!m]*"
+    assert resume_matching(world, "agent:[!m]*")
 
 
 def test_a_glob_is_resumed_by_itself_and_lanes_with_a_pause_of_their_own_stay(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record
+from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
 from lanes_storage.moment import Now
@@ -98,16 +99,17 @@ def pause_matching(
 ) -> None:
     """Pause every lane whose key fits a glob, lanes to come included.
 
-    ``*``: all of them. The glob is as ``LaneFilter.match`` takes it.
+    ``*``: all of them. The glob is stored as SQLite has it, which asks for it whenever it looks for a head.
     """
-    values = {"pattern": pattern, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
+    stored = as_sqlite(pattern)
+    values = {"pattern": stored, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_PATTERN, values)
     record(tx, EventType.PAUSED, now, actor=actor, detail={"match": pattern, "reason": reason, "until": until})
 
 
 def resume_matching(tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str) -> bool:
     """End the pause of a glob. Lanes with a pause of their own stay paused. False: there is none."""
-    landed = tx.run(sql.END_PATTERN_PAUSE, {"pattern": pattern, "kind": kind}) > 0
+    landed = tx.run(sql.END_PATTERN_PAUSE, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
     if landed:
         record(tx, EventType.RESUMED, now, actor=actor, detail={"match": pattern})
     return landed

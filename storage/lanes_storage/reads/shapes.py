@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from lanes_storage.globs import from_sqlite
 from lanes_storage.law import (
     BoundTo,
     Cause,
@@ -162,7 +163,8 @@ def to_lane(row: Row) -> Lane:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
     pause = None
     if row[7] is not None:
-        pause = Pause(row[5] or "", row[6] or "", row[7], row[8], PauseKind.read(row[9]), row[10])
+        glob = _optional(from_sqlite, row[10])
+        pause = Pause(row[5] or "", row[6] or "", row[7], row[8], PauseKind.read(row[9]), glob)
     error = None if row[15] is None else LastError(Cause.read(row[15]), row[16] or "", row[17] or 0)
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
     return Lane(
