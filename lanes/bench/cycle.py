@@ -39,11 +39,12 @@ def claim(owner: int, message: int, now: Now) -> Call[Claimed]:
 
 
 def _claim(tx: Transaction, wanted: Sequence[tuple[int, int, Now]]) -> list[Claimed]:
-    """As a dispatcher does: it looks at the heads, and claims them as one set."""
-    heads = [doors.candidates(tx, owner, now, after=message - 1, limit=1)[0] for owner, message, now in wanted]
+    """As a dispatcher claims a page: one look at its heads, which nothing binds to an owner, and one set."""
+    owner, _, now = wanted[0]
+    heads = doors.candidates_among(tx, owner, now, [message for _, message, _ in wanted])
+    of = {head.message_id: head for head in heads}
     claims = [
-        doors.claim(head, owner, "chat", RunnerKind.PROVIDER, TERMS, now)
-        for head, (owner, _, now) in zip(heads, wanted, strict=True)
+        doors.claim(of[message], owner, "chat", RunnerKind.PROVIDER, TERMS, now) for owner, message, now in wanted
     ]
     claimed = [one for one in carry_out(tx, claims) if one is not None]
     assert len(claimed) == len(wanted)
