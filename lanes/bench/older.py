@@ -17,7 +17,7 @@ def older_python(work: Work) -> str:
     if work.peers is None:
         raise Skipped(missing)
     if (found := work.once("version of the peer", lambda: _version(work.peers))) != VERSION:
-        raise Skipped(f"{missing}; {work.peers} has {found}")
+        raise Skipped(f"{missing} ({work.peers}: {found})")
     return work.peers
 
 
@@ -27,7 +27,7 @@ def _version(python: str | None) -> str:
         done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd="/")
     except OSError as error:
         return error.strerror or str(error)
-    return done.stdout.strip() or "none"
+    return done.stdout.strip() or "no lanes"
 
 
 def older_gateway(work: Work, database: Path, provider: str) -> Process:
