@@ -11,7 +11,10 @@ import pytest
 from tests.house.modules import ROOT
 from tests.kit.processes import PATIENCE_S
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "examples/bot/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
@@ -47,3 +50,10 @@ def test_there_are_programs() -> None:
 def test_every_link_leads_somewhere(document: Path) -> None:
     for target in LINK.findall(document.read_text(encoding="utf-8")):
         assert (document.parent / target).exists(), f"{document.name} points to {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[d.name for d in DOCUMENTS])
+def test_what_can_be_copied_can_be_pasted(document: Path) -> None:
+    assert not re.search(r"^[$>] lanes", document.read_text(encoding="utf-8"), re.MULTILINE), (
+        "no prompts before commands"
+    )

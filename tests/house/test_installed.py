@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import venv
 import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.house.modules import ROOT
 from tests.house.test_docs import programs
 from tests.kit.installed import Built, Installed, build
 from tests.kit.processes import PATIENCE_S, Process
-from tests.kit.tools import needs
+from tests.kit.tools import missing, needs
 
 PACKAGES = {"lanes": ".", "lanes_storage": "storage", "lanes_tui": "tui"}
 
@@ -86,3 +87,19 @@ def test_what_the_documents_show_is_typed_for_the_programs_of_others(installed: 
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", ["pip", "uv"])
+def test_what_is_installed_with_all_that_it_needs_runs(way: str, built: Built, tmp_path: Path) -> None:
+    """As README says, from the index and all that it serves today; by uv where a machine has it."""
+    if way == "uv" and missing("uv"):
+        pytest.skip("this machine lacks uv")
+    venv.create(tmp_path / "venv", with_pip=way == "pip")
+    python = str(tmp_path / "venv" / "bin" / "python")
+    installer = [python, "-m", "pip", "install"] if way == "pip" else ["uv", "pip", "install", "--python", python]
+    subprocess.run([*installer, "--quiet", str(built.wheel)], check=True, timeout=10 * PATIENCE_S)
+    done = subprocess.run(
+        [str(tmp_path / "venv" / "bin" / "lanes"), "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"lanes {lanes.__version__}\n"

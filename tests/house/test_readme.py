@@ -24,7 +24,7 @@ HUNG = "agent:main:feishu:group:oc_d497"
 
 def commands() -> list[str]:
     """What README tells a reader to type, in its order, without the remarks behind it."""
-    lines = [line.removeprefix("$ ") for block in BLOCK.findall(README) for line in block.splitlines() if line]
+    lines = [line for block in BLOCK.findall(README) for line in block.splitlines() if line]
     return [re.sub(r"\s+# .*", "", line) for line in lines]
 
 

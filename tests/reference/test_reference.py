@@ -23,7 +23,7 @@ from tests.reference.pages import PAGES
 SILENT = {"up", "gateway", "demo", "dashboard", "simulate provider", "bench", "completion"}
 BLOCK = re.compile(r"^```(?:console|sh|bash|text)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(lanes [^`]+)`")
-SHOWN = re.compile(r"^(?:\$ )?(lanes .+?)(?:[ \t]{2,}.*)?$", re.MULTILINE)
+SHOWN = re.compile(r"^(lanes .+?)(?:[ \t]{2,}.*)?$", re.MULTILINE)
 OPERATOR = re.compile(r"\s(?:\||>|&&|;|#|→)\s.*$|\s>\s?\S+$")
 PLACEHOLDER = re.compile(r"^[A-Z]|^\[|^…|^<")
 
@@ -97,7 +97,7 @@ def test_global_options_are_told_once() -> None:
 def test_a_call_that_does_not_exist_is_seen(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.md"
     for call in ("lanes lst", "lanes list --hold", "lanes db restor x.db"):
-        wrong.write_text(f"```console\n$ {call}\n```\n")
+        wrong.write_text(f"```console\n{call}\n```\n")
         with pytest.raises(AssertionError):
             test_every_call_that_a_document_shows_exists(wrong)
 

@@ -17,7 +17,8 @@ from tests.kit.stage import Stage
 __all__ = ["alone", "bare", "database"]  # fixtures
 
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-COMMANDS = list(dict.fromkeys(re.findall(r"^\$ (lanes .+)$", RUNBOOK, re.MULTILINE)))
+BLOCKS = re.findall(r"^```console\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL)
+COMMANDS = list(dict.fromkeys(re.findall(r"^(lanes .+)$", "\n".join(BLOCKS), re.MULTILINE)))
 KEY = "agent:main:telegram:42"
 #: The dead letter that the runbook retries.
 LETTER = 17
