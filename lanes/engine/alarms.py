@@ -7,8 +7,9 @@ doubled. A waiting head is warned about once, by whichever gateway notices it fi
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lanes.engine.agenda import Agenda
 from lanes.engine.alone import alone, by_page
-from lanes.engine.live import ActiveRun
+from lanes.engine.live import ActiveRun, LiveSet
 from lanes.why import span
 from lanes_storage import doors, reads
 from lanes_storage.interface import Reader, Step, Transaction
@@ -20,8 +21,8 @@ log = Log("lanes.alarms")
 
 Write = Callable[[Step[list[bool]]], list[bool]]
 
-#: Between two looks at the runs that are held, and at the heads that wait.
-LOOK_AT_RUNS_MS = 100
+#: Between two attempts to warn of a run, and two looks at the heads that wait.
+WARN_AGAIN_MS = 100
 LOOK_AT_HEADS_MS = 1_000
 #: Heads looked at in one look: a longer queue of lanes is walked over several, so that none costs much.
 HEADS_PER_LOOK = 1_000
@@ -30,20 +31,19 @@ PAGE = 100
 
 
 class HeldAlarms:
-    """Warns about the runs of one owner. What it remembers goes with the run."""
+    """Warns about the live runs of one owner."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, live: LiveSet) -> None:
         self._write = write
-        self._due_mono: dict[int, int] = {}
-        self._next_mono = 0
+        self._agenda = Agenda(live)
 
-    def run_once(self, runs: Sequence[ActiveRun], now: Now, *, by: str) -> int:
-        """Warn about every run that is due, when it is time to look; returns how many. Raises StorageError."""
-        if now.mono < self._next_mono:
-            return 0
-        self._next_mono = now.mono + LOOK_AT_RUNS_MS
-        self._due_mono = {run.id: self._due_mono.get(run.id, _first(run)) for run in runs}
-        due = [run for run in runs if now.mono >= self._due_mono[run.id] and not (run.lost or run.released)]
+    def run_once(self, now: Now, *, by: str) -> int:
+        """Warn about every run that is due; returns how many. Raises StorageError."""
+        due = []
+        for run in self._agenda.due(now):
+            self._agenda.put(run.id, max(_first(run), now.mono + WARN_AGAIN_MS))
+            if now.mono >= _first(run) and not (run.lost or run.released):
+                due.append(run)
         by_page(log, due, PAGE, lambda page: self._warn(page, now, by), lambda run: run.named)
         return len(due)
 
@@ -54,7 +54,7 @@ class HeldAlarms:
             return [doors.warn_held(tx, run.ticket, now, by=by, detail=detail) for run, detail in about]
 
         for (run, detail), said in zip(about, self._write(step), strict=True):
-            self._due_mono[run.id] = _next_after(run, now)
+            self._agenda.put(run.id, _next_after(run, now))
             if said:
                 log.warning("%s", _held_line(run, detail))
 

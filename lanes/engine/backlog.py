@@ -58,9 +58,11 @@ class Backlog:
         self._later: list[tuple[int, int]] = []  # wall time, negative, and lane: the latest first
         self._again_at = NEVER  # of those for whom there was no room
         self._looked: Now | None = None
+        self.empty = False  # at the last look no head waited: only a commit makes one
 
     async def look(self, now: Now) -> None:
         """Learn what has changed. Raises StorageError."""
+        self.empty = False
         if self._for_owner != self._owner() or now.wall >= self._again_at or self._out_of_step(now):
             self._forget()
         self._looked = now
@@ -138,6 +140,7 @@ class Backlog:
         found, last = await self._store.read(reads.heads(0, FEW_ROWS))
         if len(found) == FEW_ROWS:
             found, last = await self._store.read(reads.heads(0, FEW + 1))
+        self.empty = not found
         for head in found:
             self._take(head, wall, walking=True)
         if len(found) > FEW:

@@ -34,6 +34,8 @@ log = Log("lanes.dispatcher")
 #: The longest time that a claimable lane waits for somebody to look.
 TICK_S = 0.1
 TICK_MS = 100
+#: The same while nothing waits: only a commit makes something claimable then, and every commit wakes the dispatcher.
+IDLE_S = 1.0
 #: Claims made in one transaction, so that others get the write lock in between.
 PAGE = 64
 #: Heads of a runner whose providers all cool that are told when to come back; those behind them wait for them.
@@ -123,7 +125,7 @@ class Dispatcher:
             self.looks += 1
             self.ticked_at = self._clock().mono
             try:
-                async with asyncio.timeout(TICK_S):
+                async with asyncio.timeout(IDLE_S if self._backlog.empty else TICK_S):
                     await self._wake.wait()
             except TimeoutError:
                 pass

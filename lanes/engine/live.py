@@ -7,7 +7,7 @@ leaves only when its lane is known to be released.
 import asyncio
 import json
 import threading
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -272,6 +272,7 @@ class LiveSet:
         self._runs: dict[int, ActiveRun] = {}
         self._strays: dict[int, ActiveRun] = {}
         self._of_runner: Counter[str] = Counter()
+        self._followed: list[deque[int]] = []
         self._lock = threading.Lock()
 
     def join(self, run: ActiveRun) -> None:
@@ -279,6 +280,14 @@ class LiveSet:
         with self._lock:
             self._runs[run.id] = run
             self._of_runner[run.spec.name] += 1
+            for followed in self._followed:
+                followed.append(run.id)
+
+    def follow(self) -> deque[int]:
+        """The ids of all live runs, to which that of each run that joins is added. To be emptied again and again."""
+        with self._lock:
+            self._followed.append(deque(self._runs))
+            return self._followed[-1]
 
     def leave(self, run: ActiveRun) -> None:
         """A run whose lane is released, or whose claim did not commit."""

@@ -21,13 +21,15 @@ class Losses:
         self._live = live
         self._missing: set[int] = set()
         self._next_mono = 0
+        self._version: int | None = None  # of the database, at the last look
 
-    def run_once(self, now: Now) -> None:
-        """Let go of the runs that are lost, when it is time to look. Raises StorageError."""
-        if now.mono < self._next_mono:
+    def run_once(self, now: Now, version: int | None) -> None:
+        """Let go of the runs that are lost, when it is time to look and there is anything new. Raises StorageError."""
+        if now.mono < self._next_mono or (version == self._version and not self._missing):
             return
         self._next_mono = now.mono + LOOK_EVERY_MS
         missing = self._look()
+        self._version = version  # not before all of it was read
         for run in missing:
             if run.id in self._missing:
                 lose(run)

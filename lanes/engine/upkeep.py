@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from lanes.engine.agenda import Agenda
 from lanes.engine.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.alone import alone, by_page
 from lanes.engine.drains import Drain, DrainWatch
@@ -20,7 +21,7 @@ from lanes.engine.losses import Losses
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Finding
 from lanes.engine.wakeup import nap_on
-from lanes.engine.watchdog import Verdict, judge
+from lanes.engine.watchdog import Verdict, judge, look_again_at
 from lanes_storage import doors, reads
 from lanes_storage.doors import Evidence
 from lanes_storage.interface import AsyncStore, Call, Reader, Step, Transaction, carry_out
@@ -34,8 +35,8 @@ T = TypeVar("T")
 
 #: A tick that comes this much late was suspended: what it did not see is not held against anyone.
 LATE_MS = 2_000
-#: Between two looks at the limits of the runs, of which there may be a thousand.
-JUDGE_EVERY_MS = 100
+#: Between two attempts to judge a run that can not be judged.
+JUDGE_AGAIN_MS = 1_000
 #: Lanes that are taken in one transaction from runs that did not stop, so that others get the write lock in between.
 PAGE = 64
 
@@ -83,8 +84,9 @@ class Upkeep:
         self._reader: Reader | None = None
         self._observer: Observer | None = None
         self._version: int | None = None
+        self._limits = Agenda(live)
+        self._held = HeldAlarms(self._write, live)
         self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
-        self._next_judging = 0
         self._next_pass = now.mono
         self._begun = now  # the present round
         self._blind = False  # the round before could not read or commit
@@ -120,7 +122,6 @@ class Upkeep:
             reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
         )
         losses = Losses(self._write, reader, self._heart, self._live)
-        held = HeldAlarms(self._write)
         duties: list[Duty] = [
             self._begin,
             self._give_up,
@@ -128,11 +129,11 @@ class Upkeep:
             self._file.run_once,
             self._heart.beat_when_due,
             lambda now: self._look(reader, now),
-            losses.run_once,
+            lambda now: losses.run_once(now, self._version),
             self._drain.cut_when_over,
             self._force,
             lambda now: self._reconcile(observer, now),
-            lambda now: held.run_once(self._live.all(), now, by=self._heart.by),
+            lambda now: self._held.run_once(now, by=self._heart.by),
         ]
         if self._wait_patience_ms is not None:
             waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
@@ -209,17 +210,16 @@ class Upkeep:
     # --------------------------------------------------------------------------------- watchdog
 
     def _judge(self, now: Now) -> None:
-        """Tell the runs to stop that are past a limit, when it is time to look. Needs no database."""
-        if now.mono < self._next_judging:
-            return
-        self._next_judging = now.mono + JUDGE_EVERY_MS
-        for run in self._live.all():
-            try:  # as ``alone``, for a thousand runs ten times a second
+        """Tell the runs to stop that are past a limit. Needs no database."""
+        for run in self._limits.due(now):
+            again: int | None = now.mono + JUDGE_AGAIN_MS
+            with alone(log, f"{run.named} can not be judged"):
                 judgement = judge(run, now, self._judged_from_mono)
                 if judgement.stop is not None and run.order_stop(judgement.stop):
                     log.warning("%s: %s", run.named, judgement.stop.message)
-            except Exception:
-                log.exception("%s can not be judged; the others are", run.named)
+                again = look_again_at(run, now, self._judged_from_mono)
+            if again is not None:
+                self._limits.put(run.id, again)
 
     def _force(self, now: Now) -> None:
         """Release the lanes of the runs that have not stopped in their grace, without them, a page at a time."""

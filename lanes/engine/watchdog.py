@@ -55,6 +55,25 @@ def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
     return FINE
 
 
+def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None:
+    """Before when ``judge`` says nothing else of a run that is fine; None: its limits will never end it.
+
+    Every sign of life moves that away. What a run said of being busy it may take back, and a wait may end: then it has
+    its whole ``stall_timeout`` from there.
+    """
+    if run.body_ended_at is not None or run.stop is not None:
+        return None
+    ends = []
+    if run.terms.run_timeout_ms is not None:
+        ends.append(run.claimed_mono + run.terms.run_timeout_ms)
+    if run.terms.stall_timeout_ms is not None:
+        sign = run.sign()
+        excused = run.waiting or (sign.busy_until_mono or 0) > now.mono
+        since = now.mono if excused else max(sign.at_mono, judged_from_mono)
+        ends.append(since + run.terms.stall_timeout_ms)
+    return min(ends, default=None)
+
+
 def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int, now: Now) -> Judgement:
     said = {
         Cause.RUN_TIMEOUT: f"ran for {span(elapsed_ms)}, its run_timeout is {span(budget_ms or 0)}",

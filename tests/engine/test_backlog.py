@@ -318,3 +318,13 @@ def test_a_line_gives_the_lowest_and_each_once() -> None:
                         assert line.first == min(held)
                         assert line.pop() == min(held)
                         held.remove(min(held))
+
+
+async def test_who_waits_for_nothing_but_a_commit_looks_rarely(world: World, astore: AsyncStore) -> None:
+    bench = Bench(world, astore, SPECS)
+    kept = bench.dispatcher._backlog
+    await bench.dispatcher.run_once()
+    assert kept.empty
+    world.park(world.start("a").ticket)
+    await bench.dispatcher.run_once()
+    assert not kept.empty, "time alone lets it go on"

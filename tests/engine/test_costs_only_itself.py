@@ -141,7 +141,10 @@ async def test_F98_an_alarm_that_can_not_be_written_does_not_silence_the_others(
     runs = [active(world, astore, world.start(key)) for key in ("a", "bad", "c")]
     runs[1]._progress = cast("str", b"bytes")
     world.time.move(MINUTE)
-    HeldAlarms(store.write).run_once(runs, world.time(), by="tester")
+    live = LiveSet()
+    for run in runs:
+        live.join(run)
+    HeldAlarms(store.write, live).run_once(world.time(), by="tester")
     assert {event.key for event in world.events() if event.type == EventType.HELD_LONG} == {"a", "c"}
 
     def patience_ms(key: str) -> int:

@@ -310,18 +310,20 @@ async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
             Gateway(desk, echo, max_runs=0)
 
 
-async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(tmp_path: Path) -> None:
+async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runner, go, armed, held = Gates(), threading.Event(), threading.Event(), threading.Event()
 
-    def slow() -> None:  # the writer is at something else when the claim is handed in
+    def slow() -> None:  # the writer is not back from a commit yet
         if armed.is_set():
             armed.clear()
-            store._writer.submit_blocking(lambda tx: go.wait(PATIENCE_S))
             held.set()
+            go.wait(PATIENCE_S)
 
     async with gateway_on(tmp_path, runner, Hands(), queue={"on_interrupt": "fail"}) as site:
         store = cast("AsyncSqliteStore", site.desk.store)
-        store.on_commit(slow)
+        monkeypatch.setattr(store._file, "committed", slow)
         armed.set()
         sending = asyncio.create_task(site.desk.send("a", "hello"))
         await until(held.is_set, "the message to be committed")
