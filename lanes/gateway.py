@@ -45,7 +45,7 @@ class Gateway:
     Give it one ``runner``, of which ``max_runs`` run at a time, or several as ``specs`` (the first is the default).
     ``config`` sets limits and policies; without one, everything has its default. ``fingerprint`` tells this
     configuration from others.
-    ``hooks`` are told what happens, beside it; those that a configuration names are loaded by
+    ``hooks`` are called when something happens; those that a configuration names are loaded by
     ``lanes.hooks.configured_hooks``.
     """
 
@@ -108,7 +108,7 @@ class Gateway:
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner; another one after others had taken it for dead."""
+        """The id of this process as an owner. It changes when other processes have taken this one for dead."""
         return self._engine.owner_id
 
     @property
@@ -118,12 +118,12 @@ class Gateway:
 
     @property
     def strays(self) -> int:
-        """How many runs have lost their lanes and do not stop: each keeps its slot until its task has ended."""
+        """How many runs have lost their lanes and do not stop; each keeps its slot until its task has ended."""
         return self._engine.strays
 
     @property
     def draining(self) -> Drain | None:
-        """Who closed it to new messages, and until when; None while it takes them."""
+        """Who drains it, and until when; None while it takes messages."""
         return self._engine.draining
 
     @property
@@ -133,20 +133,20 @@ class Gateway:
 
     @property
     def hook_counts(self) -> Mapping[str, int]:
-        """What went wrong with hooks, and how often: ``notice timed_out``, ``before_run failed``, …"""
+        """How often which hooks failed: ``notice timed_out``, ``before_run failed``, …"""
         return self._engine.hook_counts
 
     @property
     def silent_ms(self) -> int:
-        """How old its last heartbeat is, as it was committed, in milliseconds; zero while that is young enough.
+        """How old its last committed heartbeat is, in milliseconds, once that is more than half of ``stale_after``.
 
-        It is too old halfway to the moment at which others take the gateway for dead.
+        Zero before: at ``stale_after`` other processes take the gateway for dead.
         """
         age = self._engine.beat_age_ms
         return age if 2 * age > self.config.clocks.stale_after_ms else 0
 
     def healthy(self) -> bool:
-        """Whether its loops tick."""
+        """Whether its loops run."""
         return self._engine.healthy()
 
     async def writable(self) -> bool:
@@ -161,22 +161,23 @@ class Gateway:
     # -------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Register as an owner, take back what the dead left held, and begin to claim. Raises StorageError."""
+        """Register as an owner, take back the lanes of dead processes, and begin to claim. Raises StorageError."""
         await self._engine.start()
 
     async def drain(self, *, by: str, timeout_s: float | None = None) -> None:
-        """Claim nothing more, and wait for what runs: at most ``timeout_s`` (default: drain_timeout).
+        """Claim nothing more, and wait for the runs to end: at most ``timeout_s`` (default: drain_timeout).
 
-        What still runs then is cut by ``stop``, and its message goes back to its place, uncounted. Raises Unfit.
+        ``stop`` cuts what still runs then; its message goes back to its place, and the interruption is not counted.
+        Raises Unfit.
         """
         clock_ms = self.config.clocks.drain_timeout_ms
         wait_ms = clock_ms if timeout_s is None else incoming.span_ms(timeout_s, "timeout_s")
         await self._engine.drain(by=incoming.actor(by), wait_ms=wait_ms)
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. Harmless twice.
+        """Cut what still runs, end the owner's row, and end every loop. A second call does nothing.
 
-        It goes on to its end although its caller is cancelled meanwhile.
+        It is carried out to its end even if its caller is cancelled meanwhile.
         """
         await to_its_end(self._stop())
 

@@ -1,4 +1,4 @@
-"""Hooks: functions of one's own that are told what happens, beside it. They change nothing and hold nothing up.
+"""Hooks: functions of an embedding program that are called when something happens. They change and delay nothing.
 
 hooks = lanes.Hooks(before_run=told, after_run=told, notice=pass_on, timeout_s=5)
 async with lanes.connect("lanes.db") as desk, lanes.Gateway(desk, runner, hooks=hooks):
@@ -17,16 +17,16 @@ from lanes.runners.python import load
 from lanes_storage.law import Edge, MessageState
 from lanes_storage.records import Event
 
-#: How long a hook has where nobody says.
+#: How long a call of a hook may take unless the program says otherwise.
 TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """A run that holds its lane no longer.
+    """A run that no longer holds its lane.
 
-    ``edge`` and ``message_state`` say how it ended; both are None where others took the lane away from it (its
-    time was over, or it was forced): the row of the message says what came of that.
+    ``edge`` and ``message_state`` say how it ended; both are None where the lane was taken from it (a limit, or an
+    abort that was forced): then read the message.
     """
 
     run: RunContext
@@ -36,10 +36,10 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a gateway tells. Each is an ``async def`` of one argument; what it returns or raises changes nothing.
+    """What a gateway calls. Each is an ``async def`` of one argument; what it returns or raises changes nothing.
 
-    ``before_run`` is told of each run when it has its lane, ``after_run`` when it has let go of it, ``notice`` of
-    each notice event of the database. One that takes longer than ``timeout_s`` seconds is cancelled and counted.
+    ``before_run`` is called for each run that has got its lane, ``after_run`` when the run has released it, ``notice``
+    for each notice event of the database. A call that takes longer than ``timeout_s`` seconds is cancelled and counted.
     """
 
     before_run: Callable[[RunContext], Awaitable[Any]] | None = None

@@ -3,7 +3,7 @@
     python bot.py
     curl -N http://127.0.0.1:8000/chats/42/messages -H 'Content-Type: application/json' -d '{"text": "hello"}'
 
-What is the bot's own is in ``think``; the rest is what a bot needs around it.
+Its model is ``think``; the rest is what a bot needs around that.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ async def think(text: str, history: Sequence[lanes.Turn]) -> AsyncIterator[str]:
 
 
 async def answer(run: lanes.RunContext) -> str:
-    """One run: each piece goes to whoever listens, and is a sign of life."""
+    """One run: each piece goes to the listeners, and counts as progress."""
     said = ""
     async for piece in think(run.text, await run.history(10)):
         run.emit(piece)

@@ -1,7 +1,7 @@
-"""Replies on their way to whoever listens, piece by piece. A stream belongs to a run.
+"""Replies on their way to their listeners, piece by piece. A stream belongs to a run.
 
-A message that is run again, after its run was cut or parked, has another stream: what the first run said is void, and
-who has heard of it is told to begin again.
+A message that is run again, after its run was cut or parked, has another stream: what the first run emitted is void,
+and listeners that have taken a piece of it are told so.
 """
 
 import asyncio
@@ -207,7 +207,7 @@ class Streams:
             stream.end()
 
     def _unheard(self, message_id: int, stream: ReplyStream) -> None:
-        """Clear away what nobody needs; the pieces of a run that goes on stay for who listens later."""
+        """Clear away what nobody needs; the pieces of a run that goes on stay for later listeners."""
         if self._streams.get(message_id) is stream:
             if stream.ended or not stream.begun:
                 del self._streams[message_id]

@@ -11,11 +11,11 @@ from lanes_storage.records import Attempt, Cooldown, Message
 
 
 class Delta(NamedTuple):
-    """One piece of a reply on its way to whoever listens.
+    """One piece of a reply on its way to its listeners.
 
     ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
-    more than text (tool calls, a refusal); surfaces that speak that dialect pass it through. ``begin_again`` is never
-    emitted by a runner: see ``BEGIN_AGAIN``.
+    more than text (tool calls, a refusal); surfaces that speak that dialect pass it on. ``begin_again`` is never
+    emitted by a runner: another run of the message has begun, and all pieces before are void.
     """
 
     text: str = ""
@@ -89,39 +89,39 @@ class RunContext(Protocol):
         ...
 
     def progress(self, what: str) -> None:
-        """Say that the run moves (``model_call:started``, ``tool:started``): the stall clock starts anew.
+        """Report progress (``model_call:started``, ``tool:started``): the stall clock starts again.
 
-        Raises Unfit for what is no text.
+        Raises Unfit for anything but text.
         """
         ...
 
     def busy(self, seconds: float, what: str = "busy") -> None:
-        """Declare that silence is expected for so long: until then the run is not stalled.
+        """Announce that silence is expected for so many seconds: until then the run is not stalled.
 
         A finite number of seconds, 0 or more. Raises Unfit.
         """
         ...
 
     def emit(self, *pieces: Delta | str) -> None:
-        """Hand pieces of the reply to whoever listens. Counts as progress. Raises Unfit."""
+        """Send pieces of the reply to its listeners. Counts as progress. Raises Unfit."""
         ...
 
     @property
     def reached_caller(self) -> bool:
-        """Whether a piece of the reply has left for a listener: from then on there is no failing over."""
+        """Whether a listener has taken a piece of the reply: from then on there is no failover."""
         ...
 
     def discard(self) -> None:
-        """Forget the pieces that nobody has seen, before another provider starts anew."""
+        """Drop the pieces that no listener has taken, before another provider begins."""
         ...
 
 
 class Runner(Protocol):
     """Does the work of one run: any ``async def runner(run) -> str | Reply``.
 
-    Raises ``RunFailed`` or ``RunParked`` to say how it ends otherwise; any other exception ends it with cause
-    ``runner_failed``, and so does a reply that can not be stored as it is. Cancellation is not to be swallowed: a run
-    that does is released without it.
+    It raises ``RunFailed`` or ``RunParked`` to end otherwise; any other exception ends the run with cause
+    ``runner_failed``, and so does a reply that can not be stored. It must not swallow its cancellation: the lane of
+    such a run is released without it.
     """
 
     def __call__(self, run: RunContext, /) -> Awaitable[str | Reply]: ...
@@ -129,7 +129,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunnerSpec:
-    """A runner with what the dispatcher must know of it. Raises Unfit for what it could not be claimed under."""
+    """A runner with its name, kind and slots. Raises Unfit for a name, kind or number that no run can have."""
 
     name: str
     kind: RunnerKind

@@ -1,4 +1,4 @@
-"""The Python runner: a function of one's own, named ``module:function``."""
+"""The Python runner: a function of the user's, named ``module:function``."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""Kill points: the real program kills itself (SIGKILL) at a chosen commit of its own.
+"""Kill points: the real program kills itself (SIGKILL) at one of its commits.
 
     python -m lanes.testing --at before:17 -- gateway --db lanes.db
 

@@ -93,7 +93,7 @@ async def test_a_loop_that_is_left_early_leaves_no_listener_behind(streams: Stre
         break
     assert not streams.of(7).listened
     assert unheard == [7]
-    assert await stream.listen().get() == ONE, "it stays for who listens later"
+    assert await stream.listen().get() == ONE, "it stays for later listeners"
 
 
 async def test_a_message_that_never_ran_here_leaves_nothing_behind(streams: Streams) -> None:
