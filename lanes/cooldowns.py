@@ -1,5 +1,7 @@
 """The stored cooldowns, as runners use them: every gateway of the database leaves the same providers alone."""
 
+from typing import Any
+
 from lanes_storage import doors, reads
 from lanes_storage.interface import AsyncStore
 from lanes_storage.moment import Clock
@@ -22,6 +24,11 @@ class StoredCooldowns:
         """Leave ``provider`` alone for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
         now = self._clock()
         return await self._store.write(lambda tx: doors.cool(tx, provider, cause, for_ms, now, by="provider"))
+
+    async def note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
+        """Tell the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
+        now = self._clock()
+        await self._store.write(lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail))
 
     async def warm(self, provider: str) -> None:
         """Forget the doubling: the provider answered."""

@@ -15,6 +15,7 @@ from lanes.operations import AbortResult, Cut, LaneDetail, OwnerView, Status
 from lanes.sentences import LAST_MOMENT
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
+from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import Attempt, Cooldown, Counts, Event, Failure, Lane, Message, Owner, Pause, Run
 
 if TYPE_CHECKING:
@@ -192,7 +193,15 @@ def message_form(message: Message) -> Form:
         "started_at": moment(message.started_at),
         "ended_at": moment(message.ended_at),
         "reply_so_far": message.reply_so_far,
+        **answered(message),
+        "attempts": [attempt_form(attempt) for attempt in message.attempts],
     }
+
+
+def answered(message: Message) -> Form:
+    """Who answered, and what it took."""
+    detail: Form | None = parsed(message.reply_detail, dict) if message.reply_detail else None
+    return {name: (detail or {}).get(name) for name in ("provider", "model", "usage")}
 
 
 def failure_form(failure: Failure | None) -> Form | None:
@@ -210,6 +219,10 @@ def attempt_form(attempt: Attempt) -> Form:
         "cause": attempt.cause,
         "message": attempt.message,
         "at": moment(attempt.at),
+        "status": attempt.status,
+        "type": attempt.type,
+        "param": attempt.param,
+        "code": attempt.code,
     }
 
 

@@ -58,6 +58,13 @@ def _attempt(given: Any) -> Attempt:
     if not isinstance(given, Attempt):
         raise TypeError(f"attempts is a sequence of Attempt, and holds {type(given).__name__}")
     at = int(given.at) if isinstance(given.at, int | float) and 0 <= given.at <= LAST_MOMENT else 0
+    status = given.status if type(given.status) is int else None
+    words = [None if word is None else sentence(word, LONGEST_NAME) for word in (given.type, given.param, given.code)]
     return Attempt(
-        sentence(given.provider, LONGEST_NAME), sentence(given.cause, LONGEST_NAME), sentence(given.message), at
+        sentence(given.provider, LONGEST_NAME),
+        sentence(given.cause, LONGEST_NAME),
+        sentence(given.message),
+        at,
+        status,
+        *words,
     )

@@ -50,11 +50,16 @@ def to_answer(result: object) -> Answer:
         "message": incoming.dict_or_none(result.message, "Reply.message"),
         "usage": incoming.dict_or_none(result.usage, "Reply.usage"),
         "model": incoming.text_or_none(result.model, "Reply.model", incoming.LONGEST_NAME),
+        "provider": incoming.text_or_none(result.provider, "Reply.provider", incoming.LONGEST_NAME),
+        "more": incoming.dict_or_none(result.more, "Reply.more"),
     }
+    attempts = chain_of(result.attempts)
+    told = {name: detail[name] for name in ("provider", "model", "usage") if detail[name] is not None}
     return Answer(
         incoming.text(result.text, "Reply.text"),
         incoming.json_text(detail, "what stands in the Reply"),
-        chain_of(result.attempts),
+        attempts,
+        told | ({"attempts": [f"{each.provider}: {each.cause}" for each in attempts]} if attempts else {}),
     )
 
 

@@ -346,7 +346,7 @@ class LiveSet:
 
 def _delta(piece: Delta | str) -> Delta:
     """A piece of a reply, which every listener can pass on. Raises Unfit."""
-    if type(piece) is Delta and type(piece.text) is str and piece.choice is None:  # as nearly all are
+    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is None:  # as nearly all are
         return piece
     if isinstance(piece, str):
         return Delta(piece)
@@ -355,6 +355,8 @@ def _delta(piece: Delta | str) -> Delta:
     incoming.text(piece.text, "Delta.text")
     if piece.choice is not None:
         incoming.json_text(incoming.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
+    if piece.beside is not None:
+        incoming.json_text(incoming.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
     return piece
 
 

@@ -16,11 +16,14 @@ class Delta(NamedTuple):
     ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
     more than text (tool calls, a refusal); surfaces that speak that dialect pass it on. ``begin_again`` is never
     emitted by a runner: another run of the message has begun, and all pieces before are void.
+    ``beside`` is what else the chunk said: ``model``, ``system_fingerprint`` and ``service_tier`` where they are new, and
+    the ``logprobs`` of this piece.
     """
 
     text: str = ""
     choice: dict[str, Any] | None = None
     begin_again: bool = False
+    beside: dict[str, Any] | None = None
 
 
 #: What a listener gets when another run of the message begins: all that it got before is void.
@@ -32,7 +35,8 @@ class Reply:
     """What a run produced.
 
     ``message`` is the whole OpenAI assistant message where there is more than text (tool calls);
-    ``usage`` the OpenAI usage object; ``model`` who answered; ``attempts`` the providers that failed before.
+    ``usage`` the OpenAI usage object; ``model`` and ``provider`` who answered; ``attempts`` the providers that failed
+    before; ``more`` what an OpenAI client gets besides: ``system_fingerprint``, ``service_tier``, ``logprobs``.
     """
 
     text: str
@@ -41,6 +45,8 @@ class Reply:
     usage: dict[str, Any] | None = None
     model: str | None = None
     attempts: Sequence[Attempt] = ()
+    provider: str | None = None
+    more: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,10 @@ class Cooldowns(Protocol):
 
     async def cool(self, provider: str, cause: str, for_ms: int | None) -> Cooldown:
         """Leave ``provider`` alone for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
+        ...
+
+    async def note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
+        """Tell the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
         ...
 
     async def warm(self, provider: str) -> None:

@@ -13,10 +13,11 @@ from lanes_storage.moment import Clock, system_clock
 
 
 class Specs(dict[str, RunnerSpec]):
-    """Runners by name, the default one first, with the connections to providers that they share."""
+    """Runners by name, the default one first, with the connections to providers and what is known of them."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, standing: Standing) -> None:
         super().__init__()
+        self.standing = standing
         self._client = client
 
     async def aclose(self) -> None:
@@ -28,7 +29,7 @@ def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_cloc
     """The runners of a configuration. Raises ConfigError: a target that cannot be loaded, an unusable proxy."""
     client = HttpClient()
     standing = Standing(cooldowns, config.clocks.max_park_ms, clock)
-    specs = Specs(client)
+    specs = Specs(client, standing)
     for runner in config.runners:
         run = _runner(runner, config, standing, client)
         specs[runner.name] = RunnerSpec(runner.name, runner.kind, run, runner.max_runs, runner.providers)

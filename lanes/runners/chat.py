@@ -57,16 +57,14 @@ async def attempt(
             if answer.status != 200:
                 raise await _refusal(answer)
             await _check_type(answer)
-            draft = Draft()
+            draft = Draft(model=provider.model)
             async with contextlib.aclosing(answer.chunks()) as chunks:
                 await _read(chunks, draft, patience, emit)
                 patience.over()
                 await _rest(chunks)
             return draft.reply()
     except AttemptFailed as failure:
-        if provider.api_key and provider.api_key in failure.message:  # some servers repeat what they refuse
-            shown = failure.message.replace(provider.api_key, "***")
-            raise AttemptFailed(failure.cause, shown, failure.retry_after_ms) from failure
+        failure.redact(provider.api_key)
         raise
 
 
@@ -118,7 +116,7 @@ def _object(event: Event) -> dict[str, Any]:
 
 
 def _garbage(text: str) -> NoReturn:
-    start = text[:80].encode("ascii", "backslashreplace").decode()
+    start = text[: failures.MOST_READ].encode("ascii", "backslashreplace").decode()
     raise AttemptFailed(AttemptCause.GARBAGE, f"an event that is no JSON object: {start}")
 
 

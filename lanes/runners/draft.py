@@ -7,21 +7,28 @@ from lanes.runners.failures import AttemptFailed
 from lanes.runners.merging import Merger, plain, whole
 from lanes_storage.law import AttemptCause
 
+#: What each chunk says of the whole reply.
+HEAD = ("model", "system_fingerprint", "service_tier")
 #: The largest reply that is kept, in characters.
 MAX_REPLY = 16 * 1024 * 1024
 
 
 class Draft:
-    """Adds up chunks. Raises AttemptFailed (garbage) for what is no chunk, and beyond ``max_reply``."""
+    """Adds up chunks. Raises AttemptFailed (garbage) for what is no chunk, and beyond ``max_reply``.
 
-    def __init__(self, max_reply: int = MAX_REPLY) -> None:
+    ``model`` is what answers, unless a chunk says so before the first piece.
+    """
+
+    def __init__(self, max_reply: int = MAX_REPLY, *, model: str | None = None) -> None:
         self._spend = _Room(max_reply).spend
         self.contents = 0  # chunks that were content: the role alone, an empty delta, no choices are none
         self._texts: list[str] = []
         self._half = ""  # the first half of a character whose other half comes with the next chunk
         self._more = Merger(self._spend)
         self._usage: dict[str, Any] | None = None
-        self._model: str | None = None
+        self._head = {"model": model}
+        self._fresh = {"model": model} if model else {}  # of the head, what no piece has told
+        self._logprobs = Merger(self._spend)
         self.finish_reason: str | None = None
 
     def take(self, chunk: dict[str, Any], pieces: list[Delta]) -> None:
@@ -30,8 +37,10 @@ class Draft:
         if isinstance(usage, dict):
             self._usage = usage
             self.contents += 1
-        if self._model is None and isinstance(model := chunk.get("model"), str) and model:
-            self._model = whole(model)
+        for name in HEAD:
+            said = chunk.get(name)
+            if said is not None and said != self._head.get(name):
+                self._take_head(name, said)
         if not choices:
             return
         if not isinstance(choices, list):
@@ -51,8 +60,18 @@ class Draft:
             finish_reason=self.finish_reason or "stop",
             message=message,
             usage=plain(self._usage),
-            model=self._model,
+            model=self._head["model"],
+            more=self._besides(),
         )
+
+    def _besides(self) -> dict[str, Any] | None:
+        more: dict[str, Any] = {name: said for name, said in self._head.items() if name != "model"}
+        return more | ({"logprobs": self._logprobs.result()} if self._logprobs else {}) or None
+
+    def _take_head(self, name: str, said: Any) -> None:
+        """The model is the one that the first piece has told."""
+        if isinstance(said, str) and said and not (name == "model" and self._texts):
+            self._head[name] = self._fresh[name] = whole(said)
 
     def _take_choice(self, choice: dict[str, Any], pieces: list[Delta]) -> None:
         reason, delta = choice.get("finish_reason"), choice.get("delta")
@@ -61,13 +80,24 @@ class Draft:
             self.contents += 1
         if not isinstance(delta, dict):
             return
-        text = self._take_text(_text_of(delta.get("content")))
+        text, logprobs = self._take_text(_text_of(delta.get("content"))), choice.get("logprobs")
         more = {} if len(delta) == 1 and text else _beside_text(delta)
         if more:
             self._more.add(more)
         if more or text:
             self.contents += 1
-            pieces.append(Delta(text, delta if more else None))
+        elif not logprobs:
+            return
+        beside: dict[str, Any] | None = None
+        if self._fresh or logprobs:
+            beside, self._fresh = {**self._fresh, **self._take_logprobs(logprobs)} or None, {}
+        pieces.append(Delta(text, delta if more else None, beside=beside))
+
+    def _take_logprobs(self, logprobs: Any) -> dict[str, Any]:
+        if not logprobs or not isinstance(logprobs, dict):
+            return {}
+        self._logprobs.add(logprobs)
+        return {"logprobs": plain(logprobs)}
 
     def _take_text(self, text: str) -> str:
         if not text:

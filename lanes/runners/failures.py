@@ -9,15 +9,18 @@ import re
 from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.errors import RunError
 from lanes.runners.merging import whole
+from lanes.runners.redaction import redacted
 from lanes_storage.law import AttemptCause
 from lanes_storage.records import Attempt
 
-#: The longest sentence of a provider that is kept, in characters.
+#: The longest sentence of a provider that is kept, in characters, its longest word for an error, and how much is read.
 LONGEST_SENTENCE = 500
+LONGEST_WORD = 200
+MOST_READ = 4_096
 #: No Retry-After is believed beyond a day, and none below a second: that would be a retry in a loop.
 LONGEST_WAIT_MS = 86_400_000
 SHORTEST_WAIT_MS = 1_000
@@ -65,14 +68,32 @@ _BY_STATUS = {
 _TOO_LONG = re.compile(r"maximum context length|context (window|length|size)|prompt is too long", re.IGNORECASE)
 
 
+class Words(NamedTuple):
+    """What a provider calls its error: the status of HTTP, where it came by one, and what OpenAI's clients read."""
+
+    status: int | None = None
+    type: str | None = None
+    param: str | None = None
+    code: str | None = None
+
+
 class AttemptFailed(Exception):
     """One attempt against one provider failed. ``retry_after_ms``: when the provider says to come again."""
 
-    def __init__(self, cause: AttemptCause, message: str, retry_after_ms: int | None = None) -> None:
+    def __init__(
+        self, cause: AttemptCause, message: str, retry_after_ms: int | None = None, words: Words | None = None
+    ) -> None:
         self.cause = cause
         self.message = message
         self.retry_after_ms = retry_after_ms
+        self.words = words or Words()
         super().__init__(message)
+
+    def redact(self, key: str | None) -> None:
+        """Take the provider's key out of what it said, and only then what is too long to keep."""
+        self.message = redacted(self.message, key)[:LONGEST_SENTENCE]
+        words = (None if word is None else redacted(word, key)[:LONGEST_WORD] for word in self.words[1:])
+        self.words = Words(self.words.status, *words)
 
 
 class NoDescriptor(Exception):
@@ -90,9 +111,9 @@ def from_response(status: int, body: bytes, retry_after_ms: int | None) -> Attem
     """The failure that an answer with another status than 200 stands for."""
     error = _error_in(body)
     cause = _cause(error, status)
-    said = _sentence(error) or _short(body[:4096].decode(errors="replace"))
+    said = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
     wait = retry_after_ms if cause is AttemptCause.RATE_LIMITED else None
-    return AttemptFailed(cause, f"HTTP {status}: {said}" if said else f"HTTP {status}", wait)
+    return AttemptFailed(cause, f"HTTP {status}: {said}" if said else f"HTTP {status}", wait, _called(error, status))
 
 
 def from_error(error: Any) -> AttemptFailed:
@@ -100,7 +121,8 @@ def from_error(error: Any) -> AttemptFailed:
     inner = error.get("error") if isinstance(error, dict) else None
     found = inner or error
     cause = _cause(found, 200)
-    return AttemptFailed(cause, f"error in the reply: {_sentence(found) or 'no word of why'}")
+    said = f"error in the reply: {_sentence(found) or 'no word of why'}"
+    return AttemptFailed(cause, said, words=_called(found, None))
 
 
 def error_in_body(body: bytes) -> Any:
@@ -173,11 +195,17 @@ def _words(error: Any) -> list[str]:
     return [str(word).lower() for word in found if isinstance(word, str | int)]
 
 
+def _called(error: Any, status: int | None) -> Words:
+    said = error if isinstance(error, dict) else {}
+    words = (said.get(name) for name in ("type", "param", "code"))
+    return Words(status, *(_short(str(word)) if isinstance(word, str | int) else None for word in words))
+
+
 def _sentence(error: Any) -> str:
     said = error.get("message") if isinstance(error, dict) else error
     return _short(said) if isinstance(said, str) else ""
 
 
 def _short(text: str) -> str:
-    """One line of bounded length, that can be stored."""
-    return " ".join(whole(text[: 8 * LONGEST_SENTENCE]).split())[:LONGEST_SENTENCE]
+    """One line, that can be stored."""
+    return " ".join(whole(text[:MOST_READ]).split())

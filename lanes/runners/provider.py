@@ -68,7 +68,7 @@ class _ProviderRunner:
                     untils.append(until)
             else:
                 await self._standing.answered(provider.name)
-                return replace(reply, model=reply.model or provider.model, attempts=tuple(attempts))
+                return replace(reply, provider=provider.name, attempts=tuple(attempts))
         if attempts and len(untils) == len(attempts):
             raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
         raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_told(attempts)}", attempts)
@@ -85,7 +85,8 @@ class _ProviderRunner:
         reached = run.reached_caller
         if not reached:
             run.discard()
-        attempts.append(Attempt(provider.name, failure.cause, failure.message, self._standing.clock().wall))
+        now = self._standing.clock().wall
+        attempts.append(Attempt(provider.name, failure.cause, failure.message, now, *failure.words))
         until = await self._standing.failed(provider.name, failure)
         if reached:
             sentence = f"{_told(attempts[-1:])} in the middle of a reply that had begun to reach the caller"

@@ -8,6 +8,8 @@ from starlette.responses import Response
 import lanes
 from lanes import ages
 from lanes.operations import Status
+from lanes.runners.base import RunnerSpec
+from lanes.runners.build import Specs
 from lanes.server.call import Call
 from lanes_storage import reads
 from lanes_storage.moment import Now
@@ -40,6 +42,7 @@ async def get_metrics(call: Call) -> Response:
         Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
         Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, call.house.clients.waiting)]),
+        *_of_providers(gateway.specs),
         Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, call.house.feed.followers)]),
     ]
     return Response("".join(map(_written, gauges)), media_type=MEDIA_TYPE)
@@ -70,6 +73,17 @@ def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
             "lanes_gateway_held_lanes", "Lanes that a gateway holds.", [(at, view.owner.held) for at, view in owners]
         ),
     ]
+
+
+def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
+    if not isinstance(specs, Specs):
+        return
+    asked = [({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.standing.asked.items()]
+    failing = [
+        ({"provider": name}, specs.standing.failing(name)) for name in {name for name, _ in specs.standing.asked}
+    ]
+    yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by what came of it.", asked)
+    yield Gauge("lanes_provider_failing", "Whether a provider failed this gateway last.", failing)
 
 
 def _written(gauge: Gauge) -> str:

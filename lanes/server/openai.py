@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from lanes.engine.streams import Listener
 from lanes.problems import Problem
 from lanes.runners.base import Delta
+from lanes.runners.draft import HEAD
 from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.clients import Client
@@ -39,8 +40,19 @@ BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its re
 async def get_models(call: Call) -> ASGIApp:
     """The runners, as models; ``lanes`` is the one that the policy names."""
     names = ["lanes", *call.gateway.specs]
-    models = [{"id": name, "object": "model", "created": 0, "owned_by": "lanes"} for name in names]
-    return Answer({"object": "list", "data": models})
+    return Answer({"object": "list", "data": [_model(name) for name in names]})
+
+
+async def get_model(call: Call) -> ASGIApp:
+    """One of them."""
+    name = call.path_params["id"]
+    if name != "lanes" and name not in call.gateway.specs:
+        raise HttpProblem(404, "model_not_found", "there is no such model here; see /v1/models", param="model")
+    return Answer(_model(name))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "lanes"}
 
 
 async def post_chat(call: Call) -> ASGIApp:
@@ -101,7 +113,7 @@ class _Completion:
         self._call = call
         self._client = client
         self._message = message
-        self._model = model
+        self._head: dict[str, Any] = {"model": model}
         self._usage = usage
         self._id = f"chatcmpl-{message.id}"
         self._created = int(time.time())
@@ -125,17 +137,11 @@ class _Completion:
             raise of_failure(message.error)
         detail = _detail(message)
         said = detail.get("message") or {"role": "assistant", "content": message.reply or ""}
-        choice = {"index": 0, "message": said, "finish_reason": detail.get("finish_reason") or "stop", "logprobs": None}
-        return Answer(
-            {
-                "id": self._id,
-                "object": "chat.completion",
-                "created": self._created,
-                "model": detail.get("model") or self._model,
-                "choices": [choice],
-                "usage": detail.get("usage"),
-            }
-        )
+        logprobs, head = _besides(detail)
+        self._head |= head
+        reason = detail.get("finish_reason") or "stop"
+        choice = {"index": 0, "message": said, "finish_reason": reason, "logprobs": logprobs}
+        return Answer(self._object("chat.completion", [choice], usage=detail.get("usage")))
 
     async def streamed(self) -> ASGIApp:
         """Pieces as they come. A failure before the first is an error with a status of its own."""
@@ -190,16 +196,22 @@ class _Completion:
         delta = self._sent.what_is_new(piece)
         if delta is None:
             return ""
-        if self._begun and delta.choice is None:
+        if self._begun and delta.choice is delta.beside is None:
             return f'{self._before}{{"content": {_json(delta.text)}}}{self._after}'
         choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
         said = _json(choice if self._begun else {"role": "assistant"} | choice)
         self._begun = True
-        return f"{self._before}{said}{self._after}"
+        before, after = self._before, self._after
+        if delta.beside is not None:
+            logprobs, head = _apart(delta.beside)
+            self._head |= head
+            self._before, self._after = self._around()
+            before, after = (self._before, self._after) if logprobs is None else self._around(logprobs=logprobs)
+        return f"{before}{said}{after}"
 
-    def _around(self) -> tuple[str, str]:
-        """What stands before and behind the delta of a chunk, the same for all."""
-        chunk = self._chunk([{"index": 0, "delta": "here", "finish_reason": None}]).decode("ascii")
+    def _around(self, **more: Any) -> tuple[str, str]:
+        """What stands before and behind the delta of a chunk, the same for nearly all."""
+        chunk = self._chunk([{"index": 0, "delta": "here", "finish_reason": None} | more]).decode("ascii")
         before, _, after = chunk.rpartition('"here"')
         return before, after
 
@@ -210,6 +222,9 @@ class _Completion:
             yield _data(openai_error(of_failure(message.error).problem))
             return
         detail = _detail(message)
+        if not self._begun:
+            self._head |= _besides(detail)[1]
+            self._before, self._after = self._around()
         if (not self._begun or self._void) and message.reply is not None:
             rest = self._sent.rest_of(message.reply)
             if rest:
@@ -220,8 +235,10 @@ class _Completion:
         yield b"data: [DONE]\n\n"
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        chunk = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
-        return _data(chunk | {"choices": choices} | more)
+        return _data(self._object("chat.completion.chunk", choices, **more))
+
+    def _object(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        return {"id": self._id, "object": kind, "created": self._created} | self._head | {"choices": choices} | more
 
     @property
     def _void(self) -> bool:
@@ -238,6 +255,17 @@ class _Completion:
 def _detail(message: Message) -> dict[str, Any]:
     detail: dict[str, Any] | None = parsed(message.reply_detail, dict) if message.reply_detail else None
     return detail or {}
+
+
+def _besides(detail: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What a stored reply says besides, as ``_apart`` gives it."""
+    model = {"model": detail["model"]} if detail.get("model") else {}
+    return _apart(model | (detail.get("more") or {}))
+
+
+def _apart(beside: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The logprobs, and what holds for the whole answer."""
+    return beside.get("logprobs"), {name: beside[name] for name in HEAD if name in beside}
 
 
 def _data(value: object) -> bytes:

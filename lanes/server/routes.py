@@ -244,6 +244,7 @@ ROUTES = (
         problems=(*_REFUSALS, 500, 502, 504),
     ),
     Route("GET", "/v1/models", openai.get_models, answers={200: OBJECT}),
+    Route("GET", "/v1/models/{id}", openai.get_model, answers={200: OBJECT}, problems=(404,)),
     Route("GET", "/healthz", health.healthz, answers={200: OBJECT}, problems=(503,)),
     Route("GET", "/readyz", health.readyz, answers={200: OBJECT}, problems=(503,)),
     Route("GET", "/metrics", metrics.get_metrics, media="text/plain"),

@@ -49,4 +49,4 @@ class Sent:
         if piece.choice is not None or piece.text[:alike] != self._expected[:alike]:
             raise Differs
         self._expected = self._expected[alike:]
-        return Delta(piece.text[alike:])
+        return piece._replace(text=piece.text[alike:])

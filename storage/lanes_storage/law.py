@@ -169,6 +169,8 @@ class EventType(StrEnum):
     DRAIN = "drain"
     COOLDOWN = "cooldown"
     PRUNED = "pruned"  # dead letters, by hand; what goes by its age goes without a word
+    PROVIDER_FAILING = "provider_failing"  # what a provider failed goes to the next of its chain, once for all of that
+    PROVIDER_ANSWERS = "provider_answers"  # that is over
 
 
 #: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.

@@ -328,8 +328,18 @@ _DETAILS: dict[str, dict[str, Any]] = {
     EventType.COOLDOWN: {"provider": "codex", "until": NOW.wall + 1_500},
     EventType.PRUNED: {"what": "dead_letters", "count": 3, "older_than_ms": 0},
 }
+#: Types that came after the first recording: in no other form.
+_LATER = {
+    EventType.PROVIDER_FAILING: {"provider": "codex", "message": "HTTP 500: no"},
+    EventType.PROVIDER_ANSWERS: {"provider": "codex", "failures": 3, "failed_ms": 1_500},
+}
+LATER_EVENTS = {f"{kind}": event(n, kind, detail=detail) for n, (kind, detail) in enumerate(_LATER.items(), 100)}
 EVENTS = {
-    **{f"{kind}": event(n, kind, detail=_DETAILS.get(kind), **_WHERE) for n, kind in enumerate(EventType, 1)},
+    **{
+        f"{kind}": event(n, kind, detail=_DETAILS.get(kind), **_WHERE)
+        for n, kind in enumerate(EventType, 1)
+        if kind not in _LATER
+    },
     "a change of state": event(90, "fail", from_state="running", to_state="errored", cause="ghost", **_WHERE),
     "about nobody": event(91, "pruned"),
     "an empty detail": event(92, "notice", detail={}),

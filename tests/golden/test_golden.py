@@ -52,13 +52,17 @@ def test_the_json_of_a_form_is_what_it_was(form: str) -> None:
         assert json.dumps(now) == json.dumps(then), f"{form}, {case}"
 
 
+#: Forms that hold others, whose fields are named as their own.
+OF_OTHERS = ("LaneDetail.messages.", "LaneDetail.events.", "LaneDetail.run.", "Redacted.")
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_field_that_was_added_is_named_in_the_changelog(form: str) -> None:
     added: set[str] = set()
     for case, then in recorded(form).items():
         as_it_was(then, told()[form][case], form, added)
     named = set(NAMED.findall((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")))
-    assert added <= named
+    assert {path for path in added if not path.startswith(OF_OTHERS)} <= named
 
 
 def test_a_change_is_noticed() -> None:

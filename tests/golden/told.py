@@ -20,7 +20,7 @@ def told() -> Told:
         "LaneDetail": {name: forms.detail_form(detail, NOW, me=ME) for name, detail in rows.DETAILS.items()},
         "Run": {name: forms.run_form(run, rows.OWNERS["alive"], NOW) for name, run in rows.RUNS.items()},
         "Message": messages,
-        "Event": events,
+        "Event": events | {name: forms.event_form(event) for name, event in rows.LATER_EVENTS.items()},
         "AbortResult": {name: forms.abort_form(result) for name, result in rows.ABORTS.items()},
         "Cut": {name: forms.cut_form(cut, NOW) for name, cut in rows.CUTS.items()},
         "Finding": {

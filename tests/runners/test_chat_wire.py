@@ -11,6 +11,7 @@ import pytest
 
 from lanes.errors import ConfigError
 from lanes.runners.base import Delta
+from lanes.runners.failures import LONGEST_SENTENCE, MOST_READ
 from lanes.runners.http import HttpClient, endpoint
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
@@ -402,6 +403,41 @@ async def test_a_key_that_is_repeated_in_an_error_is_not_repeated_further(client
         failure = await refused(client, provider(url, api_key="sk-very-secret"))
     assert failure.cause is AttemptCause.AUTH
     assert failure.message == "HTTP 401: Incorrect API key provided: ***"
+
+
+KEY = "sk-proj-0123456789abcdefGHIJ"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "x" * (LONGEST_SENTENCE - 20) + KEY,  # across the cut
+        KEY.upper(),
+        KEY.swapcase() + KEY,
+        f"it ends in {KEY[-12:]}",
+        f"it begins with {KEY[:12]}",
+        "x" * (MOST_READ - 13) + KEY,
+    ],
+)
+@pytest.mark.parametrize("where", ["status", "object", "stream", "garbage", "code"])
+async def test_no_part_of_a_key_is_kept_wherever_it_was_said(client: HttpClient, said: str, where: str) -> None:
+    error = {"error": {"message": "no", "code": said} if where == "code" else {"message": said}}
+    answers = {
+        "status": plain("400 Bad Request", json.dumps(error).encode()),
+        "code": plain("400 Bad Request", json.dumps(error).encode()),
+        "object": plain("200 OK", json.dumps(error).encode()),
+        "stream": STREAM + event(error),
+        "garbage": STREAM + b"data: " + said.encode() + b"\n\n",
+    }
+
+    async def answer(call: Call) -> None:
+        await call.say(answers[where])
+
+    async with raw_server(answer) as url:
+        failure = await refused(client, provider(url, api_key=KEY))
+    kept = f"{failure.message} {failure.words}".lower()
+    assert not [KEY[at : at + 12] for at in range(len(KEY) - 11) if KEY[at : at + 12].lower() in kept]
+    assert "***" in kept or "x" * 100 in kept
 
 
 # ------------------------------------------------------------------------------------------ addresses

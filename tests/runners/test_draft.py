@@ -24,7 +24,7 @@ def taken(draft: Draft, chunk: dict[str, Any]) -> tuple[bool, Delta | None]:
 def test_text_model_usage_and_reason() -> None:
     draft = Draft()
     assert taken(draft, chunk(role="assistant", content="") | {"model": "m-1"}) == (False, None)
-    assert taken(draft, chunk(content="Hel")) == (True, Delta("Hel"))
+    assert taken(draft, chunk(content="Hel")) == (True, Delta("Hel", beside={"model": "m-1"}))
     assert taken(draft, chunk(content="lo")) == (True, Delta("lo"))
     assert taken(draft, chunk("stop")) == (True, None)
     assert taken(draft, {"choices": [], "usage": {"total_tokens": 3}}) == (True, None)

@@ -1,7 +1,7 @@
 """A real server on a loopback port, before a real gateway, a real database and the simulated provider."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,17 +53,22 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             policies: Sequence[dict[str, str]] = (),
             drain_timeout: str = "300ms",
             clock: Clock = system_clock,
+            providers: Mapping[str, str] | None = None,
             **gateway_settings: Any,
         ) -> Served:
             simulator = Simulator(tempo=20)
-            base_url = await stack.enter_async_context(serve_simulator(simulator=simulator))
+            chain = {"sim": await stack.enter_async_context(serve_simulator(simulator=simulator))}
+            chain = dict(providers) if providers is not None else chain
             config = from_data(
                 {
                     "gateway": {"port": 0, **gateway_settings},
                     "clocks": {"drain_timeout": drain_timeout, "abort_grace": "10m"},
                     "queue": {"cap": 3},
-                    "runner": [{"name": "chat", "kind": "provider", "providers": ["sim"]}],
-                    "provider": [{"name": "sim", "dialect": "chat", "base_url": base_url, "model": "sim-echo"}],
+                    "runner": [{"name": "chat", "kind": "provider", "providers": [*chain]}],
+                    "provider": [
+                        {"name": name, "dialect": "chat", "base_url": url, "model": "sim-echo"}
+                        for name, url in chain.items()
+                    ],
                     "policy": list(policies),
                 },
                 env={"TOKEN": "secret"},

@@ -44,6 +44,8 @@ async def test_figures(served: Served) -> None:
     assert figures["lanes_stray_runs", ""] == 0
     assert figures["lanes_gateway_alive", f'gateway="{served.gateway.owner_id}"'] == 1
     assert figures["lanes_refused_writes", ""] == 0
+    assert figures["lanes_provider_attempts", 'provider="sim",outcome="server_error"'] == 1
+    assert figures["lanes_provider_failing", 'provider="sim"'] == 1
     assert [labels for name, labels in figures if name == "lanes_cooldown_seconds"] == [
         r'provider="a \"b\\c\n",cause="quota"'
     ]

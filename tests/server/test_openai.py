@@ -177,9 +177,9 @@ async def test_a_gateway_that_stops_in_the_middle_says_so_once(
     )
     await running(served, "a")
     served.stop.set()
-    with pytest.raises(openai.InternalServerError) as caught:
+    with pytest.raises(openai.APIStatusError) as caught:
         await asking
-    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert (caught.value.status_code, caught.value.response.headers["x-should-retry"]) == (423, "false")
     (message,) = await served.desk.messages("a")
     assert (message.state, message.error and message.error.cause) == ("aborted", "client_gone")
     assert len(served.simulator.requests) == 1
@@ -193,9 +193,9 @@ async def test_an_aborted_run_is_an_error_that_is_not_repeated(served: Served, c
     )
     await until(lambda: served.simulator.requests, "the provider to be asked")
     await served.post("/api/lanes/a/abort", {"reason": "stuck"})
-    with pytest.raises(openai.InternalServerError) as caught:
+    with pytest.raises(openai.APIStatusError) as caught:
         await asking
-    assert (caught.value.code, len(served.simulator.requests)) == ("aborted", 1)
+    assert (caught.value.status_code, caught.value.code, len(served.simulator.requests)) == (423, "aborted", 1)
 
 
 async def test_silence_in_the_queue_is_kept_alive(

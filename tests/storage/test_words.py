@@ -8,7 +8,7 @@ from lanes_storage import AsyncStore, Store, errors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, is_cause
 from lanes_storage.moment import Now
-from lanes_storage.records import Failure, How, LaneFilter
+from lanes_storage.records import Attempt, Failure, How, LaneFilter
 from tests.kit.world import World
 
 
@@ -76,11 +76,11 @@ def test_F95_columns_of_json_that_hold_none_are_shown(world: World) -> None:
 def test_F95_an_attempt_of_another_version_is_shown(world: World) -> None:
     message = world.send("a")
     world.fail(world.claim("a").ticket)
-    said = '[{"provider": "p", "cause": "c", "message": "m", "at": 5, "status": 500}, {"provider": "q"}, 7]'
+    said = '[{"provider": "p", "cause": "c", "message": "m", "at": 5, "status": 400, "new": 1}, {"provider": "q"}, 7]'
     world.step(lambda tx: tx.run("UPDATE messages SET attempts = :said", {"said": said}))
     failure = world.message(message).error
     assert failure is not None
-    assert failure.attempts[0] == ("p", "c", "m", 5)
+    assert failure.attempts[0] == Attempt("p", "c", "m", 5, 400)
     assert [attempt.message for attempt in failure.attempts[1:]] == ['{"provider": "q"}', "7"]
 
 

@@ -6,7 +6,7 @@ A door that finds its guard lost changes nothing and says so in its value; it ne
 from lanes_storage.doors.aborts import AbortRequest, cut_waiting, end_bound, request_abort
 from lanes_storage.doors.claims import candidates, candidates_among, claim, collectable, postpone, suspects_running
 from lanes_storage.doors.control import ack, drop, retry
-from lanes_storage.doors.cooldowns import cool, cooling, warm
+from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
 from lanes_storage.doors.owners import drain, end_owner, heartbeat, register, standing_runs, touch
@@ -58,6 +58,7 @@ __all__ = [
     "fail",
     "heartbeat",
     "interrupt",
+    "note_provider",
     "note_pruned",
     "park",
     "pause",

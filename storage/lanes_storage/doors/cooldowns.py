@@ -1,5 +1,7 @@
 """Cooldowns: providers that every gateway leaves alone until a stored time."""
 
+from typing import Any
+
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record
 from lanes_storage.interface import Transaction
@@ -28,6 +30,14 @@ def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: No
     detail = {"provider": provider, "until": until}
     record(tx, EventType.COOLDOWN, now, actor=by, cause=cause, detail=detail)
     return Cooldown(provider, cause, now.wall, until, tries)
+
+
+def note_provider(
+    tx: Transaction, provider: str, cause: str | None, now: Now, *, by: str, detail: dict[str, Any]
+) -> None:
+    """Tell that a provider has begun to fail, or that it answers again (``cause`` None)."""
+    type_ = EventType.PROVIDER_ANSWERS if cause is None else EventType.PROVIDER_FAILING
+    record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider} | detail)
 
 
 def cooling(tx: Transaction, now: Now) -> list[Cooldown]:

@@ -15,7 +15,11 @@ from lanes_storage.records import Answer, Attempt, Failure
 
 def attempts_json(attempts: tuple[Attempt, ...]) -> str | None:
     """The provider chain as it is stored."""
-    return json.dumps([attempt._asdict() for attempt in attempts]) if attempts else None
+    return json.dumps([_said(attempt) for attempt in attempts]) if attempts else None
+
+
+def _said(attempt: Attempt) -> dict[str, object]:
+    return {name: value for name, value in attempt._asdict().items() if value is not None}
 
 
 class Ending(NamedTuple):

@@ -273,6 +273,8 @@ def _event(each: _Ended) -> Params:
     end, run, outcome, epoch, _ = each
     failure = outcome.failure
     detail: dict[str, Any] = {"message_state": outcome.message_state}
+    if end.answer is not None and outcome.edge is Edge.COMPLETE:
+        detail |= end.answer.told or {}
     if failure is not None:
         detail["message"] = failure.message
         limit = {"budget_ms": failure.budget_ms, "elapsed_ms": failure.elapsed_ms}

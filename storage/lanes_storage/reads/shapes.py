@@ -118,7 +118,9 @@ def _to_attempt(entry: Any) -> Attempt:
     if not isinstance(at, int):
         return _unreadable(json.dumps(entry))
     provider, cause, message = (str(entry.get(name, "")) for name in ("provider", "cause", "message"))
-    return Attempt(provider, cause, message, at)
+    status = entry.get("status")
+    words = (value if isinstance(value := entry.get(name), str) else None for name in ("type", "param", "code"))
+    return Attempt(provider, cause, message, at, status if isinstance(status, int) else None, *words)
 
 
 def _unreadable(said: str) -> Attempt:
@@ -129,7 +131,16 @@ def to_message(row: Row) -> Message:
     """A message from MESSAGE_COLUMNS."""
     error = None if row[13] is None else Failure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
     bound_to = _optional(BoundTo.read, row[8])
-    values = [*row[:3], MessageState.read(row[3]), *row[4:8], bound_to, *row[9:13], error, *row[16:]]
+    values = [
+        *row[:3],
+        MessageState.read(row[3]),
+        *row[4:8],
+        bound_to,
+        *row[9:13],
+        error,
+        *row[16:],
+        to_attempts(row[15]),
+    ]
     return Message(*values)
 
 

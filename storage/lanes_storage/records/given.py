@@ -4,7 +4,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers given by the database and rise with time.
 """
 
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
 
@@ -132,6 +132,10 @@ class Attempt(NamedTuple):
     cause: str  # an AttemptCause, or another word a provider gave
     message: str
     at: int
+    status: int | None = None  # of HTTP, where it refused by one
+    type: str | None = None  # what it called its error, and what of the request it blamed
+    param: str | None = None
+    code: str | None = None
 
 
 class Failure(NamedTuple):
@@ -145,8 +149,10 @@ class Failure(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a run produced. ``detail`` is JSON text for surfaces that show more than the text."""
+    """What a run produced. ``detail`` is JSON text for surfaces that show more than the text, ``told`` what the journal
+    says of who answered."""
 
     text: str
     detail: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    told: dict[str, Any] | None = None

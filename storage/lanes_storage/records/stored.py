@@ -7,7 +7,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind
-from lanes_storage.records.given import Failure, Process, Terms, Ticket
+from lanes_storage.records.given import Attempt, Failure, Process, Terms, Ticket
 
 
 class Message(NamedTuple):
@@ -39,6 +39,7 @@ class Message(NamedTuple):
     ended_at: int | None
     position: int | None = None  # 1 for the head; None unless queued
     reply_so_far: str | None = None  # its end, as of the last heartbeat of its run, unless that completed
+    attempts: tuple[Attempt, ...] = ()  # the providers that failed it, also where another one answered
 
 
 class Run(NamedTuple):
