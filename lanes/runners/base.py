@@ -16,8 +16,8 @@ class Delta(NamedTuple):
     ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
     more than text (tool calls, a refusal); surfaces that speak that dialect pass it on. ``begin_again`` is never
     emitted by a runner: another run of the message has begun, and all pieces before are void.
-    ``beside`` is what else the chunk said: ``model``, ``system_fingerprint`` and ``service_tier`` where they are new, and
-    the ``logprobs`` of this piece.
+    ``beside`` is what else the chunk said: ``model``, ``system_fingerprint`` and ``service_tier`` where they are new,
+    and the ``logprobs`` of this piece.
     """
 
     text: str = ""
