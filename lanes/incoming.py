@@ -15,6 +15,7 @@ from lanes.errors import Unfit
 from lanes.sentences import LAST_MOMENT, sentence
 from lanes_storage.law import Cause, is_cause
 from lanes_storage.moment import Now
+from lanes_storage.records import AttemptPhase
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -49,6 +50,21 @@ def actor(value: object) -> str:
 def reason(value: object) -> str | None:
     """Why, in the actor's words."""
     return text_or_none(value, "reason", LONGEST_REASON)
+
+
+def attempt_phase(value: object) -> AttemptPhase:
+    """Which provider a run asks, and the limit that ends that."""
+    if not isinstance(value, AttemptPhase):
+        raise Unfit(f"an attempt is an AttemptPhase, not {type(value).__name__}")
+    return AttemptPhase(
+        text(value.provider, "AttemptPhase.provider", LONGEST_NAME),
+        text(value.limit, "AttemptPhase.limit", LONGEST_NAME),
+        count(value.limit_ms, "AttemptPhase.limit_ms"),
+        count(value.number, "AttemptPhase.number", 1),
+        count(value.of, "AttemptPhase.of", 1),
+        text_or_none(value.next, "AttemptPhase.next", LONGEST_NAME),
+        count(value.rest_ms, "AttemptPhase.rest_ms"),
+    )
 
 
 def cause(value: object) -> Cause:

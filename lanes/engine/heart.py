@@ -10,6 +10,9 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.upkeep")
 
+#: Between two looks for what is new.
+LOOK_EVERY_MS = 100
+
 
 class Heart:
     """Beats for one owner. Belongs to the upkeep's thread; ``owner_id`` and ``beaten_mono`` may be read from any.
@@ -24,6 +27,7 @@ class Heart:
         self._new_owner = new_owner
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
+        self._next_look = now.mono
 
     @property
     def by(self) -> str:
@@ -39,18 +43,36 @@ class Heart:
         if now.mono < self._next_mono:
             return
 
-        def step(tx: Transaction) -> list[int] | None:
+        def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun]]:
             # read in the writer, behind every claim that has committed
-            lost = doors.heartbeat(self.owner_id, self._live.beats(), now)(tx)
-            return None if lost is None else [ticket.run_id for ticket in lost]
+            named = self._live.holding()
+            lost = doors.heartbeat(self.owner_id, [run.beat() for run in named], now)(tx)
+            return None if lost is None else [ticket.run_id for ticket in lost], named
 
-        lost = self._write(step)
+        lost, named = self._write(step)
         if lost is None:
             self._register_anew(now)
         self.beaten_mono = now.mono
         self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
+        for run in named:
+            run.note_shown()
         for run_id in lost or ():
             lose(self._live.get(run_id))
+
+    def show_when_new(self, now: Now) -> None:
+        """Show what some runs ask now, between two heartbeats: a run that ends at once costs nothing.
+
+        Raises StorageError, TimeoutError.
+        """
+        if now.mono < self._next_look:
+            return
+        self._next_look = now.mono + LOOK_EVERY_MS
+        new = self._live.unseen(now)
+        if not new:
+            return
+        self._write(lambda tx: doors.note_progress(tx, self.owner_id, [run.beat() for run in new]))
+        for run in new:
+            run.note_shown()
 
     def _register_anew(self, now: Now) -> None:
         """Others took this process for dead while it was suspended: its runs are lost, and it goes on."""

@@ -20,8 +20,10 @@ from lanes_storage import reads
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import Beat, Claimed, Failure, Message
+from lanes_storage.records import AttemptPhase, Beat, Claimed, Failure, Message
 
+#: An attempt at a provider that is still under way after so long is shown before the next heartbeat.
+SHOWN_AFTER_MS = 250
 #: So many characters of a reply, its last, go with each heartbeat.
 REPLY_SO_FAR = 1_000
 
@@ -97,6 +99,10 @@ class ActiveRun:
         self._progressed = now
         self._busy_until_mono: int | None = None
         self._said = ""
+        self._attempt: AttemptPhase | None = None
+        self._attempt_mono = now.mono
+        self._named: AttemptPhase | None = None  # in its last beat, and in the last that was committed
+        self._shown: AttemptPhase | None = None
         self._body: asyncio.Task[Any] | None = None
         self._let_go = asyncio.Event()
 
@@ -156,6 +162,13 @@ class ActiveRun:
             now = self._moves(said)
             self._busy_until_mono = now.mono + ms
 
+    def attempt(self, phase: AttemptPhase | None) -> None:
+        said = None if phase is None else incoming.attempt_phase(phase)
+        with self._lock:
+            now = self._clock()
+            self._attempt = said and said._replace(at=now.wall, boot=now.boot, slept=now.slept)
+            self._attempt_mono = now.mono
+
     def emit(self, *pieces: Delta | str) -> None:
         deltas = [_delta(piece) for piece in pieces]
         with self._lock:
@@ -185,10 +198,21 @@ class ActiveRun:
     def beat(self) -> Beat:
         """This run as a heartbeat names it."""
         with self._lock:
-            at, busy = self._progressed, self._busy_until_mono
+            progress, at, busy = self._progress, self._progressed, self._busy_until_mono
             busy_boot = None if busy is None else at.boot + busy - at.mono
-            said = self._said or None
-            return Beat(self.ticket, self._progress, at.boot, at.wall, busy_boot, said, at.slept, self.body_ended_at)
+            said, ended = self._said or None, self.body_ended_at
+            attempt = self._named = self._attempt
+        if attempt is not None and self.reached_caller:
+            attempt = attempt._replace(next=None, rest_ms=0)  # a second beginning would be worse
+        return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, said, at.slept, ended, attempt)
+
+    def unseen(self, now: Now) -> bool:
+        """Whether what it asks now, for some time already, is not in its row yet."""
+        return self._attempt is not self._shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
+
+    def note_shown(self) -> None:
+        """Its last beat is committed."""
+        self._shown = self._named
 
     def note_end(self) -> None:
         """Its body has ended: from now on no limit is any of its business."""
@@ -332,9 +356,9 @@ class LiveSet:
         """Every live run whose release this process has not stored yet, though the event loop may not know it."""
         return [run for run in self.all() if not run.released]
 
-    def beats(self) -> list[Beat]:
-        """What a heartbeat names."""
-        return [run.beat() for run in self.holding()]
+    def unseen(self, now: Now) -> list[ActiveRun]:
+        """The live runs that ask another provider than their rows say."""
+        return [run for run in self.holding() if run.unseen(now)]
 
     def of_runner(self, name: str) -> int:
         """How many run slots of a runner are taken."""

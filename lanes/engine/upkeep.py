@@ -128,6 +128,7 @@ class Upkeep:
             self._judge,
             self._file.run_once,
             self._heart.beat_when_due,
+            self._heart.show_when_new,
             lambda now: self._look(reader, now),
             lambda now: losses.run_once(now, self._version),
             self._drain.cut_when_over,

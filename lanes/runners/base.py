@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from lanes import incoming
 from lanes.errors import Unfit
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Attempt, Cooldown, Message
+from lanes_storage.records import Attempt, AttemptPhase, Cooldown, Message
 
 
 class Delta(NamedTuple):
@@ -105,6 +105,13 @@ class RunContext(Protocol):
         """Announce that silence is expected for so many seconds: until then the run is not stalled.
 
         A finite number of seconds, 0 or more. Raises Unfit.
+        """
+        ...
+
+    def attempt(self, phase: AttemptPhase | None) -> None:
+        """Say which provider is asked now, and which limit ends that; None: none is. ``lanes why`` shows it.
+
+        It is no sign of life, and ends nothing: who says it keeps the limit. Raises Unfit.
         """
         ...
 

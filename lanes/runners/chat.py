@@ -15,7 +15,7 @@ from lanes.runners.draft import Draft
 from lanes.runners.failures import AttemptFailed
 from lanes.runners.http import HttpClient
 from lanes.runners.objects import DONE, ObjectReader
-from lanes.runners.patience import Patience
+from lanes.runners.patience import Begins, Patience
 from lanes.runners.sse import Event, SseError
 from lanes_storage.law import AttemptCause
 
@@ -45,15 +45,21 @@ async def attempt(
     body: bytes,
     headers: Mapping[str, str],
     emit: Emit,
+    begins: Begins,
 ) -> Reply:
     """Send one request and read the reply to its terminal event; pieces go to ``emit`` as they come.
+
+    ``begins`` is told of each phase of waiting.
 
     The reply counts only when a finish reason and ``[DONE]`` were seen. Raises AttemptFailed for everything
     that the provider or the way to it did wrong. A cancellation from outside stays CancelledError, and the
     connection is closed at once.
     """
     try:
-        async with Patience(provider) as patience, client.post(url, body, headers, patience.connected) as answer:
+        async with (
+            Patience(provider, begins) as patience,
+            client.post(url, body, headers, patience.connected) as answer,
+        ):
             if answer.status != 200:
                 raise await _refusal(answer)
             await _check_type(answer)

@@ -1,6 +1,7 @@
 """How long an attempt may be silent: one deadline that moves from phase to phase."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 from lanes.config import durations
@@ -12,6 +13,10 @@ from lanes_storage.law import AttemptCause
 LATE_S = 0.5
 
 
+#: Is told of each phase: the limit that ends it, and how long that is in milliseconds.
+Begins = Callable[[AttemptCause, int], None]
+
+
 class Patience:
     """Ends its block with ``AttemptFailed`` when the provider stays silent for longer than the phase allows.
 
@@ -20,8 +25,9 @@ class Patience:
     from outside stays one, whatever the deadline did.
     """
 
-    def __init__(self, provider: ProviderConfig) -> None:
+    def __init__(self, provider: ProviderConfig, begins: Begins) -> None:
         self._provider = provider
+        self._begins = begins
         self._loop = asyncio.get_running_loop()
         self._timeout = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle | None = None
@@ -67,6 +73,7 @@ class Patience:
         self._cause, self._budget_ms, self._missing = cause, budget_ms, missing
         self._last = self._loop.time()
         self._arm(self._last + budget_ms / 1000)
+        self._begins(cause, budget_ms)
 
     def _arm(self, when: float) -> None:
         self._timer = self._loop.call_at(when, self._due, when)

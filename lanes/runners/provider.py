@@ -18,6 +18,7 @@ The rules of failing over:
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from lanes.config.model import ProviderConfig, RunnerConfig
 from lanes.errors import RunFailed, RunParked
@@ -27,8 +28,8 @@ from lanes.runners.failures import AttemptFailed, NoDescriptor, NoRoom
 from lanes.runners.http import HttpClient, endpoint
 from lanes.runners.outgoing import headers, outgoing, payload
 from lanes.runners.standing import REFUSALS, Standing
-from lanes_storage.law import Cause
-from lanes_storage.records import Attempt, Cooldown
+from lanes_storage.law import AttemptCause, Cause
+from lanes_storage.records import Attempt, AttemptPhase, Cooldown
 
 #: The providers of a lane, by its key: their timeouts are fitted to its clocks.
 Chain = Callable[[str], Sequence[ProviderConfig]]
@@ -51,15 +52,17 @@ class _ProviderRunner:
         body = await outgoing(run, self._config)
         attempts: list[Attempt] = []
         untils: list[int] = []
-        for provider in self._standing.in_order(self._chain(run.key)):
-            cooldown = await self._standing.cooling(provider.name)
-            if cooldown is not None:
-                attempts.append(self._skipped(cooldown))
-                untils.append(cooldown.until)
+        chain = self._standing.in_order(self._chain(run.key))
+        for number, provider in enumerate(chain):
+            cooling = await self._standing.cooling()
+            if provider.name in cooling:
+                attempts.append(self._skipped(cooling[provider.name]))
+                untils.append(cooling[provider.name].until)
                 continue
+            place = _Place(number + 1, len(chain), [each for each in chain[number + 1 :] if each.name not in cooling])
             run.progress(f"model_call:started provider={provider.name}")
             try:
-                reply = await self._attempt(run, provider, payload(body, provider))
+                reply = await self._attempt(run, provider, place, payload(body, provider))
             except NoDescriptor:
                 raise NoRoom(attempts) from None
             except AttemptFailed as failure:
@@ -73,9 +76,16 @@ class _ProviderRunner:
             raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
         raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_told(attempts)}", attempts)
 
-    async def _attempt(self, run: RunContext, provider: ProviderConfig, body: bytes) -> Reply:
+    async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", body: bytes) -> Reply:
         url = endpoint(provider.base_url, chat.ROUTE)
-        return await chat.attempt(self._client, provider, url, body, headers(provider, run), run.emit)
+
+        def begins(limit: AttemptCause, limit_ms: int) -> None:
+            run.attempt(place.phase(provider, limit, limit_ms))
+
+        try:
+            return await chat.attempt(self._client, provider, url, body, headers(provider, run), run.emit, begins)
+        finally:
+            run.attempt(None)
 
     async def _failed(
         self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, attempts: list[Attempt]
@@ -98,6 +108,22 @@ class _ProviderRunner:
         until = datetime.fromtimestamp(cooldown.until / 1000, UTC).isoformat(timespec="seconds")
         sentence = f"not asked, cooling until {until.replace('+00:00', 'Z')}"
         return Attempt(cooldown.provider, cooldown.cause, sentence, self._standing.clock().wall)
+
+
+class _Place(NamedTuple):
+    """Where an attempt stands in its chain, and who is asked after it."""
+
+    number: int
+    of: int
+    after: Sequence[ProviderConfig]
+
+    def phase(self, provider: ProviderConfig, limit: AttemptCause, limit_ms: int) -> AttemptPhase:
+        """The present phase, for those who look. A connection may stand at the last moment, and be silent then."""
+        rest_ms = sum(each.connect_timeout_ms + each.first_byte_timeout_ms for each in self.after)
+        if limit is AttemptCause.CONNECT_TIMEOUT:
+            rest_ms += provider.first_byte_timeout_ms
+        after = self.after[0].name if self.after else None
+        return AttemptPhase(provider.name, limit, limit_ms, self.number, self.of, after, rest_ms)
 
 
 def _told(attempts: Sequence[Attempt]) -> str:

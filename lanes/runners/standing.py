@@ -64,15 +64,14 @@ class Standing:
         now = self.clock().mono
         return sorted(providers, key=lambda provider: self._slow_until.get(provider.name, now) > now)
 
-    async def cooling(self, provider: str) -> Cooldown | None:
-        """The cooldown that a provider is under now, None where there is none."""
+    async def cooling(self) -> dict[str, Cooldown]:
+        """The cooldowns that providers are under now, by their names."""
         try:
-            found = (await self._cooldowns.cooling()).get(provider)
+            found = await self._cooldowns.cooling()
         except StorageError as error:
-            log.warning("cooldowns cannot be read, %s is asked all the same: %s", provider, error)
-            return None
-        if found is not None:
-            self._warm.discard(provider)
+            log.warning("cooldowns cannot be read, every provider is asked all the same: %s", error)
+            return {}
+        self._warm.difference_update(found)
         return found
 
     def failing(self, provider: str) -> bool:
@@ -108,7 +107,7 @@ class Standing:
         self.asked[provider, "answered"] += 1
         if self.failing(provider):
             await self._over(provider)
-        if provider in self._warm or await self.cooling(provider) is not None:
+        if provider in self._warm or provider in await self.cooling():
             return
         try:
             await self._cooldowns.warm(provider)

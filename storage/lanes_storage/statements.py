@@ -333,7 +333,7 @@ FROM json_each(:owners) o CROSS JOIN runs r ON r.owner_id = o.value WHERE r.ende
 BEAT_RUN = """
 UPDATE runs SET left_out = 0, progress = :progress, progress_at = :progress_at, progress_boot = :progress_boot,
   busy_until_boot = :busy_until_boot, reply_so_far = :reply_so_far, progress_slept_ms = :progress_slept_ms,
-  body_ended_at = :body_ended_at
+  body_ended_at = :body_ended_at, attempt = :attempt
 WHERE id = :run AND owner_id = :owner AND ended_at IS NULL
 """
 

@@ -219,8 +219,6 @@ class RunTable(Table, table=True):
             together("process_host", "process_boot_id", "process_pid", "process_group"), name="run_process_whole"
         ),
         CheckConstraint("process_start_time IS NULL OR process_pid IS NOT NULL", name="run_process_start"),
-        CheckConstraint(together("attempt_provider", "attempt_at", "attempt_boot"), name="run_attempt_whole"),
-        CheckConstraint("attempt_limit_ms IS NULL OR attempt_at IS NOT NULL", name="run_attempt_limit"),
         # Invariants 1 and 2: one open run of a lane.
         partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
         # With those whose abort is asked for in one place: they are looked for after every change.
@@ -255,11 +253,8 @@ class RunTable(Table, table=True):
     progress_boot: int
     progress_slept_ms: int | None = None
     busy_until_boot: int | None = None
-    #: The provider that is asked now, since when, and which limit ends that first. Filled by provider runs.
-    attempt_provider: str | None = None
-    attempt_at: int | None = None
-    attempt_boot: int | None = None
-    attempt_limit_ms: int | None = None
+    #: The provider that is asked now, since when, and which limit ends that first (JSON object): ``AttemptPhase``.
+    attempt: str | None = None
     #: What it asks its sender (JSON object), while it waits for the answer. Filled by ``run.ask``.
     question: str | None = None
     #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.

@@ -113,7 +113,7 @@ async def test_the_live_set_knows_who_is_in_it(world: World, astore: AsyncStore)
     live.join(two)
     assert (len(live), live.of_runner("chat"), live.of_runner("coder")) == (2, 2, 0)
     assert live.get(one.id) is one
-    assert [beat.ticket for beat in live.beats()] == [one.ticket, two.ticket]
+    assert [run.ticket for run in live.holding()] == [one.ticket, two.ticket]
     live.leave(one)
     live.leave(one)
     assert live.get(one.id) is None

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from lanes.engine.drains import Drain
-from lanes.engine.live import ActiveRun, LiveSet, StopKind
+from lanes.engine.heart import LOOK_EVERY_MS
+from lanes.engine.live import SHOWN_AFTER_MS, ActiveRun, LiveSet, StopKind
 from lanes.engine.reconciler import Decision, Finding
+from lanes.engine.streams import ReplyStream
 from lanes.engine.upkeep import Upkeep
 from lanes.identity import this_process
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.testing.passing import restless
 from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, Edge, LaneState
-from lanes_storage.records import NewOwner
+from lanes_storage.records import AttemptPhase, NewOwner
 from tests.kit.disks import may_grow
 from tests.kit.engine import active
 from tests.kit.judged import NOBODY
@@ -106,6 +108,49 @@ async def test_it_beats_at_its_interval_while_the_event_loop_is_blocked(bench: B
     assert bench.heartbeats == 2
     row = bench.world.run(run.ticket)
     assert (row.progress, row.left_out) == ("content", 0)
+
+
+async def test_what_a_run_asks_is_shown_before_the_next_heartbeat_and_costs_nothing_while_it_is_quick(
+    bench: Bench,
+) -> None:
+    slow, quick = bench.hold("slow"), bench.hold("quick")
+    asks = AttemptPhase("main", "first_byte_timeout", 45 * SECOND, 1, 2, "backup", 55 * SECOND)
+    slow.attempt(asks)
+    began = bench.time()
+    with restless(bench.upkeep):
+        bench.time.move(SHOWN_AFTER_MS - 1)
+        bench.round()
+        assert bench.world.run(slow.ticket).attempt is None, "it may end at once"
+        quick.attempt(asks)
+        bench.time.move(LOOK_EVERY_MS)
+        bench.round()
+        bench.round()
+        shown = asks._replace(at=began.wall, boot=began.boot, slept=began.slept)
+        assert bench.world.run(slow.ticket).attempt == shown
+        assert bench.world.run(quick.ticket).attempt is None
+        assert bench.heartbeats == 0
+        quick.attempt(None)
+        slow.attempt(None)
+        bench.time.move(SHOWN_AFTER_MS)
+        bench.round()
+        bench.round()
+        assert bench.world.run(slow.ticket).attempt is None, "nor is an attempt shown that is over"
+
+
+async def test_a_run_whose_reply_has_reached_its_caller_goes_to_no_other_provider(bench: Bench) -> None:
+    run = bench.hold("a")
+    run.stream = ReplyStream(lambda: None).begin()
+    run.attempt(AttemptPhase("main", "idle_timeout", 45 * SECOND, 1, 2, "backup", 55 * SECOND))
+    bench.pass_time(INTERVAL)
+    before = bench.world.run(run.ticket).attempt
+    assert before is not None
+    assert (before.next, before.rest_ms) == ("backup", 55 * SECOND)
+    run.emit("Once")
+    await run.stream.listen().get()
+    bench.pass_time(INTERVAL)
+    after = bench.world.run(run.ticket).attempt
+    assert after is not None
+    assert (after.next, after.rest_ms) == (None, 0)
 
 
 async def test_the_first_pass_comes_at_once_and_then_at_its_interval(bench: Bench) -> None:

@@ -31,7 +31,7 @@ async def ask(
         for piece in pieces:
             emit(piece)
 
-    return await chat.attempt(client, provider, url, payload(body, provider), sent, each)
+    return await chat.attempt(client, provider, url, payload(body, provider), sent, each, lambda *_: None)
 
 
 async def refused(client: HttpClient, provider: ProviderConfig, text: str = "hi there") -> AttemptFailed:

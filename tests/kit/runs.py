@@ -5,7 +5,7 @@ from typing import Any
 from lanes.engine.streams import Listener, ReplyStream
 from lanes.runners.base import Delta, Turn
 from lanes_storage.law import MessageState
-from lanes_storage.records import Message
+from lanes_storage.records import AttemptPhase, Message
 
 
 class KitRun:
@@ -25,6 +25,7 @@ class KitRun:
         self.request = request
         self.text = text or ""
         self.notes: list[str] = []
+        self.phases: list[AttemptPhase | None] = []
         self.emitted: list[Delta] = []
         self.discarded = 0
         self._turns = turns
@@ -40,6 +41,9 @@ class KitRun:
 
     def busy(self, seconds: float, what: str = "busy") -> None:
         self.notes.append(what)
+
+    def attempt(self, phase: AttemptPhase | None) -> None:
+        self.phases.append(phase)
 
     def emit(self, *pieces: Delta | str) -> None:
         for piece in pieces:

@@ -19,6 +19,7 @@ from lanes.simulate.record import Outcome
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.moment import Now, system_clock
+from lanes_storage.records import AttemptPhase
 from tests.kit.databases import new_async_store
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
@@ -114,6 +115,32 @@ async def test_the_first_answers(house: House) -> None:
     assert run.notes == ["model_call:started provider=first"]
     (seen,) = house.sim.simulator.requests
     assert (seen.key, seen.run, seen.text) == ("agent:main/群", "41", "hello")
+
+
+async def test_a_run_tells_whom_it_asks_and_which_limit_acts_next(house: House) -> None:
+    """At each phase: its limit, who is asked after that, and how long all of them take at most."""
+    first, second = house.provider("sim-stall", "first", idle_ms=300), house.provider("sim-ok", "second")
+    run = KitRun("hello")
+    await answered(house.chain(first, second), run)
+    connecting, silent = second.connect_timeout_ms, second.first_byte_timeout_ms
+    rest = connecting + silent
+    assert run.phases == [
+        AttemptPhase("first", "connect_timeout", connecting, 1, 2, "second", rest + silent),
+        AttemptPhase("first", "first_byte_timeout", silent, 1, 2, "second", rest),
+        AttemptPhase("first", "idle_timeout", 300, 1, 2, "second", rest),
+        None,
+        AttemptPhase("second", "connect_timeout", connecting, 2, 2, None, silent),
+        AttemptPhase("second", "first_byte_timeout", silent, 2, 2),
+        AttemptPhase("second", "idle_timeout", second.idle_timeout_ms, 2, 2),
+        None,
+    ]
+
+
+async def test_a_provider_that_cools_is_nobodys_next(house: House) -> None:
+    await house.cooldowns.cool("second", "quota", None)
+    run = KitRun("hello")
+    await answered(house.chain("sim-ok", "sim-ok", "sim-ok"), run)
+    assert [phase.next for phase in run.phases if phase] == ["third"] * 3
 
 
 @pytest.mark.parametrize(

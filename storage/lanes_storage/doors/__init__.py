@@ -9,7 +9,7 @@ from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.journal import record
-from lanes_storage.doors.owners import drain, end_owner, heartbeat, register, standing_runs, touch
+from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progress, register, standing_runs, touch
 from lanes_storage.doors.pauses import Control, end_pause, pause, pause_matching, resume, resume_matching
 from lanes_storage.doors.releases import (
     Evidence,
@@ -58,6 +58,7 @@ __all__ = [
     "fail",
     "heartbeat",
     "interrupt",
+    "note_progress",
     "note_provider",
     "note_pruned",
     "park",

@@ -101,7 +101,7 @@ def _moment(now: Now) -> Params:
 
 def _named(beat: Beat, owner: int) -> Params:
     """A run that tells what no row takes is named all the same: that says no more than that it lives."""
-    ticket, progress, boot, at, busy, said, slept, ended = beat
+    ticket, progress, boot, at, busy, said, slept, ended, attempt = beat
     if not (isinstance(progress, str) and isinstance(said, str | None) and _is_time(busy)):
         progress, busy, said = "(can not be shown)", None, None
     return {
@@ -114,7 +114,13 @@ def _named(beat: Beat, owner: int) -> Params:
         "busy_until_boot": busy,
         "reply_so_far": said,
         "body_ended_at": ended,
+        "attempt": None if attempt is None else json.dumps(attempt._asdict()),
     }
+
+
+def note_progress(tx: Transaction, owner: int, beats: Sequence[Beat]) -> None:
+    """Show before the next heartbeat what some of its runs do now. It judges nothing, and proves nothing of others."""
+    tx.many(sql.BEAT_RUN, [_named(one, owner) for one in beats])
 
 
 def _is_time(value: object) -> bool:

@@ -1,12 +1,15 @@
 """From schema 2 to schema 3."""
 
 from lanes_storage.interface import Transaction
-from lanes_storage.migrations.rebuilding import make, statements_of
+from lanes_storage.migrations.rebuilding import make, rebuild, statements_of
 
 
 def step(tx: Transaction) -> None:
-    """The events of a lane are found by the blocks of the journal that have some; indexes that nobody asks are gone."""
-    make(tx, "event_blocks", statements_of("schema_3.sql"))
+    """The events of a lane are found by the blocks of the journal that have some; which provider a run asks is in one
+    column; indexes that nobody asks are gone."""
+    made_by = statements_of("schema_3.sql")
+    rebuild(tx, "runs", made_by, {})
+    make(tx, "event_blocks", made_by)
     tx.run(
         """INSERT INTO event_blocks (lane_id, block)
         SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2""",

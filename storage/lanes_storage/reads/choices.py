@@ -67,7 +67,7 @@ FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
         "error": _is("l.error_cause || ' ' || l.error_message"),
         "cause": _is("l.error_cause"),
         "runner": _is("CASE WHEN l.run_id IS NULL THEN hm.runner ELSE r.runner END"),
-        "provider": _is("r.attempt_provider"),
+        "provider": _is("CASE WHEN json_valid(r.attempt) THEN json_extract(r.attempt, '$.provider') END"),
         "paused": _is(_PAUSED),
         "changed": _is("l.updated_at"),
         "actor": _is(_MESSAGE.format("actor")),

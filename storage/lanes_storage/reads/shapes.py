@@ -19,6 +19,7 @@ from lanes_storage.law import (
 )
 from lanes_storage.records import (
     Attempt,
+    AttemptPhase,
     Failure,
     Lane,
     LastError,
@@ -35,6 +36,7 @@ from lanes_storage.records import (
 UNREADABLE = 500
 
 T = TypeVar("T")
+_OF_PHASE = AttemptPhase.__annotations__
 Row = Sequence[Any]
 
 MESSAGE_COLUMNS = """
@@ -58,9 +60,9 @@ r.progress_slept_ms, r.busy_until_boot, r.left_out, r.process_host, r.process_bo
 r.process_start_time, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
 r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
 (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL LIMIT 1)
-  IS NOT NULL, r.abort_slept_ms, r.body_ended_at
+  IS NOT NULL, r.abort_slept_ms, r.body_ended_at, r.attempt
 """
-RUN_WIDTH = 47
+RUN_WIDTH = 48
 
 OWNER_ROW = """
 o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
@@ -149,7 +151,15 @@ def to_run(row: Row) -> Run:
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
     end = [_optional(Cause.read, row[36]), _optional(Edge.read, row[37]), _optional(Cause.read, row[38]), bool(row[39])]
     values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:36], *end, *row[40:44], bool(row[44])]
-    return Run(*values, *row[45:])
+    return Run(*[*values, *row[45:47], _to_phase(row[47])])
+
+
+def _to_phase(stored: str | None) -> AttemptPhase | None:
+    """What a run asks now. What another version wrote, and is not known here, is not shown."""
+    told: dict[str, Any] = (stored and parsed(stored, dict)) or {}
+    if not all(isinstance(told.get(name), kind) for name, kind in _OF_PHASE.items()):
+        return None
+    return AttemptPhase(**{name: told[name] for name in _OF_PHASE})
 
 
 def to_wait(row: Row) -> Wait:

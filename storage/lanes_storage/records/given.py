@@ -123,6 +123,26 @@ class Beat(NamedTuple):
     reply_so_far: str | None = None  # its end; None: nothing yet
     progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: nobody noted it
     body_ended_at: int | None = None  # when its work was done; its end is still to be stored
+    attempt: "AttemptPhase | None" = None  # None: it asks no provider now
+
+
+class AttemptPhase(NamedTuple):
+    """The provider that a run asks now, and the limit that ends this attempt when the provider stays silent.
+
+    ``next`` is who is asked then; None: nobody, and the run fails. ``rest_ms`` is how long it takes at most from then
+    on until every other provider of the chain has failed as well. When the phase began is noted by the run.
+    """
+
+    provider: str
+    limit: str  # the name of the limit: connect_timeout, first_byte_timeout, idle_timeout, or a runner's own
+    limit_ms: int
+    number: int = 1
+    of: int = 1
+    next: str | None = None
+    rest_ms: int = 0
+    at: int = 0
+    boot: int = 0
+    slept: int | None = None
 
 
 class Attempt(NamedTuple):

@@ -7,7 +7,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind
-from lanes_storage.records.given import Attempt, Failure, Process, Terms, Ticket
+from lanes_storage.records.given import Attempt, AttemptPhase, Failure, Process, Terms, Ticket
 
 
 class Message(NamedTuple):
@@ -85,6 +85,7 @@ class Run(NamedTuple):
     waiting: bool  # for a message of another lane: it is not stalled
     abort_slept_ms: int | None = None
     body_ended_at: int | None = None  # no limit ends it any more: its end waits to be stored
+    attempt: AttemptPhase | None = None  # the provider that it asks now
 
     @property
     def epoch(self) -> int:
