@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lanes.abort import AbortResult, Outcome
     from lanes.desk import Desk, connect
     from lanes.engine.streams import Listener
     from lanes.errors import (
@@ -30,10 +29,37 @@ if TYPE_CHECKING:
         RunFailed,
         RunParked,
         Unfit,
+        Unreadable,
         WaitCycle,
     )
     from lanes.gateway import Gateway
     from lanes.hooks import Hooks, RunEnded
+    from lanes.records import (
+        AbortResult,
+        Attempt,
+        Check,
+        Cooldown,
+        Counts,
+        Cut,
+        Drain,
+        Event,
+        Failure,
+        Finding,
+        Hit,
+        Lane,
+        LaneDetail,
+        LastError,
+        Message,
+        MessageCounts,
+        Outcome,
+        Owner,
+        OwnerDetail,
+        Pause,
+        Record,
+        RequestedAbort,
+        Run,
+        Status,
+    )
     from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, Turn
     from lanes_storage.errors import NotStorable, StorageError
     from lanes_storage.law import (
@@ -54,10 +80,6 @@ if TYPE_CHECKING:
 
 #: Where each public name lives.
 _HOMES = {
-    "lanes.abort": (
-        "AbortResult",
-        "Outcome",
-    ),
     "lanes.desk": (
         "Desk",
         "connect",
@@ -79,12 +101,39 @@ _HOMES = {
         "RunFailed",
         "RunParked",
         "Unfit",
+        "Unreadable",
         "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
     "lanes.hooks": (
         "Hooks",
         "RunEnded",
+    ),
+    "lanes.records": (
+        "AbortResult",
+        "Attempt",
+        "Check",
+        "Cooldown",
+        "Counts",
+        "Cut",
+        "Drain",
+        "Event",
+        "Failure",
+        "Finding",
+        "Hit",
+        "Lane",
+        "LaneDetail",
+        "LastError",
+        "Message",
+        "MessageCounts",
+        "Outcome",
+        "Owner",
+        "OwnerDetail",
+        "Pause",
+        "Record",
+        "RequestedAbort",
+        "Run",
+        "Status",
     ),
     "lanes.runners.base": (
         "Delta",
@@ -122,24 +171,39 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.2.0"
 __all__ = [
     "AbortResult",
+    "Attempt",
     "BoundTo",
     "Cause",
     "Changed",
+    "Check",
     "Clock",
     "ConfigError",
+    "Cooldown",
+    "Counts",
+    "Cut",
     "Delta",
     "Desk",
+    "Drain",
     "Draining",
     "Edge",
+    "Event",
+    "Failure",
+    "Finding",
     "Gateway",
+    "Hit",
     "HoldEnded",
     "Hooks",
     "IdempotencyConflict",
     "InvalidKey",
+    "Lane",
     "LaneBusy",
+    "LaneDetail",
     "LaneState",
     "LanesError",
+    "LastError",
     "Listener",
+    "Message",
+    "MessageCounts",
     "MessageState",
     "Mode",
     "NotAllowed",
@@ -150,10 +214,16 @@ __all__ = [
     "OnSurvivors",
     "Outcome",
     "Overflow",
+    "Owner",
+    "OwnerDetail",
+    "Pause",
     "PauseKind",
     "QueueFull",
+    "Record",
     "Refused",
     "Reply",
+    "RequestedAbort",
+    "Run",
     "RunContext",
     "RunEnded",
     "RunFailed",
@@ -162,9 +232,11 @@ __all__ = [
     "RunnerKind",
     "RunnerSpec",
     "Scope",
+    "Status",
     "StorageError",
     "Turn",
     "Unfit",
+    "Unreadable",
     "WaitCycle",
     "connect",
 ]

@@ -4,55 +4,21 @@ It works with the owner alive, dead or hung, because the request is a row and th
 is only asked to be quick. The outcome is proven by reading the run's row again, never assumed.
 """
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from lanes.context import Context
 from lanes.errors import NotFound
 from lanes.finding import timed
 from lanes.identity import is_gone, this_process
-from lanes.procedure import Procedure, nap, read, write
+from lanes.procedure import Procedure, nap, read, tell, write
+from lanes.records import AbortResult, Lane, Outcome, Witness
 from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
 from lanes_storage.moment import Now, slept_between
-from lanes_storage.records import Lane, LaneFilter, LaneOrder, Owner, Run, Ticket
+from lanes_storage.records import LaneFilter, LaneOrder, Owner, Run, Ticket
 
 #: The longest pause between two looks at a run that is being aborted.
 LOOK_AGAIN_MS = 250
-
-
-class Outcome(StrEnum):
-    """What became of an abort."""
-
-    RELEASED = "released"  # the owner stopped the run and confirmed it
-    FORCED = "forced"  # it did not, in its grace: the epoch was superseded
-    REPAIRED = "repaired"  # there was no live run: the owner was dead, or disowned it
-    NOT_HELD = "not_held"  # nothing to abort
-    CHANGED = "changed"  # the lane had moved on to another run, which was left alone
-    CLEARED = "cleared"  # no run, but waiting messages were ended, or a head that had run before
-    PENDING = "pending"  # asked, not yet confirmed
-
-
-#: The outcomes after which the lane is free because of this abort.
-FREED = frozenset({Outcome.RELEASED, Outcome.FORCED, Outcome.REPAIRED, Outcome.CLEARED})
-
-
-class AbortResult(NamedTuple):
-    """The proven outcome of one abort.
-
-    ``epoch_after`` differs from ``epoch_before`` where the release was not confirmed by the owner.
-    ``survivors``: processes of the run that may still live; empty is proven none, None is unknown.
-    ``dropped`` counts the waiting messages that were ended.
-    """
-
-    key: str
-    outcome: Outcome
-    epoch_before: int
-    epoch_after: int
-    run_id: int | None = None
-    waited_s: float = 0.0
-    dropped: int = 0
-    survivors: tuple[str, ...] | None = ()
 
 
 class Request(NamedTuple):
@@ -135,7 +101,7 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
             continue  # the row is read again
         left = LOOK_AGAIN_MS if timeout_ms is None else timeout_ms - waited_ms
         if left <= 0:
-            return pending._replace(waited_s=waited_ms / 1000)
+            return pending.replace(waited_s=waited_ms / 1000)
         yield from nap(min(due, left, LOOK_AGAIN_MS) / 1000)
 
 
@@ -144,7 +110,9 @@ def abortable(
 ) -> Procedure[list[Lane]]:
     """The chosen lanes of which an abort with that scope would end something."""
     some = (yield from timed(chosen))._replace(abortable=scope)
-    return (yield from read(reads.lanes(some, order=order or LaneOrder(), limit=limit, offset=offset)))
+    found = yield from read(reads.lanes(some, order=order or LaneOrder(), limit=limit, offset=offset))
+    witness = Witness((yield from tell()))
+    return [Lane.of(row, witness) for row in found]
 
 
 def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:
@@ -175,4 +143,4 @@ def _proven(pending: AbortResult, run: Run, owner: Owner | None, epoch_after: in
     if run.forced:
         outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
     survivors = () if run.process_group is None else None
-    return pending._replace(outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)
+    return pending.replace(outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import lanes
-from lanes import forms, operations
+from lanes import operations
 from lanes.config import Config
-from lanes.doctor import Check
-from lanes.forms import Form
 from lanes.procedure import run
+from lanes.records import Check, jsonable
+from lanes.records.record import Json
 from lanes_storage import schema
 from lanes_storage.interface import Store
 from lanes_storage.law import Cause
@@ -115,21 +115,21 @@ class Redaction:
 
 
 def _rows(store: Store, clock: Clock, hide: Hide) -> dict[str, str]:
-    status = forms.status_form(run(store, operations.status(store.name), clock), clock())
+    status = jsonable(run(store, operations.status(store.name), clock))
     chosen = run(store, operations.lanes(LaneFilter(), limit=LANES), clock)
     letters = run(store, operations.dead_letters(limit=LETTERS), clock)
     events = run(store, operations.events(limit=EVENTS, newest=True), clock)
     return {
         "status.json": _json(hide(status)),
         "owners.json": _json(hide(status["gateways"])),
-        "lanes.json": _json([hide(lane) for lane in forms.lane_forms(chosen, clock())]),
-        "letters.json": _json([hide(forms.message_form(letter)) for letter in letters]),
-        "events.jsonl": "".join(json.dumps(hide(forms.event_form(event))) + "\n" for event in events),
+        "lanes.json": _json(hide(jsonable(chosen))),
+        "letters.json": _json(hide(jsonable(letters))),
+        "events.jsonl": "".join(json.dumps(hide(event.to_json())) + "\n" for event in events),
     }
 
 
-def _settings(config: Config | None, *, texts: bool) -> list[Form]:
-    settings = [] if config is None else [setting._asdict() for setting in config.settings()]
+def _settings(config: Config | None, *, texts: bool) -> list[Json]:
+    settings = [] if config is None else jsonable(config.settings())
     if not texts:
         for setting in settings:
             if setting["name"].rpartition(".")[2] in SETTINGS_SAID and setting["value"] is not None:
@@ -137,14 +137,14 @@ def _settings(config: Config | None, *, texts: bool) -> list[Form]:
     return settings
 
 
-def _checks(checks: Iterable[Check], *, texts: bool) -> list[Form]:
+def _checks(checks: Iterable[Check], *, texts: bool) -> list[Json]:
     return [
-        check._asdict() | ({} if texts else {"message": _NAMED_LANE.sub("lane (\\1)", check.message)})
+        check.to_json() | ({} if texts else {"message": _NAMED_LANE.sub("lane (\\1)", check.message)})
         for check in checks
     ]
 
 
-def _about() -> Form:
+def _about() -> Json:
     return {
         "lanes": lanes.__version__,
         "schema": schema.VERSION,

@@ -12,22 +12,23 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 
-from lanes import incoming, operations
+from lanes import incoming, operations, records
 from lanes.changes import Changes
 from lanes.config import Config, from_data
 from lanes.context import Context
 from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
-from lanes.operations import AbortResult, Cut, LaneDetail, Status
 from lanes.procedure import Effect, Look, Procedure, Read, Tell, Write, raised
+from lanes.records import Lane, Message
 from lanes.runners.base import RunContext
 from lanes.verbs import control
+from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
 from lanes_storage import open_async_store
 from lanes_storage.interface import AsyncStore, Query
 from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scope
 from lanes_storage.moment import Clock, system_clock
-from lanes_storage.records import Counts, Event, Lane, LaneFilter, LaneOrder, Message, Owner
+from lanes_storage.records import LaneFilter, LaneOrder
 
 T = TypeVar("T")
 #: Who acts when an embedding program does not say.
@@ -91,6 +92,10 @@ class Desk:
         if isinstance(effect, Generator):
             return await self._driven(effect)
         return raised(await (self.store.look(effect.look) if isinstance(effect, Look) else self.store.write(effect)))
+
+    async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
+        """The record of what came of a verb. Raises what it raises."""
+        return verb.out.made(await self.perform(verb.of(ctx, params)), self.clock())
 
     async def _driven(self, procedure: Procedure[T]) -> T:
         answer: Any = None
@@ -271,7 +276,7 @@ class Desk:
         """How many lanes a filter chooses."""
         return await self.perform(operations.lanes_total(chosen or LaneFilter()))
 
-    async def counts(self) -> Counts:
+    async def counts(self) -> records.Counts:
         """How much there is of everything."""
         return await self.perform(operations.counts())
 
@@ -279,7 +284,7 @@ class Desk:
         """One lane. Raises NotFound."""
         return await self.perform(operations.lane(key))
 
-    async def detail(self, key: str) -> LaneDetail:
+    async def detail(self, key: str) -> records.LaneDetail:
         """One lane with its messages, events and why-paragraph. Raises NotFound."""
         return await self.perform(operations.detail(key))
 
@@ -287,20 +292,22 @@ class Desk:
         """What blocks this lane, the evidence, and what happens next. Raises NotFound."""
         return await self.perform(operations.why(key))
 
-    async def status(self) -> Status:
+    async def status(self) -> records.Status:
         """Gateways, counts, cooldowns."""
         return await self.perform(operations.status(self.store.name))
 
-    async def drain(self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None) -> list[Owner]:
+    async def drain(
+        self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
+    ) -> list[records.OwnerDetail]:
         """Let one gateway of this database, or all, claim nothing more; see ``lanes.draining``. Raises NotFound."""
         return await self.perform(operations.drain(owner_id, by=by, until=until))
 
-    async def drain_rehearsal(self, owner_id: int | None = None) -> list[Cut]:
+    async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
         """What such a drain would cut, and what would become of it. Raises NotFound."""
         return await self.perform(operations.drain_rehearsal(owner_id))
 
-    async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[Owner]:
-        """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns their rows."""
+    async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
+        """Wait until none of these owners holds a lane, at most ``timeout`` seconds; as they are then."""
         return await self.perform(operations.drain_wait(owner_ids, timeout=timeout))
 
     async def events(
@@ -313,7 +320,7 @@ class Desk:
         limit: int | None = None,
         newest: bool = False,
         chosen: LaneFilter | None = None,
-    ) -> list[Event]:
+    ) -> list[records.Event]:
         """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``.
 
         ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
@@ -335,7 +342,7 @@ class Desk:
         force: bool = False,
         wait: bool = True,
         timeout: float | None = None,
-    ) -> AbortResult:
+    ) -> records.AbortResult:
         """Abort what a lane runs (``scope`` run, both) and what waits in it (queue, both).
 
         ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own; ``force``: none.
@@ -368,16 +375,19 @@ class Desk:
         epoch: int | None = None,
     ) -> Lane:
         """Let a lane claim nothing until ``until`` (wall time, ms) or until resumed. Raises NotFound, Changed."""
-        paused = control.pause(self.context(actor), key, until=until, reason=reason, epoch=epoch)
-        return (await self.perform(paused)).lane
+        return await self._acted(control.pause, actor, key=key, until=until, reason=reason, epoch=epoch)
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Let a lane claim again. Raises NotFound, Changed."""
-        return (await self.perform(control.resume(self.context(actor), key, epoch=epoch))).lane
+        return await self._acted(control.resume, actor, key=key, epoch=epoch)
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """ "Seen": errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
-        return (await self.perform(control.ack(self.context(actor), key, epoch=epoch))).lane
+        return await self._acted(control.ack, actor, key=key, epoch=epoch)
+
+    async def _acted(self, verb: Verb[..., Any], actor: str, **params: Any) -> Lane:
+        acted: records.Acted = await self.call(verb, self.context(actor), **params)
+        return acted.lane
 
 
 class _Queue:

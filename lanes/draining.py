@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from lanes import incoming
 from lanes.errors import NotFound
 from lanes.identity import is_gone, this_process
 from lanes.procedure import Procedure, nap, read, tell, write
+from lanes.records import Cut, OwnerDetail, Witness
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.doors.outcomes import Outcome, Standing, judge
 from lanes_storage.interface import Query
-from lanes_storage.law import Cause, Edge, MessageState
+from lanes_storage.law import Cause, Edge
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Owner, Run
 
@@ -22,15 +22,7 @@ DEFAULT_DRAIN_MS = 25_000
 LOOK_AGAIN_S = 0.25
 
 
-class Cut(NamedTuple):
-    """A run that a drain would cut, and what becomes of its message; ``pauses``: the lane waits for a person."""
-
-    run: Run
-    message_state: MessageState
-    pauses: bool
-
-
-def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> Procedure[list[Owner]]:
+def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> Procedure[list[OwnerDetail]]:
     """Let one gateway, or all that are not provably gone, claim nothing more; returns their rows.
 
     At ``until`` (wall time, milliseconds; default: 25 s from now) a gateway cuts what it still runs. The drain
@@ -39,9 +31,9 @@ def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> 
     """
     by, now = incoming.text(by, "by", incoming.LONGEST_NAME), (yield from tell())
     end = now.wall + DEFAULT_DRAIN_MS if until is None else incoming.moment_ms(until, "until")
-    chosen = [owner.id for owner in (yield from _gateways(owner_id))]
+    chosen = [owner.id for owner in (yield from _living(owner_id))]
     yield from write(lambda tx: [doors.drain(tx, owner, now, by=by, until=end) for owner in chosen])
-    return (yield from _rows(chosen))
+    return (yield from gateways(chosen))
 
 
 def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
@@ -50,20 +42,22 @@ def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
     Raises NotFound where no such gateway lives.
     """
     now = yield from tell()
-    chosen = {owner.id for owner in (yield from _gateways(owner_id))}
+    witness = Witness(now)
+    chosen = {owner.id for owner in (yield from _living(owner_id))}
     cuts = []
     for run in (yield from read(reads.open_runs())):
         outcome = (yield from _outcome_of_cut(run, now)) if run.owner_id in chosen else None
         if outcome is not None:
-            cuts.append(Cut(run, outcome.message_state, outcome.pause is not None))
+            pauses = outcome.pause is not None
+            cuts.append(Cut.of(run, witness, message_state=outcome.message_state, pauses=pauses))
     return cuts
 
 
-def drain_wait(owner_ids: Sequence[int], *, timeout: float | None = None) -> Procedure[list[Owner]]:
+def drain_wait(owner_ids: Sequence[int], *, timeout: float | None = None) -> Procedure[list[OwnerDetail]]:
     """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns their rows."""
     timeout, started = incoming.patience_s(timeout), (yield from tell())
     while True:
-        owners = yield from _rows(owner_ids)
+        owners = yield from gateways(owner_ids)
         waited = ((yield from tell()).mono - started.mono) / 1000
         left = LOOK_AGAIN_S if timeout is None else timeout - waited
         if left <= 0 or not any(owner.held for owner in owners):
@@ -71,7 +65,18 @@ def drain_wait(owner_ids: Sequence[int], *, timeout: float | None = None) -> Pro
         yield from nap(min(left, LOOK_AGAIN_S))
 
 
-def _gateways(owner_id: int | None) -> Procedure[list[Owner]]:
+def gateways(owner_ids: Sequence[int]) -> Procedure[list[OwnerDetail]]:
+    """These owners, those of them that are stored."""
+    found = []
+    witness = Witness((yield from tell()))
+    for owner_id in owner_ids:
+        owner = yield from read(reads.owner(owner_id))
+        if owner is not None:
+            found.append(OwnerDetail.of(owner, witness))
+    return found
+
+
+def _living(owner_id: int | None) -> Procedure[list[Owner]]:
     me = this_process()
     owners = yield from read(reads.owners())
     living = [owner for owner in owners if owner.kind == "gateway" and not is_gone(owner, me)]
@@ -81,15 +86,6 @@ def _gateways(owner_id: int | None) -> Procedure[list[Owner]]:
     if not chosen:
         raise NotFound("living gateway", owner_id)
     return chosen
-
-
-def _rows(owner_ids: Sequence[int]) -> Procedure[list[Owner]]:
-    found = []
-    for owner_id in owner_ids:
-        owner = yield from read(reads.owner(owner_id))
-        if owner is not None:
-            found.append(owner)
-    return found
 
 
 def _outcome_of_cut(run: Run, now: Now) -> Procedure[Outcome | None]:

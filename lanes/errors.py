@@ -15,6 +15,7 @@ LanesError
 ├── NotAllowed            the lane or message is in no state for that
 │   └── Changed               the lane stands at another epoch than the one that was meant
 ├── ConfigError           the configuration is refused
+├── Unreadable            what was answered is no record: another program, or a version that is too old
 └── RunError              raised by a runner: how the run ends
     ├── RunFailed             it failed, with cause and provider chain
     └── RunParked             every provider refused it for now; the message waits
@@ -24,9 +25,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from lanes.sentences import failure_of
+from lanes.sentences import Tried, failure_of
 from lanes_storage.law import Cause
-from lanes_storage.records import Attempt
 
 
 class LanesError(Exception):
@@ -145,6 +145,10 @@ class ConfigError(LanesError):
     """The configuration is refused; the sentence names file, line, key and the fix."""
 
 
+class Unreadable(LanesError, ValueError):
+    """What should be the JSON of a record and is not: of another program, or of a version that is too old."""
+
+
 class RunError(LanesError):
     """How a run ends otherwise than with a reply. Raised by runners.
 
@@ -156,7 +160,7 @@ class RunError(LanesError):
     #: For one whose own ``__init__`` does not call this one.
     failure = failure_of(Cause.RUNNER_FAILED, "it did not say why")
 
-    def __init__(self, cause: Cause | str, message: object = "", attempts: Sequence[Attempt] = ()) -> None:
+    def __init__(self, cause: Cause | str, message: object = "", attempts: Sequence[Tried] = ()) -> None:
         self.failure = failure_of(cause, message, attempts)
         super().__init__(self.failure.message)
 
@@ -176,7 +180,7 @@ class RunParked(RunError):
     until: Any = 0  # for one whose own ``__init__`` does not call this one
 
     def __init__(
-        self, until: datetime | timedelta | float, message: object = "", attempts: Sequence[Attempt] = ()
+        self, until: datetime | timedelta | float, message: object = "", attempts: Sequence[Tried] = ()
     ) -> None:
         self.until = until
         super().__init__(Cause.PROVIDER_COOLING, message, attempts)

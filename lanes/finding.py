@@ -1,21 +1,10 @@
 """Going from lane to lane by a part of the key, among those that a filter chooses. For ``lanes.operations``."""
 
-from dataclasses import dataclass
-
 from lanes import filters
 from lanes.procedure import Procedure, read, tell
+from lanes.records import Hit
 from lanes_storage import reads
 from lanes_storage.records import How, LaneFilter, LaneOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """The lane that was found, its place among all that the filter chooses, its number among ``total`` hits."""
-
-    key: str
-    place: int
-    number: int
-    total: int
 
 
 def timed(chosen: LaneFilter) -> Procedure[LaneFilter]:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from lanes_storage.law import Cause, is_cause
 from lanes_storage.records import Attempt, Failure
@@ -14,6 +14,19 @@ LONGEST_NAME = 200
 MOST_ATTEMPTS = 1_000
 #: No moment that people mean lies behind it: the last millisecond of the year 9999.
 LAST_MOMENT = 253_402_300_799_999
+
+
+class Tried(Protocol):
+    """What tells of one provider that was tried: a ``lanes.Attempt``, or the row of one."""
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def at(self) -> int: ...
 
 
 def sentence(said: object, longest: int = LONGEST) -> str:
@@ -55,7 +68,7 @@ def chain_of(attempts: object) -> tuple[Attempt, ...]:
 
 
 def _attempt(given: Any) -> Attempt:
-    if not isinstance(given, Attempt):
+    if not all(hasattr(given, name) for name in Attempt._fields):
         raise TypeError(f"attempts is a sequence of Attempt, and holds {type(given).__name__}")
     at = int(given.at) if isinstance(given.at, int | float) and 0 <= given.at <= LAST_MOMENT else 0
     status = given.status if type(given.status) is int else None

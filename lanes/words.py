@@ -1,9 +1,11 @@
 """Times and numbers as people read them."""
 
+from lanes.records.kinds import moment
 
-def clock_time(moment: str | None) -> str:
+
+def clock_time(at: int | None) -> str:
     """A time as the journal shows it: date and time in UTC, to the second."""
-    return "" if moment is None else f"{moment[:10]} {moment[11:19]}Z"
+    return "" if at is None else moment(at)[:19].replace("T", " ") + "Z"
 
 
 def counted(number: int, noun: str) -> str:

@@ -9,10 +9,10 @@ from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.errors import ConfigError
-from lanes.forms import Form
+from lanes.records import SettingValue
 
 if TYPE_CHECKING:
-    from lanes.config import Config, SettingValue
+    from lanes.config import Config
 
 COLUMNS = (
     Column("SETTING", cut="middle", least=24),
@@ -42,7 +42,7 @@ def command(session: Session, check: str | None) -> None:
         _check(session.out, Path(check))
         return
     config = session.config()
-    settings = [_form(setting) for setting in config.settings()]
+    settings = [_found(setting) for setting in config.settings()]
     if session.out.json:
         session.out.data(settings)
         return
@@ -76,21 +76,20 @@ def _problems(config: "Config") -> list[str]:
     return []
 
 
-def _form(setting: "SettingValue") -> Form:
+def _found(setting: SettingValue) -> SettingValue:
     """A database that nobody named is shown as the one that commands find."""
-    form = setting._asdict()
     if setting.name == "database.url" and setting.value is None:
         from lanes.config.places import Found, find_database
 
         found = find_database(None)
-        form |= {"value": found.url, "where": "the living gateway" if found.why is Found.GATEWAY else ""}
-    return form
+        return setting.replace(value=found.url, where="the living gateway" if found.why is Found.GATEWAY else "")
+    return setting
 
 
-def _row(setting: Form) -> list[Piece]:
-    value = setting["value"]
+def _row(setting: SettingValue) -> list[Piece]:
+    value = setting.value
     if isinstance(value, bool):
         value = str(value).lower()
     elif isinstance(value, list):
         value = ", ".join(value)
-    return [setting["name"], "" if value is None else str(value), setting["origin"], setting["where"]]
+    return [setting.name, "" if value is None else str(value), setting.origin, setting.where]

@@ -86,7 +86,7 @@ def check(session: Session) -> int:
         found = [Check("file", Level.BROKEN, str(error), error.fix)]
     broken = any(one.level is Level.BROKEN for one in found)
     if session.out.json:
-        session.out.data([one._asdict() for one in found])
+        session.out.data(found)
     else:
         for one in found:
             session.out.line(f"{one.check}: {one.message}" + (f"; {one.fix}" if one.fix else ""))

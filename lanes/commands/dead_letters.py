@@ -9,8 +9,8 @@ from lanes.commands.common.options import DURATION, message_filter_option
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_dead_letters
-from lanes.forms import Form, moment
 from lanes.operations.messages import EVERY
+from lanes.records import Message
 from lanes.words import counted
 from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter
@@ -79,10 +79,11 @@ def _check(ctx: click.Context, limit: int | None, older_than: int | None, prune:
         ctx.fail("--yes is for --prune")
 
 
-def _older(desk: AnyDesk, older_than_ms: int, chosen: LaneFilter) -> list[Form]:
-    """Those that ended so long ago; times of one form order as text."""
-    before = moment(system_clock().wall - older_than_ms)
-    return [message for message in desk.dead_letters(chosen=chosen) if message["ended_at"] <= before]
+def _older(desk: AnyDesk, older_than_ms: int, chosen: LaneFilter) -> list[Message]:
+    """Those that ended so long ago."""
+    before = system_clock().wall - older_than_ms
+    found = desk.dead_letters(chosen=chosen)
+    return [message for message in found if message.ended_at is not None and message.ended_at <= before]
 
 
 def _confirmed(ctx: click.Context, out: Output, number: int) -> bool:
@@ -101,7 +102,7 @@ def _report(out: Output, gone: int, *, kept: int) -> None:
         out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
 
 
-def _list(out: Output, found: list[Form], limit: int | None) -> None:
+def _list(out: Output, found: list[Message], limit: int | None) -> None:
     shown = found[:limit]
     if out.json:
         out.data(shown)

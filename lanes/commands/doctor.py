@@ -33,7 +33,7 @@ def command(session: Session) -> int:
     """
     found = _there(session, session.url) if session.url else _here(session)
     if session.out.json:
-        session.out.data([check._asdict() for check in found])
+        session.out.data(found)
     else:
         _print(session.out, found)
     return Exit.FAILED if any(check.level is Level.BROKEN for check in found) else Exit.DONE
@@ -48,7 +48,7 @@ def _here(session: Session) -> list[Check]:
 def _there(session: Session, url: str) -> list[Check]:
     """What the gateway finds when it looks at its database."""
     with session.remote(url) as desk:
-        return [Check(**check | {"level": Level(check["level"])}) for check in desk.doctor()]
+        return desk.doctor()
 
 
 def _listens(session: Session) -> tuple[tuple[str, int] | None, list[Check]]:

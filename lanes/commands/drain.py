@@ -10,7 +10,7 @@ from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import state, took
-from lanes.forms import Form
+from lanes.records import Cut, OwnerDetail
 from lanes.words import counted
 
 #: How long a gateway may take, once the time is over, to cut what still runs.
@@ -49,21 +49,21 @@ def command(session: Session, ctx: click.Context, gateway: str | None, wait: int
     """
     out = session.out
     with session.desk() as desk:
-        living = [form for form in desk.status()["gateways"] if form["alive"]]
+        living = [each for each in desk.status().gateways if each.alive]
         chosen = living if gateway is None else _named(ctx, living, gateway)
         if not chosen:
             out.talk(f"lanes: no {'' if gateway is None else 'such '}gateway lives: `lanes status` shows them")
             return Exit.UNREACHABLE
-        one = None if gateway is None else chosen[0]["id"]
+        one = None if gateway is None else chosen[0].id
         if dry_run:
             _rehearse(out, desk.would_cut(one))
             return Exit.DONE
         return _drain(out, desk, one, _patience(session) if wait is None else wait)
 
 
-def _named(ctx: click.Context, living: list[Form], gateway: str) -> list[Form]:
+def _named(ctx: click.Context, living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
     """The gateway of that id or process."""
-    found = [form for form in living if gateway in (form["id"], str(form["pid"]))]
+    found = [each for each in living if gateway in (str(each.id), str(each.pid))]
     if len(found) > 1:
         ctx.fail(f"{gateway} is the id of one gateway and the process of another: name the other number of yours")
     return found
@@ -78,23 +78,23 @@ def _patience(session: Session) -> int:
     return DEFAULT_DRAIN_MS
 
 
-def _drain(out: Output, desk: AnyDesk, gateway: str | None, patience_ms: int) -> int:
+def _drain(out: Output, desk: AnyDesk, gateway: int | None, patience_ms: int) -> int:
     drained = desk.drain(gateway, actor=actor(), for_ms=patience_ms)
-    held = sum(form["held"] for form in drained)
+    held = sum(each.held for each in drained)
     if held:
         said = f"{counted(len(drained), 'gateway')} drains" if len(drained) == 1 else f"{len(drained)} gateways drain"
-        out.talk(f"{said}; waiting for {counted(held, 'run')}, for up to {took(patience_ms / 1000)}")
-    ended = desk.drained([form["id"] for form in drained], timeout_ms=patience_ms + CUT_MS)
+        out.talk(f"{said}; waiting for {counted(held, 'run')}, for up to {took(patience_ms)}")
+    ended = desk.drained([each.id for each in drained], timeout_ms=patience_ms + CUT_MS)
     if out.json:
         out.data(ended)
     else:
-        for form in ended:
-            left = f"still holds {counted(form['held'], 'lane')}" if form["held"] else "holds nothing"
-            out.line(f"gateway {form['id']} (pid {form['pid']} on {form['host']}): drained, {left}")
-    return Exit.UNCONFIRMED if any(form["held"] for form in ended) else Exit.DONE
+        for each in ended:
+            left = f"still holds {counted(each.held, 'lane')}" if each.held else "holds nothing"
+            out.line(f"gateway {each.id} (pid {each.pid} on {each.host}): drained, {left}")
+    return Exit.UNCONFIRMED if any(each.held for each in ended) else Exit.DONE
 
 
-def _rehearse(out: Output, cuts: list[Form]) -> None:
+def _rehearse(out: Output, cuts: list[Cut]) -> None:
     if out.json:
         out.data(cuts)
     elif cuts:
@@ -103,9 +103,9 @@ def _rehearse(out: Output, cuts: list[Form]) -> None:
         out.talk("nothing runs: nothing would be cut")
 
 
-def _row(cut: Form) -> list[Piece]:
-    becomes = "goes back to its place" if cut["message_state"] == "queued" else "ends"
-    pauses = "; the lane is paused" if cut["pauses"] else ""
+def _row(cut: Cut) -> list[Piece]:
+    becomes = "goes back to its place" if cut.message_state == "queued" else "ends"
+    pauses = "; the lane is paused" if cut.pauses else ""
     return [
-        cut["key"], cut["run_id"], cut["owner"], took(cut["held_s"]), state(cut["message_state"]), becomes + pauses,
+        cut.key, str(cut.run_id), str(cut.owner), took(cut.held_ms), state(cut.message_state), becomes + pauses,
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from lanes.commands.common.each import chosen_messages, do_each
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import ID, message_filter_option
 from lanes.commands.common.session import Session, pass_session
-from lanes.forms import Form
+from lanes.records import Message
 from lanes_storage.records import LaneFilter
 
 
@@ -47,5 +47,5 @@ def command(session: Session, ctx: click.Context, message_id: int | None, chosen
         )
 
 
-def _said(message: Form) -> str:
-    return f"message {message['id']} of {message['key']}: {message['state']}"
+def _said(message: Message) -> str:
+    return f"message {message.id} of {message.key}: {message.state}"

@@ -7,7 +7,7 @@ from lanes.commands.common.options import DURATION, KEY, FilterType
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_event, print_events
-from lanes.forms import Form
+from lanes.records import Event
 from lanes_storage.law import EventType
 from lanes_storage.records import LaneFilter, Subject
 
@@ -81,14 +81,14 @@ def _follow(
 ) -> None:
     """Print what there is, then each new event, until nobody reads any more."""
     newest = list(desk.events(key=None, since_ms=None, type_=None, limit=1))
-    last = newest[-1]["id"] if newest else "0"
+    last = newest[-1].id if newest else 0
     found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit, chosen=chosen))
     while True:
         for event in found:
             _print_followed(out, event, with_key=key is None)
         out.flush()
         if found:
-            last = max(last, found[-1]["id"], key=int)
+            last = max(last, found[-1].id)
         while out.heard and not desk.changed(WAIT_S):
             pass
         if not out.heard:
@@ -96,7 +96,7 @@ def _follow(
         found = list(desk.events(key=key, after=last, since_ms=None, type_=type_, limit=None, chosen=chosen))
 
 
-def _print_followed(out: Output, event: Form, *, with_key: bool) -> None:
+def _print_followed(out: Output, event: Event, *, with_key: bool) -> None:
     if out.json:
         out.data(event, one_line=True)
     else:

@@ -11,7 +11,7 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import note, state, took
 from lanes.filters import narrowed, parse
-from lanes.forms import Form
+from lanes.records import Lane
 from lanes.words import counted
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter
@@ -94,7 +94,7 @@ def _read(ctx: click.Context, words: tuple[str, ...]) -> LaneFilter:
     return parsed.chosen
 
 
-def _look(desk: AnyDesk, chosen: LaneFilter, limit: int | None) -> list[Form]:
+def _look(desk: AnyDesk, chosen: LaneFilter, limit: int | None) -> list[Lane]:
     """The lanes, and one more than the limit where there are more."""
     return desk.lanes(chosen, limit=None if limit is None else limit + 1)
 
@@ -117,7 +117,7 @@ def _watch(out: Output, desk: AnyDesk, chosen: LaneFilter, limit: int | None) ->
             pass
 
 
-def _show(out: Output, chosen: LaneFilter, lanes: list[Form], limit: int | None) -> None:
+def _show(out: Output, chosen: LaneFilter, lanes: list[Lane], limit: int | None) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
     if out.json:
@@ -130,6 +130,6 @@ def _show(out: Output, chosen: LaneFilter, lanes: list[Form], limit: int | None)
             out.talk(f"the first {counted(len(lanes), 'lane')}; --limit shows more")
 
 
-def _row(lane: Form) -> list[Piece]:
-    queued = str(lane["queued"]) if lane["queued"] else ""
-    return [lane["key"], state(lane["state"]), took(lane["held_s"]), queued, took(lane["head_wait_s"]), note(lane)]
+def _row(lane: Lane) -> list[Piece]:
+    queued = str(lane.queued) if lane.queued else ""
+    return [lane.key, state(lane.state), took(lane.held_ms), queued, took(lane.head_wait_ms), note(lane)]

@@ -9,7 +9,7 @@ from lanes.commands.common.output import Cell, Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.engine.reconciler import ACTING
-from lanes.forms import Form
+from lanes.records import Finding
 
 #: Between two passes of --watch where no configuration says.
 DEFAULT_INTERVAL_MS = 5_000
@@ -63,25 +63,25 @@ def _interval(session: Session) -> int:
     return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
 
 
-def _watch(out: Output, passes: Iterator[list[Form]]) -> None:
+def _watch(out: Output, passes: Iterator[list[Finding]]) -> None:
     """Print what each pass did, until nobody reads any more."""
     for decided in passes:
         for decision in decided:
             if out.json:
                 out.data(decision, one_line=True)
             else:
-                what = f"owner {decision['owner']['id']}" if decision["key"] is None else decision["key"]
-                late = "" if decision["done"] else " (too late: it had moved on)"
-                out.line(what, f": {decision['decision']}: {decision['evidence']}{late}")
+                what = decision.key or f"owner {decision.owner.id if decision.owner else ''}"
+                late = "" if decision.done else " (too late: it had moved on)"
+                out.line(what, f": {decision.decision}: {decision.evidence}{late}")
         out.flush()
         if not out.heard:
             return
 
 
-def _row(decision: Form) -> list[Piece]:
-    owner = decision["owner"]
-    acting = decision["decision"] in ACTING
+def _row(decision: Finding) -> list[Piece]:
+    owner = decision.owner
+    acting = decision.decision in ACTING
     return [
-        decision["key"] or "", decision["run_id"] or "", owner["id"] if owner else "",
-        Cell(decision["decision"], "warn" if acting else ""), "yes" if decision["done"] else "", decision["evidence"],
+        decision.key or "", str(decision.run_id or ""), str(owner.id) if owner else "",
+        Cell(decision.decision, "warn" if acting else ""), "yes" if decision.done else "", decision.evidence,
     ]  # fmt: skip

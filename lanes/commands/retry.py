@@ -38,4 +38,4 @@ def command(session: Session, ctx: click.Context, message_id: int | None, chosen
         numbers = chosen_messages(ctx, session.out, message_id, chosen, desk.retriable, deed="retry", yes=yes)
         if numbers is None:
             return Exit.FAILED
-        return do_each(session.out, numbers, desk.retry, lambda message: message["id"], nothing="no dead letter fits")
+        return do_each(session.out, numbers, desk.retry, lambda message: str(message.id), nothing="no dead letter fits")

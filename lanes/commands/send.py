@@ -11,7 +11,7 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, key_argument
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.words import took
-from lanes.forms import Form
+from lanes.records import Message
 
 NO_GATEWAY = "no gateway lives here: it waits until one starts (`lanes gateway`, or `lanes up`)"
 #: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.
@@ -73,10 +73,10 @@ def command(
                 return _wait(session, desk, message, timeout)
             finally:
                 if run is not None:
-                    desk.end_wait(run, message["id"])
+                    desk.end_wait(run, message.id)
         lives = desk.a_gateway_lives()
     _print_accepted(session, message)
-    if not lives and message["state"] in UNFINISHED:
+    if not lives and message.state in UNFINISHED:
         session.out.talk(NO_GATEWAY)
     return Exit.DONE
 
@@ -100,13 +100,13 @@ def _text(ctx: click.Context, given: str) -> str:
     return given
 
 
-def _wait(session: Session, desk: AnyDesk, message: Form, timeout_ms: int | None) -> int:
-    out, number = session.out, message["id"]
+def _wait(session: Session, desk: AnyDesk, message: Message, timeout_ms: int | None) -> int:
+    out, number = session.out, message.id
     out.talk(f"accepted as message {number}")
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
     alone_since: float | None = None
     first = True
-    while message["state"] in UNFINISHED:
+    while message.state in UNFINISHED:
         now = time.monotonic()
         alone_since = None if desk.a_gateway_lives() else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
@@ -115,9 +115,7 @@ def _wait(session: Session, desk: AnyDesk, message: Form, timeout_ms: int | None
             return Exit.UNREACHABLE
         if end is not None and now >= end:
             _print_accepted(session, message)
-            out.talk(
-                f"lanes: message {number} is {message['state']} after {took((timeout_ms or 0) / 1000)}; it goes on"
-            )
+            out.talk(f"lanes: message {number} is {message.state} after {took(timeout_ms or 0)}; it goes on")
             return Exit.UNCONFIRMED
         left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
         message = desk.wait(number, timeout_ms=left)
@@ -125,22 +123,23 @@ def _wait(session: Session, desk: AnyDesk, message: Form, timeout_ms: int | None
     return _print_ended(session, message)
 
 
-def _print_accepted(session: Session, message: Form) -> None:
+def _print_accepted(session: Session, message: Message) -> None:
     if session.out.json:
         session.out.data(message)
     else:
-        session.out.line(message["id"])
+        session.out.line(str(message.id))
 
 
-def _print_ended(session: Session, message: Form) -> int:
-    done = message["state"] == "done"
+def _print_ended(session: Session, message: Message) -> int:
+    done = message.state == "done"
     if session.out.json:
         session.out.data(message)
     elif done:
-        session.out.block(message["reply"] or "")
+        session.out.block(message.reply or "")
     if not done:
-        error = message["error"] or {"cause": message["state"], "message": "it has no reply"}
-        session.out.talk(f"lanes: message {message['id']} {message['state']}: {error['cause']}: {error['message']}")
-        for attempt in error.get("attempts", ()):
-            session.out.talk(f"  {attempt['provider']}: {attempt['cause']}: {attempt['message']}")
+        error = message.error
+        said = f"{message.state}: it has no reply" if error is None else f"{error.cause}: {error.message}"
+        session.out.talk(f"lanes: message {message.id} {message.state}: {said}")
+        for attempt in () if error is None else error.attempts:
+            session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")
     return Exit.DONE if done else Exit.FAILED

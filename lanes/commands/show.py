@@ -7,7 +7,7 @@ from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_events, print_messages
 from lanes.commands.common.words import state, took
-from lanes.forms import Form
+from lanes.records import Lane, LaneDetail, Run
 from lanes.words import clock_time
 
 #: So many of the last messages and events a person is shown; JSON has them all.
@@ -20,28 +20,29 @@ SHOWN = 10
 def command(session: Session, key: str) -> None:
     """One lane: its run, owner, queue and last events."""
     with session.desk() as desk:
-        lane = desk.show(key)
+        found = desk.show(key)
     if session.out.json:
-        session.out.data(lane)
+        session.out.data(found)
     else:
-        _print(session.out, lane)
+        _print(session.out, found)
 
 
-def _print(out: Output, lane: Form) -> None:
-    out.line("lane      ", lane["key"])
-    out.line("state     ", state(lane["state"]), f", epoch {lane['epoch']}")
-    if lane["run"] is not None:
-        _print_run(out, lane, lane["run"])
-    if lane["paused"]:
-        until = f" until {clock_time(lane['paused']['until'])}" if lane["paused"]["until"] else ""
-        out.line("paused    ", f"{lane['paused']['reason']}{until}")
-    if lane["last_error"]:
-        error = lane["last_error"]
-        out.line("error     ", f"{error['cause']} at {clock_time(error['at'])}: {error['message']}")
+def _print(out: Output, detail: LaneDetail) -> None:
+    lane = detail.lane
+    out.line("lane      ", lane.key)
+    out.line("state     ", state(lane.state), f", epoch {lane.epoch}")
+    if detail.run is not None:
+        _print_run(out, lane, detail.run)
+    if lane.paused:
+        until = f" until {clock_time(lane.paused.until)}" if lane.paused.until else ""
+        out.line("paused    ", f"{lane.paused.reason}{until}")
+    if lane.last_error:
+        error = lane.last_error
+        out.line("error     ", f"{error.cause} at {clock_time(error.at)}: {error.message}")
     out.line()
-    out.paragraph(lane["why"])
-    waiting = [message for message in reversed(lane["messages"]) if message["state"] == "queued"]
-    ended = [message for message in lane["messages"] if message["state"] != "queued"]
+    out.paragraph(detail.why)
+    waiting = [message for message in reversed(detail.messages) if message.state == "queued"]
+    ended = [message for message in detail.messages if message.state != "queued"]
     for title, messages in (("waiting", waiting), ("messages, the newest first", ended)):
         if messages:
             out.line()
@@ -49,24 +50,22 @@ def _print(out: Output, lane: Form) -> None:
             print_messages(out, messages[:SHOWN])
     out.line()
     out.line("last events:")
-    print_events(out, lane["events"][-SHOWN:], with_key=False)
+    print_events(out, detail.events[-SHOWN:], with_key=False)
 
 
-def _print_run(out: Output, lane: Form, run: Form) -> None:
-    out.line(
-        "run       ", f"{run['id']} of runner {run['runner']}, message {run['message_id']}, held {took(lane['held_s'])}"
-    )
-    owner = lane["owner"]
+def _print_run(out: Output, lane: Lane, run: Run) -> None:
+    out.line("run       ", f"{run.id} of runner {run.runner}, message {run.message_id}, held {took(lane.held_ms)}")
+    owner = lane.owner
     if owner is None:
-        out.line("owner     ", f"{run['owner']}, which has ended")
+        out.line("owner     ", f"{run.owner}, which has ended")
     else:
-        alive = "alive" if owner["alive"] else "dead or silent"
-        where = f"{owner['id']}, pid {owner['pid']} on {owner['host']}"
-        out.line("owner     ", f"{where}, {alive}, last heartbeat {took(lane['heartbeat_age_s'])} ago")
-    out.line("progress  ", f"{lane['progress']}, {took(lane['progress_age_s'])} ago")
-    run_limit, stall_limit = took(run["run_timeout_s"]) or "off", took(run["stall_timeout_s"]) or "off"
+        alive = "alive" if owner.alive else "dead or silent"
+        where = f"{owner.id}, pid {owner.pid} on {owner.host}"
+        out.line("owner     ", f"{where}, {alive}, last heartbeat {took(lane.heartbeat_age_ms)} ago")
+    out.line("progress  ", f"{lane.progress}, {took(lane.progress_age_ms)} ago")
+    run_limit, stall_limit = took(run.run_timeout_ms) or "off", took(run.stall_timeout_ms) or "off"
     out.line("limits    ", f"run_timeout {run_limit}, stall_timeout {stall_limit}")
-    if run["abort"] is not None:
-        asked = run["abort"]
-        reason = f": {asked['reason']}" if asked["reason"] else ""
-        out.line("abort     ", f"requested by {asked['actor']} at {clock_time(asked['at'])}{reason}")
+    if run.abort is not None:
+        asked = run.abort
+        reason = f": {asked.reason}" if asked.reason else ""
+        out.line("abort     ", f"requested by {asked.actor} at {clock_time(asked.at)}{reason}")

@@ -7,7 +7,7 @@ from lanes.commands.common.output import Cell, Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import state, took
-from lanes.forms import Form
+from lanes.records import OwnerDetail, Status
 from lanes.words import clock_time, counted
 
 OWNER = (
@@ -38,45 +38,44 @@ def command(session: Session) -> int:
         out.data(status)
     else:
         _print(out, status)
-    if any(gateway["alive"] for gateway in status["gateways"]):
+    if any(gateway.alive for gateway in status.gateways):
         return Exit.DONE
     out.talk("lanes: no gateway lives on this database: start one with `lanes gateway` or `lanes up`")
     return Exit.UNREACHABLE
 
 
-def _print(out: Output, status: Form) -> None:
-    out.line("database  ", status["database"])
-    lanes, messages = status["lanes"], status["messages"]
+def _print(out: Output, status: Status) -> None:
+    out.line("database  ", status.database)
+    lanes, messages = status.counts.lanes, status.counts.messages
     pieces: list[Cell | str] = []
     for name in ("running", "errored", "aborted", "idle"):
         pieces += [", " if pieces else "", f"{lanes[name]} ", state(name) if lanes[name] else name]
-    out.line("lanes     ", *pieces, f", {status['paused']} paused" if status["paused"] else "")
-    waits = took(status["oldest_head_s"])
+    out.line("lanes     ", *pieces, f", {status.counts.paused} paused" if status.counts.paused else "")
+    waits = took(status.counts.oldest_head_ms)
     oldest = f", the oldest head for {waits}" if waits else ""
-    letters = messages["dead_letters"]
+    letters = messages.dead_letters
     dead = Cell(counted(letters, "dead letter"), "bad" if letters else "")
-    out.line("messages  ", f"{messages['queued']} queued{oldest}, ", dead)
-    if status["unlimited"]:
-        out.line(
-            "limits    ", Cell(f"off for {counted(status['unlimited'], 'held lane')} (see `lanes list --held`)", "warn")
-        )
-    if status["ghosts"]:
-        out.line("ghosts    ", Cell(counted(status["ghosts"], "run"), "bad"), " that no living owner names")
-    for cooldown in status["cooldowns"]:
-        out.line("cooling   ", f"{cooldown['provider']} ({cooldown['cause']}) until {clock_time(cooldown['until'])}")
-    for kind in ("gateway", "desk"):
-        if owners := status[f"{kind}s"]:
+    out.line("messages  ", f"{messages.queued} queued{oldest}, ", dead)
+    if status.counts.unlimited:
+        off = f"off for {counted(status.counts.unlimited, 'held lane')} (see `lanes list --held`)"
+        out.line("limits    ", Cell(off, "warn"))
+    if status.counts.ghosts:
+        out.line("ghosts    ", Cell(counted(status.counts.ghosts, "run"), "bad"), " that no living owner names")
+    for cooldown in status.cooldowns:
+        out.line("cooling   ", f"{cooldown.provider} ({cooldown.cause}) until {clock_time(cooldown.until)}")
+    for kind, owners in (("GATEWAY", status.gateways), ("DESK", status.desks)):
+        if owners:
             out.line()
-            out.table((Column(kind.upper(), right=True), *OWNER), [_row(owner) for owner in owners])
+            out.table((Column(kind, right=True), *OWNER), [_row(owner) for owner in owners])
 
 
-def _row(owner: Form) -> list[Cell | str]:
-    draining = owner["draining"]
-    note = f"draining by {draining['by']} until {clock_time(draining['until'])}" if draining else owner["url"] or ""
-    alive = Cell("yes", "good") if owner["alive"] else Cell("no", "bad")
-    if f"kill -CONT {owner['pid']}" in owner["evidence"]:
-        alive, note = Cell("stopped", "warn"), owner["evidence"]
+def _row(owner: OwnerDetail) -> list[Cell | str]:
+    draining = owner.draining
+    note = f"draining by {draining.by} until {clock_time(draining.until)}" if draining else owner.url or ""
+    alive = Cell("yes", "good") if owner.alive else Cell("no", "bad")
+    if f"kill -CONT {owner.pid}" in owner.evidence:
+        alive, note = Cell("stopped", "warn"), owner.evidence
     return [
-        owner["id"], owner["host"], str(owner["pid"]), alive, str(owner["held"]),
-        clock_time(owner["started_at"]), took(owner["heartbeat_age_s"]), note,
+        str(owner.id), owner.host, str(owner.pid), alive, str(owner.held),
+        clock_time(owner.started_at), took(owner.heartbeat_age_ms), note,
     ]  # fmt: skip

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         PolicyConfig,
         ProviderConfig,
         RunnerConfig,
-        SettingValue,
     )
     from lanes.config.settings import SETTINGS, Kind, Setting
     from lanes.config.values import Origin
@@ -37,7 +36,6 @@ _HOMES = {
         "PolicyConfig",
         "ProviderConfig",
         "RunnerConfig",
-        "SettingValue",
     ),
     "settings": ("SETTINGS", "Kind", "Setting"),
     "values": ("Origin",),
@@ -58,7 +56,6 @@ __all__ = [
     "ProviderConfig",
     "RunnerConfig",
     "Setting",
-    "SettingValue",
     "from_data",
     "load",
     "simulated",

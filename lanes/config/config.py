@@ -16,13 +16,13 @@ from lanes.config.model import (
     PolicyConfig,
     ProviderConfig,
     RunnerConfig,
-    SettingValue,
 )
 from lanes.config.refusal import refusal
 from lanes.config.sections import Row
 from lanes.config.settings import settings_of
 from lanes.config.values import Value
 from lanes.errors import ConfigError
+from lanes.records import SettingValue
 from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import Terms
 

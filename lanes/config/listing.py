@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from lanes.config import limits
-from lanes.config.model import SettingValue
 from lanes.config.sections import Row
 from lanes.config.settings import SECTIONS, SETTINGS, Setting, settings_of
 from lanes.config.values import Origin, Value, written
+from lanes.records import SettingValue
 from lanes.text import without_password
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from lanes.config.values import Value
 from lanes_storage.law import Mode, Overflow, RunnerKind
@@ -121,14 +121,3 @@ class Policy:
     def intake(self) -> Intake:
         """What ``send`` is told of it."""
         return {"cap": self.cap, "mode": self.mode, "overflow": self.overflow}
-
-
-class SettingValue(NamedTuple):
-    """One effective setting, for people: ``value`` as it would stand in the file (None: none), ``origin`` one of
-    flag, environment, file, default and derived, ``where`` the line or variable that set it. Never a secret."""
-
-    name: str
-    value: Any
-    origin: str
-    where: str
-    meaning: str

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from lanes import ages
 from lanes.doctor.checks import Check, ok, warning
-from lanes.forms import moment
 from lanes.identity import Identity, Sight, evidence, is_gone, is_here, look, this_process
+from lanes.records.kinds import moment
 from lanes.server.holder import holder_of
 from lanes.why import span
 from lanes_storage import reads
@@ -96,13 +96,17 @@ def _drains(owners: list[Owner]) -> list[Check]:
     found = [
         warning(
             "draining",
-            f"{o.kind} {o.id} on {o.host} drains, by {o.drain_by}, until {moment(o.drain_until) or 'it ends'}",
+            f"{o.kind} {o.id} on {o.host} drains, by {o.drain_by}, until {_end(o.drain_until)}",
             "it claims nothing more; stop it when `lanes status` shows nothing held, and start it again",
         )
         for o in owners
         if o.drain_by is not None
     ]
     return found or [ok("draining", "nobody drains")]
+
+
+def _end(drain_until: int | None) -> str:
+    return "it ends" if drain_until is None else moment(drain_until)
 
 
 def _answer(owner: Owner) -> Check:

@@ -16,7 +16,7 @@ class Driver(Protocol):
         ...
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        """The form of what came of a verb."""
+        """The record of what came of a verb."""
         ...
 
     def call_each(
@@ -24,7 +24,7 @@ class Driver(Protocol):
     ) -> Iterator[tuple[int, Any | LanesError]]:
         """Call it once for each of ``params``, all at the same time where it waits.
 
-        Yields the place and the form of each as it ends; an expected error is one.
+        Yields the place and the record of each as it ends; an expected error is one.
         """
         ...
 

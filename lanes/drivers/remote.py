@@ -1,4 +1,4 @@
-"""The driver of a gateway elsewhere, over HTTP: the same forms and errors as on a file."""
+"""The driver of a gateway elsewhere, over HTTP: the same records and errors as on a file."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,15 +72,15 @@ class RemoteDriver:
         for place, each in enumerate(params):
             waiting = verb.waiting if each.get("wait", True) else None
             try:
-                form = self._ask(verb, {**each, **(waiting.first if waiting else {})})
+                first = self._ask(verb, {**each, **(waiting.first if waiting else {})})
             except LanesError as error:
                 yield place, error
                 continue
-            if waiting is None or waiting.ended(form):
-                yield place, form
+            if waiting is None or waiting.ended(first):
+                yield place, first
             else:
                 patience_ms = each.get("timeout")
-                pending[place] = _Pending(form, None if patience_ms is None else began + patience_ms / 1000)
+                pending[place] = _Pending(first, None if patience_ms is None else began + patience_ms / 1000)
         if verb.waiting is not None:
             yield from self._wait(verb, verb.waiting, pending, began)
 
@@ -110,8 +110,8 @@ class RemoteDriver:
         request = asked(verb, params)
         patience_s = LONG_S if verb.slow else PATIENCE_S
         if verb.changes:
-            return self._client.post(request.path, request.body, request.query, patience_s=patience_s)
-        return self._client.get(request.path, request.query, patience_s=patience_s)
+            return verb.out.read(self._client.post(request.path, request.body, request.query, patience_s=patience_s))
+        return verb.out.read(self._client.get(request.path, request.query, patience_s=patience_s))
 
     def close(self) -> None:
         self._client.close()

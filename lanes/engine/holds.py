@@ -18,13 +18,14 @@ from lanes.engine.engine import Engine
 from lanes.engine.live import ActiveRun
 from lanes.engine.owning import as_owner
 from lanes.errors import HoldEnded, RunFailed, Unfit
+from lanes.records import Message
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.text import check_key
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.moment import Clock
-from lanes_storage.records import Head, Message, Terms
+from lanes_storage.records import Head, Terms
 
 T = TypeVar("T")
 

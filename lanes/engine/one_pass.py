@@ -1,9 +1,8 @@
 """One pass of the reconciler for people: every decision with its evidence, and whether it was carried out."""
 
-from lanes import ages, forms
+from lanes import ages, records
 from lanes.engine.observer import Observer
-from lanes.engine.reconciler import Decision, Finding
-from lanes.forms import Form
+from lanes.engine.reconciler import Decision, Finding, told
 from lanes.why import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
@@ -13,15 +12,15 @@ from lanes_storage.records import Owner
 
 def carry_out(
     observer: Observer, findings: list[Finding], reader: Reader, clock: Clock, *, dry_run: bool
-) -> list[Form]:
+) -> list[records.Finding]:
     """Act on what an observer found, unless it is a rehearsal; owners that look silent are listed as well."""
     findings = _with_the_silent(findings, reader.read(reads.owners()), clock())
     done: dict[int, bool] = {}
     if not dry_run:
         done = {id(finding): landed for finding, landed in observer.act(findings)}
         findings = [finding for finding in findings if finding.decision is not Decision.HEALTHY]
-    now = clock()
-    return [forms.finding_form(finding, now, done=done.get(id(finding), False)) for finding in findings]
+    witness = records.Witness(clock())
+    return [told(each, witness, done=done.get(id(each), False)) for each in findings]
 
 
 def looks_silent(owner: Owner, now: Now) -> bool:

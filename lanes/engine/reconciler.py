@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from lanes import ages
+from lanes import ages, records
 from lanes.abort import force_due_in
 from lanes.engine.sightings import Sightings
-from lanes.identity import Identity, evidence, is_gone, look, told
+from lanes.identity import Identity, evidence, is_gone, look
+from lanes.identity import told as told_of
 from lanes.why import span
 from lanes_storage import doors
 from lanes_storage.doors import Evidence
@@ -64,6 +65,11 @@ class Finding:
     wait: Wait | None = None
 
 
+def told(finding: Finding, witness: records.Witness, *, done: bool) -> records.Finding:
+    """A finding as the world outside sees it."""
+    return records.Finding.of(finding.run, finding.owner, finding.decision, finding.evidence, witness, done=done)
+
+
 def without_dead_waits(runs: Sequence[Run], waits: Sequence[Wait], me: Identity) -> tuple[list[Run], list[Finding]]:
     """The runs as they are without the waits of processes that are provably gone, and those waits as findings."""
     gone = [wait for wait in waits if is_gone(wait.process, me)]
@@ -89,7 +95,7 @@ def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: 
 def _judge_owner(owner: Owner, seen: Sightings, now: Now, me: Identity) -> Finding:
     sight = look(owner, me)
     if sight.gone:
-        return Finding(Decision.OWNER_GONE, told(owner, sight), owner)
+        return Finding(Decision.OWNER_GONE, told_of(owner, sight), owner)
     silent = seen.silence_of(owner, now)
     if silent >= owner.stale_after_ms:
         said = f"no heartbeat of owner {owner.id} seen for {span(silent)}; stale after {span(owner.stale_after_ms)}"
@@ -97,7 +103,7 @@ def _judge_owner(owner: Owner, seen: Sightings, now: Now, me: Identity) -> Findi
     if silent > 2 * owner.heartbeat_interval_ms:
         said = f"silent for {span(silent)}, reclaimed after {span(owner.stale_after_ms)}"
         return Finding(Decision.WATCHED, said, owner)
-    return Finding(Decision.HEALTHY, told(owner, sight), owner)
+    return Finding(Decision.HEALTHY, told_of(owner, sight), owner)
 
 
 def _judge_run(run: Run, owner: Owner | None, verdicts: dict[int, Finding], seen: Sightings, now: Now) -> Finding:

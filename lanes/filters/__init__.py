@@ -8,7 +8,7 @@ A filter that is not understood chooses nothing, and says why.
 """
 
 from lanes.filters.fields import ALIASES, FIELDS, Field, Kind
-from lanes.filters.meaning import HERE, Facts, fits, has, of_event, of_lane, of_message
+from lanes.filters.meaning import Facts, fits, has, of_event, of_lane, of_message
 from lanes.filters.reading import (
     MOST_CHARACTERS,
     MOST_WORDS,
@@ -24,7 +24,6 @@ from lanes.filters.reading import (
 __all__ = [
     "ALIASES",
     "FIELDS",
-    "HERE",
     "MOST_CHARACTERS",
     "MOST_WORDS",
     "NOTHING",

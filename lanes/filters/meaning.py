@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from lanes.filters.fields import FIELDS, Kind
+from lanes.records import HERE, Event
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import MessageState
-from lanes_storage.records import Comparison, Condition, Event, How, Lane, LaneFilter, Message, Run
+from lanes_storage.records import Comparison, Condition, How, Lane, LaneFilter, Message, Run
 
 Value: TypeAlias = str | int | None
 Facts: TypeAlias = Mapping[str, Value | Sequence[Value]]
 
-#: The source of what is in the database itself.
-HERE = "here"
 _LOWER = str.maketrans({chr(letter): chr(letter).lower() for letter in range(ord("A"), ord("Z") + 1)})
 
 

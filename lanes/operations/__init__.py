@@ -4,14 +4,13 @@ Each operation is a *procedure* (``lanes.procedure``): it yields what it needs o
 same code runs for a blocking command and on an event loop. ``actor`` is who asks, as the journal shows it.
 """
 
-from lanes.abort import AbortResult, Outcome, abortable
-from lanes.draining import DEFAULT_DRAIN_MS, Cut, drain, drain_rehearsal, drain_wait
-from lanes.operations.house import OwnerView, Status, events, status
+from lanes.abort import abortable
+from lanes.draining import DEFAULT_DRAIN_MS, drain, drain_rehearsal, drain_wait, gateways
+from lanes.operations.house import events, status
 from lanes.operations.lanes import (
     BY_ATTENTION,
     SHOWN_EVENTS,
     SHOWN_MESSAGES,
-    LaneDetail,
     counts,
     detail,
     lane,
@@ -41,12 +40,6 @@ __all__ = [
     "DEFAULT_DRAIN_MS",
     "SHOWN_EVENTS",
     "SHOWN_MESSAGES",
-    "AbortResult",
-    "Cut",
-    "LaneDetail",
-    "Outcome",
-    "OwnerView",
-    "Status",
     "abortable",
     "begin_wait",
     "bound_gone",
@@ -60,6 +53,7 @@ __all__ = [
     "droppable",
     "end_wait",
     "events",
+    "gateways",
     "lane",
     "lanes",
     "lanes_total",

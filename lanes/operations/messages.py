@@ -10,8 +10,9 @@ from lanes.context import Context
 from lanes.errors import Changed, IdempotencyConflict, LaneBusy, NotAllowed, NotFound, QueueFull, Unfit, WaitCycle
 from lanes.finding import timed
 from lanes.identity import is_gone, this_process
-from lanes.operations.lanes import lane
+from lanes.operations.lanes import row_of
 from lanes.procedure import Procedure, nap, read, tell, write
+from lanes.records import Message
 from lanes.text import check_key
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal
@@ -24,7 +25,6 @@ from lanes_storage.records import (
     How,
     Idempotency,
     LaneFilter,
-    Message,
     NewMessage,
     Subject,
     Wait,
@@ -106,9 +106,13 @@ def _admission(
     )
 
 
-def _read_back(tx: Transaction, accepted: Accepted | T) -> Message | T | None:
+def _read_back(tx: Transaction, accepted: Accepted | T) -> Message | T:
     """What was accepted, read in the same step: a moment later it may run, and another turn costs as much again."""
-    return reads.get_message(tx, accepted.message_id) if isinstance(accepted, Accepted) else accepted
+    if not isinstance(accepted, Accepted):
+        return accepted
+    row = reads.get_message(tx, accepted.message_id)
+    assert row is not None
+    return Message.of(row)
 
 
 def _digest(body: str) -> str:
@@ -122,7 +126,7 @@ def message(message_id: int) -> Procedure[Message]:
     found = yield from read(reads.message(incoming.count(message_id, "the id of a message")))
     if found is None:
         raise NotFound("message", message_id)
-    return found
+    return Message.of(found)
 
 
 def wait(message_id: int, *, timeout: float | None) -> Procedure[Message]:
@@ -189,8 +193,9 @@ def messages(
 
     ``within``: as many as have so many characters together, and one in any case; ``chosen`` is a filter of messages.
     """
-    found, chosen = (yield from lane(key)), (yield from timed(chosen))
-    return (yield from read(reads.messages(found.id, states, limit, before, within=within, chosen=chosen)))
+    lane, chosen = (yield from row_of(key)), (yield from timed(chosen))
+    found = yield from read(reads.messages(lane.id, states, limit, before, within=within, chosen=chosen))
+    return list(map(Message.of, found))
 
 
 def dead_letters(
@@ -198,7 +203,8 @@ def dead_letters(
 ) -> Procedure[list[Message]]:
     """The failed messages of every lane, newest first, those that were retried too; the rest as for ``messages``."""
     chosen = yield from timed(chosen)
-    return (yield from read(reads.dead_letters(limit, before, within=within, chosen=chosen)))
+    found = yield from read(reads.dead_letters(limit, before, within=within, chosen=chosen))
+    return list(map(Message.of, found))
 
 
 def droppable(chosen: LaneFilter) -> Procedure[list[int]]:
@@ -253,7 +259,7 @@ def retry_last(ctx: Context, key: str, *, epoch: int | None = None) -> Procedure
 
     Raises NotFound, Changed, QueueFull, LaneBusy, and NotAllowed where there is none.
     """
-    found = yield from lane(key)
+    found = yield from row_of(key)
     if epoch not in (None, found.epoch):
         raise Changed(key, found.epoch)
     failed = yield from read(reads.messages(found.id, (MessageState.FAILED,), LOOKED_THROUGH))

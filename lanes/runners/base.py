@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 from lanes import incoming
 from lanes.errors import Unfit
+from lanes.sentences import Tried
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Attempt, AttemptPhase, Cooldown, Message
+from lanes_storage.records import AttemptPhase, Cooldown, Message
 
 
 class Delta(NamedTuple):
@@ -44,7 +45,7 @@ class Reply:
     message: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     model: str | None = None
-    attempts: Sequence[Attempt] = ()
+    attempts: Sequence[Tried] = ()
     provider: str | None = None
     more: dict[str, Any] | None = None
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from lanes.errors import RunError
 from lanes.runners.merging import whole
 from lanes.runners.redaction import redacted
+from lanes.sentences import Tried
 from lanes_storage.law import AttemptCause
-from lanes_storage.records import Attempt
 
 #: The longest sentence of a provider that is kept, in characters, its longest word for an error, and how much is read.
 LONGEST_SENTENCE = 500
@@ -103,7 +103,7 @@ class NoDescriptor(Exception):
 class NoRoom(RunError):
     """A run ends because its own process had no file descriptor left for it: as if it had never been claimed."""
 
-    def __init__(self, attempts: Sequence[Attempt] = ()) -> None:
+    def __init__(self, attempts: Sequence[Tried] = ()) -> None:
         super().__init__("no_descriptor", "no file descriptor was free in its gateway", attempts)
 
 

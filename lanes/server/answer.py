@@ -2,21 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
+
+from lanes.records import jsonable
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Answer:
-    """JSON with a status. ASCII, so that nothing between here and a terminal can misread it."""
+    """JSON, records in it too, with a status. ASCII, so that nothing between here and a terminal can misread it."""
 
     __slots__ = ("_body", "_status")
 
     def __init__(self, value: Any, status: int = 200) -> None:
-        self._body = _encode(value).encode("ascii")
+        self._body = _encode(jsonable(value)).encode("ascii")
         self._status = status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature of ASGI
@@ -26,6 +27,6 @@ class Answer:
         await send({"type": "http.response.body", "body": self._body})
 
 
-async def long_answer(make: Callable[[], Any]) -> Answer:
+async def long_answer(value: Any) -> Answer:
     """The answer to a list, which is made in a thread: what it says may be long, and nobody else waits for it."""
-    return await asyncio.to_thread(lambda: Answer(make()))
+    return await asyncio.to_thread(Answer, value)

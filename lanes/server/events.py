@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import ASGIApp
 
-from lanes import forms, operations
+from lanes import operations
 from lanes.problems import RETRY_AFTER_S
 from lanes.server.answer import long_answer
 from lanes.server.call import Call
@@ -60,8 +60,7 @@ async def _listed(call: Call, key: str | None, type_: str | None, since: int | N
     events = operations.events(
         key=key, type=type_, since=since, after=start, limit=limit, newest=newest, within=MOST_CHARACTERS, chosen=chosen
     )
-    found = await call.searching(call.desk.perform(events))
-    return await long_answer(lambda: [forms.event_form(event) for event in found])
+    return await long_answer(await call.searching(call.desk.perform(events)))
 
 
 def _resumed(call: Call) -> int | None:

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from lanes import operations
 from lanes.errors import Draining
+from lanes.records import Message
 from lanes.server.call import Call
 from lanes.server.problems import HttpProblem
-from lanes_storage.records import Message
 
 T = TypeVar("T")
 

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lanes import filters, forms, operations
+from lanes import filters, operations
 from lanes.desk import Desk
+from lanes.records import Event
 from lanes_storage.errors import StorageError
-from lanes_storage.records import Event, LaneFilter, Subject
+from lanes_storage.records import LaneFilter, Subject
 
 #: Events that are kept in memory for followers, and the most that they take up. An event keeps what was dropped, which
 #: may be megabytes.
@@ -44,7 +45,7 @@ class Told(NamedTuple):
 
     @classmethod
     def of(cls, event: Event) -> "Told":
-        said = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(forms.event_form(event))}\n\n"
+        said = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(event.to_json())}\n\n"
         return cls(event.id, event.type, event.key, said.encode(), filters.of_event(event))
 
 

@@ -2,8 +2,9 @@
 
 from starlette.types import ASGIApp
 
-from lanes import filters, forms
+from lanes import filters
 from lanes.errors import TooMuch
+from lanes.records import LanePage
 from lanes.server.answer import long_answer
 from lanes.server.call import Call
 from lanes.server.problems import HttpProblem
@@ -31,14 +32,8 @@ async def get_lanes(call: Call) -> ASGIApp:
 async def _page(call: Call, chosen: LaneFilter, order: LaneOrder, limit: int, offset: int) -> ASGIApp:
     desk = call.desk
     lanes = await desk.lanes(chosen, order=order, limit=limit + 1, offset=offset)
-    counts, now = (await desk.counts()).lanes, desk.clock()
-    return await long_answer(
-        lambda: {
-            "lanes": forms.lane_forms(lanes[:limit], now),
-            "counts": counts,
-            "next": str(offset + limit) if len(lanes) > limit else None,
-        }
-    )
+    behind = str(offset + limit) if len(lanes) > limit else None
+    return await long_answer(LanePage(tuple(lanes[:limit]), (await desk.counts()).lanes, behind))
 
 
 def _order(call: Call) -> LaneOrder:
@@ -66,5 +61,4 @@ def _filter(call: Call) -> LaneFilter:
 
 async def get_lane(call: Call) -> ASGIApp:
     """One lane: row, run, owner, queue, last events, and the paragraph that says why it does not move."""
-    detail = await call.searching(call.desk.detail(call.key))
-    return await long_answer(lambda: forms.detail_form(detail, call.desk.clock()))
+    return await long_answer(await call.searching(call.desk.detail(call.key)))

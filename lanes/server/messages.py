@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from starlette.types import ASGIApp
 
-from lanes import forms, operations
+from lanes import operations
 from lanes.procedure import Procedure
+from lanes.records import Message
 from lanes.runners.base import Delta
 from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
@@ -16,7 +17,7 @@ from lanes.server.intake import accept, no_longer_waiting, waiting
 from lanes.server.problems import HttpProblem
 from lanes.server.streaming import WatchedStream, events, next_pieces
 from lanes_storage.law import TERMINAL, MessageState
-from lanes_storage.records import LaneFilter, Message, Subject
+from lanes_storage.records import LaneFilter, Subject
 
 MOST_WAIT_S = 600.0
 MOST_MESSAGES = 1_000
@@ -38,7 +39,7 @@ async def post_message(call: Call) -> ASGIApp:
     if call.accepts("text/event-stream"):
         return _stream(call, message)
     if wait is None:
-        return Answer(forms.message_form(message), 202)
+        return Answer(message, 202)
     return await _when_ended(call, message.id, wait)
 
 
@@ -46,7 +47,7 @@ async def get_message(call: Call) -> ASGIApp:
     """State and reply of a message; ``wait`` seconds for its end."""
     number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
     if wait is None:
-        return Answer(forms.message_form(await call.desk.message(number)))
+        return Answer(await call.desk.message(number))
     if call.waiting_run is not None:
         await call.desk.perform(operations.begin_wait(call.waiting_run, number))
     return await _when_ended(call, number, wait, unfinished=200)
@@ -57,20 +58,20 @@ async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int =
         message = await waiting(call, number, call.desk.wait(number, timeout=wait))
     except Closing:
         message = await call.desk.message(number)
-    return Answer(forms.message_form(message), 200 if message.state in TERMINAL else unfinished)
+    return Answer(message, 200 if message.state in TERMINAL else unfinished)
 
 
 def _stream(call: Call, message: Message) -> ASGIApp:
     listener = call.gateway.listen(message.id)
 
     async def pieces() -> AsyncIterator[bytes]:
-        yield _event("accepted", forms.message_form(message))
+        yield _event("accepted", message.to_json())
         first = await next_pieces(listener)
         async for piece in events(first, listener, _pieces, ending):
             yield piece
 
     async def ending() -> AsyncIterator[bytes]:
-        yield _event("message", forms.message_form(await call.desk.message(message.id)))
+        yield _event("message", (await call.desk.message(message.id)).to_json())
 
     async def over(_: bool) -> None:
         listener.close()
@@ -114,7 +115,7 @@ async def get_message_ids(call: Call) -> ASGIApp:
         raise HttpProblem(400, "bad_parameter", "for is retry or drop")
     found = operations.retriable(chosen) if action == "retry" else operations.droppable(chosen)
     ids = await call.searching(call.desk.perform(found))
-    return await long_answer(lambda: [forms.name(number) for number in ids])
+    return await long_answer([str(number) for number in ids])
 
 
 def _filter(call: Call) -> LaneFilter:
@@ -122,8 +123,7 @@ def _filter(call: Call) -> LaneFilter:
 
 
 async def _listed(call: Call, procedure: Procedure[list[Message]]) -> ASGIApp:
-    found = await call.searching(call.desk.perform(procedure))
-    return await long_answer(lambda: [forms.message_form(message) for message in found])
+    return await long_answer(await call.searching(call.desk.perform(procedure)))
 
 
 async def prune_dead_letters(call: Call) -> ASGIApp:
@@ -141,13 +141,13 @@ async def retry_message(call: Call) -> ASGIApp:
     """Accept a dead letter once more."""
     Fields(await call.body()).done()
     retried = await call.desk.retry(call.message_id, actor=call.actor)
-    return Answer(forms.message_form(retried), 202)
+    return Answer(retried, 202)
 
 
 async def drop_message(call: Call) -> ASGIApp:
     """End a waiting message."""
     Fields(await call.body()).done()
-    return Answer(forms.message_form(await call.desk.drop(call.message_id, actor=call.actor)))
+    return Answer(await call.desk.drop(call.message_id, actor=call.actor))
 
 
 def chosen(call: Call, name: str, words: type[MessageState]) -> Sequence[MessageState]:

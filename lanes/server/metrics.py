@@ -6,8 +6,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 import lanes
-from lanes import ages
-from lanes.operations import Status
+from lanes.records import Status
 from lanes.runners.base import RunnerSpec
 from lanes.runners.build import Specs
 from lanes.server.call import Call
@@ -49,29 +48,27 @@ async def get_metrics(call: Call) -> Response:
 
 
 def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
-    counts = status.counts
-    oldest = 0 if counts.oldest_head_at is None else max(0, now.wall - counts.oldest_head_at) / 1000
+    counts, messages = status.counts, status.counts.messages
+    oldest = (counts.oldest_head_ms or 0) / 1000
     by_state = [({"state": state}, count) for state, count in counts.lanes.items()]
     cooling = [
         ({"provider": c.provider, "cause": c.cause}, max(0, c.until - now.wall) / 1000) for c in status.cooldowns
     ]
-    owners = [({"gateway": str(view.owner.id)}, view) for view in status.gateways]
-    beats = [(labels, ages.beat_ms(view.owner, now) / 1000) for labels, view in owners]
+    owners = [({"gateway": str(owner.id)}, owner) for owner in status.gateways]
+    beats = [(labels, owner.heartbeat_age_ms / 1000) for labels, owner in owners]
     return [
         Gauge("lanes_lanes", "Lanes by state.", by_state),
         Gauge("lanes_paused_lanes", "Lanes that claim nothing.", [({}, counts.paused)]),
-        Gauge("lanes_queued_messages", "Messages that wait.", [({}, counts.queued)]),
-        Gauge("lanes_dead_letters", "Failed messages that nobody retried or pruned.", [({}, counts.dead_letters)]),
+        Gauge("lanes_queued_messages", "Messages that wait.", [({}, messages.queued)]),
+        Gauge("lanes_dead_letters", "Failed messages that nobody retried or pruned.", [({}, messages.dead_letters)]),
         Gauge("lanes_oldest_head_seconds", "How long the oldest head has waited; 0 if none waits.", [({}, oldest)]),
         Gauge("lanes_ghost_runs", "Held lanes whose living owner disowns the run.", [({}, counts.ghosts)]),
         Gauge("lanes_unlimited_runs", "Held lanes with a limit that is off.", [({}, counts.unlimited)]),
         Gauge("lanes_refused_writes", "Writes of superseded runs that were refused.", [({}, refused)]),
         Gauge("lanes_cooldown_seconds", "How much longer a provider is left alone.", cooling),
-        Gauge("lanes_gateway_alive", "Whether a gateway lives.", [(labels, view.alive) for labels, view in owners]),
+        Gauge("lanes_gateway_alive", "Whether a gateway lives.", [(labels, owner.alive) for labels, owner in owners]),
         Gauge("lanes_gateway_heartbeat_age_seconds", "The age of a gateway's last heartbeat.", beats),
-        Gauge(
-            "lanes_gateway_held_lanes", "Lanes that a gateway holds.", [(at, view.owner.held) for at, view in owners]
-        ),
+        Gauge("lanes_gateway_held_lanes", "Lanes that a gateway holds.", [(at, owner.held) for at, owner in owners]),
     ]
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from lanes.engine.streams import Listener
 from lanes.problems import Problem
+from lanes.records import Message
 from lanes.runners.base import Delta
 from lanes.runners.draft import HEAD
 from lanes.server.answer import Answer
@@ -30,7 +31,6 @@ from lanes.server.streaming import WatchedStream, events, next_pieces
 from lanes.text import check_key
 from lanes_storage.law import BoundTo, MessageState
 from lanes_storage.reads.shapes import parsed
-from lanes_storage.records import Message
 
 _json = json.JSONEncoder().encode
 #: What a stream ends with whose reply another run begins again, in other words.

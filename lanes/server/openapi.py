@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 import lanes
-from lanes.form_schemas import Schema, exactly, nullable, schemas
+from lanes.records import placed, schemas
+from lanes.records.json_schema import Schema, exactly, nullable
 from lanes.server.routing import Param, Route
 
 AT = "#/components/schemas/"
@@ -92,8 +93,8 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _answer(status: int, schema: str | Schema, media: dict[str, Any]) -> dict[str, Any]:
-    placed = {"$ref": AT + schema} if isinstance(schema, str) else _placed(schema)
-    return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": placed}, **media}}
+    found = placed({"$ref": schema} if isinstance(schema, str) else schema, AT)
+    return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": found}, **media}}
 
 
 def _problem(status: int, route: Route) -> dict[str, Any]:
@@ -101,10 +102,3 @@ def _problem(status: int, route: Route) -> dict[str, Any]:
     kind = "application/json" if openai or not route.path.startswith("/api") else "application/problem+json"
     schema = {"$ref": AT + ("OpenAIError" if openai else "Problem")}
     return {"description": HTTPStatus(status).phrase, "content": {kind: {"schema": schema}}}
-
-
-def _placed(schema: Any) -> Any:
-    """The schema with its references to forms placed in this document."""
-    if isinstance(schema, dict):
-        return {k: AT + v if k == "$ref" else _placed(v) for k, v in schema.items()}
-    return [_placed(one) for one in schema] if isinstance(schema, list) else schema

@@ -5,9 +5,9 @@ import json
 from starlette.responses import Response
 
 from lanes.problems import Problem
+from lanes.records import Attempt, Failure
 from lanes.runners.standing import OF_THE_REQUEST
 from lanes_storage.law import Cause
-from lanes_storage.records import Attempt, Failure
 
 #: The status of an answer to a message that ended otherwise than ``done``.
 STATUS_OF_CAUSE = {

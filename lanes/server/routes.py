@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp
 
-from lanes.form_schemas import COUNT, FLAG, ID, KEY, TEXT, Schema, array, exactly, nullable, words
+from lanes.records.json_schema import COUNT, FLAG, ID, KEY, TEXT, Schema, array, exactly, nullable, words
 from lanes.server import events, health, lanes, messages, metrics, openai, searching, status
 from lanes.server.answer import Answer
 from lanes.server.call import Call
@@ -35,34 +35,13 @@ _LIMIT = Param("limit", {"type": "integer", "minimum": 1, "maximum": messages.MO
 _FILTER = Param("filter", TEXT, "those that fit this filter")
 _BEFORE = Param("before", ID, "those that were accepted before this one")
 _WAIT = Param("wait", {"type": "number", "minimum": 0, "maximum": messages.MOST_WAIT_S}, "seconds to wait for the end")
-_LANES: Schema = {
-    "type": "object",
-    "properties": {
-        "lanes": array({"$ref": "Lane"}),
-        "counts": {"$ref": "Counts"},
-        "next": {**nullable(TEXT), "description": "the cursor of the next page"},
-    },
-    "required": ["lanes", "counts", "next"],
-    "additionalProperties": False,
-}
 _SEARCHED: dict[str, Schema] = {
     "filter": {**TEXT, "description": "as it is typed in the dashboard: state:errored held:>5m part-of-a-key"},
     "keys": {**array(KEY), "description": "of these lanes only"},
     "sort": words(LaneSort),
     "reverse": FLAG,
 }
-_PAGE: Schema = {
-    "type": "object",
-    "properties": {"lanes": array({"$ref": "Lane"}), "total": COUNT, "place": nullable(COUNT)},
-    "required": ["lanes", "total", "place"],
-    "additionalProperties": False,
-}
-_HIT: Schema = {
-    "type": "object",
-    "properties": {"hit": nullable({"type": "object", "properties": {"key": KEY, "place": COUNT}})},
-    "required": ["hit"],
-    "additionalProperties": False,
-}
+_HIT: Schema = exactly(hit=nullable({"$ref": "Hit"}))
 _IDEMPOTENCY = Param(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 256},
@@ -127,14 +106,14 @@ ROUTES = (
             _LIMIT,
             Param("cursor", TEXT, "the page that `next` names"),
         ),
-        answers={200: _LANES},
+        answers={200: "LanePage"},
     ),
     Route(
         "POST",
         "/api/search",
         searching.search_lanes,
         body=fields(**_SEARCHED, limit=COUNT, offset=COUNT, place_of=KEY),
-        answers={200: _PAGE},
+        answers={200: "SearchPage"},
     ),
     Route(
         "POST",
@@ -190,7 +169,7 @@ ROUTES = (
         "/api/gateways",
         status.get_gateways,
         query=(Param("id", ID, "these gateways, ended ones too; without, all that live or died without a word", True),),
-        answers={200: array({"$ref": "Gateway"})},
+        answers={200: array({"$ref": "OwnerDetail"})},
     ),
     Route(
         "GET",
@@ -205,7 +184,7 @@ ROUTES = (
         "/api/drain",
         status.post_drain,
         body=fields(gateway=ID, for_=DURATION),
-        answers={202: array({"$ref": "Gateway"})},
+        answers={202: array({"$ref": "OwnerDetail"})},
         problems=(404,),
     ),
     Route(

@@ -6,7 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp
 
-from lanes.form_schemas import Schema
+from lanes.records.json_schema import Schema
 from lanes.server.call import Call
 from lanes.server.problems import HttpProblem
 

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp
 
-from lanes import filters, forms
+from lanes import filters
 from lanes.errors import TooMuch
 from lanes.finding import find
+from lanes.records import SearchPage
 from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
 from lanes.server.fields import Fields
@@ -43,8 +44,7 @@ async def _page(call: Call, asked: _Asked, key: str | None, limit: int, offset: 
     if len(lanes) == limit or (offset and not lanes):  # else the end was seen, and nothing is to be counted
         total = await desk.lanes_total(asked.chosen)
     place = None if key is None else await desk.store.read(reads.lane_place(asked.chosen, key, order=asked.order))
-    now = desk.clock()
-    return await long_answer(lambda: {"lanes": forms.lane_forms(lanes, now), "total": total, "place": place})
+    return await long_answer(SearchPage(tuple(lanes), total, place))
 
 
 async def find_lane(call: Call) -> ASGIApp:
@@ -58,9 +58,7 @@ async def find_lane(call: Call) -> ASGIApp:
     if len(part) > MAX_KEY:
         raise TooMuch(f"part has at most {MAX_KEY} characters, as a key has")
     hit = await call.searching(call.desk.perform(find(asked.chosen, part, key, step=step, order=asked.order)))
-    if hit is None:
-        return Answer({"hit": None})
-    return Answer({"hit": {"key": hit.key, "place": hit.place, "number": hit.number, "total": hit.total}})
+    return Answer({"hit": hit})
 
 
 async def retry_last(call: Call) -> ASGIApp:
@@ -69,7 +67,7 @@ async def retry_last(call: Call) -> ASGIApp:
     epoch = fields.number("epoch")
     fields.done()
     retried = await call.desk.retry_last(call.key, actor=call.actor, epoch=epoch)
-    return Answer(forms.message_form(retried), 202)
+    return Answer(retried, 202)
 
 
 def _asked(call: Call, fields: Fields) -> _Asked:

@@ -2,33 +2,28 @@
 
 from starlette.types import ASGIApp
 
-from lanes import forms, operations
-from lanes.forms import Form
+from lanes import operations
+from lanes.records import Check, Finding
 from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.fields import Fields
-from lanes_storage import reads
 
 
 async def get_status(call: Call) -> ASGIApp:
     """Gateways, counts, cooldowns, ghosts: the database at a glance."""
-    return Answer(forms.status_form(await call.searching(call.desk.status()), call.desk.clock()))
+    return Answer(await call.searching(call.desk.status()))
 
 
 async def get_gateways(call: Call) -> ASGIApp:
     """Gateways, and whether they live."""
-    store, now = call.desk.store, call.desk.clock()
     if not call.query.get("id"):
-        return Answer(forms.status_form(await call.searching(call.desk.status()), now)["gateways"])
-    found = [await store.read(reads.owner(number)) for number in call.ids("id")]
-    return Answer(forms.gateway_forms([owner for owner in found if owner is not None], now))
+        return Answer((await call.searching(call.desk.status())).gateways)
+    return Answer(await call.desk.perform(operations.gateways(call.ids("id"))))
 
 
 async def get_drain(call: Call) -> ASGIApp:
     """The rehearsal: what a drain would cut now, and what becomes of it."""
-    cuts = await call.desk.perform(operations.drain_rehearsal(call.id("gateway")))
-    now = call.desk.clock()
-    return Answer([forms.cut_form(cut, now) for cut in cuts])
+    return Answer(await call.desk.perform(operations.drain_rehearsal(call.id("gateway"))))
 
 
 async def post_drain(call: Call) -> ASGIApp:
@@ -38,8 +33,7 @@ async def post_drain(call: Call) -> ASGIApp:
     fields.done()
     wait_ms = call.house.config.clocks.drain_timeout_ms if patience_ms is None else patience_ms
     until = call.desk.clock().wall + wait_ms
-    owners = await call.desk.perform(operations.drain(gateway, by=call.actor, until=until))
-    return Answer(forms.gateway_forms(owners, call.desk.clock()), 202)
+    return Answer(await call.desk.perform(operations.drain(gateway, by=call.actor, until=until)), 202)
 
 
 async def post_reconcile(call: Call) -> ASGIApp:
@@ -50,7 +44,7 @@ async def post_reconcile(call: Call) -> ASGIApp:
     return Answer(await call.while_connected(call.house.at_length(lambda: _reconcile(call, dry_run))))
 
 
-def _reconcile(call: Call, dry_run: bool) -> list[Form]:
+def _reconcile(call: Call, dry_run: bool) -> list[Finding]:
     from lanes.engine.observer import Observer
     from lanes.engine.one_pass import carry_out
 
@@ -69,10 +63,9 @@ async def get_doctor(call: Call) -> ASGIApp:
     return Answer(await call.while_connected(call.house.at_length(lambda: _examine(call))))
 
 
-def _examine(call: Call) -> list[Form]:
+def _examine(call: Call) -> list[Check]:
     from lanes.doctor import examine
     from lanes_storage.sqlite import path_of
 
     gateway = call.house.config.gateway
-    found = examine(path_of(call.desk.store.name), call.desk.clock, listens=(gateway.host, gateway.port))
-    return [check._asdict() for check in found]
+    return examine(path_of(call.desk.store.name), call.desk.clock, listens=(gateway.host, gateway.port))

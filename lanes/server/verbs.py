@@ -6,9 +6,9 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from lanes.errors import InvalidKey, NotFound, Unfit
-from lanes.form_schemas import KEY, Schema, array, nullable
 from lanes.problems import status_of
 from lanes.procedure import Look
+from lanes.records.json_schema import KEY, Schema, array, nullable
 from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
 from lanes.server.problems import HttpProblem
@@ -26,14 +26,14 @@ def routes_of(verb: Verb[..., Any], handler: Handler | None = None, **more: Any)
     """
     own = {param for param in verb.params if param.given is not kinds.ONLY_PYTHON}
     outside = [param for param in verb.params if param in own and f"{{{param.wire}}}" not in verb.path]
-    schema: Schema = {"$ref": verb.out.form}
+    form = verb.out.record.__name__
     route = Route(
         verb.method,
         verb.path,
         handler or handler_of(verb),
         query=() if verb.changes else tuple(map(_query, outside)),
         body=_body(outside) if verb.changes else None,
-        answers={verb.status: array(schema) if verb.out.many else verb.out.form},
+        answers={verb.status: array({"$ref": form}) if verb.out.many else form},
         problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
         **more,
     )
@@ -50,10 +50,8 @@ def handler_of(verb: Verb[..., Any]) -> Handler:
         effect = verb.of(call.desk.context(call.actor), await given(verb, call))
         work = call.desk.perform(effect)
         result = await (call.searching(work) if isinstance(effect, Query | Look) else work)
-        now = call.desk.clock()
-        if verb.changes:
-            return Answer(verb.out.made(result, now), verb.status)
-        return await long_answer(lambda: verb.out.made(result, now))
+        told = verb.out.made(result, call.desk.clock())
+        return Answer(told, verb.status) if verb.changes else await long_answer(told)
 
     handle.__doc__ = verb.doc
     return handle

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from lanes.abort import AbortResult, Outcome, Request, go_on_waiting, request
+from lanes.abort import Request, go_on_waiting, request
 from lanes.context import Context
 from lanes.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.procedure import Effect, within
+from lanes.records import AbortResult, Outcome
 from lanes.verbs import said
 from lanes.verbs.kinds import (
     CAUSE,
@@ -21,7 +22,7 @@ from lanes.verbs.kinds import (
     Reason,
     words,
 )
-from lanes.verbs.outs import ABORTED, ACTED, Acted
+from lanes.verbs.outs import ABORTED, ACTED, ActedRow
 from lanes.verbs.verb import Deed, Waiting, verb
 from lanes_storage import reads
 from lanes_storage.doors import control, pauses
@@ -47,9 +48,9 @@ from lanes_storage.law import HELD, Cause, LaneState, Scope
     ),
     waiting=Waiting(
         first={"wait": False},
-        ended=lambda form: form["outcome"] != Outcome.PENDING,
-        again=lambda form: {"key": form["key"], "run_id": int(form["run_id"])},
-        told=lambda first, last, waited_s: last | {"dropped": first["dropped"], "waited_s": round(waited_s, 3)},
+        ended=lambda result: result.outcome is not Outcome.PENDING,
+        again=lambda result: {"key": result.key, "run_id": result.run_id},
+        told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=waited_s),
     ),
 )
 def abort(
@@ -98,7 +99,7 @@ def pause(
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
     reason: Reason | None = None,
     epoch: Epoch | None = None,
-) -> Effect[Acted]:
+) -> Effect[ActedRow]:
     """Let lanes claim nothing. What runs goes on, what waits is kept."""
     now = ctx.now()
     end = until if for_ is None else now.wall + for_
@@ -114,7 +115,7 @@ def pause(
     said=said.resumed,
     deeds=(Deed("Resume {}", "Resume"),),
 )
-def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
+def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
     """Let paused lanes claim again. Harmless on a lane that is not paused."""
     now = ctx.now()
     return _acted(key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
@@ -128,7 +129,7 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
     said=said.seen,
     deeds=(Deed("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
-def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
+def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
     """Say that errored or aborted lanes were seen.
 
     They go back to idle, and nothing else changes. A running lane is for `lanes abort`.
@@ -143,10 +144,10 @@ def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
 
 def _acted(
     key: str, act: Callable[[Transaction], Control], *, refused: Callable[[Control], bool] = lambda _: False
-) -> Step[Acted | LanesError]:
+) -> Step[ActedRow | LanesError]:
     """Act on a lane, and read it in the same transaction: what came of it is told as it was then."""
 
-    def step(tx: Transaction) -> Acted | LanesError:
+    def step(tx: Transaction) -> ActedRow | LanesError:
         met = act(tx)
         if met.moved_on:
             return Changed(key, met.epoch)
@@ -155,6 +156,6 @@ def _acted(
             return NotFound("lane", key)
         if refused(met):
             return NotAllowed(f"lane {key!r} is running: use abort")
-        return Acted(lane, met.landed)
+        return ActedRow(lane, met.landed)
 
     return step

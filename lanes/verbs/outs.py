@@ -1,23 +1,22 @@
-"""The forms that verbs give, each made of what the effects give: the one place where rows become forms."""
+"""The records that verbs give, each made of what the effects give: the one place where rows become records."""
 
 from typing import NamedTuple
 
-from lanes import forms
+from lanes.records import AbortResult, Acted, Lane, Witness
 from lanes.verbs.verb import Out
-from lanes_storage.moment import Now
-from lanes_storage.records import Lane
+from lanes_storage import records as rows
 
 
-class Acted(NamedTuple):
+class ActedRow(NamedTuple):
     """A lane after an action, and whether that changed it."""
 
-    lane: Lane
+    lane: rows.Lane
     done: bool
 
 
-def _acted(acted: Acted, now: Now) -> forms.Form:
-    return forms.lane_form(acted.lane, now) | {"done": acted.done}
+def _acted(acted: ActedRow, witness: Witness) -> Acted:
+    return Acted(Lane.of(acted.lane, witness), acted.done)
 
 
-ABORTED = Out("AbortResult", False, lambda result, _: forms.abort_form(result))
-ACTED = Out("Acted", False, _acted)
+ABORTED = Out(AbortResult, lambda result, _: result)
+ACTED = Out(Acted, _acted)

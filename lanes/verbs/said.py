@@ -1,12 +1,10 @@
 """What came of a verb, in words: the command line and the dashboard say it alike."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from lanes.abort import FREED, Outcome
+from lanes.records import FREED, AbortResult, Acted, Outcome
 from lanes.why import span
 from lanes.words import clock_time, counted
-
-Form = dict[str, Any]
 
 
 class Said(NamedTuple):
@@ -17,44 +15,45 @@ class Said(NamedTuple):
     grave: bool = False
 
 
-def aborted(result: Form) -> Said:
+def aborted(result: AbortResult) -> Said:
     """After an abort: the outcome, as it was proven."""
-    outcome = Outcome(result["outcome"])
-    after, epoch = f"after {span(result['waited_s'] * 1000)}", result["epoch_after"]
-    epochs = f"(epoch {result['epoch_before']} → {epoch})"
+    outcome, after = result.outcome, f"after {span(result.waited_s * 1000)}"
+    epochs = f"(epoch {result.epoch_before} → {result.epoch_after})"
     sentence = {
         Outcome.RELEASED: f"released {after}",
         Outcome.FORCED: f"released by force {after}, its owner did not confirm and can write no more {epochs}",
         Outcome.REPAIRED: f"repaired {after}, nobody held the run any more {epochs}",
         Outcome.NOT_HELD: "nothing to abort",
-        Outcome.CHANGED: f"changed: it stands at epoch {epoch} now, and was left alone",
+        Outcome.CHANGED: f"changed: it stands at epoch {result.epoch_after} now, and was left alone",
         Outcome.CLEARED: "cleared",
-        Outcome.PENDING: f"not confirmed {after}; the request stands" if result["waited_s"] else "requested",
+        Outcome.PENDING: f"not confirmed {after}; the request stands" if result.waited_s else "requested",
     }[outcome]
-    if dropped := result["dropped"]:
-        sentence += f"; {counted(dropped, 'waiting message')} ended"
-    if result["survivors"]:
-        sentence += f"; still alive: {', '.join(result['survivors'])}"
-    elif result["survivors"] is None and outcome is not Outcome.PENDING:
+    if result.dropped:
+        sentence += f"; {counted(result.dropped, 'waiting message')} ended"
+    if result.survivors:
+        sentence += f"; still alive: {', '.join(result.survivors)}"
+    elif result.survivors is None and outcome is not Outcome.PENDING:
         sentence += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
     return Said(outcome.replace("_", " "), sentence, outcome not in FREED)
 
 
-def paused(lane: Form) -> Said:
+def paused(acted: Acted) -> Said:
     """After a pause."""
-    until = lane["paused"] and lane["paused"]["until"]
-    goes_on = "; its run goes on" if lane["run_id"] is not None else ""
+    lane = acted.lane
+    until = None if lane.paused is None else lane.paused.until
+    goes_on = "; its run goes on" if lane.run_id is not None else ""
     return Said("paused", f"paused until {clock_time(until) if until else 'resumed'}{goes_on}")
 
 
-def resumed(lane: Form) -> Said:
+def resumed(acted: Acted) -> Said:
     """After the end of a pause. A lane may still be paused: by a pattern, as other lanes are."""
-    if lane["paused"]:
-        return Said("still paused", f"still paused ({lane['paused']['reason']})", grave=True)
-    word = "resumed" if lane["done"] else "not paused"
+    pause = acted.lane.paused
+    if pause is not None:
+        return Said("still paused", f"still paused ({pause.reason})", grave=True)
+    word = "resumed" if acted.done else "not paused"
     return Said(word, word)
 
 
-def seen(lane: Form) -> Said:
+def seen(acted: Acted) -> Said:
     """After note was taken of how a lane ended."""
-    return Said("seen", str(lane["state"]))
+    return Said("seen", str(acted.lane.state))

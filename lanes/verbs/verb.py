@@ -1,7 +1,7 @@
 """A verb: declared once as a function whose signature and docstring say all that every surface needs to know of it.
 
     @verb("POST /api/lanes/{key}/resume", out=ACTED, errors=(NotFound, Changed))
-    def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
+    def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
         \"\"\"Let lanes claim again.\"\"\"
 
 The command line makes its options and its help of it, HTTP its route and the OpenAPI entry, the drivers
@@ -18,6 +18,7 @@ from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, 
 from lanes.context import Context
 from lanes.errors import LanesError, Unfit
 from lanes.procedure import Effect
+from lanes.records import Record, Witness
 from lanes.verbs.kinds import FLAG, Given, Kind
 from lanes.verbs.said import Said
 from lanes_storage.law import LaneState
@@ -31,11 +32,19 @@ REQUIRED = inspect.Parameter.empty
 
 
 class Out(NamedTuple):
-    """How the result of a verb is told: the name of its form, whether it is a list, and the form of a result."""
+    """How the result of a verb is told: the class of its record, how that is made, and whether it is a list."""
 
-    form: str
-    many: bool
-    made: Callable[[Any, Now], Any]
+    record: type[Record]
+    make: Callable[[Any, Witness], Any]
+    many: bool = False
+
+    def made(self, result: Any, now: Now) -> Any:
+        """What a result is outside: a record, or a list of them."""
+        return self.make(result, Witness(now))
+
+    def read(self, form: Any) -> Any:
+        """The same from its JSON. Raises Unreadable."""
+        return self.record.all_from_json(form) if self.many else self.record.from_json(form)
 
 
 class Deed(NamedTuple):
@@ -57,8 +66,8 @@ class Waiting(NamedTuple):
     """How a call that waits is made over HTTP, where no request may take long: asked for first, then asked after.
 
     ``first`` are the parameters of the first request, in place of those given; ``again`` makes those of the next ones
-    of its form; ``ended`` says whether a form is the last one; ``told`` makes what is told of the first one, the last
-    one and the seconds between.
+    of its record; ``ended`` says whether a record is the last one; ``told`` makes what is told of the first one, the
+    last one and the seconds between.
     """
 
     first: Mapping[str, Any]
@@ -188,7 +197,7 @@ def verb(
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
     """Declare a verb. ``route``: method and path, which end with what its parameters name; None: not over HTTP.
 
-    ``said``: what came of it in words, of its form. ``deeds``: how the dashboard offers it. ``status``: of the HTTP
+    ``said``: what came of it in words, of its record. ``deeds``: how the dashboard offers it. ``status``: of the HTTP
     answer. ``waiting``: how it waits there. ``slow``: it goes over the whole database.
     """
 

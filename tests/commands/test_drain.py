@@ -39,7 +39,7 @@ def test_F46_F48_a_drained_gateway_claims_nothing_more_and_says_so(served: House
     drained = lanes("drain", "--wait", "2m", "--json")
     assert drained.code == 0
     (form,) = drained.json
-    are_forms(drained.json, "Gateway")
+    are_forms(drained.json, "OwnerDetail")
     assert (form["pid"], form["held"], form["alive"]) == (gateway.pid, 0, True)
     assert "@" in form["draining"]["by"]
     message = lanes("show", "slow", "--json").json["messages"][0]

@@ -17,9 +17,9 @@ STATES = ("none", "living", "hung", "dead")
 #: The form of each command's JSON; a list of them where the name is in brackets.
 FORMS = {
     "status": "Status", "list": "[Lane]", "show": "LaneDetail", "why": "Why", "messages": "[Message]",
-    "events": "[Event]", "dead-letters": "[Message]", "pause": "[Lane]", "resume": "[Lane]", "ack": "[Lane]",
+    "events": "[Event]", "dead-letters": "[Message]", "pause": "[Acted]", "resume": "[Acted]", "ack": "[Acted]",
     "send": "Message", "abort": "[AbortResult]", "retry": "Message", "drop": "Message", "doctor": "[Check]",
-    "config": "[Setting]",
+    "config": "[SettingValue]",
 }  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def copy_and_drain(night: Night) -> None:
     drained = night.lanes("drain", "--wait", "0s", "--json")
     assert drained.code == {"none": 69, "living": 0, "hung": 0, "dead": 69}[night.state], drained
     if drained.out:
-        are_forms(drained.json, "Gateway")
+        are_forms(drained.json, "OwnerDetail")
     copy = night.made.folder / "copy.db"
     assert night.lanes("db", "backup", str(copy)).code == 0
     with contextlib.closing(sqlite3.connect(copy)) as connection:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from lanes.abort import AbortResult, Outcome
 from lanes.context import Context
 from lanes.errors import NotFound
 from lanes.identity import this_process
 from lanes.procedure import run
+from lanes.records import AbortResult, Outcome
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.verbs import control
 from lanes_storage import Store

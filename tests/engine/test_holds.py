@@ -13,10 +13,10 @@ import pytest
 import lanes
 from lanes.desk import Desk
 from lanes.engine.live import ActiveRun
+from lanes.records import Message
 from lanes.testing import SECOND, Hands
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
-from lanes_storage.records import Message
 from tests.kit.gateways import let_pass
 from tests.kit.until import PATIENCE_S, until
 
@@ -33,7 +33,7 @@ async def newest(desk: Desk, key: str) -> Message:
 
 async def until_queued(desk: Desk, number: int) -> None:
     async def queued() -> bool:
-        return (await desk.counts()).queued == number
+        return (await desk.counts()).messages.queued == number
 
     await until(queued, f"{number} to wait")
 
@@ -203,7 +203,7 @@ async def test_a_wait_for_ones_turn_can_be_limited(desk: Desk) -> None:
 
     async with desk.hold("a"):
         await apart(impatient())
-        assert (await desk.counts()).queued == 0
+        assert (await desk.counts()).messages.queued == 0
 
 
 async def test_a_place_that_is_cut_ends_the_wait(desk: Desk) -> None:
@@ -347,7 +347,7 @@ async def test_a_caller_that_is_cancelled_at_any_moment_leaves_no_place_behind(d
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         counts = await desk.counts()
-        assert (counts.queued, counts.lanes["running"]) == (0, 0), f"after {steps} steps"
+        assert (counts.messages.queued, counts.lanes["running"]) == (0, 0), f"after {steps} steps"
     async with desk.hold("a", timeout=PATIENCE_S):
         pass
 
@@ -424,4 +424,4 @@ async def test_a_caller_that_leaves_as_its_turn_comes_is_cancelled_once(
     assert holder.cancelled()
     assert cancels == [1]
     lane = await desk.lane("a")
-    assert (lane.run, lane.queued) == (None, 0)
+    assert (lane.run_id, lane.queued) == (None, 0)

@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 
 import lanes
-from lanes import forms, operations
+from lanes import operations
 from lanes.desk import Desk
 from lanes.hooks import Hooks
+from lanes.records.kinds import moment
 from lanes.runners.base import RunnerSpec
 from lanes.sentences import LAST_MOMENT
 from lanes.testing import SECOND, Hands
@@ -91,7 +92,7 @@ async def test_F101_what_says_the_same_in_another_type_is_taken(desk: Desk) -> N
     await desk.send("a", "x")
     await desk.send("a", "y")
     until = datetime(2099, 1, 1, tzinfo=UTC)
-    pause = (await desk.pause("a", until=cast("int", until))).pause
+    pause = (await desk.pause("a", until=cast("int", until))).paused
     assert pause is not None
     assert pause.until == until.timestamp() * 1000
     result = await desk.abort("a", scope=cast("Scope", "run"), cause=cast("Cause", "over_quota"))
@@ -100,7 +101,7 @@ async def test_F101_what_says_the_same_in_another_type_is_taken(desk: Desk) -> N
 
 @pytest.mark.parametrize("ms", [2**62, -(2**62), 2**63 - 1, LAST_MOMENT, LAST_MOMENT + 1, -1, 0])
 def test_F101_a_time_that_nobody_can_mean_is_shown_all_the_same(ms: int) -> None:
-    said = forms.moment(ms)
+    said = moment(ms)
     assert said is not None
     assert said.endswith("Z")
     datetime.fromisoformat(said)

@@ -11,11 +11,11 @@ from lanes.context import Context
 from lanes.desk import Desk
 from lanes.errors import NotFound
 from lanes.procedure import Procedure, Tell, Write, nap, read, run, tell, write
+from lanes.records import Message
 from lanes.testing import SECOND, Hands
 from lanes_storage import AsyncStore, Store, doors, open_store, reads
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
-from lanes_storage.records import Message
 from tests.kit.world import World
 
 Driver = Callable[[Procedure[Any]], Any]

@@ -8,10 +8,10 @@ import pytest
 
 from lanes import connect
 from lanes.engine.alarms import LOOK_AT_HEADS_MS, WaitAlarms
+from lanes.records import Event
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import Store
 from lanes_storage.law import EventType
-from lanes_storage.records import Event
 from tests.kit.databases import new_store
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until

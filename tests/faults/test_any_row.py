@@ -59,9 +59,9 @@ def furnished(path: Path) -> None:
     perform(operations.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
     perform(operations.send(Context("a"), "request", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me))
     waited = perform(operations.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
-    held = perform(operations.lane("held")).run
+    held = perform(operations.lane("held")).run_id
     assert held is not None
-    perform(operations.begin_wait(held.id, waited.id))
+    perform(operations.begin_wait(held, waited.id))
     perform(operations.drain(me, by="alice"))
     now = system_clock()
     stage.store.write(lambda tx: doors.cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))
@@ -155,7 +155,7 @@ async def test_F95_the_dashboard_shows_whatever_stands_in_a_column(
         sight = Sight.of(window.at, source.now())
         for lane in window.rows:
             told += [columns.plain(title, lane, sight) for title in columns.USUAL]
-            detail = await source.detail(lane.key)
+            detail = (await source.detail(lane.key)).record
             told += [describing.message_line(message, sight).plain for message in detail.messages]
             told += [line.plain for message in detail.messages for line in describing.message_whole(message, sight)]
             told += [describing.event_line(event, sight).plain for event in detail.events]

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from lanes.abort import AbortResult, Outcome
 from lanes.doctor.checks import Check, broken, ok, warning
-from lanes.draining import Cut
 from lanes.engine.reconciler import Decision, Finding
 from lanes.identity import Identity
-from lanes.operations import LaneDetail, OwnerView, Status
+from lanes.records import AbortResult, Outcome
 from lanes.testing.moments import DAY, HOUR, MINUTE, SECOND, START
 from lanes_storage.law import (
     AttemptCause,
@@ -357,9 +355,10 @@ ABORTS = {
     "survivors": AbortResult(KEYS["plain"], Outcome.FORCED, 40, 41, 40, 10.0, 0, ("99 sleep", "100 (x)")),
 }
 
+#: Runs that a drain would cut, with what would become of the message, and whether the lane would be paused.
 CUTS = {
-    "requeued": Cut(RUNS["plain"], MessageState.QUEUED, pauses=False),
-    "failed, paused": Cut(RUNS["overdue"], MessageState.FAILED, pauses=True),
+    "requeued": (RUNS["plain"], MessageState.QUEUED, False),
+    "failed, paused": (RUNS["overdue"], MessageState.FAILED, True),
 }
 
 FINDINGS = {
@@ -382,25 +381,17 @@ COOLDOWNS = {
     "own word": Cooldown("büro", "tired", NOW.wall, NOW.wall + DAY, 9),
 }
 
-VIEWS = {name: OwnerView(row, name == "alive", f"process {row.pid} is {name}") for name, row in OWNERS.items()}
-
+#: Owners, counts and cooldowns of a database.
 STATUSES = {
-    "empty": Status("lanes.db", [], [], COUNTS["empty"], []),
-    "full": Status(
-        "/srv/lanes db/lanes.db",
-        [view for view in VIEWS.values() if view.owner.kind == "gateway"],
-        [VIEWS["desk"]],
-        COUNTS["full"],
-        list(COOLDOWNS.values()),
-    ),
+    "empty": ("lanes.db", [], COUNTS["empty"], []),
+    "full": ("/srv/lanes db/lanes.db", list(OWNERS.values()), COUNTS["full"], list(COOLDOWNS.values())),
 }
 
-DETAILS = {
-    "empty": LaneDetail(LANES["idle, key plain"], [], [], "Nothing waits."),
-    "full": LaneDetail(
-        LANES["held, run abort asked"], list(MESSAGES.values()), list(EVENTS.values()), "It runs.\nStill."
-    ),
-    "ownerless": LaneDetail(LANES["ownerless"], [], [], ""),
+#: A lane, its messages, its events, and the paragraph.
+DETAILS: dict[str, tuple[Lane, list[Message], list[Event], str]] = {
+    "empty": (LANES["idle, key plain"], [], [], "Nothing waits."),
+    "full": (LANES["held, run abort asked"], list(MESSAGES.values()), list(EVENTS.values()), "It runs.\nStill."),
+    "ownerless": (LANES["ownerless"], [], [], ""),
 }
 
 CHECKS: dict[str, Check] = {

@@ -1,37 +1,54 @@
-"""The JSON of each row, as every surface tells it: the form's name, the case, and the object."""
+"""The record of each row, and its JSON as every surface tells it: the form's name, the case, and the object."""
 
 from typing import Any
 
-from lanes import forms
+from lanes import records
 from lanes.bundle import Redaction
+from lanes.engine import reconciler
+from lanes.records import Record, Witness
+from lanes_storage.records import Event, Lane, Message
 from tests.golden import rows
-from tests.golden.rows import ME, NOW
 
 Told = dict[str, dict[str, Any]]
 
 
-def told() -> Told:
-    """Each form with its cases."""
-    lanes = {name: forms.lane_form(lane, NOW, me=ME) for name, lane in rows.LANES.items()}
-    messages = {name: forms.message_form(message) for name, message in rows.MESSAGES.items()}
-    events = {name: forms.event_form(event) for name, event in rows.EVENTS.items()}
+def shown() -> dict[str, dict[str, Record]]:
+    """Each record with its cases."""
+    eye = Witness(rows.NOW, rows.ME)
     return {
-        "Lane": lanes,
-        "LaneDetail": {name: forms.detail_form(detail, NOW, me=ME) for name, detail in rows.DETAILS.items()},
-        "Run": {name: forms.run_form(run, rows.OWNERS["alive"], NOW) for name, run in rows.RUNS.items()},
-        "Message": messages,
-        "Event": events | {name: forms.event_form(event) for name, event in rows.LATER_EVENTS.items()},
-        "AbortResult": {name: forms.abort_form(result) for name, result in rows.ABORTS.items()},
-        "Cut": {name: forms.cut_form(cut, NOW) for name, cut in rows.CUTS.items()},
-        "Finding": {
-            name: forms.finding_form(finding, NOW, done=name == "ghost", me=ME)
-            for name, finding in rows.FINDINGS.items()
+        "Lane": {name: records.Lane.of(lane, eye) for name, lane in rows.LANES.items()},
+        "LaneDetail": {name: _detail(eye, *detail) for name, detail in rows.DETAILS.items()},
+        "Run": {name: records.Run.of(run, rows.OWNERS["alive"], eye) for name, run in rows.RUNS.items()},
+        "Message": {name: records.Message.of(message) for name, message in rows.MESSAGES.items()},
+        "Event": {name: records.Event.of(event) for name, event in (rows.EVENTS | rows.LATER_EVENTS).items()},
+        "AbortResult": dict(rows.ABORTS),
+        "Cut": {
+            name: records.Cut.of(run, eye, message_state=state, pauses=pauses)
+            for name, (run, state, pauses) in rows.CUTS.items()
         },
-        "Status": {name: forms.status_form(status, NOW) for name, status in rows.STATUSES.items()},
-        "Gateway": {name: forms.gateway_form(view, NOW) for name, view in rows.VIEWS.items()},
-        "Check": {name: check._asdict() for name, check in rows.CHECKS.items()},
-        "Redacted": _redacted(lanes | messages | events),
+        "Finding": {
+            name: reconciler.told(finding, eye, done=name == "ghost") for name, finding in rows.FINDINGS.items()
+        },
+        "Status": {name: records.Status.of(*status, eye) for name, status in rows.STATUSES.items()},
+        "OwnerDetail": {name: records.OwnerDetail.of(owner, eye) for name, owner in rows.OWNERS.items()},
+        "Check": dict(rows.CHECKS),
     }
+
+
+def _detail(eye: Witness, row: Lane, messages: list[Message], events: list[Event], why: str) -> records.LaneDetail:
+    return records.LaneDetail(
+        records.Lane.of(row, eye),
+        why,
+        None if row.run is None else records.Run.of(row.run, row.owner, eye),
+        tuple(map(records.Message.of, messages)),
+        tuple(map(records.Event.of, events)),
+    )
+
+
+def told() -> Told:
+    """The JSON of each."""
+    found = {form: {name: record.to_json() for name, record in cases.items()} for form, cases in shown().items()}
+    return found | {"Redacted": _redacted(found["Lane"] | found["Message"] | found["Event"])}
 
 
 def _redacted(given: dict[str, Any]) -> dict[str, Any]:

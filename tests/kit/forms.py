@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from lanes.form_schemas import schema
+from lanes.records import schema
 
 
 @cache

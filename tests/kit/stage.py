@@ -56,7 +56,9 @@ class Stage:
 
     def send(self, key: str, *texts: str) -> list[Message]:
         """Accept messages."""
-        return [run(self.store, operations.send(Context("tester"), key, text, cap=1000)) for text in texts]
+        sent = [run(self.store, operations.send(Context("tester"), key, text, cap=1000)) for text in texts]
+        rows = [self.store.read(reads.message(message.id)) for message in sent]
+        return [row for row in rows if row is not None]
 
     def claim(self, key: str, owner: int, terms: Terms = TERMS) -> Claimed:
         """Let an owner take a lane for its head."""

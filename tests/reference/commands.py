@@ -60,11 +60,11 @@ JSON = {
     "drop": "[Message]",
     "dead-letters": "an array of [Message]; with `--prune` an object with `pruned`, their number",
     "events": "an array of [Event]",
-    "drain": "an array of [Gateway]; with `--dry-run` of [Cut]",
+    "drain": "an array of [OwnerDetail]; with `--dry-run` of [Cut]",
     "reconcile": "an array of [Finding]",
     "doctor": "an array of [Check]",
     "bundle": "an object: `file`, `bytes`, `parts`, `texts`",
-    "config": "an array of [Setting]; with `--check` an object: `file`, `runners`, `problems`",
+    "config": "an array of [SettingValue]; with `--check` an object: `file`, `runners`, `problems`",
     "db upgrade": "an object: `database`, `from`, `to`",
     "db check": "an array of [Check]",
     "db backup": "an object: `database`, `backup`, `bytes`",
@@ -79,7 +79,8 @@ EXITS = {
 }  # fmt: skip
 #: The rest is in the table of verbs.
 for verb in table().values():
-    JSON.setdefault(verb.name, f"an array of [{verb.out.form}]" if verb.said or verb.out.many else f"[{verb.out.form}]")
+    form = verb.out.record.__name__
+    JSON.setdefault(verb.name, f"an array of [{form}]" if verb.said or verb.out.many else f"[{form}]")
     EXITS.setdefault(verb.name, tuple(sorted({exit_of_kind(error) for error in verb.errors} - {Exit.USAGE})))
 _FORM = re.compile(r"\[(\w+)\]")
 

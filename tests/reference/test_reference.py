@@ -10,12 +10,10 @@ import pytest
 from lanes.commands.common.app import commands, lanes
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import GLOBALS
-from lanes.form_schemas import schemas
 from lanes.server.routes import ROUTES
 from tests.house.modules import ROOT
 from tests.house.test_docs import DOCUMENTS
 from tests.reference.commands import EXITS, JSON, every_command
-from tests.reference.forms import MEANINGS
 from tests.reference.http import heading
 from tests.reference.pages import PAGES
 
@@ -81,11 +79,6 @@ def test_every_exit_code_of_the_runbook_exists_and_the_other_way_round() -> None
 def test_every_route_is_on_its_page() -> None:
     page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
     assert re.findall(r"^## `(.+)`$", page, re.MULTILINE) == [heading(route) for route in ROUTES]
-
-
-def test_every_meaning_is_of_a_field_that_exists() -> None:
-    fields = {f"{name}.{field}" for name, schema in schemas().items() for field in schema["properties"]}
-    assert MEANINGS.keys() <= fields
 
 
 def test_global_options_are_told_once() -> None:

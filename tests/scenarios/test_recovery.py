@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lanes.abort import Outcome
 from lanes.context import Context
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Decision
 from lanes.procedure import run as perform
+from lanes.records import Outcome
 from lanes.testing import Hands, broken
 from lanes.verbs import control
 from lanes_storage import doors, open_store, reads
@@ -251,7 +251,9 @@ async def test_F52_an_abort_between_two_steps_is_honoured_at_the_next_point(tmp_
         assert message.state is MessageState.ABORTED
         assert message.reply is None
         assert (await site.desk.lane("a")).state is LaneState.ABORTED
-        run = await site.desk.store.read(reads.run(message.run_id or 0))
+        row = await site.desk.store.read(reads.message(message.id))
+        assert row is not None
+        run = await site.desk.store.read(reads.run(row.run_id or 0))
         assert run is not None
         assert run.late_reply == "a reply", "kept, and not delivered"
 

@@ -13,12 +13,12 @@ import pytest
 import lanes
 from lanes.config import from_data
 from lanes.cooldowns import StoredCooldowns
+from lanes.records import Lane
 from lanes.runners.build import build_specs
 from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
 from lanes_storage.moment import Clock, system_clock
-from lanes_storage.records import Lane
 from tests.kit.databases import lay
 from tests.kit.until import PATIENCE_S, until
 
@@ -103,7 +103,7 @@ async def running(served: Served, key: str) -> int:
     """The epoch of a lane, once it is held."""
 
     async def held() -> list[Lane]:
-        return [lane for lane in await served.desk.lanes() if lane.key == key and lane.run is not None]
+        return [lane for lane in await served.desk.lanes() if lane.key == key and lane.run_id is not None]
 
     return (await until(held, f"{key} to be held"))[0].epoch
 
@@ -112,7 +112,7 @@ async def drain_is_noted(served: Served) -> None:
     """Wait until the drain of a gateway that is told to stop stands in its row."""
 
     async def noted() -> bool:
-        return any(view.owner.drain_by for view in (await served.desk.status()).gateways)
+        return any(gateway.draining for gateway in (await served.desk.status()).gateways)
 
     await until(noted, "the drain")
 

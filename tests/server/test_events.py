@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from lanes.server import events, journal
-from lanes_storage import doors
+from lanes_storage import doors, reads
 from lanes_storage.law import EventType
 from tests.kit.forms import are_forms
 from tests.kit.until import PATIENCE_S, until
@@ -115,14 +115,15 @@ async def test_large_events_are_told_a_few_at_a_time(served: Served, monkeypatch
     monkeypatch.setattr(journal, "WINDOW_BYTES", 3 * large)
     monkeypatch.setattr(events, "MOST_CHARACTERS", 3 * large)
     await done(served, "a")
-    lane = (await served.desk.lane("a")).id
+    row = await served.desk.store.read(reads.lane("a"))
+    assert row is not None
     feed = journal.Feed(served.desk)
     before = (await served.desk.events())[-1].id
     one, other = await feed.follow(before), await feed.follow(before)
     for _ in range(many):
         late = {"reply": "x" * large}
         await served.desk.store.write(
-            partial(doors.record, type=EventType.REFUSED_WRITE, now=served.desk.clock(), lane=lane, detail=late)
+            partial(doors.record, type=EventType.REFUSED_WRITE, now=served.desk.clock(), lane=row.id, detail=late)
         )
     last = (await served.desk.events())[-1].id
 

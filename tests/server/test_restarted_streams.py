@@ -209,7 +209,7 @@ async def test_F139_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, s
             return int(line.split()[1])
 
         async def runs() -> bool:
-            return any(lane.run is not None for lane in await desk.lanes())
+            return any(lane.run_id is not None for lane in await desk.lanes())
 
         async def there() -> bool:
             return await waiting(other) == 1
@@ -262,7 +262,7 @@ async def test_F139_the_last_of_two_connections_takes_the_message_with_it(tmp_pa
         ]
 
         async def runs() -> bool:
-            return any(lane.run is not None for lane in await desk.lanes())
+            return any(lane.run_id is not None for lane in await desk.lanes())
 
         await until(runs, "it to run")
         for task in asking:

@@ -76,7 +76,7 @@ async def test_F121_a_part_of_the_engine_that_can_not_be_stopped_leaves_the_othe
             patched.setattr("lanes.engine.housekeeping.Housekeeper.stop", fail)
             with pytest.raises(RuntimeError):
                 await gateway.stop()
-        assert (await desk.status()).gateways == []
+        assert (await desk.status()).gateways == ()
         housekeeper = gateway._engine._housekeeper
         assert housekeeper is not None
         housekeeper.stop()

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lanes import filters
+from lanes.records import Event
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import reads
 from lanes_storage.globs import as_pattern, as_sqlite, from_sqlite
@@ -144,7 +145,7 @@ def test_a_filter_of_events_means_the_same_in_memory_and_in_sql(house: World, ty
     if chosen is None:
         return
     found = house.store.read(reads.events(chosen=chosen))
-    assert found == [event for event in house.events() if filters.fits(filters.of_event(event), chosen)]
+    assert found == [event for event in house.events() if filters.fits(filters.of_event(Event.of(event)), chosen)]
 
 
 def test_the_houses_lanes_differ_in_what_filters_ask(house: World) -> None:

@@ -108,7 +108,7 @@ async def test_p_pauses_and_resumes(stage: Stage) -> None:
         await driver.press("p")
         await driver.until(lambda: lane(stage, "held:1").pause, "the pause")
         await driver.shows(f"▶ running {PAUSED.symbol}", f"{PAUSED.symbol} paused 1")
-        await driver.until(lambda: driver.main.lane is not None and driver.main.lane.pause, "the pause on the screen")
+        await driver.until(lambda: driver.main.lane is not None and driver.main.lane.paused, "the pause on the screen")
         await driver.press("p")
         await driver.until(lambda: lane(stage, "held:1").pause is None, "the end of the pause")
 

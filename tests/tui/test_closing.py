@@ -89,7 +89,7 @@ async def test_a_message_that_is_sent_twice_in_one_go_is_accepted_once(stage: St
         twice(driver, "ctrl+s")
         await driver.closed()
         await driver.until(lambda: driver.said, "the acceptance")
-        detail = await driver.app.source.detail("held:1")
+        detail = (await driver.app.source.detail("held:1")).record
     assert len(detail.messages) == 2, "the one that runs, and this one"
 
 

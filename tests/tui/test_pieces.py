@@ -1,23 +1,23 @@
 """Small pieces of the screens by themselves: groups of events, bars, trends, and how times are written."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lanes.records import Event, Status
 from lanes_storage.law import LaneState
 from lanes_tui import words
 from lanes_tui.coalescing import coalesced, single
 from lanes_tui.columns import Sight
 from lanes_tui.file_source import FileSource
-from lanes_tui.records import Event, Status
+from lanes_tui.source import Seen
 from lanes_tui.trends import QUEUE, Trends
 from lanes_tui.widgets.bars import Clock, abreast, stacked
 from tests.pictures.scene import NIGHT, stage
 
 
 def event(number: int, type_: str = "fail", key: str = "a", cause: str | None = None) -> Event:
-    return Event(str(number), number, type_, key, None, "errored", None, None, None, "owner:1", cause, {})
+    return Event(number, number, type_, key, None, "errored", None, None, None, "owner:1", cause, {})
 
 
 def test_only_many_of_the_same_side_by_side_are_told_together() -> None:
@@ -25,7 +25,7 @@ def test_only_many_of_the_same_side_by_side_are_told_together() -> None:
     groups = coalesced(events)
     assert [len(group.events) for group in groups] == [1, 5, 1, 1]
     assert groups[1].lanes == 3
-    assert (groups[1].first.id, groups[1].last.id) == ("2", "6")
+    assert (groups[1].first.id, groups[1].last.id) == (2, 6)
     assert [each for group in groups for each in group.events] == events
     assert len(single(events)) == len(events)
 
@@ -54,7 +54,7 @@ def test_clocks_abreast_never_take_more_than_their_line(width: int) -> None:
     assert "4m/5m" in line.plain
 
 
-async def _status(path: Path) -> Status:
+async def _status(path: Path) -> Seen[Status]:
     clock = stage(path)
     source = FileSource(str(path), actor="a", clock=clock)
     try:
@@ -64,13 +64,17 @@ async def _status(path: Path) -> Status:
 
 
 async def test_trends_are_drawn_from_samples_that_stand_apart(tmp_path: Path) -> None:
-    status = await _status(tmp_path / "lanes.db")
+    status = (await _status(tmp_path / "lanes.db")).record
+
+    def running_then(number: int) -> Status:
+        return status.replace(counts=status.counts.replace(lanes=status.counts.lanes | {"running": number}))
+
     trends = Trends()
     assert trends.sparks() == {}
     for second, running in enumerate((0, 5, 10, 10)):
         at = NIGHT.later(second * 1000)
-        trends.add(replace(status, at=at, lanes=status.lanes | {"running": running}))
-        trends.add(replace(status, at=at.later(10), lanes=status.lanes | {"running": 99}))
+        trends.add(Seen(at, running_then(running)))
+        trends.add(Seen(at.later(10), running_then(99)))
     sparks = trends.sparks()
     assert sparks[LaneState.RUNNING].plain == "▁▅██"
     assert QUEUE not in sparks, "what has not changed is not drawn"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lanes import filters
-from lanes.abort import Outcome
 from lanes.commands.common.client import GatewayClient
 from lanes.errors import Changed, LanesError, NotAllowed, NotFound
+from lanes.records import Outcome
 from lanes.testing import Hands
 from lanes.verbs import control
 from lanes_storage.law import LaneState, MessageState
@@ -105,22 +105,22 @@ Deed = Callable[[Source, Stage], Awaitable[Any]]
 
 
 async def _abort(source: Source, stage: Stage) -> Any:
-    return (await source.call(control.abort, key="held:1", epoch=1))["outcome"]
+    return (await source.call(control.abort, key="held:1", epoch=1)).outcome
 
 
 async def _force(source: Source, stage: Stage) -> Any:
-    return (await source.call(control.abort, key="alive:1", epoch=2, force=True))["outcome"]
+    return (await source.call(control.abort, key="alive:1", epoch=2, force=True)).outcome
 
 
 async def _late(source: Source, stage: Stage) -> Any:
-    return (await source.call(control.abort, key="held:1", epoch=7))["outcome"]
+    return (await source.call(control.abort, key="held:1", epoch=7)).outcome
 
 
 async def _pause(source: Source, stage: Stage) -> Any:
     paused = await source.call(control.pause, key="held:1", epoch=1, reason="to look")
     resumed = await source.call(control.resume, key="held:1", epoch=1)
     again = await source.call(control.resume, key="held:1", epoch=1)
-    return paused["paused"]["reason"], resumed["paused"], paused["done"], resumed["done"], again["done"]
+    return paused.lane.paused.reason, resumed.lane.paused, paused.done, resumed.done, again.done
 
 
 async def _send(source: Source, stage: Stage) -> Any:
@@ -141,12 +141,12 @@ async def _retry_message(source: Source, stage: Stage) -> Any:
 
 
 async def _ack(source: Source, stage: Stage) -> Any:
-    return (await source.call(control.ack, key="failed:1", epoch=3))["state"]
+    return (await source.call(control.ack, key="failed:1", epoch=3)).lane.state
 
 
 async def _drain(source: Source, stage: Stage) -> Any:
-    drain = await source.drain("2")
-    (gateway,) = [gateway for gateway in (await source.status()).gateways if gateway.id == "2"]
+    drain = await source.drain(2)
+    (gateway,) = [gateway for gateway in (await source.status()).record.gateways if gateway.id == 2]
     return gateway.draining == drain, drain.until is not None
 
 
@@ -156,7 +156,7 @@ DEEDS: tuple[tuple[Deed, Any], ...] = (
     (_late, Outcome.CHANGED),
     (_pause, ("to look", None, True, True, False)),
     (_send, (MessageState.QUEUED, "hello\nthere", MessageState.DROPPED)),
-    (_retry, (MessageState.QUEUED, "4")),
+    (_retry, (MessageState.QUEUED, 4)),
     (_retry_message, ("the one that runs", [])),
     (_ack, LaneState.IDLE),
     (_drain, (True, True)),
@@ -215,9 +215,9 @@ async def test_both_raise_the_same(tmp_path: Path, elsewhere: bool) -> None:
             (source.call(control.pause, key="no:such", epoch=1), NotFound),
             (source.call(control.pause, key="held:1", epoch=7), Changed),
             (source.retry("failed:1", epoch=7), Changed),
-            (source.drop("999"), NotFound),
-            (source.drop("1"), NotAllowed),
-            (source.drain("999"), NotFound),
+            (source.drop(999), NotFound),
+            (source.drop(1), NotAllowed),
+            (source.drain(999), NotFound),
         )
         for call, error in wrong:
             with pytest.raises(error):

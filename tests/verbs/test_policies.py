@@ -73,14 +73,14 @@ async def way_of(name: str, path: Path, config: Config, key: str = "") -> AsyncI
         elif name == "dashboard":
             file = FileSource(str(path), actor="me", config=config)
             stack.push_async_callback(file.close)
-            yield Way(file.send, lambda n: file.retry_message(str(n)), lambda _: file.retry(key, epoch=1))
+            yield Way(file.send, file.retry_message, lambda _: file.retry(key, epoch=1))
         else:
             url = await stack.enter_async_context(counter(path, policy=POLICY))
             remote = RemoteSource(GatewayClient(url, None))
             stack.push_async_callback(remote.close)
             yield Way(
                 remote.send,
-                lambda n: remote.retry_message(str(n)),
+                remote.retry_message,
                 lambda _: remote.retry(key, epoch=1),
             )
 

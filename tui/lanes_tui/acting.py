@@ -8,7 +8,7 @@ from lanes.errors import Changed, LanesError
 from lanes.verbs import table
 from lanes.verbs.verb import Verb
 from lanes_storage.law import LaneState
-from lanes_tui.records import Mark
+from lanes_tui.marks import Mark
 from lanes_tui.source import Lost, Source
 
 #: What the journal shows as the reason of what was asked for here.

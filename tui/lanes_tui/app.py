@@ -178,8 +178,8 @@ class Dashboard(App[int]):
 
     def action_message(self) -> None:
         """Write to the lane that the screen stands on."""
+        from lanes.records import Message
         from lanes_tui.dialogs.send import SendDialog
-        from lanes_tui.records import Message
 
         key = self.lane_key
         if key is None:

@@ -1,12 +1,12 @@
 """What the parts of the main screen share: the source, what was chosen, the marks, the last picture."""
 
+from lanes.records import Lane
 from lanes_tui.acting import Acting
 from lanes_tui.columns import Sight
 from lanes_tui.follow import Follower, Picture
 from lanes_tui.guarded import Guarded
 from lanes_tui.looking import Rhythm
-from lanes_tui.marks import Marks
-from lanes_tui.records import Lane, Mark
+from lanes_tui.marks import Mark, Marks
 from lanes_tui.settings import Settings
 from lanes_tui.source import Source
 from lanes_tui.widgets.lane_table import LaneTable

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from lanes_tui.records import Event
+from lanes.records import Event
 
 #: So many of the same, one after the other, become one line.
 FEWEST = 4

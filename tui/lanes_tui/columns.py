@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from lanes.records import Lane
 from lanes_storage.law import MAX_INTERRUPTIONS
 from lanes_storage.moment import Now
 from lanes_storage.records import LaneSort
 from lanes_tui import text, words
-from lanes_tui.records import Lane, Run
 
 #: What a cell says: texts, each with its tone or without one.
 Said = tuple[str | tuple[str, str], ...]
@@ -136,7 +136,7 @@ def plain(title: str, lane: Lane, sight: Sight) -> str:
 
 def _state(lane: Lane, sight: Sight, width: int) -> Said:
     look = words.look_of(lane, sight.wall)
-    paused = words.is_paused(lane.pause, sight.wall) and look.word not in ("paused", "aborting")
+    paused = words.is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
     space = " " if width > 10 else ""
     mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
     return ((f"{look.symbol} {look.word}", look.tone), mark)
@@ -147,23 +147,23 @@ def _lane(lane: Lane, sight: Sight, width: int) -> Said:
 
 
 def _held(lane: Lane, sight: Sight, width: int) -> Said:
-    if lane.run is None:
+    if lane.held_ms is None:
         return _NOTHING
-    return ((words.short(sight.age(lane.run.held_ms)), _tone_of_hold(lane.run, sight)),)
+    held = sight.age(lane.held_ms)
+    return ((words.short(held), _tone_of_hold(held, sight.left(lane.deadline_ms))),)
 
 
-def _tone_of_hold(run: Run, sight: Sight) -> str:
+def _tone_of_hold(held: int, left: int | None) -> str:
     """A run past its limit is bad, one past half of it worth a look, and so is a long one without a limit."""
-    held, left = sight.age(run.held_ms), sight.left(run.left_ms)
     if left is None:
         return "warn" if held > LONG_HOLD_MS else ""
     return "bad" if left < 0 else "warn" if held > left else ""
 
 
 def _beat(lane: Lane, sight: Sight, width: int) -> Said:
-    if lane.run is None or lane.owner is None or lane.run.beat_ms is None:
+    if lane.owner is None or lane.heartbeat_age_ms is None:
         return _NOTHING
-    ms = sight.age(lane.run.beat_ms)
+    ms = sight.age(lane.heartbeat_age_ms)
     if lane.owner.alive:  # in steps, so that a healthy owner does not change its lines every second
         return ((words.short(ms // BEAT_STEP_MS * BEAT_STEP_MS) if ms >= BEAT_STEP_MS else "<5s", "muted"),)
     age = words.short(ms)
@@ -210,14 +210,14 @@ def _changed(lane: Lane, sight: Sight, width: int) -> Said:
 
 def _error(lane: Lane, sight: Sight, width: int) -> Said:
     if lane.last_error is not None:
-        tone = words.look_of_state(lane.state).tone if lane.run is None else "muted"
+        tone = words.look_of_state(lane.state).tone if lane.run_id is None else "muted"
         message = text.first_words(lane.last_error.message)
         parked = lane.parked_until
         if parked is not None and parked > sight.wall:
             return ((f"parked for {words.short(parked - sight.wall)}: {lane.last_error.cause}", tone),)
         return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
-    if lane.pause is not None and words.is_paused(lane.pause, sight.wall):
-        return ((f"paused: {lane.pause.reason}", "muted"),)
+    if lane.paused is not None and words.is_paused(lane.paused, sight.wall):
+        return ((f"paused: {lane.paused.reason}", "muted"),)
     return ()
 
 

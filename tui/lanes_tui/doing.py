@@ -12,7 +12,7 @@ from lanes_tui.board import Board
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
 from lanes_tui.dialogs.results import Results
-from lanes_tui.records import Mark
+from lanes_tui.marks import Mark
 from lanes_tui.source import Lost
 from lanes_tui.words import is_paused
 
@@ -42,7 +42,7 @@ class Doing(Board):
             except Lost:
                 paused = False
         else:
-            paused = self.lane is not None and is_paused(self.lane.pause, wall)
+            paused = self.lane is not None and is_paused(self.lane.paused, wall)
         self.action_do("resume" if paused else "pause")
 
     def action_do(self, name: str) -> None:

@@ -3,12 +3,13 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+
+from lanes.records import Lane, jsonable
 
 
-def write_json(lanes: list[dict[str, Any]], at: int, folder: Path) -> Path:
+def write_json(lanes: list[Lane], at: int, folder: Path) -> Path:
     """Lanes as ``lanes list --json`` prints them. Raises OSError."""
-    return _write(json.dumps(lanes, ensure_ascii=True, indent=2) + "\n", "json", at, folder)
+    return _write(json.dumps(jsonable(lanes), ensure_ascii=True, indent=2) + "\n", "json", at, folder)
 
 
 def write_svg(drawn: str, at: int, folder: Path) -> Path:

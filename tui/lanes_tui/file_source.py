@@ -10,24 +10,21 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from lanes import forms
 from lanes.config import Config
 from lanes.desk import Desk
 from lanes.errors import NotAllowed
 from lanes.finding import find
-from lanes.operations import Status as StoredStatus
+from lanes.records import Drain, Event, Hit, Lane, LaneDetail, Message, Status
 from lanes.verbs.verb import Verb
 from lanes_storage import open_async_store, reads
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_storage.records import Message as StoredMessage
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.identity import missing
-from lanes_tui import reading
+from lanes_tui.marks import Mark
 from lanes_tui.paced import Paced
-from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
-from lanes_tui.source import BY_ATTENTION, Lost
+from lanes_tui.source import BY_ATTENTION, Lost, Seen, Window
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +58,7 @@ class FileSource:
         self._closed = False
         self._opened: _Opened | None = None
         self._totals: Paced[int] = Paced()
-        self._statuses: Paced[StoredStatus] = Paced()
+        self._statuses: Paced[Seen[Status]] = Paced()
 
     @property
     def name(self) -> str:
@@ -84,13 +81,13 @@ class FileSource:
 
     async def window(self, chosen: LaneFilter, offset: int, limit: int, *, order: LaneOrder = BY_ATTENTION) -> Window:
         async with self._at_work() as desk:
+            now = self._clock()
             rows = await desk.lanes(chosen, order=order, limit=limit, offset=offset)
             known = offset + len(rows)
             if len(rows) == limit or (offset and not rows):  # else the end was seen, and nothing is to be counted
                 total = await self._totals.answer((desk, chosen._replace(at=0)), lambda: desk.lanes_total(chosen))
                 known = max(known, total) if rows else total
-        now = self._clock()
-        return Window(now, offset, [reading.lane(form) for form in forms.lane_forms(rows, now)], known)
+        return Window(now, offset, rows, known)
 
     async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
         async with self._at_work() as desk:
@@ -104,72 +101,65 @@ class FileSource:
         self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
     ) -> Hit | None:
         async with self._at_work() as desk:
-            hit = await desk.perform(find(chosen, part, key, step=step, order=order))
-        return None if hit is None else Hit(hit.key, hit.place, hit.number, hit.total)
+            return await desk.perform(find(chosen, part, key, step=step, order=order))
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
         async with self._at_work() as desk:
             return [Mark(*found) for found in await desk.store.read(reads.lane_epochs(chosen, limit))]
 
-    async def status(self) -> Status:
+    async def status(self) -> Seen[Status]:
         async with self._at_work() as desk:
-            found = await self._statuses.answer(desk, desk.status)
-        now = self._clock()
-        return reading.status(forms.status_form(found, now), now)
 
-    async def detail(self, key: str) -> Detail:
+            async def read() -> Seen[Status]:
+                return Seen(self._clock(), await desk.status())
+
+            return await self._statuses.answer(desk, read)
+
+    async def detail(self, key: str) -> Seen[LaneDetail]:
         async with self._at_work() as desk:
-            found = await desk.detail(key)
-        now = self._clock()
-        return reading.detail(forms.detail_form(found, now), now)
+            return Seen(self._clock(), await desk.detail(key))
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         async with self._at_work(acting=verb.changes) as desk:
-            result = await desk.perform(verb.of(desk.context(self._actor), params))
-        return verb.out.made(result, self._clock())
+            return await desk.call(verb, desk.context(self._actor), **params)
 
     async def retry(self, key: str, *, epoch: int) -> Message:
         async with self._at_work(acting=True) as desk:
-            return self._message(await desk.retry_last(key, actor=self._actor, epoch=epoch))
+            return await desk.retry_last(key, actor=self._actor, epoch=epoch)
 
     async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
         async with self._at_work() as desk:
-            found = await desk.events(key=key, limit=limit, newest=True)
-        return [reading.event(forms.event_form(event)) for event in found]
+            return await desk.events(key=key, limit=limit, newest=True)
 
     async def dead_letters(self, limit: int) -> list[Message]:
         async with self._at_work() as desk:
             found = await desk.store.read(reads.dead_letters(limit))
-        return [self._message(message) for message in found if message.retried_as is None]
+        return [Message.of(message) for message in found if message.retried_as is None]
 
-    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[dict[str, Any]]:
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
         async with self._at_work() as desk:
-            found = await desk.lanes(chosen, order=order, limit=limit)
-        return forms.lane_forms(found, self._clock())
+            return await desk.lanes(chosen, order=order, limit=limit)
 
     async def send(self, key: str, text: str) -> Message:
         async with self._at_work(acting=True) as desk:
-            return self._message(await desk.send(key, text, actor=self._actor))
+            return await desk.send(key, text, actor=self._actor)
 
-    async def drop(self, message_id: str) -> Message:
+    async def drop(self, message_id: int) -> Message:
         async with self._at_work(acting=True) as desk:
-            return self._message(await desk.drop(int(message_id), actor=self._actor))
+            return await desk.drop(message_id, actor=self._actor)
 
-    async def retry_message(self, message_id: str) -> Message:
+    async def retry_message(self, message_id: int) -> Message:
         async with self._at_work(acting=True) as desk:
-            return self._message(await desk.retry(int(message_id), actor=self._actor))
+            return await desk.retry(message_id, actor=self._actor)
 
     async def prune_dead_letters(self, until: int) -> int:
         async with self._at_work(acting=True) as desk:
             return await desk.prune_dead_letters(max(0, self._clock().wall - until), actor=self._actor)
 
-    async def drain(self, owner_id: str) -> Drain:
+    async def drain(self, owner_id: int) -> Drain:
         async with self._at_work(acting=True) as desk:
-            (owner,) = await desk.drain(int(owner_id), by=self._actor)
-        return Drain(owner.drain_by or self._actor, owner.drain_until)
-
-    def _message(self, stored: StoredMessage) -> Message:
-        return reading.message(forms.message_form(stored))
+            (owner,) = await desk.drain(owner_id, by=self._actor)
+        return owner.draining or Drain(self._actor, None)
 
     async def close(self) -> None:
         self._closed = True  # what is still on its way opens nothing any more

@@ -5,10 +5,10 @@ from typing import NamedTuple, Protocol
 
 from lanes import filters
 from lanes.errors import NotFound
+from lanes.records import LaneDetail, Status
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.looking import Looking, Rhythm
-from lanes_tui.records import Detail, Status, Window
-from lanes_tui.source import Source
+from lanes_tui.source import Seen, Source, Window
 from lanes_tui.widgets.lane_table import View
 
 
@@ -31,14 +31,14 @@ class Picture:
     window: Window
     key: str | None
     row: int | None
-    status: Status
+    status: Seen[Status]
     hidden: int
-    detail: Detail | None
+    detail: Seen[LaneDetail] | None
 
     @property
     def everything(self) -> int:
         """How many lanes there are."""
-        return sum(self.status.lanes.values())
+        return sum(self.status.record.counts.lanes.values())
 
 
 class Stage(Protocol):
@@ -114,7 +114,7 @@ class Follower:
     async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
         return await self._source.window(chosen, *view.span, order=wish.order)
 
-    async def _detail(self, key: str | None) -> Detail | None:
+    async def _detail(self, key: str | None) -> Seen[LaneDetail] | None:
         if key is None or not self._stage.wants_detail:
             return None
         try:

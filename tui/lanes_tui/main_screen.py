@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from lanes.filters import FIELDS
+from lanes.records import LaneDetail
 from lanes_tui import text
 from lanes_tui.arranging import Arranging
 from lanes_tui.columns import Sight
@@ -19,11 +20,10 @@ from lanes_tui.glance import Glance
 from lanes_tui.looking import Rhythm
 from lanes_tui.marking import Marking
 from lanes_tui.messages import LaneChosen, WindowWanted
-from lanes_tui.records import Detail
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.settings import Settings
-from lanes_tui.source import Source
+from lanes_tui.source import Seen, Source
 from lanes_tui.trends import Trends
 from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
@@ -165,13 +165,14 @@ class MainScreen(Doing, Marking, Arranging):
         )
         self.query_one(Header).tell(facts, self.source.now())
 
-    def _show_lane(self, key: str | None, detail: Detail | None) -> None:
+    def _show_lane(self, key: str | None, detail: Seen[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
         lane = self.lane
-        if not self._is_open or key != self.lane_key or (detail is not None and detail.lane.key != key):
+        if not self._is_open or key != self.lane_key or (detail is not None and detail.record.lane.key != key):
             return
         now = self.source.now()
-        self._detail.tell(lane, detail, Sight.of(now if detail is None else detail.at, now))
+        known, at = (None, now) if detail is None else (detail.record, detail.at)
+        self._detail.tell(lane, known, Sight.of(at, now))
 
     # ----------------------------------------------------------------------------------- messages
 

@@ -9,8 +9,7 @@ from lanes import filters
 from lanes_storage.records import LaneFilter
 from lanes_tui import text, words
 from lanes_tui.board import Board
-from lanes_tui.marks import MOST
-from lanes_tui.records import Mark
+from lanes_tui.marks import MOST, Mark
 from lanes_tui.source import Lost
 from lanes_tui.widgets.filter_bar import FilterBar
 

@@ -1,11 +1,26 @@
 """The lanes that are marked for an action, each as it was on the screen when it was marked."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from lanes_tui.records import Mark
+from lanes.records import Lane
+from lanes_storage.law import LaneState
 
 #: More lanes are not marked at once: nobody means that, and an action on them would take too long to watch.
 MOST = 10_000
+
+
+class Mark(NamedTuple):
+    """A lane as it was when somebody chose it for an action: what has moved on since is left alone."""
+
+    key: str
+    epoch: int
+    state: LaneState
+
+    @classmethod
+    def of(cls, lane: Lane) -> "Mark":
+        """The lane as it is on the screen."""
+        return cls(lane.key, lane.epoch, lane.state)
 
 
 class Marks:

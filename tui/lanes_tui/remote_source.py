@@ -12,15 +12,14 @@ from typing import Any, TypeVar
 from lanes import filters
 from lanes.commands.common.client import GatewayClient
 from lanes.drivers.remote import WAIT_S, RemoteDriver
-from lanes.errors import ConfigError, NotAllowed, TooMuch
-from lanes.forms import Form
+from lanes.errors import ConfigError, NotAllowed, TooMuch, Unreadable
+from lanes.records import Drain, Event, Hit, Lane, LaneDetail, Message, OwnerDetail, SearchPage, Status
 from lanes.verbs.verb import Verb
 from lanes_storage.errors import StorageError
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui import reading
-from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
-from lanes_tui.source import BY_ATTENTION, Lost
+from lanes_tui.marks import Mark
+from lanes_tui.source import BY_ATTENTION, Lost, Seen, Window
 
 T = TypeVar("T")
 #: Lanes of one answer.
@@ -63,48 +62,46 @@ class RemoteSource:
 
     async def window(self, chosen: LaneFilter, offset: int, limit: int, *, order: LaneOrder = BY_ATTENTION) -> Window:
         page = await self._search(chosen, order, offset=offset, limit=min(limit, PAGE))
-        return Window(self._clock(), offset, [reading.lane(form) for form in page["lanes"]], page["total"])
+        return Window(self._clock(), offset, list(page.lanes), page.total)
 
     async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
-        place: int | None = (await self._search(chosen, order, place_of=key))["place"]
-        return place
+        return (await self._search(chosen, order, place_of=key)).place
 
     async def total(self, chosen: LaneFilter) -> int:
-        return int((await self._search(chosen, BY_ATTENTION))["total"])
+        return (await self._search(chosen, BY_ATTENTION)).total
 
     async def find(
         self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
     ) -> Hit | None:
         body = self._asked(chosen, order) | {"part": part, "from": key, "step": step}
-        hit = (await self._look(lambda: self._client.post("/api/find", body)))["hit"]
-        return None if hit is None else Hit(hit["key"], hit["place"], hit["number"], hit["total"])
+        return await self._look(_hit, lambda: self._client.post("/api/find", body))
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
-        return [Mark.of(reading.lane(form)) for form in await self.export(chosen, BY_ATTENTION, limit)]
+        return [Mark.of(lane) for lane in await self.export(chosen, BY_ATTENTION, limit)]
 
-    async def status(self) -> Status:
-        form = await self._look(lambda: self._client.get("/api/status"))
-        return reading.status(form, self._clock())
+    async def status(self) -> Seen[Status]:
+        status = await self._look(Status.from_json, lambda: self._client.get("/api/status"))
+        return Seen(self._clock(), status)
 
-    async def detail(self, key: str) -> Detail:
-        form = await self._look(lambda: self._client.get("/api/lane", {"key": key}))
-        return reading.detail(form, self._clock())
+    async def detail(self, key: str) -> Seen[LaneDetail]:
+        detail = await self._look(LaneDetail.from_json, lambda: self._client.get("/api/lane", {"key": key}))
+        return Seen(self._clock(), detail)
 
     async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
         query = {"key": key, "limit": min(limit, PAGE)}
-        return [reading.event(form) for form in await self._look(lambda: self._client.get("/api/events", query))]
+        return await self._look(Event.all_from_json, lambda: self._client.get("/api/events", query))
 
     async def dead_letters(self, limit: int) -> list[Message]:
         query = {"limit": min(limit, PAGE)}
-        found = await self._look(lambda: self._client.get("/api/dead-letters", query))
-        return [message for form in found if (message := reading.message(form)).retried_as is None]
+        found = await self._look(Message.all_from_json, lambda: self._client.get("/api/dead-letters", query))
+        return [message for message in found if message.retried_as is None]
 
-    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[dict[str, Any]]:
-        found: dict[str, Form] = {}  # a lane that moves while pages are read may be on two of them
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
+        found: dict[str, Lane] = {}  # a lane that moves while pages are read may be on two of them
         for offset in range(0, limit, PAGE):
             page = await self._search(chosen, order, offset=offset, limit=min(PAGE, limit - offset))
-            found |= {form["key"]: form for form in page["lanes"]}
-            if offset + PAGE >= page["total"]:
+            found |= {lane.key: lane for lane in page.lanes}
+            if offset + PAGE >= page.total:
                 break
         return list(found.values())
 
@@ -113,27 +110,27 @@ class RemoteSource:
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         if verb.changes and self._read_only:
             raise NotAllowed("this dashboard is read-only")
-        return await self._look(lambda: self._driver.call(verb, **params))
+        return await self._look(_as_it_is, lambda: self._driver.call(verb, **params))
 
     async def retry(self, key: str, *, epoch: int) -> Message:
-        return reading.message(await self._post("/api/lane/retry", {"epoch": epoch}, {"key": key}))
+        return await self._post(Message.from_json, "/api/lane/retry", {"epoch": epoch}, {"key": key})
 
     async def send(self, key: str, text: str) -> Message:
-        return reading.message(await self._post("/api/lane/messages", {"text": text}, {"key": key}))
+        return await self._post(Message.from_json, "/api/lane/messages", {"text": text}, {"key": key})
 
-    async def drop(self, message_id: str) -> Message:
-        return reading.message(await self._post(f"/api/messages/{message_id}/drop", {}))
+    async def drop(self, message_id: int) -> Message:
+        return await self._post(Message.from_json, f"/api/messages/{message_id}/drop", {})
 
-    async def retry_message(self, message_id: str) -> Message:
-        return reading.message(await self._post(f"/api/messages/{message_id}/retry", {}))
+    async def retry_message(self, message_id: int) -> Message:
+        return await self._post(Message.from_json, f"/api/messages/{message_id}/retry", {})
 
     async def prune_dead_letters(self, until: int) -> int:
         del until
         raise NotAllowed("dead letters are pruned on the host of the database: `lanes dead-letters --prune` there")
 
-    async def drain(self, owner_id: str) -> Drain:
-        (gateway,) = await self._post("/api/drain", {"gateway": owner_id})
-        return reading.gateway(gateway).draining or Drain("", None)
+    async def drain(self, owner_id: int) -> Drain:
+        (gateway,) = await self._post(OwnerDetail.all_from_json, "/api/drain", {"gateway": str(owner_id)})
+        return gateway.draining or Drain("", None)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -141,12 +138,11 @@ class RemoteSource:
 
     # -------------------------------------------------------------------------------------- asking
 
-    async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> Form:
+    async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
         body = self._asked(chosen, order) | page
-        answer: Form = await self._look(lambda: self._client.post("/api/search", body))
-        return answer
+        return await self._look(SearchPage.from_json, lambda: self._client.post("/api/search", body))
 
-    def _asked(self, chosen: LaneFilter, order: LaneOrder) -> Form:
+    def _asked(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
         # Ages travel, not times: the clock of the gateway may be another one.
         return {
             "filter": filters.written(chosen),
@@ -155,16 +151,27 @@ class RemoteSource:
             "reverse": order.reverse,
         }
 
-    async def _post(self, path: str, body: Mapping[str, Any], query: Mapping[str, Any] | None = None) -> Any:
+    async def _post(
+        self, read: Callable[[Any], T], path: str, body: Mapping[str, Any], query: Mapping[str, Any] | None = None
+    ) -> T:
         if self._read_only:
             raise NotAllowed("this dashboard is read-only")
-        return await self._look(lambda: self._client.post(path, body, query))
+        return await self._look(read, lambda: self._client.post(path, body, query))
 
-    async def _look(self, ask: Callable[[], T]) -> T:
-        """What the gateway answers. Raises Lost, and the errors that the gateway tells of."""
+    async def _look(self, read: Callable[[Any], T], ask: Callable[[], Any]) -> T:
+        """What the gateway answers, read by ``read``. Raises Lost, and the errors that the gateway tells of."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: read(ask()))
         except StorageError as error:
             raise Lost(f"{error}: {error.fix}") from error
-        except (ConfigError, TooMuch) as error:  # a search that took too long may do better at the next look
+        except (ConfigError, TooMuch, Unreadable) as error:  # the next look may do better
             raise Lost(str(error)) from error
+
+
+def _hit(answer: Any) -> Hit | None:
+    found = answer.get("hit") if isinstance(answer, dict) else answer
+    return None if found is None else Hit.from_json(found)
+
+
+def _as_it_is(answer: Any) -> Any:
+    return answer

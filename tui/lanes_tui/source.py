@@ -1,24 +1,54 @@
 """The one interface between the screen and wherever lanes are: a database file, or a gateway elsewhere.
 
-It speaks in records of its own (``lanes_tui.records``), which a source fills from whatever it has.
+It speaks in records (``lanes.records``), as every surface does.
 
 Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
 Actions may also raise what ``lanes.operations`` raises (``LanesError``): ``Changed`` where the lane has moved on
 from the epoch that was on the screen.
 """
 
-from typing import Any, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from lanes.records import Drain, Event, Hit, Lane, LaneDetail, Message, Status
 from lanes.verbs.verb import Verb
 from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui.records import Detail, Drain, Event, Hit, Mark, Message, Status, Window
+from lanes_tui.marks import Mark
 
+T = TypeVar("T")
 BY_ATTENTION = LaneOrder()
 
 
 class Lost(Exception):
     """The source cannot be read. The sentence says why, and what to do about it."""
+
+
+class Seen(NamedTuple, Generic[T]):
+    """A record and when it was read: its ages are as they were then, and go on from there (``columns.Sight``)."""
+
+    at: Now
+    record: T
+
+
+class Window(NamedTuple):
+    """A part of the lanes that a filter chooses, in the order that was asked for.
+
+    ``offset`` is the place of the first row among all ``total``. ``at`` is when it was read.
+    """
+
+    at: Now
+    offset: int
+    rows: list[Lane]
+    total: int
+
+    def place_of(self, key: str) -> int | None:
+        """Where a lane stands among all, if it is in this window."""
+        return next((self.offset + i for i, lane in enumerate(self.rows) if lane.key == key), None)
+
+    def lane_at(self, place: int) -> Lane | None:
+        """The lane at that place, if it is in this window."""
+        inside = 0 <= place - self.offset < len(self.rows)
+        return self.rows[place - self.offset] if inside else None
 
 
 class Source(Protocol):
@@ -72,16 +102,16 @@ class Source(Protocol):
         """At most ``limit`` of the chosen lanes, as marks."""
         ...
 
-    async def status(self) -> Status:
+    async def status(self) -> Seen[Status]:
         """Counts, gateways, cooldowns."""
         ...
 
-    async def detail(self, key: str) -> Detail:
+    async def detail(self, key: str) -> Seen[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         ...
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        """The form of what came of a verb. Raises NotAllowed where it changes something and may not."""
+        """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
         ...
 
     async def retry(self, key: str, *, epoch: int) -> Message:
@@ -96,19 +126,19 @@ class Source(Protocol):
         """The failed messages of every lane that nobody retried yet, newest first."""
         ...
 
-    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[dict[str, Any]]:
-        """At most ``limit`` of the chosen lanes, as ``lanes list --json`` prints them."""
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
+        """At most ``limit`` of the chosen lanes."""
         ...
 
     async def send(self, key: str, text: str) -> Message:
         """Accept a message for a lane. Raises InvalidKey, QueueFull, NotAllowed."""
         ...
 
-    async def drop(self, message_id: str) -> Message:
+    async def drop(self, message_id: int) -> Message:
         """End a waiting message. Raises NotFound, NotAllowed."""
         ...
 
-    async def retry_message(self, message_id: str) -> Message:
+    async def retry_message(self, message_id: int) -> Message:
         """Accept a dead letter once more; the new message. Raises NotFound, NotAllowed, QueueFull."""
         ...
 
@@ -116,7 +146,7 @@ class Source(Protocol):
         """Delete the dead letters that failed at wall time ``until`` or earlier; how many went. Raises NotAllowed."""
         ...
 
-    async def drain(self, owner_id: str) -> Drain:
+    async def drain(self, owner_id: int) -> Drain:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         ...
 

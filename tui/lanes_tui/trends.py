@@ -4,9 +4,10 @@ from collections import deque
 
 from textual.content import Content
 
+from lanes.records import Status
 from lanes_storage.law import LaneState
 from lanes_tui import text, words
-from lanes_tui.records import Status
+from lanes_tui.source import Seen
 
 #: So many samples are kept, and drawn.
 KEPT = 8
@@ -21,18 +22,19 @@ class Trends:
     """Samples of the counts that the header shows."""
 
     def __init__(self) -> None:
-        self._samples: deque[Status] = deque(maxlen=KEPT)
+        self._samples: deque[Seen[Status]] = deque(maxlen=KEPT)
 
-    def add(self, status: Status) -> None:
+    def add(self, status: Seen[Status]) -> None:
         """Take a sample, unless the last one is too near."""
         if not self._samples or status.at.mono - self._samples[-1].at.mono >= APART_MS:
             self._samples.append(status)
 
     def sparks(self) -> dict[str, Content]:
         """The bars, by state and for the queue; none for what has not changed."""
-        running = [s.lanes.get(LaneState.RUNNING, 0) for s in self._samples]
-        errored = [s.lanes.get(LaneState.ERRORED, 0) for s in self._samples]
-        queued = [s.queued for s in self._samples]
+        counts = [seen.record.counts for seen in self._samples]
+        running = [each.lanes.get(LaneState.RUNNING, 0) for each in counts]
+        errored = [each.lanes.get(LaneState.ERRORED, 0) for each in counts]
+        queued = [each.messages.queued for each in counts]
         drawn = {
             LaneState.RUNNING.value: _line(running, words.LANES[LaneState.RUNNING].tone),
             LaneState.ERRORED.value: _line(errored, words.LANES[LaneState.ERRORED].tone),

@@ -3,9 +3,9 @@
 import time
 from typing import NamedTuple
 
+from lanes.records import Lane, Pause
 from lanes.text import clean
 from lanes_storage.law import LaneState, MessageState
-from lanes_tui.records import Lane, Pause
 
 
 class Look(NamedTuple):
@@ -40,9 +40,9 @@ MESSAGES: dict[str, Look] = {
 
 def look_of(lane: Lane, wall: int) -> Look:
     """The look of a lane at wall time ``wall``."""
-    if lane.run is not None and lane.run.aborting:
+    if lane.abort_requested:
         return ABORTING
-    if lane.state is LaneState.IDLE and is_paused(lane.pause, wall):
+    if lane.state is LaneState.IDLE and is_paused(lane.paused, wall):
         return PAUSED
     return look_of_state(lane.state)
 

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lanes.abort import FREED, Outcome
 from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.output import Output, Piece, say
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import note, state, took
 from lanes.errors import LanesError, NotFound
-from lanes.forms import Form
+from lanes.records import FREED, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.said import aborted
 from lanes.words import counted
@@ -38,12 +37,12 @@ class Plan(NamedTuple):
     """What is about to be aborted. ``lanes`` is what was seen of it, empty where nobody looked first."""
 
     targets: list[Target]
-    lanes: list[Form]
+    lanes: list[Lane]
     missing: list[NotFound]
 
     def described(self) -> list[str]:
         """One line for each lane, for a question."""
-        return [f"{lane['key']} ({lane['state']}{_holding(lane)})" for lane in self.lanes]
+        return [f"{lane.key} ({lane.state}{_holding(lane)})" for lane in self.lanes]
 
 
 def plan_for(
@@ -53,7 +52,7 @@ def plan_for(
     named = list(dict.fromkeys(keys))
     if len(named) == 1 and not look:
         return Plan([Target(named[0], epoch)], [], [])
-    lanes: list[Form] = []
+    lanes: list[Lane] = []
     missing: list[NotFound] = []
     for key in named:
         try:
@@ -62,7 +61,7 @@ def plan_for(
             missing.append(error)
     if not named:
         lanes = desk.abortable(chosen, scope)
-    seen = [Target(lane["key"], lane["epoch"] if epoch is None else epoch) for lane in lanes]
+    seen = [Target(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
     return Plan(seen, lanes, missing)
 
 
@@ -85,7 +84,7 @@ def carry_out(out: Output, desk: AnyDesk, plan: Plan, how: Mapping[str, Any]) ->
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
     codes = [exit_of(error) for error in plan.missing]
-    results: dict[int, Form] = {}
+    results: dict[int, AbortResult] = {}
     try:
         for place, result in desk.call_each(abort, [{**how, **target._asdict()} for target in plan.targets]):
             if isinstance(result, LanesError):
@@ -95,7 +94,7 @@ def carry_out(out: Output, desk: AnyDesk, plan: Plan, how: Mapping[str, Any]) ->
             results[place] = result
             codes.append(_code(result, wait=how["wait"]))
             if not out.json:
-                out.line(f"{result['key']}: {aborted(result).sentence}")
+                out.line(f"{result.key}: {aborted(result).sentence}")
     except KeyboardInterrupt:
         say("interrupted; what was requested stands, and ends as an abort")
         raise
@@ -112,8 +111,8 @@ def _complain(errors: Sequence[LanesError]) -> None:
         say(f"lanes: {sentence(error)}")
 
 
-def _code(result: Form, *, wait: bool) -> Exit:
-    outcome = result["outcome"]
+def _code(result: AbortResult, *, wait: bool) -> Exit:
+    outcome = result.outcome
     if outcome in FREED:
         return Exit.DONE
     if outcome == Outcome.PENDING:
@@ -121,11 +120,11 @@ def _code(result: Form, *, wait: bool) -> Exit:
     return Exit.NOTHING
 
 
-def _row(lane: Form) -> list[Piece]:
-    queued = str(lane["queued"]) if lane["queued"] else ""
-    return [lane["key"], state(lane["state"]), str(lane["epoch"]), took(lane["held_s"]), queued, note(lane)]
+def _row(lane: Lane) -> list[Piece]:
+    queued = str(lane.queued) if lane.queued else ""
+    return [lane.key, state(lane.state), str(lane.epoch), took(lane.held_ms), queued, note(lane)]
 
 
-def _holding(lane: Form) -> str:
-    held = f" for {took(lane['held_s'])}" if lane["state"] == LaneState.RUNNING else ""
-    return held + (f", {counted(lane['queued'], 'message')} waiting" if lane["queued"] else "")
+def _holding(lane: Lane) -> str:
+    held = f" for {took(lane.held_ms)}" if lane.state == LaneState.RUNNING else ""
+    return held + (f", {counted(lane.queued, 'message')} waiting" if lane.queued else "")

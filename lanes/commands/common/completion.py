@@ -26,6 +26,6 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
     session = ctx.ensure_object(Session)
     match = beginning.translate(_LITERAL) + "*"
     with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
-        keys = [lane["key"] for lane in desk.lanes(LaneFilter().where("key", How.FITS, match), limit=OFFERED)]
+        keys = [lane.key for lane in desk.lanes(LaneFilter().where("key", How.FITS, match), limit=OFFERED)]
         return [CompletionItem(key) for key in keys if clean(key) == key]  # a shell prints them as they are
     return []

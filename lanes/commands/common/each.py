@@ -10,10 +10,11 @@ from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.output import Output, say
 from lanes.errors import LanesError
 from lanes.filters import narrowed
-from lanes.forms import Form
+from lanes.records import Record
 from lanes.words import counted
 from lanes_storage.records import LaneFilter
 
+R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
@@ -25,7 +26,7 @@ def chosen_keys(
         ctx.fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
     if keys:
         return list(dict.fromkeys(keys))
-    return [lane["key"] for lane in desk.lanes(narrowed(chosen or LaneFilter(), match=match))]
+    return [lane.key for lane in desk.lanes(narrowed(chosen or LaneFilter(), match=match))]
 
 
 def chosen_messages(
@@ -56,24 +57,24 @@ def chosen_messages(
 def do_each(
     out: Output,
     targets: Iterable[T],
-    act: Callable[[T], Form],
-    said: Callable[[Form], str],
+    act: Callable[[T], R],
+    said: Callable[[R], str],
     *,
     nothing: str = "no lane fits",
 ) -> int:
     """Act on each lane or message, say what came of it, and go on after an expected error."""
-    done: list[Form] = []
+    done: list[R] = []
     codes: list[Exit] = []
     for target in targets:
         try:
-            form = act(target)
+            record = act(target)
         except LanesError as error:
             say(f"lanes: {sentence(error)}")
             codes.append(exit_of(error))
             continue
-        done.append(form)
+        done.append(record)
         if not out.json:
-            out.line(said(form))
+            out.line(said(record))
     if out.json:
         out.data(done)
     elif not done and not codes:

@@ -24,7 +24,7 @@ class Exit(IntEnum):
 
 #: The first of these that fits decides.
 _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ...] = (
-    (StorageError, Exit.UNREACHABLE),
+    ((StorageError, errors.Unreadable), Exit.UNREACHABLE),
     (NotStorable, Exit.USAGE),
     (errors.NotFound, Exit.NOT_FOUND),
     ((errors.Unfit, errors.InvalidKey, errors.IdempotencyConflict, errors.TooMuch), Exit.USAGE),
@@ -35,6 +35,7 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
 )
 #: What to do next, where the error's own sentence does not say it.
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
+    (errors.Unreadable, "is it a gateway of lanes, and not older than this command?"),
     (errors.QueueFull, "wait, or see what waits with `lanes messages`"),
     (errors.LaneBusy, "send it without --if-idle to let it wait"),
     (errors.IdempotencyConflict, "use another key for another text"),

@@ -74,10 +74,12 @@ class Output:
         return not watch.poll(0)
 
     def data(self, value: Any, *, one_line: bool = False) -> None:
-        """A result as JSON, ASCII-escaped; indented on a terminal unless each is to be ``one_line``."""
+        """A result as JSON, records too, ASCII-escaped; indented on a terminal unless each is to be ``one_line``."""
         import json
 
-        self._write(json.dumps(value, ensure_ascii=True, indent=2 if self.tty and not one_line else None))
+        from lanes.records import jsonable
+
+        self._write(json.dumps(jsonable(value), ensure_ascii=True, indent=2 if self.tty and not one_line else None))
 
     def flush(self) -> None:
         """Hand over what was printed so far: for a command that goes on."""

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 
-from lanes import forms
+from lanes import records
 from lanes.commands.common.exits import sentence
 from lanes.engine.observer import Observer
 from lanes.engine.one_pass import carry_out, looks_silent
-from lanes.engine.reconciler import ACTING, Finding
-from lanes.forms import Form
+from lanes.engine.reconciler import ACTING, Finding, told
 from lanes.why import span
 from lanes.words import counted
 from lanes_storage import doors, reads
@@ -22,7 +21,7 @@ LOOK_EVERY_MS = 100
 
 def reconcile(
     store: Store, clock: Clock, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]
-) -> list[Form]:
+) -> list[records.Finding]:
     """Every decision of one pass; with ``wait``, of the one after silent owners were watched for long enough."""
     observer = Observer(store, store.write, clock, by=actor, interval_ms=LOOK_EVERY_MS)
     findings = observer.look()
@@ -33,7 +32,7 @@ def reconcile(
 
 def reconcile_on(
     store: Store, clock: Clock, interval_ms: int, *, actor: str, talk: Callable[[str], None]
-) -> Iterator[list[Form]]:
+) -> Iterator[list[records.Finding]]:
     """What each pass did, one after the other, as in a gateway. It outlives a database that fails for a while."""
     observer = Observer(store, store.write, clock, by=actor, interval_ms=interval_ms)
     talk(f"watching every {span(interval_ms)}, until Ctrl-C")
@@ -41,7 +40,8 @@ def reconcile_on(
         try:
             store.write(doors.touch)  # a pass that could not commit would be none
             done = observer.run_once()
-            yield [forms.finding_form(finding, clock(), done=landed) for finding, landed in done]
+            witness = records.Witness(clock())
+            yield [told(finding, witness, done=landed) for finding, landed in done]
         except StorageError as error:
             observer.forget()
             talk(f"lanes: {sentence(error)}")

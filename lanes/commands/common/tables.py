@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import one_line, state
-from lanes.forms import Form
+from lanes.records import Event, Message
 from lanes.text import clean
 from lanes.words import clock_time
 
@@ -37,23 +37,23 @@ EVENTS = (
 USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}
 
 
-def print_messages(out: Output, messages: Iterable[Form]) -> None:
+def print_messages(out: Output, messages: Iterable[Message]) -> None:
     """Messages, one a line."""
     out.table(MESSAGES, [_message(message) for message in messages])
 
 
-def print_dead_letters(out: Output, messages: Iterable[Form]) -> None:
+def print_dead_letters(out: Output, messages: Iterable[Message]) -> None:
     """Failed messages of any lane, one a line."""
     out.table(DEAD_LETTERS, [_dead_letter(message) for message in messages])
 
 
-def print_events(out: Output, events: Sequence[Form], *, with_key: bool) -> None:
+def print_events(out: Output, events: Sequence[Event], *, with_key: bool) -> None:
     """Events, one a line."""
     columns = [column for column in EVENTS if with_key or column.title != "KEY"]
     out.table(columns, [_event(event, with_key=with_key) for event in events])
 
 
-def print_event(out: Output, event: Form, *, with_key: bool) -> None:
+def print_event(out: Output, event: Event, *, with_key: bool) -> None:
     """One event as a line of its own: the next one is not yet known, so the columns have a usual width."""
     columns = [column for column in EVENTS if with_key or column.title != "KEY"]
     cells = [
@@ -67,43 +67,44 @@ def _padded(piece: Piece, width: int) -> Piece:
     return clean(piece).ljust(width) if isinstance(piece, str) else piece
 
 
-def _message(message: Form) -> list[Piece]:
-    position = str(message["position"] or "")
-    text = one_line(message["text"]) if message["text"] is not None else "(a chat request)"
+def _message(message: Message) -> list[Piece]:
+    position = str(message.position or "")
+    text = one_line(message.text) if message.text is not None else "(a chat request)"
     return [
-        message["id"], state(message["state"]), position, clock_time(message["accepted_at"]), text, _result(message),
+        str(message.id), state(message.state), position, clock_time(message.accepted_at), text, _result(message),
     ]  # fmt: skip
 
 
-def _dead_letter(message: Form) -> list[Piece]:
-    error = message["error"]
-    said = f"retried as {message['retried_as']}" if message["retried_as"] else one_line(error["message"])
-    return [message["id"], clock_time(message["ended_at"]), message["key"], error["cause"], said]
+def _dead_letter(message: Message) -> list[Piece]:
+    error = message.error
+    assert error is not None, "a dead letter has failed"
+    said = f"retried as {message.retried_as}" if message.retried_as else one_line(error.message)
+    return [str(message.id), clock_time(message.ended_at), message.key, error.cause, said]
 
 
-def _result(message: Form) -> str:
-    if message["error"] is not None:
-        retried = f" (retried as {message['retried_as']})" if message["retried_as"] else ""
-        return f"{message['error']['cause']}: {one_line(message['error']['message'])}{retried}"
-    if message["answered_by"] is not None:
-        return f"answered by {message['answered_by']}"
-    if message["state"] == "queued" and message["parked_until"]:
-        return f"parked until {clock_time(message['parked_until'])}"
-    if message["state"] == "running" and message["reply_so_far"] is not None:
-        return f"so far: …{one_line(message['reply_so_far'][-SO_FAR:])}"
-    return one_line(message["reply"])
+def _result(message: Message) -> str:
+    if message.error is not None:
+        retried = f" (retried as {message.retried_as})" if message.retried_as else ""
+        return f"{message.error.cause}: {one_line(message.error.message)}{retried}"
+    if message.answered_by is not None:
+        return f"answered by {message.answered_by}"
+    if message.state == "queued" and message.parked_until:
+        return f"parked until {clock_time(message.parked_until)}"
+    if message.state == "running" and message.reply_so_far is not None:
+        return f"so far: …{one_line(message.reply_so_far[-SO_FAR:])}"
+    return one_line(message.reply)
 
 
-def _event(event: Form, *, with_key: bool) -> list[Piece]:
+def _event(event: Event, *, with_key: bool) -> list[Piece]:
     said = []
-    if event["from"] != event["to"] and event["to"] is not None:
-        said.append(f"{event['from']} → {event['to']}" if event["from"] else event["to"])
-    named = (("run_id", "run"), ("message_id", "message"))
-    said += [f"{word} {event[field]}" for field, word in named if event[field] is not None]
-    said += [str(event[field]) for field in ("cause",) if event[field] is not None]
-    if event["actor"]:
-        said.append(f"by {event['actor']}")
-    detail = event["detail"] or {}
+    if event.from_state != event.to_state and event.to_state is not None:
+        said.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
+    named = (("run", event.run_id), ("message", event.message_id))
+    said += [f"{word} {number}" for word, number in named if number is not None]
+    said += [event.cause] if event.cause is not None else []
+    if event.actor:
+        said.append(f"by {event.actor}")
+    detail = event.detail or {}
     said += [str(detail[name]) for name in ("reason", "message") if detail.get(name)]
-    key = [event["key"] or ""] if with_key else []
-    return [event["id"], clock_time(event["at"]), *key, event["type"], one_line(", ".join(said))]
+    key = [event.key or ""] if with_key else []
+    return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]

@@ -54,7 +54,7 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
                 session.out,
                 chosen_keys(ctx, desk, keys, chosen, match),
                 lambda key: desk.call(verb, key=key, **given),
-                lambda lane: f"{lane['key']}: {said(lane).sentence}",
+                lambda acted: f"{acted.lane.key}: {said(acted).sentence}",
             )
 
     return command

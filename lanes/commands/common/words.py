@@ -1,9 +1,7 @@
-"""Forms as people read them: ages, times, states and their looks."""
-
-from typing import Any
+"""Records as people read them: ages, times, states and their looks."""
 
 from lanes.commands.common.output import Cell
-from lanes.forms import Form
+from lanes.records import Lane
 from lanes.why import span
 from lanes.words import clock_time
 
@@ -18,9 +16,9 @@ def state(name: str) -> Cell:
     return Cell(name, LOOKS.get(name, ""))
 
 
-def took(seconds: float | None) -> str:
+def took(ms: float | None) -> str:
     """A duration or age, ``3m 10s``; empty where there is none."""
-    return "" if seconds is None else span(seconds * 1000)
+    return "" if ms is None else span(ms)
 
 
 def one_line(text: str | None, longest: int = 200) -> str:
@@ -31,50 +29,50 @@ def one_line(text: str | None, longest: int = 200) -> str:
     return first if len(first) <= longest else first[: longest - 1] + "…"
 
 
-def note(lane: Form) -> str:
+def note(lane: Lane) -> str:
     """What is to be said of a lane in a list, the most urgent first."""
     said = []
-    if lane["paused"]:
-        until = lane["paused"]["until"]
-        said.append(f"paused{' until ' + clock_time(until) if until else ''}: {lane['paused']['reason']}")
-    if lane["abort_requested"]:
+    if lane.paused:
+        until = lane.paused.until
+        said.append(f"paused{' until ' + clock_time(until) if until else ''}: {lane.paused.reason}")
+    if lane.abort_requested:
         said.append("abort requested")
-    said += _held(lane) if lane["state"] == "running" else _released(lane)
+    said += _held(lane) if lane.state == "running" else _released(lane)
     return "; ".join(said)
 
 
-def _held(lane: Form) -> list[str]:
+def _held(lane: Lane) -> list[str]:
     said = []
-    owner = lane["owner"]
+    owner = lane.owner
     if owner is None:
         said.append("its owner has ended")
-    elif not owner["alive"]:
-        said.append(f"owner {owner['id']} (pid {owner['pid']}) is dead or silent for {took(lane['heartbeat_age_s'])}")
-    said.append(f"{lane['progress']} {took(lane['progress_age_s'])} ago")
+    elif not owner.alive:
+        said.append(f"owner {owner.id} (pid {owner.pid}) is dead or silent for {took(lane.heartbeat_age_ms)}")
+    said.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
     said += limits(lane)
     return said
 
 
-def limits(lane: Form) -> list[str]:
+def limits(lane: Lane) -> list[str]:
     """What is to be said of the limits of a held lane: those that are off, and one that has passed."""
     off = [
         name
-        for name, field in (("run_timeout", "deadline_s"), ("stall_timeout", "stall_limit_s"))
-        if lane[field] is None
+        for name, limit in (("run_timeout", lane.deadline_ms), ("stall_timeout", lane.stall_limit_ms))
+        if limit is None
     ]
     if len(off) == 2:
         return ["no deadline (run_timeout and stall_timeout are off)"]
     said = [f"{name} is off" for name in off]
-    if lane["deadline_s"] is not None and lane["deadline_s"] < 0:
-        said.append(f"overdue by {took(-lane['deadline_s'])}")
+    if lane.deadline_ms is not None and lane.deadline_ms < 0:
+        said.append(f"overdue by {took(-lane.deadline_ms)}")
     return said
 
 
-def _released(lane: Form) -> list[str]:
+def _released(lane: Lane) -> list[str]:
     said = []
-    if lane["parked_until"]:
-        said.append(f"parked until {clock_time(lane['parked_until'])}")
-    error: dict[str, Any] | None = lane["last_error"]
-    if error and lane["state"] != "idle":
-        said.append(f"{error['cause']}: {one_line(error['message'], 80)}")
+    if lane.parked_until:
+        said.append(f"parked until {clock_time(lane.parked_until)}")
+    error = lane.last_error
+    if error and lane.state != "idle":
+        said.append(f"{error.cause}: {one_line(error.message, 80)}")
     return said

@@ -2,11 +2,11 @@
 
 from textual.content import Content
 
+from lanes.records import Lane
 from lanes.why import span
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
-from lanes_tui.records import Lane
 
 
 class AbortDialog(Question[bool]):
@@ -15,7 +15,7 @@ class AbortDialog(Question[bool]):
     def __init__(self, lane: Lane, sight: Sight, *, force: bool = False) -> None:
         self.key, self.epoch = lane.key, lane.epoch
         self._force = force
-        what = "this run" if lane.run is not None else "the head of this lane"
+        what = "this run" if lane.run_id is not None else "the head of this lane"
         super().__init__(
             f"Abort {what} by force?" if force else f"Abort {what}?",
             self._about(lane, sight),
@@ -25,7 +25,7 @@ class AbortDialog(Question[bool]):
 
     def _about(self, lane: Lane, sight: Sight) -> list[Content]:
         lines = _described(lane, sight)
-        if self._force and lane.run is not None:
+        if self._force and lane.run_id is not None:
             lines.append(
                 text.line(("The lane is taken from its owner at once, with no grace to stop the run.", "warn"))
             )
@@ -43,10 +43,10 @@ class AbortDialog(Question[bool]):
 def _described(lane: Lane, sight: Sight) -> list[Content]:
     look = words.look_of(lane, sight.wall)
     state: list[text.Part] = [(f"{look.symbol} {look.word}", look.tone)]
-    if lane.run is not None:
-        state.append(f" for {span(sight.age(lane.run.held_ms))}")
+    if lane.held_ms is not None:
+        state.append(f" for {span(sight.age(lane.held_ms))}")
     lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
-    if lane.run is not None:
+    if lane.run_id is not None:
         lines.append(_holder(lane, sight))
     if lane.queued:
         kept = "waits and is kept" if lane.queued == 1 else "wait and are kept"
@@ -59,7 +59,7 @@ def _holder(lane: Lane, sight: Sight) -> Content:
     if owner is None:
         return text.line(("held by nobody: its owner has ended", "bad"))
     who = f"held by {owner.host}:{owner.pid} (owner {owner.id})"
-    silent = None if lane.run is None else lane.run.beat_ms
+    silent = lane.heartbeat_age_ms
     beat = "no heartbeat known" if silent is None else f"last heartbeat {span(sight.age(silent))} ago"
     if owner.alive:
         return text.line((f"{who}, {beat}", "muted"))

@@ -11,9 +11,9 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, TextArea
 
 from lanes.errors import LanesError
+from lanes.records import Message
 from lanes_tui import text
 from lanes_tui.dialogs.dialog import Dialog
-from lanes_tui.records import Message
 from lanes_tui.source import Lost, Source
 from lanes_tui.widgets.sheet import Sheet
 

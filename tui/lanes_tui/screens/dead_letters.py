@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from lanes.records import Message
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
 from lanes_tui.looking import Rhythm
-from lanes_tui.records import Message
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.source import Source
@@ -52,7 +52,7 @@ class DeadLettersScreen(Watching):
 
     def show(self) -> None:
         sight = self.sight()
-        rows = [Row(letter.id, _line(letter, sight)) for letter in self._letters]
+        rows = [Row(str(letter.id), _line(letter, sight)) for letter in self._letters]
         self.query_one(Rows).show(rows, text.line(("none: nothing has failed that was not retried", "good")))
         self._show_one()
 
@@ -65,7 +65,7 @@ class DeadLettersScreen(Watching):
     def letter(self) -> Message | None:
         """The one under the cursor."""
         key = self.query_one(Rows).key
-        return next((letter for letter in self._letters if letter.id == key), None)
+        return next((letter for letter in self._letters if str(letter.id) == key), None)
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
@@ -91,7 +91,7 @@ class DeadLettersScreen(Watching):
         self.app.push_screen(_question(letter), answered)
 
     @work
-    async def _retry(self, message_id: str) -> None:
+    async def _retry(self, message_id: int) -> None:
         new = await self.do(self.source.retry_message(message_id))
         if new is not None:
             self.say(f"message {message_id} waits again, as message {new.id}")

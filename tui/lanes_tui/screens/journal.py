@@ -11,12 +11,12 @@ from textual.content import Content
 from textual.widgets import Input
 
 from lanes.errors import NotFound
+from lanes.records import Event
 from lanes_tui import text, words
 from lanes_tui.coalescing import Group, coalesced, single
 from lanes_tui.columns import Sight
 from lanes_tui.looking import Rhythm
 from lanes_tui.messages import FilterLeft
-from lanes_tui.records import Event
 from lanes_tui.screens.watching import Watching
 from lanes_tui.source import Source
 from lanes_tui.widgets.describing import event_line
@@ -67,7 +67,7 @@ class JournalScreen(Watching):
     @property
     def _group(self) -> Group | None:
         key = self.query_one(Rows).key
-        return next((group for group in self._groups if group.first.id == key), None)
+        return next((group for group in self._groups if str(group.first.id) == key), None)
 
     def title_line(self) -> Content:
         whose = (self._only, "strong") if self._only is not None else ("of every lane", "muted")
@@ -85,7 +85,7 @@ class JournalScreen(Watching):
         self._groups = coalesced(chosen) if self.together else single(chosen)
         rows = self.query_one(Rows)
         rows.tail = self.tail
-        rows.show([Row(group.first.id, self._line(group, sight)) for group in self._groups], self._nothing())
+        rows.show([Row(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing())
         modes = f"{words.number(len(chosen))} of the last {words.number(len(self._events))}"
         tail = f"tail {'on' if self.tail else 'off'}"
         like = "coalesced" if self.together else "one by one"
@@ -152,5 +152,5 @@ def _whole(group: Group, sight: Sight) -> list[Content]:
     if keys:
         lines.append(text.line((", ".join(keys[:12]) + (" …" if len(keys) > 12 else ""), "strong")))
     if event.detail:
-        lines.append(text.line((json.dumps(event.detail, ensure_ascii=False), "muted")))
+        lines.append(text.line((json.dumps(event.to_json()["detail"], ensure_ascii=False), "muted")))
     return lines

@@ -9,12 +9,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from lanes.errors import NotFound
+from lanes.records import LaneDetail, Message
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.looking import Rhythm
-from lanes_tui.records import Detail, Message
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import Source
+from lanes_tui.source import Seen, Source
 from lanes_tui.widgets.bars import clocks, stacked
 from lanes_tui.widgets.describing import event_line, message_line, message_whole
 from lanes_tui.widgets.detail import Pane, in_order, title
@@ -33,7 +33,7 @@ class LaneScreen(Watching):
     def __init__(self, source: Source, rhythm: Rhythm, key: str) -> None:
         super().__init__(source, rhythm)
         self.lane_key = key
-        self._detail: Detail | None = None
+        self._detail: Seen[LaneDetail] | None = None
         self._gone = False
 
     def body(self) -> ComposeResult:
@@ -51,7 +51,8 @@ class LaneScreen(Watching):
     def title_line(self) -> Content:
         if self._gone or self._detail is None:
             return text.line((self.lane_key, "strong"), ("  is there no more" if self._gone else "", "bad"))
-        return title(self._detail.lane, self._detail.limits, self._sight())
+        detail = self._detail.record
+        return title(detail.lane, detail.run, self._sight())
 
     async def read(self) -> None:
         try:
@@ -66,16 +67,16 @@ class LaneScreen(Watching):
         return Sight.of(now if self._detail is None else self._detail.at, now)
 
     def show(self) -> None:
-        detail, sight = self._detail, self._sight()
-        if detail is None:
+        if self._detail is None:
             return
+        detail, sight = self._detail.record, self._sight()
         self.query_one("#why", Sheet).show([text.line(detail.why)])
-        running = clocks(detail.lane, detail.limits, sight)
+        running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
         count = f" {words.number(detail.lane.queued)} waiting" if detail.lane.queued else ""
         self.query_one("#queue-head", Sheet).show([text.line(("MESSAGES", "head"), count)])
-        rows = [Row(message.id, message_line(message, sight)) for message in in_order(detail.messages)]
+        rows = [Row(str(message.id), message_line(message, sight)) for message in in_order(detail.messages)]
         self.query_one(Rows).show(rows, text.line(("none yet", "muted")))
         self._show_message()
         self.query_one("#events-head", Sheet).show([text.line(("JOURNAL", "head"))])
@@ -93,8 +94,8 @@ class LaneScreen(Watching):
     def message(self) -> Message | None:
         """The message under the cursor."""
         key = self.query_one(Rows).key
-        messages = [] if self._detail is None else self._detail.messages
-        return next((message for message in messages if message.id == key), None)
+        messages = () if self._detail is None else self._detail.record.messages
+        return next((message for message in messages if str(message.id) == key), None)
 
     # ------------------------------------------------------------------------------------- acting
 
@@ -104,7 +105,7 @@ class LaneScreen(Watching):
             self._drop(message.id)
 
     @work
-    async def _drop(self, message_id: str) -> None:
+    async def _drop(self, message_id: int) -> None:
         if await self.do(self.source.drop(message_id)) is not None:
             self.say(f"message {message_id} dropped; the journal keeps it")
 
@@ -114,7 +115,7 @@ class LaneScreen(Watching):
             self._retry(message.id)
 
     @work
-    async def _retry(self, message_id: str) -> None:
+    async def _retry(self, message_id: int) -> None:
         new = await self.do(self.source.retry_message(message_id))
         if new is not None:
             self.say(f"message {message_id} waits again, as message {new.id}")

@@ -7,13 +7,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from lanes.records import OwnerDetail, Status
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
 from lanes_tui.looking import Rhythm
-from lanes_tui.records import Gateway, Status
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import Source
+from lanes_tui.source import Seen, Source
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
@@ -29,7 +29,7 @@ class OwnersScreen(Watching):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self._status: Status | None = None
+        self._status: Seen[Status] | None = None
 
     def body(self) -> ComposeResult:
         yield Sheet(id="owner-heads")
@@ -48,8 +48,7 @@ class OwnersScreen(Watching):
 
     def show(self) -> None:
         sight = self._sight()
-        status = self._status
-        rows = [] if status is None else [Row(owner.id, _line(owner, sight)) for owner in status.owners]
+        rows = [Row(key, _line(*known, sight)) for key, known in self._owners.items()]
         self.query_one(Rows).show(
             rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
         )
@@ -60,26 +59,34 @@ class OwnersScreen(Watching):
         return Sight.of(now if self._status is None else self._status.at, now)
 
     @property
-    def owner(self) -> Gateway | None:
+    def _owners(self) -> dict[str, tuple[str, OwnerDetail]]:
+        """By id; ``gateway`` or ``desk``, and the owner."""
+        if self._status is None:
+            return {}
+        status = self._status.record
+        known = [("gateway", owner) for owner in status.gateways] + [("desk", owner) for owner in status.desks]
+        return {str(owner.id): (kind, owner) for kind, owner in known}
+
+    @property
+    def _chosen(self) -> tuple[str, OwnerDetail] | None:
         """The one under the cursor."""
-        key = self.query_one(Rows).key
-        known = [] if self._status is None else self._status.owners
-        return next((owner for owner in known if owner.id == key), None)
+        return self._owners.get(self.query_one(Rows).key or "")
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
         if not self.is_open:
             return
-        owner = self.owner
-        lines = [] if owner is None else _whole(owner, self._sight())
+        chosen = self._chosen
+        lines = [] if chosen is None else _whole(*chosen, self._sight())
         self.query_one("#owner", Sheet).show(lines)
 
     def action_drain(self) -> None:
         """Ask, then let it claim nothing more."""
-        gateway = self.owner
-        if gateway is None or not self.may_act():
+        chosen = self._chosen
+        if chosen is None or not self.may_act():
             return
-        if gateway.kind == "desk":
+        kind, gateway = chosen
+        if kind == "desk":
             self.say(f"desk {gateway.id} holds for its own code, and claims nothing else: abort the lane", grave=True)
             return
         if not gateway.alive:
@@ -93,12 +100,12 @@ class OwnersScreen(Watching):
         self.app.push_screen(_question(gateway), answered)
 
     @work
-    async def _drain(self, owner_id: str) -> None:
+    async def _drain(self, owner_id: int) -> None:
         if await self.do(self.source.drain(owner_id)) is not None:
             self.say(f"gateway {owner_id} drains: it claims nothing more until it is started again")
 
 
-def _question(gateway: Gateway) -> Question[bool]:
+def _question(gateway: OwnerDetail) -> Question[bool]:
     runs = f"It holds {words.counted(gateway.held, 'lane')}: each may end its run for 30 s, then it is cut and goes"
     lines = [
         text.line((f"{gateway.host}:{gateway.pid}", "strong"), (f"  gateway {gateway.id}", "muted")),
@@ -109,17 +116,17 @@ def _question(gateway: Gateway) -> Question[bool]:
     return Question("Drain this gateway?", lines, choices, leave=False)
 
 
-def _line(gateway: Gateway, sight: Sight) -> Content:
+def _line(kind: str, gateway: OwnerDetail, sight: Sight) -> Content:
     word, tone = _state(gateway, sight)
-    beat = text.line((words.short(sight.age(gateway.beat_ms)), "muted" if gateway.alive else "bad"))
+    beat = text.line((words.short(sight.age(gateway.heartbeat_age_ms)), "muted" if gateway.alive else "bad"))
     cells = {
-        "OWNER": text.line(gateway.id),
+        "OWNER": text.line(str(gateway.id)),
         "PROCESS": text.line((text.in_the_middle(f"{gateway.host}:{gateway.pid}", 20), "strong")),
         "STATE": text.line((word, tone)),
         "BEAT": beat,
         "HELD": text.line(words.number(gateway.held)),
         "UP": text.line((words.short(sight.wall - gateway.started_at), "muted")),
-        "URL": text.line((gateway.url or ("desk" if gateway.kind == "desk" else "-"), "muted")),
+        "URL": text.line((gateway.url or ("desk" if kind == "desk" else "-"), "muted")),
     }
     return text.joined([_fitted(name, cells[name], width) for name, width in _WIDTHS])
 
@@ -128,7 +135,7 @@ def _fitted(name: str, content: Content, width: int) -> Content:
     return text.fitted(content, width, right=name in _RIGHT) if width else content
 
 
-def _state(gateway: Gateway, sight: Sight) -> tuple[str, str]:
+def _state(gateway: OwnerDetail, sight: Sight) -> tuple[str, str]:
     if not gateway.alive:
         return "✖ dead or silent", "bad"
     if gateway.draining is not None:
@@ -138,11 +145,9 @@ def _state(gateway: Gateway, sight: Sight) -> tuple[str, str]:
     return "● alive", "good"
 
 
-def _whole(gateway: Gateway, sight: Sight) -> list[Content]:
+def _whole(kind: str, gateway: OwnerDetail, sight: Sight) -> list[Content]:
     lines = [
-        text.line(
-            (f"{gateway.kind.upper()} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")
-        ),
+        text.line((f"{kind.upper()} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
         text.line(("started ", "muted"), sight.moment(gateway.started_at), (f"  {gateway.url or 'no HTTP'}", "muted")),
     ]
     if gateway.draining is not None:

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from lanes.records import Lane, Run
 from lanes.why import span
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
-from lanes_tui.records import Lane, Limits, Run
 
 FULL, REST = "━", "─"
 _NAME = 6
@@ -38,29 +38,28 @@ class Clock(NamedTuple):
         return f"{span(self.spent_ms)} {limit}{', ' if self.note else ''}{self.note}"
 
 
-def clocks(lane: Lane, limits: Limits | None, sight: Sight) -> list[Clock]:
-    """The clocks of the run that holds a lane; none where nothing does."""
-    run = lane.run
-    if run is None:
+def clocks(lane: Lane, run: Run | None, sight: Sight) -> list[Clock]:
+    """The clocks of the run that holds a lane; none where nothing does. ``run`` None: its limits are not known yet."""
+    if lane.held_ms is None:
         return []
-    held, left = sight.age(run.held_ms), sight.left(run.left_ms)
-    found = [Clock("run", held, None if left is None else held + left), _stall(run, limits, sight)]
-    if run.beat_ms is not None:
-        found.append(_beat(run.beat_ms, lane, limits, sight))
-    if limits is not None and limits.asked is not None:
-        found.append(Clock("grace", max(0, sight.wall - limits.asked.at), limits.asked.grace_ms, "abort asked"))
+    held, left = sight.age(lane.held_ms), sight.left(lane.deadline_ms)
+    found = [Clock("run", held, None if left is None else held + left), _stall(lane, run, sight)]
+    if lane.heartbeat_age_ms is not None:
+        found.append(_beat(lane.heartbeat_age_ms, lane, run, sight))
+    if run is not None and run.abort is not None:
+        found.append(Clock("grace", max(0, sight.wall - run.abort.at), run.abort.grace_ms, "abort asked"))
     return found
 
 
-def _stall(run: Run, limits: Limits | None, sight: Sight) -> Clock:
-    busy = None if limits is None else sight.left(limits.busy_ms)
-    note = f"busy for {words.short(busy)}" if busy is not None and busy > 0 else run.progress
-    return Clock("stall", sight.age(run.quiet_ms), run.stall_limit_ms, note)
+def _stall(lane: Lane, run: Run | None, sight: Sight) -> Clock:
+    busy = None if run is None else sight.left(run.busy_ms)
+    note = f"busy for {words.short(busy)}" if busy is not None and busy > 0 else lane.progress or ""
+    return Clock("stall", sight.age(lane.progress_age_ms or 0), lane.stall_limit_ms, note)
 
 
-def _beat(beat_ms: int, lane: Lane, limits: Limits | None, sight: Sight) -> Clock:
+def _beat(beat_ms: int, lane: Lane, run: Run | None, sight: Sight) -> Clock:
     note = "" if lane.owner is None or lane.owner.alive else "dead or silent"
-    return Clock("beat", sight.age(beat_ms), None if limits is None else limits.stale_after_ms, note)
+    return Clock("beat", sight.age(beat_ms), None if run is None else run.stale_after_ms, note)
 
 
 def stacked(shown: list[Clock], width: int) -> list[Content]:

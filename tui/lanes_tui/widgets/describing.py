@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
+from lanes.records import Attempt, Event, Message
 from lanes_storage.law import MessageState
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
-from lanes_tui.records import Attempt, Event, Message
 
 #: What of an event's detail is worth a word on its line.
 _KEY = 30
@@ -107,5 +107,6 @@ def event_line(event: Event, sight: Sight, *, with_key: bool = False) -> Content
         parts.append((f" {event.cause}", "warn"))
     if event.actor is not None:
         parts.append((f" {event.actor}", "muted"))
-    more = [str(event.detail[name]) for name in _SAID if event.detail.get(name)]
+    detail = event.detail or {}
+    more = [str(detail[name]) for name in _SAID if detail.get(name)]
     return text.line(*parts, (f" {text.first_words(', '.join(more))}" if more else "", "muted"))

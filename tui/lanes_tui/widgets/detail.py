@@ -1,16 +1,16 @@
 """The detail of the lane under the cursor: why it is where it is, its clocks, what waits, what happened last."""
 
 import re
+from collections.abc import Iterable
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
+from lanes.records import Lane, LaneDetail, Message, Run
 from lanes_storage.law import UNFINISHED, MessageState
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
-from lanes_tui.records import Detail as Everything
-from lanes_tui.records import Lane, Limits, Message
 from lanes_tui.widgets.bars import abreast, clocks
 from lanes_tui.widgets.describing import event_line, message_line
 from lanes_tui.widgets.sheet import Sheet
@@ -42,13 +42,13 @@ class Detail(Vertical):
                 yield Sheet(id="events-head")
                 yield Pane(id="events")
 
-    def tell(self, lane: Lane | None, detail: Everything | None, sight: Sight) -> None:
+    def tell(self, lane: Lane | None, detail: LaneDetail | None, sight: Sight) -> None:
         """Show a lane. ``detail`` None: it is still being read, or there is none."""
         shown = lane if detail is None else detail.lane
-        limits = None if detail is None else detail.limits
-        self._show("title", [title(shown, limits, sight)])
+        run = None if detail is None else detail.run
+        self._show("title", [title(shown, run, sight)])
         self._tell_why("" if detail is None else detail.why)
-        running = [] if shown is None else clocks(shown, limits, sight)
+        running = [] if shown is None else clocks(shown, run, sight)
         self.query_one("#clocks").display = bool(running)
         self._show("clocks", [abreast(running, self.size.width - 3)])
         messages = [] if detail is None else in_order(detail.messages)
@@ -69,21 +69,22 @@ class Detail(Vertical):
         self.query_one(f"#{name}", Sheet).show(lines)
 
 
-def title(lane: Lane | None, limits: Limits | None, sight: Sight) -> Content:
+def title(lane: Lane | None, run: Run | None, sight: Sight) -> Content:
     """State, key, epoch and run of a lane, on one line."""
     if lane is None:
         return text.EMPTY
     look = words.look_of(lane, sight.wall)
-    facts = f"epoch {lane.epoch}" if lane.run is None else f"epoch {lane.epoch}  run {lane.run.id}"
-    facts += f" of {limits.runner}" if limits is not None else ""
-    paused = words.is_paused(lane.pause, sight.wall) and look is not words.PAUSED
+    facts = f"epoch {lane.epoch}" if lane.run_id is None else f"epoch {lane.epoch}  run {lane.run_id}"
+    facts += f" of {run.runner}" if run is not None else ""
+    paused = words.is_paused(lane.paused, sight.wall) and look is not words.PAUSED
     mark = text.line((f"{words.PAUSED.symbol} {words.PAUSED.word}", words.PAUSED.tone)) if paused else text.EMPTY
     pieces = [text.line((f"{look.symbol} {look.word}", look.tone)), mark, text.line((lane.key, "strong"))]
     return text.joined([*pieces, text.line((facts, "muted"))])
 
 
-def in_order(messages: list[Message]) -> list[Message]:
+def in_order(messages: Iterable[Message]) -> list[Message]:
     """What runs, then what waits in its order, then what has ended, the newest first."""
+    messages = list(messages)
     unfinished = [message for message in messages if message.state in UNFINISHED]
     ended = [message for message in messages if message.state not in UNFINISHED]
     return [*sorted(unfinished, key=_place), *ended]

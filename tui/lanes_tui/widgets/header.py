@@ -8,10 +8,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
+from lanes.records import Status
 from lanes_storage.law import LaneState
 from lanes_storage.moment import Now
 from lanes_tui import text, words
-from lanes_tui.records import Status
+from lanes_tui.source import Seen
 from lanes_tui.trends import QUEUE
 from lanes_tui.widgets.sheet import Sheet
 
@@ -65,7 +66,7 @@ class Facts:
     name: str
     actor: str
     read_only: bool
-    status: Status | None = None
+    status: Seen[Status] | None = None
     freshness: Freshness = field(default_factory=Freshness)
     matching: int | None = None
     marked: int = 0
@@ -76,7 +77,7 @@ class Facts:
     @property
     def everything(self) -> int | None:
         """How many lanes there are."""
-        return None if self.status is None else sum(self.status.lanes.values())
+        return None if self.status is None else sum(self.status.record.counts.lanes.values())
 
 
 class _Piece(NamedTuple):
@@ -124,7 +125,7 @@ def _first(facts: Facts, now: Now, width: int) -> Content:
         ],
         width - 18,
     )
-    status = facts.status
+    status = None if facts.status is None else facts.status.record
     room = width - text.width_of(right) - 10
     about = [
         _Piece(5, text.EMPTY if status is None else _gateways(status)),
@@ -138,11 +139,12 @@ def _first(facts: Facts, now: Now, width: int) -> Content:
 
 
 def _second(facts: Facts, now: Now, width: int) -> Content:
-    status, lost = facts.status, facts.freshness.lost
+    seen, lost = facts.status, facts.freshness.lost
     if lost is not None:
         return text.line(" ", (lost, "bad"))
-    if status is None:
+    if seen is None:
         return text.EMPTY
+    status = seen.record
     alarms, sparks = _alarms(status, width), facts.sparks
     states = _states(status, sparks)
     # every state counts: where there is no room for bars, words say enough, and at last signs do
@@ -150,7 +152,7 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
         states = _states(status, {})
     if _width(states) + _width(alarms) > width - 2:
         states = _states(status, {}, worded=False)
-    pieces = [*states, *alarms, *_waiting(status, sparks, now), *_troubles(status, now)]
+    pieces = [*states, *alarms, *_waiting(status, sparks, now.mono - seen.at.mono), *_troubles(status, now)]
     return text.line(" ", _joined(pieces, width - 2))
 
 
@@ -201,21 +203,22 @@ def _states(status: Status, sparks: Mapping[str, Content], *, worded: bool = Tru
     for state in LaneState:
         look = words.LANES[state]
         sign = f"{look.symbol} {look.word}" if worded else look.symbol
-        count = text.line((sign, look.tone), f" {words.number(status.lanes.get(state, 0))}")
+        count = text.line((sign, look.tone), f" {words.number(status.counts.lanes.get(state, 0))}")
         pieces += [_Piece(9, text.joined([count, sparks.get(state, text.EMPTY)], " "))]
-    if status.paused:
+    if status.counts.paused:
         look = words.PAUSED
         pieces.append(
-            _Piece(7, text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(status.paused)}"))
+            _Piece(7, text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(status.counts.paused)}"))
         )
     return pieces
 
 
-def _waiting(status: Status, sparks: Mapping[str, Content], now: Now) -> list[_Piece]:
-    count = text.line(("queue ", "muted"), words.number(status.queued))
+def _waiting(status: Status, sparks: Mapping[str, Content], passed_ms: int) -> list[_Piece]:
+    counts = status.counts
+    count = text.line(("queue ", "muted"), words.number(counts.messages.queued))
     pieces = [_Piece(6, text.joined([count, sparks.get(QUEUE, text.EMPTY)], " "))]
-    if status.oldest_head_ms is not None:
-        age = status.oldest_head_ms + now.mono - status.at.mono
+    if counts.oldest_head_ms is not None:
+        age = counts.oldest_head_ms + passed_ms
         pieces.append(_Piece(5, text.line(("oldest ", "muted"), (words.short(age), "warn" if age > 30_000 else ""))))
     return pieces
 
@@ -226,10 +229,10 @@ def _alarms(status: Status, width: int) -> list[_Piece]:
         dead = f", {len(status.gateways)} dead" if status.gateways else ""
         said = "⚠ no gateway" if width < _WORDY else f"⚠ no living gateway{dead}"
         pieces.append(_Piece(10, text.line((said, "bad"))))
-    if status.silent:
-        pieces.append(_Piece(8, text.line((f"⚠ silent {words.number(status.silent)}", "bad"))))
-    if status.ghosts:
-        pieces.append(_Piece(8, text.line((words.counted(status.ghosts, "ghost"), "bad"))))
+    if status.counts.silent:
+        pieces.append(_Piece(8, text.line((f"⚠ silent {words.number(status.counts.silent)}", "bad"))))
+    if status.counts.ghosts:
+        pieces.append(_Piece(8, text.line((words.counted(status.counts.ghosts, "ghost"), "bad"))))
     return pieces
 
 
@@ -239,8 +242,9 @@ def _troubles(status: Status, now: Now) -> list[_Piece]:
         left = words.short(cooling.until - now.wall)
         said = text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted"))
         pieces.append(_Piece(4, said))
-    if status.unlimited:
-        pieces.append(_Piece(3, text.line((f"{words.number(status.unlimited)} without limit", "warn"))))
-    if status.dead_letters:
-        pieces.append(_Piece(4, text.line((words.counted(status.dead_letters, "dead letter"), "errored"))))
+    if status.counts.unlimited:
+        pieces.append(_Piece(3, text.line((f"{words.number(status.counts.unlimited)} without limit", "warn"))))
+    letters = status.counts.messages.dead_letters
+    if letters:
+        pieces.append(_Piece(4, text.line((words.counted(letters, "dead letter"), "errored"))))
     return pieces

@@ -11,11 +11,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from lanes.records import Lane
 from lanes_tui import columns, text
 from lanes_tui.columns import Column, Said, Sight
 from lanes_tui.marks import Marks
 from lanes_tui.messages import LaneChosen, WindowWanted
-from lanes_tui.records import Lane, Window
+from lanes_tui.source import Window
 from lanes_tui.widgets.lines import Layout, Line, Lines
 from lanes_tui.widgets.scrolling import tell_size
 

@@ -1,0 +1,109 @@
+"""What the world outside sees: one class for each form, the same for ``--json``, HTTP, the dashboard and Python.
+
+Rows of the database stay within (``lanes_storage.records``); each class is made of them by its ``of``, as a ``Witness``
+sees them at one moment.
+"""
+
+from typing import Any
+
+from lanes.records.actions import FREED, AbortResult, Cut, Finding, Outcome
+from lanes.records.house import Check, Cooldown, Counts, Drain, Level, MessageCounts, OwnerDetail, SettingValue, Status
+from lanes.records.journal import Event
+from lanes.records.lanes import (
+    HERE,
+    Acted,
+    Hit,
+    Lane,
+    LaneDetail,
+    LanePage,
+    LastError,
+    Owner,
+    Pause,
+    RequestedAbort,
+    Run,
+    SearchPage,
+    Why,
+)
+from lanes.records.messages import Attempt, Failure, Message
+from lanes.records.record import Record
+from lanes.records.witness import Witness
+
+#: Every form, in the order in which the documents have them.
+FORMS: tuple[type[Record], ...] = (
+    Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, RequestedAbort, Why, LanePage, SearchPage, Hit,
+    Message, Failure, Attempt, Event,
+    AbortResult, Cut, Finding,
+    Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, Check, SettingValue,
+)  # fmt: skip
+
+
+def jsonable(value: Any) -> Any:
+    """A value with the JSON of every record in it."""
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, dict):
+        return {name: jsonable(each) for name, each in value.items()}
+    return [jsonable(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def schemas(at: str = "#/$defs/") -> dict[str, dict[str, Any]]:
+    """The JSON Schema (draft 2020-12) of every form by its name; references between them begin with ``at``."""
+    from lanes.records.codec import schema_of
+
+    return {form.__name__: placed(schema_of(form), at) for form in FORMS}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """One schema as a document of its own, to validate with."""
+    from lanes.records.json_schema import DRAFT
+
+    return {"$schema": DRAFT, "$ref": f"#/$defs/{name}", "$defs": schemas()}
+
+
+def placed(schema: Any, at: str) -> Any:
+    """A schema whose references, bare names of forms, begin with ``at``."""
+    if isinstance(schema, dict):
+        return {name: at + said if name == "$ref" else placed(said, at) for name, said in schema.items()}
+    return [placed(each, at) for each in schema] if isinstance(schema, list) else schema
+
+
+__all__ = [
+    "FORMS",
+    "FREED",
+    "HERE",
+    "AbortResult",
+    "Acted",
+    "Attempt",
+    "Check",
+    "Cooldown",
+    "Counts",
+    "Cut",
+    "Drain",
+    "Event",
+    "Failure",
+    "Finding",
+    "Hit",
+    "Lane",
+    "LaneDetail",
+    "LanePage",
+    "LastError",
+    "Level",
+    "Message",
+    "MessageCounts",
+    "Outcome",
+    "Owner",
+    "OwnerDetail",
+    "Pause",
+    "Record",
+    "RequestedAbort",
+    "Run",
+    "SearchPage",
+    "SettingValue",
+    "Status",
+    "Why",
+    "Witness",
+    "jsonable",
+    "placed",
+    "schema",
+    "schemas",
+]

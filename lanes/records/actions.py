@@ -1,0 +1,98 @@
+"""What is told of what was done, or would be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+from lanes import ages
+from lanes.records.lanes import Owner
+from lanes.records.record import Record
+from lanes.records.witness import Witness
+from lanes_storage import records as rows
+from lanes_storage.law import MessageState
+
+if TYPE_CHECKING:
+    from lanes.records.kinds import Count, Id, Key, Seconds, Waited
+
+
+class Outcome(StrEnum):
+    """What became of an abort."""
+
+    RELEASED = "released"  # the owner stopped the run and confirmed it
+    FORCED = "forced"  # it did not, in its grace: the epoch was superseded
+    REPAIRED = "repaired"  # there was no live run: the owner was dead, or disowned it
+    NOT_HELD = "not_held"  # nothing to abort
+    CHANGED = "changed"  # the lane had moved on to another run, which was left alone
+    CLEARED = "cleared"  # no run, but waiting messages were ended, or a head that had run before
+    PENDING = "pending"  # asked, not yet confirmed
+
+
+#: The outcomes after which the lane is free because of this abort.
+FREED = frozenset({Outcome.RELEASED, Outcome.FORCED, Outcome.REPAIRED, Outcome.CLEARED})
+
+
+class AbortResult(Record):
+    """The proven outcome of one abort.
+
+    ``epoch_after`` differs from ``epoch_before`` where the release was not confirmed by the owner.
+    """
+
+    key: Key
+    outcome: Annotated[Outcome, "proven by reading the row again; see [operations](operations.md#free-one-lane)"]
+    epoch_before: Count
+    epoch_after: Count
+    run_id: Id | None = None
+    waited_s: Waited = 0.0
+    dropped: Annotated[Count, "waiting messages that were ended with it"] = 0
+    survivors: Annotated[tuple[str, ...] | None, "processes of the run: [] proven none, null unknown"] = ()
+
+
+class Cut(Record):
+    """A run that a drain would cut."""
+
+    key: Key
+    run_id: Id
+    message_id: Id
+    owner: Id
+    held_ms: Seconds
+    message_state: Annotated[MessageState, "what would become of its message"]
+    pauses: Annotated[bool, "the lane would be paused for a person"]
+
+    @classmethod
+    def of(cls, run: rows.Run, witness: Witness, *, message_state: MessageState, pauses: bool) -> Cut:
+        """A run, and what would become of its message and its lane."""
+        held = ages.held_ms(run, witness.now)
+        return Cut(run.key, run.id, run.message_id, run.owner_id, held, message_state, pauses)
+
+
+class Finding(Record):
+    """One decision of the reconciler."""
+
+    key: Annotated[Key | None, "null: it is about the owner alone"]
+    run_id: Id | None
+    owner: Owner | None
+    decision: str
+    evidence: str
+    done: Annotated[bool, "whether it was carried out"]
+
+    @classmethod
+    def of(
+        cls,
+        run: rows.Run | None,
+        owner: rows.Owner | None,
+        decision: str,
+        evidence: str,
+        witness: Witness,
+        *,
+        done: bool,
+    ) -> Finding:
+        """A decision about a run or an owner, and whether it was carried out."""
+        return Finding(
+            key=None if run is None else run.key,
+            run_id=None if run is None else run.id,
+            owner=None if owner is None else Owner.of(owner, witness),
+            decision=decision,
+            evidence=evidence,
+            done=done,
+        )

@@ -1,0 +1,192 @@
+"""From the annotations of a record to its fields, its JSON both ways, and its schema."""
+
+import sys
+import types
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from lanes.errors import Unreadable
+from lanes.records import json_schema, kinds
+from lanes.records.json_schema import Schema
+from lanes.records.kinds import HIDDEN, INLINE, OPEN, UNUSUAL, JsonName, Trait, ValueKind
+from lanes_storage.law import Word
+
+
+class Field(NamedTuple):
+    """One field of a record, as its annotation has it."""
+
+    name: str
+    json_name: str
+    kind: ValueKind
+    nullable: bool
+    meaning: str
+    marks: frozenset[Trait]
+    inline: type[Any] | None  # the record whose fields stand in its place
+
+    @property
+    def schema(self) -> Schema:
+        """Its schema, with its meaning. References are the bare names of records."""
+        schema = json_schema.nullable(self.kind.schema) if self.nullable else self.kind.schema
+        said = ": ".join(part for part in (self.kind.schema.get("description", ""), self.meaning) if part)
+        return schema | {"description": said} if said else schema
+
+
+class _Read(NamedTuple):
+    """An annotation, taken apart."""
+
+    kind: ValueKind
+    nullable: bool
+    more: tuple[Any, ...]
+    record: type[Any] | None
+
+
+def fields(cls: type[Any]) -> tuple[Field, ...]:
+    """The fields of a record, in their order."""
+    return tuple(_field(name, annotation) for name, annotation in _annotations(cls).items())
+
+
+def _annotations(cls: type[Any]) -> dict[str, Any]:
+    """The annotations of its fields, from its base on. They are text until somebody asks for them."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        scope = vars(kinds) | vars(sys.modules[base.__module__])
+        found |= {name: eval(base.__annotations__[name], scope) for name in vars(base).get("_own", ())}
+    return found
+
+
+def _is_record(annotation: Any) -> bool:
+    return isinstance(annotation, type) and hasattr(annotation, "from_json")
+
+
+def _field(name: str, annotation: Any) -> Field:
+    read = _taken_apart(annotation)
+    ours, outside = read.kind.unit
+    told = name.removesuffix(ours) + outside if outside and name.endswith(ours) else name
+    told = next((more.name for more in read.more if isinstance(more, JsonName)), told)
+    meaning = next((more for more in read.more if isinstance(more, str)), "")
+    marks = frozenset(more for more in read.more if isinstance(more, Trait))
+    return Field(name, told, read.kind, read.nullable, meaning, marks, read.record if INLINE in marks else None)
+
+
+def _taken_apart(annotation: Any, more: tuple[Any, ...] = ()) -> _Read:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _taken_apart(inner[0], (*inner[1:], *more))
+    if origin in (Union, types.UnionType):
+        (value,) = (one for one in inner if one is not type(None))
+        return _taken_apart(value, more)._replace(nullable=True)
+    kind = next((one for one in more if isinstance(one, ValueKind)), None)
+    record = annotation if _is_record(annotation) else None
+    return _Read(kind or _plain_kind(annotation, OPEN in more), False, more, record)
+
+
+def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
+    """The kind of what is no kind by itself."""
+    if annotation is bool:
+        return kinds.FLAG
+    if annotation is str:
+        return kinds.TEXT
+    if get_origin(annotation) is tuple:
+        return _many(_taken_apart(get_args(annotation)[0]).kind)
+    if _is_record(annotation):
+        return ValueKind({"$ref": annotation.__name__}, "{}.to_json()", lambda said: annotation.from_json(said))
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        word = annotation.read if issubclass(annotation, Word) else annotation
+        schema = (json_schema.open_words if is_open else json_schema.words)(annotation)
+        return ValueKind(schema, "{}", lambda said: word(kinds.read_text(said)))
+    raise TypeError(f"{annotation!r} is no kind of a field")
+
+
+def _many(one: ValueKind) -> ValueKind:
+    each = one.write.format("each")
+    return ValueKind(
+        json_schema.array(one.schema),
+        f"[{each} for each in {{}}]",
+        lambda said: tuple(map(one.read, kinds.reading(list)(said))),
+    )
+
+
+# ------------------------------------------------------------------------------------------------- json
+
+
+def writer(cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
+    """The function that makes the JSON of such a record: one literal, as fast as one that is written by hand."""
+    told = [field for field in fields(cls) if HIDDEN not in field.marks]
+    entries = ", ".join(_entry(field) for field in told if UNUSUAL not in field.marks)
+    unusual = [_if_unusual(field, cls._defaults[field.name]) for field in told if UNUSUAL in field.marks]
+    lines = [f"{', '.join(cls._fields)}, = self", f"form = {{{entries}}}", *unusual, "return form"]
+    written: Callable[[Any], dict[str, Any]] = _made("to_json", "self", lines, {})
+    return written
+
+
+def _entry(field: Field) -> str:
+    said = _written(field)
+    return f"**{said}" if field.inline else f"{field.json_name!r}: {said}"
+
+
+def _written(field: Field) -> str:
+    said = field.kind.write.format(field.name)
+    return f"None if {field.name} is None else {said}" if field.nullable and said != field.name else said
+
+
+def _if_unusual(field: Field, usual: Any) -> str:
+    return f"if {field.name} != {usual!r}: form[{field.json_name!r}] = {_written(field)}"
+
+
+def reader(cls: type[Any]) -> Callable[[Any], Any]:
+    """The function that makes such a record of its JSON."""
+    scope: dict[str, Any] = {"new": cls, "defaults": cls._defaults}
+    scope |= {f"read_{field.name}": field.kind.read for field in fields(cls)}
+    lines = ["return new(", *(f"    {_read(field, cls)}," for field in fields(cls)), ")"]
+    read = _made("read", "form", lines, scope)
+
+    def from_json(form: Any) -> Any:
+        try:
+            return read(form)
+        except (TypeError, ValueError, KeyError) as error:
+            said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise Unreadable(f"this is no {cls.__name__}: {said}") from error
+
+    return from_json
+
+
+def _read(field: Field, cls: type[Any]) -> str:
+    name, place = field.name, f"form[{field.json_name!r}]"
+    if HIDDEN in field.marks:
+        return f"defaults[{name!r}]"
+    if field.inline:
+        return f"read_{name}(form)"
+    said = f"read_{name}({place})"
+    if field.nullable:
+        said = f"None if {place} is None else {said}"
+    return f"({said}) if {field.json_name!r} in form else defaults[{name!r}]" if name in cls._defaults else said
+
+
+def _made(name: str, takes: str, lines: list[str], scope: dict[str, Any]) -> Any:
+    """A function of these lines. They are made of the names of fields and of ``kinds`` alone."""
+    known = vars(kinds) | scope
+    exec("\n    ".join([f"def {name}({takes}):", *lines]), known)
+    return known[name]
+
+
+# ---------------------------------------------------------------------------------------------- schemas
+
+
+def schema_of(cls: type[Any]) -> Schema:
+    """The schema of the record: exactly its fields. References are the bare names of records."""
+    properties, required = _properties(cls)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _properties(cls: type[Any]) -> tuple[dict[str, Schema], list[str]]:
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    for field in fields(cls):
+        if field.inline is not None:
+            inner, needed = _properties(field.inline)
+            properties, required = properties | inner, required + needed
+        elif HIDDEN not in field.marks:
+            properties[field.json_name] = field.schema
+            required += [] if UNUSUAL in field.marks else [field.json_name]
+    return properties, required

@@ -1,0 +1,148 @@
+"""What is told of the whole house: its gateways, its counts, its health, its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+from lanes import ages
+from lanes.records.lanes import Owner
+from lanes.records.record import Record
+from lanes.records.witness import Witness
+from lanes_storage import records as rows
+
+if TYPE_CHECKING:
+    from lanes.records.kinds import INLINE, Anything, ByState, Count, Moment, Seconds
+
+
+class Drain(Record):
+    """Who asked an owner to claim nothing more, and until when what runs may go on."""
+
+    by: str
+    until: Annotated[Moment | None, "null: without an end"]
+
+
+class OwnerDetail(Owner):
+    """A gateway, or a desk that holds lanes for blocks of its own code."""
+
+    held: Annotated[Count, "lanes that it holds"]
+    draining: Annotated[Drain | None, "by whom, and until when what runs may go on"]
+    started_at: Moment
+    heartbeat_age_ms: Seconds
+    url: str | None
+    evidence: Annotated[str, "what was seen of its process"]
+
+    @classmethod
+    def of(cls, row: rows.Owner, witness: Witness) -> OwnerDetail:
+        """A gateway as the witness sees it."""
+        return OwnerDetail(
+            id=row.id,
+            host=row.host,
+            pid=row.pid,
+            alive=witness.lives(row),
+            held=row.held,
+            draining=None if row.drain_by is None else Drain(row.drain_by, row.drain_until),
+            started_at=row.started_at,
+            heartbeat_age_ms=ages.beat_ms(row, witness.now),
+            url=row.url,
+            evidence=witness.evidence(row),
+        )
+
+
+class MessageCounts(Record):
+    """How many messages there are of those that somebody may have to look at."""
+
+    queued: Count
+    dead_letters: Count
+
+
+class Counts(Record):
+    """How much there is of everything."""
+
+    lanes: Annotated[ByState, "by state"]
+    paused: Count
+    messages: MessageCounts
+    oldest_head_ms: Annotated[Seconds | None, "how long the head that has waited longest has done so"]
+    ghosts: Annotated[Count, "runs that hold a lane and that their owner disowns"]
+    unlimited: Annotated[Count, "held lanes whose run_timeout or stall_timeout is off"]
+    silent: Annotated[Count, "owners that have given no sign of life for long"]
+
+    @classmethod
+    def of(cls, row: rows.Counts, witness: Witness) -> Counts:
+        """The counts of a database."""
+        return Counts(
+            lanes=row.lanes,
+            paused=row.paused,
+            messages=MessageCounts(row.queued, row.dead_letters),
+            oldest_head_ms=witness.since(row.oldest_head_at),
+            ghosts=row.ghosts,
+            unlimited=row.unlimited,
+            silent=row.silent,
+        )
+
+
+class Cooldown(Record):
+    """A provider that is left alone until a stored time."""
+
+    provider: str
+    cause: str
+    until: Moment
+
+
+class Status(Record):
+    """The database at a glance."""
+
+    database: str
+    gateways: tuple[OwnerDetail, ...]
+    counts: Annotated[Counts, INLINE]
+    cooldowns: tuple[Cooldown, ...]
+    desks: Annotated[
+        tuple[OwnerDetail, ...], "the processes that hold lanes for blocks of their own code (`desk.hold`)"
+    ]
+
+    @classmethod
+    def of(
+        cls,
+        database: str,
+        owners: Iterable[rows.Owner],
+        counts: rows.Counts,
+        cooldowns: Iterable[rows.Cooldown],
+        witness: Witness,
+    ) -> Status:
+        """What was read of a database, as the witness sees it."""
+        owners = list(owners)
+        return Status(
+            database,
+            tuple(OwnerDetail.of(owner, witness) for owner in owners if owner.kind == "gateway"),
+            Counts.of(counts, witness),
+            tuple(Cooldown(each.provider, each.cause, each.until) for each in cooldowns),
+            tuple(OwnerDetail.of(owner, witness) for owner in owners if owner.kind != "gateway"),
+        )
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"  # an invariant does not hold, or the file is damaged or lies where it cannot be kept whole
+
+
+class Check(Record):
+    """What one check of the doctor found."""
+
+    check: str
+    level: Annotated[Level, "`broken` is a broken invariant, a damaged file, or one on a network file system"]
+    message: str
+    fix: Annotated[str | None, "what to do; null: nothing"] = None
+
+
+class SettingValue(Record):
+    """One effective setting. Never a secret."""
+
+    name: str
+    value: Annotated[Anything, "as it would stand in the file; null: none"]
+    origin: Annotated[str, "`flag`, `environment`, `file`, `default` or `derived`"]
+    where: Annotated[str, "the line or variable that set it"]
+    meaning: str

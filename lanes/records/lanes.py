@@ -1,0 +1,226 @@
+"""What is told of a lane, and of the run that holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from lanes import ages
+from lanes.records.journal import Event
+from lanes.records.messages import Message
+from lanes.records.record import Record
+from lanes.records.witness import Witness
+from lanes_storage import records as rows
+from lanes_storage.law import Cause, LaneState, RunnerKind
+
+if TYPE_CHECKING:
+    from lanes.records.kinds import INLINE, OPEN, UNUSUAL, ByState, Count, Id, Key, Moment, Number, Seconds
+
+#: Where a lane lives that is a row of the database that was asked.
+HERE = "here"
+
+
+class Owner(Record):
+    """The process that holds a lane."""
+
+    id: Id
+    host: str
+    pid: Count
+    alive: Annotated[bool, "as far as can be told from where it was asked"]
+
+    @classmethod
+    def of(cls, row: rows.Owner, witness: Witness) -> Owner:
+        """An owner as the witness sees it."""
+        return Owner(row.id, row.host, row.pid, witness.lives(row))
+
+
+class Pause(Record):
+    """Why a lane claims nothing."""
+
+    reason: str
+    until: Annotated[Moment | None, "null: until someone resumes it"]
+
+    @classmethod
+    def of(cls, row: rows.Pause, witness: Witness) -> Pause | None:
+        """A pause; None once it has run out: it keeps nothing from being claimed."""
+        is_over = row.until is not None and row.until <= witness.now.wall
+        return None if is_over else Pause(row.reason, row.until)
+
+
+class LastError(Record):
+    """How the last run of a lane ended, when it did not end well."""
+
+    cause: Annotated[Cause, OPEN]
+    message: str
+    at: Moment
+
+
+class Lane(Record):
+    """A lane: its row, its run and owner, and what waits."""
+
+    key: Annotated[Key, "kept exactly"]
+    state: Annotated[LaneState, "only `running` holds the lane"]
+    epoch: Annotated[Count, "the fencing token that the lane stands at"]
+    paused: Annotated[Pause | None, "why and until when it claims nothing; null: it is not paused"]
+    queued: Annotated[Count, "messages that wait"]
+    head_wait_ms: Annotated[Seconds | None, "how long the first of them has waited"]
+    interruptions: Annotated[Count, "of the message that runs, else of the head"]
+    parked_until: Annotated[Moment | None, "its head waits for a provider until then"]
+    held_ms: Annotated[Seconds | None, "how long the run has held it"]
+    deadline_ms: Annotated[
+        Seconds | None, "what is left of run_timeout, negative when overdue; null: no limit, or not held"
+    ]
+    stall_limit_ms: Annotated[Seconds | None, "stall_timeout of the run; null: no limit, or not held"]
+    heartbeat_age_ms: Annotated[Seconds | None, "how long ago its owner gave a sign of life"]
+    progress_age_ms: Annotated[Seconds | None, "how long ago its run did"]
+    progress: Annotated[str | None, "what that sign was"]
+    owner: Annotated[Owner | None, "who holds it, and whether that lives as far as can be told"]
+    run_id: Id | None
+    message_id: Id | None
+    abort_requested: Annotated[bool, "the run will end as aborted, whoever ends it"]
+    last_error: Annotated[LastError | None, "how its last run ended, if not well"]
+    updated_at: Moment
+    source: Annotated[str, UNUSUAL, "where the lane lives, unless that is the database that was asked"] = HERE
+
+    @classmethod
+    def of(cls, row: rows.Lane, witness: Witness) -> Lane:
+        """A lane as the witness sees it."""
+        run, owner, error, now = row.run, row.owner, row.last_error, witness.now
+        held = None if run is None else ages.held_ms(run, now)
+        limit = None if run is None else run.terms.run_timeout_ms
+        # By place: lists are long, and names take as long as all the rest.
+        return Lane(
+            row.key,
+            row.state,
+            row.epoch,
+            None if row.pause is None else Pause.of(row.pause, witness),  # paused
+            row.queued,
+            witness.since(row.head_accepted_at),  # head_wait_ms
+            row.interruptions,
+            row.parked_until,
+            held,  # held_ms
+            None if held is None or limit is None else limit - held,  # deadline_ms
+            None if run is None else run.terms.stall_timeout_ms,  # stall_limit_ms
+            None if run is None or owner is None else ages.beat_ms(owner, now),  # heartbeat_age_ms
+            None if run is None else ages.quiet_ms(run, now),  # progress_age_ms
+            None if run is None else run.progress,  # progress
+            None if owner is None else Owner.of(owner, witness),  # owner
+            None if run is None else run.id,  # run_id
+            None if run is None else run.message_id,  # message_id
+            run is not None and run.abort_at is not None,  # abort_requested
+            None if error is None else LastError(*error),  # last_error
+            row.updated_at,
+        )
+
+
+class RequestedAbort(Record):
+    """Who asked for the end of a run, when and why."""
+
+    at: Moment
+    actor: str | None
+    reason: str | None
+    cause: Annotated[Cause | None, OPEN]
+    grace_ms: Annotated[Seconds, "how long its owner has to stop it"]
+
+    @classmethod
+    def of(cls, run: rows.Run) -> RequestedAbort | None:
+        """The abort that was requested of a run, if one was."""
+        if run.abort_at is None:
+            return None
+        grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+        return RequestedAbort(run.abort_at, run.abort_actor, run.abort_reason, run.abort_cause, grace)
+
+
+class Run(Record):
+    """The run that holds a lane, with the limits that it was claimed under, and its owner's."""
+
+    id: Id
+    epoch: Annotated[Count, "the fencing token of its claim"]
+    message_id: Id
+    owner: Id
+    runner: str
+    kind: RunnerKind
+    claimed_at: Moment
+    run_timeout_ms: Annotated[Seconds | None, "the limits that it was claimed under; null: off"]
+    stall_timeout_ms: Seconds | None
+    abort_grace_ms: Seconds
+    stale_after_ms: Annotated[Seconds | None, "of its owner"]
+    progress: str
+    progress_at: Moment
+    busy_ms: Annotated[Seconds | None, "for how long it has said that it is busy, and so not stalled"]
+    abort: Annotated[RequestedAbort | None, "who asked for its end, when, why, and how long its owner has"]
+    missed_heartbeats: Annotated[Count, "heartbeats of its owner that left it out; from two on it is a ghost"]
+    refused_writes: Annotated[Count, "what it tried to write after it had lost its lane"]
+    process_group: Annotated[Number | None, "of a command run"]
+
+    @classmethod
+    def of(cls, row: rows.Run, owner: rows.Owner | None, witness: Witness) -> Run:
+        """A run as the witness sees it."""
+        return Run(
+            id=row.id,
+            epoch=row.epoch,
+            message_id=row.message_id,
+            owner=row.owner_id,
+            runner=row.runner,
+            kind=row.kind,
+            claimed_at=row.claimed_at,
+            run_timeout_ms=row.terms.run_timeout_ms,
+            stall_timeout_ms=row.terms.stall_timeout_ms,
+            abort_grace_ms=row.terms.abort_grace_ms,
+            stale_after_ms=None if owner is None else owner.stale_after_ms,
+            progress=row.progress,
+            progress_at=row.progress_at,
+            busy_ms=ages.busy_left_ms(row, witness.now),
+            abort=RequestedAbort.of(row),
+            missed_heartbeats=row.left_out,
+            refused_writes=row.refused_writes,
+            process_group=row.process_group,
+        )
+
+
+class LaneDetail(Record):
+    """One lane with its run, its newest messages, its last events, and the paragraph that says what it waits for."""
+
+    lane: Annotated[Lane, INLINE]
+    why: Annotated[str, "one paragraph, as `lanes why` prints it"]
+    run: Run | None
+    messages: tuple[Message, ...]
+    events: tuple[Event, ...]
+
+
+class Acted(Record):
+    """A lane after an action."""
+
+    lane: Annotated[Lane, INLINE]
+    done: Annotated[bool, "whether the action changed the lane: false where it was so already"]
+
+
+class Why(Record):
+    """What a lane waits for."""
+
+    key: Key
+    why: str
+
+
+class LanePage(Record):
+    """Some lanes in an order, and where to go on."""
+
+    lanes: tuple[Lane, ...]
+    counts: ByState
+    next: Annotated[str | None, "the cursor of the next page"]
+
+
+class SearchPage(Record):
+    """A part of the lanes that a filter chooses."""
+
+    lanes: tuple[Lane, ...]
+    total: Annotated[Count, "how many it chooses"]
+    place: Annotated[Count | None, "where the lane that was asked for stands among them"]
+
+
+class Hit(Record):
+    """A lane that a search came to."""
+
+    key: Key
+    place: Annotated[Count, "where it stands among the lanes that the filter chooses"]
+    number: Annotated[Count, "which of the hits it is"]
+    total: Annotated[Count, "how many hits there are"]

@@ -1,0 +1,100 @@
+"""What is told of a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from lanes.records.record import Record
+from lanes_storage import records as rows
+from lanes_storage.law import Cause, MessageState
+from lanes_storage.reads.shapes import parsed
+
+if TYPE_CHECKING:
+    from lanes.records.kinds import HIDDEN, OPEN, Count, Id, Key, Moment, Object
+
+
+class Attempt(Record):
+    """One provider that was tried for a message."""
+
+    provider: str
+    cause: Annotated[str, "a cause of an attempt, or a word of the provider's own"]
+    message: str
+    at: Moment
+    status: Annotated[Count | None, "of HTTP, where it refused by one"] = None
+    type: Annotated[str | None, "what it called its error, and which part of the request it blamed"] = None
+    param: str | None = None
+    code: str | None = None
+
+
+class Failure(Record):
+    """Why a message ended otherwise than well."""
+
+    cause: Annotated[Cause, OPEN]
+    message: str
+    attempts: Annotated[tuple[Attempt, ...], "one for each provider that was tried"]
+
+    @classmethod
+    def of(cls, row: rows.Failure) -> Failure:
+        """A failure with the whole provider chain."""
+        return Failure(row.cause, row.message, tuple(Attempt(*attempt) for attempt in row.attempts))
+
+
+class Message(Record):
+    """One accepted piece of input for a lane."""
+
+    id: Id
+    key: Key
+    state: MessageState
+    position: Annotated[Count | None, "1 for the head; null unless queued"]
+    text: Annotated[str | None, "null where it was a chat request"]
+    reply: str | None
+    error: Failure | None
+    interruptions: Annotated[Count, "runs of it that were cut by the death or silence of their owner"]
+    parked_until: Moment | None
+    retry_of: Id | None
+    retried_as: Id | None
+    answered_by: Annotated[Id | None, "the message whose reply answers this one too"]
+    accepted_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+    reply_so_far: Annotated[
+        str | None, "the end of what its run had said at its last heartbeat, unless that run completed"
+    ]
+    provider: Annotated[str | None, "who answered"] = None
+    model: Annotated[str | None, "which model did"] = None
+    usage: Annotated[Object | None, "what it took, in tokens"] = None
+    attempts: Annotated[tuple[Attempt, ...], "the providers that failed it, also where another one answered"] = ()
+    reply_detail: Annotated[str | None, HIDDEN, "JSON that a runner gave for surfaces that show more than text"] = None
+    bound_owner: Annotated[Count | None, HIDDEN, "the owner with whose end it ends"] = None
+
+    @classmethod
+    def of(cls, row: rows.Message) -> Message:
+        """A message as it is stored."""
+        return Message(
+            row.id,
+            row.key,
+            row.state,
+            row.position if row.state is MessageState.QUEUED else None,
+            row.text,
+            row.reply,
+            None if row.error is None else Failure.of(row.error),
+            row.interruptions,
+            row.parked_until,
+            row.retry_of,
+            row.retried_as,
+            row.answered_by,
+            row.accepted_at,
+            row.started_at,
+            row.ended_at,
+            row.reply_so_far,
+            *_answered(row.reply_detail),
+            tuple(Attempt(*attempt) for attempt in row.attempts),
+            row.reply_detail,
+            row.bound_owner,
+        )
+
+
+def _answered(reply_detail: str | None) -> tuple[Any, Any, Any]:
+    """The provider that answered, its model and what it took, as the runner noted them."""
+    noted: dict[str, Any] = (parsed(reply_detail, dict) if reply_detail else None) or {}
+    return noted.get("provider"), noted.get("model"), noted.get("usage")

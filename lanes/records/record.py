@@ -1,0 +1,102 @@
+"""What every record is: a frozen class whose fields are declared once, and which knows its JSON both ways.
+
+    class Hit(Record):
+        key: Annotated[Key, "the lane that was found"]
+        waited_ms: Seconds
+
+A field is told outside under its own name, but ``…_ms`` as ``…_s``, in seconds. What its annotation may be is in
+``lanes.records.kinds``, what is made of it in ``lanes.records.codec``.
+
+To the type checker a record is a frozen dataclass. It is a tuple, like a row of storage, since making a class of
+dataclasses costs a command a millisecond each; and its functions are made when they are first called, because a command
+uses few of them.
+"""
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
+
+from lanes.errors import Unreadable
+
+if TYPE_CHECKING:
+    from lanes.records.codec import Field
+
+Json = dict[str, Any]
+
+
+@dataclass_transform(frozen_default=True)
+class RecordType(type):
+    """Makes the fields of a record from its annotations, behind those of its base."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "RecordType":
+        inherited = [base for base in bases if isinstance(base, RecordType)]
+        if inherited:
+            before, own = inherited[0]._fields, tuple(namespace.get("__annotations__", ()))
+            defaults = {field: namespace.pop(field) for field in own if field in namespace}
+            namespace |= {field: property(itemgetter(place)) for place, field in enumerate(own, len(before))}
+            namespace |= {"_own": own, "_fields": before + own, "_defaults": inherited[0]._defaults | defaults}
+            namespace |= {function: vars(Record)[function] for function in ("__new__", "to_json", "from_json")}
+        return super().__new__(cls, name, bases, namespace | {"__slots__": ()})
+
+    _fields: tuple[str, ...]
+    _defaults: dict[str, Any]
+
+
+class Record(tuple[Any, ...], metaclass=RecordType):
+    """Something as the world outside sees it: the same on the command line, over HTTP, in the dashboard, in Python."""
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
+
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        cls.__new__ = staticmethod(_maker(cls))  # type: ignore[method-assign]
+        return cls(*values, **named)
+
+    def to_json(self) -> Json:
+        """The object that JSON has for it."""
+        from lanes.records.codec import writer
+
+        cls = type(self)
+        cls.to_json = writer(cls)  # type: ignore[assignment, method-assign]
+        return self.to_json()
+
+    @classmethod
+    def from_json(cls, form: Any) -> Self:
+        """The record of such an object. Fields that this program does not know are left out. Raises Unreadable."""
+        from lanes.records.codec import reader
+
+        cls.from_json = staticmethod(reader(cls))  # type: ignore[assignment, method-assign]
+        return cls.from_json(form)
+
+    @classmethod
+    def all_from_json(cls, forms: Any) -> list[Self]:
+        """The records of an array. Raises Unreadable."""
+        if not isinstance(forms, list):
+            raise Unreadable(f"this is no array of {cls.__name__}: {forms!r:.200}")
+        return [cls.from_json(form) for form in forms]
+
+    @classmethod
+    def fields(cls) -> "tuple[Field, ...]":
+        """Each field with its kind, its name in JSON and its meaning."""
+        from lanes.records.codec import fields
+
+        return fields(cls)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values in some fields."""
+        return type(self)(**dict(zip(self._fields, self, strict=True)) | changes)
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        return f"{type(self).__name__}({said})"
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self)
+
+
+def _maker(cls: type[Record]) -> Any:
+    """The constructor of a record."""
+    given = ", ".join(f"{name}=defaults[{name!r}]" if name in cls._defaults else name for name in cls._fields)
+    code = f"def __new__(cls, {given}): return new(cls, ({', '.join(cls._fields)},))"
+    scope: dict[str, Any] = {"new": tuple.__new__, "defaults": cls._defaults, "__name__": cls.__module__}
+    exec(code, scope)  # names of fields only: what a class of named fields does as well
+    return scope["__new__"]

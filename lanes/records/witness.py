@@ -1,0 +1,39 @@
+"""Who looks at rows, and when: what records say of ages and of who lives is judged from there."""
+
+from lanes import ages
+from lanes.identity import Identity, Sight, look, this_process, told
+from lanes_storage.moment import Now
+from lanes_storage.records import Owner
+
+
+class Witness:
+    """One look at many rows. Each process is looked at once."""
+
+    def __init__(self, now: Now, me: Identity | None = None) -> None:
+        """``me`` None: this process."""
+        self.now = now
+        self._me = me
+        self._sights: dict[int, Sight] = {}
+        self._living: dict[int, bool] = {}
+
+    def lives(self, owner: Owner) -> bool:
+        """Whether the owner lives as far as can be told from here: not ended, not provably gone, not silent."""
+        alive = self._living.get(owner.id)
+        if alive is None:
+            here = owner.ended_at is None and not self._sight(owner).gone
+            alive = self._living[owner.id] = here and ages.beat_ms(owner, self.now) < owner.stale_after_ms
+        return alive
+
+    def evidence(self, owner: Owner) -> str:
+        """What was seen of its process, for a person."""
+        return told(owner, self._sight(owner))
+
+    def since(self, wall: int | None) -> int | None:
+        """How long ago that was, in milliseconds, by the wall clock."""
+        return None if wall is None else max(0, self.now.wall - wall)
+
+    def _sight(self, owner: Owner) -> Sight:
+        if owner.id not in self._sights:
+            self._me = self._me or this_process()
+            self._sights[owner.id] = look(owner, self._me)
+        return self._sights[owner.id]
