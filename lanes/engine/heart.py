@@ -5,7 +5,7 @@ from lanes.engine.loop import Write
 from lanes_storage import doors
 from lanes_storage.interface import Transaction
 from lanes_storage.moment import Now
-from lanes_storage.records import NewOwner
+from lanes_storage.records import Beat, NewOwner
 from lanes_storage.saying import Log
 
 log = Log("lanes.upkeep")
@@ -28,6 +28,7 @@ class Heart:
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
         self._next_look = now.mono
+        self._told: dict[int, Beat] = {}  # by the last heartbeat that is committed
 
     @property
     def by(self) -> str:
@@ -43,13 +44,15 @@ class Heart:
         if now.mono < self._next_mono:
             return
 
-        def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun]]:
+        def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun], dict[int, Beat]]:
             # read in the writer, behind every claim that has committed
             named = self._live.holding()
-            lost = doors.heartbeat(self.owner_id, [run.beat() for run in named], now)(tx)
-            return None if lost is None else [ticket.run_id for ticket in lost], named
+            beats = {run.id: run.beat() for run in named}
+            unchanged = {run_id for run_id, beat in beats.items() if self._told.get(run_id) == beat}
+            lost = doors.heartbeat(self.owner_id, [*beats.values()], now, unchanged)(tx)
+            return None if lost is None else [ticket.run_id for ticket in lost], named, beats
 
-        lost, named = self._write(step)
+        lost, named, self._told = self._write(step)
         if lost is None:
             self._register_anew(now)
         self.beaten_mono = now.mono

@@ -288,3 +288,18 @@ async def test_F107_a_round_that_could_not_commit_did_not_look(bench: Bench, ast
     assert not run.stop
     bench.pass_time(2 * SECOND)
     assert (run.stop and run.stop.cause) == Cause.STALL_TIMEOUT
+
+
+async def test_a_heartbeat_writes_what_has_changed_since_the_one_before(bench: Bench) -> None:
+    quiet, loud, left = (bench.hold(key) for key in ("quiet", "loud", "left"))
+    bench.pass_time(INTERVAL)
+    bench.world.step(lambda tx: tx.run("UPDATE runs SET progress = 'as it was'", {}))
+    loud.progress("content")
+    bench.live.leave(left)
+    bench.pass_time(INTERVAL)
+    assert [bench.world.run(run.ticket).progress for run in (quiet, loud)] == ["as it was", "content"]
+    assert [bench.world.run(run.ticket).left_out for run in (quiet, loud, left)] == [0, 0, 1]
+    bench.live.join(left)
+    bench.pass_time(INTERVAL)
+    row = bench.world.run(left.ticket)
+    assert (row.left_out, row.progress) == (0, "claimed")

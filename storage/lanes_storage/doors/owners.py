@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
@@ -26,11 +26,15 @@ def register(tx: Transaction, new: NewOwner, now: Now) -> int:
 
 
 class Heartbeat(NamedTuple):
-    """The command: an owner lives, and these are the runs that it holds, each with its progress."""
+    """The command: an owner lives, and these are the runs that it holds, each with its progress.
+
+    ``unchanged``: those of them that its heartbeat before this one named with the same.
+    """
 
     owner: int
     beats: Sequence[Beat]
     now: Now
+    unchanged: Container[int] = frozenset()
 
 
 class OpenRun(NamedTuple):
@@ -41,13 +45,15 @@ class OpenRun(NamedTuple):
     message_id: int
 
 
-def heartbeat(owner: int, beats: Sequence[Beat], now: Now) -> Call[list[Ticket] | None]:
+def heartbeat(
+    owner: int, beats: Sequence[Beat], now: Now, unchanged: Container[int] = frozenset()
+) -> Call[list[Ticket] | None]:
     """Prove that an owner lives, and name every run that it holds, with its progress.
 
     Runs of the owner that are left out come one step nearer to being ghosts. Results in the named runs that
     stand no more; None: the owner was declared gone and must register anew.
     """
-    return call(beat, Heartbeat(owner, beats, now))
+    return call(beat, Heartbeat(owner, beats, now, unchanged))
 
 
 def _of_owner(command: Heartbeat) -> tuple[int]:
@@ -62,7 +68,7 @@ def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | 
     held = _held(tx, owners)
     heard = [(each, compare(each.beats, held[each.owner])) for each in commands if each.owner in living]
     tx.many(sql.HEARTBEAT_OWNER, [{"owner": each.owner, **_moment(each.now)} for each, _ in heard])
-    tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in each.beats])
+    tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in _news(each)])
     tx.many(sql.LEAVE_OUT, [{"run": run} for _, found in heard for run in found.left_out])
     tx.many(sql.RECOVERED, [{"run": run} for _, found in heard for run in found.recovered])
     tell(tx, [_recovered(each, run, held) for each, found in heard for run in found.recovered])
@@ -93,6 +99,11 @@ def compare(beats: Sequence[Beat], held: Mapping[int, OpenRun]) -> Compared:
         [run for run in held if run not in named],
         [run for run, row in held.items() if run in named and row.recovering],
     )
+
+
+def _news(command: Heartbeat) -> list[Beat]:
+    """The rows of a thousand runs that only wait stay as they are."""
+    return [each for each in command.beats if each.ticket.run_id not in command.unchanged]
 
 
 def _moment(now: Now) -> Params:
