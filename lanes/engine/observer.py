@@ -20,7 +20,10 @@ PAGE = 256
 
 
 class Observer:
-    """Watches every owner of a database. Belongs to one thread. ``by``: who acts, as the journal names it."""
+    """Watches every owner of a database. Belongs to one thread. ``by``: who acts, as the journal names it.
+
+    ``own``: the owner that it is part of, whose watchdog judges the runs that its heartbeats name.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Observer:
         self._write = write
         self._clock = clock
         self.by = by
+        self.own: int | None = None
         self._seen = Sightings(interval_ms)
 
     def look(self) -> list[Finding]:
@@ -42,7 +46,7 @@ class Observer:
         now = self._clock()
         try:
             # runs first: an owner that is read later than its run can only look more alive
-            runs = self._reader.read(reads.open_runs())
+            runs = self._reader.read(reads.open_runs(self.own))
             owners = self._reader.read(reads.owners())
             waits = self._reader.read(reads.waits()) if any(run.waiting for run in runs) else []
         except StorageError:

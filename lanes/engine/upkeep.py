@@ -240,7 +240,7 @@ class Upkeep:
     def _reconcile(self, observer: Observer, now: Now) -> None:
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
-            observer.by = self._heart.by  # another owner than at first, if others had given that up
+            observer.by, observer.own = self._heart.by, self.owner_id  # another one, if others had given that up
             self._reconciled(observer.run_once())
 
 

@@ -80,6 +80,16 @@ def test_a_run_that_heartbeats_leave_out_comes_nearer_to_being_a_ghost(world: Wo
     assert world.run(forgotten).left_out == 0
 
 
+def test_an_owner_looks_at_those_of_its_own_runs_that_are_not_plain(world: World) -> None:
+    plain, forgotten, aborted = (world.start(key).ticket for key in ("plain", "forgotten", "aborted"))
+    theirs = world.start("theirs", owner=world.owner(pid=4712)).ticket
+    world.beat(plain, aborted)
+    world.request_abort("aborted")
+    seen = [run.id for run in world.store.read(reads.open_runs(world.me))]
+    assert seen == [forgotten.run_id, aborted.run_id, theirs.run_id]
+    assert [run.id for run in world.store.read(reads.open_runs())] == [plain.run_id, *seen]
+
+
 def test_a_heartbeat_tells_which_named_runs_stand_no_more(world: World) -> None:
     lost, kept = world.start("a").ticket, world.start("b").ticket
     world.reclaim(lost)

@@ -57,6 +57,7 @@ READING: dict[str, Query[Any]] = {
     "claimable": reads.claimable(1, NOW),
     "claimable by a desk": reads.claimable(1, NOW, bound_only=True),
     "open runs": reads.open_runs(),
+    "open runs but those of its own": reads.open_runs(1),
     "owners": reads.owners(),
     "aborts of an owner": reads.aborts_of_owner(1),
     "waits of an owner": reads.waiting_of_owner(1),

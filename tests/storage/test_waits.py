@@ -131,3 +131,10 @@ def test_a_wait_whose_message_has_ended_closes_no_circle(world: World) -> None:
     world.complete(world.claim("b").ticket)
     later = world.start("b").ticket
     assert isinstance(world.accept("a", waiting_run=later.run_id), Accepted)
+
+
+def test_an_owner_looks_at_those_of_its_own_runs_that_wait(world: World) -> None:
+    waiting, message = world.start("a").ticket, world.send("b")
+    world.start("c")
+    assert wait(world, waiting, message) is True
+    assert [run.id for run in world.store.read(reads.open_runs(world.me))] == [waiting.run_id]

@@ -9,7 +9,11 @@ LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER B
 OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
 RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHERE r.id = :id"
 OPEN_RUNS = f"""
-SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL ORDER BY r.id
+SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL
+"""
+#: What an owner need not look at of its own: runs that its heartbeats name, that nobody aborts and that wait for none.
+NOT_PLAIN_OF = """
+(r.owner_id <> :owner OR r.left_out > 0 OR r.abort_at IS NOT NULL OR r.id IN (SELECT w.run_id FROM waits w))
 """
 COUNT_OPEN_RUNS = "SELECT count(*) FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
 DRAIN_OF_OWNER = """
@@ -61,9 +65,14 @@ def run(run_id: int) -> Query[Run | None]:
     return Query(RUN, {"id": run_id}, one(to_run), point=True)
 
 
-def open_runs() -> Query[list[Run]]:
-    """Every run that holds a lane: as many as are held, whatever number of lanes there is."""
-    return Query(OPEN_RUNS, {}, many(to_run))
+def open_runs(of_others_than: int | None = None) -> Query[list[Run]]:
+    """Every run that holds a lane: as many as are held, whatever number of lanes there is.
+
+    ``of_others_than``: without the runs of that owner of which it knows itself that all is well.
+    """
+    if of_others_than is None:
+        return Query(f"{OPEN_RUNS} ORDER BY r.id", {}, many(to_run))
+    return Query(f"{OPEN_RUNS} AND {NOT_PLAIN_OF} ORDER BY r.id", {"owner": of_others_than}, many(to_run))
 
 
 def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
