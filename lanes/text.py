@@ -15,6 +15,7 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _TAB = "    "
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
+_SECRET_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|passw|sig)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -59,7 +60,7 @@ def check_key(key: str) -> str:
 
 def without_password(url: str) -> str:
     """A URL, of a database or a provider, as it may be shown and stored. A path stays as it is."""
-    return _PASSWORD.sub(r"\1@", url)
+    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1@", url)) if "://" in url else url
 
 
 def _plain(character: str) -> bool:

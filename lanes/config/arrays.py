@@ -115,11 +115,11 @@ def _check_providers(row: Row, known: Mapping[str, ProviderConfig]) -> None:
 
 def _check_url(row: Row) -> None:
     url = row.values["base_url"]
-    if without_password(url.value) != url.value:
-        fix = "take the password out and use api_key_env or api_key_file"
+    if "@" in url.value or without_password(url.value) != url.value:
+        fix = "take the password or key out and use api_key_env or api_key_file"
         raise refusal(url.where, url.key, "secrets are named, never written", fix)
-    if not _URL.fullmatch(url.value):
-        raise refusal(url.where, url.key, f"{shown(url.value)} is no base URL", "write, say, https://host/v1")
+    if not _URL.fullmatch(url.value):  # not shown: whatever is wrong with it may be a secret
+        raise refusal(url.where, url.key, "it is no base URL", "write, say, https://host/v1")
 
 
 def check_target(target: Value) -> None:

@@ -1,5 +1,6 @@
 """Secrets: named in the configuration, never written there, and never shown."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,9 @@ from lanes.errors import ConfigError
 
 #: Names under which people are tempted to write a secret itself.
 NAMED_INSTEAD = frozenset({"token", "api_key"})
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Secret(NamedTuple):
@@ -32,6 +36,9 @@ def resolve(by_env: Value, by_file: Value, env: Mapping[str, str]) -> Secret:
         return _from_file(by_file)
     if by_env.value is None:
         return Secret()
+    if not _VARIABLE.fullmatch(by_env.value):  # not shown: it may be the secret itself
+        fix = f"write the name of a variable, or use {by_env.key.removesuffix('_env')}_file"
+        raise refusal(by_env.where, by_env.key, "no environment variable can have that name", fix)
     text = env.get(by_env.value, "").strip()
     if text:
         return _checked(by_env, text, by_env.value)

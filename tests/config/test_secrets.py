@@ -101,7 +101,33 @@ def test_no_secret_is_ever_shown(loaded: Load, home: Mapping[str, str]) -> None:
         ("postgresql://h:5432/d", "postgresql://h:5432/d"),
         ("sqlite:////a:b@c.db", "sqlite:////a:b@c.db"),
         ("/a:b@c", "/a:b@c"),
+        ("/a?key=b", "/a?key=b"),
+        ("http://h/?a=1&Access_Token=t#x", "http://h/?a=1&Access_Token=***#x"),
+        ("postgresql://h/d?password=pw&sslmode=on", "postgresql://h/d?password=***&sslmode=on"),
     ],
 )
 def test_a_url_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:s3cr3t@h/v1", "https://s3cr3t@h/v1", "htp://me:s3cr3t@h/v1", "me:s3cr3t@h", "https://h/v1?key=s3cr3t",
+        "https://h/v1?a=1&api_key=s3cr3t", "https://h/v1#s3cr3t", "https://h/v1?s3cr3t", "https://h/ s3cr3t",
+    ],
+)  # fmt: skip
+def test_the_refusal_of_a_url_with_a_secret_does_not_show_it(loaded: Load, url: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(
+            f'[[runner]]\nname = "c"\nproviders = ["p"]\n[[provider]]\nname = "p"\nmodel = "m"\nbase_url = "{url}"\n'
+        )
+    assert "provider.p.base_url" in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_secret_that_stands_where_its_variable_is_to_be_named_is_not_shown(loaded: Load) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(KEYED.replace("SOME_KEY", "sk-s3cr3t"))
+    assert "api_key_env" in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
