@@ -119,9 +119,7 @@ def test_a_url_without_its_password(url: str, shown: str) -> None:
 )  # fmt: skip
 def test_the_refusal_of_a_url_with_a_secret_does_not_show_it(loaded: Load, url: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        loaded(
-            f'[[runner]]\nname = "c"\nproviders = ["p"]\n[[provider]]\nname = "p"\nmodel = "m"\nbase_url = "{url}"\n'
-        )
+        loaded(f'[[provider]]\nname = "p"\nmodel = "m"\nbase_url = "{url}"\n')
     assert "provider.p.base_url" in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
 

@@ -1,7 +1,7 @@
 """docs/http.md: every route with its parameters and answers."""
 
 from lanes import filters
-from lanes.server import bodies, call, lanes, messages, searching
+from lanes.server import bodies, call, lanes, messages, searching, streaming
 from lanes.server.routes import ROUTES
 from lanes.server.routing import Param, Route
 from lanes_storage.law import MAX_KEY
@@ -30,6 +30,34 @@ What asks for more is refused with 400, `too_much`, and a sentence that names th
 |---|---|
 {limits}
 
+## A request that waits
+
+A request with `?wait=`, and a `/v1` request without `stream`, is answered once its message has ended. Until then no byte
+comes: the status is known only then, and nothing can take back a status that was sent. Proxies and load balancers end a
+connection that is silent for long, many after 60 s, and `/v1` then takes that for a client that has left. Where one
+stands between:
+
+- ask for a stream (`"stream": true`, or `Accept: text/event-stream`): a comment comes at least every {keepalive} s, also
+  while the message waits in the queue; or
+- wait for less than the proxy allows (`?wait=50`) and ask again (`GET /api/messages/{id}?wait=50`); or
+- let a `/v1` request outlive its connection (`X-Lanes-Detach: true` and an `Idempotency-Key`): the same request again
+  gets the same message; or
+- raise the limit of the proxy (nginx: `proxy_read_timeout`) above `run_timeout` and the longest wait in the queue.
+
+A message that was accepted and not answered is an error that is not to be sent again (`x-should-retry: false`):
+
+| what happened | status | type under `/v1` |
+|---|---|---|
+| it was ended: aborted, a newer message took its place, its client left, a limit of time passed | 423 | `invalid_request_error` |
+| every provider said that the request itself is at fault | 400 | the provider's, with its `param` and `code` |
+| a provider failed | 502 | `server_error` |
+| every provider cools, or the gateway drains | 503 | `server_error` |
+| its runner failed, or its process died | 500 | `server_error` |
+
+In a stream that has begun the same comes as an event with `error` in it.
+
+## Pages
+
 A list of messages is a page of at most `limit`, and of no more than have {characters} characters together, though never
 of none; `before` the last of them is the next page. The list has ended where a page is empty.
 """
@@ -56,6 +84,7 @@ def http_page() -> str:
 
 def _introduction() -> str:
     said = INTRODUCTION.replace("{limits}", _limits()).replace("{characters}", f"{messages.MOST_CHARACTERS:,}")
+    said = said.replace("{keepalive}", f"{streaming.KEEPALIVE_S:g}")
     return said.strip()
 
 
