@@ -32,13 +32,13 @@ What asks for more is refused with 400, `too_much`, and a sentence that names th
 
 ## A request that waits
 
-A request with `?wait=`, and a `/v1` request without `stream`, is answered once its message has ended. Until then no byte
-comes: the status is known only then, and nothing can take back a status that was sent. Proxies and load balancers end a
-connection that is silent for long, many after 60 s, and `/v1` then takes that for a client that has left. Where one
-stands between:
+A request with `?wait=`, and a `/v1` request without `stream`, is answered once its message has ended. Until then no
+byte comes: the status is known only then, and nothing can take back a status that was sent. Proxies and load balancers
+end a connection that is silent for long, many after 60 s, and `/v1` then takes that for a client that has left. Where
+one stands between:
 
-- ask for a stream (`"stream": true`, or `Accept: text/event-stream`): a comment comes at least every {keepalive} s, also
-  while the message waits in the queue; or
+- ask for a stream (`"stream": true`, or `Accept: text/event-stream`): a comment comes at least every {keepalive} s,
+  also while the message waits in the queue; or
 - wait for less than the proxy allows (`?wait=50`) and ask again (`GET /api/messages/{id}?wait=50`); or
 - let a `/v1` request outlive its connection (`X-Lanes-Detach: true` and an `Idempotency-Key`): the same request again
   gets the same message; or
@@ -48,8 +48,8 @@ A message that was accepted and not answered is an error that is not to be sent 
 
 | what happened | status | type under `/v1` |
 |---|---|---|
-| it was ended: aborted, a newer message took its place, its client left, a limit of time passed | 423 | `invalid_request_error` |
-| every provider said that the request itself is at fault | 400 | the provider's, with its `param` and `code` |
+| it was ended: aborted, by a newer message, by a limit of time, with its client | 423 | `invalid_request_error` |
+| every provider said that the request is at fault | 400 | the provider's, with its `param` and `code` |
 | a provider failed | 502 | `server_error` |
 | every provider cools, or the gateway drains | 503 | `server_error` |
 | its runner failed, or its process died | 500 | `server_error` |
