@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lanes.commands.common.exits import Exit
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
-from lanes.errors import ConfigError
 from lanes.records import SettingValue
-
-if TYPE_CHECKING:
-    from lanes.config import Config
 
 COLUMNS = (
     Column("SETTING", cut="middle", least=24),
@@ -30,50 +27,46 @@ COLUMNS = (
       lanes config --check lanes.toml    before a gateway is started with it
     """,
 )
-@click.option("--check", metavar="FILE", help="Only check that file; exit code 78 if it is refused.")
+@click.option("--check", metavar="FILE", help="Only check that file as a gateway would; exit code 78 if it is refused.")
 @pass_session
-def command(session: Session, check: str | None) -> None:
+def command(session: Session, check: str | None) -> int:
     """Every effective setting, and where it came from.
 
     A flag wins over the environment, that over the file, that over the default. What gave way to a setting that
     someone made has the origin derived. No secret is shown.
+
+    With --check it does what `lanes gateway` does before it opens its database: it reads the file, loads the functions
+    that it names, looks for its secrets in this environment, and takes its address for a moment.
     """
     if check is not None:
-        _check(session.out, Path(check))
-        return
+        return _check(session.out, Path(check))
     config = session.config()
     settings = [_found(setting) for setting in config.settings()]
     if session.out.json:
         session.out.data(settings)
-        return
+        return Exit.DONE
     session.out.talk(f"configuration file: {config.source or 'none'}")
     session.out.table(COLUMNS, [_row(setting) for setting in settings])
-    for problem in _problems(config):
+    for problem in config.refusals():
         session.out.talk(f"a gateway would refuse this here: {problem}")
+    return Exit.DONE
 
 
-def _check(out: Output, path: Path) -> None:
+def _check(out: Output, path: Path) -> int:
     """Load one file as a gateway in this environment would. Raises ConfigError."""
     from lanes.config import load
+    from lanes.server.preflight import address_refused, refusals
 
     config = load(path)
-    problems = _problems(config)
+    problems = [str(problem) for problem in refusals(config)] or [str(problem) for problem in address_refused(config)]
+    runners = [runner.name for runner in config.runners]
     if out.json:
-        out.data({"file": str(config.source), "runners": [r.name for r in config.runners], "problems": problems})
-        return
-    runners = ", ".join(runner.name for runner in config.runners) or "none"
-    out.line(f"{config.source}: accepted; runners: {runners}")
+        out.data({"file": str(config.source), "runners": runners, "problems": problems})
+    elif not problems:
+        out.line(f"{config.source}: accepted; runners: {', '.join(runners)}")
     for problem in problems:
-        out.talk(f"a gateway would refuse this here: {problem}")
-
-
-def _problems(config: "Config") -> list[str]:
-    """What only a gateway minds: a secret that is missing here, or an open address without a token."""
-    try:
-        config.check_gateway()
-    except ConfigError as error:
-        return list(dict.fromkeys([str(error), *map(str, config.problems)]))
-    return []
+        out.talk(f"lanes: {problem}")
+    return Exit.CONFIG if problems else Exit.DONE
 
 
 def _found(setting: SettingValue) -> SettingValue:

@@ -4,7 +4,6 @@ import click
 
 from lanes.commands.common.output import say
 from lanes.commands.common.session import Session, pass_session
-from lanes.errors import ConfigError
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -19,19 +18,16 @@ def command(session: Session, port: int | None, log_level: str) -> None:
     It takes messages over HTTP, runs them one at a time per lane, and takes back what dead processes left held.
     SIGTERM or Ctrl-C drains it; once more stops it at once.
     """
-    config = session.config(gateway__port=port)
-    if not config.runners:
-        raise ConfigError(
-            "no runner is configured: write one into lanes.toml (see docs/configuration.md),"
-            " or try `lanes up`, which brings a simulated provider"
-        )
+    config = session.serving_config(gateway__port=port)
     from lanes.commands.common.leaving import run_to_its_end
     from lanes.commands.common.serving import run_gateway
     from lanes.logs import log_to
+    from lanes.server.preflight import check
     from lanes.server.serve import bind
 
-    log_to(log_level)
+    check(config)
     listener = bind(config)
+    log_to(log_level)
     database = session.database(serving=True)
     run_to_its_end(
         run_gateway(config, database, listener, on_ready=lambda url: say(f"gateway on {url}, database {database}"))

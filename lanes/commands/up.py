@@ -38,8 +38,11 @@ def command(session: Session, port: int | None, simulate: bool) -> None:
     With no provider configured it runs a simulated one, on a database of its own.
     """
     plan = _plan(session, port, simulate)
+    from lanes.server.preflight import check
     from lanes.server.serve import bind
 
+    if not plan.simulate:
+        check(plan.config)
     listener = bind(plan.config)
     from lanes.commands.common.leaving import run_to_its_end
 
@@ -49,7 +52,7 @@ def command(session: Session, port: int | None, simulate: bool) -> None:
 def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
     from lanes.config import places
 
-    config = session.config(gateway__port=port)
+    config = session.serving_config(gateway__port=port)
     if config.runners and not simulate:
         return Plan(config, session.database(serving=True), simulate=False)
     named = session.named_database or config.database.url or os.environ.get("LANES_DB")

@@ -1,6 +1,6 @@
 """The configuration as a whole: what holds for the process, and what holds for one lane."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,8 @@ class Config:
     """Everything that is set, derived or left at its default. Made by ``load``, ``simulated``, ``from_data``.
 
     ``values`` holds the settings of the plain sections by key (``clocks.run_timeout``), ``rows`` those of the
-    arrays; both know where each came from. ``problems`` are secrets that are named and missing.
+    arrays; both know where each came from. ``problems`` are secrets that are named and missing. ``found_here``: nobody
+    named the file, it lay in the current folder; ``content`` is what it held.
     """
 
     source: Path | None
@@ -47,6 +48,8 @@ class Config:
     values: Mapping[str, Value]
     rows: tuple[Row, ...] = ()
     problems: tuple[ConfigError, ...] = ()
+    content: bytes = field(default=b"", repr=False)
+    found_here: bool = False
     _known: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -128,14 +131,18 @@ class Config:
         return listing.sections({**self.values, **clocks}) + listing.arrays(self.rows, stall_ms)
 
     def check_gateway(self) -> None:
-        """Refuse what only a gateway cannot do with: a named secret that is missing, or an address beyond
-        loopback without a token. Raises ConfigError."""
-        if self.problems:
-            raise self.problems[0]
+        """Refuse the first of ``refusals``. Raises ConfigError."""
+        for refused in self.refusals():
+            raise refused
+
+    def refusals(self) -> Iterator[ConfigError]:
+        """What only a gateway cannot do with: named secrets that are missing, an address beyond loopback without a
+        token."""
+        yield from self.problems
         host = self.values["gateway.host"]
         if self.gateway.token is None and not _is_loopback(self.gateway.host):
             fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
-            raise refusal(host.where, host.key, f"listening on {host.value} needs a token", fix)
+            yield refusal(host.where, host.key, f"listening on {host.value} needs a token", fix)
 
     def matching(self, key: str) -> tuple[int, ...]:
         """The policies whose glob matches, by their place in ``policies``."""

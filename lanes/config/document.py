@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lanes.config.access import refuse_writers
 from lanes.config.lines import Lines
 from lanes.config.places import config_candidates
 from lanes.config.refusal import refusal
 
+#: A longer file is no configuration.
+MOST_BYTES = 1_000_000
 _TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 
 
@@ -20,6 +23,8 @@ class Document(NamedTuple):
     folder: Path
     path: Path | None = None
     lines: Lines | None = None
+    content: bytes = b""
+    found_here: bool = False  # nobody named it: it lay in the current folder
 
     def where(self, *key: str | int) -> str:
         """``lanes.toml:12``, or the nearest that is known."""
@@ -41,10 +46,13 @@ def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
     return next((candidate for candidate in config_candidates(env=env, cwd=cwd) if _exists(candidate)), None)
 
 
-def read(path: Path) -> Document:
-    """The document in that file. Raises ConfigError for one that is missing, unreadable or no TOML."""
+def read(path: Path, *, found_here: bool = False) -> Document:
+    """The document in that file. Raises ConfigError for one that is missing, unreadable, no TOML, or not ours alone."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            refuse_writers(path, os.fstat(file.fileno()))
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise refusal(str(path), "", "there is no such configuration file", "name another one") from None
     except OSError as error:
@@ -53,7 +61,9 @@ def read(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise refusal(f"{path}:{line}", "", "it is not UTF-8", "save it as UTF-8") from None
-    return Document(_parsed(path, text), path.parent, path, Lines(text))
+    if len(content) > MOST_BYTES:
+        raise refusal(str(path), "", f"it is larger than {MOST_BYTES:,} bytes", "name a configuration file")
+    return Document(_parsed(path, text), path.parent, path, Lines(text), content, found_here)
 
 
 def _exists(path: Path) -> bool:
@@ -73,4 +83,8 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         place = _TOML_PLACE.fullmatch(str(error))
         problem = place[1] if place else str(error)
         line = (place and place[2]) or text.count("\n") + 1
-        raise refusal(f"{path}:{line}", "", f"no valid TOML: {problem}", "mend that line") from None
+        raise refusal(f"{path}:{line}", "", f"no valid TOML: {problem}", "correct that line") from None
+    except RecursionError:
+        raise refusal(
+            str(path), "", "its values are nested too deeply", "no setting needs more than one list"
+        ) from None

@@ -30,7 +30,10 @@ def load(
     """
     env, cwd = _surroundings(env, cwd)
     found = find(path, env, cwd)
-    return _from_document(read(found) if found else Document({}, cwd), env, flags or {}, cwd)
+    if found is None:
+        return _from_document(Document({}, cwd), env, flags or {}, cwd)
+    here = path is None and not env.get("LANES_CONFIG") and found.parent == cwd
+    return _from_document(read(found, found_here=here), env, flags or {}, cwd)
 
 
 def from_data(
@@ -73,7 +76,8 @@ def simulated(
         if row.array == "policy":
             kept = {name: value for name, value in row.values.items() if name != "runner"}
             rows.append(row._replace(values=kept))
-    return _assembled(over.source if over else None, values, rows, env)
+    made = _assembled(over.source if over else None, values, rows, env)
+    return replace(made, content=over.content, found_here=over.found_here) if over else made
 
 
 def _surroundings(env: Mapping[str, str] | None, cwd: Path | None) -> tuple[Mapping[str, str], Path]:
@@ -88,7 +92,7 @@ def _from_document(doc: Document, env: Mapping[str, str], flags: Mapping[str, An
     sections.check_names(doc)
     values = sections.tables(doc, env, flags, cwd)
     rows = [row for array in ARRAYS for row in sections.rows(doc, array)]
-    return _assembled(doc.path, values, rows, env)
+    return replace(_assembled(doc.path, values, rows, env), content=doc.content, found_here=doc.found_here)
 
 
 def _assembled(source: Path | None, values: Mapping[str, Value], rows: list[Row], env: Mapping[str, str]) -> Config:

@@ -1,5 +1,6 @@
 """From a document, the environment and flags to checked values, setting by setting."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,9 @@ from lanes.config.settings import ARRAYS, SECTIONS, SETTINGS, Setting, settings_
 from lanes.config.values import Origin, Value, default_of, from_text, from_toml
 from lanes.text import without_password
 
+#: What Kubernetes sets for a service: its host, its ports, and each port as an address and in parts.
+_SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 #: Settings that hold a path; a relative one starts at the folder of what set it.
 _PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file"})
 
@@ -107,7 +111,7 @@ def _from_environment(env: Mapping[str, str]) -> list[Value]:
     prefixes = tuple(f"LANES_{section.upper()}_" for section in SECTIONS)
     values = []
     for variable, text in sorted(env.items()):
-        if text and variable.startswith(prefixes):
+        if text and variable.startswith(prefixes) and not _of_a_service(variable, text):
             where = f"environment variable {variable}"
             if variable not in known:
                 lists = [s.name for s in SETTINGS if f"LANES_{s.section}_{s.name}".upper() == variable]
@@ -122,6 +126,11 @@ def _from_environment(env: Mapping[str, str]) -> list[Value]:
         value = from_text(known["LANES_DATABASE_URL"], database, Origin.ENVIRONMENT, "environment variable LANES_DB")
         values = [v for v in values if v.key != value.key] + [value]
     return values
+
+
+def _of_a_service(variable: str, text: str) -> bool:
+    """Whether Kubernetes set it, as it does in every container for a service with a name such as lanes-gateway."""
+    return _SERVICE.fullmatch(variable) is not None or (variable.endswith("_PORT") and _ADDRESS.match(text) is not None)
 
 
 def _anchored(value: Value, folder: Path, key: str | None = None) -> Value:

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from lanes.config.access import exposed
 from lanes.doctor.checks import Check, broken, ok, warning
 from lanes.text import clean
 from lanes_storage import schema
@@ -104,6 +105,8 @@ def _place(seen: FileFacts) -> Check:
 
 
 def _mode(seen: FileFacts) -> Check:
+    if (found := exposed(seen.path)) is not None:
+        return warning("permissions", *found)
     if seen.mode & 0o077:
         return warning("permissions", f"others may read {seen.path} (mode {seen.mode:04o})", f"chmod 600 {seen.path}")
     return ok("permissions", f"mode {seen.mode:04o}")

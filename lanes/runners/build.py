@@ -25,6 +25,13 @@ class Specs(dict[str, RunnerSpec]):
         await self._client.aclose()
 
 
+def load_targets(config: Config) -> None:
+    """Load what Python runners name. Raises ConfigError."""
+    for runner in config.runners:
+        if runner.kind is RunnerKind.PYTHON:
+            _target(runner, config)
+
+
 def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_clock) -> Specs:
     """The runners of a configuration. Raises ConfigError: a target that cannot be loaded, an unusable proxy."""
     client = HttpClient()
@@ -39,6 +46,10 @@ def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_cloc
 def _runner(runner: RunnerConfig, config: Config, standing: Standing, client: HttpClient) -> Runner:
     if runner.kind is RunnerKind.PROVIDER:
         return provider.build(runner, _chain(runner, config), standing, client)
+    return _target(runner, config)
+
+
+def _target(runner: RunnerConfig, config: Config) -> Runner:
     folder = config.source.parent if config.source else Path.cwd()
     return python.load(runner.target or "", folder)
 

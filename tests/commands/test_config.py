@@ -1,11 +1,13 @@
 """lanes config: every setting with its origin, and the check of a file before it is used."""
 
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lanes.config import SETTINGS
+from lanes.config import SETTINGS, places
 from lanes.config.settings import SECTIONS
 from tests.commands.conftest import Call
 
@@ -74,13 +76,86 @@ def test_a_database_that_nobody_named_is_the_one_that_commands_find(bare: Call, 
 
 
 def test_check(bare: Call, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checked = bare("config", "--check", str(file))
-    assert (checked.code, checked.out) == (0, f"{file}: accepted; runners: chat\n")
-    assert "MAIN_API_KEY is not set" in checked.err
+    monkeypatch.setenv("LANES_GATEWAY_PORT", "0")
+    checked = bare("config", "--check", str(file), "--json")
+    assert checked.code == 78
+    assert ["MAIN_API_KEY is not set" in problem for problem in checked.json["problems"]] == [True]
     monkeypatch.setenv("MAIN_API_KEY", "x")
+    checked = bare("config", "--check", str(file))
+    assert (checked.code, checked.out, checked.err) == (0, f"{file}: accepted; runners: chat\n", "")
     assert bare("config", "--check", str(file), "--json").json == {
         "file": str(file), "runners": ["chat"], "problems": [],
     }  # fmt: skip
+
+
+WRONG = {
+    "no runner": ("[queue]\ncap = 7\n", "no runner is configured"),
+    "a secret": (FILE, "MAIN_API_KEY is not set"),
+    "an open address": (FILE + '[gateway]\nhost = "0.0.0.0"\n', "needs a token"),
+    "an address of another host": (
+        FILE + '[gateway]\nhost = "203.0.113.7"\nport = 0\n',
+        "cannot listen on 203.0.113.7",
+    ),
+    "no host": (FILE + '[gateway]\nhost = "nowhere.invalid"\n', "cannot listen on nowhere.invalid"),
+    "a runner's module": (
+        '[[runner]]\nname = "own"\nkind = "python"\ntarget = "not_there:run"\n',
+        "no module not_there",
+    ),
+    "a hook's function": (FILE + '[hooks]\nnotice = "json:nothing"\n', "has no nothing"),
+    "two of one name": (FILE + FILE.partition("\n\n[[")[2].join(("[[", "")), "is taken"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_a_gateway_refuses_the_check_refuses_in_the_same_words(
+    bare: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    text, said = WRONG[name]
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(text)
+    if name in ("an address of another host", "no host"):
+        monkeypatch.setenv("LANES_TOKEN", "t")
+    if name != "a secret":
+        monkeypatch.setenv("MAIN_API_KEY", "x")
+    started = bare("gateway", "--config", str(wrong), "--db", str(tmp_path / "x.db"))
+    checked = bare("config", "--check", str(wrong))
+    assert (checked.code, started.code) == (78, 78)
+    assert said in checked.err
+    assert checked.err.splitlines()[0] == started.err.splitlines()[-1]
+    assert not (tmp_path / "x.db").exists(), "nothing was opened"
+
+
+def test_a_port_that_is_taken_is_refused_unless_a_gateway_of_this_user_has_it(
+    bare: Call, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAIN_API_KEY", "x")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("LANES_GATEWAY_PORT", str(port))
+        refused = bare("config", "--check", str(file))
+        assert refused.code == 78
+        assert f"cannot listen on 127.0.0.1:{port}" in refused.err
+        note = places.note_gateway(os.getpid(), "/x.db", url=f"http://127.0.0.1:{port}")
+        assert bare("config", "--check", str(file)).code == 0, "it is checked before that is started again"
+        note.unlink()
+
+
+def test_the_file_of_the_folder_is_named_and_its_code_runs_only_once_it_was_named(
+    bare: Call, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAIN_API_KEY", "x")
+    assert f"using the configuration of this folder: {file}\n" in bare("list").err
+    assert "using" not in bare("--config", str(file), "list").err
+    file.write_text(FILE + '[hooks]\nnotice = "not_there:told"\n')
+    for command in ("gateway", "up"):
+        refused = bare(command)
+        assert refused.code == 78
+        assert f"{file} was only found in this folder; look at the file, then name it once: --config" in refused.err
+    assert "no module not_there" in bare("gateway", "--config", "lanes.toml").err, "it was about to be run"
+    assert "no module not_there" in bare("gateway").err, "as it is from now on"
+    file.write_text(file.read_text().replace("told", "else"))
+    assert "was only found in this folder" in bare("gateway").err
+    assert bare("list").code == 69, "other commands run nothing of it"
 
 
 @pytest.mark.parametrize(

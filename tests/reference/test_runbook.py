@@ -11,6 +11,7 @@ from lanes_storage import doors
 from lanes_storage.law import EventType
 from lanes_storage.moment import system_clock
 from tests.commands.conftest import Call, Called, alone, bare, database
+from tests.config.conftest import RUNNER
 from tests.house.modules import ROOT
 from tests.kit.stage import Stage
 
@@ -39,7 +40,7 @@ def night(database: Path, bare: Call, tmp_path: Path) -> Path:
     stage.store.write(lambda tx: tx.run(_AGE_RUNS, {"by": 2 * HOUR_MS}))
     stage.close()
     assert bare("--db", str(database), "db", "backup", "lanes-backup.db").code == 0
-    (tmp_path / "lanes.toml").write_text('[clocks]\nrun_timeout = "10m"\n')
+    (tmp_path / "lanes.toml").write_text(f'{RUNNER}[gateway]\nport = 0\n[clocks]\nrun_timeout = "10m"\n')
     return database
 
 

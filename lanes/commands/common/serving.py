@@ -11,6 +11,7 @@ from pathlib import Path
 from lanes import descriptors
 from lanes.commands.common.leaving import leave_within
 from lanes.config import Config, places
+from lanes.config.access import exposed
 from lanes.cooldowns import StoredCooldowns
 from lanes.desk import connect
 from lanes.gateway import Gateway
@@ -38,6 +39,7 @@ async def run_gateway(
 ) -> None:
     """Serve until a signal, or ``stop``. Raises StorageError, ConfigError."""
     _warn_of_network(path_of(database))
+    _warn_of_access(path_of(database))
     async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
         specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
         _raise_limit(sum(spec.max_runs for spec in specs.values()))
@@ -67,6 +69,12 @@ def _warn_of_network(path: Path) -> None:
     kind = file_system_of(path.absolute().parent)
     if kind in NETWORK:
         log.warning("%s lies on %s: locks do not hold on a network file system; move it to a local disk", path, kind)
+
+
+def _warn_of_access(path: Path) -> None:
+    with contextlib.suppress(OSError):  # what cannot be looked at cannot be opened either
+        if (found := exposed(path)) is not None:
+            log.warning("%s: %s", *found)
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ class Session:
         self.json = False
         self._output: Output | None = None
         self._config: Config | None = None
+        self._told: set[str] = set()
 
     @property
     def out(self) -> Output:
@@ -47,7 +48,25 @@ class Session:
         said = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
         if self.named_database is not None:
             said["database.url"] = self.named_database
-        return load(self.config_path, flags=said)
+        config = load(self.config_path, flags=said)
+        if config.found_here:
+            self._tell_once(f"using the configuration of this folder: {config.source}")
+        return config
+
+    def serving_config(self, **flags: object) -> "Config":
+        """The same for a gateway: it runs what the file names, if anybody named that. Raises ConfigError."""
+        from lanes.config.trust import refuse_found_code, remember
+
+        config = self.config(**flags)
+        if not config.found_here and config.source is not None:
+            self._tell_once(f"using the configuration {config.source}")
+        refuse_found_code(config)
+        if self.config_path is not None:
+            try:
+                remember(config)
+            except OSError as error:
+                self.out.talk(f"that it was named can not be noted, so name it each time: {error}")
+        return config
 
     def configured(self) -> "Config | None":
         """The configuration where there is one to read: without one, a quick command need not import it."""
@@ -126,6 +145,12 @@ class Session:
             yield RemoteDesk(client)
         finally:
             client.close()
+
+    def _tell_once(self, said: str) -> None:
+        """A word on stderr; a command may come by here more than once."""
+        if said not in self._told:
+            self._told.add(said)
+            self.out.talk(said)
 
     def _unnamed(self) -> str:
         from lanes.config import places
