@@ -1,7 +1,6 @@
 """``lanes config``: every effective setting and where it came from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 

@@ -69,6 +69,7 @@ def test_watch_goes_on_outside_any_gateway(stage: Stage, database: Path, tmp_pat
         preexec_fn=heed_interrupts,
     )
     assert process.stderr is not None
+    assert "using the configuration of this folder" in process.stderr.readline()
     assert "watching every 50 ms" in process.stderr.readline()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         stage.hold("dead", stage.owner(identity_of(child.pid)))
