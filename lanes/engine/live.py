@@ -358,7 +358,8 @@ class LiveSet:
 
     def unseen(self, now: Now) -> list[ActiveRun]:
         """The live runs that ask another provider than their rows say."""
-        return [run for run in self.holding() if run.unseen(now)]
+        new = [run for run in self.all() if run._attempt is not run._shown]  # of a thousand, ten times a second
+        return [run for run in new if run.unseen(now) and not run.released]
 
     def of_runner(self, name: str) -> int:
         """How many run slots of a runner are taken."""
