@@ -54,7 +54,7 @@ def block_of(event: str) -> str:
 def within_block(event: str, block: str) -> str:
     """A SQL condition: an event, by its id, is in a block of the journal."""
     first = f"{block} * {EVENTS_OF_A_BLOCK}"
-    return f"{event} BETWEEN {first} AND {first} + {EVENTS_OF_A_BLOCK - 1}"
+    return f"{event} >= {first} AND {event} < {first} + {EVENTS_OF_A_BLOCK}"
 
 
 def events_of(lane: str) -> str:
