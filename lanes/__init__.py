@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Lane,
         LaneDetail,
         LastError,
+        Level,
         Message,
         MessageCounts,
         Outcome,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         Status,
     )
     from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, Turn
+    from lanes.sentences import Tried
     from lanes_storage.errors import NotStorable, StorageError
     from lanes_storage.law import (
         BoundTo,
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         Scope,
     )
     from lanes_storage.moment import Clock, Now
+    from lanes_storage.records import AttemptPhase, Comparison, Condition, How, LaneFilter, LaneOrder, LaneSort, Subject
 
 #: Where each public name lives.
 _HOMES = {
@@ -124,6 +127,7 @@ _HOMES = {
         "Lane",
         "LaneDetail",
         "LastError",
+        "Level",
         "Message",
         "MessageCounts",
         "Outcome",
@@ -143,6 +147,7 @@ _HOMES = {
         "RunnerSpec",
         "Turn",
     ),
+    "lanes.sentences": ("Tried",),
     "lanes_storage.errors": (
         "NotStorable",
         "StorageError",
@@ -165,6 +170,16 @@ _HOMES = {
         "Clock",
         "Now",
     ),
+    "lanes_storage.records": (
+        "AttemptPhase",
+        "Comparison",
+        "Condition",
+        "How",
+        "LaneFilter",
+        "LaneOrder",
+        "LaneSort",
+        "Subject",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -172,11 +187,14 @@ __version__ = "0.2.0"
 __all__ = [
     "AbortResult",
     "Attempt",
+    "AttemptPhase",
     "BoundTo",
     "Cause",
     "Changed",
     "Check",
     "Clock",
+    "Comparison",
+    "Condition",
     "ConfigError",
     "Cooldown",
     "Counts",
@@ -193,14 +211,19 @@ __all__ = [
     "Hit",
     "HoldEnded",
     "Hooks",
+    "How",
     "IdempotencyConflict",
     "InvalidKey",
     "Lane",
     "LaneBusy",
     "LaneDetail",
+    "LaneFilter",
+    "LaneOrder",
+    "LaneSort",
     "LaneState",
     "LanesError",
     "LastError",
+    "Level",
     "Listener",
     "Message",
     "MessageCounts",
@@ -234,6 +257,8 @@ __all__ = [
     "Scope",
     "Status",
     "StorageError",
+    "Subject",
+    "Tried",
     "Turn",
     "Unfit",
     "Unreadable",

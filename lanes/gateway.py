@@ -15,7 +15,6 @@ from types import TracebackType
 from lanes import incoming
 from lanes.config import Config, from_data
 from lanes.desk import Desk
-from lanes.engine.drains import Drain
 from lanes.engine.ending import to_its_end
 from lanes.engine.engine import Engine
 from lanes.engine.keeping import ConfiguredKeep
@@ -24,6 +23,7 @@ from lanes.engine.reconciler import Finding
 from lanes.engine.streams import Listener
 from lanes.errors import LanesError
 from lanes.hooks import Hooks
+from lanes.records import Drain
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
@@ -124,7 +124,8 @@ class Gateway:
     @property
     def draining(self) -> Drain | None:
         """Who drains it, and until when; None while it takes messages."""
-        return self._engine.draining
+        drain = self._engine.draining
+        return None if drain is None else Drain(drain.by, drain.until)
 
     @property
     def ready(self) -> bool:

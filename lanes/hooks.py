@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from lanes import incoming
 from lanes.config import Config
+from lanes.records import Event
 from lanes.runners.base import RunContext
 from lanes.runners.python import load
 from lanes_storage.law import Edge, MessageState
-from lanes_storage.records import Event
 
 #: How long a call of a hook may take unless the program says otherwise.
 TIMEOUT_S = 5.0

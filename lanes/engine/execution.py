@@ -60,7 +60,7 @@ class Execution:
 
     def start(self, run: ActiveRun) -> None:
         """Begin a claimed run."""
-        run.stream = self._streams.of(run.message.id).begin()
+        run.stream = self._streams.of(run.claimed.message.id).begin()
         if self._teller is not None:
             self._teller.before(run)
         task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
@@ -214,9 +214,9 @@ class Execution:
         if self._teller is not None:
             self._teller.after(run, release)
         if release is not None and release.landed and release.message_state is not MessageState.QUEUED:
-            self._streams.end(run.message.id)
+            self._streams.end(run.claimed.message.id)
         else:
-            self._streams.release(run.message.id, run.stream)
+            self._streams.release(run.claimed.message.id, run.stream)
 
 
 async def _body(run: ActiveRun) -> str | Reply:

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from lanes import incoming
 from lanes.engine.streams import RunStream
 from lanes.errors import Unfit
-from lanes.runners.base import Delta, RunnerSpec, Turn
+from lanes.records import Message
+from lanes.runners.base import Delta, RunnerSpec, Turn, last_user_text
 from lanes_storage import reads
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
-from lanes_storage.records import AttemptPhase, Beat, Claimed, Failure, Message
+from lanes_storage.records import AttemptPhase, Beat, Claimed, Failure
 
 #: An attempt at a provider that is still under way after so long is shown before the next heartbeat.
 SHOWN_AFTER_MS = 250
@@ -132,7 +133,7 @@ class ActiveRun:
 
     @property
     def message(self) -> Message:
-        return self.claimed.message
+        return Message.of(self.claimed.message)
 
     @property
     def request(self) -> dict[str, Any] | None:
@@ -148,7 +149,7 @@ class ActiveRun:
     async def history(self, turns: int) -> list[Turn]:
         if turns <= 0:
             return []
-        exchanges = await self._store.read(reads.history(self.message.lane_id, self.message.id, turns))
+        exchanges = await self._store.read(reads.history(self.claimed.message.lane_id, self.claimed.message.id, turns))
         return [Turn(text, reply) for text, reply in exchanges]
 
     def progress(self, what: str) -> None:
@@ -383,18 +384,6 @@ def _delta(piece: Delta | str) -> Delta:
     if piece.beside is not None:
         incoming.json_text(incoming.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
     return piece
-
-
-def last_user_text(request: dict[str, Any]) -> str:
-    """The text of the last user message of a chat request; empty where there is none."""
-    for message in reversed(request.get("messages") or []):
-        if isinstance(message, dict) and message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            parts = content if isinstance(content, list) else []
-            return "".join(p.get("text", "") for p in parts if isinstance(p, dict) and p.get("type") == "text")
-    return ""
 
 
 def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:

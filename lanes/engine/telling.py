@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from lanes.engine.foreign import LEAVES, why_left
 from lanes.engine.live import ActiveRun
 from lanes.hooks import Hooks, RunEnded
+from lanes.records import Event
 from lanes.sentences import sentence
 from lanes_storage import reads
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
@@ -120,7 +121,7 @@ class Teller:
         while True:
             newest = await self._store.read(reads.last_event_id())
             notices = await self._store.read(reads.notices(self._told, PAGE))
-            await asyncio.gather(*(self._timed("notice", hook, notice) for notice in notices))
+            await asyncio.gather(*(self._timed("notice", hook, Event.of(notice)) for notice in notices))
             if len(notices) < PAGE:
                 # what was committed after the first look is behind it, and is read the next time
                 self._told = max([self._told, newest, *(notice.id for notice in notices)])

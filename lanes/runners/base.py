@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 from lanes import incoming
 from lanes.errors import Unfit
+from lanes.records import Message
 from lanes.sentences import Tried
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import AttemptPhase, Cooldown, Message
+from lanes_storage.records import AttemptPhase, Cooldown
 
 
 class Delta(NamedTuple):
@@ -128,6 +129,18 @@ class RunContext(Protocol):
     def discard(self) -> None:
         """Drop the pieces that no listener has taken, before another provider begins."""
         ...
+
+
+def last_user_text(request: dict[str, Any]) -> str:
+    """The text of the last user message of a chat request; empty where there is none."""
+    for message in reversed(request.get("messages") or []):
+        if isinstance(message, dict) and message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, str):
+                return content
+            parts = content if isinstance(content, list) else []
+            return "".join(p.get("text", "") for p in parts if isinstance(p, dict) and p.get("type") == "text")
+    return ""
 
 
 class Runner(Protocol):

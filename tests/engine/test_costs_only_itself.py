@@ -17,11 +17,12 @@ from lanes.engine.live import ActiveRun, LiveSet
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Decision, Finding
 from lanes.identity import this_process
+from lanes.records import Event
 from lanes.runners.base import RunnerSpec
 from lanes.testing import DAY, MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, Store
 from lanes_storage.law import Cause, EventType, LaneState
-from lanes_storage.records import Event, Head, Terms
+from lanes_storage.records import Head, Terms
 from tests.engine.test_upkeep import STALL_LIMIT, Bench
 from tests.kit.engine import FixedPolicies, active, spec
 from tests.kit.gateways import gateway_on

@@ -34,7 +34,7 @@ async def test_F48_a_drain_by_another_process_closes_the_gateway_until_its_row_e
     async with gateway_on(tmp_path, runner, time) as site, connect(str(tmp_path / "lanes.db"), clock=time) as other:
         end = time().wall + MINUTE
         await other.drain(by="alice", until=end)
-        assert await until(lambda: site.gateway.draining, "the drain") == Drain("alice", end)
+        assert await until(lambda: site.gateway.draining, "the drain") == ("alice", end)
         assert not site.gateway.ready
         assert site.gateway.healthy()
         message = await site.desk.send(KEY, "hello")

@@ -14,9 +14,9 @@ from lanes.config import from_data, load
 from lanes.engine.telling import MOST_AT_ONCE, PAGE
 from lanes.errors import ConfigError
 from lanes.hooks import configured_hooks
+from lanes.records import Event
 from lanes.testing import Hands
 from lanes_storage.law import Cause, Edge, MessageState
-from lanes_storage.records import Event
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
 

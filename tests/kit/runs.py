@@ -3,9 +3,11 @@
 from typing import Any
 
 from lanes.engine.streams import Listener, ReplyStream
+from lanes.records import Message
 from lanes.runners.base import Delta, Turn
+from lanes_storage import records as rows
 from lanes_storage.law import MessageState
-from lanes_storage.records import AttemptPhase, Message
+from lanes_storage.records import AttemptPhase
 
 
 class KitRun:
@@ -31,7 +33,7 @@ class KitRun:
         self._turns = turns
         self._message = ReplyStream(lambda: None)
         self._stream = self._message.begin()
-        self.message = _message(key, text, self.id)
+        self.message = Message.of(_message(key, text, self.id))
 
     async def history(self, turns: int) -> list[Turn]:
         return list(self._turns[-turns:]) if turns else []
@@ -67,8 +69,8 @@ class KitRun:
         self._message.end()
 
 
-def _message(key: str, text: str | None, run_id: int) -> Message:
-    return Message(
+def _message(key: str, text: str | None, run_id: int) -> rows.Message:
+    return rows.Message(
         id=1, lane_id=1, key=key, state=MessageState.RUNNING, text=text, request=None, runner=None, actor="test",
         bound_to=None, bound_owner=None, run_id=run_id, reply=None, reply_detail=None, error=None, interruptions=0,
         parked_until=None, parked_since=None, retry_of=None, retried_as=None, answered_by=None, batch=None,
