@@ -1,12 +1,58 @@
-"""How old things are, for whoever shows them. Judges use sightings of their own.
+"""How old things are, and which limit acts next, for whoever shows them. Judges use sightings of their own.
 
 A run or an owner of the observer's own boot is measured by the boot clock, which nobody can set, without the time that
 the machine slept; any other by the wall clock. All results are whole milliseconds, and an age is never negative.
 """
 
-from lanes.identity import Identity, is_gone
+from typing import NamedTuple
+
+from lanes.identity import Identity, Sight, look
+from lanes_storage.law import Cause
 from lanes_storage.moment import Now
-from lanes_storage.records import Owner, Run
+from lanes_storage.records import AttemptPhase, Owner, Run
+
+
+class Limit(NamedTuple):
+    """A limit that ends a run, or its attempt at a provider, and how much of it is left; negative: it has passed."""
+
+    name: str
+    of_ms: int
+    left_ms: int
+    attempt: AttemptPhase | None = None
+    exhausted_ms: int | None = None  # until the whole chain has failed, should no provider answer
+
+
+def limits(run: Run, now: Now) -> list[Limit]:
+    """What ends it if it stays silent, the limit that acts next first: none, once its work has ended or its abort was
+    requested."""
+    if run.body_ended_at is not None or run.abort_at is not None:
+        return []
+    terms, found = run.terms, []
+    left = left_ms(run, now)
+    if terms.run_timeout_ms is not None and left is not None:
+        found.append(Limit(Cause.RUN_TIMEOUT, terms.run_timeout_ms, left))
+    stalls = stall_left_ms(run, now)
+    if terms.stall_timeout_ms is not None and stalls is not None and not run.waiting:
+        found.append(Limit(Cause.STALL_TIMEOUT, terms.stall_timeout_ms, stalls))
+    if run.attempt is not None:
+        found.append(_of_attempt(run, run.attempt, left, now))
+    return sorted(found, key=lambda limit: limit.left_ms)
+
+
+def end(run: Run, now: Now) -> tuple[str, int] | None:
+    """The limit that ends the run if it stays silent, and when (milliseconds); None: only an abort does."""
+    first = next(iter(limits(run, now)), None)
+    return first and (first.name, first.left_ms if first.exhausted_ms is None else first.exhausted_ms)
+
+
+def _of_attempt(run: Run, attempt: AttemptPhase, run_left_ms: int | None, now: Now) -> Limit:
+    """A piece of content moves the end of the attempt, and so does the beginning of a phase."""
+    begun = _age(run.boot_id, attempt.boot, attempt.slept, attempt.at, now)
+    left = attempt.limit_ms - min(begun, quiet_ms(run, now))
+    rest = left + attempt.rest_ms
+    return Limit(
+        attempt.limit, attempt.limit_ms, left, attempt, rest if run_left_ms is None else min(rest, run_left_ms)
+    )
 
 
 def held_ms(run: Run, now: Now) -> int:
@@ -58,9 +104,12 @@ def beat_ms(owner: Owner, now: Now) -> int:
 
 def lives(owner: Owner, now: Now, me: Identity) -> bool:
     """Whether the owner lives as far as this process can tell: not ended, not provably gone, not silent."""
-    if owner.ended_at is not None or is_gone(owner, me):
-        return False
-    return beat_ms(owner, now) < owner.stale_after_ms
+    return owner.ended_at is None and beat_ms(owner, now) < owner.stale_after_ms and not look(owner, me).gone
+
+
+def acts(owner: Owner, now: Now, me: Identity) -> bool:
+    """Whether it keeps limits and claims as well: a stopped process lives, and does nothing."""
+    return lives(owner, now, me) and look(owner, me) is not Sight.STOPPED
 
 
 def _age(boot_id: str | None, boot: int, slept: int | None, wall: int, now: Now) -> int:

@@ -6,7 +6,7 @@ from lanes.commands.common.options import key_argument
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_events, print_messages
-from lanes.commands.common.words import state, took
+from lanes.commands.common.words import asks, state, took
 from lanes.records import Lane, LaneDetail, Run
 from lanes.words import clock_time
 
@@ -65,6 +65,8 @@ def _print_run(out: Output, lane: Lane, run: Run) -> None:
     out.line("progress  ", f"{lane.progress}, {took(lane.progress_age_ms)} ago")
     run_limit, stall_limit = took(run.run_timeout_ms) or "off", took(run.stall_timeout_ms) or "off"
     out.line("limits    ", f"run_timeout {run_limit}, stall_timeout {stall_limit}")
+    if lane.acts_next is not None and lane.acts_next.provider is not None:
+        out.line("provider  ", asks(lane.acts_next))
     if run.abort is not None:
         asked = run.abort
         reason = f": {asked.reason}" if asked.reason else ""

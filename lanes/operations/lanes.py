@@ -82,4 +82,5 @@ def _circumstances(found: rows.Lane) -> Procedure[Circumstances]:
     cooling = yield from read(reads.cooldowns(now.wall))
     last = yield from read(reads.events(lane=found.id, limit=1, newest=True))
     waits = (yield from read(reads.waits(found.run.id))) if found.run is not None and found.run.waiting else []
-    return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits)
+    running = (yield from read(reads.open_runs())) if found.run is None and head is not None else []
+    return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits, running)

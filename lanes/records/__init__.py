@@ -17,6 +17,7 @@ from lanes.records.lanes import (
     LaneDetail,
     LanePage,
     LastError,
+    NextLimit,
     Owner,
     Pause,
     RequestedAbort,
@@ -30,7 +31,7 @@ from lanes.records.witness import Witness
 
 #: Every form, in the order in which the documents have them.
 FORMS: tuple[type[Record], ...] = (
-    Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, RequestedAbort, Why, LanePage, SearchPage, Hit,
+    Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Hit,
     Message, Failure, Attempt, Event,
     AbortResult, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, Check, SettingValue,
@@ -90,6 +91,7 @@ __all__ = [
     "Level",
     "Message",
     "MessageCounts",
+    "NextLimit",
     "Outcome",
     "Owner",
     "OwnerDetail",

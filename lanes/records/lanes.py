@@ -54,6 +54,32 @@ class LastError(Record):
     at: Moment
 
 
+class NextLimit(Record):
+    """The limit that ends a run next, or its attempt at a provider, if it stays silent."""
+
+    limit: Annotated[str, "`run_timeout`, `stall_timeout`, or a limit of a provider"]
+    limit_ms: Seconds
+    left_ms: Annotated[Seconds, "until it acts; negative: it is overdue"]
+    provider: Annotated[str | None, "the provider that is asked; null: the limit ends the run"]
+    attempt: Annotated[Count | None, "which provider of the chain that is, and how many there are"]
+    attempts: Count | None
+    next_provider: Annotated[str | None, "who is asked then; null: nobody, and the run fails"]
+    exhausted_ms: Annotated[Seconds | None, "until every provider of the chain has failed, if none answers"]
+
+    @classmethod
+    def of(cls, run: rows.Run, owner: rows.Owner | None, witness: Witness) -> NextLimit | None:
+        """The one that acts next; None: there is none, an abort was requested, or nobody lives to keep it."""
+        if owner is None or run.abort_at is not None or not witness.acts(owner):
+            return None
+        found = next(iter(ages.limits(run, witness.now)), None)
+        if found is None:
+            return None
+        if (asks := found.attempt) is None:
+            return NextLimit(found.name, found.of_ms, found.left_ms, None, None, None, None, None)
+        chain = (asks.provider, asks.number, asks.of, asks.next, found.exhausted_ms)
+        return NextLimit(found.name, found.of_ms, found.left_ms, *chain)
+
+
 class Lane(Record):
     """A lane: its row, its run and owner, and what waits."""
 
@@ -79,6 +105,7 @@ class Lane(Record):
     abort_requested: Annotated[bool, "the run will end as aborted, whoever ends it"]
     last_error: Annotated[LastError | None, "how its last run ended, if not well"]
     updated_at: Moment
+    acts_next: Annotated[NextLimit | None, "the limit that acts next, where its owner lives to keep it"] = None
     source: Annotated[str, UNUSUAL, "where the lane lives, unless that is the database that was asked"] = HERE
 
     @classmethod
@@ -109,6 +136,7 @@ class Lane(Record):
             run is not None and run.abort_at is not None,  # abort_requested
             None if error is None else LastError(*error),  # last_error
             row.updated_at,
+            None if run is None else NextLimit.of(run, owner, witness),  # acts_next
         )
 
 

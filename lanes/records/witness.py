@@ -24,6 +24,10 @@ class Witness:
             alive = self._living[owner.id] = here and ages.beat_ms(owner, self.now) < owner.stale_after_ms
         return alive
 
+    def acts(self, owner: Owner) -> bool:
+        """Whether it keeps limits and claims as well: a stopped process lives, and does nothing."""
+        return self.lives(owner) and self._sight(owner) is not Sight.STOPPED
+
     def evidence(self, owner: Owner) -> str:
         """What was seen of its process, for a person."""
         return told(owner, self._sight(owner))

@@ -11,11 +11,12 @@ from tests.kit.stage import TERMS, Stage
 LANE_FIELDS = [
     "key", "state", "epoch", "paused", "queued", "head_wait_s", "interruptions", "parked_until", "held_s", "deadline_s",
     "stall_limit_s", "heartbeat_age_s", "progress_age_s", "progress", "owner", "run_id", "message_id",
-    "abort_requested", "last_error", "updated_at",
+    "abort_requested", "last_error", "updated_at", "acts_next",
 ]  # fmt: skip
 MESSAGE_FIELDS = [
     "id", "key", "state", "position", "text", "reply", "error", "interruptions", "parked_until", "retry_of",
-    "retried_as", "answered_by", "accepted_at", "started_at", "ended_at", "reply_so_far",
+    "retried_as", "answered_by", "accepted_at", "started_at", "ended_at", "reply_so_far", "provider", "model", "usage",
+    "attempts",
 ]  # fmt: skip
 EVENT_FIELDS = [
     "id", "at", "type", "key", "from", "to", "run_id", "message_id", "epoch", "actor", "cause", "detail",

@@ -1,15 +1,19 @@
 """What ``why`` says of a held lane and its limits is what the judges will do."""
 
+import signal
 import subprocess
 import sys
+from typing import Any
 
 from lanes import operations
-from lanes.identity import identity_of
+from lanes.identity import Sight, identity_of, look, this_process
 from lanes.procedure import run
-from lanes.testing import HOUR, SECOND
-from lanes_storage import doors
-from lanes_storage.records import Beat, Ticket, Waiter
-from tests.kit.world import TERMS, World
+from lanes.records import NextLimit
+from lanes.testing import HOUR, MINUTE, SECOND
+from lanes_storage import doors, reads
+from lanes_storage.records import AttemptPhase, Beat, Ticket, Waiter
+from tests.kit.processes import eventually
+from tests.kit.world import OWNER, TERMS, World
 
 STALL_LIMIT = TERMS.stall_timeout_ms or 0
 
@@ -26,9 +30,146 @@ def tell(world: World, ticket: Ticket, *, busy_ms: int | None = None, ended: boo
     world.step(doors.heartbeat(world.me, [beat], now))
 
 
+def asks(world: World, ticket: Ticket, **more: Any) -> None:
+    """A heartbeat that names the run, which begins to ask a provider."""
+    now = world.time()
+    phase = AttemptPhase("main", "first_byte_timeout", 45 * SECOND, 1, 2, "backup", 55 * SECOND)
+    phase = phase._replace(at=now.wall, boot=now.boot, slept=now.slept)._replace(**more)
+    beat = Beat(ticket, "model_call:started", now.boot, now.wall, None, None, now.slept, None, phase)
+    world.step(doors.heartbeat(world.me, [beat], now))
+
+
+def alive(world: World) -> None:
+    """The owner lives on, and its runs are as they were."""
+    now = world.time()
+    runs = [run for run in world.store.read(reads.open_runs()) if run.owner_id == world.me]
+    beats = [
+        Beat(
+            run.ticket, run.progress, run.progress_boot, run.progress_at, run.busy_until_boot,
+            None, run.progress_slept_ms, run.body_ended_at, run.attempt,
+        )
+        for run in runs
+    ]  # fmt: skip
+    world.step(doors.heartbeat(world.me, beats, now))
+
+
+def test_it_names_the_attempt_its_limit_that_acts_first_and_who_is_asked_then(world: World) -> None:
+    asks(world, world.start("a").ticket)
+    world.time.move(12 * SECOND)
+    said = why(world)
+    assert (
+        "It asks provider main (1 of 2), which has been silent for 12 s: first_byte_timeout (45 s) acts in 33 s, then"
+        " backup is asked. If none answers, its message fails within 1m 28s. It expires in 4m 48s (run_timeout 5m 0s)."
+    ) in said
+    assert "stall" not in said, "its clock begins again with the next provider"
+    shown = run(world.store, operations.lane("a"), world.time)
+    assert shown.acts_next == NextLimit(
+        "first_byte_timeout", 45 * SECOND, 33 * SECOND, "main", 1, 2, "backup", 88 * SECOND
+    )
+
+
+def test_content_moves_the_end_of_the_attempt_and_the_last_of_a_chain_is_followed_by_nobody(world: World) -> None:
+    ticket = world.start("a").ticket
+    begun = world.time()
+    asks(world, ticket, limit="idle_timeout", number=2, next=None, rest_ms=0)
+    world.time.move(40 * SECOND)
+    since = {"at": begun.wall, "boot": begun.boot, "slept": begun.slept}
+    asks(world, ticket, limit="idle_timeout", number=2, next=None, rest_ms=0, **since)  # with progress just now
+    world.time.move(5 * SECOND)
+    assert (
+        "main (2 of 2), which has been silent for 5 s: idle_timeout (45 s) acts in 40 s, and its message fails: nobody"
+        " is asked after that."
+    ) in why(world)
+
+
+def test_a_run_timeout_that_comes_first_ends_the_chain(world: World) -> None:
+    ticket = world.start("a").ticket
+    world.time.move(4 * MINUTE)
+    asks(world, ticket)
+    said = why(world)
+    assert "first_byte_timeout (45 s) acts in 45 s, then backup is asked. If none answers, its message fails" in said
+    assert "fails within 1m 0s." in said
+    world.time.move(20 * SECOND)
+    asks(world, ticket)
+    shown = run(world.store, operations.lane("a"), world.time).acts_next
+    assert shown is not None
+    assert (shown.limit, shown.left_ms, shown.provider) == ("run_timeout", 40 * SECOND, None)
+
+
+def test_where_nobody_lives_it_promises_nothing_and_says_what_to_do(world: World) -> None:
+    ticket = world.start("a").ticket
+    world.send("a")
+    world.pause("b", until=world.time().wall + HOUR)
+    world.send("b")
+    world.time.move(OWNER.stale_after_ms + SECOND)
+    said = why(world)
+    assert "no gateway lives that would end the run or take the lane back: start one, or run `lanes reconcile" in said
+    assert "expires" not in said
+    assert run(world.store, operations.lane("a"), world.time).acts_next is None
+    assert "No gateway claims anything now: gateway" in why(world, "b")
+    world.request_abort("a")
+    assert "no gateway lives that would end it, but `lanes abort` releases it by force." in why(world)
+    world.end_owner(world.me)
+    assert "Its owner has ended: a reconcile pass (start a gateway, or run `lanes reconcile`)" in why(world)
+    assert "No gateway lives, so nothing is claimed" in why(world, "b")
+    world.reclaim(ticket)
+    world.send("c")
+    world.drop(world.send("d"))
+    assert "No gateway lives, so nothing is claimed" in why(world, "d"), "nor does a next message start at once"
+
+
+def test_a_stopped_gateway_is_told_as_that_and_how_it_goes_on(world: World) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        named = identity_of(child.pid)._asdict()
+        owner = world.owner(**named)
+        world.end_owner(world.me)
+        world.start("a", owner=owner)
+        world.send("b")
+        child.send_signal(signal.SIGSTOP)
+        eventually(lambda: look(world.owner_row(owner), this_process()) is Sight.STOPPED, "the stop")
+        cure = f"process {child.pid} on this host is stopped: `kill -CONT {child.pid}` lets it go on"
+        for key in "ab":
+            said = why(world, key)
+            assert cure in said
+            assert "expires" not in said
+            assert "as soon as" not in said
+        assert "no gateway lives that would end the run" in why(world)
+        world.owner()
+        assert "no gateway lives that would" not in why(world), "another one takes the lane once it is silent"
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_it_names_the_lanes_that_have_the_slots_and_what_frees_the_first(world: World) -> None:
+    for key in "abcd":
+        ticket = world.start(key).ticket
+        world.time.move(SECOND)
+        asks(world, ticket, rest_ms=0, next=None)
+    world.start("other", runner="coder")
+    world.send("e", runner="chat")
+    world.time.move(20 * SECOND)
+    said = why(world, "e")
+    assert (
+        "Slots are held by 4 lanes, longest silent first: a (runner chat, silent for 23 s), b (runner chat, silent for"
+        " 22 s), c (runner chat, silent for 21 s) and 1 more. A limit frees the first of them within 22 s"
+        " (first_byte_timeout); `lanes abort a --epoch"
+    ) in said
+    assert "other" not in said
+
+
+def test_it_prints_the_command_that_ends_this_run_and_no_other(world: World) -> None:
+    ticket = world.start("agent:main:it's").ticket
+    assert f"""`lanes abort 'agent:main:it'"'"'s' --epoch {ticket.epoch}`""" in why(world, "agent:main:it's")
+    world.complete(ticket)
+    assert "lanes abort" not in why(world, "agent:main:it's")
+
+
 def test_it_tells_when_each_limit_ends_the_run(world: World) -> None:
     tell(world, world.start("a").ticket)
     world.time.move(30 * SECOND)
+    alive(world)
     said = why(world)
     assert "It expires in 4m 30s (run_timeout 5m 0s)" in said
     assert "it stalls in 1m 30s without progress (stall_timeout 2m 0s)." in said
@@ -37,6 +178,7 @@ def test_it_tells_when_each_limit_ends_the_run(world: World) -> None:
 def test_a_limit_that_has_passed_is_not_told_as_one_to_come(world: World) -> None:
     world.start("a")
     world.time.move(STALL_LIMIT + 3 * SECOND)
+    alive(world)
     assert "it stalls now, 3 s past its limit (stall_timeout 2m 0s)." in why(world)
 
 
@@ -59,6 +201,8 @@ def test_F109_it_says_for_what_a_run_waits_and_whether_anybody_waits_there_still
     waiter = Waiter(ticket.run_id, identity_of(child.pid))
     world.step(lambda tx: doors.begin_wait(tx, waiter, other, world.time()))
     world.time.move(2 * STALL_LIMIT)
+    alive(world)
+    world.time.move(SECOND)
     said = why(world)
     assert f"It waits for message {other} of lane b (process {child.pid} on this host is alive)." in said
     assert "it is not stalled while it waits." in said
@@ -73,6 +217,7 @@ def test_F109_it_says_for_what_a_run_waits_and_whether_anybody_waits_there_still
 def test_F107_it_says_of_a_run_whose_work_has_ended_that_no_limit_ends_it(world: World) -> None:
     tell(world, world.start("a").ticket, ended=True)
     world.time.move(HOUR)
+    alive(world)
     said = why(world)
     assert "Its work ended 1h 0m ago; no limit ends it any more, while its end waits to be stored." in said
     assert "expires" not in said

@@ -96,7 +96,7 @@ def commands_page() -> str:
 def every_command() -> Iterator[tuple[str, click.Command]]:
     """Every command by its words, those of groups and of other packages too."""
     context = click.Context(lanes)
-    added = sorted(point.name for point in entry_points(group="lanes.commands"))
+    added = sorted({point.name for point in entry_points(group="lanes.commands")})
     for name in (*commands(), *added):
         command = lanes.get_command(context, name)
         assert command is not None

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from lanes.records import Event, Status
+from lanes.records import Event, Lane, Status, Witness
 from lanes_storage.law import LaneState
+from lanes_storage.records import AttemptPhase
 from lanes_tui import words
 from lanes_tui.coalescing import coalesced, single
 from lanes_tui.columns import Sight
 from lanes_tui.file_source import FileSource
 from lanes_tui.source import Seen
 from lanes_tui.trends import QUEUE, Trends
-from lanes_tui.widgets.bars import Clock, abreast, stacked
+from lanes_tui.widgets.bars import Clock, abreast, clocks, stacked
+from tests.golden.rows import LANES, ME, NOW
 from tests.pictures.scene import NIGHT, stage
 
 
@@ -44,6 +46,16 @@ def test_a_clock_without_a_limit_is_never_used_up() -> None:
     clock = Clock("run", 10**9, None)
     assert clock.tone == "good"
     assert "no limit" in clock.said()
+
+
+def test_the_clock_of_an_attempt_stands_for_the_stall_clock_while_it_acts_first() -> None:
+    lane, eye = LANES["held, run plain"], Witness(NOW, ME)
+    assert [clock.name for clock in clocks(Lane.of(lane, eye), None, Sight(0, 0))] == ["run", "stall", "beat"]
+    assert lane.run is not None
+    phase = AttemptPhase("main", "first_byte_timeout", 45_000, 1, 2, "backup", 55_000, NOW.wall, NOW.boot, NOW.slept)
+    asking = Lane.of(lane._replace(run=lane.run._replace(attempt=phase)), eye)
+    clock = next(each for each in clocks(asking, None, Sight(0, 13_000)) if each.name == "asks")
+    assert clock.said() == "13 s of 45 s, first_byte_timeout of main (1 of 2), then backup"
 
 
 @pytest.mark.parametrize("width", [8, 40, 77, 150])

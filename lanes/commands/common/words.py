@@ -1,7 +1,7 @@
 """Records as people read them: ages, times, states and their looks."""
 
 from lanes.commands.common.output import Cell
-from lanes.records import Lane
+from lanes.records import Lane, NextLimit
 from lanes.why import span
 from lanes.words import clock_time
 
@@ -49,8 +49,18 @@ def _held(lane: Lane) -> list[str]:
     elif not owner.alive:
         said.append(f"owner {owner.id} (pid {owner.pid}) is dead or silent for {took(lane.heartbeat_age_ms)}")
     said.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
+    if lane.acts_next is not None and lane.acts_next.provider is not None:
+        said.append(asks(lane.acts_next))
     said += limits(lane)
     return said
+
+
+def asks(limit: NextLimit) -> str:
+    """Which provider a run asks, and what acts next."""
+    place = f"{limit.attempt} of {limit.attempts}"
+    when = f"in {took(limit.left_ms)}" if limit.left_ms > 0 else "now"
+    then = "then none is left" if limit.next_provider is None else f"then {limit.next_provider} is asked"
+    return f"asks {limit.provider} ({place}): {limit.limit} {took(limit.limit_ms)} acts {when}, {then}"
 
 
 def limits(lane: Lane) -> list[str]:

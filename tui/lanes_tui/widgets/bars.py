@@ -53,6 +53,11 @@ def clocks(lane: Lane, run: Run | None, sight: Sight) -> list[Clock]:
 
 def _stall(lane: Lane, run: Run | None, sight: Sight) -> Clock:
     busy = None if run is None else sight.left(run.busy_ms)
+    asks = lane.acts_next
+    if asks is not None and asks.provider is not None:  # it acts before the stall clock, which begins again behind it
+        then = "" if asks.next_provider is None else f", then {asks.next_provider}"
+        said = f"{asks.limit} of {asks.provider} ({asks.attempt} of {asks.attempts}){then}"
+        return Clock("asks", sight.age(asks.limit_ms - asks.left_ms), asks.limit_ms, said)
     note = f"busy for {words.short(busy)}" if busy is not None and busy > 0 else lane.progress or ""
     return Clock("stall", sight.age(lane.progress_age_ms or 0), lane.stall_limit_ms, note)
 
