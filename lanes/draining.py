@@ -92,7 +92,11 @@ def _outcome_of_cut(run: Run, now: Now) -> Procedure[Outcome | None]:
     """What the release of a drained run would decide, from the same rows and by the same judge. None: it has ended."""
     failure = Failure(Cause.DRAINED, "its gateway was drained")
     cuts = yield from read(
-        Query(sql.COUNT_CUTS, {"lane": run.lane_id, "message": run.message_id}, lambda rows: int(rows[0][0]))
+        Query(
+            sql.COUNT_CUTS,
+            {"messages": json.dumps([[run.lane_id, run.message_id]])},
+            lambda rows: int(rows[0][1]) if rows else 0,
+        )
     )
     return (
         yield from read(

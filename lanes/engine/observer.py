@@ -99,7 +99,8 @@ class Observer:
         """The releases of a page are one set; what is about owners alone comes behind them."""
 
         def step(tx: Transaction) -> list[bool]:
-            releases = carry_out(tx, [act(finding, self._clock(), by=self.by) for finding in page])
+            now = self._clock()
+            releases = carry_out(tx, [act(finding, now, by=self.by) for finding in page])
             return [release is None or release.landed for release in releases]
 
         return step

@@ -14,10 +14,11 @@ from lanes.operations.lanes import row_of
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.records import Message
 from lanes.text import check_key
-from lanes_storage import doors, reads
+from lanes_storage import doors, reads, records
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
+from lanes_storage.moment import Now
 from lanes_storage.records import (
     Admission,
     Comparison,
@@ -80,7 +81,7 @@ def send(
         if_idle=if_idle, waiter=None if waiting_run is None else _here(waiting_run)
     )
     now = yield from tell()
-    accepted = yield from _without_circle(doors.accept(new, admission, now).and_then(_read_back))
+    accepted = yield from _without_circle(doors.accept(new, admission, now).and_then(partial(_message, new, now)))
     match accepted:
         case Message():
             return accepted
@@ -106,10 +107,19 @@ def _admission(
     )
 
 
-def _read_back(tx: Transaction, accepted: Accepted | T) -> Message | T:
-    """What was accepted, read in the same step: a moment later it may run, and another turn costs as much again."""
+def _message(new: NewMessage, now: Now, tx: Transaction, accepted: Accepted | T) -> Message | T:
+    """What was accepted, as it was stored: a moment later it may run. One of the same name is read in the same step."""
     if not isinstance(accepted, Accepted):
         return accepted
+    if accepted.lane_id is None:
+        return _read_back(tx, accepted)
+    key, text, request, runner, actor, bound_to, bound_owner, *_ = new
+    said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
+    place, at = accepted.position, now.wall
+    return Message.of(records.Message(accepted.message_id, accepted.lane_id, *said, accepted_at=at, position=place))
+
+
+def _read_back(tx: Transaction, accepted: Accepted) -> Message:
     row = reads.get_message(tx, accepted.message_id)
     assert row is not None
     return Message.of(row)
@@ -235,7 +245,8 @@ def retry(ctx: Context, message_id: int) -> Procedure[Message]:
         found = reads.get_message(tx, message_id)
         if found is None:
             return None
-        return _read_back(tx, doors.retry(tx, message_id, admission_of(found.key), now, actor=actor))
+        again = doors.retry(tx, message_id, admission_of(found.key), now, actor=actor)
+        return _read_back(tx, again) if isinstance(again, Accepted) else again
 
     result = yield from write(step)
     if result is None:

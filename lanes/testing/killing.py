@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from lanes_storage.interface import Params, Row
+from lanes_storage.interface import Given, Row
 from lanes_storage.sqlite import store, transaction, writer
 from lanes_storage.sqlite.transaction import SqliteTransaction
 
@@ -57,17 +57,17 @@ class _Doomed(SqliteTransaction):
     point: KillPoint
     commits = 0  # of this process, so far
 
-    def run(self, sql: str, params: Params) -> int:
+    def run(self, sql: str, params: Given) -> int:
         changed = super().run(sql, params)
         self._wrote()
         return changed
 
-    def many(self, sql: str, params: Sequence[Params]) -> int:
+    def many(self, sql: str, params: Sequence[Given]) -> int:
         changed = super().many(sql, params)
         self._wrote()
         return changed
 
-    def rows(self, sql: str, params: Params) -> list[Row]:
+    def rows(self, sql: str, params: Given) -> list[Row]:
         found = super().rows(sql, params)
         self._wrote()
         return found

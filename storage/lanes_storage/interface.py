@@ -21,6 +21,8 @@ C_contra = TypeVar("C_contra", contravariant=True)
 FEW_ROWS = 64
 
 Params = Mapping[str, Any]
+#: What a statement is given: by name, or a tuple in the order in which it names its parameters, which costs least.
+Given = Params | tuple[Any, ...]
 Row = Sequence[Any]
 
 
@@ -51,15 +53,15 @@ class Transaction(Protocol):
     Half a character (a lone surrogate), for which no engine has a place, is stored as a question mark.
     """
 
-    def run(self, sql: str, params: Params) -> int:
+    def run(self, sql: str, params: Given) -> int:
         """Execute a statement; return the number of rows it changed."""
         ...
 
-    def many(self, sql: str, params: Sequence[Params]) -> int:
+    def many(self, sql: str, params: Sequence[Given]) -> int:
         """Execute a statement once for each of ``params``; return the number of rows that all of them changed."""
         ...
 
-    def rows(self, sql: str, params: Params) -> list[Row]:
+    def rows(self, sql: str, params: Given) -> list[Row]:
         """Execute a statement and return its rows (SELECT, or RETURNING)."""
         ...
 
@@ -239,6 +241,7 @@ __all__ = [
     "FEW_ROWS",
     "AsyncStore",
     "Call",
+    "Given",
     "Params",
     "Query",
     "Reader",

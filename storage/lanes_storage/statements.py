@@ -23,29 +23,29 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
-#: The lanes of ``:keys``, a JSON array, that there are, by their place in it, and how much waits in each.
+#: The lanes of ``:keys``, a JSON array, in its order (null: there is none), and how much waits in each; before that,
+#: the last id that was given to a lane, and to a message.
 LANES_MET = """
-SELECT k.key, l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
-  (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END
-FROM json_each(:keys) k CROSS JOIN lanes l ON l.key = k.value
+SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
+  (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), l.id, l.state, l.run_id, l.head_id,
+  CASE WHEN l.head_id IS NULL THEN 0 ELSE
+    (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END, l.anonymous
+FROM json_each(:keys) k LEFT JOIN lanes l ON l.key = k.value ORDER BY k.key
 """
-
-#: Of each table whose ids are never given twice, the last one.
-LAST_IDS = "SELECT name, seq FROM sqlite_sequence"
 
 MAKE_LANE = """
 INSERT INTO lanes (id, key, state, epoch, anonymous, conversation, created_at, updated_at)
-VALUES (:id, :key, 'idle', 0, :anonymous, 1, :now, :now)
+VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 """
 
-_CANDIDATES = """
+_CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
   (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL
-FROM {source}
+FROM {{source}}
 WHERE l.head_id > :after AND l.run_id IS NULL
-  AND {no_pause}
+  AND {no_pause("l", ":now")}
   AND (m.parked_until IS NULL OR m.parked_until <= :now)
-  AND {bound}
+  AND {{bound}}
   AND (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL) IS NOT NULL
 ORDER BY l.head_id
 """
@@ -56,14 +56,12 @@ ORDER BY l.head_id
 #: dispatcher, in the same transaction.
 CANDIDATES = _CANDIDATES.format(
     source="lanes l JOIN messages m ON m.id = l.head_id",
-    no_pause=no_pause("l", ":now"),
     bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
 #: The same for an owner that runs only what is bound to it: found from its own messages, however long the queues are.
 BOUND_CANDIDATES = _CANDIDATES.format(
     source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
-    no_pause=no_pause("l", ":now"),
     bound="m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
@@ -71,20 +69,22 @@ BOUND_CANDIDATES = _CANDIDATES.format(
 CHOSEN_CANDIDATES = _CANDIDATES.format(
     source="json_each(:heads) j CROSS JOIN messages m ON m.id = j.value"
     " CROSS JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
-    no_pause=no_pause("l", ":now"),
     bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
-#: Which of ``:heads``, a JSON array of ``[lane, head, wall time]``, still are what CANDIDATES read of their lanes.
+#: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and
+#: the last message that would be answered with each.
 STANDING_HEADS = f"""
-SELECT h.key FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
+SELECT h.key, m.id, m.lane_id, l.key, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.interruptions,
+  m.parked_since, m.retry_of, m.accepted_at, m.started_at, m.attempts
+FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
+  CROSS JOIN messages m ON m.id = json_extract(h.value, '$[3]')
 WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')
   AND {no_pause("l", "json_extract(h.value, '$[2]')")}
 ORDER BY h.key
 """
 
-#: The claim. The run takes the messages from ``:head`` to ``:last``, which are one and the same unless they were
-#: collected.
+#: The claim, of the messages from ``:head`` to ``:last``: one and the same unless they were collected.
 CLAIM_LANE = """
 UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
   head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued'
@@ -132,7 +132,6 @@ ON CONFLICT ({of}, kind) DO UPDATE SET reason = excluded.reason, actor = exclude
 PAUSE_LANE = _PAUSE.format(of="lane_id", what=":lane")
 PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
 
-#: One kind of pause of a lane, or every pause of it.
 END_PAUSE = "DELETE FROM pauses WHERE lane_id = :lane AND kind = :kind"
 END_PAUSES = "DELETE FROM pauses WHERE lane_id = :lane"
 END_PATTERN_PAUSE = "DELETE FROM pauses WHERE pattern = :pattern AND kind = :kind"
@@ -142,8 +141,7 @@ END_PATTERN_PAUSE = "DELETE FROM pauses WHERE pattern = :pattern AND kind = :kin
 MAKE_MESSAGE = """
 INSERT INTO messages (id, lane_id, state, text, request, runner, actor, anonymous, bound_to, bound_owner, interruptions,
   retry_of, accepted_at)
-VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, (SELECT anonymous FROM lanes WHERE id = :lane),
-  :bound_to, :bound_owner, 0, :retry_of, :now)
+VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, :anonymous, :bound_to, :bound_owner, 0, :retry_of, :now)
 """
 
 #: Those that are answered together share what their head has gone through, so that no newer text gives it more time.
@@ -323,10 +321,13 @@ WHERE l.run_id IS NOT NULL AND m.interruptions >= :suspect
 #: A heartbeat of its owner did not name this run.
 LEAVE_OUT = "UPDATE runs SET left_out = left_out + 1 WHERE id = :run AND ended_at IS NULL"
 
-#: What owners hold; ``:owners`` is a JSON array of them.
-OPEN_RUNS_OF_OWNERS = """
-SELECT r.owner_id, r.id, r.recovering, r.lane_id, r.message_id
-FROM json_each(:owners) o CROSS JOIN runs r ON r.owner_id = o.value WHERE r.ended_at IS NULL
+OPEN_RUNS_OF_OWNER = "SELECT id FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
+
+#: Those of ``:owners``, a JSON array, that have not ended, with each run that they hold (null: none).
+LIVING_OWNERS = """
+SELECT o.id, r.id, r.recovering, r.lane_id, r.message_id FROM json_each(:owners) g
+  CROSS JOIN owners o ON o.id = g.value LEFT JOIN runs r ON r.owner_id = o.id AND r.ended_at IS NULL
+WHERE o.ended_at IS NULL
 """
 
 #: A heartbeat of its owner names a run.
@@ -348,17 +349,16 @@ VALUES (:kind, :host, :boot_id, :pid_ns, :pid, :start_time, :fingerprint, :heart
   :runners, :url, :now, :now, :boot, :slept, 0) RETURNING id
 """
 
-#: Those of ``:owners``, a JSON array, that have not ended.
-LIVING_OWNERS = "SELECT o.id FROM json_each(:owners) g CROSS JOIN owners o ON o.id = g.value WHERE o.ended_at IS NULL"
-
 HEARTBEAT_OWNER = """
 UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, slept_ms = :slept, heartbeats = heartbeats + 1
 WHERE id = :owner AND ended_at IS NULL
 """
 
-#: Of the runs of one message, those that were interrupted. By the index of the lane.
+#: How many runs of a message were interrupted, of each of ``:messages``, a JSON array of ``[lane, message]``, for which
+#: there are any. By the index of the lane.
 COUNT_CUTS = f"""
-SELECT count(*) FROM runs WHERE lane_id = :lane AND message_id = :message AND {one_of("cause", INTERRUPTIONS)}
+SELECT j.key, count(*) FROM json_each(:messages) j CROSS JOIN runs r ON r.lane_id = json_extract(j.value, '$[0]')
+WHERE r.message_id = json_extract(j.value, '$[1]') AND {one_of("r.cause", INTERRUPTIONS)} GROUP BY j.key
 """
 
 DRAIN_OWNER = """

@@ -19,7 +19,6 @@ SERVE_AN_INDEX = {
     "CANDIDATES: p.lane_id IS NULL": PATTERNS,
     "STANDING_HEADS: p.lane_id IS NULL": PATTERNS,
     "BOUND_CANDIDATES: m.ended_at IS NULL": "a head has not ended; messages_bound has only what has not",
-    "COUNT_CUTS: lane_id = :lane": "a message is of one lane; runs_of_lane finds its runs",
     "COUNT_SUSPECTS: l.run_id IS NOT NULL": "the join asks the same; lanes_held has only what is held",
     "PRUNE_MESSAGE: m.batch = messages.id": "who answers a message is of its batch; messages_batch finds those",
     "WAITING_OF_OWNER: ended_at IS NULL": "what is queued has not ended; messages_bound has only what has not",

@@ -3,6 +3,7 @@
 import pytest
 
 from lanes.testing import MINUTE, Hands
+from lanes_storage.doors import Accepted
 from lanes_storage.law import BoundTo, LaneState, MessageState, RunnerKind
 from lanes_storage.records import Ticket
 from tests.kit.watch import Line, Watch
@@ -197,3 +198,17 @@ def test_suspects_are_counted_while_they_run(world: World) -> None:
     assert world.suspects() == 2
     world.complete(first.ticket)
     assert world.suspects() == 1
+
+
+def test_a_claim_gives_the_message_as_it_is_stored(world: World) -> None:
+    """It is made of what was read and what is written, and not read once more."""
+    world.accept("a", "first", runner="chat", bound_to=BoundTo.CLIENT, bound_owner=world.me)
+    request = world.accept("b", None, request="{}")
+    parked = world.start("c")
+    world.park(parked.ticket)
+    world.reclaim(world.start("d").ticket)
+    world.time.move(MINUTE)
+    assert isinstance(request, Accepted)
+    for key in ("a", "b", "c", "d"):
+        claimed = world.claim(key)
+        assert claimed.message == world.message(claimed.message.id)

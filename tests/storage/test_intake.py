@@ -1,11 +1,16 @@
 """Accepting messages: order, limits, and a sender's own names for them."""
 
+from typing import Any
+
 import pytest
 
+from lanes import operations, records
+from lanes.context import Context
+from lanes.procedure import run
 from lanes.testing import MINUTE
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Transaction
-from lanes_storage.law import LaneState, MessageState
+from lanes_storage.law import BoundTo, LaneState, MessageState
 from lanes_storage.records import Idempotency
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
@@ -149,3 +154,21 @@ def test_half_a_character_costs_no_message(world: World) -> None:
     message = world.send("a", "half \ud83d of it", actor="\udcff", idempotency=Idempotency("\ud800", "token", "digest"))
     stored = world.message(message)
     assert (stored.text, stored.actor) == ("half ? of it", "?")
+
+
+def test_who_sends_is_told_of_the_message_as_it_is_stored(world: World) -> None:
+    """The answer is made of the command and what it met, and not read once more."""
+    context = Context("tester")
+    world.start("runs")
+
+    def told(key: str, **more: Any) -> None:
+        message = run(world.store, operations.send(context, key, more.pop("text", "hello"), **more))
+        assert message == records.Message.of(world.message(int(message.id)))
+
+    told("new", runner="chat")
+    told("new", text=None, request={"messages": []})
+    told("runs", idempotency_key="once")
+    told("new", cap=2, overflow="drop-oldest")
+    told("new", mode="interrupt")
+    told("runs", mode="interrupt")
+    told("bound", bound_to=BoundTo.CLIENT, bound_owner=world.me, anonymous=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes_storage import doors, statements
-from lanes_storage.interface import Params, Row, Transaction
+from lanes_storage.interface import Given, Row, Transaction
 from lanes_storage.law import BoundTo, Cause, OnInterrupt, RunnerKind, Scope
 from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, Ticket
 from tests.kit.world import OWNER, TERMS, World
@@ -26,17 +26,17 @@ class WithoutJournal:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    def run(self, sql: str, params: Params) -> int:
+    def run(self, sql: str, params: Given) -> int:
         if sql == statements.RECORD:
             raise _NoJournal
         return self._tx.run(sql, params)
 
-    def many(self, sql: str, params: Sequence[Params]) -> int:
+    def many(self, sql: str, params: Sequence[Given]) -> int:
         if sql == statements.RECORD and params:
             raise _NoJournal
         return self._tx.many(sql, params)
 
-    def rows(self, sql: str, params: Params) -> list[Row]:
+    def rows(self, sql: str, params: Given) -> list[Row]:
         return self._tx.rows(sql, params)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:

@@ -34,7 +34,8 @@ NARROW = {
     "RELEASE_LANE": "lanes USING INTEGER PRIMARY KEY",
     "COUNT_SUSPECTS": "SEARCH l USING COVERING INDEX lanes_held",
     "WAITING_OF_OWNER": "messages_bound (bound_owner=?)",
-    "OPEN_RUNS_OF_OWNERS": "runs_of_owner (owner_id=?)",
+    "LIVING_OWNERS": "runs_of_owner (owner_id=?)",
+    "OPEN_RUNS_OF_OWNER": "runs_of_owner (owner_id=?)",
 }
 #: The same, of queries: what is counted is found by an index that holds little besides.
 FEW = {

@@ -1,17 +1,25 @@
 """The claim: how a released lane comes to be held."""
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.journal import event, next_epochs, record, tell
-from lanes_storage.doors.sets import apart
-from lanes_storage.interface import Call, Params, Row, Transaction, call
-from lanes_storage.law import MAX_BATCH, MAX_INTERRUPTIONS, Cause, EventType, LaneState, MessageState, RunnerKind
+from lanes_storage.doors.sets import apart, array
+from lanes_storage.interface import Call, Given, Row, Transaction, call
+from lanes_storage.law import (
+    MAX_BATCH,
+    MAX_INTERRUPTIONS,
+    BoundTo,
+    Cause,
+    EventType,
+    LaneState,
+    MessageState,
+    RunnerKind,
+)
 from lanes_storage.moment import Now
-from lanes_storage.reads import get_messages
+from lanes_storage.reads.shapes import to_attempts
 from lanes_storage.records import Claimed, Failure, Head, Message, Terms, Ticket, Waiting
 
 
@@ -29,7 +37,7 @@ def candidates(
 
 def candidates_among(tx: Transaction, owner: int, now: Now, heads: Sequence[int]) -> list[Head]:
     """Those of these heads that ``owner`` might claim now, the longest wait first."""
-    params = {"heads": json.dumps([*heads]), "after": 0, "owner": owner, "now": now.wall}
+    params = {"heads": array([*heads]), "after": 0, "owner": owner, "now": now.wall}
     return [_to_head(row) for row in tx.rows(sql.CHOSEN_CANDIDATES, params)]
 
 
@@ -113,65 +121,79 @@ def _of_lane(command: Claim) -> tuple[int]:
 def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     """Read which lanes are still as their heads were read, and take those under epochs of their own."""
     free = _free(tx, claims)
-    taken = [_Taken(each, run) for each, run in zip(free.values(), next_epochs(tx, len(free)), strict=True)]
+    taken = [_Taken(*each, run) for each, run in zip(free, next_epochs(tx, len(free)), strict=True)]
     landed = tx.many(sql.CLAIM_LANE, [_lane(each) for each in taken])
     assert landed == len(taken), "the free lanes were read in this transaction"
-    tx.many(sql.END_PAUSES, [{"lane": c.head.lane_id} for c, _ in taken if c.head.paused_before])
+    tx.many(sql.END_PAUSES, [(each.claim.head.lane_id,) for each in taken if each.claim.head.paused_before])
     tx.many(sql.MAKE_RUN, [_run(each) for each in taken])
     tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.taken])
     tell(tx, [_event(each) for each in taken])
-    messages = get_messages(tx, [each.claim.taken[-1] for each in taken])
-    claimed = dict(zip(free, (_claimed(tx, *each) for each in zip(taken, messages, strict=True)), strict=True))
-    return [claimed.get(place) for place in range(len(claims))]
+    claimed: list[Claimed | None] = [None] * len(claims)
+    for each in taken:
+        claimed[each.place] = _claimed(tx, each)
+    return claimed
 
 
-def _free(tx: Transaction, claims: Sequence[Claim]) -> dict[int, Claim]:
-    """The claims that find their lanes as they were read, by their places."""
-    heads = json.dumps([(each.head.lane_id, each.head.message_id, each.now.wall) for each in claims])
-    return {place: claims[place] for (place,) in tx.rows(sql.STANDING_HEADS, {"heads": heads})}
+class _Standing(NamedTuple):
+    """The message that a run is for: a row of ``statements.STANDING_HEADS`` behind the place of its claim."""
+
+    id: int
+    lane_id: int
+    key: str
+    text: str | None
+    request: str | None
+    runner: str | None
+    actor: str
+    bound_to: str | None
+    bound_owner: int | None
+    interruptions: int
+    parked_since: int | None
+    retry_of: int | None
+    accepted_at: int
+    started_at: int | None
+    attempts: str | None
 
 
 class _Taken(NamedTuple):
+    """A claim that lands, by its place: under which epoch, and the message as it was before."""
+
+    place: int
     claim: Claim
+    read: _Standing
     run: int
 
 
-def _lane(each: _Taken) -> Params:
-    (head, *_, now, _), taken = each.claim, each.claim.taken
-    return {"lane": head.lane_id, "head": head.message_id, "last": taken[-1], "run": each.run, "now": now.wall}
+def _free(tx: Transaction, claims: Sequence[Claim]) -> list[tuple[int, Claim, _Standing]]:
+    """The claims that find their lanes as they were read."""
+    heads = array([[each.head.lane_id, each.head.message_id, each.now.wall, each.taken[-1]] for each in claims])
+    return [(place, claims[place], _Standing(*row)) for place, *row in tx.rows(sql.STANDING_HEADS, (heads,))]
 
 
-def _run(each: _Taken) -> Params:
+def _lane(each: _Taken) -> Given:
+    claim, head = each.claim, each.claim.head
+    return each.run, each.run, head.lane_id, claim.taken[-1], claim.now.wall, head.lane_id, head.message_id
+
+
+def _run(each: _Taken) -> Given:
     head, owner, runner, kind, terms, now, _ = each.claim
-    return terms._asdict() | {
-        "run": each.run,
-        "lane": head.lane_id,
-        "head": head.message_id,
-        "message": each.claim.taken[-1],
-        "owner": owner,
-        "runner": runner,
-        "kind": kind,
-        "now": now.wall,
-        "boot": now.boot,
-        "boot_id": now.boot_id,
-        "slept": now.slept,
-    }
+    moment = (now.wall, now.boot, now.slept)
+    of_run = (each.run, head.lane_id, each.read.id, owner, runner, str(kind), *terms)
+    return *of_run, *moment, now.boot_id, *moment, head.message_id
 
 
-def _start(each: _Taken, message: int) -> Params:
-    head, now = each.claim.head, each.claim.now
-    values = {"run": each.run, "message": message, "batch": each.claim.batch}
-    return values | {"parked_since": head.parked_since, "now": now.wall}
+def _start(each: _Taken, message: int) -> Given:
+    claim = each.claim
+    return each.run, claim.batch, claim.head.parked_since, claim.now.wall, message
 
 
-def _event(each: _Taken) -> Params:
+def _event(each: _Taken) -> Given:
     head, taken = each.claim.head, each.claim.taken
     return event(
         EventType.CLAIM,
         each.claim.now,
         lane=head.lane_id,
-        from_state=head.state,
-        to_state=LaneState.RUNNING,
+        from_state=str(head.state),
+        to_state=str(LaneState.RUNNING),
         run=each.run,
         message=taken[-1],
         epoch=each.run,
@@ -180,12 +202,34 @@ def _event(each: _Taken) -> Params:
     )
 
 
-def _claimed(tx: Transaction, each: _Taken, message: Message) -> Claimed:
+def _claimed(tx: Transaction, each: _Taken) -> Claimed:
     """The message as its runner sees it: a collected one with the texts of all, a blank line between them."""
-    if each.claim.batch is not None:
-        together = tx.rows(sql.BATCH, {"batch": each.claim.batch, "state": MessageState.RUNNING})
-        message = message._replace(text="\n\n".join(text for _, text in together))
-    return Claimed(Ticket(each.run, each.run), message, each.claim.terms, each.claim.taken)
+    claim, read = each.claim, each.read
+    text, bound_to = read.text, None if read.bound_to is None else BoundTo.read(read.bound_to)
+    if claim.batch is not None:
+        together = tx.rows(sql.BATCH, {"batch": claim.batch, "state": MessageState.RUNNING})
+        text = "\n\n".join(text for _, text in together)
+    message = Message(
+        read.id,
+        read.lane_id,
+        read.key,
+        MessageState.RUNNING,
+        text,
+        read.request,
+        read.runner,
+        read.actor,
+        bound_to,
+        read.bound_owner,
+        each.run,
+        interruptions=read.interruptions,
+        parked_since=read.parked_since if claim.head.parked_since is None else claim.head.parked_since,
+        retry_of=read.retry_of,
+        batch=claim.batch,
+        accepted_at=read.accepted_at,
+        started_at=claim.now.wall if read.started_at is None else read.started_at,
+        attempts=to_attempts(read.attempts),
+    )
+    return Claimed(Ticket(each.run, each.run), message, claim.terms, claim.taken)
 
 
 def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.doors.journal import record, tell
 from lanes_storage.doors.notices import NOTED, notice
-from lanes_storage.interface import Params, Transaction
+from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Attempt, Failure
@@ -46,23 +46,16 @@ def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
     tell(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
 
 
-def _row(ending: Ending) -> Params:
+def _row(ending: Ending) -> Given:
     answer, failure = ending.answer, ending.failure
-    return {
-        "message": ending.message,
-        "state": ending.state,
-        "reply": answer.text if answer else None,
-        "reply_detail": answer.detail if answer else None,
-        "error_cause": failure.cause if failure else None,
-        "error_message": failure.message if failure else None,
-        "attempts": attempts_json(answer.attempts if answer else failure.attempts if failure else ()),
-        "interruptions": ending.interruptions,
-        "answered_by": ending.answered_by,
-        "now": ending.now.wall,
-    }
+    attempts = attempts_json(answer.attempts if answer else failure.attempts if failure else ())
+    reply = (answer.text, answer.detail) if answer else (None, None)
+    error = (failure.cause, failure.message) if failure else (None, None)
+    end = (ending.interruptions, ending.answered_by, ending.now.wall, ending.message)
+    return str(ending.state), *reply, *error, attempts, *end
 
 
-def _notice(ending: Ending) -> Params:
+def _notice(ending: Ending) -> Given:
     message, lane, run, bound, state, _, now, _, failure, _ = ending
     return notice(now, lane=lane, message=message, run=run, state=state, failure=failure, bound=bound)
 

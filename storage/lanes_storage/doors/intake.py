@@ -12,7 +12,7 @@ from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.journal import event, tell
 from lanes_storage.doors.sets import apart
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle
-from lanes_storage.interface import Call, Params, Transaction, call
+from lanes_storage.interface import Call, Given, Transaction, call
 from lanes_storage.law import HELD, Cause, EventType, MessageState, Mode, Overflow
 from lanes_storage.moment import Now
 from lanes_storage.records import Admission, Failure, NewMessage, Waiter
@@ -28,10 +28,15 @@ class Refusal(StrEnum):
 
 
 class Accepted(NamedTuple):
-    """The message stands. ``created`` False: it did already, under the same idempotency key."""
+    """The message stands. ``created`` False: it did already, under the same idempotency key.
+
+    Of one that is new: its lane, and which place it has among those that wait there.
+    """
 
     message_id: int
     created: bool
+    lane_id: int | None = None
+    position: int | None = None
 
 
 class Room(StrEnum):
@@ -52,13 +57,14 @@ class Accept(NamedTuple):
 
 
 class Met(NamedTuple):
-    """The lane that a message meets: a row of ``statements.LANES_MET`` behind its place."""
+    """The lane that a message meets: a row of ``statements.LANES_MET`` behind the last ids."""
 
     lane_id: int
     state: str
     run_id: int | None
     head_id: int | None
     queued: int
+    anonymous: bool = False
 
 
 class Same(NamedTuple):
@@ -87,26 +93,40 @@ def _of_lane(command: Accept) -> tuple[object, ...]:
 @apart(_of_lane)
 def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCycle]:
     """Read what the messages meet, decide about each, store those that have room."""
-    met, same, cycles = _met(tx, commands), [_same(tx, each.new) for each in commands], _cycles(tx, commands)
+    met, last = _met(tx, commands)
     decided = [
-        cycle or admit(command, lane, known)
-        for command, lane, known, cycle in zip(commands, met, same, cycles, strict=True)
+        _cycle(tx, command) or admit(command, lane, _same(tx, command.new))
+        for command, lane in zip(commands, met, strict=True)
     ]
-    ids = iter(_store(tx, [each for each in zip(commands, met, decided, strict=True) if isinstance(each[2], Room)]))
-    came = [Accepted(next(ids), created=True) if isinstance(one, Room) else one for one in decided]
-    for command, accepted in zip(commands, came, strict=True):
-        if command.admission.waiter is not None and isinstance(accepted, Accepted):
-            begin_wait(tx, command.admission.waiter, accepted.message_id, command.now)
+    entering = [
+        (command, lane, room)
+        for command, lane, room in zip(commands, met, decided, strict=True)
+        if isinstance(room, Room)
+    ]
+    accepted = iter(_store(tx, entering, last) if entering else ())
+    came = [next(accepted) if isinstance(one, Room) else one for one in decided]
+    for command, one in zip(commands, came, strict=True):
+        if command.admission.waiter is not None and isinstance(one, Accepted):
+            begin_wait(tx, command.admission.waiter, one.message_id, command.now)
     return came
 
 
 # ------------------------------------------------------------------------------------------------- read
 
 
-def _met(tx: Transaction, commands: Sequence[Accept]) -> list[Met | None]:
-    keys = json.dumps([command.new.key for command in commands], ensure_ascii=False)
-    found = {place: Met(*row) for place, *row in tx.rows(sql.LANES_MET, {"keys": keys})}
-    return [found.get(place) for place in range(len(commands))]
+class Last(NamedTuple):
+    """The last ids that were given."""
+
+    lane: int
+    message: int
+
+
+_KEYS = json.JSONEncoder(ensure_ascii=False)
+
+
+def _met(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Met | None], Last]:
+    rows = tx.rows(sql.LANES_MET, (_KEYS.encode([command.new.key for command in commands]),))
+    return [None if row[2] is None else Met(*row[2:]) for row in rows], Last(rows[0][0] or 0, rows[0][1] or 0)
 
 
 def _same(tx: Transaction, new: NewMessage) -> Same | None:
@@ -119,9 +139,9 @@ def _name(new: NewMessage) -> dict[str, object]:
     return {"lane_key": new.key, "token": new.idempotency.token, "key": new.idempotency.key}
 
 
-def _cycles(tx: Transaction, commands: Sequence[Accept]) -> list[WaitCycle | None]:
-    waiters = [(command.admission.waiter, command.new.key) for command in commands]
-    return [None if waiter is None else closes_cycle(tx, waiter.run_id, key) for waiter, key in waiters]
+def _cycle(tx: Transaction, command: Accept) -> WaitCycle | None:
+    waiter = command.admission.waiter
+    return None if waiter is None else closes_cycle(tx, waiter.run_id, command.new.key)
 
 
 # ----------------------------------------------------------------------------------------------- decide
@@ -151,62 +171,61 @@ def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Ref
 # ------------------------------------------------------------------------------------------------ write
 
 
-def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, object]]) -> list[int]:
-    """Store messages, each in another lane; returns their ids."""
-    if not entering:
-        return []
-    for command, met, room in entering:
-        if met is not None:
-            _make_room(tx, command, met, room)
-    last = {table: int(seq) for table, seq in tx.rows(sql.LAST_IDS, {})}
-    lanes, messages = count(last.get("lanes", 0) + 1), count(last.get("messages", 0) + 1)
-    entries = [_Entry(each, met.lane_id if met else next(lanes), next(messages)) for each, met, _ in entering]
-    made = [entry for entry, (_, met, _) in zip(entries, entering, strict=True) if met is None]
-    tx.many(sql.MAKE_LANE, [_lane(*entry) for entry in made])
-    tx.many(sql.MAKE_MESSAGE, [_message(*entry) for entry in entries])
-    tx.many(sql.NEW_TAIL, [{"lane": lane, "message": id_, "now": each.now.wall} for each, lane, id_ in entries])
-    tx.many(sql.MAKE_IDEMPOTENT, [_named(*entry) for entry in entries if entry.command.new.idempotency])
-    tell(tx, [_event(*entry) for entry in entries])
-    return [entry.message for entry in entries]
-
-
 class _Entry(NamedTuple):
+    """A message that has room, and what was read of its lane, if there was one."""
+
     command: Accept
+    met: Met | None
+    room: Room
     lane: int
     message: int
 
-
-def _lane(command: Accept, lane: int, _: int) -> Params:
-    return {"id": lane, "key": command.new.key, "anonymous": command.new.anonymous, "now": command.now.wall}
-
-
-def _message(command: Accept, lane: int, message: int) -> Params:
-    new = command.new
-    return {
-        "id": message,
-        "lane": lane,
-        "text": new.text,
-        "request": new.request,
-        "runner": new.runner,
-        "actor": new.actor,
-        "bound_to": new.bound_to,
-        "bound_owner": new.bound_owner,
-        "retry_of": command.retry_of,
-        "now": command.now.wall,
-    }
+    @property
+    def accepted(self) -> Accepted:
+        """What waited before it is gone where it was made way for."""
+        before = 0 if self.met is None or self.room is Room.INTERRUPT else self.met.queued
+        place = min(before + 1, self.command.admission.cap) if self.room is Room.DROP_OLDEST else before + 1
+        return Accepted(self.message, True, self.lane, place)
 
 
-def _named(command: Accept, _: int, message: int) -> Params:
-    assert command.new.idempotency is not None
-    more = {"digest": command.new.idempotency.digest, "message": message, "now": command.now.wall}
-    return _name(command.new) | more
+def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Room]], last: Last) -> list[Accepted]:
+    """Store messages, each in another lane."""
+    for command, met, room in entering:
+        if met is not None:
+            _make_room(tx, command, met, room)
+    lanes, messages = count(last.lane + 1), count(last.message + 1)
+    entries = [_Entry(*each, each[1].lane_id if each[1] else next(lanes), next(messages)) for each in entering]
+    tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
+    tx.many(sql.MAKE_MESSAGE, [_message(each) for each in entries])
+    tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
+    tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
+    tell(tx, [_event(each) for each in entries])
+    return [each.accepted for each in entries]
 
 
-def _event(command: Accept, lane: int, message: int) -> Params:
-    return event(EventType.ACCEPTED, command.now, lane=lane, message=message, actor=command.new.actor)
+def _lane(entry: _Entry) -> Given:
+    new, now = entry.command.new, entry.command.now.wall
+    return entry.lane, new.key, new.anonymous, now, now
 
 
-def _make_room(tx: Transaction, command: Accept, met: Met, room: object) -> None:
+def _message(entry: _Entry) -> Given:
+    (new, _, now, retry_of), met = entry.command, entry.met
+    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.actor)
+    return *of_lane, new.anonymous if met is None else met.anonymous, new.bound_to, new.bound_owner, retry_of, now.wall
+
+
+def _named(entry: _Entry) -> Given:
+    new, now = entry.command.new, entry.command.now.wall
+    assert new.idempotency is not None
+    return _name(new) | {"digest": new.idempotency.digest, "message": entry.message, "now": now}
+
+
+def _event(entry: _Entry) -> Given:
+    new, _, now, _ = entry.command
+    return event(EventType.ACCEPTED, now, lane=entry.lane, message=entry.message, actor=new.actor)
+
+
+def _make_room(tx: Transaction, command: Accept, met: Met, room: Room) -> None:
     if room is Room.INTERRUPT:
         interrupt_lane(tx, met.lane_id, met.run_id, command.now, actor=command.new.actor)
     elif room is Room.DROP_OLDEST:

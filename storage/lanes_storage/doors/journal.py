@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lanes_storage import statements as sql
-from lanes_storage.interface import Params, Transaction
-from lanes_storage.law import EventType
+from lanes_storage.interface import Given, Transaction
+from lanes_storage.law import Edge, EventType
 from lanes_storage.moment import Now
 
 
 def event(
-    type: EventType,  # noqa: A002 - the word that the journal itself uses
+    type: EventType | Edge,  # noqa: A002 - the word that the journal itself uses
     now: Now,
     *,
     lane: int | None = None,
@@ -22,29 +22,18 @@ def event(
     epoch: int | None = None,
     actor: str | None = None,
     cause: str | None = None,
-    detail: dict[str, Any] | None = None,
-) -> Params:
-    """One event, as ``statements.RECORD`` takes it."""
-    return {
-        "at": now.wall,
-        "type": type,
-        "lane": lane,
-        "from_state": from_state,
-        "to_state": to_state,
-        "run": run,
-        "message": message,
-        "epoch": epoch,
-        "actor": actor,
-        "cause": cause,
-        "detail": None if detail is None else json.dumps(detail),
-    }
+    detail: dict[str, Any] | str | None = None,
+) -> Given:
+    """One event, as ``statements.RECORD`` takes it. ``detail``: an object, or the JSON of one."""
+    said = detail if detail is None or isinstance(detail, str) else json.dumps(detail)
+    return now.wall, str(type), lane, from_state, to_state, run, message, epoch, actor, cause, said
 
 
-def tell(tx: Transaction, events: Sequence[Params]) -> None:
+def tell(tx: Transaction, events: Sequence[Given]) -> None:
     """Write events, and in which blocks of the journal their lanes have some."""
     if events:
         tx.many(sql.RECORD, events)
-        tx.run(sql.MARK_BLOCKS, {"count": len(events)})
+        tx.run(sql.MARK_BLOCKS, (len(events),))
 
 
 def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # noqa: A002
@@ -56,5 +45,5 @@ def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
     """Fencing tokens that nobody had before, from the one counter of the database."""
     if count == 0:
         return iter(())
-    ((last,),) = tx.rows(sql.NEXT_EPOCHS, {"count": count})
+    ((last,),) = tx.rows(sql.NEXT_EPOCHS, (count,))
     return iter(range(last - count + 1, last + 1))

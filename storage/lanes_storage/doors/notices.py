@@ -1,7 +1,7 @@
 """Notices: the one word that a message leaves behind for people when it ends otherwise than well."""
 
 from lanes_storage.doors.journal import event
-from lanes_storage.interface import Params
+from lanes_storage.interface import Given
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure
@@ -51,7 +51,7 @@ def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: 
 
 def notice(
     now: Now, *, lane: int, message: int, run: int | None, state: MessageState, failure: Failure | None, bound: bool
-) -> Params:
+) -> Given:
     """The notice of a message that ends in ``state``, one of ``NOTED``."""
     cause = None if failure is None else failure.cause
     detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}

@@ -1,15 +1,14 @@
 """Owners: the processes that hold and wait for lanes, and their heartbeats."""
 
 import json
-from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.doors.endings import end_waiting
 from lanes_storage.doors.journal import event, record, tell
-from lanes_storage.doors.sets import apart
-from lanes_storage.interface import Call, Params, Transaction, call
+from lanes_storage.doors.sets import apart, array
+from lanes_storage.interface import Call, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Beat, Failure, NewOwner, Ticket
@@ -38,7 +37,7 @@ class Heartbeat(NamedTuple):
 
 
 class OpenRun(NamedTuple):
-    """A run that an owner holds: a row of ``statements.OPEN_RUNS_OF_OWNERS`` behind the owner and its id."""
+    """A run that an owner holds: a row of ``statements.LIVING_OWNERS`` behind the owner and its id."""
 
     recovering: bool
     lane_id: int
@@ -63,23 +62,24 @@ def _of_owner(command: Heartbeat) -> tuple[int]:
 @apart(_of_owner)
 def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | None]:
     """Read which owners live and what they hold, compare it with what they name, write it."""
-    owners = json.dumps([command.owner for command in commands])
-    living = {owner for (owner,) in tx.rows(sql.LIVING_OWNERS, {"owners": owners})}
-    held = _held(tx, owners)
-    heard = [(each, compare(each.beats, held[each.owner])) for each in commands if each.owner in living]
-    tx.many(sql.HEARTBEAT_OWNER, [{"owner": each.owner, **_moment(each.now)} for each, _ in heard])
+    held = _held(tx, [command.owner for command in commands])
+    heard = [(each, compare(each.beats, held[each.owner])) for each in commands if each.owner in held]
+    tx.many(sql.HEARTBEAT_OWNER, [(each.now.wall, each.now.boot, each.now.slept, each.owner) for each, _ in heard])
     tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in _news(each)])
-    tx.many(sql.LEAVE_OUT, [{"run": run} for _, found in heard for run in found.left_out])
-    tx.many(sql.RECOVERED, [{"run": run} for _, found in heard for run in found.recovered])
+    tx.many(sql.LEAVE_OUT, [(run,) for _, found in heard for run in found.left_out])
+    tx.many(sql.RECOVERED, [(run,) for _, found in heard for run in found.recovered])
     tell(tx, [_recovered(each, run, held) for each, found in heard for run in found.recovered])
     lost = {each.owner: found.lost for each, found in heard}
     return [lost.get(command.owner) for command in commands]
 
 
-def _held(tx: Transaction, owners: str) -> defaultdict[int, dict[int, OpenRun]]:
-    held: defaultdict[int, dict[int, OpenRun]] = defaultdict(dict)
-    for owner, run, *more in tx.rows(sql.OPEN_RUNS_OF_OWNERS, {"owners": owners}):
-        held[owner][run] = OpenRun(*more)
+def _held(tx: Transaction, owners: list[int]) -> dict[int, dict[int, OpenRun]]:
+    """What each owner holds that has not ended."""
+    held: dict[int, dict[int, OpenRun]] = {}
+    for owner, run, *more in tx.rows(sql.LIVING_OWNERS, (array(owners),)):
+        of_owner = held.setdefault(owner, {})
+        if run is not None:
+            of_owner[run] = OpenRun(*more)
     return held
 
 
@@ -101,32 +101,18 @@ def compare(beats: Sequence[Beat], held: Mapping[int, OpenRun]) -> Compared:
     )
 
 
-def _news(command: Heartbeat) -> list[Beat]:
+def _news(command: Heartbeat) -> Sequence[Beat]:
     """The rows of a thousand runs that only wait stay as they are."""
     return [each for each in command.beats if each.ticket.run_id not in command.unchanged]
 
 
-def _moment(now: Now) -> Params:
-    return {"now": now.wall, "boot": now.boot, "slept": now.slept}
-
-
-def _named(beat: Beat, owner: int) -> Params:
+def _named(beat: Beat, owner: int) -> Given:
     """A run that tells what no row takes is named all the same: that says no more than that it lives."""
     ticket, progress, boot, at, busy, said, slept, ended, attempt = beat
     if not (isinstance(progress, str) and isinstance(said, str | None) and _is_time(busy)):
         progress, busy, said = "(can not be shown)", None, None
-    return {
-        "run": ticket.run_id,
-        "owner": owner,
-        "progress": progress,
-        "progress_at": at,
-        "progress_boot": boot,
-        "progress_slept_ms": slept,
-        "busy_until_boot": busy,
-        "reply_so_far": said,
-        "body_ended_at": ended,
-        "attempt": None if attempt is None else json.dumps(attempt._asdict()),
-    }
+    asked = None if attempt is None else json.dumps(attempt._asdict())
+    return progress, at, boot, busy, said, slept, ended, asked, ticket.run_id, owner
 
 
 def note_progress(tx: Transaction, owner: int, beats: Sequence[Beat]) -> None:
@@ -138,15 +124,15 @@ def _is_time(value: object) -> bool:
     return value is None or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
-def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, OpenRun]]) -> Params:
+def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, OpenRun]]) -> Given:
     _, lane, message = held[command.owner][run]
     actor = f"owner:{command.owner}"
     return event(EventType.RECOVERED, command.now, lane=lane, run=run, message=message, epoch=run, actor=actor)
 
 
 def standing_runs(tx: Transaction, owner: int) -> set[int]:
-    """The runs that an owner holds."""
-    return {*_held(tx, json.dumps([owner]))[owner]}
+    """The runs that an owner holds, ended or not."""
+    return {run for (run,) in tx.rows(sql.OPEN_RUNS_OF_OWNER, (owner,))}
 
 
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:

@@ -13,8 +13,8 @@ from lanes_storage.doors.endings import Ending, attempts_json, batch_members, fi
 from lanes_storage.doors.journal import event, next_epochs, record, tell
 from lanes_storage.doors.outcomes import Outcome, Standing, judge, survivors_pause
 from lanes_storage.doors.pauses import pause_lane
-from lanes_storage.doors.sets import apart
-from lanes_storage.interface import Call, Params, Transaction, call
+from lanes_storage.doors.sets import apart, array
+from lanes_storage.interface import Call, Given, Transaction, call
 from lanes_storage.law import (
     GHOST_AFTER,
     INTERRUPTIONS,
@@ -110,8 +110,11 @@ def _of_run(end: End) -> tuple[int]:
 def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
     """Read what the runs stand at, decide how each really ends, write it."""
     standing = _standing(tx, ends)
-    cuts = [_cuts(tx, *each) for each in zip(ends, standing, strict=True)]
-    outcomes = [decide(*each) for each in zip(ends, standing, cuts, strict=True)]
+    cuts = _cuts(tx, ends, standing)
+    outcomes = [
+        run and decide(end, run, cuts.get(place, 0))
+        for place, (end, run) in enumerate(zip(ends, standing, strict=True))
+    ]
     epochs = next_epochs(tx, sum(end.forced for end, outcome in zip(ends, outcomes, strict=True) if outcome))
     ended = [
         _Ended(end, run, outcome, next(epochs) if end.forced else end.ticket.epoch, _members(tx, run))
@@ -129,16 +132,21 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
 
 
 def _standing(tx: Transaction, ends: Sequence[End]) -> list[Standing | None]:
-    rows = tx.rows(sql.STANDING_RUNS, {"tickets": json.dumps([end.ticket for end in ends])})
+    rows = tx.rows(sql.STANDING_RUNS, (array([[*end.ticket] for end in ends]),))
     found = {place: Standing(*row) for place, *row in rows}
     return [found.get(place) for place in range(len(ends))]
 
 
-def _cuts(tx: Transaction, end: End, run: Standing | None) -> int:
-    """How many runs of its message were interrupted before, if this may be one more."""
-    if run is None or end.failure is None or end.failure.cause not in INTERRUPTIONS:
-        return 0
-    return int(tx.rows(sql.COUNT_CUTS, {"lane": run.lane_id, "message": run.message_id})[0][0])
+def _cuts(tx: Transaction, ends: Sequence[End], standing: Sequence[Standing | None]) -> dict[int, int]:
+    """How many runs of its message were interrupted before, of each end that may be one more, by its place."""
+    cut = {
+        place: [run.lane_id, run.message_id]
+        for place, (end, run) in enumerate(zip(ends, standing, strict=True))
+        if run and end.failure and end.failure.cause in INTERRUPTIONS
+    }
+    places = [*cut]
+    counted = tx.rows(sql.COUNT_CUTS, (array([*cut.values()]),)) if cut else []
+    return {places[number]: count for number, count in counted}
 
 
 def _members(tx: Transaction, run: Standing) -> list[int]:
@@ -209,46 +217,27 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     tell(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
 
 
-def _lane(each: _Ended) -> Params:
+def _lane(each: _Ended) -> Given:
     """What waits first again is the head if it is requeued."""
     (ticket, _, now, *_), state = each.end, TRANSITIONS[each.outcome.edge].target
-    error = each.outcome.failure if state is not LaneState.IDLE else None
-    return {
-        "lane": each.run.lane_id,
-        "run": ticket.run_id,
-        "epoch": ticket.epoch,
-        "new_epoch": each.epoch,
-        "state": state,
-        "requeued": each.members[0] if each.requeued else None,
-        "error_cause": error.cause if error else None,
-        "error_message": error.message if error else None,
-        "error_at": now.wall if error else None,
-        "now": now.wall,
-    }
+    failure, requeued = each.outcome.failure, each.members[0] if each.requeued else None
+    error = (
+        (None, None, None) if failure is None or state is LaneState.IDLE else (failure.cause, failure.message, now.wall)
+    )
+    return str(state), each.epoch, requeued, *error, now.wall, each.run.lane_id, ticket.run_id, ticket.epoch
 
 
-def _run(each: _Ended) -> Params:
-    end, failure, edge = each.end, each.outcome.failure, each.outcome.edge
-    return {
-        "run": end.ticket.run_id,
-        "edge": edge,
-        "cause": failure.cause if failure else None,
-        "forced": end.forced,
-        "now": end.now.wall,
-        "by": end.by,
-        "late_reply": end.answer.text if end.answer is not None and edge is Edge.ABORT else None,
-    }
+def _run(each: _Ended) -> Given:
+    end, failure, edge = each.end, each.outcome.failure, str(each.outcome.edge)
+    cause = failure.cause if failure else None
+    late = end.answer.text if end.answer is not None and edge == Edge.ABORT else None
+    return edge, cause, int(end.forced), end.now.wall, end.by, late, edge, end.ticket.run_id
 
 
-def _place(each: _Ended, message: int) -> Params:
-    failure, parked_until = each.outcome.failure, each.outcome.parked_until
-    return {
-        "message": message,
-        "interruptions": each.outcome.interruptions,
-        "parked_until": parked_until,
-        "parked_since": None if parked_until is None else each.end.now.wall,
-        "attempts": attempts_json(failure.attempts) if failure else None,
-    }
+def _place(each: _Ended, message: int) -> Given:
+    failure, until = each.outcome.failure, each.outcome.parked_until
+    attempts = attempts_json(failure.attempts) if failure else None
+    return each.outcome.interruptions, until, None if until is None else each.end.now.wall, attempts, message
 
 
 def _ending(each: _Ended, message: int) -> Ending:
@@ -269,12 +258,31 @@ def _ending(each: _Ended, message: int) -> Ending:
     )
 
 
-def _event(each: _Ended) -> Params:
-    end, run, outcome, epoch, _ = each
+#: What the journal says of most releases.
+_DONE = json.dumps({"message_state": MessageState.DONE})
+
+
+def _event(each: _Ended) -> Given:
+    end, run, outcome, epoch, *_ = each
     failure = outcome.failure
-    detail: dict[str, Any] = {"message_state": outcome.message_state}
-    if end.answer is not None and outcome.edge is Edge.COMPLETE:
-        detail |= end.answer.told or {}
+    told = end.answer.told if end.answer is not None and outcome.edge is Edge.COMPLETE else None
+    return event(
+        outcome.edge,
+        end.now,
+        lane=run.lane_id,
+        from_state=str(LaneState.RUNNING),
+        to_state=str(TRANSITIONS[outcome.edge].target),
+        run=end.ticket.run_id,
+        message=run.message_id,
+        epoch=epoch,
+        actor=end.by,
+        cause=failure.cause if failure else None,
+        detail=_DONE if outcome.edge is Edge.COMPLETE and not told else _detail(end, run, outcome) | (told or {}),
+    )
+
+
+def _detail(end: End, run: Standing, outcome: Outcome) -> dict[str, Any]:
+    failure, detail = outcome.failure, dict[str, Any](message_state=outcome.message_state)
     if failure is not None:
         detail["message"] = failure.message
         limit = {"budget_ms": failure.budget_ms, "elapsed_ms": failure.elapsed_ms}
@@ -285,24 +293,12 @@ def _event(each: _Ended) -> Params:
         detail["parked_until"] = outcome.parked_until
     if outcome.edge is Edge.ABORT:
         detail |= {"requested_by": run.abort_actor, "reason": run.abort_reason}
-    return event(
-        EventType(outcome.edge),
-        end.now,
-        lane=run.lane_id,
-        from_state=LaneState.RUNNING,
-        to_state=TRANSITIONS[outcome.edge].target,
-        run=end.ticket.run_id,
-        message=run.message_id,
-        epoch=epoch,
-        actor=end.by,
-        cause=failure.cause if failure else None,
-        detail=detail,
-    )
+    return detail
 
 
-def _event_of_member(each: _Ended, message: int) -> Params:
+def _event_of_member(each: _Ended, message: int) -> Given:
     """What became of a message that was answered, or ended, together with the one that the run is for."""
-    end, run, outcome, _, _ = each
+    end, run, outcome, *_ = each
     failure = outcome.message_failure
     return event(
         EventType.ENDED,

@@ -24,6 +24,8 @@ def apart(
     ) -> Callable[[Transaction, Sequence[C]], list[R]]:
         @wraps(transition)
         def in_rounds(tx: Transaction, commands: Sequence[C]) -> list[R]:
+            if len(commands) == 1:
+                return transition(tx, commands)
             things = [thing for command in commands for thing in about(command)]
             if len(things) == len(set(things)):  # nearly always
                 return transition(tx, commands)
@@ -36,6 +38,11 @@ def apart(
         return in_rounds
 
     return decorate
+
+
+def array(numbers: list[int] | list[list[int]]) -> str:
+    """Whole numbers as a JSON array, for ``json_each``: as Python writes them."""
+    return str(numbers)
 
 
 def rounds(commands: Sequence[C], about: Callable[[C], Iterable[Hashable]]) -> list[list[int]]:

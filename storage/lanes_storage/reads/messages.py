@@ -12,10 +12,6 @@ from lanes_storage.wording import dead_letter
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
-MESSAGES = f"""
-SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value
-JOIN lanes ml ON ml.id = m.lane_id ORDER BY j.key
-"""
 #: What a message takes up when it is read, nearly.
 SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
 #: An exchange is one reply and the texts that it answers, which are several where they were collected. From the turns
@@ -49,11 +45,6 @@ def get_message(tx: Transaction, message_id: int) -> Message | None:
     """The same within a transaction."""
     query = message(message_id)
     return query.shape(tx.rows(query.sql, query.params))
-
-
-def get_messages(tx: Transaction, message_ids: Sequence[int]) -> list[Message]:
-    """Messages that there are, in the order of their ids as given, within a transaction."""
-    return [to_message(row) for row in tx.rows(MESSAGES, {"ids": json.dumps([*message_ids])})]
 
 
 def messages(

@@ -11,7 +11,7 @@ from lanes_storage.records.given import Attempt, AttemptPhase, Failure, Process,
 
 
 class Message(NamedTuple):
-    """One row of ``messages``, with the key of its lane."""
+    """One row of ``messages``, with the key of its lane. The defaults are those of one that was just accepted."""
 
     id: int
     lane_id: int
@@ -21,22 +21,22 @@ class Message(NamedTuple):
     request: str | None
     runner: str | None
     actor: str
-    bound_to: BoundTo | None
-    bound_owner: int | None
-    run_id: int | None
-    reply: str | None
-    reply_detail: str | None
-    error: Failure | None
-    interruptions: int
-    parked_until: int | None
-    parked_since: int | None
-    retry_of: int | None
-    retried_as: int | None
-    answered_by: int | None
-    batch: int | None
-    accepted_at: int
-    started_at: int | None
-    ended_at: int | None
+    bound_to: BoundTo | None = None
+    bound_owner: int | None = None
+    run_id: int | None = None
+    reply: str | None = None
+    reply_detail: str | None = None
+    error: Failure | None = None
+    interruptions: int = 0
+    parked_until: int | None = None
+    parked_since: int | None = None
+    retry_of: int | None = None
+    retried_as: int | None = None
+    answered_by: int | None = None
+    batch: int | None = None
+    accepted_at: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
     position: int | None = None  # 1 for the head; None unless queued
     reply_so_far: str | None = None  # its end, as of the last heartbeat of its run, unless that completed
     attempts: tuple[Attempt, ...] = ()  # the providers that failed it, also where another one answered

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from lanes_storage.interface import Params, Row
+from lanes_storage.interface import Given, Row
 from lanes_storage.sqlite.binding import placed
 from lanes_storage.sqlite.identity import Guard
 from lanes_storage.sqlite.locking import begin
@@ -22,14 +22,15 @@ class SqliteTransaction:
         self._guard = guard
         self._undo: list[Callable[[], None]] = []
 
-    def run(self, sql: str, params: Params) -> int:
+    def run(self, sql: str, params: Given) -> int:
         return self._execute(sql, params).rowcount
 
-    def many(self, sql: str, params: Sequence[Params]) -> int:
+    def many(self, sql: str, params: Sequence[Given]) -> int:
         if not params:
             return 0
         text, values = placed(sql)
-        before, left = self._connection.total_changes, iter([values(row) for row in params])
+        given = [row if isinstance(row, tuple) else values(row) for row in params]
+        before, left = self._connection.total_changes, iter(given)
         try:
             return self._connection.executemany(text, left).rowcount
         except UnicodeEncodeError:  # as below: the row that failed, and those that were not reached
@@ -38,7 +39,7 @@ class SqliteTransaction:
                 self._execute(sql, row)
             return self._connection.total_changes - before
 
-    def rows(self, sql: str, params: Params) -> list[Row]:
+    def rows(self, sql: str, params: Given) -> list[Row]:
         return self._execute(sql, params).fetchall()
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
@@ -75,9 +76,9 @@ class SqliteTransaction:
             self._roll_back()
             raise
 
-    def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
+    def _execute(self, sql: str, params: Given) -> sqlite3.Cursor:
         text, values = placed(sql)
-        given = values(params)
+        given = params if isinstance(params, tuple) else values(params)
         try:
             return self._connection.execute(text, given)
         except UnicodeEncodeError:  # halves of characters, which no encoding has: no message is lost over one
