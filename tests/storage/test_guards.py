@@ -99,7 +99,7 @@ def claim(tx: Transaction, lane_of: int, head: int, run: int = 4711) -> int:
 
 
 def beat(tx: Transaction, run: int, owner: int) -> int:
-    names = ("progress_slept_ms", "busy_until_boot", "reply_so_far", "body_ended_at")
+    names = ("progress_slept_ms", "busy_until_boot", "reply_so_far", "body_ended_at", "attempt")
     values = dict.fromkeys(names) | {"progress": "p", "progress_at": 1, "progress_boot": 1}
     return tx.run(sql.BEAT_RUN, values | {"run": run, "owner": owner})
 
