@@ -10,7 +10,7 @@ WORKERS ?= auto
 TESTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak lock dist clean pictures
+.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak fuzz lock dist clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,10 @@ soak: $(STAMP) ## The long form of the campaigns (SOAK_MINUTES=20 for the longes
 pictures: $(STAMP) ## Draw the pictures of docs/ anew
 	@$(BIN)/python -m tests.pictures
 
+fuzz: $(STAMP) ## Ask a gateway whatever its OpenAPI document allows, and what it does not (schemathesis)
+	@test -x .venv-fuzz/bin/schemathesis || { $(PYTHON) -m venv .venv-fuzz && .venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/fuzz.in; }
+	@$(BIN)/python -m tests.fuzz $(CURDIR)/.venv-fuzz/bin/schemathesis
+
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
@@ -79,4 +83,4 @@ dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
 
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) .venv-3.* $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-3.* .venv-fuzz $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

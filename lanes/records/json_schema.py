@@ -11,10 +11,24 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
+#: The largest number that a database holds.
+MOST_NUMBER = 2**63 - 1
+COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}
 NUMBER: Schema = {"type": "integer"}
-ID: Schema = {"type": "string", "pattern": "^[0-9]+$", "description": "opaque"}
-KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "description": "a session key"}
+ID: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$", "description": "opaque"}
+KEY: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_KEY,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
+    "description": "a session key",
+}
+#: The usual ones: whole milliseconds, and no more than ten years.
+DURATION: Schema = {
+    "type": "string",
+    "pattern": r"^([0-9]{1,11}ms|[0-9]{1,8}(\.[0-9]{1,3})?s|[0-9]{1,6}(\.[0-9])?m|[0-9]{1,4}(\.[0-9])?h|[0-9]{1,3}d)$",
+    "examples": ["30s"],
+}
 SECONDS: Schema = {"type": "number", "description": "seconds"}
 MOMENT: Schema = {
     "type": "string",

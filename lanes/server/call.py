@@ -88,7 +88,7 @@ class Call:
         """The sender's own name for the message, of the header or of the body. Raises HttpProblem."""
         given = self.headers.get("idempotency-key", in_body)
         if in_body not in (None, given):
-            raise HttpProblem(400, "bad_request", "the header and the body name the message differently")
+            raise HttpProblem(422, "two_names", "the header and the body name the message differently")
         if given is not None and not 0 < len(given) <= MOST_IDEMPOTENCY_KEY:
             raise HttpProblem(400, "bad_request", f"an idempotency key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
         return given

@@ -23,6 +23,8 @@ class Fields:
     def get(self, name: str, kind: type[T]) -> T | None:
         """A field that may be missing or null. Raises HttpProblem."""
         value = self.any(name)
+        if kind is int and isinstance(value, float) and value.is_integer():
+            value = int(value)  # 1.0 is a whole number of JSON
         if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
             return value
         raise HttpProblem(400, "bad_request", f"{name} must be {_CALLED[kind]}", param=name)

@@ -45,7 +45,7 @@ async def get_models(call: Call) -> ASGIApp:
 
 async def get_model(call: Call) -> ASGIApp:
     """One of them."""
-    name = call.path_params["id"]
+    name = call.path_params["model"]
     if name != "lanes" and name not in call.gateway.specs:
         raise HttpProblem(404, "model_not_found", "there is no such model here; see /v1/models", param="model")
     return Answer(_model(name))

@@ -6,7 +6,7 @@ from typing import Any
 
 import lanes
 from lanes.records import placed, schemas
-from lanes.records.json_schema import Schema, exactly, nullable
+from lanes.records.json_schema import ID, KEY, Schema, exactly, nullable
 from lanes.server.routing import Param, Route
 
 AT = "#/components/schemas/"
@@ -16,6 +16,10 @@ ALWAYS = (400, 401, 403, 503)
 POSTED = (408, 413, 415)
 
 _TEXT: Schema = {"type": "string"}
+#: One event of a stream.
+SSE: Schema = {"type": "object", "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT}}
+IN_PATH: dict[str, Schema] = {"key": KEY, "id": ID, "model": {**_TEXT, "minLength": 1}}
+MEANING = {"key": "the session key, percent-encoded", "id": "of the message", "model": "its name"}
 PROBLEM: Schema = {
     "type": "object",
     "properties": {
@@ -60,31 +64,28 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
     }
     if route.body is not None:
-        operation["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
     return operation
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parts = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    parameters = [{"name": part, "in": "path", "required": True, "schema": _TEXT} for part in parts]
-    parameters += [_parameter(param, "query") for param in route.query]
-    return parameters + [_parameter(param, "header") for param in route.headers]
+    in_path = [Param(part, IN_PATH[part], MEANING[part], required=True) for part in parts]
+    return [
+        _parameter(param, where)
+        for where, params in (("path", in_path), ("query", route.query), ("header", route.headers))
+        for param in params
+    ]
 
 
 def _parameter(param: Param, where: str) -> dict[str, Any]:
     schema = {"type": "array", "items": param.schema} if param.many else param.schema
-    required = where == "query" and param.name == "key"
-    return {
-        "name": param.name,
-        "in": where,
-        "description": param.meaning,
-        "schema": schema,
-        **({"required": True} if required else {}),
-    }
+    more = {"required": True} if param.required else {}
+    return {"name": param.name, "in": where, "description": param.meaning, "schema": schema, **more}
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    media = {} if route.media is None else {route.media: {"schema": _TEXT}}
+    media = {} if route.media is None else {route.media: {"schema": SSE if "event-stream" in route.media else _TEXT}}
     answers = {str(status): _answer(status, schema, media) for status, schema in route.answers.items()}
     if not answers:
         answers["200"] = {"description": "OK", "content": media}
@@ -98,7 +99,9 @@ def _answer(status: int, schema: str | Schema, media: dict[str, Any]) -> dict[st
 
 
 def _problem(status: int, route: Route) -> dict[str, Any]:
-    openai = route.path.startswith("/v1/")
-    kind = "application/json" if openai or not route.path.startswith("/api") else "application/problem+json"
-    schema = {"$ref": AT + ("OpenAIError" if openai else "Problem")}
-    return {"description": HTTPStatus(status).phrase, "content": {kind: {"schema": schema}}}
+    content = {"application/problem+json": {"schema": {"$ref": AT + "Problem"}}}
+    if route.path.startswith("/v1/"):
+        content = {"application/json": {"schema": {"$ref": AT + "OpenAIError"}}}
+    elif status in route.problems and not route.path.startswith("/api"):  # what a probe is told that is not well
+        content["application/json"] = {"schema": {"type": "object"}}
+    return {"description": HTTPStatus(status).phrase, "content": content}

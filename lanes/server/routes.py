@@ -2,24 +2,43 @@
 
 from starlette.types import ASGIApp
 
-from lanes.records.json_schema import COUNT, FLAG, ID, KEY, TEXT, Schema, array, exactly, nullable, words
+from lanes.records.json_schema import (
+    COUNT,
+    DURATION,
+    FLAG,
+    ID,
+    KEY,
+    TEXT,
+    Schema,
+    array,
+    exactly,
+    nullable,
+    words,
+)  # fmt: skip
 from lanes.server import events, health, lanes, messages, metrics, openai, searching, status
 from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
 from lanes.server.verbs import routes_of
 from lanes.verbs import table
-from lanes_storage.law import EventType, LaneState, MessageState, Scope
+from lanes_storage.law import MAX_KEY, EventType, LaneState, MessageState, Scope
 from lanes_storage.records import LaneSort
 
-DURATION: Schema = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,9})?(ms|s|m|h|d)$", "examples": ["30s"]}
 OBJECT: Schema = {"type": "object"}
 
 
-def fields(**schemas: Schema) -> Schema:
-    """A body with these fields, none of them required, and no other. A trailing underscore is not part of the name."""
-    named = {name.removesuffix("_"): nullable(schema) for name, schema in schemas.items()}
-    return {"type": "object", "properties": named, "additionalProperties": False}
+def fields(*required: str, **schemas: Schema) -> Schema:
+    """A body with these fields and no other. A trailing underscore is not part of the name."""
+    named = {
+        name.removesuffix("_"): schema if name in required else nullable(schema) for name, schema in schemas.items()
+    }
+    more = {"required": list(required)} if required else {}
+    return {"type": "object", "properties": named, **more, "additionalProperties": False}
+
+
+def up_to(most: int, least: int = 0) -> Schema:
+    """A whole number within these bounds."""
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 async def get_openapi(call: Call) -> ASGIApp:
@@ -31,13 +50,13 @@ async def get_openapi(call: Call) -> ASGIApp:
 
 
 _EPOCH = fields(epoch={**COUNT, "description": "only if the lane still stands at it"})
-_LIMIT = Param("limit", {"type": "integer", "minimum": 1, "maximum": messages.MOST_MESSAGES}, "at most so many")
+_LIMIT = Param("limit", up_to(messages.MOST_MESSAGES, 1), "at most so many")
 _FILTER = Param("filter", TEXT, "those that fit this filter")
 _BEFORE = Param("before", ID, "those that were accepted before this one")
 _WAIT = Param("wait", {"type": "number", "minimum": 0, "maximum": messages.MOST_WAIT_S}, "seconds to wait for the end")
 _SEARCHED: dict[str, Schema] = {
     "filter": {**TEXT, "description": "as it is typed in the dashboard: state:errored held:>5m part-of-a-key"},
-    "keys": {**array(KEY), "description": "of these lanes only"},
+    "keys": {**array(TEXT), "maxItems": searching.MOST_KEYS, "description": "of these lanes only"},
     "sort": words(LaneSort),
     "reverse": FLAG,
 }
@@ -51,13 +70,34 @@ _RUN = Param("X-Lanes-Run", ID, "the run that waits with this request: a wait th
 _SESSION = (
     _IDEMPOTENCY,
     _RUN,
-    Param("X-Lanes-Session", TEXT, "the session key, percent-encoded"),
-    Param("X-Lanes-Detach", words(["true"]), "the message goes on when the client leaves"),
+    Param(
+        "X-Lanes-Session",
+        {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
+        "the session key, percent-encoded UTF-8",
+    ),
+    Param("X-Lanes-Detach", words(["true", "false"]), "the message goes on when the client leaves"),
 )
+#: What lanes itself reads of a chat request, or refuses; all else goes to the provider as it came.
 _CHAT: Schema = {
     "type": "object",
-    "properties": {"messages": {"type": "array", "items": OBJECT, "minItems": 1}, "model": TEXT, "stream": FLAG},
+    "properties": {
+        "messages": {"type": "array", "items": OBJECT, "minItems": 1},
+        "model": {**nullable(TEXT), "description": "a runner; any other name is the runner of the policy"},
+        "n": {"enum": [1, None], "description": "a message gets one answer"},
+        "stream": nullable(FLAG),
+        "stream_options": nullable({"type": "object", "properties": {"include_usage": nullable(FLAG)}}),
+        "metadata": nullable({"type": "object", "properties": {"lanes_session": nullable(KEY)}}),
+        "conversation": {
+            "anyOf": [KEY, {"type": "object", "properties": {"id": KEY}, "required": ["id"]}, {"type": "null"}]
+        },
+    },
     "required": ["messages"],
+}
+_SENT = fields(text=TEXT, request=_CHAT, if_idle=FLAG, idempotency_key=_IDEMPOTENCY.schema) | {
+    "oneOf": [
+        {"required": ["text"], "properties": {"text": TEXT, "request": {"type": "null"}}},
+        {"required": ["request"], "properties": {"request": OBJECT, "text": {"type": "null"}}},
+    ]
 }
 _REFUSALS = (422, 423, 429, 503)
 
@@ -79,7 +119,7 @@ _OF_A_LANE = (
         messages.post_message,
         query=(_WAIT,),
         headers=(_IDEMPOTENCY, _RUN),
-        body=fields(text=TEXT, request=OBJECT, if_idle=FLAG, idempotency_key=_IDEMPOTENCY.schema),
+        body=_SENT,
         answers={200: "Message", 202: "Message"},
         media="text/event-stream",
         problems=_REFUSALS,
@@ -97,14 +137,14 @@ ROUTES = (
             _FILTER,
             Param("state", words(LaneState), "lanes in this state", many=True),
             Param("held", FLAG, "lanes that are held"),
-            Param("match", TEXT, "lanes whose key fits this glob"),
+            Param("match", {**TEXT, "maxLength": lanes.MOST_PATTERN}, "lanes whose key fits this glob"),
             Param("contains", TEXT, "lanes whose key contains this", many=True),
             Param("held_for", DURATION, "lanes held for at least so long"),
             Param("abortable", words(Scope), "lanes of which an abort with this scope would end something"),
             Param("sort", words(LaneSort), "by what; attention: unfinished first, the longest wait at the top"),
             Param("reverse", FLAG, "the other way round"),
             _LIMIT,
-            Param("cursor", TEXT, "the page that `next` names"),
+            Param("cursor", {"type": "string", "pattern": "^[0-9]{1,9}$"}, "the page that `next` names"),
         ),
         answers={200: "LanePage"},
     ),
@@ -112,24 +152,26 @@ ROUTES = (
         "POST",
         "/api/search",
         searching.search_lanes,
-        body=fields(**_SEARCHED, limit=COUNT, offset=COUNT, place_of=KEY),
+        body=fields(**_SEARCHED, limit=up_to(lanes.MOST_LANES), offset=up_to(lanes.MOST_OFFSET), place_of=TEXT),
         answers={200: "SearchPage"},
     ),
     Route(
         "POST",
         "/api/find",
         searching.find_lane,
-        body=fields(**_SEARCHED, part=TEXT, from_=KEY, step={"type": "integer", "minimum": -1, "maximum": 1}),
+        body=fields(
+            "part", **_SEARCHED, part={**TEXT, "minLength": 1, "maxLength": MAX_KEY}, from_=TEXT, step=up_to(1, -1)
+        ),
         answers={200: _HIT},
     ),
     *(route.at("/api/lanes/{key}" + route.path) for route in _OF_A_LANE),
-    *(route.at("/api/lane" + route.path, Param("key", KEY, "the session key")) for route in _OF_A_LANE),
+    *(route.at("/api/lane" + route.path, Param("key", KEY, "the session key", required=True)) for route in _OF_A_LANE),
     *(route for verb in table().values() for route in routes_of(verb)),
     Route(
         "GET",
         "/api/message-ids",
         messages.get_message_ids,
-        query=(_FILTER, Param("for", {"enum": ["retry", "drop"]}, "what is to be done with them")),
+        query=(_FILTER, Param("for", words(["retry", "drop"]), "what is to be done with them", required=True)),
         answers={200: array(ID)},
     ),
     Route("GET", "/api/messages/{id}", messages.get_message, query=(_WAIT,), answers={200: "Message"}, problems=(404,)),
@@ -160,7 +202,7 @@ ROUTES = (
         "POST",
         "/api/dead-letters/prune",
         messages.prune_dead_letters,
-        body=fields(older_than=DURATION),
+        body=fields("older_than", older_than=DURATION),
         answers={200: exactly(pruned=COUNT)},
     ),
     Route("GET", "/api/status", status.get_status, answers={200: "Status"}),
@@ -205,7 +247,7 @@ ROUTES = (
             Param("type", words(EventType), "events of this type"),
             Param("since", DURATION, "events of the last so long"),
             Param("after", ID, "events behind this one"),
-            Param("limit", {"type": "integer", "minimum": 1, "maximum": events.MOST_EVENTS}, "of a list: so many"),
+            Param("limit", up_to(events.MOST_EVENTS, 1), "of a list: so many"),
         ),
         headers=(Param("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
         answers={200: array({"$ref": "Event"})},
@@ -223,7 +265,7 @@ ROUTES = (
         problems=(*_REFUSALS, 500, 502, 504),
     ),
     Route("GET", "/v1/models", openai.get_models, answers={200: OBJECT}),
-    Route("GET", "/v1/models/{id}", openai.get_model, answers={200: OBJECT}, problems=(404,)),
+    Route("GET", "/v1/models/{model}", openai.get_model, answers={200: OBJECT}, problems=(404,)),
     Route("GET", "/healthz", health.healthz, answers={200: OBJECT}, problems=(503,)),
     Route("GET", "/readyz", health.readyz, answers={200: OBJECT}, problems=(503,)),
     Route("GET", "/metrics", metrics.get_metrics, media="text/plain"),

@@ -21,6 +21,7 @@ class Param:
     schema: Schema
     meaning: str
     many: bool = False
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def routes_of(verb: Verb[..., Any], handler: Handler | None = None, **more: Any)
     )
     yield route
     if "/lanes/{key}" in route.path:
-        named = Param("key", KEY, "the session key")
+        named = Param("key", KEY, "the session key", required=True)
         yield route.at(route.path.replace("/lanes/{key}", "/lane"), named)
 
 

@@ -11,14 +11,14 @@ from typing import Annotated, Any, TypeAlias
 from lanes import incoming
 from lanes.config import durations
 from lanes.errors import Unfit
+from lanes.records.json_schema import COUNT as COUNT_SCHEMA
+from lanes.records.json_schema import DURATION as DURATION_SCHEMA
+from lanes.records.json_schema import ID as ID_SCHEMA
+from lanes.records.json_schema import KEY as KEY_SCHEMA
+from lanes.records.json_schema import MOST_NUMBER, Schema
 from lanes.text import check_key
-from lanes_storage.law import MAX_KEY
 from lanes_storage.records import LaneFilter, Subject
 
-Schema = dict[str, Any]
-
-#: The largest number that a database holds.
-MOST_NUMBER = 2**63 - 1
 #: How a type of JSON is called.
 _CALLED: dict[type, str] = {
     str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list",
@@ -41,6 +41,8 @@ class Kind:
 
     def read(self, given: object, name: str) -> Any:
         """A value of JSON. Raises Unfit."""
+        if self.json is int and isinstance(given, float) and given.is_integer():
+            given = int(given)  # 1.0 is a whole number of JSON
         if not isinstance(given, self.json) or (self.json is int and isinstance(given, bool)):
             raise Unfit(f"{name} must be {_CALLED[self.json]}")
         return self.parse(given, name) if isinstance(given, str) else self.check(given, name)
@@ -127,15 +129,15 @@ def filter_of(subject: Subject) -> Kind:
 
 KEY = Kind(
     "KEY",
-    {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "description": "a session key"},
+    KEY_SCHEMA,
     lambda value, _: check_key(value),
     lambda text, _: check_key(text),
 )
-ID = Kind("ID", {"type": "string", "pattern": "^[0-9]+$", "description": "opaque"}, incoming.count, _parse_id, show=str)
-COUNT = Kind("N", {"type": "integer", "minimum": 0}, incoming.count, _parse_count, int)
+ID = Kind("ID", ID_SCHEMA, incoming.count, _parse_id, show=str)
+COUNT = Kind("N", COUNT_SCHEMA, incoming.count, _parse_count, int)
 DURATION = Kind(
     "D",
-    {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,9})?(ms|s|m|h|d)$", "examples": ["30s"]},
+    DURATION_SCHEMA,
     incoming.count,
     _parse_duration,
     show=durations.show,

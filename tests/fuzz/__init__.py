@@ -1,0 +1,1 @@
+"""The gateway asked by schemathesis, all checks on, as its OpenAPI document says: ``make fuzz``."""
