@@ -108,15 +108,26 @@ def _admission(
 
 
 def _message(new: NewMessage, now: Now, tx: Transaction, accepted: Accepted | T) -> Message | T:
-    """What was accepted, as it was stored: a moment later it may run. One of the same name is read in the same step."""
+    """What was accepted, as it was stored: a moment later it may run.
+
+    Read in the same step where that may be another one: under the same name, or with half a character in it.
+    """
     if not isinstance(accepted, Accepted):
         return accepted
-    if accepted.lane_id is None:
+    if accepted.lane_id is None or not all(map(_is_whole, (new.text, new.runner, new.actor))):
         return _read_back(tx, accepted)
     key, text, request, runner, actor, bound_to, bound_owner, *_ = new
     said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
     place, at = accepted.position, now.wall
     return Message.of(records.Message(accepted.message_id, accepted.lane_id, *said, accepted_at=at, position=place))
+
+
+def _is_whole(text: str | None) -> bool:
+    """Whether it is stored as it is: half a character becomes a question mark."""
+    try:
+        return text is None or text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_back(tx: Transaction, accepted: Accepted) -> Message:

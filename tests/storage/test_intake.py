@@ -167,6 +167,7 @@ def test_who_sends_is_told_of_the_message_as_it_is_stored(world: World) -> None:
 
     told("new", runner="chat")
     told("new", text=None, request={"messages": []})
+    told("new", text="half a \ud800")
     told("runs", idempotency_key="once")
     told("new", cap=2, overflow="drop-oldest")
     told("new", mode="interrupt")
