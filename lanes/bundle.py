@@ -1,8 +1,8 @@
 """A bundle for a bug report: what a database and its house look like, without what was said in it.
 
-Without ``texts`` no text, reply, prompt or late reply is in it, keys stand under other names (the same name for
-the same key, in this bundle only), and of error messages only those that lanes wrote itself: a provider may
-have quoted a conversation in its own.
+Without ``texts`` no text, reply, prompt, late reply or reason that somebody gave is in it, keys stand under other names
+(the same name for the same key, in this bundle only), and of error messages only those that lanes wrote itself: a
+provider may have quoted a conversation in its own.
 """
 
 import json
@@ -24,15 +24,19 @@ from lanes.records import Check, jsonable
 from lanes.records.record import Json
 from lanes_storage import schema
 from lanes_storage.interface import Store
-from lanes_storage.law import Cause
+from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
 from lanes_storage.moment import Clock
 from lanes_storage.records import LaneFilter
 from lanes_storage.sqlite.inspect import schema_text
 
 #: So many of the most harmful lanes, and of the last events and dead letters, are taken along.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
-#: Fields of forms, and of the details of events, that hold what was said.
-SAID = frozenset({"text", "reply", "reply_so_far", "request", "unreadable"})
+#: Fields of forms, and of the details of events, that hold what was said, or a part of a key.
+SAID = frozenset({"text", "reply", "reply_so_far", "request", "unreadable", "match"})
+#: What lanes itself gives as a reason; any other one was typed by somebody.
+OUR_REASONS = frozenset({*PauseKind, PAUSED_BY_HAND, REPLACED})
+#: Sentences that begin so go on with such a reason.
+WITH_REASON = ("aborted by ", "paused by ")
 #: Settings that hold a prompt, or a part of a key.
 SETTINGS_SAID = frozenset({"system", "match"})
 #: The message of such a failure is not ours alone, or names keys.
@@ -61,8 +65,11 @@ doctor.json     what `lanes doctor` found
 {texts}
 Names of hosts, users, providers and files are in it. Look through it before you give it away.
 """
-WITHOUT = "Texts, replies, keys and what providers said in their errors are left out or stand under other names."
-WITH = "Texts, replies and keys ARE in it (--texts)."
+WITHOUT = (
+    "Texts, replies, keys, reasons that somebody gave and what providers said in their errors are left out or stand"
+    " under other names."
+)
+WITH = "Texts, replies, reasons and keys ARE in it (--texts)."
 
 
 def write_bundle(
@@ -107,7 +114,9 @@ class Redaction:
     def _field(self, name: str, value: Any, theirs: bool) -> Any:
         if value is None:
             return None
-        if name in SAID or (name == "message" and theirs):
+        if name in SAID or (name == "message" and theirs) or (name == "reason" and value not in OUR_REASONS):
+            return LEFT_OUT
+        if isinstance(value, str) and value.startswith(WITH_REASON):
             return LEFT_OUT
         if name == "key":
             return self.name_of(value)

@@ -34,6 +34,26 @@ _lanes_completion() {
 }
 complete -o nosort -F _lanes_completion lanes
 """.lstrip()
+#: The one of click parts an answer at every comma, which keys have too.
+FISH = """
+function _lanes_completion
+    for answer in (env _LANES_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) lanes)
+        set -l parts (string split --max 1 "," -- $answer)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+            case plain
+                printf '%s\\n' $parts[2]
+        end
+    end
+end
+complete --no-files --command lanes --arguments "(_lanes_completion)"
+""".lstrip()
+
+
+OURS = {"bash": BASH, "fish": FISH}
 
 
 @click.command(
@@ -52,8 +72,8 @@ def command(session: Session, shell: str) -> None:
 
     It completes commands, options and session keys.
     """
-    if shell == "bash":
-        session.out.block(BASH.rstrip())
+    if shell in OURS:
+        session.out.block(OURS[shell].rstrip())
         return
     from click.shell_completion import get_completion_class
 

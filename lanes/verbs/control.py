@@ -28,7 +28,7 @@ from lanes_storage import reads
 from lanes_storage.doors import control, pauses
 from lanes_storage.doors.pauses import Control
 from lanes_storage.interface import Step, Transaction
-from lanes_storage.law import HELD, Cause, LaneState, Scope
+from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
 
 
 @verb(
@@ -103,7 +103,7 @@ def pause(
     """Let lanes claim nothing. What runs goes on, what waits is kept."""
     now = ctx.now()
     end = until if for_ is None else now.wall + for_
-    why = reason or "paused by hand"
+    why = reason or PAUSED_BY_HAND
     return _acted(key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
 
 

@@ -223,6 +223,11 @@ class PauseKind(Word):
     RESTORED = "restored"  # the database came from a copy, and the lane had unfinished messages
 
 
+#: The reason of a pause for which none was given, and that of an abort by a newer message (mode ``interrupt``).
+PAUSED_BY_HAND = "paused by hand"
+REPLACED = "a newer message came"
+
+
 class RunnerKind(Word):
     """What does the work of a run."""
 

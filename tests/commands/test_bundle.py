@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lanes_storage import doors
-from lanes_storage.law import Cause
+from lanes_storage.interface import Transaction
+from lanes_storage.law import Cause, PauseKind
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Failure
 from tests.commands.conftest import Call
@@ -54,7 +55,27 @@ def spoken(stage: Stage, lanes: Call, tmp_path: Path, monkeypatch: pytest.Monkey
     broken_off = stage.hold("agent:other-xyzzy", owner)
     stage.say(broken_off, owner, "the beginning of a xyzzy reply")
     stage.fail(broken_off, "the provider quoted: a xyzzy text")
+    _with_reasons(stage, lanes)
     return stage
+
+
+def _with_reasons(stage: Stage, lanes: Call) -> None:
+    """Every place where a reason that somebody typed comes to lie."""
+    aborted = stage.hold("aborted", stage.owner(), "waits too")
+    assert lanes("abort", "aborted", "--scope", "both", "--force", "--reason", "a xyzzy reason").code == 0
+    assert stage.message(aborted.message.id).state == "aborted"
+    stage.hold("asked", stage.owner())
+    assert lanes("abort", "asked", "--no-wait", "--reason", "a xyzzy reason").code == 0
+    (waiting,) = stage.send("paused", "waits")
+    assert lanes("pause", "paused", "--reason", "a xyzzy reason").code == 0
+    detail = {"waited_ms": 1, "holder": "paused by 'me' ('a xyzzy reason') for 1m"}
+
+    def step(tx: Transaction) -> None:
+        now = system_clock()
+        doors.pause_matching(tx, "*xyzzy*", PauseKind.HAND, now, actor="me", reason="a xyzzy reason")
+        assert doors.warn_wait(tx, waiting.id, now, by="owner:1", detail=detail)
+
+    stage.store.write(step)
 
 
 def opened(file: Path) -> dict[str, str]:
@@ -76,7 +97,7 @@ def test_what_was_said_is_left_out(spoken: Stage, lanes: Call, tmp_path: Path) -
     )
     events = [json.loads(line) for line in parts["events.jsonl"].splitlines()]
     keys = {lane["key"] for lane in json.loads(parts["lanes.json"])}
-    assert len(keys) == 2
+    assert len(keys) == 5
     assert {event["key"] for event in events if event["key"]} == keys, "one key has one name"
     assert json.loads(parts["letters.json"])[0]["error"]["attempts"][0]["cause"] == "server_error"
     assert "CREATE TABLE lanes" in parts["schema.sql"]
@@ -96,6 +117,7 @@ def test_with_texts_when_asked_but_never_a_secret(spoken: Stage, lanes: Call, tm
     assert "ARE in it" in made.err
     whole = "".join(opened(file).values())
     assert "agent:xyzzy-person" in whole
+    assert "a xyzzy reason" in whole
     assert "a xyzzy text that is dropped" in whole
     assert "token-xyzzy" not in whole
     assert "api-key-xyzzy" not in whole

@@ -52,6 +52,15 @@ def test_keys_are_completed_behind_their_last_colon(stage: Stage, database: Path
 
 
 @needs("bash")
+def test_a_key_that_would_be_an_option_or_a_command_is_not_offered_as_one(stage: Stage, database: Path) -> None:
+    for key in ("--all", "-y", "safe", "a,b", "$(touch harm)", "`touch harm`", "a\\nb", "it's"):
+        stage.send(key, "text")
+    keys = offered(database, "abort", "")
+    assert set(keys) == {"safe", "a,b", r"\$\(touch\ harm\)", r"\`touch\ harm\`", r"a\\nb", r"it\'s"}
+    assert not any(key.startswith("-") for key in keys)
+
+
+@needs("bash")
 def test_commands_and_options_are_completed(stage: Stage, database: Path) -> None:
     assert offered(database, "dead") == ["dead-letters"]
     assert "--dry-run" in offered(database, "abort", "--")
@@ -65,7 +74,7 @@ def test_what_goes_wrong_completes_to_nothing(database: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shell", "mark"), [("bash", "complete -o"), ("zsh", "#compdef lanes"), ("fish", "complete --")]
+    ("shell", "mark"), [("bash", "complete -o"), ("zsh", "#compdef lanes"), ("fish", "complete --no-files")]
 )
 def test_each_shell(bare: Call, shell: str, mark: str) -> None:
     printed = bare("completion", shell)
@@ -75,4 +84,27 @@ def test_each_shell(bare: Call, shell: str, mark: str) -> None:
 
 def test_no_such_shell_is_2(bare: Call) -> None:
     assert bare("completion", "csh").code == 2
-    assert bare("completion").code == 2
+    missing = bare("completion")
+    assert missing.code == 2
+    assert "Choose from: bash, zsh, fish" in missing.err
+    assert "\\" not in missing.err
+
+
+#: As ``ASK``, for fish: what it offers for a line that is being typed.
+FISH = "lanes completion fish | source; complete --do-complete=$argv[1]"
+
+
+@needs("fish")
+def test_fish_keeps_what_stands_behind_a_comma(stage: Stage, database: Path) -> None:
+    stage.send("agent:a,b:c", "text")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LANES_DB": str(database),
+    }
+    asked = ["fish", "--no-config", "-c", FISH, "lanes show agent:"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
+    assert done.stdout == "agent:a,b:c\n"
+
+
+def test_the_script_for_fish_parts_an_answer_once(bare: Call) -> None:
+    assert 'string split --max 1 "," -- $answer' in bare("completion", "fish").out

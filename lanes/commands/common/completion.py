@@ -27,5 +27,10 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
     match = beginning.translate(_LITERAL) + "*"
     with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
         keys = [lane.key for lane in desk.lanes(LaneFilter().where("key", How.FITS, match), limit=OFFERED)]
-        return [CompletionItem(key) for key in keys if clean(key) == key]  # a shell prints them as they are
+        return [CompletionItem(key) for key in keys if _harmless(key)]
     return []
+
+
+def _harmless(key: str) -> bool:
+    """A shell prints it as it is, and what begins with a dash would be taken for an option: ``--all``, say."""
+    return clean(key) == key and not key.startswith("-")

@@ -49,7 +49,8 @@ def _refused(error: click.ClickException) -> int:
         click.echo(error.format_message(), err=True)  # the help, which is ours
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         say(error.ctx.get_usage())
-        say(f"lanes: {error.format_message()} (`{error.ctx.command_path} --help` tells more)")
+        said = error.format_message().replace("\n\t", " ")  # a choice, which click lists line by line
+        say(f"lanes: {said} (`{error.ctx.command_path} --help` tells more)")
     else:
         say(f"lanes: {error.format_message()}")
     return error.exit_code

@@ -6,7 +6,7 @@ from lanes_storage import statements as sql
 from lanes_storage.doors.endings import batch_members, end_waiting
 from lanes_storage.doors.journal import record
 from lanes_storage.interface import Transaction
-from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, Scope
+from lanes_storage.law import REPLACED, BoundTo, Cause, EventType, LaneState, MessageState, Scope
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Ticket
 
@@ -62,7 +62,7 @@ def request_abort(
 
 def interrupt_lane(tx: Transaction, lane: int, run: int | None, now: Now, *, actor: str) -> None:
     """Make way for a newer message: the run is asked to stop, and what waits ends."""
-    cause, reason = Cause.INTERRUPTED_BY_NEWER, "a newer message came"
+    cause, reason = Cause.INTERRUPTED_BY_NEWER, REPLACED
     cut_waiting(tx, lane, now, actor=actor, reason=reason, cause=cause)
     if run is not None:
         _ask(tx, lane, run, now, actor=actor, reason=reason, cause=cause, grace_ms=None)
