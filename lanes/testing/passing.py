@@ -27,13 +27,12 @@ async def let_pass(engines: Sequence[Engine], clock: Hands, ms: int, *, step_ms:
         for passer in passers:
             restlessness.enter_context(restless(passer.upkeep))
             await passer.engine._store.write(doors.touch)  # a commit ends its present pause
-        while True:
-            for passer in passers:
-                await passer.meets()
-            if ms <= 0:
-                break
+        await _all_meet(passers)
+        while ms > 0:
             clock.move(min(step_ms, ms))
             ms -= step_ms
+            await _all_meet(passers)
+        await _all_meet(passers)  # what waited behind a run that has ended is claimed
 
 
 @contextlib.contextmanager
@@ -45,6 +44,11 @@ def restless(looped: Upkeep | Housekeeper) -> Iterator[None]:
         yield
     finally:
         loop._pause_s = pause_s
+
+
+async def _all_meet(passers: Sequence["Passer"]) -> None:
+    for passer in passers:
+        await passer.meets()
 
 
 class Passer:
@@ -73,7 +77,6 @@ class Passer:
             with contextlib.suppress(TimeoutError):
                 await self._until(lambda: not told & {run.id for run in self.engine._live.all()}, STOP_S)
             self._stubborn |= told
-            await self.meets()  # what waited behind them is claimed
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         """Wait for a condition as long as the engine is not stopped. Raises TimeoutError."""
