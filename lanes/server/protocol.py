@@ -47,7 +47,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = False  # something of a request has come, and not all
         self._heads = 0  # that began in this piece of what came
         self._head_bytes = 0  # of the head that has begun, as far as it is known where that is
-        self._told_bytes = 0  # of its parts that are whole
         self._refused = False  # what comes further is not looked at
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,22 +61,15 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._begun and self._in_head:
             # A head that began behind another request in this piece is smaller than it, nobody knows how much.
             self._head_bytes += len(data) if self._heads + goes_on == 1 else 0
-            if max(self._head_bytes, self._told_bytes) > MOST_HEAD_BYTES:
+            told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if max(self._head_bytes, told) > MOST_HEAD_BYTES:
                 self._refuse(TOO_LONG)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._since, self._in_head, self._begun = self.loop.time(), True, True
         self._heads += 1
-        self._head_bytes = self._told_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._told_bytes += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._told_bytes += len(name) + len(value)
+        self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._in_head = False

@@ -152,7 +152,7 @@ async def test_a_message_that_is_ended_in_the_middle_of_its_stream_is_an_error_o
     assert "secret" not in rest[-1]
 
 
-async def test_failover_is_told_once_and_each_message_says_who_answered(
+async def test_F144_failover_is_told_once_and_each_message_says_who_answered(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The primary is dead: everybody is answered all the same, which nobody would notice."""

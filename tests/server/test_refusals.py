@@ -58,7 +58,7 @@ async def test_the_same_origin_may_come(served: Served) -> None:
     assert (await served.client.get("/api/status", headers={"Origin": f"http://{host}"})).status_code == 200
 
 
-async def test_a_header_that_comes_twice_is_no_choice(served: Served) -> None:
+async def test_F142_a_header_that_comes_twice_is_no_choice(served: Served) -> None:
     for name in ("Authorization", "Idempotency-Key", "X-Lanes-Session", "X-Lanes-Run", "Last-Event-ID"):
         answer = await served.client.get("/api/status", headers=[(name, "127.0.0.1"), (name, "127.0.0.1")])
         assert (answer.status_code, problem(answer)) == (400, "bad_header"), name
@@ -101,7 +101,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, str]]] = [
 ]
 
 
-async def test_a_chat_request_with_a_wrong_part_is_refused_and_stores_nothing(start: Start) -> None:
+async def test_F142_a_chat_request_with_a_wrong_part_is_refused_and_stores_nothing(start: Start) -> None:
     served = await start(session_from=["user"])
     for body, headers in WRONG:
         answer = await served.post("/v1/chat/completions", {"messages": MESSAGES} | body, **headers)
@@ -200,7 +200,7 @@ def document(answer: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("begun", [b"GET /", b"POST /api/lanes/b/messages HTTP/1.1\r\nHo", b"G" * 10])
-async def test_a_message_with_the_beginning_of_another_request_behind_it_is_accepted(
+async def test_F143_a_message_with_the_beginning_of_another_request_behind_it_is_accepted(
     served: Served, begun: bytes
 ) -> None:
     big = b'{"text": "%s"}' % (b"x" * 100_000)
@@ -210,7 +210,9 @@ async def test_a_message_with_the_beginning_of_another_request_behind_it_is_acce
 
 
 @pytest.mark.parametrize("behind", [b"\x00\x01\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
-async def test_what_is_no_http_behind_a_message_takes_nothing_from_its_answer(served: Served, behind: bytes) -> None:
+async def test_F143_what_is_no_http_behind_a_message_takes_nothing_from_its_answer(
+    served: Served, behind: bytes
+) -> None:
     async with talking(served, WHOLE + behind) as (reader, _):
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 202")
