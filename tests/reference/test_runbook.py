@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,9 @@ def set_for(command: str, night: Path) -> None:
         owner = stage.owner()
     if command == "lanes drain --dry-run":
         stage.hold("runs", owner)
-    if "wait_exceeded" in command:
-        stage.store.write(lambda tx: doors.record(tx, EventType.WAIT_EXCEEDED, system_clock()))
+    for told in (EventType.WAIT_EXCEEDED, EventType.PROVIDER_FAILING):
+        if told in command:
+            stage.store.write(partial(doors.record, type=told, now=system_clock()))
     if command.startswith(f"lanes abort {KEY}"):
         stage.hold(KEY, stage.dead_owner())
     stage.close()
