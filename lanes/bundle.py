@@ -32,7 +32,7 @@ from lanes_storage.sqlite.inspect import schema_text
 #: So many of the most harmful lanes, and of the last events and dead letters, are taken along.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
 #: Fields of forms, and of the details of events, that hold what was said, or a part of a key.
-SAID = frozenset({"text", "reply", "reply_so_far", "request", "unreadable", "match"})
+SAID = frozenset({"text", "asked", "held_up", "reply", "reply_so_far", "request", "unreadable", "match"})
 #: What lanes itself gives as a reason; any other one was typed by somebody.
 OUR_REASONS = frozenset({*PauseKind, PAUSED_BY_HAND, REPLACED})
 #: Sentences that begin so go on with such a reason.

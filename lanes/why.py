@@ -6,15 +6,15 @@ nothing that nobody lives to do.
 """
 
 import shlex
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from lanes import ages
 from lanes.identity import Identity, Sight, evidence, is_gone, look
 from lanes.text import clean
-from lanes_storage.law import GHOST_AFTER
+from lanes_storage.law import GHOST_AFTER, Edge
 from lanes_storage.moment import Now
-from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Run, Wait
+from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Pause, Run, Wait
 
 #: So many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3
@@ -49,6 +49,8 @@ def why_paragraph(lane: Lane, around: Circumstances) -> str:
     else:
         said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
         said.append(_paused(lane, around.now) or _next_message(around))
+    if around.last is not None and around.last.type == Edge.COMPLETE:
+        said += _answered(around.last.detail or {})
     if around.last is not None:
         said.append(f"Last event: {clean(around.last.type)}, {ago(around.now.wall - around.last.at)}.")
     return " ".join(said)
@@ -213,8 +215,20 @@ def _ended(lane: Lane, now: Now) -> list[str]:
     return [f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}: {clean(error.message)}."]
 
 
+def _answered(told: Mapping[str, Any]) -> list[str]:
+    """Who gave the last reply, where others had failed before."""
+    attempts, provider = told.get("attempts"), told.get("provider")
+    if not attempts or not isinstance(attempts, list) or provider is None:
+        return []
+    return [f"Its last reply came from {clean(str(provider))}, after {clean(', '.join(map(str, attempts)))}."]
+
+
 def _paused(lane: Lane, now: Now) -> str | None:
-    pause = lane.pause
+    return pause_told(lane.pause, now)
+
+
+def pause_told(pause: Pause | None, now: Now) -> str | None:
+    """That a lane is paused, until when, by whom and why; None: it is not."""
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
     what, end = "It is", "`lanes resume`"

@@ -24,7 +24,9 @@ NAMED = 20
 @filter_option
 @match_option
 @click.option("--held-for", type=DURATION, metavar="D", help="The lanes held for at least so long, such as 10m.")
-@click.option("--all", "every", is_flag=True, help="Every lane that is held.")
+@click.option(
+    "--all", "every", is_flag=True, help="Every lane that has what --scope names: a run, unless told otherwise."
+)
 @options_of(abort)
 @click.option("--no-wait", is_flag=True, help="Request it, and do not wait for the outcome.")
 @click.option("--dry-run", is_flag=True, help="Show what would be aborted, and change nothing.")

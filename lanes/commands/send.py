@@ -74,10 +74,11 @@ def command(
             finally:
                 if run is not None:
                     desk.end_wait(run, message.id)
-        lives = desk.a_gateway_lives()
+        if message.state in UNFINISHED and not desk.a_gateway_lives():
+            message = message.replace(held_up=" ".join(filter(None, (message.held_up, NO_GATEWAY))))
     _print_accepted(session, message)
-    if not lives and message.state in UNFINISHED:
-        session.out.talk(NO_GATEWAY)
+    if message.held_up is not None:
+        session.out.talk(message.held_up)
     return Exit.DONE
 
 
@@ -102,7 +103,7 @@ def _text(ctx: click.Context, given: str) -> str:
 
 def _wait(session: Session, desk: AnyDesk, message: Message, timeout_ms: int | None) -> int:
     out, number = session.out, message.id
-    out.talk(f"accepted as message {number}")
+    out.talk(f"accepted as message {number}{_held_up(message)}")
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
     alone_since: float | None = None
     first = True
@@ -121,6 +122,10 @@ def _wait(session: Session, desk: AnyDesk, message: Message, timeout_ms: int | N
         message = desk.wait(number, timeout_ms=left)
         first = False
     return _print_ended(session, message)
+
+
+def _held_up(message: Message) -> str:
+    return "" if message.held_up is None else f", and waits: {message.held_up}"
 
 
 def _print_accepted(session: Session, message: Message) -> None:

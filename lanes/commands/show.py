@@ -7,8 +7,8 @@ from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_events, print_messages
 from lanes.commands.common.words import asks, state, took
-from lanes.records import Lane, LaneDetail, Run
-from lanes.words import clock_time
+from lanes.records import Lane, LaneDetail, Message, Run
+from lanes.words import clock_time, failed_over
 
 #: So many of the last messages and events a person is shown; JSON has them all.
 SHOWN = 10
@@ -36,6 +36,11 @@ def _print(out: Output, detail: LaneDetail) -> None:
     if lane.paused:
         until = f" until {clock_time(lane.paused.until)}" if lane.paused.until else ""
         out.line("paused    ", f"{lane.paused.reason}{until}")
+    answered = next((message for message in detail.messages if message.provider is not None), None)
+    if answered is not None and answered.provider is not None:
+        who = failed_over(answered) or answered.provider
+        model = f", model {answered.model}" if answered.model else ""
+        out.line("answered  ", f"message {answered.id} by {who}{model}{_tokens(answered)}")
     if lane.last_error:
         error = lane.last_error
         out.line("error     ", f"{error.cause} at {clock_time(error.at)}: {error.message}")
@@ -51,6 +56,11 @@ def _print(out: Output, detail: LaneDetail) -> None:
     out.line()
     out.line("last events:")
     print_events(out, detail.events[-SHOWN:], with_key=False)
+
+
+def _tokens(message: Message) -> str:
+    total = (message.usage or {}).get("total_tokens")
+    return f", {total} tokens" if isinstance(total, int) else ""
 
 
 def _print_run(out: Output, lane: Lane, run: Run) -> None:

@@ -9,6 +9,7 @@ from lanes.doctor.descriptors import check_descriptors
 from lanes.doctor.file import check_file, check_users, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
+from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_rows
 from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
 from lanes_storage.interface import Reader
@@ -55,6 +56,7 @@ _LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
     "invariants": check_invariants,
     "owners": check_gateways,
     "rows": check_rows,
+    "providers": check_providers,
     "descriptors": check_descriptors,
 }
 

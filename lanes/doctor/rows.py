@@ -52,7 +52,11 @@ def _limits(counts: Counts) -> Check:
 def _dead_letters(counts: Counts) -> Check:
     if counts.dead_letters:
         said = f"failed messages that were neither retried nor pruned: {counts.dead_letters}"
-        return warning("dead_letters", said, "look at them: `lanes dead-letters`, then `lanes retry ID` or --prune")
+        return warning(
+            "dead_letters",
+            said,
+            "look at them: `lanes dead-letters`; retry those whose cause has passed, and --prune the others",
+        )
     return ok("dead_letters", "no dead letter")
 
 

@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lanes import incoming
+from lanes.chats import last_user_text
 from lanes.engine.streams import RunStream
 from lanes.errors import Unfit
 from lanes.records import Message
-from lanes.runners.base import Delta, RunnerSpec, Turn, last_user_text
+from lanes.runners.base import Delta, RunnerSpec, Turn
 from lanes_storage import reads
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
@@ -133,7 +134,7 @@ class ActiveRun:
 
     @property
     def message(self) -> Message:
-        return Message.of(self.claimed.message)
+        return Message.of(self.claimed.message, whole=False)
 
     @property
     def request(self) -> dict[str, Any] | None:

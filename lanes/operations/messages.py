@@ -14,6 +14,7 @@ from lanes.operations.lanes import row_of
 from lanes.procedure import Procedure, nap, read, tell, write
 from lanes.records import Message
 from lanes.text import check_key
+from lanes.why import pause_told
 from lanes_storage import doors, reads, records
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Step, Transaction
@@ -108,18 +109,19 @@ def _admission(
 
 
 def _message(new: NewMessage, now: Now, tx: Transaction, accepted: Accepted | T) -> Message | T:
-    """What was accepted, as it was stored: a moment later it may run.
+    """What was accepted, as it was stored, and what keeps it from starting: a moment later it may run.
 
     Read in the same step where that may be another one: under the same name, or with half a character in it.
     """
     if not isinstance(accepted, Accepted):
         return accepted
     if accepted.lane_id is None or not all(map(_is_whole, (new.text, new.runner, new.actor))):
-        return _read_back(tx, accepted)
+        return _read_back(now, tx, accepted)
     key, text, request, runner, actor, bound_to, bound_owner, *_ = new
     said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
     place, at = accepted.position, now.wall
-    return Message.of(records.Message(accepted.message_id, accepted.lane_id, *said, accepted_at=at, position=place))
+    row = records.Message(accepted.message_id, accepted.lane_id, *said, accepted_at=at, position=place)
+    return _held_up(now, tx, row)
 
 
 def _is_whole(text: str | None) -> bool:
@@ -130,10 +132,15 @@ def _is_whole(text: str | None) -> bool:
         return False
 
 
-def _read_back(tx: Transaction, accepted: Accepted) -> Message:
+def _read_back(now: Now, tx: Transaction, accepted: Accepted) -> Message:
     row = reads.get_message(tx, accepted.message_id)
     assert row is not None
-    return Message.of(row)
+    return _held_up(now, tx, row)
+
+
+def _held_up(now: Now, tx: Transaction, row: records.Message) -> Message:
+    message, pause = Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
+    return message if pause is None else message.replace(held_up=pause_told(pause, now))
 
 
 def _digest(body: str) -> str:
@@ -257,7 +264,7 @@ def retry(ctx: Context, message_id: int) -> Procedure[Message]:
         if found is None:
             return None
         again = doors.retry(tx, message_id, admission_of(found.key), now, actor=actor)
-        return _read_back(tx, again) if isinstance(again, Accepted) else again
+        return _read_back(now, tx, again) if isinstance(again, Accepted) else again
 
     result = yield from write(step)
     if result is None:

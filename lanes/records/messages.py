@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from lanes import chats
 from lanes.records.record import Record
 from lanes_storage import records as rows
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.reads.shapes import parsed
 
 if TYPE_CHECKING:
-    from lanes.records.kinds import HIDDEN, OPEN, Count, Id, Key, Moment, Object
+    from lanes.records.kinds import HIDDEN, OPEN, UNUSUAL, Count, Id, Key, Moment, Object
 
 
 class Attempt(Record):
@@ -64,12 +65,19 @@ class Message(Record):
     model: Annotated[str | None, "which model did"] = None
     usage: Annotated[Object | None, "what it took, in tokens"] = None
     attempts: Annotated[tuple[Attempt, ...], "the providers that failed it, also where another one answered"] = ()
+    asked: Annotated[str | None, UNUSUAL, "of a chat request: what its sender said last"] = None
+    tools: Annotated[tuple[str, ...], UNUSUAL, "the tools that the reply calls"] = ()
+    held_up: Annotated[str | None, UNUSUAL, "what kept it from starting when it was accepted"] = None
     reply_detail: Annotated[str | None, HIDDEN, "JSON that a runner gave for surfaces that show more than text"] = None
     bound_owner: Annotated[Count | None, HIDDEN, "the owner with whose end it ends"] = None
 
     @classmethod
-    def of(cls, row: rows.Message) -> Message:
-        """A message as it is stored."""
+    def of(cls, row: rows.Message, *, whole: bool = True) -> Message:
+        """A message as it is stored; what its runner noted of the reply tells who answered.
+
+        ``whole`` False: a chat request is not read, which takes time.
+        """
+        noted: dict[str, Any] = (parsed(row.reply_detail, dict) if row.reply_detail else None) or {}
         return Message(
             row.id,
             row.key,
@@ -87,14 +95,13 @@ class Message(Record):
             row.started_at,
             row.ended_at,
             row.reply_so_far,
-            *_answered(row.reply_detail),
+            noted.get("provider"),
+            noted.get("model"),
+            noted.get("usage"),
             tuple(Attempt(*attempt) for attempt in row.attempts),
+            chats.asked(row.request) if whole else None,
+            chats.tools_of(noted.get("message")),
+            None,  # held_up
             row.reply_detail,
             row.bound_owner,
         )
-
-
-def _answered(reply_detail: str | None) -> tuple[Any, Any, Any]:
-    """The provider that answered, its model and what it took, as the runner noted them."""
-    noted: dict[str, Any] = (parsed(reply_detail, dict) if reply_detail else None) or {}
-    return noted.get("provider"), noted.get("model"), noted.get("usage")

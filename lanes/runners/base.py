@@ -131,18 +131,6 @@ class RunContext(Protocol):
         ...
 
 
-def last_user_text(request: dict[str, Any]) -> str:
-    """The text of the last user message of a chat request; empty where there is none."""
-    for message in reversed(request.get("messages") or []):
-        if isinstance(message, dict) and message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            parts = content if isinstance(content, list) else []
-            return "".join(p.get("text", "") for p in parts if isinstance(p, dict) and p.get("type") == "text")
-    return ""
-
-
 class Runner(Protocol):
     """Does the work of one run: any ``async def runner(run) -> str | Reply``.
 

@@ -47,6 +47,25 @@ def wrong(called: Called) -> dict[str, Any]:
     return {check["check"]: check for check in called.json if check["level"] != "ok"}
 
 
+def test_a_provider_that_fails_while_others_answer_is_a_warning_until_it_answers(stage: Stage, lanes: Call) -> None:
+    def note(provider: str, cause: str | None) -> None:
+        detail = {} if cause is None else {"message": "no content within 45s"}
+        stage.store.write(
+            lambda tx: doors.note_provider(tx, provider, cause, system_clock(), by="tester", detail=detail)
+        )
+
+    assert "providers" not in wrong(lanes("doctor", "--json"))
+    note("main", "first_byte_timeout")
+    note("other", "unreachable")
+    note("other", None)
+    found = [check for check in lanes("doctor", "--json").json if check["check"] == "providers"]
+    assert [check["level"] for check in found] == ["warning"]
+    assert "provider main has failed for" in found[0]["message"]
+    assert "(first_byte_timeout: no content within 45s)" in found[0]["message"]
+    note("main", None)
+    assert "providers" not in wrong(lanes("doctor", "--json"))
+
+
 def test_all_is_well(stage: Stage, lanes: Call, port: int) -> None:
     stage.complete(stage.hold("k", stage.owner()))
     seen = lanes("doctor", "--json")

@@ -1,10 +1,14 @@
 """status, list, show, why, messages, events: what they print and how they exit."""
 
+import json
 import re
 
 import pytest
 
+from lanes_storage import doors
 from lanes_storage.law import EventType
+from lanes_storage.moment import system_clock
+from lanes_storage.records import Admission, Answer, Attempt, NewMessage
 from tests.commands.conftest import Call
 from tests.kit.stage import TERMS, Stage
 
@@ -162,6 +166,41 @@ def test_show_tells_what_a_run_has_said_so_far(stage: Stage, lanes: Call) -> Non
     assert running["reply_so_far"].endswith("lane")
     (line,) = [line for line in lanes("show", "held").out.splitlines() if "so far" in line]
     assert "\x1b" not in line
+
+
+REQUEST = """{"messages": [{"role": "system", "content": "be short"},
+  {"role": "user", "content": [{"type": "text", "text": "what is the weather?"}]},
+  {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "get_place", "arguments": "{}"}}]},
+  {"role": "tool", "tool_call_id": "1", "content": "Oulu"}]}"""
+CALLS = {"message": {"tool_calls": [{"function": {"name": "get_weather"}}, {"function": {"name": "get_time"}}]}}
+
+
+def test_of_a_chat_request_it_shows_what_was_asked_last_and_which_tools_are_called(stage: Stage, lanes: Call) -> None:
+    new = NewMessage("chat", None, REQUEST)
+    stage.store.write(doors.accept(new, Admission(), system_clock()))
+    claimed = stage.claim("chat", stage.owner())
+    answer = Answer("", json.dumps(CALLS))
+    stage.store.write(doors.complete(claimed.ticket, answer, system_clock(), by="tester"))
+    (told,) = lanes("messages", "chat", "--json").json
+    assert (told["text"], told["asked"]) == (None, "what is the weather? (results of get_place)")
+    assert told["tools"] == ["get_weather", "get_time"]
+    for command in ("messages", "show"):
+        shown = lanes(command, "chat").out
+        assert "what is the weather?" in shown
+        assert "calls get_weather, get_time" in shown
+        assert "a chat request" not in shown
+
+
+def test_who_answered_after_others_had_failed_is_shown(stage: Stage, lanes: Call) -> None:
+    claimed = stage.hold("a", stage.owner())
+    failed = (Attempt("main", "first_byte_timeout", "no content within 45s", system_clock().wall),)
+    detail = {"provider": "backup", "model": "gpt-x", "usage": {"total_tokens": 120}}
+    answer = Answer("hello", json.dumps(detail), failed, detail | {"attempts": ["main: first_byte_timeout"]})
+    stage.store.write(doors.complete(claimed.ticket, answer, system_clock(), by="tester"))
+    after = "backup, after main (first_byte_timeout)"
+    assert f"[{after}] hello" in lanes("messages", "a").out
+    assert f"by {after}, model gpt-x, 120 tokens" in lanes("show", "a").out
+    assert "Its last reply came from backup, after main: first_byte_timeout." in lanes("why", "a").out
 
 
 def test_why_is_one_paragraph(busy: Stage, lanes: Call) -> None:

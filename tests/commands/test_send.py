@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lanes_storage import doors
 from lanes_storage.law import MessageState
+from lanes_storage.moment import system_clock
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
 from tests.kit.stage import Stage
@@ -41,6 +43,25 @@ def test_it_creates_the_database_and_prints_the_id(lanes: Call, database: Path) 
     assert "no gateway lives" in sent.err
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
     assert lanes("messages", "k", "--json").json[0]["text"] == "hello"
+
+
+def test_of_what_can_not_start_it_says_so_and_why(stage: Stage, lanes: Call) -> None:
+    assert lanes("pause", "k", "--reason", "to look").code == 3
+    stage.send("k", "first")
+    assert lanes("pause", "k", "--reason", "to look").code == 0
+    owner = stage.owner()
+    sent = lanes("send", "k", "hello", "--json")
+    assert sent.code == 0
+    assert "It is paused until `lanes resume`" in sent.json["held_up"]
+    assert "to look" in sent.err
+    assert "no gateway lives" not in sent.err
+    waited = lanes("send", "k", "hello", "--wait", "--timeout", "10ms")
+    assert waited.code == 5
+    assert "accepted as message 3, and waits: It is paused" in waited.err
+    stage.store.write(lambda tx: doors.end_owner(tx, owner, system_clock(), cause="stopped", by="tester"))
+    held = lanes("send", "other", "hello", "--json")
+    assert "no gateway lives" in held.json["held_up"]
+    assert "held_up" not in lanes("messages", "other", "--json").json[0]
 
 
 def test_json_is_the_message(stage: Stage, lanes: Call) -> None:

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from lanes.chats import last_user_text
 from lanes.engine.live import REPLY_SO_FAR, ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.streams import ReplyStream
-from lanes.runners.base import Delta, Turn, last_user_text
+from lanes.runners.base import Delta, Turn
 from lanes.testing import SECOND, Hands
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause

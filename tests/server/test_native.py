@@ -44,6 +44,15 @@ async def test_a_message_survives_and_is_told(served: Served) -> None:
     assert (await served.client.get("/api/messages/999")).status_code == 404
 
 
+async def test_the_202_says_that_its_lane_is_paused_and_why(served: Served) -> None:
+    await served.post("/api/lanes/a/messages?wait=100", {"text": "hello"})
+    await served.post("/api/lanes/a/pause", {"reason": "to look"})
+    sent = await served.post("/api/lanes/a/messages", {"text": "hello"})
+    assert sent.status_code == 202
+    assert "paused until `lanes resume`" in sent.json()["held_up"]
+    assert "to look" in sent.json()["held_up"]
+
+
 async def test_wait_that_runs_out_is_202(served: Served) -> None:
     sent = await served.post("/api/lanes/a/messages?wait=0.05", {"text": "[[sim-hang]]"})
     assert sent.status_code == 202

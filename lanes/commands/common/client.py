@@ -27,6 +27,10 @@ class GatewayUnreachable(StorageError):
         self.fix = fix or self.fix
 
 
+#: These are asked by POST, and change nothing.
+READS = frozenset({"/api/search", "/api/find"})
+
+
 class GatewayClient:
     """One gateway. Raises GatewayUnreachable, and the errors that the gateway tells of."""
 
@@ -78,7 +82,7 @@ class GatewayClient:
             response = self._http.request(method, path, params=params, timeout=timeout, **more)
         except httpx.TimeoutException as error:
             said = f"no answer within {timeout:g} s"
-            if method == "POST":
+            if method == "POST" and path not in READS:
                 said += "; whether it did what was asked is not known"
             raise GatewayUnreachable(self.url, said) from error
         except (httpx.HTTPError, UnicodeError) as error:

@@ -37,7 +37,7 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (errors.Unreadable, "is it a gateway of lanes, and not older than this command?"),
     (errors.QueueFull, "wait, or see what waits with `lanes messages`"),
-    (errors.LaneBusy, "send it without --if-idle to let it wait"),
+    (errors.LaneBusy, "it waits its turn without --if-idle, where the mode of the lane is not `reject`"),
     (errors.IdempotencyConflict, "use another key for another text"),
 )
 _WHERE_TO_LOOK = {

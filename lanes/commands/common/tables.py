@@ -7,7 +7,7 @@ from lanes.commands.common.table import Column
 from lanes.commands.common.words import one_line, state
 from lanes.records import Event, Message
 from lanes.text import clean
-from lanes.words import clock_time
+from lanes.words import asks_for, clock_time, failed_over, replied
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60
@@ -69,7 +69,7 @@ def _padded(piece: Piece, width: int) -> Piece:
 
 def _message(message: Message) -> list[Piece]:
     position = str(message.position or "")
-    text = one_line(message.text) if message.text is not None else "(a chat request)"
+    text = one_line(asks_for(message) or "(a chat request)")
     return [
         str(message.id), state(message.state), position, clock_time(message.accepted_at), text, _result(message),
     ]  # fmt: skip
@@ -92,7 +92,8 @@ def _result(message: Message) -> str:
         return f"parked until {clock_time(message.parked_until)}"
     if message.state == "running" and message.reply_so_far is not None:
         return f"so far: …{one_line(message.reply_so_far[-SO_FAR:])}"
-    return one_line(message.reply)
+    other = failed_over(message)
+    return one_line(replied(message) if other is None else f"[{other}] {replied(message)}")
 
 
 def _event(event: Event, *, with_key: bool) -> list[Piece]:

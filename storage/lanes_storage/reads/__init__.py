@@ -5,6 +5,7 @@ from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, las
 from lanes_storage.reads.lanes import (
     claimable,
     counts,
+    get_pause,
     lane,
     lane_epochs,
     lane_place,
@@ -53,6 +54,7 @@ __all__ = [
     "epoch_of_release",
     "events",
     "get_message",
+    "get_pause",
     "heads",
     "heads_of",
     "history",

@@ -1,12 +1,12 @@
 """Queries about lanes: lists in some order, one lane, counts."""
 
 from lanes_storage import statements as sql
-from lanes_storage.interface import Query, Row
+from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Choice, choice_of
 from lanes_storage.reads.orders import Walk, walks_of
-from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, RUN_COLUMNS, many, one, to_lane
-from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder
+from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
+from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder, Pause
 from lanes_storage.wording import dead_letter, no_pause, unlisted
 
 #: Of several pauses the one that lasts longest is shown; of those the first.
@@ -20,6 +20,10 @@ LEFT JOIN messages rm ON rm.id = r.message_id
 LEFT JOIN owners o ON o.id = r.owner_id
 """
 SELECT = f"SELECT {LANE_COLUMNS}, {RUN_COLUMNS}, {OWNER_ROW}"
+PAUSE = f"""
+SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id = :lane OR (pa.lane_id IS NULL AND :key GLOB pa.pattern)
+ORDER BY pa.until IS NULL DESC, pa.until DESC, pa.id LIMIT 1
+"""
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.key = :key"
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
@@ -61,6 +65,12 @@ SELECT
   (SELECT count(*) FROM runs r WHERE r.ended_at IS NULL AND r.owner_id IN
    (SELECT o.id FROM owners o WHERE o.ended_at IS NULL AND o.heartbeat_at + o.stale_after_ms <= :now))
 """
+
+
+def get_pause(tx: Transaction, lane_id: int, key: str) -> Pause | None:
+    """What pauses a lane, or did, within a transaction."""
+    rows = tx.rows(PAUSE, {"lane": lane_id, "key": key})
+    return to_pause(rows[0]) if rows else None
 
 
 def lane(key: str) -> Query[Lane | None]:

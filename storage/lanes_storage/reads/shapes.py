@@ -72,9 +72,11 @@ o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause
 #: With the number of lanes that it holds: not for lists of lanes, which would count anew for each.
 OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
+PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
+
 #: With ``FROM lanes l``, its pause ``pa``, its head ``hm`` and the message ``rm`` that runs.
-LANE_COLUMNS = """
-l.id, l.key, l.state, l.epoch, l.anonymous, pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern,
+LANE_COLUMNS = f"""
+l.id, l.key, l.state, l.epoch, l.anonymous, {PAUSE_COLUMNS},
 CASE WHEN l.head_id IS NULL THEN 0 ELSE
   (SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued') END,
 l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
@@ -180,12 +182,15 @@ def _names(stored: str) -> tuple[str, ...]:
     return tuple(map(str, parsed(stored, list) or ()))
 
 
+def to_pause(row: Row) -> Pause:
+    """A pause from PAUSE_COLUMNS."""
+    reason, actor, at, until, kind, pattern = row
+    return Pause(reason or "", actor or "", at, until, PauseKind.read(kind), _optional(from_sqlite, pattern))
+
+
 def to_lane(row: Row) -> Lane:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
-    pause = None
-    if row[7] is not None:
-        glob = _optional(from_sqlite, row[10])
-        pause = Pause(row[5] or "", row[6] or "", row[7], row[8], PauseKind.read(row[9]), glob)
+    pause = None if row[7] is None else to_pause(row[5:11])
     error = None if row[15] is None else LastError(Cause.read(row[15]), row[16] or "", row[17] or 0)
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
     return Lane(

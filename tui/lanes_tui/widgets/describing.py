@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from textual.content import Content
 
 from lanes.records import Attempt, Event, Message
+from lanes.words import asks_for, failed_over, replied
 from lanes_storage.law import MessageState
 from lanes_tui import text, words
 from lanes_tui.columns import Sight
@@ -31,7 +32,7 @@ def message_line(message: Message, sight: Sight) -> Content:
 
 def said(message: Message) -> str:
     """What a message asks, on one line."""
-    return text.first_words(message.text) if message.text is not None else "(a chat request)"
+    return text.first_words(asks_for(message) or "(a chat request)")
 
 
 def _result(message: Message, sight: Sight) -> list[text.Part]:
@@ -40,7 +41,9 @@ def _result(message: Message, sight: Sight) -> list[text.Part]:
         why = text.first_words(message.error.message)
         return [("  ← ", "muted"), (message.error.cause, tone), (f" {why}", "muted")]
     if message.reply is not None:
-        return [("  → ", "muted"), (text.first_words(message.reply), "good")]
+        other = failed_over(message)
+        by = [] if other is None else [(f"by {other}: ", "warn")]
+        return [("  → ", "muted"), *by, (text.first_words(replied(message)), "good")]
     if message.state is MessageState.RUNNING and message.reply_so_far is not None:
         return [("  → so far: ", "muted"), text.last_words(message.reply_so_far)]
     if message.parked_until is not None and message.parked_until > sight.wall:
@@ -58,10 +61,12 @@ def message_whole(message: Message, sight: Sight) -> list[Content]:
     )
     lines = [
         head,
-        *(text.prose(message.text) if message.text is not None else [text.line(("(a chat request)", "muted"))]),
+        *([] if message.text is not None else [text.line(("(a chat request)", "muted"))]),
+        *text.prose(asks_for(message) or ""),
     ]
     if message.reply is not None:
-        lines += [text.line(("REPLY", "head")), *text.prose(message.reply, "good")]
+        lines += [text.line(("REPLY", "head"), (_by(message), "muted")), *text.prose(replied(message), "good")]
+        lines += attempt_lines(message.attempts, sight)
     elif message.reply_so_far is not None:
         lines += [text.line(("REPLY SO FAR, ITS END", "head")), *text.prose(message.reply_so_far)]
     if message.error is not None:
@@ -69,6 +74,12 @@ def message_whole(message: Message, sight: Sight) -> list[Content]:
         lines += text.prose(message.error.message)
         lines += attempt_lines(message.error.attempts, sight)
     return lines
+
+
+def _by(message: Message) -> str:
+    """Who answered, and after whom."""
+    who = failed_over(message) or message.provider
+    return "" if who is None else f" by {who}" + (f", model {message.model}" if message.model else "")
 
 
 def _history(message: Message, sight: Sight) -> str:

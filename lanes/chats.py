@@ -1,0 +1,62 @@
+"""What a person reads of a chat request, and of a reply that is more than text."""
+
+from typing import Any
+
+from lanes_storage.reads.shapes import parsed
+
+#: A request of more characters is not looked into for those who list messages.
+LONGEST = 1_000_000
+
+
+def last_user_text(request: dict[str, Any]) -> str:
+    """The text of the last user message of a chat request; empty where there is none."""
+    for message in reversed(_messages(request)):
+        if message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, str):
+                return content
+            return "".join(str(part.get("text", "")) for part in _dicts(content) if part.get("type") == "text")
+    return ""
+
+
+def asked(stored: str | None) -> str | None:
+    """What the sender of a stored chat request said last, and of which tools it brings the results."""
+    if stored is None or len(stored) > LONGEST:
+        return None
+    request = parsed(stored, dict)
+    if request is None:
+        return None
+    said = last_user_text(request)
+    results = _results(request)
+    brought = f"(results of {', '.join(results)})" if results else ""
+    return " ".join(part for part in (said, brought) if part) or None
+
+
+def tools_of(message: Any) -> tuple[str, ...]:
+    """The names of the tools that an assistant message calls."""
+    called = message if isinstance(message, dict) else {}
+    calls = [call.get("function") for call in _dicts(called.get("tool_calls"))] + [called.get("function_call")]
+    return tuple(_name(call) for call in calls if isinstance(call, dict))
+
+
+def _results(request: dict[str, Any]) -> list[str]:
+    """The tools whose results stand at its end: named by the message that called them, else by themselves."""
+    names: list[str] = []
+    for message in reversed(_messages(request)):
+        if message.get("role") not in ("tool", "function"):
+            return list(dict.fromkeys(tools_of(message) or names)) if names else []
+        names.insert(0, _name(message))
+    return names
+
+
+def _name(called: dict[str, Any]) -> str:
+    name = called.get("name")
+    return name if isinstance(name, str) and name else "a tool"
+
+
+def _messages(request: dict[str, Any]) -> list[dict[str, Any]]:
+    return _dicts(request.get("messages"))
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

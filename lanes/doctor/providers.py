@@ -1,0 +1,34 @@
+"""The providers: which of them fail, while others answer in their place and nobody notices."""
+
+from lanes.doctor.checks import Check, ok, warning
+from lanes.text import clean
+from lanes.why import span
+from lanes_storage import reads
+from lanes_storage.interface import Reader
+from lanes_storage.law import EventType
+from lanes_storage.moment import Clock
+from lanes_storage.records import Event
+
+#: So many of the last beginnings and ends of failing are looked at.
+SPELLS = 1_000
+
+
+def check_providers(reader: Reader, clock: Clock) -> list[Check]:
+    """One warning for each provider that has begun to fail and has not answered since."""
+    now = clock().wall
+    last: dict[str, Event] = {}
+    for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
+        for event in reader.read(reads.events(type=type_, limit=SPELLS, newest=True)):
+            name = str((event.detail or {}).get("provider", ""))
+            if name not in last or last[name].id < event.id:
+                last[name] = event
+    failing = [(name, event) for name, event in last.items() if event.type == EventType.PROVIDER_FAILING]
+    found = [_failing(name, event, now) for name, event in sorted(failing)]
+    return found or [ok("providers", "none is known to fail")]
+
+
+def _failing(name: str, event: Event, now: int) -> Check:
+    why = clean(str((event.detail or {}).get("message", "")))
+    said = f"provider {clean(name)} has failed for {span(now - event.at)} ({clean(event.cause or '')}: {why})"
+    fix = "the next of each chain is asked in its place: see who answers with `lanes show KEY`, and repair it"
+    return warning("providers", said, fix)
