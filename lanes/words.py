@@ -1,7 +1,7 @@
 """Times and numbers as people read them."""
 
+from lanes.moments import moment
 from lanes.records import Message
-from lanes.records.kinds import moment
 
 
 def clock_time(at: int | None) -> str:

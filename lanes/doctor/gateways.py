@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from lanes import ages
 from lanes.doctor.checks import Check, ok, warning
 from lanes.identity import Identity, Sight, evidence, is_gone, is_here, look, this_process
-from lanes.records.kinds import moment
+from lanes.moments import moment
 from lanes.server.holder import holder_of
 from lanes.why import span
 from lanes_storage import reads

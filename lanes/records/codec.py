@@ -32,15 +32,6 @@ class Field(NamedTuple):
         return schema | {"description": said} if said else schema
 
 
-class _Read(NamedTuple):
-    """An annotation, taken apart."""
-
-    kind: ValueKind
-    nullable: bool
-    more: tuple[Any, ...]
-    record: type[Any] | None
-
-
 def fields(cls: type[Any]) -> tuple[Field, ...]:
     """The fields of a record, in their order."""
     return tuple(_field(name, annotation) for name, annotation in _annotations(cls).items())
@@ -60,25 +51,28 @@ def _is_record(annotation: Any) -> bool:
 
 
 def _field(name: str, annotation: Any) -> Field:
-    read = _taken_apart(annotation)
-    ours, outside = read.kind.unit
+    kind, nullable, more, record = _taken_apart(annotation)
+    ours, outside = kind.unit
     told = name.removesuffix(ours) + outside if outside and name.endswith(ours) else name
-    told = next((more.name for more in read.more if isinstance(more, JsonName)), told)
-    meaning = next((more for more in read.more if isinstance(more, str)), "")
-    marks = frozenset(more for more in read.more if isinstance(more, Trait))
-    return Field(name, told, read.kind, read.nullable, meaning, marks, read.record if INLINE in marks else None)
+    told = next((each.name for each in more if isinstance(each, JsonName)), told)
+    meaning = next((each for each in more if isinstance(each, str)), "")
+    marks = frozenset(each for each in more if isinstance(each, Trait))
+    return Field(name, told, kind, nullable, meaning, marks, record if INLINE in marks else None)
 
 
-def _taken_apart(annotation: Any, more: tuple[Any, ...] = ()) -> _Read:
+def _taken_apart(
+    annotation: Any, more: tuple[Any, ...] = (), nullable: bool = False
+) -> tuple[ValueKind, bool, tuple[Any, ...], type[Any] | None]:
+    """Its kind, whether it may be null, what else it says, and the record that it is, if it is one."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _taken_apart(inner[0], (*inner[1:], *more))
+        return _taken_apart(inner[0], (*inner[1:], *more), nullable)
     if origin in (Union, types.UnionType):
         (value,) = (one for one in inner if one is not type(None))
-        return _taken_apart(value, more)._replace(nullable=True)
+        return _taken_apart(value, more, True)
     kind = next((one for one in more if isinstance(one, ValueKind)), None)
     record = annotation if _is_record(annotation) else None
-    return _Read(kind or _plain_kind(annotation, OPEN in more), False, more, record)
+    return kind or _plain_kind(annotation, OPEN in more), nullable, more, record
 
 
 def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
@@ -88,7 +82,7 @@ def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
     if annotation is str:
         return kinds.TEXT
     if get_origin(annotation) is tuple:
-        return _many(_taken_apart(get_args(annotation)[0]).kind)
+        return _many(_taken_apart(get_args(annotation)[0])[0])
     if _is_record(annotation):
         return ValueKind({"$ref": annotation.__name__}, "{}.to_json()", lambda said: annotation.from_json(said))
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):

@@ -8,19 +8,13 @@ all of them with ``| None``. Further words in ``Annotated`` are its meaning for 
 """
 
 import contextlib
-import time
 from collections.abc import Callable
-from enum import Enum
-from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
+from lanes.moments import moment
 from lanes.records import json_schema
 from lanes.records.json_schema import Schema
-from lanes.sentences import LAST_MOMENT
 from lanes_storage.law import EventType, LaneState
-
-#: The first millisecond of the year 1000.
-FIRST_MOMENT = -30_610_224_000_000
 
 
 class ValueKind:
@@ -40,38 +34,32 @@ class ValueKind:
         self.unit = unit
 
 
-class JsonName(NamedTuple):
+class JsonName:
     """A mark: the name of the field in JSON, where it is another one."""
 
-    name: str
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
-class Trait(Enum):
-    """Another mark of a field."""
+class Trait:
+    """Another mark of a field, told apart by identity."""
 
-    HIDDEN = "for Python alone: it is not told outside"
-    INLINE = "its own fields stand in its place"
-    UNUSUAL = "told only where it is not the default"
-    OPEN = "another word than those of the enumeration is possible"
+    __slots__ = ()
 
 
-HIDDEN, INLINE, UNUSUAL, OPEN = Trait
+#: For Python alone: it is not told outside.
+HIDDEN = Trait()
+#: Its own fields stand in its place.
+INLINE = Trait()
+#: Told only where it is not the default.
+UNUSUAL = Trait()
+#: Another word than those of the enumeration is possible.
+OPEN = Trait()
 
 
-# ---------------------------------------------------------------------------------------------- moments
-
-
-def moment(ms: int) -> str:
-    """Wall time as RFC 3339, ``2026-01-31T08:00:00.250Z``."""
-    if not FIRST_MOMENT <= ms <= LAST_MOMENT:  # a row may hold any number: the nearest year that a date can have
-        ms = FIRST_MOMENT if ms < FIRST_MOMENT else LAST_MOMENT
-    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
-
-
-@lru_cache(maxsize=4096)
-def _second(seconds: int) -> str:
-    # Most of what is shown at a time happened in the same few seconds.
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+# ----------------------------------------------------------------------------------------------- values
 
 
 def read_moment(said: Any) -> int:
@@ -79,9 +67,6 @@ def read_moment(said: Any) -> int:
     from datetime import datetime
 
     return round(datetime.fromisoformat(said).timestamp() * 1000)
-
-
-# ----------------------------------------------------------------------------------------------- values
 
 
 def reading(*types: type) -> Callable[[Any], Any]:

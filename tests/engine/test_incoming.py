@@ -12,7 +12,7 @@ import lanes
 from lanes import operations
 from lanes.desk import Desk
 from lanes.hooks import Hooks
-from lanes.records.kinds import moment
+from lanes.moments import moment
 from lanes.runners.base import RunnerSpec
 from lanes.sentences import LAST_MOMENT
 from lanes.testing import SECOND, Hands
