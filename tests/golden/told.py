@@ -32,6 +32,24 @@ def shown() -> dict[str, dict[str, Record]]:
         "Status": {name: records.Status.of(*status, eye) for name, status in rows.STATUSES.items()},
         "OwnerDetail": {name: records.OwnerDetail.of(owner, eye) for name, owner in rows.OWNERS.items()},
         "Check": dict(rows.CHECKS),
+        **_around(eye),
+    }
+
+
+def _around(eye: Witness) -> dict[str, dict[str, Record]]:
+    """What holds other records."""
+    one = records.Lane.of(rows.LANES["errored"], eye)
+    by_state = rows.COUNTS["full"].lanes
+    return {
+        "Acted": {"done": records.Acted(one, True), "as it was": records.Acted(one, False)},
+        "LanePage": {
+            "some": records.LanePage((one,), by_state, "50"),
+            "the last": records.LanePage((), by_state, None),
+        },
+        "SearchPage": {"some": records.SearchPage((one,), 12, 3), "none": records.SearchPage((), 0, None)},
+        "Hit": {"one": records.Hit(rows.KEYS["wide"], 3, 0, 2)},
+        "Why": {"a sentence": records.Why(rows.KEYS["plain"], "Nothing waits.")},
+        "SettingValue": {"a list": records.SettingValue("gateway.session_from", ["user"], "file", "line 3", "fields")},
     }
 
 
