@@ -71,10 +71,12 @@ def _check(out: Output, path: Path) -> int:
 def _found(setting: SettingValue) -> SettingValue:
     """A database that nobody named is shown as the one that commands find."""
     if setting.name == "database.url" and setting.value is None:
-        from lanes.config.places import Found, find_database
+        from lanes.commands.common.database import unnamed
+        from lanes.config.places import Found
 
-        found = find_database(None)
-        return setting.replace(value=found.url, where="the living gateway" if found.why is Found.GATEWAY else "")
+        found, _ = unnamed()
+        where = {Found.GATEWAY: "the living gateway", Found.LAST: "the last gateway"}
+        return setting.replace(value=found.url, where=where.get(found.why, ""))
     return setting
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lanes.commands.common.database import real_runner_ran
 from lanes.commands.common.options import DURATION
 from lanes.commands.common.output import say
-from lanes.commands.common.screen import Screen, log_beside, on_a_terminal, real_runner_ran
+from lanes.commands.common.screen import Screen, log_beside, on_a_terminal
 from lanes.commands.common.session import Session, pass_session
 from lanes.errors import ConfigError
 

@@ -13,7 +13,7 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.words import took
 from lanes.records import Message
 
-NO_GATEWAY = "no gateway lives here: it waits until one starts (`lanes gateway`, or `lanes up`)"
+NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
 #: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.
 PATIENCE_S = 10.0
 #: Between two looks whether a gateway lives.
@@ -75,7 +75,8 @@ def command(
                 if run is not None:
                     desk.end_wait(run, message.id)
         if message.state in UNFINISHED and not desk.a_gateway_lives():
-            message = message.replace(held_up=" ".join(filter(None, (message.held_up, NO_GATEWAY))))
+            alone = NO_GATEWAY.format(start=session.how_to_start())
+            message = message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
     _print_accepted(session, message)
     if message.held_up is not None:
         session.out.talk(message.held_up)
@@ -112,7 +113,8 @@ def _wait(session: Session, desk: AnyDesk, message: Message, timeout_ms: int | N
         alone_since = None if desk.a_gateway_lives() else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
             _print_accepted(session, message)
-            out.talk(f"lanes: message {number} is accepted, and {NO_GATEWAY}")
+            said = NO_GATEWAY.format(start=session.how_to_start())
+            out.talk(f"lanes: message {number} is accepted, and {said}")
             return Exit.UNREACHABLE
         if end is not None and now >= end:
             _print_accepted(session, message)

@@ -40,7 +40,7 @@ def command(session: Session) -> int:
         _print(out, status)
     if any(gateway.alive for gateway in status.gateways):
         return Exit.DONE
-    out.talk("lanes: no gateway lives on this database: start one with `lanes gateway` or `lanes up`")
+    out.talk(f"lanes: no gateway lives on this database: start one with {session.how_to_start()}")
     return Exit.UNREACHABLE
 
 

@@ -7,7 +7,7 @@ another gateway uses the same one.
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,8 @@ class Found(StrEnum):
     """Why a database was chosen."""
 
     NAMED = "named"
-    GATEWAY = "gateway"
+    GATEWAY = "gateway"  # the one of every living gateway
+    LAST = "last"  # that of the last gateway, which lives no more
     DEFAULT = "default"
 
 
@@ -96,11 +97,33 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600, exist_ok=False)
     draft.write_text(json.dumps(content), encoding="utf-8")
+    _note_last(str(content["database"]), env)
     for dead in dead_gateways(env=env):
         if dead.database == content["database"]:
             with contextlib.suppress(OSError):
                 dead.path.unlink()
     return draft.replace(path)
+
+
+def _note_last(database: str, env: Mapping[str, str] | None) -> None:
+    path = _last(env)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(database, encoding="utf-8")
+    draft.replace(path)
+
+
+def last_database(*, env: Mapping[str, str] | None = None) -> str | None:
+    """The database of the gateway of this user that started last, whatever became of it; None: none is known."""
+    try:
+        return _last(env).read_text(encoding="utf-8") or None
+    except (OSError, ValueError):
+        return None
+
+
+def _last(env: Mapping[str, str] | None) -> Path:
+    return state_dir(env=env) / "last-database"
 
 
 def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
@@ -120,14 +143,23 @@ def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, Sight]]:
     return [(note, look(note.who, me)) for note in sorted(notes, key=lambda note: note.who.start_time)]
 
 
-def find_database(named: str | None, *, env: Mapping[str, str] | None = None) -> FoundDatabase:
-    """The named database, else the one that living gateways agree on, else the default one."""
-    if named is not None:
-        return FoundDatabase(named, Found.NAMED)
+def find_database(*, really_used: Callable[[str], bool], env: Mapping[str, str] | None = None) -> FoundDatabase:
+    """The database where none is named: that of the living gateways, if they have one, else that of the last one.
+
+    Else the default one; that is kept to as well once it is ``really_used``, by a runner of somebody's own.
+    """
+    default = default_database(env=env)
     databases = {note.database for note in living_gateways(env=env)}
     if len(databases) == 1:
         return FoundDatabase(databases.pop(), Found.GATEWAY)
-    return FoundDatabase(str(default_database(env=env)), Found.DEFAULT)
+    last = last_database(env=env)
+    if databases or last is None or not _is_there(last) or (default.exists() and really_used(str(default))):
+        return FoundDatabase(str(default), Found.DEFAULT)
+    return FoundDatabase(last, Found.LAST)
+
+
+def _is_there(database: str) -> bool:
+    return database.startswith("postgresql://") or Path(database.removeprefix("sqlite:///")).exists()
 
 
 def _xdg(variable: str, fallback: str, env: Mapping[str, str] | None) -> Path:

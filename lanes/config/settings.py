@@ -75,7 +75,7 @@ _DATABASE = (
     Setting(
         "database", "url", Kind.TEXT, None,
         "the database: a path, sqlite:///path or postgresql://…; a relative path in a file starts at its folder",
-        default_note="that of the one living gateway, else lanes.db in the user's state directory",
+        default_note="that of the last gateway (see commands), else lanes.db in the user's state directory",
     ),
     Setting(
         "database", "synchronous", Kind.CHOICE, "full",

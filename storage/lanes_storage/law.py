@@ -173,6 +173,8 @@ class EventType(StrEnum):
     PROVIDER_ANSWERS = "provider_answers"  # that is over
 
 
+#: The fingerprint of an owner that runs nothing but the simulated provider.
+SIMULATED = "simulated"
 #: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.
 INTERRUPTIONS = frozenset({Cause.OWNER_GONE, Cause.OWNER_SILENT, Cause.DRAINED})
 #: The interruptions that count towards ``max_interruptions``; a drain never does, nor any end of a draining owner.

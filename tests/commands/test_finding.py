@@ -11,6 +11,8 @@ import pytest
 
 from lanes.config import places
 from tests.commands.conftest import Call
+from tests.config.conftest import RUNNER
+from tests.kit.processes import House, environment, eventually
 from tests.kit.stage import Stage
 
 READERS = [
@@ -21,13 +23,22 @@ READERS = [
 ]  # fmt: skip
 
 
-def made(path: Path, *keys: str) -> Path:
+def file(path: Path, *keys: str) -> Path:
     """A database with lanes of these keys."""
     stage = Stage(path)
     for key in keys:
         stage.send(key, "text")
     stage.close()
     return path
+
+
+def noted(database: Path) -> Path:
+    """Leave the word of a gateway that was killed."""
+    gateway = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    places.note_gateway(gateway.pid, str(database))
+    gateway.kill()
+    gateway.communicate()
+    return database
 
 
 def keys(bare: Call, *arguments: str) -> list[str]:
@@ -49,19 +60,19 @@ def test_flag_over_environment_over_file_over_living_gateway_over_default(
 ) -> None:
     default = tmp_path / "state" / "lanes" / "lanes.db"
     default.parent.mkdir(parents=True)
-    made(default, "default")
+    file(default, "default")
     assert keys(bare) == ["default"]
-    note = places.note_gateway(os.getpid(), str(made(tmp_path / "living.db", "living")))
+    note = places.note_gateway(os.getpid(), str(file(tmp_path / "living.db", "living")))
     assert keys(bare) == ["living"]
     said = bare("list").err
     assert str(tmp_path / "living.db") in said
     assert str(os.getpid()) in said
-    made(tmp_path / "file.db", "file")
+    file(tmp_path / "file.db", "file")
     (tmp_path / "lanes.toml").write_text('[database]\nurl = "file.db"\n')
     assert keys(bare) == ["file"]
-    monkeypatch.setenv("LANES_DB", str(made(tmp_path / "environment.db", "environment")))
+    monkeypatch.setenv("LANES_DB", str(file(tmp_path / "environment.db", "environment")))
     assert keys(bare) == ["environment"]
-    flag = str(made(tmp_path / "flag.db", "flag"))
+    flag = str(file(tmp_path / "flag.db", "flag"))
     assert keys(bare, "--db", flag) == ["flag"]
     assert keys(bare, "--db", f"sqlite:///{flag}") == ["flag"]
     note.unlink()
@@ -69,22 +80,69 @@ def test_flag_over_environment_over_file_over_living_gateway_over_default(
 
 def test_the_database_of_a_gateway_that_was_killed_is_named(bare: Call, tmp_path: Path) -> None:
     """Who looks then has no living gateway to find it by."""
-    used = made(tmp_path / "used.db")
-    gateway = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    places.note_gateway(gateway.pid, str(used))
-    gateway.kill()
-    gateway.communicate()
-    unclear = bare("list")
-    assert unclear.code == 69
-    assert f"one that was killed used {used} (--db)" in unclear.err
-    assert keys(bare, "--db", str(used)) == []
+    used = noted(file(tmp_path / "used.db", "k"))
+    assert keys(bare) == ["k"]
+    assert bare("list").err == f"no gateway lives; using {used}, of the last one\n"
+    assert keys(bare, "--db", str(used)) == ["k"]
     default = tmp_path / "state" / "lanes" / "lanes.db"
-    made(default)
-    assert "killed" not in bare("list").err, "there is a database to look at"
+    stage = Stage(file(default, "default"))
+    assert keys(bare) == ["k"], "no runner ran on the usual one"
+    stage.dead_owner()
+    stage.close()
+    assert keys(bare) == ["default"]
+    assert bare("list").err == ""
+
+
+def test_the_command_that_is_advised_starts_a_gateway_there(
+    bare: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both that were advised served another database, or refused to start."""
+    default, demo = (tmp_path / "state" / "lanes" / name for name in ("lanes.db", "demo.db"))
+
+    def advised(*arguments: str) -> str:
+        called = bare(*arguments, "send", "k", "text")
+        assert called.code == 0
+        again = bare(*arguments, "status")
+        assert again.code == 69
+        advice = called.err.splitlines()[-1].partition("it waits until one starts (")[2].removesuffix(")")
+        assert again.err.endswith(f"start one with {advice}\n")
+        return advice
+
+    assert advised() == f"`lanes up --db {default}`"
+    assert advised("--db", "x y.db") == "`lanes up --db 'x y.db'`"
+    noted(file(demo))
+    assert advised() == "`lanes up`"
+    stage = Stage(default)
+    stage.dead_owner()
+    stage.close()
+    assert advised() == f"configure its runner again, then `lanes gateway --db {default}`"
+    (tmp_path / "lanes.toml").write_text(RUNNER)
+    assert advised() == "`lanes gateway`"
+    assert advised("--db", str(demo)) == f"`lanes gateway --db {demo}`"
+    (tmp_path / "lanes.toml").rename(tmp_path / "other.toml")
+    assert advised("--config", "other.toml") == "`lanes gateway --config other.toml`"
+
+
+def test_the_tour_goes_on_after_its_own_kill(made: House) -> None:
+    """``lanes up``, ``kill -9``, ``lanes send``, and what that advises."""
+    up = made.start("up", "--port", "0", name="up")
+    up.address()
+    up.kill()
+
+    def lanes(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "lanes", *arguments]
+        return subprocess.run(command, cwd=made.folder, env=environment(made.folder), capture_output=True, text=True)
+
+    sent = lanes("send", "k", "hello")
+    assert "demo.db, of the last one" in sent.stderr
+    assert "`lanes up`" in sent.stderr
+    again = made.start("up", "--port", "0", name="again")
+    again.address()
+    eventually(lambda: '"done"' in lanes("messages", "k", "--json").stdout, "the message to be answered")
 
 
 def test_gateways_on_two_databases_are_named_and_none_is_chosen(bare: Call, tmp_path: Path) -> None:
-    one, other = made(tmp_path / "one.db"), made(tmp_path / "other.db")
+    one, other = file(tmp_path / "one.db"), file(tmp_path / "other.db")
     note = places.note_gateway(os.getpid(), str(one))
     parent = places.note_gateway(os.getppid(), str(other))
     unclear = bare("list")
@@ -97,7 +155,7 @@ def test_gateways_on_two_databases_are_named_and_none_is_chosen(bare: Call, tmp_
 
 
 def test_global_options_go_before_or_behind(bare: Call, tmp_path: Path) -> None:
-    one, other = str(made(tmp_path / "one.db", "one")), str(made(tmp_path / "other.db", "other"))
+    one, other = str(file(tmp_path / "one.db", "one")), str(file(tmp_path / "other.db", "other"))
     assert json.loads(bare("list", "--json", "--db", one).out)[0]["key"] == "one"
     assert json.loads(bare("--json", "--db", one, "list").out)[0]["key"] == "one"
     assert json.loads(bare("--db", one, "--json", "list", "--db", other).out)[0]["key"] == "other"
@@ -109,7 +167,7 @@ def test_a_broken_configuration_is_78_and_the_flag_goes_around_it(bare: Call, tm
     assert (broken.code, broken.out) == (78, "")
     assert "lanes.toml:2" in broken.err
     assert "run_timeout" in broken.err
-    made(tmp_path / "lanes.db", "k")
+    file(tmp_path / "lanes.db", "k")
     assert keys(bare, "--db", str(tmp_path / "lanes.db")) == ["k"]
     assert bare("--config", str(tmp_path / "none.toml"), "list").code == 78
 

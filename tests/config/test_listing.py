@@ -62,7 +62,7 @@ def test_every_setting_is_listed_with_its_origin_and_meaning(loaded: Load) -> No
 def test_a_command_loads_it_without_the_heavy_libraries() -> None:
     code = (
         "import sys; from lanes import identity, text; from lanes.config import load, places\n"
-        "load(); places.find_database(None)\n"
+        "load(); places.find_database(really_used=bool)\n"
         "heavy = {'asyncio', 'difflib', 'httpx', 'pydantic', 'sqlmodel', 'sqlalchemy', 'starlette', 'textual',\n"
         "         'tomllib', 'hashlib', 'socket', 'psutil', 'click'}\n"
         "print(sorted(heavy & set(sys.modules)))"

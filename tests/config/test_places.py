@@ -135,19 +135,32 @@ def test_a_note_needs_a_living_process(home: Env, child: subprocess.Popen[bytes]
         note_gateway(child.pid, "/x.db", env=home)
 
 
-def test_the_database_that_a_command_acts_on(home: Env, child: subprocess.Popen[bytes]) -> None:
-    default = str(places.default_database(env=home))
-    assert find_database(None, env=home) == (default, Found.DEFAULT)
-    note_gateway(os.getpid(), "/x.db", env=home)
-    assert find_database(None, env=home) == ("/x.db", Found.GATEWAY)
-    assert find_database("/named.db", env=home) == ("/named.db", Found.NAMED)
-    note_gateway(child.pid, "/x.db", env=home)
-    assert find_database(None, env=home) == ("/x.db", Found.GATEWAY)
-    note_gateway(child.pid, "/y.db", env=home)
-    assert find_database(None, env=home) == (default, Found.DEFAULT)
+def test_the_database_that_a_command_acts_on(home: Env, child: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    default = places.default_database(env=home)
+    one, other = tmp_path / "one.db", tmp_path / "other.db"
+    other.touch()
+
+    def found(*, really: bool = False) -> tuple[str, Found]:
+        return find_database(really_used=lambda database: really and database == str(default), env=home)
+
+    assert found() == (str(default), Found.DEFAULT)
+    mine = note_gateway(os.getpid(), str(one), env=home)
+    assert found() == (str(one), Found.GATEWAY)
+    note_gateway(child.pid, str(one), env=home)
+    assert found() == (str(one), Found.GATEWAY)
+    note_gateway(child.pid, str(other), env=home)
+    assert found() == (str(default), Found.DEFAULT), "they do not agree"
     child.kill()
     child.wait()
-    assert find_database(None, env=home) == ("/x.db", Found.GATEWAY)
+    assert found(really=True) == (str(one), Found.GATEWAY)
+    mine.unlink()
+    assert found() == (str(other), Found.LAST), "the last one, which was killed"
+    assert found(really=True) == (str(other), Found.LAST), "no runner ran where no database is"
+    default.touch()
+    assert found() == (str(other), Found.LAST)
+    assert found(really=True) == (str(default), Found.DEFAULT)
+    other.unlink()
+    assert found() == (str(default), Found.DEFAULT)
 
 
 def test_gateways_that_start_at_once_do_not_disturb_each_other(home: Env) -> None:

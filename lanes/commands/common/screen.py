@@ -25,22 +25,6 @@ def log_beside() -> Path:
     return places.make_private(places.state_dir()) / "gateway.log"
 
 
-def real_runner_ran(database: str) -> bool:
-    """Whether a gateway with runners of somebody's own ever used a database: no simulated one may answer there."""
-    from lanes.commands.common.serving import SIMULATED
-    from lanes_storage import open_store, reads
-    from lanes_storage.errors import DatabaseMissing, DatabaseTooOld
-
-    try:
-        store = open_store(database)
-    except (DatabaseMissing, DatabaseTooOld):
-        return False
-    try:
-        return store.read(reads.real_runner_ever_ran(SIMULATED))
-    finally:
-        store.close()
-
-
 class Screen:
     """The dashboard as a process of its own, on the terminal of this one."""
 

@@ -18,12 +18,10 @@ from lanes.gateway import Gateway
 from lanes.hooks import configured_hooks
 from lanes.runners.build import build_specs
 from lanes.server.serve import serve, url_of
+from lanes_storage.law import SIMULATED
 from lanes_storage.saying import Log
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.inspect import NETWORK, file_system_of
-
-#: What an owner that runs nothing but the simulated provider is known by.
-SIMULATED = "simulated"
 
 log = Log("lanes")
 

@@ -28,6 +28,7 @@ class Session:
         self._output: Output | None = None
         self._config: Config | None = None
         self._told: set[str] = set()
+        self._found: str | None = None
 
     @property
     def out(self) -> Output:
@@ -82,10 +83,10 @@ class Session:
         return Context(actor(), configured=self.configured)
 
     def database(self, *, serving: bool = False) -> str:
-        """The database that a command acts on: flag, environment, file, the living gateway's, the default.
+        """The database that a command acts on: flag, environment, file, the last gateway's, the default.
 
-        Says on stderr when it is the living gateway's. ``serving``: a gateway is about to be started, which does
-        not follow another one. Raises ConfigError, and UsageError where a gateway elsewhere was named.
+        Says on stderr when it is a gateway's, of a living one or of the last. ``serving``: a gateway is about to be
+        started, which follows no other one. Raises ConfigError, and UsageError where a gateway elsewhere was named.
         """
         if self.named_url is not None:
             raise click.UsageError("this command acts on a database itself: it takes --db, and no --url")
@@ -113,6 +114,14 @@ class Session:
         if url is not None and os.environ.get("LANES_DB"):
             raise click.UsageError("LANES_DB names a database, LANES_URL a gateway: unset one, or say --db or --url")
         return url
+
+    def how_to_start(self) -> str:
+        """The command that starts a gateway where this command looked for one."""
+        if self.url is not None:
+            return "`lanes gateway` on its host"
+        from lanes.commands.common.database import start_command
+
+        return start_command(self, self.database())
 
     @contextmanager
     def desk(self, *, create: bool = False) -> Iterator["AnyDesk"]:
@@ -153,20 +162,14 @@ class Session:
             self.out.talk(said)
 
     def _unnamed(self) -> str:
-        from lanes.config import places
+        if self._found is None:
+            from lanes.commands.common.database import unnamed
 
-        living = places.living_gateways()
-        databases = sorted({note.database for note in living})
-        if len(databases) == 1:
-            pids = ", ".join(str(note.who.pid) for note in living)
-            self.out.talk(f"using {databases[0]}, of the living gateway (pid {pids})")
-            return databases[0]
-        default = places.default_database()
-        if databases:
-            self.out.talk(f"gateways live on {', '.join(databases)}: name one with --db; trying {default}")
-        elif not default.exists() and (left := sorted({note.database for note in places.dead_gateways()})):
-            self.out.talk(f"no gateway lives; one that was killed used {', '.join(left)} (--db); trying {default}")
-        return str(default)
+            found, said = unnamed()
+            self._found = found.url
+            if said:
+                self.out.talk(said)
+        return self._found
 
 
 def session_of(ctx: click.Context) -> Session:
