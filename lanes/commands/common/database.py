@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from lanes.config import places
 from lanes.config.places import Found, FoundDatabase
-from lanes.errors import ConfigError
 from lanes_storage import open_store, reads
 from lanes_storage.errors import DatabaseMissing, DatabaseTooOld, StorageError
 from lanes_storage.law import SIMULATED
 
 if TYPE_CHECKING:
-    from lanes.commands.common.session import Session
+    from lanes.config import Config
 
 
 def unnamed() -> tuple[FoundDatabase, str]:
@@ -42,12 +41,11 @@ def real_runner_ran(database: str) -> bool:
         store.close()
 
 
-def start_command(session: "Session", database: str) -> str:
-    """The command that starts a gateway on that database, from here and as this command was called."""
-    try:
-        config = session.configured()
-    except ConfigError:
-        config = None
+def start_command(config: "Config | None", database: str, *, with_db: bool, with_config: str | None) -> str:
+    """The command that starts a gateway on that database, from here.
+
+    ``with_db``, ``with_config``: this command was told of them, so that one has to be told of them too.
+    """
     words = ["lanes", "gateway"]
     serves = str(places.default_database()) if config is None or config.database.url is None else config.database.url
     if config is None or not config.runners:
@@ -55,9 +53,9 @@ def start_command(session: "Session", database: str) -> str:
             return f"configure its runner again, then `{shlex.join([*words, '--db', database])}`"
         words = ["lanes", "up"]
         serves = str(places.demo_database()) if config is None or config.database.url is None else serves
-    if session.named_config is not None:
-        words += ["--config", session.named_config]
-    if session.named_database is not None or _file(serves) != _file(database):
+    if with_config is not None:
+        words += ["--config", with_config]
+    if with_db or _file(serves) != _file(database):
         words += ["--db", database]
     return f"`{shlex.join(words)}`"
 

@@ -120,8 +120,14 @@ class Session:
         if self.url is not None:
             return "`lanes gateway` on its host"
         from lanes.commands.common.database import start_command
+        from lanes.errors import ConfigError
 
-        return start_command(self, self.database())
+        try:
+            config = self.configured()
+        except ConfigError:
+            config = None
+        told = self.named_database is not None
+        return start_command(config, self.database(), with_db=told, with_config=self.named_config)
 
     @contextmanager
     def desk(self, *, create: bool = False) -> Iterator["AnyDesk"]:
