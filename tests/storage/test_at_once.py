@@ -1,6 +1,8 @@
 """Point reads at once: on the thread of the event loop, unless they are slow or another process is in the way."""
 
 import asyncio
+import itertools
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -16,7 +18,7 @@ from lanes_storage.errors import DatabaseReplaced, StoreClosed
 from lanes_storage.interface import FEW_ROWS
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.aio import AsyncSqliteStore
-from lanes_storage.sqlite.at_once import FIRST_REST_S, LONGEST_REST_S, MOST_S, SLOW_S, Pace
+from lanes_storage.sqlite.at_once import FIRST_REST_S, LONGEST_REST_S, MOST_S, SLOW_S, Gauge, Pace, fetched_blocks
 from tests.kit.databases import lay
 from tests.kit.processes import PATIENCE_S as PROCESS_S
 from tests.kit.until import PATIENCE_S
@@ -45,6 +47,11 @@ class Steps:
         return self.now
 
 
+def from_disk(timer: Steps) -> Gauge:
+    """By which everything is read from the disk."""
+    return Gauge(timer, itertools.count().__next__)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return lay(tmp_path / "lanes.db")
@@ -57,7 +64,7 @@ def timer() -> Steps:
 
 @pytest.fixture
 async def quick(path: Path, timer: Steps) -> AsyncIterator[AsyncSqliteStore]:
-    store = await AsyncSqliteStore.open(path, synchronous="normal", timer=timer)
+    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=from_disk(timer))
     yield store
     await store.close()
 
@@ -117,7 +124,7 @@ async def test_F141_reads_that_turn_slow_leave_the_event_loop_and_come_back(
 
 async def test_F141_a_disk_that_is_slow_at_the_start_is_not_waited_for(path: Path) -> None:
     timer = Steps(2 * SLOW_S)
-    store = await AsyncSqliteStore.open(path, synchronous="normal", timer=timer)
+    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=from_disk(timer))
     timer.step_s = 0
     query = reads.message(await accept(store))
     assert at_once(store.read(query)) is None
@@ -128,7 +135,7 @@ async def test_F141_a_disk_that_is_slow_at_the_start_is_not_waited_for(path: Pat
 
 def test_F141_a_disk_that_stays_slow_is_tried_ever_more_rarely() -> None:
     timer = Steps()
-    pace, rests = Pace(timer, cold_s=1.0), []
+    pace, rests = Pace(from_disk(timer), cold_s=1.0), []
     for _ in range(20):
         assert pace.begin() is None
         rests.append(1.0)
@@ -146,12 +153,35 @@ def test_F141_a_disk_that_stays_slow_is_tried_ever_more_rarely() -> None:
 
 def test_slow_reads_among_many_quick_ones_are_borne() -> None:
     timer = Steps()
-    pace = Pace(timer)
+    pace = Pace(from_disk(timer))
     for number in range(10_000):
         began = pace.begin()
         assert began is not None
         timer.now += 2 * SLOW_S if number % 100 == 0 else SLOW_S / 10
         pace.end(began)
+
+
+async def test_F141_a_read_that_waits_for_a_busy_machine_stays(path: Path) -> None:
+    timer = Steps()
+    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=Gauge(timer, lambda: 8))
+    query = reads.message(await accept(store))
+    timer.step_s = SLOW_S * 2
+    for _ in range(100):
+        assert at_once(store.read(query)) is not None
+    await store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells what a thread has read from the disk")
+def test_the_system_tells_of_what_is_read_from_the_disk(tmp_path: Path) -> None:
+    cold = tmp_path / "cold"
+    cold.write_bytes(os.urandom(1_000_000))
+    with cold.open("rb", buffering=0) as file:
+        os.fsync(file.fileno())
+        file.read(4_096)
+        warm = fetched_blocks()
+        file.seek(0)
+        file.read(4_096)
+        assert fetched_blocks() == warm
 
 
 async def test_the_version_differs_whoever_reads_it(quick: AsyncSqliteStore, timer: Steps) -> None:

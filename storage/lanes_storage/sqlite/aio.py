@@ -3,7 +3,6 @@ aiosqlite, and beside them what people look for."""
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ import aiosqlite
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
-from lanes_storage.sqlite.at_once import AtOnce, Timer
+from lanes_storage.sqlite.at_once import AtOnce, Gauge
 from lanes_storage.sqlite.browsing import Browsing
 from lanes_storage.sqlite.connect import translated
 from lanes_storage.sqlite.file import SqliteFile
@@ -23,6 +22,7 @@ from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
 
 T = TypeVar("T")
+GAUGE = Gauge()
 
 
 class AsyncSqliteStore:
@@ -43,13 +43,13 @@ class AsyncSqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, *, create: bool = False, synchronous: str = "full", timer: Timer = time.perf_counter
+        cls, path: Path, *, create: bool = False, synchronous: str = "full", gauge: Gauge = GAUGE
     ) -> "AsyncSqliteStore":
         """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused.
 
-        ``timer`` tells by what reads are found to be slow, in seconds.
+        ``gauge`` tells by what reads are found to be slow.
         """
-        file, at_once = await _opened(path, create, synchronous, timer)
+        file, at_once = await _opened(path, create, synchronous, gauge)
         listeners = Listeners()
         writer = Writer(file, listeners.tell, asyncio.get_running_loop())
         try:
@@ -147,10 +147,10 @@ class AsyncSqliteStore:
 _Opened = tuple[SqliteFile, AtOnce]
 
 
-async def _opened(path: Path, create: bool, synchronous: str, timer: Timer) -> _Opened:
+async def _opened(path: Path, create: bool, synchronous: str, gauge: Gauge) -> _Opened:
     """The file, opened in a thread; it is closed again there when its caller is cancelled meanwhile."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
-    opening = threads.submit(_open, path, create, synchronous, timer)
+    opening = threads.submit(_open, path, create, synchronous, gauge)
     threads.shutdown(wait=False)
     try:
         return await asyncio.wrap_future(opening)
@@ -159,10 +159,10 @@ async def _opened(path: Path, create: bool, synchronous: str, timer: Timer) -> _
         raise
 
 
-def _open(path: Path, create: bool, synchronous: str, timer: Timer) -> _Opened:
+def _open(path: Path, create: bool, synchronous: str, gauge: Gauge) -> _Opened:
     file = SqliteFile.open(path, create=create, synchronous=synchronous)
     try:
-        return file, AtOnce(file, timer)
+        return file, AtOnce(file, gauge)
     except BaseException:
         file.close()
         raise

@@ -5,19 +5,39 @@ that reads everything else, and so is every read once the disk turns out to be s
 """
 
 import contextlib
+import itertools
 import os
+import resource
 import sqlite3
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from lanes_storage.interface import Params, Row
 from lanes_storage.sqlite.file import SqliteFile
 
 Timer = Callable[[], float]
 
-#: A read that takes longer is slow.
+
+def fetched_blocks() -> int:
+    """What the disk has brought for this thread so far, in blocks."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+
+
+class Gauge(NamedTuple):
+    """What tells that a read is slow: the time, in seconds, and the blocks that were fetched from the disk.
+
+    Where the system does not tell of blocks (elsewhere than on Linux), each number differs from the last.
+    """
+
+    timer: Timer = time.perf_counter
+    blocks: Callable[[], int] = fetched_blocks if hasattr(resource, "RUSAGE_THREAD") else itertools.count().__next__
+
+
+#: A read that takes longer, and needs the disk for it, is slow. One that needs no disk has waited for the processor or
+#: for the interpreter, which are busy: two hand-overs between threads would only make them busier.
 SLOW_S = 0.002
 #: What slow reads may take together before they go to the thread; each quick one makes up for a little of it.
 MOST_S = 0.02
@@ -34,14 +54,15 @@ _BLOCK_BYTES = 4_096
 class Pace:
     """Whether reads are quick enough for a thread that must not be held up."""
 
-    def __init__(self, timer: Timer, cold_s: float = 0.0) -> None:
+    def __init__(self, gauge: Gauge, cold_s: float = 0.0) -> None:
         """``cold_s``: what a read from the disk took, in seconds."""
-        self._timer = timer
+        self._timer, self._blocks = gauge
+        self._fetched: int | None = None  # blocks, as far as the last long read
         self._debt_s = 0.0
         self._rest_s = FIRST_REST_S
         self._again_at = float("-inf")
         if cold_s > SLOW_S:
-            self._rest(timer())
+            self._rest(self._timer())
 
     def begin(self) -> float | None:
         """A read may begin: when that was. None: it belongs elsewhere."""
@@ -52,7 +73,7 @@ class Pace:
         """The read is over."""
         now = self._timer()
         took_s = now - began
-        if took_s > SLOW_S:
+        if took_s > SLOW_S and self._met_disk():
             self._debt_s += took_s
             if self._debt_s > MOST_S:
                 self._rest(now)
@@ -60,6 +81,11 @@ class Pace:
             self._debt_s -= FORGIVEN_S
             if self._debt_s <= 0:
                 self._rest_s = FIRST_REST_S
+
+    def _met_disk(self) -> bool:
+        """Whether the disk has brought anything since the last long read. Of the first that is taken for granted."""
+        before, self._fetched = self._fetched, self._blocks()
+        return self._fetched != before
 
     def _rest(self, now: float) -> None:
         """From then on half of what is bearable is used up: a disk that is still slow shows that soon."""
@@ -69,13 +95,13 @@ class Pace:
 
 
 class AtOnce:
-    """A connection for the thread of an event loop. ``timer`` tells seconds."""
+    """A connection for the thread of an event loop."""
 
-    def __init__(self, file: SqliteFile, timer: Timer = time.perf_counter) -> None:
+    def __init__(self, file: SqliteFile, gauge: Gauge) -> None:
         """Not on that thread: this may wait. Raises StorageError."""
         self._connection = file.reader()
         self._connection.execute("PRAGMA busy_timeout = 0")
-        self._pace = Pace(timer, cold_read_s(file.guard.files.log, timer))
+        self._pace = Pace(gauge, cold_read_s(file.guard.files.log, gauge.timer))
 
     def fetch(self, sql: str, params: Params) -> list[Row] | None:
         """The rows; None: they can not be read here and now. Raises sqlite3.Error."""
