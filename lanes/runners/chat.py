@@ -82,11 +82,14 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, 
         before = draft.contents
         try:
             for event in reader.feed(chunk):
-                if isinstance(event, Event) and event.data.strip() == DONE.data:
-                    if draft.finish_reason is None:
-                        raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
+                if isinstance(event, dict):
+                    _take(event, draft, pieces)
+                elif event.data.strip() != DONE.data:
+                    _take(_object(event), draft, pieces, event.name)
+                elif draft.finish_reason is None:
+                    raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
+                else:
                     return
-                _take(event, draft, pieces)
         except SseError as error:
             raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
         finally:
@@ -98,8 +101,7 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, 
     raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {missing}")
 
 
-def _take(event: dict[str, Any] | Event, draft: Draft, pieces: list[Delta]) -> None:
-    name, data = ("message", event) if isinstance(event, dict) else (event.name, _object(event))
+def _take(data: dict[str, Any], draft: Draft, pieces: list[Delta], name: str = "message") -> None:
     if data.get("error") or data.get("type") == "error" or name == "error":
         raise failures.from_error(data)
     try:

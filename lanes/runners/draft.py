@@ -28,19 +28,19 @@ class Draft:
         self._usage: dict[str, Any] | None = None
         self._head = {"model": model}
         self._fresh = {"model": model} if model else {}  # of the head, what no piece has told
+        self._last_head: tuple[Any, ...] = ()  # as the last chunk said it
         self._logprobs = Merger(self._spend)
         self.finish_reason: str | None = None
 
     def take(self, chunk: dict[str, Any], pieces: list[Delta]) -> None:
         """Add one chunk; what of it is for a listener goes to ``pieces``."""
         usage, choices = chunk.get("usage"), chunk.get("choices")
-        if isinstance(usage, dict):
+        if usage is not None and isinstance(usage, dict):
             self._usage = usage
             self.contents += 1
-        for name in HEAD:
-            said = chunk.get(name)
-            if said is not None and said != self._head.get(name):
-                self._take_head(name, said)
+        head = (chunk.get("model"), chunk.get("system_fingerprint"), chunk.get("service_tier"))
+        if head != self._last_head:  # nearly never
+            self._take_head(head)
         if not choices:
             return
         if not isinstance(choices, list):
@@ -68,20 +68,27 @@ class Draft:
         more: dict[str, Any] = {name: said for name, said in self._head.items() if name != "model"}
         return more | ({"logprobs": self._logprobs.result()} if self._logprobs else {}) or None
 
-    def _take_head(self, name: str, said: Any) -> None:
+    def _take_head(self, head: tuple[Any, ...]) -> None:
         """The model is the one that the first piece has told."""
-        if isinstance(said, str) and said and not (name == "model" and self._texts):
-            self._head[name] = self._fresh[name] = whole(said)
+        self._last_head = head
+        for name, said in zip(HEAD, head, strict=True):
+            fits = isinstance(said, str) and said and not (name == "model" and self._texts)
+            if fits and whole(said) != self._head.get(name):
+                self._head[name] = self._fresh[name] = whole(said)
 
     def _take_choice(self, choice: dict[str, Any], pieces: list[Delta]) -> None:
-        reason, delta = choice.get("finish_reason"), choice.get("delta")
-        if isinstance(reason, str) and reason:
+        reason, delta, logprobs = choice.get("finish_reason"), choice.get("delta"), choice.get("logprobs")
+        if reason and isinstance(reason, str):
             self.finish_reason = whole(reason)
             self.contents += 1
         if not isinstance(delta, dict):
             return
-        text, logprobs = self._take_text(_text_of(delta.get("content"))), choice.get("logprobs")
-        more = {} if len(delta) == 1 and text else _beside_text(delta)
+        text = self._take_text(_text_of(delta.get("content")))
+        if text and len(delta) == 1 and not (logprobs or self._fresh):  # as nearly all are
+            self.contents += 1
+            pieces.append(Delta(text))
+            return
+        more = _beside_text(delta)
         if more:
             self._more.add(more)
         if more or text:
@@ -101,7 +108,7 @@ class Draft:
 
     def _take_text(self, text: str) -> str:
         if not text:
-            return ""
+            return text
         self._spend(len(text))
         if self._half or not text.isascii():
             text, self._half = self._half + text, ""
