@@ -60,7 +60,11 @@ def _print(out: Output, status: Status) -> None:
         off = f"off for {counted(status.counts.unlimited, 'held lane')} (see `lanes list --held`)"
         out.line("limits    ", Cell(off, "warn"))
     if status.counts.ghosts:
-        out.line("ghosts    ", Cell(counted(status.counts.ghosts, "run"), "bad"), " that no living owner names")
+        out.line(
+            "ghosts    ",
+            Cell(counted(status.counts.ghosts, "run"), "bad"),
+            " that the heartbeats of their owner left out",
+        )
     for cooldown in status.cooldowns:
         out.line("cooling   ", f"{cooldown.provider} ({cooldown.cause}) until {clock_time(cooldown.until)}")
     for kind, owners in (("GATEWAY", status.gateways), ("DESK", status.desks)):
@@ -70,7 +74,7 @@ def _print(out: Output, status: Status) -> None:
 
 
 def _row(owner: OwnerDetail) -> list[Cell | str]:
-    draining = owner.draining
+    draining = owner.draining if owner.alive else None
     note = f"draining by {draining.by} until {clock_time(draining.until)}" if draining else owner.url or ""
     alive = Cell("yes", "good") if owner.alive else Cell("no", "bad")
     if f"kill -CONT {owner.pid}" in owner.evidence:

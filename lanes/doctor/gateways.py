@@ -26,7 +26,7 @@ def check_gateways(reader: Reader, clock: Clock) -> list[Check]:
     """Everything that the owners' rows tell."""
     owners, now, me = reader.read(reads.owners()), clock(), this_process()
     living = [owner for owner in owners if ages.lives(owner, now, me)]
-    return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(owners)]
+    return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(living)]
 
 
 def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) -> list[Check]:
@@ -34,7 +34,7 @@ def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) ->
     now, me = clock(), this_process()
     mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and ages.lives(o, now, me)]
     if mine:
-        return [_answer(owner) for owner in mine]
+        return [_answer(owner, me) for owner in mine]
     if listens is None or listens[1] == 0:
         return []
     host, port = listens
@@ -109,8 +109,10 @@ def _end(drain_until: int | None) -> str:
     return "it ends" if drain_until is None else moment(drain_until)
 
 
-def _answer(owner: Owner) -> Check:
+def _answer(owner: Owner, me: Identity) -> Check:
     where = f"gateway {owner.id} at {owner.url}"
+    if look(owner, me) is Sight.STOPPED:
+        return warning("port", f"{where} can not answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
     status = _status(owner.url or "")
     if status == 200:
         return ok("port", f"{where} answers")

@@ -23,7 +23,7 @@ def check_rows(reader: Reader, clock: Clock) -> list[Check]:
     counts = reader.read(reads.counts(now.wall))
     me = this_process()
     lives = any(o.kind == "gateway" and ages.lives(o, now, me) for o in reader.read(reads.owners()))
-    return [_waiting(counts, lives), _ghosts(counts), _limits(counts), _dead_letters(counts), _journal(reader)]
+    return [_waiting(counts, lives), _ghosts(counts, lives), _limits(counts), _dead_letters(counts), _journal(reader)]
 
 
 def _waiting(counts: Counts, lives: bool) -> Check:
@@ -33,10 +33,13 @@ def _waiting(counts: Counts, lives: bool) -> Check:
     return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
 
 
-def _ghosts(counts: Counts) -> Check:
+def _ghosts(counts: Counts, lives: bool) -> Check:
     if counts.ghosts:
-        said = f"runs that hold a lane and that their owner disowns: {counts.ghosts}"
-        return warning("ghosts", said, "the next reconcile pass ends them: `lanes reconcile`")
+        said = f"runs that hold a lane, and that the last heartbeats of their owner left out: {counts.ghosts}"
+        fix = (
+            "the next pass of a gateway takes their lanes back" if lives else "`lanes reconcile` takes their lanes back"
+        )
+        return warning("ghosts", said, fix)
     return ok("ghosts", "no run is a ghost")
 
 

@@ -47,6 +47,7 @@ def of_lane(lane: Lane, message: Message | None, at: int) -> Facts:
         "error": error and f"{error.cause} {error.message}",
         "cause": error and error.cause,
         "runner": run.runner if run else message and message.runner,
+        "provider": run and run.attempt and run.attempt.provider,
         "paused": int(pause is not None and (pause.until is None or pause.until > at)),
         "changed": lane.updated_at,
         "actor": message and message.actor,

@@ -26,7 +26,9 @@ def aborted(result: AbortResult) -> Said:
         Outcome.NOT_HELD: "nothing to abort",
         Outcome.CHANGED: f"changed: it stands at epoch {result.epoch_after} now, and was left alone",
         Outcome.CLEARED: "cleared",
-        Outcome.PENDING: f"not confirmed {after}; the request stands" if result.waited_s else "requested",
+        Outcome.PENDING: f"not confirmed {after}; the request stands: `lanes why` says what it waits for"
+        if result.waited_s
+        else "requested",
     }[outcome]
     if result.dropped:
         sentence += f"; {counted(result.dropped, 'waiting message')} ended"

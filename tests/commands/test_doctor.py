@@ -2,18 +2,20 @@
 
 import hashlib
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lanes.doctor import gateways
-from lanes.identity import this_process
+from lanes.identity import Sight, identity_of, look, this_process
 from lanes_storage import doors
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Ticket
@@ -22,7 +24,7 @@ from lanes_storage.sqlite.inspect import has_reset_fault
 from tests.commands.conftest import Call, Called
 from tests.kit.forms import are_forms
 from tests.kit.ports import kept_port
-from tests.kit.processes import PATIENCE_S, House
+from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.kit.stage import TERMS, Stage
 
 
@@ -64,6 +66,33 @@ def test_a_provider_that_fails_while_others_answer_is_a_warning_until_it_answers
     assert "(first_byte_timeout: no content within 45s)" in found[0]["message"]
     note("main", None)
     assert "providers" not in wrong(lanes("doctor", "--json"))
+
+
+def test_a_drain_ends_with_its_gateway(stage: Stage, lanes: Call, port: int) -> None:
+    living, dead, now = stage.owner(), stage.dead_owner(), system_clock()
+    until = now.wall + 60_000
+    for owner in (dead, living):
+        stage.store.write(partial(doors.drain, owner=owner, now=now, by="alice", until=until))
+    found = [check["message"] for check in lanes("doctor", "--json").json if check["check"] == "draining"]
+    assert [message.split(" on ")[0] for message in found] == [f"gateway {living}"]
+    assert lanes("status").out.count("draining by alice") == 1
+
+
+def test_a_stopped_gateway_is_told_to_go_on_by_every_command(stage: Stage, lanes: Call) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        stage.hold("k", stage.owner(identity_of(child.pid)))
+        child.send_signal(signal.SIGSTOP)
+        eventually(lambda: look(identity_of(child.pid), this_process()) is Sight.STOPPED, "the stop")
+        cure = f"kill -CONT {child.pid}"
+        aborted = lanes("abort", "k", "--timeout", "10ms")
+        assert aborted.code == 5
+        assert "`lanes why` says what it waits for" in aborted.out + aborted.err
+        for command in (["why", "k"], ["status"], ["doctor"]):
+            assert cure in lanes(*command).out
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def test_all_is_well(stage: Stage, lanes: Call, port: int) -> None:
@@ -159,7 +188,7 @@ def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(
     assert any(c["check"] == "port" and "answers" in c["message"] for c in seen.json)
     gateway.freeze(served.database)
     found = wrong(lanes("doctor", "--json"))
-    assert "does not answer" in found["port"]["message"]
+    assert "can not answer: it is stopped" in found["port"]["message"]
     assert str(gateway.pid) in found["port"]["fix"]
     gateway.thaw()
     gateway.kill()

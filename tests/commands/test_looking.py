@@ -127,6 +127,15 @@ def test_F08_a_held_lane_is_listed_with_its_last_progress_and_age(busy: Stage, l
     assert re.search(r"claimed \d+ (ms|s) ago", line)
 
 
+def test_a_park_that_is_over_is_not_told_as_one(stage: Stage, lanes: Call) -> None:
+    stage.park(stage.hold("k", stage.owner()))
+    assert "parked until" in lanes("list").out
+    assert "parked until" in lanes("messages", "k").out
+    stage.store.write(lambda tx: tx.run("UPDATE messages SET parked_until = parked_until - 3600000", {}))
+    for command in (["list"], ["messages", "k"], ["why", "k"]):
+        assert "parked" not in lanes(*command).out
+
+
 def test_a_dead_owner_is_seen(stage: Stage, lanes: Call) -> None:
     stage.hold("ghost", stage.dead_owner())
     assert lanes("list", "--json").json[0]["owner"]["alive"] is False

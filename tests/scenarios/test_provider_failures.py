@@ -54,6 +54,19 @@ def test_F01_server_error_twice_frees_the_lane_with_the_whole_chain(made: House)
     assert made.lanes("show", "seed", "--json").json["state"] == "idle"
 
 
+def test_why_names_the_limit_of_the_provider_that_acts_first_and_who_is_asked_then(made: House) -> None:
+    configure(made, made.simulator().url, first_byte_timeout="100s")
+    made.gateway()
+    made.send_many([("seed", "[[sim-hang]]")])
+    eventually(lambda: "first_byte_timeout" in made.lanes("why", "seed").out, "what it asks to be shown")
+    said = made.lanes("why", "seed").out
+    assert "It asks provider first (1 of 2)" in said
+    assert "then second is asked" in said
+    shown = made.lanes("list", "provider:first", "--json").json[0]["acts_next"]
+    assert (shown["limit"], shown["limit_s"], shown["next_provider"]) == ("first_byte_timeout", 100, "second")
+    assert 0 < shown["left_s"] <= 100
+
+
 @pytest.mark.parametrize(("fault", "cause"), FAULTS.items())
 def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
     """For each fault: the message ends in exactly one state, told why, and the lane goes on."""

@@ -11,11 +11,22 @@ from hypothesis import strategies as st
 from lanes import filters
 from lanes.records import Event
 from lanes.testing import MINUTE, SECOND, Hands
-from lanes_storage import reads
+from lanes_storage import doors, reads
 from lanes_storage.globs import as_pattern, as_sqlite, from_sqlite
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause
-from lanes_storage.records import Answer, Attempt, Failure, Lane, LaneFilter, Message, Subject
+from lanes_storage.records import (
+    Answer,
+    Attempt,
+    AttemptPhase,
+    Beat,
+    Failure,
+    Lane,
+    LaneFilter,
+    Message,
+    Run,
+    Subject,
+)
 from tests.kit.databases import new_store
 from tests.kit.world import World
 
@@ -37,6 +48,14 @@ class House(World):
             self._lane(f"{chance.choice(KEYS)}{number if number >= len(KEYS) else ''}", chance.choice(owners), chance)
         self.time.move(MINUTE)
         self.beat(owner=owners[1])
+        running = [run for run in self.store.read(reads.open_runs()) if chance.randrange(3)]
+        for run in running:
+            self._asks(run, chance.choice(("codex", "backup")))
+
+    def _asks(self, run: Run, provider: str) -> None:
+        phase = AttemptPhase(provider, "idle_timeout", SECOND)
+        beat = Beat(run.ticket, run.progress, run.progress_boot, run.progress_at, attempt=phase)
+        self.step(lambda tx: doors.note_progress(tx, run.owner_id, [beat]))
 
     def _lane(self, key: str, owner: int, chance: random.Random) -> None:
         if self.store.read(reads.lane(key)) is not None:
@@ -151,7 +170,16 @@ def test_a_filter_of_events_means_the_same_in_memory_and_in_sql(house: World, ty
 def test_the_houses_lanes_differ_in_what_filters_ask(house: World) -> None:
     """The tests above are not blind: each of these chooses some lanes and not all."""
     whole = len(house.keys())
-    fields = ["agent:*", "state:errored", "paused:yes", "text:refund", "actor:alice", "runner:chat", "queue:>1"]
+    fields = [
+        "agent:*",
+        "state:errored",
+        "paused:yes",
+        "text:refund",
+        "actor:alice",
+        "runner:chat",
+        "queue:>1",
+        "provider:codex",
+    ]
     ages = ["held:>1m", "wait:<70s", "silent:>1m", "beat:>30s", "since:90s"]
     for typed in (*fields, *ages, "owner:17", "error:É", "cause:tool_*"):
         assert 0 < len(house.keys(filters.chosen(typed, house.time().wall))) < whole, typed

@@ -8,6 +8,7 @@ from lanes.commands.common.words import one_line, state
 from lanes.records import Event, Message
 from lanes.text import clean
 from lanes.words import asks_for, clock_time, failed_over, replied
+from lanes_storage.moment import system_clock
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60
@@ -88,7 +89,7 @@ def _result(message: Message) -> str:
         return f"{message.error.cause}: {one_line(message.error.message)}{retried}"
     if message.answered_by is not None:
         return f"answered by {message.answered_by}"
-    if message.state == "queued" and message.parked_until:
+    if message.state == "queued" and message.parked_until and message.parked_until > system_clock().wall:
         return f"parked until {clock_time(message.parked_until)}"
     if message.state == "running" and message.reply_so_far is not None:
         return f"so far: …{one_line(message.reply_so_far[-SO_FAR:])}"

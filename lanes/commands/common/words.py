@@ -4,6 +4,7 @@ from lanes.commands.common.output import Cell
 from lanes.records import Lane, NextLimit
 from lanes.why import span
 from lanes.words import clock_time
+from lanes_storage.moment import system_clock
 
 LOOKS = {
     "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",
@@ -80,7 +81,7 @@ def limits(lane: Lane) -> list[str]:
 
 def _released(lane: Lane) -> list[str]:
     said = []
-    if lane.parked_until:
+    if lane.parked_until and lane.parked_until > system_clock().wall:
         said.append(f"parked until {clock_time(lane.parked_until)}")
     error = lane.last_error
     if error and lane.state != "idle":
