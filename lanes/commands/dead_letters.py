@@ -10,7 +10,7 @@ from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_dead_letters
 from lanes.operations.messages import EVERY
-from lanes.records import Message
+from lanes.records import Message, Pruned
 from lanes.words import counted
 from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter
@@ -95,7 +95,7 @@ def _confirmed(ctx: click.Context, out: Output, number: int) -> bool:
 
 def _report(out: Output, gone: int, *, kept: int) -> None:
     if out.json:
-        out.data({"pruned": gone})
+        out.data(Pruned(gone))
     else:
         out.line(f"{counted(gone, 'dead letter')} pruned")
     if kept > 0:

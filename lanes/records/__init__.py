@@ -6,7 +6,7 @@ sees them at one moment.
 
 from typing import Any
 
-from lanes.records.actions import FREED, AbortResult, Cut, Finding, Outcome
+from lanes.records.actions import FREED, AbortResult, Cut, Finding, Outcome, Pruned
 from lanes.records.house import Check, Cooldown, Counts, Drain, Level, MessageCounts, OwnerDetail, SettingValue, Status
 from lanes.records.journal import Event
 from lanes.records.lanes import (
@@ -26,7 +26,7 @@ from lanes.records.lanes import (
     Why,
 )
 from lanes.records.messages import Attempt, Failure, Message
-from lanes.records.record import Record
+from lanes.records.record import Record, ids_from_json
 from lanes.records.witness import Witness
 
 #: Every form, in the order in which the documents have them.
@@ -96,6 +96,7 @@ __all__ = [
     "Owner",
     "OwnerDetail",
     "Pause",
+    "Pruned",
     "Record",
     "RequestedAbort",
     "Run",
@@ -104,6 +105,7 @@ __all__ = [
     "Status",
     "Why",
     "Witness",
+    "ids_from_json",
     "jsonable",
     "placed",
     "schema",

@@ -48,6 +48,12 @@ class AbortResult(Record):
     survivors: Annotated[tuple[str, ...] | None, "processes of the run: [] proven none, null unknown"] = ()
 
 
+class Pruned(Record):
+    """What became of a prune of dead letters."""
+
+    pruned: Annotated[Count, "how many were deleted"]
+
+
 class Cut(Record):
     """A run that a drain would cut."""
 

@@ -93,6 +93,13 @@ class Record(tuple[Any, ...], metaclass=RecordType):
         return tuple(self)
 
 
+def ids_from_json(said: Any) -> list[int]:
+    """The ids of an array. Raises Unreadable."""
+    if isinstance(said, list) and all(isinstance(each, str) and each.isdecimal() for each in said):
+        return [int(each) for each in said]
+    raise Unreadable(f"this is no array of ids: {said!r:.200}")
+
+
 def _maker(cls: type[Record]) -> Any:
     """The constructor of a record."""
     given = ", ".join(f"{name}=defaults[{name!r}]" if name in cls._defaults else name for name in cls._fields)

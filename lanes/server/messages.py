@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from lanes import operations
 from lanes.procedure import Procedure
-from lanes.records import Message
+from lanes.records import Message, Pruned
 from lanes.runners.base import Delta
 from lanes.server.answer import Answer, long_answer
 from lanes.server.call import Call
@@ -134,7 +134,7 @@ async def prune_dead_letters(call: Call) -> ASGIApp:
     if older_than is None:
         raise HttpProblem(400, "bad_request", "older_than says of what age they are to go (0s: all)")
     gone = await call.desk.perform(operations.prune_dead_letters(older_than, actor=call.actor))
-    return Answer({"pruned": gone})
+    return Answer(Pruned(gone))
 
 
 async def retry_message(call: Call) -> ASGIApp:

@@ -48,6 +48,7 @@ def _around(eye: Witness) -> dict[str, dict[str, Record]]:
         },
         "SearchPage": {"some": records.SearchPage((one,), 12, 3), "none": records.SearchPage((), 0, None)},
         "Hit": {"one": records.Hit(rows.KEYS["wide"], 3, 0, 2)},
+        "Pruned": {"some": records.Pruned(3)},
         "Why": {"a sentence": records.Why(rows.KEYS["plain"], "Nothing waits.")},
         "SettingValue": {"a list": records.SettingValue("gateway.session_from", ["user"], "file", "line 3", "fields")},
     }

@@ -21,7 +21,9 @@ from lanes.records import (
     LanePage,
     Message,
     OwnerDetail,
+    Pruned,
     Status,
+    ids_from_json,
 )
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
@@ -123,7 +125,7 @@ class RemoteDesk(RemoteDriver):
 
     def _message_ids(self, action: str, chosen: LaneFilter) -> list[int]:
         query = {"for": action, "filter": filters.written(chosen)}
-        return [int(number) for number in self._client.get("/api/message-ids", query, patience_s=LONG_S)]
+        return ids_from_json(self._client.get("/api/message-ids", query, patience_s=LONG_S))
 
     def _paged(self, path: str, query: dict[str, Any], limit: int | None) -> list[Message]:
         """Messages, the newest first, in pages that each begin before the last of the one before."""
@@ -217,7 +219,7 @@ class RemoteDesk(RemoteDriver):
         """Delete the dead letters of that age; how many went."""
         del actor
         body = {"older_than": show(older_than_ms)}
-        return int(self._client.post("/api/dead-letters/prune", body, patience_s=LONG_S)["pruned"])
+        return Pruned.from_json(self._client.post("/api/dead-letters/prune", body, patience_s=LONG_S)).pruned
 
     def drain(self, gateway: int | None, *, actor: str, for_ms: int) -> list[OwnerDetail]:
         """Let one gateway, or all, claim nothing more, and cut in ``for_ms`` what then still runs."""
