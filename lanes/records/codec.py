@@ -13,7 +13,7 @@ from lanes.records.kinds import HIDDEN, INLINE, OPEN, UNUSUAL, JsonName, Trait, 
 from lanes_storage.law import Word
 
 
-class Field(NamedTuple):
+class FormField(NamedTuple):
     """One field of a record, as its annotation has it."""
 
     name: str
@@ -32,7 +32,7 @@ class Field(NamedTuple):
         return schema | {"description": said} if said else schema
 
 
-def fields(cls: type[Any]) -> tuple[Field, ...]:
+def fields(cls: type[Any]) -> tuple[FormField, ...]:
     """The fields of a record, in their order."""
     return tuple(_field(name, annotation) for name, annotation in _annotations(cls).items())
 
@@ -50,14 +50,14 @@ def _is_record(annotation: Any) -> bool:
     return isinstance(annotation, type) and hasattr(annotation, "from_json")
 
 
-def _field(name: str, annotation: Any) -> Field:
+def _field(name: str, annotation: Any) -> FormField:
     kind, nullable, more, record = _taken_apart(annotation)
     ours, outside = kind.unit
     told = name.removesuffix(ours) + outside if outside and name.endswith(ours) else name
     told = next((each.name for each in more if isinstance(each, JsonName)), told)
     meaning = next((each for each in more if isinstance(each, str)), "")
     marks = frozenset(each for each in more if isinstance(each, Trait))
-    return Field(name, told, kind, nullable, meaning, marks, record if INLINE in marks else None)
+    return FormField(name, told, kind, nullable, meaning, marks, record if INLINE in marks else None)
 
 
 def _taken_apart(
@@ -114,17 +114,17 @@ def writer(cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
     return written
 
 
-def _entry(field: Field) -> str:
+def _entry(field: FormField) -> str:
     said = _written(field)
     return f"**{said}" if field.inline else f"{field.json_name!r}: {said}"
 
 
-def _written(field: Field) -> str:
+def _written(field: FormField) -> str:
     said = field.kind.write.format(field.name)
     return f"None if {field.name} is None else {said}" if field.nullable and said != field.name else said
 
 
-def _if_unusual(field: Field, usual: Any) -> str:
+def _if_unusual(field: FormField, usual: Any) -> str:
     return f"if {field.name} != {usual!r}: form[{field.json_name!r}] = {_written(field)}"
 
 
@@ -145,7 +145,7 @@ def reader(cls: type[Any]) -> Callable[[Any], Any]:
     return from_json
 
 
-def _read(field: Field, cls: type[Any]) -> str:
+def _read(field: FormField, cls: type[Any]) -> str:
     name, place = field.name, f"form[{field.json_name!r}]"
     if HIDDEN in field.marks:
         return f"defaults[{name!r}]"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 from lanes.errors import Unreadable
 
 if TYPE_CHECKING:
-    from lanes.records.codec import Field
+    from lanes.records.codec import FormField
 
 Json = dict[str, Any]
 
@@ -75,7 +75,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
         return [cls.from_json(form) for form in forms]
 
     @classmethod
-    def fields(cls) -> "tuple[Field, ...]":
+    def fields(cls) -> "tuple[FormField, ...]":
         """Each field with its kind, its name in JSON and its meaning."""
         from lanes.records.codec import fields
 

@@ -11,7 +11,7 @@ from lanes_tui import words
 from lanes_tui.coalescing import coalesced, single
 from lanes_tui.columns import Sight
 from lanes_tui.file_source import FileSource
-from lanes_tui.source import Seen
+from lanes_tui.source import AsOf
 from lanes_tui.trends import QUEUE, Trends
 from lanes_tui.widgets.bars import Clock, abreast, clocks, stacked
 from tests.golden.rows import LANES, ME, NOW
@@ -66,7 +66,7 @@ def test_clocks_abreast_never_take_more_than_their_line(width: int) -> None:
     assert "4m/5m" in line.plain
 
 
-async def _status(path: Path) -> Seen[Status]:
+async def _status(path: Path) -> AsOf[Status]:
     clock = stage(path)
     source = FileSource(str(path), actor="a", clock=clock)
     try:
@@ -85,8 +85,8 @@ async def test_trends_are_drawn_from_samples_that_stand_apart(tmp_path: Path) ->
     assert trends.sparks() == {}
     for second, running in enumerate((0, 5, 10, 10)):
         at = NIGHT.later(second * 1000)
-        trends.add(Seen(at, running_then(running)))
-        trends.add(Seen(at.later(10), running_then(99)))
+        trends.add(AsOf(at, running_then(running)))
+        trends.add(AsOf(at.later(10), running_then(99)))
     sparks = trends.sparks()
     assert sparks[LaneState.RUNNING].plain == "▁▅██"
     assert QUEUE not in sparks, "what has not changed is not drawn"

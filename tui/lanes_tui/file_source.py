@@ -24,7 +24,7 @@ from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.identity import missing
 from lanes_tui.marks import Mark
 from lanes_tui.paced import Paced
-from lanes_tui.source import BY_ATTENTION, Lost, Seen, Window
+from lanes_tui.source import BY_ATTENTION, AsOf, Lost, Window
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +58,7 @@ class FileSource:
         self._closed = False
         self._opened: _Opened | None = None
         self._totals: Paced[int] = Paced()
-        self._statuses: Paced[Seen[Status]] = Paced()
+        self._statuses: Paced[AsOf[Status]] = Paced()
 
     @property
     def name(self) -> str:
@@ -107,17 +107,17 @@ class FileSource:
         async with self._at_work() as desk:
             return [Mark(*found) for found in await desk.store.read(reads.lane_epochs(chosen, limit))]
 
-    async def status(self) -> Seen[Status]:
+    async def status(self) -> AsOf[Status]:
         async with self._at_work() as desk:
 
-            async def read() -> Seen[Status]:
-                return Seen(self._clock(), await desk.status())
+            async def read() -> AsOf[Status]:
+                return AsOf(self._clock(), await desk.status())
 
             return await self._statuses.answer(desk, read)
 
-    async def detail(self, key: str) -> Seen[LaneDetail]:
+    async def detail(self, key: str) -> AsOf[LaneDetail]:
         async with self._at_work() as desk:
-            return Seen(self._clock(), await desk.detail(key))
+            return AsOf(self._clock(), await desk.detail(key))
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         async with self._at_work(acting=verb.changes) as desk:

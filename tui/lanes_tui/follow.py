@@ -8,7 +8,7 @@ from lanes.errors import NotFound
 from lanes.records import LaneDetail, Status
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.looking import Looking, Rhythm
-from lanes_tui.source import Seen, Source, Window
+from lanes_tui.source import AsOf, Source, Window
 from lanes_tui.widgets.lane_table import View
 
 
@@ -31,9 +31,9 @@ class Picture:
     window: Window
     key: str | None
     row: int | None
-    status: Seen[Status]
+    status: AsOf[Status]
     hidden: int
-    detail: Seen[LaneDetail] | None
+    detail: AsOf[LaneDetail] | None
 
     @property
     def everything(self) -> int:
@@ -114,7 +114,7 @@ class Follower:
     async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
         return await self._source.window(chosen, *view.span, order=wish.order)
 
-    async def _detail(self, key: str | None) -> Seen[LaneDetail] | None:
+    async def _detail(self, key: str | None) -> AsOf[LaneDetail] | None:
         if key is None or not self._stage.wants_detail:
             return None
         try:

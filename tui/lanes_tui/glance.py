@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lanes.errors import NotFound
 from lanes.records import LaneDetail
-from lanes_tui.source import Lost, Seen, Source
+from lanes_tui.source import AsOf, Lost, Source
 
 #: A held key repeats some thirty times a second: the lanes that it passes are not read.
 REST_S = 0.05
@@ -16,7 +16,7 @@ PATIENCE_S = 0.15
 class Glance:
     """Calls ``show`` with what is known of the lane that was asked for last; with None where nothing is, or not yet."""
 
-    def __init__(self, source: Source, show: Callable[[str | None, Seen[LaneDetail] | None], None]) -> None:
+    def __init__(self, source: Source, show: Callable[[str | None, AsOf[LaneDetail] | None], None]) -> None:
         self._source = source
         self._show = show
         self._key: str | None = None
@@ -44,7 +44,7 @@ class Glance:
             finally:
                 reading.cancel()  # whoever leaves does not leave it behind
 
-    async def _read(self, key: str | None) -> Seen[LaneDetail] | None:
+    async def _read(self, key: str | None) -> AsOf[LaneDetail] | None:
         try:
             return None if key is None else await self._source.detail(key)
         except (Lost, NotFound):  # the next look at everything meets it too, and tells

@@ -23,7 +23,7 @@ from lanes_tui.messages import LaneChosen, WindowWanted
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.settings import Settings
-from lanes_tui.source import Seen, Source
+from lanes_tui.source import AsOf, Source
 from lanes_tui.trends import Trends
 from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
@@ -165,7 +165,7 @@ class MainScreen(Doing, Marking, Arranging):
         )
         self.query_one(Header).tell(facts, self.source.now())
 
-    def _show_lane(self, key: str | None, detail: Seen[LaneDetail] | None) -> None:
+    def _show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
         lane = self.lane
         if not self._is_open or key != self.lane_key or (detail is not None and detail.record.lane.key != key):

@@ -19,7 +19,7 @@ from lanes_storage.errors import StorageError
 from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.marks import Mark
-from lanes_tui.source import BY_ATTENTION, Lost, Seen, Window
+from lanes_tui.source import BY_ATTENTION, AsOf, Lost, Window
 
 T = TypeVar("T")
 #: Lanes of one answer.
@@ -79,13 +79,13 @@ class RemoteSource:
     async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
         return [Mark.of(lane) for lane in await self.export(chosen, BY_ATTENTION, limit)]
 
-    async def status(self) -> Seen[Status]:
+    async def status(self) -> AsOf[Status]:
         status = await self._look(Status.from_json, lambda: self._client.get("/api/status"))
-        return Seen(self._clock(), status)
+        return AsOf(self._clock(), status)
 
-    async def detail(self, key: str) -> Seen[LaneDetail]:
+    async def detail(self, key: str) -> AsOf[LaneDetail]:
         detail = await self._look(LaneDetail.from_json, lambda: self._client.get("/api/lane", {"key": key}))
-        return Seen(self._clock(), detail)
+        return AsOf(self._clock(), detail)
 
     async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
         query = {"key": key, "limit": min(limit, PAGE)}

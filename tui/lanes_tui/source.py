@@ -23,7 +23,7 @@ class Lost(Exception):
     """The source cannot be read. The sentence says why, and what to do about it."""
 
 
-class Seen(NamedTuple, Generic[T]):
+class AsOf(NamedTuple, Generic[T]):
     """A record and when it was read: its ages are as they were then, and go on from there (``columns.Sight``)."""
 
     at: Now
@@ -102,11 +102,11 @@ class Source(Protocol):
         """At most ``limit`` of the chosen lanes, as marks."""
         ...
 
-    async def status(self) -> Seen[Status]:
+    async def status(self) -> AsOf[Status]:
         """Counts, gateways, cooldowns."""
         ...
 
-    async def detail(self, key: str) -> Seen[LaneDetail]:
+    async def detail(self, key: str) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         ...
 

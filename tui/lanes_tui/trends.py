@@ -7,7 +7,7 @@ from textual.content import Content
 from lanes.records import Status
 from lanes_storage.law import LaneState
 from lanes_tui import text, words
-from lanes_tui.source import Seen
+from lanes_tui.source import AsOf
 
 #: So many samples are kept, and drawn.
 KEPT = 8
@@ -22,9 +22,9 @@ class Trends:
     """Samples of the counts that the header shows."""
 
     def __init__(self) -> None:
-        self._samples: deque[Seen[Status]] = deque(maxlen=KEPT)
+        self._samples: deque[AsOf[Status]] = deque(maxlen=KEPT)
 
-    def add(self, status: Seen[Status]) -> None:
+    def add(self, status: AsOf[Status]) -> None:
         """Take a sample, unless the last one is too near."""
         if not self._samples or status.at.mono - self._samples[-1].at.mono >= APART_MS:
             self._samples.append(status)

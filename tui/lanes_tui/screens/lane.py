@@ -14,7 +14,7 @@ from lanes_tui import text, words
 from lanes_tui.columns import Sight
 from lanes_tui.looking import Rhythm
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import Seen, Source
+from lanes_tui.source import AsOf, Source
 from lanes_tui.widgets.bars import clocks, stacked
 from lanes_tui.widgets.describing import event_line, message_line, message_whole
 from lanes_tui.widgets.detail import Pane, in_order, title
@@ -33,7 +33,7 @@ class LaneScreen(Watching):
     def __init__(self, source: Source, rhythm: Rhythm, key: str) -> None:
         super().__init__(source, rhythm)
         self.lane_key = key
-        self._detail: Seen[LaneDetail] | None = None
+        self._detail: AsOf[LaneDetail] | None = None
         self._gone = False
 
     def body(self) -> ComposeResult:

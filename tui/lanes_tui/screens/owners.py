@@ -13,7 +13,7 @@ from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
 from lanes_tui.looking import Rhythm
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import Seen, Source
+from lanes_tui.source import AsOf, Source
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
@@ -29,7 +29,7 @@ class OwnersScreen(Watching):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self._status: Seen[Status] | None = None
+        self._status: AsOf[Status] | None = None
 
     def body(self) -> ComposeResult:
         yield Sheet(id="owner-heads")

@@ -12,7 +12,7 @@ from lanes.records import Status
 from lanes_storage.law import LaneState
 from lanes_storage.moment import Now
 from lanes_tui import text, words
-from lanes_tui.source import Seen
+from lanes_tui.source import AsOf
 from lanes_tui.trends import QUEUE
 from lanes_tui.widgets.sheet import Sheet
 
@@ -66,7 +66,7 @@ class Facts:
     name: str
     actor: str
     read_only: bool
-    status: Seen[Status] | None = None
+    status: AsOf[Status] | None = None
     freshness: Freshness = field(default_factory=Freshness)
     matching: int | None = None
     marked: int = 0
