@@ -28,7 +28,7 @@ class Heart:
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
         self._next_look = now.mono
-        self._told: dict[int, Beat] = {}  # by the last heartbeat that is committed
+        self._told: dict[int, Beat] = {}  # by the last heartbeat, of the runs of which nothing was written since
 
     @property
     def by(self) -> str:
@@ -44,11 +44,13 @@ class Heart:
         if now.mono < self._next_mono:
             return
 
+        told, self._told = self._told, {}  # one that fails may be committed all the same: the next says all
+
         def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun], dict[int, Beat]]:
             # read in the writer, behind every claim that has committed
             named = self._live.holding()
             beats = {run.id: run.beat() for run in named}
-            unchanged = {run_id for run_id, beat in beats.items() if self._told.get(run_id) == beat}
+            unchanged = {run_id for run_id, beat in beats.items() if told.get(run_id) == beat}
             lost = doors.heartbeat(self.owner_id, [*beats.values()], now, unchanged)(tx)
             return None if lost is None else [ticket.run_id for ticket in lost], named, beats
 
@@ -73,6 +75,8 @@ class Heart:
         new = self._live.unseen(now)
         if not new:
             return
+        for run in new:
+            self._told.pop(run.id, None)
         self._write(lambda tx: doors.note_progress(tx, self.owner_id, [run.beat() for run in new]))
         for run in new:
             run.note_shown()

@@ -325,7 +325,7 @@ OPEN_RUNS_OF_OWNER = "SELECT id FROM runs WHERE owner_id = :owner AND ended_at I
 
 #: Those of ``:owners``, a JSON array, that have not ended, with each run that they hold (null: none).
 LIVING_OWNERS = """
-SELECT o.id, r.id, r.recovering, r.lane_id, r.message_id FROM json_each(:owners) g
+SELECT o.id, r.id, r.recovering, r.lane_id, r.message_id, r.progress_boot FROM json_each(:owners) g
   CROSS JOIN owners o ON o.id = g.value LEFT JOIN runs r ON r.owner_id = o.id AND r.ended_at IS NULL
 WHERE o.ended_at IS NULL
 """

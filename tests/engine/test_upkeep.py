@@ -15,7 +15,7 @@ from lanes.engine.upkeep import Upkeep
 from lanes.identity import this_process
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.testing.passing import restless
-from lanes_storage import AsyncStore, doors
+from lanes_storage import AsyncStore, doors, statements
 from lanes_storage.law import Cause, Edge, LaneState
 from lanes_storage.records import AttemptPhase, NewOwner
 from tests.kit.disks import may_grow
@@ -303,3 +303,55 @@ async def test_a_heartbeat_writes_what_has_changed_since_the_one_before(bench: B
     bench.pass_time(INTERVAL)
     row = bench.world.run(left.ticket)
     assert (row.left_out, row.progress) == (0, "claimed")
+
+
+async def test_an_attempt_that_was_shown_and_is_over_by_the_next_heartbeat_is_shown_no_more(bench: Bench) -> None:
+    run = bench.hold("a")
+    bench.pass_time(INTERVAL)
+    run.attempt(AttemptPhase("main", "first_byte_timeout", 45 * SECOND))
+    bench.pass_time(SECOND)
+    assert bench.world.run(run.ticket).attempt is not None
+    bench.pass_time(INTERVAL - 2 * SECOND)
+    with restless(bench.upkeep):
+        bench.time.move(SECOND - 1)
+        bench.round()
+        beats = bench.heartbeats
+        run.attempt(None)  # the run says nothing else meanwhile
+        bench.time.move(1)
+        bench.round()
+    assert bench.heartbeats == beats + 1
+    assert bench.world.run(run.ticket).attempt is None
+
+
+async def test_a_heartbeat_writes_again_what_another_process_wrote_since(bench: Bench) -> None:
+    """A wait that is over before this process has looked for it, say."""
+    run = bench.hold("a")
+    bench.pass_time(INTERVAL)
+    wait = {"run": run.id, "now": 4711, "boot": 4711, "slept": 0, "boot_id": bench.time().boot_id}
+    bench.world.step(lambda tx: tx.run(statements.WAIT_IS_PROGRESS, wait))
+    assert bench.world.run(run.ticket).progress == "waiting for another lane"
+    bench.pass_time(INTERVAL)
+    row = bench.world.run(run.ticket)
+    assert (row.progress, row.progress_at) == ("claimed", run.beat().progress_at)
+
+
+async def test_a_heartbeat_behind_one_of_which_nothing_is_known_says_all(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that timed out may be committed all the same, with what it left out."""
+    run = bench.hold("a")
+    bench.pass_time(INTERVAL)
+    write = bench.upkeep._store.write_blocking
+
+    def timed_out(step: Any, timeout: float | None = None) -> Any:
+        write(step, timeout)
+        raise TimeoutError
+
+    bench.live.leave(run)
+    with monkeypatch.context() as patch, restless(bench.upkeep):
+        patch.setattr(bench.upkeep._store, "write_blocking", timed_out)
+        bench.time.move(INTERVAL)
+        eventually(lambda: bench.world.run(run.ticket).left_out, "a heartbeat that leaves it out")
+        bench.live.join(run)
+    bench.pass_time(INTERVAL)
+    assert bench.world.run(run.ticket).left_out == 0

@@ -133,7 +133,7 @@ def test_a_judge_that_sees_the_same_ends_it() -> None:
 
 
 def test_what_an_owner_names_is_compared_with_what_it_holds() -> None:
-    held = {run: OpenRun(recovering, run, run) for run, recovering in ((4, False), (5, True), (6, False), (7, True))}
+    held = {run: OpenRun(recovering, run, run, 0) for run, recovering in ((4, False), (5, True), (6, False), (7, True))}
     beats = [Beat(Ticket(run, run), "content", 1, 1) for run in (3, 4, 5)]
     assert compare(beats, held) == Compared(lost=[Ticket(3, 3)], left_out=[6, 7], recovered=[5])
     assert compare([], {}) == Compared([], [], [])

@@ -13,6 +13,7 @@ from lanes_storage.interface import Transaction, call
 from lanes_storage.sqlite import writer as module
 from lanes_storage.sqlite.file import SqliteFile
 from lanes_storage.sqlite.writer import Writer
+from tests.kit.processes import PATIENCE_S
 
 
 class Desk:
@@ -128,6 +129,38 @@ async def test_a_step_that_raises_hurts_nobody_else(desk: Desk, loop: asyncio.Ab
     assert isinstance(results[1], Wrong)
     assert results[2] == "after"
     assert desk.notes() == ["before", "after"], "each once, and nothing half done"
+
+
+async def test_an_error_that_no_future_takes_hurts_nobody_else(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    def ended(tx: Transaction) -> object:
+        return next(iter(()))
+
+    with desk.held():
+        futures = [desk.writer.submit(step, loop) for step in (note("before"), ended, note("after"))]
+    before, error, after = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), PATIENCE_S)
+    assert (before, after) == ("before", "after")
+    assert isinstance(error, RuntimeError)
+    assert isinstance(error.__cause__, StopIteration)
+
+
+async def test_the_next_step_begins_afresh_where_what_undoes_one_raises(
+    desk: Desk, loop: asyncio.AbstractEventLoop
+) -> None:
+    undone: list[str] = []
+
+    def cannot_be_undone(tx: Transaction) -> None:
+        tx.on_rollback(lambda: undone.append("the first"))
+        tx.on_rollback(cannot)
+        return wrong(tx)
+
+    def cannot() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await desk.writer.submit(cannot_be_undone, loop)
+    assert undone == ["the first"]
+    assert await desk.writer.submit(note("next"), loop) == "next"
+    assert desk.notes() == ["next"]
 
 
 async def test_a_statement_that_is_refused_is_one_of_our_errors(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:

@@ -42,6 +42,7 @@ class OpenRun(NamedTuple):
     recovering: bool
     lane_id: int
     message_id: int
+    progress_boot: int
 
 
 def heartbeat(
@@ -65,7 +66,7 @@ def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | 
     held = _held(tx, [command.owner for command in commands])
     heard = [(each, compare(each.beats, held[each.owner])) for each in commands if each.owner in held]
     tx.many(sql.HEARTBEAT_OWNER, [(each.now.wall, each.now.boot, each.now.slept, each.owner) for each, _ in heard])
-    tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in _news(each)])
+    tx.many(sql.BEAT_RUN, [_named(one, each.owner) for each, _ in heard for one in _news(each, held[each.owner])])
     tx.many(sql.LEAVE_OUT, [(run,) for _, found in heard for run in found.left_out])
     tx.many(sql.RECOVERED, [(run,) for _, found in heard for run in found.recovered])
     tell(tx, [_recovered(each, run, held) for each, found in heard for run in found.recovered])
@@ -101,9 +102,14 @@ def compare(beats: Sequence[Beat], held: Mapping[int, OpenRun]) -> Compared:
     )
 
 
-def _news(command: Heartbeat) -> Sequence[Beat]:
-    """The rows of a thousand runs that only wait stay as they are."""
-    return [each for each in command.beats if each.ticket.run_id not in command.unchanged]
+def _news(command: Heartbeat, held: Mapping[int, OpenRun]) -> Sequence[Beat]:
+    """The rows of a thousand runs that only wait stay as they are; not one in which another process noted a wait."""
+
+    def as_told(beat: Beat) -> bool:
+        row = held.get(beat.ticket.run_id)
+        return beat.ticket.run_id in command.unchanged and (row is None or row.progress_boot == beat.progress_boot)
+
+    return [each for each in command.beats if not as_told(each)]
 
 
 def _named(beat: Beat, owner: int) -> Given:
@@ -125,7 +131,7 @@ def _is_time(value: object) -> bool:
 
 
 def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, OpenRun]]) -> Given:
-    _, lane, message = held[command.owner][run]
+    _, lane, message, _ = held[command.owner][run]
     actor = f"owner:{command.owner}"
     return event(EventType.RECOVERED, command.now, lane=lane, run=run, message=message, epoch=run, actor=actor)
 

@@ -1,5 +1,6 @@
 """One open write transaction on a SQLite connection."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -85,8 +86,13 @@ class SqliteTransaction:
             return self._connection.execute(text, [_whole(value) for value in given])
 
     def _roll_back(self) -> None:
-        for undo in reversed(self._undo):
-            undo()
+        """What was done outside is undone first, the last first. What raises there keeps nothing else from its end."""
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._discard)
+            for undo in self._undo:
+                undone.callback(undo)
+
+    def _discard(self) -> None:
         if self._connection.in_transaction:  # a full disk rolls back by itself
             self._connection.execute("ROLLBACK")
 

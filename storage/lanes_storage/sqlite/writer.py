@@ -182,7 +182,7 @@ class Writer:
                 results = carry_out(tx, [job.step for job in batch])
                 carried_out = True
         except BaseException as error:  # whatever it is belongs to the callers, and the writer lives on
-            ours = translate(self._name, error) if isinstance(error, sqlite3.Error) else error
+            ours = _for_callers(self._name, error)
             for job in batch:
                 job.error = ours
             # references are checked at the commit, which says nothing of who broke one
@@ -205,7 +205,20 @@ class Writer:
                     loop.call_soon_threadsafe(told)
 
     def _tell(self, jobs: list[_Job], committed: bool) -> None:
-        if committed:
-            self._committed()
-        for job in jobs:
-            job.resolve()
+        try:
+            if committed:
+                self._committed()
+        finally:
+            for job in jobs:
+                job.resolve()
+
+
+def _for_callers(name: str, error: BaseException) -> BaseException:
+    """What the callers are told. No coroutine may raise a StopIteration, which therefore no future takes."""
+    if isinstance(error, sqlite3.Error):
+        return translate(name, error)
+    if not isinstance(error, StopIteration):
+        return error
+    told = RuntimeError("a step raised StopIteration")
+    told.__cause__ = error
+    return told
