@@ -1,12 +1,13 @@
 """Small pieces of the screens by themselves: groups of events, bars, trends, and how times are written."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from lanes.records import Event, Lane, Status, Witness
-from lanes_storage.law import LaneState
-from lanes_storage.records import AttemptPhase
+from lanes.records import Event, Lane, Message, Status, Witness
+from lanes_storage.law import LaneState, MessageState
+from lanes_storage.records import Attempt, AttemptPhase
 from lanes_tui import words
 from lanes_tui.coalescing import coalesced, single
 from lanes_tui.columns import Sight
@@ -14,7 +15,8 @@ from lanes_tui.file_source import FileSource
 from lanes_tui.source import AsOf
 from lanes_tui.trends import QUEUE, Trends
 from lanes_tui.widgets.bars import Clock, abreast, clocks, stacked
-from tests.golden.rows import LANES, ME, NOW
+from lanes_tui.widgets.describing import message_line, message_whole
+from tests.golden.rows import LANES, ME, NOW, message
 from tests.pictures.scene import NIGHT, stage
 
 
@@ -56,6 +58,25 @@ def test_the_clock_of_an_attempt_stands_for_the_stall_clock_while_it_acts_first(
     asking = Lane.of(lane._replace(run=lane.run._replace(attempt=phase)), eye)
     clock = next(each for each in clocks(asking, None, Sight(0, 13_000)) if each.name == "asks")
     assert clock.said() == "13 s of 45 s, first_byte_timeout of main (1 of 2), then backup"
+
+
+def test_a_message_tells_what_was_asked_which_tools_are_called_and_who_answered_after_whom() -> None:
+    detail = {"provider": "backup", "model": "gpt-x", "message": {"tool_calls": [{"function": {"name": "search"}}]}}
+    row = message(
+        text=None,
+        request='{"messages": [{"role": "user", "content": "where is it?"}]}',
+        state=MessageState.DONE,
+        reply="",
+        reply_detail=json.dumps(detail),
+        attempts=(Attempt("main", "first_byte_timeout", "no content within 45s", NOW.wall),),
+        position=None,
+    )
+    line = message_line(Message.of(row), Sight(NOW.wall, 0)).plain
+    assert "where is it?" in line
+    assert "by backup, after main (first_byte_timeout): calls search" in line
+    whole = "\n".join(each.plain for each in message_whole(Message.of(row), Sight(NOW.wall, 0)))
+    for part in ("(a chat request)", "where is it?", "by backup, after main", "model gpt-x", "no content within 45s"):
+        assert part in whole
 
 
 @pytest.mark.parametrize("width", [8, 40, 77, 150])

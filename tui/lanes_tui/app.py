@@ -192,7 +192,8 @@ class Dashboard(App[int]):
         def ended(accepted: Message | None) -> None:
             if accepted is not None:
                 place = "" if accepted.position is None else f", {accepted.position} in its queue"
-                self._say(f"accepted as message {accepted.id}{place}")
+                waits = "" if accepted.held_up is None else f", and waits: {accepted.held_up}"
+                self._say(f"accepted as message {accepted.id}{place}{waits}", grave=bool(waits))
 
         self.push_screen(SendDialog(self.source, key), ended)
 
