@@ -168,21 +168,23 @@ class Desk:
         A run that waits is not stalled. Raises NotFound, and WaitCycle where the message waits for that run.
         """
         timeout = incoming.patience_s(timeout)
-        run = current_run(self.store.name)
-        if run is not None and (await self.message(message_id)).ended_at is None:
-            await self.perform(operations.begin_wait(run, message_id))
-            try:
-                return await self._ended(message_id, timeout)
-            finally:
-                await asyncio.shield(self.perform(operations.end_wait(run, message_id)))
-        return await self._ended(message_id, timeout)
+        return await self.when_ended(await self.message(message_id), timeout=timeout)
 
-    async def _ended(self, message_id: int, timeout: float | None) -> Message:
-        found = await self.message(message_id)
-        if found.ended_at is not None:
-            return found
-        await self._endings.wait(message_id, timeout)
-        return await self.message(message_id)
+    async def when_ended(self, message: Message, *, timeout: float | None = None) -> Message:
+        """As ``wait``, for a message as it was a moment ago."""
+        timeout, run = incoming.patience_s(timeout), current_run(self.store.name)
+        if run is None or message.ended_at is not None:
+            return await self._ended(message, timeout)
+        await self.perform(operations.begin_wait(run, message.id))
+        try:
+            return await self._ended(message, timeout)
+        finally:
+            await asyncio.shield(self.perform(operations.end_wait(run, message.id)))
+
+    async def _ended(self, message: Message, timeout: float | None) -> Message:
+        if message.ended_at is not None:
+            return message
+        return await self._endings.wait(message.id, timeout) or await self.message(message.id)
 
     async def ask(self, key: str, text: str, *, timeout: float | None = None, **how: Any) -> Message:
         """Send a message and wait for its end; ``how`` as ``send`` takes it.
@@ -190,7 +192,7 @@ class Desk:
         From within a run, a wait that would never end is refused before anything is stored (WaitCycle).
         """
         message = await self.send(key, text, waiting_run=current_run(self.store.name), **how)
-        return await self.wait(message.id, timeout=timeout)
+        return await self.when_ended(message, timeout=timeout)
 
     @asynccontextmanager
     async def hold(
@@ -408,7 +410,7 @@ class _Queue:
         )
 
     async def ended(self, message_id: int) -> Message:
-        return await self._desk._ended(message_id, None)
+        return await self._desk._ended(await self._desk.message(message_id), None)
 
     async def give_up(self, message_id: int) -> None:
         await self._desk.perform(operations.bound_gone(message_id, actor=EMBEDDER, why="its caller gave it up"))

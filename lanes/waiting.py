@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from lanes.changes import Changes
-from lanes_storage import reads
+from lanes.records import Message
+from lanes_storage import reads, records
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 
@@ -20,32 +21,31 @@ REFUSED_S = 1.0
 
 
 class Endings:
-    """Tells waiters that their message reached a terminal state, whichever process brought it there."""
+    """Gives waiters their message once it reached a terminal state, whichever process brought it there."""
 
     def __init__(self, store: AsyncStore, changes: Changes) -> None:
         self._store = store
         self._changes = changes
-        self._waiting: defaultdict[int, set[asyncio.Future[None]]] = defaultdict(set)
+        self._waiting: defaultdict[int, set[asyncio.Future[Message]]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
 
-    async def wait(self, message_id: int, timeout: float | None) -> bool:
-        """Wait until the message has ended, at most ``timeout`` seconds; whether it has."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def wait(self, message_id: int, timeout: float | None) -> Message | None:
+        """The message once it has ended; None: it has not within ``timeout`` seconds."""
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[message_id].add(future)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look(), name="lanes-endings")
         try:
             async with asyncio.timeout(timeout):
-                await future
+                return await future
         except TimeoutError:
-            return False
+            return None
         finally:
             waiting = self._waiting.get(message_id)
             if waiting is not None:
                 waiting.discard(future)
                 if not waiting:
                     del self._waiting[message_id]
-        return True
 
     async def close(self) -> None:
         """Stop looking. Whoever still waits is told how it ended, or that the store is closed (StoreClosed)."""
@@ -75,17 +75,18 @@ class Endings:
             refusals = 0
             self._tell(ended)
             await asyncio.sleep(REST_S)
-            if self._waiting.keys() <= set(ids) - set(ended):
+            if self._waiting.keys() <= set(ids) - {message.id for message in ended}:
                 await self._changes.wait(LOOK_ANYWAY_S, mark)
 
-    async def _ended(self, ids: tuple[int, ...]) -> list[int]:
+    async def _ended(self, ids: tuple[int, ...]) -> list[records.Message]:
         return await self._store.read(reads.ended_among(ids))
 
-    def _tell(self, ended: Iterable[int]) -> None:
-        for message_id in ended:
-            for future in self._waiting.get(message_id, ()):
+    def _tell(self, ended: Iterable[records.Message]) -> None:
+        for row in ended:
+            message = Message.of(row)
+            for future in self._waiting.get(row.id, ()):
                 if not future.done():
-                    future.set_result(None)
+                    future.set_result(message)
 
     def _fail(self, error: Exception) -> None:
         """Nobody looks any more: whoever waits is told why."""

@@ -94,6 +94,11 @@ class Backlog:
         return self._walked is None
 
     @property
+    def anything(self) -> bool:
+        """Whether there is a head in a line, or may be one where nobody has walked yet."""
+        return self._walked is not None or any(self._lines.values())
+
+    @property
     def suspects(self) -> bool:
         """Whether suspects wait."""
         return any(line for (_, suspect), line in self._lines.items() if suspect)

@@ -108,11 +108,11 @@ class Dispatcher:
     async def run(self) -> None:
         """Claim until cancelled. A database that refuses is waited for."""
         while True:
-            # Before the look: who wakes it during the look may speak of something that it has passed by.
-            self._wake.clear()
             try:
+                # Before each look: who wakes it during one may speak of something that it has passed by.
+                self._wake.clear()
                 while self._is_open() and await self.run_once():
-                    pass
+                    self._wake.clear()
             except StoreClosed:
                 return
             except StorageError as error:
@@ -144,6 +144,8 @@ class Dispatcher:
         else:
             await self._see_what_cools(now)
             await self._backlog.look(now)
+            if not self._backlog.anything:
+                return 0
             claiming = asyncio.ensure_future(self._claim_chosen(now))
         try:
             return await asyncio.shield(claiming)

@@ -8,6 +8,7 @@ still brings is offered to the store once more, which refuses and counts it.
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from lanes.engine.brought import Parking, brought
 from lanes.engine.current import CURRENT, Current
@@ -104,10 +105,10 @@ class Execution:
 
         An event loop that ends cancels all its tasks at once: the run is cut by that, not left behind.
         """
+        either: tuple[asyncio.Future[Any], ...] = (body, run.taken)
         while not (body.done() or run.lost):
-            taken = asyncio.create_task(run.let_go())
             try:
-                await asyncio.wait({body, taken}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError:
                 if self._closing:
                     raise
@@ -116,8 +117,6 @@ class Execution:
                     run.stop = Stop(StopKind.DRAIN, Cause.DRAINED, ended, CUT_GRACE_MS, self._clock().mono)
                 if not body.cancelling():
                     body.cancel()
-            finally:
-                taken.cancel()
 
     async def _outlast(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
         """Wait for the end of a body whose lane is gone. One that does not end is said: it uses up what it has."""

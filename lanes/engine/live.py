@@ -106,7 +106,7 @@ class ActiveRun:
         self._named: AttemptPhase | None = None  # in its last beat, and in the last that was committed
         self._shown: AttemptPhase | None = None
         self._body: asyncio.Task[Any] | None = None
-        self._let_go = asyncio.Event()
+        self.taken: asyncio.Future[None] = loop.create_future()  # done once the lane is no longer this run's
 
     # ------------------------------------------------------------------------ what the runner sees
 
@@ -269,10 +269,6 @@ class ActiveRun:
         as well, both would stay, with all that was sent and said, until somebody looks for garbage."""
         self._body = None
 
-    async def let_go(self) -> None:
-        """Return once the lane is no longer this run's."""
-        await self._let_go.wait()
-
     def _moves(self, what: str) -> Now:
         """Note a sign of life, and when it came. Under the lock."""
         now = self._clock()
@@ -287,7 +283,8 @@ class ActiveRun:
             self._body.cancel()
 
     def _lose(self) -> None:
-        self._let_go.set()
+        if not self.taken.done():
+            self.taken.set_result(None)
         self._cancel()
 
 

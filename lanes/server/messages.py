@@ -40,24 +40,25 @@ async def post_message(call: Call) -> ASGIApp:
         return _stream(call, message)
     if wait is None:
         return Answer(message, 202)
-    return await _when_ended(call, message.id, wait)
+    return await _when_ended(call, message, wait)
 
 
 async def get_message(call: Call) -> ASGIApp:
     """State and reply of a message; ``wait`` seconds for its end."""
     number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
+    message = await call.desk.message(number)
     if wait is None:
-        return Answer(await call.desk.message(number))
+        return Answer(message)
     if call.waiting_run is not None:
         await call.desk.perform(operations.begin_wait(call.waiting_run, number))
-    return await _when_ended(call, number, wait, unfinished=200)
+    return await _when_ended(call, message, wait, unfinished=200)
 
 
-async def _when_ended(call: Call, number: int, wait: float, *, unfinished: int = 202) -> ASGIApp:
+async def _when_ended(call: Call, message: Message, wait: float, *, unfinished: int = 202) -> ASGIApp:
     try:
-        message = await waiting(call, number, call.desk.wait(number, timeout=wait))
+        message = await waiting(call, message.id, call.desk.when_ended(message, timeout=wait))
     except Closing:
-        message = await call.desk.message(number)
+        message = await call.desk.message(message.id)
     return Answer(message, 200 if message.state in TERMINAL else unfinished)
 
 

@@ -13,6 +13,7 @@ from lanes.waiting import MOST_REFUSALS, Endings
 from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.errors import DatabaseLocked, StorageError, StoreClosed
 from lanes_storage.interface import Query
+from lanes_storage.law import MessageState
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
 
@@ -91,8 +92,10 @@ async def test_a_wait_ends_with_the_message(endings: Endings, world: World) -> N
     not_ended = asyncio.create_task(endings.wait(other.message.id, None))
     await asyncio.sleep(0)
     world.complete(claimed.ticket)
-    assert await waiting
-    assert await also
+    ended = await waiting
+    assert ended is not None
+    assert ended.state is MessageState.DONE
+    assert await also is ended, "it is read once for both"
     assert not not_ended.done()
     not_ended.cancel()
 
@@ -127,7 +130,8 @@ async def test_many_waits_are_one_question(endings: Endings, world: World) -> No
     await asyncio.sleep(0)
     for number in range(30):
         world.complete(world.claim(str(number)).ticket)
-    assert await asyncio.gather(*waiting) == [True] * 30
+    ended = await asyncio.gather(*waiting)
+    assert [message and message.id for message in ended] == messages
 
 
 async def test_who_waits_is_told_that_the_database_refuses(path: Path, world: World) -> None:

@@ -173,7 +173,7 @@ async def test_a_lost_run_lets_go(run: ActiveRun) -> None:
     body = asyncio.create_task(hang())
     run.attach(body)
     await asyncio.to_thread(run.lose)
-    await run.let_go()
+    await run.taken
     assert run.lost
     with pytest.raises(asyncio.CancelledError):
         await body

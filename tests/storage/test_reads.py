@@ -94,7 +94,8 @@ def test_who_waits_learns_which_have_ended(world: World) -> None:
     world.complete(one.ticket)
     three = world.send("c")
     asked = [one.message.id, two.message.id, three, 4711]
-    assert world.store.read(reads.ended_among(asked)) == [one.message.id]
+    ended = world.store.read(reads.ended_among(asked))
+    assert ended == [world.store.read(reads.message(one.message.id))]
     assert world.store.read(reads.ended_among([])) == []
 
 

@@ -27,8 +27,9 @@ UNION ALL
 SELECT t.id, b.id, b.text, t.reply FROM turns t CROSS JOIN messages b ON b.batch = t.batch AND b.answered_by = t.id
 ORDER BY 1, 2
 """
-ENDED_AMONG = """
-SELECT m.id FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value WHERE m.ended_at IS NOT NULL
+ENDED_AMONG = f"""
+SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value
+JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
 EVERY = LaneFilter(of=Subject.MESSAGE)
@@ -86,11 +87,9 @@ def _newest(
     return Query(sql, params | {"within": within}, many(to_message), broad=True)
 
 
-def ended_among(ids: Sequence[int]) -> Query[list[int]]:
-    """Which of these messages have ended."""
-    return Query(
-        ENDED_AMONG, {"ids": json.dumps(list(ids))}, lambda rows: [row[0] for row in rows], point=len(ids) <= FEW_ROWS
-    )
+def ended_among(ids: Sequence[int]) -> Query[list[Message]]:
+    """Those of these messages that have ended."""
+    return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, many(to_message), point=len(ids) <= FEW_ROWS)
 
 
 def dead_letters(
