@@ -150,7 +150,10 @@ class ActiveRun:
     async def history(self, turns: int) -> list[Turn]:
         if turns <= 0:
             return []
-        exchanges = await self._store.read(reads.history(self.claimed.message.lane_id, self.claimed.message.id, turns))
+        place = self.claimed.message.lane_id, self.claimed.message.id, turns
+        exchanges = await self._store.read(reads.recent_history(*place))
+        if exchanges is None:
+            exchanges = await self._store.read(reads.history(*place))
         return [Turn(text, reply) for text, reply in exchanges]
 
     def progress(self, what: str) -> None:

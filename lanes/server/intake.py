@@ -55,4 +55,5 @@ async def waiting(call: Call, message_id: int, work: Coroutine[Any, Any, T]) -> 
     try:
         return await call.while_connected(work)
     finally:
-        await asyncio.shield(no_longer_waiting(call, message_id))
+        if call.waiting_run is not None:
+            await asyncio.shield(no_longer_waiting(call, message_id))

@@ -66,6 +66,7 @@ READING: dict[str, Query[Any]] = {
     "one message": reads.message(1),
     "messages of a lane": reads.messages(1, (), 50),
     "history": reads.history(1, 100, 20),
+    "recent history": reads.recent_history(1, 100, 20),
     "ended among": reads.ended_among([1, 2, 3]),
     "the first heads": reads.heads(0, FEW_ROWS),
     "one owner": reads.owner(1),
@@ -157,7 +158,16 @@ def test_F63_no_query_of_the_hot_path_walks_a_table(store: Store, name: str) -> 
 
 
 #: What is read on the thread of the event loop, where nothing else goes on meanwhile.
-POINTS = {"one message", "ended among", "the first heads", "one owner", "one run", "the last event", "cooldowns"}
+POINTS = {
+    "one message",
+    "ended among",
+    "the first heads",
+    "one owner",
+    "one run",
+    "the last event",
+    "cooldowns",
+    "recent history",
+}
 
 
 @pytest.mark.parametrize("name", sorted(READING))

@@ -5,6 +5,7 @@ import pytest
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, MessageState
+from lanes_storage.reads.messages import BESIDE
 from lanes_storage.wording import EVENTS_OF_A_BLOCK
 from tests.kit.world import TERMS, World
 
@@ -87,6 +88,31 @@ def test_a_message_that_is_not_there_is_none(world: World) -> None:
     assert world.store.read(reads.lane("none")) is None
     assert world.store.read(reads.run(4711)) is None
     assert world.store.read(reads.owner(4711)) is None
+
+
+def test_the_recent_history_is_the_history_or_does_not_tell(world: World) -> None:
+    def recent(limit: int) -> list[tuple[str, str]] | None:
+        place = world.lane("a").id, 2**63 - 1, limit
+        found = world.store.read(reads.recent_history(*place))
+        assert found in (None, world.store.read(reads.history(*place)))
+        return found
+
+    for number in range(3):
+        world.complete(world.start("a", f"{number}").ticket, f"re {number}")
+    world.send("a", "waits")
+    assert recent(2) == [("1", "re 1"), ("2", "re 2")]
+    assert recent(5) == [("0", "re 0"), ("1", "re 1"), ("2", "re 2")]
+    for _ in range(BESIDE + 2):
+        world.fail(world.claim("a").ticket)
+        world.send("a", "waits")
+    assert recent(1) is None, "the exchange is behind all that failed"
+    assert recent(20) == [("0", "re 0"), ("1", "re 1"), ("2", "re 2")]
+    world.complete(world.collect("a").ticket, "to all of them")
+    assert recent(1) == [("waits", "to all of them")]
+    world.send("a", "one")
+    world.send("a", "two")
+    world.complete(world.collect("a").ticket, "to both")
+    assert recent(1) is None, "the second text is elsewhere"
 
 
 def test_who_waits_learns_which_have_ended(world: World) -> None:

@@ -22,6 +22,7 @@ from lanes_storage.reads.messages import (
     message,
     message_ids,
     messages,
+    recent_history,
     retriable,
 )
 from lanes_storage.reads.owners import (
@@ -75,6 +76,7 @@ __all__ = [
     "owner",
     "owners",
     "real_runner_ever_ran",
+    "recent_history",
     "refused_writes",
     "retriable",
     "run",

@@ -16,6 +16,11 @@ MESSAGE = f"{SELECT} WHERE m.id = :id"
 SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
 #: An exchange is one reply and the texts that it answers, which are several where they were collected. From the turns
 #: to those, never the other way: SQLite 3.51 would walk everything that was ever collected.
+#: The newest messages of a lane, whatever became of them; the texts only of those that are an exchange by themselves.
+NEWEST = """
+SELECT batch, iif(state = 'done', text, NULL), iif(state = 'done', reply, NULL) FROM messages
+WHERE lane_id = :lane AND id < :before ORDER BY id DESC LIMIT {most:d}
+"""
 HISTORY = """
 WITH turns AS (
   SELECT id, batch, text, reply FROM messages
@@ -32,6 +37,8 @@ SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = 
 JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
+#: So many messages without a reply may stand among the newest.
+BESIDE = 8
 EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Behind every message that there will be.
 LAST = 2**63 - 1
@@ -120,6 +127,22 @@ def retriable(chosen: LaneFilter) -> Query[list[int]]:
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:
     """The last finished exchanges of a lane before a message, oldest first: texts and their replies."""
     return Query(HISTORY.format(limit=limit), {"lane": lane_id, "before": before}, _to_turns)
+
+
+def recent_history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]] | None]:
+    """The same from the newest messages of the lane alone, which is all where few failed; None: those do not tell.
+
+    Of what was collected they do not: the other texts of an exchange may be anywhere.
+    """
+    most = limit + BESIDE
+
+    def to_turns(rows: list[Row]) -> list[tuple[str, str]] | None:
+        turns = [row for row in rows if row[1] is not None and row[2] is not None][:limit]
+        if any(batch is not None for batch, *_ in turns) or (len(turns) < limit and len(rows) == most):
+            return None
+        return [(text, reply) for _, text, reply in reversed(turns)]
+
+    return Query(NEWEST.format(most=most), {"lane": lane_id, "before": before}, to_turns, point=most <= FEW_ROWS)
 
 
 def _to_turns(rows: list[Row]) -> list[tuple[str, str]]:
