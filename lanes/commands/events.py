@@ -8,7 +8,7 @@ from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_event, print_events
 from lanes.records import Event
-from lanes_storage.law import EventType
+from lanes_storage.law import EventType, is_cause
 from lanes_storage.records import LaneFilter, Subject
 
 #: How many events a terminal shows.
@@ -28,9 +28,7 @@ WAIT_S = 0.5
 )
 @click.argument("key", type=KEY, required=False)
 @click.option("--since", type=DURATION, metavar="D", help="Events of the last so long, such as 1h.")
-@click.option(
-    "--type", "type_", metavar="T", type=click.Choice([t.value for t in EventType]), help="Events of this type."
-)
+@click.option("--type", "type_", metavar="T", help="Events of this type, such as claim, fail or notice.")
 @click.option(
     "--filter",
     "chosen",
@@ -40,9 +38,11 @@ WAIT_S = 0.5
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The last so many. [default: 50 on a terminal]")
 @click.option("--follow", is_flag=True, help="Go on with each new event, until Ctrl-C; as JSON, one a line.")
+@click.pass_context
 @pass_session
 def command(
     session: Session,
+    ctx: click.Context,
     key: str | None,
     since: int | None,
     type_: str | None,
@@ -55,6 +55,8 @@ def command(
     The oldest comes first.
     """
     out = session.out
+    if type_ is not None and not is_cause(type_):
+        ctx.fail(f"a type of event is a word such as {', '.join(EventType)}")
     if limit is None and out.tty and not out.json:
         limit = ON_A_TERMINAL
     with session.desk() as desk:
@@ -66,6 +68,8 @@ def command(
         out.data(found)
     elif found:
         print_events(out, found, with_key=key is None)
+    elif type_ is not None and type_ not in set(EventType):
+        out.talk(f"no such event; this version writes {', '.join(EventType)}")
     else:
         out.talk("no such event")
 

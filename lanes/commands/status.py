@@ -17,7 +17,6 @@ OWNER = (
     Column("HELD", right=True),
     Column("UP SINCE"),
     Column("HEARTBEAT", right=True),
-    Column("", cut="end"),
 )
 
 
@@ -71,15 +70,30 @@ def _print(out: Output, status: Status) -> None:
         if owners:
             out.line()
             out.table((Column(kind, right=True), *OWNER), [_row(owner) for owner in owners])
+            for owner in owners:
+                if note := _note(owner):
+                    out.line(f"{kind.lower()} {owner.id}: {note}")
 
 
 def _row(owner: OwnerDetail) -> list[Cell | str]:
-    draining = owner.draining if owner.alive else None
-    note = f"draining by {draining.by} until {clock_time(draining.until)}" if draining else owner.url or ""
     alive = Cell("yes", "good") if owner.alive else Cell("no", "bad")
-    if f"kill -CONT {owner.pid}" in owner.evidence:
-        alive, note = Cell("stopped", "warn"), owner.evidence
+    if _is_stopped(owner):
+        alive = Cell("stopped", "warn")
     return [
         str(owner.id), owner.host, str(owner.pid), alive, str(owner.held),
-        clock_time(owner.started_at), took(owner.heartbeat_age_ms), note,
+        clock_time(owner.started_at), took(owner.heartbeat_age_ms),
     ]  # fmt: skip
+
+
+def _note(owner: OwnerDetail) -> str:
+    """What does not fit a column. A drain ends with the process that it is of."""
+    if _is_stopped(owner):
+        return owner.evidence
+    said = [owner.url] if owner.url else []
+    if owner.draining and owner.alive:
+        said.append(f"draining by {owner.draining.by} until {clock_time(owner.draining.until)}")
+    return ", ".join(said)
+
+
+def _is_stopped(owner: OwnerDetail) -> bool:
+    return f"kill -CONT {owner.pid}" in owner.evidence

@@ -96,13 +96,13 @@ def _drains(owners: list[Owner]) -> list[Check]:
     found = [
         warning(
             "draining",
-            f"{o.kind} {o.id} on {o.host} drains, by {o.drain_by}, until {_end(o.drain_until)}",
+            f"{o.kind} {o.id} on {o.host} is draining, by {o.drain_by}, until {_end(o.drain_until)}",
             "it claims nothing more; stop it when `lanes status` shows nothing held, and start it again",
         )
         for o in owners
         if o.drain_by is not None
     ]
-    return found or [ok("draining", "nobody drains")]
+    return found or [ok("draining", "no gateway is draining")]
 
 
 def _end(drain_until: int | None) -> str:

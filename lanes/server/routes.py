@@ -21,7 +21,7 @@ from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
 from lanes.server.verbs import routes_of
 from lanes.verbs import table
-from lanes_storage.law import MAX_KEY, EventType, LaneState, MessageState, Scope
+from lanes_storage.law import MAX_KEY, LaneState, MessageState, Scope
 from lanes_storage.records import LaneSort
 
 OBJECT: Schema = {"type": "object"}
@@ -244,7 +244,7 @@ ROUTES = (
         query=(
             _FILTER,
             Param("key", KEY, "events of this lane"),
-            Param("type", words(EventType), "events of this type"),
+            Param("type", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, "events of this type"),
             Param("since", DURATION, "events of the last so long"),
             Param("after", ID, "events behind this one"),
             Param("limit", up_to(events.MOST_EVENTS, 1), "of a list: so many"),

@@ -2,15 +2,20 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 
+from lanes.commands import config, status
+from lanes.commands import list as list_command
+from lanes.commands.common import tables
+from lanes.commands.common.table import Column, lay_out, width_of
 from lanes_storage import doors
 from lanes_storage.law import EventType
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, Answer, Attempt, NewMessage
 from tests.commands.conftest import Call
-from tests.kit.stage import TERMS, Stage
+from tests.kit.stage import MINUTE, TERMS, Stage
 
 LANE_FIELDS = [
     "key", "state", "epoch", "paused", "queued", "head_wait_s", "interruptions", "parked_until", "held_s", "deadline_s",
@@ -262,13 +267,65 @@ def test_events(busy: Stage, lanes: Call) -> None:
     assert "parked" in lanes("events").out
 
 
+def test_a_notice_tells_the_next_step(busy: Stage, lanes: Call) -> None:
+    (line,) = [line for line in lanes("events", "--type", "notice").out.splitlines() if "errored" in line]
+    assert "see to the providers that its attempts name, then retry it with `lanes retry" in line
+
+
+def test_a_type_of_event_that_is_not_known_here_can_be_asked_for(busy: Stage, lanes: Call) -> None:
+    """A newer version may have written it."""
+    now = system_clock()
+    busy.store.write(lambda tx: doors.record(tx, EventType.NOTICE, now, detail={"x": 1}))
+    busy.store.write(lambda tx: tx.run("UPDATE events SET type = 'moved' WHERE detail LIKE '%\"x\"%'", {}))
+    assert [event["type"] for event in lanes("events", "--type", "moved", "--json").json] == ["moved"]
+    nothing = lanes("events", "--type", "clam")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err.startswith("no such event; this version writes accepted, claim, complete")
+
+
+def test_a_moment_that_is_over_is_not_announced(busy: Stage, lanes: Call) -> None:
+    assert "parked until" in lanes("list").out
+    over = "UPDATE messages SET parked_until = 1000 WHERE parked_until IS NOT NULL"
+    busy.store.write(lambda tx: tx.run(over, {}))
+    assert "parked until" not in lanes("list").out + lanes("messages", "parked").out
+
+
+def test_a_gateway_that_was_killed_drains_no_more(stage: Stage, lanes: Call) -> None:
+    dead, living, now = stage.dead_owner(), stage.owner(), system_clock()
+    for owner in (dead, living):
+        step = partial(doors.drain, owner=owner, now=now, by="me", until=now.wall + MINUTE)
+        stage.store.write(step)
+    drains = [line for line in lanes("status").out.splitlines() if "draining by me" in line]
+    assert [line.partition(":")[0] for line in drains] == [f"gateway {living}"]
+
+
+LONG = "agent:main:feishu:group:oc_d497:" + "x" * 80
+CLOCK = "2026-11-28 05:19:38Z"
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        (list_command.COLUMNS, [LONG, "running", "3m 10s", "12", "59m 59s", LONG]),
+        (tables.DEAD_LETTERS, ["1234567", CLOCK, LONG, "interrupted_by_newer", LONG]),
+        (tables.EVENTS, ["1234567", CLOCK, LONG, "abort_requested", LONG]),
+        (tables.MESSAGES, ["1234567", "running", "12", CLOCK, LONG, LONG]),
+        ((Column("GATEWAY", right=True), *status.OWNER), ["12", LONG, "4194304", "stopped", "1000", CLOCK, "59m 59s"]),
+        (config.COLUMNS, [LONG, LONG, "environment", LONG]),
+    ],
+)
+def test_a_table_fits_a_terminal_of_80_columns(columns: tuple[Column, ...], row: list[str]) -> None:
+    assert {width_of("  ".join(line)) for line in lay_out(columns, [row, row], 80)} <= set(range(81))
+
+
 def test_status(busy: Stage, lanes: Call) -> None:
-    status = lanes("status", "--json")
-    assert status.code == 0
-    form = status.json
+    told = lanes("status", "--json")
+    assert told.code == 0
+    form = told.json
     (gateway,) = form["gateways"]
     assert {"id", "host", "pid", "alive", "held", "draining", "started_at", "heartbeat_age_s"} <= gateway.keys()
     assert (gateway["alive"], gateway["held"], gateway["draining"]) == (True, 2, None)
+    assert "ghosts" not in lanes("status").out
     assert form["lanes"] == {"idle": 1, "running": 2, "errored": 2, "aborted": 0}
     assert form["messages"] == {"queued": 2, "dead_letters": 1}
     assert form["oldest_head_s"] >= 0
@@ -294,7 +351,7 @@ def test_status_without_a_living_gateway_is_69(stage: Stage, lanes: Call) -> Non
         ["list", "--state", "nonsense"],
         ["list", "--limit", "0"],
         ["list", "--held-for", "soon"],
-        ["events", "--type", "nonsense"],
+        ["events", "--type", "Non-sense"],
         ["events", "--since", "5"],
         ["show"],
         ["show", ""],

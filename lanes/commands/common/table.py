@@ -6,12 +6,14 @@ from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
 ELLIPSIS = "…"
+#: A column that may be cut is never narrower.
+LEAST = 4
 
 
 class Column(NamedTuple):
     """A column. ``cut`` says where a text that does not fit is shortened: ``middle``, ``end``, or never.
 
-    A column that may be cut keeps at least ``least`` cells.
+    A column that may be cut keeps ``least`` cells, if the terminal has room for that.
     """
 
     title: str
@@ -39,15 +41,16 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
 
 
 def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
-    """Take what is too much from the widest column that may be cut, again and again."""
-    while sum(widths) > width:
-        cuttable = [i for i, column in enumerate(columns) if column.cut and widths[i] > column.least]
-        if not cuttable:
-            return
-        widest = max(cuttable, key=lambda i: widths[i])
-        rest = max((widths[i] for i in cuttable if i != widest), default=0)
-        target = max(columns[widest].least, min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
-        widths[widest] = target
+    """Take what is too much from the widest column that may be cut, again and again; below what each should keep only
+    where that is not enough."""
+    for leasts in ([column.least for column in columns], [LEAST] * len(columns)):
+        while sum(widths) > width:
+            cuttable = [i for i, column in enumerate(columns) if column.cut and widths[i] > leasts[i]]
+            if not cuttable:
+                break
+            widest = max(cuttable, key=lambda i: widths[i])
+            rest = max((widths[i] for i in cuttable if i != widest), default=0)
+            widths[widest] = max(leasts[widest], min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
 
 
 def _fit(text: str, size: int, column: Column) -> str:

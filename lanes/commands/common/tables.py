@@ -24,14 +24,14 @@ DEAD_LETTERS = (
     Column("ID", right=True),
     Column("ENDED"),
     Column("KEY", cut="middle", least=16),
-    Column("CAUSE"),
+    Column("CAUSE", cut="end", least=10),
     Column("", cut="end", least=20),
 )
 EVENTS = (
     Column("ID", right=True),
     Column("AT"),
     Column("KEY", cut="middle", least=16),
-    Column("TYPE"),
+    Column("TYPE", cut="end"),
     Column("", cut="end", least=20),
 )
 #: How wide these columns are where one event is printed at a time.
@@ -107,6 +107,6 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
     if event.actor:
         said.append(f"by {event.actor}")
     detail = event.detail or {}
-    said += [str(detail[name]) for name in ("reason", "message") if detail.get(name)]
+    said += [str(detail[name]) for name in ("reason", "next", "message") if detail.get(name)]
     key = [event.key or ""] if with_key else []
     return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]
