@@ -100,7 +100,7 @@ class Process:
             time.sleep(LOOK_EVERY_S)
 
     def kill(self) -> None:
-        """``kill -9``. Harmless twice."""
+        """``kill -9``. May be called twice."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGKILL)
             self.popen.wait()

@@ -219,7 +219,7 @@ class Engine:
         return True
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. Harmless twice."""
+        """Cut what still runs, end the owner's row, and end every loop. May be called twice."""
         await self._end(releasing=True)
 
     async def abandon(self) -> None:

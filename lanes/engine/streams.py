@@ -68,7 +68,7 @@ class Listener:
         return [piece, *further]
 
     def close(self) -> None:
-        """Stop listening. Harmless twice."""
+        """Stop listening. May be called twice."""
         self._stream.leave(self._news)
 
     def _take(self) -> Delta | None:

@@ -39,7 +39,7 @@ class Client:
         self._here = True
 
     def leave(self) -> bool:
-        """It waits no longer; whether nobody else waits for the same message. Harmless twice, and then false."""
+        """It waits no longer; whether nobody else waits for the same message. May be called twice, and then false."""
         if not self._here:
             return False
         self._here = False

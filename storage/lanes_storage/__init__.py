@@ -1,4 +1,4 @@
-"""Where lanes keep their rows. ``lanes`` is the library to use; this is the room below it.
+"""The storage of lanes. Programs use the library ``lanes``; this is the layer below it.
 
 ``open_store`` and ``open_async_store`` open a database by its URL: a plain path or ``sqlite:///path``.
 """

@@ -1,4 +1,4 @@
-"""What tables are made of: the base of all of them, and columns, conditions and indexes of a kind."""
+"""Building blocks of tables: their base class, and helpers for columns, conditions and indexes."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from sqlmodel import Field, SQLModel
 
 
 class Table(SQLModel, registry=registry()):
-    """The base of all tables of lanes, and of nothing else: the tables that a host program makes with SQLModel share
-    one MetaData, and would come into our file, and ours into theirs."""
+    """The base class of the tables of lanes only. All other SQLModel tables of a process share one MetaData: with that
+    one, the tables of a host program would be created in our file, and ours in theirs."""
 
 
 def together(*columns: str) -> str:
@@ -19,33 +19,33 @@ def together(*columns: str) -> str:
 
 
 def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of only those rows for which a condition holds: small, whatever the table has grown to."""
+    """A partial index: only the rows for which a condition holds. It stays small when the table grows."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 def identity() -> Any:
-    """An integer key given by the database that is never given twice, so that ids order by time."""
+    """An integer key that the database assigns and never reuses, so that ids are in order of time."""
     return Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
 
 
 def number() -> Any:
-    """An integer of a key that whoever writes the row gives."""
+    """An integer part of a key, set by the code that writes the row."""
     return Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
 
 
 def reference(table: str, *, required: bool = False) -> Any:
-    """A column that names a row of ``table``, checked at commit, since a claim writes rows that name each other.
+    """A foreign key to ``table``, checked at commit, because a claim writes rows that refer to each other.
 
-    Only columns with an index of their own are references: the engine looks them up whenever the named row
-    is deleted, and retention deletes many. The others are checked by ``lanes doctor``.
+    Only columns with an index are foreign keys: the engine looks them up whenever the referenced row
+    is deleted, and retention deletes many rows. ``lanes doctor`` checks the other references.
     """
     key = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
     return Field(default=None, sa_column=Column(Integer, key, nullable=not required))
 
 
 def widened(metadata: MetaData) -> MetaData:
-    """With room for milliseconds, which need more than 32 bits. SQLite has one integer type, and its keys insist on the
-    plain name."""
+    """A 64-bit integer, for milliseconds. SQLite has only one integer type, and its primary keys must be declared
+    as INTEGER."""
     for table in metadata.tables.values():
         for column in table.columns:
             if isinstance(column.type, Integer):

@@ -2,36 +2,36 @@
 
     StorageError
     ├── DatabaseMissing       nothing there, and the caller did not ask to create it
-    │   └── DatabaseDeleted   it was deleted or moved away, and may be saved
+    │   └── DatabaseDeleted   it was deleted or moved away, and can perhaps be recovered
     ├── DatabaseTooNew        written by a newer lanes
     ├── DatabaseTooOld        needs `lanes db upgrade`, or a command that may change it
-    ├── DatabaseInUse         not to be upgraded while a gateway of the older version lives
+    ├── DatabaseInUse         cannot be upgraded while a gateway of the older version runs
     ├── DatabaseDamaged       not a database, not ours, or corrupt
     ├── DatabaseLocked        another process held it beyond the busy timeout
     ├── DatabaseFull          no room on the disk
-    ├── DatabaseReadOnly      may not be written
+    ├── DatabaseReadOnly      no permission to write
     ├── DatabaseReplaced      deleted, moved away or replaced while it was open
-    ├── DatabaseAliased       used, or could be, under another name, where it would have another log
+    ├── DatabaseAliased       has a second name, under which SQLite would use a second WAL
     ├── DatabaseUnavailable   anything else the file system or the engine refused
     ├── ForkedStore           used in a child of the process that opened it
     └── StoreClosed           used after close
-    NotStorable               what the caller handed in has no place in a database; nothing was stored
+    NotStorable               a value of the caller cannot be stored; nothing was stored
 
-The first tell of the database, which may take the same in a moment. The last tells of the caller: the same will never
-be taken, so nobody tries it again, and it is not caught with the others.
+A StorageError is about the database: the same call may succeed later. NotStorable is about the value: the same call
+will never succeed, so it is not retried, and it is not a StorageError.
 
-A guard that was lost is never an error: every door returns a value that says whether it landed.
+A guard that no longer holds is not an error: every door returns a value that says whether it took effect.
 """
 
 import os
 from collections.abc import Sequence
 
-#: Where it is told how to save a file that has no name any more.
+#: The section that explains how to recover a file that has no name any more.
 _RUNBOOK = "docs/operations.md, “The file is another one”"
 
 
 class StorageError(Exception):
-    """The base of all of these; ``fix`` says what to do next."""
+    """The base of all storage errors; ``fix`` says what to do next."""
 
     fix = "run `lanes doctor` for what is wrong with the file"
 
@@ -55,7 +55,7 @@ class DatabaseMissing(StorageError):
 
 
 class DatabaseDeleted(DatabaseMissing):
-    """It was deleted or moved away: a process still has it open (``pids``), or files beside it are left (``left``)."""
+    """It was deleted or moved away: processes still have it open (``pids``), or side files remain (``left``)."""
 
     def __init__(self, database: str, pids: Sequence[int], left: Sequence[str] = ()) -> None:
         self.pids, self.left = tuple(pids), tuple(left)
@@ -105,7 +105,7 @@ class DatabaseTooOld(StorageError):
 
 
 class DatabaseInUse(StorageError):
-    """A process of an older lanes works with the file, and could not any more once its schema is upgraded."""
+    """A process of an older lanes uses the file. It could not do so after the upgrade of the schema."""
 
     fix = (
         "stop that process first; one that was killed elsewhere counts as gone once it has been silent for long enough"
@@ -116,7 +116,7 @@ class DatabaseInUse(StorageError):
 
 
 class DatabaseDamaged(StorageError):
-    """The file is no lanes database, or it is corrupt."""
+    """The file is not a lanes database, or it is corrupt."""
 
     fix = "restore a backup; keep the file for inspection"
 
@@ -131,7 +131,7 @@ class DatabaseLocked(StorageError):
 
 
 class DatabaseFull(StorageError):
-    """The disk has no room left."""
+    """The disk has no space left."""
 
     fix = "free some disk space; nothing that was accepted is lost"
 
@@ -140,7 +140,7 @@ class DatabaseFull(StorageError):
 
 
 class DatabaseReadOnly(StorageError):
-    """The file, its folder or its disk may not be written."""
+    """The file, its folder or its disk is not writable."""
 
     fix = "check the owner and mode of the file and its folder"
 
@@ -149,9 +149,9 @@ class DatabaseReadOnly(StorageError):
 
 
 class DatabaseReplaced(StorageError):
-    """The file under the path is no longer the one that was opened: what is written there now, nobody would see.
+    """The path no longer names the file that was opened: nobody would see what is written to the open file.
 
-    Nothing is accepted and nothing is told until the right file is back; see ``fix``.
+    Nothing is accepted or acknowledged until the right file is back; see ``fix``.
     """
 
     fix = (
@@ -161,7 +161,7 @@ class DatabaseReplaced(StorageError):
 
 
 class DatabaseAliased(StorageError):
-    """The file has, or another process knows, a second name. Its log has the name of the file: there would be two."""
+    """The file has a second name, or another process uses it under one. Each name would have a separate WAL."""
 
     fix = "leave it one name (`find -samefile` finds the others), the one under which it is used"
 
@@ -171,11 +171,11 @@ class DatabaseUnavailable(StorageError):
 
 
 class NotStorable(Exception):
-    """A value of a type, of a size or with a meaning that no row takes. Nothing was stored; the same never will be."""
+    """The database cannot store a value: its type, size or content. Nothing was stored; a retry cannot succeed."""
 
 
 class ForkedStore(StorageError):
-    """The store was opened by another process, of which this one is a child: SQLite can not be used across a fork."""
+    """The store was opened by the parent process: a SQLite connection cannot be used after a fork."""
 
     fix = "open the database in the child, after the fork"
 

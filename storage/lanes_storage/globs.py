@@ -1,7 +1,7 @@
-"""Globs over text: ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``. The whole text has to fit, and the case counts.
+"""Globs over text: ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``. The whole text must match, case-sensitively.
 
-They mean the same wherever they are given, in policies, filters and pauses, and whoever compares: Python by a regular
-expression, SQLite by ``GLOB``, whose own rules for what stands in brackets are others.
+They mean the same in policies, filters and pauses, and in both implementations: Python compares by a regular
+expression, SQLite by ``GLOB``, which has different rules for brackets.
 """
 
 import re
@@ -9,19 +9,19 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-#: A set that is never closed is no set.
+#: A set: brackets that are closed. An open bracket without a closing one is an ordinary character.
 _PLACE = re.compile(r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|.", re.DOTALL)
 _MEMBER = re.compile(r"(.)-(.)|.", re.DOTALL)
 _WILD = re.compile(r"[*?\[]")
-#: The one set that must begin with what negates it in the other of the two.
+#: A set of only the character that means negation, for Python and for SQLite: it must not come first.
 _BOTH = {"!^": "^!"}
 _STORED = re.compile(r"\[(\^?)(\]?[^\]]*)\]")
-#: What reads otherwise at the beginning of a set or of a range, here or in SQLite.
+#: Characters with a special meaning at the beginning of a set or of a range, here or in SQLite.
 _SPECIAL = "]^-!"
 
 
 class Place(NamedTuple):
-    """What may stand at one place: one of these characters, or with ``negated`` any other one.
+    """What matches at one place: one of these characters, or with ``negated`` any other character.
 
     ``star``: any number of any characters.
     """
@@ -32,7 +32,7 @@ class Place(NamedTuple):
     star: bool = False
 
     def takes(self, character: str) -> bool:
-        """Whether that character may stand there."""
+        """Whether that character matches."""
         named = character in self.singles or any(first <= character <= last for first, last in self.ranges)
         return self.star or named is not self.negated
 
@@ -40,23 +40,23 @@ class Place(NamedTuple):
 _STAR = Place(star=True)
 _ANY = Place(negated=True)
 _NOBODY = Place()
-#: For SQLite: a set that is never closed.
+#: A pattern that matches nothing in SQLite: a set that is never closed.
 _NOTHING = "["
 
 
 def is_glob(text: str) -> bool:
-    """Whether anything in it stands for other characters."""
+    """Whether the glob has any wildcard."""
     return _WILD.search(text) is not None
 
 
 def places(glob: str) -> list[Place]:
-    """The places of a glob, one after the other."""
+    """The places of a glob, in order."""
     return [_place(found) for found in _PLACE.finditer(glob)]
 
 
 @lru_cache(maxsize=256)
 def as_pattern(glob: str) -> re.Pattern[str]:
-    """The regular expression that matches the same texts. It never goes back behind a star that fitted."""
+    """The regular expression that matches the same texts. It does not backtrack behind a star that matched."""
     runs = [(star, "".join(map(_for_python, run))) for star, run in groupby(places(glob), key=lambda place: place.star)]
     parts = [part for star, part in runs if not star]
     if not any(star for star, _ in runs):
@@ -68,13 +68,13 @@ def as_pattern(glob: str) -> re.Pattern[str]:
 
 
 def as_sqlite(glob: str) -> str:
-    """The pattern with which ``GLOB`` of SQLite fits the same texts."""
+    """The pattern with which SQLite's ``GLOB`` matches the same texts."""
     parts = places(glob)
     return _NOTHING if _NOBODY in parts else "".join(map(_for_sqlite, parts))
 
 
 def from_sqlite(pattern: str) -> str:
-    """The glob that ``as_sqlite`` made into that pattern, or one that fits the same texts."""
+    """The glob that ``as_sqlite`` converted to that pattern, or one that matches the same texts."""
     if pattern == _NOTHING:
         return "[z-a]"
     return _STORED.sub(lambda found: f"[{'!' if found[1] else ''}{_BOTH.get(found[2], found[2])}]", pattern)

@@ -2,8 +2,8 @@
 
 A *step* is a function of one open transaction; it calls doors (``lanes_storage.doors``) and returns a
 value. A *transition* is a function of one open transaction and a set of commands, and a ``Call`` is the step that is
-one such command. A *query* is one SELECT with the shape of its result (``lanes_storage.reads``). A store runs them,
-and never lets anyone see a half-done step.
+one such command. A *query* is one SELECT with a function that converts its rows (``lanes_storage.reads``). A store runs
+them; nobody ever sees a step that is only partly done.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,21 +17,21 @@ U = TypeVar("U")
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 
-#: So many rows may be found where nothing else goes on meanwhile.
+#: The most rows that a query may find on a thread that must not be blocked.
 FEW_ROWS = 64
 
 Params = Mapping[str, Any]
-#: What a statement is given: by name, or a tuple in the order in which it names its parameters, which costs least.
+#: Parameters of a statement: by name, or a tuple in the order in which the statement names them, which is fastest.
 Given = Params | tuple[Any, ...]
 Row = Sequence[Any]
 
 
 class Query(NamedTuple, Generic[T]):
-    """One SELECT and what becomes of its rows.
+    """One SELECT and the function that converts its rows.
 
-    ``broad``: it goes over as much as somebody asks for, so that it must not stand in the way of anything else.
-    ``point``: it finds ``FEW_ROWS`` at most, each by a key or next to the one before in an index, whatever the database
-    holds: it may stand in the way of everything else for a moment.
+    ``broad``: its cost has no bound, so it must not block anything else.
+    ``point``: it finds ``FEW_ROWS`` rows at most, each by a key or next to the previous one in an index, however large
+    the database is. It is fast enough to run on the event loop.
     """
 
     sql: str
@@ -42,7 +42,7 @@ class Query(NamedTuple, Generic[T]):
 
 
 class Reads(Protocol):
-    """Runs one query, and the next."""
+    """Runs queries, one after another."""
 
     def __call__(self, query: Query[T], /) -> T: ...
 
@@ -50,7 +50,7 @@ class Reads(Protocol):
 class Transaction(Protocol):
     """One open write transaction. Statements use ``:name`` parameters.
 
-    Half a character (a lone surrogate), for which no engine has a place, is stored as a question mark.
+    A lone surrogate, which no database can encode, is stored as a question mark.
     """
 
     def run(self, sql: str, params: Given) -> int:
@@ -74,7 +74,7 @@ Step = Callable[[Transaction], T_co]
 
 
 class Transition(Protocol[C_contra, T_co]):
-    """A change of state for a set of commands. What came of each is returned, in their order."""
+    """A change of state for a set of commands. Returns one result for each, in their order."""
 
     def __call__(self, tx: Transaction, commands: Sequence[C_contra], /) -> Sequence[T_co]: ...
 
@@ -83,8 +83,8 @@ class Transition(Protocol[C_contra, T_co]):
 class Call(Generic[T]):
     """A step that is one command for a transition. Called by itself, it is a set of one.
 
-    A writer carries out all commands for one transition that wait for it as one set. ``then`` takes what came of the
-    command, in the same transaction, and gives the result of the step.
+    A writer executes all waiting commands of one transition as one set. ``then`` takes the result of the
+    command, in the same transaction, and returns the result of the step.
     """
 
     transition: Transition[Any, Any]
@@ -92,15 +92,15 @@ class Call(Generic[T]):
     then: Callable[[Transaction, Any], T] | None = None
 
     def __call__(self, tx: Transaction) -> T:
-        """Carry it out alone."""
+        """Execute it alone."""
         return self.result(tx, self.transition(tx, [self.command])[0])
 
     def result(self, tx: Transaction, came: Any) -> T:
-        """The result of the step, from what came of its command."""
+        """The result of the step, from the result of its command."""
         return came if self.then is None else self.then(tx, came)
 
     def and_then(self, further: Callable[[Transaction, T], U]) -> "Call[U]":
-        """The same, whose result goes through ``further``."""
+        """The same step, with ``further`` applied to its result."""
         return Call(self.transition, self.command, lambda tx, came: further(tx, self.result(tx, came)))
 
 
@@ -110,14 +110,14 @@ def call(transition: Transition[C, T], command: C) -> Call[T]:
 
 
 def as_call(step: Step[T]) -> Call[T]:
-    """A step as a command. One that is a function is a command for the transition that calls each."""
+    """A step as a command. A plain function becomes a command of the transition that calls functions one by one."""
     return step if isinstance(step, Call) else Call(_call_each, step)
 
 
 def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
-    """Carry out steps set by set, functions last; their results, in the order of the steps.
+    """Execute steps set by set, plain functions last; returns their results, in the order of the steps.
 
-    They are taken as concurrent: only the order within a set is kept.
+    The steps are treated as concurrent: only the order within a set is kept.
     """
     if len(steps) == 1:
         return [steps[0](tx)]
@@ -143,7 +143,7 @@ class Reader(Protocol):
 
     @property
     def name(self) -> str:
-        """The database as people name it: a path or a URL without its password."""
+        """The name of the database for messages: a path, or a URL without its password."""
         ...
 
     def read(self, query: Query[T]) -> T:
@@ -151,16 +151,16 @@ class Reader(Protocol):
         ...
 
     def version(self) -> int:
-        """A number that differs whenever another connection committed since the last call. Costs about nothing."""
+        """A number that changes whenever another connection has committed since the last call. Cheap."""
         ...
 
     def close(self) -> None:
-        """Finish what was handed in, then release everything. Harmless twice."""
+        """Finish the submitted steps, then release everything. May be called twice."""
         ...
 
 
 class Store(Reader, Protocol):
-    """A database for a blocking caller: a command, say."""
+    """A database for a blocking caller, such as a command."""
 
     def write(self, step: Step[T]) -> T:
         """Run ``step`` in a transaction; return once it is durable."""
@@ -172,12 +172,12 @@ class AsyncStore(Protocol):
 
     @property
     def name(self) -> str:
-        """The database as people name it."""
+        """The name of the database for messages."""
         ...
 
     @property
     def changes_file(self) -> Path | None:
-        """A file that is written to by each commit of any process; None where there is none to watch."""
+        """A file that each commit of any process writes to; None where there is no such file to watch."""
         ...
 
     async def write(self, step: Step[T]) -> T:
@@ -192,14 +192,14 @@ class AsyncStore(Protocol):
         ...
 
     async def read(self, query: Query[T]) -> T:
-        """Run one query: a ``point`` in this thread where that is quick, a ``broad`` one apart from all others.
+        """Run one query: a ``point`` query in this thread while that is fast, a ``broad`` one separate from all others.
 
-        A broad query ends when its caller is cancelled. Its rows are shaped in another thread.
+        A broad query is interrupted when its caller is cancelled. Its rows are converted in another thread.
         """
         ...
 
     async def look(self, look: Callable[[Reads], T]) -> T:
-        """Several queries in a row and what is made of their results, in a thread, as a broad query is run."""
+        """Run several queries and a function of their results, in a thread, like one broad query."""
         ...
 
     async def version(self) -> int:
@@ -207,33 +207,33 @@ class AsyncStore(Protocol):
         ...
 
     def reader(self) -> Reader:
-        """A reader of its own for a thread."""
+        """A new reader, for another thread."""
         ...
 
     def shorten_log(self) -> str | None:
-        """Keep what the engine writes beside the data short. From a thread; may take a moment.
+        """Shorten the WAL, if it is long. Call it from a thread: it may take a moment.
 
-        Returns a sentence when something stands in the way. Raises StorageError.
+        Returns a sentence when something prevents that. Raises StorageError.
         """
         ...
 
     def check(self) -> None:
-        """Whether the database is still the one that was opened. From any thread; costs about nothing.
+        """Check that the database is still the one that was opened. From any thread; cheap.
 
-        Raises DatabaseReplaced while it is not, as do reads and writes.
+        Raises DatabaseReplaced while it is not; reads and writes do the same.
         """
         ...
 
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call ``listener`` after commits of this process, until what is returned is called.
+        """Call ``listener`` after commits of this process, until the returned function is called.
 
-        In the event loop that opened the store, before the callers are told whose steps they were. It must be quick.
-        What it raises is said in the log, and changes nothing.
+        It is called in the event loop that opened the store, before the callers of the steps get their results. It must
+        be fast. An exception that it raises is logged and has no other effect.
         """
         ...
 
     async def close(self) -> None:
-        """Finish what was handed in, then release everything. Harmless twice."""
+        """Finish the submitted steps, then release everything. May be called twice."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""The law of a lane, as data: states, edges, message states, policies and causes.
+"""The rules of a lane, as data: states, edges, message states, policies and causes.
 
-Everything that must agree on it reads it here: the schema's CHECK constraints, the guards of the
-statements, the engine, the documentation (docs/states.md) and the tests. It imports nothing of ours.
+This is their single source: the schema's CHECK constraints, the guards of the statements, the engine, the
+documentation (docs/states.md) and the tests use it. It imports no other module of lanes.
 """
 
 import re
@@ -10,11 +10,11 @@ from typing import NamedTuple, Self
 
 
 class Word(StrEnum):
-    """A word as rows have it. Programs of other versions, and runners, may have written one that is not known here."""
+    """A value of a text column. Other versions and runners may have written a value that this version does not know."""
 
     @classmethod
     def read(cls, stored: object) -> Self:
-        """The word of a row. One that this program does not know is kept as it is, so that it can be shown."""
+        """The value of a row. An unknown value is kept as it is, so that it can be shown."""
         known = cls._value2member_map_.get(stored)
         if isinstance(known, cls):
             return known
@@ -40,7 +40,7 @@ REMEMBERING = frozenset({LaneState.ERRORED, LaneState.ABORTED})
 
 
 class MessageState(Word):
-    """Where a message is on its way to exactly one terminal state."""
+    """The states of a message. It reaches exactly one terminal state."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -53,7 +53,7 @@ class MessageState(Word):
 UNFINISHED = frozenset({MessageState.QUEUED, MessageState.RUNNING})
 TERMINAL = frozenset(MessageState) - UNFINISHED
 
-#: From which states a message may come to which. Back to ``queued`` only by park and by interruption.
+#: The allowed transitions of a message. Only a park or an interruption leads back to ``queued``.
 MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
     MessageState.QUEUED: frozenset(
         {MessageState.RUNNING, MessageState.DROPPED, MessageState.ABORTED, MessageState.FAILED}
@@ -105,13 +105,13 @@ RELEASES = frozenset(t.edge for t in TRANSITIONS.values() if t.sources == HELD)
 
 
 def target(edge: Edge, source: LaneState) -> LaneState | None:
-    """Where ``edge`` leads from ``source``, or None where the law has no such step."""
+    """The state that ``edge`` leads to from ``source``; None if there is no such transition."""
     transition = TRANSITIONS[edge]
     return transition.target if source in transition.sources else None
 
 
 class Cause(Word):
-    """Why a run, a message or a lane ended as it did. An open set: runners have words of their own (``is_cause``)."""
+    """Why a run, a message or a lane ended as it did. An open set: runners may add causes (``is_cause``)."""
 
     PROVIDER_FAILED = "provider_failed"
     PROVIDER_COOLING = "provider_cooling"
@@ -132,17 +132,17 @@ class Cause(Word):
     OVERFLOW = "overflow"
 
 
-#: What a runner may call its own cause.
+#: The form of a cause that a runner defines.
 _OWN_CAUSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def is_cause(word: object) -> bool:
-    """Whether it names a cause: one of the words above, or a runner's own (``[a-z][a-z0-9_]*``, at most 64)."""
+    """Whether it names a cause: one of those above, or one of a runner (``[a-z][a-z0-9_]*``, at most 64 characters)."""
     return isinstance(word, str) and _OWN_CAUSE.fullmatch(word) is not None
 
 
 class EventType(StrEnum):
-    """What the journal can say. Changes of a lane's state carry the name of their edge."""
+    """The types of events in the journal. A change of a lane's state has the name of its edge."""
 
     ACCEPTED = "accepted"
     CLAIM = Edge.CLAIM
@@ -156,11 +156,11 @@ class EventType(StrEnum):
     ABORT_REQUESTED = "abort_requested"
     POSTPONED = "postponed"  # a head waits for a cooling provider, unclaimed
     ENDED = "ended"  # a waiting message ended without a run
-    NOTICE = "notice"  # a message ended otherwise than well: what a person is told, and what to do next
+    NOTICE = "notice"  # a message did not end ``done``: tells people why, and what to do next
     RETRIED = "retried"
     PAUSED = "paused"
     RESUMED = "resumed"
-    RECOVERED = "recovered"  # a message that was cut runs again, and its new run has been heard of
+    RECOVERED = "recovered"  # an interrupted message runs again, and the first heartbeat has named its new run
     REFUSED_WRITE = "refused_write"  # a superseded run wrote; the payload is kept
     HELD_LONG = "held_long"  # `warn_held_after` passed
     WAIT_EXCEEDED = "wait_exceeded"  # `warn_wait_after` passed
@@ -168,14 +168,14 @@ class EventType(StrEnum):
     OWNER_ENDED = "owner_ended"
     DRAIN = "drain"
     COOLDOWN = "cooldown"
-    PRUNED = "pruned"  # dead letters, by hand; what goes by its age goes without a word
-    PROVIDER_FAILING = "provider_failing"  # what a provider failed goes to the next of its chain, once for all of that
-    PROVIDER_ANSWERS = "provider_answers"  # that is over
+    PRUNED = "pruned"  # dead letters, pruned by a person; rows pruned by age have no event
+    PROVIDER_FAILING = "provider_failing"  # a provider fails and the next of its chain is asked; one event per period
+    PROVIDER_ANSWERS = "provider_answers"  # the provider answers again
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.
 SIMULATED = "simulated"
-#: An interruption: the owner died, fell silent or drained. Only then does ``on_interrupt`` apply.
+#: Causes of an interruption: the owner died, fell silent or drained. Only for these does ``on_interrupt`` apply.
 INTERRUPTIONS = frozenset({Cause.OWNER_GONE, Cause.OWNER_SILENT, Cause.DRAINED})
 #: The interruptions that count towards ``max_interruptions``; a drain never does, nor any end of a draining owner.
 COUNTED_INTERRUPTIONS = INTERRUPTIONS - {Cause.DRAINED}
@@ -201,7 +201,7 @@ class AttemptCause(StrEnum):
 
 
 class OnInterrupt(Word):
-    """What becomes of the message of an interrupted run."""
+    """What happens to the message of an interrupted run."""
 
     REQUEUE = "requeue"
     FAIL = "fail"
@@ -209,29 +209,29 @@ class OnInterrupt(Word):
 
 
 class OnSurvivors(Word):
-    """Whether a lane may go on while processes of its last run may still live."""
+    """Whether a lane may start its next run while processes of its last run may still live."""
 
     PAUSE = "pause"
     START = "start"
 
 
 class PauseKind(Word):
-    """Who paused a lane, and so who ends it. A lane may have one pause of each kind at a time."""
+    """Who or what paused a lane, which decides how the pause ends. A lane may have one pause of each kind at a time."""
 
     HAND = "hand"  # a person
     INTERRUPTED = "interrupted"  # the policy `on_interrupt`, for a person to look
-    SURVIVORS = "survivors"  # processes of its last run may live: ends by itself when none is left
-    BUDGET = "budget"  # a limit of what it may use is reached
+    SURVIVORS = "survivors"  # processes of its last run may live: ends automatically when none is left
+    BUDGET = "budget"  # a usage limit is reached
     RESTORED = "restored"  # the database came from a copy, and the lane had unfinished messages
 
 
-#: The reason of a pause for which none was given, and that of an abort by a newer message (mode ``interrupt``).
+#: The default reason of a pause, and the reason of an abort by a newer message (mode ``interrupt``).
 PAUSED_BY_HAND = "paused by hand"
 REPLACED = "a newer message came"
 
 
 class RunnerKind(Word):
-    """What does the work of a run."""
+    """The kinds of runners."""
 
     PROVIDER = "provider"
     COMMAND = "command"
@@ -239,19 +239,19 @@ class RunnerKind(Word):
 
 
 class BoundTo(Word):
-    """What a message is bound to; when that is gone, the message ends ``aborted`` and never runs."""
+    """What a message is bound to. When that is gone, the message ends as ``aborted`` and does not run."""
 
     CLIENT = "client"  # a /v1 connection: cause client_gone
     WAITER = "waiter"  # a waiting hold: cause waiter_gone
 
     @property
     def gone(self) -> Cause:
-        """The cause with which the message ends when what it is bound to is gone."""
+        """The cause of the message's end when that is gone."""
         return Cause.CLIENT_GONE if self is BoundTo.CLIENT else Cause.WAITER_GONE
 
 
 class Mode(StrEnum):
-    """What becomes of a message that meets a busy lane."""
+    """What happens to a message when its lane is busy."""
 
     QUEUE = "queue"  # each message waits for a run of its own
     COLLECT = "collect"  # texts that wait together are answered together
@@ -260,14 +260,14 @@ class Mode(StrEnum):
 
 
 class Overflow(StrEnum):
-    """What becomes of a message that meets a full queue."""
+    """What happens to a message when the queue is full."""
 
     REJECT = "reject"
     DROP_OLDEST = "drop-oldest"
 
 
 class Scope(StrEnum):
-    """What an abort is meant for."""
+    """What an abort ends."""
 
     RUN = "run"
     QUEUE = "queue"
@@ -275,27 +275,27 @@ class Scope(StrEnum):
 
 
 class Prunable(StrEnum):
-    """What retention deletes once it is finished and old enough, in this order; dead letters only by hand."""
+    """What retention deletes once it is finished and old enough, in this order; dead letters only by a person."""
 
-    ANONYMOUS = "anonymous"  # lanes made for one request, with all that they hold
+    ANONYMOUS = "anonymous"  # lanes made for one request, with all their rows
     MESSAGES = "messages"
-    RUNS = "runs"  # once their message has gone
-    EVENTS = "events"  # once the message and the run that they are about have gone
+    RUNS = "runs"  # once their message is deleted
+    EVENTS = "events"  # once their message and their run are deleted
     LANES = "lanes"  # idle, with nothing left
-    OWNERS = "owners"  # ended; the last one of each configuration stays
+    OWNERS = "owners"  # ended; the newest one of each configuration stays
     DEAD_LETTERS = "dead_letters"
 
 
-#: After so many interruptions a message is poison; with one fewer it is a suspect.
+#: After this many interruptions a message is poison; with one fewer it is a suspect.
 MAX_INTERRUPTIONS = 3
-#: A message whose runs were cut so often, by drains that are not counted, is a dead letter all the same: without a
-#: bound, one that takes longer than its gateways live would run for ever, and nobody would be told.
+#: After this many interruptions of any kind, drains included, a message is a dead letter. Without this limit, a message
+#: that takes longer than its gateways live would run again forever, and nobody would notice.
 MAX_CUTS = 20
-#: So many suspects run at a time per database.
+#: The most suspects that run at the same time in one database.
 MAX_SUSPECTS = 8
-#: So many heartbeats may leave a run out before it is a ghost.
+#: A run is a ghost after this many heartbeats that leave it out.
 GHOST_AFTER = 2
-#: Texts that one run may answer together.
+#: The most texts that one run may answer together.
 MAX_BATCH = 100
 #: The longest session key, in characters.
 MAX_KEY = 512

@@ -1,6 +1,6 @@
 """What time it is, as an argument.
 
-Nothing below the loops reads a clock: a ``Now`` is handed in, so that tests move time by hand.
+Nothing below the loops reads a clock: a ``Now`` is passed in, so that tests can control time.
 """
 
 import time
@@ -13,9 +13,9 @@ class Now(NamedTuple):
     """One moment on the three clocks that lanes uses, in whole milliseconds.
 
     ``wall`` is Unix time: shown to people, and used for ``parked_until``, pause expiry and retention only.
-    ``boot`` is the time since ``boot_id`` began, suspension included; it judges runs of the same boot.
-    ``mono`` is the monotonic clock of the machine, which stands still while that sleeps and goes on while this process
-    is stopped; it judges everything else, from first sight.
+    ``boot`` is the time since the boot named ``boot_id``, suspension included; it is used for runs of the same boot.
+    ``mono`` is the monotonic clock of the machine, which stops while the machine sleeps and continues while this
+    process is stopped; it is used for everything else, from the first observation on.
     """
 
     wall: int
@@ -25,13 +25,13 @@ class Now(NamedTuple):
 
     @property
     def slept(self) -> int:
-        """How long the machine has slept in this boot, up to a constant: only the growth of it means anything."""
+        """How long the machine has slept in this boot, plus an unknown constant: only differences are meaningful."""
         return self.boot - self.mono
 
     def awake_since(self, boot: int, slept: int | None) -> int:
-        """How much of the time since a moment of this boot the machine was awake.
+        """How long the machine was awake since a moment of this boot, in milliseconds.
 
-        ``slept`` as it stood at that moment; None: nobody noted it, and nothing is taken off.
+        ``slept``: its value at that moment; None: unknown, and no sleep is subtracted.
         """
         return self.boot - boot - slept_between(slept, self.slept)
 
@@ -41,7 +41,7 @@ class Now(NamedTuple):
 
 
 def slept_between(before: int | None, after: int | None) -> int:
-    """How long a machine slept between two moments of which ``Now.slept`` is known; 0 where one of them is not."""
+    """How long the machine slept between two values of ``Now.slept``; 0 if one of them is unknown."""
     return 0 if before is None or after is None else max(0, after - before)
 
 
@@ -53,10 +53,10 @@ class Clock(Protocol):
 
 @cache
 def boot_id() -> str:
-    """What names this boot of this machine, so that two readings of the boot clock can be compared."""
+    """An id of this boot of this machine: readings of the boot clock are comparable only within one boot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:  # not Linux: the moment of boot, to the minute, names it well enough
+    except OSError:  # not Linux: the time of the boot, to the minute, is a sufficient id
         import psutil
 
         return f"boot-{round(psutil.boot_time() / 60)}"
@@ -65,7 +65,7 @@ def boot_id() -> str:
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-#: Two readings of one clock that are this close have nothing between them.
+#: Two readings of one clock that are this close were not interrupted in between.
 _AT_ONCE_NS = 500_000
 
 
@@ -78,7 +78,7 @@ def system_clock() -> Now:
 def _awake_and_asleep() -> tuple[int, int]:
     """The monotonic clock in nanoseconds, and how far the boot clock is ahead of it in whole milliseconds.
 
-    Read again where the process was held up in between: that would look like sleep.
+    Read again if the process was preempted between the two readings: the gap would look like sleep.
     """
     while True:
         before, boot, after = time.monotonic_ns(), time.clock_gettime_ns(_BOOT_CLOCK), time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""From a URL to a store: the one place that knows which engines there are."""
+"""From a URL to a store: the only module that knows which engines exist."""
 
 from lanes_storage import errors
 from lanes_storage.interface import AsyncStore, Store
@@ -8,8 +8,8 @@ from lanes_storage.sqlite import SqliteStore, path_of
 def open_store(url: str, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full") -> Store:
     """Open a database for a blocking caller. ``upgrade`` (None: as ``create``) brings an older schema up to date.
 
-    Raises ``StorageError``: missing (unless ``create``), deleted under a process that has it
-    open, older (unless ``upgrade``), newer, damaged, locked, not to be written.
+    Raises ``StorageError``: missing (unless ``create``), deleted while a process has it
+    open, older (unless ``upgrade``), newer, damaged, locked, not writable.
     """
     _check(url)
     return SqliteStore(path_of(url), create=create, upgrade=upgrade, synchronous=synchronous)
@@ -18,7 +18,7 @@ def open_store(url: str, *, create: bool = False, upgrade: bool | None = None, s
 async def open_async_store(url: str, *, create: bool = False, synchronous: str = "full") -> AsyncStore:
     """Open a database for an event loop. Raises as ``open_store`` does."""
     _check(url)
-    # asyncio and aiosqlite cost a blocking command half of its start
+    # importing asyncio and aiosqlite takes half of the start time of a blocking command
     from lanes_storage.sqlite.aio import AsyncSqliteStore
 
     store: AsyncSqliteStore = await AsyncSqliteStore.open(path_of(url), create=create, synchronous=synchronous)

@@ -3,13 +3,13 @@
 from lanes_storage.law import TERMINAL, MessageState
 from lanes_storage.wording import dead_letter, events_of, one_of, unlisted, within_block
 
-#: Terminal states that go by their age. Failed messages are dead letters: they go only by hand.
+#: Terminal states that are pruned by age. Failed messages are dead letters: only a person prunes them.
 PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
 
-#: A sender that comes again with its own name for a message must still be given that message.
+#: A sender that repeats an idempotency key must still get the message of the first request.
 _UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
 
-#: The reply to several messages is kept with the last of them, which therefore goes last.
+#: The reply to several messages is stored with the last of them, which is therefore pruned last.
 PRUNE_MESSAGE = f"""
 DELETE FROM messages WHERE id = :id AND {one_of("state", PRUNED_BY_AGE)} AND ended_at <= :before AND {_UNNAMED}
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
@@ -30,13 +30,13 @@ DELETE FROM events WHERE id = :id AND at <= :before
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id) RETURNING lane_id
 """
 
-#: Once no event of the lane is left in it.
+#: When the block has no event of the lane any more.
 PRUNE_BLOCK = f"""
 DELETE FROM event_blocks WHERE lane_id = :lane AND block = :block
   AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = :lane AND {within_block("e.id", ":block")})
 """
 
-#: A pause that had run out by then keeps nothing; it goes with its lane.
+#: An expired pause does not protect its lane; it is deleted with it.
 _UNPAUSED = """NOT EXISTS (SELECT 1 FROM pauses p WHERE p.lane_id = lanes.id
     AND coalesce(p.until, :before + 1) > :before)"""
 _CHILDLESS = "NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = lanes.id)"
@@ -48,8 +48,8 @@ DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AN
   AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = lanes.id)
 """
 
-#: The newest owner of each configuration stays: it says what ever ran here. One whose runs nobody has taken back yet
-#: stays too: their releases are decided from its row.
+#: The newest owner of each configuration stays, as a record of what ran here. An owner with open runs stays too: the
+#: release of those runs is decided from its row.
 PRUNE_OWNER = """
 DELETE FROM owners WHERE id = :id AND ended_at <= :before
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
@@ -61,7 +61,7 @@ PRUNE_ANONYMOUS = f"""
 DELETE FROM lanes WHERE id = :id AND {unlisted()} AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
 """
 
-#: What goes with a run, with a lane, and with an anonymous lane besides.
+#: What is deleted together with a run, with a lane, and in addition with an anonymous lane.
 PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
 PRUNE_ALL_OF_IDLE_LANE = ("DELETE FROM pauses WHERE lane_id = :id",)
 PRUNE_ALL_OF_LANE = (

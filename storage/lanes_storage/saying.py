@@ -1,4 +1,4 @@
-"""What lanes says in the log of the program that it works in, and that nothing comes of it but words."""
+"""Logging in a host program, such that a failing log handler has no effect on lanes."""
 
 import contextlib
 import logging
@@ -6,13 +6,14 @@ from typing import Any
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
-    """The logger of that name. Handlers and filters belong to the host, and may raise: a standard error that is closed
-    makes even the default one do so. That must end no thread, no run and no duty, and there is nobody to be told."""
+    """The logger of that name. Handlers and filters belong to the host program and may raise; even the default handler
+    does when standard error is closed. Such an exception is dropped: it must not end a thread, a run or a task, and it
+    cannot be logged either."""
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name), {})
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
-        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line that speaks is our caller's
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # report the file and line of our caller
         with contextlib.suppress(Exception):
             super().log(level, msg, *args, **kwargs)

@@ -1,8 +1,8 @@
 """Making, checking and upgrading the schema.
 
-The version is a number in the file (``PRAGMA user_version``). A fresh database is made from the tables at
-once; an older one goes forward step by step; a newer one is refused untouched. A test holds both ways
-against each other.
+The version is a number in the file (``PRAGMA user_version``). A fresh database is created directly from the tables;
+an older one is upgraded step by step; a newer one is refused without any change. A test compares the results of
+both ways.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from importlib import import_module
 
 from lanes_storage.interface import Transaction
 
-#: What this program writes and reads. Raise it together with a step in MIGRATIONS.
+#: The version that this program reads and writes. Increase it together with a step in MIGRATIONS.
 VERSION = 3
-#: ``PRAGMA application_id`` of our files ("lane"), so that a foreign database is told apart.
+#: ``PRAGMA application_id`` of our files ("lane"), to recognize databases of other programs.
 APPLICATION_ID = 0x6C616E65
 
 
 def _step(version: int) -> Callable[[Transaction], None]:
-    """The step to a version, imported when it is taken: once in the life of a file."""
+    """The step to a version. It is imported only when it runs, which is once in the life of a file."""
 
     def step(tx: Transaction) -> None:
         import_module(f"lanes_storage.migrations.to_{version}").step(tx)
@@ -34,7 +34,7 @@ MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _step(2), 2: _step(3)
 def creation(dialect: str) -> tuple[str, ...]:
     """The statements that make an empty database of the newest version, the tables first. Imports SQLModel.
 
-    Always in the same order: which of two indexes an engine takes may depend on it.
+    Always in the same order: the engine's choice between two indexes may depend on it.
     """
     from sqlalchemy import create_mock_engine
 

@@ -1,7 +1,7 @@
-"""The schema, as SQLModel tables whose CHECK constraints carry the law.
+"""The schema, as SQLModel tables with the rules of ``law`` as CHECK constraints.
 
-This is the one description of the newest schema: a fresh database is made from it, and migrations
-(``lanes_storage.schema``) bring an older one to it. Nothing on the hot path imports this module.
+This is the only description of the newest schema: a fresh database is created from it, and migrations
+(``lanes_storage.schema``) upgrade an older one to it. Nothing on the hot path imports this module.
 
 Times are whole milliseconds; ``…_at`` is wall time, ``…_boot`` the boot clock of the writer.
 """

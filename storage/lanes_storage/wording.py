@@ -1,9 +1,9 @@
-"""Sets of words of the law, and conditions that more than one statement asks, as SQL says them."""
+"""Values from ``law`` and conditions that several statements share, as SQL."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
-#: A lane has one entry for all its events in as many that follow each other. To read it is to look at so many.
+#: The number of events in a block. A lane has one row for each block with events of it; a read scans the block.
 EVENTS_OF_A_BLOCK = 64
 
 
@@ -15,7 +15,7 @@ def names(words: Iterable[StrEnum]) -> str:
 def no_pause(lane: str, now: str) -> str:
     """A SQL condition: nothing pauses the lane, a row of ``lanes`` under that name, at the wall time ``now``.
 
-    Two look-ups in a table that is mostly empty, each with a limit, so that no planner makes a join of them.
+    Two lookups in a table that is mostly empty, each with a limit, so that the planner does not turn them into a join.
     """
     holds = f"(p.until IS NULL OR p.until > {now}) LIMIT 1) IS NULL"
     return (
@@ -25,7 +25,7 @@ def no_pause(lane: str, now: str) -> str:
 
 
 def unlisted(of: str = "") -> str:
-    """A SQL condition on a lane: it was made for one request, which has ended. No list has it, and no count.
+    """A SQL condition on a lane: it was made for one request, which has ended. Lists and counts leave it out.
 
     ``of``: the name of its table, with a dot; here and below.
     """
@@ -33,15 +33,15 @@ def unlisted(of: str = "") -> str:
 
 
 def dead_letter(of: str = "") -> str:
-    """A SQL condition on a message: it failed, and belongs to a session that may want it retried."""
+    """A SQL condition on a message: it failed, and its lane was not made for one request, so a retry makes sense."""
     return f"{of}state = 'failed' AND NOT {of}anonymous"
 
 
 def one_of(column: str, words: Iterable[StrEnum]) -> str:
     """A SQL condition: the column is one of the words.
 
-    For what each write checks. Of IN with more than two words SQLite makes a table, anew whenever it is asked, which
-    costs fifteen times as much.
+    For conditions that are checked at each write. For IN with more than two values SQLite builds a temporary table at
+    each execution, which takes fifteen times as long.
     """
     return "(" + " OR ".join(f"{column} = '{word}'" for word in sorted(words)) + ")"
 

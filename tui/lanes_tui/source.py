@@ -151,5 +151,5 @@ class Source(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of everything. Harmless twice."""
+        """Let go of everything. May be called twice."""
         ...

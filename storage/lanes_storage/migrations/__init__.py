@@ -1,2 +1,2 @@
-"""The ways from an older schema to the next. Each step is frozen once it is released: it names what it makes in text of
-its own, so that it still gives that version when the tables have gone further."""
+"""The steps from an older schema to the next. Each step is frozen once it is released: it contains its schema as text,
+so that it still creates that version when the tables have changed later."""

@@ -1,7 +1,8 @@
-"""Giving a table another shape: the new one is made beside it, filled from it, and takes its name.
+"""Changing a table: a new one is created beside it, filled from it, and renamed to its name.
 
-So any change is possible, of a CHECK too, which no ALTER can change. References from other tables stay, since they go
-by name; they must not be enforced meanwhile (``sqlite.upgrading`` sees to it), and are checked before the commit.
+So any change is possible, also of a CHECK, which ALTER cannot change. References from other tables stay valid, because
+they use the name. They must not be enforced during the change (``sqlite.upgrading`` turns that off), and are checked
+before the commit.
 """
 
 import re
@@ -26,8 +27,8 @@ def make(tx: Transaction, table: str, made_by: Sequence[str]) -> None:
 
 
 def rebuild(tx: Transaction, table: str, made_by: Sequence[str], given: Mapping[str, str]) -> None:
-    """Give a table the shape that ``made_by`` makes. Columns of the same name keep what they have; ``given`` says what
-    is in others, as expressions over the old row; what neither has is null."""
+    """Change a table to the one that ``made_by`` creates. Columns of the same name keep their values; ``given`` defines
+    other columns by expressions over the old row; the remaining columns are null."""
     create, *indexes = _of(table, made_by)
     draft = f"new_{table}"
     tx.run(create.replace(f"CREATE TABLE {table} ", f"CREATE TABLE {draft} ", 1), {})
@@ -43,18 +44,18 @@ def rebuild(tx: Transaction, table: str, made_by: Sequence[str], given: Mapping[
 
 
 def _of(table: str, made_by: Sequence[str]) -> list[str]:
-    """What makes the table, first, and its indexes."""
+    """The statement that creates the table, then those that create its indexes."""
     made = [(_MADE.match(statement), statement) for statement in made_by]
     return [statement for match, statement in made if match and table in (match["table"], match["of"])]
 
 
 def _columns(tx: Transaction, table: str) -> list[str]:
-    """The columns that hold something; generated ones are not among them."""
+    """The stored columns; generated ones are left out."""
     return [row[0] for row in tx.rows("SELECT name FROM pragma_table_info(:table)", {"table": table})]
 
 
 def _keep_counting(tx: Transaction, table: str, draft: str) -> None:
-    """Ids that were given and pruned again are not given a second time: the new table goes on behind the old one."""
+    """Ids of pruned rows are not reused: the new table continues the id sequence of the old one."""
     for (last,) in tx.rows("SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}):
         tx.run("DELETE FROM sqlite_sequence WHERE name = :draft", {"draft": draft})
         tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (:draft, :last)", {"draft": draft, "last": last})

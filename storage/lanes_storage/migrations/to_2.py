@@ -3,17 +3,17 @@
 from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import make, rebuild, statements_of
 
-#: Why 0.1 itself paused a lane; any other reason was a person's.
+#: The reasons with which 0.1 paused a lane automatically; any other reason came from a person.
 KIND = """CASE WHEN pause_until IS NULL AND pause_reason IN ('survivors', 'interrupted', 'restored')
   THEN pause_reason ELSE 'hand' END"""
 
-#: The process that held the run, and what stands where its row was pruned since. 0.1 did not note in which process the
-#: run waits; whatever that was, it went with the run.
+#: The process that held the run, and default values where its row was pruned since. 0.1 did not store in which process
+#: the run waits; such a wait ended with the run.
 WAITER = {"host": "''", "boot_id": "''", "pid_ns": "''", "pid": "0", "start_time": "0"}
 
 
 def step(tx: Transaction) -> None:
-    """Pauses and the health of providers in tables of their own; what later editions store has its columns."""
+    """Pauses and the health of providers move to separate tables; columns for later features are added."""
     made_by = statements_of("schema_2.sql")
     make(tx, "pauses", made_by)
     tx.run(

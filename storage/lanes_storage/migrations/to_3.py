@@ -5,8 +5,8 @@ from lanes_storage.migrations.rebuilding import make, rebuild, statements_of
 
 
 def step(tx: Transaction) -> None:
-    """The events of a lane are found by the blocks of the journal that have some; which provider a run asks is in one
-    column; indexes that nobody asks are gone."""
+    """The events of a lane are found by blocks of the journal; the provider that a run asks is in one column; unused
+    indexes are dropped."""
     made_by = statements_of("schema_3.sql")
     rebuild(tx, "runs", made_by, {})
     make(tx, "event_blocks", made_by)

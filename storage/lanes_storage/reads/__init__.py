@@ -1,4 +1,4 @@
-"""The queries: everything that lanes reads to show, to judge and to wait. Each is one SELECT."""
+"""The queries: all reads for display, for judges and for waiting. Each is one SELECT."""
 
 from lanes_storage.reads.backlog import heads, heads_of, news, suspects_running, touched
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices

@@ -1,4 +1,4 @@
-"""Queries about the heads that no run holds: what a dispatcher keeps account of."""
+"""Queries about the heads of released lanes, for the backlog of a dispatcher."""
 
 import json
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingLane
 from lanes_storage.wording import names
 
-#: Until when a pause holds that has no end.
+#: The end of a pause without an end: later than every time.
 NEVER = 2**63 - 1
 
 _UNTIL = f"SELECT max(coalesce(p.until, {NEVER})) FROM pauses p WHERE"
-#: When nothing with a known end keeps a head from being claimed any more; times that have passed keep nothing.
+#: When the last park or pause of a head ends. It may be in the past; then the head is not blocked.
 _FREE_AT = f"""
 max(coalesce(m.parked_until, 0), coalesce(({_UNTIL} p.lane_id = l.id), 0),
   coalesce(({_UNTIL} p.lane_id IS NULL AND l.key GLOB p.pattern), 0))
@@ -32,7 +32,7 @@ OF_LANES = f"""
 SELECT {_COLUMNS} FROM json_each(:lanes) j CROSS JOIN lanes l ON l.id = j.value JOIN messages m ON m.id = l.head_id
 WHERE l.run_id IS NULL
 """
-#: What was said of many lanes at once names none of them.
+#: Events about many lanes at once have no lane id.
 NEWS = f"""
 SELECT coalesce(max(id), :after),
   coalesce(max(lane_id IS NULL AND type IN ({names((EventType.PAUSED, EventType.RESUMED))})), 0),
@@ -42,12 +42,12 @@ FROM events WHERE id > :after
 
 
 def heads(after: int, limit: int) -> Query[tuple[list[WaitingLane], int]]:
-    """The heads that no run holds, behind message ``after``, the longest wait first; and the newest event."""
+    """The heads of released lanes after message ``after``, the longest wait first; and the newest event."""
     return Query(f"{HEADS} LIMIT {limit:d}", {"after": after}, _with_last, point=limit <= FEW_ROWS)
 
 
 def touched(after: int, until: int) -> Query[list[WaitingLane]]:
-    """The heads that no run holds of the lanes that the events behind ``after`` name, up to ``until``."""
+    """The heads of the released lanes that the events after ``after`` up to ``until`` name."""
     return Query(TOUCHED, {"after": after, "until": until}, _all)
 
 
@@ -57,12 +57,12 @@ def heads_of(lanes: Sequence[int]) -> Query[list[WaitingLane]]:
 
 
 def news(after: int, few: int) -> Query[News]:
-    """What the journal has behind event ``after``, and whether no more than ``few`` heads wait by now."""
+    """What is new in the journal after event ``after``, and whether at most ``few`` heads wait now."""
     return Query(NEWS.format(few=int(few)), {"after": after}, lambda rows: News(rows[0][0], *map(bool, rows[0][1:])))
 
 
 def suspects_running() -> Query[int]:
-    """How many held lanes run a message that was interrupted almost too often."""
+    """How many held lanes run a suspect: a message that one more interruption makes poison."""
     return Query(sql.COUNT_SUSPECTS, {"suspect": MAX_INTERRUPTIONS - 1}, lambda rows: int(rows[0][0]))
 
 

@@ -1,7 +1,7 @@
-"""What a filter means in SQL: the part of WHERE that it adds, and the joins that this needs.
+"""Filters as SQL: the conditions for WHERE, and the joins that they need.
 
-Each field is one or more expressions, of which one has to pass. ``lanes.filters`` has the same meaning in Python; a
-test holds them against each other.
+Each field is one or more expressions, of which one must match. ``lanes.filters`` implements the same in Python; a
+test compares them.
 """
 
 import json
@@ -25,16 +25,16 @@ _OF_LANES = {
 _OF_MESSAGES = "messages m JOIN lanes l ON l.id = m.lane_id LEFT JOIN runs r ON r.id = m.run_id"
 _ALIAS = re.compile(r"\b([a-z]+)\.")
 
-#: A lane that was made for one request is listed only until that has ended.
+#: A lane that was made for one request is listed only until that request has ended.
 LISTED = f"NOT ({unlisted('l.')})"
 #: The message that a lane is about: the one that runs, else the head.
 _MESSAGE = "CASE WHEN l.run_id IS NULL THEN hm.{0} ELSE rm.{0} END"
 _PAUSED = f"NOT ({no_pause('l', ':at')})"
 _HERE = "'here'"
-#: The entries of a column with JSON, which another program may have filled with something else.
+#: The entries of a JSON column; another program may have written invalid JSON there.
 _ENTRIES = "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({0}) THEN {0} END) j WHERE {{condition}})"
 
-#: What an abort with a scope would end: a run, a head that ran before (requeued or parked), what waits.
+#: What an abort with a scope would end: a run, a head that ran before (requeued or parked), waiting messages.
 _ABORTABLE = {
     Scope.RUN: "(l.run_id IS NOT NULL OR (l.head_id IS NOT NULL AND hm.started_at IS NOT NULL))",
     Scope.QUEUE: "l.head_id IS NOT NULL",
@@ -43,7 +43,7 @@ _ABORTABLE = {
 
 
 class Expressions(NamedTuple):
-    """What a field is in SQL. ``within`` takes the condition on them, where they are of more than one row."""
+    """A field in SQL. ``within`` wraps the condition if the expressions are from several rows."""
 
     sql: tuple[str, ...]
     within: str = "{condition}"
@@ -53,7 +53,7 @@ def _is(*sql: str) -> Expressions:
     return Expressions(sql)
 
 
-#: Ages are given by their moment.
+#: An age is stored as the time from which it is counted.
 FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
     Subject.LANE: {
         "state": _is("l.state"),
@@ -98,28 +98,28 @@ FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
         "source": _is(_HERE),
     },
 }
-#: These are compared by age; and this one is a condition by itself.
+#: Fields that are compared by age; and the field that is a condition without a value.
 AGES = frozenset({"held", "wait", "beat", "silent", "changed"})
 FLAG = "paused"
 
 _ORDERED = {How.MORE: ">", How.LESS: "<", How.LEAST: ">=", How.MOST: "<="}
-#: What is older began earlier.
+#: Older means an earlier start time, so the comparison is reversed.
 _OLDER = {How.MORE: "<", How.LESS: ">", How.LEAST: "<=", How.MOST: ">="}
 
 
 class Choice(NamedTuple):
-    """Conditions, each to be joined by AND, and their parameters."""
+    """Conditions, to be joined by AND, and their parameters."""
 
     conditions: list[str]
     params: dict[str, object]
 
     @property
     def where(self) -> str:
-        """To be put behind another condition."""
+        """SQL to append to another condition."""
         return "".join(f" AND {condition}" for condition in self.conditions)
 
     def table(self, *more: str) -> str:
-        """``lanes l`` with the joins that the conditions and ``more`` expressions need, and no other."""
+        """``lanes l`` with only the joins that the conditions and the ``more`` expressions need."""
         names = set(_ALIAS.findall(" ".join((*self.conditions, *more))))
         if names & {"o", "rm"}:
             names.add("r")
@@ -127,7 +127,7 @@ class Choice(NamedTuple):
 
 
 def choice_of(chosen: LaneFilter) -> Choice:
-    """The conditions of a filter of lanes. Values are only ever parameters."""
+    """The conditions of a filter of lanes. Values are always passed as parameters."""
     choice = _choice(chosen, Subject.LANE)
     choice.conditions.insert(0, LISTED)
     if chosen.abortable is not None:
@@ -136,7 +136,7 @@ def choice_of(chosen: LaneFilter) -> Choice:
 
 
 def messages_among(chosen: LaneFilter) -> Choice:
-    """The condition on ``messages c`` that a filter of messages adds; none where that leaves nothing out."""
+    """The condition on ``messages c`` that a filter of messages adds; none if the filter chooses everything."""
     choice = _choice(chosen, Subject.MESSAGE)
     if choice.conditions:
         found = f"(SELECT 1 FROM {_OF_MESSAGES} WHERE m.id = c.id{choice.where}) IS NOT NULL"
@@ -173,7 +173,7 @@ def _add(choice: Choice, condition: Condition, chosen: LaneFilter) -> None:
     if condition.negated:
         whole = f"NOT coalesce({whole}, 0)"
     elif condition.field == "queue" and all(_counts(comparison) for comparison in condition.any_of):
-        whole = f"l.head_id IS NOT NULL AND {whole}"  # what waits nowhere needs no counting
+        whole = f"l.head_id IS NOT NULL AND {whole}"  # skips the count for lanes without waiting messages
     choice.conditions.append(whole)
 
 
@@ -194,19 +194,19 @@ def _compared(choice: Choice, sql: str, field: str, comparison: Comparison, chos
 
 
 def _counts(comparison: Comparison) -> bool:
-    """Whether none is too few."""
+    """Whether a count of 0 does not match."""
     how, value = comparison
     return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
 
 
 def _given(choice: Choice, value: object) -> str:
-    """The place of a new parameter."""
+    """The placeholder of a new parameter."""
     name = f"given_{len(choice.params)}"
     choice.params[name] = value
     return f":{name}"
 
 
 def _moment(chosen: LaneFilter) -> int:
-    if not chosen.at:  # every pause that ever ended would count as one, and every age as none
-        raise ValueError("a filter by ages or pauses names the moment at which it judges them (at)")
+    if not chosen.at:  # without it, expired pauses would count as pauses, and every age would be 0
+        raise ValueError("a filter by age or pause needs the time at which they are evaluated (at)")
     return chosen.at

@@ -1,7 +1,8 @@
-"""The invariants as queries: each finds what must never be found, with its evidence.
+"""The invariants as queries: each finds rows that break it, with the evidence.
 
-They hold after every commit, on a file of any age: retention keeps the events of whatever is left. Each is one SELECT,
-so that it sees one commit, and a pass or two over a table with no look-up that grows with another table.
+They hold after every commit, on a file of any age: retention keeps the events of all remaining rows. Each is one
+SELECT, so that it reads one snapshot, and scans a table once or twice, with no lookup whose cost grows with another
+table.
 """
 
 from typing import NamedTuple
@@ -10,14 +11,14 @@ from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, TERMINAL, Edge, MessageState
 from lanes_storage.wording import block_of, names
 
-#: How a message may end otherwise than well.
+#: The terminal states of a message other than ``done``.
 BADLY = TERMINAL - {MessageState.DONE}
-#: So many breaches of one invariant are shown; more would say nothing new.
+#: At most this many violations of one invariant are shown.
 SHOWN = 20
 
 
 class Breach(NamedTuple):
-    """One row that breaks an invariant. ``key`` is its lane as stored, None where no lane is meant or left."""
+    """One row that breaks an invariant. ``key`` is that of its lane as stored; None: there is no such lane."""
 
     id: int
     key: str | None
@@ -25,10 +26,10 @@ class Breach(NamedTuple):
 
 
 class Invariant(NamedTuple):
-    """One thing that must never be found.
+    """One invariant, with the query that finds the rows that break it.
 
     ``number`` is that of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,
-    journal 6), ``statement`` selects an id, a lane key, and the values that ``evidence`` puts into words.
+    journal 6), ``statement`` selects an id, a lane key, and the values for the text ``evidence``.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Invariant(NamedTuple):
     evidence: str
 
     def query(self) -> Query[list[Breach]]:
-        """What breaks it, at most ``SHOWN``."""
+        """The rows that break it, at most ``SHOWN``."""
 
         def shape(rows: list[Row]) -> list[Breach]:
             return [Breach(row[0], row[1], self.evidence.format(*row[2:])) for row in rows]
@@ -283,7 +284,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "state-in-the-journal",
         6,
-        # What changed the lane later may have been pruned: an acknowledgement, say, which is about no message.
+        # The events of later changes may be pruned: for example an acknowledgement, which belongs to no message.
         "every lane that was not touched since is in the state that the journal last told of",
         f"""
         SELECT l.id, l.key, l.state, e.to_state, e.id FROM lanes l JOIN

@@ -13,7 +13,7 @@ from lanes_storage.wording import block_of, events_of, names
 COLUMNS = """
 e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
 """
-#: What came before an event in a page takes up, nearly: an event keeps what a superseded run wrote.
+#: Approximate size of the earlier events of a page: an event may contain the reply of a superseded run.
 SIZE_BEFORE = """
 coalesce(sum(coalesce(length(p.detail), 0)) OVER (
   ORDER BY p.id {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
@@ -25,7 +25,7 @@ ORDER BY b.block DESC, e.id DESC LIMIT 1
 
 
 def epoch_of_release(lane: int, run: int) -> Query[int | None]:
-    """The epoch that the end of a run left its lane at."""
+    """The epoch of the lane after the end of a run."""
     return Query(RELEASE, {"lane": lane, "run": run}, lambda rows: rows[0][0] if rows else None)
 
 
@@ -40,10 +40,10 @@ def events(
     chosen: LaneFilter | None = None,
     within: int | None = None,
 ) -> Query[list[Event]]:
-    """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit`` instead of the first.
+    """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit`` events instead of the first.
 
-    ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. ``within``: as many as have so many
-    characters together, and one more.
+    ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. ``within``: stop after the event with
+    which the page exceeds this many characters.
     """
     choice = Choice([], {}) if chosen is None else events_among(chosen)
     table, terms = ("events e", ("e.id",)) if lane is None else (events_of(":lane"), ("b.block", "e.id"))
@@ -72,12 +72,12 @@ def events(
 
 
 def notices(after: int, limit: int) -> Query[list[Event]]:
-    """The notices behind event ``after``, oldest first: for the engine, which follows the journal closely."""
+    """The notices after event ``after``, oldest first: for the engine, which follows the journal."""
     return events(after=after, type=EventType.NOTICE, limit=limit)._replace(broad=False)
 
 
 def last_event_id() -> Query[int]:
-    """The id of the newest event; 0 where there is none."""
+    """The id of the newest event; 0 if there is none."""
     return Query("SELECT coalesce(max(id), 0) FROM events", {}, lambda rows: int(rows[0][0]), point=True)
 
 

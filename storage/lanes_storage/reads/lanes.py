@@ -9,7 +9,7 @@ from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, R
 from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder, Pause
 from lanes_storage.wording import dead_letter, no_pause, unlisted
 
-#: Of several pauses the one that lasts longest is shown; of those the first.
+#: Of several pauses the one that ends last is shown; of several such pauses the first.
 JOINS = """
 LEFT JOIN pauses pa ON pa.id = (SELECT p.id FROM pauses p
   WHERE p.lane_id = l.id OR (p.lane_id IS NULL AND l.key GLOB p.pattern)
@@ -27,16 +27,17 @@ ORDER BY pa.until IS NULL DESC, pa.until DESC, pa.id LIMIT 1
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.key = :key"
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
-#: From this offset on it pays to count the lanes before a page.
+#: From this offset on it is faster to count the lanes before a page.
 FAR = 2_000
 
-#: All lanes that are listed. To count rows and take a few away costs a tenth of what it costs to judge each of them.
+#: The number of listed lanes. Counting all rows and subtracting the few hidden ones takes a tenth of the time of
+#: testing each row.
 ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})"
 #: Those of a state that remembers its last run.
 OF_STATE = f"""
 (SELECT count(*) FROM lanes WHERE state = '{{0}}') - (SELECT count(*) FROM lanes WHERE {unlisted()} AND state = '{{0}}')
 """
-#: Those that are paused: all while everything is, the fitting ones while a glob is, else as many as have a pause.
+#: The number of paused lanes: all if everything is paused; those that match if a glob is; else those with a pause.
 PAUSED = f"""
 CASE
 WHEN (SELECT 1 FROM pauses WHERE pattern = '*' AND (until IS NULL OR until > :now) LIMIT 1) IS NOT NULL THEN {ALL}
@@ -46,8 +47,8 @@ ELSE (SELECT count(DISTINCT p.lane_id) FROM pauses p JOIN lanes l ON l.id = p.la
   WHERE (p.until IS NULL OR p.until > :now) AND {LISTED})
 END
 """
-#: Each is answered by a small index of its own, so that a look costs the same whatever number of lanes is idle or held.
-#: ``id > 0`` excludes nothing: without it SQLite takes the index of all open runs, and looks at each of these.
+#: Each count has a small index, so that the cost does not depend on the number of idle or held lanes.
+#: ``id > 0`` excludes nothing: without it SQLite uses the index of all open runs, and reads each of them.
 COUNTS = f"""
 SELECT
   (SELECT count(*) FROM lanes WHERE run_id IS NOT NULL),
@@ -95,7 +96,7 @@ def lanes(
 
 
 def _near_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
-    """Every walk from its beginning, up to the end of the page."""
+    """Every walk from its start up to the end of the page."""
     union = " UNION ALL ".join(
         f"SELECT * FROM ({_walk(number, walk, choice)} ORDER BY {walk.order} LIMIT :page)"
         for number, walk in enumerate(walks)
@@ -104,7 +105,7 @@ def _near_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
 
 
 def _far_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
-    """Every walk from where the page begins in it: to count what comes before costs less than to sort it."""
+    """Every walk from the start of the page: counting the rows before it is faster than sorting them."""
     unions = []
     for number, walk in enumerate(walks):
         before = "".join(f" - {_count(each, choice)}" for each in walks[:number])
@@ -116,9 +117,9 @@ def _far_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
 def lane_place(
     chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION, outside: bool = False
 ) -> Query[int | None]:
-    """Where a lane stands among the chosen ones, counted from 0 in the order of ``lanes``; None if it is not one.
+    """The position of a lane among the chosen ones, from 0, in the order of ``lanes``; None if it is not chosen.
 
-    ``outside``: where it would stand, whether it is one or not; None if there is no such lane.
+    ``outside``: also the position that it would have if it is not chosen; None if there is no such lane.
     """
     choice, walks = choice_of(chosen), walks_of(order)
     among = Choice([], {}) if outside else choice
@@ -141,7 +142,7 @@ def _to_place(rows: list[Row]) -> int | None:
 
 
 def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[bool]:
-    """Whether there is any head that nothing in the database keeps from being claimed by ``owner``."""
+    """Whether there is a head that ``owner`` could claim, as far as the database decides."""
     statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
     return Query(f"{statement} LIMIT 1", {"after": 0, "owner": owner, "now": now_wall}, bool)
 
@@ -175,7 +176,7 @@ def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:
 
 
 def counts(now_wall: int) -> Query[Counts]:
-    """How much there is of everything."""
+    """The counts that ``status`` shows."""
     return Query(COUNTS, {"now": now_wall}, _to_counts, broad=True)
 
 
@@ -200,5 +201,5 @@ def _count(walk: Walk, choice: Choice) -> str:
 
 
 def _direction(walks: tuple[Walk, ...]) -> str:
-    """Only one walk of an order has a text."""
+    """At most one walk of an order sorts by text."""
     return " DESC" if any(walk.text is not None and walk.text.descending for walk in walks) else ""

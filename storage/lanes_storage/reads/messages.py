@@ -12,10 +12,10 @@ from lanes_storage.wording import dead_letter
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
-#: What a message takes up when it is read, nearly.
+#: The approximate size of a message when it is read.
 SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
-#: An exchange is one reply and the texts that it answers, which are several where they were collected. From the turns
-#: to those, never the other way: SQLite 3.51 would walk everything that was ever collected.
+#: An exchange is one reply and the texts that it answers: several if they were collected. The join order is fixed, from
+#: the turns to the texts: otherwise SQLite 3.51 scans all messages that were ever collected.
 #: The newest messages of a lane, whatever became of them; the texts only of those that are an exchange by themselves.
 NEWEST = """
 SELECT batch, iif(state = 'done', text, NULL), iif(state = 'done', reply, NULL) FROM messages
@@ -40,7 +40,7 @@ NO_LIMIT = -1
 #: So many messages without a reply may stand among the newest.
 BESIDE = 8
 EVERY = LaneFilter(of=Subject.MESSAGE)
-#: Behind every message that there will be.
+#: Larger than every message id.
 LAST = 2**63 - 1
 
 
@@ -64,10 +64,10 @@ def messages(
     within: int | None = None,
     chosen: LaneFilter = EVERY,
 ) -> Query[list[Message]]:
-    """Messages of a lane, newest first; ``before``: those that were accepted before that one.
+    """Messages of a lane, newest first; ``before``: only those accepted before that one.
 
-    ``within``: no more than have so many characters together, and the first in any case; ``chosen``: those of them
-    that a filter of messages chooses.
+    ``within``: at most this many characters in total, but always the first message; ``chosen``: only those
+    that this filter of messages chooses.
     """
     named = {f"state_{i}": state for i, state in enumerate(dict.fromkeys(states))}
     condition = "c.lane_id = :lane"
@@ -80,7 +80,7 @@ def messages(
 def _newest(
     condition: str, params: dict[str, object], limit: int | None, within: int | None, chosen: LaneFilter
 ) -> Query[list[Message]]:
-    """The newest of the messages that meet a condition and fit a filter."""
+    """The newest of the messages that meet a condition and match a filter."""
     most = NO_LIMIT if limit is None else limit
     choice = messages_among(chosen)
     params |= choice.params
@@ -102,13 +102,13 @@ def ended_among(ids: Sequence[int]) -> Query[list[Message]]:
 def dead_letters(
     limit: int | None = None, before: int | None = None, *, within: int | None = None, chosen: LaneFilter = EVERY
 ) -> Query[list[Message]]:
-    """Failed messages of every lane, newest first; the rest as for ``messages``."""
+    """Failed messages of all lanes, newest first; the parameters are as for ``messages``."""
     condition = f"{dead_letter('c.')} AND c.id < :before"
     return _newest(condition, {"before": before or LAST}, limit, within, chosen)
 
 
 def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]]:
-    """The ids of the messages that a filter chooses, the oldest first; of those that meet a condition."""
+    """The ids of the messages that meet a condition and that a filter chooses, the oldest first."""
     choice = messages_among(chosen)
     sql = f"SELECT c.id FROM messages c WHERE {condition}{choice.where} ORDER BY c.id"
     return Query(sql, choice.params, lambda rows: [row[0] for row in rows], broad=True)

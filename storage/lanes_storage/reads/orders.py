@@ -1,8 +1,8 @@
-"""The orders in which lanes are listed. Each is a few walks, one after the other.
+"""The orders in which lanes are listed. Each is a few walks, one after another.
 
-A walk chooses lanes by a condition and sorts them by terms; where an index serves both, it stops at the limit, so
-that a first page costs the same for a thousand lanes and for a million. ``attention``, ``lane``, ``held`` and
-``wait`` are such; the others look at all lanes that have the value, and keep no more of them than the limit.
+A walk selects lanes by a condition and sorts them by terms. If one index serves both, the walk stops at the limit, so
+that a first page costs the same for a thousand lanes and for a million. This is so for ``attention``, ``lane``,
+``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
 """
 
 from typing import NamedTuple
@@ -25,14 +25,14 @@ class Term(NamedTuple):
 
     @property
     def rising(self) -> str:
-        """A number that rises in this order."""
+        """A number that increases in this order."""
         return f"-({self.sql})" if self.descending else self.sql
 
 
 class Walk(NamedTuple):
-    """Lanes that fulfil a condition, sorted by a text, if any, and then by one or two numbers.
+    """Lanes that meet a condition, sorted by a text, if any, and then by one or two numbers.
 
-    Where only the text sorts, it is unique; else the last number is.
+    If there is only a text, it is unique; otherwise the last number is.
     """
 
     condition: str
@@ -47,17 +47,17 @@ class Walk(NamedTuple):
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """What it is sorted by, the first term first."""
+        """The sort terms, the most significant first."""
         return self.numbers if self.text is None else (self.text, *self.numbers)
 
     @property
     def order(self) -> str:
-        """What follows ORDER BY."""
+        """The SQL that follows ORDER BY."""
         return ", ".join(f"{term.sql}{' DESC' if term.descending else ''}" for term in self.terms)
 
     @property
     def values(self) -> str:
-        """Three columns to sort the lanes of several walks by: a text and two rising numbers."""
+        """Three columns to sort the lanes of several walks: a text and two ascending numbers."""
         text = "''" if self.text is None else self.text.sql
         first, second, *_ = (*(term.rising for term in self.numbers), "0", "0")
         return f"{text} AS word, {first} AS first, {second} AS second"
@@ -65,7 +65,7 @@ class Walk(NamedTuple):
 
 NEWEST = Term("l.id", descending=True)
 HEAD = Term("l.head_id")
-#: The id of a run rises with its claim, so this is the longest held first.
+#: The id of a run increases with each claim, so this is the longest held first.
 RUN = Term("l.run_id")
 QUEUED = "(SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued')"
 
@@ -104,12 +104,12 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     LaneSort.EPOCH: (Walk("1 = 1", (Term("l.epoch", descending=True), NEWEST)),),
     LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),
 }
-#: In these every walk has a value, so that all of them are turned round together.
+#: In these orders every walk has a value, so that reversing the order reverses all of them.
 WHOLE = frozenset({LaneSort.ATTENTION, LaneSort.STATE})
 
 
 def walks_of(order: LaneOrder) -> tuple[Walk, ...]:
-    """The walks of an order, as they are to be gone."""
+    """The walks of an order, in the order in which they are listed."""
     walks = WALKS[order.by]
     if not order.reverse:
         return walks

@@ -11,7 +11,7 @@ RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHER
 OPEN_RUNS = f"""
 SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL
 """
-#: What an owner need not look at of its own: runs that its heartbeats name, that nobody aborts and that wait for none.
+#: Leaves out the healthy runs of an owner: its heartbeats name them, no abort is requested, and they wait for nothing.
 NOT_PLAIN_OF = """
 (r.owner_id <> :owner OR r.left_out > 0 OR r.abort_at IS NOT NULL OR r.id IN (SELECT w.run_id FROM waits w))
 """
@@ -24,7 +24,7 @@ SELECT r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_gr
 FROM runs r JOIN lanes l ON l.run_id = r.id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL
 """
-#: From the few waits to their runs, and not from the runs of an owner, which may be many.
+#: Join from the waits, which are few, to their runs: the runs of an owner may be many.
 WAITING_OF_OWNER = """
 SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
@@ -49,7 +49,7 @@ def owner(owner_id: int) -> Query[Owner | None]:
 
 
 def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
-    """By whom an owner was drained, since when and until when (wall time); None while it is not."""
+    """Who drains an owner, since when and until when (wall time); None while nobody does."""
     return Query(
         DRAIN_OF_OWNER, {"owner": owner_id}, lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None
     )
@@ -66,9 +66,9 @@ def run(run_id: int) -> Query[Run | None]:
 
 
 def open_runs(of_others_than: int | None = None) -> Query[list[Run]]:
-    """Every run that holds a lane: as many as are held, whatever number of lanes there is.
+    """Every run that holds a lane. The cost depends on the number of held lanes only.
 
-    ``of_others_than``: without the runs of that owner of which it knows itself that all is well.
+    ``of_others_than``: leave out the healthy runs of that owner, which it knows itself.
     """
     if of_others_than is None:
         return Query(f"{OPEN_RUNS} ORDER BY r.id", {}, many(to_run))
@@ -97,7 +97,7 @@ def waits(run_id: int | None = None) -> Query[list[Wait]]:
 
 
 def refused_writes() -> Query[int]:
-    """How many writes of superseded runs were refused, over all runs that are kept."""
+    """How many writes of superseded runs were refused, over all runs in the database."""
     return Query(REFUSED_WRITES, {}, lambda rows: int(rows[0][0]))
 
 

@@ -1,4 +1,4 @@
-"""Queries about what is old: walks by id, oldest first, so that retention needs no index of its own on the hot path."""
+"""Queries about old rows: walks by id, oldest first, so that retention needs no index that the hot path must update."""
 
 from lanes_storage import pruning as sql
 from lanes_storage.interface import Query
@@ -6,7 +6,7 @@ from lanes_storage.law import Prunable
 from lanes_storage.records import Old
 from lanes_storage.wording import dead_letter, names
 
-#: Of each: id, session key, since when it may go by its age (null: it has to stay), since when it exists.
+#: Columns of each: id, session key, the time from which its age counts (null: it must stay), the time of its creation.
 WALKS = {
     Prunable.MESSAGES: f"""
         SELECT m.id, l.key, CASE WHEN m.state IN ({names(sql.PRUNED_BY_AGE)}) THEN m.ended_at END, m.accepted_at
@@ -47,10 +47,10 @@ OLD_IDEMPOTENCY = "SELECT 1 FROM idempotency WHERE accepted_at <= :before LIMIT 
 
 
 def old(kind: Prunable, after: int, limit: int) -> Query[list[Old]]:
-    """The rows of a kind behind id ``after``, with what decides whether they may go."""
+    """The rows of a kind after id ``after``, with the columns that decide whether they may be pruned."""
     return Query(WALKS[kind], {"after": after, "limit": limit}, lambda rows: [Old(*row) for row in rows])
 
 
 def any_old_idempotency(before: int) -> Query[bool]:
-    """Whether there is a sender's own name for a message from before ``before`` (wall time)."""
+    """Whether there is an idempotency key from before ``before`` (wall time)."""
     return Query(OLD_IDEMPOTENCY, {"before": before}, bool)

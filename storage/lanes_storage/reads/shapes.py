@@ -1,4 +1,4 @@
-"""Column lists, and the records that their rows become."""
+"""Column lists, and functions that convert their rows to records."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ from lanes_storage.records import (
     Wait,
 )
 
-#: So many characters are shown of what should be JSON and is none.
+#: How many characters of invalid JSON are shown.
 UNREADABLE = 500
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o
 o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.slept_ms, o.heartbeats,
 o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause
 """
-#: With the number of lanes that it holds: not for lists of lanes, which would count anew for each.
+#: With the number of lanes that it holds: not for lists of lanes, which would count again for each row.
 OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
 PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
@@ -86,12 +86,12 @@ LANE_WIDTH = 20
 
 
 def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
-    """A shape for all rows from a shape for one."""
+    """Convert a function for one row to a function for all rows."""
     return lambda rows: [shape(row) for row in rows]
 
 
 def one(shape: Callable[[Row], T]) -> Callable[[list[Row]], T | None]:
-    """A shape for the first row, or None where there is none."""
+    """Convert a function for one row to a function for the first row; None if there is no row."""
     return lambda rows: shape(rows[0]) if rows else None
 
 
@@ -100,7 +100,7 @@ def _optional(kind: Callable[[Any], T], value: Any) -> T | None:
 
 
 def parsed(stored: str, kind: type[T]) -> T | None:
-    """What a column with JSON says; None for what is none, or of another kind."""
+    """The value of a JSON column; None if it is invalid or of another type."""
     try:
         value = json.loads(stored)
     except (ValueError, RecursionError):
@@ -109,7 +109,7 @@ def parsed(stored: str, kind: type[T]) -> T | None:
 
 
 def to_attempts(stored: str | None) -> tuple[Attempt, ...]:
-    """The provider chain as it was stored. What is no chain is one attempt that nobody can read."""
+    """The provider chain as it was stored. Invalid JSON becomes one attempt with an unknown cause."""
     if not stored:
         return ()
     entries: list[Any] | None = parsed(stored, list)
@@ -117,7 +117,7 @@ def to_attempts(stored: str | None) -> tuple[Attempt, ...]:
 
 
 def _to_attempt(entry: Any) -> Attempt:
-    """One entry. What another version had to say besides is not known here."""
+    """One entry. Fields of other versions are ignored."""
     at = entry.get("at") if isinstance(entry, dict) else None
     if not isinstance(at, int):
         return _unreadable(json.dumps(entry))
@@ -157,7 +157,7 @@ def to_run(row: Row) -> Run:
 
 
 def _to_phase(stored: str | None) -> AttemptPhase | None:
-    """What a run asks now. What another version wrote, and is not known here, is not shown."""
+    """The provider that a run asks now. Values of other versions that are unknown here are not shown."""
     told: dict[str, Any] = (stored and parsed(stored, dict)) or {}
     if not all(isinstance(told.get(name), kind) for name, kind in _OF_PHASE.items()):
         return None
@@ -178,7 +178,7 @@ def to_owner(row: Row) -> Owner:
 
 @lru_cache(maxsize=64)
 def _names(stored: str) -> tuple[str, ...]:
-    """Owners are read all the time, and have the same few runners."""
+    """Cached: owners are read often, and have the same few runners."""
     return tuple(map(str, parsed(stored, list) or ()))
 
 

@@ -1,4 +1,4 @@
-"""Queries about what waits: what warnings are decided from."""
+"""Queries about waiting heads, for warnings."""
 
 from lanes_storage.interface import Query
 from lanes_storage.records import WaitingHead
@@ -10,5 +10,5 @@ WHERE l.head_id > :after ORDER BY l.head_id
 
 
 def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
-    """The heads that wait, behind message ``after``, the longest wait first."""
+    """The waiting heads after message ``after``, the longest wait first."""
     return Query(f"{WAITING_HEADS} LIMIT {limit:d}", {"after": after}, lambda rows: [WaitingHead(*row) for row in rows])

@@ -1,4 +1,4 @@
-"""What goes in and out of storage: plain frozen records."""
+"""The records that storage takes and returns: plain and frozen."""
 
 from lanes_storage.records.claims import Claimed, Head, News, Old, Release, Waiting, WaitingHead, WaitingLane
 from lanes_storage.records.filters import Comparison, Condition, How, LaneFilter, Subject

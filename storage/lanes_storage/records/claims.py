@@ -1,7 +1,7 @@
-"""What claiming and releasing a lane reads and gives.
+"""Records for claiming and releasing a lane.
 
 Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers given by the database and rise with time.
+``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from lanes_storage.records.stored import Message
 
 
 class Head(NamedTuple):
-    """The head of a released lane that might be claimed, and what decides about it."""
+    """The head of a released lane that might be claimed, with the values that decide about it."""
 
     lane_id: int
     key: str
@@ -24,11 +24,11 @@ class Head(NamedTuple):
     parked_since: int | None
     accepted_at: int
     batch: int | None
-    paused_before: bool = False  # its lane had a pause, which has run out
+    paused_before: bool = False  # its lane has an expired pause
 
 
 class Waiting(NamedTuple):
-    """A message that waits behind or at the head of a lane, as far as collecting is about it."""
+    """A waiting message of a lane, with the fields that collecting needs."""
 
     id: int
     text: str | None
@@ -40,7 +40,7 @@ class Waiting(NamedTuple):
 
 
 class WaitingHead(NamedTuple):
-    """The oldest waiting message of a lane. ``warned_at``: when its long wait was said, None: not yet."""
+    """The oldest waiting message of a lane. ``warned_at``: when its long wait was reported; None: not yet."""
 
     message_id: int
     key: str
@@ -49,8 +49,8 @@ class WaitingHead(NamedTuple):
 
 
 class WaitingLane(NamedTuple):
-    """A released lane with its head, as a dispatcher keeps account of it. ``free_at``: until when (wall time) a park or
-    a pause keeps it from being claimed; past: nothing does."""
+    """A released lane with its head, as the backlog of a dispatcher stores it. ``free_at``: until when (wall time) a
+    park or a pause blocks it; in the past: nothing does."""
 
     lane_id: int
     message_id: int
@@ -62,7 +62,7 @@ class WaitingLane(NamedTuple):
 
 
 class News(NamedTuple):
-    """What the journal says that is new: its last event, whether it speaks of many lanes at once; and whether few
+    """What is new in the journal: the last event, and whether an event concerns many lanes at once; and whether few
     heads wait."""
 
     last: int
@@ -71,7 +71,7 @@ class News(NamedTuple):
 
 
 class Old(NamedTuple):
-    """A row on its way to be pruned. ``finished_at`` None: it has to stay; ``key`` None: it is of no lane."""
+    """A row that may be pruned. ``finished_at`` None: it must stay; ``key`` None: it belongs to no lane."""
 
     id: int
     key: str | None
@@ -80,9 +80,9 @@ class Old(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A claim that landed: the run, its fence and the message it is for.
+    """A claim that took effect: the run, its fencing token and its message.
 
-    ``members`` are the messages that it answers, in their order; more than one where they were collected. Then
+    ``members`` are the messages that it answers, in their order: several if they were collected. In that case
     ``message`` is the last of them, with all their texts.
     """
 
@@ -95,8 +95,8 @@ class Claimed(NamedTuple):
 class Release(NamedTuple):
     """What a release door did.
 
-    ``landed`` False: the run had lost its lane before (its id and epoch stand no more); nothing changed
-    but the count of its refused writes. ``edge`` is what really happened: once an abort is requested,
+    ``landed`` False: the run had lost its lane before (its id and epoch no longer match); only the count of its
+    refused writes changed. ``edge`` is the edge that was taken: once an abort is requested,
     every release is the abort edge.
     """
 

@@ -1,6 +1,7 @@
-"""What chooses lanes, messages or events: the conditions of a filter.
+"""Filters of lanes, messages or events.
 
-``lanes.filters`` reads them from text and has their meaning in memory; ``lanes_storage.reads.choices`` has it in SQL.
+``lanes.filters`` parses them from text and evaluates them in memory; ``lanes_storage.reads.choices`` converts them to
+SQL.
 """
 
 from collections.abc import Iterable
@@ -19,11 +20,11 @@ class Subject(StrEnum):
 
 
 class How(StrEnum):
-    """How a value is compared with what stands in a filter."""
+    """How a value is compared with the value in a filter."""
 
     IS = "is"
     FITS = "fits"  # a glob
-    HAS = "has"  # as a part of it, in whatever case (of the letters of ASCII)
+    HAS = "has"  # as a substring, case-insensitive for ASCII letters
     MORE = "more"
     LESS = "less"
     LEAST = "least"
@@ -31,14 +32,14 @@ class How(StrEnum):
 
 
 class Comparison(NamedTuple):
-    """One comparison. Of a moment it compares the age, in milliseconds."""
+    """One comparison. For a time it compares the age, in milliseconds."""
 
     how: How
     value: str | int
 
 
 class Condition(NamedTuple):
-    """The field passes one of the comparisons; ``negated``: none of them. A missing value passes none."""
+    """The field matches one of the comparisons; ``negated``: none of them. A missing value matches none."""
 
     field: str
     any_of: tuple[Comparison, ...]
@@ -46,11 +47,11 @@ class Condition(NamedTuple):
 
 
 class LaneFilter(NamedTuple):
-    """Which lanes (``of``: or messages, or events) to list. Every condition that is given must hold.
+    """Which lanes (``of``: or messages, or events) to list. All given conditions must hold.
 
-    ``keys`` is an exact choice, and an empty one chooses nothing; ``abortable`` are lanes of which an abort with that
-    scope would end something. ``at`` is the wall time from which ages are counted back, and at which pauses are judged:
-    a desk takes the present moment where it is not given; a query that needs it refuses to go without.
+    ``keys`` selects exactly these lanes, and an empty value selects none; ``abortable`` selects lanes where an abort
+    with that scope would end something. ``at`` is the wall time at which ages and pauses are evaluated: a desk uses
+    the present time if it is not given; a query that needs it raises without it.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -61,13 +62,13 @@ class LaneFilter(NamedTuple):
 
     @property
     def everything(self) -> bool:
-        """Whether it leaves nothing out."""
+        """Whether it chooses everything."""
         return not self.conditions and self.keys is None and self.abortable is None
 
     def only(self, keys: Iterable[str]) -> "LaneFilter":
-        """The same, of these lanes only."""
+        """The same filter, for these lanes only."""
         return self._replace(keys=tuple(key for key in keys if self.keys is None or key in self.keys))
 
     def where(self, field: str, how: How, value: str | int, *, negated: bool = False) -> "LaneFilter":
-        """The same with one condition more."""
+        """The same filter with one more condition."""
         return self._replace(conditions=(*self.conditions, Condition(field, (Comparison(how, value),), negated)))

@@ -1,7 +1,7 @@
-"""What goes into storage: plain frozen records.
+"""The records that storage takes: plain and frozen.
 
 Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers given by the database and rise with time.
+``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
 from typing import Any, NamedTuple, TypedDict
@@ -10,12 +10,12 @@ from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Ov
 
 
 class NewMessage(NamedTuple):
-    """One piece of input to accept. Exactly one of ``text`` and ``request`` is given; a hold, which is bound to
-    its waiter and whose work nobody else does, has neither.
+    """One message to accept. Exactly one of ``text`` and ``request`` is given; a hold has neither, because its work is
+    done by the waiter that it is bound to.
 
-    ``request`` is the JSON text of a chat request with a history of its own. ``runner`` names a runner
-    (None: the policy decides). ``bound_owner`` is the owner whose end is this message's end as well.
-    ``anonymous`` marks a lane made for one request, not listed once that has ended.
+    ``request`` is the JSON text of a chat request that contains its history. ``runner`` names a runner
+    (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
+    ``anonymous`` marks a lane made for one request, which is not listed after the request has ended.
     """
 
     key: str
@@ -30,15 +30,15 @@ class NewMessage(NamedTuple):
 
 
 class Idempotency(NamedTuple):
-    """A sender's own name for one message, scoped to lane and token."""
+    """An idempotency key: the sender's name for one message, unique per lane and token."""
 
     key: str
     token: str  # the name of the token, never the token
-    digest: str  # of the body: the same key with another body is refused
+    digest: str  # of the body: a repeated key with another body is refused
 
 
 class Intake(TypedDict):
-    """What the policy of a lane says of a message that meets a busy lane or a full queue."""
+    """The policy of a lane for messages that arrive while it is busy or its queue is full."""
 
     cap: int
     mode: Mode
@@ -52,11 +52,11 @@ class Admission(NamedTuple):
     if_idle: bool = False  # refuse when the lane has an unfinished message
     mode: Mode = Mode.QUEUE
     overflow: Overflow = Overflow.REJECT
-    waiter: "Waiter | None" = None  # who will wait for the message: refused where that closes a cycle
+    waiter: "Waiter | None" = None  # who will wait for the message: refused if that closes a cycle of waits
 
 
 class Process(NamedTuple):
-    """What tells one process from every other, also after its pid was given to another.
+    """Identifies a process, even after its pid was reused.
 
     ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the
     start of process 1. ``pid_ns`` is empty where the system has no pid namespaces.
@@ -77,14 +77,14 @@ class Waiter(NamedTuple):
 
 
 class NewOwner(NamedTuple):
-    """A process that is about to hold or wait for lanes."""
+    """A process that will hold lanes or wait for them."""
 
     kind: str  # gateway | desk
     host: str
     boot_id: str
     pid_ns: str
     pid: int
-    start_time: int  # of the process, in the kernel's ticks since boot: tells a reused pid
+    start_time: int  # of the process, in the kernel's ticks since boot: detects a reused pid
     fingerprint: str  # of the configuration
     heartbeat_interval_ms: int
     stale_after_ms: int
@@ -93,7 +93,7 @@ class NewOwner(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The limits and policies that a run is claimed under. Judges use these, never their own."""
+    """The limits and policies that a run is claimed under. Judges use these, not those of their own process."""
 
     run_timeout_ms: int | None
     stall_timeout_ms: int | None
@@ -106,7 +106,7 @@ class Terms(NamedTuple):
 
 
 class Ticket(NamedTuple):
-    """What a run must show to write: its id and its epoch."""
+    """What a run must present to write: its id and its epoch."""
 
     run_id: int
     epoch: int
@@ -120,21 +120,21 @@ class Beat(NamedTuple):
     progress_boot: int
     progress_at: int
     busy_until_boot: int | None = None
-    reply_so_far: str | None = None  # its end; None: nothing yet
-    progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: nobody noted it
-    body_ended_at: int | None = None  # when its work was done; its end is still to be stored
+    reply_so_far: str | None = None  # the last part of the reply; None: nothing yet
+    progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: unknown
+    body_ended_at: int | None = None  # when its work ended; that end is not stored yet
     attempt: "AttemptPhase | None" = None  # None: it asks no provider now
 
 
 class AttemptPhase(NamedTuple):
-    """The provider that a run asks now, and the limit that ends this attempt when the provider stays silent.
+    """The provider that a run asks now, and the limit that ends this attempt if the provider stays silent.
 
-    ``next`` is who is asked then; None: nobody, and the run fails. ``rest_ms`` is how long it takes at most from then
-    on until every other provider of the chain has failed as well. When the phase began is noted by the run.
+    ``next`` is the provider that is asked after that; None: none, and the run fails. ``rest_ms`` is the longest time
+    from then until every other provider of the chain has failed too. The run stores when the phase began.
     """
 
     provider: str
-    limit: str  # the name of the limit: connect_timeout, first_byte_timeout, idle_timeout, or a runner's own
+    limit: str  # the name of the limit: connect_timeout, first_byte_timeout, idle_timeout, or one that a runner defines
     limit_ms: int
     number: int = 1
     of: int = 1
@@ -152,14 +152,14 @@ class Attempt(NamedTuple):
     cause: str  # an AttemptCause, or another word a provider gave
     message: str
     at: int
-    status: int | None = None  # of HTTP, where it refused by one
-    type: str | None = None  # what it called its error, and what of the request it blamed
+    status: int | None = None  # the HTTP status, if it refused with one
+    type: str | None = None  # the code of its error, and the parameter of the request that it names
     param: str | None = None
     code: str | None = None
 
 
 class Failure(NamedTuple):
-    """Why something ended otherwise than well. Of a limit that was passed: the limit, and how long it really took."""
+    """Why something failed. For an exceeded limit: the limit, and how long it really took."""
 
     cause: Cause
     message: str
@@ -169,8 +169,8 @@ class Failure(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a run produced. ``detail`` is JSON text for surfaces that show more than the text, ``told`` what the journal
-    says of who answered."""
+    """What a run produced. ``detail`` is JSON text for clients that show more than the text; ``told`` is what the
+    journal stores about the provider that answered."""
 
     text: str
     detail: str | None = None

@@ -1,7 +1,7 @@
-"""What lists and summaries show.
+"""The records of lists and summaries.
 
 Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers given by the database and rise with time.
+``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ from lanes_storage.records.stored import LastError, Owner, Pause, Run
 
 
 class Lane(NamedTuple):
-    """A lane as lists show it: its row, its open run and owner, and what waits."""
+    """A lane as lists show it: its row, its open run and owner, and its waiting messages."""
 
     id: int
     key: str
@@ -32,7 +32,7 @@ class Lane(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How much there is of everything that status shows."""
+    """The counts that ``status`` shows."""
 
     lanes: dict[str, int]
     paused: int
@@ -45,9 +45,9 @@ class Counts(NamedTuple):
 
 
 class LaneSort(StrEnum):
-    """What lanes are sorted by. Lanes that have no such value come last, the newest first."""
+    """The sort keys for lanes. Lanes without such a value come last, the newest first."""
 
-    ATTENTION = "attention"  # unfinished first, the head that has waited longest at the top
+    ATTENTION = "attention"  # unfinished first, the longest wait at the top
     STATE = "state"  # errored, aborted, running, idle
     LANE = "lane"  # by key
     HELD = "held"  # the longest first
@@ -58,11 +58,11 @@ class LaneSort(StrEnum):
     TRY = "try"  # the most interruptions first
     EPOCH = "epoch"  # the newest first
     ERROR = "error"  # by cause, the last first
-    CHANGED = "changed"  # what changed last first
+    CHANGED = "changed"  # the latest change first
 
 
 class LaneOrder(NamedTuple):
-    """How lanes are sorted. ``reverse`` turns the order round; what has no value stays last."""
+    """How lanes are sorted. ``reverse`` reverses the order; lanes without a value stay last."""
 
     by: LaneSort = LaneSort.ATTENTION
     reverse: bool = False

@@ -1,7 +1,7 @@
-"""What is stored: one record for each kind of row.
+"""The stored records: one for each kind of row.
 
 Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers given by the database and rise with time.
+``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from lanes_storage.records.given import Attempt, AttemptPhase, Failure, Process,
 
 
 class Message(NamedTuple):
-    """One row of ``messages``, with the key of its lane. The defaults are those of one that was just accepted."""
+    """One row of ``messages``, with the key of its lane. The defaults are those of a newly accepted message."""
 
     id: int
     lane_id: int
@@ -38,8 +38,10 @@ class Message(NamedTuple):
     started_at: int | None = None
     ended_at: int | None = None
     position: int | None = None  # 1 for the head; None unless queued
-    reply_so_far: str | None = None  # its end, as of the last heartbeat of its run, unless that completed
-    attempts: tuple[Attempt, ...] = ()  # the providers that failed it, also where another one answered
+    reply_so_far: str | None = (
+        None  # the last part of it, as of the last heartbeat of its run, unless the run completed
+    )
+    attempts: tuple[Attempt, ...] = ()  # the attempts that failed, even if another provider answered
 
 
 class Run(NamedTuple):
@@ -82,9 +84,9 @@ class Run(NamedTuple):
     ended_by: str | None
     refused_writes: int
     late_reply: str | None
-    waiting: bool  # for a message of another lane: it is not stalled
+    waiting: bool  # it waits for a message of another lane, so it is not stalled
     abort_slept_ms: int | None = None
-    body_ended_at: int | None = None  # no limit ends it any more: its end waits to be stored
+    body_ended_at: int | None = None  # its work has ended and that end is not stored yet: no limit applies any more
     attempt: AttemptPhase | None = None  # the provider that it asks now
 
     @property
@@ -94,12 +96,12 @@ class Run(NamedTuple):
 
     @property
     def ticket(self) -> Ticket:
-        """What this run must show to write."""
+        """What this run must present to write."""
         return Ticket(self.id, self.epoch)
 
 
 class Wait(NamedTuple):
-    """A run that waits in some process for a message that has not ended, in the lane ``key``."""
+    """A run that waits, in a process, for an unfinished message of the lane ``key``."""
 
     run_id: int
     message_id: int
@@ -137,9 +139,9 @@ class Owner(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Why a lane claims nothing. ``until`` None: until someone resumes it.
+    """Why a lane claims nothing. ``until`` None: until a person resumes it.
 
-    ``pattern``: the glob over keys that it is a pause of; None: it is of the lane itself.
+    ``pattern``: the glob over keys that is paused; None: the pause is of the lane itself.
     """
 
     reason: str
@@ -151,7 +153,7 @@ class Pause(NamedTuple):
 
 
 class LastError(NamedTuple):
-    """How the last run of a lane ended, when it did not end well."""
+    """How the last run of a lane ended, if it failed."""
 
     cause: Cause
     message: str
@@ -176,7 +178,7 @@ class Event(NamedTuple):
 
 
 class Cooldown(NamedTuple):
-    """A provider that is left alone until a stored time."""
+    """A provider that is not asked until a stored time."""
 
     provider: str
     cause: str

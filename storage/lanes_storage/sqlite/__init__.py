@@ -1,4 +1,4 @@
-"""The SQLite engine: one file, one writer thread, readers beside it."""
+"""The SQLite engine: one file, one writer thread, and readers."""
 
 from lanes_storage.sqlite.connect import path_of
 from lanes_storage.sqlite.store import SqliteStore

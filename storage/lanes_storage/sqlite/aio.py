@@ -1,5 +1,5 @@
-"""The store of an event loop: group commits by the writer thread, point reads at once, other reads of the engine by
-aiosqlite, and beside them what people look for."""
+"""The store of an event loop: group commits by the writer thread, point reads on the event loop, other reads of the
+engine by aiosqlite, and queries for people on separate connections."""
 
 import asyncio
 import contextlib
@@ -38,25 +38,26 @@ class AsyncSqliteStore:
         self._reader = reader
         self._browsing = Browsing(file)
         self._listeners = listeners
-        self._stuck: Stuck | None = None  # what the last look at a large log found
+        self._stuck: Stuck | None = None  # the result of the last attempt to shorten a large WAL
         self._closed = False
 
     @classmethod
     async def open(
         cls, path: Path, *, create: bool = False, synchronous: str = "full", gauge: Gauge = GAUGE
     ) -> "AsyncSqliteStore":
-        """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused.
+        """Open the file; see ``connect.open_writer`` for what is created, upgraded and refused.
 
-        ``gauge`` tells by what reads are found to be slow.
+        ``gauge`` measures how slow reads are.
         """
         file, at_once = await _opened(path, create, synchronous, gauge)
         listeners = Listeners()
         writer = Writer(file, listeners.tell, asyncio.get_running_loop())
         try:
             reader = aiosqlite.Connection(file.reader, iter_chunk_size=64)
-            # A process is to end also where its event loop did not come to close this. Before 0.22 it is its thread.
+            # A daemon thread: the process must be able to exit if its event loop never closes this. Before aiosqlite
+            # 0.22 the connection itself is the thread.
             cast("Thread", getattr(reader, "_thread", reader)).daemon = True
-            await reader  # opened in the thread that it lives in
+            await reader  # opened in the thread that uses it
         except BaseException:
             at_once.close()
             await asyncio.to_thread(writer.close)
@@ -93,10 +94,10 @@ class AsyncSqliteStore:
 
     async def version(self) -> int:
         rows, at_once = await self._fetch("PRAGMA data_version", {}, point=True)
-        return 2 * int(rows[0][0]) + at_once  # each of the two connections counts for itself
+        return 2 * int(rows[0][0]) + at_once  # each of the two connections has a separate counter
 
     def reader(self) -> SqliteReader:
-        """A reader of its own for a thread."""
+        """A new reader, for another thread."""
         return SqliteReader(self._path, self._file.reader(), self._file.guard)
 
     def check(self) -> None:
@@ -108,7 +109,7 @@ class AsyncSqliteStore:
     def shorten_log(self) -> str | None:
         found = None
         if log_bytes(self._path) > LARGE_LOG_BYTES:
-            # a file of its own: the writer is not kept waiting for readers
+            # a separate connection: the writer does not wait for readers
             with contextlib.closing(SqliteFile.open(self._path)) as file:
                 found = file.shorten()
         before, self._stuck = self._stuck, found
@@ -121,7 +122,7 @@ class AsyncSqliteStore:
         )
 
     async def _fetch(self, sql: str, params: Params, *, point: bool) -> tuple[list[Row], bool]:
-        """The rows, and whether they were read at once."""
+        """The rows, and whether they were read on the event loop."""
         if self._closed:
             raise errors.StoreClosed(self.name)
         self._file.guard.check_process()
@@ -138,7 +139,7 @@ class AsyncSqliteStore:
         try:
             await asyncio.to_thread(self._writer.close)
         finally:
-            if self._file.guard.at_home:  # else their threads are in the parent
+            if self._file.guard.at_home:  # in a forked child their threads do not exist
                 self._at_once.close()
                 await self._reader.close()
                 await asyncio.to_thread(self._browsing.close)
@@ -148,7 +149,7 @@ _Opened = tuple[SqliteFile, AtOnce]
 
 
 async def _opened(path: Path, create: bool, synchronous: str, gauge: Gauge) -> _Opened:
-    """The file, opened in a thread; it is closed again there when its caller is cancelled meanwhile."""
+    """The file, opened in a thread. If the caller is cancelled meanwhile, that thread closes it again."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
     opening = threads.submit(_open, path, create, synchronous, gauge)
     threads.shutdown(wait=False)

@@ -1,7 +1,7 @@
-"""Point reads on the thread of the event loop itself: to find a row by its key takes a tenth of two hand-overs.
+"""Point reads on the thread of the event loop.
 
-Nothing else goes on there meanwhile, so nothing is waited for: a lock that another process has is left to the thread
-that reads everything else, and so is every read once the disk turns out to be slow.
+Finding a row by its key takes a tenth of the time of two thread switches. These reads block the event loop, so they
+never wait: if another process holds a lock, or if the disk is slow, the read goes to the thread for other reads.
 """
 
 import contextlib
@@ -39,23 +39,23 @@ class Gauge(NamedTuple):
 #: A read that takes longer, and needs the disk for it, is slow. One that needs no disk has waited for the processor or
 #: for the interpreter, which are busy: two hand-overs between threads would only make them busier.
 SLOW_S = 0.002
-#: What slow reads may take together before they go to the thread; each quick one makes up for a little of it.
+#: The total time of slow reads after which reads move to the thread; each fast read reduces the total a little.
 MOST_S = 0.02
 FORGIVEN_S = 0.0001
-#: How long they stay there: at first, and at most.
+#: How long they stay there: the first time, and at most.
 FIRST_REST_S = 1.0
 LONGEST_REST_S = 60.0
 
-#: What is said of a lock that another process has, or of many attempts to get one.
+#: The errors for a lock that another process holds, and for too many attempts to get one.
 _OTHERS_TURN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)
 _BLOCK_BYTES = 4_096
 
 
 class Pace:
-    """Whether reads are quick enough for a thread that must not be held up."""
+    """Decides whether reads are fast enough for a thread that must not be blocked."""
 
     def __init__(self, gauge: Gauge, cold_s: float = 0.0) -> None:
-        """``cold_s``: what a read from the disk took, in seconds."""
+        """``cold_s``: how long an uncached read from the disk took, in seconds."""
         self._timer, self._blocks = gauge
         self._fetched: int | None = None  # blocks, as far as the last long read
         self._debt_s = 0.0
@@ -65,7 +65,7 @@ class Pace:
             self._rest(self._timer())
 
     def begin(self) -> float | None:
-        """A read may begin: when that was. None: it belongs elsewhere."""
+        """The start time of a read; None: it must run on the thread."""
         now = self._timer()
         return now if now >= self._again_at else None
 
@@ -88,7 +88,7 @@ class Pace:
         return self._fetched != before
 
     def _rest(self, now: float) -> None:
-        """From then on half of what is bearable is used up: a disk that is still slow shows that soon."""
+        """Use the thread for a while. Then half of the allowance counts as used: a slow disk is detected soon."""
         self._again_at = now + self._rest_s
         self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
         self._debt_s = MOST_S / 2
@@ -98,13 +98,13 @@ class AtOnce:
     """A connection for the thread of an event loop."""
 
     def __init__(self, file: SqliteFile, gauge: Gauge) -> None:
-        """Not on that thread: this may wait. Raises StorageError."""
+        """Call it from another thread: it may block. Raises StorageError."""
         self._connection = file.reader()
         self._connection.execute("PRAGMA busy_timeout = 0")
         self._pace = Pace(gauge, cold_read_s(file.guard.files.log, gauge.timer))
 
     def fetch(self, sql: str, params: Params) -> list[Row] | None:
-        """The rows; None: they can not be read here and now. Raises sqlite3.Error."""
+        """The rows; None: they cannot be read without waiting. Raises sqlite3.Error."""
         began = self._pace.begin()
         if began is None:
             return None
@@ -123,15 +123,15 @@ class AtOnce:
 
 
 def cold_read_s(log: Path, timer: Timer) -> float:
-    """How long it takes to read a block of the log from the disk: in the middle of three. 0 where there is none.
+    """How long it takes to read a block of the WAL from the disk: the median of three. 0 if there is no WAL.
 
-    Any other close of a file of the database would drop its locks; the log has none.
+    Closing the WAL is safe: closing any other file of the database would drop its locks, but the WAL has none.
     """
     took = []
     with contextlib.suppress(OSError), log.open("rb", buffering=0) as blocks:
         size = os.fstat(blocks.fileno()).st_size
         for at in (size // 4 * part // _BLOCK_BYTES * _BLOCK_BYTES for part in (1, 2, 3)):
-            if hasattr(os, "posix_fadvise"):  # not on macOS: there it says what memory costs
+            if hasattr(os, "posix_fadvise"):  # not on macOS, where this would measure reads from the page cache
                 os.posix_fadvise(blocks.fileno(), at, _BLOCK_BYTES, os.POSIX_FADV_DONTNEED)
             began = timer()
             os.pread(blocks.fileno(), _BLOCK_BYTES, at)

@@ -1,5 +1,5 @@
-"""Values by place instead of by name: Python's ``sqlite3`` looks up each name anew, every time, which doubles what a
-short statement of ten values takes."""
+"""Positional parameters instead of named ones: Python's ``sqlite3`` looks up each name at every execution, which
+doubles the time of a short statement with ten values."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from lanes_storage.interface import Params
 
-#: A text, which may look as if it had a parameter in it, or the name of a parameter.
+#: A string literal, which may contain text that looks like a parameter, or the name of a parameter.
 _TOKEN = re.compile(r"'[^']*'|:(\w+)")
 
 
 class Placed(NamedTuple):
-    """A statement with plain places, and what takes the values for them, in their order, from its parameters."""
+    """A statement with positional placeholders, and the function that takes their values from named parameters."""
 
     sql: str
     values: Callable[[Params], Sequence[Any]]
@@ -22,10 +22,10 @@ class Placed(NamedTuple):
 
 @lru_cache(maxsize=512)
 def placed(sql: str) -> Placed:
-    """The statement as it is run. A name that comes twice has two places and its value twice.
+    """The statement as it is executed. A name that occurs twice has two placeholders, and its value is passed twice.
 
-    Places are plain, without a number: Python 3.12.0 to 3.12.3 takes a numbered one for a name, and warns at every
-    value, which costs a third of the speed and is an error where warnings are errors.
+    Placeholders have no number: Python 3.12.0 to 3.12.3 treats a numbered one as a name and warns at every value, which
+    costs a third of the speed, and is an error where warnings are errors.
     """
     names = [token[1] for token in _TOKEN.finditer(sql) if token[1]]
     return Placed(_TOKEN.sub(lambda token: "?" if token[1] else token[0], sql), _taking(names))

@@ -1,7 +1,7 @@
-"""Connections for what people look for: apart from the one that the engine reads on, and each query can be ended.
+"""Connections for broad queries, separate from the connection of the engine. Each query can be interrupted.
 
-A query over hundreds of thousands of lanes takes its time. It must take nobody else's: neither that of the engine,
-which reads on a connection and a thread of its own, nor that of the next person, for whom there are some more.
+A query over hundreds of thousands of lanes takes long. It must not delay the engine, which has its own connection and
+thread, nor the query of another client, so there are several of these connections.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from lanes_storage.sqlite.file import SqliteFile
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: So many queries at once; the next ones wait for their turn.
+#: The most queries that run at once; the next ones wait.
 MOST_AT_ONCE = 4
-#: A query that nobody waits for any more ends after so many steps of the engine at most: some ten milliseconds. To ask
-#: takes the interpreter, which the event loop has to give up for it: not often.
+#: SQLite calls a check after this many steps, about every ten milliseconds, and stops a query that nobody waits for any
+#: more. The check needs the GIL, which the event loop must release for it, so it is not called more often.
 LOOK_UP_AFTER = 200_000
-#: What such a query walks over once stays in nobody's memory.
+#: A small cache: such a query reads most pages only once.
 CACHE_KB = 4_096
 
 
 class Browsing:
-    """A few reading connections, each opened when it is first needed. Belongs to an event loop."""
+    """A few read connections, each opened when it is first needed. For one event loop."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
@@ -40,11 +40,11 @@ class Browsing:
         self._closed = threading.Event()
 
     async def read(self, query: Query[T]) -> T:
-        """Run a query; whoever is cancelled meanwhile ends it. Raises StorageError."""
+        """Run a query; it is interrupted if its caller is cancelled. Raises StorageError."""
         return await self.look(lambda read: read(query))
 
     async def look(self, look: Callable[[Reads], T]) -> T:
-        """Run several queries, one after another, as one."""
+        """Run several queries, one after another, as a single job."""
         if self._closed.is_set():
             raise errors.StoreClosed(str(self._path))
         self._file.guard.check_process()
@@ -59,7 +59,7 @@ class Browsing:
         return running.result()
 
     def close(self) -> None:
-        """End what runs, and close every connection. Not from the event loop. Harmless twice."""
+        """Interrupt the running queries and close every connection. Not from the event loop. May be called twice."""
         self._closed.set()
         self._threads.shutdown()
         while self._idle:
@@ -75,7 +75,7 @@ class Browsing:
             self._file.guard.check()
             return query.shape(rows)
 
-        # Asked by the engine as it goes: a call from outside could come in the moment before the query begins.
+        # Polled by SQLite: an interrupt from outside could arrive just before the query begins, and have no effect.
         connection.set_progress_handler(lambda: given_up.is_set() or self._closed.is_set(), LOOK_UP_AFTER)
         try:
             return look(read)
@@ -98,6 +98,6 @@ class Browsing:
 
 
 def _let_go(running: "asyncio.Future[T]") -> None:
-    """Take its end, which nobody waits for: asyncio would log each of them as an error that was forgotten."""
+    """Read the result, which nobody waits for: otherwise asyncio logs an exception that was never retrieved."""
     if not running.cancelled():
         running.exception()

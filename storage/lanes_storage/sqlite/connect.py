@@ -1,4 +1,4 @@
-"""The one way to open the file: every pragma with its reason, every engine error as one of ours."""
+"""The only way to open the file: every pragma with its reason, and the conversion of SQLite's errors to ours."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from lanes_storage.sqlite.identity import Files, check_vacant, missing
 from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
 from lanes_storage.sqlite.upgrading import bring_up, check_marks
 
-#: RETURNING and UPDATE … FROM came with it.
+#: The first version with RETURNING and UPDATE … FROM.
 OLDEST_SQLITE = (3, 35, 0)
 
 READ_PRAGMAS = (
@@ -20,17 +20,17 @@ READ_PRAGMAS = (
     "PRAGMA cache_size = -16384",
     # Sorting a page of lanes never touches the disk.
     "PRAGMA temp_store = MEMORY",
-    # Never by itself: see ``sqlite.log``.
+    # No automatic checkpoints: see ``sqlite.log``.
     "PRAGMA wal_autocheckpoint = 0",
 )
 WRITE_PRAGMAS = (
-    # Of a new file; others keep theirs. What a run writes lies all over the file, so that it costs whole pages.
+    # For new files; existing ones keep theirs. A run writes rows all over the file, each of which costs a whole page.
     "PRAGMA page_size = 2048",
     # Readers never block the writer, and the writer never blocks readers.
     "PRAGMA journal_mode = WAL",
-    # References between lanes, messages and runs hold at every commit.
+    # Check the references between lanes, messages and runs at every commit.
     "PRAGMA foreign_keys = ON",
-    # When the log begins again it is cut back to this, so that one burst does not keep the disk for ever.
+    # When the WAL restarts it is truncated to this, so that one burst does not use the disk space forever.
     "PRAGMA journal_size_limit = 67108864",
 )
 
@@ -38,7 +38,7 @@ WRITE_PRAGMAS = (
 def path_of(url: str) -> Path:
     """The file that a plain path or a ``sqlite:///path`` names, absolute: SQLite takes other names for URIs.
 
-    Raises ``DatabaseUnavailable`` for what no file can be.
+    Raises ``DatabaseUnavailable`` if the name cannot be that of a file.
     """
     for prefix in ("sqlite:///", "sqlite://"):
         if url.startswith(prefix):
@@ -61,17 +61,17 @@ def path_of(url: str) -> Path:
     except FileNotFoundError as error:
         raise errors.DatabaseUnavailable(url, "the current folder was deleted: name the whole path") from error
     with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        path.stat()  # refuses a name that is too long, a link to itself, a folder that may not be searched
+        path.stat()  # raises for a name that is too long, a link to itself, a folder without search permission
     return path
 
 
-#: A statement that the file itself refuses (see ``sqlite.copies``), and a file that SQLite finds moved.
+#: A statement that a trigger in the file refuses (see ``sqlite.copies``), and a file that SQLite finds moved.
 _PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
 
 
 @contextlib.contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Turn errors of the engine into ours."""
+    """Convert errors of SQLite to ours."""
     try:
         yield
     except sqlite3.Error as error:
@@ -80,12 +80,12 @@ def translated(name: str) -> Iterator[None]:
         raise errors.DatabaseUnavailable(name, error.strerror or str(error)) from error
 
 
-#: What the engine says of values that have no place in it. Their words differ between versions of Python.
+#: The errors for values that SQLite cannot store. Their texts differ between versions of Python.
 _OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
 def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.NotStorable:
-    """Our error for one of the engine's: of the database, or of what the caller handed in."""
+    """Our error for one of SQLite: about the database, or about a value of the caller."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if code in _PUT_ASIDE:
@@ -108,11 +108,11 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
 def open_writer(
     path: Path, *, create: bool, upgrade: bool | None = None, synchronous: str = "full"
 ) -> sqlite3.Connection:
-    """A connection that may write, on a file with the newest schema.
+    """A read-write connection, on a file with the newest schema.
 
-    ``create`` makes the file (mode 0600, folder 0700); without it a missing file is ``DatabaseMissing``. ``upgrade``
-    (None: as ``create``) upgrades an older one; without it that is ``DatabaseTooOld``. A newer or foreign file is
-    refused untouched.
+    ``create`` creates the file (mode 0600, folder 0700); without it a missing file raises ``DatabaseMissing``.
+    ``upgrade`` (None: as ``create``) upgrades an older file; without it that raises ``DatabaseTooOld``. A newer or
+    foreign file is refused without any change.
     """
     upgrade = create if upgrade is None else upgrade
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -124,7 +124,7 @@ def open_writer(
             check_marks(connection, path, create=create, upgrade=upgrade)
             for pragma in WRITE_PRAGMAS:
                 connection.execute(pragma)
-            # FULL: what was acknowledged survives the loss of power, not only of the process.
+            # FULL: acknowledged messages survive a power loss, not only the death of the process.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
             bring_up(connection, path, create=create, upgrade=upgrade)
         except BaseException:
@@ -134,18 +134,18 @@ def open_writer(
 
 
 def connect_writing(path: Path) -> sqlite3.Connection:
-    """A bare connection that may write, and makes no file where there is none. Raises sqlite3.Error."""
-    uri = f"{path.absolute().as_uri()}?mode=rw"  # quoted: nothing in the name has a meaning
+    """A plain read-write connection; it never creates the file. Raises sqlite3.Error."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # quoted: no character of the name is special
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     return _prepared(connection, *READ_PRAGMAS)
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:
-    """A connection that can not write, with the log opened. Raises sqlite3.Error.
+    """A read-only connection, with the WAL opened. Raises sqlite3.Error.
 
-    To the last connection of a file that is closed, SQLite leaves to copy the log back and to delete it; and "last" it
-    knows by locks that may have fallen. One that can not write is never that one, nor is any other of this process as
-    long as it is open. The name is absolute and quoted by ``as_uri``: nothing in it has a meaning.
+    The last connection that closes a file checkpoints the WAL and deletes it. SQLite determines "last" by locks, which
+    may be lost. A read-only connection never does this, and while it is open, neither does any other connection of this
+    process. The name is absolute and quoted by ``as_uri``: no character of it is special.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
@@ -163,7 +163,7 @@ def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connecti
 
 
 def check_plain(path: Path) -> None:
-    """Refuse what is there and no plain file: opening a pipe would wait for ever. Raises DatabaseUnavailable."""
+    """Refuse anything other than a regular file: opening a pipe would block forever. Raises DatabaseUnavailable."""
     if path.is_dir():
         raise errors.DatabaseUnavailable(str(path), "that is a folder")
     if path.exists() and not path.is_file():
@@ -177,9 +177,9 @@ def check_names(files: Files) -> None:
 
 
 def check_users(files: Files, connection: sqlite3.Connection) -> None:
-    """Refuse a file that others use under another name, as far as that is seen. Raises DatabaseAliased.
+    """Refuse a file that other processes use under another name, as far as that is visible. Raises DatabaseAliased.
 
-    To be asked behind ``connection``, while nobody else opens the file.
+    Call it after ``connection`` is opened, while no other process opens the file.
     """
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal" and (others := used_elsewhere(files.database, files.memory)):
@@ -188,13 +188,13 @@ def check_users(files: Files, connection: sqlite3.Connection) -> None:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, for blocking callers. Raises StorageError."""
+    """A read-only connection for blocking callers. Raises StorageError."""
     files = Files.of(path)
     with translated(str(path)), contextlib.ExitStack() as held:
         check_plain(files.database)
         if not files.database.exists():
             raise missing(path)
-        if files.side.exists():  # a copy that nobody uses has none, and shall not get one from who looks
+        if files.side.exists():  # a copy that nobody uses has no WAL, and reading must not create one
             lock = SideLock(files.side, str(path))
             held.callback(lock.close)
             held.enter_context(lock.opening(files.memory))
@@ -209,10 +209,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def touch(path: Path, *, create: bool) -> None:
-    """See that there is a file, or refuse. An empty one is none, since whoever makes one fills it.
+    """Make sure that the file exists, or raise. An empty file counts as missing: it is filled when it is created.
 
-    None is made in the place of one that was deleted and that a process still works with: both would go on, and
-    what is in the old one could not be put back. Raises DatabaseMissing, DatabaseDeleted, DatabaseUnavailable.
+    No file is created in place of a deleted one that a process still uses: both would be written, and the content of
+    the old one could not be put back. Raises DatabaseMissing, DatabaseDeleted, DatabaseUnavailable.
     """
     check_plain(path)
     if path.exists() and (create or path.stat().st_size):
@@ -221,11 +221,11 @@ def touch(path: Path, *, create: bool) -> None:
         raise errors.DatabaseMissing(str(path)) if path.exists() else missing(path)
     check_vacant(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The log and the shared memory take the mode of the file; texts of conversations are nobody else's business.
+    # The WAL and the shared memory get the mode of the file; the texts of conversations are private.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def look_first(path: Path, *, create: bool, upgrade: bool) -> None:
-    """Refuse what is not ours, as ``open_writer`` does, before anything is laid beside it. Raises sqlite3.Error."""
+    """Refuse a foreign file, as ``open_writer`` does, before any side file is created. Raises sqlite3.Error."""
     with contextlib.closing(connect_reading(path)) as connection:
         check_marks(connection, path, create=create, upgrade=upgrade)

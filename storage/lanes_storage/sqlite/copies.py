@@ -1,4 +1,4 @@
-"""Copies of a database file, made while others use it, and putting one in its place."""
+"""Copying a database file while others use it, and replacing a database with a copy."""
 
 import contextlib
 import os
@@ -16,14 +16,14 @@ from lanes_storage.sqlite.inspect import damage, marks
 from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock, begin
 from lanes_storage.sqlite.log import copy_back
 
-#: Pages that are copied between two words of progress.
+#: Pages that are copied between two calls of ``progress``.
 STEP_PAGES = 512
 
 _SEQUENCES = "SELECT name, seq FROM sqlite_sequence"
 _RAISE_SEQUENCE = "UPDATE sqlite_sequence SET seq = max(seq, :least) WHERE name = :table"
 _EPOCH = "SELECT value FROM counters WHERE name = 'epoch'"
 
-#: What makes a file that was put aside refuse every change, whoever still has it open, and with whatever program.
+#: Triggers with which a file that was put aside refuses every change, from any program that still has it open.
 _PUT_ASIDE = """
 CREATE TRIGGER put_aside_{event}_{table} BEFORE {event} ON {table}
 BEGIN SELECT RAISE(ABORT, 'it was put aside when a copy was restored'); END
@@ -35,12 +35,12 @@ Progress = Callable[[int, int], None]
 
 
 def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
-    """Copy a database as it is at one moment, whoever writes it meanwhile, to a file that must not exist.
+    """Copy a consistent snapshot of a database, even while others write to it, to a file that must not exist.
 
-    The copy has mode 0600, is checked, and has its name only once it is whole and on the disk. ``progress`` is
-    told pages done and pages in all. Raises StorageError, FileExistsError.
+    The copy has mode 0600, is checked, and gets its name only when it is complete and on the disk. ``progress`` is
+    called with the pages done and the total. Raises StorageError, FileExistsError.
     """
-    if os.path.lexists(target):  # a link that leads nowhere as well
+    if os.path.lexists(target):  # also for a dangling link
         raise FileExistsError(target)
     draft = target.with_name(target.name + ".part")
     draft.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
 
 
 def check_copy(path: Path) -> None:
-    """Refuse what is no sound copy of a database of ours that this program can use. Raises StorageError."""
+    """Refuse a file that is not an intact lanes database that this version can use. Raises StorageError."""
     if not path.is_file():
         raise errors.DatabaseMissing(str(path))
     application, version = marks(path)
@@ -74,7 +74,7 @@ def check_copy(path: Path) -> None:
 
 
 def numbers(path: Path) -> dict[str, int]:
-    """The last number of each kind that a file gave out: epochs, and the ids of each table. Raises StorageError."""
+    """The last numbers that a file assigned: the epoch, and the id of each table. Raises StorageError."""
     with translated(str(path)):
         connection = open_reader(path)
         try:
@@ -85,22 +85,22 @@ def numbers(path: Path) -> dict[str, int]:
 
 
 def raise_ids(tx: Transaction, least: dict[str, int]) -> None:
-    """See that no id up to these is given again, by table."""
+    """Make sure that no id up to these, by table, is assigned again."""
     for table, number in least.items():
         tx.run(_RAISE_SEQUENCE, {"table": table, "least": number})
 
 
 def take_back(draft: Path) -> None:
-    """Let a copy of a file that was put aside be written again. Raises StorageError."""
+    """Make a copy of a file that was put aside writable again. Raises StorageError."""
     with translated(str(draft)), contextlib.closing(connect_writing(draft)) as connection:
         for (name,) in connection.execute(_MARKS_OF_ASIDE).fetchall():
             connection.execute(f"DROP TRIGGER {name}")
 
 
 def put_in_place(draft: Path, path: Path) -> Path | None:
-    """Let ``draft`` be the database; the file that was there is kept beside it under the name that is returned.
+    """Make ``draft`` the database; the old file is kept beside it under the returned name.
 
-    That file takes no change any more, from the moment on at which it is left: nothing is accepted into it. A link is
+    The old file refuses every change from then on, so nothing is accepted into it. A link is
     followed, and the mode and owner of the file are kept. Raises StorageError.
     """
     files = Files.of(path)
@@ -124,9 +124,9 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
 
 
 def _put_aside(files: Files) -> Path:
-    """Mark it, bring what is in its log into it, and give it and what belongs to it another name."""
+    """Mark the file, checkpoint its WAL, and rename it and its side files."""
     aside = _free_name(f"{files.database}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with contextlib.suppress(sqlite3.DatabaseError):  # damaged, maybe, and then nothing can be written there
+    with contextlib.suppress(sqlite3.DatabaseError):  # perhaps damaged; then nothing can write to it anyway
         _leave(files.database)
     for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
         if old.exists():
@@ -135,16 +135,15 @@ def _put_aside(files: Files) -> Path:
 
 
 def _free_name(name: str) -> Path:
-    """That name, or the first of those with a number behind it that nothing has: of two restores in one second, each
-    keeps its file."""
+    """That name, or the first free one with a number appended: two restores in the same second both keep their file."""
     names = map(Path, chain([name], (f"{name}-{number}" for number in count(2))))
     return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
 
 
 def _leave(path: Path) -> None:
-    """Let a file take no change any more. Raises sqlite3.Error."""
+    """Make a file refuse every change. Raises sqlite3.Error."""
     with contextlib.ExitStack() as open_:
-        open_.callback(connect_reading(path).close)  # the last that is closed, so that the log stays
+        open_.callback(connect_reading(path).close)  # closed last, so that the WAL stays
         writing, second = (open_.enter_context(contextlib.closing(connect_writing(path))) for _ in range(2))
         begin(writing)
         try:
@@ -159,16 +158,16 @@ def _leave(path: Path) -> None:
 
 
 def _like(draft: Path, aside: Path) -> None:
-    """Give it the mode and the owner of the file in whose place it comes."""
+    """Give it the mode and the owner of the file that it replaces."""
     before = aside.stat()
     draft.chmod(before.st_mode & 0o777)
     if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-        with contextlib.suppress(PermissionError):  # only root can give a file away
+        with contextlib.suppress(PermissionError):  # only root can change the owner of a file
             os.chown(draft, before.st_uid, before.st_gid)
 
 
 def _alone(draft: Path) -> None:
-    """Make one file of a draft that nobody else knows of."""
+    """Turn a draft, which no other process uses, into a single file."""
     with contextlib.closing(connect_writing(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     Files.of(draft).side.unlink(missing_ok=True)
@@ -182,17 +181,17 @@ def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
     with translated(str(source)), contextlib.ExitStack() as open_:
         reading = open_reader(source)
         open_.callback(reading.close)
-        # One read transaction around all steps: without it, each commit of another process begins the copy anew.
+        # One read transaction around all steps: without it, each commit of another process restarts the copy.
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         writing = sqlite3.connect(draft.absolute(), isolation_level=None)
         open_.callback(writing.close)
         reading.backup(writing, pages=STEP_PAGES, progress=told, sleep=0)
-        writing.execute("PRAGMA journal_mode = DELETE")  # a copy is one file, without a log beside it
+        writing.execute("PRAGMA journal_mode = DELETE")  # a copy is one file, without a WAL
 
 
 def remove(path: Path) -> None:
-    """Delete a file that nobody else knows of, with everything beside it."""
+    """Delete a file that no other process uses, with its side files."""
     for name in (path.name, *(path.name + end for end in ("-wal", "-shm", "-lock", "-journal"))):
         with contextlib.suppress(OSError):
             path.with_name(name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A database file as one store has it open."""
+"""A database file that a store has open."""
 
 import contextlib
 import os
@@ -24,15 +24,15 @@ from lanes_storage.sqlite.names import seen
 
 
 class SqliteFile:
-    """The connection that writes, what guards its commits, and the care for the log. For one thread.
+    """The write connection, the guard of its commits, and the maintenance of the WAL. For one thread.
 
-    Make one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
+    Create one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
     """
 
     def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: Guard) -> None:
         self.connection = connection
         self.guard = guard
-        self._keeper = keeper  # as long as it is open, no close of this process deletes the log
+        self._keeper = keeper  # while it is open, no close in this process deletes the WAL
         self._log = Log(guard, connection, lambda: connect_writing(guard.files.database))
         self._closed = False
         _ours.add(self)
@@ -41,14 +41,14 @@ class SqliteFile:
     def open(
         cls, path: Path, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full"
     ) -> "SqliteFile":
-        """Open the file; see ``connect.open_writer`` for what is made, upgraded and refused."""
+        """Open the file; see ``connect.open_writer`` for what is created, upgraded and refused."""
         name = str(path)
         upgrade = create if upgrade is None else upgrade
         with translated(name), contextlib.ExitStack() as undo:
             touch(path, create=create)
             young = path.stat().st_size == 0
             if young:
-                schema.creation("sqlite")  # imports SQLModel, which is slow: not while the lock is held
+                schema.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
             files = Files.of(path)
             if not young and not files.side.exists():
                 look_first(files.database, create=create, upgrade=upgrade)
@@ -58,7 +58,7 @@ class SqliteFile:
                 before = seen(name)
                 check_names(files)
                 if young and path.stat().st_size == 0:
-                    # Shared memory that lies there is of a file that was deleted, and may be in use for that one.
+                    # Shared memory without a database belongs to a deleted file, and that one may still be in use.
                     if not taken:
                         raise errors.DatabaseLocked(name)
                     files.memory.unlink(missing_ok=True)
@@ -68,8 +68,8 @@ class SqliteFile:
                 found = keeper.execute("PRAGMA user_version").fetchone()
                 connection = open_writer(path, create=create, upgrade=upgrade, synchronous=synchronous)
                 undo.callback(connection.close)
-                connection.execute("PRAGMA busy_timeout = 0")  # from here on ``locking`` waits
-                # with this it has the log open, in a young file as well
+                connection.execute("PRAGMA busy_timeout = 0")  # from here on, ``locking`` does the waiting
+                # this opens the WAL, in a new file too
                 made = keeper.execute("PRAGMA user_version").fetchone() != found
                 guard = Guard(files, lock)
                 if before != seen(name):
@@ -77,17 +77,17 @@ class SqliteFile:
                 opened = cls(connection, keeper, guard)
             undo.pop_all()
         if made:
-            opened.idle()  # so that a plain copy of a young file is not empty
+            opened.idle()  # so that a plain copy of a new file is not empty
         return opened
 
     def reader(self) -> sqlite3.Connection:
-        """Another connection, which reads. Raises StorageError."""
+        """Another connection, for reading. Raises StorageError."""
         with translated(str(self.guard.files.path)):
             self.guard.check_process()
             try:
                 connection = connect_reading(self.guard.files.database)
             except sqlite3.Error:
-                self.guard.check()  # that it was deleted tells more than that it cannot be opened
+                self.guard.check()  # "it was deleted" is more useful than "it cannot be opened"
                 raise
             try:
                 self.guard.check()
@@ -97,19 +97,19 @@ class SqliteFile:
             return connection
 
     def committed(self) -> None:
-        """After a commit, once its callers were told: see that the log stays short.
+        """After a commit, when its callers have their results: keep the WAL short.
 
-        What goes wrong there concerns nobody who was told: the log is longer, and it is tried again.
+        A failure does not concern those callers: the WAL stays longer, and the next call retries.
         """
         with contextlib.suppress(sqlite3.Error, errors.StorageError):
             self._log.committed()
 
     def idle_in_s(self) -> float | None:
-        """After how long without a commit ``idle`` has something to do; None: never."""
+        """After how many seconds without a commit ``idle`` has something to do; None: never."""
         return self._log.idle_in_s()
 
     def idle(self) -> None:
-        """Nothing was written for a while: let the file have everything, as far as that can be done now."""
+        """Nothing was written for a while: checkpoint the whole WAL, as far as possible now."""
         with contextlib.suppress(sqlite3.Error, errors.StorageError):
             self._log.idle()
 
@@ -119,7 +119,7 @@ class SqliteFile:
             return self._log.shorten()
 
     def close(self) -> None:
-        """Copy the log back and close. Harmless twice, and in a child of the process, where it does nothing."""
+        """Checkpoint the WAL and close. May be called twice, and in a forked child, where it does nothing."""
         if self._closed or not self.guard.at_home:
             return
         self._closed = True
@@ -131,8 +131,8 @@ class SqliteFile:
             self.guard.lock.close()
 
     def _leave_open(self) -> None:
-        """In a child of the process: SQLite's connections must not even be closed there, not by Python either."""
-        import ctypes  # slow, and needed nowhere else
+        """In a forked child: SQLite connections must not be closed there, not even by Python's garbage collector."""
+        import ctypes  # a slow import, needed only here
 
         for connection in (self.connection, self._keeper, self._log.second):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

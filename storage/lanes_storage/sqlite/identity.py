@@ -1,8 +1,8 @@
-"""Which files a store holds open, against what their names name now.
+"""Checks that the files that a store holds open are still those that their paths name.
 
-A database is three files: the data, its log (``-wal``) and the memory that its users share (``-shm``). Deleted, moved
-or replaced under a process that has them open, they go on existing for it alone: it would read and write there, and
-tell its callers of commits that nobody else ever sees.
+A database is three files: the data, its WAL (``-wal``) and the shared memory (``-shm``). When they are deleted, moved
+or replaced, a process that has them open keeps using the old ones alone: it would acknowledge commits that no other
+process ever sees.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from lanes_storage.sqlite.locking import SideLock
 from lanes_storage.sqlite.names import Names, Seen, seen
 
 _DELETED = " (deleted)"
-#: Between two looks at who has the file open.
+#: Seconds between two checks of which processes have the file open.
 _LOOK_AGAIN_S = 0.1
 
 _WHAT = ("its file", "its log (-wal)", "its shared memory (-shm)")
 
 
 class Files(NamedTuple):
-    """The names of a database: as it was given, and the file that this leads to with those beside it."""
+    """The paths of a database: the given one, and the file that it leads to with its side files."""
 
     path: Path
     database: Path
@@ -33,16 +33,16 @@ class Files(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> "Files":
-        """SQLite names the others after the file that a link leads to, and so do we."""
+        """SQLite names the side files after the file that a link leads to, and so do we."""
         real = path.resolve()
         return cls(path, real, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-lock")))
 
 
 class Guard:
-    """Stands between the commits of one store and those who are told of them."""
+    """Checks the files of one store after each commit, before its callers are told."""
 
     def __init__(self, files: Files, lock: SideLock) -> None:
-        """What is open now has these names now."""
+        """Record the files that the paths name now as the ones that are open."""
         self.files = files
         self.lock = lock
         self.replaced = False
@@ -51,13 +51,13 @@ class Guard:
         self._held = self._names.look()
 
     def check(self) -> None:
-        """Whether what is held open is still what its names name. Mostly one call of ``stat``.
+        """Check that the open files are still those that the paths name. Usually one call of ``stat``.
 
-        Raises DatabaseReplaced, for as long as it is not; DatabaseUnavailable where that cannot be told.
+        Raises DatabaseReplaced while they are not; DatabaseUnavailable if that cannot be determined.
         """
         try:
             found = self._names.look()
-        except OSError as error:  # a folder that may not be searched any more, say
+        except OSError as error:  # for example, the search permission of the folder was removed
             self.replaced = True
             raise errors.DatabaseUnavailable(str(self.files.path), error.strerror or str(error)) from error
         self.replaced = found != self._held
@@ -70,7 +70,7 @@ class Guard:
         return os.getpid() == self._pid
 
     def check_process(self) -> None:
-        """Raises ForkedStore in a child of the process that opened it."""
+        """Raise ForkedStore in a child of the process that opened it."""
         if not self.at_home:
             raise errors.ForkedStore(str(self.files.path), self._pid)
 
@@ -82,7 +82,7 @@ class Guard:
 
 
 def missing(path: Path) -> errors.DatabaseMissing:
-    """The error for a database that is not there: never made, or deleted or moved away, as far as that is seen."""
+    """The error for a missing database: never created, or deleted or moved away, as far as that is visible."""
     files = Files.of(path)
     pids = [one.pid for one in strangers(path)]
     left = [name.name for name in (files.log, files.memory, files.side) if name.exists()]
@@ -90,23 +90,23 @@ def missing(path: Path) -> errors.DatabaseMissing:
 
 
 def check_vacant(path: Path) -> None:
-    """Refuse to make a file in the place of one that a living process still has open. Raises DatabaseDeleted."""
+    """Refuse to create a file in place of one that a living process still has open. Raises DatabaseDeleted."""
     if pids := [one.pid for one in strangers(path)]:
         raise errors.DatabaseDeleted(str(path), pids)
 
 
 class Stranger(NamedTuple):
-    """A living process that has other files open than those that have the names of the database now."""
+    """A living process whose open files are not the ones that the paths of the database name now."""
 
     pid: int
     command: str
-    files: tuple[tuple[str, str], ...]  # what it is called where it is open, and where it can still be read
-    database: str | None  # where its file can be read, and its log
+    files: tuple[tuple[str, str], ...]  # the name of the open file, and a path where it can still be read
+    database: str | None  # paths where its file and its WAL can be read
     log: str | None
 
 
 class _Open(NamedTuple):
-    """A file that a process has open: the number of the descriptor, where it can be read, its name, what it is."""
+    """A file that a process has open: its descriptor, a path where it can be read, its name, its device and inode."""
 
     number: int
     at: str
@@ -120,14 +120,14 @@ class _Open(NamedTuple):
 
 
 def strangers(path: Path) -> list[Stranger]:
-    """The processes of this user that use another file as this database: deleted, moved away or replaced.
+    """The processes of this user that still use an old file of this database: deleted, moved away or replaced.
 
-    Empty where the system does not tell (elsewhere than on Linux).
+    Empty on systems other than Linux, which do not show it.
     """
     files = Files.of(path)
     if not _strange(files):
         return []
-    time.sleep(_LOOK_AGAIN_S)  # one that is just opening or closing it is none
+    time.sleep(_LOOK_AGAIN_S)  # not one that is just opening or closing it
     return [found for _, found in sorted(_strange(files).items())]
 
 
@@ -139,7 +139,7 @@ def _strange(files: Files) -> dict[int, Stranger]:
         inodes = {one.what for one in opened}
         other = {one for one in opened if one.meant in names and (one.name != one.meant or one.what != names[one.name])}
         if side is not None and side in inodes and names[str(files.database)] not in inodes:
-            # it uses the database of this name, and the file that it took for it has another name now
+            # it uses the database of this path, but its file has another name now
             other |= {one for one in opened if one.name.startswith(str(files.database)) and one.what != side}
             other |= _moved(opened)
         if other:
@@ -148,7 +148,7 @@ def _strange(files: Files) -> dict[int, Stranger]:
 
 
 def _moved(opened: list[_Open]) -> set[_Open]:
-    """The databases that it has open without the lock beside them: it locks where they were."""
+    """The databases that it has open whose lock file is elsewhere: that is where the database was before."""
     names = {one.meant for one in opened}
     databases = {name for name in names if f"{name}-wal" in names and f"{name}-lock" not in names}
     moved = {name + end for name in databases for end in ("", "-wal", "-shm")}
@@ -156,7 +156,7 @@ def _moved(opened: list[_Open]) -> set[_Open]:
 
 
 def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger:
-    """``other`` by the numbers of their descriptors: for a copy, one of the file and one of its log are enough."""
+    """``other`` in the order of its descriptors: for a copy, one of the file and one of its WAL are enough."""
     bases = [one.meant.removesuffix("-wal").removesuffix("-shm") for one in other]
     database = _first(other, bases) or _first(sorted(opened), bases)
     logs = [f"{base}-wal" for base in bases]
@@ -180,12 +180,12 @@ def _opened(process: str) -> list[_Open]:
     found: list[_Open] = []
     with contextlib.suppress(OSError):  # gone, hidden
         if os.readlink(f"/proc/{process}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):  # noqa: PTH115 - no path
-            return []  # there, the same name is another place
+            return []  # in that namespace, the same path is another place
         for number in os.listdir(f"/proc/{process}/fd"):  # noqa: PTH208
             with contextlib.suppress(OSError):  # closed meanwhile
                 at = f"/proc/{process}/fd/{number}"
-                name = os.readlink(at)  # noqa: PTH115 - a deleted one leads nowhere
-                if name.startswith("/"):  # no pipe, no socket
+                name = os.readlink(at)  # noqa: PTH115 - it dangles for a deleted file
+                if name.startswith("/"):  # neither a pipe nor a socket
                     found.append(_Open(int(number), at, name, seen(at)))
     return found
 

@@ -1,4 +1,4 @@
-"""Looking at a database file from outside: what it is, where it lies, whether it is whole. Changes nothing."""
+"""Inspecting a database file from outside: its kind, its place, whether it is intact. Changes nothing."""
 
 import os
 import sqlite3
@@ -13,7 +13,7 @@ from lanes_storage.sqlite.connect import open_reader, translated
 from lanes_storage.sqlite.identity import missing
 from lanes_storage.sqlite.store import SqliteReader
 
-#: File systems that other machines share. SQLite's log needs memory that all its users share.
+#: Network file systems. SQLite's WAL needs shared memory between all its users.
 NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "afpfs", "webdav", "ceph", "glusterfs", "lustre", "beegfs",
     "gpfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "macfuse",
@@ -27,10 +27,10 @@ _SCHEMA = Query(
     lambda rows: "".join(f"{row[0]};\n" for row in rows),
 )
 
-#: From which version on, up to which, a checkpoint beside a commit can lose what is written after it.
+#: The versions (from, up to) in which a checkpoint during a commit can lose later writes.
 _FAULTY = (((3, 7, 0), (3, 44, 6)), ((3, 45, 0), (3, 50, 7)), ((3, 51, 0), (3, 51, 3)))
 
-#: What a schema is made of: its indexes and triggers by their names, its tables by their columns.
+#: The parts of a schema: indexes and triggers by name, tables by their columns.
 _PARTS = """
 SELECT CASE s.type WHEN 'table' THEN 'column ' || s.name || '.' || c.name ELSE s.type || ' ' || s.name END
 FROM sqlite_schema s LEFT JOIN pragma_table_xinfo(s.name) c ON s.type = 'table' WHERE s.name NOT LIKE 'sqlite_%'
@@ -42,7 +42,7 @@ def _pragma(name: str) -> Query[int]:
 
 
 class FileFacts(NamedTuple):
-    """What the file system says of a database. Sizes in bytes; ``mode`` are the permission bits."""
+    """Properties of a database in the file system. Sizes in bytes; ``mode`` are the permission bits."""
 
     path: Path
     size: int
@@ -54,17 +54,17 @@ class FileFacts(NamedTuple):
 
     @property
     def networked(self) -> bool:
-        """Whether it lies where other machines may write as well."""
+        """Whether it is on a file system that other machines may write to."""
         return self.file_system in NETWORK
 
 
 def has_reset_fault(version: tuple[int, int, int]) -> bool:
-    """Whether that SQLite has the fault that is told of in ``sqlite.log``."""
+    """Whether this SQLite has the defect described in ``sqlite.log``."""
     return any(first <= version < fixed for first, fixed in _FAULTY)
 
 
 def facts(path: Path) -> FileFacts:
-    """Look at the file. Raises DatabaseMissing, DatabaseUnavailable."""
+    """Read the properties of the file. Raises DatabaseMissing, DatabaseUnavailable."""
     with translated(str(path)):
         try:
             stat = path.stat()
@@ -85,7 +85,7 @@ def facts(path: Path) -> FileFacts:
 
 
 def file_system_of(folder: Path) -> str:
-    """The kind of file system that a folder lies on (``ext4``, ``nfs``); empty where that is not known."""
+    """The type of the file system of a folder (``ext4``, ``nfs``); empty if unknown."""
     mounts = _mounts()
     real = folder.resolve()
     holding = [place for place in mounts if real.is_relative_to(place)]
@@ -110,23 +110,23 @@ def _mounts() -> dict[Path, str]:
 
 
 def other_names(path: Path) -> errors.DatabaseAliased | None:
-    """What is wrong where the file is used, or could be, under another name; None: nothing."""
+    """The problem if the file has a second name or is used under one; None: no problem."""
     try:
         open_reader(path).close()
     except errors.DatabaseAliased as error:
         return error
-    except errors.StorageError:  # which others find
+    except errors.StorageError:  # another check reports that
         return None
     return None
 
 
 def open_still(path: Path) -> SqliteReader:
-    """A reader that leaves the file as it is, its log included. Raises StorageError."""
+    """A reader that changes neither the file nor its WAL. Raises StorageError."""
     return SqliteReader(path, open_reader(path))
 
 
 def marks(path: Path) -> tuple[int, int]:
-    """Whose file it is (``schema.APPLICATION_ID``: ours) and the version of its schema. Raises StorageError."""
+    """The application id (``schema.APPLICATION_ID``: ours) and the version of the schema. Raises StorageError."""
     reader = open_still(path)
     try:
         return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
@@ -135,9 +135,9 @@ def marks(path: Path) -> tuple[int, int]:
 
 
 def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | None = None) -> list[str]:
-    """What the engine finds wrong with the file, at most 20 sentences; ``whole`` compares the indexes as well.
+    """The problems that SQLite finds in the file, at most 20 sentences; ``whole`` also compares the indexes.
 
-    ``progress`` is called now and then. Raises StorageError where the file cannot be read at all.
+    ``progress`` is called from time to time. Raises StorageError if the file cannot be read at all.
     """
     pragma = "integrity_check" if whole else "quick_check"
     with translated(str(path)):
@@ -156,7 +156,7 @@ def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | No
 
 
 def schema_text(path: Path) -> str:
-    """The statements that the file was made with."""
+    """The CREATE statements of the file."""
     reader = open_still(path)
     try:
         return reader.read(_SCHEMA)
@@ -165,7 +165,7 @@ def schema_text(path: Path) -> str:
 
 
 def deviations(path: Path) -> list[str]:
-    """What a file of this version of the schema lacks, or has besides: ``without column lanes.epoch``.
+    """The differences of the file to this version of the schema, for example ``without column lanes.epoch``.
 
     Raises StorageError.
     """

@@ -1,12 +1,12 @@
-"""Waiting for the write lock, fairly enough that nobody starves, and a second lock beside SQLite's own.
+"""Waiting for the write lock without starvation, and a second lock in addition to SQLite's own.
 
-The engine's own wait sleeps longer with each try, up to a tenth of a second, so that a process which waits meets
-seven others that write without a pause only by luck, and gives up after seconds in which they wrote thousands of
-times. This one looks again after a few milliseconds, always, at moments that differ from process to process.
+SQLite's own wait backs off up to a tenth of a second. While seven other processes write without a pause, a waiting
+process then gets the lock only by luck, and gives up after seconds in which they wrote thousands of times. This wait
+always retries after a few milliseconds, with random intervals, so that processes do not retry in step.
 
-SQLite's locks are POSIX locks: the system drops all that a process holds on a file as soon as any part of it closes
-any descriptor of that file, such as a program that reads the files of a folder. So whoever writes, copies the log back
-or opens the file holds a ``flock`` on a side file as well, which no close of anything else drops.
+SQLite's locks are POSIX locks: the kernel drops all locks of a process on a file as soon as any part of the process
+closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
+checkpoints or opens the file also holds a ``flock`` on a side file, which no other close drops.
 """
 
 import contextlib
@@ -26,22 +26,22 @@ from lanes_storage.sqlite.names import Names, Seen
 
 T = TypeVar("T")
 
-#: How long a writer waits for another process before it says that the file is locked.
+#: How long a writer waits for another process before it raises DatabaseLocked.
 BUSY_TIMEOUT_MS = 5_000
-#: Between two looks at the lock, in seconds: from, to.
+#: Seconds between two attempts to get the lock: from, to.
 LOOK_AGAIN_S = (0.0005, 0.004)
-#: How long who opens the file waits for a transaction under way. Who looks shall not be held up by a stopped process.
+#: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
 OPENING_PATIENCE_S = 0.5
-#: Between two looks at who uses the file under another name.
+#: Seconds between two checks of which processes use the file under another name.
 _LOOK_TWICE_S = 0.05
 
-#: Bytes of the shared memory that SQLite locks: by whoever writes, and by whoever has it open.
+#: Bytes of the shared memory that SQLite locks: one while writing, one while the file is open.
 _WRITE_BYTE, _OPEN_BYTE = 120, 128
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class SideLock:
-    """The lock on the side file, taken through a descriptor of its own. For one thread at a time."""
+    """The lock on the side file, held through a separate descriptor. For one thread at a time."""
 
     def __init__(self, path: Path, database: str) -> None:
         self._path = str(path)
@@ -53,8 +53,8 @@ class SideLock:
         _ours.add(self)
 
     def take(self) -> bool:
-        """Take it now; False: somebody else has it. Raises StorageError."""
-        if not self.is_open:  # the last time that failed
+        """Take the lock without waiting; False: another process has it. Raises StorageError."""
+        if not self.is_open:  # the previous attempt to open it failed
             self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,28 +67,28 @@ class SideLock:
             ) from error
         if named == self._file:
             return True
-        self._open()  # somebody deleted the side file: the others lock the one that has the name now
+        self._open()  # the side file was deleted: other processes lock the new one of that name
         return self.take()
 
     def release(self) -> None:
-        """Give it back. Harmless when it is not held."""
+        """Release the lock. Does nothing if it is not held."""
         if self.is_open:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Give it back for good. Harmless twice."""
+        """Release the lock and close the descriptor. May be called twice."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be taken without being opened again."""
+        """Whether its descriptor is open, so that taking the lock does not open a file."""
         return self._descriptor >= 0
 
     @contextlib.contextmanager
     def held(self, patience_s: float) -> Iterator[bool]:
-        """Hold it for a block, after so many seconds at most; False: somebody else kept it."""
+        """Hold the lock for a block, after waiting so many seconds at most; False: another process kept it."""
         until = time.monotonic() + patience_s
         while not (taken := self.take()) and time.monotonic() < until:
             _look_again()
@@ -100,9 +100,10 @@ class SideLock:
 
     @contextlib.contextmanager
     def opening(self, memory: Path) -> Iterator[bool]:
-        """Hold it while the file is opened, which may rebuild the shared memory under a transaction.
+        """Hold the lock while the file is opened, which may rebuild the shared memory during a transaction.
 
-        A transaction that lasts is not waited for where SQLite's own lock protects it: False. Raises DatabaseLocked.
+        Yields False, without a longer wait, if a long transaction has it and SQLite's own lock protects that
+        transaction. Raises DatabaseLocked.
         """
         with self.held(OPENING_PATIENCE_S) as taken:
             if not taken and not _protected(memory):
@@ -117,11 +118,12 @@ class SideLock:
             except OSError as error:
                 if error.errno not in _MAY_NOT:
                     raise
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)  # another user's: enough to lock it
+                # The file of another user: a read-only descriptor is enough for a lock.
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError) as error:
             if not Path(self._path).parent.is_dir():
                 raise errors.DatabaseReplaced(self.database, "its folder was deleted or moved away") from error
-            raise errors.DatabaseReadOnly(self.database) from error  # there is none, and none may be made
+            raise errors.DatabaseReadOnly(self.database) from error  # the file does not exist and cannot be created
         except OSError as error:
             if error.errno in _MAY_NOT:
                 raise errors.DatabaseReadOnly(self.database) from error
@@ -130,7 +132,7 @@ class SideLock:
         self._file = found.st_dev, found.st_ino
 
 
-#: A child that was forked has the descriptors as well, and would keep what its parent held when that dies.
+#: A forked child inherits the descriptors, and would keep the lock of its parent after the parent's death.
 _ours: "weakref.WeakSet[SideLock]" = weakref.WeakSet()
 
 
@@ -143,7 +145,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 def begin(connection: sqlite3.Connection, lock: SideLock | None = None, patience_s: float | None = None) -> None:
-    """Open a transaction that holds the write lock, and the side lock with it.
+    """Open a transaction that holds the write lock and the side lock.
 
     Raises sqlite3.OperationalError and DatabaseLocked after ``patience_s`` (BUSY_TIMEOUT_MS).
     """
@@ -162,7 +164,7 @@ def _begin(connection: sqlite3.Connection, lock: SideLock | None) -> None:
 
 
 def patiently(attempt: Callable[[], T], patience_s: float | None = None) -> T:
-    """Do what meets the lock of another process again and again, for so long at most (BUSY_TIMEOUT_MS)."""
+    """Retry a function while another process holds the lock, for so long at most (BUSY_TIMEOUT_MS)."""
     until = time.monotonic() + (BUSY_TIMEOUT_MS / 1000 if patience_s is None else patience_s)
     while True:
         try:
@@ -175,33 +177,33 @@ def patiently(attempt: Callable[[], T], patience_s: float | None = None) -> T:
 
 
 def _look_again() -> None:
-    from random import uniform  # only who has to wait pays for it
+    from random import uniform  # imported here: only a process that waits needs it
 
     time.sleep(uniform(*LOOK_AGAIN_S))
 
 
 def holders(memory: Path, side: Path) -> list[int]:
-    """The processes that keep others from writing, as the kernel of Linux lists them; empty where it does not tell."""
+    """The processes that hold the write lock, as Linux lists them; empty on other systems."""
     found = [pid for kind, pid, first, last in _listed(memory) if kind == "WRITE" and first <= _WRITE_BYTE <= last]
     found += [pid for kind, pid, _, _ in _listed(side) if kind == "WRITE" and pid not in found]
     return found
 
 
 def _protected(memory: Path) -> bool:
-    """Whether SQLite's own locks stand, so that opening the file disturbs nobody who writes; True where none tells."""
+    """Whether SQLite's own locks are in place, so that opening the file cannot disturb a writer; True if unknown."""
     if not Path("/proc/locks").exists():
         return True
     return any(first <= _OPEN_BYTE <= last for _, _, first, last in _listed(memory))
 
 
 def used_elsewhere(database: Path, memory: Path) -> list[int]:
-    """The processes that use a database under another name, and so with another log, as far as Linux tells.
+    """The processes that use a database under another name, and so with another WAL, as far as Linux shows them.
 
-    Whoever uses it has a lock on it all the time, and one on the shared memory of the name that it knows.
+    Each user of a database has a lock on it all the time, and one on the shared memory of the name that it uses.
     """
     found = _elsewhere(database, memory)
     if found:
-        time.sleep(_LOOK_TWICE_S)  # who is just opening or closing it has one of the two for a moment
+        time.sleep(_LOOK_TWICE_S)  # a process that is opening or closing the file has only one of the two for a moment
         found &= _elsewhere(database, memory)
     return sorted(found)
 
@@ -209,7 +211,7 @@ def used_elsewhere(database: Path, memory: Path) -> list[int]:
 def _elsewhere(database: Path, memory: Path) -> set[int]:
     here = {pid for _, pid, *_ in _listed(memory)}
     others = {pid for _, pid, *_ in _listed(database)} - here
-    # locks fall, and other file systems have the same numbers: it counts what a process has open
+    # locks can be lost, and another file system may have the same numbers: so check what the process has open
     return {pid for pid in others if _has_open(pid, database) and not _has_open(pid, memory)}
 
 

@@ -1,15 +1,15 @@
-"""The write-ahead log: when it is copied back into the file, and why it stays short.
+"""The write-ahead log (WAL): when it is checkpointed, and how it is kept short.
 
-SQLite up to 3.51.2 can lose everything that is written after a checkpoint which ran beside a commit: the checkpoint
-reads how long the log is, a commit begins the log again from its start, and the checkpoint then notes as copied what
-was never there (fixed in 3.44.6, 3.50.7 and 3.51.3). So no checkpoint here runs without the write lock: automatic ones
-are switched off, a connection takes the lock, and a second one copies (``PASSIVE``, which waits for nobody).
+SQLite up to 3.51.2 can lose later writes when a checkpoint runs during a commit: the checkpoint reads the length of
+the WAL, the commit restarts the WAL from its beginning, and the checkpoint then records frames as copied that did not
+exist (fixed in 3.44.6, 3.50.7 and 3.51.3). So no checkpoint here runs without the write lock: automatic checkpoints
+are off, one connection takes the lock, and a second one copies (``PASSIVE``, which does not wait).
 
-That is done after a commit that leaves 4,000 frames (16 MB) in the present log, when nothing is written for a while,
-and when the store is closed. The next commit then writes the log from its start, unless somebody still reads from it.
-Two things keep it from that: one reader that stays (a transaction left open in a shell, a backup), and readers that
-always overlap. Against the second, a gateway that finds the log large keeps others from writing for a moment: who
-begins to read then needs the log no longer. Against the first nothing helps but the end of that reader, so it is said.
+A checkpoint runs after a commit that leaves 4,000 frames (16 MB) in the WAL, when nothing was written for a while,
+and when the store is closed. The next commit then restarts the WAL, unless a reader still uses it. Two things prevent
+the restart: one long reader (a transaction left open in a shell, a backup), and readers that always overlap. Against
+the second, a gateway that finds the WAL large blocks writers for a moment: a reader that begins then does not need the
+WAL any more. Against the first, only the end of that reader helps, so it is reported.
 """
 
 import contextlib
@@ -24,17 +24,17 @@ from lanes_storage import errors
 from lanes_storage.sqlite.identity import Files, Guard
 from lanes_storage.sqlite.locking import begin
 
-#: So many pages in the log are copied back: a quarter as often as by default, since a page that changed ten times
-#: since then is written once.
+#: Pages in the WAL at which it is checkpointed. This is a quarter as often as SQLite's default: a page that changed ten
+#: times since the last checkpoint is written only once.
 LONG_LOG_FRAMES = 4_000
-#: From this size on the log is cut back. The same as ``journal_size_limit``: below it, it is simply written over.
+#: The WAL is truncated from this size on, the same as ``journal_size_limit``. A smaller one is overwritten.
 LARGE_LOG_BYTES = 67_108_864
-#: Between two attempts while a reader keeps the same log in use.
+#: Seconds between two attempts while a reader keeps the same WAL in use.
 THROTTLE_S = 0.25
-#: Without a commit for so long, a store is idle; and between two copies that are made for that reason.
+#: A store is idle after this long without a commit; also the time between two checkpoints of an idle store.
 IDLE_S = 1.0
 IDLE_EVERY_S = 60.0
-#: How long the write lock is waited for, and the readers of the moment.
+#: How long to wait for the write lock, and for the current readers.
 PATIENCE_S = 0.1
 _PAUSE_S = 0.005
 
@@ -43,7 +43,7 @@ _FRAME_HEADER_BYTES = 24
 
 
 class Copied(NamedTuple):
-    """What a checkpoint left: the frames of the log, and how many of them are in the file now."""
+    """The result of a checkpoint: the frames of the WAL, and how many of them are in the file now."""
 
     frames: int
     copied: int
@@ -54,10 +54,10 @@ class Copied(NamedTuple):
 
 
 class Stuck(NamedTuple):
-    """What a reader keeps of a log that shall begin again: which log, and the frames that are in the file.
+    """What readers block of a WAL that should restart: which WAL, and the frames that are in the file.
 
-    A reader that was there all the time keeps the same from one look to the next; of readers that come and go, each
-    lets more be copied.
+    It stays the same between two checks if one reader was there all the time; if readers come and go, more frames can
+    be copied each time.
     """
 
     log: bytes
@@ -65,12 +65,12 @@ class Stuck(NamedTuple):
 
 
 def log_of(path: Path) -> Path:
-    """The log of a database."""
+    """The WAL file of a database."""
     return Files.of(path).log
 
 
 def log_bytes(path: Path) -> int:
-    """The size of the log of a database; 0 where there is none."""
+    """The size of the WAL of a database in bytes; 0 if there is none."""
     try:
         return log_of(path).stat().st_size
     except OSError:
@@ -78,9 +78,9 @@ def log_bytes(path: Path) -> int:
 
 
 def copy_back(writing: sqlite3.Connection, second: sqlite3.Connection) -> Copied | None:
-    """Copy the log into the file as far as readers allow, under the write lock. None: somebody else writes.
+    """Checkpoint as far as readers allow, under the write lock. None: another process writes.
 
-    Two connections, since one that writes can not copy. Raises sqlite3.Error.
+    It needs two connections, because a connection with a write transaction cannot checkpoint. Raises sqlite3.Error.
     """
     try:
         begin(writing, patience_s=PATIENCE_S)
@@ -96,10 +96,10 @@ def copy_back(writing: sqlite3.Connection, second: sqlite3.Connection) -> Copied
 
 
 class Log:
-    """The log of one store, which its writer looks after. For one thread.
+    """The WAL of one store, maintained by its writer. For one thread.
 
-    ``second`` opens another connection that may write. Opening and closing the log itself is safe: unlike the
-    database and the shared memory, it carries no lock that would fall.
+    ``second`` opens another read-write connection. Opening and closing the WAL file is safe: unlike the database
+    and the shared memory, it has no locks that could be lost.
     """
 
     def __init__(self, guard: Guard, writing: sqlite3.Connection, second: Callable[[], sqlite3.Connection]) -> None:
@@ -109,15 +109,13 @@ class Log:
         self.second: sqlite3.Connection | None = None
         self._descriptor = os.open(guard.files.log, os.O_RDONLY | os.O_CLOEXEC)
         self._uncopied = False
-        self._far = (
-            0  # where the salt of the last frame of a long log would stand, and what stood there of an older one
-        )
+        self._far = 0  # the position of the last frame's salt in a long WAL, and the salt of an older WAL found there
         self._older: bytes | None = None
         self._tried: tuple[bytes, float] | None = None  # which log, and when
         self._idle_at = float("-inf")
 
     def committed(self) -> None:
-        """After a commit: copy the log back when it has become long. Raises sqlite3.Error, StorageError."""
+        """After a commit: checkpoint if the WAL has become long. Raises sqlite3.Error, StorageError."""
         self._uncopied = True
         if not self._is_long():
             return
@@ -127,16 +125,16 @@ class Log:
             self.copy()
 
     def idle_in_s(self) -> float | None:
-        """After how long without a commit there is something to do; None: never."""
+        """After how many seconds without a commit there is something to do; None: never."""
         return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._uncopied else None
 
     def idle(self) -> None:
-        """Nothing was written for a while: let the file have everything. Raises sqlite3.Error, StorageError."""
+        """Nothing was written for a while: checkpoint everything. Raises sqlite3.Error, StorageError."""
         self._idle_at = time.monotonic()
         self.copy()
 
     def copy(self) -> Copied | None:
-        """Copy back what readers allow, under the write lock. None: somebody else has it.
+        """Checkpoint as far as readers allow, under the write lock. None: another process has it.
 
         Raises sqlite3.Error, StorageError.
         """
@@ -144,15 +142,15 @@ class Log:
             return self._copy() if held else None
 
     def shorten(self) -> Stuck | None:
-        """Begin the log again from its start, waiting for the readers of the moment. None: done, or somebody writes.
+        """Restart the WAL, waiting for the current readers. None: done, or another process writes.
 
-        Nobody writes meanwhile, so that who begins to read once all is copied reads the file alone, and the log is free
-        as soon as those have ended who began before. Raises sqlite3.Error, StorageError.
+        Writers are blocked meanwhile. So a reader that begins after the checkpoint reads only the file, and the WAL can
+        restart as soon as the earlier readers have ended. Raises sqlite3.Error, StorageError.
         """
         before, until, pause = self.salt(), time.monotonic() + PATIENCE_S, _PAUSE_S
         with self._guard.lock.held(PATIENCE_S) as held:
             while held and (found := self._copy()) is not None:
-                time.sleep(pause)  # who reads the log now ends, and who begins now needs it no longer
+                time.sleep(pause)  # current readers end, and new ones do not need the WAL
                 if found.whole and self._begun_again(before):
                     return None
                 if time.monotonic() > until:
@@ -170,7 +168,7 @@ class Log:
         return found
 
     def _begun_again(self, before: bytes) -> bool:
-        """Write something that changes nothing; whether that went to the start of the log."""
+        """Commit a write that changes no data; returns whether it went to the start of the WAL."""
         begin(self._writing, patience_s=PATIENCE_S)
         try:
             (version,) = self._writing.execute("PRAGMA user_version").fetchone()
@@ -182,10 +180,10 @@ class Log:
         return self.salt() != before
 
     def close(self) -> None:
-        """Let the file have everything, as far as that can be done now, and end."""
+        """Checkpoint as much as possible now, and close."""
         try:
             if self._uncopied:
-                with contextlib.suppress(sqlite3.Error, errors.StorageError):  # it is in the log, and stays there
+                with contextlib.suppress(sqlite3.Error, errors.StorageError):  # the data is in the WAL, and stays there
                     self.copy()
         finally:
             os.close(self._descriptor)
@@ -193,11 +191,11 @@ class Log:
                 self.second.close()
 
     def salt(self) -> bytes:
-        """What tells this log from the one that is written over it next; empty before the first."""
+        """The salt of the current WAL, which changes at each restart; empty before the first."""
         return os.pread(self._descriptor, 8, 16)
 
     def _is_long(self) -> bool:
-        """Whether the present log has so many frames: behind its end stand those of older ones, with other salts."""
+        """Whether the current WAL has so many frames. Behind its end are frames of older ones, with other salts."""
         if os.pread(self._descriptor, 8, self._far) == self._older:
             return False
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)

@@ -1,4 +1,4 @@
-"""What has a name now."""
+"""Which files the paths name now."""
 
 import os
 import time
@@ -8,14 +8,15 @@ from pathlib import Path
 #: Device and inode; None: there is no such file.
 Seen = tuple[int, int] | None
 
-#: The times of a folder go on in steps: a few milliseconds, or two seconds. Within one, two changes look like one.
+#: The timestamps of a folder are coarse: a few milliseconds, or two seconds. Two changes in one step look like one.
 SETTLED_NS = 3_000_000_000
-#: So long a look at the folder is enough: another file may come over a name by a mount, and not every system has times.
+#: For how long checking the folder is enough: a mount can hide a name without a change of the folder, and some file
+#: systems do not update its timestamps.
 LOOK_ANYWAY_NS = 1_000_000_000
 
 
 def seen(path: str) -> Seen:
-    """What has that name now. Raises OSError where that cannot be told."""
+    """The file that the path names now. Raises OSError if that cannot be determined."""
     try:
         found = os.stat(path)  # noqa: PTH116 - in each transaction
     except (FileNotFoundError, NotADirectoryError):
@@ -24,22 +25,23 @@ def seen(path: str) -> Seen:
 
 
 class Names:
-    """Names in one folder, and what has them: as long as nothing in that changes, one look at it is enough.
+    """Paths in one folder and the files that they name. While the folder does not change, one ``stat`` of it is enough.
 
-    Whoever gives a name in a folder, or takes one away, changes its times. From any thread.
+    Creating or removing a name in a folder changes the folder's timestamps. From any thread.
     """
 
     def __init__(self, *names: Path, wall_ns: Callable[[], int] = time.time_ns) -> None:
-        """Where a link stands in one of the ways there, each name is looked at by itself."""
+        """If one of the paths contains a symbolic link, each path is checked separately."""
         self._names = tuple(map(str, names))
         folders = {name.parent for name in names}
         one = len(folders) == 1 and all(name == name.resolve() for name in names)
         self._folder = str(folders.pop()) if one else None
         self._wall_ns = wall_ns
-        self._last: tuple[tuple[int, ...] | None, int, tuple[Seen, ...]] = (None, 0, ())  # of the folder, when, found
+        # The state of the folder, when it was read, and the files found.
+        self._last: tuple[tuple[int, ...] | None, int, tuple[Seen, ...]] = None, 0, ()
 
     def look(self) -> tuple[Seen, ...]:
-        """What has each of the names now. Raises OSError where that cannot be told."""
+        """The files that the paths name now. Raises OSError if that cannot be determined."""
         now = self._wall_ns()
         folder = None if self._folder is None else _rests(self._folder, now)
         before, at, found = self._last
@@ -50,7 +52,7 @@ class Names:
 
 
 def _rests(folder: str, now: int) -> tuple[int, ...] | None:
-    """What tells that nothing in a folder has changed; None: it says nothing yet, or is gone."""
+    """The state of a folder, for comparison; None: it changed too recently to be reliable, or is gone."""
     try:
         found = os.stat(folder)  # noqa: PTH116
     except OSError:

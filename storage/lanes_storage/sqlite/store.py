@@ -1,4 +1,4 @@
-"""The blocking store: commands use it, and threads beside an event loop use its reader."""
+"""The blocking store, for commands; its reader is also used by threads of a process with an event loop."""
 
 import sqlite3
 from pathlib import Path
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 class SqliteReader:
-    """A connection that reads, for one blocking thread."""
+    """A read-only connection, for one blocking thread."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None = None, guard: Guard | None = None) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = connection or open_reader(path)
-        self._guard = guard  # None: a look at the file that is there now
+        self._guard = guard  # None: the file is not watched for a replacement
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class SqliteReader:
 
 
 class SqliteStore(SqliteReader):
-    """A database for one blocking thread: each step is a transaction of its own."""
+    """A database for one blocking thread: each step is a separate transaction."""
 
     def __init__(
         self, path: Path, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full"

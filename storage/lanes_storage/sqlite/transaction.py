@@ -14,8 +14,8 @@ from lanes_storage.sqlite.locking import begin
 class SqliteTransaction:
     """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit.
 
-    With a ``guard``, what was committed to a file that is no longer the one of that name counts as not committed:
-    nobody may be told of it. Raises DatabaseReplaced for it.
+    With a ``guard``, a commit to a file that the path no longer names counts as not committed: it must not be
+    acknowledged. Raises DatabaseReplaced in that case.
     """
 
     def __init__(self, connection: sqlite3.Connection, guard: Guard | None = None) -> None:
@@ -34,7 +34,7 @@ class SqliteTransaction:
         before, left = self._connection.total_changes, iter(given)
         try:
             return self._connection.executemany(text, left).rowcount
-        except UnicodeEncodeError:  # as below: the row that failed, and those that were not reached
+        except UnicodeEncodeError:  # as below, for the failed row and the rows after it
             rest = params[len(params) - len([*left]) - 1 :]
             for row in rest:
                 self._execute(sql, row)
@@ -82,7 +82,9 @@ class SqliteTransaction:
         given = params if isinstance(params, tuple) else values(params)
         try:
             return self._connection.execute(text, given)
-        except UnicodeEncodeError:  # halves of characters, which no encoding has: no message is lost over one
+        except (
+            UnicodeEncodeError
+        ):  # lone surrogates, which cannot be encoded: they must not cause the loss of a message
             return self._connection.execute(text, [_whole(value) for value in given])
 
     def _roll_back(self) -> None:
@@ -93,7 +95,7 @@ class SqliteTransaction:
                 undone.callback(undo)
 
     def _discard(self) -> None:
-        if self._connection.in_transaction:  # a full disk rolls back by itself
+        if self._connection.in_transaction:  # on a full disk, SQLite has already rolled back
             self._connection.execute("ROLLBACK")
 
 

@@ -1,4 +1,4 @@
-"""Making the schema in a new file, and bringing that of an older one to the newest: whole or not at all, and once."""
+"""Creating the schema in a new file, and upgrading an older one: atomically, and by one process only."""
 
 import os
 import sqlite3
@@ -7,7 +7,7 @@ from pathlib import Path
 from lanes_storage import errors, schema
 from lanes_storage.moment import boot_id, system_clock
 
-#: Of every version. The owners that have not ended, and whether they were heard of lately.
+#: Works with every version of the schema. The owners that have not ended, and whether their heartbeat is recent.
 _OWNERS = """
 SELECT kind, id, host, boot_id, pid_ns, pid, start_time, :now - heartbeat_at BETWEEN 0 AND stale_after_ms FROM owners
 WHERE ended_at IS NULL ORDER BY id
@@ -15,7 +15,7 @@ WHERE ended_at IS NULL ORDER BY id
 
 
 def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not ours before anything, even its journal mode, is changed in it.
+    """Refuse a foreign file before anything in it is changed, even its journal mode.
 
     Raises DatabaseTooNew, DatabaseDamaged.
     """
@@ -29,32 +29,31 @@ def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_marks(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
-    """The same, and an older file where it may not be upgraded. Raises DatabaseTooOld as well."""
+    """The same, and refuse an older file if it may not be upgraded. Also raises DatabaseTooOld."""
     check_foreign(connection, path)
     _check_version(_version(connection), path, create=create, upgrade=upgrade)
 
 
 def _check_version(found: int, path: Path, *, create: bool, upgrade: bool) -> None:
-    """Version 0 is a new file, which has no schema yet."""
+    """Version 0: a new file, which has no schema yet."""
     if found < schema.VERSION and not (upgrade if found else create):
         raise errors.DatabaseTooOld(str(path), found, schema.VERSION)
 
 
 def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
-    """Make or upgrade the schema, under the write lock, so that of two starting processes one does it.
+    """Create or upgrade the schema, under the write lock, so that only one of several starting processes does it.
 
-    Raises DatabaseTooOld unless ``create`` (a new one) or ``upgrade`` (an older one),
-    DatabaseInUse while an owner of the older version lives, and what
-    ``check_foreign`` raises: another process may have made something else of the file while this one waited for the
-    lock.
+    Raises DatabaseTooOld unless ``create`` (for a new file) or ``upgrade`` (for an older one), DatabaseInUse while an
+    owner of the older version lives, and the errors of ``check_foreign``: another process may have changed the file
+    while this one waited for the lock.
     """
     if _version(connection) == schema.VERSION:
         return
     _check_version(_version(connection), path, create=create, upgrade=upgrade)
     from lanes_storage.sqlite.transaction import SqliteTransaction
 
-    schema.creation("sqlite")  # imports SQLModel, which is slow: not while the lock is held
-    # A table that is rebuilt is gone for a moment. Within a transaction this pragma does nothing.
+    schema.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
+    # A rebuilt table is missing for a moment. Inside a transaction this pragma has no effect.
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         with SqliteTransaction(connection) as tx:
@@ -76,9 +75,9 @@ def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, upgrad
 
 
 def _check_use(connection: sqlite3.Connection, path: Path) -> None:
-    """A gateway of the older version would lose what it runs: it does not know the new schema.
+    """A gateway of the older version would lose its runs: it does not know the new schema.
 
-    One of this machine that lives may be stopped, and go on at any moment, however silent it is.
+    A living process of this machine counts even without heartbeats: it may be stopped, and continue at any moment.
     """
     for kind, owner, host, *where, pid, start_time, heard in connection.execute(_OWNERS, {"now": system_clock().wall}):
         alive = _is_alive(pid, start_time) if _is_here(host, *where) else None
@@ -95,22 +94,22 @@ def _is_here(host: str, boot: str, pid_ns: str) -> bool:
 
 
 def _is_alive(pid: int, start_time: int) -> bool | None:
-    """Whether that process of this machine lives; None: there is one of that number, and nothing tells which."""
+    """Whether that process of this machine lives; None: a process with that pid lives, but it may be another one."""
     try:
         os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except ProcessLookupError:
         return False
-    except OSError:  # hidden, another user's, or a system without /proc
+    except OSError:  # hidden, a process of another user, or a system without /proc
         return None
     state, *fields = stat.rpartition(b")")[2].split()
     if int(fields[18]) != start_time:
-        return None  # a later process, as far as this /proc is the one that the number is from
+        return None  # a later process, if this /proc belongs to the same pid namespace
     return state not in (b"Z", b"X")
 
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
-    """Nothing of the file is kept that would not fit together any more."""
+    """Check the references before the commit."""
     astray = connection.execute("PRAGMA foreign_key_check").fetchmany(1)
     for table, row, parent, _ in astray:
         raise errors.DatabaseDamaged(str(path), f"row {row} of {table} names a row of {parent} that is not there")

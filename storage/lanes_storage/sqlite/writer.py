@@ -1,10 +1,9 @@
-"""The one writer: a thread that groups the steps of concurrent callers into one commit.
+"""The only writer: a thread that groups the steps of concurrent callers into one commit.
 
-It takes whatever waits, up to a batch, carries out all commands for one transition as one set, every set in one
-transaction, and commits once, so that the cost of making things durable is shared. It never lingers for more, and
-does not look into what it carries out. When something raises, the whole batch is rolled back and each step is run
-again in a transaction of its own: the others must not suffer for it, and a SAVEPOINT for every step would cost the
-good ones more.
+It takes all waiting steps, up to the size of a batch, executes the commands of one transition as one set, all sets in
+one transaction, and commits once, so that the steps share the cost of the fsync. It never waits for more steps. When a
+step raises, the whole batch is rolled back and each step is run again in a separate transaction: the other steps must
+not fail because of it, and a SAVEPOINT for every step would cost more.
 """
 
 import asyncio
@@ -36,17 +35,17 @@ LARGEST_BATCH = 256
 class _Job:
     step: Step[Any]
     future: "asyncio.Future[Any] | Future[Any]"
-    loop: asyncio.AbstractEventLoop | None  # None: a thread waits
+    loop: asyncio.AbstractEventLoop | None  # None: the caller is a thread
     result: Any = None
     error: BaseException | None = None
 
     def begin(self) -> bool:
-        """Whether it is still wanted: a thread that gave up may have handed in the same again. What an event loop
-        handed in runs although its caller is cancelled, as those who leave rely on."""
+        """Whether the step is still wanted: a thread that gave up may have submitted the same step again. A step from
+        an event loop runs even if its caller is cancelled; code that ends relies on that."""
         return isinstance(self.future, asyncio.Future) or self.future.set_running_or_notify_cancel()
 
     def resolve(self) -> None:
-        if self.future.done():  # its caller was cancelled; what is committed stays committed
+        if self.future.done():  # its caller was cancelled; the commit stays
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -55,14 +54,14 @@ class _Job:
 
 
 class Listeners:
-    """Who is told of the commits of this process. Safe from any thread."""
+    """The listeners to commits of this process. Safe from any thread."""
 
     def __init__(self) -> None:
         self._all: tuple[Callable[[], None], ...] = ()
         self._changing = threading.Lock()
 
     def add(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Tell it from now on, until what is returned is called."""
+        """Call the listener from now on, until the returned function is called."""
 
         def remove() -> None:
             with self._changing:
@@ -79,7 +78,7 @@ class Listeners:
         return len(self._all)
 
     def tell(self) -> None:
-        """There was a commit. One that raises costs only itself."""
+        """Call all listeners after a commit. If one raises, the others are still called."""
         for listener in self._all:
             try:
                 listener()
@@ -88,13 +87,13 @@ class Listeners:
 
 
 class Writer:
-    """Owns the file as it writes it. ``submit`` from any thread; ``close`` finishes what was handed in."""
+    """The thread that writes the file. ``submit`` from any thread; ``close`` finishes the submitted steps."""
 
     def __init__(
         self, file: SqliteFile, committed: Callable[[], None], home: asyncio.AbstractEventLoop | None = None
     ) -> None:
-        """``committed`` is called after commits, before whoever wrote is told: in the event loop ``home`` (None: in the
-        writer's thread)."""
+        """``committed`` is called after commits, before the callers get their results: in the event loop ``home``
+        (None: in the writer's thread)."""
         self._name = str(file.guard.files.path)
         self._file = file
         self._connection = file.connection
@@ -107,24 +106,24 @@ class Writer:
         self._thread.start()
 
     def submit(self, step: Step[T], loop: asyncio.AbstractEventLoop) -> "asyncio.Future[T]":
-        """Hand in a step from an event loop."""
+        """Submit a step from an event loop."""
         future: asyncio.Future[T] = loop.create_future()
         self._put(_Job(step, future, loop))
         return future
 
     def submit_blocking(self, step: Step[T]) -> "Future[T]":
-        """Hand in a step from a thread."""
+        """Submit a step from a thread."""
         future: Future[T] = Future()
         self._put(_Job(step, future, None))
         return future
 
     def close(self) -> None:
-        """Run what was handed in, then close the connection. Harmless twice."""
+        """Run the submitted steps, then close the connection. May be called twice."""
         with self._closing:
             if not self._closed:
                 self._closed = True
                 self._jobs.put(None)
-        if self._file.guard.at_home:  # else the thread is in the parent
+        if self._file.guard.at_home:  # in a forked child the thread does not exist
             self._thread.join()
 
     def _put(self, job: _Job) -> None:
@@ -143,12 +142,12 @@ class Writer:
                     self._wake(wanted, changed)
                     if changed:
                         self._file.committed()
-                batch = wanted = []  # what was written is let go of, however long the next one takes to come
+                batch = wanted = []  # free the written data now, not only when the next job arrives
         finally:
             self._file.close()
 
     def _next_batch(self) -> list[_Job]:
-        """The jobs that wait, in order; empty when the writer is to end."""
+        """The waiting jobs, in order; empty when the writer should end."""
         try:
             job = self._jobs.get(timeout=self._file.idle_in_s())
         except queue.Empty:
@@ -167,7 +166,7 @@ class Writer:
         return batch
 
     def _run_batch(self, batch: list[_Job]) -> bool:
-        """Run the batch; whether anything was committed, and not merely looked at."""
+        """Run the batch; returns whether it changed anything."""
         changes = self._connection.total_changes
         if not self._commit(batch) and len(batch) > 1:
             for job in batch:
@@ -175,24 +174,24 @@ class Writer:
         return self._connection.total_changes != changes
 
     def _commit(self, batch: list[_Job]) -> bool:
-        """Run the batch in one transaction. False: one step is to blame, and nothing was committed."""
+        """Run the batch in one transaction. False: one step raised, and nothing was committed."""
         carried_out = False
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
                 results = carry_out(tx, [job.step for job in batch])
                 carried_out = True
-        except BaseException as error:  # whatever it is belongs to the callers, and the writer lives on
+        except BaseException as error:  # any exception belongs to the callers; the writer must survive it
             ours = _for_callers(self._name, error)
             for job in batch:
                 job.error = ours
-            # references are checked at the commit, which says nothing of who broke one
+            # foreign keys are checked at the commit, and its error does not say which step broke one
             return carried_out and not isinstance(error, sqlite3.IntegrityError)
         for job, job.result in zip(batch, results, strict=True):
             job.error = None
         return True
 
     def _wake(self, batch: list[_Job], changed: bool) -> None:
-        """Tell who listens and the callers: one call into each event loop, however many of its callers wait."""
+        """Call the listeners and wake the callers: one call into each event loop for all its callers."""
         loops: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {self._home: []} if changed else {}
         for job in batch:
             loops.setdefault(job.loop, []).append(job)
@@ -201,7 +200,7 @@ class Writer:
             if loop is None:
                 told()
             else:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits there
                     loop.call_soon_threadsafe(told)
 
     def _tell(self, jobs: list[_Job], committed: bool) -> None:
