@@ -1,7 +1,7 @@
 """Abort: ask, let the owner confirm, and release by force when it does not. For ``lanes.verbs.control``.
 
-It works with the owner alive, dead or hung, because the request is a row and the release is a row: the owner
-is only asked to be quick. The outcome is proven by reading the run's row again, never assumed.
+It works whether the owner is alive, dead or hung, because both the request and the release are rows: the owner only
+makes it faster. The outcome is determined by reading the run's row again, never assumed.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ from lanes_storage.law import GHOST_AFTER, Cause, Scope
 from lanes_storage.moment import Now, slept_between
 from lanes_storage.records import LaneFilter, LaneOrder, Owner, Run, Ticket
 
-#: The longest pause between two looks at a run that is being aborted.
+#: The longest pause between two reads of a run that is being aborted.
 LOOK_AGAIN_MS = 250
 
 
 class Request(NamedTuple):
-    """What is asked for. ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own."""
+    """An abort request. ``epoch``: only if the lane still has it. ``grace_ms``: instead of the grace of the run."""
 
     key: str
     reason: str | None
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 def request(ctx: Context, asked_for: Request, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
     """Request an abort, and unless ``wait`` is False wait for its outcome.
 
-    ``wait`` False, or the time over: the outcome is ``pending`` and the request stands. Raises NotFound.
+    If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. Raises NotFound.
     """
     key, reason, cause, scope, epoch, grace_ms = asked_for
     now = ctx.now()
@@ -65,9 +65,9 @@ def request(ctx: Context, asked_for: Request, *, wait: bool, timeout_ms: int | N
 
 
 def go_on_waiting(ctx: Context, key: str, run_id: int, *, timeout_ms: int | None) -> Procedure[AbortResult]:
-    """Wait for the abort that was requested of a run of this lane.
+    """Wait for the requested abort of a run of this lane.
 
-    Raises NotFound where no abort of that run was requested.
+    Raises NotFound if no abort of that run was requested.
     """
     run = yield from read(reads.run(run_id))
     if run is None or run.key != key or run.abort_at is None:
@@ -77,9 +77,9 @@ def go_on_waiting(ctx: Context, key: str, run_id: int, *, timeout_ms: int | None
 
 
 def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | None) -> Procedure[AbortResult]:
-    """Wait for a requested abort to be confirmed, and force it when its time has come.
+    """Wait until the owner confirms a requested abort, and force it when its grace has passed.
 
-    What was waited counts from the request, as the grace does: its commit takes its time too.
+    The timeout counts from the request, like the grace, so that it includes the commit of the request.
     """
     assert pending.run_id is not None
     ticket = Ticket(pending.run_id, pending.epoch_before)
@@ -108,7 +108,7 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
 def abortable(
     chosen: LaneFilter, scope: Scope, *, order: LaneOrder | None = None, limit: int | None = None, offset: int = 0
 ) -> Procedure[list[Lane]]:
-    """The chosen lanes of which an abort with that scope would end something."""
+    """The chosen lanes where an abort with that scope would end something."""
     some = (yield from timed(chosen))._replace(abortable=scope)
     found = yield from read(reads.lanes(some, order=order or LaneOrder(), limit=limit, offset=offset))
     witness = Witness((yield from tell()))
@@ -118,9 +118,10 @@ def abortable(
 def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:
     """In how many milliseconds an abort-requested run may be released by force; 0 or less: now.
 
-    At once when its owner is provably gone, has ended, or disowns the run; else when the grace has passed since
-    the request: by the boot clock where the request was made in this boot, else since ``first_seen``. What the machine
-    slept meanwhile is no grace; ``slept``: what the owner's had slept at first sight, for the latter case.
+    At once if its owner is provably gone, has ended, or disowns the run; otherwise when the grace has passed since
+    the request: by the boot clock if the request was made in this boot, else since ``first_seen``. Time in which the
+    machine slept does not count; ``slept``: how long the owner's machine had slept at ``first_seen``, for the latter
+    case.
     """
     if _nobody_holds(run, owner):
         return 0
@@ -138,7 +139,7 @@ def _nobody_holds(run: Run, owner: Owner | None) -> bool:
 
 
 def _proven(pending: AbortResult, run: Run, owner: Owner | None, epoch_after: int, waited: float) -> AbortResult:
-    """Read the outcome off the ended run."""
+    """Determine the outcome from the ended run."""
     outcome = Outcome.RELEASED
     if run.forced:
         outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED

@@ -1,7 +1,7 @@
-"""How old things are, and which limit acts next, for whoever shows them. Judges use sightings of their own.
+"""Ages, and the limit that acts next, for display. Judges use sightings instead.
 
-A run or an owner of the observer's own boot is measured by the boot clock, which nobody can set, without the time that
-the machine slept; any other by the wall clock. All results are whole milliseconds, and an age is never negative.
+For a run or an owner of the same boot, ages use the boot clock, which nobody can set, minus the time that the machine
+slept; for others the wall clock. All results are whole milliseconds, and an age is never negative.
 """
 
 from typing import NamedTuple
@@ -13,17 +13,17 @@ from lanes_storage.records import AttemptPhase, Owner, Run
 
 
 class Limit(NamedTuple):
-    """A limit that ends a run, or its attempt at a provider, and how much of it is left; negative: it has passed."""
+    """A limit that ends a run, or its attempt at a provider, and the time left; negative: it has passed."""
 
     name: str
     of_ms: int
     left_ms: int
     attempt: AttemptPhase | None = None
-    exhausted_ms: int | None = None  # until the whole chain has failed, should no provider answer
+    exhausted_ms: int | None = None  # until the whole chain has failed, if no provider answers
 
 
 def limits(run: Run, now: Now) -> list[Limit]:
-    """What ends it if it stays silent, the limit that acts next first: none, once its work has ended or its abort was
+    """The limits that end a silent run, the one that acts next first: none once its work has ended or its abort was
     requested."""
     if run.body_ended_at is not None or run.abort_at is not None:
         return []
@@ -46,7 +46,7 @@ def end(run: Run, now: Now) -> tuple[str, int] | None:
 
 
 def _of_attempt(run: Run, attempt: AttemptPhase, run_left_ms: int | None, now: Now) -> Limit:
-    """A piece of content moves the end of the attempt, and so does the beginning of a phase."""
+    """A piece of content moves the deadline of the attempt, and so does the start of a phase."""
     begun = _age(run.boot_id, attempt.boot, attempt.slept, attempt.at, now)
     left = attempt.limit_ms - min(begun, quiet_ms(run, now))
     rest = left + attempt.rest_ms
@@ -61,23 +61,23 @@ def held_ms(run: Run, now: Now) -> int:
 
 
 def quiet_ms(run: Run, now: Now) -> int:
-    """How long ago the run last showed progress, as far as its owner's heartbeats told."""
+    """How long ago the run last showed progress, as of its owner's last heartbeat."""
     return _age(run.boot_id, run.progress_boot, run.progress_slept_ms, run.progress_at, now)
 
 
 def left_ms(run: Run, now: Now) -> int | None:
-    """How long the run may go on; negative once it is overdue, None without a run_timeout."""
+    """How long the run may continue; negative once it is overdue, None without a run_timeout."""
     limit = run.terms.run_timeout_ms
     return None if limit is None else limit - held_ms(run, now)
 
 
 def busy_ms(run: Run) -> int:
-    """For how long after its last progress the run said that it would be busy: of whatever boot, and never negative."""
+    """For how long after its last progress the run announced to be busy: works for any boot, never negative."""
     return max(0, (run.busy_until_boot or 0) - run.progress_boot)
 
 
 def busy_left_ms(run: Run, now: Now) -> int | None:
-    """How long the run has said that it is still busy; None if it did not, or that has passed."""
+    """For how long the run is still announced to be busy; None if it is not, or that time has passed."""
     if run.boot_id != now.boot_id:
         return None
     left = busy_ms(run) - quiet_ms(run, now)
@@ -103,12 +103,12 @@ def beat_ms(owner: Owner, now: Now) -> int:
 
 
 def lives(owner: Owner, now: Now, me: Identity) -> bool:
-    """Whether the owner lives as far as this process can tell: not ended, not provably gone, not silent."""
+    """Whether the owner seems alive to this process: not ended, not provably gone, not silent."""
     return owner.ended_at is None and beat_ms(owner, now) < owner.stale_after_ms and not look(owner, me).gone
 
 
 def acts(owner: Owner, now: Now, me: Identity) -> bool:
-    """Whether it keeps limits and claims as well: a stopped process lives, and does nothing."""
+    """Whether it also enforces limits and claims: a stopped process is alive but does nothing."""
     return lives(owner, now, me) and look(owner, me) is not Sight.STOPPED
 
 

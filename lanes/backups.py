@@ -19,15 +19,15 @@ from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import Progress
 from lanes_storage.sqlite.inspect import open_still
 
-#: So many numbers are left out after a restore: ids and epochs that were given out since the copy was made, and
-#: that somebody outside may have kept, are not given again, even where the newer file cannot be read any more.
+#: How many ids and epochs are skipped after a restore: those assigned since the copy was made, which programs outside
+#: may have kept, must not be assigned again, even if the newer file cannot be read any more.
 LEFT_OUT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: the lanes that it paused, the new value of the epoch counter, and where the file is kept
-    that was there before."""
+    """The result of a restore: the lanes that it paused, the new value of the epoch counter, and where the previous
+    file is kept."""
 
     paused: list[str]
     epoch: int
@@ -35,19 +35,19 @@ class Restored:
 
 
 def backup(path: Path, target: Path, progress: Progress | None = None) -> None:
-    """Copy a database while it is used. Raises StorageError, FileExistsError."""
+    """Copy a database while it is in use. Raises StorageError, FileExistsError."""
     copies.copy(path, target, progress)
 
 
 def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progress | None = None) -> Restored:
-    """Put a copy in the place of a database, which is kept beside it.
+    """Replace a database by a copy; the old file is kept beside it.
 
-    The epoch counter and all ids go on behind what either file gave out; each lane with unfinished messages is
-    paused. Raises NotAllowed while an owner of the database lives, and StorageError.
+    The epoch counter and all ids continue after the highest values of both files; each lane with unfinished messages
+    is paused. Raises NotAllowed while an owner of the database lives, and StorageError.
     """
     copies.check_copy(copy)
     _refuse_while_used(path, clock)
-    real = path.resolve()  # a link stays one
+    real = path.resolve()  # a link stays a link
     draft = real.with_name(real.name + ".restoring")
     real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone_in(real.parent):
@@ -67,7 +67,7 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """For one restore in a folder at a time: two would work on one draft. Raises NotAllowed."""
+    """Allow one restore in a folder at a time: two would use the same draft. Raises NotAllowed."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
@@ -84,7 +84,7 @@ def _tell(draft: Path, clock: Clock, actor: str, least: dict[str, int]) -> list[
         copies.raise_ids(tx, {table: number for table, number in least.items() if table != "epoch"})
         return doors.restored(tx, clock(), actor=actor, epoch=least["epoch"])
 
-    store = open_store(str(draft), create=True)  # an older copy is brought to the newest schema
+    store = open_store(str(draft), create=True)  # an older copy is upgraded to the newest schema
     try:
         return store.write(step)
     finally:
@@ -93,7 +93,7 @@ def _tell(draft: Path, clock: Clock, actor: str, least: dict[str, int]) -> list[
 
 def _beyond(copy: Path, path: Path) -> dict[str, int]:
     found = copies.numbers(copy)
-    with contextlib.suppress(StorageError):  # damaged, or not there: that is why a copy is restored
+    with contextlib.suppress(StorageError):  # damaged or missing, which is why a copy is restored
         newer = copies.numbers(path)
         found = {name: max(number, newer.get(name, 0)) for name, number in found.items()}
     return {name: number + LEFT_OUT for name, number in found.items()}
@@ -103,7 +103,7 @@ def _refuse_while_used(path: Path, clock: Clock) -> None:
     try:
         reader = open_still(path)
     except StorageError:
-        return  # not there, or beyond reading
+        return  # missing or unreadable
     try:
         owners = reader.read(reads.owners())
     except StorageError:
@@ -117,7 +117,7 @@ def _refuse_while_used(path: Path, clock: Clock) -> None:
 
 
 def _may_write(owner: Owner, clock: Clock) -> bool:
-    """A process of this host that is not gone may go on at any moment, however silent it is."""
+    """A process of this host that is not gone may continue at any moment, even if it sends no heartbeats."""
     me, now = this_process(), clock()
     if is_gone(owner, me):
         return False

@@ -1,8 +1,8 @@
-"""A bundle for a bug report: what a database and its house look like, without what was said in it.
+"""A bundle for a bug report: the state of a database and its gateways, without the texts of conversations.
 
-Without ``texts`` no text, reply, prompt, late reply or reason that somebody gave is in it, keys stand under other names
-(the same name for the same key, in this bundle only), and of error messages only those that lanes wrote itself: a
-provider may have quoted a conversation in its own.
+Without ``texts`` it contains no text, reply, prompt, late reply or reason that a person gave. Keys are replaced by
+other names (the same name for the same key, in this bundle only). It contains only error messages that lanes wrote
+itself: those of a provider may quote a conversation.
 """
 
 import json
@@ -29,21 +29,21 @@ from lanes_storage.moment import Clock
 from lanes_storage.records import LaneFilter
 from lanes_storage.sqlite.inspect import schema_text
 
-#: So many of the most harmful lanes, and of the last events and dead letters, are taken along.
+#: How many lanes (the most urgent first), events and dead letters (the newest) it contains.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
-#: Fields of forms, and of the details of events, that hold what was said, or a part of a key.
+#: Fields of records, and of the details of events, that contain texts of a conversation, or a part of a key.
 SAID = frozenset({"text", "asked", "held_up", "reply", "reply_so_far", "request", "unreadable", "match"})
-#: What lanes itself gives as a reason; any other one was typed by somebody.
+#: Reasons that lanes writes itself; any other reason was typed by a person.
 OUR_REASONS = frozenset({*PauseKind, PAUSED_BY_HAND, REPLACED})
-#: Sentences that begin so go on with such a reason.
+#: Sentences with this beginning end with such a reason.
 WITH_REASON = ("aborted by ", "paused by ")
-#: Settings that hold a prompt, or a part of a key.
+#: Settings that contain a prompt, or a part of a key.
 SETTINGS_SAID = frozenset({"system", "match"})
-#: The message of such a failure is not ours alone, or names keys.
+#: Causes whose message contains foreign text or keys.
 THEIRS = frozenset(
     {Cause.PROVIDER_FAILED, Cause.PROVIDER_COOLING, Cause.RUNNER_FAILED, Cause.BACKEND_LOST, Cause.WAIT_CYCLE}
 )
-#: Of these alone it is ours: a runner's own cause comes with the runner's own words.
+#: Causes whose message lanes writes itself: a cause that a runner defines has a message of the runner.
 OURS = frozenset({None, *Cause}) - THEIRS
 LEFT_OUT = "(left out)"
 Hide = Callable[[Any], Any]
@@ -93,13 +93,13 @@ def write_bundle(
 
 
 class Redaction:
-    """Takes what was said out of a form, and gives keys other names."""
+    """Removes the texts of conversations from a record, and replaces keys by other names."""
 
     def __init__(self) -> None:
-        self._salt = secrets.token_bytes(16)  # of this bundle alone: nobody can try keys out
+        self._salt = secrets.token_bytes(16)  # random for each bundle, so that keys cannot be guessed by trial
 
     def __call__(self, value: Any, *, theirs: bool = False) -> Any:
-        """The same form without it. ``theirs``: its message was written by a provider or a runner."""
+        """The same record without them. ``theirs``: its message was written by a provider or a runner."""
         if isinstance(value, list):
             return [self(inner, theirs=theirs) for inner in value]
         if not isinstance(value, dict):
@@ -108,7 +108,7 @@ class Redaction:
         return {name: self._field(name, inner, theirs) for name, inner in value.items()}
 
     def name_of(self, key: str) -> str:
-        """Another name for a key."""
+        """The replacement for a key."""
         return "key-" + sha256(self._salt + key.encode()).hexdigest()[:10]
 
     def _field(self, name: str, value: Any, theirs: bool) -> Any:

@@ -1,7 +1,7 @@
-"""Noticing that the database changed, for everything in one event loop that waits.
+"""Notices changes of the database, for all waiters of one event loop.
 
-Commits of this process are told by the store at once. Those of other processes are found by asking the engine
-for its version, which costs about nothing, and only while somebody waits.
+The store reports commits of this process at once. Commits of other processes are found by polling the version of the
+database, which is cheap, and only while there is a waiter.
 """
 
 import asyncio
@@ -10,30 +10,30 @@ import contextlib
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 
-#: How often the version is asked for while somebody waits.
+#: Seconds between two polls of the version while there is a waiter.
 LOOK_EVERY_S = 0.02
-#: Between two looks at a database that can not be read.
+#: Seconds between two polls of a database that cannot be read.
 REFUSED_S = 0.5
 
 
 class Changes:
-    """Wakes waiters when something was committed, by whomever."""
+    """Wakes waiters after a commit of any process."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._next: asyncio.Future[None] = self._loop.create_future()
-        self._seen: int | None = None  # the version that the last look met, kept between waits
+        self._seen: int | None = None  # the version at the last poll, kept between waits
         self._waiters = 0
         self._poll: asyncio.Task[None] | None = None
         self._unlisten = store.on_commit(self.notify)
 
     def mark(self) -> "asyncio.Future[None]":
-        """Taken before reading: a later ``wait`` with it returns at once when something changed in between."""
+        """A mark to take before reading: a later ``wait`` with it returns at once if something changed in between."""
         return self._next
 
     async def wait(self, seconds: float, since: "asyncio.Future[None] | None" = None) -> bool:
-        """Wait for the next change (since a mark), at most so many seconds; whether there was one."""
+        """Wait for the next change (since a mark), at most so many seconds; returns whether there was one."""
         awaited = self._next if since is None else since
         if awaited.done():
             return True
@@ -50,7 +50,7 @@ class Changes:
         return True
 
     async def close(self) -> None:
-        """Stop looking; whoever waits sleeps to its end."""
+        """Stop polling; waiters wait until their timeout."""
         self._unlisten()
         if self._poll is not None:
             self._poll.cancel()
@@ -59,7 +59,7 @@ class Changes:
         self._next.cancel()
 
     def notify(self) -> None:
-        """Wake everyone who waits. From the event loop only."""
+        """Wake all waiters. From the event loop only."""
         woken, self._next = self._next, self._loop.create_future()
         if not woken.done():
             woken.set_result(None)
@@ -76,7 +76,7 @@ class Changes:
         try:
             version = await self._store.version()
         except StorageError:
-            self.notify()  # whoever waits reads next, and meets the error itself
+            self.notify()  # the waiters read next, and get the error themselves
             await asyncio.sleep(REFUSED_S)
             return
         if version != self._seen:

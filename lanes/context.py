@@ -1,7 +1,7 @@
-"""What every operation is handed: who asks, what time it is, and what is configured. It knows no store.
+"""The context of every operation: the actor, the time and the configuration. It knows no store.
 
-Nothing else holds a policy: how a lane takes a message (``mode``, ``cap``, ``overflow``) is asked here, by every
-surface.
+It is the only place that holds policies: the command line, HTTP, the dashboard and Python ask it how a lane accepts a
+message (``mode``, ``cap``, ``overflow``).
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from lanes_storage.moment import Clock, Now, system_clock
 from lanes_storage.records import Admission
 
 if TYPE_CHECKING:
-    from lanes.config import Config  # a quick command without a configuration does not import it
+    from lanes.config import Config  # a fast command without a configuration does not import it
 
 
 def unconfigured() -> "Config | None":
-    """No configuration: everything has its default."""
+    """No configuration: all defaults."""
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``actor`` is who asks, as the journal shows it. ``configured`` is called only where a setting is needed.
+    """``actor`` is the name for the journal. ``configured`` is called only when a setting is needed.
 
-    Raises Unfit where the actor is no name.
+    Raises Unfit if the actor is not a valid name.
     """
 
     actor: str
@@ -36,14 +36,15 @@ class Context:
         incoming.actor(self.actor)
 
     def now(self) -> Now:
-        """What time it is."""
+        """The present time."""
         return self.clock()
 
     def admission(self, key: str) -> Admission:
-        """How the policy of that lane takes a message. Raises ConfigError."""
+        """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""
         return self.admissions()(key)
 
     def admissions(self) -> Callable[[str], Admission]:
-        """The same for any lane, for use within a transaction: what there is to load is loaded. Raises ConfigError."""
+        """A function with the same for any lane, for use inside a transaction: the configuration is loaded before.
+        Raises ConfigError."""
         config = self.configured()
         return lambda key: Admission() if config is None else Admission(**config.policy(key).intake)

@@ -1,4 +1,4 @@
-"""The stored cooldowns, as runners use them: every gateway of the database leaves the same providers alone."""
+"""The stored cooldowns, for runners: all gateways of the database share them."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ class StoredCooldowns:
         return {cooldown.provider: cooldown for cooldown in found}
 
     async def cool(self, provider: str, cause: str, for_ms: int | None) -> Cooldown:
-        """Leave ``provider`` alone for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
+        """Do not ask ``provider`` for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
         now = self._clock()
         return await self._store.write(lambda tx: doors.cool(tx, provider, cause, for_ms, now, by="provider"))
 
     async def note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
-        """Tell the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
+        """Write to the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
         now = self._clock()
         await self._store.write(lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail))
 
     async def warm(self, provider: str) -> None:
-        """Forget the doubling: the provider answered."""
+        """Reset the doubling: the provider answered."""
         await self._store.write(lambda tx: doors.warm(tx, provider))

@@ -1,7 +1,7 @@
-"""The demonstration: a configuration with short clocks, and traffic that meets every fault.
+"""The demonstration: a configuration with short limits, and traffic that triggers every fault.
 
-Within a minute every state is there to be seen: idle, running, errored, aborted, paused, parked, a queue, a dead
-letter, a wait that is too long. Then the script begins anew.
+Within a minute it shows every state: idle, running, errored, aborted, paused, parked, a queue, a dead letter, a wait
+that is too long. Then the script repeats.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from lanes.desk import Desk
 from lanes.errors import LanesError
 
 ACTOR = "demo"
-#: From the beginning of the script to the next, in seconds.
+#: The length of one round of the script, in seconds.
 ROUND_S = 60.0
-#: Lanes of this kind have a provider of their own, so that its cooldown holds up nobody else.
+#: Lanes with this prefix have a separate provider, so that its cooldown does not delay other lanes.
 LIMITED = "agent:main:matrix:limited"
 GROUP = "agent:main:feishu:group:oc_d497"
 CHAT = "agent:main:telegram:42"
@@ -25,7 +25,7 @@ WEB = "agent:main:web:7"
 
 
 class Step(NamedTuple):
-    """Something that happens, so many seconds after the beginning of a round, and how it is told."""
+    """One step of the script: seconds after the start of a round, the action, and its description."""
 
     at: float
     said: str
@@ -33,9 +33,9 @@ class Step(NamedTuple):
 
 
 def configuration(base_url: str, *, port: int, tempo: float = 1.0) -> Config:
-    """One runner for most lanes and one for the limited ones; clocks so short that a newcomer sees them pass.
+    """One runner for most lanes and one for the limited ones; the limits are short enough to watch them pass.
 
-    Nothing of the user's own configuration holds. ``tempo``: so many times shorter, heartbeats excepted.
+    The user's configuration is not used. ``tempo``: divides all limits except the heartbeats.
     """
 
     def ms(seconds: float) -> str:
@@ -68,7 +68,7 @@ def configuration(base_url: str, *, port: int, tempo: float = 1.0) -> Config:
 
 
 def script(tempo: float = 1.0) -> list[Step]:
-    """One round. ``tempo`` shortens what the steps themselves let last."""
+    """One round. ``tempo`` divides the durations of the steps."""
 
     def send(at: float, key: str, text: str, said: str) -> Step:
         return Step(at, f"{key}: {said}", lambda desk: desk.send(key, text, actor=ACTOR))
@@ -97,10 +97,10 @@ def script(tempo: float = 1.0) -> list[Step]:
 
 
 async def play(desk: Desk, tell: Callable[[str], None], *, tempo: float = 1.0) -> None:
-    """Go through the script, again and again, until cancelled. A step that is refused is told and passed over."""
+    """Repeat the script until cancelled. A step that is refused is reported and skipped."""
     while True:
         began = asyncio.get_running_loop().time()
-        for step in [*script(tempo), Step(ROUND_S, "the script begins anew", _nothing)]:
+        for step in [*script(tempo), Step(ROUND_S, "the script starts again", _nothing)]:
             await asyncio.sleep(max(0.0, began + step.at / tempo - asyncio.get_running_loop().time()))
             tell(step.said)
             try:

@@ -1,7 +1,7 @@
-"""File descriptors: how many this process may have open, and what to do when there are no more.
+"""File descriptors: how many this process may have open, and what to do when none is left.
 
-A run takes up to two, its client's connection and its provider's. The usual soft limit of 1,024 is far less than a
-thousand runs need, while the hard limit, up to which everybody may raise it, is mostly much higher.
+A run takes up to two, for the connections to its client and its provider. The usual soft limit of 1,024 is far less
+than a thousand runs need. The hard limit, up to which a process may raise it, is usually much higher.
 """
 
 import errno
@@ -10,19 +10,19 @@ import resource
 import sys
 import time
 
-#: What a process needs besides its runs: the database, the log, listening sockets, dashboards, commands.
+#: How many a process needs besides its runs: the database, the log, listening sockets, dashboards, commands.
 RESERVE = 64
 PER_RUN = 2
-#: A gateway wants at least so many: connections that only look need one each as well.
+#: The fewest that a gateway tries to get: clients that only read also need one each.
 LEAST = 8_192
-#: How long nothing is claimed after the last descriptor was taken.
+#: How long nothing is claimed after the process ran out of descriptors.
 PAUSE_S = 1.0
 
 _short_until = 0.0
 
 
 def is_shortage(error: BaseException | None) -> bool:
-    """Whether an error, or one of those that it came from, says that there is no descriptor left here."""
+    """Whether an error, or one of its causes, says that this process has no descriptor left."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -33,7 +33,7 @@ def is_shortage(error: BaseException | None) -> bool:
 
 
 def none_left() -> bool:
-    """Whether no descriptor can be had now. For errors that do not say why, such as those of name resolution."""
+    """Whether no descriptor is available now. For errors without a reason, such as those of name resolution."""
     try:
         os.close(os.dup(0))
     except OSError as error:
@@ -42,7 +42,7 @@ def none_left() -> bool:
 
 
 def raise_limit(runs: int) -> int:
-    """Raise the soft limit, towards the hard one, to what so many runs at once need; returns what it is then."""
+    """Raise the soft limit, up to the hard one, for so many concurrent runs; returns the new soft limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return LEAST
@@ -56,17 +56,17 @@ def raise_limit(runs: int) -> int:
 
 
 def needed(runs: int) -> int:
-    """How many descriptors so many runs at once need, and everything beside them."""
+    """How many descriptors the process needs in total for so many concurrent runs."""
     return PER_RUN * runs + RESERVE
 
 
 def allowed(limit: int) -> int:
-    """How many runs at once a limit allows; one in any case."""
+    """How many concurrent runs a limit allows; at least one."""
     return max(1, (limit - RESERVE) // PER_RUN)
 
 
 def room(runs: int) -> int:
-    """How many more runs there may be beside so many; none for a moment after the last descriptor was taken."""
+    """How many more runs may start beside so many; none for a moment after the process ran out of descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if short():
         return 0
@@ -74,17 +74,18 @@ def room(runs: int) -> int:
 
 
 def most_connections() -> int:
-    """How many clients may be connected: one for each run, so that those who wait leave some to those who run."""
+    """How many clients may be connected: one for each run, so that waiting clients leave descriptors for running
+    ones."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else allowed(soft)
 
 
 def note_shortage() -> None:
-    """The last descriptor is taken. From any thread."""
+    """Note that the process ran out of descriptors. From any thread."""
     global _short_until
     _short_until = time.monotonic() + PAUSE_S
 
 
 def short() -> bool:
-    """Whether there was none left a moment ago."""
+    """Whether the process ran out of descriptors a moment ago."""
     return time.monotonic() < _short_until

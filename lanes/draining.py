@@ -1,4 +1,4 @@
-"""Draining gateways: the order, its rehearsal, and waiting until nothing is held. For ``lanes.operations``."""
+"""Draining gateways: the request, its dry run, and waiting until nothing is held. For ``lanes.operations``."""
 
 import json
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from lanes_storage.law import Cause, Edge
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Owner, Run
 
-#: How long what runs may go on where nobody says (the default of ``drain_timeout``).
+#: How long runs may continue by default (the default of ``drain_timeout``).
 DEFAULT_DRAIN_MS = 25_000
-#: The longest pause between two looks at gateways that drain.
+#: The longest pause between two reads of draining gateways.
 LOOK_AGAIN_S = 0.25
 
 
 def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> Procedure[list[OwnerDetail]]:
-    """Let one gateway, or all that are not provably gone, claim nothing more; returns their rows.
+    """Make one gateway, or all that are not provably gone, claim nothing more; returns their rows.
 
-    At ``until`` (wall time, milliseconds; default: 25 s from now) a gateway cuts what it still runs. The drain
-    lasts as long as the gateway's row: its process has to be started again to claim again.
-    Raises NotFound where no such gateway lives.
+    At ``until`` (wall time, milliseconds; default: 25 s from now) a gateway interrupts its remaining runs. The drain
+    lasts as long as the gateway's row: only a restart of its process makes it claim again.
+    Raises NotFound if no such gateway lives.
     """
     by, now = incoming.text(by, "by", incoming.LONGEST_NAME), (yield from tell())
     end = now.wall + DEFAULT_DRAIN_MS if until is None else incoming.moment_ms(until, "until")
@@ -37,9 +37,9 @@ def drain(owner_id: int | None = None, *, by: str, until: int | None = None) -> 
 
 
 def drain_rehearsal(owner_id: int | None = None) -> Procedure[list[Cut]]:
-    """What a drain whose time is over now would cut, and what would become of it. Changes nothing.
+    """What a drain that ends now would interrupt, and what would happen to it. Changes nothing.
 
-    Raises NotFound where no such gateway lives.
+    Raises NotFound if no such gateway lives.
     """
     now = yield from tell()
     witness = Witness(now)
@@ -89,7 +89,7 @@ def _living(owner_id: int | None) -> Procedure[list[Owner]]:
 
 
 def _outcome_of_cut(run: Run, now: Now) -> Procedure[Outcome | None]:
-    """What the release of a drained run would decide, from the same rows and by the same judge. None: it has ended."""
+    """What the release of a drained run would decide, by the same judge from the same rows. None: it has ended."""
     failure = Failure(Cause.DRAINED, "its gateway was drained")
     cuts = yield from read(
         Query(

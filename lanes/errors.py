@@ -1,21 +1,21 @@
-"""What lanes raises, besides the storage errors that it passes on.
+"""The exceptions of lanes, besides the storage errors, which pass through unchanged.
 
 LanesError
-├── Unfit                 a value that lanes can not take: of another type, too large, no JSON
+├── Unfit                 a value that lanes cannot accept: wrong type, too large, not JSON
 │   └── InvalidKey            not a session key
 ├── Refused               a message was not accepted; nothing was stored
 │   ├── QueueFull             the lane has `cap` waiting messages
-│   ├── LaneBusy              the sender would not wait
+│   ├── LaneBusy              the lane is busy, and the sender does not want to wait
 │   ├── WaitCycle             a run would wait for itself
-│   ├── Draining              the gateway takes nothing new
+│   ├── Draining              the gateway accepts nothing new
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
-├── TooMuch               it asks for more than is looked for at once
-├── HoldEnded             a hold ended otherwise than by its block
-├── NotAllowed            the lane or message is in no state for that
-│   └── Changed               the lane stands at another epoch than the one that was meant
+├── TooMuch               it asks for more than one request may search
+├── HoldEnded             a hold ended before its block did
+├── NotAllowed            the state of the lane or message does not allow it
+│   └── Changed               the lane has another epoch than the expected one
 ├── ConfigError           the configuration is refused
-├── Unreadable            what was answered is no record: another program, or a version that is too old
+├── Unreadable            an answer is not a record: from another program, or from a version that is too old
 └── RunError              raised by a runner: how the run ends
     ├── RunFailed             it failed, with cause and provider chain
     └── RunParked             every provider refused it for now; the message waits
@@ -30,13 +30,13 @@ from lanes_storage.law import Cause
 
 
 class LanesError(Exception):
-    """The base of all of these."""
+    """The base of all exceptions of lanes."""
 
 
 class Unfit(LanesError, ValueError, TypeError):
-    """A value that lanes can not take, refused to whoever handed it in; the sentence names it.
+    """A value of the caller that lanes cannot accept; the sentence names it.
 
-    It is a ValueError and a TypeError as well: whoever looks for these need not know of it.
+    It is also a ValueError and a TypeError, for code that catches those.
     """
 
 
@@ -69,7 +69,7 @@ class QueueFull(Refused):
 
 
 class LaneBusy(Refused):
-    """The lane has an unfinished message and the sender would not wait."""
+    """The lane has an unfinished message and the sender does not want to wait."""
 
     reason = "lane_busy"
 
@@ -78,9 +78,9 @@ class LaneBusy(Refused):
 
 
 class WaitCycle(Refused):
-    """A run would wait for a lane that waits, at once or by way of others, for the run's own.
+    """A run would wait for a lane that waits, directly or through other lanes, for the lane of this run.
 
-    ``keys`` are the lanes of the circle, from the waiting one back to itself.
+    ``keys`` are the lanes of the cycle, from the waiting one back to itself.
     """
 
     reason = "wait_cycle"
@@ -118,11 +118,11 @@ class NotFound(LanesError):
 
 
 class TooMuch(LanesError):
-    """It asks for more than is looked for at once; the sentence says how much may be asked for."""
+    """It asks for more than one request may search; the sentence states the limit."""
 
 
 class HoldEnded(LanesError):
-    """A hold ended otherwise than by its block: it was aborted, ran out of time, or lost its lane or its place."""
+    """A hold ended before its block did: it was aborted, exceeded a limit, or lost its lane or its place."""
 
     def __init__(self, key: str, cause: Cause, sentence: str) -> None:
         self.key, self.cause = key, cause
@@ -130,11 +130,11 @@ class HoldEnded(LanesError):
 
 
 class NotAllowed(LanesError):
-    """The lane or message is in no state for that; the sentence says what to do instead."""
+    """The state of the lane or message does not allow it; the sentence says what to do instead."""
 
 
 class Changed(NotAllowed):
-    """The lane stands at another epoch than the one that was meant, and was left alone."""
+    """The lane has another epoch than the expected one, and was not changed."""
 
     def __init__(self, key: str, epoch: int) -> None:
         self.key, self.epoch = key, epoch
@@ -146,18 +146,18 @@ class ConfigError(LanesError):
 
 
 class Unreadable(LanesError, ValueError):
-    """What should be the JSON of a record and is not: of another program, or of a version that is too old."""
+    """An answer that is not the JSON of a record: from another program, or from a version that is too old."""
 
 
 class RunError(LanesError):
-    """How a run ends otherwise than with a reply. Raised by runners.
+    """How a run ends without a reply. Raised by runners.
 
-    ``cause`` is one of ``lanes_storage.law.Cause``, or a word of the runner's own (``[a-z][a-z0-9_]*``, at most 64
-    characters). ``message`` is a sentence for people; an exception will do. Never raises: what names no cause becomes
-    ``runner_failed`` with a sentence that says so.
+    ``cause`` is one of ``lanes_storage.law.Cause``, or one that the runner defines (``[a-z][a-z0-9_]*``, at most 64
+    characters). ``message`` is a sentence for people, or an exception. The constructor never raises: an invalid cause
+    becomes ``runner_failed`` with a sentence that says so.
     """
 
-    #: For one whose own ``__init__`` does not call this one.
+    #: For a subclass whose ``__init__`` does not call this one.
     failure = failure_of(Cause.RUNNER_FAILED, "it did not say why")
 
     def __init__(self, cause: Cause | str, message: object = "", attempts: Sequence[Tried] = ()) -> None:
@@ -173,11 +173,11 @@ class RunParked(RunError):
     """Every provider refused the run by cooldown or 429.
 
     The lane is released and the message goes back to the head, to be claimed again at ``until``: a datetime with a
-    time zone, or how long until then, a timedelta or a number of seconds; a number from 10**11 on is a wall time in
-    milliseconds. It waits for a second at least, and for ``max_park`` at most over all its parks.
+    time zone, or a duration (a timedelta, or a number of seconds); a number from 10**11 on is a wall time in
+    milliseconds. It waits for at least one second, and for at most ``max_park`` over all its parks.
     """
 
-    until: Any = 0  # for one whose own ``__init__`` does not call this one
+    until: Any = 0  # for a subclass whose ``__init__`` does not call this one
 
     def __init__(
         self, until: datetime | timedelta | float, message: object = "", attempts: Sequence[Tried] = ()

@@ -1,4 +1,4 @@
-"""Going from lane to lane by a part of the key, among those that a filter chooses. For ``lanes.operations``."""
+"""Searching for lanes by a part of the key, among those that a filter chooses. For ``lanes.operations``."""
 
 from lanes import filters
 from lanes.procedure import Procedure, read, tell
@@ -8,7 +8,7 @@ from lanes_storage.records import How, LaneFilter, LaneOrder
 
 
 def timed(chosen: LaneFilter) -> Procedure[LaneFilter]:
-    """The filter with the moment at which it judges ages and pauses: now, where it names none."""
+    """The filter with the time at which it evaluates ages and pauses: now, if it has none."""
     if chosen.at or not chosen.conditions:
         return chosen
     return chosen._replace(at=(yield from tell()).wall)
@@ -17,9 +17,10 @@ def timed(chosen: LaneFilter) -> Procedure[LaneFilter]:
 def find(
     chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder | None = None
 ) -> Procedure[Hit | None]:
-    """The next of the chosen lanes with that part in its key, seen from lane ``key``, round the end if need be.
+    """The next chosen lane with that part in its key, starting at lane ``key`` and continuing at the other end if
+    needed.
 
-    ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
+    ``step``: 0 starts at that lane, 1 after it, -1 before it. None: no chosen lane has the part.
     """
     order = order or LaneOrder()
     chosen = yield from timed(chosen)
@@ -27,7 +28,7 @@ def find(
     total = yield from read(reads.lanes_total(hits))
     place = None if key is None else (yield from read(reads.lane_place(hits, key, order=order, outside=True)))
     if step > 0 and key is not None and not filters.has(key, part):
-        step = 0  # the lane itself is no hit: the one that follows stands in its place
+        step = 0  # the lane itself is not a hit, so the next hit has its position
     number = 0 if total == 0 else ((place or 0) + step) % total
     found = yield from read(reads.lanes(hits, order=order, limit=1, offset=number))
     if not found:

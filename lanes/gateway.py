@@ -1,10 +1,10 @@
-"""The gateway: runs a runner for every message of a desk, until it is stopped.
+"""The gateway: runs a runner for every message of a desk until it is stopped.
 
     async with lanes.connect("lanes.db") as desk:
         async with lanes.Gateway(desk, my_runner):
             await desk.send("agent:main:telegram:42", "hello")
 
-``lanes gateway`` is this with runners from a configuration file and an HTTP server before it.
+``lanes gateway`` is this with runners from a configuration file and an HTTP server.
 """
 
 import asyncio
@@ -33,19 +33,18 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.gateway")
 
-#: A gateway is ready only while the database takes a write within this time.
+#: A gateway is ready only if the database accepts a write within this time.
 WRITABLE_S = 2.0
-#: Run slots of a runner that an embedding program hands in, unless it says otherwise.
+#: The default number of run slots of a runner that an embedding program passes in.
 EMBEDDED_MAX_RUNS = 16
 
 
 class Gateway:
     """Holds lanes and runs messages. Belongs to the event loop that it is started in.
 
-    Give it one ``runner``, of which ``max_runs`` run at a time, or several as ``specs`` (the first is the default).
-    ``config`` sets limits and policies; without one, everything has its default. ``fingerprint`` tells this
-    configuration from others.
-    ``hooks`` are called when something happens; those that a configuration names are loaded by
+    Give it one ``runner``, with at most ``max_runs`` runs at a time, or several as ``specs`` (the first is the
+    default). ``config`` sets limits and policies; without one, the defaults apply. ``fingerprint`` identifies this
+    configuration. ``hooks`` are called when something happens; those that a configuration names are loaded by
     ``lanes.hooks.configured_hooks``.
     """
 
@@ -71,7 +70,7 @@ class Gateway:
         self.desk = desk
         self.specs: Mapping[str, RunnerSpec] = specs or {}
         self.config = config or desk.config or from_data({})
-        desk.config = desk.config or self.config  # what is sent there is taken by the policies that it runs under
+        desk.config = desk.config or self.config  # messages sent on the desk use the same policies as the gateway
         self._passed = False
         self._watchers: dict[int, asyncio.Task[None]] = {}
         self._engine = Engine(
@@ -95,9 +94,9 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drain, at most for ``drain_timeout``, and stop: also when an error or a cancellation ends the block.
+        """Drain, at most for ``drain_timeout``, and stop, also if an error or a cancellation ends the block.
 
-        A cancellation during the drain ends it: what still runs is cut.
+        A cancellation during the drain ends the drain: remaining runs are interrupted.
         """
         try:
             await self.drain(by="exit")
@@ -108,7 +107,7 @@ class Gateway:
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner. It changes when other processes have taken this one for dead."""
+        """The id of this process as an owner. It changes if other processes have declared this one dead."""
         return self._engine.owner_id
 
     @property
@@ -118,7 +117,7 @@ class Gateway:
 
     @property
     def strays(self) -> int:
-        """How many runs have lost their lanes and do not stop; each keeps its slot until its task has ended."""
+        """How many runs have lost their lanes but have not stopped; each uses its slot until its task has ended."""
         return self._engine.strays
 
     @property
@@ -134,14 +133,15 @@ class Gateway:
 
     @property
     def hook_counts(self) -> Mapping[str, int]:
-        """How often which hooks failed: ``notice timed_out``, ``before_run failed``, …"""
+        """How often each hook failed: ``notice timed_out``, ``before_run failed``, …"""
         return self._engine.hook_counts
 
     @property
     def silent_ms(self) -> int:
-        """How old its last committed heartbeat is, in milliseconds, once that is more than half of ``stale_after``.
+        """The age of its last committed heartbeat in milliseconds, if that is more than half of ``stale_after``;
+        otherwise 0.
 
-        Zero before: at ``stale_after`` other processes take the gateway for dead.
+        At ``stale_after`` other processes declare the gateway dead.
         """
         age = self._engine.beat_age_ms
         return age if 2 * age > self.config.clocks.stale_after_ms else 0
@@ -151,7 +151,7 @@ class Gateway:
         return self._engine.healthy()
 
     async def writable(self) -> bool:
-        """Whether the database takes a write now."""
+        """Whether the database accepts a write now."""
         try:
             async with asyncio.timeout(WRITABLE_S):
                 await self.desk.store.write(doors.touch)
@@ -162,23 +162,23 @@ class Gateway:
     # -------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Register as an owner, take back the lanes of dead processes, and begin to claim. Raises StorageError."""
+        """Register as an owner, release the lanes of dead processes, and begin to claim. Raises StorageError."""
         await self._engine.start()
 
     async def drain(self, *, by: str, timeout_s: float | None = None) -> None:
-        """Claim nothing more, and wait for the runs to end: at most ``timeout_s`` (default: drain_timeout).
+        """Claim nothing more, and wait for the runs to end, at most ``timeout_s`` (default: drain_timeout).
 
-        ``stop`` cuts what still runs then; its message goes back to its place, and the interruption is not counted.
-        Raises Unfit.
+        ``stop`` then interrupts the remaining runs; their messages go back to their places, and the interruption is not
+        counted. Raises Unfit.
         """
         clock_ms = self.config.clocks.drain_timeout_ms
         wait_ms = clock_ms if timeout_s is None else incoming.span_ms(timeout_s, "timeout_s")
         await self._engine.drain(by=incoming.actor(by), wait_ms=wait_ms)
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. A second call does nothing.
+        """Interrupt the remaining runs, end the owner's row, and end every loop. A second call does nothing.
 
-        It is carried out to its end even if its caller is cancelled meanwhile.
+        It completes even if its caller is cancelled meanwhile.
         """
         await to_its_end(self._stop())
 
@@ -196,7 +196,7 @@ class Gateway:
         """Follow a message's reply piece by piece, from its beginning, until the message has ended.
 
         ``async for piece in gateway.listen(message.id)``; see ``Listener``. Pieces come only while this gateway runs
-        the message; its end is noticed whichever gateway brings it. From the event loop.
+        the message; its end is noticed whichever gateway runs it. From the event loop.
         """
         listener = self._engine.streams.of(message_id).listen()
         if message_id not in self._watchers:
@@ -216,10 +216,10 @@ class Gateway:
         self._engine.streams.end(message_id, error)
 
     def _unheard(self, message_id: int) -> None:
-        """Nobody listens to a message any more. Called in any thread: the garbage collector may have found that."""
+        """Nobody listens to a message any more. May be called in any thread, by the garbage collector."""
         watching = self._watchers.pop(message_id, None)
         if watching is not None:
-            with contextlib.suppress(RuntimeError):  # its event loop is closed
+            with contextlib.suppress(RuntimeError):  # the event loop is closed
                 watching.get_loop().call_soon_threadsafe(watching.cancel)
 
     def _wait_patience_ms(self, key: str) -> int:
@@ -236,7 +236,7 @@ class Gateway:
 
 
 class _Policies:
-    """The configuration, as the dispatcher asks it."""
+    """The configuration, for the dispatcher."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

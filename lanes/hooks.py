@@ -1,4 +1,4 @@
-"""Hooks: functions of an embedding program that are called when something happens. They change and delay nothing.
+"""Hooks: functions of an embedding program that are called at events. They change and delay nothing.
 
 hooks = lanes.Hooks(before_run=told, after_run=told, notice=pass_on, timeout_s=5)
 async with lanes.connect("lanes.db") as desk, lanes.Gateway(desk, runner, hooks=hooks):
@@ -25,8 +25,8 @@ TIMEOUT_S = 5.0
 class RunEnded:
     """A run that no longer holds its lane.
 
-    ``edge`` and ``message_state`` say how it ended; both are None where the lane was taken from it (a limit, or an
-    abort that was forced): then read the message.
+    ``edge`` and ``message_state`` say how it ended; both are None if the lane was taken from it (by a limit or a forced
+    abort): then read the message.
     """
 
     run: RunContext
@@ -36,10 +36,10 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a gateway calls. Each is an ``async def`` of one argument; what it returns or raises changes nothing.
+    """The hooks of a gateway. Each is an ``async def`` with one argument; its result or exception has no effect.
 
-    ``before_run`` is called for each run that has got its lane, ``after_run`` when the run has released it, ``notice``
-    for each notice event of the database. A call that takes longer than ``timeout_s`` seconds is cancelled and counted.
+    ``before_run`` is called when a run has claimed its lane, ``after_run`` when the run has released it, ``notice`` for
+    each notice event of the database. A call that takes longer than ``timeout_s`` seconds is cancelled and counted.
     """
 
     before_run: Callable[[RunContext], Awaitable[Any]] | None = None
@@ -53,7 +53,7 @@ class Hooks:
 
 
 def configured_hooks(config: Config) -> Hooks:
-    """The hooks that ``[hooks]`` names. Raises ConfigError: a target that cannot be loaded."""
+    """The hooks that ``[hooks]`` names. Raises ConfigError if a target cannot be loaded."""
     folder = config.source.parent if config.source else Path.cwd()
     named = config.hooks
 

@@ -1,8 +1,8 @@
 """Which process this is, and whether another one is provably gone.
 
-A process is named by host, boot, pid namespace, pid and start time. Only a process of this very host, boot and
-pid namespace can be judged; any other is at most silent, which is not for this module to say. Whatever cannot
-be looked at is never gone: a wrong "gone" would take a lane from a healthy run.
+A process is identified by host, boot, pid namespace, pid and start time. Only a process of the same host, boot and
+pid namespace can be checked; others can only be silent, which this module does not decide. A process that cannot be
+inspected never counts as gone: a wrong "gone" would take a lane from a healthy run.
 """
 
 import os
@@ -22,7 +22,7 @@ Identity = Process
 
 
 class Named(Protocol):
-    """Whatever carries the five names of a process: an ``Identity``, an owner's row, a gateway's note."""
+    """Any object with the five identifying fields of a process: an ``Identity``, an owner's row, a gateway's note."""
 
     @property
     def host(self) -> str: ...
@@ -37,7 +37,7 @@ class Named(Protocol):
 
 
 class Sight(Enum):
-    """What looking for a process showed; the value is the evidence, as a sentence about the process."""
+    """The result of looking for a process; the value is the evidence, as part of a sentence about the process."""
 
     OTHER_HOST = "is on host {host}, which cannot be judged from here"
     OTHER_BOOT = "is of another boot of host {host}, or of another machine of that name"
@@ -62,7 +62,7 @@ _ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPAC
 class _Found(NamedTuple):
     start_time: int
     ended: bool
-    stopped: bool  # by a signal or a debugger; it may go on at any moment
+    stopped: bool  # by a signal or a debugger; it may continue at any moment
 
 
 @cache
@@ -79,7 +79,7 @@ if hasattr(os, "register_at_fork"):
 def identity_of(pid: int) -> Identity:
     """The identity of another living process of this host and pid namespace.
 
-    Raises ProcessLookupError where there is none, PermissionError where it may not be looked at.
+    Raises ProcessLookupError if there is none, PermissionError if it may not be inspected.
     """
     found = _find(pid)
     if found is None or found.ended:
@@ -125,7 +125,7 @@ def evidence(owner: Named, me: Identity) -> str:
 
 
 def told(owner: Named, sight: Sight) -> str:
-    """The same for what was seen already."""
+    """The same, from an earlier result."""
     return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
 
 
@@ -134,24 +134,24 @@ def _own_start_time(pid: int) -> int:
         return _by_psutil(pid).start_time
     try:
         return _in_proc("self").start_time
-    except FileNotFoundError:  # a sandbox without /proc, where nothing but an unused number is proof
+    except FileNotFoundError:  # a sandbox without /proc, where only an unused pid is a proof
         return 0
 
 
 def _pid_namespace() -> str:
     try:
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - as in _in_proc
-    except OSError:  # no such thing on this system: all its processes share one space of numbers
+    except OSError:  # this system has no pid namespaces
         return ""
 
 
 def _same_start(one: int, other: int) -> bool:
-    # Elsewhere than on Linux it is the difference of two rounded floats.
+    # On systems other than Linux it is the difference of two rounded floats.
     return one == other if _LINUX else abs(one - other) <= 1
 
 
 def _find(pid: int) -> _Found | None:
-    """The process of that number, None if there is none. PermissionError: there is one, but it is hidden."""
+    """The process with that pid, None if there is none. Raises PermissionError if there is one, but it is hidden."""
     if pid <= 0:
         return None
     if not _LINUX:
@@ -160,7 +160,7 @@ def _find(pid: int) -> _Found | None:
         try:
             return _in_proc(str(pid))
         except (FileNotFoundError, ProcessLookupError):
-            pass  # none, or hidden by the mount option `hidepid`: the signal below tells
+            pass  # none, or hidden by the mount option `hidepid`: the signal below shows which
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -179,7 +179,7 @@ def _proc_is_ours() -> bool:
 
 
 def _in_proc(name: str) -> _Found:
-    # Every pass of a reconciler looks at every owner, and a file object costs more than the kernel's answer.
+    # Every reconcile pass checks every owner, and creating a file object takes longer than the system call.
     file = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
     try:
         stat = os.read(file, 4096)
@@ -188,7 +188,7 @@ def _in_proc(name: str) -> _Found:
     # The command, in parentheses, may itself hold spaces and parentheses: count from the last one.
     fields = stat.rpartition(b")")[2].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
-    # A leader that ended before its other threads shows as a zombie as well, and those still run.
+    # A main thread that ended before the other threads also shows as a zombie, but those still run.
     return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1, stopped=state in (b"T", b"t"))
 
 
@@ -209,7 +209,7 @@ def _by_psutil(pid: int) -> _Found:
     process = psutil.Process(pid)
     status = process.status()
     ended, stopped = status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD), status == psutil.STATUS_STOPPED
-    # psutil tells wall time, which moves when someone sets the clock; measured from process 1 it stays.
+    # psutil returns wall time, which changes when someone sets the clock; relative to process 1 it is constant.
     try:
         origin = psutil.Process(1).create_time()
     except psutil.NoSuchProcess:  # a jail without one

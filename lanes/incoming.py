@@ -1,6 +1,6 @@
-"""What programs hand in, checked where it comes in: a value that no row takes is refused to whoever gave it.
+"""Checks of the arguments of callers: a value that cannot be stored is refused where it is passed in.
 
-Every function returns what may be stored, and raises ``Unfit`` with a sentence that names the value.
+Every function returns the value to store, or raises ``Unfit`` with a sentence that names the value.
 """
 
 import json
@@ -19,12 +19,12 @@ from lanes_storage.records import AttemptPhase
 
 E = TypeVar("E", bound=StrEnum)
 
-#: The longest name of who acts, of a runner, or of a sender's own for a message; and the longest reason.
+#: The longest name of an actor or a runner, the longest idempotency key; and the longest reason.
 LONGEST_NAME = 512
 LONGEST_REASON = 4_000
-#: So deep may an object be nested: whoever reads it stands deeper in its own program than whoever wrote it.
+#: The deepest nesting of a JSON object: a reader may call the parser at a deeper recursion level than the writer did.
 DEEPEST = 200
-#: A number from here on is no duration in seconds any more, but a wall time in milliseconds.
+#: A number from here on is a wall time in milliseconds, not a duration in seconds.
 FIRST_MOMENT = 10**11
 
 
@@ -38,22 +38,22 @@ def text(value: object, what: str, longest: int | None = None) -> str:
 
 
 def text_or_none(value: object, what: str, longest: int | None = None) -> str | None:
-    """A text, or nothing."""
+    """A text, or None."""
     return None if value is None else text(value, what, longest)
 
 
 def actor(value: object) -> str:
-    """Who acts, as the journal names it."""
+    """The name of an actor, for the journal."""
     return text(value, "actor", LONGEST_NAME)
 
 
 def reason(value: object) -> str | None:
-    """Why, in the actor's words."""
+    """The reason that an actor gives."""
     return text_or_none(value, "reason", LONGEST_REASON)
 
 
 def attempt_phase(value: object) -> AttemptPhase:
-    """Which provider a run asks, and the limit that ends that."""
+    """The provider that a run asks, and the limit that ends the attempt."""
     if not isinstance(value, AttemptPhase):
         raise Unfit(f"an attempt is an AttemptPhase, not {type(value).__name__}")
     return AttemptPhase(
@@ -68,14 +68,14 @@ def attempt_phase(value: object) -> AttemptPhase:
 
 
 def cause(value: object) -> Cause:
-    """One of the contract's words, or one of a program's own."""
+    """A known cause, or one that a program defines."""
     if not is_cause(value):
         raise Unfit(f"a cause is a word such as tool_missing, not {sentence(value, 100)!a}")
     return Cause.read(value)
 
 
 def one_of(words: type[E], value: object, what: str) -> E:
-    """One of these words."""
+    """One of the allowed words."""
     found = words._value2member_map_.get(value) if isinstance(value, str) else None
     if not isinstance(found, words):
         raise Unfit(f"{what} is one of {', '.join(words)}, not {sentence(value, 100)!a}")
@@ -83,7 +83,7 @@ def one_of(words: type[E], value: object, what: str) -> E:
 
 
 def count(value: object, what: str, least: int = 0) -> int:
-    """A whole number that a row takes."""
+    """A whole number that can be stored."""
     number = int(value) if type(value) is not bool and isinstance(value, Integral) else least - 1
     if not least <= number < 2**63:
         raise Unfit(f"{what} is a whole number, {least} or more, not {sentence(value, 100)!a}")
@@ -101,7 +101,7 @@ def span_ms(seconds: object, what: str) -> int:
 
 
 def limit_ms(seconds: object, what: str) -> int | None:
-    """A limit in seconds, as milliseconds; None: infinity, which is none."""
+    """A limit in seconds, as milliseconds; None for infinity: no limit."""
     value = _number(seconds, what)
     if value == math.inf:
         return None
@@ -113,7 +113,7 @@ def limit_ms(seconds: object, what: str) -> int | None:
 
 
 def patience_s(seconds: object, what: str = "timeout") -> float | None:
-    """How long somebody waits, in seconds; None, or infinity: without an end."""
+    """A timeout in seconds; None or infinity: no timeout."""
     if seconds is None:
         return None
     value = _number(seconds, what)
@@ -133,7 +133,7 @@ def moment_ms(value: object, what: str) -> int:
 
 
 def until_ms(value: object, now: Now, what: str = "until") -> int:
-    """A moment to come: a datetime with a time zone, or how long until then, a timedelta or a number of seconds.
+    """A future time: a datetime with a time zone, or the time until then (a timedelta, or a number of seconds).
 
     A number from 10**11 on is a wall time in milliseconds.
     """
@@ -152,7 +152,8 @@ def until_ms(value: object, now: Now, what: str = "until") -> int:
 
 
 def json_text(value: object, what: str) -> str:
-    """JSON as it is stored. Python's own additions to it (NaN, infinity) are none, and nobody else reads them."""
+    """A value as JSON for storage. NaN and infinity are refused: they are not JSON, and other programs cannot read
+    them."""
     try:
         written = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -163,7 +164,7 @@ def json_text(value: object, what: str) -> str:
 
 
 def dict_or_none(value: object, what: str) -> dict[str, Any] | None:
-    """An object of JSON, or nothing."""
+    """A JSON object, or None."""
     if value is None or isinstance(value, dict):
         return value
     raise Unfit(f"{what} is a dict, not {type(value).__name__}")
@@ -185,7 +186,7 @@ def _of_datetime(value: datetime, what: str) -> int:
 
 
 def _deeper(value: object, levels: int) -> bool:
-    """Whether a value of JSON is nested more than so deep."""
+    """Whether a JSON value is nested deeper than that."""
     here = [value]
     for _ in range(levels + 1):
         here = [
