@@ -82,9 +82,7 @@ class SqliteTransaction:
         given = params if isinstance(params, tuple) else values(params)
         try:
             return self._connection.execute(text, given)
-        except (
-            UnicodeEncodeError
-        ):  # lone surrogates, which cannot be encoded: they must not cause the loss of a message
+        except UnicodeEncodeError:  # lone surrogates, which cannot be encoded: no message is lost because of one
             return self._connection.execute(text, [_whole(value) for value in given])
 
     def _roll_back(self) -> None:
