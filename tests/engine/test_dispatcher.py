@@ -18,6 +18,7 @@ from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
+from lanes_storage.moment import Now
 from lanes_storage.records import Head, Terms
 from tests.kit.engine import FixedPolicies, spec
 from tests.kit.until import PATIENCE_S, until
@@ -349,3 +350,31 @@ def test_a_closed_loop_does_not_end_the_writer(tmp_path: Path) -> None:
     for _ in range(2):
         store.write_blocking(doors.touch, PATIENCE_S)
     asyncio.run(store.close())
+
+
+async def test_one_look_behind_a_claim_is_enough(
+    bench: Bench, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tick in ("IDLE_S", "TICK_S"):
+        monkeypatch.setattr(f"lanes.engine.dispatcher.{tick}", PATIENCE_S)
+    looks, look = list[Now](), bench.dispatcher._backlog.look
+
+    async def counted(now: Now) -> None:
+        looks.append(now)
+        await look(now)
+
+    monkeypatch.setattr(bench.dispatcher._backlog, "look", counted)
+    unlisten = astore.on_commit(bench.dispatcher.wake)
+    running = asyncio.create_task(bench.dispatcher.run())
+    try:
+        await until(lambda: bench.dispatcher.looks == 1, "the first look")
+        bench.world.send("a")
+        bench.dispatcher.wake()
+        await until(lambda: bench.dispatcher.looks == 2, "the claim")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert bench.keys == ["a"]
+        assert len(looks) == 3, "the one behind the claim covers the claim's own commit"
+    finally:
+        unlisten()
+        running.cancel()
