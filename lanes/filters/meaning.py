@@ -66,7 +66,7 @@ def of_message(message: Message, run: Run | None, *, paused: bool) -> Facts:
         "error": error and f"{error.cause} {error.message}",
         "cause": error and error.cause,
         "runner": run.runner if run else message.runner,
-        "provider": error and tuple(attempt.provider for attempt in error.attempts),
+        "provider": tuple(attempt.provider for attempt in message.attempts),
         "paused": int(paused),
         "changed": message.ended_at or message.started_at or message.accepted_at,
         "actor": message.actor,

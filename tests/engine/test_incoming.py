@@ -141,5 +141,5 @@ async def test_F99_a_filter_by_pauses_that_names_no_moment_judges_them_now(tmp_p
             assert [lane.key for lane in await desk.lanes(chosen)] == keys
             assert await desk.lanes_total(chosen) == 1
             assert [lane.key for lane in await desk.perform(operations.abortable(chosen, Scope.BOTH))] == keys
-            with pytest.raises(ValueError, match="moment"):
+            with pytest.raises(ValueError, match="needs the time"):
                 await desk.store.read(reads.lanes(chosen))
