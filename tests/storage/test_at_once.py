@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -226,6 +227,41 @@ async def test_F141_a_lock_of_another_process_does_not_hold_up_the_event_loop(
     assert found is not None
     assert found.key == "a"
     assert at_once(quick.read(reads.message(message))) is not None
+
+
+class Stuck:
+    """A connection that another process keeps from reading as it may stand still while it begins the log again: SQLite
+    tries for ten seconds, whatever time it was given, and none of them for the disk."""
+
+    def __init__(self, timer: Steps) -> None:
+        self.tries = 0
+        self._timer = timer
+
+    def execute(self, sql: str, params: object) -> None:
+        self.tries += 1
+        self._timer.now += 10
+        error = sqlite3.OperationalError("locking protocol")
+        error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+        raise error
+
+
+async def test_F141_a_process_that_stands_still_holds_up_the_event_loop_once(
+    path: Path, timer: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=Gauge(timer, lambda: 0))
+    try:
+        message, stuck = await accept(store), Stuck(timer)
+        with monkeypatch.context() as patch:
+            patch.setattr(store._at_once, "_connection", stuck)
+            for _ in range(3):
+                assert at_once(store.read(reads.message(message))) is None
+            timer.now += LONGEST_REST_S - 1
+            assert at_once(store.read(reads.message(message))) is None
+            assert stuck.tries == 1
+        timer.now += 1
+        assert at_once(store.read(reads.message(message))) is not None
+    finally:
+        await store.close()
 
 
 async def test_F78_what_is_read_at_once_is_of_the_file_that_has_the_name(quick: AsyncSqliteStore, path: Path) -> None:

@@ -1,15 +1,20 @@
 """F63: every statement of the hot path finds its rows by an index, whatever number of lanes there is."""
 
+import contextlib
 import re
+import sqlite3
 from typing import Any
 
 import pytest
 
 from lanes_storage import pruning, reads, statements
+from lanes_storage.doors.journal import event, tell
 from lanes_storage.interface import FEW_ROWS, Query, Store
-from lanes_storage.law import Prunable
+from lanes_storage.law import EventType, Prunable
 from lanes_storage.reads.invariants import INVARIANTS
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
+from lanes_storage.wording import EVENTS_OF_A_BLOCK
+from tests.kit.world import World
 
 NOW = 1_790_000_000_000
 #: Tables that grow with the number of lanes, messages and runs ever made.
@@ -148,6 +153,25 @@ def test_F63_a_page_of_the_journal_of_a_lane_is_read_in_its_order(store: Store) 
         assert "SEARCH event_blocks USING PRIMARY KEY (lane_id=? AND block>?)" in found
         assert "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in found
         assert [step for step in found if "B-TREE" in step] == []
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"newest": True}, {"after": 1}, {"type": "none", "newest": True}, {"since": 2**60}]
+)
+def test_F63_a_list_of_the_events_of_a_lane_looks_at_each_of_them_once_at_most(
+    world: World, more: dict[str, Any]
+) -> None:
+    """A plan does not tell which of several bounds it searches by."""
+    events, now = 50 * EVENTS_OF_A_BLOCK, world.time()
+    world.send("a")
+    world.step(lambda tx: tell(tx, [event(EventType.NOTICE, now, lane=world.lane("a").id)] * events))
+    query = reads.events(lane=world.lane("a").id, limit=None if more else 10, **more)
+    done: list[None] = []
+    with contextlib.closing(sqlite3.connect(world.store.name)) as connection:
+        connection.set_progress_handler(lambda: done.append(None), 100)
+        connection.execute(query.sql, query.params).fetchall()
+    looked_at = events if more else 2 * EVENTS_OF_A_BLOCK
+    assert len(done) * 100 < 60 * looked_at
 
 
 @pytest.mark.parametrize("name", sorted(READING))

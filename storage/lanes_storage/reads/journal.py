@@ -47,7 +47,8 @@ def events(
     """
     choice = Choice([], {}) if chosen is None else events_among(chosen)
     table, terms = ("events e", ("e.id",)) if lane is None else (events_of(":lane"), ("b.block", "e.id"))
-    conditions = ["e.id > :after"]
+    # of two lower bounds an engine may take either to search by: within a block, that shall be the start of the block
+    conditions = ["e.id > :after"] if lane is None else ["+e.id > :after"]
     if lane is not None and after:
         conditions.append(f"b.block >= {block_of(':after')}")
     if type is not None:

@@ -46,8 +46,6 @@ FORGIVEN_S = 0.0001
 FIRST_REST_S = 1.0
 LONGEST_REST_S = 60.0
 
-#: The errors for a lock that another process holds, and for too many attempts to get one.
-_OTHERS_TURN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)
 _BLOCK_BYTES = 4_096
 
 
@@ -87,6 +85,11 @@ class Pace:
         before, self._fetched = self._fetched, self._blocks()
         return self._fetched != before
 
+    def give_way(self) -> None:
+        """Another process keeps a lock: what was tried for so long is not tried again soon."""
+        self._rest_s = LONGEST_REST_S
+        self._rest(self._timer())
+
     def _rest(self, now: float) -> None:
         """Use the thread for a while. Then half of the allowance counts as used: a slow disk is detected soon."""
         self._again_at = now + self._rest_s
@@ -111,8 +114,12 @@ class AtOnce:
         try:
             return self._connection.execute(sql, params).fetchall()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in _OTHERS_TURN:
-                return None
+            match error.sqlite_errorcode & 0xFF:
+                case sqlite3.SQLITE_BUSY:  # another process has a lock
+                    return None
+                case sqlite3.SQLITE_PROTOCOL:  # and still has it after ten seconds of attempts to get it
+                    self._pace.give_way()
+                    return None
             raise
         finally:
             self._pace.end(began)
