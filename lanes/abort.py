@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from lanes.context import Context
 from lanes.errors import NotFound
-from lanes.finding import timed
 from lanes.identity import is_gone, this_process
-from lanes.procedure import Procedure, nap, read, tell, write
-from lanes.records import AbortResult, Lane, Outcome, Witness
+from lanes.procedure import Procedure, nap, read, write
+from lanes.records import AbortResult, Outcome
 from lanes_storage import doors, reads
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
 from lanes_storage.moment import Now, slept_between
-from lanes_storage.records import LaneFilter, LaneOrder, Owner, Run, Ticket
+from lanes_storage.records import Owner, Run, Ticket
 
 #: The longest pause between two reads of a run that is being aborted.
 LOOK_AGAIN_MS = 250
@@ -103,16 +102,6 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
         if left <= 0:
             return pending.replace(waited_s=waited_ms / 1000)
         yield from nap(min(due, left, LOOK_AGAIN_MS) / 1000)
-
-
-def abortable(
-    chosen: LaneFilter, scope: Scope, *, order: LaneOrder | None = None, limit: int | None = None, offset: int = 0
-) -> Procedure[list[Lane]]:
-    """The chosen lanes where an abort with that scope would end something."""
-    some = (yield from timed(chosen))._replace(abortable=scope)
-    found = yield from read(reads.lanes(some, order=order or LaneOrder(), limit=limit, offset=offset))
-    witness = Witness((yield from tell()))
-    return [Lane.of(row, witness) for row in found]
 
 
 def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:

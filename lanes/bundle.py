@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import lanes
-from lanes import operations
 from lanes.config import Config
-from lanes.procedure import run
+from lanes.context import Context
+from lanes.drivers.local import LocalDriver
 from lanes.records import Check, jsonable
 from lanes.records.record import Json
+from lanes.verbs import house, looking, messages
 from lanes_storage import schema
 from lanes_storage.interface import Store
 from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
 from lanes_storage.moment import Clock
-from lanes_storage.records import LaneFilter
 from lanes_storage.sqlite.inspect import schema_text
 
 #: How many lanes (the most urgent first), events and dead letters (the newest) it contains.
@@ -124,15 +124,14 @@ class Redaction:
 
 
 def _rows(store: Store, clock: Clock, hide: Hide) -> dict[str, str]:
-    status = jsonable(run(store, operations.status(store.name), clock))
-    chosen = run(store, operations.lanes(LaneFilter(), limit=LANES), clock)
-    letters = run(store, operations.dead_letters(limit=LETTERS), clock)
-    events = run(store, operations.events(limit=EVENTS, newest=True), clock)
+    driver = LocalDriver(store, Context("bundle", clock, database=store.name))
+    status = jsonable(driver.call(house.status))
+    events = driver.call(house.events, limit=EVENTS)
     return {
         "status.json": _json(hide(status)),
         "owners.json": _json(hide(status["gateways"])),
-        "lanes.json": _json(hide(jsonable(chosen))),
-        "letters.json": _json(hide(jsonable(letters))),
+        "lanes.json": _json(hide(jsonable(driver.call(looking.list_, limit=LANES).lanes))),
+        "letters.json": _json(hide(jsonable(driver.call(messages.dead_letters, limit=LETTERS)))),
         "events.jsonl": "".join(json.dumps(hide(event.to_json())) + "\n" for event in events),
     }
 

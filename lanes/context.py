@@ -15,6 +15,10 @@ from lanes_storage.records import Admission
 if TYPE_CHECKING:
     from lanes.config import Config  # a fast command without a configuration does not import it
 
+#: The defaults of ``drain_timeout`` and ``reconcile_interval``, where no configuration is read.
+DEFAULT_DRAIN_MS = 25_000
+DEFAULT_INTERVAL_MS = 5_000
+
 
 def unconfigured() -> "Config | None":
     """No configuration: all defaults."""
@@ -25,12 +29,13 @@ def unconfigured() -> "Config | None":
 class Context:
     """``actor`` is the name for the journal. ``configured`` is called only when a setting is needed.
 
-    Raises Unfit if the actor is not a valid name.
+    ``database`` names what is acted on, for people. Raises Unfit if the actor is not a valid name.
     """
 
     actor: str
     clock: Clock = system_clock
     configured: Callable[[], "Config | None"] = unconfigured
+    database: str = ""
 
     def __post_init__(self) -> None:
         incoming.actor(self.actor)
@@ -38,6 +43,21 @@ class Context:
     def now(self) -> Now:
         """The present time."""
         return self.clock()
+
+    def drain_timeout_ms(self) -> int:
+        """How long what runs may go on when its gateway is drained. Raises ConfigError."""
+        config = self.configured()
+        return DEFAULT_DRAIN_MS if config is None else config.clocks.drain_timeout_ms
+
+    def reconcile_interval_ms(self) -> int:
+        """Between two passes of the reconciler. Raises ConfigError."""
+        config = self.configured()
+        return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
+
+    def listens(self) -> tuple[str, int] | None:
+        """Where a gateway of this configuration listens. Raises ConfigError."""
+        config = self.configured()
+        return None if config is None else (config.gateway.host, config.gateway.port)
 
     def admission(self, key: str) -> Admission:
         """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""

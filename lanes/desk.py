@@ -4,28 +4,28 @@
         message = await desk.send("agent:main:telegram:42", "hello")
         outcome = await desk.abort("agent:main:telegram:42", actor="alice", reason="stuck")
 
-Every method runs the procedure of the same name in ``lanes.operations``, which documents it.
+Every method carries out the verb of the same name in ``lanes.verbs``; a test holds the two against each other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from lanes import incoming, operations, records
-from lanes.changes import Changes
-from lanes.config import Config, from_data
+from lanes import incoming, records
+from lanes.config import Config, durations, from_data
 from lanes.context import Context
+from lanes.drivers.on_loop import LoopDriver
 from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
-from lanes.procedure import Effect, Look, Procedure, Read, Tell, Write, raised
 from lanes.records import Lane, Message
 from lanes.runners.base import RunContext
-from lanes.verbs import control
+from lanes.verbs import control, house, looking, messages, sending
+from lanes.verbs.kinds import timed
 from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
-from lanes_storage import open_async_store
-from lanes_storage.interface import AsyncStore, Query
+from lanes_storage import open_async_store, reads
+from lanes_storage.interface import AsyncStore
 from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scope
 from lanes_storage.moment import Clock, system_clock
 from lanes_storage.records import LaneFilter, LaneOrder
@@ -57,14 +57,12 @@ async def connect(
         await desk.close()
 
 
-class Desk:
+class Desk(LoopDriver):
     """A database and what can be done with it. Belongs to the event loop that it was made in."""
 
     def __init__(self, store: AsyncStore, clock: Clock = system_clock, config: Config | None = None) -> None:
-        self.store = store
-        self.clock = clock
+        super().__init__(store, clock)
         self.config = config
-        self.changes = Changes(store)
         self._endings = Endings(store, self.changes)
         self._holds: Holds | None = None
         self._starting_holds = asyncio.Lock()
@@ -80,42 +78,10 @@ class Desk:
 
     def context(self, actor: str = EMBEDDER) -> Context:
         """What an operation is handed that this actor asks for."""
-        return Context(actor, self.clock, self._configured)
+        return Context(actor, self.clock, self._configured, self.store.name)
 
     def _configured(self) -> Config | None:
         return self.config
-
-    async def perform(self, effect: Effect[T]) -> T:
-        """Carry out an effect on this event loop. Raises the error that it gives."""
-        if isinstance(effect, Query):
-            return await self.store.read(effect)
-        if isinstance(effect, Generator):
-            return await self._driven(effect)
-        return raised(await (self.store.look(effect.look) if isinstance(effect, Look) else self.store.write(effect)))
-
-    async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
-        """The record of what came of a verb. Raises what it raises."""
-        return verb.out.made(await self.perform(verb.of(ctx, params)), self.clock())
-
-    async def _driven(self, procedure: Procedure[T]) -> T:
-        answer: Any = None
-        mark = self.changes.mark()
-        try:
-            while True:
-                request = procedure.send(answer)
-                if isinstance(request, Write):  # a chain of tests, since matching patterns costs every request more
-                    answer = await self.store.write(request.step)
-                elif isinstance(request, Read):
-                    mark = self.changes.mark()
-                    answer = await self.store.read(request.query)
-                elif isinstance(request, Tell):
-                    answer = self.clock()
-                else:
-                    answer = await self.changes.wait(request.seconds, mark)
-        except StopIteration as end:
-            return cast("T", end.value)
-        finally:
-            procedure.close()
 
     async def send(
         self,
@@ -142,25 +108,25 @@ class Desk:
         ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
-        return await self.perform(
-            operations.send(
-                self.context(actor),
-                key,
-                text,
-                request=request,
-                runner=runner,
-                idempotency_key=idempotency_key,
-                token=token,
-                if_idle=if_idle,
-                cap=cap,
-                mode=mode,
-                overflow=overflow,
-                waiting_run=waiting_run,
-                bound_to=bound_to,
-                bound_owner=bound_owner,
-                anonymous=anonymous,
-            )
+        sent: Message = await self.call(
+            sending.send,
+            self.context(actor),
+            key=key,
+            text=text,
+            request=request,
+            runner=runner,
+            idempotency_key=idempotency_key,
+            token=token,
+            if_idle=if_idle,
+            cap=cap,
+            mode=mode,
+            overflow=overflow,
+            waiting_run=waiting_run,
+            bound_to=bound_to,
+            bound_owner=bound_owner,
+            anonymous=anonymous,
         )
+        return sent
 
     async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
         """The message once it has ended, or as it stands after ``timeout`` seconds.
@@ -175,11 +141,11 @@ class Desk:
         timeout, run = incoming.patience_s(timeout), current_run(self.store.name)
         if run is None or message.ended_at is not None:
             return await self._ended(message, timeout)
-        await self.perform(operations.begin_wait(run, message.id))
+        await self.perform(sending.begin_wait(self.context(), run, message.id))
         try:
             return await self._ended(message, timeout)
         finally:
-            await asyncio.shield(self.perform(operations.end_wait(run, message.id)))
+            await asyncio.shield(self.perform(sending.end_wait(run, message.id)))
 
     async def _ended(self, message: Message, timeout: float | None) -> Message:
         if message.ended_at is not None:
@@ -235,82 +201,92 @@ class Desk:
 
     async def message(self, message_id: int) -> Message:
         """One message as it stands. Raises NotFound."""
-        return await self.perform(operations.message(message_id))
+        return Message.of(await self.perform(sending.message(self.context(), message_id)))
 
     async def messages(
         self, key: str, *, states: Sequence[MessageState] = (), limit: int | None = None
     ) -> list[Message]:
         """The messages of a lane, newest first. Raises NotFound."""
-        return await self.perform(operations.messages(key, states=states, limit=limit))
+        found: list[Message] = await self._ask(messages.messages, key=key, state=tuple(states), limit=limit)
+        return found
 
     async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
-        return await self.perform(operations.retry(self.context(actor), message_id))
+        return await self._message(messages.retry, actor, id=message_id)
 
     async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
         """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull, LaneBusy."""
-        return await self.perform(operations.retry_last(self.context(actor), key, epoch=epoch))
+        return await self._message(messages.retry_last, actor, key=key, epoch=epoch)
 
     async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
-        return await self.perform(operations.drop(message_id, actor=actor))
+        return await self._message(messages.drop, actor, id=message_id)
 
     async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
         """Delete the dead letters that failed so long ago; returns how many went."""
-        return await self.perform(operations.prune_dead_letters(older_than_ms, actor=actor))
+        return await self.perform(messages.prune_dead_letters(self.context(actor), older_than=older_than_ms))
 
     async def client_gone(self, message_id: int) -> bool:
         """End a bound message whose connection is gone."""
-        return await self.perform(operations.bound_gone(message_id, actor="client", why="its client left"))
+        return await self.perform(sending.bound_gone(self.context("client"), message_id, why="its client left"))
 
     async def lanes(
         self,
         chosen: LaneFilter | None = None,
         *,
-        order: LaneOrder = operations.BY_ATTENTION,
+        order: LaneOrder = looking.BY_ATTENTION,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Lane]:
         """Lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
-        return await self.perform(operations.lanes(chosen or LaneFilter(), order=order, limit=limit, offset=offset))
+        found = looking.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)
+        return list(await self.perform(found))
 
     async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
         """How many lanes a filter chooses."""
-        return await self.perform(operations.lanes_total(chosen or LaneFilter()))
+        return await self.perform(reads.lanes_total(timed(chosen or LaneFilter(), self.clock())))
 
     async def counts(self) -> records.Counts:
         """How much there is of everything."""
-        return await self.perform(operations.counts())
+        counted = await self.perform(reads.counts(self.clock().wall))
+        return records.Counts.of(counted, records.Witness(self.clock()))
 
     async def lane(self, key: str) -> Lane:
         """One lane. Raises NotFound."""
-        return await self.perform(operations.lane(key))
+        return Lane.of(await self.perform(looking.lane_of(key)), records.Witness(self.clock()))
 
     async def detail(self, key: str) -> records.LaneDetail:
         """One lane with its messages, events and why-paragraph. Raises NotFound."""
-        return await self.perform(operations.detail(key))
+        return await self.perform(looking.show(self.context(), key))
 
     async def why(self, key: str) -> str:
         """What blocks this lane, the evidence, and what happens next. Raises NotFound."""
-        return await self.perform(operations.why(key))
+        return (await self.perform(looking.why(self.context(), key))).why
 
     async def status(self) -> records.Status:
         """Gateways, counts, cooldowns."""
-        return await self.perform(operations.status(self.store.name))
+        return await self.perform(house.status(self.context()))
 
     async def drain(
         self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
     ) -> list[records.OwnerDetail]:
-        """Let one gateway of this database, or all, claim nothing more; see ``lanes.draining``. Raises NotFound."""
-        return await self.perform(operations.drain(owner_id, by=by, until=until))
+        """Let one gateway, or all, claim nothing more, and cut at ``until`` (wall time, ms) what runs.
+
+        Raises NotFound.
+        """
+        drained: list[records.OwnerDetail] = await self._ask(house.drain, by, gateway=owner_id, until=until)
+        return drained
 
     async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
         """What such a drain would cut, and what would become of it. Raises NotFound."""
-        return await self.perform(operations.drain_rehearsal(owner_id))
+        return await self.perform(house.drain_rehearsal(self.context(), gateway=owner_id))
 
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
         """Wait until none of these owners holds a lane, at most ``timeout`` seconds; as they are then."""
-        return await self.perform(operations.drain_wait(owner_ids, timeout=timeout))
+        patience_s = incoming.patience_s(timeout)
+        wait = durations.LONGEST_MS if patience_s is None else round(patience_s * 1000)
+        ended: list[records.OwnerDetail] = await self._ask(house.gateways, id=tuple(owner_ids), wait=wait)
+        return ended
 
     async def events(
         self,
@@ -327,9 +303,9 @@ class Desk:
 
         ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
         """
-        return await self.perform(
-            operations.events(key=key, after=after, since=since, type=type, limit=limit, newest=newest, chosen=chosen)
-        )
+        how = {"filter_": chosen, "after": after, "since_at": since, "limit": limit, "newest": newest}
+        found: list[records.Event] = await self._ask(house.events, key=key, type=type, **how)
+        return found
 
     async def abort(
         self,
@@ -387,9 +363,16 @@ class Desk:
         """ "Seen": errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
         return await self._acted(control.ack, actor, key=key, epoch=epoch)
 
-    async def _acted(self, verb: Verb[..., Any], actor: str, **params: Any) -> Lane:
-        acted: records.Acted = await self.call(verb, self.context(actor), **params)
+    async def _ask(self, verb: Verb[..., Any], actor: str = EMBEDDER, /, **params: Any) -> Any:
+        return await self.call(verb, self.context(actor), **params)
+
+    async def _acted(self, verb: Verb[..., Any], actor: str, /, **params: Any) -> Lane:
+        acted: records.Acted = await self._ask(verb, actor, **params)
         return acted.lane
+
+    async def _message(self, verb: Verb[..., Any], actor: str, /, **params: Any) -> Message:
+        message: Message = await self._ask(verb, actor, **params)
+        return message
 
 
 class _Queue:
@@ -413,4 +396,4 @@ class _Queue:
         return await self._desk._ended(await self._desk.message(message_id), None)
 
     async def give_up(self, message_id: int) -> None:
-        await self._desk.perform(operations.bound_gone(message_id, actor=EMBEDDER, why="its caller gave it up"))
+        await self._desk.perform(sending.bound_gone(self._desk.context(), message_id, why="its caller gave it up"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from lanes.errors import LanesError
-from lanes_storage.interface import Query, Reads, Step, Store, Transaction
+from lanes_storage.interface import AsyncStore, Query, Reads, Row, Step, Store, Transaction
 from lanes_storage.moment import Clock, Now, system_clock
 
 T = TypeVar("T")
@@ -58,7 +58,46 @@ class Look(Generic[T_co]):
     look: Callable[[Reads], T_co]
 
 
-Effect = Step[T | LanesError] | Query[T] | Look[T | LanesError] | Procedure[T]
+@dataclass(frozen=True, slots=True)
+class Blocking(Generic[T_co]):
+    """Work on a blocking store that may go over the whole database: in a thread beside an event loop, one at a time."""
+
+    work: Callable[[Store], T_co]
+
+
+Effect = Step[T | LanesError] | Query[T] | Query[T | LanesError] | Look[T | LanesError] | Blocking[T] | Procedure[T]
+
+
+def found(query: Query[T | None], missing: LanesError) -> Query[T | LanesError]:
+    """A query that gives an error where it finds nothing."""
+
+    def shape(rows: list[Row]) -> T | LanesError:
+        there = query.shape(rows)
+        return missing if there is None else there
+
+    return Query(query.sql, query.params, shape, query.broad, query.point)
+
+
+class InThread:
+    """The store of an event loop as a blocking one, for a thread beside it."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        self._reader = store.reader()
+        self.write = store.write_blocking
+
+    @property
+    def name(self) -> str:
+        return self._reader.name
+
+    def read(self, query: Query[T]) -> T:
+        return self._reader.read(query)
+
+    def version(self) -> int:
+        return self._reader.version()
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 def within(tx: Transaction, query: Query[T]) -> T:
@@ -96,7 +135,9 @@ def run(
     if isinstance(effect, Generator):
         return _driven(store, effect, clock, sleep)
     if isinstance(effect, Query):
-        return cast("T", store.read(effect))
+        return cast("T", raised(store.read(effect)))
+    if isinstance(effect, Blocking):
+        return effect.work(store)
     given: Any = effect.look(store.read) if isinstance(effect, Look) else store.write(effect)
     return cast("T", raised(given))
 

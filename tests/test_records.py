@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from lanes import operations, records
+from lanes import records
 from lanes.context import Context
+from lanes.drivers.local import LocalDriver
 from lanes.engine.reconciler import decide, told
 from lanes.engine.sightings import Sightings
 from lanes.errors import Unreadable
@@ -19,16 +20,21 @@ from lanes.identity import this_process
 from lanes.procedure import run
 from lanes.records import FORMS, Lane, Pause, Record, Witness, jsonable, kinds, schema, schemas
 from lanes.records.codec import schema_of
-from lanes.verbs import control
+from lanes.verbs import control, house, looking, messages
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.moment import system_clock
-from lanes_storage.records import LaneFilter
 from tests.golden.told import shown
 from tests.kit.forms import are_forms, is_form
 from tests.kit.stage import Stage
 
 ALL = {f"{form}, {case}": record for form, cases in shown().items() for case, record in cases.items()}
+
+ME = Context("me", database="lanes.db")
+
+
+def driver(stage: Stage) -> LocalDriver:
+    return LocalDriver(stage.store, ME)
 
 
 @pytest.fixture
@@ -47,8 +53,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     run(made.store, control.abort(Context("me"), "aborted", wait=False))
     made.store.write(doors.abort(aborted.ticket, now, by="me", forced=False))
     run(made.store, control.abort(Context("me"), "running", reason="stuck", wait=False))
-    (waiting, *_) = run(made.store, operations.messages("paused"))
-    run(made.store, operations.drop(waiting.id, actor="me"))
+    (waiting, *_) = run(made.store, messages.messages(ME, "paused"))
+    run(made.store, messages.drop(ME, waiting.id))
     made.store.write(lambda tx: doors.cool(tx, "codex", "quota", 60_000, now, by="me"))
     yield made
     made.close()
@@ -60,19 +66,19 @@ def test_every_schema_is_one() -> None:
 
 
 def test_lanes(stage: Stage) -> None:
-    found = run(stage.store, operations.lanes(LaneFilter()))
+    found = driver(stage).call(looking.list_).lanes
     assert {lane.state for lane in found} == set(LaneState)
     are_forms(jsonable(found), "Lane")
     for lane in found:
-        is_form(run(stage.store, operations.detail(lane.key)).to_json(), "LaneDetail")
+        is_form(driver(stage).call(looking.show, key=lane.key).to_json(), "LaneDetail")
 
 
 def test_messages_and_events(stage: Stage) -> None:
-    keys = [lane.key for lane in run(stage.store, operations.lanes(LaneFilter()))]
-    found = [message for key in keys for message in run(stage.store, operations.messages(key))]
+    keys = [lane.key for lane in driver(stage).call(looking.list_).lanes]
+    found = [message for key in keys for message in driver(stage).call(messages.messages, key=key)]
     assert {message.state for message in found} == set(MessageState)
     are_forms(jsonable(found), "Message")
-    are_forms(jsonable(run(stage.store, operations.events())), "Event")
+    are_forms(jsonable(driver(stage).call(house.events)), "Event")
 
 
 def test_what_is_done_and_found(stage: Stage) -> None:
@@ -85,11 +91,11 @@ def test_what_is_done_and_found(stage: Stage) -> None:
 
 
 def test_status(stage: Stage) -> None:
-    is_form(run(stage.store, operations.status("lanes.db")).to_json(), "Status")
+    is_form(driver(stage).call(house.status).to_json(), "Status")
 
 
 def test_a_drift_is_noticed(stage: Stage) -> None:
-    (lane, *_) = jsonable(run(stage.store, operations.lanes(LaneFilter())))
+    (lane, *_) = jsonable(driver(stage).call(looking.list_).lanes)
     for drifted in (lane | {"more": 1}, {k: v for k, v in lane.items() if k != "queued"}, lane | {"state": "odd"}):
         with pytest.raises(AssertionError):
             is_form(json.loads(json.dumps(drifted)), "Lane")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from lanes.commands.common.local import LocalDesk
 from lanes.commands.common.session import Session, pass_session
+from lanes.drivers.local import LocalDriver
 from lanes.errors import ConfigError
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import path_of
@@ -32,7 +32,7 @@ def command(session: Session, file: Path, texts: bool) -> None:
         session.out.talk(f"without the settings: {error}")
         config = None
     with session.desk() as desk:
-        assert isinstance(desk, LocalDesk)
+        assert isinstance(desk, LocalDriver)
         try:
             parts = write_bundle(file, desk.store, config, checks, desk.ctx.clock, texts=texts)
         except FileExistsError:

@@ -2,17 +2,14 @@
 
 import click
 
-from lanes.commands.common.actor import actor
-from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION, message_filter_option
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_dead_letters
-from lanes.operations.messages import EVERY
+from lanes.commands.common.verbs import options_of
 from lanes.records import Message, Pruned
+from lanes.verbs.messages import dead_letters, prune_dead_letters
 from lanes.words import counted
-from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter
 
 #: How many a terminal shows.
@@ -28,9 +25,7 @@ ON_A_TERMINAL = 50
       lanes dead-letters --prune --older-than 30d
     """,
 )
-@message_filter_option
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many. [default: 50 on a terminal]")
-@click.option("--older-than", type=DURATION, metavar="D", help="Those that failed at least so long ago, such as 30d.")
+@options_of(dead_letters)
 @click.option("--prune", is_flag=True, help="Delete them, for good.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed for --prune without a terminal.")
 @click.pass_context
@@ -38,7 +33,8 @@ ON_A_TERMINAL = 50
 def command(
     session: Session,
     ctx: click.Context,
-    chosen: LaneFilter | None,
+    /,
+    filter_: LaneFilter | None,
     limit: int | None,
     older_than: int | None,
     prune: bool,
@@ -49,23 +45,21 @@ def command(
     `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
     """
     _check(ctx, limit, older_than, prune, yes)
-    if prune and chosen is not None:
+    if prune and filter_ is not None:
         ctx.fail("--prune takes all of that age: give it without --filter")
     out = session.out
     if limit is None and out.tty and not out.json and not prune:
         limit = ON_A_TERMINAL
+    more = None if limit is None else limit + 1
     with session.desk() as desk:
-        if older_than is None:
-            _list(out, desk.dead_letters(limit=None if limit is None else limit + 1, chosen=chosen or EVERY), limit)
-            return Exit.DONE
-        found = _older(desk, older_than, chosen or EVERY)
+        found = desk.call(dead_letters, filter_=filter_, older_than=older_than, limit=more)
         if not prune:
             _list(out, found, limit)
             return Exit.DONE
         if found and not yes and not _confirmed(ctx, out, len(found)):
             out.talk("nothing was pruned")
             return Exit.FAILED
-        gone = desk.prune_dead_letters(older_than, actor=actor())
+        gone = desk.call(prune_dead_letters, older_than=older_than).pruned
     _report(out, gone, kept=len(found) - gone)
     return Exit.DONE
 
@@ -77,13 +71,6 @@ def _check(ctx: click.Context, limit: int | None, older_than: int | None, prune:
         ctx.fail("--prune takes all of that age: give it without --limit")
     if yes and not prune:
         ctx.fail("--yes is for --prune")
-
-
-def _older(desk: AnyDesk, older_than_ms: int, chosen: LaneFilter) -> list[Message]:
-    """Those that ended so long ago."""
-    before = system_clock().wall - older_than_ms
-    found = desk.dead_letters(chosen=chosen)
-    return [message for message in found if message.ended_at is not None and message.ended_at <= before]
 
 
 def _confirmed(ctx: click.Context, out: Output, number: int) -> bool:

@@ -7,6 +7,7 @@ from lanes.commands.common.output import Cell, Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.doctor import Check, Level, examine
 from lanes.errors import ConfigError
+from lanes.verbs.house import doctor
 from lanes.words import counted
 from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import path_of
@@ -48,7 +49,8 @@ def _here(session: Session) -> list[Check]:
 def _there(session: Session, url: str) -> list[Check]:
     """What the gateway finds when it looks at its database."""
     with session.remote(url) as desk:
-        return desk.doctor()
+        found: list[Check] = desk.call(doctor)
+        return found
 
 
 def _listens(session: Session) -> tuple[tuple[str, int] | None, list[Check]]:

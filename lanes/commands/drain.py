@@ -2,15 +2,15 @@
 
 import click
 
-from lanes.commands.common.actor import actor
-from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import state, took
+from lanes.drivers.driver import Driver
 from lanes.records import Cut, OwnerDetail
+from lanes.verbs.house import drain, drain_rehearsal, gateways
 from lanes.words import counted
 
 #: How long a gateway may take, once the time is over, to cut what still runs.
@@ -49,16 +49,16 @@ def command(session: Session, ctx: click.Context, gateway: str | None, wait: int
     """
     out = session.out
     with session.desk() as desk:
-        living = [each for each in desk.status().gateways if each.alive]
+        living = [each for each in desk.call(gateways) if each.alive]
         chosen = living if gateway is None else _named(ctx, living, gateway)
         if not chosen:
             out.talk(f"lanes: no {'' if gateway is None else 'such '}gateway lives: `lanes status` shows them")
             return Exit.UNREACHABLE
         one = None if gateway is None else chosen[0].id
         if dry_run:
-            _rehearse(out, desk.would_cut(one))
+            _rehearse(out, desk.call(drain_rehearsal, gateway=one))
             return Exit.DONE
-        return _drain(out, desk, one, _patience(session) if wait is None else wait)
+        return _drain(out, desk, one, session.context().drain_timeout_ms() if wait is None else wait)
 
 
 def _named(ctx: click.Context, living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
@@ -69,22 +69,13 @@ def _named(ctx: click.Context, living: list[OwnerDetail], gateway: str) -> list[
     return found
 
 
-def _patience(session: Session) -> int:
-    config = session.configured()
-    if config is not None:
-        return config.clocks.drain_timeout_ms
-    from lanes.operations import DEFAULT_DRAIN_MS
-
-    return DEFAULT_DRAIN_MS
-
-
-def _drain(out: Output, desk: AnyDesk, gateway: int | None, patience_ms: int) -> int:
-    drained = desk.drain(gateway, actor=actor(), for_ms=patience_ms)
+def _drain(out: Output, desk: Driver, gateway: int | None, patience_ms: int) -> int:
+    drained = desk.call(drain, gateway=gateway, for_=patience_ms)
     held = sum(each.held for each in drained)
     if held:
         said = f"{counted(len(drained), 'gateway')} drains" if len(drained) == 1 else f"{len(drained)} gateways drain"
         out.talk(f"{said}; waiting for {counted(held, 'run')}, for up to {took(patience_ms)}")
-    ended = desk.drained([each.id for each in drained], timeout_ms=patience_ms + CUT_MS)
+    ended = desk.call(gateways, id=tuple(each.id for each in drained), wait=patience_ms + CUT_MS)
     if out.json:
         out.data(ended)
     else:

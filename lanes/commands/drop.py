@@ -2,12 +2,12 @@
 
 import click
 
-from lanes.commands.common.actor import actor
 from lanes.commands.common.each import chosen_messages, do_each
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import ID, message_filter_option
 from lanes.commands.common.session import Session, pass_session
-from lanes.records import Message
+from lanes.verbs.messages import drop
+from lanes.verbs.said import Action, dropped
 from lanes_storage.records import LaneFilter
 
 
@@ -33,19 +33,15 @@ def command(session: Session, ctx: click.Context, message_id: int | None, chosen
     """
     with session.desk() as desk:
         if chosen is None and message_id is not None and session.out.json:
-            session.out.data(desk.drop(message_id, actor=actor()))
+            session.out.data(desk.call(drop, id=message_id))
             return Exit.DONE
-        numbers = chosen_messages(ctx, session.out, message_id, chosen, desk.droppable, deed="drop", yes=yes)
+        numbers = chosen_messages(ctx, session.out, message_id, chosen, desk, Action.DROP, yes=yes)
         if numbers is None:
             return Exit.FAILED
         return do_each(
             session.out,
             numbers,
-            lambda number: desk.drop(number, actor=actor()),
-            _said,
+            lambda number: desk.call(drop, id=number),
+            lambda message: dropped(message).sentence,
             nothing="no waiting message fits",
         )
-
-
-def _said(message: Message) -> str:
-    return f"message {message.id} of {message.key}: {message.state}"

@@ -1,15 +1,19 @@
 """``lanes events [KEY]``: the journal."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
-from lanes.commands.common.desks import AnyDesk
-from lanes.commands.common.options import DURATION, KEY, FilterType
+from lanes.commands.common.options import KEY
 from lanes.commands.common.output import Output
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_event, print_events
+from lanes.commands.common.verbs import options_of
+from lanes.drivers.driver import Driver
 from lanes.records import Event
-from lanes_storage.law import EventType, is_cause
-from lanes_storage.records import LaneFilter, Subject
+from lanes.verbs.house import events
+from lanes_storage.law import EventType
 
 #: How many events a terminal shows.
 ON_A_TERMINAL = 50
@@ -19,6 +23,7 @@ WAIT_S = 0.5
 
 @click.command(
     "events",
+    help=events.doc,
     epilog="""\b
     Examples:
       lanes events agent:main:telegram:42 --since 1h
@@ -27,66 +32,33 @@ WAIT_S = 0.5
     """,
 )
 @click.argument("key", type=KEY, required=False)
-@click.option("--since", type=DURATION, metavar="D", help="Events of the last so long, such as 1h.")
-@click.option("--type", "type_", metavar="T", help="Events of this type, such as claim, fail or notice.")
-@click.option(
-    "--filter",
-    "chosen",
-    type=FilterType(Subject.EVENT),
-    metavar="FILTER",
-    help="The events that fit, such as 'agent:* actor:alice since:1h'.",
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The last so many. [default: 50 on a terminal]")
+@options_of(events)
 @click.option("--follow", is_flag=True, help="Go on with each new event, until Ctrl-C; as JSON, one a line.")
-@click.pass_context
 @pass_session
-def command(
-    session: Session,
-    ctx: click.Context,
-    key: str | None,
-    since: int | None,
-    type_: str | None,
-    chosen: LaneFilter | None,
-    limit: int | None,
-    follow: bool,
-) -> None:
-    """The journal: what changed, by whom, and why.
-
-    The oldest comes first.
-    """
+def command(session: Session, /, key: str | None, limit: int | None, follow: bool, **given: Any) -> None:
     out = session.out
-    if type_ is not None and not is_cause(type_):
-        ctx.fail(f"a type of event is a word such as {', '.join(EventType)}")
     if limit is None and out.tty and not out.json:
         limit = ON_A_TERMINAL
     with session.desk() as desk:
         if follow:
-            _follow(out, desk, key, since, type_, chosen, limit)
+            _follow(out, desk, key, limit, given)
             return
-        found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit, chosen=chosen))
+        found = desk.call(events, key=key, limit=limit, **given)
     if out.json:
         out.data(found)
     elif found:
         print_events(out, found, with_key=key is None)
-    elif type_ is not None and type_ not in set(EventType):
+    elif (type_ := given.get("type")) is not None and type_ not in set(EventType):
         out.talk(f"no such event; this version writes {', '.join(EventType)}")
     else:
         out.talk("no such event")
 
 
-def _follow(
-    out: Output,
-    desk: AnyDesk,
-    key: str | None,
-    since: int | None,
-    type_: str | None,
-    chosen: LaneFilter | None,
-    limit: int | None,
-) -> None:
+def _follow(out: Output, desk: Driver, key: str | None, limit: int | None, given: Mapping[str, Any]) -> None:
     """Print what there is, then each new event, until nobody reads any more."""
-    newest = list(desk.events(key=None, since_ms=None, type_=None, limit=1))
+    newest = desk.call(events, limit=1)
     last = newest[-1].id if newest else 0
-    found = list(desk.events(key=key, since_ms=since, type_=type_, limit=limit, chosen=chosen))
+    found = desk.call(events, key=key, limit=limit, **given)
     while True:
         for event in found:
             _print_followed(out, event, with_key=key is None)
@@ -97,7 +69,7 @@ def _follow(
             pass
         if not out.heard:
             return
-        found = list(desk.events(key=key, after=last, since_ms=None, type_=type_, limit=None, chosen=chosen))
+        found = desk.call(events, key=key, after=last, **{**given, "since": None})
 
 
 def _print_followed(out: Output, event: Event, *, with_key: bool) -> None:

@@ -4,14 +4,15 @@ import time
 
 import click
 
-from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.options import DURATION, match_option
 from lanes.commands.common.output import Output, Piece
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import note, state, took
+from lanes.drivers.driver import Driver
 from lanes.filters import narrowed, parse
 from lanes.records import Lane
+from lanes.verbs.looking import list_
 from lanes.words import counted
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter
@@ -94,12 +95,12 @@ def _read(ctx: click.Context, words: tuple[str, ...]) -> LaneFilter:
     return parsed.chosen
 
 
-def _look(desk: AnyDesk, chosen: LaneFilter, limit: int | None) -> list[Lane]:
+def _look(desk: Driver, chosen: LaneFilter, limit: int | None) -> list[Lane]:
     """The lanes, and one more than the limit where there are more."""
-    return desk.lanes(chosen, limit=None if limit is None else limit + 1)
+    return list(desk.call(list_, filter_=chosen, limit=None if limit is None else limit + 1).lanes)
 
 
-def _watch(out: Output, desk: AnyDesk, chosen: LaneFilter, limit: int | None) -> None:
+def _watch(out: Output, desk: Driver, chosen: LaneFilter, limit: int | None) -> None:
     """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
     desk.changed(0)
     while out.heard:

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import click
 
-from lanes.commands.common.actor import actor
 from lanes.commands.common.output import Cell, Output, Piece
+from lanes.commands.common.reconciling import reconcile_after_watching, reconcile_on
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
+from lanes.drivers.local import LocalDriver
 from lanes.engine.reconciler import ACTING
 from lanes.records import Finding
+from lanes.verbs.house import reconcile
 
-#: Between two passes of --watch where no configuration says.
-DEFAULT_INTERVAL_MS = 5_000
 COLUMNS = (
     Column("KEY", cut="middle", least=16),
     Column("RUN", right=True),
@@ -45,22 +45,23 @@ def command(session: Session, ctx: click.Context, dry_run: bool, wait: bool, wat
     """
     if watch and (wait or dry_run):
         ctx.fail("--watch goes on by itself: give it without --wait and --dry-run")
+    if session.url is not None and (wait or watch):
+        option = "--wait" if wait else "--watch"
+        ctx.fail(f"a gateway watches silent owners and reconciles all the time: leave {option} out with --url")
     with session.desk() as desk:
-        if watch:
-            _watch(session.out, desk.reconcile_on(_interval(session), actor=actor(), talk=session.out.talk))
+        if isinstance(desk, LocalDriver) and watch:
+            _watch(session.out, reconcile_on(desk.store, desk.ctx, session.out.talk))
             return
-        decided = desk.reconcile(actor=actor(), dry_run=dry_run, wait=wait, talk=session.out.talk)
+        if isinstance(desk, LocalDriver) and wait:
+            decided = reconcile_after_watching(desk.store, desk.ctx, session.out.talk, dry_run=dry_run)
+        else:
+            decided = desk.call(reconcile, dry_run=dry_run)
     if session.out.json:
         session.out.data(decided)
     elif decided:
         session.out.table(COLUMNS, [_row(decision) for decision in decided])
     else:
         session.out.talk("nothing is held" if dry_run else "nothing to reconcile")
-
-
-def _interval(session: Session) -> int:
-    config = session.configured()
-    return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
 
 
 def _watch(out: Output, passes: Iterator[list[Finding]]) -> None:

@@ -6,6 +6,8 @@ from lanes.commands.common.each import chosen_messages, do_each
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import ID, message_filter_option
 from lanes.commands.common.session import Session, pass_session
+from lanes.verbs.messages import retry
+from lanes.verbs.said import Action
 from lanes_storage.records import LaneFilter
 
 
@@ -33,9 +35,15 @@ def command(session: Session, ctx: click.Context, message_id: int | None, chosen
     """
     with session.desk() as desk:
         if chosen is None and message_id is not None and session.out.json:
-            session.out.data(desk.retry(message_id))
+            session.out.data(desk.call(retry, id=message_id))
             return Exit.DONE
-        numbers = chosen_messages(ctx, session.out, message_id, chosen, desk.retriable, deed="retry", yes=yes)
+        numbers = chosen_messages(ctx, session.out, message_id, chosen, desk, Action.RETRY, yes=yes)
         if numbers is None:
             return Exit.FAILED
-        return do_each(session.out, numbers, desk.retry, lambda message: str(message.id), nothing="no dead letter fits")
+        return do_each(
+            session.out,
+            numbers,
+            lambda number: desk.call(retry, id=number),
+            lambda message: str(message.id),
+            nothing="no dead letter fits",
+        )

@@ -6,12 +6,15 @@ import time
 
 import click
 
-from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, key_argument
 from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.verbs import options_of
 from lanes.commands.common.words import took
+from lanes.drivers.driver import Driver
 from lanes.records import Message
+from lanes.verbs.house import gateways
+from lanes.verbs.sending import message, send
 
 NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
 #: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.
@@ -33,8 +36,7 @@ UNFINISHED = ("queued", "running")
 @click.argument("text")
 @click.option("--wait", is_flag=True, help="Wait for the reply, and print it.")
 @click.option("--timeout", type=DURATION, metavar="D", help="With --wait: for so long. [default: until it has ended]")
-@click.option("--if-idle", is_flag=True, help="Only if the lane has no unfinished message; else exit code 75.")
-@click.option("--idempotency-key", metavar="K", help="The same key and text again is the same message.")
+@options_of(send, "text")
 @click.pass_context
 @pass_session
 def command(
@@ -61,25 +63,17 @@ def command(
     text = _text(ctx, text)
     run = _waiting_run() if wait else None
     with session.desk(create=True) as desk:
-        message = desk.send(
-            key,
-            text,
-            if_idle=if_idle,
-            idempotency_key=idempotency_key,
-            waiting_run=run,
+        accepted = desk.call(
+            send, key=key, text=text, if_idle=if_idle, idempotency_key=idempotency_key, waiting_run=run
         )
         if wait:
-            try:
-                return _wait(session, desk, message, timeout)
-            finally:
-                if run is not None:
-                    desk.end_wait(run, message.id)
-        if message.state in UNFINISHED and not desk.a_gateway_lives():
+            return _wait(session, desk, accepted, run, timeout)
+        if accepted.state in UNFINISHED and not _a_gateway_lives(desk):
             alone = NO_GATEWAY.format(start=session.how_to_start())
-            message = message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
-    _print_accepted(session, message)
-    if message.held_up is not None:
-        session.out.talk(message.held_up)
+            accepted = accepted.replace(held_up=" ".join(filter(None, (accepted.held_up, alone))))
+    _print_accepted(session, accepted)
+    if accepted.held_up is not None:
+        session.out.talk(accepted.held_up)
     return Exit.DONE
 
 
@@ -102,28 +96,32 @@ def _text(ctx: click.Context, given: str) -> str:
     return given
 
 
-def _wait(session: Session, desk: AnyDesk, message: Message, timeout_ms: int | None) -> int:
-    out, number = session.out, message.id
-    out.talk(f"accepted as message {number}{_held_up(message)}")
+def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, timeout_ms: int | None) -> int:
+    out, number, last = session.out, accepted.id, accepted
+    out.talk(f"accepted as message {number}{_held_up(accepted)}")
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
     alone_since: float | None = None
     first = True
-    while message.state in UNFINISHED:
+    while last.state in UNFINISHED:
         now = time.monotonic()
-        alone_since = None if desk.a_gateway_lives() else (alone_since or now)
+        alone_since = None if _a_gateway_lives(desk) else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
-            _print_accepted(session, message)
+            _print_accepted(session, last)
             said = NO_GATEWAY.format(start=session.how_to_start())
             out.talk(f"lanes: message {number} is accepted, and {said}")
             return Exit.UNREACHABLE
         if end is not None and now >= end:
-            _print_accepted(session, message)
-            out.talk(f"lanes: message {number} is {message.state} after {took(timeout_ms or 0)}; it goes on")
+            _print_accepted(session, last)
+            out.talk(f"lanes: message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on")
             return Exit.UNCONFIRMED
         left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
-        message = desk.wait(number, timeout_ms=left)
+        last = desk.call(message, id=number, wait=left, waiting_run=run)
         first = False
-    return _print_ended(session, message)
+    return _print_ended(session, last)
+
+
+def _a_gateway_lives(desk: Driver) -> bool:
+    return any(gateway.alive for gateway in desk.call(gateways))
 
 
 def _held_up(message: Message) -> str:

@@ -8,19 +8,19 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.tables import print_events, print_messages
 from lanes.commands.common.words import asks, state, took
 from lanes.records import Lane, LaneDetail, Message, Run
+from lanes.verbs.looking import show
 from lanes.words import clock_time, failed_over
 
 #: So many of the last messages and events a person is shown; JSON has them all.
 SHOWN = 10
 
 
-@click.command("show", epilog="Example: lanes show agent:main:telegram:42")
+@click.command("show", help=show.doc, epilog="Example: lanes show agent:main:telegram:42")
 @key_argument
 @pass_session
 def command(session: Session, key: str) -> None:
-    """One lane: its run, owner, queue and last events."""
     with session.desk() as desk:
-        found = desk.show(key)
+        found = desk.call(show, key=key)
     if session.out.json:
         session.out.data(found)
     else:

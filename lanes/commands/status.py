@@ -8,6 +8,7 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import state, took
 from lanes.records import OwnerDetail, Status
+from lanes.verbs.house import status
 from lanes.words import clock_time, counted
 
 OWNER = (
@@ -31,42 +32,42 @@ def command(session: Session) -> int:
     Exit code 69 when no gateway lives.
     """
     with session.desk() as desk:
-        status = desk.status()
+        found = desk.call(status)
     out = session.out
     if out.json:
-        out.data(status)
+        out.data(found)
     else:
-        _print(out, status)
-    if any(gateway.alive for gateway in status.gateways):
+        _print(out, found)
+    if any(gateway.alive for gateway in found.gateways):
         return Exit.DONE
     out.talk(f"lanes: no gateway lives on this database: start one with {session.how_to_start()}")
     return Exit.UNREACHABLE
 
 
-def _print(out: Output, status: Status) -> None:
-    out.line("database  ", status.database)
-    lanes, messages = status.counts.lanes, status.counts.messages
+def _print(out: Output, found: Status) -> None:
+    out.line("database  ", found.database)
+    lanes, messages = found.counts.lanes, found.counts.messages
     pieces: list[Cell | str] = []
     for name in ("running", "errored", "aborted", "idle"):
         pieces += [", " if pieces else "", f"{lanes[name]} ", state(name) if lanes[name] else name]
-    out.line("lanes     ", *pieces, f", {status.counts.paused} paused" if status.counts.paused else "")
-    waits = took(status.counts.oldest_head_ms)
+    out.line("lanes     ", *pieces, f", {found.counts.paused} paused" if found.counts.paused else "")
+    waits = took(found.counts.oldest_head_ms)
     oldest = f", the oldest head for {waits}" if waits else ""
     letters = messages.dead_letters
     dead = Cell(counted(letters, "dead letter"), "bad" if letters else "")
     out.line("messages  ", f"{messages.queued} queued{oldest}, ", dead)
-    if status.counts.unlimited:
-        off = f"off for {counted(status.counts.unlimited, 'held lane')} (see `lanes list --held`)"
+    if found.counts.unlimited:
+        off = f"off for {counted(found.counts.unlimited, 'held lane')} (see `lanes list --held`)"
         out.line("limits    ", Cell(off, "warn"))
-    if status.counts.ghosts:
+    if found.counts.ghosts:
         out.line(
             "ghosts    ",
-            Cell(counted(status.counts.ghosts, "run"), "bad"),
+            Cell(counted(found.counts.ghosts, "run"), "bad"),
             " that the heartbeats of their owner left out",
         )
-    for cooldown in status.cooldowns:
+    for cooldown in found.cooldowns:
         out.line("cooling   ", f"{cooldown.provider} ({cooldown.cause}) until {clock_time(cooldown.until)}")
-    for kind, owners in (("GATEWAY", status.gateways), ("DESK", status.desks)):
+    for kind, owners in (("GATEWAY", found.gateways), ("DESK", found.desks)):
         if owners:
             out.line()
             out.table((Column(kind, right=True), *OWNER), [_row(owner) for owner in owners])

@@ -4,19 +4,16 @@ import click
 
 from lanes.commands.common.options import key_argument
 from lanes.commands.common.session import Session, pass_session
+from lanes.verbs.looking import why
 
 
-@click.command("why", epilog="Example: lanes why agent:main:telegram:42")
+@click.command("why", help=why.doc, epilog="Example: lanes why agent:main:telegram:42")
 @key_argument
 @pass_session
 def command(session: Session, key: str) -> None:
-    """Say why a lane does not move.
-
-    One plain paragraph: what blocks it, the evidence, the next automatic action and when that comes.
-    """
     with session.desk() as desk:
-        said = desk.why(key)
+        said = desk.call(why, key=key)
     if session.out.json:
-        session.out.data({"key": key, "why": said})
+        session.out.data(said)
     else:
-        session.out.paragraph(said)
+        session.out.paragraph(said.why)

@@ -4,9 +4,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lanes.commands.common.client import PATIENCE_S, GatewayClient
+from lanes.commands.common.client import PATIENCE_S, GatewayClient, GatewayUnreachable
 from lanes.errors import LanesError
-from lanes.verbs.kinds import ONLY_PYTHON
+from lanes.records import Event
+from lanes.verbs import paging
+from lanes.verbs.kinds import ONLY_PYTHON, WAITING_RUN
+from lanes.verbs.paging import Paging
 from lanes.verbs.verb import Verb, Waiting
 
 #: For what goes over the whole database, and takes its time.
@@ -15,35 +18,48 @@ LONG_S = 120.0
 WAIT_S = 2.0
 #: The least between two questions about the same.
 REST_S = 0.05
+#: Between two questions whether something changed.
+LOOK_EVERY_S = 0.5
 
 
 class Asked(NamedTuple):
     """A request: everything but whom it is sent to."""
 
-    method: str
     path: str
     query: dict[str, Any]
     body: dict[str, Any]
+    headers: dict[str, str]
 
 
 def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> Asked:
     """The request that calls a verb. Who asks, and the policies, are for the gateway to say."""
-    given = {verb.by_name[name]: value for name, value in params.items()}
-    said = {param.wire: param.show(value) for param, value in given.items() if value is not None}
-    local = [param.wire for param in given if param.given is ONLY_PYTHON and param.wire in said]
-    if local:
-        raise TypeError(f"{verb.name}: {local[0]} is not for a gateway elsewhere")
-    path, query = verb.path, {}
+    said, query, headers = {}, {}, {}
+    for name, value in params.items():
+        param = verb.by_name[name]
+        if value is None or value == param.default:
+            continue
+        if param.given is ONLY_PYTHON:
+            raise TypeError(f"{verb.name}: {name} is not for a gateway elsewhere")
+        if param.given is WAITING_RUN:
+            headers["X-Lanes-Run"] = param.show(value)
+        else:
+            said[param.wire] = param.show(value)
+    path = verb.path
     if "/lanes/{key}" in path:  # a key may hold what proxies do not keep in a path
-        path, query = path.replace("/lanes/{key}", "/lane"), {"key": said.pop("key")}
+        path, query["key"] = path.replace("/lanes/{key}", "/lane"), said.pop("key")
     for name in [name for name in said if f"{{{name}}}" in path]:
         path = path.replace(f"{{{name}}}", said.pop(name))
-    return Asked(verb.method, path, query, said) if verb.changes else Asked(verb.method, path, query | said, {})
+    if not verb.posted:
+        return Asked(path, query | said, {}, headers)
+    if headers:  # refused at once where it would wait for itself; a later call goes on waiting
+        query["wait"] = "0"
+    return Asked(path, query, said, headers)
 
 
 class _Pending(NamedTuple):
-    """A call that waits: what was answered first, and until when it waits."""
+    """A call that waits: how it is asked after, what was answered first, and until when it waits."""
 
+    again: Mapping[str, Any]
     first: Any
     until: float | None
 
@@ -54,6 +70,7 @@ class RemoteDriver:
     def __init__(self, client: GatewayClient, wait_s: float = WAIT_S) -> None:
         self._client = client
         self._wait_s = wait_s
+        self._newest: str | None = None
 
     @property
     def name(self) -> str:
@@ -70,17 +87,18 @@ class RemoteDriver:
     ) -> Iterator[tuple[int, Any | LanesError]]:
         began, pending = time.monotonic(), {}
         for place, each in enumerate(params):
-            waiting = verb.waiting if each.get("wait", True) else None
+            waiting = verb.waiting if verb.waiting is not None and verb.waiting.waits(each) else None
             try:
-                first = self._ask(verb, {**each, **(waiting.first if waiting else {})})
+                first = self._once(verb, {**each, **(waiting.first if waiting else {})})
             except LanesError as error:
                 yield place, error
                 continue
             if waiting is None or waiting.ended(first):
                 yield place, first
             else:
-                patience_ms = each.get("timeout")
-                pending[place] = _Pending(first, None if patience_ms is None else began + patience_ms / 1000)
+                patience_ms = each.get(waiting.patience)
+                until = None if patience_ms is None else began + patience_ms / 1000
+                pending[place] = _Pending(waiting.again(each, first), first, until)
         if verb.waiting is not None:
             yield from self._wait(verb, verb.waiting, pending, began)
 
@@ -89,12 +107,12 @@ class RemoteDriver:
     ) -> Iterator[tuple[int, Any | LanesError]]:
         """Ask after each in turn, none for long, until it has ended or its time is over."""
         while pending:
-            for place, (first, until) in list(pending.items()):
+            for place, (again, first, until) in list(pending.items()):
                 asked_at = time.monotonic()
                 left = self._wait_s if until is None else max(0.0, until - asked_at)
                 patience_ms = round(1000 * min(left, self._wait_s / len(pending)))
                 try:
-                    last = self._ask(verb, {**waiting.again(first), "timeout": patience_ms})
+                    last = self._ask(verb, {**again, waiting.patience: patience_ms})
                 except LanesError as error:
                     del pending[place]
                     yield place, error
@@ -106,12 +124,54 @@ class RemoteDriver:
                 else:  # whatever answers there, it is not asked without a pause
                     time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - asked_at)))
 
+    def _once(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
+        return self._ask(verb, params) if verb.paging is None else self._paged(verb, verb.paging, params)
+
+    def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any]) -> Any:
+        """As many rows as were asked for, or all."""
+        limit: int | None = params.get("limit")
+        few = limit is not None and limit <= paging.PAGE
+        forward = how.forward and not (few and params.get("after") is None)
+        more: Mapping[str, Any] | None = {"after": params.get("after") or 0} if forward else {}
+        rows: list[Any] = []
+        while True:
+            most = paging.PAGE if limit is None or forward else min(paging.PAGE, limit - len(rows))
+            page = self._ask(verb, {**params, **(more or {}), "limit": most})
+            rows += how.rows(page)
+            if forward and limit is not None:
+                rows = rows[-limit:]
+            before, more = more, how.again(page)
+            enough = not forward and limit is not None and len(rows) >= limit
+            if more is None or enough or (how.forward and not forward):
+                return how.whole(page, rows)
+            if more == before:
+                raise GatewayUnreachable(self.name, "it repeats a page: is it a gateway of lanes?")
+
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
+        if not verb.path:
+            return None  # it is about this process, and nothing is to be done elsewhere
         request = asked(verb, params)
-        patience_s = LONG_S if verb.slow else PATIENCE_S
-        if verb.changes:
-            return verb.out.read(self._client.post(request.path, request.body, request.query, patience_s=patience_s))
-        return verb.out.read(self._client.get(request.path, request.query, patience_s=patience_s))
+        patience_s = LONG_S if verb.about.slow else PATIENCE_S
+        if verb.posted:
+            form = self._client.post(request.path, request.body, request.query, request.headers, patience_s=patience_s)
+        else:
+            form = self._client.get(request.path, request.query, request.headers, patience_s=patience_s)
+        return verb.out.read(form)
+
+    def changed(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while True:
+            newest = self._last_event()
+            left = until - time.monotonic()
+            if newest != self._newest or left <= 0:
+                break
+            time.sleep(min(LOOK_EVERY_S, left))
+        before, self._newest = self._newest, newest
+        return newest != before
+
+    def _last_event(self) -> str:
+        found = Event.all_from_json(self._client.get("/api/events", {"limit": 1}))
+        return str(found[-1].id) if found else "0"
 
     def close(self) -> None:
         self._client.close()

@@ -12,11 +12,13 @@ from lanes.records.journal import Event
 from lanes.records.lanes import (
     HERE,
     Acted,
+    Found,
     Hit,
     Lane,
     LaneDetail,
     LanePage,
     LastError,
+    Mark,
     NextLimit,
     Owner,
     Pause,
@@ -31,9 +33,9 @@ from lanes.records.witness import Witness
 
 #: Every form, in the order in which the documents have them.
 FORMS: tuple[type[Record], ...] = (
-    Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Hit,
-    Message, Failure, Attempt, Event,
-    AbortResult, Cut, Finding,
+    Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
+    Hit, Mark, Message, Failure, Attempt, Event,
+    AbortResult, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, Check, SettingValue,
 )  # fmt: skip
 
@@ -83,12 +85,14 @@ __all__ = [
     "Event",
     "Failure",
     "Finding",
+    "Found",
     "Hit",
     "Lane",
     "LaneDetail",
     "LanePage",
     "LastError",
     "Level",
+    "Mark",
     "Message",
     "MessageCounts",
     "NextLimit",

@@ -241,7 +241,7 @@ class SearchPage(Record):
     """A part of the lanes that a filter chooses."""
 
     lanes: tuple[Lane, ...]
-    total: Annotated[Count, "how many it chooses"]
+    total: Annotated[Count | None, "how many it chooses; null: not counted"]
     place: Annotated[Count | None, "where the lane that was asked for stands among them"]
 
 
@@ -252,3 +252,17 @@ class Hit(Record):
     place: Annotated[Count, "where it stands among the lanes that the filter chooses"]
     number: Annotated[Count, "which of the hits it is"]
     total: Annotated[Count, "how many hits there are"]
+
+
+class Found(Record):
+    """What a search for a part of a key came to."""
+
+    hit: Annotated[Hit | None, "null: no lane has it"]
+
+
+class Mark(Record):
+    """A lane as it was when somebody chose it for an action: what has moved on since is left alone."""
+
+    key: Key
+    epoch: Count
+    state: LaneState

@@ -1,9 +1,7 @@
 """What every route needs: the gateway, its configuration, the journal, and whether all is closing."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from lanes.config import Config
 from lanes.desk import Desk
@@ -11,8 +9,6 @@ from lanes.gateway import Gateway
 from lanes.server.clients import Clients
 from lanes.server.cut import Closing, Cut
 from lanes.server.journal import Feed
-
-T = TypeVar("T")
 
 
 class House:
@@ -25,7 +21,6 @@ class House:
         self.clients = Clients()
         self.closed = False
         self._waiting: set[Cut] = set()
-        self._at_length = asyncio.Lock()
 
     @property
     def desk(self) -> Desk:
@@ -46,10 +41,3 @@ class House:
             yield
         finally:
             self._waiting.discard(cut)
-
-    async def at_length(self, work: Callable[[], T]) -> T:
-        """``work`` that goes over the whole database, in a thread: for one client at a time, since threads are few."""
-        await self._at_length.acquire()
-        running = asyncio.ensure_future(asyncio.to_thread(work))
-        running.add_done_callback(lambda _: self._at_length.release())  # a client that leaves ends no thread
-        return await asyncio.shield(running)

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from lanes import operations
 from lanes.errors import Draining
 from lanes.records import Message
 from lanes.server.call import Call
 from lanes.server.problems import HttpProblem
+from lanes.verbs.sending import end_wait
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, 
     """Accept a message; once it is stored, no error may make the client send it again.
 
     ``waits``: the request goes on until the message has ended, and the run that it is a part of with it.
-    Raises what ``operations.send`` raises, and Draining.
+    Raises what ``lanes.verbs.sending.send`` raises, and Draining.
     """
     if (request := what.get("request")) is not None:
         _check_request(request)
@@ -47,7 +47,7 @@ def _check_request(request: dict[str, Any]) -> None:
 async def no_longer_waiting(call: Call, message_id: int) -> None:
     """The run that waited with this request, if one did, waits no longer."""
     if call.waiting_run is not None:
-        await call.desk.perform(operations.end_wait(call.waiting_run, message_id))
+        await call.desk.perform(end_wait(call.waiting_run, message_id))
 
 
 async def waiting(call: Call, message_id: int, work: Coroutine[Any, Any, T]) -> T:

@@ -10,10 +10,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lanes import filters, operations
+from lanes import filters
 from lanes.desk import Desk
 from lanes.records import Event
+from lanes.verbs import house
 from lanes_storage.errors import StorageError
+from lanes_storage.law import EventType
 from lanes_storage.records import LaneFilter, Subject
 
 #: Events that are kept in memory for followers, and the most that they take up. An event keeps what was dropped, which
@@ -112,7 +114,16 @@ class Feed:
     ) -> list[Event]:
         """The next events of the database; none where there are no more. Raises StorageError."""
         return await self.desk.perform(
-            operations.events(after=after, key=key, type=type_, limit=PAGE, within=PAGE_CHARACTERS, chosen=chosen)
+            house.events(
+                self.desk.context(),
+                key,
+                filter_=chosen,
+                type=None if type_ is None else EventType(type_),
+                after=after,
+                limit=PAGE,
+                newest=False,
+                within=PAGE_CHARACTERS,
+            )
         )
 
     async def _newest(self) -> int:

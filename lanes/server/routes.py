@@ -1,28 +1,18 @@
 """Every route, in one table: the router, the check of parameters, the OpenAPI document and the docs read it."""
 
+from typing import Any
+
 from starlette.types import ASGIApp
 
-from lanes.records.json_schema import (
-    COUNT,
-    DURATION,
-    FLAG,
-    ID,
-    KEY,
-    TEXT,
-    Schema,
-    array,
-    exactly,
-    nullable,
-    words,
-)  # fmt: skip
-from lanes.server import events, health, lanes, messages, metrics, openai, searching, status
+from lanes.records.json_schema import FLAG, ID, KEY, TEXT, Schema, nullable, words
+from lanes.server import events, health, messages, metrics, openai
 from lanes.server.answer import Answer
 from lanes.server.call import Call
 from lanes.server.routing import Param, Route, Router
 from lanes.server.verbs import routes_of
 from lanes.verbs import table
-from lanes_storage.law import MAX_KEY, LaneState, MessageState, Scope
-from lanes_storage.records import LaneSort
+from lanes.verbs.kinds import SECONDS
+from lanes_storage.law import MAX_KEY
 
 OBJECT: Schema = {"type": "object"}
 
@@ -36,11 +26,6 @@ def fields(*required: str, **schemas: Schema) -> Schema:
     return {"type": "object", "properties": named, **more, "additionalProperties": False}
 
 
-def up_to(most: int, least: int = 0) -> Schema:
-    """A whole number within these bounds."""
-    return {"type": "integer", "minimum": least, "maximum": most}
-
-
 async def get_openapi(call: Call) -> ASGIApp:
     """This document."""
     del call
@@ -49,18 +34,7 @@ async def get_openapi(call: Call) -> ASGIApp:
     return Answer(document(ROUTES))
 
 
-_EPOCH = fields(epoch={**COUNT, "description": "only if the lane still stands at it"})
-_LIMIT = Param("limit", up_to(messages.MOST_MESSAGES, 1), "at most so many")
-_FILTER = Param("filter", TEXT, "those that fit this filter")
-_BEFORE = Param("before", ID, "those that were accepted before this one")
-_WAIT = Param("wait", {"type": "number", "minimum": 0, "maximum": messages.MOST_WAIT_S}, "seconds to wait for the end")
-_SEARCHED: dict[str, Schema] = {
-    "filter": {**TEXT, "description": "as it is typed in the dashboard: state:errored held:>5m part-of-a-key"},
-    "keys": {**array(TEXT), "maxItems": searching.MOST_KEYS, "description": "of these lanes only"},
-    "sort": words(LaneSort),
-    "reverse": FLAG,
-}
-_HIT: Schema = exactly(hit=nullable({"$ref": "Hit"}))
+_WAIT = Param("wait", SECONDS.schema, "seconds to wait for the end")
 _IDEMPOTENCY = Param(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 256},
@@ -101,159 +75,26 @@ _SENT = fields(text=TEXT, request=_CHAT, if_idle=FLAG, idempotency_key=_IDEMPOTE
 }
 _REFUSALS = (422, 423, 429, 503)
 
-#: The routes of one lane, which exist twice: the second form is for clients and proxies that cannot keep a
-#: percent-encoded slash.
-_OF_A_LANE = (
-    Route("GET", "", lanes.get_lane, answers={200: "LaneDetail"}, problems=(404,)),
-    Route(
-        "GET",
-        "/messages",
-        messages.get_messages,
-        query=(Param("state", words(MessageState), "messages in this state", many=True), _FILTER, _LIMIT, _BEFORE),
-        answers={200: array({"$ref": "Message"})},
-        problems=(404,),
-    ),
-    Route(
-        "POST",
-        "/messages",
-        messages.post_message,
-        query=(_WAIT,),
-        headers=(_IDEMPOTENCY, _RUN),
-        body=_SENT,
-        answers={200: "Message", 202: "Message"},
-        media="text/event-stream",
-        problems=_REFUSALS,
-    ),
-    Route("POST", "/retry", searching.retry_last, body=_EPOCH, answers={202: "Message"}, problems=(404, 412, 422, 429)),
-)
-
+#: Verbs that are more over HTTP than in the table: they wait with their client, or stream.
+SPECIAL: dict[str, dict[str, Any]] = {
+    "send": {
+        "handler": messages.post_message,
+        "query": (_WAIT,),
+        "headers": (_IDEMPOTENCY, _RUN),
+        "body": _SENT,
+        "answers": {200: "Message", 202: "Message"},
+        "media": "text/event-stream",
+    },
+    "message": {"handler": messages.get_message, "headers": (_RUN,)},
+    "events": {
+        "handler": events.get_events,
+        "headers": (Param("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
+        "media": "text/event-stream",
+    },
+}
 
 ROUTES = (
-    Route(
-        "GET",
-        "/api/lanes",
-        lanes.get_lanes,
-        query=(
-            _FILTER,
-            Param("state", words(LaneState), "lanes in this state", many=True),
-            Param("held", FLAG, "lanes that are held"),
-            Param("match", {**TEXT, "maxLength": lanes.MOST_PATTERN}, "lanes whose key fits this glob"),
-            Param("contains", TEXT, "lanes whose key contains this", many=True),
-            Param("held_for", DURATION, "lanes held for at least so long"),
-            Param("abortable", words(Scope), "lanes of which an abort with this scope would end something"),
-            Param("sort", words(LaneSort), "by what; attention: unfinished first, the longest wait at the top"),
-            Param("reverse", FLAG, "the other way round"),
-            _LIMIT,
-            Param("cursor", {"type": "string", "pattern": "^[0-9]{1,9}$"}, "the page that `next` names"),
-        ),
-        answers={200: "LanePage"},
-    ),
-    Route(
-        "POST",
-        "/api/search",
-        searching.search_lanes,
-        body=fields(**_SEARCHED, limit=up_to(lanes.MOST_LANES), offset=up_to(lanes.MOST_OFFSET), place_of=TEXT),
-        answers={200: "SearchPage"},
-    ),
-    Route(
-        "POST",
-        "/api/find",
-        searching.find_lane,
-        body=fields(
-            "part", **_SEARCHED, part={**TEXT, "minLength": 1, "maxLength": MAX_KEY}, from_=TEXT, step=up_to(1, -1)
-        ),
-        answers={200: _HIT},
-    ),
-    *(route.at("/api/lanes/{key}" + route.path) for route in _OF_A_LANE),
-    *(route.at("/api/lane" + route.path, Param("key", KEY, "the session key", required=True)) for route in _OF_A_LANE),
-    *(route for verb in table().values() for route in routes_of(verb)),
-    Route(
-        "GET",
-        "/api/message-ids",
-        messages.get_message_ids,
-        query=(_FILTER, Param("for", words(["retry", "drop"]), "what is to be done with them", required=True)),
-        answers={200: array(ID)},
-    ),
-    Route("GET", "/api/messages/{id}", messages.get_message, query=(_WAIT,), answers={200: "Message"}, problems=(404,)),
-    Route(
-        "POST",
-        "/api/messages/{id}/retry",
-        messages.retry_message,
-        body=fields(),
-        answers={202: "Message"},
-        problems=(404, 422, 429),
-    ),
-    Route(
-        "POST",
-        "/api/messages/{id}/drop",
-        messages.drop_message,
-        body=fields(),
-        answers={200: "Message"},
-        problems=(404, 422),
-    ),
-    Route(
-        "GET",
-        "/api/dead-letters",
-        messages.get_dead_letters,
-        query=(_FILTER, _LIMIT, _BEFORE),
-        answers={200: array({"$ref": "Message"})},
-    ),
-    Route(
-        "POST",
-        "/api/dead-letters/prune",
-        messages.prune_dead_letters,
-        body=fields("older_than", older_than=DURATION),
-        answers={200: "Pruned"},
-    ),
-    Route("GET", "/api/status", status.get_status, answers={200: "Status"}),
-    Route(
-        "GET",
-        "/api/gateways",
-        status.get_gateways,
-        query=(Param("id", ID, "these gateways, ended ones too; without, all that live or died without a word", True),),
-        answers={200: array({"$ref": "OwnerDetail"})},
-    ),
-    Route(
-        "GET",
-        "/api/drain",
-        status.get_drain,
-        query=(Param("gateway", ID, "of one gateway; without, of all"),),
-        answers={200: array({"$ref": "Cut"})},
-        problems=(404,),
-    ),
-    Route(
-        "POST",
-        "/api/drain",
-        status.post_drain,
-        body=fields(gateway=ID, for_=DURATION),
-        answers={202: array({"$ref": "OwnerDetail"})},
-        problems=(404,),
-    ),
-    Route(
-        "POST",
-        "/api/reconcile",
-        status.post_reconcile,
-        body=fields(dry_run=FLAG),
-        answers={200: array({"$ref": "Finding"})},
-    ),
-    Route("GET", "/api/doctor", status.get_doctor, answers={200: array({"$ref": "Check"})}),
-    Route(
-        "GET",
-        "/api/events",
-        events.get_events,
-        query=(
-            _FILTER,
-            Param("key", KEY, "events of this lane"),
-            Param("type", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, "events of this type"),
-            Param("since", DURATION, "events of the last so long"),
-            Param("after", ID, "events behind this one"),
-            Param("limit", up_to(events.MOST_EVENTS, 1), "of a list: so many"),
-        ),
-        headers=(Param("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
-        answers={200: array({"$ref": "Event"})},
-        media="text/event-stream",
-        problems=(404, 503),
-    ),
+    *(route for verb in table().values() if verb.path for route in routes_of(verb, **SPECIAL.get(verb.name, {}))),
     Route(
         "POST",
         "/v1/chat/completions",

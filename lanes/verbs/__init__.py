@@ -12,8 +12,8 @@ from lanes.verbs.verb import Verb
 
 def table() -> dict[str, Verb[..., Any]]:
     """All of them by name, in the order of the help."""
-    from lanes.verbs import control
+    from lanes.verbs import control, house, looking, messages, sending
 
-    modules: tuple[ModuleType, ...] = (control,)
+    modules: tuple[ModuleType, ...] = (sending, control, looking, messages, house)
     found = (each for module in modules for each in vars(module).values())
     return {each.name: each for each in found if isinstance(each, Verb)}

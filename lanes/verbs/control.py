@@ -47,10 +47,12 @@ from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
         Deed("Abort {} by force", "Force", grave=True, name="force", params={"force": True}),
     ),
     waiting=Waiting(
+        patience="timeout",
+        waits=lambda given: bool(given.get("wait", True)),
         first={"wait": False},
+        again=lambda _, asked: {"key": asked.key, "run_id": asked.run_id},
         ended=lambda result: result.outcome is not Outcome.PENDING,
-        again=lambda result: {"key": result.key, "run_id": result.run_id},
-        told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=waited_s),
+        told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=round(waited_s, 3)),
     ),
 )
 def abort(
@@ -89,6 +91,7 @@ def abort(
         "lanes pause --match 'agent:*:feishu:*'",
     ),
     said=said.paused,
+    command=True,
     deeds=(Deed("Pause {}", "Pause"),),
 )
 def pause(
@@ -113,6 +116,7 @@ def pause(
     errors=(NotFound, Changed),
     examples=("lanes resume agent:main:telegram:42",),
     said=said.resumed,
+    command=True,
     deeds=(Deed("Resume {}", "Resume"),),
 )
 def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
@@ -127,6 +131,7 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes ack agent:main:telegram:42",),
     said=said.seen,
+    command=True,
     deeds=(Deed("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
 def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:

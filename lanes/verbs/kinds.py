@@ -17,8 +17,14 @@ from lanes.records.json_schema import ID as ID_SCHEMA
 from lanes.records.json_schema import KEY as KEY_SCHEMA
 from lanes.records.json_schema import MOST_NUMBER, Schema
 from lanes.text import check_key
+from lanes_storage.law import EventType, is_cause
+from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, Subject
 
+#: More than anybody lists at a time.
+MOST_LISTED = 10**9
+#: The longest that one request waits.
+MOST_WAIT_S = 600.0
 #: How a type of JSON is called.
 _CALLED: dict[type, str] = {
     str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list",
@@ -79,7 +85,13 @@ def _check_flag(value: object, name: str) -> bool:
     return value
 
 
-def _number_only(text: str, name: str) -> int:
+def _check_step(value: object, name: str) -> int:
+    if value not in (-1, 0, 1) or isinstance(value, bool):
+        raise Unfit(f"{name} is -1, 0 or 1")
+    return int(value)
+
+
+def _never_text(text: str, name: str) -> Any:
     raise Unfit(f"{name} can not be given as {text!a}")
 
 
@@ -127,12 +139,39 @@ def filter_of(subject: Subject) -> Kind:
     return Kind("FILTER", {"type": "string", "description": f"a filter of {subject}s"}, check, parse, show=show)
 
 
-KEY = Kind(
-    "KEY",
-    KEY_SCHEMA,
-    lambda value, _: check_key(value),
-    lambda text, _: check_key(text),
-)
+@cache
+def count(least: int, most: int) -> Kind:
+    """A whole number between these."""
+
+    def check(value: object, name: str) -> int:
+        number = incoming.count(value, name)
+        if not least <= number <= most:
+            raise Unfit(f"{name} is a whole number from {least} to {most}")
+        return number
+
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return Kind("N", schema, check, lambda text, name: check(_parse_count(text, name), name), int)
+
+
+def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
+    """The filter with the moment at which it judges ages and pauses: now, where it names none."""
+    return chosen if chosen.at or not chosen.conditions else chosen._replace(at=now.wall)
+
+
+def _parse_seconds(text: str, name: str) -> int:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MOST_WAIT_S:
+        raise Unfit(f"{name} is a number from 0 to {MOST_WAIT_S:g}")
+    return round(seconds * 1000)
+
+
+#: A key that a lane may have. What names none is found nowhere.
+KEY = Kind("KEY", KEY_SCHEMA, incoming.text, incoming.text)
+#: The key of a lane that may be made.
+NEW_KEY = Kind("KEY", KEY_SCHEMA, lambda value, _: check_key(value), lambda text, _: check_key(text))
 ID = Kind("ID", ID_SCHEMA, incoming.count, _parse_id, show=str)
 COUNT = Kind("N", COUNT_SCHEMA, incoming.count, _parse_count, int)
 DURATION = Kind(
@@ -142,18 +181,42 @@ DURATION = Kind(
     _parse_duration,
     show=durations.show,
 )
-MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, incoming.moment_ms, _number_only, int)
+#: A patience, in whole milliseconds; a number of seconds where it is written.
+SECONDS = Kind(
+    "S",
+    {"type": "number", "minimum": 0, "maximum": MOST_WAIT_S},
+    incoming.count,
+    _parse_seconds,
+    show=lambda ms: f"{ms / 1000:.3f}",
+)
+MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, incoming.moment_ms, _never_text, int)
+
+
+def _check_event_type(value: object, name: str) -> str:
+    word = incoming.text(value, name)
+    if not is_cause(word):  # a newer lanes may write others than this one
+        raise Unfit(f"a type of event is a word such as {', '.join(EventType)}")
+    return word
+
+
+EVENT_TYPE = Kind("WORD", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, _check_event_type, _check_event_type)
 CAUSE = Kind("WORD", {"type": "string"}, lambda value, _: incoming.cause(value), lambda text, _: incoming.cause(text))
+STEP = Kind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
 FLAG = Kind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
+OBJECT = Kind("JSON", {"type": "object"}, incoming.dict_or_none, _never_text, dict)
+#: What only programs of ours give, and check themselves.
+ANY = Kind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
+NAME = _text(incoming.LONGEST_NAME)
 REASON = _text(incoming.LONGEST_REASON)
 
 
 class Given(StrEnum):
-    """Where a parameter can not be given."""
+    """Where a parameter can not be given, or how it travels."""
 
     NOT_TYPED = "not on a command line"
     ONLY_PYTHON = "only by a program"
+    WAITING_RUN = "in a header of its own"
 
 
 #: A parameter that is for other programs, over HTTP too.
@@ -161,7 +224,11 @@ NOT_TYPED = Given.NOT_TYPED
 #: One that only a Python program gives.
 ONLY_PYTHON = Given.ONLY_PYTHON
 
+#: The run that waits with the call.
+WAITING_RUN = Given.WAITING_RUN
+
 Key: TypeAlias = Annotated[str, KEY]
+NewKey: TypeAlias = Annotated[str, NEW_KEY]
 Id: TypeAlias = Annotated[int, ID]
 Count: TypeAlias = Annotated[int, COUNT]
 #: Whole milliseconds; ``30s`` where it is written.
@@ -174,6 +241,10 @@ Messages: TypeAlias = Annotated[
 ]
 Events: TypeAlias = Annotated[LaneFilter, filter_of(Subject.EVENT), "The events that fit, such as 'agent:* since:1h'."]
 Flag: TypeAlias = Annotated[bool, FLAG]
+Seconds: TypeAlias = Annotated[int, SECONDS]
+Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most so many."]
+Object: TypeAlias = Annotated[dict[str, Any], OBJECT]
+Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
 Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane still stands at this epoch."]

@@ -1,10 +1,18 @@
 """What came of a verb, in words: the command line and the dashboard say it alike."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
-from lanes.records import FREED, AbortResult, Acted, Outcome
+from lanes.records import FREED, AbortResult, Acted, Message, Outcome
 from lanes.why import span
 from lanes.words import clock_time, counted
+
+
+class Action(StrEnum):
+    """What is done to messages that a filter chooses."""
+
+    RETRY = "retry"
+    DROP = "drop"
 
 
 class Said(NamedTuple):
@@ -37,6 +45,16 @@ def aborted(result: AbortResult) -> Said:
     elif result.survivors is None and outcome is not Outcome.PENDING:
         sentence += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
     return Said(outcome.replace("_", " "), sentence, outcome not in FREED)
+
+
+def retried(message: Message) -> Said:
+    """After a retry; the message is the new one."""
+    return Said("retried", f"retried: message {message.retry_of} waits again as #{message.id}")
+
+
+def dropped(message: Message) -> Said:
+    """After the end of a message that waited."""
+    return Said("dropped", f"message {message.id} of {message.key}: {message.state}")
 
 
 def paused(acted: Acted) -> Said:

@@ -18,8 +18,10 @@ from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, 
 from lanes.context import Context
 from lanes.errors import LanesError, Unfit
 from lanes.procedure import Effect
-from lanes.records import Record, Witness
-from lanes.verbs.kinds import FLAG, Given, Kind
+from lanes.records import Record, Witness, ids_from_json
+from lanes.records.json_schema import Schema
+from lanes.verbs.kinds import FLAG, ID, Given, Kind
+from lanes.verbs.paging import PAGE, Paging
 from lanes.verbs.said import Said
 from lanes_storage.law import LaneState
 from lanes_storage.moment import Now
@@ -32,11 +34,22 @@ REQUIRED = inspect.Parameter.empty
 
 
 class Out(NamedTuple):
-    """How the result of a verb is told: the class of its record, how that is made, and whether it is a list."""
+    """How a result is told: the class of its record (None: it is an id), how that is made, whether it is a list."""
 
-    record: type[Record]
+    record: type[Record] | None
     make: Callable[[Any, Witness], Any]
     many: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the record in the documents."""
+        return "Id" if self.record is None else self.record.__name__
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of what is told."""
+        one: Schema = ID.schema if self.record is None else {"$ref": self.name}
+        return {"type": "array", "items": one} if self.many else one
 
     def made(self, result: Any, now: Now) -> Any:
         """What a result is outside: a record, or a list of them."""
@@ -44,6 +57,8 @@ class Out(NamedTuple):
 
     def read(self, form: Any) -> Any:
         """The same from its JSON. Raises Unreadable."""
+        if self.record is None:
+            return [str(each) for each in ids_from_json(form)]
         return self.record.all_from_json(form) if self.many else self.record.from_json(form)
 
 
@@ -62,18 +77,26 @@ class Deed(NamedTuple):
     params: Mapping[str, Any] = MappingProxyType({})
 
 
+def _the_last(first: Any, last: Any, waited_s: float) -> Any:
+    del first, waited_s
+    return last
+
+
 class Waiting(NamedTuple):
     """How a call that waits is made over HTTP, where no request may take long: asked for first, then asked after.
 
-    ``first`` are the parameters of the first request, in place of those given; ``again`` makes those of the next ones
-    of its record; ``ended`` says whether a record is the last one; ``told`` makes what is told of the first one, the
-    last one and the seconds between.
+    ``patience`` names the parameter that says how long it waits, in milliseconds, and ``waits`` tells of the parameters
+    whether it does. ``first`` are those of the first request, in place of those given; ``again`` makes those of the
+    next ones of those given and of the first record; ``ended`` says whether a record is the last one; ``told`` makes
+    what is told of the first one, the last one and the seconds between.
     """
 
+    patience: str
+    waits: Callable[[Mapping[str, Any]], bool]
     first: Mapping[str, Any]
+    again: Callable[[Mapping[str, Any], Any], Mapping[str, Any]]
     ended: Callable[[Any], bool]
-    again: Callable[[Any], Mapping[str, Any]]
-    told: Callable[[Any, Any, float], Any]
+    told: Callable[[Any, Any, float], Any] = _the_last
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,34 +137,24 @@ class Verb(Generic[P, T]):
     """Called with a context and its parameters, it checks these and gives its effect. Raises Unfit, InvalidKey."""
 
     def __init__(
-        self,
-        effect: Callable[Concatenate[Context, P], Effect[T]],
-        route: str | None,
-        out: Out,
-        *,
-        errors: tuple[type[LanesError], ...] = (),
-        status: int = 200,
-        examples: tuple[str, ...] = (),
-        said: Callable[[Any], Said] | None = None,
-        deeds: tuple[Deed, ...] = (),
-        waiting: Waiting | None = None,
-        slow: bool = False,
+        self, effect: Callable[Concatenate[Context, P], Effect[T]], route: str | None, out: Out, about: "About"
     ) -> None:
         self._effect = effect
         self.name = effect.__name__.rstrip("_").replace("_", "-")
         self.method, _, self.path = (route or "").partition(" ")
-        self.out, self.errors, self.status = out, errors, status
-        self.examples, self.said, self.deeds, self.waiting, self.slow = examples, said, deeds, waiting, slow
+        self.out, self.about = out, about
+        self.errors, self.said, self.waiting, self.paging = about.errors, about.said, about.waiting, about.paging
 
     def __call__(self, ctx: Context, /, *args: P.args, **given: P.kwargs) -> Effect[T]:
         names = (param.name for param in self.params)
         return self.of(ctx, {**dict(zip(names, args, strict=False)), **given})
 
     def of(self, ctx: Context, given: Mapping[str, Any]) -> Effect[T]:
-        """The same with parameters by their names."""
+        """The same with parameters by their names; one that is None is not given."""
         effect: Callable[..., Effect[T]] = self._effect
         known = self.by_name
-        return effect(ctx, **{name: known[name].check(value) for name, value in given.items()})
+        meant = {name: value for name, value in given.items() if value is not None or known[name].default is None}
+        return effect(ctx, **{name: known[name].check(value) for name, value in meant.items()})
 
     @property
     def doc(self) -> str:
@@ -149,9 +162,14 @@ class Verb(Generic[P, T]):
         return inspect.cleandoc(self._effect.__doc__ or "")
 
     @property
+    def posted(self) -> bool:
+        """Whether its parameters travel in a body."""
+        return self.method == "POST"
+
+    @property
     def changes(self) -> bool:
         """Whether it changes anything, so that only an operator may call it."""
-        return self.method == "POST"
+        return self.posted and not self.about.looks
 
     @cached_property
     def params(self) -> tuple[Param, ...]:
@@ -183,36 +201,38 @@ def _param(declared: inspect.Parameter) -> Param:
     return Param(declared.name, kind, declared.default, meaning, given, many)
 
 
-def verb(
-    route: str | None,
-    *,
-    out: Out,
-    errors: tuple[type[LanesError], ...] = (),
-    status: int = 200,
-    examples: tuple[str, ...] = (),
-    said: Callable[[Any], Said] | None = None,
-    deeds: tuple[Deed, ...] = (),
-    waiting: Waiting | None = None,
-    slow: bool = False,
-) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
-    """Declare a verb. ``route``: method and path, which end with what its parameters name; None: not over HTTP.
+@dataclass(frozen=True, slots=True)
+class About:
+    """What there is to say of a verb besides its signature.
 
-    ``said``: what came of it in words, of its record. ``deeds``: how the dashboard offers it. ``status``: of the HTTP
-    answer. ``waiting``: how it waits there. ``slow``: it goes over the whole database.
+    ``errors``: those that it raises. ``status``: of the HTTP answer. ``examples``: for the help. ``said``: what came of
+    it in words, of its record. ``deeds``: how the dashboard offers it. ``waiting`` and ``paging``: how it is called
+    over HTTP where it waits, and where its list is long. ``command``: the command line makes a command of it alone.
+    ``looks``: it changes nothing, although it is posted. ``listed``: rows of an HTTP answer, where nobody says.
+    ``slow``: it goes over the whole database.
+    """
+
+    errors: tuple[type[LanesError], ...] = ()
+    status: int = 200
+    examples: tuple[str, ...] = ()
+    said: Callable[[Any], Said] | None = None
+    deeds: tuple[Deed, ...] = ()
+    waiting: Waiting | None = None
+    paging: Paging | None = None
+    command: bool = False
+    looks: bool = False
+    listed: int = PAGE
+    slow: bool = False
+
+
+def verb(
+    route: str | None, *, out: Out, **about: Any
+) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
+    """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with places for its parameters; None:
+    it is for this database only.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:
-        return Verb(
-            effect,
-            route,
-            out,
-            errors=errors,
-            status=status,
-            examples=examples,
-            said=said,
-            deeds=deeds,
-            waiting=waiting,
-            slow=slow,
-        )
+        return Verb(effect, route, out, About(**about))
 
     return declared

@@ -26,7 +26,7 @@ Given = Params | tuple[Any, ...]
 Row = Sequence[Any]
 
 
-class Query(NamedTuple, Generic[T]):
+class Query(NamedTuple, Generic[T_co]):
     """One SELECT and the function that converts its rows.
 
     ``broad``: its cost has no bound, so it must not block anything else.
@@ -36,7 +36,7 @@ class Query(NamedTuple, Generic[T]):
 
     sql: str
     params: Params
-    shape: Callable[[list[Row]], T]
+    shape: Callable[[list[Row]], T_co]
     broad: bool = False
     point: bool = False
 

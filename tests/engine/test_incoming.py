@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 
 import lanes
-from lanes import operations
 from lanes.desk import Desk
 from lanes.hooks import Hooks
 from lanes.moments import moment
 from lanes.runners.base import RunnerSpec
 from lanes.sentences import LAST_MOMENT
 from lanes.testing import SECOND, Hands
+from lanes.verbs import looking
 from lanes_storage import reads
 from lanes_storage.law import Cause, RunnerKind, Scope
 from lanes_storage.records import How, LaneFilter
@@ -140,6 +140,7 @@ async def test_F99_a_filter_by_pauses_that_names_no_moment_judges_them_now(tmp_p
             chosen = LaneFilter().where("paused", How.IS, paused)
             assert [lane.key for lane in await desk.lanes(chosen)] == keys
             assert await desk.lanes_total(chosen) == 1
-            assert [lane.key for lane in await desk.perform(operations.abortable(chosen, Scope.BOTH))] == keys
+            page = await desk.perform(looking.list_(desk.context(), filter_=chosen, abortable=Scope.BOTH))
+            assert [lane.key for lane in page.lanes] == keys
             with pytest.raises(ValueError, match="needs the time"):
                 await desk.store.read(reads.lanes(chosen))

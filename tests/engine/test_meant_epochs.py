@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from lanes import operations
 from lanes.context import Context
 from lanes.errors import Changed, NotAllowed
 from lanes.procedure import Effect, run
-from lanes.verbs import control
+from lanes.verbs import control, messages
 from lanes_storage import reads
 from lanes_storage.law import LaneState
 from tests.kit.databases import new_store
@@ -20,7 +19,7 @@ ACTIONS: dict[str, Callable[..., Effect[Any]]] = {
     "pause": control.pause,
     "resume": control.resume,
     "ack": control.ack,
-    "retry": operations.retry_last,
+    "retry": messages.retry_last,
 }
 
 
@@ -62,8 +61,8 @@ def test_the_epoch_that_is_meant_is_acted_on(world: World, name: str) -> None:
 
 def test_only_what_failed_and_was_not_retried_can_be_retried(world: World) -> None:
     errored(world, "once")
-    again = run(world.store, operations.retry_last(Context("alice", world.time), "once"), world.time)
+    again = run(world.store, messages.retry_last(Context("alice", world.time), "once"), world.time)
     assert again.retry_of is not None
     assert world.store.read(reads.message(again.retry_of)).retried_as == again.id  # type: ignore[union-attr]
     with pytest.raises(NotAllowed, match="no failed message"):
-        run(world.store, operations.retry_last(Context("alice", world.time), "once"), world.time)
+        run(world.store, messages.retry_last(Context("alice", world.time), "once"), world.time)

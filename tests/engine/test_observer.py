@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from lanes import operations
 from lanes.context import Context
 from lanes.engine.observer import Observer
 from lanes.engine.reconciler import Decision
@@ -15,6 +14,7 @@ from lanes.errors import WaitCycle
 from lanes.identity import identity_of, this_process
 from lanes.procedure import run
 from lanes.testing import SECOND, Hands
+from lanes.verbs import sending
 from lanes_storage import Store, doors
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.interface import Query, Step
@@ -242,9 +242,9 @@ def test_F109_a_wait_of_a_dead_process_is_no_circle(world: World, child: "subpro
     gone = Waiter(a.run_id, identity_of(child.pid))
     world.step(lambda tx: doors.begin_wait(tx, gone, world.run(b).message_id, world.time()))
     with pytest.raises(WaitCycle):
-        run(world.store, operations.send(Context("b"), "a", "hello", waiting_run=b.run_id))
+        run(world.store, sending.send(Context("b"), "a", "hello", waiting_run=b.run_id))
     child.communicate(b"\n")
-    assert run(world.store, operations.send(Context("b"), "a", "hello", waiting_run=b.run_id)).state == "queued"
+    assert run(world.store, sending.send(Context("b"), "a", "hello", waiting_run=b.run_id)).state == "queued"
 
 
 def test_F109_a_silent_owner_waits_no_more(world: World) -> None:

@@ -1,37 +1,38 @@
 """Procedures: one piece of code, driven by a blocking command and by an event loop with the same result."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Generator
+from typing import Any
 
 import pytest
 
-from lanes import operations
 from lanes.context import Context
 from lanes.desk import Desk
 from lanes.errors import NotFound
-from lanes.procedure import Procedure, Tell, Write, nap, read, run, tell, write
+from lanes.procedure import Blocking, Effect, Look, Procedure, nap, raised, read, run, tell, write
 from lanes.records import Message
 from lanes.testing import SECOND, Hands
+from lanes.verbs import messages, sending
 from lanes_storage import AsyncStore, Store, doors, open_store, reads
+from lanes_storage.interface import Query
 from lanes_storage.law import MessageState
 from lanes_storage.moment import Now
 from tests.kit.world import World
 
-Driver = Callable[[Procedure[Any]], Any]
+Driver = Callable[[Effect[Any]], Any]
 
 
 @pytest.fixture(params=["blocking", "event loop"])
 def drive(request: pytest.FixtureRequest, store: Store, astore: AsyncStore, time: Hands) -> Driver:
     """Each of the two drivers, as a coroutine function."""
 
-    async def blocking(procedure: Procedure[Any]) -> Any:
+    async def blocking(procedure: Effect[Any]) -> Any:
         def sleep(seconds: float) -> None:
             time.move(round(seconds * 1000))
 
         return await asyncio.to_thread(run, store, procedure, time, sleep)
 
-    async def looping(procedure: Procedure[Any]) -> Any:
+    async def looping(procedure: Effect[Any]) -> Any:
         desk = Desk(astore, time)
         try:
             return await desk.perform(procedure)
@@ -59,7 +60,7 @@ async def test_both_drivers_give_the_same_answers(drive: Driver, world: World, t
 
 async def test_what_a_procedure_raises_arrives(drive: Driver, world: World) -> None:
     with pytest.raises(NotFound):
-        await drive(operations.lane("none"))
+        await drive(messages.messages(Context("alice"), "none"))
 
 
 async def test_a_step_that_raises_is_raised_and_rolled_back(drive: Driver, world: World) -> None:
@@ -125,23 +126,15 @@ def test_what_was_accepted_is_told_as_it_was_accepted(world: World, again: bool)
     failed = world.start("a")
     world.fail(failed.ticket)
     if again:
-        procedure = operations.retry(Context("alice"), failed.message.id)
+        procedure = messages.retry(Context("alice"), failed.message.id)
     else:
-        procedure = operations.send(Context("alice"), "a", "hello")
+        procedure = sending.send(Context("alice"), "a", "hello")
     assert taken_at_once(world, procedure).state is MessageState.QUEUED
 
 
-def taken_at_once(world: World, procedure: Procedure[Message]) -> Message:
-    """Drive a procedure that reads nothing, while a gateway claims what it writes before its next step."""
-    answer: Any = None
-    try:
-        while True:
-            request = procedure.send(answer)
-            if isinstance(request, Write):
-                answer = world.step(request.step)
-                world.claim("a")
-            else:
-                assert isinstance(request, Tell), "nothing is read afterwards"
-                answer = world.time()
-    except StopIteration as end:
-        return cast("Message", end.value)
+def taken_at_once(world: World, effect: Effect[Message]) -> Message:
+    """Carry out one step, while a gateway claims what it wrote before anything else is done."""
+    assert not isinstance(effect, Generator | Query | Look | Blocking), "nothing is read afterwards"
+    accepted = raised(world.step(effect))
+    world.claim("a")
+    return accepted

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from typing import Any
 
-from lanes import operations
+from lanes.context import Context
 from lanes.identity import Sight, identity_of, look, this_process
 from lanes.procedure import run
-from lanes.records import NextLimit
+from lanes.records import Lane, NextLimit
 from lanes.testing import HOUR, MINUTE, SECOND
+from lanes.verbs import looking
 from lanes_storage import doors, reads
 from lanes_storage.records import AttemptPhase, Beat, Ticket, Waiter
 from tests.kit.processes import eventually
@@ -19,7 +20,11 @@ STALL_LIMIT = TERMS.stall_timeout_ms or 0
 
 
 def why(world: World, key: str = "a") -> str:
-    return run(world.store, operations.why(key), world.time)
+    return run(world.store, looking.why(Context("me", world.time), key)).why
+
+
+def lane(world: World) -> Lane:
+    return run(world.store, looking.show(Context("me", world.time), "a")).lane
 
 
 def tell(world: World, ticket: Ticket, *, busy_ms: int | None = None, ended: bool = False) -> None:
@@ -62,7 +67,7 @@ def test_it_names_the_attempt_its_limit_that_acts_first_and_who_is_asked_then(wo
         " backup is asked. If none answers, its message fails within 1m 28s. It expires in 4m 48s (run_timeout 5m 0s)."
     ) in said
     assert "stall" not in said, "its clock begins again with the next provider"
-    shown = run(world.store, operations.lane("a"), world.time)
+    shown = lane(world)
     assert shown.acts_next == NextLimit(
         "first_byte_timeout", 45 * SECOND, 33 * SECOND, "main", 1, 2, "backup", 88 * SECOND
     )
@@ -91,7 +96,7 @@ def test_a_run_timeout_that_comes_first_ends_the_chain(world: World) -> None:
     assert "fails within 1m 0s." in said
     world.time.move(20 * SECOND)
     asks(world, ticket)
-    shown = run(world.store, operations.lane("a"), world.time).acts_next
+    shown = lane(world).acts_next
     assert shown is not None
     assert (shown.limit, shown.left_ms, shown.provider) == ("run_timeout", 40 * SECOND, None)
 
@@ -105,7 +110,7 @@ def test_where_nobody_lives_it_promises_nothing_and_says_what_to_do(world: World
     said = why(world)
     assert "no gateway lives that would end the run or take the lane back: start one, or run `lanes reconcile" in said
     assert "expires" not in said
-    assert run(world.store, operations.lane("a"), world.time).acts_next is None
+    assert lane(world).acts_next is None
     assert "No gateway claims anything now: gateway" in why(world, "b")
     world.request_abort("a")
     assert "no gateway lives that would end it, but `lanes abort` releases it by force." in why(world)

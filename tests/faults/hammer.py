@@ -9,10 +9,10 @@ import json
 import sys
 import time
 
-from lanes import operations
 from lanes.context import Context
 from lanes.identity import this_process
 from lanes.procedure import run
+from lanes.verbs import sending
 from lanes_storage import doors, open_store
 from lanes_storage.interface import Transaction
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
@@ -43,7 +43,7 @@ def main(database: str, seconds: str, name: str) -> None:
 
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
-        run(store, operations.send(Context(name), f"lane:{done['sent'] % LANES}", "hello", cap=1_000_000))
+        run(store, sending.send(Context(name), f"lane:{done['sent'] % LANES}", "hello", cap=1_000_000))
         done["sent"] += 1
         claimed = store.write(claim)
         if claimed is None:

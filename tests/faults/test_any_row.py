@@ -9,12 +9,11 @@ from typing import TypeVar
 
 import pytest
 
-from lanes import operations
 from lanes.commands.common.entry import run as command
 from lanes.context import Context
 from lanes.procedure import Effect, run
-from lanes.verbs import control
-from lanes_storage import doors, open_store
+from lanes.verbs import control, house, looking, messages, sending
+from lanes_storage import doors, open_store, reads
 from lanes_storage.law import BoundTo, Mode, Overflow
 from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, NewOwner
@@ -55,14 +54,15 @@ def furnished(path: Path) -> None:
     stage.send("paused", "waiting")
     perform(control.pause(Context("alice"), "paused", reason="to look"))
     stage.send("dropped", "waiting", "kept")
-    perform(operations.drop(perform(operations.messages("dropped"))[-1].id, actor="alice"))
-    perform(operations.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
-    perform(operations.send(Context("a"), "request", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me))
-    waited = perform(operations.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
-    held = perform(operations.lane("held")).run_id
+    alice = Context("alice")
+    perform(messages.drop(alice, perform(messages.messages(alice, "dropped"))[-1].id))
+    perform(sending.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
+    perform(sending.send(Context("a"), "request", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me))
+    waited = perform(sending.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
+    held = perform(looking.lane_of("held")).run
     assert held is not None
-    perform(operations.begin_wait(held, waited.id))
-    perform(operations.drain(me, by="alice"))
+    perform(sending.begin_wait(alice, held.id, waited.id))
+    perform(house.drain(alice, gateway=me))
     now = system_clock()
     stage.store.write(lambda tx: doors.cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))
     desk = NewOwner("desk", "there", "boot", "ns", 1, 2, "test", 5_000, 30_000)
@@ -138,8 +138,8 @@ def test_F95_every_command_answers_whatever_stands_in_a_column(
 def _filled(path: Path, line: str, chance: random.Random) -> list[str]:
     """The words of a command, with a lane, a message and a file in them."""
     with contextlib.closing(open_store(str(path))) as store:
-        keys = [lane.key for lane in run(store, operations.lanes(LaneFilter()), system_clock)]
-        ids = [str(letter.id) for letter in run(store, operations.dead_letters(), system_clock)]
+        keys = [lane.key for lane in run(store, reads.lanes(LaneFilter()))]
+        ids = [str(letter.id) for letter in run(store, reads.dead_letters())]
     values = {"KEY": chance.choice(keys), "ID": chance.choice(ids or ["1"]), "FILE": f"{path}.zip"}
     return [values.get(word, word) for word in line.split()]
 

@@ -4,15 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lanes import operations
 from lanes.context import Context
 from lanes.identity import Identity, identity_of, this_process
 from lanes.procedure import run
+from lanes.records import Message
+from lanes.verbs import sending
 from lanes_storage import doors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.moment import system_clock
-from lanes_storage.records import Answer, Attempt, Beat, Claimed, Failure, Message, NewOwner, Terms
+from lanes_storage.records import Answer, Attempt, Beat, Claimed, Failure, NewOwner, Terms
+from lanes_storage.records import Message as Row
 from tests.kit.databases import new_store
 
 MINUTE = 60_000
@@ -56,9 +58,7 @@ class Stage:
 
     def send(self, key: str, *texts: str) -> list[Message]:
         """Accept messages."""
-        sent = [run(self.store, operations.send(Context("tester"), key, text, cap=1000)) for text in texts]
-        rows = [self.store.read(reads.message(message.id)) for message in sent]
-        return [row for row in rows if row is not None]
+        return [run(self.store, sending.send(Context("tester"), key, text, cap=1000)) for text in texts]
 
     def claim(self, key: str, owner: int, terms: Terms = TERMS) -> Claimed:
         """Let an owner take a lane for its head."""
@@ -106,7 +106,7 @@ class Stage:
         """Do what an owner does when its run has stopped after an abort request."""
         self.store.write(doors.abort(claimed.ticket, system_clock(), by="tester", forced=False))
 
-    def message(self, message_id: int) -> Message:
+    def message(self, message_id: int) -> Row:
         """A message as it stands."""
         found = self.store.read(reads.message(message_id))
         assert found is not None

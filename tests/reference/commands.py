@@ -78,8 +78,8 @@ EXITS = {
     "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
 }  # fmt: skip
 #: The rest is in the table of verbs.
-for verb in table().values():
-    form = verb.out.record.__name__
+for verb in (each for each in table().values() if each.about.command):
+    form = verb.out.name
     JSON.setdefault(verb.name, f"an array of [{form}]" if verb.said or verb.out.many else f"[{form}]")
     EXITS.setdefault(verb.name, tuple(sorted({exit_of_kind(error) for error in verb.errors} - {Exit.USAGE})))
 _FORM = re.compile(r"\[(\w+)\]")

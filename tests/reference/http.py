@@ -1,9 +1,11 @@
 """docs/http.md: every route with its parameters and answers."""
 
 from lanes import filters
-from lanes.server import bodies, call, lanes, messages, searching, streaming
+from lanes.server import bodies, call, streaming
 from lanes.server.routes import ROUTES
 from lanes.server.routing import Param, Route
+from lanes.server.verbs import MOST_CHARACTERS
+from lanes.verbs import looking
 from lanes_storage.law import MAX_KEY
 from tests.reference.commands import wrapped
 from tests.reference.forms import kind_of
@@ -67,9 +69,9 @@ def _limits() -> str:
     """The rows of what may be asked for, from the program."""
     rows = (
         ("time for one search", f"{call.SEARCH_S:g} s"),
-        ("`keys` of a search", f"{searching.MOST_KEYS:,}"),
+        ("`keys` of a search", f"{looking.MOST_KEYS:,}"),
         ("`filter`", f"{filters.MOST_WORDS} words, {filters.MOST_CHARACTERS:,} characters"),
-        ("`match`", f"{lanes.MOST_PATTERN:,} characters"),
+        ("`match`", f"{looking.MOST_PATTERN:,} characters"),
         ("`part`", f"{MAX_KEY} characters"),
         ("query parameters", f"{call.MOST_PARAMETERS}"),
         ("values in a JSON body", f"{bodies.MOST_VALUES:,}"),
@@ -83,7 +85,7 @@ def http_page() -> str:
 
 
 def _introduction() -> str:
-    said = INTRODUCTION.replace("{limits}", _limits()).replace("{characters}", f"{messages.MOST_CHARACTERS:,}")
+    said = INTRODUCTION.replace("{limits}", _limits()).replace("{characters}", f"{MOST_CHARACTERS:,}")
     said = said.replace("{keepalive}", f"{streaming.KEEPALIVE_S:g}")
     return said.strip()
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lanes.server import events, journal
+from lanes.server import events, journal, verbs
 from lanes_storage import doors, reads
 from lanes_storage.law import EventType
 from tests.kit.forms import are_forms
@@ -113,7 +113,7 @@ async def test_large_events_are_told_a_few_at_a_time(served: Served, monkeypatch
     """What a superseded run wrote stays in the journal, however large it was."""
     large, many = 100_000, 12
     monkeypatch.setattr(journal, "WINDOW_BYTES", 3 * large)
-    monkeypatch.setattr(events, "MOST_CHARACTERS", 3 * large)
+    monkeypatch.setattr(verbs, "MOST_CHARACTERS", 3 * large)
     await done(served, "a")
     row = await served.desk.store.read(reads.lane("a"))
     assert row is not None

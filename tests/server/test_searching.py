@@ -11,7 +11,8 @@ import pytest
 from lanes.commands.common.exits import Exit, exit_of
 from lanes.errors import TooMuch
 from lanes.problems import error_of, problem_of
-from lanes.server import bodies, call, searching
+from lanes.server import bodies, call
+from lanes.verbs import looking
 from lanes_storage import reads
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
@@ -30,7 +31,6 @@ SEARCHING: dict[str, tuple[str, str, Any]] = {
     "dead letters": ("GET", "/api/dead-letters", None),
     "events": ("GET", "/api/events?since=1h", None),
     "status": ("GET", "/api/status", None),
-    "gateways": ("GET", "/api/gateways", None),
     "metrics": ("GET", "/metrics", None),
 }
 
@@ -104,7 +104,7 @@ async def test_F124_an_exact_choice_may_be_empty_and_is_bounded(served: Served) 
         answer = await served.post("/api/search", {"keys": keys, "limit": 10})
         return sorted(lane["key"] for lane in answer.json()["lanes"])
 
-    many = [f"none:{number}" for number in range(searching.MOST_KEYS)]
+    many = [f"none:{number}" for number in range(looking.MOST_KEYS)]
     assert await found(None) == ["a", "b"]
     assert await found([]) == []
     assert await found(["b", *many[1:]]) == ["b"]

@@ -10,6 +10,7 @@ import pytest
 
 from lanes.commands.common import client
 from lanes.commands.common.entry import run
+from lanes.verbs import sending
 from lanes_storage import doors
 from lanes_storage.doors import Accepted
 from lanes_storage.interface import Transaction
@@ -119,14 +120,13 @@ def _furnish(stage: Stage, owner: int) -> None:
 
 def _hold(stage: Stage, key: str, owner: int) -> Any:
     """A lane that this process holds; the gateway can not be quicker, since the head is bound."""
-    from lanes import operations
     from lanes.context import Context
     from lanes.procedure import run as perform
     from lanes_storage.law import BoundTo
 
     perform(
         stage.store,
-        operations.send(Context("tester"), key, "the one that runs", bound_to=BoundTo.WAITER, bound_owner=owner),
+        sending.send(Context("tester"), key, "the one that runs", bound_to=BoundTo.WAITER, bound_owner=owner),
     )
     return stage.claim(key, owner, LONG)
 
@@ -291,9 +291,9 @@ def test_acting(both: Both, call: Callable[..., Called], name: str, form: str) -
 
 
 def test_many_lanes_come_in_pages(both: Both, call: Callable[..., Called], monkeypatch: pytest.MonkeyPatch) -> None:
-    from lanes.commands.common import remote
+    from lanes.verbs import paging
 
-    monkeypatch.setattr(remote, "PAGE", 2)
+    monkeypatch.setattr(paging, "PAGE", 2)
     for command in (["list"], ["events"], ["messages", "errored"], ["dead-letters"], ["list", "--limit", "3"]):
         here, there = call(*command, "--json", *both.file), call(*command, "--json", *both.url)
         assert there == here

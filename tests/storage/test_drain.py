@@ -1,12 +1,17 @@
 """A drain in the owner's row: nothing is claimed under it, and its rehearsal says what a cut really does."""
 
+from typing import Any
+
 import pytest
 
-from lanes import operations
+from lanes.context import Context
+from lanes.drivers.local import LocalDriver
 from lanes.errors import NotFound
 from lanes.identity import this_process
 from lanes.procedure import run
+from lanes.records import OwnerDetail
 from lanes.testing import MINUTE, SECOND
+from lanes.verbs import house
 from lanes_storage import doors, reads
 from lanes_storage.law import (
     MAX_CUTS,
@@ -22,6 +27,19 @@ from lanes_storage.records import Ticket
 from tests.kit.world import TERMS, World
 
 KEY = "agent:main:telegram:42"
+
+
+def drained_by(world: World, **how: Any) -> list[OwnerDetail]:
+    """The gateways that alice drains."""
+    drained: list[OwnerDetail] = LocalDriver(world.store, Context("alice", world.time)).call(house.drain, **how)
+    return drained
+
+
+def held_by(world: World, owner: int, *, wait: int) -> list[OwnerDetail]:
+    """An owner, once it holds nothing."""
+    driver = LocalDriver(world.store, Context("alice", world.time))
+    found: list[OwnerDetail] = driver.call(house.gateways, id=(owner,), wait=wait)
+    return found
 
 
 def drain(world: World, owner: int, *, by: str = "alice", for_ms: int = MINUTE) -> bool:
@@ -81,7 +99,7 @@ def test_the_operation_drains_every_gateway_that_is_not_provably_gone(world: Wor
         host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=me.pid, start_time=me.start_time + 1_000_000
     )
     other = world.owner(pid=4712)
-    drained = run(world.store, operations.drain(by="alice"), world.time)
+    drained = drained_by(world)
     assert [owner.id for owner in drained] == [world.me, other]
     assert {owner.draining and owner.draining.by for owner in drained} == {"alice"}
     assert [world.owner_row(owner).drain_by for owner in (desk, gone)] == [None, None]
@@ -90,10 +108,10 @@ def test_the_operation_drains_every_gateway_that_is_not_provably_gone(world: Wor
 def test_the_operation_names_one_gateway_and_refuses_what_is_none(world: World) -> None:
     other = world.owner(pid=4712)
     until = world.time().wall + 5 * SECOND
-    (drained,) = run(world.store, operations.drain(other, by="alice", until=until), world.time)
+    (drained,) = drained_by(world, gateway=other, until=until)
     assert (drained.id, drained.draining) == (other, ("alice", until))
     with pytest.raises(NotFound, match="no living gateway 99"):
-        run(world.store, operations.drain(99, by="alice"), world.time)
+        drained_by(world, gateway=99)
 
 
 FATES = {
@@ -107,7 +125,7 @@ FATES = {
 def test_the_rehearsal_says_what_a_cut_then_does(world: World, policy: OnInterrupt) -> None:
     ticket = world.start(KEY, terms=TERMS._replace(on_interrupt=policy)).ticket
     before = world.table("runs"), world.table("events")
-    (cut,) = run(world.store, operations.drain_rehearsal(), world.time)
+    (cut,) = run(world.store, house.drain_rehearsal(Context("alice", world.time)))
     assert (world.table("runs"), world.table("events")) == before
     assert (cut.key, cut.message_state, cut.pauses) == (KEY, *FATES[policy])
     world.interrupt(ticket)
@@ -122,17 +140,17 @@ def test_the_rehearsal_knows_what_is_bound_what_is_aborted_and_whose_runs_they_a
     world.request_abort("aborted")
     other = world.owner(pid=4712)
     world.start("elsewhere", owner=other)
-    cuts = run(world.store, operations.drain_rehearsal(world.me), world.time)
+    cuts = run(world.store, house.drain_rehearsal(Context("alice", world.time), gateway=world.me))
     assert {cut.key: cut.message_state for cut in cuts} == dict.fromkeys(("bound", "aborted"), MessageState.ABORTED)
 
 
 def test_waiting_for_a_drain_ends_when_nothing_is_held_or_the_time_is_over(world: World) -> None:
     ticket = world.start(KEY).ticket
     drain(world, world.me)
-    (still,) = run(world.store, operations.drain_wait([world.me], timeout=0), world.time)
+    (still,) = held_by(world, world.me, wait=0)
     assert still.held == 1
     world.complete(ticket)
-    (idle,) = run(world.store, operations.drain_wait([world.me]), world.time)
+    (idle,) = held_by(world, world.me, wait=60_000)
     assert idle.held == 0
 
 
@@ -226,5 +244,5 @@ def test_F119_the_rehearsal_knows_of_earlier_cuts(world: World) -> None:
     me = this_process()
     owner = world.owner(host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=me.pid, start_time=me.start_time)
     world.claim(KEY, owner)
-    (found,) = run(world.store, operations.drain_rehearsal(owner))
+    (found,) = run(world.store, house.drain_rehearsal(Context("alice"), gateway=owner))
     assert found.message_state is MessageState.FAILED

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from lanes import operations, records
+from lanes import records
 from lanes.context import Context
 from lanes.procedure import run
 from lanes.testing import MINUTE
+from lanes.verbs import sending
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Transaction
 from lanes_storage.law import BoundTo, LaneState, MessageState
@@ -158,11 +159,11 @@ def test_half_a_character_costs_no_message(world: World) -> None:
 
 def test_who_sends_is_told_of_the_message_as_it_is_stored(world: World) -> None:
     """The answer is made of the command and what it met, and not read once more."""
-    context = Context("tester")
+    context = Context("tester", world.time)
     world.start("runs")
 
     def told(key: str, **more: Any) -> None:
-        message = run(world.store, operations.send(context, key, more.pop("text", "hello"), **more))
+        message = run(world.store, sending.send(context, key, more.pop("text", "hello"), **more))
         assert message == records.Message.of(world.message(int(message.id)))
 
     told("new", runner="chat")

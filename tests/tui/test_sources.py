@@ -15,7 +15,7 @@ from lanes.commands.common.client import GatewayClient
 from lanes.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.records import Outcome
 from lanes.testing import Hands
-from lanes.verbs import control
+from lanes.verbs import control, messages
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_tui.file_source import FileSource
@@ -130,7 +130,7 @@ async def _send(source: Source, stage: Stage) -> Any:
 
 
 async def _retry(source: Source, stage: Stage) -> Any:
-    again = await source.retry("failed:1", epoch=3)
+    again = await source.call(messages.retry_last, key="failed:1", epoch=3)
     return again.state, again.retry_of
 
 
@@ -214,7 +214,7 @@ async def test_both_raise_the_same(tmp_path: Path, elsewhere: bool) -> None:
             (source.detail("no:such"), NotFound),
             (source.call(control.pause, key="no:such", epoch=1), NotFound),
             (source.call(control.pause, key="held:1", epoch=7), Changed),
-            (source.retry("failed:1", epoch=7), Changed),
+            (source.call(messages.retry_last, key="failed:1", epoch=7), Changed),
             (source.drop(999), NotFound),
             (source.drop(1), NotAllowed),
             (source.drain(999), NotFound),

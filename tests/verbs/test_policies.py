@@ -9,10 +9,11 @@ import pytest
 
 import lanes
 from lanes.commands.common.client import GatewayClient
-from lanes.commands.common.local import LocalDesk
 from lanes.config import Config, from_data
 from lanes.context import Context
+from lanes.drivers.local import LocalDriver
 from lanes.errors import LaneBusy, LanesError, QueueFull
+from lanes.verbs import messages, sending
 from lanes_storage import open_store
 from lanes_storage.law import MessageState
 from lanes_tui.file_source import FileSource
@@ -61,19 +62,19 @@ async def way_of(name: str, path: Path, config: Config, key: str = "") -> AsyncI
         elif name == "command":
             store = open_store(str(path))
             stack.callback(store.close)
-            local = LocalDesk(store, Context("me", configured=lambda: config))
+            local = LocalDriver(store, Context("me", configured=lambda: config))
 
             async def send(key: str, text: str) -> Any:
-                return local.send(key, text)
+                return local.call(sending.send, key=key, text=text)
 
             async def retry(number: int) -> Any:
-                return local.retry(number)
+                return local.call(messages.retry, id=number)
 
             yield Way(send, retry, retry)
         elif name == "dashboard":
             file = FileSource(str(path), actor="me", config=config)
             stack.push_async_callback(file.close)
-            yield Way(file.send, file.retry_message, lambda _: file.retry(key, epoch=1))
+            yield Way(file.send, file.retry_message, lambda _: file.call(messages.retry_last, key=key, epoch=1))
         else:
             url = await stack.enter_async_context(counter(path, policy=POLICY))
             remote = RemoteSource(GatewayClient(url, None))
@@ -81,7 +82,7 @@ async def way_of(name: str, path: Path, config: Config, key: str = "") -> AsyncI
             yield Way(
                 remote.send,
                 remote.retry_message,
-                lambda _: remote.retry(key, epoch=1),
+                lambda _: remote.call(messages.retry_last, key=key, epoch=1),
             )
 
 

@@ -41,15 +41,10 @@ class Deed(NamedTuple):
     grave: bool = False
 
 
-async def _retry(source: Source, mark: Mark) -> Told:
-    message = await source.retry(mark.key, epoch=mark.epoch)
-    return Told(mark.key, "retried", f"retried: its last failed message waits again as #{message.id}")
-
-
 def deeds_of(verb: Verb[..., Any]) -> list[Deed]:
     """A verb as what can be done to lanes."""
     reason = {"reason": REASON} if "reason" in verb.by_name else {}
-    offered = [(each, _caller(verb, {**reason, **each.params})) for each in verb.deeds]
+    offered = [(each, _caller(verb, {**reason, **each.params})) for each in verb.about.deeds]
     return [Deed(each.name or verb.name, each.title, each.word, each.fits, act, each.grave) for each, act in offered]
 
 
@@ -61,10 +56,8 @@ def _caller(verb: Verb[..., Any], params: Mapping[str, Any]) -> Callable[[Source
     return act
 
 
-_ANY = frozenset(LaneState)
-RETRY = Deed("retry", "Retry the last failed message of {}", "Retry", _ANY, _retry)
 #: What can be done to lanes, by name.
-DEEDS = {deed.name: deed for deed in (RETRY, *(deed for verb in table().values() for deed in deeds_of(verb)))}
+DEEDS = {deed.name: deed for verb in table().values() for deed in deeds_of(verb)}
 
 
 class Acting:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.output import Output, Piece, say
 from lanes.commands.common.table import Column
 from lanes.commands.common.words import note, state, took
+from lanes.drivers.driver import Driver
 from lanes.errors import LanesError, NotFound
 from lanes.records import FREED, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
+from lanes.verbs.looking import list_, show
 from lanes.verbs.said import aborted
 from lanes.words import counted
 from lanes_storage.law import LaneState, Scope
@@ -46,7 +47,7 @@ class Plan(NamedTuple):
 
 
 def plan_for(
-    desk: AnyDesk, keys: Sequence[str], chosen: LaneFilter, scope: Scope, *, epoch: int | None, look: bool
+    desk: Driver, keys: Sequence[str], chosen: LaneFilter, scope: Scope, *, epoch: int | None, look: bool
 ) -> Plan:
     """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
     named = list(dict.fromkeys(keys))
@@ -56,11 +57,11 @@ def plan_for(
     missing: list[NotFound] = []
     for key in named:
         try:
-            lanes.append(desk.lane(key))
+            lanes.append(desk.call(show, key=key).lane)
         except NotFound as error:
             missing.append(error)
     if not named:
-        lanes = desk.abortable(chosen, scope)
+        lanes = list(desk.call(list_, filter_=chosen, abortable=scope).lanes)
     seen = [Target(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
     return Plan(seen, lanes, missing)
 
@@ -80,7 +81,7 @@ def preview(out: Output, plan: Plan) -> int:
     return Exit.DONE
 
 
-def carry_out(out: Output, desk: AnyDesk, plan: Plan, how: Mapping[str, Any]) -> int:
+def carry_out(out: Output, desk: Driver, plan: Plan, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
     codes = [exit_of(error) for error in plan.missing]

@@ -49,7 +49,7 @@ def commands() -> list[str]:
 
 
 def _verbs() -> list[str]:
-    return [name for name in table() if name not in COMMANDS]
+    return [verb.name for verb in table().values() if verb.about.command]
 
 
 class LazyGroup(click.Group):
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name in COMMANDS:
             found = import_module(f"lanes.commands.{cmd_name.replace('-', '_')}").command
-        elif (verb := table().get(cmd_name)) is not None:
+        elif (verb := table().get(cmd_name)) is not None and verb.about.command:
             from lanes.commands.common.verbs import command_of
 
             found = command_of(verb)

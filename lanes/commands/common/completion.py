@@ -8,6 +8,7 @@ import click
 from lanes.commands.common.session import Session
 from lanes.errors import LanesError
 from lanes.text import clean
+from lanes.verbs.looking import list_
 from lanes_storage.errors import StorageError
 from lanes_storage.records import How, LaneFilter
 
@@ -26,8 +27,8 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
     session = ctx.ensure_object(Session)
     match = beginning.translate(_LITERAL) + "*"
     with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
-        keys = [lane.key for lane in desk.lanes(LaneFilter().where("key", How.FITS, match), limit=OFFERED)]
-        return [CompletionItem(key) for key in keys if _harmless(key)]
+        found = desk.call(list_, filter_=LaneFilter().where("key", How.FITS, match), limit=OFFERED)
+        return [CompletionItem(lane.key) for lane in found.lanes if _harmless(lane.key)]
     return []
 
 

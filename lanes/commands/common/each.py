@@ -5,12 +5,15 @@ from typing import TypeVar
 
 import click
 
-from lanes.commands.common.desks import AnyDesk
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.output import Output, say
+from lanes.drivers.driver import Driver
 from lanes.errors import LanesError
 from lanes.filters import narrowed
 from lanes.records import Record
+from lanes.verbs.looking import list_
+from lanes.verbs.messages import message_ids
+from lanes.verbs.said import Action
 from lanes.words import counted
 from lanes_storage.records import LaneFilter
 
@@ -19,14 +22,15 @@ T = TypeVar("T")
 
 
 def chosen_keys(
-    ctx: click.Context, desk: AnyDesk, keys: tuple[str, ...], chosen: LaneFilter | None, match: str | None = None
+    ctx: click.Context, desk: Driver, keys: tuple[str, ...], chosen: LaneFilter | None, match: str | None = None
 ) -> list[str]:
     """The lanes that a command was given: named, or by a filter or a glob, not both. Each once."""
     if bool(keys) == (chosen is not None or match is not None):
         ctx.fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
     if keys:
         return list(dict.fromkeys(keys))
-    return [lane.key for lane in desk.lanes(narrowed(chosen or LaneFilter(), match=match))]
+    fitting = desk.call(list_, filter_=narrowed(chosen or LaneFilter(), match=match))
+    return [lane.key for lane in fitting.lanes]
 
 
 def chosen_messages(
@@ -34,9 +38,9 @@ def chosen_messages(
     out: Output,
     number: int | None,
     chosen: LaneFilter | None,
-    found: Callable[[LaneFilter], list[int]],
+    desk: Driver,
+    action: Action,
     *,
-    deed: str,
     yes: bool,
 ) -> list[int] | None:
     """The messages that a command was given: one by its id, or those of a filter. None: somebody said no."""
@@ -44,12 +48,12 @@ def chosen_messages(
         ctx.fail("give the ID of one message, or choose several with --filter" + (", not both" if number else ""))
     if chosen is None:
         return [number or 0]
-    numbers = found(chosen)
+    numbers = [int(number) for number in desk.call(message_ids, for_=action, filter_=chosen)]
     if len(numbers) > 1 and not yes:
         count = counted(len(numbers), "message")
         if not out.asks:
-            ctx.fail(f"this would {deed} {count}: confirm it with --yes")
-        if not click.confirm(f"{deed.capitalize()} {count}?", err=True):
+            ctx.fail(f"this would {action} {count}: confirm it with --yes")
+        if not click.confirm(f"{action.capitalize()} {count}?", err=True):
             return None
     return numbers
 

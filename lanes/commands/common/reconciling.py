@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from lanes import records
 from lanes.commands.common.exits import sentence
+from lanes.context import Context
 from lanes.engine.observer import Observer
 from lanes.engine.one_pass import carry_out, looks_silent
 from lanes.engine.reconciler import ACTING, Finding, told
@@ -19,22 +20,19 @@ from lanes_storage.moment import Clock
 LOOK_EVERY_MS = 100
 
 
-def reconcile(
-    store: Store, clock: Clock, *, actor: str, dry_run: bool, wait: bool, talk: Callable[[str], None]
+def reconcile_after_watching(
+    store: Store, ctx: Context, talk: Callable[[str], None], *, dry_run: bool
 ) -> list[records.Finding]:
-    """Every decision of one pass; with ``wait``, of the one after silent owners were watched for long enough."""
-    observer = Observer(store, store.write, clock, by=actor, interval_ms=LOOK_EVERY_MS)
-    findings = observer.look()
-    if wait:
-        findings = _watch(store, clock, observer, findings, talk)
-    return carry_out(observer, findings, store, clock, dry_run=dry_run)
+    """Every decision of the pass after silent owners were watched for long enough."""
+    observer = Observer(store, store.write, ctx.clock, by=ctx.actor, interval_ms=LOOK_EVERY_MS)
+    findings = _watch(store, ctx.clock, observer, observer.look(), talk)
+    return carry_out(observer, findings, store, ctx.clock, dry_run=dry_run)
 
 
-def reconcile_on(
-    store: Store, clock: Clock, interval_ms: int, *, actor: str, talk: Callable[[str], None]
-) -> Iterator[list[records.Finding]]:
+def reconcile_on(store: Store, ctx: Context, talk: Callable[[str], None]) -> Iterator[list[records.Finding]]:
     """What each pass did, one after the other, as in a gateway. It outlives a database that fails for a while."""
-    observer = Observer(store, store.write, clock, by=actor, interval_ms=interval_ms)
+    clock, interval_ms = ctx.clock, ctx.reconcile_interval_ms()
+    observer = Observer(store, store.write, clock, by=ctx.actor, interval_ms=interval_ms)
     talk(f"watching every {span(interval_ms)}, until Ctrl-C")
     while True:
         try:

@@ -11,10 +11,9 @@ import click
 from lanes.commands.common.output import Output
 
 if TYPE_CHECKING:
-    from lanes.commands.common.desks import AnyDesk
-    from lanes.commands.common.remote import RemoteDesk
     from lanes.config import Config
     from lanes.context import Context
+    from lanes.drivers.driver import Driver
 
 
 class Session:
@@ -75,12 +74,12 @@ class Session:
             self._config = self.config()
         return self._config
 
-    def context(self) -> "Context":
+    def context(self, database: str = "") -> "Context":
         """What an operation of this call is handed."""
         from lanes.commands.common.actor import actor
         from lanes.context import Context
 
-        return Context(actor(), configured=self.configured)
+        return Context(actor(), configured=self.configured, database=database)
 
     def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the last gateway's, the default.
@@ -130,8 +129,8 @@ class Session:
         return start_command(config, self.database(), with_db=told, with_config=self.named_config)
 
     @contextmanager
-    def desk(self, *, create: bool = False) -> Iterator["AnyDesk"]:
-        """The desk of that database, or of a gateway elsewhere. Raises StorageError and ConfigError.
+    def desk(self, *, create: bool = False) -> Iterator["Driver"]:
+        """The driver of that database, or of a gateway elsewhere. Raises StorageError and ConfigError.
 
         ``create`` makes it where there is none. An older schema is left as it is: the program that uses it would be
         shut out.
@@ -140,24 +139,24 @@ class Session:
             with self.remote(self.url) as remote:
                 yield remote
             return
-        from lanes.commands.common.local import LocalDesk
+        from lanes.drivers.local import LocalDriver
         from lanes_storage import open_store
 
         store = open_store(self.database(), create=create, upgrade=False)
         try:
-            yield LocalDesk(store, self.context())
+            yield LocalDriver(store, self.context(store.name))
         finally:
             store.close()
 
     @contextmanager
-    def remote(self, url: str) -> Iterator["RemoteDesk"]:
-        """The desk of a gateway elsewhere. Raises ConfigError and GatewayUnreachable."""
+    def remote(self, url: str) -> Iterator["Driver"]:
+        """The driver of a gateway elsewhere. Raises ConfigError and GatewayUnreachable."""
         from lanes.commands.common.client import GatewayClient
-        from lanes.commands.common.remote import RemoteDesk
+        from lanes.drivers.remote import RemoteDriver
 
         client = GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
         try:
-            yield RemoteDesk(client)
+            yield RemoteDriver(client)
         finally:
             client.close()
 

@@ -11,6 +11,7 @@ from lanes.commands.common.options import (
     ID,
     KEY,
     ChoiceType,
+    FilterType,
     NumberType,
     filter_option,
     keys_argument,
@@ -20,10 +21,18 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.errors import Unfit
 from lanes.verbs import kinds
 from lanes.verbs.verb import Param, Verb
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import LaneFilter, Subject
 
+#: More words than these are not named in the usage.
+MOST_SHOWN = 6
 #: Kinds that have a type of their own on the command line.
-TYPES = {kinds.KEY: KEY, kinds.ID: ID, kinds.DURATION: DURATION, kinds.COUNT: click.IntRange(min=0)}
+TYPES = {
+    kinds.KEY: KEY,
+    kinds.ID: ID,
+    kinds.DURATION: DURATION,
+    kinds.COUNT: click.IntRange(min=0),
+    **{kinds.filter_of(subject): FilterType(subject) for subject in Subject},
+}
 
 
 def command_of(verb: Verb[..., Any]) -> click.Command:
@@ -60,12 +69,13 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
     return command
 
 
-def options_of(verb: Verb[..., Any]) -> Callable[[Any], Any]:
-    """The options that a verb declares."""
+def options_of(verb: Verb[..., Any], *besides: str) -> Callable[[Any], Any]:
+    """The options that a verb declares, ``besides`` those that the command takes in another way."""
 
     def decorated(function: Any) -> Any:
         for param in reversed(verb.params):
-            if not param.required and param.given is None:
+            optional = not param.required and param.kind is not kinds.KEY
+            if optional and param.given is None and param.name not in besides:
                 function = _option(param)(function)
         return function
 
@@ -74,9 +84,9 @@ def options_of(verb: Verb[..., Any]) -> Callable[[Any], Any]:
 
 def epilog(verb: Verb[..., Any]) -> str:
     """The examples of a verb."""
-    if len(verb.examples) == 1:
-        return f"Example: {verb.examples[0]}"
-    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in verb.examples)])
+    if len(verb.about.examples) == 1:
+        return f"Example: {verb.about.examples[0]}"
+    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in verb.about.examples)])
 
 
 def _option(param: Param) -> Callable[[Any], Any]:
@@ -84,8 +94,14 @@ def _option(param: Param) -> Callable[[Any], Any]:
     if param.kind is kinds.FLAG:
         return click.option(*names, is_flag=True, help=said)
     if "enum" in param.kind.schema:
+        if param.many:
+            return click.option(*names, multiple=True, type=Word(param), help=said)
+        many = len(param.kind.schema["enum"]) > MOST_SHOWN
+        metavar = param.wire[0].upper() if many else None
         default = param.default and str(param.default)
-        return click.option(*names, type=Word(param), default=default, show_default=default is not None, help=said)
+        return click.option(
+            *names, type=Word(param), default=default, metavar=metavar, show_default=default is not None, help=said
+        )
     return click.option(*names, type=_type(param), metavar=param.kind.metavar, help=said)
 
 

@@ -100,11 +100,22 @@ def ended_among(ids: Sequence[int]) -> Query[list[Message]]:
 
 
 def dead_letters(
-    limit: int | None = None, before: int | None = None, *, within: int | None = None, chosen: LaneFilter = EVERY
+    limit: int | None = None,
+    before: int | None = None,
+    *,
+    within: int | None = None,
+    chosen: LaneFilter = EVERY,
+    until: int | None = None,
+    waiting: bool = False,
 ) -> Query[list[Message]]:
-    """Failed messages of all lanes, newest first; the parameters are as for ``messages``."""
+    """Failed messages of all lanes, newest first; the other parameters are as for ``messages``.
+
+    ``until``: those that failed at that wall time or earlier; ``waiting``: those that were not retried yet.
+    """
     condition = f"{dead_letter('c.')} AND c.id < :before"
-    return _newest(condition, {"before": before or LAST}, limit, within, chosen)
+    condition += " AND c.ended_at <= :until" if until is not None else ""
+    condition += " AND c.retried_as IS NULL" if waiting else ""
+    return _newest(condition, {"before": before or LAST, "until": until}, limit, within, chosen)
 
 
 def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]]:

@@ -1,5 +1,8 @@
 """Queries about owners and the runs that they hold: what judges decide from."""
 
+import json
+from collections.abc import Sequence
+
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run, to_wait
@@ -7,6 +10,9 @@ from lanes_storage.records import Owner, Run, Ticket, Wait
 
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
 OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
+OWNERS = f"""
+SELECT {OWNER_COLUMNS} FROM json_each(:ids) j CROSS JOIN owners o ON o.id = j.value ORDER BY j.key
+"""
 RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHERE r.id = :id"
 OPEN_RUNS = f"""
 SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL
@@ -46,6 +52,11 @@ def owners() -> Query[list[Owner]]:
 def owner(owner_id: int) -> Query[Owner | None]:
     """One owner, ended or not."""
     return Query(OWNER, {"id": owner_id}, one(to_owner), point=True)
+
+
+def owners_of(ids: Sequence[int]) -> Query[list[Owner]]:
+    """These owners, ended or not, in the order in which they are named."""
+    return Query(OWNERS, {"ids": json.dumps([*ids])}, many(to_owner))
 
 
 def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:

@@ -23,9 +23,9 @@ from random import Random
 from typing import Protocol
 from urllib.parse import quote
 
-from lanes import operations
 from lanes.context import Context
 from lanes.procedure import run
+from lanes.verbs import sending
 from lanes_storage import Store, open_store
 from lanes_storage.errors import StorageError
 
@@ -120,7 +120,7 @@ def opened(database: Path) -> Store:
 def send(store: Store, key: str, text: str) -> int:
     """Have a message accepted; its id."""
     try:
-        return run(store, operations.send(Context("campaign"), key, text, cap=1_000_000)).id
+        return run(store, sending.send(Context("campaign"), key, text, cap=1_000_000)).id
     except StorageError as error:
         raise Refused(str(error)) from error
 

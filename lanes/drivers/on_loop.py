@@ -1,0 +1,71 @@
+"""The driver of an event loop."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any, TypeVar, cast
+
+from lanes.changes import Changes
+from lanes.context import Context
+from lanes.procedure import Blocking, Effect, InThread, Look, Procedure, Read, Tell, Write, raised
+from lanes.verbs.verb import Verb
+from lanes_storage.interface import AsyncStore, Query, Store
+from lanes_storage.moment import Clock
+
+T = TypeVar("T")
+
+
+class LoopDriver:
+    """Carries verbs out on the event loop that it was made in."""
+
+    def __init__(self, store: AsyncStore, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.changes = Changes(store)
+        self._lengthy = asyncio.Lock()
+
+    async def perform(self, effect: Effect[T]) -> T:
+        """Carry out an effect on this event loop. Raises the error that it gives."""
+        if isinstance(effect, Query):
+            return cast("T", raised(await self.store.read(effect)))
+        if isinstance(effect, Generator):
+            return await self._driven(effect)
+        if isinstance(effect, Blocking):
+            return await self._at_length(effect.work)
+        return raised(await (self.store.look(effect.look) if isinstance(effect, Look) else self.store.write(effect)))
+
+    async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
+        """The record of what came of a verb. Raises what it raises."""
+        return verb.out.made(await self.perform(verb.of(ctx, params)), self.clock())
+
+    async def _at_length(self, work: Callable[[Store], T]) -> T:
+        """``work`` that may go over the whole database, in a thread: for one caller at a time; threads are few."""
+        await self._lengthy.acquire()
+        running = asyncio.ensure_future(asyncio.to_thread(lambda: _in_thread(self.store, work)))
+        running.add_done_callback(lambda _: self._lengthy.release())  # a caller that leaves ends no thread
+        return await asyncio.shield(running)
+
+    async def _driven(self, procedure: Procedure[T]) -> T:
+        answer: Any = None
+        mark = self.changes.mark()
+        try:
+            while True:
+                request = procedure.send(answer)
+                if isinstance(request, Write):  # a chain of tests, since matching patterns costs every request more
+                    answer = await self.store.write(request.step)
+                elif isinstance(request, Read):
+                    mark = self.changes.mark()
+                    answer = await self.store.read(request.query)
+                elif isinstance(request, Tell):
+                    answer = self.clock()
+                else:
+                    answer = await self.changes.wait(request.seconds, mark)
+        except StopIteration as end:
+            return cast("T", end.value)
+        finally:
+            procedure.close()
+
+
+def _in_thread(store: AsyncStore, work: Callable[[Store], T]) -> T:
+    with closing(InThread(store)) as face:
+        return work(face)

@@ -1,0 +1,237 @@
+"""What is asked and done about the whole database: its gateways, its counts, its journal, its health."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+from lanes.context import Context
+from lanes.errors import LanesError, NotFound
+from lanes.identity import is_gone, this_process
+from lanes.procedure import Blocking, Effect, Look, Procedure, nap, read, within
+from lanes.records import Check, Cut, Event, Finding, Status, Witness
+from lanes.verbs.kinds import (
+    ANY,
+    EVENT_TYPE,
+    NOT_TYPED,
+    ONLY_PYTHON,
+    Duration,
+    Events,
+    Flag,
+    Id,
+    Key,
+    Limit,
+    Moment,
+    timed,
+)
+from lanes.verbs.outs import CHECKS, CUTS, EVENTS, FINDINGS, GATEWAYS, STATUS
+from lanes.verbs.paging import FORWARD
+from lanes.verbs.verb import Waiting, verb
+from lanes_storage import doors, reads
+from lanes_storage import statements as sql
+from lanes_storage.doors.outcomes import Outcome, Standing, judge
+from lanes_storage.interface import Query, Reads, Store, Transaction
+from lanes_storage.law import Cause, Edge
+from lanes_storage.moment import Now
+from lanes_storage.records import Failure, LaneFilter, Owner, Run, Subject
+
+#: The longest pause between two looks at gateways that drain.
+LOOK_AGAIN_MS = 250
+EVERY = LaneFilter(of=Subject.EVENT)
+
+Gateway = Annotated[Id | None, NOT_TYPED, "one gateway; without, all"]
+
+
+@verb("GET /api/status", out=STATUS)
+def status(ctx: Context) -> Effect[Status]:
+    """Gateways, lanes by state, what waits, cooldowns, ghosts."""
+    now = ctx.now()
+
+    def look(read: Reads) -> Status:
+        counts, cooling = read(reads.counts(now.wall)), read(reads.cooldowns(now.wall))
+        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Witness(now))
+
+    return Look(look)
+
+
+@verb(
+    "GET /api/gateways",
+    out=GATEWAYS,
+    waiting=Waiting(
+        patience="wait",
+        waits=lambda given: given.get("wait") is not None,
+        first={"wait": None},
+        again=lambda given, _: {"id": given["id"]},
+        ended=lambda found: not any(gateway.held for gateway in found),
+    ),
+)
+def gateways(
+    ctx: Context,
+    *,
+    id: Annotated[  # noqa: A002 - as it is called everywhere
+        tuple[Id, ...], NOT_TYPED, "these gateways, ended ones too; without, all that live or died without a word"
+    ] = (),
+    wait: Annotated[Duration | None, NOT_TYPED, "wait so long until none of them holds a lane"] = None,
+) -> Effect[list[Owner]]:
+    """Gateways, and whether they live."""
+    if not id:
+        return Look(lambda read: [each for each in read(reads.owners()) if each.kind == "gateway"])
+    if wait is None:
+        return reads.owners_of(id)
+    return _until_nothing_is_held(ctx, id, wait)
+
+
+def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[Owner]]:
+    deadline = ctx.now().mono + patience_ms
+    while True:
+        found = yield from read(reads.owners_of(ids))
+        left = deadline - ctx.now().mono
+        if left <= 0 or not any(owner.held for owner in found):
+            return found
+        yield from nap(min(left, LOOK_AGAIN_MS) / 1000)
+
+
+@verb("GET /api/events", out=EVENTS, errors=(NotFound,), paging=FORWARD, listed=100)
+def events(
+    ctx: Context,
+    key: Annotated[Key | None, "events of this lane"] = None,
+    *,
+    filter_: Events = EVERY,
+    since: Annotated[Duration | None, "Events of the last so long, such as 1h."] = None,
+    type: Annotated[str | None, EVENT_TYPE, "Events of this type, such as claim, fail or notice."] = None,  # noqa: A002 - the journal's word
+    after: Annotated[Id | None, NOT_TYPED, "events behind this one"] = None,
+    limit: Annotated[Limit | None, "The last so many; behind a given event, the next so many."] = None,
+    since_at: Annotated[Moment | None, ONLY_PYTHON] = None,
+    newest: Annotated[bool | None, ANY, ONLY_PYTHON] = None,
+    within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
+) -> Effect[list[Event]]:
+    """The journal: what changed, by whom, and why.
+
+    The oldest comes first.
+    """
+    now = ctx.now()
+    start = since_at if since is None else now.wall - since
+    chosen = timed(filter_, now)
+    last = (after is None and limit is not None) if newest is None else newest
+
+    def look(read: Reads) -> list[Event] | LanesError:
+        lane = None if key is None else read(reads.lane(key))
+        if key is not None and lane is None:
+            return NotFound("lane", key)
+        query = reads.events(
+            lane=None if lane is None else lane.id,
+            after=after or 0,
+            since=start,
+            type=type,
+            limit=limit,
+            newest=last,
+            within=within,
+            chosen=chosen,
+        )
+        return list(map(Event.of, read(query)))
+
+    return Look(look)
+
+
+# ---------------------------------------------------------------------------------------------- draining
+
+
+@verb("POST /api/drain", out=GATEWAYS, status=202, errors=(NotFound,))
+def drain(
+    ctx: Context,
+    *,
+    gateway: Gateway = None,
+    for_: Annotated[Duration | None, "How long what runs may go on. [default: drain_timeout]"] = None,
+    until: Annotated[Moment | None, ONLY_PYTHON] = None,
+) -> Effect[list[Owner]]:
+    """Let one gateway, or all that are not provably gone, claim nothing more, and cut what still runs when the time is
+    over.
+
+    The drain lasts as long as the gateway's row: its process has to be started again to claim again.
+    """
+    now = ctx.now()
+    end = now.wall + (ctx.drain_timeout_ms() if for_ is None else for_) if until is None else until
+
+    def step(tx: Transaction) -> list[Owner] | LanesError:
+        chosen = _living(within(tx, reads.owners()), gateway)
+        if isinstance(chosen, LanesError):
+            return chosen
+        for owner in chosen:
+            doors.drain(tx, owner.id, now, by=ctx.actor, until=end)
+        return within(tx, reads.owners_of([each.id for each in chosen]))
+
+    return step
+
+
+@verb("GET /api/drain", out=CUTS, errors=(NotFound,))
+def drain_rehearsal(ctx: Context, *, gateway: Gateway = None) -> Effect[list[Cut]]:
+    """What a drain whose time is over now would cut, and what would become of it. Changes nothing."""
+    now = ctx.now()
+
+    def look(read: Reads) -> list[Cut] | LanesError:
+        chosen = _living(read(reads.owners()), gateway)
+        if isinstance(chosen, LanesError):
+            return chosen
+        ids = {owner.id for owner in chosen}
+        ends = [(run, _outcome_of_cut(read, run, now)) for run in read(reads.open_runs()) if run.owner_id in ids]
+        witness = Witness(now)
+        return [
+            Cut.of(run, witness, message_state=end.message_state, pauses=end.pause is not None)
+            for run, end in ends
+            if end is not None
+        ]
+
+    return Look(look)
+
+
+def _living(owners: list[Owner], number: int | None) -> list[Owner] | LanesError:
+    me = this_process()
+    living = [owner for owner in owners if owner.kind == "gateway" and not is_gone(owner, me)]
+    chosen = [owner for owner in living if number in (None, owner.id)]
+    return NotFound("living gateway", number) if number is not None and not chosen else chosen
+
+
+def _outcome_of_cut(read: Reads, run: Run, now: Now) -> Outcome | None:
+    """What the release of a drained run would decide, from the same rows and by the same judge. None: it has ended."""
+    failure = Failure(Cause.DRAINED, "its gateway was drained")
+    of_run = {"messages": json.dumps([[run.lane_id, run.message_id]])}
+    cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))
+    rows = read(Query(sql.STANDING_RUNS, {"tickets": json.dumps([run.ticket])}, list))
+    return judge(Standing(*rows[0][1:]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None
+
+
+# ------------------------------------------------------------------------------------------------ health
+
+
+@verb("POST /api/reconcile", out=FINDINGS, slow=True)
+def reconcile(
+    ctx: Context, *, dry_run: Annotated[Flag, "Print every decision and its evidence, and change nothing."] = False
+) -> Effect[list[Finding]]:
+    """Take back lanes whose owner is provably gone: one pass of the reconciler, with the evidence of each decision.
+
+    An owner that is merely silent is listed. The reconciler of each gateway does the same all the time.
+    """
+
+    def work(store: Store) -> list[Finding]:
+        from lanes.engine.observer import Observer
+        from lanes.engine.one_pass import carry_out
+
+        observer = Observer(store, store.write, ctx.clock, by=ctx.actor, interval_ms=ctx.reconcile_interval_ms())
+        return carry_out(observer, observer.look(), store, ctx.clock, dry_run=dry_run)
+
+    return Blocking(work)
+
+
+@verb("GET /api/doctor", out=CHECKS, slow=True)
+def doctor(ctx: Context) -> Effect[list[Check]]:
+    """Look for what is wrong, and say what to do. Changes nothing.
+
+    The invariants, the file, its disk and permissions, the owners and their configurations, clocks, the port.
+    """
+
+    def work(store: Store) -> list[Check]:
+        from lanes.doctor import examine
+        from lanes_storage.sqlite import path_of
+
+        return examine(path_of(store.name), ctx.clock, listens=ctx.listens())
+
+    return Blocking(work)

@@ -1,0 +1,247 @@
+"""Looking at lanes: lists, searches, one lane, and why it does not move."""
+
+from typing import Annotated
+
+from lanes import filters
+from lanes.context import Context
+from lanes.errors import LanesError, NotFound, TooMuch
+from lanes.identity import this_process
+from lanes.procedure import Effect, Look, found
+from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Mark, Message, Run, SearchPage, Why, Witness
+from lanes.verbs.kinds import (
+    NOT_TYPED,
+    STEP,
+    Duration,
+    Flag,
+    Key,
+    Lanes,
+    Limit,
+    Text,
+    count,
+    timed,
+    words,
+)
+from lanes.verbs.outs import DETAIL, FOUND, MARKS, PAGE, SEARCHED, WHY
+from lanes.verbs.paging import OF_LANES
+from lanes.verbs.verb import verb
+from lanes.why import Circumstances, why_paragraph
+from lanes_storage import reads
+from lanes_storage import records as rows
+from lanes_storage.interface import Query, Reads
+from lanes_storage.law import HELD, MAX_KEY, LaneState, Scope
+from lanes_storage.moment import Now
+from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
+
+#: How many messages and events the view of one lane shows.
+SHOWN_MESSAGES = 50
+SHOWN_EVENTS = 20
+#: And how many characters these have together, the newest message apart.
+SHOWN_CHARACTERS = 16_000_000
+#: The longest glob over keys, in characters.
+MOST_PATTERN = 2 * MAX_KEY
+#: The longest exact choice: what a dashboard marks at most.
+MOST_KEYS = 10_000
+MOST_OFFSET = 10**9
+BY_ATTENTION = LaneOrder()
+ALL = LaneFilter()
+
+Sort = Annotated[
+    LaneSort, words(LaneSort), NOT_TYPED, "by what; attention: unfinished first, the longest wait at the top"
+]
+Reverse = Annotated[Flag, NOT_TYPED, "the other way round"]
+Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
+Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
+
+
+@verb("GET /api/lanes", out=PAGE, paging=OF_LANES, listed=50, errors=(TooMuch,))
+def list_(
+    ctx: Context,
+    *,
+    filter_: Lanes = ALL,
+    state: Annotated[tuple[LaneState, ...], words(LaneState), "Lanes in this state; may be repeated."] = (),
+    held: Annotated[Flag, "Lanes that are held: those that run."] = False,
+    match: Annotated[Text | None, "Lanes whose key fits this glob."] = None,
+    contains: Annotated[tuple[Text, ...], NOT_TYPED, "lanes whose key contains this"] = (),
+    held_for: Annotated[Duration | None, "Lanes held for at least so long, such as 5m."] = None,
+    abortable: Annotated[
+        Scope | None, words(Scope), NOT_TYPED, "lanes of which an abort with this scope would end something"
+    ] = None,
+    keys: Keys = None,
+    sort: Sort = LaneSort.ATTENTION,
+    reverse: Reverse = False,
+    limit: Limit | None = None,
+    cursor: Offset = 0,
+) -> Effect[LanePage]:
+    """Lanes, sorted by harm.
+
+    Unfinished ones come first, the head that has waited longest at the top.
+    """
+    if match is not None and len(match) > MOST_PATTERN:
+        raise TooMuch(f"match has at most {MOST_PATTERN} characters")
+    now, chosen = ctx.now(), filter_
+    for part in contains:
+        chosen = chosen.where("key", How.HAS, part)
+    states = (*state, *HELD) if held else state
+    chosen = filters.narrowed(chosen, states=states, match=match, held_for_ms=held_for)
+    chosen = timed(_only(chosen, keys)._replace(abortable=abortable or chosen.abortable), now)
+    order = LaneOrder(sort, reverse)
+
+    def look(read: Reads) -> LanePage:
+        more = None if limit is None else limit + 1
+        found = read(reads.lanes(chosen, order=order, limit=more, offset=cursor))
+        following = None if limit is None or len(found) <= limit else str(cursor + limit)
+        return LanePage(_lanes(found[:limit], now), read(reads.counts(now.wall)).lanes, following)
+
+    return Look(look)
+
+
+@verb("POST /api/search", out=SEARCHED, looks=True, errors=(TooMuch,))
+def search(
+    ctx: Context,
+    *,
+    filter_: Lanes = ALL,
+    keys: Keys = None,
+    sort: Sort = LaneSort.ATTENTION,
+    reverse: Reverse = False,
+    limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most so many"] = 0,
+    offset: Offset = 0,
+    place_of: Annotated[Key | None, NOT_TYPED, "the lane whose place is told"] = None,
+    counted: Annotated[Flag, NOT_TYPED, "false: the total is told only where it costs nothing"] = True,
+) -> Effect[SearchPage]:
+    """A page of the lanes that a filter chooses, how many there are, and where one of them stands."""
+    now = ctx.now()
+    chosen, order = timed(_only(filter_, keys), now), LaneOrder(sort, reverse)
+
+    def look(read: Reads) -> SearchPage:
+        found = read(reads.lanes(chosen, order=order, limit=limit, offset=offset)) if limit else []
+        total: int | None = offset + len(found)
+        if len(found) == limit or (offset and not found):  # else the end was seen, and nothing is to be counted
+            total = read(reads.lanes_total(chosen)) if counted else None
+        place = None if place_of is None else read(reads.lane_place(chosen, place_of, order=order))
+        return SearchPage(_lanes(found, now), total, place)
+
+    return Look(look)
+
+
+@verb("POST /api/find", out=FOUND, looks=True, errors=(TooMuch,))
+def find(
+    ctx: Context,
+    *,
+    part: Annotated[Text, NOT_TYPED, "a part of a key"],
+    from_: Annotated[Key | None, NOT_TYPED, "the lane to go on from"] = None,
+    step: Annotated[int, STEP, NOT_TYPED, "0 from that lane itself, 1 behind it, -1 before it"] = 0,
+    filter_: Lanes = ALL,
+    keys: Keys = None,
+    sort: Sort = LaneSort.ATTENTION,
+    reverse: Reverse = False,
+) -> Effect[Hit | None]:
+    """The next of the lanes that a filter chooses with a part in its key, seen from another lane, round the end if
+    need be.
+    """
+    if not 0 < len(part) <= MAX_KEY:
+        raise TooMuch(f"part has 1 to {MAX_KEY} characters, as a key has")
+    chosen, order = timed(_only(filter_, keys), ctx.now()), LaneOrder(sort, reverse)
+    hits = timed(chosen.where("key", How.HAS, part), ctx.now())
+
+    def look(read: Reads) -> Hit | None:
+        total = read(reads.lanes_total(hits))
+        place = None if from_ is None else read(reads.lane_place(hits, from_, order=order, outside=True))
+        # the lane itself may be no hit: then the one that follows stands in its place
+        onward = 0 if step > 0 and from_ is not None and not filters.has(from_, part) else step
+        number = 0 if total == 0 else ((place or 0) + onward) % total
+        there = read(reads.lanes(hits, order=order, limit=1, offset=number))
+        where = read(reads.lane_place(chosen, there[0].key, order=order)) if there else None
+        return None if where is None else Hit(there[0].key, where, number, total)
+
+    return Look(look)
+
+
+@verb("POST /api/marks", out=MARKS, looks=True, errors=(TooMuch,))
+def marks(
+    ctx: Context,
+    *,
+    filter_: Lanes = ALL,
+    keys: Keys = None,
+    limit: Annotated[
+        int, count(0, MOST_KEYS + 1), NOT_TYPED, "at most so many; one more tells that there are more"
+    ] = MOST_KEYS,
+) -> Effect[list[Mark]]:
+    """Key, epoch and state of the lanes that a filter chooses, the newest first: what an action may be bound to."""
+    query = reads.lane_epochs(timed(_only(filter_, keys), ctx.now()), limit)
+    return Look(lambda read: [Mark(*mark) for mark in read(query)])
+
+
+@verb("GET /api/lanes/{key}", out=DETAIL, errors=(NotFound,))
+def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
+    """One lane: its run, owner, queue and last events.
+
+    With the paragraph that says why it does not move.
+    """
+
+    def look(read: Reads) -> LaneDetail | LanesError:
+        lane = read(reads.lane(key))
+        if lane is None:
+            return NotFound("lane", key)
+        newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, within=SHOWN_CHARACTERS))
+        last = read(reads.events(lane=lane.id, limit=SHOWN_EVENTS, newest=True))
+        witness = Witness(ctx.now())
+        return LaneDetail(
+            lane=Lane.of(lane, witness),
+            why=_why(ctx, lane, read),
+            run=None if lane.run is None else Run.of(lane.run, lane.owner, witness),
+            messages=tuple(map(Message.of, newest)),
+            events=tuple(map(Event.of, last)),
+        )
+
+    return Look(look)
+
+
+@verb("GET /api/lanes/{key}/why", out=WHY, errors=(NotFound,))
+def why(ctx: Context, key: Key) -> Effect[Why]:
+    """Say why a lane does not move.
+
+    One plain paragraph: what blocks it, the evidence, the next automatic action and when that comes.
+    """
+
+    def look(read: Reads) -> Why | LanesError:
+        lane = read(reads.lane(key))
+        return NotFound("lane", key) if lane is None else Why(key, _why(ctx, lane, read))
+
+    return Look(look)
+
+
+def _why(ctx: Context, lane: rows.Lane, read: Reads) -> str:
+    now = ctx.now()
+    owners = read(reads.owners())
+    head = None if lane.head_id is None else read(reads.message(lane.head_id))
+    cooling = read(reads.cooldowns(now.wall))
+    last = read(reads.events(lane=lane.id, limit=1, newest=True))
+    waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
+    running = read(reads.open_runs()) if lane.run is None and head is not None else []
+    around = Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits, running)
+    return why_paragraph(lane, around)
+
+
+def lane_of(key: str) -> Query[rows.Lane | LanesError]:
+    """The row of one lane."""
+    return found(reads.lane(key), NotFound("lane", key))
+
+
+def lanes_of(
+    ctx: Context, chosen: LaneFilter, order: LaneOrder, limit: int | None, offset: int
+) -> Look[tuple[Lane, ...]]:
+    """The chosen lanes in some order."""
+    now = ctx.now()
+    query = reads.lanes(timed(chosen, now), order=order, limit=limit, offset=offset)
+    return Look(lambda read: _lanes(read(query), now))
+
+
+def _lanes(found: list[rows.Lane], now: Now) -> tuple[Lane, ...]:
+    witness = Witness(now)
+    return tuple(Lane.of(row, witness) for row in found)
+
+
+def _only(chosen: LaneFilter, keys: tuple[str, ...] | None) -> LaneFilter:
+    if keys is not None and len(keys) > MOST_KEYS:
+        raise TooMuch(f"keys has {len(keys)} keys; at most {MOST_KEYS} may be given")
+    return chosen if keys is None else chosen.only(keys)

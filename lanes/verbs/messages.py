@@ -1,0 +1,237 @@
+"""What is done with messages that were sent: listing, retrying, dropping, pruning."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from lanes import records
+from lanes.context import Context
+from lanes.errors import (
+    Changed,
+    LaneBusy,
+    LanesError,
+    NotAllowed,
+    NotFound,
+    QueueFull,
+)
+from lanes.procedure import Effect, Look, Procedure, read, within, write
+from lanes.verbs import said
+from lanes.verbs.kinds import (
+    ANY,
+    NOT_TYPED,
+    ONLY_PYTHON,
+    Duration,
+    Epoch,
+    Flag,
+    Id,
+    Key,
+    Limit,
+    Messages,
+    timed,
+    words,
+)
+from lanes.verbs.outs import IDS, MESSAGE, MESSAGES, PRUNED, SENT
+from lanes.verbs.paging import BACKWARD
+from lanes.verbs.sending import read_back
+from lanes.verbs.verb import Deed, verb
+from lanes_storage import doors, reads
+from lanes_storage.doors import Accepted, Refusal
+from lanes_storage.interface import Reads, Step, Transaction
+from lanes_storage.law import MessageState, Prunable
+from lanes_storage.records import (
+    Comparison,
+    Condition,
+    How,
+    LaneFilter,
+    Message,
+    Subject,
+)
+
+#: The newest failures of a lane, among which the one to retry is looked for.
+LOOKED_THROUGH = 50
+#: Such a message was not answered because of a limit that somebody set: it is retried only where that is meant.
+DELIBERATE = ("expired", "over_budget")
+EVERY = LaneFilter(of=Subject.MESSAGE)
+#: Dead letters in one transaction, so that others get the write lock in between.
+PAGE = 200
+
+Before = Annotated[Id | None, NOT_TYPED, "those that were accepted before this one"]
+
+
+@verb("GET /api/lanes/{key}/messages", out=MESSAGES, errors=(NotFound,), paging=BACKWARD)
+def messages(
+    ctx: Context,
+    key: Key,
+    *,
+    state: Annotated[tuple[MessageState, ...], words(MessageState), "Messages in this state; may be repeated."] = (),
+    filter_: Messages = EVERY,
+    limit: Limit | None = None,
+    before: Before = None,
+    within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
+) -> Effect[list[Message]]:
+    """The messages of a lane, the newest first."""
+    chosen = timed(filter_, ctx.now())
+
+    def look(read: Reads) -> list[Message] | LanesError:
+        lane = read(reads.lane(key))
+        if lane is None:
+            return NotFound("lane", key)
+        return read(reads.messages(lane.id, state, limit, before, within=within, chosen=chosen))
+
+    return Look(look)
+
+
+@verb("GET /api/dead-letters", out=MESSAGES, paging=BACKWARD)
+def dead_letters(
+    ctx: Context,
+    *,
+    filter_: Messages = EVERY,
+    older_than: Annotated[Duration | None, "Those that failed at least so long ago, such as 30d."] = None,
+    waiting: Annotated[Flag, NOT_TYPED, "only those that were not retried yet"] = False,
+    limit: Limit | None = None,
+    before: Before = None,
+    within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
+) -> Effect[list[Message]]:
+    """The failed messages of every lane, the newest first; those that were retried too."""
+    now = ctx.now()
+    until = None if older_than is None else now.wall - older_than
+    chosen = timed(filter_, now)
+    return reads.dead_letters(limit, before, within=within, chosen=chosen, until=until, waiting=waiting)
+
+
+@verb("GET /api/message-ids", out=IDS, slow=True)
+def message_ids(
+    ctx: Context,
+    *,
+    for_: Annotated[said.Action, words(said.Action), "what is to be done with them"],
+    filter_: Messages = EVERY,
+) -> Effect[list[int]]:
+    """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
+    that were not retried yet, for `retry`.
+
+    What a limit of its own ended (expired, over_budget) is retried only where the filter names that cause.
+    """
+    chosen = timed(filter_, ctx.now())
+    if for_ is said.Action.DROP:
+        return reads.droppable(chosen)
+    if not any(condition.field == "cause" and not condition.negated for condition in chosen.conditions):
+        deliberate = tuple(Comparison(How.IS, cause) for cause in DELIBERATE)
+        chosen = chosen._replace(conditions=(*chosen.conditions, Condition("cause", deliberate, negated=True)))
+    return reads.retriable(chosen)
+
+
+# ----------------------------------------------------------------------------------------------- acting
+
+
+@verb(
+    "POST /api/messages/{id}/retry",
+    out=SENT,
+    status=202,
+    errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
+    said=said.retried,
+)
+def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
+    """Accept a failed message once more.
+
+    It becomes a new message at the tail of its lane, taken as the policy of the lane takes one.
+    """
+    return _retrying(ctx, lambda _: id)
+
+
+@verb(
+    "POST /api/lanes/{key}/retry",
+    out=SENT,
+    status=202,
+    errors=(NotFound, Changed, NotAllowed, QueueFull, LaneBusy),
+    said=said.retried,
+    deeds=(Deed("Retry the last failed message of {}", "Retry", name="retry"),),
+)
+def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[records.Message]:
+    """Accept the newest failed message of a lane, that was not retried yet, once more."""
+
+    def last(tx: Transaction) -> int | LanesError:
+        lane = within(tx, reads.lane(key))
+        if lane is None:
+            return NotFound("lane", key)
+        if epoch not in (None, lane.epoch):
+            return Changed(key, lane.epoch)
+        failed = within(tx, reads.messages(lane.id, (MessageState.FAILED,), LOOKED_THROUGH))
+        newest = next((each.id for each in failed if each.retried_as is None), None)
+        return NotAllowed("it has no failed message that was not retried") if newest is None else newest
+
+    return _retrying(ctx, last)
+
+
+def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -> Step[records.Message | LanesError]:
+    admission_of, now = ctx.admissions(), ctx.now()
+
+    def step(tx: Transaction) -> records.Message | LanesError:
+        number = chosen(tx)
+        if isinstance(number, LanesError):
+            return number
+        before = within(tx, reads.message(number))
+        if before is None:
+            return NotFound("message", number)
+        admission = admission_of(before.key)
+        match doors.retry(tx, number, admission, now, actor=ctx.actor):
+            case Accepted(message_id=again):
+                return read_back(tx, again, now)
+            case Refusal.HOLD:
+                return NotAllowed(
+                    f"message {number} was a hold: only the program that held the lane can do that work again"
+                )
+            case Refusal.LANE_BUSY:
+                return LaneBusy(before.key)
+            case Refusal():
+                return QueueFull(before.key, admission.cap)
+        if before.retried_as is not None:
+            return NotAllowed(f"message {number} was retried before, as message {before.retried_as}")
+        return NotAllowed(f"message {number} is {before.state}: only a failed message can be retried")
+
+    return step
+
+
+@verb("POST /api/messages/{id}/drop", out=MESSAGE, errors=(NotFound, NotAllowed), said=said.dropped)
+def drop(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is called everywhere
+    """End a message that waits, unanswered. The journal keeps what it was."""
+    now = ctx.now()
+
+    def step(tx: Transaction) -> Message | LanesError:
+        state = doors.drop(tx, id, now, actor=ctx.actor)
+        if state is MessageState.RUNNING:
+            return NotAllowed(f"message {id} is running: use abort")
+        if state not in (None, MessageState.QUEUED):
+            return NotAllowed(f"message {id} is {state}: only a waiting message can be dropped")
+        return within(tx, reads.message(id)) or NotFound("message", id)
+
+    return step
+
+
+@verb("POST /api/dead-letters/prune", out=PRUNED, slow=True)
+def prune_dead_letters(
+    ctx: Context, *, older_than: Annotated[Duration, "of what age they are to go (0s: all)"]
+) -> Effect[int]:
+    """Delete the dead letters that failed at least so long ago, for good, and say how many went.
+
+    A dead letter stays while its sender may still come again with its idempotency key (24 h).
+    """
+    return _pruning(ctx, older_than)
+
+
+def _pruning(ctx: Context, older_than_ms: int) -> Procedure[int]:
+    now = ctx.now()
+    before, after, gone = now.wall - older_than_ms, 0, 0
+    while True:
+        rows = yield from read(reads.old(Prunable.DEAD_LETTERS, after, PAGE))
+        due = [(row.id, before) for row in rows if row.finished_at is not None and row.finished_at <= before]
+
+        def step(tx: Transaction, due: Sequence[tuple[int, int]] = due) -> int:
+            count = doors.prune(tx, Prunable.DEAD_LETTERS, due)
+            if count:
+                doors.note_pruned(tx, Prunable.DEAD_LETTERS, count, older_than_ms, now, actor=ctx.actor)
+            return count
+
+        if due:
+            gone += yield from write(step)
+        if len(rows) < PAGE:
+            return gone
+        after = rows[-1].id

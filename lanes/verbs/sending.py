@@ -1,0 +1,250 @@
+"""Sending messages, and waiting for their ends."""
+
+import json
+from typing import Annotated, Any
+
+from lanes import incoming, records
+from lanes.context import Context
+from lanes.errors import (
+    IdempotencyConflict,
+    LaneBusy,
+    LanesError,
+    NotFound,
+    QueueFull,
+    Unfit,
+    WaitCycle,
+)
+from lanes.identity import is_gone, this_process
+from lanes.procedure import Effect, Procedure, found, nap, read, within, write
+from lanes.verbs.kinds import (
+    ANY,
+    NOT_TYPED,
+    ONLY_PYTHON,
+    WAITING_RUN,
+    Flag,
+    Id,
+    Name,
+    NewKey,
+    Object,
+    Seconds,
+    Text,
+)
+from lanes.verbs.outs import MESSAGE, SENT
+from lanes.verbs.verb import Waiting, verb
+from lanes.why import pause_told
+from lanes_storage import doors, reads
+from lanes_storage.doors import Accepted, Refusal
+from lanes_storage.interface import Step, Transaction
+from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
+from lanes_storage.moment import Now
+from lanes_storage.records import (
+    Admission,
+    Idempotency,
+    Message,
+    NewMessage,
+    Waiter,
+)
+
+#: The longest pause between two looks at a message that is waited for.
+LOOK_AGAIN_MS = 60_000
+
+Run = Annotated[Id | None, WAITING_RUN]
+
+
+@verb(
+    "POST /api/lanes/{key}/messages",
+    out=SENT,
+    status=202,
+    errors=(QueueFull, LaneBusy, WaitCycle, IdempotencyConflict, Unfit),
+)
+def send(
+    ctx: Context,
+    key: NewKey,
+    text: Text | None = None,
+    *,
+    request: Annotated[Object | None, NOT_TYPED] = None,
+    if_idle: Annotated[Flag, "Only if the lane has no unfinished message; else exit code 75."] = False,
+    idempotency_key: Annotated[Name | None, "The same key and text again is the same message."] = None,
+    waiting_run: Run = None,
+    runner: Annotated[Name | None, ONLY_PYTHON] = None,
+    token: Annotated[str, ANY, ONLY_PYTHON] = "",
+    cap: Annotated[int | None, ANY, ONLY_PYTHON] = None,
+    mode: Annotated[Mode | str | None, ANY, ONLY_PYTHON] = None,
+    overflow: Annotated[Overflow | str | None, ANY, ONLY_PYTHON] = None,
+    bound_to: Annotated[BoundTo | None, ANY, ONLY_PYTHON] = None,
+    bound_owner: Annotated[int | None, ANY, ONLY_PYTHON] = None,
+    anonymous: Annotated[bool, ANY, ONLY_PYTHON] = False,
+) -> Effect[records.Message]:
+    """Accept a message: once this returns, it is committed and survives everything.
+
+    ``cap``, ``mode`` and ``overflow`` are those of the lane's policy unless given; what is bound to its waiter waits in
+    any case. ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
+    """
+    if (text is None) == (request is None) and bound_to is not BoundTo.WAITER:
+        raise Unfit("a message is exactly one of text and request")
+    stored = None if request is None else incoming.json_text(request, "request")
+    name = None
+    if idempotency_key is not None:
+        body = json.dumps([text, request, runner], sort_keys=True)
+        name = Idempotency(idempotency_key, incoming.text(token, "token"), _digest(body))
+    new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
+    admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
+    waiter, now = None if waiting_run is None else _here(waiting_run), ctx.now()
+
+    def came(tx: Transaction, accepted: object) -> records.Message | LanesError:
+        match accepted:
+            case Accepted():
+                return _as_stored(tx, accepted, new, now)
+            case Refusal.QUEUE_FULL:
+                return QueueFull(key, admission.cap)
+            case Refusal.LANE_BUSY:
+                return LaneBusy(key)
+            case doors.WaitCycle(keys):
+                return WaitCycle(keys)
+            case _:
+                return IdempotencyConflict(key, idempotency_key or "")
+
+    accepting = doors.accept(new, admission._replace(if_idle=if_idle, waiter=waiter), now).and_then(came)
+    return accepting if waiter is None else _without_circle(accepting)
+
+
+def _admission(
+    ctx: Context, key: str, cap: int | None, mode: Mode | str | None, overflow: Overflow | str | None
+) -> Admission:
+    """The policy of the lane, and what a call says otherwise."""
+    policy = ctx.admission(key)
+    return policy._replace(
+        cap=policy.cap if cap is None else incoming.count(cap, "cap"),
+        mode=policy.mode if mode is None else incoming.one_of(Mode, mode, "mode"),
+        overflow=policy.overflow if overflow is None else incoming.one_of(Overflow, overflow, "overflow"),
+    )
+
+
+def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -> records.Message | LanesError:
+    """What was accepted, as it was stored, and what keeps it from starting: a moment later it may run.
+
+    Read in the same step where that may be another one: under the same name, or with half a character in it.
+    """
+    number = accepted.message_id
+    if accepted.lane_id is None or not all(map(_is_whole, (new.text, new.runner, new.actor))):
+        return read_back(tx, number, now)
+    key, text, request, runner, actor, bound_to, bound_owner, *_ = new
+    said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
+    return _held_up(tx, Message(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position), now)
+
+
+def read_back(tx: Transaction, number: int, now: Now) -> records.Message | LanesError:
+    """A message that was just accepted, and what keeps it from starting."""
+    row = within(tx, reads.message(number))
+    return NotFound("message", number) if row is None else _held_up(tx, row, now)
+
+
+def _held_up(tx: Transaction, row: Message, now: Now) -> records.Message:
+    told, pause = records.Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
+    return told if pause is None else told.replace(held_up=pause_told(pause, now))
+
+
+def _is_whole(text: str | None) -> bool:
+    """Whether it is stored as it is: half a character becomes a question mark."""
+    try:
+        return text is None or text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _digest(body: str) -> str:
+    import hashlib  # loads a library that most commands never need
+
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------- waiting
+
+
+@verb(
+    "GET /api/messages/{id}",
+    out=MESSAGE,
+    errors=(NotFound,),
+    waiting=Waiting(
+        patience="wait",
+        waits=lambda given: given.get("wait") is not None,
+        first={"wait": 0},
+        again=lambda given, asked: {"id": asked.id, "waiting_run": given.get("waiting_run")},
+        ended=lambda message: message.ended_at is not None,
+    ),
+)
+def message(
+    ctx: Context,
+    id: Id,  # noqa: A002 - as it is called everywhere
+    *,
+    wait: Annotated[Seconds | None, NOT_TYPED, "seconds to wait for the end"] = None,
+    waiting_run: Run = None,
+) -> Effect[Message]:
+    """One message as it stands; with ``wait`` once it has ended, or as it stands when the time is over.
+
+    The run that waits with it is not stalled meanwhile.
+    """
+    if wait is None:
+        return found(reads.message(id), NotFound("message", id))
+    return _until_ended(ctx, id, wait, waiting_run)
+
+
+def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -> Procedure[Message]:
+    deadline = ctx.now().mono + patience_ms
+    if run is not None:
+        yield from write(begin_wait(ctx, run, number))
+    while True:
+        there = yield from read(reads.message(number))
+        if there is None:
+            raise NotFound("message", number)
+        left = deadline - ctx.now().mono
+        if there.state in TERMINAL or left <= 0:
+            if run is not None:
+                yield from write(end_wait(run, number))
+            return there
+        yield from nap(min(left, LOOK_AGAIN_MS) / 1000)
+
+
+def begin_wait(ctx: Context, run: int, number: int) -> Step[bool | LanesError]:
+    """Note that a run waits in this process for a message: it is not stalled until that has ended, or ``end_wait``.
+
+    Whether that run holds its lane. Gives WaitCycle where the message waits for the run.
+    """
+    now, waiter = ctx.now(), _here(run)
+
+    def step(tx: Transaction) -> bool | LanesError:
+        begun = doors.begin_wait(tx, waiter, number, now)
+        return WaitCycle(begun.keys) if isinstance(begun, doors.WaitCycle) else begun
+
+    return _without_circle(step)
+
+
+def end_wait(run: int, number: int) -> Step[None]:
+    """The run waits in this process for the message no longer."""
+    waiter = _here(run)
+    return lambda tx: doors.end_wait(tx, waiter, number)
+
+
+def _without_circle(step: Step[Any]) -> Step[Any]:
+    """What may be refused because of a circle of waits: once more, if a process that waited in it is gone."""
+
+    def tried(tx: Transaction) -> Any:
+        done = step(tx)
+        if not isinstance(done, WaitCycle):
+            return done
+        gone = [wait for wait in within(tx, reads.waits()) if is_gone(wait.process, this_process())]
+        for wait in gone:
+            doors.end_wait(tx, Waiter(wait.run_id, wait.process), wait.message_id)
+        return step(tx) if gone else done
+
+    return tried
+
+
+def _here(run: int) -> Waiter:
+    return Waiter(run, this_process())
+
+
+def bound_gone(ctx: Context, number: int, *, why: str) -> Step[bool]:
+    """End a message that is bound to what is gone now: at once if it waits, by abort if it runs."""
+    now = ctx.now()
+    return lambda tx: doors.end_bound(tx, number, now, actor=ctx.actor, why=why)
