@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from lanes_storage import pruning, reads, statements
+from lanes_storage import open_store, pruning, reads, statements
 from lanes_storage.doors.journal import event, tell
 from lanes_storage.interface import FEW_ROWS, Query, Store
 from lanes_storage.law import EventType, Prunable
 from lanes_storage.reads.invariants import INVARIANTS
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_storage.wording import EVENTS_OF_A_BLOCK
+from tests.kit import sets
 from tests.kit.world import World
 
 NOW = 1_790_000_000_000
@@ -114,6 +115,21 @@ def test_F137_nothing_hot_is_planned_again_at_each_call_or_joined_to_a_question(
 @pytest.mark.parametrize("name", sorted(WRITING))
 def test_F63_no_statement_of_the_doors_walks_a_table(store: Store, name: str) -> None:
     assert walks(store, WRITING[name]) == []
+
+
+def test_F63_what_somebody_had_counted_while_the_database_was_small_changes_no_plan(world: World) -> None:
+    """SQLite believes statistics (ANALYZE) for ever: a lane would be looked for by a walk over all, once there are
+    many."""
+    sets.furnish(world)
+    store = world.store
+    before = {name: plan(store, sql) for name, sql in WRITING.items()}
+    with contextlib.closing(sqlite3.connect(store.name)) as shell:
+        shell.execute("ANALYZE")
+    again = open_store(store.name)
+    try:
+        assert {name: plan(again, sql) for name, sql in WRITING.items()} == before
+    finally:
+        again.close()
 
 
 @pytest.mark.parametrize(("name", "step"), NARROW.items())

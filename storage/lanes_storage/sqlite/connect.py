@@ -127,10 +127,22 @@ def open_writer(
             # FULL: acknowledged messages survive a power loss, not only the death of the process.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
             bring_up(connection, path, create=create, upgrade=upgrade)
+            _forget_statistics(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _forget_statistics(connection: sqlite3.Connection) -> None:
+    """Plan every statement as it is tested. SQLite would believe for ever what somebody counted (``ANALYZE``) while the
+    database was small, and walk over tables that have grown since."""
+    found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite#_stat_' ESCAPE '#'"
+    tables = connection.execute(found).fetchall()
+    for (table,) in tables:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    if tables:
+        connection.execute("PRAGMA writable_schema = RESET")  # read the schema again, without them
 
 
 def connect_writing(path: Path) -> sqlite3.Connection:
