@@ -1,4 +1,4 @@
-"""What foreign programs say, made into sentences that can be stored. Nothing here raises, whatever it is given."""
+"""Converts texts of other programs to sentences that can be stored. No function here raises, for any argument."""
 
 import itertools
 from collections.abc import Iterable

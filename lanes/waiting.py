@@ -1,4 +1,4 @@
-"""Waiting for messages to end: one query for all who wait, after each change of the database."""
+"""Waiting for messages to end: one query for all waiters, after each change of the database."""
 
 import asyncio
 import contextlib
@@ -48,12 +48,12 @@ class Endings:
                     del self._waiting[message_id]
 
     async def close(self) -> None:
-        """Stop looking. Whoever still waits is told how it ended, or that the store is closed (StoreClosed)."""
+        """Stop polling. Remaining waiters get the end of their message, or StoreClosed."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        with contextlib.suppress(Exception):  # they are told that it is closed
+        with contextlib.suppress(Exception):  # the waiters get StoreClosed
             self._tell(await self._ended(tuple(self._waiting)))
         self._fail(StoreClosed(self._store.name))
 
@@ -89,7 +89,7 @@ class Endings:
                     future.set_result(message)
 
     def _fail(self, error: Exception) -> None:
-        """Nobody looks any more: whoever waits is told why."""
+        """Polling has ended: the waiters get the error."""
         for futures in self._waiting.values():
             for future in futures:
                 if not future.done():

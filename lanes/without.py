@@ -1,4 +1,4 @@
-"""Imports without what they drag along."""
+"""Imports without optional dependencies."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def without(name: str) -> Iterator[None]:
     """While the block runs, the module ``name`` cannot be imported, unless it was before.
 
-    For packages that import something of that name where it is there, and do well without it.
+    For packages that import an optional dependency of that name, and work without it.
     """
     if name in sys.modules:
         yield

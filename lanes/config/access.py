@@ -1,4 +1,4 @@
-"""Who may write a file that decides what a gateway runs."""
+"""Checks who may write a file that decides what a gateway runs."""
 
 import contextlib
 import grp

@@ -1,4 +1,4 @@
-"""Whether the clocks fit together for every lane, whatever policies match its key."""
+"""Checks that the limits are consistent for every lane, with all policies that may match its key."""
 
 from itertools import combinations
 

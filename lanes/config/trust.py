@@ -1,4 +1,4 @@
-"""Whether the code that a configuration names was ever meant to run."""
+"""Checks that a person has approved the code that a configuration names."""
 
 import contextlib
 import json
@@ -16,9 +16,9 @@ CODE = frozenset({"runner.argv", "runner.target", "hooks.before_run", "hooks.aft
 
 
 def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -> None:
-    """Refuse to run code that a file names which nobody named, but which merely lay in the current folder.
+    """Refuse code from a configuration file that was only found in the current folder and was never named explicitly.
 
-    A file that was named once, and has not changed since, is taken. Raises ConfigError.
+    A file that was named once, and has not changed since, is accepted. Raises ConfigError.
     """
     if config.source is None or not config.found_here or _remembered(env).get(_name(config.source)) == _digest(config):
         return
@@ -29,7 +29,7 @@ def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -
 
 
 def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:
-    """Note that somebody named this file, so that it is taken as it is now where it is merely found.
+    """Record that a person named this file, so that its present content is also accepted when it is only found.
 
     Raises OSError where the state directory cannot be written.
     """

@@ -1,4 +1,4 @@
-"""``lanes doctor``: what is wrong with a database and its house, with the evidence and what to do. Changes nothing."""
+"""``lanes doctor``: problems of a database and its gateways, with the evidence and what to do. Changes nothing."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -4,17 +4,17 @@ from lanes.records import Check, Level
 
 
 def ok(check: str, message: str) -> Check:
-    """Nothing is wrong."""
+    """A check without a problem."""
     return Check(check, Level.OK, message)
 
 
 def warning(check: str, message: str, fix: str) -> Check:
-    """Something that a person should know of."""
+    """A problem that a person should know about."""
     return Check(check, Level.WARNING, message, fix)
 
 
 def broken(check: str, message: str, fix: str) -> Check:
-    """Something that must never be."""
+    """A state that must never occur."""
     return Check(check, Level.BROKEN, message, fix)
 
 

@@ -1,1 +1,1 @@
-"""What moves lanes: the dispatcher, the runs, and the upkeep that notices when they stop moving."""
+"""The engine: the dispatcher, the runs, and the upkeep, which notices runs that are stuck."""

@@ -1,4 +1,4 @@
-"""When each live run is to be looked at next: of a thousand that wait, those are whose time has come."""
+"""When to check each live run next, so that a round checks only the runs that are due, not all of a thousand."""
 
 import heapq
 from collections import deque
@@ -6,12 +6,12 @@ from collections import deque
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes_storage.moment import Now
 
-#: So many runs that have ended may stand in it before they are taken out.
+#: How many entries of ended runs it may contain before they are removed.
 MOST_ENDED = 1_000
 
 
 class Agenda:
-    """Belongs to one thread. A run that joins is due at once. It is kept by its id: its message may be large."""
+    """For one thread. A new run is due at once. It is stored by id, because its message may be large."""
 
     def __init__(self, live: LiveSet) -> None:
         self._live = live
@@ -20,7 +20,7 @@ class Agenda:
         self._times: list[tuple[int, int]] = []
 
     def due(self, now: Now) -> list[ActiveRun]:
-        """The runs whose time has come by the monotonic clock. They come again only when ``put``."""
+        """The runs that are due, by the monotonic clock. They are removed until the next ``put``."""
         while self._joined:
             self.put(self._joined.popleft(), now.mono)
         due = []
@@ -34,7 +34,7 @@ class Agenda:
         return due
 
     def put(self, run_id: int, at: int) -> None:
-        """Look at a run at that time, and at no other."""
+        """Check a run at that time only; replaces its earlier time."""
         self._at[run_id] = at
         heapq.heappush(self._times, (at, run_id))
         if len(self._times) > 2 * len(self._live) + MOST_ENDED:

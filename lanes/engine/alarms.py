@@ -1,7 +1,8 @@
-"""Alarms: what is held for long, and what waits for long, is said in the journal and in one line of the log.
+"""Alarms: a lane held for long, or a message that waits for long, is reported in the journal and in one line of the
+log.
 
-A held lane is warned about by its owner, at ``warn_held_after`` of the stored terms and then whenever the time has
-doubled. A waiting head is warned about once, by whichever gateway notices it first: the row says that it was said.
+The owner of a held lane warns at ``warn_held_after`` of the stored terms, and again whenever the time has doubled. For
+a waiting head there is one warning, by the gateway that notices it first: the row stores that there was one.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +22,12 @@ log = Log("lanes.alarms")
 
 Write = Callable[[Step[list[bool]]], list[bool]]
 
-#: Between two attempts to warn of a run, and two looks at the heads that wait.
+#: Seconds between two attempts to warn about a run, and between two reads of the waiting heads.
 WARN_AGAIN_MS = 100
 LOOK_AT_HEADS_MS = 1_000
-#: Heads looked at in one look: a longer queue of lanes is walked over several, so that none costs much.
+#: Heads per read: more heads are spread over several reads, so that none takes long.
 HEADS_PER_LOOK = 1_000
-#: Warnings in one transaction, so that others get the write lock in between.
+#: Warnings per transaction, so that other writers get the lock in between.
 PAGE = 100
 
 
@@ -60,7 +61,7 @@ class HeldAlarms:
 
 
 class WaitAlarms:
-    """Warns about the heads of every lane of the database. ``patience_ms`` tells ``warn_wait_after`` of a key."""
+    """Warns about the heads of all lanes of the database. ``patience_ms`` returns ``warn_wait_after`` of a key."""
 
     def __init__(
         self, reader: Reader, write: Write, patience_ms: Callable[[str], int], *, per_look: int = HEADS_PER_LOOK
@@ -73,7 +74,7 @@ class WaitAlarms:
         self._next_mono = 0
 
     def run_once(self, now: Now, *, by: str) -> int:
-        """Look at the next heads, when it is time to; returns how many were warned about. Raises StorageError."""
+        """Check the next heads, if it is time to; returns how many were warned about. Raises StorageError."""
         if now.mono < self._next_mono:
             return 0
         self._next_mono = now.mono + LOOK_AT_HEADS_MS
@@ -118,7 +119,7 @@ def _first(run: ActiveRun) -> int:
 
 
 def _next_after(run: ActiveRun, now: Now) -> int:
-    """When the time that the run had at its first warning has doubled often enough to be ahead."""
+    """The time of the next warning: the first interval, doubled until it is in the future."""
     interval = max(1, run.terms.warn_held_after_ms)
     while run.claimed_mono + interval <= now.mono:
         interval *= 2
@@ -157,7 +158,7 @@ def _wait_detail(head: WaitingHead, lane: Lane, now: Now) -> dict[str, Any]:
 
 
 def _holder(lane: Lane, now: Now) -> str:
-    """Who or what keeps the head waiting, and since when."""
+    """Why the head waits, and since when."""
     if lane.run is not None:
         who = f"owner {lane.run.owner_id}"
         if lane.owner is not None:

@@ -1,4 +1,4 @@
-"""One of many costs only itself: what raises is said, and the others go on."""
+"""Isolates failures: if one of many items raises, that is logged and the others continue."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 @contextmanager
 def alone(log: Log, about: str) -> Iterator[None]:
-    """A block about one of many. Raises what is about the database, and so about all: StorageError, TimeoutError."""
+    """A block for one of many items. Only errors of the database, which concern all items, pass: StorageError,
+    TimeoutError."""
     try:
         yield
     except (StorageError, TimeoutError):
@@ -24,9 +25,9 @@ def alone(log: Log, about: str) -> Iterator[None]:
 def by_page(
     log: Log, many: Sequence[T], page: int, do: Callable[[Sequence[T]], object], named: Callable[[T], str]
 ) -> None:
-    """Do something for many, so many at a time; where that raises, for each of them by itself.
+    """Call ``do`` for many items, in pages; if a page raises, call it for each of its items separately.
 
-    ``do`` has done nothing where it raises. Raises StorageError, TimeoutError.
+    ``do`` must have no effect if it raises. Raises StorageError, TimeoutError.
     """
     for at in range(0, len(many), page):
         some = many[at : at + page]

@@ -1,11 +1,12 @@
-"""Heads whose claim raised (a policy that raises, say): each is left alone for a while and costs only itself."""
+"""Heads whose claim raised (for example, in a policy): each is skipped for a while, so that it does not block the
+others."""
 
 from lanes_storage.records import Head
 from lanes_storage.saying import Log
 
 log = Log("lanes.dispatcher")
 
-#: How long a head is left alone whose claim raised: at first, and at most.
+#: How long a head is skipped after its claim raised: the first time, and at most.
 ASIDE_FIRST_MS = 1_000
 ASIDE_LONGEST_MS = 60_000
 
@@ -18,12 +19,12 @@ class Aside:
         self.in_hand: Head | None = None  # is being claimed just now
 
     def takes_up(self, head: Head, now_mono: int) -> bool:
-        """Whether the head may be claimed now. What then raises is its own."""
+        """Whether the head may be claimed now. If so, an exception that follows is attributed to it."""
         self.in_hand = head
         return head.message_id not in self._until or now_mono >= self._until[head.message_id][0]
 
     def put(self, now_mono: int) -> bool:
-        """In an exception: leave the head in hand alone, for longer each time. False: none was in hand."""
+        """In an exception handler: skip the current head, for longer each time. False: there is no current head."""
         head, self.in_hand = self.in_hand, None
         if head is None:
             return False

@@ -1,16 +1,15 @@
-"""The heads that wait, as one dispatcher keeps account of them, so that a look costs what has changed.
+"""The waiting heads, as one dispatcher knows them, so that a read costs only what has changed.
 
-Where few wait, they are all read at each look, and that is all. Where many do, they are walked over once, and from then
-on the journal says which lanes have changed: every change of state has its event. A head is kept in the line of its
-runner, where it costs nothing while that runner is full or cools; heads of other gateways' runners are not kept at all.
+While few heads wait, each read reads all of them. While many wait, they are read once, and then the journal names the
+lanes that have changed: every change of state has its event. A head is kept in the queue of its runner, where it costs
+nothing while that runner is full or cooling down. Heads for runners of other gateways are not kept.
 
-What is kept here is a guess that the claim checks: a head that is not as it was read is left out, and comes back by the
-event of whatever changed it. So it is never wrong to keep a head too many. That none is missing follows from three
-rules:
+The content is only an estimate, which the claim checks: a head that has changed is dropped, and comes back by the event
+of that change. So it is never wrong to keep too many heads. Three rules make sure that none is missing:
 
-- each head behind ``_walked`` will be walked over, before a runner that has nothing in its line goes without;
-- each change behind event ``_seen`` will be read, and its lane looked at again;
-- a head that time alone keeps back is looked at again at that time (``_later``).
+- each head after ``_walked`` will be read before a runner with an empty queue is left idle;
+- each change after event ``_seen`` will be read, and its lane read again;
+- a head that only time blocks is read again at that time (``_later``).
 """
 
 from bisect import insort
@@ -24,26 +23,26 @@ from lanes_storage.moment import Now
 from lanes_storage.reads.backlog import NEVER
 from lanes_storage.records import WaitingLane
 
-#: So many heads are read at each look.
+#: Up to this many waiting heads, each read reads all of them.
 FEW = 256
-#: Heads read at a time, and such pages in one look: after them, what is known is claimed first.
+#: Heads per page, and pages per read: after that, the known heads are claimed first.
 PAGE = 256
 PAGES = 32
-#: Events that are followed at a time.
+#: Events of the journal per read.
 EVENTS = 2_000
-#: Heads that are kept for the time when a park or a pause is over; beyond, all are walked over again then.
+#: How many heads are kept for the end of a park or a pause; if there are more, all heads are read again then.
 MOST_LATER = 10_000
-#: Heads of one line that are kept before the walk has come to them.
+#: How many heads of one queue are kept before the scan has reached them.
 MOST_EARLY = 64
-#: Whoever has not looked for so long reads everything again: what the journal said meanwhile may be gone from it.
+#: After this long without a read, everything is read again: events may have been pruned meanwhile.
 LATE_MS = 10_000
 
-#: The runner that heads are for, and whether they are suspects, of which only a few may run.
+#: The key of a queue: the runner, and whether its heads are suspects, of which only a few may run.
 Kind = tuple[str, bool]
 
 
 class Backlog:
-    """Belongs to the event loop. ``runner_of`` names the runner of this gateway that a head is for; None: none."""
+    """For the event loop. ``runner_of`` returns the runner of this gateway for a head; None: none."""
 
     def __init__(
         self, store: AsyncStore, owner: Callable[[], int], runner_of: Callable[[WaitingLane], str | None]
@@ -53,15 +52,15 @@ class Backlog:
         self._runner_of = runner_of
         self._lines: dict[Kind, Line] = {}
         self._for_owner: int | None = None
-        self._seen: int | None = None  # the last event that was read; None: everything is read at the next look
-        self._walked: int | None = None  # all heads up to this one were walked over; None: every head was
-        self._later: list[tuple[int, int]] = []  # wall time, negative, and lane: the latest first
-        self._again_at = NEVER  # of those for whom there was no room
+        self._seen: int | None = None  # the last event that was read; None: the next read reads everything
+        self._walked: int | None = None  # all heads up to this one were read; None: every head was
+        self._later: list[tuple[int, int]] = []  # negative wall time, and lane: a heap with the latest first
+        self._again_at = NEVER  # the earliest time of those that did not fit
         self._looked: Now | None = None
-        self.empty = False  # at the last look no head waited: only a commit makes one
+        self.empty = False  # at the last read no head waited: only a commit can add one
 
     async def look(self, now: Now) -> None:
-        """Learn what has changed. Raises StorageError."""
+        """Read what has changed. Raises StorageError."""
         self.empty = False
         if self._for_owner != self._owner() or now.wall >= self._again_at or self._out_of_step(now):
             self._forget()
@@ -73,9 +72,9 @@ class Backlog:
             await self._begin(now.wall)
 
     async def reach(self, now: Now, open_: Collection[str]) -> bool:
-        """Walk on until there is a head for every runner in ``open_``, or there are no more.
+        """Continue the scan until there is a head for every runner in ``open_``, or no head is left.
 
-        False: it was a long way, and is not over. Raises StorageError.
+        False: the scan took long and is not finished. Raises StorageError.
         """
         for _ in range(PAGES):
             if self._walked is None or all(self._found(name, self._walked) for name in open_):
@@ -84,13 +83,13 @@ class Backlog:
         return self._walked is None
 
     def _found(self, runner: str, walked: int) -> bool:
-        """Whether there is a head for a runner before which no other is to come."""
+        """Whether the first head for a runner is known for certain."""
         line = self._lines.get((runner, False))
         return line is not None and bool(line) and line.first <= walked
 
     @property
     def complete(self) -> bool:
-        """Whether every head was walked over."""
+        """Whether every head was read."""
         return self._walked is None
 
     @property
@@ -104,7 +103,7 @@ class Backlog:
         return any(line for (_, suspect), line in self._lines.items() if suspect)
 
     def choose(self, slots: Mapping[str, int], suspects: int, limit: int) -> dict[int, Kind]:
-        """Take out heads, the longest wait first: as many as their runners have slots, and suspects may run."""
+        """Remove and return heads, the longest wait first: as many as runners have slots, and as suspects may run."""
         left, chosen = dict(slots), dict[int, Kind]()
         while len(chosen) < limit:
             open_ = [
@@ -121,18 +120,19 @@ class Backlog:
         return chosen
 
     def put_back(self, heads: Iterable[tuple[int, Kind]]) -> None:
-        """Heads that were chosen and can wait for the next look."""
+        """Put back heads that were chosen and can wait for the next read."""
         for head, kind in heads:
             self._line(kind).put(head)
 
     def look_later(self, at: int, lane: int) -> None:
-        """Look at a lane again at that wall time. The latest of too many are left to the walk over all."""
+        """Read a lane again at that wall time. If there are too many, the scan of all heads covers the latest."""
         insort(self._later, (-at, lane))
         if len(self._later) > MOST_LATER:
             self._again_at = min(self._again_at, -self._later.pop(0)[0])
 
     def _out_of_step(self, now: Now) -> bool:
-        """Whether it looked too long ago, or by a wall clock that was set back since: times to look again are its."""
+        """Whether the last read is too old, or the wall clock was set back since: the times in ``_later`` depend on
+        it."""
         last = self._looked
         return last is None or now.mono - last.mono > LATE_MS or now.wall < last.wall
 
@@ -141,7 +141,7 @@ class Backlog:
         self._seen, self._walked, self._for_owner = None, None, self._owner()
 
     async def _begin(self, wall: int) -> None:
-        """Read the first heads; where there are no more, that was all. Mostly there are hardly any."""
+        """Read the first heads; often that is all of them."""
         found, last = await self._store.read(reads.heads(0, FEW_ROWS))
         if len(found) == FEW_ROWS:
             found, last = await self._store.read(reads.heads(0, FEW + 1))
@@ -159,7 +159,7 @@ class Backlog:
         self._walked = found[-1].message_id if len(found) == PAGE else None
 
     async def _follow(self, wall: int) -> None:
-        """Look again at the lanes that have changed, and at those whose time has come."""
+        """Read the lanes again that have changed, and those that are due."""
         assert self._seen is not None
         news = await self._store.read(reads.news(self._seen, FEW))
         if news.of_many or news.few:
@@ -178,7 +178,7 @@ class Backlog:
                 self._take(head, wall)
 
     def _take(self, head: WaitingLane, wall: int, *, walking: bool = False) -> None:
-        """Put a head where it belongs."""
+        """Put a head into its queue."""
         runner = None if head.bound_owner not in (None, self._for_owner) else self._runner_of(head)
         if runner is None:
             return

@@ -1,4 +1,5 @@
-"""What the body of a run brought, as what can be stored. Whatever a runner returns or raises, this has an answer."""
+"""Converts the result of a run's body to what can be stored. It handles everything that a runner can return or
+raise."""
 
 import asyncio
 import traceback
@@ -17,30 +18,31 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.run")
 
-#: A head that is parked waits for so long at least: until a time that has passed would be a rerun without a pause.
+#: The shortest park: a park until a time in the past would be a retry loop without a pause.
 LEAST_PARK_MS = 1_000
-#: So many characters of where it went wrong go to the log.
+#: How many characters of a traceback are logged.
 LONGEST_TRACE = 32_768
 
 
 class Parking(NamedTuple):
-    """The message is to wait until a wall time; None: for room in whichever process, which is no fault of it."""
+    """The message must wait until a wall time; None: until any process has room for it, which counts towards no
+    limit."""
 
     until: int | None
     failure: Failure
 
 
 def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> Answer | Parking | Failure:
-    """How a body ended that was not cancelled. ``about`` names its run in the log."""
+    """The result of a body that was not cancelled. ``about`` names its run in the log."""
     try:
         error = body.exception()
         return to_answer(body.result()) if error is None else _raised(error, about, now)
-    except BaseException as wrong:  # what it brought is not what it says it is, and its own code may raise anything
+    except BaseException as wrong:  # the object may not be what its type says, and its code may raise anything
         return failure_of(Cause.RUNNER_FAILED, f"what it brought can not be kept: {_said(wrong)}")
 
 
 def to_answer(result: object) -> Answer:
-    """What a runner returned, as it is stored. Raises Unfit for what is no reply, and where a part of it is none."""
+    """The reply of a runner, as it is stored. Raises Unfit if it, or a part of it, is not valid."""
     if isinstance(result, str):
         return Answer(incoming.text(result, "a reply"))
     if not isinstance(result, Reply):
@@ -72,21 +74,21 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | Failure:
         if not isinstance(error, RunParked):
             return failure
         return Parking(max(incoming.until_ms(error.until, now), now.wall + LEAST_PARK_MS), failure)
-    if isinstance(error, ConnectionError | EOFError):  # what it worked with is gone, not what it did is wrong
+    if isinstance(error, ConnectionError | EOFError):  # the database is gone; the runner did nothing wrong
         return failure_of(Cause.BACKEND_LOST, error)
     if isinstance(error, WaitCycle):
         return failure_of(Cause.WAIT_CYCLE, str(error))
-    told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # it comes from outside
+    told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
     log.warning("%s: its runner raised\n%s", about, told)
     return failure_of(Cause.RUNNER_FAILED, error)
 
 
 def _shortened(told: str) -> str:
-    """Its beginning and its end: words that go on for megabytes are cleaned one by one, in the event loop."""
+    """Its beginning and its end: cleaning megabytes of text would block the event loop."""
     half = LONGEST_TRACE // 2
     return told if len(told) <= LONGEST_TRACE else f"{told[:half]}\n…\n{told[-half:]}"
 
 
 def _said(wrong: BaseException) -> str:
-    """Our own errors are sentences; of others the type says more than the words."""
+    """Our own errors are sentences; for others the type is more useful than the text."""
     return str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)

@@ -1,4 +1,4 @@
-"""Collecting: texts that wait together are answered together, once they have been quiet for long enough."""
+"""Collecting: waiting texts are answered together, once no new text has come for long enough."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ from lanes_storage.law import MAX_BATCH
 from lanes_storage.moment import Now
 from lanes_storage.records import Waiting
 
-#: However much keeps coming, the first text of a batch waits no longer than this for the others.
+#: The first text of a batch waits at most this long for others, even if new texts keep coming.
 LONGEST_MS = 5_000
-#: What was not asked about for so long is forgotten: the lane is held, paused, or its queue was cut.
+#: A lane that was not asked about for this long is forgotten: it is held, paused, or its queue was cleared.
 FORGOTTEN_MS = 60_000
 
 
@@ -21,17 +21,17 @@ class _Sight:
 
 
 class Debounce:
-    """What one dispatcher has seen of the queues that it may collect. Used from the writer's thread alone.
+    """What one dispatcher knows of the queues that it may collect. Used only from the writer's thread.
 
-    A text is quiet since it was accepted, or since this dispatcher saw it first, whichever was longer ago: a wall
-    clock that jumps can close a batch a moment early, and never keep one waiting.
+    The quiet time counts from the acceptance of a text, or from when this dispatcher saw it first, whichever is
+    earlier: a jump of the wall clock can close a batch a little early, but never delays one.
     """
 
     def __init__(self) -> None:
         self._seen: dict[int, _Sight] = {}
 
     def over(self, lane: int, members: list[Waiting], debounce_ms: int, now: Now) -> bool:
-        """Whether these texts of a lane are to be answered now."""
+        """Whether to answer these texts of a lane now."""
         first, tail = members[0], members[-1]
         sight = self._sight(lane, tail.id, now)
         quiet = max(now.mono - sight.tail_mono, now.wall - tail.accepted_at)
@@ -39,7 +39,7 @@ class Debounce:
         return quiet >= debounce_ms or waited >= LONGEST_MS or len(members) >= MAX_BATCH
 
     def forget(self, lane: int, now: Now) -> None:
-        """The lane was claimed; what comes next is another batch."""
+        """The lane was claimed; later texts belong to another batch."""
         self._seen.pop(lane, None)
         if len(self._seen) > 1_000:
             self._seen = {key: s for key, s in self._seen.items() if now.mono - s.asked_mono < FORGOTTEN_MS}

@@ -1,12 +1,12 @@
-"""Which run the calling code belongs to: what a runner does with the library that runs it is done as that run."""
+"""The run that the calling code belongs to: calls of the library from inside a runner are attributed to that run."""
 
 from contextvars import ContextVar
 from typing import NamedTuple
 
 
 class Current(NamedTuple):
-    """A run by its name alone. A timer that was cancelled keeps its context until it would have been due, and with it
-    whatever that names."""
+    """A run by its id only. A cancelled timer keeps its context alive until its original due time, and with it every
+    object that the context refers to."""
 
     database: str
     id: int
@@ -17,6 +17,6 @@ CURRENT: ContextVar[Current | None] = ContextVar("lanes_current_run", default=No
 
 
 def current_run(database: str) -> int | None:
-    """The id of the run of that database that the calling code belongs to; None: of none."""
+    """The id of the run of that database that the calling code belongs to; None: no run."""
     run = CURRENT.get()
     return run.id if run is not None and run.database == database else None

@@ -1,9 +1,9 @@
-"""The dispatcher: claims what is claimable, the head that has waited longest first.
+"""The dispatcher: claims claimable heads, the longest wait first.
 
-What the database alone decides (released, not paused, not parked, not bound elsewhere) is in the statement of
-the candidates; what this gateway decides (has the runner, a slot is free, a provider is available, few enough
-suspects) is decided here. Which heads are worth a try is known beforehand (``backlog``), without the write lock; that
-they may be claimed is seen in the same transaction as the claim.
+The conditions of the database (released, not paused, not parked, not bound elsewhere) are in the statement of the
+candidates. The conditions of this gateway (has the runner, a slot is free, a provider is available, few enough
+suspects) are decided here. The ``backlog`` chooses heads to try without the write lock; the transaction of the claim
+checks them.
 """
 
 import asyncio
@@ -31,37 +31,38 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.dispatcher")
 
-#: The longest time that a claimable lane waits for somebody to look.
+#: The longest time until a claimable lane is checked.
 TICK_S = 0.1
 TICK_MS = 100
-#: The same while nothing waits: only a commit makes something claimable then, and every commit wakes the dispatcher.
+#: The same while nothing waits: then only a commit makes a lane claimable, and every commit wakes the dispatcher.
 IDLE_S = 1.0
-#: Claims made in one transaction, so that others get the write lock in between.
+#: Claims per transaction, so that other writers get the lock in between.
 PAGE = 64
-#: Heads of a runner whose providers all cool that are told when to come back; those behind them wait for them.
+#: How many heads of a runner are parked while all its providers are cooling down; the others wait behind them.
 POSTPONED = 256
-#: Between two attempts while the database refuses.
+#: Seconds between two retries while the database fails.
 REFUSED_S = 0.5
 
 
 class Policies(Protocol):
-    """What the configuration decides per lane."""
+    """The per-lane part of the configuration."""
 
     def runner_of(self, key: str) -> str | None:
         """The name of the runner of a lane; None: the default one."""
         ...
 
     def collects(self, key: str) -> int | None:
-        """How long, in milliseconds, texts of a lane have to be quiet to be answered together; None: one by one."""
+        """How many milliseconds without a new text before the texts of a lane are answered together; None: one by
+        one."""
         ...
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
-        """The limits and policies that a run for this head by that runner is claimed under."""
+        """The limits and policies for a run of this head by that runner."""
         ...
 
 
 class Dispatcher:
-    """The claiming loop of one gateway. Belongs to the event loop."""
+    """The claiming loop of one gateway. For the event loop."""
 
     def __init__(
         self,
@@ -83,30 +84,30 @@ class Dispatcher:
         self._policies = policies
         self._live = live
         self._start = start
-        self._bound_only = bound_only  # claims only what is bound to its owner
+        self._bound_only = bound_only  # claims only messages that are bound to its owner
         self._debounce = Debounce()
-        self._claimed: list[ActiveRun] = []  # in the transaction that was begun last
+        self._claimed: list[ActiveRun] = []  # by the transaction that began last
         self._aside = Aside()
-        self._singly = False  # behind a set of claims that raised
-        self._resting: dict[str, Rest] = {}  # runners whose providers all cool
+        self._singly = False  # after a set of claims that raised
+        self._resting: dict[str, Rest] = {}  # runners whose providers are all cooling down
         self._backlog = Backlog(store, owner, self._runner_of)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed
         self.ticked_at = clock().mono
-        self.looks = 0  # that came to their end: whoever moves time by hand waits for them
+        self.looks = 0  # completed rounds: tests that move the clock wait for them
 
     def wake(self) -> None:
-        """Look at once. From the event loop."""
+        """Start a round at once. From the event loop."""
         self._wake.set()
 
     def wake_threadsafe(self) -> None:
-        """Look at once. From any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing claims any more
+        """Start a round at once. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing is claimed any more
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
-        """Claim until cancelled. A database that refuses is waited for."""
+        """Claim until cancelled. While the database fails, it retries."""
         while True:
             try:
                 # Before each look: who wakes it during one may speak of something that it has passed by.
@@ -116,11 +117,11 @@ class Dispatcher:
             except StoreClosed:
                 return
             except StorageError as error:
-                if not isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+                if not isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
                     log.warning("nothing can be claimed at the moment: %s", error)
                 await asyncio.sleep(REFUSED_S)
-            except Exception:  # a policy that raises, say: it must not end the claiming for good
-                log.exception("claiming failed; it goes on")
+            except Exception:  # for example, a policy that raises: it must not stop the dispatcher
+                log.exception("claiming failed; it will be retried")
                 await asyncio.sleep(REFUSED_S)
             self.looks += 1
             self.ticked_at = self._clock().mono
@@ -131,9 +132,9 @@ class Dispatcher:
                 pass
 
     async def run_once(self) -> int:
-        """Claim what is claimable now, page by page to its end, and start it; returns how many runs that were.
+        """Claim everything that is claimable now, page by page, and start the runs; returns their number.
 
-        A claim that was handed in is waited for also by who is cancelled: what it took is started, not left behind.
+        A cancelled caller still waits for a submitted claim: its runs are started, not left unstarted.
         """
         now = self._clock()
         self.ticked_at = now.mono
@@ -154,7 +155,7 @@ class Dispatcher:
             raise
 
     async def _see_what_cools(self, now: Now) -> None:
-        """Forget the cooldowns that are over, or are others now."""
+        """Remove the cooldowns that have ended or changed."""
         if self._resting:
             cooling = {c.provider: c.until for c in await self._store.read(reads.cooldowns(now.wall))}
             for name, rest in list(self._resting.items()):
@@ -162,7 +163,7 @@ class Dispatcher:
                     del self._resting[name]
 
     def _slots(self) -> dict[str, int]:
-        """What each runner has left; none while it rests."""
+        """The free slots of each runner; 0 while it rests."""
         rests = {name for name, rest in self._resting.items() if rest.postponed >= POSTPONED}
         return {
             spec.name: 0 if spec.name in rests else spec.max_runs - self._live.of_runner(spec.name)
@@ -181,7 +182,7 @@ class Dispatcher:
                 if limit <= 0:
                     break
                 if not await self._backlog.reach(now, [name for name, left in slots.items() if left > 0]):
-                    self._wake.set()  # what was found so far goes first, and then the walk goes on at once
+                    self._wake.set()  # claim what was found so far; then the scan continues at once
                 if self._backlog.suspects:
                     suspects = MAX_SUSPECTS - await self._store.read(reads.suspects_running())
                 chosen = self._backlog.choose(slots, suspects, limit)
@@ -200,7 +201,7 @@ class Dispatcher:
         return started
 
     async def _claim_these(self, chosen: Mapping[int, Kind]) -> Room:
-        """Claim them, or say what is to become of those that were not."""
+        """Claim them, and decide what happens to those that were not claimed."""
         self._claimed = []
         try:
             room = await self._store.write(partial(self._claim_page, chosen=[*chosen]))
@@ -213,19 +214,19 @@ class Dispatcher:
                 raise
             return Room({}, {}, 0)
         finally:
-            self._claimed = []  # whoever runs them holds them: what is over is forgotten
+            self._claimed = []  # the live runs hold them; forget those that have ended
         self._singly = False
         return room
 
     def _rest(self, room: Room) -> None:
-        """Runners that cool rest once enough of their heads were told when to come back."""
+        """Runners that are cooling down rest once enough of their heads are parked."""
         for name, (until, postponed) in room.cooled.items():
             rest = self._resting.get(name)
             before = rest.postponed if rest is not None and rest.until == until else 0
             self._resting[name] = Rest(until, before + postponed)
 
     def _claim_page(self, tx: Transaction, chosen: list[int]) -> Room:
-        """Claim the chosen heads that may still be claimed."""
+        """Claim those of the chosen heads that are still claimable."""
         now, owner = self._clock(), self._owner()
         self._aside.in_hand = None
         room = self._room(tx, now)
@@ -237,7 +238,7 @@ class Dispatcher:
         return room
 
     def _claim(self, tx: Transaction, heads: Sequence[Head], room: Room, now: Now) -> None:
-        """As one set; one by one behind a set that raised, so that it is known which head did."""
+        """As one set; after a set that raised, one by one, to find the head that raised."""
         for head in heads:
             if self._aside.takes_up(head, now.mono):
                 self._decide(tx, head, room, now)
@@ -249,22 +250,22 @@ class Dispatcher:
         self._take(tx, room, now)
 
     def _try_again(self) -> bool:
-        """In an exception that is not the store's: whether the page may come to its end at the next try."""
+        """In the handler of an exception that is not the store's: whether a retry of the page can complete."""
         found = self._aside.put(self._clock().mono)
         again = found or not self._singly
         self._singly = not found
         return again
 
     async def _give_back_behind(self, error: BaseException) -> None:
-        """What was claimed although its transaction ended so is held: it is released before it begins, and its
-        message goes to its place. A file that is no longer the one of its name may come back; a claim whose event
-        loop ends may commit all the same."""
+        """Runs that may have been claimed although their transaction failed are registered as held: they are released
+        before they start, and their messages go back to their places. A replaced file may come back; a claim whose
+        event loop ends may still commit."""
         if isinstance(error, DatabaseReplaced):
             for run in self._claimed:
                 self._live.join(run)
         elif isinstance(error, asyncio.CancelledError):
             with contextlib.suppress(StorageError):
-                await self._store.write(doors.touch)  # behind it: then it is known
+                await self._store.write(doors.touch)  # after it: then the outcome is known
         else:
             return
         why = LOST if isinstance(error, DatabaseReplaced) else "its event loop ended"
@@ -292,7 +293,7 @@ class Dispatcher:
             except (StorageError, asyncio.CancelledError) as error:
                 await self._give_back_behind(error)
                 raise
-            except Exception:  # of the head that was being claimed: nothing was committed, the others go on
+            except Exception:  # about the current head: nothing was committed, the others continue
                 if not self._try_again():
                     raise
                 continue
@@ -305,7 +306,7 @@ class Dispatcher:
         return started
 
     def _claim_bound_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
-        """Claim what is bound to this owner behind ``after``. Returns what was claimed, and where to go on."""
+        """Claim messages bound to this owner after ``after``. Returns the claims, and where to continue."""
         now = self._clock()
         self._aside.in_hand = None
         room = self._room(tx, now)
@@ -318,9 +319,9 @@ class Dispatcher:
     # --------------------------------------------------------------------------------------- one head
 
     def _decide(self, tx: Transaction, head: Head, room: Room, now: Now) -> None:
-        """Claim it, or say what becomes of it."""
+        """Claim it, or decide what happens to it."""
         spec = self._spec_of(head)
-        if spec is None and self._bound_only:  # whoever took this place has left without giving it up
+        if spec is None and self._bound_only:  # the code that took this place has ended without giving it up
             doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
         if spec is None:
             return
@@ -345,7 +346,7 @@ class Dispatcher:
         room.suspects += suspect
 
     def _take(self, tx: Transaction, room: Room, now: Now) -> None:
-        """Carry out the claims that were decided on, as one set."""
+        """Execute the decided claims, as one set."""
         claims, room.claims = room.claims, []
         for (spec, _), claimed in zip(claims, carry_out(tx, [claim for _, claim in claims]), strict=True):
             if claimed is not None:
@@ -357,7 +358,7 @@ class Dispatcher:
                 room.runs.append(run)
 
     def _together(self, tx: Transaction, head: Head, now: Now) -> list[int]:
-        """The messages to answer in one run, ``head`` the first of them; none while more may come."""
+        """The messages to answer in one run, ``head`` first; none while more may come."""
         quiet_ms = self._policies.collects(head.key) if head.batch is None else None
         if head.batch is None and quiet_ms is None:
             return [head.message_id]
@@ -368,15 +369,15 @@ class Dispatcher:
         return [message.id for message in waiting]
 
     def _runner_of(self, head: WaitingLane) -> str | None:
-        """The name of the runner that a head waits for, if this gateway has it."""
+        """The runner that a head waits for, if this gateway has it."""
         try:
             spec = self._spec_of(head)
-        except Exception:  # a policy that raises: the claim will meet it, and leave this head alone for a while
+        except Exception:  # a policy that raises: the claim will raise again, and then this head is skipped for a while
             return next(iter(self._specs), None)
         return None if spec is None else spec.name
 
     def _spec_of(self, head: Head | WaitingLane) -> RunnerSpec | None:
-        """The runner of a message: the one it names, else the one of its lane. None: this gateway lacks it."""
+        """The runner of a message: the one it names, else the one of its lane. None: this gateway does not have it."""
         if head.runner is not None:
             return self._specs.get(head.runner)
         name = self._policies.runner_of(head.key)

@@ -1,7 +1,7 @@
-"""A drain: an owner claims nothing more, and what still runs at its end is cut.
+"""A drain: an owner claims nothing more, and runs that remain at its end are interrupted.
 
-It stands in the owner's row, so it is obeyed whoever committed it (this process at a signal, a command, another
-surface), everyone can see it, and it ends with that row.
+It is stored in the owner's row. So it works no matter which process committed it (this one at a signal, a command, or
+an API call), everyone can see it, and it ends with that row.
 """
 
 from collections.abc import Callable
@@ -11,22 +11,22 @@ from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes_storage.law import Cause
 from lanes_storage.moment import Now
 
-#: How long a run that was cut has to stop by itself before its lane is released without it.
+#: How long an interrupted run may take to stop before its lane is released by force.
 CUT_GRACE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """An owner that claims nothing more: by whom, and until when (wall time, milliseconds) what runs may go on."""
+    """A drain of an owner: who requested it, and until when (wall time, milliseconds) its runs may continue."""
 
     by: str
     until: int
 
 
 def cut(live: LiveSet, why: str, now: Now) -> None:
-    """Tell every live run to stop for a drain: its message goes to its place, uncounted, or ends by its policy.
+    """Stop every live run for a drain: its message goes back to its place, uncounted, or ends, by its policy.
 
-    What has not stopped in its grace is released by force by the watchdog.
+    The watchdog releases by force the lanes of runs that do not stop within their grace.
     """
     for run in live.all():
         cut_one(run, why, now)
@@ -38,23 +38,23 @@ def cut_one(run: ActiveRun, why: str, now: Now) -> None:
 
 
 class DrainWatch:
-    """Follows the drain of one owner's row, and cuts at its end. Belongs to the upkeep's thread.
+    """Follows the drain in one owner's row, and interrupts the runs at its end. For the upkeep's thread.
 
-    ``obey`` is told each time that the drain begins, changes or is gone with its row.
+    ``obey`` is called whenever the drain begins, changes or is gone with its row.
     """
 
     def __init__(self, live: LiveSet, obey: Callable[[Drain | None], None]) -> None:
         self._live = live
         self._obey = obey
         self._drain: Drain | None = None
-        self._cut_at: int | None = None  # on this process's own monotonic clock
+        self._cut_at: int | None = None  # by the monotonic clock of this process
 
     def look(self, row: tuple[str, int, int] | None, now: Now) -> None:
-        """Take note of what the row says: by whom, since when and until when, or None."""
+        """Process the value of the row: by whom, since when and until when, or None."""
         drain = None if row is None else Drain(row[0], row[2])
         if drain == self._drain:
             return
-        # the row's two times give a duration, which holds although clocks differ or jump
+        # the difference of the row's two times is a duration, which stays correct if clocks differ or jump
         self._cut_at = None if row is None else now.mono + max(0, row[2] - row[1])
         self._drain = drain
         self._obey(drain)
@@ -64,6 +64,6 @@ class DrainWatch:
         return self._cut_at is not None and now.mono >= self._cut_at
 
     def cut_when_over(self, now: Now) -> None:
-        """Cut what still runs once the time of the drain has passed."""
+        """Interrupt the remaining runs once the time of the drain has passed."""
         if self._drain is not None and self.over(now):
             cut(self._live, f"its gateway was drained by {self._drain.by}", now)

@@ -1,4 +1,4 @@
-"""Ends that are not left half done."""
+"""Cleanup that completes even under cancellation."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do all of it, although the caller is cancelled meanwhile; the cancellation comes out when it is done."""
+    """Complete the awaitable even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -1,6 +1,6 @@
-"""The engine of one owner: it claims, runs, beats, watches and reconciles, from its start to its end.
+"""The engine of one owner: it claims, runs, sends heartbeats, watches limits and reconciles, from its start to its end.
 
-A gateway is an engine that runs messages; the holds of a desk are an engine that runs nothing but them.
+A gateway is an engine that runs messages; the holds of a desk use an engine that runs only holds.
 """
 
 import asyncio
@@ -33,12 +33,11 @@ TICK_S = 0.5
 
 
 class Engine:
-    """Holds lanes for one owner. Belongs to the event loop that it is started in.
+    """Holds lanes for one owner. For the event loop that it is started in.
 
-    ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` tells after
-    how long a waiting head of a lane is warned about, ``keep`` how long what is finished is kept; None: that is left
-    to others. ``hooks`` are told what happens. ``bound_only``: it claims only what is bound to it, and leaves
-    everything else to others.
+    ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` returns after
+    how long to warn about a waiting head of a lane, ``keep`` how long finished rows are kept; None: other processes do
+    that. ``hooks`` are called at events. ``bound_only``: it claims only messages that are bound to it.
     """
 
     def __init__(
@@ -56,8 +55,8 @@ class Engine:
         hooks: Hooks | None = None,
         bound_only: bool = False,
     ) -> None:
-        self._stopping: Drain | None = None  # this process itself is about to end
-        self._ordered: Drain | None = None  # as the owner's row says
+        self._stopping: Drain | None = None  # this process is about to end
+        self._ordered: Drain | None = None  # from the owner's row
         self._stopped = False
         self.streams = Streams()
         self._store = store
@@ -83,18 +82,18 @@ class Engine:
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner; another one after others had taken it for dead."""
+        """The id of this process as an owner. It changes if other processes have declared this one dead."""
         assert self._upkeep is not None, "the engine was not started"
         return self._upkeep.owner_id
 
     @property
     def draining(self) -> Drain | None:
-        """By whom it was closed, and until when; None while it claims."""
+        """Who drains it, and until when; None while it claims."""
         return self._stopping or self._ordered
 
     @property
     def hook_counts(self) -> Mapping[str, int]:
-        """What went wrong with hooks, and how often: ``notice timed_out``, ``before_run failed``, …"""
+        """How often each hook failed: ``notice timed_out``, ``before_run failed``, …"""
         return {} if self._teller is None else self._teller.counts
 
     @property
@@ -104,11 +103,11 @@ class Engine:
 
     @property
     def strays(self) -> int:
-        """How many runs have lost their lanes and go on all the same, each with a slot."""
+        """How many runs have lost their lanes but continue, each using a slot."""
         return self._live.strays
 
     def healthy(self) -> bool:
-        """Whether its loops tick."""
+        """Whether its loops are running."""
         if self._upkeep is None or self._dispatching is None or self._dispatcher is None:
             return False
         dispatches = (
@@ -123,13 +122,13 @@ class Engine:
 
     @property
     def beat_age_ms(self) -> int:
-        """How old its last committed heartbeat is."""
+        """The age of its last committed heartbeat, in milliseconds."""
         return 0 if self._upkeep is None else self._clock().mono - self._upkeep.beaten_mono
 
     async def start(self) -> None:
-        """Register as an owner, take back what the dead left held, and begin to claim. Raises StorageError.
+        """Register as an owner, release the lanes of dead owners, and begin to claim. Raises StorageError.
 
-        Where it fails in the middle, what had begun is ended.
+        If it fails halfway, everything that was started is ended.
         """
         try:
             await self._begin()
@@ -178,7 +177,7 @@ class Engine:
         self._ticking = asyncio.create_task(self._tick(), name="lanes-tick")
 
     async def _registered(self, now: Now) -> int:
-        """The id of this process as an owner. A caller that is cancelled meanwhile leaves none behind."""
+        """Register this process as an owner; returns the id. If the caller is cancelled meanwhile, no owner remains."""
         registering = asyncio.ensure_future(self._store.write(lambda tx: doors.register(tx, self._new_owner, now)))
         try:
             return await asyncio.shield(registering)
@@ -188,9 +187,9 @@ class Engine:
             raise
 
     async def drain(self, *, by: str, wait_ms: int) -> None:
-        """Claim nothing more, and wait for what runs, at most so long. To be followed by ``stop``.
+        """Claim nothing more, and wait for the runs, at most so long. Call ``stop`` afterwards.
 
-        What still runs then is cut, and its message goes back to its place, uncounted.
+        Remaining runs are then interrupted, and their messages go back to their places, uncounted.
         """
         now = self._clock()
         drain = self._stopping = Drain(by, now.wall + wait_ms)
@@ -206,12 +205,13 @@ class Engine:
                 telling.cancel()
 
     async def _tell(self, drain: Drain, since: Now) -> None:
-        """Tell of a drain although the database refuses now: a death before its end is to cost its messages nothing."""
-        while not await self._told(drain, since):  # noqa: ASYNC110 - it is the database that is asked
+        """Store a drain even if the database fails now: if the process dies before its end, no message must count
+        that."""
+        while not await self._told(drain, since):  # noqa: ASYNC110 - it polls the database
             await asyncio.sleep(TICK_S)
 
     async def _told(self, drain: Drain, since: Now) -> bool:
-        """Enter a drain in the row of the owner: that only tells others, for the drain itself no database is needed."""
+        """Store a drain in the row of the owner, to inform others: the drain itself does not need the database."""
         try:
             await self._store.write(lambda tx: doors.drain(tx, self.owner_id, since, by=drain.by, until=drain.until))
         except StorageError:
@@ -223,7 +223,7 @@ class Engine:
         await self._end(releasing=True)
 
     async def abandon(self) -> None:
-        """End every loop, and leave everything in the database as it is: as the death of the process would."""
+        """End every loop without changing the database, like the death of the process."""
         await self._end(releasing=False)
 
     async def _end(self, *, releasing: bool) -> None:
@@ -231,7 +231,7 @@ class Engine:
             return
         self._stopped = True
         self._stopping = self._stopping or Drain("stop", self._clock().wall)
-        async with contextlib.AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last first
+        async with contextlib.AsyncExitStack() as ending:  # each is done even if others fail, the last first
             ending.callback(self.streams.end_all)
             if self._teller is not None:
                 ending.push_async_callback(self._teller.stop)
@@ -263,7 +263,8 @@ class Engine:
             log.warning("owner %d could not be closed; others will find it gone: %s", owner_id, error)
 
     async def _cut(self, execution: Execution) -> None:
-        """End what runs: by asking; what does not stop is released by the watchdog. The rest is left behind."""
+        """End the runs: cancel them; the watchdog releases those that do not stop. Runs without a lane are left
+        behind."""
         cut(self._live, "its gateway stopped", self._clock())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.5 * CUT_GRACE_MS / 1000):
@@ -273,33 +274,33 @@ class Engine:
             run.lose()
 
     async def _tick(self) -> None:
-        """Show that the event loop comes round: it waits for nothing else, so only a blocked loop delays it."""
+        """Show that the event loop is alive: this task waits for nothing else, so only a blocked loop delays it."""
         while True:
             self._pulse.tick()
             await asyncio.sleep(TICK_S)
 
     def _wake(self) -> None:
-        """Called by the upkeep when anything was committed, by whichever process."""
+        """Called by the upkeep after a commit of any process."""
         assert self._dispatcher is not None
         self._dispatcher.wake_threadsafe()
         if self._teller is not None:
             self._teller.wake_threadsafe()
 
     def _gave_up(self) -> None:
-        """Called by the upkeep when the event loop was closed under all this."""
+        """Called by the upkeep when the event loop was closed while the engine was running."""
         if self._housekeeper is not None:
             self._housekeeper.halt()
 
     def _obey(self, drain: Drain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""
         self._ordered = drain
-        if drain is not None and self._stopping is None:  # by somebody else
+        if drain is not None and self._stopping is None:  # requested by another process
             log.warning("%s is drained by %s: it claims nothing more", f"owner:{self.owner_id}", ascii(drain.by))
         assert self._dispatcher is not None
         self._dispatcher.wake_threadsafe()
 
 
 def _loud(task: "asyncio.Task[None]") -> None:
-    """A loop that dies of an error says so: nothing would be claimed any more."""
+    """Log an error that ended a loop: nothing is claimed any more."""
     if not task.cancelled() and task.exception() is not None:
         log.critical("the dispatcher died; nothing will be claimed", exc_info=task.exception())

@@ -1,8 +1,8 @@
 """One run from its claim to its release. The release belongs to the engine, never to the runner.
 
-Whatever the runner does (return, raise, hang, swallow its cancellation), exactly one release is attempted here,
-guarded by the run's id and epoch. When the lane is taken away in the meantime, the run is left behind: what it
-still brings is offered to the store once more, which refuses and counts it.
+Whatever the runner does (return, raise, hang, ignore its cancellation), exactly one release is attempted here,
+guarded by the run's id and epoch. If the lane is taken away in the meantime, the run is left behind: a late result
+is still passed to the store, which refuses and counts it.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.run")
 
-#: The release of a run, at the moment at which it is tried.
+#: Creates the release of a run, for the time of the attempt.
 Ending = Callable[[Now], Call[Release]]
-#: Between two attempts to write a release while the database refuses.
+#: Seconds between two attempts to write a release while the database fails.
 RETRY_FIRST_S = 0.05
 RETRY_LONGEST_S = 2.0
-#: At most one line in so long about ends that can not be stored: a thousand runs may wait for one disk.
+#: Seconds between two log lines about ends that cannot be stored: a thousand runs may wait for one disk.
 COMPLAIN_EVERY_MS = 5_000
-#: How long a body that was cancelled may take to end before it is said that it does not.
+#: How long a cancelled body may take to end before a warning is logged.
 STRAY_S = 1.0
 
 
 class Execution:
-    """Runs what was claimed. Belongs to the event loop."""
+    """Executes claimed runs. For the event loop."""
 
     def __init__(
         self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, teller: Teller | None = None
@@ -60,7 +60,7 @@ class Execution:
         self._complained_at: int | None = None
 
     def start(self, run: ActiveRun) -> None:
-        """Begin a claimed run."""
+        """Start a claimed run."""
         run.stream = self._streams.of(run.claimed.message.id).begin()
         if self._teller is not None:
             self._teller.before(run)
@@ -75,7 +75,7 @@ class Execution:
             await self._released.wait()
 
     async def close(self) -> None:
-        """Leave behind whatever has not ended: its process is about to end, too."""
+        """Leave behind the runs that have not ended: the process is about to end, too."""
         self._closing = True
         for task in list(self._tasks):
             task.cancel()
@@ -92,7 +92,7 @@ class Execution:
                 await self._outlast(run, body)
             await self._release(run, body)
         except asyncio.CancelledError:
-            if not self._closing:  # what is to be stored is with the writer
+            if not self._closing:  # the writer has what must be stored
                 self._free(run, None)
             raise
         finally:
@@ -101,9 +101,9 @@ class Execution:
                 body.cancel()
 
     async def _over_or_taken(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
-        """Return when its work is over, or others have its lane.
+        """Return when its work has ended, or its lane was taken away.
 
-        An event loop that ends cancels all its tasks at once: the run is cut by that, not left behind.
+        An event loop that ends cancels all its tasks at once: that interrupts the run, it is not left behind.
         """
         either: tuple[asyncio.Future[Any], ...] = (body, run.taken)
         while not (body.done() or run.lost):
@@ -119,7 +119,8 @@ class Execution:
                     body.cancel()
 
     async def _outlast(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
-        """Wait for the end of a body whose lane is gone. One that does not end is said: it uses up what it has."""
+        """Wait for the end of a body whose lane is gone. If it does not end, log it: it still uses a slot and
+        memory."""
         await asyncio.wait({body}, timeout=STRAY_S)
         if not body.done():
             taken, spec = self._live.of_runner(run.spec.name), run.spec
@@ -131,7 +132,7 @@ class Execution:
             await asyncio.wait({body})
 
     async def _release(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
-        """Write how the run ended, however often the database refuses, until it is known."""
+        """Write how the run ended, and retry while the database fails, until the outcome is known."""
         if run.lost and body.cancelled():
             self._free(run, None)
             return
@@ -143,7 +144,7 @@ class Execution:
         self._free(run, release)
 
     async def _write(self, run: ActiveRun, ending: Ending) -> Release | None:
-        """Write a release until its outcome is known. None: the store was closed under it."""
+        """Write a release, with retries, until its outcome is known. None: the store was closed meanwhile."""
         try:
             return await self._insist(run, ending)
         finally:
@@ -158,7 +159,7 @@ class Execution:
                 return None
             except StorageError as error:
                 self._complain(run, error)
-            except Exception as error:  # what it brought can not be stored: the lane must not wait for that
+            except Exception as error:  # the result cannot be stored: the lane must not wait for it
                 log.exception("%s: its end can not be stored", run.named)
                 if not plain:
                     failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
@@ -170,7 +171,7 @@ class Execution:
     def _complain(self, run: ActiveRun, error: StorageError) -> None:
         self._refused.add(run.id)
         now = self._clock().mono
-        if isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+        if isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
             return
         if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_MS:
             self._complained_at = now
@@ -178,10 +179,10 @@ class Execution:
             log.warning("%s, and %d others: their ends could not be stored yet: %s", run.named, others, error)
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
-        """The release that the way in which the body ended calls for."""
+        """The release that matches the end of the body."""
         lost = not body.cancelled() and isinstance(body.exception(), DatabaseReplaced)
         if lost:
-            cut_one(run, LOST, self._clock())  # its runner met that before the upkeep did
+            cut_one(run, LOST, self._clock())  # its runner noticed that before the upkeep did
         if lost or body.cancelled():
             return self._stopped(run)
         ticket, by = run.ticket, run.by
@@ -207,7 +208,7 @@ class Execution:
                 return lambda now: doors.interrupt(ticket, failure, now, by=by)
 
     def _free(self, run: ActiveRun, release: Release | None) -> None:
-        """The run holds its lane no longer. None: others took it away."""
+        """The run no longer holds its lane. None: the lane was taken away."""
         self._live.leave(run)
         self._released.set()
         if self._teller is not None:
@@ -219,18 +220,18 @@ class Execution:
 
 
 async def _body(run: ActiveRun) -> str | Reply:
-    """The runner. Its own task, so that its cancellation is never mistaken for the engine's."""
+    """The runner. It runs in a separate task, so that its cancellation is not confused with that of the engine."""
     CURRENT.set(Current(run.database, run.id))
     try:
         return await run.spec.run(run)
     except (asyncio.CancelledError, RunError) as told:
         # Nobody asks where: its frames hold all that was sent, and a timeout among them knows this task, which would
         # make a circle of them.
-        raise told.with_traceback(None)  # noqa: B904 - it is the same
+        raise told.with_traceback(None)  # noqa: B904 - the same error
     except LEAVES as left:
         raise RunFailed(Cause.RUNNER_FAILED, why_left(left)) from left
     finally:
-        run.note_end()  # in this very turn of the event loop: the next one may come late
+        run.note_end()  # in this iteration of the event loop: the next one may be late
 
 
 def _failed(run: ActiveRun, failure: Failure) -> Ending:
@@ -238,7 +239,7 @@ def _failed(run: ActiveRun, failure: Failure) -> Ending:
 
 
 def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:
-    """The release, known to the other threads as the run's own before it commits."""
+    """The release, with a note for the other threads, before it commits, that the run itself releases its lane."""
     if release.landed:
         run.note_release(tx)
     return release

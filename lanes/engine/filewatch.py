@@ -1,4 +1,4 @@
-"""Watching that the database is still the file of its name."""
+"""Watches that the path of the database still names the open file."""
 
 from lanes.engine.drains import cut
 from lanes.engine.live import LiveSet
@@ -9,13 +9,13 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.upkeep")
 
-#: Why a run is cut then.
+#: The reason of the interruption of a run in that case.
 LOST = "its gateway lost the file of its database"
 
 
 class FileWatch:
     """Stops the runs of an owner when its database was deleted, moved away or replaced: another process may hold their
-    lanes in the file that is there now. Belongs to the upkeep's thread.
+    lanes in the file that is there now. For the upkeep's thread.
     """
 
     def __init__(self, store: AsyncStore, live: LiveSet) -> None:
@@ -24,14 +24,15 @@ class FileWatch:
         self._lost = False
 
     def run_once(self, now: Now) -> None:
-        """Look. Raises DatabaseReplaced while it is another file, so that nothing else is done in that round."""
+        """Check the file. Raises DatabaseReplaced while it is another one, so that nothing else is done in that
+        round."""
         try:
             self._store.check()
         except DatabaseReplaced as error:
             if not self._lost:
                 log.critical("nothing is accepted, claimed or told any more: %s: %s", error, error.fix)
             self._lost = True
-            # their ends are stored once the right file is back, and their messages go to their places
+            # their ends are stored once the right file is back, and their messages go back to their places
             cut(self._live, LOST, now)
             raise
         if self._lost:

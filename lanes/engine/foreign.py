@@ -1,7 +1,7 @@
-"""What runners and hooks raise that would end the event loop, and with it every other run.
+"""Exceptions of runners and hooks that would end the event loop, and with it every other run.
 
-asyncio lets SystemExit and KeyboardInterrupt out of a task and out of its loop. Of a program's own code they are
-errors like any other; an interrupt that the handler of SIGINT raised is Ctrl-C, and is to end what it ends.
+asyncio lets SystemExit and KeyboardInterrupt propagate out of a task and out of the loop. Raised by user code, they
+are treated as ordinary errors; raised by the handler of SIGINT, they are Ctrl-C and keep their effect.
 """
 
 import signal
@@ -11,12 +11,12 @@ from functools import partial
 
 from lanes.sentences import sentence
 
-#: Where such code is awaited, these are caught.
+#: The exceptions to catch where such code is awaited.
 LEAVES = (SystemExit, KeyboardInterrupt)
 
 
 def why_left(left: BaseException) -> str:
-    """One of ``LEAVES`` as a sentence. Raises it again where it is Ctrl-C."""
+    """One of ``LEAVES`` as a sentence. Raises it again if it is Ctrl-C."""
     if isinstance(left, SystemExit):
         return f"it called sys.exit({sentence(left.code)})"
     if _of_signal(left):
@@ -25,8 +25,9 @@ def why_left(left: BaseException) -> str:
 
 
 def _of_signal(error: BaseException) -> bool:
-    """Whether the present handler of SIGINT raised it. Python's own leaves no trace, so it may always have."""
-    if threading.current_thread() is not threading.main_thread():  # no handler is called there
+    """Whether the present handler of SIGINT raised it. Python's default handler leaves no trace, so it counts as raised
+    by it."""
+    if threading.current_thread() is not threading.main_thread():  # signal handlers run only in the main thread
         return False
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:

@@ -1,4 +1,4 @@
-"""Heartbeats: they prove that the process lives, and name every run that it holds."""
+"""Heartbeats: they prove that the process is alive, and name every run that it holds."""
 
 from lanes.engine.live import ActiveRun, LiveSet
 from lanes.engine.loop import Write
@@ -10,14 +10,15 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.upkeep")
 
-#: Between two looks for what is new.
+#: Seconds between two checks for changed attempts.
 LOOK_EVERY_MS = 100
 
 
 class Heart:
-    """Beats for one owner. Belongs to the upkeep's thread; ``owner_id`` and ``beaten_mono`` may be read from any.
+    """Sends the heartbeats of one owner. For the upkeep's thread; ``owner_id`` and ``beaten_mono`` may be read from
+    any.
 
-    ``beaten_mono``: when the last heartbeat that is committed began, by the monotonic clock.
+    ``beaten_mono``: when the last committed heartbeat began, by the monotonic clock.
     """
 
     def __init__(self, write: Write, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
@@ -32,22 +33,22 @@ class Heart:
 
     @property
     def by(self) -> str:
-        """This owner as the journal names it."""
+        """The name of this owner in the journal."""
         return f"owner:{self.owner_id}"
 
     def hurry(self) -> None:
-        """Beat at the next occasion, before anything is judged."""
+        """Send a heartbeat in the next round, before any judgement."""
         self._next_mono = 0
 
     def beat_when_due(self, now: Now) -> None:
-        """Beat, and let go of the runs that have lost their lanes. Raises StorageError, TimeoutError."""
+        """Send a heartbeat, and stop the runs that have lost their lanes. Raises StorageError, TimeoutError."""
         if now.mono < self._next_mono:
             return
 
         told, self._told = self._told, {}  # one that fails may be committed all the same: the next says all
 
         def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun], dict[int, Beat]]:
-            # read in the writer, behind every claim that has committed
+            # read in the writer, after every claim that has committed
             named = self._live.holding()
             beats = {run.id: run.beat() for run in named}
             unchanged = {run_id for run_id, beat in beats.items() if told.get(run_id) == beat}
@@ -65,7 +66,7 @@ class Heart:
             lose(self._live.get(run_id))
 
     def show_when_new(self, now: Now) -> None:
-        """Show what some runs ask now, between two heartbeats: a run that ends at once costs nothing.
+        """Store the current attempts of some runs between two heartbeats: a run that ends quickly costs nothing.
 
         Raises StorageError, TimeoutError.
         """
@@ -82,7 +83,7 @@ class Heart:
             run.note_shown()
 
     def _register_anew(self, now: Now) -> None:
-        """Others took this process for dead while it was suspended: its runs are lost, and it goes on."""
+        """Other processes declared this one dead while it was suspended: its runs are lost, and it registers again."""
         before = self.owner_id
         self.owner_id = self._write(lambda tx: doors.register(tx, self._new_owner, now))
         log.warning(
@@ -94,7 +95,7 @@ class Heart:
 
 
 def lose(run: ActiveRun | None) -> None:
-    """Let go of a run whose lane others have taken. One whose own release is stored has lost nothing."""
+    """Stop a run whose lane was taken away. A run whose own release is stored has lost nothing."""
     if run is not None and not (run.lost or run.released):
         log.warning("run %d of lane %s has lost its lane", run.id, ascii(run.key))
         run.lose()

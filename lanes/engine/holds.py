@@ -1,7 +1,7 @@
 """Holds: a lane held by a block of the caller's own code, in the same queue as messages.
 
-Each hold is a message without input, bound to its process, and a runner of its own that does nothing but wait for
-the block to be left. So it is claimed, beaten, watched, aborted and released by the same engine as every other run.
+Each hold is a message without input, bound to its process, and has a separate runner that only waits for the end of
+the block. So the same engine claims, watches, aborts and releases it as every other run.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Queue(Protocol):
-    """The part of a desk that a hold needs: to take a place, to wait, and to give the place up."""
+    """The part of a desk that a hold needs: take a place in the queue, wait, and give the place up."""
 
     async def take_place(self, key: str, *, runner: str, owner: int, actor: str, if_idle: bool) -> Message: ...
     async def ended(self, message_id: int) -> Message: ...
@@ -39,14 +39,14 @@ class Queue(Protocol):
 
 
 class Seat:
-    """One hold, as its runner: it has the lane from its turn until its block is left."""
+    """One hold, as a runner: it has the lane from its turn until its block ends."""
 
     def __init__(self, terms: Terms) -> None:
         loop = asyncio.get_running_loop()
         self.terms = terms
         self.turn: asyncio.Future[RunContext] = loop.create_future()
-        self.stopped = False  # the block was cancelled by us
-        self.leaving = False  # the block is over, and about to say so
+        self.stopped = False  # we cancelled the block
+        self.leaving = False  # the block has ended and is about to report it
         self._left: asyncio.Future[BaseException | None] = loop.create_future()
         self._block = asyncio.current_task()
 
@@ -67,7 +67,7 @@ class Seat:
         raise RunFailed(Cause.RUNNER_FAILED, f"its block was left by {type(error).__name__}")
 
     def leave(self, error: BaseException | None) -> None:
-        """The block was left, or never entered."""
+        """The block has ended, or was never entered."""
         if not self._left.done():
             self._left.set_result(error)
 
@@ -78,7 +78,7 @@ class Seat:
 
 
 class Holds:
-    """The holds of one process: an owner of its own, which starts with the first hold."""
+    """The holds of one process: a separate owner, which starts with the first hold."""
 
     def __init__(self, store: AsyncStore, clock: Clock, config: Config, queue: Queue) -> None:
         self._config = config
@@ -132,11 +132,11 @@ class Holds:
             async with self._block(seat, message, run):
                 yield run
         finally:
-            seat.leave(None)  # whatever went wrong on the way, nobody sits there any more
+            seat.leave(None)  # after any failure on the way, nobody uses the place any more
             self._seats.remove(name)
 
     async def _placed(self, seat: Seat, placing: "asyncio.Future[Message]") -> Message:
-        """The place, once it is taken. A caller that is cancelled meanwhile leaves none behind."""
+        """Take a place. If the caller is cancelled meanwhile, no place remains."""
         try:
             return await asyncio.shield(placing)
         except asyncio.CancelledError:
@@ -146,13 +146,13 @@ class Holds:
             raise
 
     async def _withdraw(self, seat: Seat, message_id: int) -> None:
-        """Give a place up, and return once it has ended: it may have come to its turn meanwhile."""
+        """Give a place up, and return once it has ended: its turn may have come meanwhile."""
         seat.leave(None)
         await self._queue.give_up(message_id)
         await self._queue.ended(message_id)
 
     async def _turn(self, seat: Seat, message: Message, timeout: float | None) -> ActiveRun:
-        """Wait until the lane is held. Raises HoldEnded where the place is lost before, TimeoutError."""
+        """Wait until the lane is held. Raises HoldEnded if the place is lost before, TimeoutError."""
         ended = asyncio.ensure_future(self._queue.ended(message.id))
         try:
             async with asyncio.timeout(timeout):
@@ -168,7 +168,7 @@ class Holds:
 
     @asynccontextmanager
     async def _block(self, seat: Seat, message: Message, run: ActiveRun) -> AsyncIterator[None]:
-        """The caller's block; the lane is released before this returns, however the block is left."""
+        """The caller's block; the lane is released before this returns, in whatever way the block ends."""
         task = asyncio.current_task()
         assert task is not None
         cancelled_before = task.cancelling()
@@ -197,7 +197,7 @@ class Holds:
 
     @staticmethod
     async def _shielded(work: Awaitable[T]) -> T:
-        """Done to its end, also where the caller is cancelled meanwhile; the cancellation comes after it."""
+        """Complete it even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
         task = asyncio.ensure_future(work)
         try:
             return await asyncio.shield(task)
@@ -206,7 +206,7 @@ class Holds:
             raise
 
     def _terms(self, key: str, run_timeout: float | None, stall_timeout: float | None) -> Terms:
-        """The limits of the policy, with those that the caller sets in their place."""
+        """The limits of the policy, replaced by those that the caller sets."""
         terms = self._config.terms(key, RunnerKind.PYTHON)
         run_ms = terms.run_timeout_ms if run_timeout is None else incoming.limit_ms(run_timeout, "run_timeout")
         stall_ms = (
@@ -215,14 +215,14 @@ class Holds:
         if run_ms is not None and stall_ms is not None and stall_ms > run_ms:
             if None not in (run_timeout, stall_timeout):
                 raise Unfit("stall_timeout is at most run_timeout")
-            # the one that the caller did not set gives way
+            # the limit that the caller did not set is adjusted
             run_ms, stall_ms = (run_ms, run_ms) if stall_timeout is None else (stall_ms, stall_ms)
         return terms._replace(run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
 
 
 class _Seats(Mapping[str, RunnerSpec]):
-    """The runners of the holds, by name. Read in the writer's thread while the event loop changes it, so a change
-    makes a new table."""
+    """The runners of the holds, by name. The writer's thread reads it while the event loop changes it, so each change
+    creates a new dict."""
 
     def __init__(self) -> None:
         self._specs: dict[str, RunnerSpec] = {}
@@ -253,7 +253,7 @@ class _Seats(Mapping[str, RunnerSpec]):
 
 
 class _Policies:
-    """What the dispatcher of the holds asks."""
+    """The configuration for the dispatcher of the holds."""
 
     def __init__(self, seats: _Seats, config: Config) -> None:
         self._seats = seats

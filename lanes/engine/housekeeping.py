@@ -1,6 +1,6 @@
-"""Housekeeping: a thread of its own for what is never urgent, so that it can not delay a heartbeat.
+"""Housekeeping: a separate thread for work that is never urgent, so that it cannot delay a heartbeat.
 
-It prunes what is finished and old enough, in small steps, keeps the log of the database short, and gives memory back.
+It prunes finished rows that are old enough, in small steps, keeps the WAL short, and returns memory to the system.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,45 +18,45 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.housekeeping")
 
-#: Rows looked at, and at most deleted, in one step; others get the write lock between two.
+#: Rows read, and at most deleted, per step; other writers get the lock between two steps.
 PAGE = 200
-#: An anonymous lane holds some ten rows, which go together.
+#: The same for anonymous lanes: each has about ten rows, which are deleted together.
 PAGE_OF_LANES = 20
-#: Between two steps, and between two passes; the first pass comes a while after the start.
+#: Seconds between two steps, and between two passes; the first pass starts a while after the gateway.
 STEP_S = 0.02
 IDLE_S = 1.0
 PASS_EVERY_MS = 600_000
 FIRST_PASS_MS = 30_000
-#: Between two looks at the size of the log.
+#: Seconds between two checks of the size of the WAL.
 LOG_EVERY_MS = 5_000
-#: How long a lane that was made for one request is kept after its end.
+#: How long a lane that was made for one request is kept after the end of the request.
 KEEP_ANONYMOUS_MS = 900_000
-#: How long a sender's own name for a message is kept, whatever is pruned.
+#: How long an idempotency key is kept; its message is not pruned before.
 KEEP_IDEMPOTENCY_MS = 24 * 3_600_000
 
-#: What goes by its age, in this order.
+#: The kinds of rows that are pruned by age, in this order.
 BY_AGE = tuple(kind for kind in Prunable if kind is not Prunable.DEAD_LETTERS)
 
 
 class Keep(Protocol):
-    """How long what is finished is kept, in milliseconds; ``key`` None: what belongs to no lane."""
+    """How long finished rows are kept, in milliseconds; ``key`` None: rows that belong to no lane."""
 
     def messages_ms(self, key: str | None) -> int:
-        """``keep_messages``, which holds for runs and idle lanes as well."""
+        """``keep_messages``, which also applies to runs and idle lanes."""
         ...
 
     def events_ms(self, key: str | None) -> int:
-        """``keep_events``, which holds for ended owners as well."""
+        """``keep_events``, which also applies to ended owners."""
         ...
 
     @property
     def least_ms(self) -> int:
-        """The shortest of all of these: nothing younger has to be looked at."""
+        """The shortest of all of them: younger rows need not be read."""
         ...
 
 
 class Pruner:
-    """Walks over everything that might go, one small step at a time."""
+    """Scans all rows that may be pruned, one small step at a time."""
 
     def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: Keep, now: Now) -> None:
         self._reader = reader
@@ -68,11 +68,11 @@ class Pruner:
 
     @property
     def busy(self) -> bool:
-        """Whether a pass is under way."""
+        """Whether a pass is in progress."""
         return self._steps is not None
 
     def step(self, now: Now) -> int:
-        """Do the next step of a pass, when it is time for one; returns how many rows went. Raises StorageError."""
+        """Do the next step of a pass, if it is due; returns how many rows were deleted. Raises StorageError."""
         if self._steps is None:
             if now.mono < self._next_mono:
                 return 0
@@ -111,7 +111,7 @@ class Pruner:
             after = rows[-1].id
 
     def _due(self, kind: Prunable, row: Old, now: Now) -> tuple[int, int] | None:
-        """The row, and the wall time before which it must have been finished; None: it stays."""
+        """The id of the row, and the wall time before which it must have been finished; None: it stays."""
         due = None
         with alone(log, f"row {row.id} of {kind}"):
             before = now.wall - self._kept_ms(kind, row.key)
@@ -127,7 +127,7 @@ class Pruner:
         return self._keep.messages_ms(key)
 
     def _too_young(self, kind: Prunable, row: Old, now: Now) -> bool:
-        """Whether everything behind the row is younger than anything that goes. Lanes live on, whenever made."""
+        """Whether all later rows are too young to be pruned. Not for lanes: an old one may still be in use."""
         if kind in (Prunable.LANES, Prunable.ANONYMOUS):
             return False
         return row.made_at > now.wall - self._keep.least_ms
@@ -151,19 +151,19 @@ class Housekeeper:
 
     @property
     def rounds(self) -> int:
-        """How many rounds came to their end."""
+        """How many rounds have completed."""
         return self._loop.rounds
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Start, in a separate thread."""
         self._loop.start()
 
     def halt(self) -> None:
-        """End after the present step. From any thread."""
+        """Stop after the present step. From any thread."""
         self._loop.halt()
 
     def stop(self) -> None:
-        """End after the present step, and return when it has."""
+        """Stop after the present step, and wait for that."""
         self._loop.stop()
 
     def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:

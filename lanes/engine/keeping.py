@@ -1,11 +1,11 @@
-"""How long the configuration has what is finished kept."""
+"""How long finished rows are kept, by the configuration."""
 
 from lanes.config import Config
 from lanes_storage.law import RunnerKind
 
 
 class ConfiguredKeep:
-    """Implements ``Keep``: by the policy of a key, and by the sections for what belongs to no lane."""
+    """Implements ``Keep``: by the policy of a key, and by the sections for rows that belong to no lane."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""The heads of one kind that wait, by their age: a million of them in eight megabytes."""
+"""The waiting heads of one kind, by age: a million of them take eight megabytes."""
 
 import heapq
 from array import array
@@ -8,7 +8,7 @@ from bisect import bisect_left
 class Line:
     """Ids of messages, the lowest first; each at most once.
 
-    Most come in their order and lie in an array; the few that come back, or come early, lie beside it.
+    Most are added in order and are in an array; the few that are added out of order are in a heap beside it.
     """
 
     def __init__(self) -> None:
@@ -22,32 +22,32 @@ class Line:
 
     @property
     def first(self) -> int:
-        """The lowest. There has to be one."""
+        """The lowest. It must not be empty."""
         if self._at == len(self._ids):
             return self._beside[0]
         return min(self._ids[self._at], self._beside[0]) if self._beside else self._ids[self._at]
 
     @property
     def beside(self) -> int:
-        """How many lie beside the array."""
+        """How many are outside the array."""
         return len(self._beside)
 
     def append(self, number: int) -> None:
-        """Put in one that is above all in the array; else as ``put``."""
+        """Add an id that is larger than all in the array; otherwise as ``put``."""
         if not self._ids or number > self._ids[-1]:
             self._ids.append(number)
         else:
             self.put(number)
 
     def put(self, number: int) -> None:
-        """Put in one, wherever it belongs."""
+        """Add an id."""
         place = bisect_left(self._ids, number, self._at)
         if number not in self._known and (place == len(self._ids) or self._ids[place] != number):
             self._known.add(number)
             heapq.heappush(self._beside, number)
 
     def pop(self) -> int:
-        """Take out the lowest."""
+        """Remove and return the lowest."""
         number = self.first
         if self._beside and self._beside[0] == number:
             heapq.heappop(self._beside)

@@ -1,7 +1,7 @@
-"""The runs that this process holds: what its heartbeats name and its watchdog judges.
+"""The runs that this process holds: its heartbeats name them and its watchdog judges them.
 
-A run joins in the writer thread before its claim commits, so that no heartbeat can ever leave it out, and it
-leaves only when its lane is known to be released.
+A run is added in the writer thread before its claim commits, so that no heartbeat can leave it out. It is removed
+only when its lane is known to be released.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from lanes_storage.law import Cause
 from lanes_storage.moment import Clock, Now
 from lanes_storage.records import AttemptPhase, Beat, Claimed, Failure
 
-#: An attempt at a provider that is still under way after so long is shown before the next heartbeat.
+#: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
-#: So many characters of a reply, its last, go with each heartbeat.
+#: How many of the last characters of a reply are stored with each heartbeat.
 REPLY_SO_FAR = 1_000
 
 
@@ -40,26 +40,26 @@ class StopKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The order to stop: why, with which grace, and since when (monotonic clock, milliseconds)."""
+    """A stop request: why, with which grace, and since when (monotonic clock, milliseconds)."""
 
     kind: StopKind
     cause: Cause
     message: str
     grace_ms: int
     since_mono: int
-    budget_ms: int | None = None  # of a limit that was passed
+    budget_ms: int | None = None  # of an exceeded limit
     elapsed_ms: int | None = None
 
     @property
     def failure(self) -> Failure:
-        """How the run ends that obeys."""
+        """How a run that obeys it ends."""
         return Failure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
 
 
 class Sign(NamedTuple):
-    """A sign of life: what it was, and when by the monotonic clock, which no sleep of the machine moves.
+    """A sign of progress: what it was, and when by the monotonic clock, which stops while the machine sleeps.
 
-    ``busy_until_mono``: until when the run said that it would be busy.
+    ``busy_until_mono``: until when the run has announced to be busy.
     """
 
     progress: str
@@ -86,10 +86,10 @@ class ActiveRun:
         self.ticket = claimed.ticket
         self.terms = claimed.terms
         self.stop: Stop | None = None
-        self.waiting = False  # for a message of another lane: not stalled
-        self.lost = False  # the lane is no longer ours; what the runner still brings is late
-        self.body_ended_at: int | None = None  # its work is done, well or not: only its release is still to be stored
-        self.released = False  # this process itself has stored its release; set in the writer
+        self.waiting = False  # it waits for a message of another lane, so it is not stalled
+        self.lost = False  # the lane is no longer ours; a result of the runner is late
+        self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet
+        self.released = False  # this process has stored its release; set in the writer
         self.stream: RunStream | None = None  # set on the event loop before the runner starts
         self._store = store
         self._clock = clock
@@ -103,7 +103,7 @@ class ActiveRun:
         self._said = ""
         self._attempt: AttemptPhase | None = None
         self._attempt_mono = now.mono
-        self._named: AttemptPhase | None = None  # in its last beat, and in the last that was committed
+        self._named: AttemptPhase | None = None  # in its last heartbeat, and in the last committed one
         self._shown: AttemptPhase | None = None
         self._body: asyncio.Task[Any] | None = None
         self.taken: asyncio.Future[None] = loop.create_future()  # done once the lane is no longer this run's
@@ -124,12 +124,12 @@ class ActiveRun:
 
     @property
     def named(self) -> str:
-        """As the log names it."""
+        """Its name in the log."""
         return f"run {self.id} of lane {self.key!a}"
 
     @property
     def by(self) -> str:
-        """The owner that claimed it, as the journal names it."""
+        """The name of the owner that claimed it, in the journal."""
         return f"owner:{self.owner_id}"
 
     @property
@@ -208,33 +208,33 @@ class ActiveRun:
             said, ended = self._said or None, self.body_ended_at
             attempt = self._named = self._attempt
         if attempt is not None and self.reached_caller:
-            attempt = attempt._replace(next=None, rest_ms=0)  # a second beginning would be worse
+            attempt = attempt._replace(next=None, rest_ms=0)  # a restart of the reply would be worse
         return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, said, at.slept, ended, attempt)
 
     def unseen(self, now: Now) -> bool:
-        """Whether what it asks now, for some time already, is not in its row yet."""
+        """Whether its current attempt has lasted for a while and is not in its row yet."""
         return self._attempt is not self._shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
 
     def note_shown(self) -> None:
-        """Its last beat is committed."""
+        """Its last heartbeat is committed."""
         self._shown = self._named
 
     def note_end(self) -> None:
-        """Its body has ended: from now on no limit is any of its business."""
+        """Its body has ended: from now on no limit applies to it."""
         self.body_ended_at = self._clock().wall
 
     def sign(self) -> "Sign":
-        """Its last sign of life, as its own process judges it."""
+        """Its last sign of progress, for the watchdog of this process."""
         with self._lock:
             return Sign(self._progress, self._progressed.mono, self._busy_until_mono)
 
     def note_release(self, tx: Transaction) -> None:
-        """Its release is about to commit with this transaction: from then on nobody else has taken its lane."""
+        """Its release commits with this transaction: from then on, the lane was not taken away by others."""
         self.released = True
         tx.on_rollback(self._unreleased)
 
     def order_stop(self, stop: Stop) -> bool:
-        """Tell the run to stop, from any thread. Only the first order counts, except that an abort outranks."""
+        """Request that the run stops, from any thread. The first request counts, but an abort replaces any other."""
         with self._lock:
             if self.stop is not None and not (stop.kind is StopKind.ABORT and self.stop.kind is not StopKind.ABORT):
                 return False
@@ -243,37 +243,37 @@ class ActiveRun:
         return True
 
     def set_waiting(self, waiting: bool) -> None:
-        """Whether the run waits for a message of another lane. Its stall clock stands still meanwhile."""
+        """Set whether the run waits for a message of another lane. Its stall timeout is suspended meanwhile."""
         if waiting != self.waiting:
             self.progress("waiting for another lane" if waiting else "the wait for another lane ended")
             self.waiting = waiting
 
     def hurry(self, grace_ms: int) -> None:
-        """Shorten the grace of the order to stop."""
+        """Shorten the grace of the stop request."""
         with self._lock:
             if self.stop is not None and grace_ms < self.stop.grace_ms:
                 stop = self.stop
                 self.stop = replace(stop, grace_ms=grace_ms)
 
     def lose(self) -> None:
-        """The lane is no longer this run's, from any thread: stop it, and do not wait for it."""
+        """This run has lost its lane: stop it, and do not wait for it. From any thread."""
         self.lost = True
         self._loop.call_soon_threadsafe(self._lose)
 
     def attach(self, body: "asyncio.Task[Any]") -> None:
-        """The task that does the work. An order to stop that came before is passed on."""
+        """Set the task that does the work. An earlier stop request is passed on to it."""
         self._body = body
         body.add_done_callback(self._over)
         if self.stop is not None or self.lost:
             body.cancel()
 
     def _over(self, _: "asyncio.Task[Any]") -> None:
-        """The work is done. A task knows its run (its context, and the frames of its error): if the run knew its task
-        as well, both would stay, with all that was sent and said, until somebody looks for garbage."""
+        """The work has ended. A task refers to its run (by its context, and the frames of its error). If the run still
+        referred to its task, both would stay in memory, with all their data, until the next garbage collection."""
         self._body = None
 
     def _moves(self, what: str) -> Now:
-        """Note a sign of life, and when it came. Under the lock."""
+        """Record a sign of progress and its time. Call it with the lock held."""
         now = self._clock()
         self._progress, self._progressed = what[:200], now
         return now
@@ -310,33 +310,33 @@ class LiveSet:
                 followed.append(run.id)
 
     def follow(self) -> deque[int]:
-        """The ids of all live runs, to which that of each run that joins is added. To be emptied again and again."""
+        """The ids of all live runs; the id of each new run is added. The reader removes them."""
         with self._lock:
             self._followed.append(deque(self._runs))
             return self._followed[-1]
 
     def leave(self, run: ActiveRun) -> None:
-        """A run whose lane is released, or whose claim did not commit."""
+        """Remove a run whose lane is released, or whose claim did not commit."""
         with self._lock:
             if self._runs.get(run.id) is run:
                 del self._runs[run.id]
                 self._give_back(run)
 
     def stray(self, run: ActiveRun) -> None:
-        """A run whose lane others have, and whose task goes on: until that ends it keeps its slot, which it uses."""
+        """A run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
         with self._lock:
             if self._runs.pop(run.id, None) is run:
                 self._strays[run.id] = run
 
     def end_stray(self, run: ActiveRun) -> None:
-        """Its task has ended. Harmless for one that was no stray."""
+        """Its task has ended. Does nothing for a run that was not a stray."""
         with self._lock:
             if self._strays.pop(run.id, None) is run:
                 self._give_back(run)
 
     @property
     def strays(self) -> int:
-        """How many tasks of runs without a lane go on."""
+        """How many tasks of runs without a lane continue."""
         return len(self._strays)
 
     def _give_back(self, run: ActiveRun) -> None:
@@ -355,16 +355,16 @@ class LiveSet:
             return list(self._runs.values())
 
     def holding(self) -> list[ActiveRun]:
-        """Every live run whose release this process has not stored yet, though the event loop may not know it."""
+        """Every live run whose release this process has not stored yet."""
         return [run for run in self.all() if not run.released]
 
     def unseen(self, now: Now) -> list[ActiveRun]:
-        """The live runs that ask another provider than their rows say."""
-        new = [run for run in self.all() if run._attempt is not run._shown]  # of a thousand, ten times a second
+        """The live runs whose current attempt is not in their rows yet."""
+        new = [run for run in self.all() if run._attempt is not run._shown]  # called ten times a second
         return [run for run in new if run.unseen(now) and not run.released]
 
     def of_runner(self, name: str) -> int:
-        """How many run slots of a runner are taken."""
+        """How many run slots of a runner are in use."""
         return self._of_runner.get(name, 0)
 
     def __len__(self) -> int:
@@ -372,8 +372,8 @@ class LiveSet:
 
 
 def _delta(piece: Delta | str) -> Delta:
-    """A piece of a reply, which every listener can pass on. Raises Unfit."""
-    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is None:  # as nearly all are
+    """Check a piece of a reply, so that every listener can pass it on. Raises Unfit."""
+    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is None:  # usual
         return piece
     if isinstance(piece, str):
         return Delta(piece)

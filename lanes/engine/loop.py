@@ -1,7 +1,7 @@
-"""A thread that does its duties again and again until it is stopped: the one loop of everything beside the event loop.
+"""A thread that repeats its duties until it is stopped: the common loop of all background threads.
 
-A database that refuses ends a round and is waited for; anything else that goes wrong ends only the duty that it
-happened in, and is said.
+An error of the database ends the round, and the loop retries. Any other error ends only the duty that raised it, and
+is logged.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.upkeep")
 
-#: Between two rounds while the database refuses.
+#: Seconds between two rounds while the database fails.
 REFUSED_S = 0.25
-#: At most one line of complaint in so long: a database that refuses does so at every round.
+#: Seconds between two log lines about the database: it fails in every round.
 COMPLAIN_EVERY_MS = 5_000
-#: So many different failures are told apart.
+#: How many different failures are distinguished for logging.
 MOST_FAILURES = 16
 
-#: How long one write of such a thread may take before it goes on without the answer.
+#: How long one write of such a thread may take before it continues without the result.
 PATIENCE_S = 10.0
-#: A loop that has not ticked for so long is not healthy; one that waits for a commit has so long.
+#: A loop is unhealthy if it has not ticked for this long; while it waits for a commit, the second limit applies.
 UNHEALTHY_MS = 5_000
 LONGEST_COMMIT_MS = 60_000
 
@@ -35,15 +35,15 @@ Duty = Callable[[Now], object]
 
 
 class Write(Protocol):
-    """How a duty writes: as ``AsyncStore.write_blocking``, with the patience of its loop."""
+    """The write function of a duty: like ``AsyncStore.write_blocking``, with the timeout of its loop."""
 
     def __call__(self, step: Step[T]) -> T: ...
 
 
 class Pulse:
-    """Whether a loop ticks. Ticked by the loop itself, asked from any thread.
+    """Whether a loop is alive. The loop calls ``tick``; any thread may ask.
 
-    A loop that waits for a commit does not tick, and is not dead: that much longer it has.
+    A loop that waits for a commit does not tick, but is not dead: it has a longer limit.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -52,12 +52,12 @@ class Pulse:
         self._limit_ms = UNHEALTHY_MS
 
     def tick(self) -> None:
-        """The loop has come round."""
+        """The loop has started another round."""
         self._ticked_mono = self._clock().mono
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """For the time that the loop waits for a commit."""
+        """A block in which the loop waits for a commit."""
         self.tick()
         self._limit_ms = LONGEST_COMMIT_MS
         try:
@@ -78,18 +78,18 @@ class Pulse:
 
 
 class Nap(Protocol):
-    """What a loop does between two rounds."""
+    """The pause of a loop between two rounds."""
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, at most so long; less when there is something to see, or when woken."""
+        """Sleep, at most so long; less if there is something to do, or when woken."""
         ...
 
     def wake(self) -> None:
-        """End the sleep, and every sleep from now on. From any thread."""
+        """End the present sleep and all later ones. From any thread."""
         ...
 
     def close(self) -> None:
-        """Give back what it holds. From the thread that sleeps, after its last sleep."""
+        """Release its resources. From the thread that sleeps, after its last sleep."""
         ...
 
 
@@ -110,9 +110,10 @@ class PlainNap:
 
 
 class Loop:
-    """One such thread. ``duties`` makes them for a reader of its own; ``pause_s`` says how long to sleep between.
+    """One such thread. ``duties`` creates the duties for a new reader; ``pause_s`` returns how long to sleep between
+    rounds.
 
-    ``refused`` is called in it after each round that the database ended.
+    ``refused`` is called in the thread after each round that a database error ended.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Loop:
         *,
         refused: Callable[[], None] = lambda: None,
     ) -> None:
-        self.rounds = 0  # that came to their end: whoever moves time by hand waits for them
+        self.rounds = 0  # completed rounds: tests that move the clock wait for them
         self._name = name
         self._store = store
         self._clock = clock
@@ -137,21 +138,21 @@ class Loop:
         self._stopping = False
         self._halted = threading.Event()
         self._complained_at: int | None = None
-        self._failures: dict[str, int] = {}  # what failed, and when that was last said
+        self._failures: dict[str, int] = {}  # what failed, and when that was last logged
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin, with the first round at once."""
+        """Start; the first round begins at once."""
         self._thread.start()
 
     def halt(self) -> None:
-        """End after the present duty. From any thread."""
+        """Stop after the present duty. From any thread."""
         self._stopping = True
         self._halted.set()
         self._nap.wake()
 
     def stop(self) -> None:
-        """End after the present duty, and return when it has. Not from its own thread."""
+        """Stop after the present duty, and wait for that. Not from its own thread."""
         self.halt()
         if self._thread.ident is None:
             self._nap.close()
@@ -199,7 +200,7 @@ class Loop:
         self.rounds += 1
 
     def _failed(self, error: Exception, now: Now) -> None:
-        """Say that a duty failed: the same one fails again in every round, several times a second."""
+        """Log that a duty failed, not too often: it may fail in every round, several times a second."""
         what = sentence(error)
         last = self._failures.get(what)
         if last is None or now.mono - last > COMPLAIN_EVERY_MS:
@@ -210,8 +211,8 @@ class Loop:
         self._on_refusal()
         now = self._clock().mono
         if isinstance(error, DatabaseReplaced):
-            pass  # the upkeep says so, once
+            pass  # the upkeep logs that, once
         elif self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
             self._complained_at = now
             log.warning("the %s waits for the database: %s", self._name, error)
-        self._halted.wait(REFUSED_S)  # and no nap, which would ask the database whether there is anything new
+        self._halted.wait(REFUSED_S)  # not the usual pause, which would poll the database

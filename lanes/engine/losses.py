@@ -1,4 +1,4 @@
-"""Noticing between two heartbeats that others took a lane away, by force say, so that its run stops soon."""
+"""Notices between two heartbeats that a lane was taken away (for example by force), so that its run stops soon."""
 
 from lanes.engine.heart import Heart, lose
 from lanes.engine.live import ActiveRun, LiveSet
@@ -7,12 +7,12 @@ from lanes_storage import doors, reads
 from lanes_storage.interface import Reader, Transaction
 from lanes_storage.moment import Now
 
-#: Between two looks. What is missing in two of them is lost; in one, its own release may just have been committed.
+#: Seconds between two checks. A run that is missing in two checks is lost; in one, it may just have been released.
 LOOK_EVERY_MS = 100
 
 
 class Losses:
-    """Compares the live runs of an owner with what it holds. Belongs to the upkeep's thread."""
+    """Compares the live runs of an owner with the database. For the upkeep's thread."""
 
     def __init__(self, write: Write, reader: Reader, heart: Heart, live: LiveSet) -> None:
         self._write = write
@@ -21,15 +21,15 @@ class Losses:
         self._live = live
         self._missing: set[int] = set()
         self._next_mono = 0
-        self._version: int | None = None  # of the database, at the last look
+        self._version: int | None = None  # the version of the database at the last check
 
     def run_once(self, now: Now, version: int | None) -> None:
-        """Let go of the runs that are lost, when it is time to look and there is anything new. Raises StorageError."""
+        """Stop the lost runs, if a check is due and the database has changed. Raises StorageError."""
         if now.mono < self._next_mono or (version == self._version and not self._missing):
             return
         self._next_mono = now.mono + LOOK_EVERY_MS
         missing = self._look()
-        self._version = version  # not before all of it was read
+        self._version = version  # only after everything was read
         for run in missing:
             if run.id in self._missing:
                 lose(run)
@@ -41,7 +41,7 @@ class Losses:
             return []
 
         def step(tx: Transaction) -> list[ActiveRun]:
-            # read in the writer, behind every claim that has committed
+            # read in the writer, after every claim that has committed
             standing = doors.standing_runs(tx, owner)
             return [run for run in self._live.holding() if not run.lost and run.id not in standing]
 

@@ -1,7 +1,7 @@
-"""Giving back what large requests have left: the C library keeps what was freed, between what is still in use.
+"""Returns memory to the system after large requests: the C library keeps freed memory that is fragmented.
 
-A request of megabytes is copied several times on its way, at sizes that differ, by several threads. What is free
-afterwards lies in pieces, which the next request seldom fits; the library gives them back to the system when asked.
+A request of several megabytes is copied several times, with different sizes, by several threads. The free memory
+afterwards is in fragments that seldom fit the next request; the C library returns them to the system on demand.
 """
 
 import contextlib
@@ -12,16 +12,16 @@ from pathlib import Path
 
 from lanes_storage.moment import Now
 
-#: It is asked when the process occupies so much more than after the last time, in bytes.
+#: How many bytes the process must have grown since the last time.
 GROWN = 8 << 20
-#: Between two looks.
+#: Seconds between two checks.
 LOOK_EVERY_MS = 1_000
 
 _STATUS = Path("/proc/self/statm")
 
 
 def occupied() -> int:
-    """The memory that this process occupies, in bytes; 0 where the system does not say."""
+    """The resident memory of this process, in bytes; 0 if unknown."""
     try:
         return int(_STATUS.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -29,13 +29,13 @@ def occupied() -> int:
 
 
 def give_back() -> None:
-    """Give back what is free. Does nothing with a library that can not."""
+    """Return free memory to the system. Does nothing with a C library that cannot do it."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class Memory:
-    """Gives back now and then what is free, where there may be much of it. For one thread."""
+    """Returns free memory from time to time, if the process has grown. For one thread."""
 
     def __init__(self, occupied: Callable[[], int] = occupied, give_back: Callable[[], None] = give_back) -> None:
         self._occupied = occupied
@@ -44,7 +44,7 @@ class Memory:
         self._next_mono = 0
 
     def look(self, now: Now) -> None:
-        """Give back, when it is time for a look and the process has grown."""
+        """Return memory, if a check is due and the process has grown."""
         if now.mono < self._next_mono:
             return
         self._next_mono = now.mono + LOOK_EVERY_MS

@@ -15,12 +15,12 @@ from lanes_storage.saying import Log
 
 log = Log("lanes.reconciler")
 
-#: Findings that are acted on in one transaction, so that others get the write lock in between.
+#: Findings per transaction, so that other writers get the lock in between.
 PAGE = 256
 
 
 class Observer:
-    """Watches every owner of a database. Belongs to one thread. ``by``: who acts, as the journal names it.
+    """Watches every owner of a database. For one thread. ``by``: the actor, as the journal names it.
 
     ``own``: the owner that it is part of, whose watchdog judges the runs that its heartbeats name.
     """
@@ -45,7 +45,7 @@ class Observer:
         """Read the database and decide, changing nothing. Raises StorageError."""
         now = self._clock()
         try:
-            # runs first: an owner that is read later than its run can only look more alive
+            # runs first: an owner that is read later than its run can only look more recent
             runs = self._reader.read(reads.open_runs(self.own))
             owners = self._reader.read(reads.owners())
             waits = self._reader.read(reads.waits()) if any(run.waiting for run in runs) else []
@@ -58,9 +58,9 @@ class Observer:
         return over + decide(owners, runs, self._seen, now, me)
 
     def act(self, findings: list[Finding]) -> list[tuple[Finding, bool]]:
-        """Carry out what is to be done; each finding with whether it landed. Raises StorageError, TimeoutError.
+        """Apply the findings; returns each with whether it took effect. Raises StorageError, TimeoutError.
 
-        One that raises has not landed, and costs only itself.
+        A finding that raises has no effect and does not affect the others.
         """
         due = [finding for finding in findings if finding.decision in ACTING]
         done: dict[int, bool] = {}
@@ -72,12 +72,12 @@ class Observer:
         try:
             by_page(log, due, PAGE, carry_out, _named)
         except (StorageError, TimeoutError):
-            self.forget()  # what could not be committed is not to be judged by old sightings
+            self.forget()  # after a failed commit, old sightings must not be used
             raise
         return [(f, True) if done.get(id(f)) else (self._overtaken(f), False) for f in due]
 
     def forget(self) -> None:
-        """What was seen before proves nothing any more: there was a time in which nobody could look."""
+        """Discard the sightings: there was a time in which the database could not be watched."""
         self._seen.forget()
 
     def run_once(self) -> list[tuple[Finding, bool]]:
@@ -85,7 +85,7 @@ class Observer:
         return self.act(self.look())
 
     def _overtaken(self, finding: Finding) -> Finding:
-        """The finding that came too late, with who holds the lane by now: that one was left alone."""
+        """A finding that came too late, with the present holder of the lane, which was left alone."""
         run = finding.run
         lane = None if run is None else self._reader.read(reads.lane(run.key))
         if run is None or lane is None:
@@ -96,7 +96,7 @@ class Observer:
         return replace(finding, evidence=evidence)
 
     def _step(self, page: Sequence[Finding]) -> Step[list[bool]]:
-        """The releases of a page are one set; what is about owners alone comes behind them."""
+        """The releases of a page are one set; findings about owners alone follow."""
 
         def step(tx: Transaction) -> list[bool]:
             now = self._clock()

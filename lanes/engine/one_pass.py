@@ -1,4 +1,4 @@
-"""One pass of the reconciler for people: every decision with its evidence, and whether it was carried out."""
+"""One pass of the reconciler for people: every decision with its evidence, and whether it was applied."""
 
 from lanes import ages, records
 from lanes.engine.observer import Observer
@@ -13,7 +13,7 @@ from lanes_storage.records import Owner
 def carry_out(
     observer: Observer, findings: list[Finding], reader: Reader, clock: Clock, *, dry_run: bool
 ) -> list[records.Finding]:
-    """Act on what an observer found, unless it is a rehearsal; owners that look silent are listed as well."""
+    """Apply the findings of an observer, except in a dry run; owners that seem silent are listed too."""
     findings = _with_the_silent(findings, reader.read(reads.owners()), clock())
     done: dict[int, bool] = {}
     if not dry_run:
@@ -24,12 +24,12 @@ def carry_out(
 
 
 def looks_silent(owner: Owner, now: Now) -> bool:
-    """Whether the stored heartbeat is old: worth watching, and no proof of anything."""
+    """Whether the stored heartbeat is old: a reason to watch the owner, but no proof."""
     return ages.beat_ms(owner, now) > 2 * owner.heartbeat_interval_ms
 
 
 def _with_the_silent(findings: list[Finding], owners: list[Owner], now: Now) -> list[Finding]:
-    """One look sees no silence: what the stored heartbeat says of it is added, for people, and judges nothing."""
+    """One pass cannot observe silence: the age of the stored heartbeat is added for people, but decides nothing."""
     silent = {owner.id for owner in owners if looks_silent(owner, now)}
     shown = [
         _watched(f.owner, now, f) if f.decision is Decision.HEALTHY and f.owner and f.owner.id in silent else f

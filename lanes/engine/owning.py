@@ -1,4 +1,4 @@
-"""How this process enters itself as an owner."""
+"""How this process registers as an owner."""
 
 from collections.abc import Sequence
 

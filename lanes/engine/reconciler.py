@@ -1,8 +1,8 @@
-"""The reconciler: notices lanes that are held by nobody, or past every limit, and takes them back.
+"""The reconciler: notices held lanes whose owner is gone, or that are past every limit, and releases them.
 
-``decide`` is pure: from what was read, from what this observer saw before, and from the time, it names an
-outcome for each held lane. ``act`` gives the step that carries one out, guarded by all that it was decided from, so
-that doing it twice, or from three processes at once, is harmless.
+``decide`` is pure: from the rows, from what this observer saw before, and from the time, it names an outcome for each
+held lane. ``act`` returns the step that applies one, guarded by every value that it was decided from, so that applying
+it twice, or from three processes at once, does no harm.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ from lanes_storage.records import Failure, Owner, Release, Run, Wait, Waiter
 
 
 class Decision(StrEnum):
-    """What is to become of a held lane, or of an owner."""
+    """The outcome for a held lane, or for an owner."""
 
     HEALTHY = "healthy"
-    WATCHED = "watched"  # its owner is silent, not yet for long enough
+    WATCHED = "watched"  # its owner is silent, but not for long enough yet
     OWNER_GONE = "owner_gone"
     OWNER_SILENT = "owner_silent"
     GHOST = "ghost"
     ABORT_DUE = "abort_due"
     RUN_OVERDUE = "run_overdue"
     STALL_OVERDUE = "stall_overdue"
-    WAITER_GONE = "waiter_gone"  # a wait for another lane, whose process has ended: only the wait is
+    WAITER_GONE = "waiter_gone"  # a wait for another lane, whose process has ended: only the wait ends
 
 
 #: The decisions that change something.
@@ -51,27 +51,27 @@ CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One decision, with its evidence as a person reads it. ``run`` None: it is about the owner alone.
+    """One decision, with its evidence as text. ``run`` None: it is about the owner only.
 
-    ``wait``: it is about that wait of the run alone.
+    ``wait``: it is about that wait of the run only.
     """
 
     decision: Decision
     evidence: str
     owner: Owner | None
     run: Run | None = None
-    budget_ms: int | None = None  # of a limit that was passed
+    budget_ms: int | None = None  # of an exceeded limit
     elapsed_ms: int | None = None
     wait: Wait | None = None
 
 
 def told(finding: Finding, witness: records.Witness, *, done: bool) -> records.Finding:
-    """A finding as the world outside sees it."""
+    """A finding as a record for output."""
     return records.Finding.of(finding.run, finding.owner, finding.decision, finding.evidence, witness, done=done)
 
 
 def without_dead_waits(runs: Sequence[Run], waits: Sequence[Wait], me: Identity) -> tuple[list[Run], list[Finding]]:
-    """The runs as they are without the waits of processes that are provably gone, and those waits as findings."""
+    """The runs, without the waits of processes that are provably gone, and those waits as findings."""
     gone = [wait for wait in waits if is_gone(wait.process, me)]
     waiting = {wait.run_id for wait in waits if wait not in gone}
     by_id = {run.id: run._replace(waiting=run.id in waiting) for run in runs}
@@ -84,7 +84,7 @@ def _over(run: Run, wait: Wait, me: Identity) -> Finding:
 
 
 def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: Identity) -> list[Finding]:
-    """Judge every held lane and every owner. Nothing is held merely because it is marked running."""
+    """Judge every held lane and every owner. The state ``running`` alone is no proof that a lane is held."""
     by_id = {owner.id: owner for owner in owners}
     verdicts = {owner.id: _judge_owner(owner, seen, now, me) for owner in owners}
     findings = [_judge_run(run, by_id.get(run.owner_id), verdicts, seen, now) for run in runs]
@@ -123,14 +123,14 @@ def _judge_run(run: Run, owner: Owner | None, verdicts: dict[int, Finding], seen
 
 
 def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | None:
-    """Past a limit for so long that its owner can no longer be the one to end it.
+    """Whether a limit passed so long ago that the owner should have ended the run already.
 
-    Time in which its machine slept is none, and a run whose body has ended is not asked about: it only waits for the
-    database to take its end.
+    Time in which its machine slept does not count. A run whose body has ended is skipped: it only waits until the
+    database accepts its end.
     """
     terms, first = run.terms, seen.first_of(run, now)
     if now.mono - first.at.mono < terms.reconcile_interval_ms:
-        return None  # an observer that has only begun to look, or was suspended itself, lets the owner go first
+        return None  # an observer that has just started, or was suspended, lets the owner act first
     margin = terms.abort_grace_ms + terms.reconcile_interval_ms
     same_boot = run.boot_id == now.boot_id
     age = ages.held_ms(run, now) if same_boot else seen.awake_ms(first, owner, now)
@@ -139,12 +139,12 @@ def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | Non
         return Finding(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None
-    # a clock of another boot still tells for how long the run said it would be busy
+    # a clock of another boot still shows for how long the run announced to be busy
     quiet = seen.awake_ms(seen.progress_of(run, now), owner, now)
-    if same_boot:  # both are safe, and the shorter one is the safer
+    if same_boot:  # both are valid, and the shorter one is safer
         quiet = min(quiet, ages.quiet_ms(run, now))
     quiet -= ages.busy_ms(run)
-    # progress is stored with heartbeats, so it may be one heartbeat older than it looks
+    # progress is stored with heartbeats, so the stored value may be one heartbeat old
     if quiet >= terms.stall_timeout_ms + owner.heartbeat_interval_ms + margin:
         said = f"no progress for {span(quiet)}, its stall_timeout is {span(terms.stall_timeout_ms)}"
         return Finding(Decision.STALL_OVERDUE, said, owner, run, terms.stall_timeout_ms, quiet)
@@ -152,7 +152,7 @@ def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | Non
 
 
 def act(finding: Finding, now: Now, *, by: str) -> Step[Release | None]:
-    """What carries out one finding. Its result is None where it is about an owner, or a wait, alone."""
+    """The step that applies one finding. Its result is None if the finding is about an owner or a wait only."""
     run, owner, decision, wait = finding.run, finding.owner, finding.decision, finding.wait
     if wait is not None:
         waiter = Waiter(wait.run_id, wait.process)

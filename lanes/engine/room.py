@@ -1,4 +1,4 @@
-"""What one page of claims has room for, and what becomes of the heads that have none."""
+"""The free slots for one page of claims, and what happens to heads that get none."""
 
 import sys
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from lanes_storage.records import Claimed
 
 
 class Rest(NamedTuple):
-    """A runner whose providers all cool, and how many of its heads were told when to come back."""
+    """A runner whose providers are all cooling down, and how many of its heads are parked."""
 
     until: int
     postponed: int
@@ -20,14 +20,14 @@ class Rest(NamedTuple):
 
 @dataclass(slots=True)
 class Room:
-    """What is left to claim with, while one page is claimed, and what becomes of its heads."""
+    """The remaining slots while one page is claimed, and the outcome for its heads."""
 
     slots: dict[str, int]
     cooling: Mapping[str, int]
     suspects: int
     left: int = sys.maxsize  # of all runners together
-    claims: list[tuple[RunnerSpec, Call[Claimed | None]]] = field(default_factory=list)  # not carried out yet
+    claims: list[tuple[RunnerSpec, Call[Claimed | None]]] = field(default_factory=list)  # not executed yet
     runs: list[ActiveRun] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)  # as they are: there was no room
+    kept: list[int] = field(default_factory=list)  # unchanged: there was no slot
     later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane
-    cooled: dict[str, tuple[int, int]] = field(default_factory=dict)  # until when, and how many were postponed
+    cooled: dict[str, tuple[int, int]] = field(default_factory=dict)  # until when, and how many were parked

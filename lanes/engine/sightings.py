@@ -1,8 +1,9 @@
-"""What one observer saw, and when by its own monotonic clock.
+"""What one observer saw, and when by its monotonic clock.
 
-Silence is measured from sight to sight, never from times that others wrote. Time in which the observer did not
-look (suspended, late, or the database could not be read or written) is no silence: everything counts from anew. Nor is
-time in which a machine slept: the observer's own stands in its monotonic clock, that of another in its heartbeats.
+Silence is measured between the observer's own reads, never from times that other processes wrote. Time in which the
+observer did not read (it was suspended or late, or the database failed) does not count as silence: all measurements
+start again. Time in which a machine slept does not count either: the monotonic clock leaves out the sleep of the
+observer's machine, and heartbeats contain that of another.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ S = TypeVar("S")
 
 
 class Since(NamedTuple):
-    """A first sight: when it was, and how long the owner's machine had slept by then, as it had told."""
+    """A first sight: its time, and how long the owner's machine had slept by then, as of its heartbeat."""
 
     at: Now
     slept: int | None
@@ -25,7 +26,7 @@ class Since(NamedTuple):
 
 @dataclass(slots=True)
 class Sightings:
-    """The memory of an observer that means to look every ``interval_ms``."""
+    """The memory of an observer that reads every ``interval_ms``."""
 
     interval_ms: int
     _heartbeats: dict[int, tuple[int, Now]] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Sightings:
     _last_look: Now | None = None
 
     def look(self, owners: Iterable[Owner], runs: Iterable[Run], now: Now) -> None:
-        """Take in what was just read. After a gap in looking, everything is seen for the first time."""
+        """Process what was just read. After a gap, everything counts as seen for the first time."""
         if self._last_look is not None and now.mono - self._last_look.mono > 2 * self.interval_ms + 1_000:
             self.forget()
         self._last_look = now
@@ -47,12 +48,12 @@ class Sightings:
         self._progress = {
             r.id: _kept(self._progress.get(r.id), (r.progress_boot, r.busy_until_boot or 0), first[r.id])
             for r in runs
-            if not r.waiting  # for another lane: its silence begins when that wait has ended
+            if not r.waiting  # it waits for another lane: its silence begins when that wait ends
         }
         self._aborts = {r.id: self._aborts.get(r.id, first[r.id]) for r in runs if r.abort_at is not None}
 
     def forget(self) -> None:
-        """Begin anew: what was not watched proves nothing."""
+        """Start again: time without observation proves nothing."""
         self._heartbeats, self._runs, self._progress, self._aborts = {}, {}, {}, {}
 
     def silence_of(self, owner: Owner, now: Now) -> int:
@@ -64,7 +65,7 @@ class Sightings:
         return self._runs.get(run.id, Since(now, None))
 
     def progress_of(self, run: Run, now: Now) -> Since:
-        """When this observer first saw the present progress of a run, or its present word that it is busy."""
+        """When this observer first saw the present progress of a run, or its present announcement to be busy."""
         return self._progress.get(run.id, ((0, 0), Since(now, None)))[1]
 
     def abort_of(self, run: Run, now: Now) -> Since:
@@ -72,10 +73,10 @@ class Sightings:
         return self._aborts.get(run.id, Since(now, None))
 
     def awake_ms(self, since: Since, owner: Owner, now: Now) -> int:
-        """How long the machine of an owner has surely been awake since a first sight, as its heartbeats tell.
+        """How long the machine of an owner has certainly been awake since a first sight.
 
-        On the observer's own machine that is the time by its monotonic clock; of another, it is known up to the last
-        heartbeat, without the sleep that this told of. What came after it is silence.
+        On the observer's machine this is the time by its monotonic clock. For another machine it is known up to the
+        last heartbeat, minus the sleep that it reported. Time after that is silence.
         """
         if owner.boot_id == now.boot_id:
             return now.mono - since.at.mono
@@ -87,5 +88,5 @@ class Sightings:
 
 
 def _kept(before: tuple[T, S] | None, value: T, sight: S) -> tuple[T, S]:
-    """The sighting before, while what is seen is the same; else a new one."""
+    """The earlier sighting if the value is unchanged; otherwise a new one."""
     return before if before is not None and before[0] == value else (value, sight)

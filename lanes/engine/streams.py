@@ -1,7 +1,7 @@
-"""Replies on their way to their listeners, piece by piece. A stream belongs to a run.
+"""Passes replies to their listeners, piece by piece. A stream belongs to a run.
 
-A message that is run again, after its run was cut or parked, has another stream: what the first run emitted is void,
-and listeners that have taken a piece of it are told so.
+A message that runs again, after its run was interrupted or parked, gets a new stream: the output of the first run is
+void, and listeners that have taken a piece of it are told.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ class Listener:
                 ...  # another run of the message began: what came before is void
             print(piece.text, end="")
 
-    The loop ends when the message has ended, or the gateway stops: read the message then. It raises NotFound where
-    there is no such message, and StorageError where its end can not be found out. A loop may be left at any time.
+    The loop ends when the message has ended, or the gateway stops: read the message then. It raises NotFound if there
+    is no such message, and StorageError if its end cannot be read. You may leave the loop at any time.
     """
 
     def __init__(self, stream: "ReplyStream") -> None:
@@ -40,11 +40,11 @@ class Listener:
         raise self._stream.error or StopAsyncIteration
 
     def __del__(self) -> None:
-        self.close()  # of a loop that was left early: nobody else refers to it
+        self.close()  # a loop that was left early: nothing else refers to the listener
 
     @property
     def void(self) -> bool:
-        """Whether what was taken is of a run that did not bring the message to its end, as far as is known here."""
+        """Whether the pieces taken are of a run that did not end the message, as far as this gateway knows."""
         return self._at > 0 and self._run.cut
 
     async def get(self) -> Delta | None:
@@ -59,7 +59,7 @@ class Listener:
             await self._news.wait()
 
     async def batch(self) -> list[Delta]:
-        """The next pieces, all that are there; none once the message has reached a terminal state."""
+        """All pieces that are available; none once the message has reached a terminal state."""
         piece = await self.get()
         if piece is None:
             return []
@@ -83,52 +83,54 @@ class Listener:
 
 
 class RunStream:
-    """The pieces of one run's reply. Belongs to the event loop."""
+    """The pieces of one run's reply. For the event loop."""
 
     def __init__(self, message: "ReplyStream") -> None:
         self._pieces: list[Delta] = []
         self._message = message
         self.reached_caller = False
-        self.cut = False  # it is over, and its message is not
+        self.cut = False  # the run has ended, and its message has not
 
     def listen(self) -> Listener:
         """A new reader of the message."""
         return self._message.listen()
 
     def put(self, *pieces: Delta) -> None:
-        """Hand pieces to every reader, and keep them for those who come later."""
+        """Pass pieces to every reader, and keep them for later readers."""
         self._pieces.extend(pieces)
         self._message.tell()
 
     def piece(self, at: int) -> Delta | None:
-        """The piece at a position, or None while there is none. Taking one means that it reached a caller."""
+        """The piece at a position, or None while there is none. A piece that is taken counts as delivered to a
+        caller."""
         if at >= len(self._pieces):
             return None
         self.reached_caller = True
         return self._pieces[at]
 
     def behind(self, at: int) -> list[Delta]:
-        """The pieces from a position on, which reach a caller with that."""
+        """The pieces from a position on; they count as delivered to a caller."""
         pieces = self._pieces[at:]
         self.reached_caller |= bool(pieces)
         return pieces
 
     def discard(self) -> None:
-        """Forget pieces that nobody has seen, before another attempt begins."""
+        """Discard pieces that no reader has taken, before another attempt begins."""
         if not self.reached_caller:
             self._pieces.clear()
 
 
 class ReplyStream:
-    """What the runs of one message say. Belongs to the event loop. It knows its readers only by what wakes them."""
+    """The streams of the runs of one message. For the event loop. It refers to its readers only by their wake-up
+    events."""
 
     def __init__(self, unheard: Callable[[], None]) -> None:
         self._wakes: set[asyncio.Event] = set()
-        self._unheard = unheard  # nobody listens (any more), or it has ended
+        self._unheard = unheard  # nobody listens, or it has ended
         self.run = RunStream(self)
-        self.begun = False  # a run of the message began in this gateway
+        self.begun = False  # whether a run of the message began in this gateway
         self.ended = False
-        self.error: Exception | None = None  # why its end was not found out
+        self.error: Exception | None = None  # why its end could not be read
 
     @property
     def listened(self) -> bool:
@@ -136,7 +138,7 @@ class ReplyStream:
         return bool(self._wakes)
 
     def begin(self) -> RunStream:
-        """The stream of a run that begins now. Readers of an earlier one are told so with their next piece."""
+        """The stream of a run that begins now. Readers of an earlier stream get a ``begin_again`` piece next."""
         self.run, self.begun = RunStream(self), True
         self.tell()
         return self.run
@@ -146,24 +148,24 @@ class ReplyStream:
         return Listener(self)
 
     def join(self, wake: asyncio.Event) -> None:
-        """One reader more, which is woken by that."""
+        """Add a reader, by its wake-up event."""
         self._wakes.add(wake)
 
     def leave(self, wake: asyncio.Event) -> None:
-        """One reader less."""
+        """Remove a reader."""
         if wake in self._wakes:
             self._wakes.discard(wake)
             self._look_for_readers()
 
     def end(self, error: Exception | None = None) -> None:
-        """The message has reached a terminal state, or that can not be found out."""
+        """The message has reached a terminal state, or that could not be read."""
         self.ended, self.error = True, error
         self.tell()
         self._look_for_readers()
 
     def tell(self) -> None:
         """Wake every reader."""
-        for wake in tuple(self._wakes):  # the garbage collector may take a reader away in any thread
+        for wake in tuple(self._wakes):  # the garbage collector may remove a reader in any thread
             wake.set()
 
     def _look_for_readers(self) -> None:
@@ -172,14 +174,15 @@ class ReplyStream:
 
 
 class Streams:
-    """The reply streams of a gateway, by message. ``unheard`` is called with a message that nobody listens to."""
+    """The reply streams of a gateway, by message. ``unheard`` is called with a message when nobody listens to it any
+    more."""
 
     def __init__(self, unheard: Callable[[int], None] = lambda _: None) -> None:
         self._streams: dict[int, ReplyStream] = {}
         self.unheard = unheard
 
     def of(self, message_id: int) -> ReplyStream:
-        """The stream of a message, made when it is first asked for."""
+        """The stream of a message, created at its first use."""
         stream = self._streams.get(message_id)
         if stream is not None:
             return stream
@@ -187,13 +190,14 @@ class Streams:
         return made
 
     def end(self, message_id: int, error: Exception | None = None) -> None:
-        """End the stream of a message, if anybody ever asked for it."""
+        """End the stream of a message, if there is one."""
         stream = self._streams.get(message_id)
         if stream is not None:
             stream.end(error)
 
     def release(self, message_id: int, run: RunStream | None) -> None:
-        """A run is over, its message is not: forget its stream unless someone listens, or the next run has begun."""
+        """A run has ended, its message has not: discard its stream unless someone listens, or the next run has
+        begun."""
         stream = self._streams.get(message_id)
         if run is None or stream is None or stream.run is not run:
             return
@@ -207,7 +211,7 @@ class Streams:
             stream.end()
 
     def _unheard(self, message_id: int, stream: ReplyStream) -> None:
-        """Clear away what nobody needs; the pieces of a run that goes on stay for later listeners."""
+        """Discard the stream if nobody needs it; the pieces of a live run stay for later listeners."""
         if self._streams.get(message_id) is stream:
             if stream.ended or not stream.begun:
                 del self._streams[message_id]

@@ -1,4 +1,4 @@
-"""Calling hooks: in tasks of their own, beside the runs, each with its time, and none left when the gateway stops."""
+"""Calls hooks: in separate tasks, each with a timeout, and none remains when the gateway stops."""
 
 import asyncio
 import contextlib
@@ -20,22 +20,22 @@ from lanes_storage.saying import Log
 T = TypeVar("T")
 log = Log("lanes.hooks")
 
-#: So many calls may be under way; what comes while hooks hang is not told, and counted.
+#: The most concurrent calls; further ones, while hooks hang, are skipped and counted.
 MOST_AT_ONCE = 256
-#: Notices that are told at a time.
+#: Notices per page.
 PAGE = 16
-#: Between two looks at the journal, so that a burst of commits costs one.
+#: Seconds between two reads of the journal, so that a burst of commits costs one read.
 REST_S = 0.05
-#: A look although nobody said that something changed.
+#: Seconds until a read without any wake-up.
 LOOK_ANYWAY_S = 5.0
-#: How long a gateway that stops waits for its hooks, where they have more than that.
+#: How long a stopping gateway waits for its hooks at most, even if their timeout is longer.
 LAST_WORDS_S = 1.0
-#: How long a hook that was cancelled has to end before it is left behind.
+#: How long a cancelled hook may take to end before it is left behind.
 STRAY_S = 0.5
 
 
 class Teller:
-    """Tells one gateway's hooks. Belongs to the event loop; ``wake_threadsafe`` may be called from any thread."""
+    """Calls the hooks of one gateway. For the event loop; ``wake_threadsafe`` may be called from any thread."""
 
     def __init__(self, hooks: Hooks, store: AsyncStore) -> None:
         self.counts: Counter[str] = Counter()  # "notice timed_out", "before_run failed", "after_run skipped"
@@ -61,7 +61,7 @@ class Teller:
         self._begun[run.id] = None if hook is None else self._call("before_run", hook, run)
 
     def after(self, run: ActiveRun, release: Release | None) -> None:
-        """A run has let go of its lane. Only the first word about a run counts: what comes later is late."""
+        """A run has released its lane. Only the first call for a run counts; later ones are about a late write."""
         if run.id not in self._begun:
             return
         before, hook = self._begun.pop(run.id), self._hooks.after_run
@@ -78,7 +78,7 @@ class Teller:
                 self._loop.call_soon_threadsafe(self._changed.set)
 
     async def stop(self) -> None:
-        """Tell what is left to tell, within the time of one hook at most; then cancel what still runs."""
+        """Make the remaining calls, within the timeout of one hook at most; then cancel those that still run."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -98,7 +98,7 @@ class Teller:
     # ------------------------------------------------------------------------------------- notices
 
     async def _follow(self) -> None:
-        """Tell every notice, in pages, until cancelled. A database that refuses is waited for."""
+        """Call the hook for every notice, in pages, until cancelled. While the database fails, it retries."""
         while True:
             self._changed.clear()
             try:
@@ -106,7 +106,7 @@ class Teller:
             except StoreClosed:
                 return
             except StorageError as error:
-                if not isinstance(error, DatabaseReplaced):  # of which the upkeep tells, once
+                if not isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
                     log.warning("notices can not be read at the moment: %s", error)
             except Exception:
                 log.exception("telling notices failed; it goes on")
@@ -123,7 +123,7 @@ class Teller:
             notices = await self._store.read(reads.notices(self._told, PAGE))
             await asyncio.gather(*(self._timed("notice", hook, Event.of(notice)) for notice in notices))
             if len(notices) < PAGE:
-                # what was committed after the first look is behind it, and is read the next time
+                # a notice committed after the read follows it, and is read the next time
                 self._told = max([self._told, newest, *(notice.id for notice in notices)])
                 return
             self._told = notices[-1].id
@@ -133,7 +133,7 @@ class Teller:
     def _call(
         self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None" = None
     ) -> "asyncio.Task[None] | None":
-        """Call a hook beside everything else, ``behind`` another call. None: too many are under way."""
+        """Call a hook in a task, after the call ``behind``. None: too many calls are in progress."""
         if len(self._calls) >= MOST_AT_ONCE:
             self._count(name, "skipped", f"{MOST_AT_ONCE} calls of hooks are under way")
             return None
@@ -150,7 +150,7 @@ class Teller:
         await self._timed(name, hook, about)
 
     async def _timed(self, name: str, hook: Callable[[T], Awaitable[Any]], about: T) -> None:
-        """Call a hook and wait for it, as long as it has. Raises nothing but a cancellation of its own."""
+        """Call a hook and wait for it, until its timeout. Raises nothing except the cancellation of this task."""
         work = asyncio.ensure_future(_called(hook, about))
         self._work.add(work)
         work.add_done_callback(self._work.discard)
@@ -180,6 +180,6 @@ async def _called(hook: Callable[[T], Awaitable[Any]], about: T) -> None:
 
 
 def _looked_at(work: "asyncio.Future[Any]") -> None:
-    """What a hook that was cut still raises is of no interest."""
+    """Ignore the exception of a cancelled hook."""
     if not work.cancelled():
         work.exception()

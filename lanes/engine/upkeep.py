@@ -1,8 +1,8 @@
-"""Upkeep: a thread beside the event loop, so that a runner which blocks the loop stops none of this.
+"""Upkeep: a thread beside the event loop, so that a runner that blocks the loop does not stop it.
 
-In every round it judges the runs of this process, beats, looks whether the database changed (a new message: wake the
-dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due. A commit of any process begins
-a round (``wakeup``), in which little else is due; without one there are ten a second.
+In every round it judges the runs of this process, sends a heartbeat, checks whether the database changed (a new
+message: wake the dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due. A commit of
+any process starts a round (``wakeup``), in which little else is due; without commits there are ten rounds a second.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,19 +33,19 @@ from lanes_storage.saying import Log
 log = Log("lanes.upkeep")
 T = TypeVar("T")
 
-#: A tick that comes this much late was suspended: what it did not see is not held against anyone.
+#: A round that is this late was suspended: unobserved time must not count against any run or owner.
 LATE_MS = 2_000
-#: Between two attempts to judge a run that can not be judged.
+#: Seconds between two attempts to judge a run whose judgement raised.
 JUDGE_AGAIN_MS = 1_000
-#: Lanes that are taken in one transaction from runs that did not stop, so that others get the write lock in between.
+#: Forced releases per transaction, so that other writers get the lock in between.
 PAGE = 64
 
 
 class Upkeep:
     """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
 
-    ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` tells
-    ``warn_wait_after`` of a key; None: waiting heads are left to others to warn about. Once ``abandoned`` says that
+    ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` returns
+    ``warn_wait_after`` of a key; None: other processes warn about waiting heads. Once ``abandoned`` returns that
     nothing can run here any more, it gives up the lanes, calls ``gave_up`` and ends.
     """
 
@@ -89,12 +89,12 @@ class Upkeep:
         self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
         self._next_pass = now.mono
         self._begun = now  # the present round
-        self._blind = False  # the round before could not read or commit
+        self._blind = False  # the previous round could not read or commit
         self._judged_from_mono = now.mono
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner; another one after others had taken it for dead."""
+        """The id of this process as an owner. It changes if other processes have declared this one dead."""
         return self._heart.owner_id
 
     @property
@@ -104,19 +104,19 @@ class Upkeep:
 
     @property
     def rounds(self) -> int:
-        """How many rounds came to their end."""
+        """How many rounds have completed."""
         return self._loop.rounds
 
     def start(self) -> None:
-        """Begin. The first reconcile pass comes at once."""
+        """Start. The first reconcile pass runs at once."""
         self._loop.start()
 
     def stop(self) -> None:
-        """End after the present duty."""
+        """Stop after the present duty."""
         self._loop.stop()
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
-        """What is done in every round, in this order: what needs no database comes first."""
+        """The duties of every round, in this order: those that need no database come first."""
         self._reader = reader
         self._observer = observer = Observer(
             reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
@@ -142,21 +142,22 @@ class Upkeep:
         return duties
 
     def _begin(self, now: Now) -> None:
-        """Note that a round begins. One that comes late, or behind one that could not look, has not looked before."""
+        """Record the start of a round. If it is late, or the previous round failed, observation starts again."""
         late, slept = now.mono - self._begun.mono, now.slept - self._begun.slept
         if late > LATE_MS:
             log.warning("the upkeep was suspended for %.1f s", late / 1000)
         if slept > LATE_MS:
             log.warning("the machine slept for %.1f s, which counts against no limit", slept / 1000)
         if max(late, slept) > LATE_MS:
-            self._heart.hurry()  # tell everyone, and find out what was lost, before judging anyone
+            self._heart.hurry()  # send a heartbeat, and find out which runs were lost, before judging anything
         if late > LATE_MS or self._blind:
             self._judged_from_mono = now.mono
         self._begun, self._blind = now, False
         self.pulse.tick()
 
     def _give_up(self, now: Now) -> None:
-        """End the owner where nothing can run any more: a heart that beats on would keep its lanes from others."""
+        """End the owner if nothing can run here any more: further heartbeats would keep its lanes from other
+        processes."""
         if not self._abandoned():
             return
         owner, by = self.owner_id, self._heart.by
@@ -166,7 +167,7 @@ class Upkeep:
         self._gave_up()
 
     def _refused(self) -> None:
-        """The database ended the round: whatever it would have shown was not seen."""
+        """A database error ended the round: its observations are missing."""
         self._blind = True
         if self._observer is not None:
             self._observer.forget()
@@ -182,13 +183,13 @@ class Upkeep:
         return self._reader is None or self._reader.version() != self._version
 
     def _look(self, reader: Reader, now: Now) -> None:
-        """See whether anything was committed, by whichever process, and obey what concerns this one."""
+        """Check whether any process has committed, and obey requests for this one."""
         version = reader.version()
         if version == self._version:
             return
         self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)), now)
         self._stop_aborted(reader, now)
-        self._version = version  # not before all of it was read: a look that failed is made again
+        self._version = version  # only after everything was read: a failed read is repeated
         self._changed()
 
     def _stop_aborted(self, reader: Reader, now: Now) -> None:
@@ -211,7 +212,7 @@ class Upkeep:
     # --------------------------------------------------------------------------------- watchdog
 
     def _judge(self, now: Now) -> None:
-        """Tell the runs to stop that are past a limit. Needs no database."""
+        """Stop the runs that are past a limit. Needs no database."""
         for run in self._limits.due(now):
             again: int | None = now.mono + JUDGE_AGAIN_MS
             with alone(log, f"{run.named} can not be judged"):
@@ -223,7 +224,7 @@ class Upkeep:
                 self._limits.put(run.id, again)
 
     def _force(self, now: Now) -> None:
-        """Release the lanes of the runs that have not stopped in their grace, without them, a page at a time."""
+        """Release by force the lanes of the runs that did not stop within their grace, a page at a time."""
         told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
         stubborn = []
         for run, stop in told:
@@ -240,14 +241,14 @@ class Upkeep:
     def _reconcile(self, observer: Observer, now: Now) -> None:
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
-            observer.by, observer.own = self._heart.by, self.owner_id  # another one, if others had given that up
+            observer.by, observer.own = self._heart.by, self.owner_id  # it may be a new owner
             self._reconciled(observer.run_once())
 
 
 def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) -> list[ActiveRun]:
-    """Take the lanes from runs that did not obey the order to stop; returns those that hold them no longer.
+    """Take the lanes from runs that did not stop; returns those that no longer hold them.
 
-    One whose body has ended while this waited for its turn is left alone: its own release is on its way.
+    A run whose body has ended while this waited for its turn is left alone: it releases its lane itself.
     """
     stubborn = [(run, stop) for run, stop in page if run.body_ended_at is None]
     carry_out(tx, [_by_force(run, stop, now) for run, stop in stubborn])

@@ -1,8 +1,9 @@
-"""Waking up when another process has committed: Linux tells of each write to a file, so nobody has to ask all the time.
+"""Wakes up when another process has committed: Linux reports each write to a file (inotify), so no fast polling is
+needed.
 
-What is watched is the write-ahead log, which changes with every commit. The word comes when the pages are written, a
-moment before the commit can be seen, and no second one follows: so after a word the sleeper looks, a few times, whether
-there is anything new. A slow poll stays as the net, for file systems that say nothing.
+The watched file is the WAL, which changes with every commit. The event comes when the pages are written, a moment
+before the commit is visible, and no second event follows. So after an event the sleeper polls a few times. A slow poll
+remains as a fallback, for file systems without events.
 """
 
 import contextlib
@@ -16,35 +17,35 @@ from pathlib import Path
 
 from lanes.engine.loop import Nap, PlainNap
 
-#: How long a loop sleeps at most where it is woken, and where nothing wakes it.
+#: How long a loop sleeps at most, with and without wake-ups.
 NET_S = 0.1
 POLL_S = 0.02
-#: After a word, before the next is heard, however much is committed: so long, and so many times what the round took.
+#: Minimum rest after a wake-up, however much is committed: this long, and this multiple of the round's duration.
 REST_S = 0.005
 REST_ROUNDS = 9
-#: The longest of these rests.
+#: The longest minimum rest.
 LONGEST_REST_S = 0.015
-#: Between the looks after a word; a disk that is slower than all of them is left to the net.
+#: Seconds between the polls after an event; for a slower disk, the fallback applies.
 LOOKS_S = (0.001, 0.001, 0.002, 0.004, 0.008, 0.008, 0.008, 0.008)
 
 _IN_MODIFY, _IN_ATTRIB, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x4, 0x400, 0x800
 _WATCHED = _IN_MODIFY | _IN_ATTRIB | _IN_DELETE_SELF | _IN_MOVE_SELF
-_EVENT_BYTES = 16  # without a name, which only events of folders have
+_EVENT_BYTES = 16  # events of a file have no name
 
 
 def nap_on(path: Path | None, new: Callable[[], bool]) -> tuple[Nap, float]:
-    """A nap that ends when the file has changed and there is anything ``new``, and how long to sleep with it at most.
+    """A pause that ends when the file has changed and ``new`` returns true, and how long to sleep with it at most.
 
-    A plain one where there is no file.
+    Without a file, a plain pause.
     """
     if path is not None and sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # no room for another watch, or a libc without it
+        with contextlib.suppress(OSError, AttributeError):  # no free watch, or a libc without inotify
             return FileNap(path, new), NET_S
     return PlainNap(), POLL_S
 
 
 class FileNap:
-    """Implements ``Nap``. Raises OSError where the system gives no watch; ``sleep`` raises what ``new`` raises."""
+    """Implements ``Nap``. Raises OSError if the system provides no watch; ``sleep`` raises what ``new`` raises."""
 
     def __init__(self, path: Path, new: Callable[[], bool]) -> None:
         import ctypes
@@ -76,7 +77,7 @@ class FileNap:
         self._woke_at = time.monotonic()
 
     def wake(self) -> None:
-        with contextlib.suppress(OSError):  # closed: nobody sleeps any more
+        with contextlib.suppress(OSError):  # closed: no thread sleeps any more
             self._bell.send(b"!")
 
     def close(self) -> None:
@@ -85,9 +86,9 @@ class FileNap:
         self._ear.close()
 
     def _listen(self, until: float) -> bool:
-        """Return once there is anything new (True), or it is that late, or the bell rings.
+        """Return at a change (True), at that time, or when it is woken.
 
-        What is new may be another commit than the one that was announced, so the looks for it go on afterwards.
+        The change may be another commit than the announced one, so polling for that continues afterwards.
         """
         while (left := until - time.monotonic()) > 0:
             pause = next(self._looks, None)
@@ -104,17 +105,17 @@ class FileNap:
         return True
 
     def _watch(self) -> None:
-        """Watch the file that has the name now; one that is not there yet is looked for again."""
+        """Watch the file that the path names now; if it is missing, try again later."""
         if not self._watched:
             self._watched = self._libc.inotify_add_watch(self._inotify, self._path, _WATCHED) >= 0
 
     def _heard(self) -> bool:
-        """Take in what was said; whether that was anything."""
+        """Read the pending events; returns whether there were any."""
         heard = False
         with contextlib.suppress(BlockingIOError):
             while events := os.read(self._inotify, 256 * _EVENT_BYTES):
                 heard = True
                 masks = (events[at + 4 : at + 8] for at in range(0, len(events), _EVENT_BYTES))
                 if any(int.from_bytes(mask, sys.byteorder) != _IN_MODIFY for mask in masks):
-                    self._watched = False  # another file may have its name now
+                    self._watched = False  # the path may name another file now
         return heard

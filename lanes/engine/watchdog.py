@@ -1,7 +1,7 @@
-"""The watchdog: ends the runs of this process that are past a limit, also when the event loop is blocked.
+"""The watchdog: ends the runs of this process that are past a limit, even if the event loop is blocked.
 
-At the deadline the run is told to stop; when it has not stopped within its grace, its lane is released by
-force. Pure judgement here; the loop is in ``lanes.engine.upkeep``.
+At the deadline the run is asked to stop; if it has not stopped within its grace, its lane is released by force. This
+module contains only pure functions; the loop is in ``lanes.engine.upkeep``.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict; for ``stop`` with the order to give."""
+    """A verdict; for ``stop`` with the stop request."""
 
     verdict: Verdict
     stop: Stop | None = None
@@ -33,11 +33,11 @@ FINE = Judgement(Verdict.FINE)
 
 
 def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
-    """Judge one run of this process, by the monotonic clock: while the machine sleeps, no limit comes nearer.
+    """Judge one run of this process, by the monotonic clock, which does not count the sleep of the machine.
 
-    ``judged_from_mono``: since when the watchdog has been looking without a break. Time before that counts neither as a
-    stall nor as grace: the watchdog itself was suspended or late, or the database refused, for which a run may wait.
-    A run whose body has ended has done all that it could: its release is stored as soon as the database takes it.
+    ``judged_from_mono``: since when the watchdog has been observing without a gap. Time before that counts neither as a
+    stall nor as grace: the watchdog was suspended or late, or the database, for which a run may wait, failed.
+    A run whose body has ended is fine: its release is stored as soon as the database accepts it.
     """
     if run.body_ended_at is not None:
         return FINE
@@ -56,10 +56,10 @@ def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
 
 
 def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None:
-    """Before when ``judge`` says nothing else of a run that is fine; None: its limits will never end it.
+    """The time before which the verdict of ``judge`` for a healthy run cannot change; None: its limits never end it.
 
-    Every sign of life moves that away. What a run said of being busy it may take back, and a wait may end: then it has
-    its whole ``stall_timeout`` from there.
+    Progress moves that time later. A run may withdraw its announcement to be busy, and a wait may end: then it has its
+    whole ``stall_timeout`` from there.
     """
     if run.body_ended_at is not None or run.stop is not None:
         return None

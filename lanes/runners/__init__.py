@@ -1,1 +1,1 @@
-"""What does the work of a run."""
+"""Runners, which do the work of a run."""

@@ -1,4 +1,4 @@
-"""What comes back from a provider, whichever library brings it, and what its errors are called."""
+"""The response of a provider, independent of the HTTP library, and the names of its errors."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from lanes.runners.unpacking import unpacked
 
 
 class Answer(ABC):
-    """A response whose status and headers have come."""
+    """A response whose status and headers have arrived."""
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
@@ -22,12 +22,12 @@ class Answer(ABC):
         self.content_type = said.partition(";")[0].strip().lower()
 
     def header(self, name: str) -> str | None:
-        """One header, None where it is missing."""
+        """One header, None if it is missing."""
         return self._headers.get(name)
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
-        # Never unpacked by the library: it unpacks whatever came in one piece.
+        # Not decompressed by the library, which decompresses each received chunk completely.
         encoding = (self.header("content-encoding") or "identity").strip().lower()
         return self._body() if encoding == "identity" else unpacked(self._body(), encoding)
 
@@ -46,7 +46,7 @@ class Answer(ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Part with it. Where it was not read to its end, its connection is closed at once."""
+        """Release the response. If it was not read to its end, its connection is closed at once."""
 
 
 def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) -> AttemptFailed | NoDescriptor:
@@ -65,7 +65,7 @@ def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) 
 
 
 def root(error: BaseException) -> str:
-    """The words of the innermost error: the outer ones only say that something went wrong."""
+    """The text of the innermost error: the outer ones only say that something failed."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):

@@ -1,4 +1,4 @@
-"""What a runner is, what it is given and what it gives back."""
+"""The interface of a runner: its input and its result."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Delta(NamedTuple):
     beside: dict[str, Any] | None = None
 
 
-#: What a listener gets when another run of the message begins: all that it got before is void.
+#: The piece that a listener gets when another run of the message begins: all pieces before are void.
 BEGIN_AGAIN = Delta(begin_again=True)
 
 
@@ -74,7 +74,7 @@ class RunContext(Protocol):
 
     @property
     def epoch(self) -> int:
-        """The fencing token: hand it to whatever must refuse a superseded run."""
+        """The fencing token: pass it to every system that must refuse a superseded run."""
         ...
 
     @property
@@ -111,9 +111,10 @@ class RunContext(Protocol):
         ...
 
     def attempt(self, phase: AttemptPhase | None) -> None:
-        """Say which provider is asked now, and which limit ends that; None: none is. ``lanes why`` shows it.
+        """Report which provider is asked now, and which limit ends the attempt; None: none is asked. ``lanes why``
+        shows it.
 
-        It is no sign of life, and ends nothing: who says it keeps the limit. Raises Unfit.
+        It does not count as progress, and ends nothing: the runner must enforce the limit itself. Raises Unfit.
         """
         ...
 
@@ -171,13 +172,13 @@ class Cooldowns(Protocol):
         ...
 
     async def cool(self, provider: str, cause: str, for_ms: int | None) -> Cooldown:
-        """Leave ``provider`` alone for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
+        """Do not ask ``provider`` for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
         ...
 
     async def note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
-        """Tell the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
+        """Write to the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
         ...
 
     async def warm(self, provider: str) -> None:
-        """Forget the doubling: the provider answered."""
+        """Reset the doubling: the provider answered."""
         ...

@@ -1,4 +1,4 @@
-"""From a configuration to runners."""
+"""Creates runners from a configuration."""
 
 from pathlib import Path
 

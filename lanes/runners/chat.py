@@ -33,7 +33,7 @@ _STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stre
 
 
 class Emit(Protocol):
-    """Hands on pieces: ``RunContext.emit``."""
+    """Passes on pieces: ``RunContext.emit``."""
 
     def __call__(self, *pieces: Delta) -> None: ...
 
@@ -129,7 +129,7 @@ def _garbage(text: str) -> NoReturn:
 
 
 async def _rest(chunks: AsyncIterator[bytes]) -> None:
-    """Read the little that follows the terminal event. Nothing that happens here matters to the reply."""
+    """Read the rest after the terminal event. Errors here do not affect the reply."""
     with contextlib.suppress(TimeoutError, AttemptFailed):
         async with asyncio.timeout(LINGER_S):
             async for _ in chunks:

@@ -1,4 +1,4 @@
-"""A reply in the making: what the chunks of a chat stream add up to."""
+"""Builds a reply from the chunks of a chat stream."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How long an attempt may be silent: one deadline that moves from phase to phase."""
+"""The timeouts of an attempt: one deadline that moves from phase to phase."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from lanes.config.model import ProviderConfig
 from lanes.runners.failures import AttemptFailed
 from lanes_storage.law import AttemptCause
 
-#: When the event loop itself was held up for so long, silence is judged anew: what came is not read yet.
+#: If the event loop was blocked for this long, the timeout starts again: received data is not read yet.
 LATE_S = 0.5
 
 

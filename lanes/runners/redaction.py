@@ -1,4 +1,5 @@
-"""A provider's key in what it says: some servers repeat what they refuse, whole, in part, or in other case."""
+"""Removes the API key from a provider's messages: some servers repeat a refused key, fully, in part, or in another
+case."""
 
 import string
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""How the providers stand: which are cooling (stored, for every gateway), which were slow (here, for 30 s)."""
+"""The health of providers: which are cooling down (stored, for all gateways), which were slow (in memory, for 30 s)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SLOW_MS = 30_000
 TIMEOUTS = frozenset({AttemptCause.CONNECT_TIMEOUT, AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
 #: The refusals by which a chain may park: answers with status 429.
 REFUSALS = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.QUOTA})
-#: The refusals that last: waiting a moment does not mend them.
+#: The refusals that last: a short wait does not help.
 LASTING = frozenset({AttemptCause.QUOTA, AttemptCause.AUTH})
 #: Refusals of the request, which say nothing of the provider.
 OF_THE_REQUEST = frozenset({AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW})

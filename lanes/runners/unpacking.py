@@ -1,4 +1,4 @@
-"""Compressed answers of providers, which are not asked for and come all the same: unpacked in small steps.
+"""Decompresses answers of providers in small steps. They are not requested, but some providers send them.
 
 A kilobyte can hold a megabyte. So no step makes more than a little of it, others have their turn in between, and the
 whole is bounded.

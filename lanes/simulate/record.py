@@ -28,7 +28,7 @@ class Seen:
 
     ``…_at`` is wall time in milliseconds, ``…_ns`` the machine's monotonic clock, which several processes of
     one boot share. ``key`` and ``run`` are what the client said in ``X-Lanes-Key`` and ``X-Lanes-Run``.
-    ``server`` names the process that saw it, since numbering starts anew with each.
+    ``server`` names the process that saw it, because each process numbers its requests from 1.
     """
 
     sequence: int
@@ -58,7 +58,7 @@ class Record:
         self._log: TextIO | None = log.open("a", encoding="utf-8", buffering=1) if log else None
 
     def open(self, *, model: str, fault: str, stream: bool, text: str, key: str | None, run: str | None) -> Seen:
-        """Take down a request that just came."""
+        """Record a request that has just arrived."""
         self._count += 1
         seen = Seen(self._count, self.server, model, fault, stream, text, key, run)
         self.requests.append(seen)

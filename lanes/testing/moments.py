@@ -32,6 +32,6 @@ class Hands:
         return self.now
 
     def jump_wall(self, ms: int) -> Now:
-        """Set the wall clock by ``ms``, as somebody with a watch would: no other clock notices."""
+        """Move only the wall clock by ``ms``, as a person or NTP would."""
         self.now = self.now._replace(wall=self.now.wall + ms)
         return self.now
