@@ -1,4 +1,4 @@
 """The dashboard of lanes, for a terminal. It adds the command ``lanes dashboard``.
 
-Nothing here decides anything: it shows what one data source tells (``source``), and hands on what is asked of it.
+It makes no decisions: it shows the data of one source (``source``), and passes requests on to it.
 """

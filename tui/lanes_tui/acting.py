@@ -1,4 +1,4 @@
-"""What the dashboard does to lanes: one action at a time on each, and a sentence on what came of it."""
+"""The actions of the dashboard on lanes: one at a time on each lane, with a sentence about the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ from lanes_storage.law import LaneState
 from lanes_tui.marks import Mark
 from lanes_tui.source import Lost, Source
 
-#: What the journal shows as the reason of what was asked for here.
+#: The reason in the journal for actions of the dashboard.
 REASON = "from the dashboard"
-#: So many lanes are acted on at the same time: an abort waits for its owner, and nobody waits for all owners in turn.
+#: How many lanes are processed concurrently: each abort waits for its owner, and these waits must not add up.
 TOGETHER = 64
 
 
 class Told(NamedTuple):
-    """What came of an action: one word, and a sentence. ``grave``: not what was asked for."""
+    """The result of an action: one word, and a sentence. ``grave``: not the requested result."""
 
     key: str
     outcome: str
@@ -27,10 +27,10 @@ class Told(NamedTuple):
 
 
 class Deed(NamedTuple):
-    """Something that can be done to lanes.
+    """An action on lanes.
 
-    ``title`` says it with a place for what it is done to, ``word`` is what a button says; ``fits`` are the states in
-    which it does anything.
+    ``title`` is its title with a placeholder for the lanes, ``word`` the text of the button; ``fits`` are the states in
+    which it has an effect.
     """
 
     name: str
@@ -61,14 +61,14 @@ DEEDS = {deed.name: deed for verb in table().values() for deed in deeds_of(verb)
 
 
 class Acting:
-    """Acts on a source. An action on a lane on which another one has not ended yet is told as ``busy``."""
+    """Acts on a source. An action on a lane whose previous action has not ended yet gives ``busy``."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._under_way: set[str] = set()
 
     async def do(self, deed: Deed, mark: Mark) -> Told:
-        """Do it to the lane as it was marked, and tell what came of it."""
+        """Apply the action to the lane as it was marked; returns the outcome."""
         key = mark.key
         if key in self._under_way:
             return Told(key, "busy", "busy: an action on it has not ended yet", grave=True)
@@ -85,7 +85,7 @@ class Acting:
             self._under_way.discard(key)
 
     async def do_all(self, deed: Deed, marks: Sequence[Mark], told: Callable[[Told], None]) -> None:
-        """Do it to many, some at a time; each outcome is told as it comes."""
+        """Apply the action to many lanes, some at a time; reports each outcome when it is known."""
         waiting = iter(marks)
 
         async def work() -> None:

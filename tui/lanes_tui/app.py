@@ -1,4 +1,4 @@
-"""The dashboard as a program for a terminal, with what can be done from every screen of it."""
+"""The dashboard as a terminal program, with the actions that are available on every screen."""
 
 import os
 import sys
@@ -92,7 +92,7 @@ class Dashboard(App[int]):
         await self.source.close()
 
     def on_key(self, event: events.Key) -> None:
-        """Give what was typed ahead to the field that it is meant for: it commands nothing.
+        """Pass keys that were typed ahead to the field that they are meant for, so that they trigger no commands.
 
         A field keeps every character that it is given, so one that comes by was given to what had the focus before.
         """
@@ -152,17 +152,17 @@ class Dashboard(App[int]):
         self._keep_looks("times in the zone of this machine" if self.settings.local_time else "times in UTC")
 
     def action_theme(self) -> None:
-        """Wear the next theme."""
+        """Switch to the next theme."""
         themes = sorted(self.available_themes)
         self.wear(themes[(themes.index(self.theme) + 1) % len(themes)])
 
     def wear(self, theme: str) -> None:
-        """Wear a theme, and keep it for the next time."""
+        """Switch to a theme, and store it for the next start."""
         self.theme = self.settings.theme = theme
         self._keep_looks(f"theme {theme}")
 
     def action_ascii(self) -> None:
-        """Draw with ASCII only, or not any more."""
+        """Switch drawing with ASCII only on or off."""
         self.settings.ascii = not self.settings.ascii
         self._keep_looks("drawn with ASCII only" if self.settings.ascii else "drawn with all signs")
 

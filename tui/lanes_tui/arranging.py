@@ -1,4 +1,4 @@
-"""How lanes are looked at: filter, search, order, columns, and how often."""
+"""How lanes are shown: filter, search, order, columns, and the refresh rate."""
 
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from lanes_tui.widgets.heads import Heads
 
 
 class Arranging(Board):
-    """Order, columns and rate are kept for the next time."""
+    """Order, columns and rate are stored for the next start."""
 
     KEYS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/"),
@@ -44,10 +44,10 @@ class Arranging(Board):
     # ------------------------------------------------------------------------------------- filter
 
     def action_filter(self) -> None:
-        self.screen.set_focus(self.bar.input)  # at once: what is typed ahead is for it
+        self.screen.set_focus(self.bar.input)  # at once: keys that are typed ahead are for it
 
     def action_back(self) -> None:
-        """Leave a range, else the filter."""
+        """Leave the range selection, or else clear the filter."""
         if self.table.range_from is not None:
             self.table.range_from = None
             self.table.show_marks()
@@ -132,7 +132,8 @@ class Arranging(Board):
         self.sort(LaneOrder(event.by, again and not self.settings.order.reverse))
 
     def sort(self, order: LaneOrder) -> None:
-        """Sort by that from now on. The cursor goes to the top: it was there that somebody wanted to look."""
+        """Sort by that from now on. The cursor goes to the top, because the first lanes of the new order are of
+        interest."""
         self.settings.order = order
         self.settings.save()
         self.table.move_to(0)
@@ -168,7 +169,7 @@ class Arranging(Board):
         self.tell_header()
 
     def action_rate(self, step: int) -> None:
-        """Look less or more often."""
+        """Refresh less or more often."""
         place = RATES.index(min(RATES, key=lambda rate: abs(rate - self.rhythm.look_every)))
         every = RATES[max(0, min(place + step, len(RATES) - 1))]
         self.rhythm.look_every = self.settings.refresh_s = every

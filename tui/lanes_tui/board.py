@@ -1,4 +1,4 @@
-"""What the parts of the main screen share: the source, what was chosen, the marks, the last picture."""
+"""The shared state of the main screen: the source, the selection, the marks, the last snapshot."""
 
 from lanes.records import Lane
 from lanes_tui.acting import Acting
@@ -39,7 +39,7 @@ class Board(Guarded):
 
     @property
     def targets(self) -> list[Mark]:
-        """What an action is for: the marked lanes, or the one under the cursor where none is marked."""
+        """The targets of an action: the marked lanes, or the one under the cursor if none is marked."""
         if len(self.marks):
             return self.marks.all
         return [] if self.lane is None else [Mark.of(self.lane)]

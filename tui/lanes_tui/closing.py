@@ -1,4 +1,4 @@
-"""Screens that take away themselves, and nothing else."""
+"""Screens that close only themselves."""
 
 from typing import TypeVar
 
@@ -11,8 +11,8 @@ T = TypeVar("T")
 class Closing(Screen[T]):
     """A screen that leaves at most once, and only while it lies on top.
 
-    The toolkit takes away whatever lies on top. Keys that were pressed before a screen had gone still reach it, so the
-    second of two would take away the screen below.
+    The toolkit closes the top screen. Keys that were pressed before a screen had closed still reach it, so the second
+    of two key presses would close the screen below.
     """
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:

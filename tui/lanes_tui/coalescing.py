@@ -1,4 +1,4 @@
-"""Many lanes that do the same at once, told in one line of the journal."""
+"""Groups the same event of many lanes into one line of the journal screen."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -46,6 +46,6 @@ def single(events: Iterable[Event]) -> list[Group]:
 
 
 def _sameness(event: Event) -> tuple[str, str | None, str | None, str | None]:
-    # who claims is of no interest here, and who sends is as manifold as the lanes
+    # the claiming owner is not interesting here, and each lane may have another sender
     actor = event.actor if event.type not in ("claim", "accepted", "complete") else None
     return event.type, event.to_state, event.cause, actor

@@ -15,9 +15,9 @@ from lanes_tui import text, words
 #: What a cell says: texts, each with its tone or without one.
 Said = tuple[str | tuple[str, str], ...]
 _NOTHING: Said = (("-", "muted"),)
-#: A head that waits longer than this is worth a look.
+#: A head that waits longer than this gets a warning colour.
 LONG_WAIT_MS = 30_000
-#: A run without a limit that has gone on for longer, as well.
+#: The same for a run without a limit.
 LONG_HOLD_MS = 300_000
 BEAT_STEP_MS = 5_000
 
@@ -83,9 +83,9 @@ KINDS: dict[str, Kind] = {
     "LAST ERROR": Kind((0, 0, 0), False, LaneSort.ERROR),
 }
 ORDER = tuple(KINDS)
-#: What is shown where nobody chose otherwise.
+#: The default columns.
 USUAL = ("STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
-#: What gives way first where there is no room for all. LANE and STATE never do.
+#: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
 _GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "LAST ERROR", "OWNER", "WAIT", "BEAT", "QUEUE", "HELD")
 #: Cells before the first column: the cursor, the mark, a space.
 MARGIN = 3
@@ -154,7 +154,7 @@ def _held(lane: Lane, sight: Sight, width: int) -> Said:
 
 
 def _tone_of_hold(held: int, left: int | None) -> str:
-    """A run past its limit is bad, one past half of it worth a look, and so is a long one without a limit."""
+    """A run past its limit is an error; one past half of it, or a long one without a limit, is a warning."""
     if left is None:
         return "warn" if held > LONG_HOLD_MS else ""
     return "bad" if left < 0 else "warn" if held > left else ""

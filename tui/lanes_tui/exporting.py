@@ -18,7 +18,7 @@ def write_svg(drawn: str, at: int, folder: Path) -> Path:
 
 
 def _write(content: str, kind: str, at: int, folder: Path) -> Path:
-    """A new file, named by the moment; never over one that is there, and for its owner's eyes only."""
+    """A new file, named by the time; it never overwrites a file, and only its owner can read it."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at / 1000))
     for number in range(1, 100):
         path = folder / f"lanes-{stamp}{'' if number == 1 else f'-{number}'}.{kind}"

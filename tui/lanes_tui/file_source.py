@@ -23,12 +23,12 @@ from lanes_tui.source import Lost, Source
 
 @dataclass(slots=True, eq=False)
 class _Opened:
-    """A desk, which file it has open, and how many calls are at it just now."""
+    """A desk, the file that it has open, and the number of calls in progress."""
 
     desk: Desk
     file: tuple[int, int]
     users: int = 0
-    left: bool = False  # nobody comes any more: the last user closes it
+    left: bool = False  # no new calls: the last one closes it
 
 
 class FileSource(Source):
@@ -83,7 +83,7 @@ class FileDriver:
             opened.users += 1
             yield opened.desk
         except StorageError as error:
-            if not acting:  # what an action met may be its own affair; the next look judges the file
+            if not acting:  # the error may concern only this action; the next read shows the state of the file
                 await self._leave(opened)
             raise Lost(f"{error}: {error.fix}") from error
         finally:
@@ -107,7 +107,7 @@ class FileDriver:
             return self._opened
 
     async def _leave(self, opened: _Opened | None) -> None:
-        """Use it no more. Calls that are at it end first, so that none finds it closed under its hands."""
+        """Stop using the desk. Calls in progress end first, so that none uses a closed desk."""
         if opened is None:
             return
         opened.left = True
@@ -120,7 +120,7 @@ class FileDriver:
             await opened.desk.close()
 
     def _file_there(self) -> tuple[int, int] | None:
-        """What names the file itself, whatever its path comes to mean; None where there is none."""
+        """The identity of the file (device and inode), independent of its path; None if there is no file."""
         try:
             found = path_of(self.name).stat()
         except OSError:

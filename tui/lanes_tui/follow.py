@@ -1,4 +1,4 @@
-"""What one look at the source brings to the main screen."""
+"""One read of the source, for the main screen."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -59,7 +59,7 @@ class Stage(Protocol):
 
 
 class Follower:
-    """Brings pictures of the source to the stage."""
+    """Reads snapshots of the source and passes them to the screen."""
 
     def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""Reading the lane under the cursor as soon as the cursor rests, apart from the looks at everything."""
+"""Reads the lane under the cursor as soon as the cursor rests, separate from the reads of the whole list."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from lanes.errors import NotFound
 from lanes.records import LaneDetail
 from lanes_tui.source import AsOf, Lost, Source
 
-#: A held key repeats some thirty times a second: the lanes that it passes are not read.
+#: A held key repeats about thirty times a second: the lanes that it passes are not read.
 REST_S = 0.05
 #: What is shown of the lane before is taken away if the answer takes longer. Sooner, that would only flicker.
 PATIENCE_S = 0.15

@@ -1,4 +1,4 @@
-"""Looking at the source again whenever it changed, at the latest every second, and never giving up."""
+"""Reads the source again whenever it has changed, at least every second, and retries forever."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lanes_tui.source import Lost, Source
 
-#: Of all time, looks that are made because of commits take at most one part in so many.
+#: Reads that are caused by commits take at most this fraction (one part in so many) of the time.
 SHARE = 5
 
 

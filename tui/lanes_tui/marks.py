@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lanes.records import Lane
 from lanes_storage.law import LaneState
 
-#: More lanes are not marked at once: nobody means that, and an action on them would take too long to watch.
+#: The most lanes that can be marked: more are probably a mistake, and an action on them would take too long.
 MOST = 10_000
 
 
@@ -46,12 +46,12 @@ class Marks:
         return list(self._marks.values())
 
     def toggle(self, mark: Mark) -> None:
-        """Mark a lane, or take its mark away."""
+        """Mark a lane, or remove its mark."""
         if self._marks.pop(mark.key, None) is None:
             self._marks[mark.key] = mark
 
     def add(self, marks: Iterable[Mark]) -> None:
-        """Mark these lanes; those that were marked are marked anew."""
+        """Mark these lanes; marked ones get a new mark."""
         self._marks |= {mark.key: mark for mark in marks}
 
     def invert(self, marks: Iterable[Mark]) -> None:
@@ -60,10 +60,10 @@ class Marks:
             self.toggle(mark)
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Take the marks of these lanes away."""
+        """Remove the marks of these lanes."""
         for key in keys:
             self._marks.pop(key, None)
 
     def clear(self) -> None:
-        """Take every mark away."""
+        """Remove every mark."""
         self._marks.clear()

@@ -1,11 +1,11 @@
-"""Answers that cost something are not asked for all the time."""
+"""Limits how often an expensive query runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-#: Of all time, at most one part in so many goes into one kind of question.
+#: One kind of query takes at most this fraction (one part in so many) of the time.
 SHARE = 20
 
 

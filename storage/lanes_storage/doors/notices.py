@@ -1,4 +1,4 @@
-"""Notices: the one word that a message leaves behind for people when it ends otherwise than well."""
+"""Notices: the event that tells people about a message that did not end ``done``."""
 
 from lanes_storage.doors.journal import event
 from lanes_storage.interface import Given
@@ -6,25 +6,25 @@ from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.moment import Now
 from lanes_storage.records import Failure
 
-#: States of a message that are told to people. What ends ``done`` has its reply.
+#: The terminal states that have a notice. A message that ends ``done`` has its reply.
 NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPPED})
 
-#: What to see to before a dead letter is worth another try.
+#: What to do before a retry of a dead letter makes sense.
 BEFORE_RETRY = {
     Cause.PROVIDER_FAILED: "see to the providers that its attempts name",
     Cause.PROVIDER_COOLING: "wait until a provider is available (`lanes status` says when)",
     Cause.RUN_TIMEOUT: "raise run_timeout for this lane if it needs longer",
     Cause.STALL_TIMEOUT: "see what its last progress was; raise stall_timeout for this lane if such silence is normal",
-    Cause.RUNNER_FAILED: "mend what the runner raised",
+    Cause.RUNNER_FAILED: "fix the exception that the runner raised",
     Cause.BACKEND_LOST: "see that the runner's backend is up",
     Cause.OWNER_GONE: "check what the cut run had done already",
     Cause.OWNER_SILENT: "check what the cut run had done already",
     Cause.GHOST: "check what the cut run had done already",
     Cause.DRAINED: "check what the cut run had done already",
-    Cause.POISON: "find out why its runs took their gateway down",
+    Cause.POISON: "find out why the gateway died during its runs",
     Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
 }
-#: Endings that somebody wanted, or that nobody is left to act on.
+#: Endings that a person requested, or that need no action.
 NOTHING_TO_DO = {
     Cause.INTERRUPTED_BY_NEWER: "nothing to do: a newer message of its lane took its place",
     BoundTo.CLIENT.gone: "nothing to do: the client that asked has left",
@@ -33,7 +33,7 @@ NOTHING_TO_DO = {
 
 
 def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: bool = False) -> str:
-    """What a person can do about a message that ended in ``state``, in words.
+    """What a person can do about a message that ended in ``state``, as a sentence.
 
     ``bound``: it belonged to a connection or a process, which has been told and asks again by itself.
     """
