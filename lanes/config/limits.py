@@ -1,9 +1,9 @@
-"""How the clocks fit together: which values contradict, and which give way.
+"""The rules between limits: which values contradict, and which are adjusted.
 
     heartbeat_interval ≤ stale_after / 3      stall_timeout ≤ run_timeout      provider timeouts < stall_timeout
 
-Only what someone set can contradict. A value that nobody set moves to the nearest one that fits: down to the
-largest below its bound, or up. A limit that is ``off`` bounds nothing.
+Only configured values can contradict. A default is adjusted to the nearest valid value: down to the largest below its
+bound, or up. A limit that is ``off`` does not restrict others.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,14 +28,14 @@ Values = Mapping[str, Value]
 
 
 class Contradiction(NamedTuple):
-    """Two values that someone set and that cannot both hold."""
+    """Two configured values that contradict each other."""
 
     one: Value
     other: Value
     rule: str
 
     def refusal(self, about: str = "") -> ConfigError:
-        """The error that names both; ``about`` says for which keys."""
+        """The error that names both values; ``about`` names the keys that they apply to."""
         place = f" ({self.other.where})" if self.other.where else ""
         problem = f"contradicts {_said(self.other)}{place}{about}: {self.rule}"
         fix = "change one of the two, or leave one out to have it derived"

@@ -14,7 +14,7 @@ _NAME_LENGTH = 64
 
 
 class Origin(StrEnum):
-    """Where a value came from, the strongest first; ``derived`` gave way to others."""
+    """The source of a value, the highest priority first; ``derived``: adjusted to fit other values."""
 
     FLAG = "flag"
     ENVIRONMENT = "environment"

@@ -1,4 +1,4 @@
-"""Who looks at rows, and when: what records say of ages and of who lives is judged from there."""
+"""The observer of rows and its time: records derive ages and liveness of owners from it."""
 
 from lanes import ages
 from lanes.identity import Identity, Sight, look, this_process, told

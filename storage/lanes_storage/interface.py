@@ -105,7 +105,7 @@ class Call(Generic[T]):
 
 
 def call(transition: Transition[C, T], command: C) -> Call[T]:
-    """The step that is one command for a transition."""
+    """Create the step that executes one command of a transition."""
     return Call(transition, command)
 
 

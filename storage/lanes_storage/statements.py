@@ -236,7 +236,7 @@ END_WAIT = """
 DELETE FROM waits WHERE run_id = :run AND message_id = :message AND host = :host AND pid_ns = :pid_ns AND pid = :pid
 """
 
-#: Whatever waits in the process of an owner, for any run.
+#: Delete all waits in the process of an owner, for any run.
 END_WAITS_OF_OWNER = """
 DELETE FROM waits WHERE (host, boot_id, pid_ns, pid, start_time) =
   (SELECT host, boot_id, pid_ns, pid, start_time FROM owners WHERE id = :owner)

@@ -166,7 +166,7 @@ class MessageTable(Table, table=True):
     source: str | None = None
     #: Of a lane that was made for one request: its failure is no dead letter.
     anonymous: bool = False
-    #: Where a person moved it to; null: it has the place at which it was accepted. Filled by ``lanes move``.
+    #: The position that a person moved it to; null: its position is the order of acceptance. Set by ``lanes move``.
     moved_to: int | None = None
     rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
     #: When it has waited too long (wall time). Filled by ``max_wait``.

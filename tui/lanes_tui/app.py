@@ -42,7 +42,7 @@ class Dashboard(App[int]):
 
     CSS_PATH = "lanes.tcss"
     ENABLE_COMMAND_PALETTE = False  # there is one, on a key of ours
-    ALLOW_SELECT = False  # the mouse points at lanes; what is copied is a key, by a key of ours
+    ALLOW_SELECT = False  # the mouse selects lanes instead of text; a key binding copies the lane key
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "message", "Message", tooltip="Message to the lane"),
         Binding("y", "copy", "Copy key", show=False, tooltip="Copy the key of the lane"),

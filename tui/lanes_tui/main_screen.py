@@ -122,7 +122,7 @@ class MainScreen(Doing, Marking, Arranging):
         self.follower.wake()
 
     def show(self, picture: Picture) -> None:
-        """A new look at the source."""
+        """Show a new snapshot of the source."""
         if picture.wish != self.wish or not self._is_open:  # typed on since: the next look is on its way
             return
         self.picture = picture

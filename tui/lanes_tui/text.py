@@ -1,4 +1,4 @@
-"""The one seam between data and the screen. Everything that is shown was made here.
+"""The only way from data to the screen: all displayed content is created here.
 
 The toolkit passes escape sequences, C1 and bidi characters raw to the terminal, and reads ``[…]`` in a string as
 markup, up to live actions. So no widget is ever given a string: only ``Content``, made from cleaned text and from
@@ -47,12 +47,12 @@ EMPTY = Content("")
 
 
 def harmless(text: str) -> str:
-    """``text`` on one line, with nothing in it that a terminal would obey or measure in its own way."""
+    """``text`` on one line, without characters that control the terminal or have an unpredictable width."""
     return _UNSTEADY.sub("", clean(text[:_LONGEST]))
 
 
 def line(*parts: Part) -> Content:
-    """One line: plain texts, pairs of a text and its tone, and lines made before, one after the other."""
+    """Join texts, pairs of a text and its tone, and existing lines to one line."""
     texts: list[str] = []
     spans: list[Span] = []
     at = 0

@@ -41,7 +41,7 @@ def apart(
 
 
 def array(numbers: list[int] | list[list[int]]) -> str:
-    """Whole numbers as a JSON array, for ``json_each``: as Python writes them."""
+    """Integers as a JSON array, for ``json_each``."""
     return str(numbers)
 
 

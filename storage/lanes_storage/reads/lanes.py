@@ -33,7 +33,7 @@ FAR = 2_000
 #: The number of listed lanes. Counting all rows and subtracting the few hidden ones takes a tenth of the time of
 #: testing each row.
 ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})"
-#: Those of a state that remembers its last run.
+#: The number of listed lanes in state errored or aborted.
 OF_STATE = f"""
 (SELECT count(*) FROM lanes WHERE state = '{{0}}') - (SELECT count(*) FROM lanes WHERE {unlisted()} AND state = '{{0}}')
 """
