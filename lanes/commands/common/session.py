@@ -58,7 +58,8 @@ class Session:
         from lanes.config.trust import refuse_found_code, remember
 
         config = self.config(**flags)
-        if not config.found_here and config.source is not None:
+        named = self.config_path is not None or "LANES_CONFIG" in os.environ
+        if not named and not config.found_here and config.source is not None:
             self._tell_once(f"using the configuration {config.source}")
         refuse_found_code(config)
         if self.config_path is not None:
