@@ -1,6 +1,7 @@
 """Recovery that frees, and only what it should; ghost state that cannot be."""
 
 import asyncio
+import copy
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,7 +209,9 @@ async def test_F47_a_policy_that_raises_once_does_not_end_the_claiming(
     async with gateway_on(tmp_path, runner, Hands()) as site:
         engine = site.gateway._engine
         good = engine._specs["python"]
-        engine._specs["python"] = None  # type: ignore[index]
+        broken = copy.copy(good)
+        object.__setattr__(broken, "max_runs", None)  # no number: counting its free slots raises
+        engine._specs["python"] = broken  # type: ignore[index]
         message = await site.desk.send("a", "text")
         await until(lambda: "claiming failed" in caplog.text, "the loop to throw")
         engine._specs["python"] = good  # type: ignore[index]
