@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lanes.commands.common.client import PATIENCE_S, GatewayClient, GatewayUnreachable
+from lanes.drivers.client import GatewayClient, GatewayUnreachable
 from lanes.errors import LanesError
 from lanes.records import Event
 from lanes.verbs import paging
@@ -150,12 +150,12 @@ class RemoteDriver:
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
         if not verb.path:
             return None  # it is about this process, and nothing is to be done elsewhere
-        request = asked(verb, params)
-        patience_s = LONG_S if verb.about.slow else PATIENCE_S
+        path, query, body, headers = asked(verb, params)
+        patience_s = LONG_S if verb.about.slow else None
         if verb.posted:
-            form = self._client.post(request.path, request.body, request.query, request.headers, patience_s=patience_s)
+            form = self._client.post(path, body, query, headers, patience_s=patience_s, changes=verb.changes)
         else:
-            form = self._client.get(request.path, request.query, request.headers, patience_s=patience_s)
+            form = self._client.get(path, query, headers, patience_s=patience_s)
         return verb.out.read(form)
 
     def changed(self, seconds: float) -> bool:

@@ -15,6 +15,18 @@ def test_imports_run_one_way() -> None:
     assert not wrong
 
 
+def test_only_the_command_line_imports_the_command_line() -> None:
+    ends = {"lanes.__main__", "lanes.testing.__main__", "lanes_tui.command"}
+    wrong = {
+        module: commands
+        for module, imports in graph().items()
+        if not module.startswith("lanes.commands")
+        and module not in ends
+        and (commands := [each for each in imports if each.startswith("lanes.commands")])
+    }
+    assert not wrong
+
+
 def test_there_is_no_circle() -> None:
     left = graph()
     # `lanes` itself only names what others define, for type checkers; nothing of ours may import it.

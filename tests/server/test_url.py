@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lanes.commands.common import client
 from lanes.commands.common.entry import run
+from lanes.drivers import client
 from lanes.verbs import sending
 from lanes_storage import doors
 from lanes_storage.doors import Accepted

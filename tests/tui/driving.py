@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 import lanes_tui
-from lanes.commands.common.client import GatewayClient
+from lanes.drivers.client import GatewayClient
 from lanes_storage.moment import Clock, system_clock
 from lanes_tui.app import Dashboard
 from lanes_tui.file_source import FileSource

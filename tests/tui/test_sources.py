@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lanes import filters
-from lanes.commands.common.client import GatewayClient
+from lanes.drivers.client import GatewayClient
 from lanes.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.records import Outcome
 from lanes.testing import Hands

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import lanes
-from lanes.commands.common.client import GatewayClient
 from lanes.config import Config, from_data
 from lanes.context import Context
+from lanes.drivers.client import GatewayClient
 from lanes.drivers.local import LocalDriver
 from lanes.errors import LaneBusy, LanesError, QueueFull
 from lanes.verbs import messages, sending

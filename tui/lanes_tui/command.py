@@ -59,10 +59,9 @@ def _source(session: Session, read_only: bool) -> "Source":
     """What is looked at. Raises StorageError for a database that is missing or newer, before the screen is taken."""
     url = session.url
     if url is not None:
-        from lanes.commands.common.client import GatewayClient
         from lanes_tui.remote_source import RemoteSource
 
-        client = GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
+        client = session.client(url)
         client.get("/api/status")
         return RemoteSource(client, read_only=read_only)
     from lanes_storage import open_store

@@ -8,7 +8,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lanes.commands.common.client import GatewayClient
+from lanes.drivers.client import GatewayClient
 from lanes.drivers.remote import WAIT_S, RemoteDriver
 from lanes.errors import ConfigError, TooMuch, Unreadable
 from lanes.verbs.verb import Verb

@@ -13,6 +13,7 @@ from lanes.commands.common.output import Output
 if TYPE_CHECKING:
     from lanes.config import Config
     from lanes.context import Context
+    from lanes.drivers.client import GatewayClient
     from lanes.drivers.driver import Driver
 
 
@@ -152,14 +153,19 @@ class Session:
     @contextmanager
     def remote(self, url: str) -> Iterator["Driver"]:
         """The driver of a gateway elsewhere. Raises ConfigError and GatewayUnreachable."""
-        from lanes.commands.common.client import GatewayClient
         from lanes.drivers.remote import RemoteDriver
 
-        client = GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
+        client = self.client(url)
         try:
             yield RemoteDriver(client)
         finally:
             client.close()
+
+    def client(self, url: str) -> "GatewayClient":
+        """HTTP to a gateway elsewhere, with the token of the environment. Raises ConfigError."""
+        from lanes.drivers.client import GatewayClient
+
+        return GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
 
     def _tell_once(self, said: str) -> None:
         """A word on stderr; a command may come by here more than once."""

@@ -1,4 +1,4 @@
-"""HTTP to a gateway elsewhere: the one module of the commands that imports httpx, and only where --url is used."""
+"""HTTP to a gateway elsewhere: the one module of the drivers that imports httpx, and only where --url is used."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -25,10 +25,6 @@ class GatewayUnreachable(StorageError):
     def __init__(self, url: str, detail: str, *, fix: str | None = None) -> None:
         super().__init__(f"gateway {url}", detail)
         self.fix = fix or self.fix
-
-
-#: These are asked by POST, and change nothing.
-READS = frozenset({"/api/search", "/api/find"})
 
 
 class GatewayClient:
@@ -67,22 +63,33 @@ class GatewayClient:
         headers: Mapping[str, str] | None = None,
         *,
         patience_s: float | None = None,
+        changes: bool,
     ) -> Any:
-        """The JSON of an answer. Fields of the body that are None are left out."""
+        """The JSON of an answer. Fields of the body that are None are left out. ``changes``: it is no mere question."""
         given = {name: value for name, value in body.items() if value is not None}
-        return self._ask("POST", path, query, headers=headers, json=given, timeout=patience_s or PATIENCE_S)
+        timeout = patience_s or PATIENCE_S
+        return self._ask("POST", path, query, headers=headers, json=given, timeout=timeout, changes=changes)
 
     def close(self) -> None:
         """Close every connection."""
         self._http.close()
 
-    def _ask(self, method: str, path: str, query: Mapping[str, Any] | None, *, timeout: float, **more: Any) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        *,
+        timeout: float,
+        changes: bool = False,
+        **more: Any,
+    ) -> Any:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             response = self._http.request(method, path, params=params, timeout=timeout, **more)
         except httpx.TimeoutException as error:
             said = f"no answer within {timeout:g} s"
-            if method == "POST" and path not in READS:
+            if changes:
                 said += "; whether it did what was asked is not known"
             raise GatewayUnreachable(self.url, said) from error
         except (httpx.HTTPError, UnicodeError) as error:
