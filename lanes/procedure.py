@@ -1,7 +1,7 @@
 """Effects: what a verb does to a database, written once for blocking commands and for event loops.
 
 An effect is one step, one query, a *look* of several queries, or a *procedure* where it waits: a generator that yields
-what it needs (a write, a read, the time, a pause) and gets the answer sent back. ``run`` carries one out for a blocking
+what it needs (a write, a read, a pause) and gets the answer sent back. ``run`` carries one out for a blocking
 command; ``lanes.desk`` does on asyncio.
 
 A step, and a look, may give an error in place of its result; what carries it out raises that. So a step that is refused
@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from lanes.errors import LanesError
 from lanes_storage.interface import AsyncStore, Query, Reads, Row, Step, Store, Transaction
-from lanes_storage.moment import Clock, Now, system_clock
+from lanes_storage.moment import Clock, system_clock
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -37,17 +37,13 @@ class Read(NamedTuple):
     query: Query[Any]
 
 
-class Tell(NamedTuple):
-    """Tell the time; the answer is a ``Now``."""
-
-
 class Nap(NamedTuple):
     """Wait for so many seconds, or less when the database changes."""
 
     seconds: float
 
 
-Request = Write | Read | Tell | Nap
+Request = Write | Read | Nap
 Procedure = Generator[Request, Any, T]
 
 
@@ -115,11 +111,6 @@ def read(query: Query[T]) -> Procedure[T]:
     return cast("T", (yield Read(query)))
 
 
-def tell() -> Procedure[Now]:
-    """What time it is."""
-    return cast("Now", (yield Tell()))
-
-
 def nap(seconds: float) -> Procedure[None]:
     """Wait, at most for ``seconds``, for the database to change."""
     yield Nap(max(0.0, seconds))
@@ -150,25 +141,27 @@ def raised(given: T | LanesError) -> T:
 
 
 def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable[[float], None]) -> T:
-    answer: Any = None
     store.version()  # from here on, a nap notices what others commit
     try:
         while True:
-            request = procedure.send(answer)
-            match request:
-                case Write(step):
-                    answer = store.write(step)
-                case Read(query):
-                    answer = store.read(query)
-                case Tell():
-                    answer = clock()
-                case Nap(seconds):
-                    answer = None
-                    _nap(store, seconds, clock, sleep)
+            _nap(store, to_its_nap(store, procedure).seconds, clock, sleep)
     except StopIteration as end:
         return cast("T", end.value)
     finally:
         procedure.close()
+
+
+def to_its_nap(store: Store, procedure: Procedure[Any]) -> Nap:
+    """Bring a procedure to where it waits next. Raises StopIteration with its result where it ends before."""
+    answer: Any = None
+    while True:
+        match procedure.send(answer):
+            case Write(step):
+                answer = store.write(step)
+            case Read(query):
+                answer = store.read(query)
+            case Nap() as nap:
+                return nap
 
 
 def looks() -> Iterator[float]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lanes.context import Context
 from lanes.errors import LanesError
-from lanes.procedure import Effect, Nap, Procedure, Read, Tell, Write, looks, run
+from lanes.procedure import Effect, Procedure, looks, run, to_its_nap
 from lanes.verbs.verb import Verb
 from lanes_storage.interface import Store
 
@@ -60,12 +60,16 @@ class LocalDriver:
                 for place, (procedure, due) in list(waiting.items()):
                     if due > self.ctx.now().mono:
                         continue
-                    end = self._advance(procedure)
-                    if isinstance(end, Nap):
-                        waiting[place] = _Waiting(procedure, self.ctx.now().mono + end.seconds * 1000)
-                    else:
+                    try:
+                        nap = to_its_nap(self.store, procedure)
+                    except StopIteration as end:
                         del waiting[place]
-                        yield place, end.result
+                        yield place, end.value
+                    except LanesError as error:
+                        del waiting[place]
+                        yield place, error
+                    else:
+                        waiting[place] = _Waiting(procedure, self.ctx.now().mono + nap.seconds * 1000)
                 if waiting:
                     self._sleep(next(pauses))
                 if version != (version := self.store.version()):
@@ -74,25 +78,6 @@ class LocalDriver:
         finally:
             for each in waiting.values():
                 each.procedure.close()
-
-    def _advance(self, procedure: Procedure[Any]) -> "Nap | _Done":
-        """Bring one to its next pause, or to its end."""
-        answer: Any = None
-        try:
-            while True:
-                match procedure.send(answer):
-                    case Write(step):
-                        answer = self.store.write(step)
-                    case Read(query):
-                        answer = self.store.read(query)
-                    case Tell():
-                        answer = self.ctx.now()
-                    case Nap() as pause:
-                        return pause
-        except StopIteration as end:
-            return _Done(end.value)
-        except LanesError as error:
-            return _Done(error)
 
     def changed(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
@@ -108,9 +93,3 @@ class LocalDriver:
 class _Waiting(NamedTuple):
     procedure: Procedure[Any]
     due: float
-
-
-class _Done(NamedTuple):
-    """What a procedure came to: its result, or the expected error that it raised."""
-
-    result: Any

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from lanes.changes import Changes
 from lanes.context import Context
-from lanes.procedure import Blocking, Effect, InThread, Look, Procedure, Read, Tell, Write, raised
+from lanes.procedure import Blocking, Effect, InThread, Look, Procedure, Read, Write, raised
 from lanes.verbs.verb import Verb
 from lanes_storage.interface import AsyncStore, Query, Store
 from lanes_storage.moment import Clock
@@ -56,8 +56,6 @@ class LoopDriver:
                 elif isinstance(request, Read):
                     mark = self.changes.mark()
                     answer = await self.store.read(request.query)
-                elif isinstance(request, Tell):
-                    answer = self.clock()
                 else:
                     answer = await self.changes.wait(request.seconds, mark)
         except StopIteration as end:

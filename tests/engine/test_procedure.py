@@ -9,7 +9,7 @@ import pytest
 from lanes.context import Context
 from lanes.desk import Desk
 from lanes.errors import NotFound
-from lanes.procedure import Blocking, Effect, Look, Procedure, nap, raised, read, run, tell, write
+from lanes.procedure import Blocking, Effect, Look, Procedure, nap, raised, read, run, write
 from lanes.records import Message
 from lanes.testing import SECOND, Hands
 from lanes.verbs import messages, sending
@@ -42,9 +42,9 @@ def drive(request: pytest.FixtureRequest, store: Store, astore: AsyncStore, time
     return blocking if request.param == "blocking" else looping
 
 
-def everything(key: str) -> Procedure[tuple[Now, int, str | None]]:
+def everything(key: str, time: Hands) -> Procedure[tuple[Now, int, str | None]]:
     """A procedure that needs all that there is to need."""
-    now = yield from tell()
+    now = time()
     yield from write(lambda tx: doors.pause(tx, key, now, actor="t", reason="r"))
     lane = yield from read(reads.lane(key))
     assert lane is not None
@@ -55,7 +55,7 @@ def everything(key: str) -> Procedure[tuple[Now, int, str | None]]:
 async def test_both_drivers_give_the_same_answers(drive: Driver, world: World, time: Hands) -> None:
     world.send("a")
     begun = time()
-    assert await drive(everything("a")) == (begun, world.lane("a").id, "r")
+    assert await drive(everything("a", time)) == (begun, world.lane("a").id, "r")
 
 
 async def test_what_a_procedure_raises_arrives(drive: Driver, world: World) -> None:
@@ -95,7 +95,7 @@ def test_a_blocking_nap_ends_by_the_clock_that_was_handed_in(store: Store, time:
 
     def procedure() -> Procedure[int]:
         yield from nap(1.0)
-        return (yield from tell()).mono
+        return time().mono
 
     begun = time().mono
     assert run(store, procedure(), time, sleep) == begun + SECOND
