@@ -127,6 +127,7 @@ def message_ids(
     out=SENT,
     status=202,
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
+    examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
     said=said.retried,
 )
 def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
@@ -190,7 +191,13 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     return step
 
 
-@verb("POST /api/messages/{id}/drop", out=MESSAGE, errors=(NotFound, NotAllowed), said=said.dropped)
+@verb(
+    "POST /api/messages/{id}/drop",
+    out=MESSAGE,
+    errors=(NotFound, NotAllowed),
+    examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
+    said=said.dropped,
+)
 def drop(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is called everywhere
     """End a message that waits, unanswered. The journal keeps what it was."""
     now = ctx.now()

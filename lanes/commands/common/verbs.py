@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from lanes.commands.common.each import chosen_keys, do_each
+from lanes.commands.common.each import chosen_keys, chosen_messages, do_each
+from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import (
     DURATION,
     ID,
@@ -16,10 +17,13 @@ from lanes.commands.common.options import (
     filter_option,
     keys_argument,
     match_option,
+    message_filter_option,
 )
 from lanes.commands.common.session import Session, pass_session
 from lanes.errors import Unfit
+from lanes.records import Message
 from lanes.verbs import kinds
+from lanes.verbs.said import Action
 from lanes.verbs.verb import Param, Verb
 from lanes_storage.records import LaneFilter, Subject
 
@@ -65,6 +69,39 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
                 lambda key: desk.call(verb, key=key, **given),
                 lambda acted: f"{acted.lane.key}: {said(acted).sentence}",
             )
+
+    return command
+
+
+def command_on_messages(
+    verb: Verb[..., Any],
+    *,
+    about: str,
+    told: Callable[[Message], str],
+    nothing: str,
+) -> click.Command:
+    """The command of a verb that does one thing to messages: to one by its id, or to those of a filter.
+
+    ``about`` is its help, ``told`` what it prints of each, and ``nothing`` what is said where the filter chooses none.
+    """
+
+    @click.command(verb.name, help=about, epilog=epilog(verb))
+    @click.argument("message_id", metavar="[ID]", type=ID, required=False)
+    @message_filter_option
+    @click.option("--yes", is_flag=True, help="Do not ask; needed for more than one message without a terminal.")
+    @click.pass_context
+    @pass_session
+    def command(
+        session: Session, ctx: click.Context, /, message_id: int | None, chosen: LaneFilter | None, yes: bool
+    ) -> int:
+        with session.desk() as desk:
+            if chosen is None and message_id is not None and session.out.json:
+                session.out.data(desk.call(verb, id=message_id))
+                return Exit.DONE
+            numbers = chosen_messages(ctx, session.out, message_id, chosen, desk, Action(verb.name), yes=yes)
+            if numbers is None:
+                return Exit.FAILED
+            return do_each(session.out, numbers, lambda number: desk.call(verb, id=number), told, nothing=nothing)
 
     return command
 
