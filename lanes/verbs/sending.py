@@ -130,7 +130,8 @@ def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -
         return read_back(tx, number, now)
     key, text, request, runner, actor, bound_to, bound_owner, *_ = new
     said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
-    return _held_up(tx, Message(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position), now)
+    row = Message(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position)
+    return _held_up(tx, row, now) if accepted.pauses else records.Message.of(row, whole=False)
 
 
 def read_back(tx: Transaction, number: int, now: Now) -> records.Message | LanesError:

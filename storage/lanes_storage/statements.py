@@ -24,11 +24,11 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
 #: The lanes of ``:keys``, a JSON array, in its order (null: there is none), and how much waits in each; before that,
-#: the last id that was given to a lane, and to a message.
+#: the last id that was given to a lane, and to a message, and whether anything is paused.
 LANES_MET = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
-  (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), l.id, l.state, l.run_id, l.head_id,
-  CASE WHEN l.head_id IS NULL THEN 0 ELSE
+  (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
+  l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
     (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END, l.anonymous
 FROM json_each(:keys) k LEFT JOIN lanes l ON l.key = k.value ORDER BY k.key
 """

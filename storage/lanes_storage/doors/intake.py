@@ -30,13 +30,14 @@ class Refusal(StrEnum):
 class Accepted(NamedTuple):
     """The message stands. ``created`` False: it did already, under the same idempotency key.
 
-    Of one that is new: its lane, and which place it has among those that wait there.
+    Of one that is new: its lane, which place it has among those that wait there, and whether any lane is paused.
     """
 
     message_id: int
     created: bool
     lane_id: int | None = None
     position: int | None = None
+    pauses: bool = False
 
 
 class Room(StrEnum):
@@ -115,10 +116,11 @@ def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusa
 
 
 class Last(NamedTuple):
-    """The last ids that were given."""
+    """The last ids that were given, and whether anything is paused."""
 
     lane: int
     message: int
+    pauses: bool
 
 
 _KEYS = json.JSONEncoder(ensure_ascii=False)
@@ -126,7 +128,8 @@ _KEYS = json.JSONEncoder(ensure_ascii=False)
 
 def _met(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Met | None], Last]:
     rows = tx.rows(sql.LANES_MET, (_KEYS.encode([command.new.key for command in commands]),))
-    return [None if row[2] is None else Met(*row[2:]) for row in rows], Last(rows[0][0] or 0, rows[0][1] or 0)
+    lane, message, pauses, *_ = rows[0]
+    return [None if row[3] is None else Met(*row[3:]) for row in rows], Last(lane or 0, message or 0, bool(pauses))
 
 
 def _same(tx: Transaction, new: NewMessage) -> Same | None:
@@ -179,13 +182,14 @@ class _Entry(NamedTuple):
     room: Room
     lane: int
     message: int
+    pauses: bool
 
     @property
     def accepted(self) -> Accepted:
         """What waited before it is gone where it was made way for."""
         before = 0 if self.met is None or self.room is Room.INTERRUPT else self.met.queued
         place = min(before + 1, self.command.admission.cap) if self.room is Room.DROP_OLDEST else before + 1
-        return Accepted(self.message, True, self.lane, place)
+        return Accepted(self.message, True, self.lane, place, self.pauses)
 
 
 def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Room]], last: Last) -> list[Accepted]:
@@ -194,7 +198,9 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Room]],
         if met is not None:
             _make_room(tx, command, met, room)
     lanes, messages = count(last.lane + 1), count(last.message + 1)
-    entries = [_Entry(*each, each[1].lane_id if each[1] else next(lanes), next(messages)) for each in entering]
+    entries = [
+        _Entry(*each, each[1].lane_id if each[1] else next(lanes), next(messages), last.pauses) for each in entering
+    ]
     tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
     tx.many(sql.MAKE_MESSAGE, [_message(each) for each in entries])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
