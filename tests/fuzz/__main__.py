@@ -7,19 +7,11 @@ import tempfile
 from pathlib import Path
 
 from tests.kit.processes import house
+from tests.kit.simulated import simulated
 
 CONFIG = """
 [queue]
 cap = 1000000
-[[runner]]
-name = "chat"
-kind = "provider"
-providers = ["sim"]
-[[provider]]
-name = "sim"
-dialect = "chat"
-base_url = "{url}/v1"
-model = "sim-ok"
 """
 #: What would end the talk: a drain of the gateway, and a stream that does not end.
 LEFT_OUT = ("/api/drain", "/api/events")
@@ -28,7 +20,7 @@ LEFT_OUT = ("/api/drain", "/api/events")
 def main(program: str, examples: str = "25") -> int:
     """Returns what the program exits with."""
     with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as made:
-        made.config.write_text(CONFIG.format(url=made.simulator("--tempo", "100").url))
+        made.config.write_text(CONFIG + simulated(made.simulator("--tempo", "100").url))
         gateway = made.gateway()
         shutil.copy(Path(__file__).with_name("schemathesis.toml"), folder)
         arguments = [f"{gateway.url}/openapi.json", "--url", gateway.url, "--checks", "all", "--max-examples", examples]

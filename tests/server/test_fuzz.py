@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from lanes.server.openapi import document
 from lanes.server.routes import ROUTES
 from tests.kit.processes import House, Process, house
+from tests.kit.simulated import simulated
 
 DOCUMENT = document(ROUTES)
 #: What would end the talk: a drain of the gateway, and a stream that does not end.
@@ -26,22 +27,13 @@ OPERATIONS = [
 CONFIG = """
 [gateway]
 max_body_bytes = 4096
-[[runner]]
-name = "chat"
-kind = "provider"
-providers = ["sim"]
-[[provider]]
-name = "sim"
-dialect = "chat"
-base_url = "{url}/v1"
-model = "sim-ok"
 """
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with house(tmp_path_factory.mktemp("fuzz")) as one:
-        one.config.write_text(CONFIG.format(url=one.simulator("--tempo", "50").url))
+        one.config.write_text(CONFIG + simulated(one.simulator("--tempo", "50").url))
         yield one
 
 

@@ -17,6 +17,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, NewMessage
 from tests.kit.processes import House, Process, house
+from tests.kit.simulated import simulated
 from tests.kit.stage import MINUTE, TERMS, Stage
 
 #: However slow the machine, no run is past a limit in the middle of a test, and no warning comes between two looks.
@@ -28,15 +29,6 @@ warn_wait_after = "1d"
 
 [gateway]
 {token}
-[[runner]]
-name = "chat"
-kind = "provider"
-providers = ["sim"]
-[[provider]]
-name = "sim"
-dialect = "chat"
-base_url = "{url}/v1"
-model = "sim-echo"
 """
 
 
@@ -95,7 +87,7 @@ def same(value: Any, hidden: tuple[str, ...]) -> Any:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with house(tmp_path_factory.mktemp("both")) as made:
-        made.config.write_text(CONFIG.format(url=made.simulator().url, token=""))
+        made.config.write_text(CONFIG.format(token="") + simulated(made.simulator().url, "sim-echo"))
         gateway = made.gateway()
         stage = Stage(made.database)
         owner = stage.owner(kind="desk", stale_after_ms=60 * MINUTE)
@@ -375,7 +367,9 @@ def test_a_token(tmp_path: Path, call: Callable[..., Called], monkeypatch: pytes
     with house(tmp_path) as made:
         secret = tmp_path / "token"
         secret.write_text("se cret")
-        made.config.write_text(CONFIG.format(url="http://127.0.0.1:9", token=f'token_file = "{secret}"'))
+        made.config.write_text(
+            CONFIG.format(token=f'token_file = "{secret}"') + simulated("http://127.0.0.1:9", "sim-echo")
+        )
         gateway = made.gateway()
         refused = call("status", "--url", gateway.url)
         assert refused.code == 78
