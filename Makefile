@@ -47,7 +47,7 @@ bench: $(STAMP) peers ## Measure every row of the targets and write the table in
 	@mkdir -p .bench
 	@$(BIN)/python -m tests.bench --folder .bench --peers $(PEERS)/bin/python --write docs/benchmarks.md
 
-# What lanes is compared with has an environment of its own, 0.1.0 of lanes among it: what cannot be installed is skipped.
+# The programs that lanes is compared with, 0.1.0 of lanes too, have a separate environment: what cannot be installed is skipped.
 peers: $(PEERS)/.installed $(PEERS)/.older
 
 $(PEERS)/.installed: requirements/bench.in

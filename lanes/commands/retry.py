@@ -8,7 +8,7 @@ command = command_on_messages(
     about="""Accept a failed message once more.
 
     It becomes a new message at the tail of its lane; prints the new id. With --filter, every dead letter that fits and
-    was not retried yet, the oldest first; what a limit of its own ended (expired, over_budget) only where the filter
+    was not retried yet, the oldest first; a message that a limit ended (expired, over_budget) only where the filter
     names that cause.
 
     Exit code 1 for what is not failed, or was retried before.

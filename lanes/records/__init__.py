@@ -57,7 +57,7 @@ def schemas(at: str = "#/$defs/") -> dict[str, dict[str, Any]]:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """One schema as a document of its own, to validate with."""
+    """One schema as a complete document, to validate with."""
     from lanes.records.json_schema import DRAFT
 
     return {"$schema": DRAFT, "$ref": f"#/$defs/{name}", "$defs": schemas()}

@@ -24,7 +24,7 @@ class Drain(Record):
 
 
 class OwnerDetail(Owner):
-    """A gateway, or a desk that holds lanes for blocks of its own code."""
+    """A gateway, or a desk that holds lanes for blocks of an embedding program."""
 
     held: Annotated[Count, "lanes that it holds"]
     draining: Annotated[Drain | None, "by whom, and until when what runs may go on"]
@@ -98,7 +98,7 @@ class Status(Record):
     counts: Annotated[Counts, INLINE]
     cooldowns: tuple[Cooldown, ...]
     desks: Annotated[
-        tuple[OwnerDetail, ...], "the processes that hold lanes for blocks of their own code (`desk.hold`)"
+        tuple[OwnerDetail, ...], "the processes that hold lanes for blocks of an embedding program (`desk.hold`)"
     ]
 
     @classmethod

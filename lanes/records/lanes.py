@@ -102,7 +102,7 @@ class Lane(Record):
     owner: Annotated[Owner | None, "who holds it, and whether that lives as far as can be told"]
     run_id: Id | None
     message_id: Id | None
-    abort_requested: Annotated[bool, "the run will end as aborted, whoever ends it"]
+    abort_requested: Annotated[bool, "the run will end as aborted, whichever process ends it"]
     last_error: Annotated[LastError | None, "how its last run ended, if not well"]
     updated_at: Moment
     acts_next: Annotated[NextLimit | None, "the limit that acts next, where its owner lives to keep it"] = None

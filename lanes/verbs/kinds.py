@@ -216,7 +216,7 @@ class Given(StrEnum):
 
     NOT_TYPED = "not on a command line"
     ONLY_PYTHON = "only by a program"
-    WAITING_RUN = "in a header of its own"
+    WAITING_RUN = "in a separate header"
 
 
 #: A parameter that is for other programs, over HTTP too.

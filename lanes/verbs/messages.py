@@ -108,7 +108,7 @@ def message_ids(
     """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
     that were not retried yet, for `retry`.
 
-    What a limit of its own ended (expired, over_budget) is retried only where the filter names that cause.
+    A message that a limit ended (expired, over_budget) is retried only where the filter names that cause.
     """
     chosen = timed(filter_, ctx.now())
     if for_ is said.Action.DROP:
