@@ -10,8 +10,8 @@ import pytest
 from lanes.problems import KINDS
 from tests.house.modules import ROOT
 from tests.kit.processes import House, Process, house
+from tests.kit.simulated import simulated
 from tests.kit.tools import needs
-from tests.server.test_fuzz import CONFIG
 
 PAGE = (ROOT / "docs" / "http-examples.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -20,7 +20,7 @@ EXAMPLES = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with house(tmp_path_factory.mktemp("examples")) as one:
-        one.config.write_text(CONFIG.format(url=one.simulator("--tempo", "50").url))
+        one.config.write_text(simulated(one.simulator("--tempo", "50").url))
         yield one
 
 
