@@ -11,9 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lanes.desk import Desk, connect
-    from lanes.engine.streams import Listener
-    from lanes.errors import (
+    from lanes.base.errors import (
         Changed,
         ConfigError,
         Draining,
@@ -32,8 +30,11 @@ if TYPE_CHECKING:
         Unreadable,
         WaitCycle,
     )
+    from lanes.base.sentences import Tried
+    from lanes.desk import Desk, connect
+    from lanes.engine.runs.hooks import Hooks, RunEnded
+    from lanes.engine.runs.streams import Listener
     from lanes.gateway import Gateway
-    from lanes.hooks import Hooks, RunEnded
     from lanes.records import (
         AbortResult,
         Attempt,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
         Status,
     )
     from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, Turn
-    from lanes.sentences import Tried
+    from lanes_storage.clock import Clock, Now
     from lanes_storage.errors import NotStorable, StorageError
     from lanes_storage.law import (
         BoundTo,
@@ -79,7 +80,6 @@ if TYPE_CHECKING:
         RunnerKind,
         Scope,
     )
-    from lanes_storage.moment import Clock, Now
     from lanes_storage.records import AttemptPhase, Comparison, Condition, How, LaneFilter, LaneOrder, LaneSort, Subject
 
 #: Where each public name lives.
@@ -88,8 +88,8 @@ _HOMES = {
         "Desk",
         "connect",
     ),
-    "lanes.engine.streams": ("Listener",),
-    "lanes.errors": (
+    "lanes.engine.runs.streams": ("Listener",),
+    "lanes.base.errors": (
         "Changed",
         "ConfigError",
         "Draining",
@@ -109,7 +109,7 @@ _HOMES = {
         "WaitCycle",
     ),
     "lanes.gateway": ("Gateway",),
-    "lanes.hooks": (
+    "lanes.engine.runs.hooks": (
         "Hooks",
         "RunEnded",
     ),
@@ -149,7 +149,7 @@ _HOMES = {
         "RunnerSpec",
         "Turn",
     ),
-    "lanes.sentences": ("Tried",),
+    "lanes.base.sentences": ("Tried",),
     "lanes_storage.errors": (
         "NotStorable",
         "StorageError",
@@ -168,7 +168,7 @@ _HOMES = {
         "RunnerKind",
         "Scope",
     ),
-    "lanes_storage.moment": (
+    "lanes_storage.clock": (
         "Clock",
         "Now",
     ),

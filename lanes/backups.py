@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanes import ages
-from lanes.errors import NotAllowed
-from lanes.identity import evidence, is_gone, is_here, this_process
+from lanes.base.errors import NotAllowed
+from lanes.host.identity import evidence, is_gone, is_here, this_process
+from lanes.text import ages
 from lanes_storage import doors, open_store, reads
+from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Transaction
-from lanes_storage.moment import Clock
 from lanes_storage.records import Owner
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import Progress

@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
-from lanes import incoming, records
-from lanes.config import Config, durations, from_data
-from lanes.context import Context
+from lanes import records
+from lanes.base import arguments, durations
+from lanes.base.context import Context
+from lanes.config import Config, from_data
 from lanes.drivers.on_loop import LoopDriver
-from lanes.engine.current import current_run
 from lanes.engine.holds import Holds
+from lanes.engine.runs.current import current_run
 from lanes.records import Lane, Message
 from lanes.runners.base import RunContext
 from lanes.verbs import control, house, looking, messages, sending
@@ -25,9 +26,9 @@ from lanes.verbs.kinds import timed
 from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
 from lanes_storage import open_async_store, reads
+from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scope
-from lanes_storage.moment import Clock, system_clock
 from lanes_storage.records import LaneFilter, LaneOrder
 
 T = TypeVar("T")
@@ -133,12 +134,12 @@ class Desk(LoopDriver):
 
         A run that waits is not stalled. Raises NotFound, and WaitCycle where the message waits for that run.
         """
-        timeout = incoming.patience_s(timeout)
+        timeout = arguments.patience_s(timeout)
         return await self.when_ended(await self.message(message_id), timeout=timeout)
 
     async def when_ended(self, message: Message, *, timeout: float | None = None) -> Message:
         """As ``wait``, for a message as it was a moment ago."""
-        timeout, run = incoming.patience_s(timeout), current_run(self.store.name)
+        timeout, run = arguments.patience_s(timeout), current_run(self.store.name)
         if run is None or message.ended_at is not None:
             return await self._ended(message, timeout)
         await self.perform(sending.begin_wait(self.context(), run, message.id))
@@ -283,7 +284,7 @@ class Desk(LoopDriver):
 
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
         """Wait until none of these owners holds a lane, at most ``timeout`` seconds; as they are then."""
-        patience_s = incoming.patience_s(timeout)
+        patience_s = arguments.patience_s(timeout)
         wait = durations.LONGEST_MS if patience_s is None else round(patience_s * 1000)
         ended: list[records.OwnerDetail] = await self._ask(house.gateways, id=tuple(owner_ids), wait=wait)
         return ended
@@ -327,7 +328,7 @@ class Desk(LoopDriver):
         ``wait`` False, or ``timeout`` seconds passed: the outcome is ``pending`` and the request stands.
         Raises NotFound, Unfit.
         """
-        patience_s = incoming.patience_s(timeout)
+        patience_s = arguments.patience_s(timeout)
         return await self.perform(
             control.abort(
                 self.context(actor),

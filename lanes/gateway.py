@@ -12,24 +12,24 @@ import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 
-from lanes import incoming
+from lanes.base import arguments
+from lanes.base.errors import LanesError
 from lanes.config import Config, from_data
 from lanes.desk import Desk
-from lanes.engine.ending import to_its_end
+from lanes.engine.background.cleanup import to_its_end
 from lanes.engine.engine import Engine
-from lanes.engine.keeping import ConfiguredKeep
-from lanes.engine.owning import as_owner
-from lanes.engine.reconciler import Finding
-from lanes.engine.streams import Listener
-from lanes.errors import LanesError
-from lanes.hooks import Hooks
+from lanes.engine.reconcile.reconciler import Finding
+from lanes.engine.registration import as_owner
+from lanes.engine.runs.hooks import Hooks
+from lanes.engine.runs.streams import Listener
+from lanes.engine.upkeep.retention import ConfiguredKeep
 from lanes.records import Drain
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
+from lanes_storage.logs import Log
 from lanes_storage.records import Head, Terms
-from lanes_storage.saying import Log
 
 log = Log("lanes.gateway")
 
@@ -45,7 +45,7 @@ class Gateway:
     Give it one ``runner``, with at most ``max_runs`` runs at a time, or several as ``specs`` (the first is the
     default). ``config`` sets limits and policies; without one, the defaults apply. ``fingerprint`` identifies this
     configuration. ``hooks`` are called when something happens; those that a configuration names are loaded by
-    ``lanes.hooks.configured_hooks``.
+    ``lanes.engine.runs.hooks.configured_hooks``.
     """
 
     def __init__(
@@ -172,8 +172,8 @@ class Gateway:
         counted. Raises Unfit.
         """
         clock_ms = self.config.clocks.drain_timeout_ms
-        wait_ms = clock_ms if timeout_s is None else incoming.span_ms(timeout_s, "timeout_s")
-        await self._engine.drain(by=incoming.actor(by), wait_ms=wait_ms)
+        wait_ms = clock_ms if timeout_s is None else arguments.span_ms(timeout_s, "timeout_s")
+        await self._engine.drain(by=arguments.actor(by), wait_ms=wait_ms)
 
     async def stop(self) -> None:
         """Interrupt the remaining runs, end the owner's row, and end every loop. A second call does nothing.

@@ -5,7 +5,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 
-from lanes.changes import Changes
+from lanes.host.changes import Changes
 from lanes.records import Message
 from lanes_storage import reads, records
 from lanes_storage.errors import StorageError, StoreClosed

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanes import filters
-from lanes.errors import Unfit
+from lanes.base.errors import Unfit
 from lanes.filters.spelling import distance, resembling
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 

@@ -11,19 +11,19 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from lanes import records
-from lanes.context import Context
+from lanes.base.context import Context
+from lanes.base.errors import Unreadable
+from lanes.base.procedure import run
 from lanes.drivers.local import LocalDriver
-from lanes.engine.reconciler import decide, told
-from lanes.engine.sightings import Sightings
-from lanes.errors import Unreadable
-from lanes.identity import this_process
-from lanes.procedure import run
+from lanes.engine.reconcile.reconciler import decide, told
+from lanes.engine.reconcile.sightings import Sightings
+from lanes.host.identity import this_process
 from lanes.records import FORMS, Lane, Pause, Record, Witness, jsonable, kinds, schema, schemas
 from lanes.records.codec import schema_of
 from lanes.verbs import control, house, looking, messages
 from lanes_storage import doors, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState, MessageState
-from lanes_storage.moment import system_clock
 from tests.golden.told import shown
 from tests.kit.forms import are_forms, is_form
 from tests.kit.stage import Stage

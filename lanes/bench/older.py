@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from lanes.bench.processes import Process, gateway
-from lanes.bench.rows import Skipped
-from lanes.bench.work import Work
+from lanes.bench.kit.processes import Process, gateway
+from lanes.bench.kit.rows import Skipped
+from lanes.bench.kit.work import Work
 
 VERSION = "0.1.0"
 COMMIT = "d47550f231ffd68c460c3b546165aef2a2d0a703"

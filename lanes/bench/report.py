@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lanes.bench.rows import Result
+from lanes.bench.kit.rows import Result
 
 BEGIN = "<!-- measured: written by `make bench` -->"
 END = "<!-- /measured -->"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lanes.config.config import Config
-    from lanes.config.loading import from_data, load, simulated
-    from lanes.config.model import (
+    from lanes.config.declared.model import (
         Clocks,
         DatabaseConfig,
         GatewayConfig,
@@ -20,14 +19,15 @@ if TYPE_CHECKING:
         ProviderConfig,
         RunnerConfig,
     )
-    from lanes.config.settings import SETTINGS, Kind, Setting
-    from lanes.config.values import Origin
+    from lanes.config.declared.settings import SETTINGS, Kind, Setting
+    from lanes.config.declared.values import Origin
+    from lanes.config.loading import from_data, load, simulated
 
 #: Where each public name lives.
 _HOMES = {
     "config": ("Config",),
     "loading": ("from_data", "load", "simulated"),
-    "model": (
+    "declared.model": (
         "Clocks",
         "DatabaseConfig",
         "GatewayConfig",
@@ -37,8 +37,8 @@ _HOMES = {
         "ProviderConfig",
         "RunnerConfig",
     ),
-    "settings": ("SETTINGS", "Kind", "Setting"),
-    "values": ("Origin",),
+    "declared.settings": ("SETTINGS", "Kind", "Setting"),
+    "declared.values": ("Origin",),
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 

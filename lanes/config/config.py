@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lanes.config import limits, listing
-from lanes.config.model import (
+from lanes.base.errors import ConfigError
+from lanes.config import listing
+from lanes.config.declared.model import (
     Clocks,
     DatabaseConfig,
     GatewayConfig,
@@ -17,11 +18,11 @@ from lanes.config.model import (
     ProviderConfig,
     RunnerConfig,
 )
-from lanes.config.refusal import refusal
-from lanes.config.sections import Row
-from lanes.config.settings import settings_of
-from lanes.config.values import Value
-from lanes.errors import ConfigError
+from lanes.config.declared.refusal import refusal
+from lanes.config.declared.settings import settings_of
+from lanes.config.declared.values import Value
+from lanes.config.reading import limits
+from lanes.config.reading.sections import Row
 from lanes.records import SettingValue
 from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import Terms

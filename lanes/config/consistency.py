@@ -2,9 +2,9 @@
 
 from itertools import combinations
 
-from lanes.config import limits
 from lanes.config.config import Config
 from lanes.config.globs import common_key
+from lanes.config.reading import limits
 from lanes_storage.law import RunnerKind
 
 

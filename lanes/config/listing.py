@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from lanes.config import limits
-from lanes.config.sections import Row
-from lanes.config.settings import SECTIONS, SETTINGS, Setting, settings_of
-from lanes.config.values import Origin, Value, written
+from lanes.base.terminal import without_password
+from lanes.config.declared.settings import SECTIONS, SETTINGS, Setting, settings_of
+from lanes.config.declared.values import Origin, Value, written
+from lanes.config.reading import limits
+from lanes.config.reading.sections import Row
 from lanes.records import SettingValue
-from lanes.text import without_password
 
 
 def sections(values: Mapping[str, Value]) -> list[SettingValue]:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lanes.config import arrays, consistency, limits, secrets, sections
+from lanes.config import consistency
 from lanes.config.config import Config
-from lanes.config.document import Document, find, read
-from lanes.config.model import DatabaseConfig, GatewayConfig, HooksConfig
-from lanes.config.sections import Row
-from lanes.config.settings import ARRAYS
-from lanes.config.values import Origin, Value
+from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
+from lanes.config.declared.settings import ARRAYS
+from lanes.config.declared.values import Origin, Value
+from lanes.config.reading import arrays, limits, secrets, sections
+from lanes.config.reading.document import Document, find, read
+from lanes.config.reading.sections import Row
 
 
 def load(

@@ -11,9 +11,9 @@ from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
 from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_rows
+from lanes_storage.clock import Clock
 from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
 from lanes_storage.interface import Reader
-from lanes_storage.moment import Clock
 from lanes_storage.sqlite.inspect import facts, open_still
 
 __all__ = ["Check", "Level", "examine"]

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, ok, warning
-from lanes.identity import this_process
-from lanes.text import clean
+from lanes.host.identity import this_process
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
 from lanes_storage.records import Owner
-from lanes_storage.sqlite.identity import Files
-from lanes_storage.sqlite.locking import holders
+from lanes_storage.sqlite.file.identity import Files
+from lanes_storage.sqlite.file.locking import holders
 from lanes_storage.sqlite.store import SqliteReader
 
 _STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "blocked by a disk"}

@@ -3,12 +3,13 @@
 import resource
 from pathlib import Path
 
-from lanes import ages, descriptors
 from lanes.doctor.checks import Check, ok, warning
-from lanes.identity import is_here, this_process
+from lanes.host import descriptors
+from lanes.host.identity import is_here, this_process
+from lanes.text import ages
 from lanes_storage import reads
+from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
-from lanes_storage.moment import Clock
 from lanes_storage.records import Owner
 
 #: As many runs as one provider runner has at once, unless told otherwise.

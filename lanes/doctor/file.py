@@ -3,11 +3,11 @@
 import sqlite3
 from pathlib import Path
 
-from lanes.config.access import exposed
+from lanes.base.terminal import clean
+from lanes.config.reading.access import exposed
 from lanes.doctor.checks import Check, broken, ok, warning
-from lanes.text import clean
-from lanes_storage import schema
-from lanes_storage.sqlite.identity import Stranger, strangers
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.file.identity import Stranger, strangers
 from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names
 
 #: Less room than this is worth a word; every commit needs some, and so does the log.
@@ -74,7 +74,7 @@ def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
     """Its schema, and whether every page can be read and fits the others; ``indexes`` takes longer and compares them
     as well. Raises StorageError."""
     application, found = marks(path)
-    if application != schema.APPLICATION_ID:
+    if application != versions.APPLICATION_ID:
         return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
     wrong = damage(path, whole=indexes)
     sound = ok("file", "every page can be read, and every index fits" if indexes else "every page can be read")
@@ -85,10 +85,10 @@ def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
 
 
 def _schema(path: Path, found: int) -> Check:
-    if found < schema.VERSION:
-        return warning("schema", f"it has schema {found}; this lanes uses {schema.VERSION}", "run `lanes db upgrade`")
-    if found > schema.VERSION:
-        return warning("schema", f"it has schema {found}; this lanes knows {schema.VERSION}", "use a newer lanes")
+    if found < versions.VERSION:
+        return warning("schema", f"it has schema {found}; this lanes uses {versions.VERSION}", "run `lanes db upgrade`")
+    if found > versions.VERSION:
+        return warning("schema", f"it has schema {found}; this lanes knows {versions.VERSION}", "use a newer lanes")
     other = deviations(path)
     if other:
         said = f"it calls itself schema {found}, and is {', '.join(other[:NAMED])}"

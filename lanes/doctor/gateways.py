@@ -5,15 +5,15 @@ import http.client
 import socket
 from urllib.parse import urlsplit
 
-from lanes import ages
 from lanes.doctor.checks import Check, ok, warning
-from lanes.identity import Identity, Sight, evidence, is_gone, is_here, look, this_process
-from lanes.moments import moment
-from lanes.server.holder import holder_of
-from lanes.why import span
+from lanes.explain.why import span
+from lanes.host.holder import holder_of
+from lanes.host.identity import Identity, Sight, evidence, is_gone, is_here, look, this_process
+from lanes.text import ages
+from lanes.text.timestamps import moment
 from lanes_storage import reads
+from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader
-from lanes_storage.moment import Clock, Now
 from lanes_storage.records import Owner
 
 #: How far two clocks may be apart before it is worth a word.

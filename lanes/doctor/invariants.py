@@ -1,8 +1,8 @@
 """The invariants of the contract, asked of a live file."""
 
 from lanes.doctor.checks import Check, broken, ok
+from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
-from lanes_storage.moment import Clock
 from lanes_storage.reads.invariants import INVARIANTS, SHOWN, Breach, Invariant
 
 _FIX = "this must never be: keep the file, and report it with `lanes bundle FILE`"

@@ -1,12 +1,12 @@
 """The providers: which of them fail, while others answer in their place and nobody notices."""
 
+from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, ok, warning
-from lanes.text import clean
-from lanes.why import span
+from lanes.explain.why import span
 from lanes_storage import reads
+from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.law import EventType
-from lanes_storage.moment import Clock
 from lanes_storage.records import Event
 
 #: So many of the last beginnings and ends of failing are looked at.

@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-from lanes import ages
 from lanes.doctor.checks import Check, ok, warning
-from lanes.identity import this_process
-from lanes.why import span
+from lanes.explain.why import span
+from lanes.host.identity import this_process
+from lanes.text import ages
 from lanes_storage import reads
+from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
-from lanes_storage.moment import Clock
 from lanes_storage.records import Counts
 
 #: So many of the last events are looked at for a clock that went back.

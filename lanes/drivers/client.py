@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from lanes.errors import ConfigError, LanesError
-from lanes.problems import DATABASE, error_of
-from lanes.text import without_password
-from lanes.without import without
+from lanes.base.errors import ConfigError, LanesError
+from lanes.base.terminal import without_password
+from lanes.host.optional import without
+from lanes.records.problems import DATABASE, error_of
 from lanes_storage.errors import StorageError
 
 with without("httpx._main"):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from lanes.errors import LanesError
+from lanes.base.errors import LanesError
 from lanes.verbs.verb import Verb
 
 

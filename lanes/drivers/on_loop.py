@@ -5,12 +5,12 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, TypeVar, cast
 
-from lanes.changes import Changes
-from lanes.context import Context
-from lanes.procedure import Blocking, Effect, InThread, Look, Procedure, Read, Write, raised
+from lanes.base.context import Context
+from lanes.base.procedure import Blocking, Effect, InThread, Look, Procedure, Read, Write, raised
+from lanes.host.changes import Changes
 from lanes.verbs.verb import Verb
+from lanes_storage.clock import Clock
 from lanes_storage.interface import AsyncStore, Query, Store
-from lanes_storage.moment import Clock
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lanes.base.errors import LanesError
 from lanes.drivers.client import GatewayClient, GatewayUnreachable
-from lanes.errors import LanesError
 from lanes.records import Event
 from lanes.verbs import paging
 from lanes.verbs.kinds import ONLY_PYTHON, WAITING_RUN

@@ -7,24 +7,24 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from lanes.engine.dispatcher import Dispatcher, Policies
-from lanes.engine.drains import CUT_GRACE_MS, Drain, cut
-from lanes.engine.execution import Execution
-from lanes.engine.housekeeping import Housekeeper, Keep
-from lanes.engine.live import LiveSet
-from lanes.engine.loop import LONGEST_COMMIT_MS, Pulse
-from lanes.engine.reconciler import Finding
-from lanes.engine.streams import Streams
-from lanes.engine.telling import Teller
-from lanes.engine.upkeep import Upkeep
-from lanes.hooks import Hooks
+from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
+from lanes.engine.dispatch.dispatcher import Dispatcher, Policies
+from lanes.engine.reconcile.reconciler import Finding
+from lanes.engine.runs.drains import CUT_GRACE_MS, Drain, cut
+from lanes.engine.runs.execution import Execution
+from lanes.engine.runs.hook_runner import Teller
+from lanes.engine.runs.hooks import Hooks
+from lanes.engine.runs.live import LiveSet
+from lanes.engine.runs.streams import Streams
+from lanes.engine.upkeep.housekeeping import Housekeeper, Keep
+from lanes.engine.upkeep.thread import Upkeep
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors
+from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
-from lanes_storage.moment import Clock, Now
+from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
-from lanes_storage.saying import Log
 
 log = Log("lanes.engine")
 

@@ -11,20 +11,20 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
-from lanes import incoming
+from lanes.base import arguments
+from lanes.base.errors import HoldEnded, RunFailed, Unfit
+from lanes.base.terminal import check_key
 from lanes.config import Config
-from lanes.engine.current import CURRENT, Current
 from lanes.engine.engine import Engine
-from lanes.engine.live import ActiveRun
-from lanes.engine.owning import as_owner
-from lanes.errors import HoldEnded, RunFailed, Unfit
+from lanes.engine.registration import as_owner
+from lanes.engine.runs.current import CURRENT, Current
+from lanes.engine.runs.live import ActiveRun
 from lanes.records import Message
 from lanes.runners.base import RunContext, RunnerSpec
-from lanes.text import check_key
+from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
-from lanes_storage.moment import Clock
 from lanes_storage.records import Head, Terms
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class Holds:
     ) -> AsyncIterator[ActiveRun]:
         """See ``Desk.hold``."""
         check_key(key)
-        timeout = incoming.patience_s(timeout)
+        timeout = arguments.patience_s(timeout)
         name, seat = f"hold-{next(self._numbers)}", Seat(self._terms(key, run_timeout, stall_timeout))
         self._seats.add(name, seat)
         try:
@@ -208,9 +208,9 @@ class Holds:
     def _terms(self, key: str, run_timeout: float | None, stall_timeout: float | None) -> Terms:
         """The limits of the policy, replaced by those that the caller sets."""
         terms = self._config.terms(key, RunnerKind.PYTHON)
-        run_ms = terms.run_timeout_ms if run_timeout is None else incoming.limit_ms(run_timeout, "run_timeout")
+        run_ms = terms.run_timeout_ms if run_timeout is None else arguments.limit_ms(run_timeout, "run_timeout")
         stall_ms = (
-            terms.stall_timeout_ms if stall_timeout is None else incoming.limit_ms(stall_timeout, "stall_timeout")
+            terms.stall_timeout_ms if stall_timeout is None else arguments.limit_ms(stall_timeout, "stall_timeout")
         )
         if run_ms is not None and stall_ms is not None and stall_ms > run_ms:
             if None not in (run_timeout, stall_timeout):

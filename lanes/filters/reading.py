@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from lanes.config import durations
-from lanes.errors import Unfit
+from lanes.base import durations
+from lanes.base.errors import Unfit
 from lanes.filters.fields import ALIASES, FIELDS, Kind
 from lanes.filters.spelling import resembling
 from lanes_storage.globs import is_glob

@@ -2,7 +2,7 @@
 
 import logging
 
-from lanes.text import clean
+from lanes.base.terminal import clean
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 #: What every further line of a record begins with; a record itself begins with its time.

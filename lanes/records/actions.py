@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from lanes import ages
 from lanes.records.lanes import Owner
 from lanes.records.record import Record
 from lanes.records.witness import Witness
+from lanes.text import ages
 from lanes_storage import records as rows
 from lanes_storage.law import MessageState
 

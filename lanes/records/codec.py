@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from lanes.errors import Unreadable
+from lanes.base.errors import Unreadable
 from lanes.records import json_schema, kinds
 from lanes.records.json_schema import Schema
 from lanes.records.kinds import HIDDEN, INLINE, OPEN, UNUSUAL, JsonName, Trait, ValueKind

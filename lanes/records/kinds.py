@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from lanes.moments import moment
 from lanes.records import json_schema
 from lanes.records.json_schema import Schema
+from lanes.text.timestamps import moment
 from lanes_storage.law import EventType, LaneState
 
 

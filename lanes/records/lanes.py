@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lanes import ages
 from lanes.records.journal import Event
 from lanes.records.messages import Message
 from lanes.records.record import Record
 from lanes.records.witness import Witness
+from lanes.text import ages
 from lanes_storage import records as rows
 from lanes_storage.law import Cause, LaneState, RunnerKind
 

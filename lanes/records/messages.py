@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from lanes import chats
 from lanes.records.record import Record
+from lanes.text import chats
 from lanes_storage import records as rows
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.reads.shapes import parsed

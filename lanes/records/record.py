@@ -15,7 +15,7 @@ uses few of them.
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
-from lanes.errors import Unreadable
+from lanes.base.errors import Unreadable
 
 if TYPE_CHECKING:
     from lanes.records.codec import FormField

@@ -1,8 +1,8 @@
 """The observer of rows and its time: records derive ages and liveness of owners from it."""
 
-from lanes import ages
-from lanes.identity import Identity, Sight, look, this_process, told
-from lanes_storage.moment import Now
+from lanes.host.identity import Identity, Sight, look, this_process, told
+from lanes.text import ages
+from lanes_storage.clock import Now
 from lanes_storage.records import Owner
 
 

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from lanes import incoming
-from lanes.errors import Unfit
+from lanes.base import arguments
+from lanes.base.errors import Unfit
+from lanes.base.sentences import Tried
 from lanes.records import Message
-from lanes.sentences import Tried
 from lanes_storage.law import RunnerKind
 from lanes_storage.records import AttemptPhase, Cooldown
 
@@ -154,7 +154,7 @@ class RunnerSpec:
     providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one is not cooling
 
     def __post_init__(self) -> None:
-        if not incoming.text(self.name, "the name of a runner", incoming.LONGEST_NAME):
+        if not arguments.text(self.name, "the name of a runner", arguments.LONGEST_NAME):
             raise Unfit("a runner has a name")
         if self.kind not in set(RunnerKind):
             raise Unfit(f"the kind of a runner is one of {', '.join(RunnerKind)}")

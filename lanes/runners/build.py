@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from lanes.config import Config, ProviderConfig, RunnerConfig
-from lanes.runners import provider, python
+from lanes.runners import python
 from lanes.runners.base import Cooldowns, Runner, RunnerSpec
-from lanes.runners.http import HttpClient
-from lanes.runners.provider import Chain
-from lanes.runners.standing import Standing
+from lanes.runners.http.client import HttpClient
+from lanes.runners.providers import chain
+from lanes.runners.providers.chain import Chain
+from lanes.runners.providers.health import Standing
+from lanes_storage.clock import Clock, system_clock
 from lanes_storage.law import RunnerKind
-from lanes_storage.moment import Clock, system_clock
 
 
 class Specs(dict[str, RunnerSpec]):
@@ -45,7 +46,7 @@ def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_cloc
 
 def _runner(runner: RunnerConfig, config: Config, standing: Standing, client: HttpClient) -> Runner:
     if runner.kind is RunnerKind.PROVIDER:
-        return provider.build(runner, _chain(runner, config), standing, client)
+        return chain.build(runner, _chain(runner, config), standing, client)
     return _target(runner, config)
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
-from lanes.errors import ConfigError
+from lanes.base.errors import ConfigError
 from lanes.runners.base import Runner
 
 

@@ -2,17 +2,17 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lanes.errors import LanesError
-from lanes.problems import Problem, problem_of
-from lanes.server.call import Call
-from lanes.server.cut import ClientGone, Closing
-from lanes.server.guard import Guard, check_content
-from lanes.server.house import House
-from lanes.server.problems import HttpProblem, render
-from lanes.server.routes import ROUTER
-from lanes.server.routing import Route
+from lanes.base.errors import LanesError
+from lanes.records.problems import Problem, problem_of
+from lanes.server.asgi.errors import HttpProblem, render
+from lanes.server.asgi.guard import Guard, check_content
+from lanes.server.asgi.request import Call
+from lanes.server.asgi.routing import Route
+from lanes.server.routes.table import ROUTER
+from lanes.server.state.app_state import House
+from lanes.server.state.cancellation import ClientGone, Closing
 from lanes_storage.errors import NotStorable, StorageError
-from lanes_storage.saying import Log
+from lanes_storage.logs import Log
 
 log = Log("lanes.server")
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from lanes.config import Config, places
-from lanes.config.trust import refuse_found_code
-from lanes.errors import ConfigError
-from lanes.hooks import configured_hooks
+from lanes.base.errors import ConfigError
+from lanes.config import Config
+from lanes.config.approval import refuse_found_code
+from lanes.config.declared import places
+from lanes.engine.runs.hooks import configured_hooks
 from lanes.runners.build import load_targets
 from lanes.server.serve import bind
 

@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 
 import uvicorn
 
+from lanes.base.errors import ConfigError
 from lanes.config import Config
-from lanes.errors import ConfigError
 from lanes.gateway import Gateway
-from lanes.server.accepting import Server
+from lanes.host.holder import holder_of
 from lanes.server.app import App
-from lanes.server.holder import holder_of
-from lanes.server.house import House
-from lanes.server.protocol import BoundedProtocol
+from lanes.server.asgi.protocol import BoundedProtocol
+from lanes.server.asgi.sockets import Server
 from lanes.server.signals import heeded
-from lanes_storage.saying import Log
+from lanes.server.state.app_state import House
+from lanes_storage.logs import Log
 
 log = Log("lanes.server")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lanes.server.accepting import Server
+from lanes.server.asgi.sockets import Server
 from lanes.simulate.app import Simulator
 from lanes.simulate.wire import KILL_EXTENSION, Receive, Scope, Send
 

@@ -16,19 +16,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lanes import incoming
-from lanes.config import Config, durations, from_data
-from lanes.cooldowns import StoredCooldowns
+from lanes.base import arguments, durations
+from lanes.base.errors import Unfit
+from lanes.config import Config, from_data
 from lanes.desk import Desk, connect
-from lanes.errors import Unfit
+from lanes.engine.runs.hooks import Hooks
 from lanes.gateway import Gateway
-from lanes.hooks import Hooks
-from lanes.identity import identity_of
+from lanes.host.identity import identity_of
 from lanes.runners.base import Runner, RunnerSpec
 from lanes.runners.build import build_specs
+from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.testing.moments import Hands
 from lanes.testing.passing import let_pass
-from lanes_storage.moment import Now, system_clock
+from lanes_storage.clock import Now, system_clock
 
 
 class TimedGateway(Gateway):
@@ -131,4 +131,4 @@ def _span_ms(span: str | timedelta | float) -> int:
             return durations.parse(span)
         except ValueError as error:
             raise Unfit(str(error)) from error
-    return incoming.span_ms(span.total_seconds() if isinstance(span, timedelta) else span, "span")
+    return arguments.span_ms(span.total_seconds() if isinstance(span, timedelta) else span, "span")

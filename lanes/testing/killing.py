@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from lanes_storage.interface import Given, Row
-from lanes_storage.sqlite import store, transaction, writer
-from lanes_storage.sqlite.transaction import SqliteTransaction
+from lanes_storage.sqlite import store, writer
+from lanes_storage.sqlite.file import transaction
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 _WORDS = re.compile(r"(before|after|mid):([1-9][0-9]*)(?:\.([1-9][0-9]*))?")
 

@@ -1,6 +1,6 @@
 """Time as an argument: a clock that stands still until a test moves it by hand."""
 
-from lanes_storage.moment import Now
+from lanes_storage.clock import Now
 
 #: In milliseconds, as everything that a clock tells.
 SECOND = 1_000

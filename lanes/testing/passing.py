@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from lanes.engine.engine import Engine
-from lanes.engine.housekeeping import Housekeeper
-from lanes.engine.upkeep import LATE_MS, Upkeep
+from lanes.engine.upkeep.housekeeping import Housekeeper
+from lanes.engine.upkeep.thread import LATE_MS, Upkeep
 from lanes.testing.moments import Hands
 from lanes_storage import doors
 

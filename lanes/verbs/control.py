@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from lanes.abort import Request, go_on_waiting, request
-from lanes.context import Context
-from lanes.errors import Changed, LanesError, NotAllowed, NotFound
-from lanes.procedure import Effect, within
+from lanes.base.context import Context
+from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound
+from lanes.base.procedure import Effect, within
+from lanes.engine.reconcile.abort import Request, go_on_waiting, request
 from lanes.records import AbortResult, Outcome
 from lanes.verbs import said
 from lanes.verbs.kinds import (

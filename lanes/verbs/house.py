@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from lanes.context import Context
-from lanes.errors import LanesError, NotFound
-from lanes.identity import is_gone, this_process
-from lanes.procedure import Blocking, Effect, Look, Procedure, nap, read, within
+from lanes.base.context import Context
+from lanes.base.errors import LanesError, NotFound
+from lanes.base.procedure import Blocking, Effect, Look, Procedure, nap, read, within
+from lanes.host.identity import is_gone, this_process
 from lanes.records import Check, Cut, Event, Finding, Status, Witness
 from lanes.verbs.kinds import (
     ANY,
@@ -28,10 +28,10 @@ from lanes.verbs.paging import FORWARD
 from lanes.verbs.verb import Waiting, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
-from lanes_storage.doors.outcomes import Outcome, Standing, judge
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.outcomes import Outcome, Standing, judge
 from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
-from lanes_storage.moment import Now
 from lanes_storage.records import Failure, LaneFilter, Owner, Run, Subject
 
 #: The longest pause between two looks at gateways that drain.
@@ -212,8 +212,8 @@ def reconcile(
     """
 
     def work(store: Store) -> list[Finding]:
-        from lanes.engine.observer import Observer
-        from lanes.engine.one_pass import carry_out
+        from lanes.engine.reconcile.observer import Observer
+        from lanes.engine.reconcile.one_pass import carry_out
 
         observer = Observer(store, store.write, ctx.clock, by=ctx.actor, interval_ms=ctx.reconcile_interval_ms())
         return carry_out(observer, observer.look(), store, ctx.clock, dry_run=dry_run)

@@ -8,17 +8,16 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 
-from lanes import incoming
-from lanes.config import durations
-from lanes.errors import Unfit
+from lanes.base import arguments, durations
+from lanes.base.errors import Unfit
+from lanes.base.terminal import check_key
 from lanes.records.json_schema import COUNT as COUNT_SCHEMA
 from lanes.records.json_schema import DURATION as DURATION_SCHEMA
 from lanes.records.json_schema import ID as ID_SCHEMA
 from lanes.records.json_schema import KEY as KEY_SCHEMA
 from lanes.records.json_schema import MOST_NUMBER, Schema
-from lanes.text import check_key
+from lanes_storage.clock import Now
 from lanes_storage.law import EventType, is_cause
-from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, Subject
 
 #: More than anybody lists at a time.
@@ -63,7 +62,7 @@ def _parse_id(text: str, name: str) -> int:
 def _parse_count(text: str, name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
         raise Unfit(f"{name} is a whole number, 0 or more")
-    return incoming.count(int(text), name)
+    return arguments.count(int(text), name)
 
 
 def _parse_duration(text: str, name: str) -> int:
@@ -99,7 +98,7 @@ def _text(longest: int | None = None, metavar: str = "TEXT") -> Kind:
     bound = {} if longest is None else {"maxLength": longest}
 
     def check(value: object, name: str) -> str:
-        return incoming.text(value, name, longest)
+        return arguments.text(value, name, longest)
 
     return Kind(metavar, {"type": "string", **bound}, check, check)
 
@@ -109,7 +108,7 @@ def words(of: type[StrEnum]) -> Kind:
     """One of these words."""
 
     def check(value: object, name: str) -> StrEnum:
-        return incoming.one_of(of, value, name)
+        return arguments.one_of(of, value, name)
 
     return Kind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, check, show=str)
 
@@ -129,7 +128,7 @@ def filter_of(subject: Subject) -> Kind:
     def check(value: object, name: str) -> LaneFilter:
         if isinstance(value, LaneFilter) and value.of is subject:
             return value
-        return parse(incoming.text(value, name), name)
+        return parse(arguments.text(value, name), name)
 
     def show(value: LaneFilter) -> str:
         from lanes import filters
@@ -144,7 +143,7 @@ def count(least: int, most: int) -> Kind:
     """A whole number between these."""
 
     def check(value: object, name: str) -> int:
-        number = incoming.count(value, name)
+        number = arguments.count(value, name)
         if not least <= number <= most:
             raise Unfit(f"{name} is a whole number from {least} to {most}")
         return number
@@ -169,15 +168,15 @@ def _parse_seconds(text: str, name: str) -> int:
 
 
 #: A key that a lane may have. What names none is found nowhere.
-KEY = Kind("KEY", KEY_SCHEMA, incoming.text, incoming.text)
+KEY = Kind("KEY", KEY_SCHEMA, arguments.text, arguments.text)
 #: The key of a lane that may be made.
 NEW_KEY = Kind("KEY", KEY_SCHEMA, lambda value, _: check_key(value), lambda text, _: check_key(text))
-ID = Kind("ID", ID_SCHEMA, incoming.count, _parse_id, show=str)
-COUNT = Kind("N", COUNT_SCHEMA, incoming.count, _parse_count, int)
+ID = Kind("ID", ID_SCHEMA, arguments.count, _parse_id, show=str)
+COUNT = Kind("N", COUNT_SCHEMA, arguments.count, _parse_count, int)
 DURATION = Kind(
     "D",
     DURATION_SCHEMA,
-    incoming.count,
+    arguments.count,
     _parse_duration,
     show=durations.show,
 )
@@ -185,30 +184,30 @@ DURATION = Kind(
 SECONDS = Kind(
     "S",
     {"type": "number", "minimum": 0, "maximum": MOST_WAIT_S},
-    incoming.count,
+    arguments.count,
     _parse_seconds,
     show=lambda ms: f"{ms / 1000:.3f}",
 )
-MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, incoming.moment_ms, _never_text, int)
+MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_ms, _never_text, int)
 
 
 def _check_event_type(value: object, name: str) -> str:
-    word = incoming.text(value, name)
+    word = arguments.text(value, name)
     if not is_cause(word):  # a newer lanes may write others than this one
         raise Unfit(f"a type of event is a word such as {', '.join(EventType)}")
     return word
 
 
 EVENT_TYPE = Kind("WORD", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, _check_event_type, _check_event_type)
-CAUSE = Kind("WORD", {"type": "string"}, lambda value, _: incoming.cause(value), lambda text, _: incoming.cause(text))
+CAUSE = Kind("WORD", {"type": "string"}, lambda value, _: arguments.cause(value), lambda text, _: arguments.cause(text))
 STEP = Kind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
 FLAG = Kind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
-OBJECT = Kind("JSON", {"type": "object"}, incoming.dict_or_none, _never_text, dict)
+OBJECT = Kind("JSON", {"type": "object"}, arguments.dict_or_none, _never_text, dict)
 #: What only programs of ours give, and check themselves.
 ANY = Kind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
-NAME = _text(incoming.LONGEST_NAME)
-REASON = _text(incoming.LONGEST_REASON)
+NAME = _text(arguments.LONGEST_NAME)
+REASON = _text(arguments.LONGEST_REASON)
 
 
 class Given(StrEnum):

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from lanes import filters
-from lanes.context import Context
-from lanes.errors import LanesError, NotFound, TooMuch
-from lanes.identity import this_process
-from lanes.procedure import Effect, Look, found
+from lanes.base.context import Context
+from lanes.base.errors import LanesError, NotFound, TooMuch
+from lanes.base.procedure import Effect, Look, found
+from lanes.explain.why import Circumstances, why_paragraph
+from lanes.host.identity import this_process
 from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Mark, Message, Run, SearchPage, Why, Witness
 from lanes.verbs.kinds import (
     NOT_TYPED,
@@ -24,12 +25,11 @@ from lanes.verbs.kinds import (
 from lanes.verbs.outs import DETAIL, FOUND, MARKS, PAGE, SEARCHED, WHY
 from lanes.verbs.paging import OF_LANES
 from lanes.verbs.verb import verb
-from lanes.why import Circumstances, why_paragraph
 from lanes_storage import reads
 from lanes_storage import records as rows
+from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Reads
 from lanes_storage.law import HELD, MAX_KEY, LaneState, Scope
-from lanes_storage.moment import Now
 from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
 #: How many messages and events the view of one lane shows.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from lanes import records
-from lanes.context import Context
-from lanes.errors import (
+from lanes.base.context import Context
+from lanes.base.errors import (
     Changed,
     LaneBusy,
     LanesError,
@@ -13,7 +13,7 @@ from lanes.errors import (
     NotFound,
     QueueFull,
 )
-from lanes.procedure import Effect, Look, Procedure, read, within, write
+from lanes.base.procedure import Effect, Look, Procedure, read, within, write
 from lanes.verbs import said
 from lanes.verbs.kinds import (
     ANY,

@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from lanes.explain.phrases import clock_time, counted
+from lanes.explain.why import span
 from lanes.records import FREED, AbortResult, Acted, Message, Outcome
-from lanes.why import span
-from lanes.words import clock_time, counted
 
 
 class Action(StrEnum):

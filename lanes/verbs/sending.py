@@ -3,9 +3,10 @@
 import json
 from typing import Annotated, Any
 
-from lanes import incoming, records
-from lanes.context import Context
-from lanes.errors import (
+from lanes import records
+from lanes.base import arguments
+from lanes.base.context import Context
+from lanes.base.errors import (
     IdempotencyConflict,
     LaneBusy,
     LanesError,
@@ -14,8 +15,9 @@ from lanes.errors import (
     Unfit,
     WaitCycle,
 )
-from lanes.identity import is_gone, this_process
-from lanes.procedure import Effect, Procedure, found, nap, read, within, write
+from lanes.base.procedure import Effect, Procedure, found, nap, read, within, write
+from lanes.explain.why import pause_told
+from lanes.host.identity import is_gone, this_process
 from lanes.verbs.kinds import (
     ANY,
     NOT_TYPED,
@@ -31,12 +33,11 @@ from lanes.verbs.kinds import (
 )
 from lanes.verbs.outs import MESSAGE, SENT
 from lanes.verbs.verb import Waiting, verb
-from lanes.why import pause_told
 from lanes_storage import doors, reads
+from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
-from lanes_storage.moment import Now
 from lanes_storage.records import (
     Admission,
     Idempotency,
@@ -82,11 +83,11 @@ def send(
     """
     if (text is None) == (request is None) and bound_to is not BoundTo.WAITER:
         raise Unfit("a message is exactly one of text and request")
-    stored = None if request is None else incoming.json_text(request, "request")
+    stored = None if request is None else arguments.json_text(request, "request")
     name = None
     if idempotency_key is not None:
         body = json.dumps([text, request, runner], sort_keys=True)
-        name = Idempotency(idempotency_key, incoming.text(token, "token"), _digest(body))
+        name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
     new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
     waiter, now = None if waiting_run is None else _here(waiting_run), ctx.now()
@@ -114,9 +115,9 @@ def _admission(
     """The policy of the lane, and what a call says otherwise."""
     policy = ctx.admission(key)
     return policy._replace(
-        cap=policy.cap if cap is None else incoming.count(cap, "cap"),
-        mode=policy.mode if mode is None else incoming.one_of(Mode, mode, "mode"),
-        overflow=policy.overflow if overflow is None else incoming.one_of(Overflow, overflow, "overflow"),
+        cap=policy.cap if cap is None else arguments.count(cap, "cap"),
+        mode=policy.mode if mode is None else arguments.one_of(Mode, mode, "mode"),
+        overflow=policy.overflow if overflow is None else arguments.one_of(Overflow, overflow, "overflow"),
     )
 
 

@@ -5,7 +5,7 @@
         \"\"\"Let lanes claim again.\"\"\"
 
 The command line makes its options and its help of it, HTTP its route and the OpenAPI entry, the drivers
-(``lanes.drivers``) the call. What it does is its effect (``lanes.procedure``).
+(``lanes.drivers``) the call. What it does is its effect (``lanes.base.procedure``).
 """
 
 import inspect
@@ -15,16 +15,16 @@ from functools import cached_property
 from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
 
-from lanes.context import Context
-from lanes.errors import LanesError, Unfit
-from lanes.procedure import Effect
+from lanes.base.context import Context
+from lanes.base.errors import LanesError, Unfit
+from lanes.base.procedure import Effect
 from lanes.records import Record, Witness, ids_from_json
 from lanes.records.json_schema import Schema
 from lanes.verbs.kinds import FLAG, ID, Given, Kind
 from lanes.verbs.paging import PAGE, Paging
 from lanes.verbs.said import Said
+from lanes_storage.clock import Now
 from lanes_storage.law import LaneState
-from lanes_storage.moment import Now
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """Every statement that deletes what is finished and old. Each repeats what made its row prunable."""
 
+from lanes_storage.fragments import dead_letter, events_of, one_of, unlisted, within_block
 from lanes_storage.law import TERMINAL, MessageState
-from lanes_storage.wording import dead_letter, events_of, one_of, unlisted, within_block
 
 #: Terminal states that are pruned by age. Failed messages are dead letters: only a person prunes them.
 PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}

@@ -5,8 +5,8 @@ Plain SQL with ``:name`` parameters. A read for a set of commands takes them as 
 written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
 """
 
+from lanes_storage.fragments import block_of, no_pause, one_of
 from lanes_storage.law import INTERRUPTIONS, REMEMBERING, TERMINAL
-from lanes_storage.wording import block_of, no_pause, one_of
 
 # ------------------------------------------------------------------------------------------- counters
 

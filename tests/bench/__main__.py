@@ -2,9 +2,9 @@
 
 import sys
 
-from lanes.bench import telling
-from lanes.bench.rows import Measured, Row, Target, at_most
-from lanes.bench.work import Figures, Work
+from lanes.bench import measuring
+from lanes.bench.kit.rows import Measured, Row, Target, at_most
+from lanes.bench.kit.work import Figures, Work
 from lanes.commands import main
 from tests.bench.dashboard import Figure, measure
 from tests.kit.crowd import crowd
@@ -28,7 +28,7 @@ def _row(name: str, what: str, target: Target, figure: str) -> Row:
     return Row(name, f"dashboard: {what}", target, measured)
 
 
-telling.ADDED += [
+measuring.ADDED += [
     _row("dashboard-first", "first rows from the start of the process", at_most(1_500, "ms"), "first rows"),
     _row("dashboard-memory", "memory of its own", at_most(80, "MB"), "memory"),
     _row("dashboard-refresh", "processor time of a refresh", at_most(40, "ms"), "refresh"),

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import lanes
-from lanes.bench import filling, groups, older
+from lanes.bench import groups, older
+from lanes.bench.kit import filling
+from lanes.bench.kit.rows import Row
+from lanes.bench.kit.work import TINY, Work
+from lanes.bench.measuring import measured
 from lanes.bench.plain import recorded, replaying, sets
-from lanes.bench.rows import Row
-from lanes.bench.telling import measured
-from lanes.bench.work import TINY, Work
 
 BATCH = 16
 

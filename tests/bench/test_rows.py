@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lanes.bench import report
-from lanes.bench.rows import Measured, Result, Row, at_least
-from lanes.bench.telling import all_rows, bench, measured
-from lanes.bench.work import TINY, Figures, Work
+from lanes.bench.kit.rows import Measured, Result, Row, at_least
+from lanes.bench.kit.work import TINY, Figures, Work
+from lanes.bench.measuring import all_rows, bench, measured
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from types import TracebackType
 
 from lanes import filters
 from lanes_storage import doors, open_store, reads
+from lanes_storage.clock import Now, system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import RunnerKind
-from lanes_storage.moment import Now, system_clock
 from lanes_storage.records import Answer, LaneFilter, Ticket
 from tests.kit.crowd import TERMS, hold
 

@@ -257,8 +257,8 @@ def test_a_preview_binds_the_epochs_that_it_showed(stage: Stage, lanes: Call, mo
     owner = stage.dead_owner()
     first = stage.hold("moves", owner, "next")
     stage.hold("stays", owner)
-    from lanes.commands import abort
-    from lanes.commands.common.aborting import carry_out
+    from lanes.commands.operate import abort
+    from lanes.commands.operate.aborting import carry_out
 
     def late(*arguments: object) -> int:
         stage.complete(first)  # between the look and the deed the lane moves on to its next message

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, PauseKind
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Failure
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from lanes.config import SETTINGS, places
-from lanes.config.settings import SECTIONS
+from lanes.config import SETTINGS
+from lanes.config.declared import places
+from lanes.config.declared.settings import SECTIONS
 from tests.commands.conftest import Call
 
 FILE = """

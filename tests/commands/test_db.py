@@ -10,7 +10,7 @@ import pytest
 
 from lanes.testing import broken
 from lanes_storage import reads
-from lanes_storage.schema import VERSION
+from lanes_storage.schema.versions import VERSION
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import numbers
 from tests.commands.conftest import Call

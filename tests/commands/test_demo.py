@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lanes.demo import configuration, script
+from lanes.simulate.demo import configuration, script
 from tests.commands.conftest import Call
 from tests.kit.processes import House, eventually
 

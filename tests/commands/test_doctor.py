@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from lanes.doctor import gateways
-from lanes.identity import Sight, identity_of, look, this_process
+from lanes.host.identity import Sight, identity_of, look, this_process
 from lanes_storage import doors
-from lanes_storage.moment import system_clock
+from lanes_storage.clock import system_clock
 from lanes_storage.records import Ticket
 from lanes_storage.sqlite import inspect
 from lanes_storage.sqlite.inspect import has_reset_fault

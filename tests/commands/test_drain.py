@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from lanes.commands import drain
-from lanes.identity import this_process
+from lanes.commands.serve import drain
+from lanes.host.identity import this_process
 from lanes_storage import reads
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.config import places
+from lanes.config.declared import places
 from tests.commands.conftest import Call
 from tests.config.conftest import RUNNER
 from tests.kit.processes import House, environment, eventually

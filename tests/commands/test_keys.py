@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.commands import drain
+from lanes.commands.serve import drain
 from tests.commands.conftest import Call
 from tests.kit.processes import PATIENCE_S, environment
 from tests.kit.stage import Stage

@@ -6,13 +6,14 @@ from functools import partial
 
 import pytest
 
-from lanes.commands import config, status
-from lanes.commands import list as list_command
-from lanes.commands.common import tables
-from lanes.commands.common.table import Column, lay_out, width_of
+from lanes.commands.maintain import config
+from lanes.commands.operate import list as list_command
+from lanes.commands.output import tables
+from lanes.commands.output.layout import Column, lay_out, width_of
+from lanes.commands.serve import status
 from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, Answer, Attempt, NewMessage
 from tests.commands.conftest import Call
 from tests.kit.stage import MINUTE, TERMS, Stage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.identity import identity_of, this_process
+from lanes.host.identity import identity_of, this_process
 from lanes_storage import reads
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms, is_form

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
-from lanes_storage.moment import system_clock
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
 from tests.kit.stage import Stage

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lanes.commands.common.progress import growing
+from lanes.commands.output.progress import growing
 from lanes_storage.law import LaneState
-from lanes_storage.schema import VERSION
+from lanes_storage.schema.versions import VERSION
 from lanes_storage.sqlite.inspect import marks
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually

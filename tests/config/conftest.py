@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lanes.base.errors import ConfigError
 from lanes.config import Config, load
-from lanes.errors import ConfigError
 
 Write = Callable[[str], Path]
 Load = Callable[..., Config]

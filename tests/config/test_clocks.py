@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanes.base.durations import show
+from lanes.base.errors import ConfigError
 from lanes.config import Clocks, Config, from_data
-from lanes.config.durations import show
-from lanes.errors import ConfigError
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
 from tests.config.conftest import RUNNER, Load, Refuse
 

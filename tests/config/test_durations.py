@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes.config.durations import LONGEST_MS, parse, show
+from lanes.base.durations import LONGEST_MS, parse, show
 
 
 @pytest.mark.parametrize(

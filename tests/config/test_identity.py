@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from lanes import identity
-from lanes.identity import Identity, Sight, evidence, identity_of, is_gone, is_here, look, this_process
-from lanes_storage.moment import boot_id
+from lanes.host import identity
+from lanes.host.identity import Identity, Sight, evidence, identity_of, is_gone, is_here, look, this_process
+from lanes_storage.clock import boot_id
 from tests.kit.processes import eventually
 
 Child = subprocess.Popen[str]
@@ -196,7 +196,7 @@ def in_namespace(*options: str) -> list[str]:
     if unshare is None:
         pytest.skip("needs unshare")
     code = (
-        "from lanes.identity import this_process, look; me = this_process()\n"
+        "from lanes.host.identity import this_process, look; me = this_process()\n"
         "print(me.pid_ns, me.pid, look(me, me).name, sep='\\n')"
     )
     done = subprocess.run(

@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from lanes.config.lines import Lines, Path
+from lanes.config.reading.lines import Lines, Path
 
 TEXT = '''\
 # a comment with [brackets] and key = "value"

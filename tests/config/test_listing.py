@@ -8,7 +8,7 @@ import pytest
 
 from lanes import config
 from lanes.config import SETTINGS, Kind
-from lanes.config.settings import ARRAYS, SECTIONS, settings_of
+from lanes.config.declared.settings import ARRAYS, SECTIONS, settings_of
 from tests.config.conftest import RUNNER, Load
 
 ENV = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent"}
@@ -85,4 +85,4 @@ def test_a_place_or_a_duration_costs_nothing_of_the_rest() -> None:
         "print(sorted(name for name in sys.modules if name.startswith('lanes.config')))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENV, capture_output=True, text=True, check=True)
-    assert done.stdout == "['lanes.config', 'lanes.config.durations', 'lanes.config.places']\n"
+    assert done.stdout == "['lanes.config', 'lanes.base.durations', 'lanes.config.declared.places']\n"

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import ConfigError
 from lanes.config import SETTINGS, Config, RunnerConfig, from_data, load, simulated
-from lanes.config.settings import SECTIONS
-from lanes.errors import ConfigError
+from lanes.config.declared.settings import SECTIONS
 from lanes_storage.law import RunnerKind
 from tests.config.conftest import RUNNER, Load, Write
 

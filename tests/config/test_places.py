@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lanes.config import places
-from lanes.config.places import Found, dead_gateways, find_database, living_gateways, note_gateway
-from lanes.identity import this_process
+from lanes.config.declared import places
+from lanes.config.declared.places import Found, dead_gateways, find_database, living_gateways, note_gateway
+from lanes.host.identity import this_process
 
 Env = Mapping[str, str]
 
@@ -165,7 +165,7 @@ def test_the_database_that_a_command_acts_on(home: Env, child: subprocess.Popen[
 
 def test_gateways_that_start_at_once_do_not_disturb_each_other(home: Env) -> None:
     code = (
-        "import os, sys; from lanes.config.places import note_gateway, living_gateways\n"
+        "import os, sys; from lanes.config.declared.places import note_gateway, living_gateways\n"
         "for _ in range(20): note_gateway(os.getpid(), '/x.db'); living_gateways()\n"
         "print(len(living_gateways()) >= 1)"
     )

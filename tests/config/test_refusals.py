@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import ConfigError
 from lanes.config import load
-from lanes.errors import ConfigError
 from tests.config.conftest import Refuse
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import ConfigError
+from lanes.base.terminal import without_password
 from lanes.config import Config
-from lanes.errors import ConfigError
-from lanes.text import without_password
 from tests.config.conftest import RUNNER, Load
 
 KEYED = RUNNER.replace('model = "m"', 'model = "m"\napi_key_env = "SOME_KEY"')

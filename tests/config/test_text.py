@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lanes.errors import InvalidKey
-from lanes.text import check_key, clean
+from lanes.base.errors import InvalidKey
+from lanes.base.terminal import check_key, clean
 
 HARMFUL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 ANY_TEXT = st.text(st.characters(codec=None, min_codepoint=0, max_codepoint=sys.maxunicode))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lanes.config import access, load, simulated, trust
-from lanes.config.document import MOST_BYTES
-from lanes.errors import ConfigError
+from lanes.base.errors import ConfigError
+from lanes.config import approval, load, simulated
+from lanes.config.reading import access
+from lanes.config.reading.document import MOST_BYTES
 from tests.config.conftest import RUNNER, Load, Refuse, Write
 
 HOOKED = RUNNER + '[hooks]\nnotice = "mine:told"\n'
@@ -97,19 +98,19 @@ def test_code_of_a_file_that_was_merely_found_runs_once_the_file_was_named(
     found = load(env=home, cwd=tmp_path)
     assert found.found_here
     with pytest.raises(ConfigError, match=r"lanes.toml:12: hooks.notice: it runs 'mine:told', and .* --config lanes"):
-        trust.refuse_found_code(found, env=home)
+        approval.refuse_found_code(found, env=home)
     named = load(Path("lanes.toml"), env=home, cwd=tmp_path)
-    trust.refuse_found_code(named, env=home)
-    trust.remember(named, env=home)
-    trust.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+    approval.refuse_found_code(named, env=home)
+    approval.remember(named, env=home)
+    approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
     notes = tmp_path / "home/.local/state/lanes/trusted.json"
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
     path.write_text(HOOKED.replace("told", "else"))
     with pytest.raises(ConfigError, match="mine:else"):
-        trust.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+        approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
     notes.write_text(json.dumps([]))
     with pytest.raises(ConfigError):
-        trust.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+        approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
 
 
 @pytest.mark.parametrize(
@@ -121,14 +122,14 @@ def test_whatever_names_code_counts(write: Write, home: Mapping[str, str], tmp_p
     for config in (found, simulated("http://127.0.0.1:1/v1", over=found, env=home)):
         if code.startswith("[hooks]") or config is found:
             with pytest.raises(ConfigError, match="it runs 'a:b'"):
-                trust.refuse_found_code(config, env=home)
+                approval.refuse_found_code(config, env=home)
 
 
 def test_a_file_without_code_is_taken_where_it_is_found(write: Write, home: Mapping[str, str], tmp_path: Path) -> None:
     write(RUNNER)
     found = load(env=home, cwd=tmp_path)
-    trust.refuse_found_code(found, env=home)
-    trust.remember(found, env=home)
+    approval.refuse_found_code(found, env=home)
+    approval.remember(found, env=home)
     assert not (tmp_path / "home").exists()
     assert not load(env={**home, "LANES_CONFIG": "lanes.toml"}, cwd=tmp_path).found_here
 

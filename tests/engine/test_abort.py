@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from lanes.context import Context
-from lanes.errors import NotFound
-from lanes.identity import this_process
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.errors import NotFound
+from lanes.base.procedure import run
+from lanes.host.identity import this_process
 from lanes.records import AbortResult, Outcome
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.verbs import control

@@ -6,13 +6,14 @@ from random import Random
 
 import pytest
 
-from lanes.engine import agenda, upkeep
-from lanes.engine.agenda import Agenda
-from lanes.engine.live import ActiveRun, LiveSet
-from lanes.engine.watchdog import Verdict, judge, look_again_at
+from lanes.engine.runs import agenda
+from lanes.engine.runs.agenda import Agenda
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.upkeep import thread
+from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
 from lanes.testing import MINUTE, SECOND, START, Hands
 from lanes_storage import AsyncStore
-from lanes_storage.moment import Now
+from lanes_storage.clock import Now
 from lanes_storage.records import Terms
 from tests.engine.test_upkeep import Bench, bench
 from tests.kit.engine import active
@@ -102,7 +103,7 @@ async def test_a_hundred_runs_that_only_wait_are_hardly_looked_at(
         judged.append(run.id)
         return judge(run, now, since)
 
-    monkeypatch.setattr(upkeep, "judge", counted)
+    monkeypatch.setattr(thread, "judge", counted)
     runs = [bench.hold(f"lane {number}") for number in range(100)]
     bench.pass_time(30 * SECOND)
     assert len(judged) == len(runs), "each once, when it joined"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from lanes.engine import backlog, dispatcher
-from lanes.engine.dispatcher import Dispatcher, cooling_until
-from lanes.engine.line import Line
-from lanes.engine.live import ActiveRun
+from lanes.engine.dispatch import backlog, dispatcher
+from lanes.engine.dispatch.dispatcher import Dispatcher, cooling_until
+from lanes.engine.dispatch.heads import Line
+from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import RunnerSpec
 from lanes.testing import SECOND
 from lanes_storage import AsyncStore, doors, reads
+from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Transaction
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, PauseKind
-from lanes_storage.moment import Now
 from lanes_storage.records import LaneFilter, Ticket
 from tests.engine.test_dispatcher import Bench
 from tests.kit.engine import FixedPolicies, spec

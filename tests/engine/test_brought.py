@@ -12,16 +12,16 @@ from typing import Any, cast
 import pytest
 
 from lanes import Delta, Reply, RunContext, RunFailed, RunParked, Unfit
-from lanes.engine.brought import LEAST_PARK_MS, LONGEST_TRACE
-from lanes.engine.execution import Execution
-from lanes.engine.live import LiveSet
-from lanes.engine.streams import Streams
-from lanes.errors import RunError
-from lanes.runners.failures import NoRoom
+from lanes.base.errors import RunError
+from lanes.engine.runs.execution import Execution
+from lanes.engine.runs.live import LiveSet
+from lanes.engine.runs.results import LEAST_PARK_MS, LONGEST_TRACE
+from lanes.engine.runs.streams import Streams
+from lanes.runners.http.failures import NoRoom
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import AsyncStore, doors
+from lanes_storage.clock import Now
 from lanes_storage.law import Cause, LaneState, MessageState
-from lanes_storage.moment import Now
 from lanes_storage.records import Attempt, Failure, Message
 from tests.kit.engine import active
 from tests.kit.world import TERMS, World

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lanes import waiting
-from lanes.changes import Changes
+from lanes.host.changes import Changes
 from lanes.waiting import MOST_REFUSALS, Endings
 from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.errors import DatabaseLocked, StorageError, StoreClosed

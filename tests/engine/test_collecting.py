@@ -6,10 +6,10 @@ from pathlib import Path
 
 import lanes
 from lanes.config import Config, from_data
-from lanes.engine.collecting import FORGOTTEN_MS, LONGEST_MS, Debounce
+from lanes.engine.dispatch.collecting import FORGOTTEN_MS, LONGEST_MS, Debounce
 from lanes.testing.moments import HOUR, START, Hands
+from lanes_storage.clock import Now
 from lanes_storage.law import MAX_BATCH, Cause, MessageState
-from lanes_storage.moment import Now
 from lanes_storage.records import Waiting
 from tests.kit.until import until
 

@@ -9,14 +9,14 @@ from typing import Any, cast
 import pytest
 
 from lanes import Hooks, RunContext
-from lanes.engine.alarms import HeldAlarms, WaitAlarms
-from lanes.engine.aside import ASIDE_FIRST_MS
-from lanes.engine.dispatcher import Dispatcher
-from lanes.engine.housekeeping import FIRST_PASS_MS, Pruner
-from lanes.engine.live import ActiveRun, LiveSet
-from lanes.engine.observer import Observer
-from lanes.engine.reconciler import Decision, Finding
-from lanes.identity import this_process
+from lanes.engine.dispatch.dispatcher import Dispatcher
+from lanes.engine.dispatch.skipped import ASIDE_FIRST_MS
+from lanes.engine.reconcile.observer import Observer
+from lanes.engine.reconcile.reconciler import Decision, Finding
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
+from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, Pruner
+from lanes.host.identity import this_process
 from lanes.records import Event
 from lanes.runners.base import RunnerSpec
 from lanes.testing import DAY, MINUTE, SECOND, Hands

@@ -7,18 +7,18 @@ from typing import Any, cast
 
 import pytest
 
-from lanes.engine.dispatcher import PAGE, Dispatcher
-from lanes.engine.execution import Execution
-from lanes.engine.live import ActiveRun, LiveSet
-from lanes.engine.loop import UNHEALTHY_MS
-from lanes.engine.streams import Streams
+from lanes.engine.background.loop import UNHEALTHY_MS
+from lanes.engine.dispatch.dispatcher import PAGE, Dispatcher
+from lanes.engine.runs.execution import Execution
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.streams import Streams
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, doors, open_async_store
+from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
-from lanes_storage.moment import Now
 from lanes_storage.records import Head, Terms
 from tests.kit.engine import FixedPolicies, spec
 from tests.kit.until import PATIENCE_S, until
@@ -356,7 +356,7 @@ async def test_one_look_behind_a_claim_is_enough(
     bench: Bench, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for tick in ("IDLE_S", "TICK_S"):
-        monkeypatch.setattr(f"lanes.engine.dispatcher.{tick}", PATIENCE_S)
+        monkeypatch.setattr(f"lanes.engine.dispatch.dispatcher.{tick}", PATIENCE_S)
     looks, look = list[Now](), bench.dispatcher._backlog.look
 
     async def counted(now: Now) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lanes import Unfit, connect
-from lanes.engine.drains import Drain, DrainWatch
-from lanes.engine.live import LiveSet
+from lanes.engine.runs.drains import Drain, DrainWatch
+from lanes.engine.runs.live import LiveSet
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import doors
 from lanes_storage.errors import DatabaseFull

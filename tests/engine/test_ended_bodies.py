@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lanes.engine.observer import Observer
+from lanes.engine.reconcile.observer import Observer
 from lanes.testing import SECOND, Hands
 from lanes_storage import Store, open_store, reads
 from tests.kit.commits import long_commit

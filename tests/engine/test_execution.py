@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from lanes.engine import execution
-from lanes.engine.execution import Execution
-from lanes.engine.live import ActiveRun, LiveSet, Stop, StopKind
-from lanes.engine.streams import Streams
-from lanes.errors import RunFailed, RunParked
+from lanes.base.errors import RunFailed, RunParked
+from lanes.engine.runs import execution
+from lanes.engine.runs.execution import Execution
+from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.streams import Streams
 from lanes.runners.base import Delta, Reply, RunContext, Runner
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import AsyncStore, errors

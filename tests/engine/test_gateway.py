@@ -9,12 +9,12 @@ import pytest
 
 import lanes
 from lanes import Gateway, connect
+from lanes.base.errors import Unfit
 from lanes.config import from_data
-from lanes.engine.dispatcher import Policies
-from lanes.errors import Unfit
-from lanes.identity import this_process
+from lanes.engine.dispatch.dispatcher import Policies
+from lanes.host.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
-from lanes.runners.failures import NoRoom
+from lanes.runners.http.failures import NoRoom
 from lanes.testing import SECOND, Hands
 from lanes_storage import open_store, reads
 from lanes_storage.law import LaneState, MessageState, RunnerKind

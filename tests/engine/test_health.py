@@ -4,7 +4,7 @@ import asyncio
 import threading
 from pathlib import Path
 
-from lanes.engine.loop import LONGEST_COMMIT_MS, UNHEALTHY_MS, Pulse
+from lanes.engine.background.loop import LONGEST_COMMIT_MS, UNHEALTHY_MS, Pulse
 from lanes.testing import SECOND, Hands
 from tests.kit.commits import long_commit
 from tests.kit.gateways import Gates, gateway_on

@@ -12,7 +12,7 @@ import pytest
 
 import lanes
 from lanes.desk import Desk
-from lanes.engine.live import ActiveRun
+from lanes.engine.runs.live import ActiveRun
 from lanes.records import Message
 from lanes.testing import SECOND, Hands
 from lanes_storage.errors import DatabaseLocked

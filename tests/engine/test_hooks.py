@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from lanes import Hooks, RunContext, RunEnded, RunFailed, connect
+from lanes.base.errors import ConfigError
 from lanes.config import from_data, load
-from lanes.engine.telling import MOST_AT_ONCE, PAGE
-from lanes.errors import ConfigError
-from lanes.hooks import configured_hooks
+from lanes.engine.runs.hook_runner import MOST_AT_ONCE, PAGE
+from lanes.engine.runs.hooks import configured_hooks
 from lanes.records import Event
 from lanes.testing import Hands
 from lanes_storage.law import Cause, Edge, MessageState

@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 import lanes
+from lanes.base.sentences import LAST_MOMENT
 from lanes.desk import Desk
-from lanes.hooks import Hooks
-from lanes.moments import moment
+from lanes.engine.runs.hooks import Hooks
 from lanes.runners.base import RunnerSpec
-from lanes.sentences import LAST_MOMENT
 from lanes.testing import SECOND, Hands
+from lanes.text.timestamps import moment
 from lanes.verbs import looking
 from lanes_storage import reads
 from lanes_storage.law import Cause, RunnerKind, Scope

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from lanes.chats import last_user_text
-from lanes.engine.live import REPLY_SO_FAR, ActiveRun, LiveSet, Stop, StopKind
-from lanes.engine.streams import ReplyStream
+from lanes.engine.runs.live import REPLY_SO_FAR, ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.streams import ReplyStream
 from lanes.runners.base import Delta, Turn
 from lanes.testing import SECOND, Hands
+from lanes.text.chats import last_user_text
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause
 from lanes_storage.records import Beat

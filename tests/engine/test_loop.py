@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lanes.engine.loop import COMPLAIN_EVERY_MS, Duty, Loop
+from lanes.engine.background.loop import COMPLAIN_EVERY_MS, Duty, Loop
 from lanes.testing import Hands
 from lanes_storage import AsyncStore, doors
+from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseFull, DatabaseUnavailable
 from lanes_storage.interface import Reader
-from lanes_storage.moment import Now
 from tests.kit.databases import new_async_store
 from tests.kit.until import until
 

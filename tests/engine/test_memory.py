@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.engine.memory import GROWN, LOOK_EVERY_MS, Memory
-from lanes.errors import RunFailed
+from lanes.base.errors import RunFailed
+from lanes.host.memory import GROWN, LOOK_EVERY_MS, Memory
 from lanes.runners.base import RunContext
 from lanes.testing import Hands
 from lanes_storage.law import Cause, MessageState

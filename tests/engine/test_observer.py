@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from lanes.context import Context
-from lanes.engine.observer import Observer
-from lanes.engine.reconciler import Decision
-from lanes.errors import WaitCycle
-from lanes.identity import identity_of, this_process
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.errors import WaitCycle
+from lanes.base.procedure import run
+from lanes.engine.reconcile.observer import Observer
+from lanes.engine.reconcile.reconciler import Decision
+from lanes.host.identity import identity_of, this_process
 from lanes.testing import SECOND, Hands
 from lanes.verbs import sending
 from lanes_storage import Store, doors

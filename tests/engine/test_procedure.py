@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from lanes.context import Context
+from lanes.base.context import Context
+from lanes.base.errors import NotFound
+from lanes.base.procedure import Blocking, Effect, Look, Procedure, nap, raised, read, run, write
 from lanes.desk import Desk
-from lanes.errors import NotFound
-from lanes.procedure import Blocking, Effect, Look, Procedure, nap, raised, read, run, write
 from lanes.records import Message
 from lanes.testing import SECOND, Hands
 from lanes.verbs import messages, sending
 from lanes_storage import AsyncStore, Store, doors, open_store, reads
+from lanes_storage.clock import Now
 from lanes_storage.interface import Query
 from lanes_storage.law import MessageState
-from lanes_storage.moment import Now
 from tests.kit.world import World
 
 Driver = Callable[[Effect[Any]], Any]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from lanes.engine.reconciler import Decision, Finding, decide
-from lanes.engine.sightings import Sightings
+from lanes.engine.reconcile.reconciler import Decision, Finding, decide
+from lanes.engine.reconcile.sightings import Sightings
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage.records import Owner, Run
 from tests.kit.judged import ME, NOBODY, asked, owner, run

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import NotFound
 from lanes.config import from_data
-from lanes.engine.housekeeping import FIRST_PASS_MS, PAGE, PASS_EVERY_MS, Pruner
-from lanes.engine.keeping import ConfiguredKeep
-from lanes.errors import NotFound
+from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, PAGE, PASS_EVERY_MS, Pruner
+from lanes.engine.upkeep.retention import ConfiguredKeep
 from lanes.testing import DAY, HOUR, MINUTE, Hands, broken
 from lanes.testing.passing import restless
 from lanes_storage import Store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lanes.engine.sightings import Sightings
+from lanes.engine.reconcile.sightings import Sightings
 from lanes.testing import HOUR, SECOND, Hands
 from tests.kit.judged import asked, owner, run
 

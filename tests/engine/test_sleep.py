@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from lanes import ages
-from lanes.abort import force_due_in
-from lanes.engine.reconciler import Decision
+from lanes.engine.reconcile.abort import force_due_in
+from lanes.engine.reconcile.reconciler import Decision
 from lanes.testing import HOUR, MINUTE, SECOND, START
+from lanes.text import ages
 from lanes_storage.records import Owner, Run
 from tests.engine.test_reconciler import INTERVAL, MARGIN, RUN_LIMIT, STALE, STALL_LIMIT, Beating, Observer
 from tests.kit.judged import asked, owner, run

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from lanes.engine.streams import Listener, RunStream, Streams
-from lanes.errors import NotFound
+from lanes.base.errors import NotFound
+from lanes.engine.runs.streams import Listener, RunStream, Streams
 from lanes.runners.base import BEGIN_AGAIN, Delta
 
 ONE, TWO = Delta("one"), Delta("two")

@@ -8,8 +8,8 @@ import pytest
 
 import lanes
 from lanes.testing import Hands, TimedGateway, advance, gateway
+from lanes_storage.clock import system_clock
 from lanes_storage.law import Cause, LaneState, MessageState
-from lanes_storage.moment import system_clock
 from tests.kit.gateways import Gates
 from tests.kit.until import until
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lanes.engine.drains import Drain
-from lanes.engine.heart import LOOK_EVERY_MS
-from lanes.engine.live import SHOWN_AFTER_MS, ActiveRun, LiveSet, StopKind
-from lanes.engine.reconciler import Decision, Finding
-from lanes.engine.streams import ReplyStream
-from lanes.engine.upkeep import Upkeep
-from lanes.identity import this_process
+from lanes.engine.reconcile.reconciler import Decision, Finding
+from lanes.engine.runs.drains import Drain
+from lanes.engine.runs.live import SHOWN_AFTER_MS, ActiveRun, LiveSet, StopKind
+from lanes.engine.runs.streams import ReplyStream
+from lanes.engine.upkeep.heartbeats import LOOK_EVERY_MS
+from lanes.engine.upkeep.thread import Upkeep
+from lanes.host.identity import this_process
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.testing.passing import restless
 from lanes_storage import AsyncStore, doors, statements

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lanes.context import Context
-from lanes.engine.loop import PlainNap
-from lanes.engine.wakeup import LOOKS_S, NET_S, POLL_S, REST_S, FileNap, nap_on
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.procedure import run
+from lanes.engine.background.inotify import LOOKS_S, NET_S, POLL_S, REST_S, FileNap, nap_on
+from lanes.engine.background.loop import PlainNap
 from lanes.testing import Hands
 from lanes.verbs import control
 from lanes_storage import open_store

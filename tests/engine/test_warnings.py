@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanes import connect
-from lanes.engine.alarms import LOOK_AT_HEADS_MS, WaitAlarms
+from lanes.engine.upkeep.alarms import LOOK_AT_HEADS_MS, WaitAlarms
 from lanes.records import Event
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import Store

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lanes.engine.live import ActiveRun, Stop, StopKind
-from lanes.engine.watchdog import Verdict, judge
+from lanes.engine.runs.live import ActiveRun, Stop, StopKind
+from lanes.engine.upkeep.watchdog import Verdict, judge
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from typing import Any
 
-from lanes.context import Context
-from lanes.identity import Sight, identity_of, look, this_process
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.procedure import run
+from lanes.host.identity import Sight, identity_of, look, this_process
 from lanes.records import Lane, NextLimit
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.verbs import looking

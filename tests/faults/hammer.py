@@ -9,14 +9,14 @@ import json
 import sys
 import time
 
-from lanes.context import Context
-from lanes.identity import this_process
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.procedure import run
+from lanes.host.identity import this_process
 from lanes.verbs import sending
 from lanes_storage import doors, open_store
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Answer, Beat, Claimed, NewOwner, Terms
 
 LANES = 4  # shared by all

@@ -9,19 +9,18 @@ from typing import TypeVar
 
 import pytest
 
+from lanes.base.context import Context
+from lanes.base.procedure import Effect, run
 from lanes.commands.common.entry import run as command
-from lanes.context import Context
-from lanes.procedure import Effect, run
 from lanes.verbs import control, house, looking, messages, sending
 from lanes_storage import doors, open_store, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.law import BoundTo, Mode, Overflow
-from lanes_storage.moment import system_clock
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, NewOwner
-from lanes_tui import columns
-from lanes_tui.columns import Sight
-from lanes_tui.file_source import FileSource
+from lanes_tui.display import columns, describing
+from lanes_tui.display.columns import Sight
+from lanes_tui.sources.file import FileSource
 from lanes_tui.still import table
-from lanes_tui.widgets import describing
 from tests.kit.poison import TextColumn, poisoned, text_columns
 from tests.kit.stage import Stage
 

@@ -11,7 +11,7 @@ import pytest
 
 from lanes.testing import broken
 from lanes_storage import doors, errors, open_store
-from lanes_storage.moment import system_clock
+from lanes_storage.clock import system_clock
 from lanes_storage.records import Admission, NewMessage
 from lanes_storage.sqlite.store import SqliteStore
 from tests.faults.holding import LOCK, holding

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lanes_storage import open_store
-from lanes_storage.sqlite.file import SqliteFile
-from lanes_storage.sqlite.log import log_bytes
+from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.wal import log_bytes
 from tests.faults import hammer
 from tests.faults.holding import READ, holding
 from tests.kit.processes import House

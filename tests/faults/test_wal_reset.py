@@ -18,7 +18,7 @@ from lanes.testing import START, broken
 from lanes_storage import doors, errors, open_store, reads
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.records import Admission, NewMessage
-from lanes_storage.sqlite import locking
+from lanes_storage.sqlite.file import locking
 from lanes_storage.sqlite.inspect import has_reset_fault
 from tests.kit.databases import lay
 from tests.kit.processes import eventually

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from lanes.doctor.checks import Check, broken, ok, warning
 from lanes.engine.reconciler import Decision, Finding
 from lanes.identity import Identity
+
+from lanes.doctor.checks import Check, broken, ok, warning
 from lanes.records import AbortResult, Outcome
 from lanes.testing.moments import DAY, HOUR, MINUTE, SECOND, START
 from lanes_storage.law import (

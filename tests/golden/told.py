@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from lanes import records
 from lanes.bundle import Redaction
+
+from lanes import records
 from lanes.engine import reconciler
 from lanes.records import Record, Witness
 from lanes_storage.records import Event, Lane, Message

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from lanes.config import ProviderConfig
-from lanes.runners import chat
 from lanes.runners.base import Delta, Reply
-from lanes.runners.failures import AttemptFailed
-from lanes.runners.http import HttpClient, endpoint
-from lanes.runners.outgoing import headers, payload
+from lanes.runners.http.client import HttpClient, endpoint
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers import chat
+from lanes.runners.providers.outgoing import headers, payload
 from tests.kit.runs import KitRun
 
 

@@ -12,10 +12,10 @@ import lanes
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.server.app import App
-from lanes.server.house import House
 from lanes.server.serve import bind, url_of
+from lanes.server.state.app_state import House
 from lanes_storage import open_async_store
-from lanes_storage.moment import Clock, system_clock
+from lanes_storage.clock import Clock, system_clock
 
 
 async def _never(run: lanes.RunContext) -> str:

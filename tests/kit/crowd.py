@@ -3,12 +3,12 @@
 import random
 from pathlib import Path
 
-from lanes.identity import this_process
+from lanes.host.identity import this_process
 from lanes_storage import doors, open_store
+from lanes_storage.clock import Now, system_clock
 from lanes_storage.doors import Accepted
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, LaneState, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.moment import Now, system_clock
 from lanes_storage.records import Admission, Answer, Claimed, Failure, Head, NewMessage, NewOwner, Terms
 
 MINUTE = 60_000

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lanes.engine.live import ActiveRun
+from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import Reply, RunContext, Runner, RunnerSpec
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind

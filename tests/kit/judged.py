@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from lanes.identity import Identity, this_process
+from lanes.host.identity import Identity, this_process
 from lanes.testing import START
 from lanes_storage.law import RunnerKind
 from lanes_storage.records import Owner, Run

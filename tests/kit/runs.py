@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lanes.engine.streams import Listener, ReplyStream
+from lanes.engine.runs.streams import Listener, ReplyStream
 from lanes.records import Message
 from lanes.runners.base import Delta, Turn
 from lanes_storage import records as rows

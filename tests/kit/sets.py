@@ -15,10 +15,10 @@ from typing import Any, cast
 
 from lanes.testing import MINUTE, Hands, KillPoint
 from lanes_storage import doors, open_store, reads
+from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Evidence, Refusal, WaitCycle
 from lanes_storage.interface import Call, Store, carry_out
 from lanes_storage.law import Cause, Mode, OnInterrupt, Overflow, RunnerKind
-from lanes_storage.moment import Now
 from lanes_storage.records import (
     Admission,
     Answer,

@@ -4,15 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lanes.context import Context
-from lanes.identity import Identity, identity_of, this_process
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.procedure import run
+from lanes.host.identity import Identity, identity_of, this_process
 from lanes.records import Message
 from lanes.verbs import sending
 from lanes_storage import doors, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Answer, Attempt, Beat, Claimed, Failure, NewOwner, Terms
 from lanes_storage.records import Message as Row
 from tests.kit.databases import new_store

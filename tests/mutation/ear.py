@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from lanes_storage.doors import releases
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.store import SqliteReader
-from lanes_storage.sqlite.transaction import SqliteTransaction
 from tests.mutation.guards import EVIDENCE, Guard, all_statements
 
 EXPLAIN = "EXPLAIN QUERY PLAN "

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from lanes_tui.app import Dashboard
-from lanes_tui.file_source import FileSource
+from lanes_tui.sources.file import FileSource
 from tests.pictures.scene import stage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import doors, open_store
+from lanes_storage.clock import Now
 from lanes_storage.law import Cause
-from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Attempt, Claimed, Failure
 from tests.kit.world import World
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lanes.engine.reconciler import ACTING, Finding, act, decide
-from lanes.engine.sightings import Sightings
-from lanes.identity import this_process
+from lanes.engine.reconcile.reconciler import ACTING, Finding, act, decide
+from lanes.engine.reconcile.sightings import Sightings
+from lanes.host.identity import this_process
 from lanes.testing import MINUTE, SECOND, Hands, broken, read_history
 from lanes_storage import doors, open_store, reads
 from lanes_storage.interface import Step, Transaction, carry_out
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, NewOwner, Terms, Ticket
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.store import SqliteReader, SqliteStore
-from lanes_storage.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ whole milliseconds; ``mono`` is true time, which no jump of the wall clock touch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from lanes_storage.clock import Now
 from lanes_storage.doors import Refusal
 from lanes_storage.law import Edge, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, PauseKind, RunnerKind
-from lanes_storage.moment import Now
 from lanes_storage.records import Terms
 
 POISON_AT = 3

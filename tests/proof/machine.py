@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from lanes.identity import this_process
+from lanes.host.identity import this_process
 from lanes.testing import DAY, HOUR, MINUTE, SECOND, START, Hands, broken, read_history
 from lanes_storage import doors, open_store
+from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal, WaitCycle
 from lanes_storage.interface import Query, Step
 from lanes_storage.law import (
@@ -25,7 +26,6 @@ from lanes_storage.law import (
     RunnerKind,
     Scope,
 )
-from lanes_storage.moment import Now
 from lanes_storage.records import (
     Admission,
     Answer,

@@ -1,7 +1,7 @@
 """An observer under watch: whatever it decides has to be true, and only what still is true may land."""
 
-from lanes.engine.observer import Observer
-from lanes.engine.reconciler import ACTING, Decision, Finding
+from lanes.engine.reconcile.observer import Observer
+from lanes.engine.reconcile.reconciler import ACTING, Decision, Finding
 from lanes.testing import SECOND, Hands
 from lanes_storage.interface import Store
 from lanes_storage.law import GHOST_AFTER, Edge

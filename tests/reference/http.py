@@ -1,10 +1,11 @@
 """docs/http.md: every route with its parameters and answers."""
 
 from lanes import filters
-from lanes.server import bodies, call, streaming
-from lanes.server.routes import ROUTES
-from lanes.server.routing import Param, Route
-from lanes.server.verbs import MOST_CHARACTERS
+from lanes.server.asgi import bodies, request
+from lanes.server.asgi.routing import Param, Route
+from lanes.server.routes.table import ROUTES
+from lanes.server.routes.verbs import MOST_CHARACTERS
+from lanes.server.state import streaming
 from lanes.verbs import looking
 from lanes_storage.law import MAX_KEY
 from tests.reference.commands import wrapped
@@ -68,12 +69,12 @@ of none; `before` the last of them is the next page. The list has ended where a 
 def _limits() -> str:
     """The rows of what may be asked for, from the program."""
     rows = (
-        ("time for one search", f"{call.SEARCH_S:g} s"),
+        ("time for one search", f"{request.SEARCH_S:g} s"),
         ("`keys` of a search", f"{looking.MOST_KEYS:,}"),
         ("`filter`", f"{filters.MOST_WORDS} words, {filters.MOST_CHARACTERS:,} characters"),
         ("`match`", f"{looking.MOST_PATTERN:,} characters"),
         ("`part`", f"{MAX_KEY} characters"),
-        ("query parameters", f"{call.MOST_PARAMETERS}"),
+        ("query parameters", f"{request.MOST_PARAMETERS}"),
         ("values in a JSON body", f"{bodies.MOST_VALUES:,}"),
     )
     return "\n".join(f"| {what} | {most} |" for what, most in rows)

@@ -10,7 +10,7 @@ import pytest
 from lanes.commands.common.app import commands, lanes
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import GLOBALS
-from lanes.server.routes import ROUTES
+from lanes.server.routes.table import ROUTES
 from tests.house.modules import ROOT
 from tests.house.test_docs import DOCUMENTS
 from tests.reference.commands import EXITS, JSON, every_command

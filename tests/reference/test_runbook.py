@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
-from lanes_storage.moment import system_clock
 from tests.commands.conftest import Call, Called, alone, bare, database
 from tests.config.conftest import RUNNER
 from tests.house.modules import ROOT

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lanes.runners.http import HttpClient
+from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve
 

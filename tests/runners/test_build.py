@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import ConfigError
 from lanes.config import from_data, simulated
-from lanes.cooldowns import StoredCooldowns
-from lanes.errors import ConfigError
 from lanes.runners.base import Reply
 from lanes.runners.build import build_specs
+from lanes.runners.providers.cooldowns import StoredCooldowns
+from lanes_storage.clock import system_clock
 from lanes_storage.law import RunnerKind
-from lanes_storage.moment import system_clock
 from tests.kit.databases import new_async_store
 from tests.kit.runs import KitRun
 from tests.runners.conftest import Simulated

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lanes.runners.base import Delta
-from lanes.runners.http import HttpClient
+from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
 from lanes.simulate.plays import ANSWER
 from lanes.simulate.record import Outcome, Seen

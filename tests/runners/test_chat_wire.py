@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from lanes.errors import ConfigError
+from lanes.base.errors import ConfigError
 from lanes.runners.base import Delta
-from lanes.runners.failures import LONGEST_SENTENCE, MOST_READ
-from lanes.runners.http import HttpClient, endpoint
+from lanes.runners.http.client import HttpClient, endpoint
+from lanes.runners.http.failures import LONGEST_SENTENCE, MOST_READ
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.ports import kept_port

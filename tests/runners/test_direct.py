@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from lanes.runners.http import HttpClient
+from lanes.runners.http.client import HttpClient
 from tests.kit.asking import ask
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 
 STARTED = """
 import asyncio, sys
-from lanes.runners.http import HttpClient
+from lanes.runners.http.client import HttpClient
 asyncio.run(HttpClient().aclose())
 assert "httpx" not in sys.modules, "it is for proxies"
 assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
@@ -22,7 +22,7 @@ assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
 SHORT = """
 import asyncio, os, resource, sys
 from lanes import descriptors
-from lanes.runners.http import HttpClient, NoDescriptor
+from lanes.runners.http.client import HttpClient, NoDescriptor
 
 async def main():
     client = HttpClient()

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from lanes.runners.base import Delta
-from lanes.runners.draft import Draft
-from lanes.runners.failures import AttemptFailed
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers.draft import Draft
 from lanes_storage.law import AttemptCause
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lanes.runners.failures import LONGEST_SENTENCE, LONGEST_WAIT_MS, from_error, from_response, retry_after_ms
+from lanes.runners.http.failures import LONGEST_SENTENCE, LONGEST_WAIT_MS, from_error, from_response, retry_after_ms
 from lanes_storage.law import AttemptCause
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes.runners.objects import DONE, ObjectReader, objects
-from lanes.runners.sse import Event, SseError, SseParser
+from lanes.runners.http.objects import DONE, ObjectReader, objects
+from lanes.runners.http.sse import Event, SseError, SseParser
 
 PLAIN = b'data: {"a": 1}\n\n'
 

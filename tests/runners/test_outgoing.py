@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from lanes.base.errors import RunFailed
 from lanes.config import RunnerConfig
-from lanes.errors import RunFailed
 from lanes.runners.base import Turn
-from lanes.runners.outgoing import headers, outgoing, payload
+from lanes.runners.providers.outgoing import headers, outgoing, payload
 from lanes_storage.law import RunnerKind
 from tests.kit.providers import provider
 from tests.kit.runs import KitRun

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import RunFailed, RunParked
 from lanes.config import ProviderConfig, RunnerConfig
-from lanes.cooldowns import StoredCooldowns
-from lanes.errors import RunFailed, RunParked
-from lanes.runners import provider as provider_runner
 from lanes.runners.base import Reply, Runner
-from lanes.runners.http import HttpClient
-from lanes.runners.standing import SLOW_MS, Standing
+from lanes.runners.http.client import HttpClient
+from lanes.runners.providers import chain as provider_runner
+from lanes.runners.providers.cooldowns import StoredCooldowns
+from lanes.runners.providers.health import SLOW_MS, Standing
 from lanes.simulate.plays import ANSWER
 from lanes.simulate.record import Outcome
+from lanes_storage.clock import Now, system_clock
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
-from lanes_storage.moment import Now, system_clock
 from lanes_storage.records import AttemptPhase
 from tests.kit.databases import new_async_store
 from tests.kit.providers import provider

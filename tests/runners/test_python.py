@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.errors import ConfigError
+from lanes.base.errors import ConfigError
 from lanes.runners.python import load
 from tests.kit.runs import KitRun
 

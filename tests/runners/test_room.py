@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from lanes.runners import unpacking
-from lanes.runners.draft import Draft
-from lanes.runners.failures import AttemptFailed
-from lanes.runners.http import HttpClient
+from lanes.runners.http import unpacking
+from lanes.runners.http.client import HttpClient
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers.draft import Draft
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider

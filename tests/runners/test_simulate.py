@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 
-from lanes.runners.http import HttpClient
+from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
 from lanes.simulate.faults import FAULTS, Fault, chosen, last_user_text, parse
 from lanes.simulate.plays import ANSWER, PLAYS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes.runners.sse import Event, SseError, SseParser
+from lanes.runners.http.sse import Event, SseError, SseParser
 
 
 def parsed(*chunks: bytes) -> list[Event]:

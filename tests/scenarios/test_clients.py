@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lanes.base.errors import ConfigError
 from lanes.config import from_data
-from lanes.errors import ConfigError
 from lanes.testing import read_history
 from lanes_storage import open_store
 from tests.kit.processes import PATIENCE_S, House, eventually

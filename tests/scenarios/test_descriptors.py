@@ -12,13 +12,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from lanes import descriptors
+from lanes.base.errors import RunError
 from lanes.config import from_data
-from lanes.cooldowns import StoredCooldowns
 from lanes.desk import connect
-from lanes.errors import RunError
+from lanes.host import descriptors
 from lanes.runners.build import build_specs
-from lanes.runners.failures import NoRoom
+from lanes.runners.http.failures import NoRoom
+from lanes.runners.providers.cooldowns import StoredCooldowns
 from tests.kit.processes import ADDRESS, PATIENCE_S, House, environment, eventually
 from tests.kit.runs import KitRun
 from tests.scenarios.conftest import configure

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from lanes.context import Context
-from lanes.engine.observer import Observer
-from lanes.engine.reconciler import Decision
-from lanes.procedure import run as perform
+from lanes.base.context import Context
+from lanes.base.procedure import run as perform
+from lanes.engine.reconcile.observer import Observer
+from lanes.engine.reconcile.reconciler import Decision
 from lanes.records import Outcome
 from lanes.testing import Hands, broken
 from lanes.verbs import control
 from lanes_storage import doors, open_store, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import LaneState, MessageState
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Beat, Claimed
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.stage import Stage

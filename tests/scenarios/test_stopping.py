@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.commands.common import screen
+from lanes.commands.serve import screen
 from lanes.config import from_data
 from lanes.server.serve import CLOSING_S
 from tests.kit.processes import PATIENCE_S, House, Process, environment, eventually

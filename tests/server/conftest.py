@@ -12,13 +12,13 @@ import pytest
 
 import lanes
 from lanes.config import from_data
-from lanes.cooldowns import StoredCooldowns
 from lanes.records import Lane
 from lanes.runners.build import build_specs
+from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
-from lanes_storage.moment import Clock, system_clock
+from lanes_storage.clock import Clock, system_clock
 from tests.kit.databases import lay
 from tests.kit.until import PATIENCE_S, until
 

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lanes.server import events, journal, verbs
+from lanes.server.routes import events, verbs
+from lanes.server.state import journal
 from lanes_storage import doors, reads
 from lanes_storage.law import EventType
 from tests.kit.forms import are_forms

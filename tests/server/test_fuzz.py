@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from lanes.server.openapi import document
-from lanes.server.routes import ROUTES
+from lanes.server.routes.openapi import document
+from lanes.server.routes.table import ROUTES
 from tests.kit.processes import House, Process, house
 from tests.kit.simulated import simulated
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lanes.problems import KINDS
+from lanes.records.problems import KINDS
 from tests.house.modules import ROOT
 from tests.kit.processes import House, Process, house
 from tests.kit.simulated import simulated

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lanes.server import protocol
+from lanes.server.asgi import protocol
 from tests.kit.until import PATIENCE_S
 from tests.server.conftest import Served
 

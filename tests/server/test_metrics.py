@@ -2,7 +2,7 @@
 
 import re
 
-from lanes.server.metrics import Gauge, _written
+from lanes.server.routes.metrics import Gauge, _written
 from lanes_storage import doors
 from tests.kit.until import until
 from tests.server.conftest import Served, running

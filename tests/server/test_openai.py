@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 
-from lanes.server import streaming
+from lanes.server.state import streaming
 from lanes_storage.law import MessageState
 from lanes_storage.records import LaneFilter
 from tests.kit.until import PATIENCE_S, until

@@ -4,7 +4,7 @@ import re
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from lanes.server.routes import ROUTES
+from lanes.server.routes.table import ROUTES
 from tests.server.conftest import Served
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from lanes.base.errors import TooMuch
 from lanes.commands.common.exits import Exit, exit_of
-from lanes.errors import TooMuch
-from lanes.problems import error_of, problem_of
-from lanes.server import bodies, call
+from lanes.records.problems import error_of, problem_of
+from lanes.server.asgi import bodies, request
 from lanes.verbs import looking
 from lanes_storage import reads
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
-from lanes_storage.sqlite.browsing import MOST_AT_ONCE
+from lanes_storage.sqlite.broad_reads import MOST_AT_ONCE
 from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, running
 from tests.server.test_limits import talking
@@ -62,7 +62,7 @@ async def test_F122_messages_are_answered_beside_searches_that_do_not_end(served
 async def test_F123_a_search_that_takes_too_long_is_ended_in_words(
     served: Served, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(call, "SEARCH_S", 0.05)
+    monkeypatch.setattr(request, "SEARCH_S", 0.05)
     await served.post("/api/lanes/a/messages", {"text": "hello"})
     method, path, body = SEARCHING[name]
     answer = await served.client.request(method, path, json=body, headers={"Accept": "application/json"})

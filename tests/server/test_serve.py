@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import lanes
+from lanes.base.errors import ConfigError
 from lanes.config import from_data
-from lanes.errors import ConfigError
 from lanes.runners.base import RunContext
 from lanes.server.serve import bind, serve
 
@@ -73,7 +73,7 @@ async def test_F121_a_part_of_the_engine_that_can_not_be_stopped_leaves_the_othe
         gateway = lanes.Gateway(desk, echo)
         await gateway.start()
         with monkeypatch.context() as patched:
-            patched.setattr("lanes.engine.housekeeping.Housekeeper.stop", fail)
+            patched.setattr("lanes.engine.upkeep.housekeeping.Housekeeper.stop", fail)
             with pytest.raises(RuntimeError):
                 await gateway.stop()
         assert (await desk.status()).gateways == ()

@@ -12,9 +12,9 @@ from lanes.commands.common.entry import run
 from lanes.drivers import client
 from lanes.verbs import sending
 from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.doors import Accepted
 from lanes_storage.interface import Transaction
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, NewMessage
 from tests.kit.processes import House, Process, house
 from tests.kit.simulated import simulated
@@ -112,8 +112,8 @@ def _furnish(stage: Stage, owner: int) -> None:
 
 def _hold(stage: Stage, key: str, owner: int) -> Any:
     """A lane that this process holds; the gateway can not be quicker, since the head is bound."""
-    from lanes.context import Context
-    from lanes.procedure import run as perform
+    from lanes.base.context import Context
+    from lanes.base.procedure import run as perform
     from lanes_storage.law import BoundTo
 
     perform(

@@ -3,8 +3,8 @@
 import asyncio
 
 import lanes
-from lanes.engine.live import ActiveRun
-from lanes.identity import this_process
+from lanes.engine.runs.live import ActiveRun
+from lanes.host.identity import this_process
 from lanes_storage import reads
 from tests.kit.until import until
 from tests.server.conftest import Start

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lanes.server.writes import MOST_BYTES, TurnTransport
+from lanes.server.asgi.writes import MOST_BYTES, TurnTransport
 
 
 class Wire:

@@ -12,7 +12,7 @@ from lanes_storage import AsyncStore, doors, open_async_store, open_store, reads
 from lanes_storage.errors import DatabaseMissing, StoreClosed
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite.file import SqliteFile
+from lanes_storage.sqlite.file.file import SqliteFile
 from tests.kit.until import PATIENCE_S, until
 
 

@@ -19,7 +19,7 @@ from lanes_storage.errors import DatabaseReplaced, StoreClosed
 from lanes_storage.interface import FEW_ROWS
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.aio import AsyncSqliteStore
-from lanes_storage.sqlite.at_once import FIRST_REST_S, LONGEST_REST_S, MOST_S, SLOW_S, Gauge, Pace, fetched_blocks
+from lanes_storage.sqlite.point_reads import FIRST_REST_S, LONGEST_REST_S, MOST_S, SLOW_S, Gauge, Pace, fetched_blocks
 from tests.kit.databases import lay
 from tests.kit.processes import PATIENCE_S as PROCESS_S
 from tests.kit.until import PATIENCE_S

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import CheckConstraint
 
 from lanes_storage.errors import NotStorable
-from lanes_storage.tables import metadata
+from lanes_storage.schema.tables import metadata
 from tests.kit.world import World
 
 PAUSE = """

@@ -7,9 +7,9 @@ import pytest
 from lanes.testing import MINUTE, START
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.doors.intake import Accept, Met, Room, Same, admit
-from lanes_storage.doors.outcomes import Outcome, Standing
 from lanes_storage.doors.owners import Compared, OpenRun, compare
 from lanes_storage.doors.releases import End, Evidence, decide
+from lanes_storage.doors.shared.outcomes import Outcome, Standing
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
 from lanes_storage.records import Admission, Answer, Beat, Failure, Idempotency, NewMessage, Ticket
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from lanes.context import Context
+from lanes.base.context import Context
+from lanes.base.errors import NotFound
+from lanes.base.procedure import run
 from lanes.drivers.local import LocalDriver
-from lanes.errors import NotFound
-from lanes.identity import this_process
-from lanes.procedure import run
+from lanes.host.identity import this_process
 from lanes.records import OwnerDetail
 from lanes.testing import MINUTE, SECOND
 from lanes.verbs import house

@@ -36,7 +36,7 @@ async def main():
         engine.dispose()
 
 asyncio.run(main())
-import lanes_storage.tables
+import lanes_storage.schema.tables
 assert set(SQLModel.metadata.tables) == {"messages", "lanes"}
 assert "BIGINT" not in str(Message.__table__.c.id.type), Message.__table__.c.id.type
 """

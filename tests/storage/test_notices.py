@@ -6,7 +6,7 @@ import pytest
 
 from lanes.testing import MINUTE
 from lanes_storage import doors, reads
-from lanes_storage.doors.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
+from lanes_storage.doors.shared.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
 from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt, Scope
 from lanes_storage.records import Event, Failure
 from tests.kit.world import TERMS, World

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from lanes_storage import open_store, pruning, reads, statements
-from lanes_storage.doors.journal import event, tell
+from lanes_storage.doors.shared.journal import event, tell
+from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import FEW_ROWS, Query, Store
 from lanes_storage.law import EventType, Prunable
 from lanes_storage.reads.invariants import INVARIANTS
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
-from lanes_storage.wording import EVENTS_OF_A_BLOCK
 from tests.kit import sets
 from tests.kit.world import World
 

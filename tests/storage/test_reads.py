@@ -4,9 +4,9 @@ import pytest
 
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
+from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.law import BoundTo, Cause, MessageState
 from lanes_storage.reads.messages import BESIDE
-from lanes_storage.wording import EVENTS_OF_A_BLOCK
 from tests.kit.world import TERMS, World
 
 # --------------------------------------------------------------------------------------------- counts

@@ -4,17 +4,17 @@ from collections.abc import Iterable
 
 import pytest
 
-from lanes.context import Context
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.procedure import run
 from lanes.testing import DAY, HOUR, MINUTE, SECOND, broken
 from lanes.verbs import messages
 from lanes.verbs.messages import PAGE
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
-from lanes_storage.doors.endings import end_waiting
+from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState, Prunable
 from lanes_storage.records import Failure, Idempotency, LaneFilter, Waiter
-from lanes_storage.wording import EVENTS_OF_A_BLOCK
 from tests.kit.world import PROCESS, World
 
 KEY = "agent:main:telegram:42"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lanes_storage.sqlite.binding import placed
+from lanes_storage.sqlite.file.binding import placed
 from tests.mutation.guards import all_statements
 
 

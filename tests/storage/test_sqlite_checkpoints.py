@@ -11,7 +11,8 @@ import pytest
 from lanes import Gateway, connect
 from lanes.commands.common.entry import run
 from lanes.runners.base import RunContext
-from lanes_storage.sqlite import aio, log
+from lanes_storage.sqlite import aio
+from lanes_storage.sqlite.file import wal
 from tests.kit.until import until
 
 
@@ -67,9 +68,9 @@ async def test_F85_every_checkpoint_of_a_day_runs_under_the_write_lock(
 ) -> None:
     day = Day()
     monkeypatch.setattr(sqlite3, "connect", day.connect)
-    monkeypatch.setattr(log, "LONG_LOG_FRAMES", 20)
-    monkeypatch.setattr(log, "IDLE_S", 0.01)
-    monkeypatch.setattr(log, "IDLE_EVERY_S", 0.01)
+    monkeypatch.setattr(wal, "LONG_LOG_FRAMES", 20)
+    monkeypatch.setattr(wal, "IDLE_S", 0.01)
+    monkeypatch.setattr(wal, "IDLE_EVERY_S", 0.01)
     monkeypatch.setattr(aio, "LARGE_LOG_BYTES", 1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     database = tmp_path / "lanes.db"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lanes.testing import broken
-from lanes_storage import open_store, reads, schema
+from lanes_storage import open_store, reads
 from lanes_storage.errors import (
     DatabaseDamaged,
     DatabaseLocked,
@@ -24,7 +24,8 @@ from lanes_storage.errors import (
     StoreClosed,
 )
 from lanes_storage.interface import Query, Store
-from lanes_storage.sqlite import connect, locking
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.file import connect, locking
 from tests.kit.world import World
 
 pytestmark = pytest.mark.disk
@@ -69,8 +70,8 @@ def test_the_writer_is_durable_and_waits_and_keeps_references(path: Path, asked:
         assert pragma(connection, "temp_store") == 2
         assert pragma(connection, "cache_size") == -16384
         assert pragma(connection, "journal_size_limit") == 64 * 1024 * 1024
-        assert pragma(connection, "application_id") == schema.APPLICATION_ID
-        assert pragma(connection, "user_version") == schema.VERSION
+        assert pragma(connection, "application_id") == versions.APPLICATION_ID
+        assert pragma(connection, "user_version") == versions.VERSION
     finally:
         connection.close()
 
@@ -134,7 +135,7 @@ def test_F79_a_new_file_shares_nothing_with_a_deleted_one_that_may_come_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the file itself was deleted, under a process that may not be looked at: the rest is in use for it."""
-    monkeypatch.setattr("lanes_storage.sqlite.connect.check_vacant", lambda path: None)
+    monkeypatch.setattr("lanes_storage.sqlite.file.connect.check_vacant", lambda path: None)
     first = World(open_store(str(path), create=True))
     told = first.send("a", "acknowledged")
     beside = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
@@ -193,11 +194,11 @@ def test_the_database_of_another_program_is_refused_untouched(path: Path, mark: 
 
 def test_a_newer_database_is_refused_untouched(made: Store, path: Path) -> None:
     made.close()
-    raw(path, f"PRAGMA user_version = {schema.VERSION + 1}")
+    raw(path, f"PRAGMA user_version = {versions.VERSION + 1}")
     content = path.read_bytes()
     with pytest.raises(DatabaseTooNew) as refused:
         open_store(str(path), create=True)
-    assert (refused.value.found, refused.value.known) == (schema.VERSION + 1, schema.VERSION)
+    assert (refused.value.found, refused.value.known) == (versions.VERSION + 1, versions.VERSION)
     assert path.read_bytes() == content
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lanes_storage.sqlite import names
-from lanes_storage.sqlite.names import Names
+from lanes_storage.sqlite.file import paths
+from lanes_storage.sqlite.file.paths import Names
 
 HOUR_NS = 3_600_000_000_000
 
@@ -38,7 +38,7 @@ def stats(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         looked.append(path)
         return os.stat(path)  # noqa: PTH116
 
-    monkeypatch.setattr(names, "os", SimpleNamespace(stat=stat))
+    monkeypatch.setattr(paths, "os", SimpleNamespace(stat=stat))
     return looked
 
 
@@ -144,7 +144,7 @@ def test_F78_the_names_themselves_are_looked_at_now_and_then(file: Path, stats: 
     kept = of(file, lambda: wall)
     kept.look()
     stats.clear()
-    wall += names.LOOK_ANYWAY_NS - 1
+    wall += paths.LOOK_ANYWAY_NS - 1
     kept.look()
     assert len(stats) == 1
     wall += 1

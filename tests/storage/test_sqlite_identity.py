@@ -17,7 +17,7 @@ from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite import locking, names
+from lanes_storage.sqlite.file import locking, paths
 from tests.kit.databases import lay
 
 ENDS = ("", "-wal", "-shm")
@@ -28,7 +28,7 @@ from lanes.testing import START
 from lanes_storage import doors, errors, open_store
 from lanes_storage.records import Admission, NewMessage
 from lanes_storage.sqlite import copies, locking, path_of
-from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 locking.BUSY_TIMEOUT_MS = 100
 try:
@@ -52,7 +52,7 @@ import asyncio, contextlib, os, sys
 from pathlib import Path
 from lanes_storage import errors, open_async_store, open_store, schema
 from lanes_storage.sqlite import copies
-from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import damage
 path = Path(sys.argv[1])
 async def open_and_close():
@@ -70,13 +70,13 @@ def store(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     """In a folder that was changed just now, or in one that is looked at alone since nothing changes in it."""
     with contextlib.closing(open_store(str(path))) as made:
         if request.param == "rested":
-            monkeypatch.setattr(names, "SETTLED_NS", 20_000_000)
+            monkeypatch.setattr(paths, "SETTLED_NS", 20_000_000)
             rest(path.parent)
         yield made
 
 
 def rest(folder: Path) -> None:
-    while time.time_ns() - max(folder.stat().st_ctime_ns, folder.stat().st_mtime_ns) <= names.SETTLED_NS:
+    while time.time_ns() - max(folder.stat().st_ctime_ns, folder.stat().st_mtime_ns) <= paths.SETTLED_NS:
         time.sleep(0.002)
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from lanes.testing import Hands
 from lanes_storage import Store, open_async_store, open_store
-from lanes_storage.sqlite import aio, log
-from lanes_storage.sqlite.file import SqliteFile
-from lanes_storage.sqlite.log import log_bytes
+from lanes_storage.sqlite import aio
+from lanes_storage.sqlite.file import wal
+from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.wal import log_bytes
 from lanes_storage.sqlite.store import SqliteStore
 from tests.kit.until import until
 from tests.kit.world import World
@@ -53,11 +54,11 @@ def reading(path: Path) -> sqlite3.Connection:
 
 def salt(path: Path) -> bytes:
     """What tells one log from the next."""
-    return log.log_of(path).read_bytes()[16:24]
+    return wal.log_of(path).read_bytes()[16:24]
 
 
 def test_F86_a_long_log_begins_again(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "LONG_LOG_FRAMES", 100)
+    monkeypatch.setattr(wal, "LONG_LOG_FRAMES", 100)
     world = World(store, Hands())
     for number in range(40):  # some 25 frames each
         world.send(f"lane {number}", LONG)
@@ -67,8 +68,8 @@ def test_F86_a_long_log_begins_again(store: Store, path: Path, monkeypatch: pyte
 def test_F86_while_a_reader_stays_the_log_is_not_copied_at_every_commit(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "LONG_LOG_FRAMES", 10)
-    monkeypatch.setattr(log, "THROTTLE_S", 3_600)
+    monkeypatch.setattr(wal, "LONG_LOG_FRAMES", 10)
+    monkeypatch.setattr(wal, "THROTTLE_S", 3_600)
     world = World(store, Hands())
     copied = []
     kept = store._file._log
@@ -82,7 +83,7 @@ def test_F86_while_a_reader_stays_the_log_is_not_copied_at_every_commit(
 def test_F86_an_old_frame_behind_the_end_of_the_present_log_is_none(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "LONG_LOG_FRAMES", 20)
+    monkeypatch.setattr(wal, "LONG_LOG_FRAMES", 20)
     world = World(store, Hands())
     world.send("a", LONG)
     before, kept = salt(path), store._file._log
@@ -105,8 +106,8 @@ def test_F87_a_plain_copy_of_a_closed_file_has_everything(store: Store, path: Pa
 
 
 async def test_F87_a_plain_copy_of_an_idle_file_has_everything(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "IDLE_S", 0.01)
-    monkeypatch.setattr(log, "IDLE_EVERY_S", 0.01)
+    monkeypatch.setattr(wal, "IDLE_S", 0.01)
+    monkeypatch.setattr(wal, "IDLE_EVERY_S", 0.01)
     made = await open_async_store(str(path), create=True)
     await made.write(lambda tx: tx.run("UPDATE counters SET value = 4711", {}))
     await until(lambda: alone(path, "max(value) FROM counters") == 4711, "the log to be copied")
@@ -115,7 +116,7 @@ async def test_F87_a_plain_copy_of_an_idle_file_has_everything(path: Path, monke
 
 def test_F88_readers_that_overlap_do_not_keep_a_large_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One reader goes when the next has come: at no time is nobody reading."""
-    monkeypatch.setattr(log, "PATIENCE_S", 10)
+    monkeypatch.setattr(wal, "PATIENCE_S", 10)
     with contextlib.closing(SqliteFile.open(path, create=True)) as file, contextlib.ExitStack() as shells:
         file.connection.execute("CREATE TABLE notes (text)")
         file.connection.execute("INSERT INTO notes VALUES (?)", (LONG,))
@@ -151,7 +152,7 @@ async def test_F88_a_reader_is_named_only_if_it_was_there_all_the_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aio, "LARGE_LOG_BYTES", 100_000)
-    monkeypatch.setattr(log, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(wal, "PATIENCE_S", 0.05)
     made = await open_async_store(str(path), create=True)
 
     async def commit() -> None:

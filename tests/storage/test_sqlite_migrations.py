@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lanes_storage import open_store, schema
+from lanes_storage import open_store
 from lanes_storage.errors import DatabaseTooOld, StorageError
 from lanes_storage.interface import Query, Transaction
+from lanes_storage.schema import versions
 from tests.kit.world import World
 
 pytestmark = pytest.mark.disk
@@ -39,9 +40,9 @@ def broken(tx: Transaction) -> None:
 
 def ahead(monkeypatch: pytest.MonkeyPatch, *migrations: Callable[[Transaction], None]) -> int:
     """A program that is so many versions ahead of the file; returns its version."""
-    version = schema.VERSION + len(migrations)
-    monkeypatch.setattr(schema, "MIGRATIONS", dict(enumerate(migrations, schema.VERSION)))
-    monkeypatch.setattr(schema, "VERSION", version)
+    version = versions.VERSION + len(migrations)
+    monkeypatch.setattr(versions, "MIGRATIONS", dict(enumerate(migrations, versions.VERSION)))
+    monkeypatch.setattr(versions, "VERSION", version)
     return version
 
 
@@ -62,12 +63,12 @@ def version_of(path: Path) -> int:
 
 
 def test_there_is_a_step_for_every_older_version() -> None:
-    assert set(schema.MIGRATIONS) == set(range(1, schema.VERSION))
+    assert set(versions.MIGRATIONS) == set(range(1, versions.VERSION))
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_every_process_makes_the_same_file(dialect: str) -> None:
-    made = schema.creation(dialect)
+    made = versions.creation(dialect)
     tables = [statement for statement in made if statement.startswith("CREATE TABLE")]
     others = {*made} - {*tables}
     assert any(" INDEX " in statement for statement in others)

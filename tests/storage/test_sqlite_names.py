@@ -12,7 +12,7 @@ import pytest
 from lanes_storage import errors, open_store
 from lanes_storage.interface import Store
 from lanes_storage.sqlite import copies, path_of
-from lanes_storage.sqlite.connect import open_reader
+from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 from tests.kit.databases import lay
 from tests.storage.test_sqlite_identity import ENDS, PRELUDE, beside, elsewhere, keys, send

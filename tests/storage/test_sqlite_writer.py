@@ -11,7 +11,7 @@ import pytest
 from lanes_storage.errors import NotStorable, StoreClosed
 from lanes_storage.interface import Transaction, call
 from lanes_storage.sqlite import writer as module
-from lanes_storage.sqlite.file import SqliteFile
+from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.writer import Writer
 from tests.kit.processes import PATIENCE_S
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from lanes.identity import this_process
+from lanes.host.identity import this_process
 from lanes.testing import broken
-from lanes_storage import open_store, reads, schema
+from lanes_storage import open_store, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.errors import DatabaseDamaged, DatabaseInUse, DatabaseTooNew, DatabaseTooOld
 from lanes_storage.interface import Transaction
-from lanes_storage.moment import system_clock
-from lanes_storage.sqlite import connect
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.file import connect
 from tests.kit.judged import NOBODY
 from tests.kit.world import TABLES, World
 
@@ -204,7 +205,7 @@ def state():
     connection.close()
     return f"{version} {digest.hexdigest()} {sound}"
 
-from lanes_storage.schema import creation
+from lanes_storage.schema.versions import creation
 creation("sqlite")
 number, code = 1, 9
 while code == 9:
@@ -238,17 +239,17 @@ def test_F132_killed_at_any_statement_it_is_the_old_file_or_the_new_one(
     assert [line[0] for line in met] == ["9"] * (len(met) - 1) + ["0"]
     assert len(met) > statements, "it was killed at each of them"
     states = list(dict.fromkeys(tuple(line[1:]) for line in met))
-    assert [(found, sound) for found, _, sound in states] == [(str(version), "ok"), (str(schema.VERSION), "ok")]
+    assert [(found, sound) for found, _, sound in states] == [(str(version), "ok"), (str(versions.VERSION), "ok")]
 
 
 def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = schema.MIGRATIONS
+    real = versions.MIGRATIONS
 
     def astray(tx: Transaction) -> None:
         real[1](tx)
         tx.run("DELETE FROM lanes WHERE id = (SELECT min(lane_id) FROM messages)", {})
 
-    monkeypatch.setattr(schema, "MIGRATIONS", real | {1: astray})
+    monkeypatch.setattr(versions, "MIGRATIONS", real | {1: astray})
     before = old.read_bytes()
     with pytest.raises(DatabaseDamaged, match="names a row of lanes that is not there"):
         open_store(str(old), create=True)
@@ -305,7 +306,7 @@ assert lanes_storage.__file__.startswith(sys.argv[1]), lanes_storage.__file__
 from lanes_storage import open_store, reads, schema
 from lanes_storage.errors import StorageError
 from lanes_storage.records import LaneFilter
-assert schema.VERSION == 1
+assert versions.VERSION == 1
 {work}
 """
 
@@ -366,8 +367,8 @@ def test_of_two_that_upgrade_at_once_one_does_it(old: Path, monkeypatch: pytest.
     upgrade = Held(old, monkeypatch, "COMMIT")
     seen: list[int] = []
     about_to = threading.Event()
-    monkeypatch.setattr(schema, "upgrade", lambda tx, found: seen.append(found))
-    monkeypatch.setattr(schema, "creation", lambda dialect: about_to.set())
+    monkeypatch.setattr(versions, "upgrade", lambda tx, found: seen.append(found))
+    monkeypatch.setattr(versions, "creation", lambda dialect: about_to.set())
     second = threading.Thread(target=lambda: connect.open_writer(old, create=True).close())
     second.start()
     assert about_to.wait(60), "it saw the old version, and goes for the lock"
@@ -446,7 +447,7 @@ def test_F133_what_a_file_is_is_asked_again_under_the_lock(
     old: Path, made_meanwhile: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the first look and the lock another program may have made something else of it."""
-    real = schema.creation
+    real = versions.creation
 
     def meanwhile(dialect: str) -> tuple[str, ...]:
         other = sqlite3.connect(old)
@@ -455,7 +456,7 @@ def test_F133_what_a_file_is_is_asked_again_under_the_lock(
         other.close()
         return real(dialect)
 
-    monkeypatch.setattr(schema, "creation", meanwhile)
+    monkeypatch.setattr(versions, "creation", meanwhile)
     with pytest.raises(error):
         open_store(str(old), create=True)
     name, value = re.findall(r"PRAGMA (\w+) = (\d+)", made_meanwhile)[0]

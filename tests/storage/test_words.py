@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 
 from lanes_storage import AsyncStore, Store, errors, reads
+from lanes_storage.clock import Now
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, is_cause
-from lanes_storage.moment import Now
 from lanes_storage.records import Attempt, Failure, How, LaneFilter
 from tests.kit.world import World
 

@@ -10,14 +10,14 @@ from textual.screen import Screen
 
 import lanes_tui
 from lanes.drivers.client import GatewayClient
-from lanes_storage.moment import Clock, system_clock
+from lanes_storage.clock import Clock, system_clock
 from lanes_tui.app import Dashboard
-from lanes_tui.file_source import FileSource
-from lanes_tui.looking import Rhythm
-from lanes_tui.main_screen import MainScreen
-from lanes_tui.remote_source import RemoteSource
-from lanes_tui.settings import Settings
-from lanes_tui.source import Source
+from lanes_tui.display.settings import Settings
+from lanes_tui.lanes.screen import MainScreen
+from lanes_tui.sources.file import FileSource
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.remote import RemoteSource
+from lanes_tui.sources.source import Source
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.sheet import Sheet

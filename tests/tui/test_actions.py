@@ -3,9 +3,9 @@
 import pytest
 from textual.widgets import Button
 
-from lanes.context import Context
-from lanes.errors import NotAllowed
-from lanes.procedure import run
+from lanes.base.context import Context
+from lanes.base.errors import NotAllowed
+from lanes.base.procedure import run
 from lanes.verbs import control, table
 from lanes_storage import reads
 from lanes_storage.law import LaneState
@@ -13,8 +13,8 @@ from lanes_storage.records import Lane
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
 from lanes_tui.dialogs.results import Results
-from lanes_tui.file_source import FileSource
-from lanes_tui.words import PAUSED
+from lanes_tui.display.words import PAUSED
+from lanes_tui.sources.file import FileSource
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 

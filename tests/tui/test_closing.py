@@ -12,16 +12,16 @@ from lanes_tui.dialogs.bulk import BulkDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import LeavingDialog
+from lanes_tui.dialogs.palette import Palette
 from lanes_tui.dialogs.question import Question
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
-from lanes_tui.main_screen import MainScreen
-from lanes_tui.palette import Palette
+from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
-from lanes_tui.widgets.rows import Rows
+from lanes_tui.tables.rows import Rows
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
 

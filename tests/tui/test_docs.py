@@ -6,22 +6,22 @@ from typing import Any
 import pytest
 from textual.widget import Widget
 
+from lanes_tui.actions.bindings import own_bindings, said_of
 from lanes_tui.app import Dashboard
-from lanes_tui.bindings import own_bindings, said_of
 from lanes_tui.dialogs.columns import ColumnsDialog
+from lanes_tui.dialogs.palette import Palette
 from lanes_tui.dialogs.question import Question
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
-from lanes_tui.main_screen import MainScreen
-from lanes_tui.palette import Palette
+from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
 from lanes_tui.screens.watching import Watching
+from lanes_tui.tables.lane_table import LaneTable
+from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.filter_bar import Typed
-from lanes_tui.widgets.lane_table import LaneTable
-from lanes_tui.widgets.rows import Rows
 from tests.house.modules import ROOT
 
 DOCUMENT = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")

@@ -9,14 +9,14 @@ import pytest
 from textual.events import Key
 
 from lanes_tui.app import Dashboard
-from lanes_tui.ascii import in_ascii
 from lanes_tui.dialogs.help import Help
+from lanes_tui.dialogs.palette import Palette
 from lanes_tui.dialogs.send import SendDialog, Writing, showable
-from lanes_tui.palette import Palette
+from lanes_tui.display.ascii import in_ascii
+from lanes_tui.display.settings import Settings, load
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
-from lanes_tui.settings import Settings, load
-from lanes_tui.widgets.rows import Rows
+from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.stage import Stage
 from tests.tui.driving import Drive, dashboard

@@ -7,10 +7,10 @@ import pytest
 from textual.widgets._footer import FooterKey
 
 from lanes.testing import START, Hands
-from lanes_storage.moment import system_clock
+from lanes_storage.clock import system_clock
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.leaving import LeavingDialog
-from lanes_tui.main_screen import LEAVE_RUNNING, STOP_TOO
+from lanes_tui.lanes.screen import LEAVE_RUNNING, STOP_TOO
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.widgets.header import Freshness, Header
 from lanes_tui.widgets.sheet import Sheet

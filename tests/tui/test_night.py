@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lanes.identity import identity_of
-from lanes_storage.moment import system_clock
+from lanes.host.identity import identity_of
+from lanes_storage.clock import system_clock
 from tests.kit.crowd import MINUTE, crowd, hold
 from tests.kit.processes import House, eventually
 from tests.kit.stage import Stage

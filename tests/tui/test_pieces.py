@@ -8,14 +8,14 @@ import pytest
 from lanes.records import Event, Lane, Message, Status, Witness
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import Attempt, AttemptPhase
-from lanes_tui import words
-from lanes_tui.coalescing import coalesced, single
-from lanes_tui.columns import Sight
-from lanes_tui.file_source import FileSource
-from lanes_tui.source import AsOf
-from lanes_tui.trends import QUEUE, Trends
+from lanes_tui.display import words
+from lanes_tui.display.coalescing import coalesced, single
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.describing import message_line, message_whole
+from lanes_tui.sources.file import FileSource
+from lanes_tui.sources.source import AsOf
 from lanes_tui.widgets.bars import Clock, abreast, clocks, stacked
-from lanes_tui.widgets.describing import message_line, message_whole
+from lanes_tui.widgets.trends import QUEUE, Trends
 from tests.golden.rows import LANES, ME, NOW, message
 from tests.pictures.scene import NIGHT, stage
 

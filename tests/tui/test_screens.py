@@ -6,14 +6,14 @@ from typing import Any
 from textual.screen import Screen
 
 from lanes.testing import DAY, HOUR, Hands
+from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
-from lanes_storage.moment import system_clock
 from lanes_tui.dialogs.question import Question
 from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
-from lanes_tui.widgets.rows import Rows
+from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.databases import new_store
 from tests.kit.stage import Stage

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lanes_storage.records import LaneOrder, LaneSort
-from lanes_tui.columns import USUAL
-from lanes_tui.settings import Settings, load, settings_path
+from lanes_tui.display.columns import USUAL
+from lanes_tui.display.settings import Settings, load, settings_path
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 

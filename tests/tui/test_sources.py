@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from lanes import filters
+from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.drivers.client import GatewayClient
-from lanes.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.records import Outcome
 from lanes.testing import Hands
 from lanes.verbs import control, messages
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
-from lanes_tui.file_source import FileSource
-from lanes_tui.remote_source import RemoteSource
-from lanes_tui.source import Lost, Source
+from lanes_tui.sources.file import FileSource
+from lanes_tui.sources.remote import RemoteSource
+from lanes_tui.sources.source import Lost, Source
 from tests.kit.counter import counter
 from tests.kit.ports import kept_port
 from tests.kit.stage import Stage

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from lanes_tui.file_source import FileSource
-from lanes_tui.looking import Rhythm
+from lanes_tui.sources.file import FileSource
+from lanes_tui.sources.polling import Rhythm
 from lanes_tui.still import printed
 from tests.kit.counter import counter
 from tests.kit.processes import PATIENCE_S, House, eventually

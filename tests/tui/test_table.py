@@ -7,13 +7,13 @@ import pytest
 from textual.content import Content
 
 from lanes_storage.records import LaneOrder, LaneSort
-from lanes_tui import columns, text
-from lanes_tui.columns import ORDER
 from lanes_tui.dialogs.columns import ColumnsDialog
+from lanes_tui.display import columns, text
+from lanes_tui.display.columns import ORDER
+from lanes_tui.display.settings import Settings, load
 from lanes_tui.screens.lane import LaneScreen
-from lanes_tui.settings import Settings, load
+from lanes_tui.tables.heads import Heads
 from lanes_tui.widgets.detail import Detail
-from lanes_tui.widgets.heads import Heads
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import lanes
-from lanes.errors import RunFailed
-from lanes.identity import this_process
+from lanes.base.errors import RunFailed
+from lanes.host.identity import this_process
 from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.law import Cause
-from lanes_storage.moment import system_clock
 from lanes_storage.records import Admission, Attempt, NewMessage
 from tests.kit.processes import PATIENCE_S, eventually
 from tests.kit.stage import Stage

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 import lanes
+from lanes.base.context import Context
+from lanes.base.errors import LaneBusy, LanesError, QueueFull
 from lanes.config import Config, from_data
-from lanes.context import Context
 from lanes.drivers.client import GatewayClient
 from lanes.drivers.local import LocalDriver
-from lanes.errors import LaneBusy, LanesError, QueueFull
 from lanes.verbs import messages, sending
 from lanes_storage import open_store
 from lanes_storage.law import MessageState
-from lanes_tui.file_source import FileSource
-from lanes_tui.remote_source import RemoteSource
+from lanes_tui.sources.file import FileSource
+from lanes_tui.sources.remote import RemoteSource
 from tests.kit.counter import counter
 from tests.kit.stage import Stage
 

@@ -14,15 +14,16 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from lanes import filters
-from lanes_tui import exporting, text
-from lanes_tui.ascii import AsciiFilter
-from lanes_tui.looking import Rhythm
-from lanes_tui.main_screen import MainScreen
-from lanes_tui.settings import Settings
+from lanes_tui.display import text
+from lanes_tui.display.ascii import AsciiFilter
+from lanes_tui.display.settings import Settings
+from lanes_tui.display.words import show_local_time
+from lanes_tui.lanes import exporting
+from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.signals import leave_on_signals
-from lanes_tui.source import Lost, Source
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Lost, Source
 from lanes_tui.surroundings import QuietDriver, Surroundings
-from lanes_tui.words import show_local_time
 
 USUAL_THEME = "textual-dark"
 #: More lanes than anyone reads; `lanes list --json` has no limit.
@@ -127,7 +128,7 @@ class Dashboard(App[int]):
         self._open(DeadLettersScreen(self.source, self._rhythm))
 
     def action_palette(self) -> None:
-        from lanes_tui.palette import Command, Palette, commands
+        from lanes_tui.dialogs.palette import Command, Palette, commands
 
         async def chosen(command: Command | None) -> None:
             if command is not None:

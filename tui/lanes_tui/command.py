@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lanes.commands.common.actor import actor
-from lanes.commands.common.output import say
 from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.printing import say
 
 if TYPE_CHECKING:
-    from lanes_tui.source import Source
+    from lanes_tui.sources.source import Source
 
 ORPHANED = (
     "the gateway that this dashboard came with has ended: `lanes up` starts it again, "
@@ -30,7 +30,7 @@ def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None
 
     Without a terminal it prints the lanes once, or with --watch whenever they change.
     """
-    from lanes_tui.source import Lost
+    from lanes_tui.sources.source import Lost
     from lanes_tui.still import printed, table
 
     source = _source(session, read_only)
@@ -41,7 +41,7 @@ def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None
             raise click.ClickException(str(lost)) from lost
         return
     from lanes_tui.app import Dashboard
-    from lanes_tui.settings import load, settings_path
+    from lanes_tui.display.settings import load, settings_path
 
     settings = load(settings_path())
     if plain is not None:
@@ -59,13 +59,13 @@ def _source(session: Session, read_only: bool) -> "Source":
     """What is looked at. Raises StorageError for a database that is missing or newer, before the screen is taken."""
     url = session.url
     if url is not None:
-        from lanes_tui.remote_source import RemoteSource
+        from lanes_tui.sources.remote import RemoteSource
 
         client = session.client(url)
         client.get("/api/status")
         return RemoteSource(client, read_only=read_only)
     from lanes_storage import open_store
-    from lanes_tui.file_source import FileSource
+    from lanes_tui.sources.file import FileSource
 
     path = session.database()
     open_store(path).close()

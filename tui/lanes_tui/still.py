@@ -5,10 +5,10 @@ from collections.abc import Callable
 from rich.cells import cell_len, set_cell_size
 
 from lanes_storage.records import LaneFilter
-from lanes_tui import columns, words
-from lanes_tui.columns import Sight
-from lanes_tui.looking import Looking, Rhythm
-from lanes_tui.source import Source
+from lanes_tui.display import columns, words
+from lanes_tui.display.columns import Sight
+from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.source import Source
 
 #: How many lanes a table without a screen shows.
 MOST = 200

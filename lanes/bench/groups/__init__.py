@@ -1,7 +1,7 @@
 """Every row, in the order of the table."""
 
 from lanes.bench.groups import aborts, beside, compared, cycles, life, older, scale, web
-from lanes.bench.rows import Row
+from lanes.bench.kit.rows import Row
 
 ROWS: tuple[Row, ...] = (
     *cycles.ROWS,

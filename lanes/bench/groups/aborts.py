@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lanes.bench.filling import copied
 from lanes.bench.groups.web import hold, provider
-from lanes.bench.processes import Process, command, gateway
-from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.work import Work, percentile
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.processes import Process, command, gateway
+from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.work import Work, percentile
 from lanes_storage import doors, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState
-from lanes_storage.moment import system_clock
 from lanes_storage.sqlite import SqliteStore
 
 IMPORTS = "import click, sqlite3, json"

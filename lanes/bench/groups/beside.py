@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from lanes.bench.filling import copied
 from lanes.bench.groups.web import provider
-from lanes.bench.loading import load, request
-from lanes.bench.processes import Process, gateway
-from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.work import Figures, Work, percentile
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.loading import load, request
+from lanes.bench.kit.processes import Process, gateway
+from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.work import Figures, Work, percentile
 from lanes_storage import doors, open_async_store
-from lanes_storage.moment import system_clock
+from lanes_storage.clock import system_clock
 from lanes_storage.records import Admission, NewMessage
 from lanes_storage.sqlite import SqliteStore
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lanes.bench import peers
 from lanes.bench.groups.cycles import through_the_store
-from lanes.bench.rows import Measured, Row, Skipped, at_least
-from lanes.bench.work import Work
+from lanes.bench.kit.rows import Measured, Row, Skipped, at_least
+from lanes.bench.kit.work import Work
 
 SCRIPTS = Path(peers.__file__).parent
 PATIENCE_S = 300

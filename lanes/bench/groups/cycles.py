@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from lanes.bench import cycle
 from lanes.bench.facts import fsync_p50_ms
-from lanes.bench.filling import copied
+from lanes.bench.kit import cycle
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.rows import Measured, Row, at_least, at_most
+from lanes.bench.kit.work import Figures, Work, key_of, percentile
 from lanes.bench.plain import recorded, sets
-from lanes.bench.rows import Measured, Row, at_least, at_most
-from lanes.bench.work import Figures, Work, key_of, percentile
 from lanes_storage import open_async_store
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import AsyncStore, Step
-from lanes_storage.moment import system_clock
 
 
 def through_the_store(work: Work, callers: int, *, synchronous: str = "full", grouped: bool = True) -> float:

@@ -5,15 +5,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanes.bench import cycle
-from lanes.bench.filling import copied
 from lanes.bench.groups.scale import living
 from lanes.bench.groups.web import hold, provider
-from lanes.bench.processes import PATIENCE_S, gateway
-from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.work import Figures, Work
-from lanes.engine.observer import Observer
-from lanes_storage.moment import system_clock
+from lanes.bench.kit import cycle
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.processes import PATIENCE_S, gateway
+from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.work import Figures, Work
+from lanes.engine.reconcile.observer import Observer
+from lanes_storage.clock import system_clock
 from lanes_storage.records import NewOwner
 from lanes_storage.sqlite import SqliteStore
 

@@ -5,16 +5,16 @@ import sys
 import time
 from pathlib import Path
 
-from lanes.bench.filling import copied
 from lanes.bench.groups.compared import SCRIPTS
 from lanes.bench.groups.life import until_running
 from lanes.bench.groups.web import checked, hold, provider, serving
-from lanes.bench.loading import load, request
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.loading import load, request
+from lanes.bench.kit.processes import Process, environment, gateway
+from lanes.bench.kit.rows import Measured, Row, Skipped, at_least, at_most
+from lanes.bench.kit.work import Work
 from lanes.bench.older import older_gateway, older_python
 from lanes.bench.plain import recorded
-from lanes.bench.processes import Process, environment, gateway
-from lanes.bench.rows import Measured, Row, Skipped, at_least, at_most
-from lanes.bench.work import Work
 
 SESSIONS = 24
 AT_ONCE = 8

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lanes.bench import cycle
-from lanes.bench.filling import copied
-from lanes.bench.processes import gateway
-from lanes.bench.rows import Measured, Row, at_most
-from lanes.bench.work import Figures, Work, percentile
-from lanes.engine.observer import Observer
-from lanes.identity import this_process
+from lanes.bench.kit import cycle
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.processes import gateway
+from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.work import Figures, Work, percentile
+from lanes.engine.reconcile.observer import Observer
+from lanes.host.identity import this_process
 from lanes_storage import reads
-from lanes_storage.moment import system_clock
+from lanes_storage.clock import system_clock
 from lanes_storage.records import LaneFilter, NewOwner
 from lanes_storage.sqlite import SqliteStore
 

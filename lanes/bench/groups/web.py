@@ -5,11 +5,11 @@ import re
 import statistics
 import time
 
-from lanes.bench.filling import copied
-from lanes.bench.loading import Load, load, request
-from lanes.bench.processes import Process, gateway, plain
-from lanes.bench.rows import Measured, Row, at_least, at_most
-from lanes.bench.work import Work
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.loading import Load, load, request
+from lanes.bench.kit.processes import Process, gateway, plain
+from lanes.bench.kit.rows import Measured, Row, at_least, at_most
+from lanes.bench.kit.work import Work
 
 STAMP = re.compile(rb"<(\d+)>")
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lanes.bench import cycle, filling, work
+from lanes.bench.kit import cycle, filling, work
 from lanes_storage import interface, open_async_store
-from lanes_storage.moment import system_clock
+from lanes_storage.clock import system_clock
 
 CALLERS = 32
 TICK_S = 0.001

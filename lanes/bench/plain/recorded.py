@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from lanes.bench.kit.work import Work, key_of
 from lanes.bench.plain.replaying import Statement, Statements, prepare, replay, run
-from lanes.bench.work import Work, key_of
 
 STEPS = ("enqueue", "claim", "heartbeat", "complete")
 #: One for each caller of the largest batch, so that a heartbeat names all that its owner holds.

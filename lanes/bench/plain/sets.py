@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from lanes.bench import cycle
-from lanes.bench.filling import copied
+from lanes.bench.kit import cycle
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.work import Work, key_of
 from lanes.bench.plain.replaying import Statement, Statements, prepare, replay
-from lanes.bench.work import Work, key_of
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import Call, carry_out
-from lanes_storage.moment import system_clock
-from lanes_storage.sqlite.connect import open_writer
-from lanes_storage.sqlite.transaction import SqliteTransaction
+from lanes_storage.sqlite.file.connect import open_writer
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
 

@@ -13,32 +13,33 @@ from lanes.verbs import table
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-#: The commands that say more than their verb does, or have none: each is ``command`` in the module of its name.
-COMMANDS = (
-    "up",
-    "gateway",
-    "demo",
-    "status",
-    "list",
-    "show",
-    "why",
-    "send",
-    "abort",
-    "messages",
-    "retry",
-    "drop",
-    "dead-letters",
-    "events",
-    "drain",
-    "reconcile",
-    "doctor",
-    "bundle",
-    "db",
-    "config",
-    "simulate",
-    "bench",
-    "completion",
-)
+#: The commands that say more than their verb does, or have none, in the order of the help, each with the folder of its
+#: module, which has the name of the command and names it ``command``.
+COMMANDS = {
+    "up": "serve",
+    "gateway": "serve",
+    "demo": "serve",
+    "status": "serve",
+    "list": "operate",
+    "show": "operate",
+    "why": "operate",
+    "send": "operate",
+    "abort": "operate",
+    "messages": "operate",
+    "retry": "operate",
+    "drop": "operate",
+    "dead-letters": "operate",
+    "events": "operate",
+    "drain": "serve",
+    "reconcile": "serve",
+    "doctor": "maintain",
+    "bundle": "maintain",
+    "db": "maintain",
+    "config": "maintain",
+    "simulate": "serve",
+    "bench": "maintain",
+    "completion": "maintain",
+}
 #: Other packages add their commands here.
 ENTRY_POINTS = "lanes.commands"
 
@@ -60,8 +61,8 @@ class LazyGroup(click.Group):
         return [*ours, *sorted(_added().keys() - set(ours))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name in COMMANDS:
-            found = import_module(f"lanes.commands.{cmd_name.replace('-', '_')}").command
+        if (folder := COMMANDS.get(cmd_name)) is not None:
+            found = import_module(f"lanes.commands.{folder}.{cmd_name.replace('-', '_')}").command
         elif (verb := table().get(cmd_name)) is not None and verb.about.command:
             from lanes.commands.common.verbs import command_of
 
@@ -97,7 +98,7 @@ def _loaded(point: EntryPoint) -> click.Command:
     try:
         command: click.Command = point.load()
     except ImportError as error:
-        problem = f"the command {point.name} cannot be loaded from {point.value}: {error}; install lanes anew"
+        problem = f"the command {point.name} cannot be loaded from {point.value}: {error}; install lanes again"
 
         def refuse() -> None:
             raise click.ClickException(problem)

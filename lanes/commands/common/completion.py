@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lanes.base.errors import LanesError
+from lanes.base.terminal import clean
 from lanes.commands.common.session import Session
-from lanes.errors import LanesError
-from lanes.text import clean
 from lanes.verbs.looking import list_
 from lanes_storage.errors import StorageError
 from lanes_storage.records import How, LaneFilter

@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lanes.config import places
-from lanes.config.places import Found, FoundDatabase
+from lanes.config.declared import places
+from lanes.config.declared.places import Found, FoundDatabase
 from lanes_storage import open_store, reads
 from lanes_storage.errors import DatabaseMissing, DatabaseTooOld, StorageError
 from lanes_storage.law import SIMULATED

@@ -5,16 +5,16 @@ from typing import TypeVar
 
 import click
 
+from lanes.base.errors import LanesError
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.common.output import Output, say
+from lanes.commands.output.printing import Output, say
 from lanes.drivers.driver import Driver
-from lanes.errors import LanesError
+from lanes.explain.phrases import counted
 from lanes.filters import narrowed
 from lanes.records import Record
 from lanes.verbs.looking import list_
 from lanes.verbs.messages import message_ids
 from lanes.verbs.said import Action
-from lanes.words import counted
 from lanes_storage.records import LaneFilter
 
 R = TypeVar("R", bound=Record)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
+from lanes.base.errors import LanesError
 from lanes.commands.common.app import lanes
 from lanes.commands.common.exits import Exit, exit_of, sentence
-from lanes.commands.common.output import say, writing
-from lanes.errors import LanesError
+from lanes.commands.output.printing import say, writing
 from lanes_storage.errors import DatabaseLocked, NotStorable, StorageError
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
-from lanes import errors
+from lanes.base import errors
 from lanes_storage.errors import NotStorable, StorageError
 
 

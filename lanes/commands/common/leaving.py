@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from lanes.logs import flush
-from lanes_storage.saying import Log
+from lanes_storage.logs import Log
 
 log = Log("lanes")
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from lanes.base.durations import parse
+from lanes.base.errors import InvalidKey
+from lanes.base.terminal import check_key
 from lanes.commands.common.session import Session
-from lanes.config.durations import parse
-from lanes.errors import InvalidKey
-from lanes.text import check_key
 from lanes_storage.records import LaneFilter, Subject
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lanes.commands.common.output import Output
+from lanes.commands.output.printing import Output
 
 if TYPE_CHECKING:
+    from lanes.base.context import Context
     from lanes.config import Config
-    from lanes.context import Context
     from lanes.drivers.client import GatewayClient
     from lanes.drivers.driver import Driver
 
@@ -56,7 +56,7 @@ class Session:
 
     def serving_config(self, **flags: object) -> "Config":
         """The same for a gateway: it runs what the file names, if anybody named that. Raises ConfigError."""
-        from lanes.config.trust import refuse_found_code, remember
+        from lanes.config.approval import refuse_found_code, remember
 
         config = self.config(**flags)
         named = self.config_path is not None or "LANES_CONFIG" in os.environ
@@ -78,8 +78,8 @@ class Session:
 
     def context(self, database: str = "") -> "Context":
         """What an operation of this call is handed."""
+        from lanes.base.context import Context
         from lanes.commands.common.actor import actor
-        from lanes.context import Context
 
         return Context(actor(), configured=self.configured, database=database)
 
@@ -99,7 +99,7 @@ class Session:
         if config is not None and config.database.url is not None:
             return config.database.url
         if serving:
-            from lanes.config.places import default_database
+            from lanes.config.declared.places import default_database
 
             return str(default_database())
         return self._unnamed()
@@ -120,8 +120,8 @@ class Session:
         """The command that starts a gateway where this command looked for one."""
         if self.url is not None:
             return "`lanes gateway` on its host"
+        from lanes.base.errors import ConfigError
         from lanes.commands.common.database import start_command
-        from lanes.errors import ConfigError
 
         try:
             config = self.configured()
@@ -193,7 +193,7 @@ pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
 def _config_about() -> bool:
-    from lanes.config.places import config_candidates
+    from lanes.config.declared.places import config_candidates
 
     named = any(name in os.environ for name in ("LANES_CONFIG", "LANES_DATABASE_URL"))
     return named or any(candidate.is_file() for candidate in config_candidates())

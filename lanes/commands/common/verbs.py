@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from lanes.base.errors import Unfit
 from lanes.commands.common.each import chosen_keys, chosen_messages, do_each
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import (
@@ -20,7 +21,6 @@ from lanes.commands.common.options import (
     message_filter_option,
 )
 from lanes.commands.common.session import Session, pass_session
-from lanes.errors import Unfit
 from lanes.records import Message
 from lanes.verbs import kinds
 from lanes.verbs.said import Action

@@ -8,7 +8,6 @@ from lanes_storage.doors.claims import candidates, candidates_among, claim, coll
 from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
-from lanes_storage.doors.journal import record
 from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progress, register, standing_runs, touch
 from lanes_storage.doors.pauses import Control, end_pause, pause, pause_matching, resume, resume_matching
 from lanes_storage.doors.releases import (
@@ -24,8 +23,9 @@ from lanes_storage.doors.releases import (
 )
 from lanes_storage.doors.restoring import restored
 from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency
+from lanes_storage.doors.shared.journal import record
+from lanes_storage.doors.shared.warnings import warn_held, warn_wait
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle, end_wait
-from lanes_storage.doors.warnings import warn_held, warn_wait
 
 __all__ = [
     "AbortRequest",

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.endings import batch_members, end_waiting
-from lanes_storage.doors.journal import record
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.endings import batch_members, end_waiting
+from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import REPLACED, BoundTo, Cause, EventType, LaneState, MessageState, Scope
-from lanes_storage.moment import Now
 from lanes_storage.records import Failure, Ticket
 
 

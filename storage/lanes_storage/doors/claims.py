@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import event, next_epochs, record, tell
-from lanes_storage.doors.sets import apart, array
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.journal import event, next_epochs, record, tell
+from lanes_storage.doors.shared.sets import apart, array
 from lanes_storage.interface import Call, Given, Row, Transaction, call
 from lanes_storage.law import (
     MAX_BATCH,
@@ -18,7 +19,6 @@ from lanes_storage.law import (
     MessageState,
     RunnerKind,
 )
-from lanes_storage.moment import Now
 from lanes_storage.reads.shapes import to_attempts
 from lanes_storage.records import Claimed, Failure, Head, Message, Terms, Ticket, Waiting
 

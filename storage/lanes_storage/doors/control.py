@@ -1,14 +1,14 @@
 """What an operator does to a lane or a message besides aborting and pausing: ack, retry, drop."""
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.endings import end_waiting
+from lanes_storage.clock import Now
 from lanes_storage.doors.intake import Accepted, Refusal, accept
-from lanes_storage.doors.journal import record
 from lanes_storage.doors.pauses import Control, find
+from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.waits import WaitCycle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, EventType, LaneState, MessageState
-from lanes_storage.moment import Now
 from lanes_storage.records import Admission, Failure, NewMessage
 
 

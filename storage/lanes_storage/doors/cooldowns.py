@@ -3,10 +3,10 @@
 from typing import Any
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.journal import record
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType
-from lanes_storage.moment import Now
 from lanes_storage.records import Cooldown
 
 FIRST_MS = 1_000

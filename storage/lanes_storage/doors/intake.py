@@ -7,14 +7,14 @@ from itertools import count
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
+from lanes_storage.clock import Now
 from lanes_storage.doors.aborts import interrupt_lane
-from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import event, tell
-from lanes_storage.doors.sets import apart
+from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.journal import event, tell
+from lanes_storage.doors.shared.sets import apart
 from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle
 from lanes_storage.interface import Call, Given, Transaction, call
 from lanes_storage.law import HELD, Cause, EventType, MessageState, Mode, Overflow
-from lanes_storage.moment import Now
 from lanes_storage.records import Admission, Failure, NewMessage, Waiter
 
 

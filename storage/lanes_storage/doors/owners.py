@@ -5,12 +5,12 @@ from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.endings import end_waiting
-from lanes_storage.doors.journal import event, record, tell
-from lanes_storage.doors.sets import apart, array
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.journal import event, record, tell
+from lanes_storage.doors.shared.sets import apart, array
 from lanes_storage.interface import Call, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
-from lanes_storage.moment import Now
 from lanes_storage.records import Beat, Failure, NewOwner, Ticket
 
 

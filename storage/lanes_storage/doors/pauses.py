@@ -7,11 +7,11 @@ a person, at its time, or when what it was for is over. What runs goes on.
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.journal import record
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.journal import record
 from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
-from lanes_storage.moment import Now
 
 
 class Control(NamedTuple):

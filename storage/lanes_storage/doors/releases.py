@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.doors.endings import Ending, attempts_json, batch_members, finish
-from lanes_storage.doors.journal import event, next_epochs, record, tell
-from lanes_storage.doors.outcomes import Outcome, Standing, judge, survivors_pause
+from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import pause_lane
-from lanes_storage.doors.sets import apart, array
+from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
+from lanes_storage.doors.shared.journal import event, next_epochs, record, tell
+from lanes_storage.doors.shared.outcomes import Outcome, Standing, judge, survivors_pause
+from lanes_storage.doors.shared.sets import apart, array
 from lanes_storage.interface import Call, Given, Transaction, call
 from lanes_storage.law import (
     GHOST_AFTER,
@@ -25,7 +26,6 @@ from lanes_storage.law import (
     MessageState,
     PauseKind,
 )
-from lanes_storage.moment import Now
 from lanes_storage.records import Answer, Failure, Process, Release, Ticket
 
 

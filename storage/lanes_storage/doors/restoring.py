@@ -1,10 +1,10 @@
 """What a database that was restored from a copy must be told, since the world went on without it."""
 
 from lanes_storage import statements as sql
+from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.interface import Transaction
 from lanes_storage.law import PauseKind
-from lanes_storage.moment import Now
 
 
 def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:

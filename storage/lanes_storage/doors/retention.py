@@ -6,11 +6,11 @@ Each statement repeats what made the row prunable, so that whatever came to life
 from collections.abc import Sequence
 
 from lanes_storage import pruning as sql
-from lanes_storage.doors.journal import record
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.journal import record
+from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, Prunable
-from lanes_storage.moment import Now
-from lanes_storage.wording import EVENTS_OF_A_BLOCK
 
 _STATEMENTS = {
     Prunable.MESSAGES: sql.PRUNE_MESSAGE,

@@ -4,8 +4,8 @@ from collections import deque
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
+from lanes_storage.clock import Now
 from lanes_storage.interface import Row, Transaction
-from lanes_storage.moment import Now
 from lanes_storage.records import Waiter
 
 

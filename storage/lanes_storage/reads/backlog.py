@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage import statements as sql
+from lanes_storage.fragments import names
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingLane
-from lanes_storage.wording import names
 
 #: The end of a pause without an end: later than every time.
 NEVER = 2**63 - 1

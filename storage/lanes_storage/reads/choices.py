@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from lanes_storage.fragments import no_pause, unlisted
 from lanes_storage.globs import as_sqlite
 from lanes_storage.law import Scope
 from lanes_storage.reads.orders import QUEUED
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
-from lanes_storage.wording import no_pause, unlisted
 
 #: How ``lanes l`` is joined: its run, the run's owner and message, its head.
 _OF_LANES = {

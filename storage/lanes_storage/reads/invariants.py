@@ -7,9 +7,9 @@ table.
 
 from typing import NamedTuple
 
+from lanes_storage.fragments import block_of, names
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, TERMINAL, Edge, MessageState
-from lanes_storage.wording import block_of, names
 
 #: The terminal states of a message other than ``done``.
 BADLY = TERMINAL - {MessageState.DONE}

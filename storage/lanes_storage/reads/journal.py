@@ -3,12 +3,12 @@
 from typing import Any
 
 from lanes_storage import statements as sql
+from lanes_storage.fragments import block_of, events_of, names
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, EventType
 from lanes_storage.reads.choices import Choice, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import Cooldown, Event, LaneFilter
-from lanes_storage.wording import block_of, events_of, names
 
 COLUMNS = """
 e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail

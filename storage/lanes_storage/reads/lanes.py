@@ -1,13 +1,13 @@
 """Queries about lanes: lists in some order, one lane, counts."""
 
 from lanes_storage import statements as sql
+from lanes_storage.fragments import dead_letter, no_pause, unlisted
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Choice, choice_of
 from lanes_storage.reads.orders import Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
 from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder, Pause
-from lanes_storage.wording import dead_letter, no_pause, unlisted
 
 #: Of several pauses the one that ends last is shown; of several such pauses the first.
 JOINS = """

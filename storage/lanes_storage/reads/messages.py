@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 
+from lanes_storage.fragments import dead_letter
 from lanes_storage.interface import FEW_ROWS, Query, Row, Transaction
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
 from lanes_storage.records import LaneFilter, Message, Subject
-from lanes_storage.wording import dead_letter
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"

@@ -7,9 +7,9 @@ that a first page costs the same for a thousand lanes and for a million. This is
 
 from typing import NamedTuple
 
+from lanes_storage.fragments import names
 from lanes_storage.law import REMEMBERING
 from lanes_storage.records import LaneOrder, LaneSort
-from lanes_storage.wording import names
 
 
 class Term(NamedTuple):

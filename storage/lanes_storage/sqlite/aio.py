@@ -13,11 +13,11 @@ import aiosqlite
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
-from lanes_storage.sqlite.at_once import AtOnce, Gauge
-from lanes_storage.sqlite.browsing import Browsing
-from lanes_storage.sqlite.connect import translated
-from lanes_storage.sqlite.file import SqliteFile
-from lanes_storage.sqlite.log import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
+from lanes_storage.sqlite.broad_reads import Browsing
+from lanes_storage.sqlite.file.connect import translated
+from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
+from lanes_storage.sqlite.point_reads import AtOnce, Gauge
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
 

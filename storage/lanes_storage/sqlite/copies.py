@@ -8,13 +8,14 @@ from collections.abc import Callable
 from itertools import chain, count
 from pathlib import Path
 
-from lanes_storage import errors, schema
+from lanes_storage import errors
 from lanes_storage.interface import Transaction
-from lanes_storage.sqlite.connect import connect_reading, connect_writing, open_reader, translated
-from lanes_storage.sqlite.identity import Files
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translated
+from lanes_storage.sqlite.file.identity import Files
+from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, begin
+from lanes_storage.sqlite.file.wal import copy_back
 from lanes_storage.sqlite.inspect import damage, marks
-from lanes_storage.sqlite.locking import BUSY_TIMEOUT_MS, SideLock, begin
-from lanes_storage.sqlite.log import copy_back
 
 #: Pages that are copied between two calls of ``progress``.
 STEP_PAGES = 512
@@ -65,10 +66,10 @@ def check_copy(path: Path) -> None:
     if not path.is_file():
         raise errors.DatabaseMissing(str(path))
     application, version = marks(path)
-    if application != schema.APPLICATION_ID:
+    if application != versions.APPLICATION_ID:
         raise errors.DatabaseDamaged(str(path), "this is no lanes database")
-    if version > schema.VERSION:
-        raise errors.DatabaseTooNew(str(path), version, schema.VERSION)
+    if version > versions.VERSION:
+        raise errors.DatabaseTooNew(str(path), version, versions.VERSION)
     if wrong := damage(path):
         raise errors.DatabaseDamaged(str(path), "; ".join(wrong))
 

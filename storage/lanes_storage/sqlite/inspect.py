@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes_storage import errors, schema
+from lanes_storage import errors
 from lanes_storage.interface import Query
-from lanes_storage.sqlite.connect import open_reader, translated
-from lanes_storage.sqlite.identity import missing
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.file.connect import open_reader, translated
+from lanes_storage.sqlite.file.identity import missing
 from lanes_storage.sqlite.store import SqliteReader
 
 #: Network file systems. SQLite's WAL needs shared memory between all its users.
@@ -126,7 +127,7 @@ def open_still(path: Path) -> SqliteReader:
 
 
 def marks(path: Path) -> tuple[int, int]:
-    """The application id (``schema.APPLICATION_ID``: ours) and the version of the schema. Raises StorageError."""
+    """The application id (``versions.APPLICATION_ID``: ours) and the version of the schema. Raises StorageError."""
     reader = open_still(path)
     try:
         return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
@@ -171,7 +172,7 @@ def deviations(path: Path) -> list[str]:
     """
     made = sqlite3.connect(":memory:")
     try:
-        for statement in schema.creation("sqlite"):
+        for statement in versions.creation("sqlite"):
             made.execute(statement)
         meant = {str(row[0]) for row in made.execute(_PARTS)}
     finally:

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
-from lanes_storage.sqlite.connect import open_reader, translate, translated
-from lanes_storage.sqlite.file import SqliteFile
-from lanes_storage.sqlite.identity import Guard
-from lanes_storage.sqlite.locking import patiently
-from lanes_storage.sqlite.transaction import SqliteTransaction
+from lanes_storage.sqlite.file.connect import open_reader, translate, translated
+from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.identity import Guard
+from lanes_storage.sqlite.file.locking import patiently
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
 

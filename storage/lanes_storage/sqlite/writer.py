@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Step, carry_out
-from lanes_storage.saying import Log
-from lanes_storage.sqlite.connect import translate
-from lanes_storage.sqlite.file import SqliteFile
-from lanes_storage.sqlite.transaction import SqliteTransaction
+from lanes_storage.logs import Log
+from lanes_storage.sqlite.file.connect import translate
+from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
 

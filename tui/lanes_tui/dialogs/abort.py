@@ -2,11 +2,11 @@
 
 from textual.content import Content
 
+from lanes.explain.why import span
 from lanes.records import Lane
-from lanes.why import span
-from lanes_tui import text, words
-from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
 
 
 class AbortDialog(Question[bool]):

@@ -7,10 +7,10 @@ from textual import events
 from textual.content import Content
 
 from lanes_storage.law import LaneState
-from lanes_tui import text, words
-from lanes_tui.acting import Deed
+from lanes_tui.actions.acting import Deed
 from lanes_tui.dialogs.question import Choice, Question
-from lanes_tui.marks import Mark
+from lanes_tui.display import text, words
+from lanes_tui.sources.marks import Mark
 
 #: For more lanes than that, their number has to be typed.
 TYPED_ABOVE = 20

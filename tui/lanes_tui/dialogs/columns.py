@@ -6,9 +6,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from lanes_tui import text
-from lanes_tui.columns import ORDER, USUAL
 from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.display import text
+from lanes_tui.display.columns import ORDER, USUAL
 from lanes_tui.widgets.sheet import Sheet
 
 

@@ -4,8 +4,8 @@ from typing import ClassVar, TypeVar
 
 from textual.screen import ModalScreen
 
-from lanes_tui import text
-from lanes_tui.closing import Closing
+from lanes_tui.actions.closing import Closing
+from lanes_tui.display import text
 
 T = TypeVar("T")
 

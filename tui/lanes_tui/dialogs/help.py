@@ -9,9 +9,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
 
-from lanes_tui import text, words
-from lanes_tui.bindings import is_ours, said_of
+from lanes_tui.actions.bindings import is_ours, said_of
 from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.display import text, words
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 

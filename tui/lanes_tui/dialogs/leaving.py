@@ -2,8 +2,8 @@
 
 from enum import Enum
 
-from lanes_tui import text
 from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.display import text
 
 
 class Leaving(Enum):

@@ -10,8 +10,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button
 
-from lanes_tui import text
 from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.display import text
 from lanes_tui.widgets.sheet import Sheet
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
-from lanes_tui import text, words
-from lanes_tui.acting import Deed, Told
+from lanes_tui.actions.acting import Deed, Told
 from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.display import text, words
 from lanes_tui.widgets.sheet import Sheet
 
 

@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, TextArea
 
-from lanes.errors import LanesError
+from lanes.base.errors import LanesError
 from lanes.records import Message
-from lanes_tui import text
 from lanes_tui.dialogs.dialog import Dialog
-from lanes_tui.source import Lost, Source
+from lanes_tui.display import text
+from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.sheet import Sheet
 
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")

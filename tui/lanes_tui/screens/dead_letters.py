@@ -8,16 +8,16 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from lanes.records import Message
-from lanes_tui import text, words
-from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
-from lanes_tui.looking import Rhythm
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.describing import message_whole, said
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import Source
-from lanes_tui.widgets.describing import message_whole, said
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Source
+from lanes_tui.tables.rows import Row, Rows
 from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
 
 #: So many are shown, the newest; `lanes dead-letters` lists them all.

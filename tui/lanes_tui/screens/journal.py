@@ -10,19 +10,19 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input
 
-from lanes.errors import NotFound
+from lanes.base.errors import NotFound
 from lanes.records import Event
-from lanes_tui import text, words
-from lanes_tui.coalescing import Group, coalesced, single
-from lanes_tui.columns import Sight
-from lanes_tui.looking import Rhythm
-from lanes_tui.messages import FilterLeft
+from lanes_tui.actions.messages import FilterLeft
+from lanes_tui.display import text, words
+from lanes_tui.display.coalescing import Group, coalesced, single
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.describing import event_line
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import Source
-from lanes_tui.widgets.describing import event_line
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Source
+from lanes_tui.tables.rows import Row, Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.filter_bar import FilterInput
-from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
 
 #: So many events are read; what is older is for `lanes events`.

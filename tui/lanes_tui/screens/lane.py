@@ -8,17 +8,17 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from lanes.errors import NotFound
+from lanes.base.errors import NotFound
 from lanes.records import LaneDetail, Message
-from lanes_tui import text, words
-from lanes_tui.columns import Sight
-from lanes_tui.looking import Rhythm
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.describing import event_line, message_line, message_whole
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import AsOf, Source
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.tables.rows import Row, Rows
 from lanes_tui.widgets.bars import clocks, stacked
-from lanes_tui.widgets.describing import event_line, message_line, message_whole
 from lanes_tui.widgets.detail import Pane, in_order, title
-from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
 
 

@@ -8,14 +8,14 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from lanes.records import OwnerDetail, Status
-from lanes_tui import text, words
-from lanes_tui.columns import Sight
 from lanes_tui.dialogs.question import Choice, Question
-from lanes_tui.looking import Rhythm
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
 from lanes_tui.screens.watching import Watching
-from lanes_tui.source import AsOf, Source
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.tables.rows import Row, Rows
 from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.rows import Row, Rows
 from lanes_tui.widgets.sheet import Sheet
 
 _WIDTHS = (("OWNER", 6), ("PROCESS", 20), ("STATE", 18), ("BEAT", 6), ("HELD", 6), ("UP", 6), ("URL", 0))

@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from lanes.errors import LanesError
-from lanes_tui import text
-from lanes_tui.columns import Sight
+from lanes.base.errors import LanesError
 from lanes_tui.dialogs.help import Help
-from lanes_tui.guarded import Guarded
-from lanes_tui.looking import Looking, Rhythm
-from lanes_tui.source import Lost, Source
+from lanes_tui.display import text
+from lanes_tui.display.columns import Sight
+from lanes_tui.screens.guarded import Guarded
+from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.header import Freshness
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet

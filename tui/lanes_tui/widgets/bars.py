@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from lanes.explain.why import span
 from lanes.records import Lane, Run
-from lanes.why import span
-from lanes_tui import text, words
-from lanes_tui.columns import Sight
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
 
 FULL, REST = "━", "─"
 _NAME = 6

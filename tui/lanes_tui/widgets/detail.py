@@ -9,10 +9,10 @@ from textual.content import Content
 
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes_storage.law import UNFINISHED, MessageState
-from lanes_tui import text, words
-from lanes_tui.columns import Sight
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.describing import event_line, message_line
 from lanes_tui.widgets.bars import abreast, clocks
-from lanes_tui.widgets.describing import event_line, message_line
 from lanes_tui.widgets.sheet import Sheet
 
 

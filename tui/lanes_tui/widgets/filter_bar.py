@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.widgets import Input
 
 from lanes_storage.records import LaneOrder, LaneSort
-from lanes_tui import text
-from lanes_tui.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped
-from lanes_tui.widgets.heads import DOWN, UP
+from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped
+from lanes_tui.display import text
+from lanes_tui.tables.heads import DOWN, UP
 from lanes_tui.widgets.sheet import Sheet
 
 #: The longest filter: no key is longer, and other terms fit beside it.

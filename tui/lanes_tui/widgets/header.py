@@ -9,12 +9,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from lanes.records import Status
+from lanes_storage.clock import Now
 from lanes_storage.law import LaneState
-from lanes_storage.moment import Now
-from lanes_tui import text, words
-from lanes_tui.source import AsOf
-from lanes_tui.trends import QUEUE
+from lanes_tui.display import text, words
+from lanes_tui.sources.source import AsOf
 from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.widgets.trends import QUEUE
 
 #: A look that is older than this many of its periods is not called live any more.
 _LATE = 2.5

@@ -11,8 +11,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from lanes_tui import text
-from lanes_tui.widgets.scrolling import tell_size
+from lanes_tui.display import text
+from lanes_tui.tables.scrolling import tell_size
 
 
 class Sheet(ScrollView, can_focus=False):

@@ -1,0 +1,70 @@
+"""The context of every operation: the actor, the time and the configuration. It knows no store.
+
+It is the only place that holds policies: the command line, HTTP, the dashboard and Python ask it how a lane accepts a
+message (``mode``, ``cap``, ``overflow``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lanes.base import arguments
+from lanes_storage.clock import Clock, Now, system_clock
+from lanes_storage.records import Admission
+
+if TYPE_CHECKING:
+    from lanes.config import Config  # a fast command without a configuration does not import it
+
+#: The defaults of ``drain_timeout`` and ``reconcile_interval``, where no configuration is read.
+DEFAULT_DRAIN_MS = 25_000
+DEFAULT_INTERVAL_MS = 5_000
+
+
+def unconfigured() -> "Config | None":
+    """No configuration: all defaults."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``actor`` is the name for the journal. ``configured`` is called only when a setting is needed.
+
+    ``database`` names what is acted on, for people. Raises Unfit if the actor is not a valid name.
+    """
+
+    actor: str
+    clock: Clock = system_clock
+    configured: Callable[[], "Config | None"] = unconfigured
+    database: str = ""
+
+    def __post_init__(self) -> None:
+        arguments.actor(self.actor)
+
+    def now(self) -> Now:
+        """The present time."""
+        return self.clock()
+
+    def drain_timeout_ms(self) -> int:
+        """How long what runs may go on when its gateway is drained. Raises ConfigError."""
+        config = self.configured()
+        return DEFAULT_DRAIN_MS if config is None else config.clocks.drain_timeout_ms
+
+    def reconcile_interval_ms(self) -> int:
+        """Between two passes of the reconciler. Raises ConfigError."""
+        config = self.configured()
+        return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
+
+    def listens(self) -> tuple[str, int] | None:
+        """Where a gateway of this configuration listens. Raises ConfigError."""
+        config = self.configured()
+        return None if config is None else (config.gateway.host, config.gateway.port)
+
+    def admission(self, key: str) -> Admission:
+        """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""
+        return self.admissions()(key)
+
+    def admissions(self) -> Callable[[str], Admission]:
+        """A function with the same for any lane, for use inside a transaction: the configuration is loaded before.
+        Raises ConfigError."""
+        config = self.configured()
+        return lambda key: Admission() if config is None else Admission(**config.policy(key).intake)

@@ -1,0 +1,181 @@
+"""Effects: what a verb does to a database, written once for blocking commands and for event loops.
+
+An effect is one step, one query, a *look* of several queries, or a *procedure* where it waits: a generator that yields
+what it needs (a write, a read, a pause) and gets the answer sent back. ``run`` carries one out for a blocking
+command; ``lanes.desk`` does on asyncio.
+
+A step, and a look, may give an error in place of its result; what carries it out raises that. So a step that is refused
+costs nobody else in its transaction anything.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+from lanes.base.errors import LanesError
+from lanes_storage.clock import Clock, system_clock
+from lanes_storage.interface import AsyncStore, Query, Reads, Row, Step, Store, Transaction
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+#: How often a blocking caller looks whether the database changed while it waits: at first, and at last.
+LOOK_SOON_S = 0.001
+LOOK_EVERY_S = 0.01
+
+
+class Write(NamedTuple):
+    """Run a step in a transaction; the answer is its value."""
+
+    step: Step[Any]
+
+
+class Read(NamedTuple):
+    """Run a query; the answer is its result."""
+
+    query: Query[Any]
+
+
+class Nap(NamedTuple):
+    """Wait for so many seconds, or less when the database changes."""
+
+    seconds: float
+
+
+Request = Write | Read | Nap
+Procedure = Generator[Request, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[T_co]):
+    """Several queries and what is made of their results. It runs in a thread of its own beside an event loop."""
+
+    look: Callable[[Reads], T_co]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking(Generic[T_co]):
+    """Work on a blocking store that may go over the whole database: in a thread beside an event loop, one at a time."""
+
+    work: Callable[[Store], T_co]
+
+
+Effect = Step[T | LanesError] | Query[T] | Query[T | LanesError] | Look[T | LanesError] | Blocking[T] | Procedure[T]
+
+
+def found(query: Query[T | None], missing: LanesError) -> Query[T | LanesError]:
+    """A query that gives an error where it finds nothing."""
+
+    def shape(rows: list[Row]) -> T | LanesError:
+        there = query.shape(rows)
+        return missing if there is None else there
+
+    return Query(query.sql, query.params, shape, query.broad, query.point)
+
+
+class InThread:
+    """The store of an event loop as a blocking one, for a thread beside it."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        self._reader = store.reader()
+        self.write = store.write_blocking
+
+    @property
+    def name(self) -> str:
+        return self._reader.name
+
+    def read(self, query: Query[T]) -> T:
+        return self._reader.read(query)
+
+    def version(self) -> int:
+        return self._reader.version()
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def within(tx: Transaction, query: Query[T]) -> T:
+    """The result of a query in an open transaction."""
+    return query.shape(tx.rows(query.sql, query.params))
+
+
+def write(step: Step[T]) -> Procedure[T]:
+    """Run a step in a transaction."""
+    return cast("T", (yield Write(step)))
+
+
+def read(query: Query[T]) -> Procedure[T]:
+    """Run a query."""
+    return cast("T", (yield Read(query)))
+
+
+def nap(seconds: float) -> Procedure[None]:
+    """Wait, at most for ``seconds``, for the database to change."""
+    yield Nap(max(0.0, seconds))
+
+
+def run(
+    store: Store,
+    effect: Effect[T],
+    clock: Clock = system_clock,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Carry out an effect on a blocking store. Raises what the effect gives or raises, and what the store does."""
+    if isinstance(effect, Generator):
+        return _driven(store, effect, clock, sleep)
+    if isinstance(effect, Query):
+        return cast("T", raised(store.read(effect)))
+    if isinstance(effect, Blocking):
+        return effect.work(store)
+    given: Any = effect.look(store.read) if isinstance(effect, Look) else store.write(effect)
+    return cast("T", raised(given))
+
+
+def raised(given: T | LanesError) -> T:
+    """What a step or a look gave. Raises it where it is an error."""
+    if isinstance(given, LanesError):
+        raise given
+    return given
+
+
+def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable[[float], None]) -> T:
+    store.version()  # from here on, a nap notices what others commit
+    try:
+        while True:
+            _nap(store, to_its_nap(store, procedure).seconds, clock, sleep)
+    except StopIteration as end:
+        return cast("T", end.value)
+    finally:
+        procedure.close()
+
+
+def to_its_nap(store: Store, procedure: Procedure[Any]) -> Nap:
+    """Bring a procedure to where it waits next. Raises StopIteration with its result where it ends before."""
+    answer: Any = None
+    while True:
+        match procedure.send(answer):
+            case Write(step):
+                answer = store.write(step)
+            case Read(query):
+                answer = store.read(query)
+            case Nap() as nap:
+                return nap
+
+
+def looks() -> Iterator[float]:
+    """The pauses between looks at the database, in seconds: what is waited for mostly comes soon."""
+    pause = LOOK_SOON_S
+    while True:
+        yield pause
+        pause = min(2 * pause, LOOK_EVERY_S)
+
+
+def _nap(store: Store, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
+    before, pauses = store.version(), looks()
+    until = clock().mono + seconds * 1000
+    while (left := until - clock().mono) > 0:
+        sleep(min(next(pauses), left / 1000))
+        if store.version() != before:
+            return

@@ -1,0 +1,77 @@
+"""The one seam between data and a terminal, and the rule of what names a lane.
+
+Keys, texts, errors and names come from outside. Nothing of them may move a cursor, set a colour, turn the
+reading direction or write a clipboard, so whatever is shown passes through ``clean``.
+"""
+
+import re
+from unicodedata import category
+
+from lanes.base.errors import InvalidKey
+from lanes_storage.law import MAX_KEY
+
+#: What a reader knows by a shorter name than its number.
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_TAB = "    "
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
+_SECRET_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|passw|sig)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def clean(text: str, *, keep_newlines: bool = False) -> str:
+    r"""``text`` with everything that is not plainly printable shown as an escape (``\x1b``, ``\u202e``).
+
+    Escaped are control characters (C0, DEL, C1), format characters (bidi, zero width, joiners, tags), lone
+    surrogates, line and paragraph separators, private use and unassigned characters. Letters, digits, signs,
+    marks and spaces of every script stay. The result is encodable, and cleaning it again changes nothing.
+
+    With ``keep_newlines`` line feeds stay, CR LF becomes one, and a tab becomes four spaces: the form for
+    texts of several lines. A lone CR is escaped either way, since it would overwrite its own line.
+    """
+    if text.isprintable():
+        return text
+    if not keep_newlines:
+        return "".join(c if _plain(c) else _escape(c) for c in text)
+    unified = text.replace("\r\n", "\n").replace("\t", _TAB)
+    return "".join(c if c == "\n" or _plain(c) else _escape(c) for c in unified)
+
+
+def check_key(key: str) -> str:
+    """``key`` itself, if it may name a lane; it is kept exactly as it is.
+
+    Raises ``InvalidKey`` for an empty key, for one of more than 512 characters, and for one that holds a
+    control character (category Cc) or a lone surrogate. Format characters are allowed.
+    """
+    if not isinstance(key, str):
+        raise InvalidKey(f"it is no text but {type(key).__name__}")
+    if not key:
+        raise InvalidKey("it is empty")
+    if len(key) > MAX_KEY:
+        raise InvalidKey(f"it has {len(key)} characters; at most {MAX_KEY} are allowed")
+    if key.isprintable():
+        return key
+    if found := _CONTROL.search(key):
+        raise InvalidKey(f"character {found.start() + 1} is the control character {_escape(found[0])}")
+    if found := _SURROGATE.search(key):
+        raise InvalidKey(f"character {found.start() + 1} is half a character ({_escape(found[0])})")
+    return key
+
+
+def without_password(url: str) -> str:
+    """A URL, of a database or a provider, as it may be shown and stored. A path stays as it is."""
+    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1@", url)) if "://" in url else url
+
+
+def _plain(character: str) -> bool:
+    # isprintable() refuses every space but U+0020; the others (no-break, ideographic) only take up room.
+    return character.isprintable() or category(character) == "Zs"
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

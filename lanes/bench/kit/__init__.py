@@ -1,0 +1,1 @@
+"""What the rows of the benchmarks share: sizes, processes, filled databases, one run cycle."""

@@ -1,0 +1,142 @@
+"""Processes that the rows measure: gateways, plain servers, and how much memory they take."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lanes.bench.kit.work import Work
+
+ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
+PATIENCE_S = 120.0
+LOOK_EVERY_S = 0.001
+CONFIG = """
+[queue]
+cap = 1000000
+
+[[runner]]
+name = "chat"
+kind = "provider"
+providers = ["bench"]
+max_runs = {max_runs}
+
+[[provider]]
+name = "bench"
+dialect = "chat"
+base_url = "{provider}/v1"
+model = "bench"
+"""
+
+
+class Process:
+    """A process of ours that stays until it is ended."""
+
+    def __init__(self, work: Work, name: str, *arguments: str, python: str = sys.executable) -> None:
+        self.log = work.fresh(f"{name}.log")
+        self.started = time.perf_counter()
+        with self.log.open("wb") as said:
+            self.popen = subprocess.Popen(
+                [python, *arguments],
+                stdout=said,
+                stderr=said,
+                stdin=subprocess.DEVNULL,
+                cwd=work.folder,
+                env=environment(work.folder),
+            )
+        work.at_end(self.kill)
+        self.port = self._wait_for_port()
+
+    def _wait_for_port(self) -> int:
+        while (found := ADDRESS.search(self.log.read_bytes())) is None:
+            if self.popen.poll() is not None or time.perf_counter() - self.started > PATIENCE_S:
+                raise RuntimeError(f"it did not start: {self.log.read_text(errors='replace')}")
+            time.sleep(LOOK_EVERY_S)
+        return int(found[1])
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def resident_mb(self) -> float:
+        """The memory that it occupies, shared pages included."""
+        import resource
+
+        try:
+            pages = int(Path(f"/proc/{self.popen.pid}/statm").read_text(encoding="ascii").split()[1])
+        except OSError:  # not Linux
+            import psutil
+
+            return float(psutil.Process(self.popen.pid).memory_info().rss) / 2**20
+        return pages * resource.getpagesize() / 2**20
+
+    def processor_s(self) -> float:
+        """The processor time that it has used."""
+        try:
+            return time.clock_gettime(~self.popen.pid << 3 | 2)  # what clock_getcpuclockid(3) gives on Linux
+        except OSError:
+            import psutil
+
+            return float(sum(psutil.Process(self.popen.pid).cpu_times()[:2]))
+
+    def ready(self) -> float:
+        """Wait until it says that it is ready; how long that was after its start, in seconds."""
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            try:
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == 200:
+                    return time.perf_counter() - self.started
+            except OSError:
+                pass
+            finally:
+                connection.close()
+            if time.perf_counter() - self.started > PATIENCE_S:
+                raise RuntimeError("it did not get ready")
+            time.sleep(LOOK_EVERY_S)
+
+    def kill(self) -> None:
+        """``kill -9``. May be called twice."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGKILL)
+            self.popen.wait()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """An environment in which nothing of the user's own is found."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANES_", "XDG_"))}
+    return kept | {"XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
+
+
+def plain(work: Work, app: str, *more: str) -> Process:
+    """A plain server (``lanes.bench.plain.servers``), on the same HTTP server as a gateway."""
+    return Process(work, app, "-m", "lanes.bench.plain.servers", app, *more)
+
+
+def gateway(work: Work, database: Path, provider: str, max_runs: int = 1_000, python: str = sys.executable) -> Process:
+    """A gateway on a database, whose one runner asks that provider."""
+    config = work.fresh("lanes.toml")
+    config.write_text(CONFIG.format(provider=provider, max_runs=max_runs), encoding="utf-8")
+    arguments = ("gateway", "--db", str(database), "--config", str(config), "--port", "0", "--log-level", "error")
+    return Process(work, "gateway", "-m", "lanes", *arguments, python=python)
+
+
+def command(work: Work, *arguments: str) -> float:
+    """Run a Python process to its end; how long it took, in milliseconds."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=work.folder,
+        env=environment(work.folder),
+        check=False,
+    )
+    took = 1000 * (time.perf_counter() - started)
+    if done.returncode not in (0, 4):  # 4: nothing to abort
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.decode(errors='replace')}")
+    return took

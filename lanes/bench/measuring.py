@@ -1,0 +1,78 @@
+"""Measures the chosen rows and tells each as soon as it is known."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from lanes.bench import report
+from lanes.bench.facts import facts
+from lanes.bench.groups import ROWS
+from lanes.bench.kit.rows import Result, Row, Skipped
+from lanes.bench.kit.work import Size, Work
+from lanes_storage.logs import Log
+
+log = Log("lanes.bench")
+
+#: Rows that only a checkout has, put here by whoever runs it.
+ADDED: list[Row] = []
+
+
+def all_rows() -> list[Row]:
+    """Every row, in the order of the table."""
+    return [*ROWS, *ADDED]
+
+
+def chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+    """The rows whose name begins with one of the words; all of them without a word."""
+    return [row for row in rows if not only or row.name.startswith(tuple(only))]
+
+
+def measured(rows: Sequence[Row], work: Work) -> Iterator[Result]:
+    """The results, one by one."""
+    tell = work.progress
+    for number, row in enumerate(rows, 1):
+        work.progress = _prefixed(tell, f"{number} of {len(rows)}, {row.name}: ")
+        try:
+            result = Result(row, row.measure(work))
+        except Skipped as why:
+            result = Result(row, None, str(why))
+        except Exception as error:  # the other rows are measured all the same
+            log.exception("%s", row.name)
+            result = Result(row, None, f"failed, {type(error).__name__}: {error}"[:200])
+        tell("")
+        yield result
+
+
+def bench(
+    rows: Sequence[Row], size: Size, folder: Path, peers: str | None, tell: Callable[[str], None]
+) -> tuple[dict[str, str], list[Result]]:
+    """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
+    with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:
+        found = peers and shutil.which(peers)  # absolute: processes that are measured work in folders of their own
+        work = Work(size, Path(name), progress, str(Path(found).absolute()) if found else peers)
+        machine = facts(work.folder)
+        tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
+        tell(report.heading())
+        results, started = [], monotonic()
+        try:
+            for result in measured(rows, work):
+                tell(report.line(result))
+                results.append(result)
+        finally:
+            work.close()
+        machine["took"] = f"{(monotonic() - started) / 60:.0f} min"
+    return machine, results
+
+
+def progress(doing: str) -> None:
+    """What is going on, where somebody watches."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{doing}")
+        sys.stderr.flush()
+
+
+def _prefixed(tell: Callable[[str], None], prefix: str) -> Callable[[str], None]:
+    return lambda doing: tell(prefix + doing)

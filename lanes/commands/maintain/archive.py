@@ -1,0 +1,166 @@
+"""A bundle for a bug report: the state of a database and its gateways, without the texts of conversations.
+
+Without ``texts`` it contains no text, reply, prompt, late reply or reason that a person gave. Keys are replaced by
+other names (the same name for the same key, in this bundle only). It contains only error messages that lanes wrote
+itself: those of a provider may quote a conversation.
+"""
+
+import json
+import platform
+import re
+import secrets
+import sqlite3
+import zipfile
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import lanes
+from lanes.base.context import Context
+from lanes.config import Config
+from lanes.drivers.local import LocalDriver
+from lanes.records import Check, jsonable
+from lanes.records.record import Json
+from lanes.verbs import house, looking, messages
+from lanes_storage.clock import Clock
+from lanes_storage.interface import Store
+from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.inspect import schema_text
+
+#: How many lanes (the most urgent first), events and dead letters (the newest) it contains.
+LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
+#: Fields of records, and of the details of events, that contain texts of a conversation, or a part of a key.
+SAID = frozenset({"text", "asked", "held_up", "reply", "reply_so_far", "request", "unreadable", "match"})
+#: Reasons that lanes writes itself; any other reason was typed by a person.
+OUR_REASONS = frozenset({*PauseKind, PAUSED_BY_HAND, REPLACED})
+#: Sentences with this beginning end with such a reason.
+WITH_REASON = ("aborted by ", "paused by ")
+#: Settings that contain a prompt, or a part of a key.
+SETTINGS_SAID = frozenset({"system", "match"})
+#: Causes whose message contains foreign text or keys.
+THEIRS = frozenset(
+    {Cause.PROVIDER_FAILED, Cause.PROVIDER_COOLING, Cause.RUNNER_FAILED, Cause.BACKEND_LOST, Cause.WAIT_CYCLE}
+)
+#: Causes whose message lanes writes itself: a cause that a runner defines has a message of the runner.
+OURS = frozenset({None, *Cause}) - THEIRS
+LEFT_OUT = "(left out)"
+Hide = Callable[[Any], Any]
+_NAMED_LANE = re.compile(r"lane .*? \((row \d+)\)", re.DOTALL)
+
+ABOUT = """\
+A bundle of lanes, made for a bug report.
+
+about.json      versions of lanes, Python, SQLite and the system
+schema.sql      how the database was made
+settings.json   every setting with its origin; secrets are never in it, only where they are
+status.json     counts, gateways, cooldowns
+owners.json     the gateways with their hosts and processes
+lanes.json      the {lanes} lanes of the greatest harm
+letters.json    the last {letters} dead letters
+events.jsonl    the last {events} events of the journal, one a line
+doctor.json     what `lanes doctor` found
+
+{texts}
+Names of hosts, users, providers and files are in it. Look through it before you give it away.
+"""
+WITHOUT = (
+    "Texts, replies, keys, reasons that somebody gave and what providers said in their errors are left out or stand"
+    " under other names."
+)
+WITH = "Texts, replies, reasons and keys ARE in it (--texts)."
+
+
+def write_bundle(
+    file: Path, store: Store, config: Config | None, checks: Iterable[Check], clock: Clock, *, texts: bool
+) -> list[str]:
+    """Write the archive, mode 0600; returns the names of its parts. Raises StorageError, OSError."""
+    hide: Hide = (lambda value: value) if texts else Redaction()
+    parts = {
+        "README.txt": ABOUT.format(lanes=LANES, letters=LETTERS, events=EVENTS, texts=WITH if texts else WITHOUT),
+        "about.json": _json(_about()),
+        "schema.sql": schema_text(Path(store.name)),
+        "settings.json": _json(_settings(config, texts=texts)),
+        **_rows(store, clock, hide),
+        "doctor.json": _json(_checks(checks, texts=texts)),
+    }
+    file.touch(mode=0o600, exist_ok=False)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return list(parts)
+
+
+class Redaction:
+    """Removes the texts of conversations from a record, and replaces keys by other names."""
+
+    def __init__(self) -> None:
+        self._salt = secrets.token_bytes(16)  # random for each bundle, so that keys cannot be guessed by trial
+
+    def __call__(self, value: Any, *, theirs: bool = False) -> Any:
+        """The same record without them. ``theirs``: its message was written by a provider or a runner."""
+        if isinstance(value, list):
+            return [self(inner, theirs=theirs) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        theirs = theirs or "provider" in value or value.get("cause") not in OURS
+        return {name: self._field(name, inner, theirs) for name, inner in value.items()}
+
+    def name_of(self, key: str) -> str:
+        """The replacement for a key."""
+        return "key-" + sha256(self._salt + key.encode()).hexdigest()[:10]
+
+    def _field(self, name: str, value: Any, theirs: bool) -> Any:
+        if value is None:
+            return None
+        if name in SAID or (name == "message" and theirs) or (name == "reason" and value not in OUR_REASONS):
+            return LEFT_OUT
+        if isinstance(value, str) and value.startswith(WITH_REASON):
+            return LEFT_OUT
+        if name == "key":
+            return self.name_of(value)
+        return self(value, theirs=theirs)
+
+
+def _rows(store: Store, clock: Clock, hide: Hide) -> dict[str, str]:
+    driver = LocalDriver(store, Context("bundle", clock, database=store.name))
+    status = jsonable(driver.call(house.status))
+    events = driver.call(house.events, limit=EVENTS)
+    return {
+        "status.json": _json(hide(status)),
+        "owners.json": _json(hide(status["gateways"])),
+        "lanes.json": _json(hide(jsonable(driver.call(looking.list_, limit=LANES).lanes))),
+        "letters.json": _json(hide(jsonable(driver.call(messages.dead_letters, limit=LETTERS)))),
+        "events.jsonl": "".join(json.dumps(hide(event.to_json())) + "\n" for event in events),
+    }
+
+
+def _settings(config: Config | None, *, texts: bool) -> list[Json]:
+    settings = [] if config is None else jsonable(config.settings())
+    if not texts:
+        for setting in settings:
+            if setting["name"].rpartition(".")[2] in SETTINGS_SAID and setting["value"] is not None:
+                setting["value"] = LEFT_OUT
+    return settings
+
+
+def _checks(checks: Iterable[Check], *, texts: bool) -> list[Json]:
+    return [
+        check.to_json() | ({} if texts else {"message": _NAMED_LANE.sub("lane (\\1)", check.message)})
+        for check in checks
+    ]
+
+
+def _about() -> Json:
+    return {
+        "lanes": lanes.__version__,
+        "schema": versions.VERSION,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "system": platform.platform(),
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1) + "\n"

@@ -1,0 +1,48 @@
+"""``lanes bundle FILE``: one archive for a bug report."""
+
+from pathlib import Path
+
+import click
+
+from lanes.base.errors import ConfigError
+from lanes.commands.common.session import Session, pass_session
+from lanes.drivers.local import LocalDriver
+from lanes_storage.clock import system_clock
+from lanes_storage.sqlite import path_of
+
+
+@click.command("bundle", epilog="Example: lanes bundle lanes-bug.zip")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--texts", is_flag=True, help="With texts, replies and keys as they are; else they are left out.")
+@pass_session
+def command(session: Session, file: Path, texts: bool) -> None:
+    """Write one archive for a bug report.
+
+    Schema, settings without secrets, gateways, counts, the lanes of the greatest harm, dead letters, the journal,
+    what the doctor found, and versions. What was said is left out, and keys stand under other names.
+    """
+    from lanes.commands.maintain.archive import WITH, WITHOUT, write_bundle
+    from lanes.doctor import examine
+
+    url = session.database()
+    checks = examine(path_of(url), system_clock)
+    try:
+        config = session.config()
+    except ConfigError as error:
+        session.out.talk(f"without the settings: {error}")
+        config = None
+    with session.desk() as desk:
+        assert isinstance(desk, LocalDriver)
+        try:
+            parts = write_bundle(file, desk.store, config, checks, desk.ctx.clock, texts=texts)
+        except FileExistsError:
+            raise click.ClickException(f"{file} is there already: name another file") from None
+        except OSError as error:
+            raise click.ClickException(f"{file} cannot be written: {error.strerror or error}") from error
+    if session.out.json:
+        session.out.data({"file": str(file), "bytes": file.stat().st_size, "parts": parts, "texts": texts})
+    else:
+        session.out.line(str(file))
+    session.out.talk(f"in it: {', '.join(parts)}")
+    session.out.talk(WITH if texts else WITHOUT)
+    session.out.talk("Names of hosts, users, providers and files are in it: look through it before you give it away.")

@@ -1,0 +1,89 @@
+"""``lanes config``: every effective setting and where it came from."""
+
+from pathlib import Path
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.layout import Column
+from lanes.commands.output.printing import Output, Piece
+from lanes.records import SettingValue
+
+COLUMNS = (
+    Column("SETTING", cut="middle", least=24),
+    Column("VALUE", cut="end", least=12),
+    Column("ORIGIN"),
+    Column("WHERE", cut="middle", least=12),
+)
+
+
+@click.command(
+    "config",
+    epilog="""\b
+    Examples:
+      lanes config                       what holds here, and why
+      lanes config --check lanes.toml    before a gateway is started with it
+    """,
+)
+@click.option("--check", metavar="FILE", help="Only check that file as a gateway would; exit code 78 if it is refused.")
+@pass_session
+def command(session: Session, check: str | None) -> int:
+    """Every effective setting, and where it came from.
+
+    A flag wins over the environment, that over the file, that over the default. What gave way to a setting that
+    someone made has the origin derived. No secret is shown.
+
+    With --check it does what `lanes gateway` does before it opens its database: it reads the file, loads the functions
+    that it names, looks for its secrets in this environment, and takes its address for a moment.
+    """
+    if check is not None:
+        return _check(session.out, Path(check))
+    config = session.config()
+    settings = [_found(setting) for setting in config.settings()]
+    if session.out.json:
+        session.out.data(settings)
+        return Exit.DONE
+    session.out.talk(f"configuration file: {config.source or 'none'}")
+    session.out.table(COLUMNS, [_row(setting) for setting in settings])
+    for problem in config.refusals():
+        session.out.talk(f"a gateway would refuse this here: {problem}")
+    return Exit.DONE
+
+
+def _check(out: Output, path: Path) -> int:
+    """Load one file as a gateway in this environment would. Raises ConfigError."""
+    from lanes.config import load
+    from lanes.server.preflight import address_refused, refusals
+
+    config = load(path)
+    problems = [str(problem) for problem in refusals(config)] or [str(problem) for problem in address_refused(config)]
+    runners = [runner.name for runner in config.runners]
+    if out.json:
+        out.data({"file": str(config.source), "runners": runners, "problems": problems})
+    elif not problems:
+        out.line(f"{config.source}: accepted; runners: {', '.join(runners)}")
+    for problem in problems:
+        out.talk(f"lanes: {problem}")
+    return Exit.CONFIG if problems else Exit.DONE
+
+
+def _found(setting: SettingValue) -> SettingValue:
+    """A database that nobody named is shown as the one that commands find."""
+    if setting.name == "database.url" and setting.value is None:
+        from lanes.commands.common.database import unnamed
+        from lanes.config.declared.places import Found
+
+        found, _ = unnamed()
+        where = {Found.GATEWAY: "the living gateway", Found.LAST: "the last gateway"}
+        return setting.replace(value=found.url, where=where.get(found.why, ""))
+    return setting
+
+
+def _row(setting: SettingValue) -> list[Piece]:
+    value = setting.value
+    if isinstance(value, bool):
+        value = str(value).lower()
+    elif isinstance(value, list):
+        value = ", ".join(value)
+    return [setting.name, "" if value is None else str(value), setting.origin, setting.where]

@@ -1,0 +1,154 @@
+"""``lanes db``: the database file itself: its schema, its soundness, copies of it."""
+
+from pathlib import Path
+
+import click
+
+from lanes.commands.common.actor import actor
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import with_globals
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.progress import bar, growing
+from lanes.doctor import Check, Level
+from lanes.doctor.file import check_whole, size
+from lanes.explain.phrases import counted
+from lanes_storage import open_store
+from lanes_storage.clock import system_clock
+from lanes_storage.errors import DatabaseDamaged, DatabaseFull, DatabaseMissing, DatabaseTooNew, StorageError
+from lanes_storage.schema import versions
+from lanes_storage.sqlite import path_of
+from lanes_storage.sqlite.file.identity import missing
+from lanes_storage.sqlite.inspect import facts, marks
+
+#: The log of the upgrade, and tables that stand twice for a moment, together take less than so often the file.
+UPGRADE_NEEDS = 2
+
+
+@click.group(
+    "db",
+    epilog="""\b
+    Examples:
+      lanes db backup lanes-$(date +%F).db
+      lanes db check
+    """,
+)
+def command() -> None:
+    """The database: schema, soundness, copies."""
+
+
+@click.command("upgrade", epilog="Example: lanes db upgrade --db /var/lib/lanes/lanes.db")
+@pass_session
+def upgrade(session: Session) -> None:
+    """Bring the schema up to date; make the database where there is none.
+
+    A gateway does the same when it starts. Stop the gateways of the older version before. The upgrade is one
+    transaction: interrupted at any moment, it leaves the file as it was. A million events take some seconds; the disk
+    needs room for twice the size of the file meanwhile.
+    """
+    url = session.database()
+    path = path_of(url)
+    before = marks(path)[1] if path.exists() and path.stat().st_size else 0
+    if 0 < before < versions.VERSION:
+        _upgrade(session, url, path)
+    else:
+        open_store(url, create=True).close()
+    if session.out.json:
+        session.out.data({"database": str(path), "from": before, "to": versions.VERSION})
+    elif before == versions.VERSION:
+        session.out.line(f"{path} has the newest schema, {versions.VERSION}")
+    else:
+        session.out.line(f"{path}: schema {before} → {versions.VERSION}")
+
+
+def _upgrade(session: Session, url: str, path: Path) -> None:
+    file = facts(path)
+    whole = file.size + file.log_size  # what the log has is upgraded as well
+    needed = UPGRADE_NEEDS * whole
+    session.out.talk(f"upgrading {size(whole)}: the disk needs up to {size(needed)} of room, {size(file.free)} is free")
+    if file.free < needed:
+        raise DatabaseFull(str(path))
+    with growing("upgrading", path.with_name(path.name + "-wal"), whole):
+        open_store(url, create=True).close()
+
+
+@click.command("check", epilog="Example: lanes db check --json")
+@pass_session
+def check(session: Session) -> int:
+    """Read the whole file, its indexes too, and say what is wrong with it.
+
+    Takes a while on a large one, and holds nobody up. Exit code 1 for a damaged file.
+    """
+    path = path_of(session.database())
+    if not path.exists():
+        raise missing(path)
+    try:
+        found = check_whole(path, indexes=True)
+    except StorageError as error:
+        found = [Check("file", Level.BROKEN, str(error), error.fix)]
+    broken = any(one.level is Level.BROKEN for one in found)
+    if session.out.json:
+        session.out.data(found)
+    else:
+        for one in found:
+            session.out.line(f"{one.check}: {one.message}" + (f"; {one.fix}" if one.fix else ""))
+    return Exit.FAILED if broken else Exit.DONE
+
+
+@click.command("backup", epilog="Example: lanes db backup lanes-backup.db")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@pass_session
+def backup(session: Session, file: Path) -> None:
+    """Copy the database to FILE while it is used.
+
+    The copy is as of one moment, checked, and for its owner alone (mode 0600). FILE must not exist yet.
+    """
+    from lanes.backups import backup as make
+
+    path = path_of(session.database())
+    if not path.exists():
+        raise missing(path)
+    try:
+        with bar("copying") as progress:
+            make(path, file, progress)
+    except FileExistsError:
+        raise click.ClickException(f"{file} is there already: name another file") from None
+    if session.out.json:
+        session.out.data({"database": str(path), "backup": str(file), "bytes": file.stat().st_size})
+    else:
+        session.out.line(f"{file}: a copy of {path}")
+
+
+@click.command("restore", epilog="Example: lanes db restore lanes-backup.db")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_session
+def restore(session: Session, file: Path) -> int:
+    """Put the copy FILE in the place of the database.
+
+    Refused while a gateway or another owner lives. The file that was there is kept beside it. Epochs go on behind
+    all that were ever given out, and each lane with unfinished messages is paused (reason restored): what waits in
+    a copy may have been answered since. Look, then `lanes resume` or `lanes abort --scope both` it.
+
+    Exit code 1 when FILE is no sound copy, or while an owner lives.
+    """
+    from lanes.backups import restore as put
+
+    path = path_of(session.database())
+    try:
+        with bar("copying") as progress:
+            done = put(file, path, system_clock, actor=actor(), progress=progress)
+    except (DatabaseDamaged, DatabaseMissing, DatabaseTooNew) as error:
+        raise click.ClickException(f"nothing was restored: {error}") from error
+    if session.out.json:
+        kept = None if done.kept is None else str(done.kept)
+        session.out.data({"database": str(path), "paused": done.paused, "epoch": done.epoch, "kept": kept})
+        return Exit.DONE
+    session.out.line(f"{path}: restored from {file}, {counted(len(done.paused), 'lane')} paused")
+    if done.kept is not None:
+        session.out.talk(f"the file that was there is kept as {done.kept}")
+    if done.paused:
+        session.out.talk("look at them with `lanes list`, then `lanes resume --match '*'`, or abort what is outdated")
+    return Exit.DONE
+
+
+for one in (upgrade, check, backup, restore):
+    command.add_command(with_globals(one))

@@ -1,0 +1,131 @@
+"""Aborting lanes: which ones, at which epochs, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lanes.base.errors import LanesError, NotFound
+from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
+from lanes.commands.output.layout import Column
+from lanes.commands.output.printing import Output, Piece, say
+from lanes.commands.output.words import note, state, took
+from lanes.drivers.driver import Driver
+from lanes.explain.phrases import counted
+from lanes.records import FREED, AbortResult, Lane, Outcome
+from lanes.verbs.control import abort
+from lanes.verbs.looking import list_, show
+from lanes.verbs.said import aborted
+from lanes_storage.law import LaneState, Scope
+from lanes_storage.records import LaneFilter
+
+PREVIEW = (
+    Column("KEY", cut="middle", least=20),
+    Column("STATE"),
+    Column("EPOCH", right=True),
+    Column("HELD", right=True),
+    Column("QUEUED", right=True),
+    Column("", cut="end", least=10),
+)
+
+
+class Target(NamedTuple):
+    """One lane to abort, and the epoch at which it was seen; None: whatever it runs now."""
+
+    key: str
+    epoch: int | None
+
+
+class Plan(NamedTuple):
+    """What is about to be aborted. ``lanes`` is what was seen of it, empty where nobody looked first."""
+
+    targets: list[Target]
+    lanes: list[Lane]
+    missing: list[NotFound]
+
+    def described(self) -> list[str]:
+        """One line for each lane, for a question."""
+        return [f"{lane.key} ({lane.state}{_holding(lane)})" for lane in self.lanes]
+
+
+def plan_for(
+    desk: Driver, keys: Sequence[str], chosen: LaneFilter, scope: Scope, *, epoch: int | None, look: bool
+) -> Plan:
+    """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
+    named = list(dict.fromkeys(keys))
+    if len(named) == 1 and not look:
+        return Plan([Target(named[0], epoch)], [], [])
+    lanes: list[Lane] = []
+    missing: list[NotFound] = []
+    for key in named:
+        try:
+            lanes.append(desk.call(show, key=key).lane)
+        except NotFound as error:
+            missing.append(error)
+    if not named:
+        lanes = list(desk.call(list_, filter_=chosen, abortable=scope).lanes)
+    seen = [Target(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
+    return Plan(seen, lanes, missing)
+
+
+def preview(out: Output, plan: Plan) -> int:
+    """Show what would be aborted."""
+    _complain(plan.missing)
+    if out.json:
+        out.data(plan.lanes)
+    elif plan.lanes:
+        out.table(PREVIEW, [_row(lane) for lane in plan.lanes])
+    if plan.missing:
+        return Exit.NOT_FOUND
+    if not plan.lanes:
+        say("nothing to abort")
+        return Exit.NOTHING
+    return Exit.DONE
+
+
+def carry_out(out: Output, desk: Driver, plan: Plan, how: Mapping[str, Any]) -> int:
+    """Abort, and say of each lane what became of it as soon as that is proven."""
+    _complain(plan.missing)
+    codes = [exit_of(error) for error in plan.missing]
+    results: dict[int, AbortResult] = {}
+    try:
+        for place, result in desk.call_each(abort, [{**how, **target._asdict()} for target in plan.targets]):
+            if isinstance(result, LanesError):
+                _complain([result])
+                codes.append(exit_of(result))
+                continue
+            results[place] = result
+            codes.append(_code(result, wait=how["wait"]))
+            if not out.json:
+                out.line(f"{result.key}: {aborted(result).sentence}")
+    except KeyboardInterrupt:
+        say("interrupted; what was requested stands, and ends as an abort")
+        raise
+    finally:
+        if out.json:
+            out.data([results[place] for place in sorted(results)])
+    if not codes:
+        say("nothing to abort")
+    return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
+
+
+def _complain(errors: Sequence[LanesError]) -> None:
+    for error in errors:
+        say(f"lanes: {sentence(error)}")
+
+
+def _code(result: AbortResult, *, wait: bool) -> Exit:
+    outcome = result.outcome
+    if outcome in FREED:
+        return Exit.DONE
+    if outcome == Outcome.PENDING:
+        return Exit.UNCONFIRMED if wait else Exit.DONE
+    return Exit.NOTHING
+
+
+def _row(lane: Lane) -> list[Piece]:
+    queued = str(lane.queued) if lane.queued else ""
+    return [lane.key, state(lane.state), str(lane.epoch), took(lane.held_ms), queued, note(lane)]
+
+
+def _holding(lane: Lane) -> str:
+    held = f" for {took(lane.held_ms)}" if lane.state == LaneState.RUNNING else ""
+    return held + (f", {counted(lane.queued, 'message')} waiting" if lane.queued else "")

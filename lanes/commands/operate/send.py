@@ -1,0 +1,150 @@
+"""``lanes send KEY TEXT``: accept a message, and wait for its reply if asked to."""
+
+import os
+import sys
+import time
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import DURATION, key_argument
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.verbs import options_of
+from lanes.commands.output.words import took
+from lanes.drivers.driver import Driver
+from lanes.records import Message
+from lanes.verbs.house import gateways
+from lanes.verbs.sending import message, send
+
+NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
+#: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.
+PATIENCE_S = 10.0
+#: Between two looks whether a gateway lives.
+LOOK_MS = 1_000
+UNFINISHED = ("queued", "running")
+
+
+@click.command(
+    "send",
+    epilog="""\b
+    Examples:
+      lanes send agent:main:telegram:42 "hello" --wait
+      git log -5 | lanes send review:1 - --idempotency-key "$(git rev-parse HEAD)"
+    """,
+)
+@key_argument
+@click.argument("text")
+@click.option("--wait", is_flag=True, help="Wait for the reply, and print it.")
+@click.option("--timeout", type=DURATION, metavar="D", help="With --wait: for so long. [default: until it has ended]")
+@options_of(send, "text")
+@click.pass_context
+@pass_session
+def command(
+    session: Session,
+    ctx: click.Context,
+    key: str,
+    text: str,
+    wait: bool,
+    timeout: int | None,
+    if_idle: bool,
+    idempotency_key: str | None,
+) -> int:
+    """Accept a message for a lane.
+
+    Prints its id. A TEXT of - is read from standard input.
+
+    With --wait: exit code 1 when it ends otherwise than done, 5 when --timeout runs out, 69 when no gateway lives.
+    A run that waits for a lane which waits for it is refused at once, exit code 1.
+    """
+    if timeout is not None and not wait:
+        ctx.fail("--timeout needs --wait")
+    if idempotency_key == "":
+        ctx.fail("an idempotency key is not empty")
+    text = _text(ctx, text)
+    run = _waiting_run() if wait else None
+    with session.desk(create=True) as desk:
+        accepted = desk.call(
+            send, key=key, text=text, if_idle=if_idle, idempotency_key=idempotency_key, waiting_run=run
+        )
+        if wait:
+            return _wait(session, desk, accepted, run, timeout)
+        if accepted.state in UNFINISHED and not _a_gateway_lives(desk):
+            alone = NO_GATEWAY.format(start=session.how_to_start())
+            accepted = accepted.replace(held_up=" ".join(filter(None, (accepted.held_up, alone))))
+    _print_accepted(session, accepted)
+    if accepted.held_up is not None:
+        session.out.talk(accepted.held_up)
+    return Exit.DONE
+
+
+def _waiting_run() -> int | None:
+    """The run that this process is a part of, and that waits with it: so told by the environment."""
+    number = os.environ.get("LANES_RUN_ID", "")
+    return int(number) if number.isascii() and number.isdecimal() else None
+
+
+def _text(ctx: click.Context, given: str) -> str:
+    try:
+        if given == "-":
+            given = sys.stdin.buffer.read().decode("utf-8")
+            given = given.removesuffix("\n")
+        given.encode("utf-8")
+    except UnicodeError:
+        ctx.fail("TEXT is not valid UTF-8")
+    if not given:
+        ctx.fail("TEXT is empty")
+    return given
+
+
+def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, timeout_ms: int | None) -> int:
+    out, number, last = session.out, accepted.id, accepted
+    out.talk(f"accepted as message {number}{_held_up(accepted)}")
+    end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+    alone_since: float | None = None
+    first = True
+    while last.state in UNFINISHED:
+        now = time.monotonic()
+        alone_since = None if _a_gateway_lives(desk) else (alone_since or now)
+        if alone_since is not None and (first or now - alone_since > PATIENCE_S):
+            _print_accepted(session, last)
+            said = NO_GATEWAY.format(start=session.how_to_start())
+            out.talk(f"lanes: message {number} is accepted, and {said}")
+            return Exit.UNREACHABLE
+        if end is not None and now >= end:
+            _print_accepted(session, last)
+            out.talk(f"lanes: message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on")
+            return Exit.UNCONFIRMED
+        left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
+        last = desk.call(message, id=number, wait=left, waiting_run=run)
+        first = False
+    return _print_ended(session, last)
+
+
+def _a_gateway_lives(desk: Driver) -> bool:
+    return any(gateway.alive for gateway in desk.call(gateways))
+
+
+def _held_up(message: Message) -> str:
+    return "" if message.held_up is None else f", and waits: {message.held_up}"
+
+
+def _print_accepted(session: Session, message: Message) -> None:
+    if session.out.json:
+        session.out.data(message)
+    else:
+        session.out.line(str(message.id))
+
+
+def _print_ended(session: Session, message: Message) -> int:
+    done = message.state == "done"
+    if session.out.json:
+        session.out.data(message)
+    elif done:
+        session.out.block(message.reply or "")
+    if not done:
+        error = message.error
+        said = f"{message.state}: it has no reply" if error is None else f"{error.cause}: {error.message}"
+        session.out.talk(f"lanes: message {message.id} {message.state}: {said}")
+        for attempt in () if error is None else error.attempts:
+            session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")
+    return Exit.DONE if done else Exit.FAILED

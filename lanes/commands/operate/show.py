@@ -1,0 +1,83 @@
+"""``lanes show KEY``: one lane."""
+
+import click
+
+from lanes.commands.common.options import key_argument
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.printing import Output
+from lanes.commands.output.tables import print_events, print_messages
+from lanes.commands.output.words import asks, state, took
+from lanes.explain.phrases import clock_time, failed_over
+from lanes.records import Lane, LaneDetail, Message, Run
+from lanes.verbs.looking import show
+
+#: So many of the last messages and events a person is shown; JSON has them all.
+SHOWN = 10
+
+
+@click.command("show", help=show.doc, epilog="Example: lanes show agent:main:telegram:42")
+@key_argument
+@pass_session
+def command(session: Session, key: str) -> None:
+    with session.desk() as desk:
+        found = desk.call(show, key=key)
+    if session.out.json:
+        session.out.data(found)
+    else:
+        _print(session.out, found)
+
+
+def _print(out: Output, detail: LaneDetail) -> None:
+    lane = detail.lane
+    out.line("lane      ", lane.key)
+    out.line("state     ", state(lane.state), f", epoch {lane.epoch}")
+    if detail.run is not None:
+        _print_run(out, lane, detail.run)
+    if lane.paused:
+        until = f" until {clock_time(lane.paused.until)}" if lane.paused.until else ""
+        out.line("paused    ", f"{lane.paused.reason}{until}")
+    answered = next((message for message in detail.messages if message.provider is not None), None)
+    if answered is not None and answered.provider is not None:
+        who = failed_over(answered) or answered.provider
+        model = f", model {answered.model}" if answered.model else ""
+        out.line("answered  ", f"message {answered.id} by {who}{model}{_tokens(answered)}")
+    if lane.last_error:
+        error = lane.last_error
+        out.line("error     ", f"{error.cause} at {clock_time(error.at)}: {error.message}")
+    out.line()
+    out.paragraph(detail.why)
+    waiting = [message for message in reversed(detail.messages) if message.state == "queued"]
+    ended = [message for message in detail.messages if message.state != "queued"]
+    for title, messages in (("waiting", waiting), ("messages, the newest first", ended)):
+        if messages:
+            out.line()
+            out.line(f"{title}:")
+            print_messages(out, messages[:SHOWN])
+    out.line()
+    out.line("last events:")
+    print_events(out, detail.events[-SHOWN:], with_key=False)
+
+
+def _tokens(message: Message) -> str:
+    total = (message.usage or {}).get("total_tokens")
+    return f", {total} tokens" if isinstance(total, int) else ""
+
+
+def _print_run(out: Output, lane: Lane, run: Run) -> None:
+    out.line("run       ", f"{run.id} of runner {run.runner}, message {run.message_id}, held {took(lane.held_ms)}")
+    owner = lane.owner
+    if owner is None:
+        out.line("owner     ", f"{run.owner}, which has ended")
+    else:
+        alive = "alive" if owner.alive else "dead or silent"
+        where = f"{owner.id}, pid {owner.pid} on {owner.host}"
+        out.line("owner     ", f"{where}, {alive}, last heartbeat {took(lane.heartbeat_age_ms)} ago")
+    out.line("progress  ", f"{lane.progress}, {took(lane.progress_age_ms)} ago")
+    run_limit, stall_limit = took(run.run_timeout_ms) or "off", took(run.stall_timeout_ms) or "off"
+    out.line("limits    ", f"run_timeout {run_limit}, stall_timeout {stall_limit}")
+    if lane.acts_next is not None and lane.acts_next.provider is not None:
+        out.line("provider  ", asks(lane.acts_next))
+    if run.abort is not None:
+        asked = run.abort
+        reason = f": {asked.reason}" if asked.reason else ""
+        out.line("abort     ", f"requested by {asked.actor} at {clock_time(asked.at)}{reason}")

@@ -1,0 +1,172 @@
+"""Results on stdout, talk on stderr: the one seam between commands and the terminal.
+
+Whatever is printed passes ``clean`` here, on a terminal and on a pipe alike. Colour comes after it and only on a
+terminal, so nothing in data can be one.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TextIO
+
+import click
+
+from lanes.base.terminal import clean
+from lanes.commands.output.layout import Column, lay_out
+
+_COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "strong": "1", "busy": "36"}
+
+
+class Cell(NamedTuple):
+    """A piece of text and how it looks: ``good``, ``bad``, ``warn``, ``busy``, ``dim``, ``strong`` or plain."""
+
+    text: str
+    look: str = ""
+
+
+Piece = Cell | str
+
+#: Set once whoever read standard output has closed it, which is one stream for the whole process.
+_reader_left = False
+
+
+class Output:
+    """Where a command's results and talk go, and in which form."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+        self.tty = _is_terminal(sys.stdout)
+        self._coloured = self.tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal; None on a pipe, where nothing is cut."""
+        if not self.tty:
+            return None
+        import shutil
+
+        return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+    @property
+    def height(self) -> int:
+        """The lines of the terminal."""
+        import shutil
+
+        return shutil.get_terminal_size((80, 24)).lines
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is somebody to ask: a terminal to read from and one to ask on."""
+        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody still takes the results: false once the reader of a pipe has left."""
+        if sys.stdout is None or sys.stdout.closed or _reader_left:
+            return False
+        if self.tty:
+            return True
+        import select
+
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), 0)
+        return not watch.poll(0)
+
+    def data(self, value: Any, *, one_line: bool = False) -> None:
+        """A result as JSON, records too, ASCII-escaped; indented on a terminal unless each is to be ``one_line``."""
+        import json
+
+        from lanes.records import jsonable
+
+        self._write(json.dumps(jsonable(value), ensure_ascii=True, indent=2 if self.tty and not one_line else None))
+
+    def flush(self) -> None:
+        """Hand over what was printed so far: for a command that goes on."""
+        with writing():
+            if sys.stdout is not None:
+                sys.stdout.flush()
+
+    def clear(self) -> None:
+        """Begin anew at the top of the terminal."""
+        if self.tty:
+            self._write("\x1b[H\x1b[J", end="")
+
+    def line(self, *pieces: Piece) -> None:
+        """One line of a result."""
+        self._write("".join(self._dress(_cell(piece)) for piece in pieces))
+
+    def block(self, text: str) -> None:
+        """Text of several lines, such as a reply."""
+        self._write(clean(text, keep_newlines=True))
+
+    def paragraph(self, text: str) -> None:
+        """Prose: wrapped on a terminal, one line on a pipe."""
+        text = clean(text)
+        if self.width is not None:
+            import textwrap
+
+            text = textwrap.fill(text, min(self.width, 100), break_on_hyphens=False)
+        self._write(text)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
+        """Aligned columns, with their titles as the first line; on a terminal they fit its width."""
+        cells = [[_cell(piece) for piece in row] for row in rows]
+        texts = [[clean(cell.text) for cell in row] for row in cells]
+        head, *lines = lay_out(columns, texts, self.width)
+        if titles:
+            self._write(self._paint("  ".join(head).rstrip(), "dim"))
+        for line, row in zip(lines, cells, strict=True):
+            painted = [self._paint(text, cell.look) for text, cell in zip(line, row, strict=True)]
+            self._write("  ".join(painted).rstrip())
+
+    def talk(self, text: str) -> None:
+        """A word to the person; never part of the result."""
+        say(text)
+
+    def _dress(self, cell: Cell) -> str:
+        return self._paint(clean(cell.text), cell.look)
+
+    def _paint(self, text: str, look: str) -> str:
+        if not look or not self._coloured or not text.strip():
+            return text
+        return f"\x1b[{_COLOURS[look]}m{text}\x1b[0m"
+
+    def _write(self, text: str, end: str = "\n") -> None:
+        with writing():
+            if sys.stdout is not None:
+                sys.stdout.write(text + end)
+                if self.tty:
+                    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Around every write to stdout. A reader that left is no error: the command goes on, to nobody.
+
+    Raises ClickException when the output cannot be written for another reason.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        global _reader_left
+        _reader_left = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except OSError as error:
+        raise click.ClickException(f"the output cannot be written: {error.strerror}") from error
+
+
+def say(text: str) -> None:
+    """One line on stderr. If nobody reads that, it is lost, which is no reason to fail."""
+    with contextlib.suppress(OSError):
+        click.echo(clean(text), err=True)
+
+
+def _cell(piece: Piece) -> Cell:
+    return piece if isinstance(piece, Cell) else Cell(piece)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()

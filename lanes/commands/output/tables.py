@@ -1,0 +1,112 @@
+"""The tables of messages and events that more than one command prints."""
+
+from collections.abc import Iterable, Sequence
+
+from lanes.base.terminal import clean
+from lanes.commands.output.layout import Column
+from lanes.commands.output.printing import Output, Piece
+from lanes.commands.output.words import one_line, state
+from lanes.explain.phrases import asks_for, clock_time, failed_over, replied
+from lanes.records import Event, Message
+from lanes_storage.clock import system_clock
+
+#: So many characters of an unfinished reply, its last, are worth a place in a table.
+SO_FAR = 60
+MESSAGES = (
+    Column("ID", right=True),
+    Column("STATE"),
+    Column("POS", right=True),
+    Column("ACCEPTED"),
+    Column("TEXT", cut="end"),
+    Column("RESULT", cut="end"),
+)
+DEAD_LETTERS = (
+    Column("ID", right=True),
+    Column("ENDED"),
+    Column("KEY", cut="middle", least=16),
+    Column("CAUSE", cut="end", least=10),
+    Column("", cut="end", least=20),
+)
+EVENTS = (
+    Column("ID", right=True),
+    Column("AT"),
+    Column("KEY", cut="middle", least=16),
+    Column("TYPE", cut="end"),
+    Column("", cut="end", least=20),
+)
+#: How wide these columns are where one event is printed at a time.
+USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}
+
+
+def print_messages(out: Output, messages: Iterable[Message]) -> None:
+    """Messages, one a line."""
+    out.table(MESSAGES, [_message(message) for message in messages])
+
+
+def print_dead_letters(out: Output, messages: Iterable[Message]) -> None:
+    """Failed messages of any lane, one a line."""
+    out.table(DEAD_LETTERS, [_dead_letter(message) for message in messages])
+
+
+def print_events(out: Output, events: Sequence[Event], *, with_key: bool) -> None:
+    """Events, one a line."""
+    columns = [column for column in EVENTS if with_key or column.title != "KEY"]
+    out.table(columns, [_event(event, with_key=with_key) for event in events])
+
+
+def print_event(out: Output, event: Event, *, with_key: bool) -> None:
+    """One event as a line of its own: the next one is not yet known, so the columns have a usual width."""
+    columns = [column for column in EVENTS if with_key or column.title != "KEY"]
+    cells = [
+        _padded(piece, USUAL[column.title])
+        for piece, column in zip(_event(event, with_key=with_key), columns, strict=True)
+    ]
+    out.table(columns, [cells], titles=False)
+
+
+def _padded(piece: Piece, width: int) -> Piece:
+    return clean(piece).ljust(width) if isinstance(piece, str) else piece
+
+
+def _message(message: Message) -> list[Piece]:
+    position = str(message.position or "")
+    text = one_line(asks_for(message) or "(a chat request)")
+    return [
+        str(message.id), state(message.state), position, clock_time(message.accepted_at), text, _result(message),
+    ]  # fmt: skip
+
+
+def _dead_letter(message: Message) -> list[Piece]:
+    error = message.error
+    assert error is not None, "a dead letter has failed"
+    said = f"retried as {message.retried_as}" if message.retried_as else one_line(error.message)
+    return [str(message.id), clock_time(message.ended_at), message.key, error.cause, said]
+
+
+def _result(message: Message) -> str:
+    if message.error is not None:
+        retried = f" (retried as {message.retried_as})" if message.retried_as else ""
+        return f"{message.error.cause}: {one_line(message.error.message)}{retried}"
+    if message.answered_by is not None:
+        return f"answered by {message.answered_by}"
+    if message.state == "queued" and message.parked_until and message.parked_until > system_clock().wall:
+        return f"parked until {clock_time(message.parked_until)}"
+    if message.state == "running" and message.reply_so_far is not None:
+        return f"so far: …{one_line(message.reply_so_far[-SO_FAR:])}"
+    other = failed_over(message)
+    return one_line(replied(message) if other is None else f"[{other}] {replied(message)}")
+
+
+def _event(event: Event, *, with_key: bool) -> list[Piece]:
+    said = []
+    if event.from_state != event.to_state and event.to_state is not None:
+        said.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
+    named = (("run", event.run_id), ("message", event.message_id))
+    said += [f"{word} {number}" for word, number in named if number is not None]
+    said += [event.cause] if event.cause is not None else []
+    if event.actor:
+        said.append(f"by {event.actor}")
+    detail = event.detail or {}
+    said += [str(detail[name]) for name in ("reason", "next", "message") if detail.get(name)]
+    key = [event.key or ""] if with_key else []
+    return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]

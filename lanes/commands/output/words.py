@@ -1,0 +1,89 @@
+"""Records as people read them: ages, times, states and their looks."""
+
+from lanes.commands.output.printing import Cell
+from lanes.explain.phrases import clock_time
+from lanes.explain.why import span
+from lanes.records import Lane, NextLimit
+from lanes_storage.clock import system_clock
+
+LOOKS = {
+    "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",
+    "queued": "", "done": "good", "failed": "bad", "dropped": "warn",
+}  # fmt: skip
+
+
+def state(name: str) -> Cell:
+    """The state of a lane or of a message."""
+    return Cell(name, LOOKS.get(name, ""))
+
+
+def took(ms: float | None) -> str:
+    """A duration or age, ``3m 10s``; empty where there is none."""
+    return "" if ms is None else span(ms)
+
+
+def one_line(text: str | None, longest: int = 200) -> str:
+    """The beginning of a text, its line ends as spaces."""
+    if text is None:
+        return ""
+    first = " ".join(text[: 2 * longest].split())
+    return first if len(first) <= longest else first[: longest - 1] + "…"
+
+
+def note(lane: Lane) -> str:
+    """What is to be said of a lane in a list, the most urgent first."""
+    said = []
+    if lane.paused:
+        until = lane.paused.until
+        said.append(f"paused{' until ' + clock_time(until) if until else ''}: {lane.paused.reason}")
+    if lane.abort_requested:
+        said.append("abort requested")
+    said += _held(lane) if lane.state == "running" else _released(lane)
+    return "; ".join(said)
+
+
+def _held(lane: Lane) -> list[str]:
+    said = []
+    owner = lane.owner
+    if owner is None:
+        said.append("its owner has ended")
+    elif not owner.alive:
+        said.append(f"owner {owner.id} (pid {owner.pid}) is dead or silent for {took(lane.heartbeat_age_ms)}")
+    said.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
+    if lane.acts_next is not None and lane.acts_next.provider is not None:
+        said.append(asks(lane.acts_next))
+    said += limits(lane)
+    return said
+
+
+def asks(limit: NextLimit) -> str:
+    """Which provider a run asks, and what acts next."""
+    place = f"{limit.attempt} of {limit.attempts}"
+    when = f"in {took(limit.left_ms)}" if limit.left_ms > 0 else "now"
+    then = "then none is left" if limit.next_provider is None else f"then {limit.next_provider} is asked"
+    return f"asks {limit.provider} ({place}): {limit.limit} {took(limit.limit_ms)} acts {when}, {then}"
+
+
+def limits(lane: Lane) -> list[str]:
+    """What is to be said of the limits of a held lane: those that are off, and one that has passed."""
+    off = [
+        name
+        for name, limit in (("run_timeout", lane.deadline_ms), ("stall_timeout", lane.stall_limit_ms))
+        if limit is None
+    ]
+    if len(off) == 2:
+        return ["no deadline (run_timeout and stall_timeout are off)"]
+    said = [f"{name} is off" for name in off]
+    if lane.deadline_ms is not None and lane.deadline_ms < 0:
+        said.append(f"overdue by {took(-lane.deadline_ms)}")
+    return said
+
+
+def _released(lane: Lane) -> list[str]:
+    said = []
+    if lane.parked_until and lane.parked_until > system_clock().wall:
+        said.append(f"parked until {clock_time(lane.parked_until)}")
+    error = lane.last_error
+    if error and lane.state != "idle":
+        said.append(f"{error.cause}: {one_line(error.message, 80)}")
+    return said

@@ -1,0 +1,1 @@
+"""Commands that run or watch gateways."""

@@ -1,0 +1,102 @@
+"""``lanes drain``: let gateways claim nothing more, and wait until they hold nothing."""
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import DURATION
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.layout import Column
+from lanes.commands.output.printing import Output, Piece
+from lanes.commands.output.words import state, took
+from lanes.drivers.driver import Driver
+from lanes.explain.phrases import counted
+from lanes.records import Cut, OwnerDetail
+from lanes.verbs.house import drain, drain_rehearsal, gateways
+
+#: How long a gateway may take, once the time is over, to cut what still runs.
+CUT_MS = 5_000
+REHEARSAL = (
+    Column("KEY", cut="middle", least=20),
+    Column("RUN", right=True),
+    Column("GATEWAY", right=True),
+    Column("HELD", right=True),
+    Column("ITS MESSAGE"),
+    Column("", cut="end"),
+)
+
+
+@click.command(
+    "drain",
+    epilog="""\b
+    Examples:
+      lanes drain --dry-run          what would be cut, and what becomes of it
+      lanes drain --wait 2m          all gateways of this database
+      lanes drain 4711 --wait 10m    one, by its id or its process
+    """,
+)
+@click.argument("gateway", required=False, metavar="[GATEWAY]")
+@click.option("--wait", type=DURATION, metavar="D", help="How long what runs may go on. [default: drain_timeout]")
+@click.option("--dry-run", is_flag=True, help="Show what would be cut now and what becomes of it, and change nothing.")
+@click.pass_context
+@pass_session
+def command(session: Session, ctx: click.Context, gateway: str | None, wait: int | None, dry_run: bool) -> int:
+    """Let gateways claim nothing more, and wait for what they run.
+
+    What still runs when the time is over is cut, and its message goes where its policy says; a drain is never
+    counted as an interruption. It lasts as long as the gateway: start it again to let it claim again.
+
+    Exit codes: 0 nothing is held any more, 5 something is, 69 no such gateway lives.
+    """
+    out = session.out
+    with session.desk() as desk:
+        living = [each for each in desk.call(gateways) if each.alive]
+        chosen = living if gateway is None else _named(ctx, living, gateway)
+        if not chosen:
+            out.talk(f"lanes: no {'' if gateway is None else 'such '}gateway lives: `lanes status` shows them")
+            return Exit.UNREACHABLE
+        one = None if gateway is None else chosen[0].id
+        if dry_run:
+            _rehearse(out, desk.call(drain_rehearsal, gateway=one))
+            return Exit.DONE
+        return _drain(out, desk, one, session.context().drain_timeout_ms() if wait is None else wait)
+
+
+def _named(ctx: click.Context, living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
+    """The gateway of that id or process."""
+    found = [each for each in living if gateway in (str(each.id), str(each.pid))]
+    if len(found) > 1:
+        ctx.fail(f"{gateway} is the id of one gateway and the process of another: name the other number of yours")
+    return found
+
+
+def _drain(out: Output, desk: Driver, gateway: int | None, patience_ms: int) -> int:
+    drained = desk.call(drain, gateway=gateway, for_=patience_ms)
+    held = sum(each.held for each in drained)
+    if held:
+        said = f"{counted(len(drained), 'gateway')} drains" if len(drained) == 1 else f"{len(drained)} gateways drain"
+        out.talk(f"{said}; waiting for {counted(held, 'run')}, for up to {took(patience_ms)}")
+    ended = desk.call(gateways, id=tuple(each.id for each in drained), wait=patience_ms + CUT_MS)
+    if out.json:
+        out.data(ended)
+    else:
+        for each in ended:
+            left = f"still holds {counted(each.held, 'lane')}" if each.held else "holds nothing"
+            out.line(f"gateway {each.id} (pid {each.pid} on {each.host}): drained, {left}")
+    return Exit.UNCONFIRMED if any(each.held for each in ended) else Exit.DONE
+
+
+def _rehearse(out: Output, cuts: list[Cut]) -> None:
+    if out.json:
+        out.data(cuts)
+    elif cuts:
+        out.table(REHEARSAL, [_row(cut) for cut in cuts])
+    else:
+        out.talk("nothing runs: nothing would be cut")
+
+
+def _row(cut: Cut) -> list[Piece]:
+    becomes = "goes back to its place" if cut.message_state == "queued" else "ends"
+    pauses = "; the lane is paused" if cut.pauses else ""
+    return [
+        cut.key, str(cut.run_id), str(cut.owner), took(cut.held_ms), state(cut.message_state), becomes + pauses,
+    ]  # fmt: skip

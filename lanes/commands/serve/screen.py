@@ -1,0 +1,83 @@
+"""The dashboard beside a gateway in the foreground: what ``lanes up`` and ``lanes demo`` share."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from lanes.commands.output.printing import say
+
+#: The dashboard's exit code when the gateway is to stop as well.
+STOP_TOO = 10
+#: How long it has to end by itself.
+PATIENCE_S = 1.0
+
+
+def on_a_terminal() -> bool:
+    """Whether there is a terminal to show a dashboard on."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def log_beside() -> Path:
+    """Where a gateway logs while its terminal belongs to the dashboard."""
+    from lanes.config.declared import places
+
+    return places.make_private(places.state_dir()) / "gateway.log"
+
+
+class Screen:
+    """The dashboard as a process of its own, on the terminal of this one."""
+
+    def __init__(self, database: str, config: Path | None = None) -> None:
+        """``config``: the file of the gateway, by whose policies what is sent from the screen is taken."""
+        self._named = ["--db", database, *(("--config", str(config)) if config is not None else ())]
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self, stop: asyncio.Event) -> None:
+        """Start it, and set ``stop`` when its user says that the gateway is to stop as well."""
+        self._task = asyncio.create_task(self._run(stop), name="lanes-dashboard")
+
+    async def close(self) -> None:
+        """End it, if it has not ended."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        import termios
+
+        from lanes.logs import log_to
+
+        before = termios.tcgetattr(sys.stdin.fileno())
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "lanes",
+            "dashboard",
+            *self._named,
+            env=os.environ | {"LANES_UP": "1"},
+        )
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                await _ended(process)
+            # However it ended, the terminal is as it was.
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
+        if code == STOP_TOO:
+            stop.set()
+            return
+        log_to("info")
+        ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "
+        say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End it. One whose terminal is gone may be busy with that, and does not always heed."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,100 @@
+"""``lanes status``: the database at a glance."""
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.layout import Column
+from lanes.commands.output.printing import Cell, Output
+from lanes.commands.output.words import state, took
+from lanes.explain.phrases import clock_time, counted
+from lanes.records import OwnerDetail, Status
+from lanes.verbs.house import status
+
+OWNER = (
+    Column("HOST", cut="end"),
+    Column("PID", right=True),
+    Column("ALIVE"),
+    Column("HELD", right=True),
+    Column("UP SINCE"),
+    Column("HEARTBEAT", right=True),
+)
+
+
+@click.command(
+    "status",
+    epilog="Example: lanes status --json | jq .gateways",
+)
+@pass_session
+def command(session: Session) -> int:
+    """Gateways, lanes by state, what waits, cooldowns, ghosts.
+
+    Exit code 69 when no gateway lives.
+    """
+    with session.desk() as desk:
+        found = desk.call(status)
+    out = session.out
+    if out.json:
+        out.data(found)
+    else:
+        _print(out, found)
+    if any(gateway.alive for gateway in found.gateways):
+        return Exit.DONE
+    out.talk(f"lanes: no gateway lives on this database: start one with {session.how_to_start()}")
+    return Exit.UNREACHABLE
+
+
+def _print(out: Output, found: Status) -> None:
+    out.line("database  ", found.database)
+    lanes, messages = found.counts.lanes, found.counts.messages
+    pieces: list[Cell | str] = []
+    for name in ("running", "errored", "aborted", "idle"):
+        pieces += [", " if pieces else "", f"{lanes[name]} ", state(name) if lanes[name] else name]
+    out.line("lanes     ", *pieces, f", {found.counts.paused} paused" if found.counts.paused else "")
+    waits = took(found.counts.oldest_head_ms)
+    oldest = f", the oldest head for {waits}" if waits else ""
+    letters = messages.dead_letters
+    dead = Cell(counted(letters, "dead letter"), "bad" if letters else "")
+    out.line("messages  ", f"{messages.queued} queued{oldest}, ", dead)
+    if found.counts.unlimited:
+        off = f"off for {counted(found.counts.unlimited, 'held lane')} (see `lanes list --held`)"
+        out.line("limits    ", Cell(off, "warn"))
+    if found.counts.ghosts:
+        out.line(
+            "ghosts    ",
+            Cell(counted(found.counts.ghosts, "run"), "bad"),
+            " that the heartbeats of their owner left out",
+        )
+    for cooldown in found.cooldowns:
+        out.line("cooling   ", f"{cooldown.provider} ({cooldown.cause}) until {clock_time(cooldown.until)}")
+    for kind, owners in (("GATEWAY", found.gateways), ("DESK", found.desks)):
+        if owners:
+            out.line()
+            out.table((Column(kind, right=True), *OWNER), [_row(owner) for owner in owners])
+            for owner in owners:
+                if note := _note(owner):
+                    out.line(f"{kind.lower()} {owner.id}: {note}")
+
+
+def _row(owner: OwnerDetail) -> list[Cell | str]:
+    alive = Cell("yes", "good") if owner.alive else Cell("no", "bad")
+    if _is_stopped(owner):
+        alive = Cell("stopped", "warn")
+    return [
+        str(owner.id), owner.host, str(owner.pid), alive, str(owner.held),
+        clock_time(owner.started_at), took(owner.heartbeat_age_ms),
+    ]  # fmt: skip
+
+
+def _note(owner: OwnerDetail) -> str:
+    """What does not fit a column. A drain ends with the process that it is of."""
+    if _is_stopped(owner):
+        return owner.evidence
+    said = [owner.url] if owner.url else []
+    if owner.draining and owner.alive:
+        said.append(f"draining by {owner.draining.by} until {clock_time(owner.draining.until)}")
+    return ", ".join(said)
+
+
+def _is_stopped(owner: OwnerDetail) -> bool:
+    return f"kill -CONT {owner.pid}" in owner.evidence

@@ -1,0 +1,75 @@
+"""Checks that a person has approved the code that a configuration names."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from lanes.config.config import Config
+from lanes.config.declared import places
+from lanes.config.declared.refusal import refusal
+from lanes.config.declared.values import Origin, Value
+
+#: Settings that name code, which a gateway runs.
+CODE = frozenset({"runner.argv", "runner.target", "hooks.before_run", "hooks.after_run", "hooks.notice"})
+
+
+def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -> None:
+    """Refuse code from a configuration file that was only found in the current folder and was never named explicitly.
+
+    A file that was named once, and has not changed since, is accepted. Raises ConfigError.
+    """
+    if config.source is None or not config.found_here or _remembered(env).get(_name(config.source)) == _digest(config):
+        return
+    for value in _code(config):
+        problem = f"it runs {value.value!r}, and {config.source} was only found in this folder"
+        fix = f"look at the file, then name it once: --config {config.source.name}"
+        raise refusal(value.where, value.key, problem, fix)
+
+
+def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:
+    """Record that a person named this file, so that its present content is also accepted when it is only found.
+
+    Raises OSError where the state directory cannot be written.
+    """
+    if config.source is None or not _code(config):
+        return
+    known, name, digest = _remembered(env), _name(config.source), _digest(config)
+    if known.get(name) == digest:
+        return
+    path = _notes(env)
+    places.make_private(path.parent)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(known | {name: digest}, indent=1), encoding="utf-8")
+    draft.replace(path)
+
+
+def _code(config: Config) -> list[Value]:
+    rows = ((f"{row.array}.{name}", value) for row in config.rows for name, value in row.values.items())
+    named = (value for name, value in (*config.values.items(), *rows) if name in CODE)
+    return [value for value in named if value.value is not None and value.origin is Origin.FILE]
+
+
+def _digest(config: Config) -> str:
+    """What tells one state of a file from another."""
+    from hashlib import sha256
+
+    return sha256(config.content).hexdigest()
+
+
+def _name(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+def _notes(env: Mapping[str, str] | None) -> Path:
+    return places.state_dir(env=env) / "trusted.json"
+
+
+def _remembered(env: Mapping[str, str] | None) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(_notes(env).read_bytes())
+        if isinstance(found, dict):
+            return {str(path): str(digest) for path, digest in found.items()}
+    return {}

@@ -1,0 +1,123 @@
+"""The parts of a configuration as the rest of the program reads them: plain, frozen, in milliseconds."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from lanes.config.declared.values import Value
+from lanes_storage.law import Mode, Overflow, RunnerKind
+from lanes_storage.records import Intake
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """``url`` is a path or a URL, None where nobody named one (see ``places.find_database``)."""
+
+    url: str | None
+    synchronous: Literal["full", "normal"]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Where the gateway listens and whom it lets in.
+
+    ``token`` is the bearer token itself, None where none is configured; ``token_name`` says which one it is
+    without saying it, and is empty without a token. ``session_from`` lists further fields of a ``/v1`` request
+    that may name the lane, ``allowed_hosts`` what the Host header may carry besides ``host`` and loopback.
+    """
+
+    host: str
+    port: int
+    token: str | None = field(repr=False)
+    token_name: str
+    session_from: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    max_body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Every clock, in milliseconds. None for the two limits that may be ``off``."""
+
+    heartbeat_interval_ms: int
+    stale_after_ms: int
+    reconcile_interval_ms: int
+    run_timeout_ms: int | None
+    stall_timeout_ms: int | None
+    warn_held_after_ms: int
+    warn_wait_after_ms: int
+    abort_grace_ms: int
+    drain_timeout_ms: int
+    max_park_ms: int
+    keep_messages_ms: int
+    keep_events_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HooksConfig:
+    """What is told beside the runs: targets, ``module:function``, None where there is none."""
+
+    before_run: str | None
+    after_run: str | None
+    notice: str | None
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerConfig:
+    """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
+    kind ``python`` (``module:function``). ``history`` counts finished exchanges of the lane."""
+
+    name: str
+    kind: RunnerKind
+    max_runs: int
+    providers: tuple[str, ...] = ()
+    history: int = 20
+    system: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One ``[[provider]]``. ``api_key`` is the key itself, None where none is configured or it is missing.
+
+    ``trace``: it is told which lane and run a request is for. ``fixed`` names the timeouts that someone set; the
+    others give way to the stall timeout of a lane, so take the provider from ``Config.provider(name, key)`` where
+    a key is known.
+    """
+
+    name: str
+    dialect: str
+    base_url: str
+    model: str
+    api_key: str | None = field(repr=False)
+    connect_timeout_ms: int
+    first_byte_timeout_ms: int
+    idle_timeout_ms: int
+    trace: bool = False
+    fixed: frozenset[str] = frozenset()
+
+
+class PolicyConfig(NamedTuple):
+    """One ``[[policy]]``: the keys that it is for, and what it sets, by the setting's name."""
+
+    match: str
+    pattern: re.Pattern[str]
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for the messages of one lane. ``runner`` is empty where no runner is configured."""
+
+    runner: str
+    mode: Mode
+    cap: int
+    overflow: Overflow
+    debounce_ms: int
+
+    @property
+    def intake(self) -> Intake:
+        """What ``send`` is told of it."""
+        return {"cap": self.cap, "mode": self.mode, "overflow": self.overflow}

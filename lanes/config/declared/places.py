@@ -1,0 +1,195 @@
+"""Where lanes keeps things of a user, and which gateways of this user live.
+
+Every gateway leaves a note in the state directory, so that a command that names no database finds the one in
+use. A note is a hint, never a lock. That of a gateway which was killed stays, to say which database it used, until
+another gateway uses the same one.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.base.terminal import without_password
+from lanes.host.identity import Identity, Sight, identity_of, look, this_process
+
+
+class GatewayNote(NamedTuple):
+    """What a living gateway left word of: who it is, its database (a path or a URL without its password), and
+    the URL that it listens on, where it told one."""
+
+    who: Identity
+    database: str
+    url: str | None
+    path: Path
+
+
+class Found(StrEnum):
+    """Why a database was chosen."""
+
+    NAMED = "named"
+    GATEWAY = "gateway"  # the one of every living gateway
+    LAST = "last"  # that of the last gateway, which lives no more
+    DEFAULT = "default"
+
+
+class FoundDatabase(NamedTuple):
+    """The database that a command acts on, and why."""
+
+    url: str
+    why: Found
+
+
+def state_dir(*, env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_STATE_HOME/lanes``, else ``~/.local/state/lanes``. It may not exist yet."""
+    return _xdg("XDG_STATE_HOME", ".local/state", env)
+
+
+def default_database(*, env: Mapping[str, str] | None = None) -> Path:
+    """The database where none is named."""
+    return state_dir(env=env) / "lanes.db"
+
+
+def demo_database(*, env: Mapping[str, str] | None = None) -> Path:
+    """The database of the simulated provider, apart from real work."""
+    return state_dir(env=env) / "demo.db"
+
+
+def config_candidates(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> list[Path]:
+    """Where a configuration file is looked for when none is named, in this order."""
+    return [(cwd or Path.cwd()) / "lanes.toml", config_dir(env=env) / "lanes.toml"]
+
+
+def config_dir(*, env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_CONFIG_HOME/lanes``, else ``~/.config/lanes``. It may not exist yet."""
+    return _xdg("XDG_CONFIG_HOME", ".config", env)
+
+
+def gateways_dir(*, env: Mapping[str, str] | None = None) -> Path:
+    """Where the notes of living gateways lie."""
+    return state_dir(env=env) / "gateways"
+
+
+def make_private(folder: Path) -> Path:
+    """``folder`` itself, made if need be, with its parents; no other user may enter it. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mapping[str, str] | None = None) -> Path:
+    """Leave word of the living gateway ``pid``, in the place of those that died on this database.
+
+    The note that is returned is unlinked when it ends. Raises OSError where the state directory cannot be written: the
+    gateway works without the note.
+    """
+    import json
+
+    who = this_process() if pid == os.getpid() else identity_of(pid)
+    folder = make_private(gateways_dir(env=env))
+    path = folder / f"{who.pid}-{who.start_time}.json"
+    draft = path.with_suffix(".new")
+    names = ("host", "boot_id", "pid_ns", "pid", "start_time")
+    content = {name: getattr(who, name) for name in names} | {"database": _absolute(database), "url": url}
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(json.dumps(content), encoding="utf-8")
+    _note_last(str(content["database"]), env)
+    for dead in dead_gateways(env=env):
+        if dead.database == content["database"]:
+            with contextlib.suppress(OSError):
+                dead.path.unlink()
+    return draft.replace(path)
+
+
+def _note_last(database: str, env: Mapping[str, str] | None) -> None:
+    path = _last(env)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(database, encoding="utf-8")
+    draft.replace(path)
+
+
+def last_database(*, env: Mapping[str, str] | None = None) -> str | None:
+    """The database of the gateway of this user that started last, whatever became of it; None: none is known."""
+    try:
+        return _last(env).read_text(encoding="utf-8") or None
+    except (OSError, ValueError):
+        return None
+
+
+def _last(env: Mapping[str, str] | None) -> Path:
+    return state_dir(env=env) / "last-database"
+
+
+def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
+    """The gateways of this user that live on this host, oldest first."""
+    return [note for note, sight in _notes(env) if sight in (Sight.ALIVE, Sight.STOPPED)]
+
+
+def dead_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
+    """The gateways of this user that were killed on this host, or with it, and that no other has followed."""
+    return [note for note, sight in _notes(env) if sight.gone or sight is Sight.OTHER_BOOT]
+
+
+def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, Sight]]:
+    """Every note, the oldest process first, with what is seen of that."""
+    me = this_process()
+    notes = [note for path in gateways_dir(env=env).glob("*.json") if (note := _read(path)) is not None]
+    return [(note, look(note.who, me)) for note in sorted(notes, key=lambda note: note.who.start_time)]
+
+
+def find_database(*, really_used: Callable[[str], bool], env: Mapping[str, str] | None = None) -> FoundDatabase:
+    """The database where none is named: that of the living gateways, if they have one, else that of the last one.
+
+    Else the default one; that is kept to as well once it is ``really_used``, by a runner of somebody's own.
+    """
+    default = default_database(env=env)
+    databases = {note.database for note in living_gateways(env=env)}
+    if len(databases) == 1:
+        return FoundDatabase(databases.pop(), Found.GATEWAY)
+    last = last_database(env=env)
+    if databases or last is None or not _is_there(last) or (default.exists() and really_used(str(default))):
+        return FoundDatabase(str(default), Found.DEFAULT)
+    return FoundDatabase(last, Found.LAST)
+
+
+def _is_there(database: str) -> bool:
+    return database.startswith("postgresql://") or Path(database.removeprefix("sqlite:///")).exists()
+
+
+def _xdg(variable: str, fallback: str, env: Mapping[str, str] | None) -> Path:
+    env = os.environ if env is None else env
+    named = env.get(variable, "")
+    if named.startswith("/"):  # the specification: a relative one is to be ignored
+        return Path(named) / "lanes"
+    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    return home / fallback / "lanes"
+
+
+def _absolute(database: str) -> str:
+    if "://" not in database:
+        return str(Path(database).absolute())
+    scheme, _, rest = database.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//"):
+        return f"sqlite:///{Path(rest[1:]).absolute()}"
+    return without_password(database)
+
+
+def _read(path: Path) -> GatewayNote | None:
+    """The note in that file; None where it vanished or was written by another version."""
+    import json
+
+    try:
+        content = json.loads(path.read_bytes())
+        who = Identity(
+            str(content["host"]), str(content["boot_id"]), str(content["pid_ns"]),
+            int(content["pid"]), int(content["start_time"]),
+        )  # fmt: skip
+        return GatewayNote(who, str(content["database"]), content["url"] and str(content["url"]), path)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

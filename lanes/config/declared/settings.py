@@ -1,0 +1,211 @@
+"""Every setting, once: where it stands, what it may be, its default and what it means.
+
+Loading, environment overrides, listings and documentation read this table; nothing else knows a name.
+"""
+
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
+
+from lanes.base.durations import LONGEST_MS
+
+
+class Kind(StrEnum):
+    """What a value may be; the value of each member says it to a person."""
+
+    TEXT = "a text"
+    NAME = "a name of at most 64 printable characters"
+    WHOLE = "a whole number"
+    DURATION = "a duration such as 500ms, 30s, 5m, 2h or 14d"
+    LIMIT = "a duration such as 30s or 5m, or off"
+    CHOICE = "one of the words that it allows"
+    TEXTS = "a list of texts"
+    FLAG = "true or false"
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    ``default`` is written as in the file; None: none, or as ``default_note`` says. Bounds are in units of the
+    kind, milliseconds for durations. ``later`` are choices that are known and not supported yet. ``in_policy``
+    settings may also stand in a policy. ``runner_kind`` limits a setting of a runner to one kind of runner.
+    """
+
+    section: str
+    name: str
+    kind: Kind
+    default: str | int | bool | tuple[str, ...] | None
+    meaning: str
+    default_note: str = ""
+    least: int = 0
+    most: int = LONGEST_MS
+    choices: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    in_policy: bool = False
+    required: bool = False
+    runner_kind: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name with its section: ``clocks.run_timeout``."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str | None:
+        """The environment variable that overrides it, None where there is none."""
+        if self.section not in SECTIONS or self.kind is Kind.TEXTS:
+            return None
+        return f"LANES_{self.section}_{self.name}".upper()
+
+
+#: The tables of the file, and its arrays of tables.
+SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
+ARRAYS = ("runner", "provider", "policy")
+
+
+def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:
+    return Setting("clocks", name, Kind.DURATION, default, meaning, least=least, in_policy=per_lane)
+
+
+def _limit(name: str, default: str, note: str, meaning: str) -> Setting:
+    return Setting("clocks", name, Kind.LIMIT, default, meaning, default_note=note, least=10, in_policy=True)
+
+
+_DATABASE = (
+    Setting(
+        "database", "url", Kind.TEXT, None,
+        "the database: a path, sqlite:///path or postgresql://…; a relative path in a file starts at its folder",
+        default_note="that of the last gateway (see commands), else lanes.db in the user's state directory",
+    ),
+    Setting(
+        "database", "synchronous", Kind.CHOICE, "full",
+        "full: what was acknowledged survives a power cut; normal: it survives any crash of a process",
+        choices=("full", "normal"),
+    ),
+)  # fmt: skip
+
+_GATEWAY = (
+    Setting("gateway", "host", Kind.TEXT, "127.0.0.1", "the address to listen on; beyond loopback needs a token"),
+    Setting("gateway", "port", Kind.WHOLE, 8765, "the port to listen on; 0 takes a free one", most=65535),
+    Setting("gateway", "token_env", Kind.NAME, "LANES_TOKEN", "the environment variable that holds the bearer token"),
+    Setting("gateway", "token_file", Kind.TEXT, None, "the file that holds the bearer token", default_note="none"),
+    Setting(
+        "gateway", "session_from", Kind.TEXTS, (), "further fields of a /v1 request that may name the lane",
+        choices=("prompt_cache_key", "user"),
+    ),
+    Setting(
+        "gateway", "allowed_hosts", Kind.TEXTS, (),
+        "names that the Host header may carry besides `host` and those of loopback",
+    ),
+    Setting(
+        "gateway", "max_body_bytes", Kind.WHOLE, 8_388_608, "the largest request body, in bytes",
+        least=1024, most=1_073_741_824,
+    ),
+)  # fmt: skip
+
+_CLOCKS = (
+    _clock("heartbeat_interval", "5s", "how often an owner names its live runs", least=10, per_lane=False),
+    _clock("stale_after", "30s", "an owner silent for so long has lost its lanes", least=30, per_lane=False),
+    _clock("reconcile_interval", "5s", "how often dead and silent owners are looked for", least=10),
+    _limit("run_timeout", "5m", "5m; command runs 60m", "hard limit of one run, from its claim"),
+    _limit("stall_timeout", "2m", "2m; command runs 15m", "how long a run may show no progress of any kind"),
+    _clock("warn_held_after", "60s", "when a lane that is still held is warned about", least=1),
+    _clock("warn_wait_after", "30s", "when a head that still waits is warned about", least=1),
+    _clock("abort_grace", "10s", "from an abort request, or a deadline, to the forced release"),
+    _clock("drain_timeout", "25s", "how long a graceful stop waits for its runs", per_lane=False),
+    _clock("max_park", "10m", "how long a head may wait for a provider, over all its parks"),
+    _clock("keep_messages", "14d", "how long finished messages are kept"),
+    _clock("keep_events", "14d", "how long events are kept"),
+)
+
+_QUEUE = (
+    Setting(
+        "queue", "mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
+        choices=("queue", "collect", "interrupt", "reject"), in_policy=True,
+    ),
+    Setting(
+        "queue", "debounce", Kind.DURATION, "500ms",
+        "in mode collect, how long texts have to be quiet before one run answers them together; at most 5s in all",
+        most=5_000, in_policy=True,
+    ),
+    Setting(
+        "queue", "cap", Kind.WHOLE, 20, "how many messages of one lane may wait", least=1, most=1_000_000,
+        in_policy=True,
+    ),
+    Setting(
+        "queue", "overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
+        choices=("reject", "drop-oldest"), in_policy=True,
+    ),
+    Setting(
+        "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
+        default_note="requeue; for command and python runs fail", choices=("requeue", "fail", "pause"),
+        in_policy=True,
+    ),
+    Setting(
+        "queue", "on_survivors", Kind.CHOICE, None,
+        "whether a lane goes on while processes of its last command run may live",
+        default_note="pause for command runs", choices=("pause", "start"), in_policy=True,
+    ),
+)  # fmt: skip
+
+_HOOKS = (
+    Setting("hooks", "before_run", Kind.TEXT, None, "told of each run when it has its lane, as module:function",
+            default_note="none"),
+    Setting("hooks", "after_run", Kind.TEXT, None, "told of each run when it has let go of its lane",
+            default_note="none"),
+    Setting("hooks", "notice", Kind.TEXT, None, "told of each message that ends otherwise than well",
+            default_note="none"),
+    Setting("hooks", "timeout", Kind.DURATION, "5s", "how long one call may take before it is cancelled", least=10),
+)  # fmt: skip
+
+_RUNNER = (
+    Setting("runner", "name", Kind.NAME, None, "what requests and policies call it", required=True),
+    Setting(
+        "runner", "kind", Kind.CHOICE, None, "what does the work of a run", required=True,
+        choices=("provider", "command", "python"), later=("command",),
+    ),
+    Setting("runner", "max_runs", Kind.WHOLE, None, "how many of its runs one gateway has at a time",
+            default_note="1000 for provider runners, 16 for others", least=1, most=100_000),
+    Setting("runner", "providers", Kind.TEXTS, None, "the providers, tried in this order",
+            default_note="needed", runner_kind="provider"),
+    Setting("runner", "history", Kind.WHOLE, 20, "how many finished exchanges of the lane are sent along",
+            most=1000, runner_kind="provider"),
+    Setting("runner", "system", Kind.TEXT, None, "the system message of every text", default_note="none",
+            runner_kind="provider"),
+    Setting("runner", "target", Kind.TEXT, None, "the callable, as module:function", default_note="needed",
+            runner_kind="python"),
+)  # fmt: skip
+
+_PROVIDER = (
+    Setting("provider", "name", Kind.NAME, None, "what runners, cooldowns and errors call it", required=True),
+    Setting(
+        "provider", "dialect", Kind.CHOICE, "chat", "the API that it speaks",
+        choices=("chat", "responses", "messages"), later=("responses", "messages"),
+    ),
+    Setting("provider", "base_url", Kind.TEXT, None, "where its API starts, https://…/v1", required=True),
+    Setting("provider", "model", Kind.TEXT, None, "the model that is asked for", required=True),
+    Setting("provider", "api_key_env", Kind.NAME, None, "the environment variable that holds its key",
+            default_note="none"),
+    Setting("provider", "api_key_file", Kind.TEXT, None, "the file that holds its key", default_note="none"),
+    Setting("provider", "trace", Kind.FLAG, False,
+            "whether it is told which lane and run a request is for (headers x-lanes-key and x-lanes-run)"),
+    Setting("provider", "connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
+    Setting("provider", "first_byte_timeout", Kind.DURATION, "45s",
+            "for the first content of a reply; below stall_timeout", least=1),
+    Setting("provider", "idle_timeout", Kind.DURATION, "45s",
+            "between two pieces of a reply; below stall_timeout", least=1),
+)  # fmt: skip
+
+_POLICY = (
+    Setting("policy", "match", Kind.TEXT, None, "the session keys that it is for, as a glob", required=True),
+    Setting("policy", "runner", Kind.NAME, None, "the runner of these lanes", default_note="the first runner"),
+)
+
+#: Every setting, in the order in which it is listed.
+SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_POLICY)
+
+
+@cache
+def settings_of(section: str) -> dict[str, Setting]:
+    """The settings that may stand in a section, by name; for ``policy`` also those of other sections."""
+    return {s.name: s for s in SETTINGS if s.section == section or (section == "policy" and s.in_policy)}

@@ -1,0 +1,160 @@
+"""One value of one setting: checked, in the unit that the program uses, and knowing where it came from."""
+
+import re
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from lanes.base import durations
+from lanes.config.declared.refusal import not_yet, refusal, shown, unknown
+from lanes.config.declared.settings import Kind, Setting
+
+OFF = "off"
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_NAME_LENGTH = 64
+
+
+class Origin(StrEnum):
+    """The source of a value, the highest priority first; ``derived``: adjusted to fit other values."""
+
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+    DERIVED = "derived"
+
+
+EXPLICIT = frozenset({Origin.FLAG, Origin.ENVIRONMENT, Origin.FILE})
+
+
+class Value(NamedTuple):
+    """A checked value: durations in milliseconds, None for ``off``. ``where`` names the line or variable."""
+
+    value: Any
+    origin: Origin
+    key: str
+    where: str = ""
+
+    @property
+    def explicit(self) -> bool:
+        """Whether someone set it."""
+        return self.origin in EXPLICIT
+
+
+def default_of(setting: Setting) -> Value:
+    """The value of a setting that nobody set."""
+    raw = setting.default
+    value = raw if raw is None else _convert(setting, raw, "", setting.key)
+    return Value(value, Origin.DEFAULT, setting.key)
+
+
+def from_toml(setting: Setting, raw: Any, origin: Origin, where: str, key: str) -> Value:
+    """The value that a file or a program gave. Raises ConfigError."""
+    return Value(_convert(setting, raw, where, key), origin, key, where)
+
+
+def from_text(setting: Setting, text: str, origin: Origin, where: str) -> Value:
+    """The value that an environment variable gave. Raises ConfigError."""
+    raw: Any = text
+    if setting.kind is Kind.WHOLE and _WHOLE.fullmatch(text):
+        raw = int(text)
+    elif setting.kind is Kind.FLAG:
+        raw = {"true": True, "false": False}.get(text, text)
+    return from_toml(setting, raw, origin, where, setting.key)
+
+
+def written(setting: Setting, value: Any) -> Any:
+    """A value as it would stand in the file: durations as text, no limit as ``off``."""
+    if setting.kind is Kind.LIMIT and value is None:
+        return OFF
+    if setting.kind in (Kind.DURATION, Kind.LIMIT) and value is not None:
+        return durations.show(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
+    match setting.kind:
+        case Kind.WHOLE:
+            return _whole(setting, raw, where, key)
+        case Kind.DURATION | Kind.LIMIT:
+            return _duration(setting, raw, where, key)
+        case Kind.CHOICE:
+            return _choice(setting, raw, where, key)
+        case Kind.TEXTS:
+            return _texts(setting, raw, where, key)
+        case Kind.FLAG:
+            return _flag(setting, raw, where, key)
+        case Kind.TEXT | Kind.NAME:
+            return _text(setting, raw, where, key)
+
+
+def _wrong_type(setting: Setting, raw: Any, where: str, key: str, example: str) -> Exception:
+    return refusal(where, key, f"{shown(raw)} is not {setting.kind}", f"write {setting.name} = {example}")
+
+
+def _whole(setting: Setting, raw: Any, where: str, key: str) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        digits = isinstance(raw, str) and _WHOLE.fullmatch(raw)
+        example = raw if digits else setting.default or setting.least
+        raise _wrong_type(setting, raw, where, key, str(example))
+    if not setting.least <= raw <= setting.most:
+        fix = f"take a number from {setting.least} to {setting.most}"
+        raise refusal(where, key, f"{raw} is out of range", fix)
+    return raw
+
+
+def _duration(setting: Setting, raw: Any, where: str, key: str) -> int | None:
+    if not isinstance(raw, str):
+        number = isinstance(raw, int) and not isinstance(raw, bool) and raw > 0
+        example = f'"{raw}s", if seconds are meant' if number else f'"{setting.default}"'
+        raise _wrong_type(setting, raw, where, key, example)
+    if raw == OFF:
+        if setting.kind is Kind.LIMIT:
+            return None
+        raise refusal(where, key, "it cannot be off", f'write a duration such as "{setting.default}"')
+    try:
+        ms = durations.parse(raw)
+    except ValueError as error:
+        problem = f"{shown(raw)} is not {setting.kind}: {error}"
+        raise refusal(where, key, problem, f'write, for example, "{setting.default}"') from None
+    if ms < setting.least:
+        least = durations.show(setting.least)
+        raise refusal(where, key, f"{shown(raw)} is too short", f"take {least} or more")
+    return ms
+
+
+def _choice(setting: Setting, raw: Any, where: str, key: str) -> str:
+    if not isinstance(raw, str):
+        raise _wrong_type(setting, raw, where, key, f'"{setting.choices[0]}"')
+    if raw not in setting.choices:
+        raise unknown(where, key, raw, setting.choices)
+    if raw in setting.later:
+        able = [choice for choice in setting.choices if choice not in setting.later]
+        raise not_yet(where, key, shown(raw), f"use {' or '.join(able)}")
+    return raw
+
+
+def _texts(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
+    if not isinstance(raw, list | tuple) or not all(isinstance(item, str) and item for item in raw):
+        raise _wrong_type(setting, raw, where, key, '["…", "…"]')
+    for index, item in enumerate(raw):
+        if setting.choices and item not in setting.choices:
+            raise unknown(where, key, item, setting.choices)
+        if item in raw[:index]:
+            raise refusal(where, key, f"{shown(item)} stands there twice", "name it once")
+    return tuple(raw)
+
+
+def _flag(setting: Setting, raw: Any, where: str, key: str) -> bool:
+    if not isinstance(raw, bool):
+        raise _wrong_type(setting, raw, where, key, "true")
+    return raw
+
+
+def _text(setting: Setting, raw: Any, where: str, key: str) -> str:
+    if not isinstance(raw, str):
+        raise _wrong_type(setting, raw, where, key, '"…"')
+    if not raw.strip():
+        raise refusal(where, key, "it is empty", "give it a value or leave it out")
+    if setting.kind is Kind.NAME and (len(raw) > _NAME_LENGTH or not raw.isprintable()):
+        raise refusal(where, key, f"{shown(raw)} is not {setting.kind}", "choose a plain, short one")
+    return raw

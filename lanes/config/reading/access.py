@@ -1,0 +1,71 @@
+"""Checks who may write a file that decides what a gateway runs."""
+
+import contextlib
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+
+from lanes.config.declared.refusal import refusal
+
+
+def refuse_writers(path: Path, found: os.stat_result) -> None:
+    """Refuse a file that somebody else can write: it decides what a gateway runs. Raises ConfigError."""
+    me = os.geteuid()
+    if found.st_uid not in (me, 0):
+        problem = f"it belongs to {user_name(found.st_uid)}, who can make a gateway of {user_name(me)} run anything"
+        raise refusal(str(path), "", problem, f"chown {user_name(me)} {path}, or use a copy of your own")
+    if not stat.S_ISREG(found.st_mode):
+        return  # a pipe of the shell, say
+    if found.st_mode & stat.S_IWOTH:
+        raise refusal(str(path), "", f"everybody may write it ({_mode(found)})", f"chmod go-w {path}")
+    if found.st_mode & stat.S_IWGRP and (others := members(found.st_gid) - {user_name(me), user_name(0)}):
+        named = ", ".join(sorted(others)[:3]) + (", …" if len(others) > 3 else "")
+        problem = f"group {group_name(found.st_gid)} may write it ({_mode(found)}), with {named} in it"
+        raise refusal(str(path), "", problem, f"chmod g-w {path}")
+
+
+def user_name(number: int) -> str:
+    """The name of a user, or its number."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def group_name(number: int) -> str:
+    """The name of a group, or its number."""
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def members(group: int) -> set[str]:
+    """The users of a group, as far as this host knows them."""
+    named: set[str] = set()
+    with contextlib.suppress(KeyError):
+        named = set(grp.getgrgid(group).gr_mem)
+    return named | {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
+
+
+def _mode(found: os.stat_result) -> str:
+    return f"mode {stat.S_IMODE(found.st_mode):04o}"
+
+
+def exposed(path: Path) -> tuple[str, str] | None:
+    """What lets others change a database, with the remedy; None: nothing, or there is none yet. Raises OSError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    me = os.geteuid()
+    if found.st_uid != me:
+        said = f"{path} belongs to {user_name(found.st_uid)}, and {user_name(me)} uses it"
+        return said, f"run every lanes of this database as one user, or: chown {user_name(me)} {path}"
+    if found.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        who = "everybody" if found.st_mode & stat.S_IWOTH else f"group {group_name(found.st_gid)}"
+        said = f"{who} may write {path} ({_mode(found)}), and so decide what runs and what is answered"
+        return said, f"chmod 600 {path}"
+    return None

@@ -1,0 +1,128 @@
+"""The arrays of tables: providers, runners and policies, and their references to each other."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from lanes.base.errors import ConfigError
+from lanes.base.terminal import without_password
+from lanes.config.declared.model import PolicyConfig, ProviderConfig, RunnerConfig
+from lanes.config.declared.refusal import refusal, shown, unknown
+from lanes.config.declared.settings import settings_of
+from lanes.config.declared.values import Value
+from lanes.config.reading import limits, secrets
+from lanes.config.reading.sections import Row
+from lanes_storage.globs import as_pattern
+from lanes_storage.law import RunnerKind
+
+#: In requests this name means the runner of the policy, so no runner can have it.
+RESERVED = "lanes"
+
+_MAX_RUNS = {RunnerKind.PROVIDER: 1000, RunnerKind.COMMAND: 16, RunnerKind.PYTHON: 16}
+_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+
+
+def providers(rows: Iterable[Row], env: Mapping[str, str]) -> tuple[dict[str, ProviderConfig], list[ConfigError]]:
+    """The providers by name, and what is missing of their keys. Raises ConfigError."""
+    built: dict[str, ProviderConfig] = {}
+    missing = []
+    for row in rows:
+        _unique(row, built)
+        _check_url(row)
+        key = secrets.resolve(row.values["api_key_env"], row.values["api_key_file"], env)
+        if key.problem:
+            missing.append(key.problem)
+        built[row.get("name")] = ProviderConfig(
+            name=row.get("name"),
+            dialect=row.get("dialect"),
+            base_url=row.get("base_url").rstrip("/"),
+            model=row.get("model"),
+            api_key=key.value,
+            connect_timeout_ms=row.get("connect_timeout"),
+            first_byte_timeout_ms=row.get("first_byte_timeout"),
+            idle_timeout_ms=row.get("idle_timeout"),
+            trace=row.get("trace"),
+            fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
+        )
+    return built, missing
+
+
+def runners(rows: Iterable[Row], known: Mapping[str, ProviderConfig]) -> tuple[RunnerConfig, ...]:
+    """The runners, the default one first. Raises ConfigError."""
+    built: dict[str, RunnerConfig] = {}
+    for row in rows:
+        _unique(row, built)
+        if row.get("name") == RESERVED:
+            problem = f"{shown(RESERVED)} means the runner of the policy"
+            raise refusal(row.values["name"].where, f"{row.label}.name", problem, "choose another name")
+        kind = RunnerKind(row.get("kind"))
+        _check_kind(row, kind)
+        _check_providers(row, known)
+        if row.get("max_runs") is None:
+            row.values["max_runs"] = row.values["max_runs"]._replace(value=_MAX_RUNS[kind])
+        built[row.get("name")] = RunnerConfig(
+            name=row.get("name"),
+            kind=kind,
+            max_runs=row.get("max_runs"),
+            providers=row.get("providers") or (),
+            history=row.get("history"),
+            system=row.get("system"),
+            target=row.get("target"),
+        )
+    return tuple(built.values())
+
+
+def policies(rows: Iterable[Row], known: Iterable[RunnerConfig]) -> tuple[PolicyConfig, ...]:
+    """The policies in their order. Raises ConfigError."""
+    names = [runner.name for runner in known]
+    built = []
+    for row in rows:
+        runner = row.values.get("runner")
+        if runner and runner.value not in names:
+            raise unknown(runner.where, runner.key, runner.value, names, "there is no [[runner]]")
+        glob = row.get("match")
+        built.append(PolicyConfig(glob, as_pattern(glob), {n: v for n, v in row.values.items() if n != "match"}))
+    return tuple(built)
+
+
+def _unique(row: Row, built: Mapping[str, object]) -> None:
+    name = row.values["name"]
+    if name.value in built:
+        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
+
+
+def _check_kind(row: Row, kind: RunnerKind) -> None:
+    for name, setting in settings_of("runner").items():
+        value = row.values[name]
+        if setting.runner_kind in (None, kind):
+            continue
+        if value.explicit:
+            fix = f"leave it out, or make the kind {setting.runner_kind}"
+            raise refusal(value.where, value.key, f"it means nothing for kind {kind}", fix)
+    needed = {RunnerKind.PROVIDER: "providers", RunnerKind.PYTHON: "target"}[kind]
+    if not row.get(needed):
+        problem = f"kind {kind} needs {needed}"
+        raise refusal(row.where, row.label, problem, f"add {needed}: {settings_of('runner')[needed].meaning}")
+    check_target(row.values["target"])
+
+
+def _check_providers(row: Row, known: Mapping[str, ProviderConfig]) -> None:
+    named = row.values["providers"]
+    for name in named.value or ():
+        if name not in known:
+            raise unknown(named.where, named.key, name, known, "add a [[provider]] of that name")
+
+
+def _check_url(row: Row) -> None:
+    url = row.values["base_url"]
+    if "@" in url.value or without_password(url.value) != url.value:
+        fix = "take the password or key out and use api_key_env or api_key_file"
+        raise refusal(url.where, url.key, "secrets are named, never written", fix)
+    if not _URL.fullmatch(url.value):  # not shown: whatever is wrong with it may be a secret
+        raise refusal(url.where, url.key, "it is no base URL", "write, say, https://host/v1")
+
+
+def check_target(target: Value) -> None:
+    """Refuse what names no function. Raises ConfigError."""
+    if target.value is not None and not _TARGET.fullmatch(target.value):
+        raise refusal(target.where, target.key, f"{shown(target.value)} is no target", "write module:function")

@@ -1,0 +1,90 @@
+"""The file of a configuration: where it is looked for, how it is read, and which line holds which key."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lanes.config.declared.places import config_candidates
+from lanes.config.declared.refusal import refusal
+from lanes.config.reading.access import refuse_writers
+from lanes.config.reading.lines import Lines
+
+#: A longer file is no configuration.
+MOST_BYTES = 1_000_000
+_TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+
+class Document(NamedTuple):
+    """What a file holds; without a path, what a program handed in. ``folder`` is where its paths start."""
+
+    data: Mapping[str, Any]
+    folder: Path
+    path: Path | None = None
+    lines: Lines | None = None
+    content: bytes = b""
+    found_here: bool = False  # nobody named it: it lay in the current folder
+
+    def where(self, *key: str | int) -> str:
+        """``lanes.toml:12``, or the nearest that is known."""
+        if self.path is None:
+            return "configuration"
+        line = self.lines.of(key) if self.lines else None
+        return f"{self.path}:{line}" if line else str(self.path)
+
+
+def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
+    """The file to read: the one that was named, ``LANES_CONFIG``, ``lanes.toml`` in ``cwd``, the user's own.
+
+    One that was named must exist (ConfigError when it is opened); of the others the first that exists counts.
+    """
+    if path is not None:
+        return cwd / path
+    if named := env.get("LANES_CONFIG"):
+        return cwd / named
+    return next((candidate for candidate in config_candidates(env=env, cwd=cwd) if _exists(candidate)), None)
+
+
+def read(path: Path, *, found_here: bool = False) -> Document:
+    """The document in that file. Raises ConfigError for one that is missing, unreadable, no TOML, or not ours alone."""
+    try:
+        with path.open("rb") as file:
+            refuse_writers(path, os.fstat(file.fileno()))
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise refusal(str(path), "", "there is no such configuration file", "name another one") from None
+    except OSError as error:
+        problem = f"it cannot be read ({os.strerror(error.errno) if error.errno else error})"
+        raise refusal(str(path), "", problem, "name a readable file") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise refusal(f"{path}:{line}", "", "it is not UTF-8", "save it as UTF-8") from None
+    if len(content) > MOST_BYTES:
+        raise refusal(str(path), "", f"it is larger than {MOST_BYTES:,} bytes", "name a configuration file")
+    return Document(_parsed(path, text), path.parent, path, Lines(text), content, found_here)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that this user may not enter holds nothing for this user
+        return False
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    # Only a process that has a file to read pays for the parser.
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _TOML_PLACE.fullmatch(str(error))
+        problem = place[1] if place else str(error)
+        line = (place and place[2]) or text.count("\n") + 1
+        raise refusal(f"{path}:{line}", "", f"no valid TOML: {problem}", "correct that line") from None
+    except RecursionError:
+        raise refusal(
+            str(path), "", "its values are nested too deeply", "no setting needs more than one list"
+        ) from None

@@ -1,0 +1,134 @@
+"""The rules between limits: which values contradict, and which are adjusted.
+
+    heartbeat_interval ≤ stale_after / 3      stall_timeout ≤ run_timeout      provider timeouts < stall_timeout
+
+Only configured values can contradict. A default is adjusted to the nearest valid value: down to the largest below its
+bound, or up. A limit that is ``off`` does not restrict others.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from lanes.base import durations
+from lanes.base.errors import ConfigError
+from lanes.config.declared.model import ProviderConfig
+from lanes.config.declared.refusal import refusal
+from lanes.config.declared.settings import settings_of
+from lanes.config.declared.values import OFF, Origin, Value, default_of
+from lanes_storage.law import RunnerKind
+
+#: Heartbeats that an observer may miss before it calls the owner silent.
+BEATS_PER_STALE = 3
+TIMEOUTS = ("connect_timeout", "first_byte_timeout", "idle_timeout")
+
+_COMMAND_DEFAULTS = {"run_timeout": 60 * 60_000, "stall_timeout": 15 * 60_000}
+
+Values = Mapping[str, Value]
+
+
+class Contradiction(NamedTuple):
+    """Two configured values that contradict each other."""
+
+    one: Value
+    other: Value
+    rule: str
+
+    def refusal(self, about: str = "") -> ConfigError:
+        """The error that names both values; ``about`` names the keys that they apply to."""
+        place = f" ({self.other.where})" if self.other.where else ""
+        problem = f"contradicts {_said(self.other)}{place}{about}: {self.rule}"
+        fix = "change one of the two, or leave one out to have it derived"
+        return refusal(self.one.where, _said(self.one), problem, fix)
+
+
+def contradiction(given: Values, timeouts: Iterable[Value]) -> Contradiction | None:
+    """The first contradiction among the clocks that someone set, by name, and timeouts of providers."""
+    beat, stale = given.get("heartbeat_interval"), given.get("stale_after")
+    if beat and stale and beat.value * BEATS_PER_STALE > stale.value:
+        return Contradiction(beat, stale, "heartbeat_interval is at most a third of stale_after")
+    run, stall = given.get("run_timeout"), given.get("stall_timeout")
+    if run and stall and None not in (run.value, stall.value) and stall.value > run.value:
+        return Contradiction(stall, run, "stall_timeout is at most run_timeout")
+    # Without a stall_timeout of its own, one must still fit between a provider's timeout and run_timeout.
+    bound = stall or run
+    for timeout in timeouts:
+        if bound and bound.value is not None and timeout.value >= bound.value:
+            return Contradiction(timeout, bound, f"{_name(timeout)} is below {_name(bound)}")
+    return None
+
+
+def resolve(given: Values, kind: RunnerKind, timeouts: Iterable[Value]) -> dict[str, Value]:
+    """Every clock for runs of that kind, by name: as given, by default, or derived from what is given."""
+    clocks = {name: given.get(name) or default_of(setting) for name, setting in settings_of("clocks").items()}
+    if kind is RunnerKind.COMMAND:
+        for name, ms in _COMMAND_DEFAULTS.items():
+            if name not in given:
+                clocks[name] = clocks[name]._replace(value=ms)
+    _fit_heartbeat(clocks)
+    floor = max((timeout.value for timeout in timeouts), default=0) if kind is RunnerKind.PROVIDER else 0
+    _fit_stall(clocks, floor)
+    return clocks
+
+
+def timeout_below(name: str, stall_ms: int | None) -> int:
+    """A provider timeout that nobody set: its default, brought below a stall timeout (None: off).
+
+    It leaves a tenth of that, at most a second: failing over has to begin before the watchdog judges.
+    """
+    default: int = default_of(settings_of("provider")[name]).value
+    return default if stall_ms is None else min(default, max(1, stall_ms - _margin(stall_ms)))
+
+
+def fitted(provider: ProviderConfig, stall_ms: int | None) -> ProviderConfig:
+    """``provider`` with those timeouts that nobody set below a stall timeout (None: off)."""
+
+    def fit(name: str, ms: int) -> int:
+        return ms if name in provider.fixed else timeout_below(name, stall_ms)
+
+    return replace(
+        provider,
+        connect_timeout_ms=fit("connect_timeout", provider.connect_timeout_ms),
+        first_byte_timeout_ms=fit("first_byte_timeout", provider.first_byte_timeout_ms),
+        idle_timeout_ms=fit("idle_timeout", provider.idle_timeout_ms),
+    )
+
+
+def _fit_heartbeat(clocks: dict[str, Value]) -> None:
+    beat, stale = clocks["heartbeat_interval"], clocks["stale_after"]
+    if beat.value * BEATS_PER_STALE <= stale.value:
+        return
+    if not beat.explicit:
+        clocks["heartbeat_interval"] = _derived(beat, stale.value // BEATS_PER_STALE)
+    else:
+        clocks["stale_after"] = _derived(stale, beat.value * BEATS_PER_STALE)
+
+
+def _fit_stall(clocks: dict[str, Value], floor: int) -> None:
+    """Bring stall_timeout between the longest provider timeout that someone set and run_timeout."""
+    run, stall = clocks["run_timeout"], clocks["stall_timeout"]
+    if not stall.explicit and stall.value <= floor:
+        room = run.value is not None and run.value > floor
+        stall = _derived(stall, run.value if room else floor + _margin(floor))
+    if None not in (run.value, stall.value) and stall.value > run.value:
+        if not stall.explicit and (run.explicit or run.value > floor):
+            stall = _derived(stall, run.value)
+        elif not run.explicit:
+            run = _derived(run, stall.value)
+    clocks["run_timeout"], clocks["stall_timeout"] = run, stall
+
+
+def _margin(ms: int) -> int:
+    return max(1, min(1_000, ms // 10))
+
+
+def _derived(value: Value, ms: int) -> Value:
+    return value if value.value == ms else value._replace(value=ms, origin=Origin.DERIVED)
+
+
+def _name(value: Value) -> str:
+    return value.key.rpartition(".")[2]
+
+
+def _said(value: Value) -> str:
+    return f"{value.key} = {OFF if value.value is None else durations.show(value.value)}"

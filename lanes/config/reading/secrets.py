@@ -1,0 +1,67 @@
+"""Secrets: named in the configuration, never written there, and never shown."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.base.errors import ConfigError
+from lanes.config.declared.refusal import refusal
+from lanes.config.declared.values import Value
+
+#: Names under which people are tempted to write a secret itself.
+NAMED_INSTEAD = frozenset({"token", "api_key"})
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Secret(NamedTuple):
+    """A secret, what it is called, and why it is missing though someone asked for it.
+
+    Only whoever needs the secret complains: an operator's command works in a shell that does not have it.
+    """
+
+    value: str | None = None
+    name: str = ""
+    problem: ConfigError | None = None
+
+
+def resolve(by_env: Value, by_file: Value, env: Mapping[str, str]) -> Secret:
+    """The secret that a ``*_env`` or ``*_file`` setting names. Raises ConfigError if both are set."""
+    if by_env.explicit and by_file.explicit:
+        problem = f"contradicts {by_env.key} ({by_env.where})"
+        raise refusal(by_file.where, by_file.key, problem, "keep one of the two")
+    if by_file.value is not None:
+        return _from_file(by_file)
+    if by_env.value is None:
+        return Secret()
+    if not _VARIABLE.fullmatch(by_env.value):  # not shown: it may be the secret itself
+        fix = f"write the name of a variable, or use {by_env.key.removesuffix('_env')}_file"
+        raise refusal(by_env.where, by_env.key, "no environment variable can have that name", fix)
+    text = env.get(by_env.value, "").strip()
+    if text:
+        return _checked(by_env, text, by_env.value)
+    if not by_env.explicit:
+        return Secret()
+    problem = f"the environment variable {by_env.value} is not set"
+    return Secret(problem=refusal(by_env.where, by_env.key, problem, f"set it, or take {by_env.key} out"))
+
+
+def _from_file(setting: Value) -> Secret:
+    path = Path(setting.value)
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:  # no such file, no text, no possible path
+        problem = f"{path} cannot be read ({type(error).__name__})"
+        return Secret(problem=refusal(setting.where, setting.key, problem, "check its path and mode"))
+    if not text:
+        return Secret(problem=refusal(setting.where, setting.key, f"{path} is empty", "write the secret there"))
+    return _checked(setting, text, path.name)
+
+
+def _checked(setting: Value, text: str, name: str) -> Secret:
+    if text.isascii() and text.isprintable():
+        return Secret(text, name)
+    problem = "the secret holds characters that no HTTP header carries"
+    return Secret(problem=refusal(setting.where, setting.key, problem, "it is one line of plain characters"))

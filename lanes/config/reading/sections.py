@@ -1,0 +1,156 @@
+"""From a document, the environment and flags to checked values, setting by setting."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lanes.base.terminal import without_password
+from lanes.config.declared.refusal import refusal, unknown
+from lanes.config.declared.settings import ARRAYS, SECTIONS, SETTINGS, Setting, settings_of
+from lanes.config.declared.values import Origin, Value, default_of, from_text, from_toml
+from lanes.config.reading.document import Document
+from lanes.config.reading.secrets import NAMED_INSTEAD
+
+#: What Kubernetes sets for a service: its host, its ports, and each port as an address and in parts.
+_SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+#: Settings that hold a path; a relative one starts at the folder of what set it.
+_PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file"})
+
+
+class Row(NamedTuple):
+    """One element of ``array``: ``label`` names it (``runner.chat``), ``where`` is its header's line."""
+
+    array: str
+    label: str
+    where: str
+    values: dict[str, Value]
+
+    def get(self, name: str) -> Any:
+        """The value of a setting, None where it has none."""
+        found = self.values.get(name)
+        return found.value if found else None
+
+
+def check_names(doc: Document) -> None:
+    """Refuse top-level names that do not exist, and tables of the wrong form. Raises ConfigError."""
+    for name, content in doc.data.items():
+        where = doc.where(name)
+        if name not in (*SECTIONS, *ARRAYS):
+            raise unknown(where, "", name, (*SECTIONS, *ARRAYS))
+        if name in SECTIONS and not isinstance(content, dict):
+            raise refusal(where, name, "it is not a table", f"write [{name}], and its settings below")
+        if name in ARRAYS and not (isinstance(content, list) and all(isinstance(c, dict) for c in content)):
+            raise refusal(where, name, "it is not an array of tables", f"write [[{name}]], with two brackets")
+
+
+def tables(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd: Path) -> dict[str, Value]:
+    """The values of all settings in plain sections, by key: flag over environment over file over default."""
+    values = {s.key: default_of(s) for s in SETTINGS if s.section in SECTIONS}
+    for section in SECTIONS:
+        for name, raw in doc.data.get(section, {}).items():
+            where = doc.where(section, name)
+            setting = _known(section, name, where, f"{section}.{name}")
+            value = from_toml(setting, raw, Origin.FILE, where, setting.key)
+            values[setting.key] = _anchored(value, doc.folder)
+    for value in _from_environment(env):
+        values[value.key] = _anchored(value, cwd)
+    known = {s.key: s for s in SETTINGS if s.section in SECTIONS}
+    for key, raw in flags.items():
+        if raw is None:
+            continue
+        if key not in known:
+            raise unknown("command line", "", key, known)
+        values[key] = _anchored(from_toml(known[key], raw, Origin.FLAG, "command line", key), cwd)
+    return values
+
+
+def rows(doc: Document, array: str, origin: Origin = Origin.FILE) -> list[Row]:
+    """The elements of an array of tables, each with what it sets and, unless it is a policy, its defaults."""
+    return [_row(doc, array, index, table, origin) for index, table in enumerate(doc.data.get(array, []))]
+
+
+def _row(doc: Document, array: str, index: int, table: Mapping[str, Any], origin: Origin) -> Row:
+    name = table.get("name")
+    named = isinstance(name, str) and name.strip() != ""
+    label = f"{array}.{name}" if named else f"{array}[{index + 1}]"
+    row = Row(array, label, doc.where(array, index), {})
+    for key, raw in table.items():
+        where = doc.where(array, index, key)
+        setting = _known(array, key, where, f"{label}.{key}")
+        value = from_toml(setting, raw, origin, where, f"{label}.{key}")
+        row.values[key] = _anchored(value, doc.folder, setting.key)
+    for setting in settings_of(array).values():
+        if setting.required and setting.name not in row.values:
+            raise refusal(row.where, label, f"{setting.name} is missing", f"add {setting.name}: {setting.meaning}")
+        if setting.name not in row.values and array != "policy":
+            row.values[setting.name] = default_of(setting)._replace(key=f"{label}.{setting.name}")
+    return row
+
+
+def _known(section: str, name: str, where: str, key: str) -> Setting:
+    known = settings_of(section)
+    if name in known:
+        return known[name]
+    if name in NAMED_INSTEAD:
+        raise refusal(where, key, "secrets are named, never written", f"use {name}_env or {name}_file")
+    homes = [s for s in SETTINGS if s.name == name and section == "policy" and not s.in_policy]
+    if homes and homes[0].section in SECTIONS:
+        problem = "it holds for a whole process, not for some lanes"
+        raise refusal(where, key, problem, f"set it in [{homes[0].section}]")
+    elsewhere = next((s for s in SETTINGS if s.name == name and s.section in SECTIONS), None)
+    if elsewhere:
+        raise refusal(where, key, "it does not belong here", f"set it in [{elsewhere.section}]")
+    raise unknown(where, key, name, known)
+
+
+def _from_environment(env: Mapping[str, str]) -> list[Value]:
+    """What ``LANES_<SECTION>_<NAME>`` and ``LANES_DB`` set. An empty variable counts as not set."""
+    known = {s.variable: s for s in SETTINGS if s.variable}
+    prefixes = tuple(f"LANES_{section.upper()}_" for section in SECTIONS)
+    values = []
+    for variable, text in sorted(env.items()):
+        if text and variable.startswith(prefixes) and not _of_a_service(variable, text):
+            where = f"environment variable {variable}"
+            if variable not in known:
+                lists = [s.name for s in SETTINGS if f"LANES_{s.section}_{s.name}".upper() == variable]
+                hint = "a list is set in the file only" if lists else "unset it"
+                raise unknown(where, "", variable, () if lists else known, hint)
+            values.append(from_text(known[variable], text, Origin.ENVIRONMENT, where))
+    if database := env.get("LANES_DB"):
+        other = env.get("LANES_DATABASE_URL")
+        if other and other != database:
+            where = "environment variable LANES_DB"
+            raise refusal(where, "", "contradicts LANES_DATABASE_URL", "unset one of the two")
+        value = from_text(known["LANES_DATABASE_URL"], database, Origin.ENVIRONMENT, "environment variable LANES_DB")
+        values = [v for v in values if v.key != value.key] + [value]
+    return values
+
+
+def _of_a_service(variable: str, text: str) -> bool:
+    """Whether Kubernetes set it, as it does in every container for a service with a name such as lanes-gateway."""
+    return _SERVICE.fullmatch(variable) is not None or (variable.endswith("_PORT") and _ADDRESS.match(text) is not None)
+
+
+def _anchored(value: Value, folder: Path, key: str | None = None) -> Value:
+    """The same value with a relative path made absolute. Raises ConfigError for no kind of database."""
+    key = key or value.key
+    if key not in _PATHS or value.value is None:
+        return value
+    text: str = value.value
+    if key != "database.url" or "://" not in text:
+        if text == ":memory:":
+            raise refusal(value.where, key, "a database in memory cannot be shared", "name a file")
+        return value._replace(value=str(folder / (Path(text).expanduser() if text.startswith("~/") else text)))
+    scheme, _, rest = text.partition("://")
+    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+        path = rest if rest.startswith("//") else f"/{folder / rest[1:]}"
+        return value._replace(value=f"sqlite://{path}")
+    if scheme == "postgresql" and rest:
+        if value.origin is Origin.FILE and without_password(text) != text:
+            fix = "leave the password out, and name the whole URL in LANES_DB"
+            raise refusal(value.where, key, "secrets are named, never written", fix)
+        return value
+    fix = "write a path, sqlite:///path or postgresql://…"
+    raise refusal(value.where, key, f"{scheme}:// with that path is no database that lanes knows", fix)

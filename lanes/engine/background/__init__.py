@@ -1,0 +1,1 @@
+"""Background threads, and isolation from exceptions of foreign code."""

@@ -1,0 +1,218 @@
+"""A thread that repeats its duties until it is stopped: the common loop of all background threads.
+
+An error of the database ends the round, and the loop retries. Any other error ends only the duty that raised it, and
+is logged.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from lanes.base.sentences import sentence
+from lanes_storage.clock import Clock, Now
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Reader, Step
+from lanes_storage.logs import Log
+
+log = Log("lanes.upkeep")
+
+#: Seconds between two rounds while the database fails.
+REFUSED_S = 0.25
+#: Seconds between two log lines about the database: it fails in every round.
+COMPLAIN_EVERY_MS = 5_000
+#: How many different failures are distinguished for logging.
+MOST_FAILURES = 16
+
+#: How long one write of such a thread may take before it continues without the result.
+PATIENCE_S = 10.0
+#: A loop is unhealthy if it has not ticked for this long; while it waits for a commit, the second limit applies.
+UNHEALTHY_MS = 5_000
+LONGEST_COMMIT_MS = 60_000
+
+T = TypeVar("T")
+Duty = Callable[[Now], object]
+
+
+class Write(Protocol):
+    """The write function of a duty: like ``AsyncStore.write_blocking``, with the timeout of its loop."""
+
+    def __call__(self, step: Step[T]) -> T: ...
+
+
+class Pulse:
+    """Whether a loop is alive. The loop calls ``tick``; any thread may ask.
+
+    A loop that waits for a commit does not tick, but is not dead: it has a longer limit.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ticked_mono = clock().mono
+        self._limit_ms = UNHEALTHY_MS
+
+    def tick(self) -> None:
+        """The loop has started another round."""
+        self._ticked_mono = self._clock().mono
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A block in which the loop waits for a commit."""
+        self.tick()
+        self._limit_ms = LONGEST_COMMIT_MS
+        try:
+            yield
+        finally:
+            self.tick()
+            self._limit_ms = UNHEALTHY_MS
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a commit."""
+        return self._limit_ms == LONGEST_COMMIT_MS
+
+    @property
+    def beats(self) -> bool:
+        """Whether it has ticked lately."""
+        return self._clock().mono - self._ticked_mono < self._limit_ms
+
+
+class Nap(Protocol):
+    """The pause of a loop between two rounds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, at most so long; less if there is something to do, or when woken."""
+        ...
+
+    def wake(self) -> None:
+        """End the present sleep and all later ones. From any thread."""
+        ...
+
+    def close(self) -> None:
+        """Release its resources. From the thread that sleeps, after its last sleep."""
+        ...
+
+
+class PlainNap:
+    """Sleeps until it is woken."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        pass
+
+
+class Loop:
+    """One such thread. ``duties`` creates the duties for a new reader; ``pause_s`` returns how long to sleep between
+    rounds.
+
+    ``refused`` is called in the thread after each round that a database error ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        store: AsyncStore,
+        clock: Clock,
+        duties: Callable[[Reader], Sequence[Duty]],
+        pause_s: Callable[[], float],
+        nap: Nap | None = None,
+        *,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.rounds = 0  # completed rounds: tests that move the clock wait for them
+        self._name = name
+        self._store = store
+        self._clock = clock
+        self._duties = duties
+        self._pause_s = pause_s
+        self._nap = nap or PlainNap()
+        self._on_refusal = refused
+        self._stopping = False
+        self._halted = threading.Event()
+        self._complained_at: int | None = None
+        self._failures: dict[str, int] = {}  # what failed, and when that was last logged
+        self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Start; the first round begins at once."""
+        self._thread.start()
+
+    def halt(self) -> None:
+        """Stop after the present duty. From any thread."""
+        self._stopping = True
+        self._halted.set()
+        self._nap.wake()
+
+    def stop(self) -> None:
+        """Stop after the present duty, and wait for that. Not from its own thread."""
+        self.halt()
+        if self._thread.ident is None:
+            self._nap.close()
+        else:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                try:
+                    with contextlib.closing(self._store.reader()) as reader:
+                        self._work(self._duties(reader))
+                except StoreClosed:
+                    return
+                except StorageError as error:
+                    self._refused(error)
+        except BaseException:
+            log.critical("the %s died; nothing does its duties any more", self._name)
+            raise
+        finally:
+            self._nap.close()
+
+    def _work(self, duties: Sequence[Duty]) -> None:
+        """Do round after round until stopped. Raises StoreClosed."""
+        while not self._stopping:
+            try:
+                self._round(duties)
+                self._nap.sleep(self._pause_s())
+            except StoreClosed:
+                raise
+            except (StorageError, TimeoutError) as error:
+                self._refused(error)
+
+    def _round(self, duties: Sequence[Duty]) -> None:
+        now = self._clock()
+        for duty in duties:
+            if self._stopping:
+                return
+            try:
+                duty(now)
+            except (StorageError, TimeoutError):
+                raise
+            except Exception as error:
+                self._failed(error, now)
+        self.rounds += 1
+
+    def _failed(self, error: Exception, now: Now) -> None:
+        """Log that a duty failed, not too often: it may fail in every round, several times a second."""
+        what = sentence(error)
+        last = self._failures.get(what)
+        if last is None or now.mono - last > COMPLAIN_EVERY_MS:
+            self._failures = dict(list(self._failures.items())[-MOST_FAILURES:]) | {what: now.mono}
+            log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
+
+    def _refused(self, error: Exception) -> None:
+        self._on_refusal()
+        now = self._clock().mono
+        if isinstance(error, DatabaseReplaced):
+            pass  # the upkeep logs that, once
+        elif self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
+            self._complained_at = now
+            log.warning("the %s waits for the database: %s", self._name, error)
+        self._halted.wait(REFUSED_S)  # not the usual pause, which would poll the database

@@ -1,0 +1,1 @@
+"""Which waiting message is claimed next."""

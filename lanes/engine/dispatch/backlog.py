@@ -1,0 +1,197 @@
+"""The waiting heads, as one dispatcher knows them, so that a read costs only what has changed.
+
+While few heads wait, each read reads all of them. While many wait, they are read once, and then the journal names the
+lanes that have changed: every change of state has its event. A head is kept in the queue of its runner, where it costs
+nothing while that runner is full or cooling down. Heads for runners of other gateways are not kept.
+
+The content is only an estimate, which the claim checks: a head that has changed is dropped, and comes back by the event
+of that change. So it is never wrong to keep too many heads. Three rules make sure that none is missing:
+
+- each head after ``_walked`` will be read before a runner with an empty queue is left idle;
+- each change after event ``_seen`` will be read, and its lane read again;
+- a head that only time blocks is read again at that time (``_later``).
+"""
+
+from bisect import insort
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from lanes.engine.dispatch.heads import Line
+from lanes_storage import reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import FEW_ROWS, AsyncStore
+from lanes_storage.law import MAX_INTERRUPTIONS
+from lanes_storage.reads.backlog import NEVER
+from lanes_storage.records import WaitingLane
+
+#: Up to this many waiting heads, each read reads all of them.
+FEW = 256
+#: Heads per page, and pages per read: after that, the known heads are claimed first.
+PAGE = 256
+PAGES = 32
+#: Events of the journal per read.
+EVENTS = 2_000
+#: How many heads are kept for the end of a park or a pause; if there are more, all heads are read again then.
+MOST_LATER = 10_000
+#: How many heads of one queue are kept before the scan has reached them.
+MOST_EARLY = 64
+#: After this long without a read, everything is read again: events may have been pruned meanwhile.
+LATE_MS = 10_000
+
+#: The key of a queue: the runner, and whether its heads are suspects, of which only a few may run.
+Kind = tuple[str, bool]
+
+
+class Backlog:
+    """For the event loop. ``runner_of`` returns the runner of this gateway for a head; None: none."""
+
+    def __init__(
+        self, store: AsyncStore, owner: Callable[[], int], runner_of: Callable[[WaitingLane], str | None]
+    ) -> None:
+        self._store = store
+        self._owner = owner
+        self._runner_of = runner_of
+        self._lines: dict[Kind, Line] = {}
+        self._for_owner: int | None = None
+        self._seen: int | None = None  # the last event that was read; None: the next read reads everything
+        self._walked: int | None = None  # all heads up to this one were read; None: every head was
+        self._later: list[tuple[int, int]] = []  # negative wall time, and lane: a heap with the latest first
+        self._again_at = NEVER  # the earliest time of those that did not fit
+        self._looked: Now | None = None
+        self.empty = False  # at the last read no head waited: only a commit can add one
+
+    async def look(self, now: Now) -> None:
+        """Read what has changed. Raises StorageError."""
+        self.empty = False
+        if self._for_owner != self._owner() or now.wall >= self._again_at or self._out_of_step(now):
+            self._forget()
+        self._looked = now
+        if self._seen is not None:
+            await self._follow(now.wall)
+        if self._seen is None:
+            self._forget()
+            await self._begin(now.wall)
+
+    async def reach(self, now: Now, open_: Collection[str]) -> bool:
+        """Continue the scan until there is a head for every runner in ``open_``, or no head is left.
+
+        False: the scan took long and is not finished. Raises StorageError.
+        """
+        for _ in range(PAGES):
+            if self._walked is None or all(self._found(name, self._walked) for name in open_):
+                return True
+            await self._walk(now.wall)
+        return self._walked is None
+
+    def _found(self, runner: str, walked: int) -> bool:
+        """Whether the first head for a runner is known for certain."""
+        line = self._lines.get((runner, False))
+        return line is not None and bool(line) and line.first <= walked
+
+    @property
+    def complete(self) -> bool:
+        """Whether every head was read."""
+        return self._walked is None
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is a head in a line, or may be one where nobody has walked yet."""
+        return self._walked is not None or any(self._lines.values())
+
+    @property
+    def suspects(self) -> bool:
+        """Whether suspects wait."""
+        return any(line for (_, suspect), line in self._lines.items() if suspect)
+
+    def choose(self, slots: Mapping[str, int], suspects: int, limit: int) -> dict[int, Kind]:
+        """Remove and return heads, the longest wait first: as many as runners have slots, and as suspects may run."""
+        left, chosen = dict(slots), dict[int, Kind]()
+        while len(chosen) < limit:
+            open_ = [
+                (line.first, kind)
+                for kind, line in self._lines.items()
+                if line and left.get(kind[0], 0) > 0 and (suspects > 0 or not kind[1])
+            ]
+            if not open_:
+                break
+            _, kind = min(open_)
+            chosen[self._lines[kind].pop()] = kind
+            left[kind[0]] -= 1
+            suspects -= kind[1]
+        return chosen
+
+    def put_back(self, heads: Iterable[tuple[int, Kind]]) -> None:
+        """Put back heads that were chosen and can wait for the next read."""
+        for head, kind in heads:
+            self._line(kind).put(head)
+
+    def look_later(self, at: int, lane: int) -> None:
+        """Read a lane again at that wall time. If there are too many, the scan of all heads covers the latest."""
+        insort(self._later, (-at, lane))
+        if len(self._later) > MOST_LATER:
+            self._again_at = min(self._again_at, -self._later.pop(0)[0])
+
+    def _out_of_step(self, now: Now) -> bool:
+        """Whether the last read is too old, or the wall clock was set back since: the times in ``_later`` depend on
+        it."""
+        last = self._looked
+        return last is None or now.mono - last.mono > LATE_MS or now.wall < last.wall
+
+    def _forget(self) -> None:
+        self._lines, self._later, self._again_at = {}, [], NEVER
+        self._seen, self._walked, self._for_owner = None, None, self._owner()
+
+    async def _begin(self, wall: int) -> None:
+        """Read the first heads; often that is all of them."""
+        found, last = await self._store.read(reads.heads(0, FEW_ROWS))
+        if len(found) == FEW_ROWS:
+            found, last = await self._store.read(reads.heads(0, FEW + 1))
+        self.empty = not found
+        for head in found:
+            self._take(head, wall, walking=True)
+        if len(found) > FEW:
+            self._seen, self._walked = last, found[-1].message_id
+
+    async def _walk(self, wall: int) -> None:
+        assert self._walked is not None
+        found, _ = await self._store.read(reads.heads(self._walked, PAGE))
+        for head in found:
+            self._take(head, wall, walking=True)
+        self._walked = found[-1].message_id if len(found) == PAGE else None
+
+    async def _follow(self, wall: int) -> None:
+        """Read the lanes again that have changed, and those that are due."""
+        assert self._seen is not None
+        news = await self._store.read(reads.news(self._seen, FEW))
+        if news.of_many or news.few:
+            self._seen = None
+            return
+        while self._seen < news.last:
+            until = min(news.last, self._seen + EVENTS)
+            for head in await self._store.read(reads.touched(self._seen, until)):
+                self._take(head, wall)
+            self._seen = until
+        due = set[int]()
+        while self._later and -self._later[-1][0] <= wall:
+            due.add(self._later.pop()[1])
+        if due:
+            for head in await self._store.read(reads.heads_of([*due])):
+                self._take(head, wall)
+
+    def _take(self, head: WaitingLane, wall: int, *, walking: bool = False) -> None:
+        """Put a head into its queue."""
+        runner = None if head.bound_owner not in (None, self._for_owner) else self._runner_of(head)
+        if runner is None:
+            return
+        if head.free_at > wall:
+            if head.free_at < NEVER:
+                self.look_later(head.free_at, head.lane_id)
+            return
+        line = self._line((runner, head.interruptions >= MAX_INTERRUPTIONS - 1))
+        ahead = self._walked is not None and head.message_id > self._walked
+        if walking or self._walked is None:
+            line.append(head.message_id)
+        elif not ahead or line.beside < MOST_EARLY:
+            line.put(head.message_id)
+
+    def _line(self, kind: Kind) -> Line:
+        return self._lines.setdefault(kind, Line())

@@ -1,0 +1,391 @@
+"""The dispatcher: claims claimable heads, the longest wait first.
+
+The conditions of the database (released, not paused, not parked, not bound elsewhere) are in the statement of the
+candidates. The conditions of this gateway (has the runner, a slot is free, a provider is available, few enough
+suspects) are decided here. The ``backlog`` chooses heads to try without the write lock; the transaction of the claim
+checks them.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from lanes.engine.dispatch.backlog import Backlog, Kind
+from lanes.engine.dispatch.collecting import Debounce
+from lanes.engine.dispatch.skipped import Aside
+from lanes.engine.dispatch.slots import Rest, Room
+from lanes.engine.runs.drains import cut_one
+from lanes.engine.runs.filewatch import LOST
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.host import descriptors
+from lanes.runners.base import RunnerSpec
+from lanes_storage import doors, reads
+from lanes_storage.clock import Clock, Now
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Transaction, carry_out
+from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
+from lanes_storage.logs import Log
+from lanes_storage.records import Head, Terms, WaitingLane
+
+log = Log("lanes.dispatcher")
+
+#: The longest time until a claimable lane is checked.
+TICK_S = 0.1
+TICK_MS = 100
+#: The same while nothing waits: then only a commit makes a lane claimable, and every commit wakes the dispatcher.
+IDLE_S = 1.0
+#: Claims per transaction, so that other writers get the lock in between.
+PAGE = 64
+#: How many heads of a runner are parked while all its providers are cooling down; the others wait behind them.
+POSTPONED = 256
+#: Seconds between two retries while the database fails.
+REFUSED_S = 0.5
+
+
+class Policies(Protocol):
+    """The per-lane part of the configuration."""
+
+    def runner_of(self, key: str) -> str | None:
+        """The name of the runner of a lane; None: the default one."""
+        ...
+
+    def collects(self, key: str) -> int | None:
+        """How many milliseconds without a new text before the texts of a lane are answered together; None: one by
+        one."""
+        ...
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        """The limits and policies for a run of this head by that runner."""
+        ...
+
+
+class Dispatcher:
+    """The claiming loop of one gateway. For the event loop."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        clock: Clock,
+        owner: Callable[[], int],
+        specs: Mapping[str, RunnerSpec],
+        policies: Policies,
+        live: LiveSet,
+        start: Callable[[ActiveRun], None],
+        *,
+        is_open: Callable[[], bool] = lambda: True,
+        bound_only: bool = False,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._specs = specs
+        self._policies = policies
+        self._live = live
+        self._start = start
+        self._bound_only = bound_only  # claims only messages that are bound to its owner
+        self._debounce = Debounce()
+        self._claimed: list[ActiveRun] = []  # by the transaction that began last
+        self._aside = Aside()
+        self._singly = False  # after a set of claims that raised
+        self._resting: dict[str, Rest] = {}  # runners whose providers are all cooling down
+        self._backlog = Backlog(store, owner, self._runner_of)
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._is_open = is_open  # False while draining: nothing is claimed
+        self.ticked_at = clock().mono
+        self.looks = 0  # completed rounds: tests that move the clock wait for them
+
+    def wake(self) -> None:
+        """Start a round at once. From the event loop."""
+        self._wake.set()
+
+    def wake_threadsafe(self) -> None:
+        """Start a round at once. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing is claimed any more
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        """Claim until cancelled. While the database fails, it retries."""
+        while True:
+            try:
+                # Before each look: who wakes it during one may speak of something that it has passed by.
+                self._wake.clear()
+                while self._is_open() and await self.run_once():
+                    self._wake.clear()
+            except StoreClosed:
+                return
+            except StorageError as error:
+                if not isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
+                    log.warning("nothing can be claimed at the moment: %s", error)
+                await asyncio.sleep(REFUSED_S)
+            except Exception:  # for example, a policy that raises: it must not stop the dispatcher
+                log.exception("claiming failed; it will be retried")
+                await asyncio.sleep(REFUSED_S)
+            self.looks += 1
+            self.ticked_at = self._clock().mono
+            try:
+                async with asyncio.timeout(IDLE_S if self._backlog.empty else TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def run_once(self) -> int:
+        """Claim everything that is claimable now, page by page, and start the runs; returns their number.
+
+        A cancelled caller still waits for a submitted claim: its runs are started, not left unstarted.
+        """
+        now = self._clock()
+        self.ticked_at = now.mono
+        if self._bound_only:
+            if not await self._store.read(reads.claimable(self._owner(), now.wall, bound_only=True)):
+                return 0  # found without the write lock
+            claiming = asyncio.ensure_future(self._claim_bound())
+        else:
+            await self._see_what_cools(now)
+            await self._backlog.look(now)
+            if not self._backlog.anything:
+                return 0
+            claiming = asyncio.ensure_future(self._claim_chosen(now))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.gather(claiming, return_exceptions=True)
+            raise
+
+    async def _see_what_cools(self, now: Now) -> None:
+        """Remove the cooldowns that have ended or changed."""
+        if self._resting:
+            cooling = {c.provider: c.until for c in await self._store.read(reads.cooldowns(now.wall))}
+            for name, rest in list(self._resting.items()):
+                if cooling_until(self._specs[name], cooling) != rest.until:
+                    del self._resting[name]
+
+    def _slots(self) -> dict[str, int]:
+        """The free slots of each runner; 0 while it rests."""
+        rests = {name for name, rest in self._resting.items() if rest.postponed >= POSTPONED}
+        return {
+            spec.name: 0 if spec.name in rests else spec.max_runs - self._live.of_runner(spec.name)
+            for spec in self._specs.values()
+        }
+
+    # ------------------------------------------------------------------------------- heads of a gateway
+
+    async def _claim_chosen(self, now: Now) -> int:
+        started, kept = 0, list[tuple[int, Kind]]()
+        try:
+            while self._is_open():
+                self.ticked_at = self._clock().mono
+                slots, suspects = self._slots(), 0
+                limit = min(PAGE, descriptors.room(len(self._live)))
+                if limit <= 0:
+                    break
+                if not await self._backlog.reach(now, [name for name, left in slots.items() if left > 0]):
+                    self._wake.set()  # claim what was found so far; then the scan continues at once
+                if self._backlog.suspects:
+                    suspects = MAX_SUSPECTS - await self._store.read(reads.suspects_running())
+                chosen = self._backlog.choose(slots, suspects, limit)
+                if not chosen:
+                    break
+                room = await self._claim_these(chosen)
+                kept += [(head, chosen[head]) for head in room.kept]
+                for at, lane in room.later:
+                    self._backlog.look_later(at, lane)
+                self._rest(room)
+                for run in room.runs:
+                    self._start(run)
+                started += len(room.runs)
+        finally:
+            self._backlog.put_back(kept)
+        return started
+
+    async def _claim_these(self, chosen: Mapping[int, Kind]) -> Room:
+        """Claim them, and decide what happens to those that were not claimed."""
+        self._claimed = []
+        try:
+            room = await self._store.write(partial(self._claim_page, chosen=[*chosen]))
+        except BaseException as error:
+            await self._give_back_behind(error)
+            self._backlog.put_back((each, kind) for each, kind in chosen.items())
+            if isinstance(error, StorageError) or not isinstance(error, Exception):
+                raise
+            if not self._try_again():
+                raise
+            return Room({}, {}, 0)
+        finally:
+            self._claimed = []  # the live runs hold them; forget those that have ended
+        self._singly = False
+        return room
+
+    def _rest(self, room: Room) -> None:
+        """Runners that are cooling down rest once enough of their heads are parked."""
+        for name, (until, postponed) in room.cooled.items():
+            rest = self._resting.get(name)
+            before = rest.postponed if rest is not None and rest.until == until else 0
+            self._resting[name] = Rest(until, before + postponed)
+
+    def _claim_page(self, tx: Transaction, chosen: list[int]) -> Room:
+        """Claim those of the chosen heads that are still claimable."""
+        now, owner = self._clock(), self._owner()
+        self._aside.in_hand = None
+        room = self._room(tx, now)
+        room.left = descriptors.room(len(self._live))
+        if not self._is_open():  # it was closed while this waited for its turn
+            room.kept += chosen
+            return room
+        self._claim(tx, doors.candidates_among(tx, owner, now, chosen), room, now)
+        return room
+
+    def _claim(self, tx: Transaction, heads: Sequence[Head], room: Room, now: Now) -> None:
+        """As one set; after a set that raised, one by one, to find the head that raised."""
+        for head in heads:
+            if self._aside.takes_up(head, now.mono):
+                self._decide(tx, head, room, now)
+            else:
+                room.later.append((now.wall + TICK_MS, head.lane_id))
+            if self._singly:
+                self._take(tx, room, now)
+        self._aside.in_hand = None
+        self._take(tx, room, now)
+
+    def _try_again(self) -> bool:
+        """In the handler of an exception that is not the store's: whether a retry of the page can complete."""
+        found = self._aside.put(self._clock().mono)
+        again = found or not self._singly
+        self._singly = not found
+        return again
+
+    async def _give_back_behind(self, error: BaseException) -> None:
+        """Runs that may have been claimed although their transaction failed are registered as held: they are released
+        before they start, and their messages go back to their places. A replaced file may come back; a claim whose
+        event loop ends may still commit."""
+        if isinstance(error, DatabaseReplaced):
+            for run in self._claimed:
+                self._live.join(run)
+        elif isinstance(error, asyncio.CancelledError):
+            with contextlib.suppress(StorageError):
+                await self._store.write(doors.touch)  # after it: then the outcome is known
+        else:
+            return
+        why = LOST if isinstance(error, DatabaseReplaced) else "its event loop ended"
+        claimed, self._claimed = self._claimed, []
+        for run in claimed:
+            if self._live.get(run.id) is run:
+                cut_one(run, why, self._clock())
+                self._start(run)
+
+    def _room(self, tx: Transaction, now: Now) -> Room:
+        self._claimed = []
+        slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
+        return Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
+
+    # --------------------------------------------------------------------------------- heads of a desk
+
+    async def _claim_bound(self) -> int:
+        started = 0
+        after: int | None = 0
+        while after is not None:
+            self.ticked_at = self._clock().mono
+            self._claimed = []
+            try:
+                runs, after = await self._store.write(partial(self._claim_bound_page, after=after))
+            except (StorageError, asyncio.CancelledError) as error:
+                await self._give_back_behind(error)
+                raise
+            except Exception:  # about the current head: nothing was committed, the others continue
+                if not self._try_again():
+                    raise
+                continue
+            finally:
+                self._claimed = []
+            self._singly = False
+            for run in runs:
+                self._start(run)
+            started += len(runs)
+        return started
+
+    def _claim_bound_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
+        """Claim messages bound to this owner after ``after``. Returns the claims, and where to continue."""
+        now = self._clock()
+        self._aside.in_hand = None
+        room = self._room(tx, now)
+        if not self._is_open():
+            return room.runs, None
+        heads = doors.candidates(tx, self._owner(), now, after=after, limit=PAGE, bound_only=True)
+        self._claim(tx, heads, room, now)
+        return room.runs, heads[-1].message_id if len(heads) == PAGE else None
+
+    # --------------------------------------------------------------------------------------- one head
+
+    def _decide(self, tx: Transaction, head: Head, room: Room, now: Now) -> None:
+        """Claim it, or decide what happens to it."""
+        spec = self._spec_of(head)
+        if spec is None and self._bound_only:  # the code that took this place has ended without giving it up
+            doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
+        if spec is None:
+            return
+        suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
+        full = room.left <= 0 or room.slots.setdefault(spec.name, spec.max_runs) <= 0
+        if full or (suspect and room.suspects >= MAX_SUSPECTS):
+            room.kept.append(head.message_id)
+            return
+        terms = self._policies.terms(head, spec)
+        until = cooling_until(spec, room.cooling)
+        if until is not None:
+            doors.postpone(tx, head, until, terms.max_park_ms, now)
+            room.cooled[spec.name] = (until, room.cooled.get(spec.name, (until, 0))[1] + 1)
+            return
+        members = self._together(tx, head, now)
+        if not members:
+            room.later.append((now.wall + TICK_MS, head.lane_id))
+            return
+        room.claims.append((spec, doors.claim(head, self._owner(), spec.name, spec.kind, terms, now, members=members)))
+        room.slots[spec.name] -= 1
+        room.left -= 1
+        room.suspects += suspect
+
+    def _take(self, tx: Transaction, room: Room, now: Now) -> None:
+        """Execute the decided claims, as one set."""
+        claims, room.claims = room.claims, []
+        for (spec, _), claimed in zip(claims, carry_out(tx, [claim for _, claim in claims]), strict=True):
+            if claimed is not None:
+                self._debounce.forget(claimed.message.lane_id, now)
+                run = ActiveRun(claimed, spec, self._owner(), self._store, self._clock, self._loop)
+                self._live.join(run)
+                tx.on_rollback(partial(self._live.leave, run))
+                self._claimed.append(run)
+                room.runs.append(run)
+
+    def _together(self, tx: Transaction, head: Head, now: Now) -> list[int]:
+        """The messages to answer in one run, ``head`` first; none while more may come."""
+        quiet_ms = self._policies.collects(head.key) if head.batch is None else None
+        if head.batch is None and quiet_ms is None:
+            return [head.message_id]
+        waiting = doors.collectable(tx, head)
+        collects = quiet_ms is not None and waiting[0].text is not None and waiting[0].bound_to is None
+        if collects and not self._debounce.over(head.lane_id, waiting, quiet_ms or 0, now):
+            return []
+        return [message.id for message in waiting]
+
+    def _runner_of(self, head: WaitingLane) -> str | None:
+        """The runner that a head waits for, if this gateway has it."""
+        try:
+            spec = self._spec_of(head)
+        except Exception:  # a policy that raises: the claim will raise again, and then this head is skipped for a while
+            return next(iter(self._specs), None)
+        return None if spec is None else spec.name
+
+    def _spec_of(self, head: Head | WaitingLane) -> RunnerSpec | None:
+        """The runner of a message: the one it names, else the one of its lane. None: this gateway does not have it."""
+        if head.runner is not None:
+            return self._specs.get(head.runner)
+        name = self._policies.runner_of(head.key)
+        return self._specs.get(name) if name is not None else next(iter(self._specs.values()), None)
+
+
+def cooling_until(spec: RunnerSpec, cooling: Mapping[str, int]) -> int | None:
+    """When the first provider of a runner is available again; None: one is now."""
+    untils = [cooling.get(provider) for provider in spec.providers]
+    waits = [until for until in untils if until is not None]
+    return min(waits) if waits and len(waits) == len(untils) else None

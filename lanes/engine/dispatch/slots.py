@@ -1,0 +1,33 @@
+"""The free slots for one page of claims, and what happens to heads that get none."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lanes.engine.runs.live import ActiveRun
+from lanes.runners.base import RunnerSpec
+from lanes_storage.interface import Call
+from lanes_storage.records import Claimed
+
+
+class Rest(NamedTuple):
+    """A runner whose providers are all cooling down, and how many of its heads are parked."""
+
+    until: int
+    postponed: int
+
+
+@dataclass(slots=True)
+class Room:
+    """The remaining slots while one page is claimed, and the outcome for its heads."""
+
+    slots: dict[str, int]
+    cooling: Mapping[str, int]
+    suspects: int
+    left: int = sys.maxsize  # of all runners together
+    claims: list[tuple[RunnerSpec, Call[Claimed | None]]] = field(default_factory=list)  # not executed yet
+    runs: list[ActiveRun] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)  # unchanged: there was no slot
+    later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane
+    cooled: dict[str, tuple[int, int]] = field(default_factory=dict)  # until when, and how many were parked

@@ -1,0 +1,1 @@
+"""The reconciler: what it observes, decides and does; and the abort, which waits for it."""

@@ -1,0 +1,136 @@
+"""Abort: ask, let the owner confirm, and release by force when it does not. For ``lanes.verbs.control``.
+
+It works whether the owner is alive, dead or hung, because both the request and the release are rows: the owner only
+makes it faster. The outcome is determined by reading the run's row again, never assumed.
+"""
+
+from typing import NamedTuple
+
+from lanes.base.context import Context
+from lanes.base.errors import NotFound
+from lanes.base.procedure import Procedure, nap, read, write
+from lanes.host.identity import is_gone, this_process
+from lanes.records import AbortResult, Outcome
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now, slept_between
+from lanes_storage.law import GHOST_AFTER, Cause, Scope
+from lanes_storage.records import Owner, Run, Ticket
+
+#: The longest pause between two reads of a run that is being aborted.
+LOOK_AGAIN_MS = 250
+
+
+class Request(NamedTuple):
+    """An abort request. ``epoch``: only if the lane still has it. ``grace_ms``: instead of the grace of the run."""
+
+    key: str
+    reason: str | None
+    cause: Cause
+    scope: Scope
+    epoch: int | None
+    grace_ms: int | None
+
+
+def request(ctx: Context, asked_for: Request, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
+    """Request an abort, and unless ``wait`` is False wait for its outcome.
+
+    If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. Raises NotFound.
+    """
+    key, reason, cause, scope, epoch, grace_ms = asked_for
+    now = ctx.now()
+    asked = yield from write(
+        lambda tx: doors.request_abort(
+            tx,
+            key,
+            now,
+            actor=ctx.actor,
+            reason=reason,
+            cause=cause,
+            scope=scope,
+            epoch=epoch,
+            grace_ms=grace_ms,
+        )
+    )
+    if asked is None:
+        raise NotFound("lane", key)
+    if asked.ticket is None:
+        cleared = Outcome.CLEARED if asked.cut else Outcome.NOT_HELD
+        outcome = Outcome.CHANGED if asked.moved_on else cleared
+        return AbortResult(key, outcome, asked.epoch, asked.epoch, dropped=asked.cut)
+    pending = AbortResult(
+        key, Outcome.PENDING, asked.epoch, asked.epoch, asked.ticket.run_id, dropped=asked.cut, survivors=None
+    )
+    return (yield from _outcome(ctx, pending, now, timeout_ms)) if wait else pending
+
+
+def go_on_waiting(ctx: Context, key: str, run_id: int, *, timeout_ms: int | None) -> Procedure[AbortResult]:
+    """Wait for the requested abort of a run of this lane.
+
+    Raises NotFound if no abort of that run was requested.
+    """
+    run = yield from read(reads.run(run_id))
+    if run is None or run.key != key or run.abort_at is None:
+        raise NotFound("aborted run", run_id)
+    pending = AbortResult(key, Outcome.PENDING, run.epoch, run.epoch, run.id, survivors=None)
+    return (yield from _outcome(ctx, pending, ctx.now(), timeout_ms))
+
+
+def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | None) -> Procedure[AbortResult]:
+    """Wait until the owner confirms a requested abort, and force it when its grace has passed.
+
+    The timeout counts from the request, like the grace, so that it includes the commit of the request.
+    """
+    assert pending.run_id is not None
+    ticket = Ticket(pending.run_id, pending.epoch_before)
+    slept: int | None = None
+    while True:
+        now = ctx.now()
+        run = yield from read(reads.run(ticket.run_id))
+        assert run is not None, "runs are kept as long as their lane"
+        owner = yield from read(reads.owner(run.owner_id))
+        slept = owner.slept_ms if slept is None and owner is not None else slept
+        waited_ms = now.mono - started.mono
+        if run.ended_at is not None:
+            # of the release itself: the lane may have moved on to its next message
+            after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
+            return _proven(pending, run, owner, after or pending.epoch_before, waited_ms / 1000)
+        due = force_due_in(run, owner, now, started, slept)
+        if due <= 0:
+            yield from write(doors.abort(ticket, now, by=ctx.actor, forced=True))
+            continue  # the row is read again
+        left = LOOK_AGAIN_MS if timeout_ms is None else timeout_ms - waited_ms
+        if left <= 0:
+            return pending.replace(waited_s=waited_ms / 1000)
+        yield from nap(min(due, left, LOOK_AGAIN_MS) / 1000)
+
+
+def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:
+    """In how many milliseconds an abort-requested run may be released by force; 0 or less: now.
+
+    At once if its owner is provably gone, has ended, or disowns the run; otherwise when the grace has passed since
+    the request: by the boot clock if the request was made in this boot, else since ``first_seen``. Time in which the
+    machine slept does not count; ``slept``: how long the owner's machine had slept at ``first_seen``, for the latter
+    case.
+    """
+    if _nobody_holds(run, owner):
+        return 0
+    grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+    if run.abort_boot is not None and run.abort_boot_id == now.boot_id:
+        return grace - now.awake_since(run.abort_boot, run.abort_slept_ms)
+    elsewhere = 0 if owner is None or owner.boot_id == now.boot_id else slept_between(slept, owner.slept_ms)
+    return grace + elsewhere - (now.mono - first_seen.mono)
+
+
+def _nobody_holds(run: Run, owner: Owner | None) -> bool:
+    if owner is None or owner.ended_at is not None or run.left_out >= GHOST_AFTER:
+        return True
+    return is_gone(owner, this_process())
+
+
+def _proven(pending: AbortResult, run: Run, owner: Owner | None, epoch_after: int, waited: float) -> AbortResult:
+    """Determine the outcome from the ended run."""
+    outcome = Outcome.RELEASED
+    if run.forced:
+        outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
+    survivors = () if run.process_group is None else None
+    return pending.replace(outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)

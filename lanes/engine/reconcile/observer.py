@@ -1,0 +1,111 @@
+"""One pass of the reconciler: read, decide, act. Works in any process, with or without a gateway in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lanes.engine.background.isolation import by_page
+from lanes.engine.reconcile.reconciler import ACTING, Finding, act, decide, without_dead_waits
+from lanes.engine.reconcile.sightings import Sightings
+from lanes.host.identity import this_process
+from lanes_storage import reads
+from lanes_storage.clock import Clock
+from lanes_storage.errors import StorageError
+from lanes_storage.interface import Reader, Step, Transaction, carry_out
+from lanes_storage.logs import Log
+
+log = Log("lanes.reconciler")
+
+#: Findings per transaction, so that other writers get the lock in between.
+PAGE = 256
+
+
+class Observer:
+    """Watches every owner of a database. For one thread. ``by``: the actor, as the journal names it.
+
+    ``own``: the owner that it is part of, whose watchdog judges the runs that its heartbeats name.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        write: Callable[[Step[list[bool]]], list[bool]],
+        clock: Clock,
+        *,
+        by: str,
+        interval_ms: int,
+    ) -> None:
+        self._reader = reader
+        self._write = write
+        self._clock = clock
+        self.by = by
+        self.own: int | None = None
+        self._seen = Sightings(interval_ms)
+
+    def look(self) -> list[Finding]:
+        """Read the database and decide, changing nothing. Raises StorageError."""
+        now = self._clock()
+        try:
+            # runs first: an owner that is read later than its run can only look more recent
+            runs = self._reader.read(reads.open_runs(self.own))
+            owners = self._reader.read(reads.owners())
+            waits = self._reader.read(reads.waits()) if any(run.waiting for run in runs) else []
+        except StorageError:
+            self.forget()
+            raise
+        me = this_process()
+        runs, over = without_dead_waits(runs, waits, me)
+        self._seen.look(owners, runs, now)
+        return over + decide(owners, runs, self._seen, now, me)
+
+    def act(self, findings: list[Finding]) -> list[tuple[Finding, bool]]:
+        """Apply the findings; returns each with whether it took effect. Raises StorageError, TimeoutError.
+
+        A finding that raises has no effect and does not affect the others.
+        """
+        due = [finding for finding in findings if finding.decision in ACTING]
+        done: dict[int, bool] = {}
+
+        def carry_out(page: Sequence[Finding]) -> None:
+            landed = self._write(self._step(page))
+            done.update(zip(map(id, page), landed, strict=True))
+
+        try:
+            by_page(log, due, PAGE, carry_out, _named)
+        except (StorageError, TimeoutError):
+            self.forget()  # after a failed commit, old sightings must not be used
+            raise
+        return [(f, True) if done.get(id(f)) else (self._overtaken(f), False) for f in due]
+
+    def forget(self) -> None:
+        """Discard the sightings: there was a time in which the database could not be watched."""
+        self._seen.forget()
+
+    def run_once(self) -> list[tuple[Finding, bool]]:
+        """One whole pass."""
+        return self.act(self.look())
+
+    def _overtaken(self, finding: Finding) -> Finding:
+        """A finding that came too late, with the present holder of the lane, which was left alone."""
+        run = finding.run
+        lane = None if run is None else self._reader.read(reads.lane(run.key))
+        if run is None or lane is None:
+            return finding
+        now = f"run {lane.run.id} of owner {lane.run.owner_id} holds it" if lane.run else f"it is {lane.state}"
+        was = f"run {run.id} of owner {run.owner_id}, epoch {run.epoch}"
+        evidence = f"{finding.evidence} ({was}); left alone: by now {now}, at epoch {lane.epoch}"
+        return replace(finding, evidence=evidence)
+
+    def _step(self, page: Sequence[Finding]) -> Step[list[bool]]:
+        """The releases of a page are one set; findings about owners alone follow."""
+
+        def step(tx: Transaction) -> list[bool]:
+            now = self._clock()
+            releases = carry_out(tx, [act(finding, now, by=self.by) for finding in page])
+            return [release is None or release.landed for release in releases]
+
+        return step
+
+
+def _named(finding: Finding) -> str:
+    about = finding.owner
+    return f"lane {finding.run.key!a}" if finding.run is not None else f"owner {None if about is None else about.id}"

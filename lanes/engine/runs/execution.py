@@ -1,0 +1,245 @@
+"""One run from its claim to its release. The release belongs to the engine, never to the runner.
+
+Whatever the runner does (return, raise, hang, ignore its cancellation), exactly one release is attempted here,
+guarded by the run's id and epoch. If the lane is taken away in the meantime, the run is left behind: a late result
+is still passed to the store, which refuses and counts it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lanes.base.errors import RunError, RunFailed
+from lanes.base.sentences import failure_of, sentence
+from lanes.engine.background.exceptions import LEAVES, why_left
+from lanes.engine.runs.current import CURRENT, Current
+from lanes.engine.runs.drains import CUT_GRACE_MS, cut_one
+from lanes.engine.runs.filewatch import LOST
+from lanes.engine.runs.hook_runner import Teller
+from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.results import Parking, brought
+from lanes.engine.runs.streams import Streams
+from lanes.runners.base import Reply
+from lanes_storage import doors
+from lanes_storage.clock import Clock, Now
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Call, Transaction
+from lanes_storage.law import Cause, MessageState
+from lanes_storage.logs import Log
+from lanes_storage.records import Answer, Failure, Release
+
+log = Log("lanes.run")
+
+#: Creates the release of a run, for the time of the attempt.
+Ending = Callable[[Now], Call[Release]]
+#: Seconds between two attempts to write a release while the database fails.
+RETRY_FIRST_S = 0.05
+RETRY_LONGEST_S = 2.0
+#: Seconds between two log lines about ends that cannot be stored: a thousand runs may wait for one disk.
+COMPLAIN_EVERY_MS = 5_000
+#: How long a cancelled body may take to end before a warning is logged.
+STRAY_S = 1.0
+
+
+class Execution:
+    """Executes claimed runs. For the event loop."""
+
+    def __init__(
+        self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, teller: Teller | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._streams = streams
+        self._teller = teller
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._released = asyncio.Event()
+        self._closing = False
+        self._refused: set[int] = set()  # runs whose ends could not be stored yet
+        self._complained_at: int | None = None
+
+    def start(self, run: ActiveRun) -> None:
+        """Start a claimed run."""
+        run.stream = self._streams.of(run.claimed.message.id).begin()
+        if self._teller is not None:
+            self._teller.before(run)
+        task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def idle(self) -> None:
+        """Return once no run holds a lane any more."""
+        while len(self._live):
+            self._released.clear()
+            await self._released.wait()
+
+    async def close(self) -> None:
+        """Leave behind the runs that have not ended: the process is about to end, too."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _execute(self, run: ActiveRun) -> None:
+        body = asyncio.create_task(_body(run), name=f"lanes-runner-{run.id}")
+        run.attach(body)
+        try:
+            await self._over_or_taken(run, body)
+            if not body.done():
+                self._live.stray(run)
+                self._free(run, None)
+                await self._outlast(run, body)
+            await self._release(run, body)
+        except asyncio.CancelledError:
+            if not self._closing:  # the writer has what must be stored
+                self._free(run, None)
+            raise
+        finally:
+            self._live.end_stray(run)
+            if not body.done():
+                body.cancel()
+
+    async def _over_or_taken(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+        """Return when its work has ended, or its lane was taken away.
+
+        An event loop that ends cancels all its tasks at once: that interrupts the run, it is not left behind.
+        """
+        either: tuple[asyncio.Future[Any], ...] = (body, run.taken)
+        while not (body.done() or run.lost):
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                if self._closing:
+                    raise
+                if run.stop is None:
+                    ended = "its event loop ended"
+                    run.stop = Stop(StopKind.DRAIN, Cause.DRAINED, ended, CUT_GRACE_MS, self._clock().mono)
+                if not body.cancelling():
+                    body.cancel()
+
+    async def _outlast(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+        """Wait for the end of a body whose lane is gone. If it does not end, log it: it still uses a slot and
+        memory."""
+        await asyncio.wait({body}, timeout=STRAY_S)
+        if not body.done():
+            taken, spec = self._live.of_runner(run.spec.name), run.spec
+            log.warning(
+                "%s has lost its lane and swallows its cancellation: its task goes on in this process and keeps a slot"
+                " of runner %s (%d of %d are taken, %d of all by such tasks); its end or a restart gives it back",
+                run.named, ascii(spec.name), taken, spec.max_runs, self._live.strays,
+            )  # fmt: skip
+            await asyncio.wait({body})
+
+    async def _release(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+        """Write how the run ended, and retry while the database fails, until the outcome is known."""
+        if run.lost and body.cancelled():
+            self._free(run, None)
+            return
+        release = await self._write(run, self._ending(run, body))
+        if release is None:
+            return
+        if not release.landed:
+            log.warning("%s had lost its lane: its late write was refused", run.named)
+        self._free(run, release)
+
+    async def _write(self, run: ActiveRun, ending: Ending) -> Release | None:
+        """Write a release, with retries, until its outcome is known. None: the store was closed meanwhile."""
+        try:
+            return await self._insist(run, ending)
+        finally:
+            self._refused.discard(run.id)
+
+    async def _insist(self, run: ActiveRun, ending: Ending) -> Release | None:
+        pause, plain = RETRY_FIRST_S, False
+        while True:
+            try:
+                return await self._store.write(ending(self._clock()).and_then(partial(_noted, run)))
+            except StoreClosed:
+                return None
+            except StorageError as error:
+                self._complain(run, error)
+            except Exception as error:  # the result cannot be stored: the lane must not wait for it
+                log.exception("%s: its end can not be stored", run.named)
+                if not plain:
+                    failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
+                    ending, plain = _failed(run, failure), True
+                    continue
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_LONGEST_S)
+
+    def _complain(self, run: ActiveRun, error: StorageError) -> None:
+        self._refused.add(run.id)
+        now = self._clock().mono
+        if isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
+            return
+        if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_MS:
+            self._complained_at = now
+            others = len(self._refused) - 1
+            log.warning("%s, and %d others: their ends could not be stored yet: %s", run.named, others, error)
+
+    def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
+        """The release that matches the end of the body."""
+        lost = not body.cancelled() and isinstance(body.exception(), DatabaseReplaced)
+        if lost:
+            cut_one(run, LOST, self._clock())  # its runner noticed that before the upkeep did
+        if lost or body.cancelled():
+            return self._stopped(run)
+        ticket, by = run.ticket, run.by
+        end = brought(body, run.named, self._clock())
+        if isinstance(end, Answer):
+            return lambda now: doors.complete(ticket, end, now, by=by)
+        if isinstance(end, Parking):
+            return lambda now: doors.park(ticket, end.until, end.failure, now, by=by)
+        return _failed(run, end)
+
+    def _stopped(self, run: ActiveRun) -> Ending:
+        """The release of a run whose body was cancelled."""
+        ticket, by, stop = run.ticket, run.by, run.stop
+        if stop is None:
+            return _failed(run, failure_of(Cause.RUNNER_FAILED, "the runner cancelled itself"))
+        failure = stop.failure
+        match stop.kind:
+            case StopKind.ABORT:
+                return lambda now: doors.abort(ticket, now, by=by, forced=False)
+            case StopKind.EXPIRE:
+                return lambda now: doors.expire(ticket, failure, now, by=by, forced=False)
+            case StopKind.DRAIN:
+                return lambda now: doors.interrupt(ticket, failure, now, by=by)
+
+    def _free(self, run: ActiveRun, release: Release | None) -> None:
+        """The run no longer holds its lane. None: the lane was taken away."""
+        self._live.leave(run)
+        self._released.set()
+        if self._teller is not None:
+            self._teller.after(run, release)
+        if release is not None and release.landed and release.message_state is not MessageState.QUEUED:
+            self._streams.end(run.claimed.message.id)
+        else:
+            self._streams.release(run.claimed.message.id, run.stream)
+
+
+async def _body(run: ActiveRun) -> str | Reply:
+    """The runner. It runs in a separate task, so that its cancellation is not confused with that of the engine."""
+    CURRENT.set(Current(run.database, run.id))
+    try:
+        return await run.spec.run(run)
+    except (asyncio.CancelledError, RunError) as told:
+        # Nobody asks where: its frames hold all that was sent, and a timeout among them knows this task, which would
+        # make a circle of them.
+        raise told.with_traceback(None)  # noqa: B904 - the same error
+    except LEAVES as left:
+        raise RunFailed(Cause.RUNNER_FAILED, why_left(left)) from left
+    finally:
+        run.note_end()  # in this iteration of the event loop: the next one may be late
+
+
+def _failed(run: ActiveRun, failure: Failure) -> Ending:
+    return lambda now: doors.fail(run.ticket, failure, now, by=run.by)
+
+
+def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:
+    """The release, with a note for the other threads, before it commits, that the run itself releases its lane."""
+    if release.landed:
+        run.note_release(tx)
+    return release

@@ -1,0 +1,399 @@
+"""The runs that this process holds: its heartbeats name them and its watchdog judges them.
+
+A run is added in the writer thread before its claim commits, so that no heartbeat can leave it out. It is removed
+only when its lane is known to be released.
+"""
+
+import asyncio
+import json
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from lanes.base import arguments
+from lanes.base.errors import Unfit
+from lanes.engine.runs.streams import RunStream
+from lanes.records import Message
+from lanes.runners.base import Delta, RunnerSpec, Turn
+from lanes.text.chats import last_user_text
+from lanes_storage import reads
+from lanes_storage.clock import Clock, Now
+from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.law import Cause
+from lanes_storage.records import AttemptPhase, Beat, Claimed, Failure
+
+#: An attempt at a provider that takes longer than this is stored before the next heartbeat.
+SHOWN_AFTER_MS = 250
+#: How many of the last characters of a reply are stored with each heartbeat.
+REPLY_SO_FAR = 1_000
+
+
+class StopKind(StrEnum):
+    """Why a run was told to stop."""
+
+    ABORT = "abort"
+    EXPIRE = "expire"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stop request: why, with which grace, and since when (monotonic clock, milliseconds)."""
+
+    kind: StopKind
+    cause: Cause
+    message: str
+    grace_ms: int
+    since_mono: int
+    budget_ms: int | None = None  # of an exceeded limit
+    elapsed_ms: int | None = None
+
+    @property
+    def failure(self) -> Failure:
+        """How a run that obeys it ends."""
+        return Failure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
+
+
+class Sign(NamedTuple):
+    """A sign of progress: what it was, and when by the monotonic clock, which stops while the machine sleeps.
+
+    ``busy_until_mono``: until when the run has announced to be busy.
+    """
+
+    progress: str
+    at_mono: int
+    busy_until_mono: int | None
+
+
+class ActiveRun:
+    """One live run. Its runner sees it as ``RunContext``; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        spec: RunnerSpec,
+        owner_id: int,
+        store: AsyncStore,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.claimed = claimed
+        self.owner_id = owner_id
+        self.spec = spec
+        self.database = store.name
+        self.ticket = claimed.ticket
+        self.terms = claimed.terms
+        self.stop: Stop | None = None
+        self.waiting = False  # it waits for a message of another lane, so it is not stalled
+        self.lost = False  # the lane is no longer ours; a result of the runner is late
+        self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet
+        self.released = False  # this process has stored its release; set in the writer
+        self.stream: RunStream | None = None  # set on the event loop before the runner starts
+        self._store = store
+        self._clock = clock
+        self._loop = loop
+        self._lock = threading.Lock()
+        now = clock()
+        self.claimed_mono = now.mono
+        self._progress = "claimed"
+        self._progressed = now
+        self._busy_until_mono: int | None = None
+        self._said = ""
+        self._attempt: AttemptPhase | None = None
+        self._attempt_mono = now.mono
+        self._named: AttemptPhase | None = None  # in its last heartbeat, and in the last committed one
+        self._shown: AttemptPhase | None = None
+        self._body: asyncio.Task[Any] | None = None
+        self.taken: asyncio.Future[None] = loop.create_future()  # done once the lane is no longer this run's
+
+    # ------------------------------------------------------------------------ what the runner sees
+
+    @property
+    def key(self) -> str:
+        return self.claimed.message.key
+
+    @property
+    def id(self) -> int:
+        return self.ticket.run_id
+
+    @property
+    def epoch(self) -> int:
+        return self.ticket.epoch
+
+    @property
+    def named(self) -> str:
+        """Its name in the log."""
+        return f"run {self.id} of lane {self.key!a}"
+
+    @property
+    def by(self) -> str:
+        """The name of the owner that claimed it, in the journal."""
+        return f"owner:{self.owner_id}"
+
+    @property
+    def message(self) -> Message:
+        return Message.of(self.claimed.message, whole=False)
+
+    @property
+    def request(self) -> dict[str, Any] | None:
+        stored = self.claimed.message.request
+        return None if stored is None else json.loads(stored)
+
+    @property
+    def text(self) -> str:
+        if self.claimed.message.text is not None:
+            return self.claimed.message.text
+        return last_user_text(self.request or {})
+
+    async def history(self, turns: int) -> list[Turn]:
+        if turns <= 0:
+            return []
+        place = self.claimed.message.lane_id, self.claimed.message.id, turns
+        exchanges = await self._store.read(reads.recent_history(*place))
+        if exchanges is None:
+            exchanges = await self._store.read(reads.history(*place))
+        return [Turn(text, reply) for text, reply in exchanges]
+
+    def progress(self, what: str) -> None:
+        said = arguments.text(what, "progress")
+        with self._lock:
+            self._moves(said)
+
+    def busy(self, seconds: float, what: str = "busy") -> None:
+        ms, said = arguments.span_ms(seconds, "busy"), arguments.text(what, "what it is busy with")
+        with self._lock:
+            now = self._moves(said)
+            self._busy_until_mono = now.mono + ms
+
+    def attempt(self, phase: AttemptPhase | None) -> None:
+        said = None if phase is None else arguments.attempt_phase(phase)
+        with self._lock:
+            now = self._clock()
+            self._attempt = said and said._replace(at=now.wall, boot=now.boot, slept=now.slept)
+            self._attempt_mono = now.mono
+
+    def emit(self, *pieces: Delta | str) -> None:
+        deltas = [_delta(piece) for piece in pieces]
+        with self._lock:
+            self._moves("content")
+            self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
+        if self.stream is None or self.lost:
+            return
+        if _in_loop(self._loop):
+            self.stream.put(*deltas)
+        else:
+            self._loop.call_soon_threadsafe(self.stream.put, *deltas)
+
+    @property
+    def reached_caller(self) -> bool:
+        return self.stream is not None and self.stream.reached_caller
+
+    def discard(self) -> None:
+        if self.reached_caller:
+            return
+        with self._lock:
+            self._said = ""
+        if self.stream is not None:
+            self.stream.discard()
+
+    # ------------------------------------------------------------------------- what the engine sees
+
+    def beat(self) -> Beat:
+        """This run as a heartbeat names it."""
+        with self._lock:
+            progress, at, busy = self._progress, self._progressed, self._busy_until_mono
+            busy_boot = None if busy is None else at.boot + busy - at.mono
+            said, ended = self._said or None, self.body_ended_at
+            attempt = self._named = self._attempt
+        if attempt is not None and self.reached_caller:
+            attempt = attempt._replace(next=None, rest_ms=0)  # a restart of the reply would be worse
+        return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, said, at.slept, ended, attempt)
+
+    def unseen(self, now: Now) -> bool:
+        """Whether its current attempt has lasted for a while and is not in its row yet."""
+        return self._attempt is not self._shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
+
+    def note_shown(self) -> None:
+        """Its last heartbeat is committed."""
+        self._shown = self._named
+
+    def note_end(self) -> None:
+        """Its body has ended: from now on no limit applies to it."""
+        self.body_ended_at = self._clock().wall
+
+    def sign(self) -> "Sign":
+        """Its last sign of progress, for the watchdog of this process."""
+        with self._lock:
+            return Sign(self._progress, self._progressed.mono, self._busy_until_mono)
+
+    def note_release(self, tx: Transaction) -> None:
+        """Its release commits with this transaction: from then on, the lane was not taken away by others."""
+        self.released = True
+        tx.on_rollback(self._unreleased)
+
+    def order_stop(self, stop: Stop) -> bool:
+        """Request that the run stops, from any thread. The first request counts, but an abort replaces any other."""
+        with self._lock:
+            if self.stop is not None and not (stop.kind is StopKind.ABORT and self.stop.kind is not StopKind.ABORT):
+                return False
+            self.stop = stop
+        self._loop.call_soon_threadsafe(self._cancel)
+        return True
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Set whether the run waits for a message of another lane. Its stall timeout is suspended meanwhile."""
+        if waiting != self.waiting:
+            self.progress("waiting for another lane" if waiting else "the wait for another lane ended")
+            self.waiting = waiting
+
+    def hurry(self, grace_ms: int) -> None:
+        """Shorten the grace of the stop request."""
+        with self._lock:
+            if self.stop is not None and grace_ms < self.stop.grace_ms:
+                stop = self.stop
+                self.stop = replace(stop, grace_ms=grace_ms)
+
+    def lose(self) -> None:
+        """This run has lost its lane: stop it, and do not wait for it. From any thread."""
+        self.lost = True
+        self._loop.call_soon_threadsafe(self._lose)
+
+    def attach(self, body: "asyncio.Task[Any]") -> None:
+        """Set the task that does the work. An earlier stop request is passed on to it."""
+        self._body = body
+        body.add_done_callback(self._over)
+        if self.stop is not None or self.lost:
+            body.cancel()
+
+    def _over(self, _: "asyncio.Task[Any]") -> None:
+        """The work has ended. A task refers to its run (by its context, and the frames of its error). If the run still
+        referred to its task, both would stay in memory, with all their data, until the next garbage collection."""
+        self._body = None
+
+    def _moves(self, what: str) -> Now:
+        """Record a sign of progress and its time. Call it with the lock held."""
+        now = self._clock()
+        self._progress, self._progressed = what[:200], now
+        return now
+
+    def _unreleased(self) -> None:
+        self.released = False
+
+    def _cancel(self) -> None:
+        if self._body is not None and not self._body.done():
+            self._body.cancel()
+
+    def _lose(self) -> None:
+        if not self.taken.done():
+            self.taken.set_result(None)
+        self._cancel()
+
+
+class LiveSet:
+    """All live runs of this process, by run id. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, ActiveRun] = {}
+        self._strays: dict[int, ActiveRun] = {}
+        self._of_runner: Counter[str] = Counter()
+        self._followed: list[deque[int]] = []
+        self._lock = threading.Lock()
+
+    def join(self, run: ActiveRun) -> None:
+        """A run whose claim is about to commit."""
+        with self._lock:
+            self._runs[run.id] = run
+            self._of_runner[run.spec.name] += 1
+            for followed in self._followed:
+                followed.append(run.id)
+
+    def follow(self) -> deque[int]:
+        """The ids of all live runs; the id of each new run is added. The reader removes them."""
+        with self._lock:
+            self._followed.append(deque(self._runs))
+            return self._followed[-1]
+
+    def leave(self, run: ActiveRun) -> None:
+        """Remove a run whose lane is released, or whose claim did not commit."""
+        with self._lock:
+            if self._runs.get(run.id) is run:
+                del self._runs[run.id]
+                self._give_back(run)
+
+    def stray(self, run: ActiveRun) -> None:
+        """A run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
+        with self._lock:
+            if self._runs.pop(run.id, None) is run:
+                self._strays[run.id] = run
+
+    def end_stray(self, run: ActiveRun) -> None:
+        """Its task has ended. Does nothing for a run that was not a stray."""
+        with self._lock:
+            if self._strays.pop(run.id, None) is run:
+                self._give_back(run)
+
+    @property
+    def strays(self) -> int:
+        """How many tasks of runs without a lane continue."""
+        return len(self._strays)
+
+    def _give_back(self, run: ActiveRun) -> None:
+        self._of_runner[run.spec.name] -= 1
+        if not self._of_runner[run.spec.name]:
+            del self._of_runner[run.spec.name]
+
+    def get(self, run_id: int) -> ActiveRun | None:
+        """One live run, or None."""
+        with self._lock:
+            return self._runs.get(run_id)
+
+    def all(self) -> list[ActiveRun]:
+        """Every live run."""
+        with self._lock:
+            return list(self._runs.values())
+
+    def holding(self) -> list[ActiveRun]:
+        """Every live run whose release this process has not stored yet."""
+        return [run for run in self.all() if not run.released]
+
+    def unseen(self, now: Now) -> list[ActiveRun]:
+        """The live runs whose current attempt is not in their rows yet."""
+        new = [run for run in self.all() if run._attempt is not run._shown]  # called ten times a second
+        return [run for run in new if run.unseen(now) and not run.released]
+
+    def of_runner(self, name: str) -> int:
+        """How many run slots of a runner are in use."""
+        return self._of_runner.get(name, 0)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+
+def _delta(piece: Delta | str) -> Delta:
+    """Check a piece of a reply, so that every listener can pass it on. Raises Unfit."""
+    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is None:  # usual
+        return piece
+    if isinstance(piece, str):
+        return Delta(piece)
+    if not isinstance(piece, Delta):
+        raise Unfit(f"a piece of a reply is a str or a Delta, not {type(piece).__name__}")
+    arguments.text(piece.text, "Delta.text")
+    if piece.choice is not None:
+        arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
+    if piece.beside is not None:
+        arguments.json_text(arguments.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
+    return piece
+
+
+def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:
+    """Whether a limit has passed."""
+    return limit_ms is not None and now.mono - since_mono >= limit_ms
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

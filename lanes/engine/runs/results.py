@@ -1,0 +1,94 @@
+"""Converts the result of a run's body to what can be stored. It handles everything that a runner can return or
+raise."""
+
+import asyncio
+import traceback
+from typing import Any, NamedTuple
+
+from lanes.base import arguments
+from lanes.base.errors import RunError, RunParked, Unfit, WaitCycle
+from lanes.base.sentences import chain_of, failure_of, sentence
+from lanes.base.terminal import clean
+from lanes.runners.base import Reply
+from lanes.runners.http.failures import NoRoom
+from lanes_storage.clock import Now
+from lanes_storage.law import Cause
+from lanes_storage.logs import Log
+from lanes_storage.records import Answer, Failure
+
+log = Log("lanes.run")
+
+#: The shortest park: a park until a time in the past would be a retry loop without a pause.
+LEAST_PARK_MS = 1_000
+#: How many characters of a traceback are logged.
+LONGEST_TRACE = 32_768
+
+
+class Parking(NamedTuple):
+    """The message must wait until a wall time; None: until any process has room for it, which counts towards no
+    limit."""
+
+    until: int | None
+    failure: Failure
+
+
+def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> Answer | Parking | Failure:
+    """The result of a body that was not cancelled. ``about`` names its run in the log."""
+    try:
+        error = body.exception()
+        return to_answer(body.result()) if error is None else _raised(error, about, now)
+    except BaseException as wrong:  # the object may not be what its type says, and its code may raise anything
+        return failure_of(Cause.RUNNER_FAILED, f"what it brought can not be kept: {_said(wrong)}")
+
+
+def to_answer(result: object) -> Answer:
+    """The reply of a runner, as it is stored. Raises Unfit if it, or a part of it, is not valid."""
+    if isinstance(result, str):
+        return Answer(arguments.text(result, "a reply"))
+    if not isinstance(result, Reply):
+        raise Unfit(f"the runner returned {type(result).__name__}, neither a str nor a Reply")
+    detail = {
+        "finish_reason": arguments.text(result.finish_reason, "Reply.finish_reason", arguments.LONGEST_NAME),
+        "message": arguments.dict_or_none(result.message, "Reply.message"),
+        "usage": arguments.dict_or_none(result.usage, "Reply.usage"),
+        "model": arguments.text_or_none(result.model, "Reply.model", arguments.LONGEST_NAME),
+        "provider": arguments.text_or_none(result.provider, "Reply.provider", arguments.LONGEST_NAME),
+        "more": arguments.dict_or_none(result.more, "Reply.more"),
+    }
+    attempts = chain_of(result.attempts)
+    told = {name: detail[name] for name in ("provider", "model", "usage") if detail[name] is not None}
+    return Answer(
+        arguments.text(result.text, "Reply.text"),
+        arguments.json_text(detail, "what stands in the Reply"),
+        attempts,
+        told | ({"attempts": [f"{each.provider}: {each.cause}" for each in attempts]} if attempts else {}),
+    )
+
+
+def _raised(error: BaseException, about: str, now: Now) -> Parking | Failure:
+    if isinstance(error, RunError):
+        said = error.failure
+        failure = failure_of(said.cause, said.message, said.attempts)
+        if isinstance(error, NoRoom):
+            return Parking(None, failure)
+        if not isinstance(error, RunParked):
+            return failure
+        return Parking(max(arguments.until_ms(error.until, now), now.wall + LEAST_PARK_MS), failure)
+    if isinstance(error, ConnectionError | EOFError):  # the database is gone; the runner did nothing wrong
+        return failure_of(Cause.BACKEND_LOST, error)
+    if isinstance(error, WaitCycle):
+        return failure_of(Cause.WAIT_CYCLE, str(error))
+    told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
+    log.warning("%s: its runner raised\n%s", about, told)
+    return failure_of(Cause.RUNNER_FAILED, error)
+
+
+def _shortened(told: str) -> str:
+    """Its beginning and its end: cleaning megabytes of text would block the event loop."""
+    half = LONGEST_TRACE // 2
+    return told if len(told) <= LONGEST_TRACE else f"{told[:half]}\n…\n{told[-half:]}"
+
+
+def _said(wrong: BaseException) -> str:
+    """Our own errors are sentences; for others the type is more useful than the text."""
+    return str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)

@@ -1,0 +1,1 @@
+"""The upkeep thread and its duties: heartbeats, watchdog, alarms, retention."""

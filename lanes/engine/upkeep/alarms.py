@@ -1,0 +1,172 @@
+"""Alarms: a lane held for long, or a message that waits for long, is reported in the journal and in one line of the
+log.
+
+The owner of a held lane warns at ``warn_held_after`` of the stored terms, and again whenever the time has doubled. For
+a waiting head there is one warning, by the gateway that notices it first: the row stores that there was one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lanes.engine.background.isolation import alone, by_page
+from lanes.engine.runs.agenda import Agenda
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.explain.why import span
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import Reader, Step, Transaction
+from lanes_storage.logs import Log
+from lanes_storage.records import Lane, WaitingHead
+
+log = Log("lanes.alarms")
+
+Write = Callable[[Step[list[bool]]], list[bool]]
+
+#: Seconds between two attempts to warn about a run, and between two reads of the waiting heads.
+WARN_AGAIN_MS = 100
+LOOK_AT_HEADS_MS = 1_000
+#: Heads per read: more heads are spread over several reads, so that none takes long.
+HEADS_PER_LOOK = 1_000
+#: Warnings per transaction, so that other writers get the lock in between.
+PAGE = 100
+
+
+class HeldAlarms:
+    """Warns about the live runs of one owner."""
+
+    def __init__(self, write: Write, live: LiveSet) -> None:
+        self._write = write
+        self._agenda = Agenda(live)
+
+    def run_once(self, now: Now, *, by: str) -> int:
+        """Warn about every run that is due; returns how many. Raises StorageError."""
+        due = []
+        for run in self._agenda.due(now):
+            self._agenda.put(run.id, max(_first(run), now.mono + WARN_AGAIN_MS))
+            if now.mono >= _first(run) and not (run.lost or run.released):
+                due.append(run)
+        by_page(log, due, PAGE, lambda page: self._warn(page, now, by), lambda run: run.named)
+        return len(due)
+
+    def _warn(self, runs: Sequence[ActiveRun], now: Now, by: str) -> None:
+        about = [(run, _held_detail(run, _next_after(run, now), now)) for run in runs]
+
+        def step(tx: Transaction) -> list[bool]:
+            return [doors.warn_held(tx, run.ticket, now, by=by, detail=detail) for run, detail in about]
+
+        for (run, detail), said in zip(about, self._write(step), strict=True):
+            self._agenda.put(run.id, _next_after(run, now))
+            if said:
+                log.warning("%s", _held_line(run, detail))
+
+
+class WaitAlarms:
+    """Warns about the heads of all lanes of the database. ``patience_ms`` returns ``warn_wait_after`` of a key."""
+
+    def __init__(
+        self, reader: Reader, write: Write, patience_ms: Callable[[str], int], *, per_look: int = HEADS_PER_LOOK
+    ) -> None:
+        self._reader = reader
+        self._write = write
+        self._patience_ms = patience_ms
+        self._per_look = per_look
+        self._behind = 0
+        self._next_mono = 0
+
+    def run_once(self, now: Now, *, by: str) -> int:
+        """Check the next heads, if it is time to; returns how many were warned about. Raises StorageError."""
+        if now.mono < self._next_mono:
+            return 0
+        self._next_mono = now.mono + LOOK_AT_HEADS_MS
+        heads = self._reader.read(reads.waiting_heads(self._behind, self._per_look))
+        self._behind = heads[-1].message_id if len(heads) == self._per_look else 0
+        due = []
+        for head in heads:
+            with alone(log, _named(head)):
+                if head.warned_at is None and self._is_due(head, now):
+                    due.append(head)
+        said: list[int] = []
+        by_page(log, due, PAGE, lambda page: said.append(self._warn(page, now, by)), _named)
+        return sum(said)
+
+    def _is_due(self, head: WaitingHead, now: Now) -> bool:
+        return now.wall - head.accepted_at >= self._patience_ms(head.key)
+
+    def _warn(self, heads: Sequence[WaitingHead], now: Now, by: str) -> int:
+        about = []
+        for head in heads:
+            lane = self._reader.read(reads.lane(head.key))
+            if lane is not None:
+                about.append((head, _wait_detail(head, lane, now)))
+
+        def step(tx: Transaction) -> list[bool]:
+            return [doors.warn_wait(tx, head.message_id, now, by=by, detail=detail) for head, detail in about]
+
+        said = self._write(step)
+        for (head, detail), landed in zip(about, said, strict=True):
+            if landed:
+                waited, holder = span(detail["waited_ms"]), detail["holder"]
+                log.warning("lane wait exceeded: lane %s has waited for %s; %s", ascii(head.key), waited, holder)
+        return sum(said)
+
+
+def _named(head: WaitingHead) -> str:
+    return f"the head of lane {head.key!a}"
+
+
+def _first(run: ActiveRun) -> int:
+    return run.claimed_mono + run.terms.warn_held_after_ms
+
+
+def _next_after(run: ActiveRun, now: Now) -> int:
+    """The time of the next warning: the first interval, doubled until it is in the future."""
+    interval = max(1, run.terms.warn_held_after_ms)
+    while run.claimed_mono + interval <= now.mono:
+        interval *= 2
+    return run.claimed_mono + interval
+
+
+def _held_detail(run: ActiveRun, again_mono: int, now: Now) -> dict[str, Any]:
+    sign, limit = run.sign(), run.terms.run_timeout_ms
+    return {
+        "held_ms": now.mono - run.claimed_mono,
+        "progress": sign.progress,
+        "progress_age_ms": now.mono - sign.at_mono,
+        "deadline_ms": None if limit is None else run.claimed_mono + limit - now.mono,
+        "again_in_ms": again_mono - now.mono,
+    }
+
+
+def _held_line(run: ActiveRun, detail: dict[str, Any]) -> str:
+    left = detail["deadline_ms"]
+    end = "run_timeout is off" if left is None else f"run_timeout ends it in {span(left)}"
+    return (
+        f"lane {run.key!a} is held for {span(detail['held_ms'])} by run {run.id}; its last sign was"
+        f" {detail['progress']!a}, {span(detail['progress_age_ms'])} ago; {end}"
+    )
+
+
+def _wait_detail(head: WaitingHead, lane: Lane, now: Now) -> dict[str, Any]:
+    run, owner = lane.run, lane.owner
+    return {
+        "waited_ms": now.wall - head.accepted_at,
+        "queued": lane.queued,
+        "holder": _holder(lane, now),
+        "run": None if run is None else run.id,
+        "owner": None if owner is None else owner.id,
+    }
+
+
+def _holder(lane: Lane, now: Now) -> str:
+    """Why the head waits, and since when."""
+    if lane.run is not None:
+        who = f"owner {lane.run.owner_id}"
+        if lane.owner is not None:
+            who += f" (pid {lane.owner.pid} on {lane.owner.host!a})"
+        return f"held by run {lane.run.id} of {who} for {span(now.wall - lane.run.claimed_at)}"
+    if lane.pause is not None and (lane.pause.until is None or lane.pause.until > now.wall):
+        since = span(now.wall - lane.pause.at)
+        return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}) for {since}"
+    if lane.parked_until is not None and lane.parked_until > now.wall:
+        return f"parked for another {span(lane.parked_until - now.wall)}, until a provider is available"
+    return "held by nobody, and no gateway has claimed it: `lanes why` says what is missing"

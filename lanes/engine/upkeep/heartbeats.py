@@ -1,0 +1,101 @@
+"""Heartbeats: they prove that the process is alive, and name every run that it holds."""
+
+from lanes.engine.background.loop import Write
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes_storage import doors
+from lanes_storage.clock import Now
+from lanes_storage.interface import Transaction
+from lanes_storage.logs import Log
+from lanes_storage.records import Beat, NewOwner
+
+log = Log("lanes.upkeep")
+
+#: Seconds between two checks for changed attempts.
+LOOK_EVERY_MS = 100
+
+
+class Heart:
+    """Sends the heartbeats of one owner. For the upkeep's thread; ``owner_id`` and ``beaten_mono`` may be read from
+    any.
+
+    ``beaten_mono``: when the last committed heartbeat began, by the monotonic clock.
+    """
+
+    def __init__(self, write: Write, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
+        self.owner_id = owner_id
+        self.beaten_mono = now.mono
+        self._write = write
+        self._new_owner = new_owner
+        self._live = live
+        self._next_mono = now.mono + new_owner.heartbeat_interval_ms
+        self._next_look = now.mono
+        self._told: dict[int, Beat] = {}  # by the last heartbeat, of the runs of which nothing was written since
+
+    @property
+    def by(self) -> str:
+        """The name of this owner in the journal."""
+        return f"owner:{self.owner_id}"
+
+    def hurry(self) -> None:
+        """Send a heartbeat in the next round, before any judgement."""
+        self._next_mono = 0
+
+    def beat_when_due(self, now: Now) -> None:
+        """Send a heartbeat, and stop the runs that have lost their lanes. Raises StorageError, TimeoutError."""
+        if now.mono < self._next_mono:
+            return
+
+        told, self._told = self._told, {}  # one that fails may be committed all the same: the next says all
+
+        def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun], dict[int, Beat]]:
+            # read in the writer, after every claim that has committed
+            named = self._live.holding()
+            beats = {run.id: run.beat() for run in named}
+            unchanged = {run_id for run_id, beat in beats.items() if told.get(run_id) == beat}
+            lost = doors.heartbeat(self.owner_id, [*beats.values()], now, unchanged)(tx)
+            return None if lost is None else [ticket.run_id for ticket in lost], named, beats
+
+        lost, named, self._told = self._write(step)
+        if lost is None:
+            self._register_anew(now)
+        self.beaten_mono = now.mono
+        self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
+        for run in named:
+            run.note_shown()
+        for run_id in lost or ():
+            lose(self._live.get(run_id))
+
+    def show_when_new(self, now: Now) -> None:
+        """Store the current attempts of some runs between two heartbeats: a run that ends quickly costs nothing.
+
+        Raises StorageError, TimeoutError.
+        """
+        if now.mono < self._next_look:
+            return
+        self._next_look = now.mono + LOOK_EVERY_MS
+        new = self._live.unseen(now)
+        if not new:
+            return
+        for run in new:
+            self._told.pop(run.id, None)
+        self._write(lambda tx: doors.note_progress(tx, self.owner_id, [run.beat() for run in new]))
+        for run in new:
+            run.note_shown()
+
+    def _register_anew(self, now: Now) -> None:
+        """Other processes declared this one dead while it was suspended: its runs are lost, and it registers again."""
+        before = self.owner_id
+        self.owner_id = self._write(lambda tx: doors.register(tx, self._new_owner, now))
+        log.warning(
+            "owner %d was given up by others while this process was silent; it is owner %d now", before, self.owner_id
+        )
+        for run in self._live.all():
+            if run.owner_id == before:
+                lose(run)
+
+
+def lose(run: ActiveRun | None) -> None:
+    """Stop a run whose lane was taken away. A run whose own release is stored has lost nothing."""
+    if run is not None and not (run.lost or run.released):
+        log.warning("run %d of lane %s has lost its lane", run.id, ascii(run.key))
+        run.lose()

@@ -1,0 +1,183 @@
+"""Housekeeping: a separate thread for work that is never urgent, so that it cannot delay a heartbeat.
+
+It prunes finished rows that are old enough, in small steps, keeps the WAL short, and returns memory to the system.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from lanes.engine.background.isolation import alone
+from lanes.engine.background.loop import PATIENCE_S, Loop
+from lanes.host.memory import Memory
+from lanes_storage import doors, reads
+from lanes_storage.clock import Clock, Now
+from lanes_storage.interface import AsyncStore, Reader, Step
+from lanes_storage.law import Prunable
+from lanes_storage.logs import Log
+from lanes_storage.records import Old
+
+log = Log("lanes.housekeeping")
+
+#: Rows read, and at most deleted, per step; other writers get the lock between two steps.
+PAGE = 200
+#: The same for anonymous lanes: each has about ten rows, which are deleted together.
+PAGE_OF_LANES = 20
+#: Seconds between two steps, and between two passes; the first pass starts a while after the gateway.
+STEP_S = 0.02
+IDLE_S = 1.0
+PASS_EVERY_MS = 600_000
+FIRST_PASS_MS = 30_000
+#: Seconds between two checks of the size of the WAL.
+LOG_EVERY_MS = 5_000
+#: How long a lane that was made for one request is kept after the end of the request.
+KEEP_ANONYMOUS_MS = 900_000
+#: How long an idempotency key is kept; its message is not pruned before.
+KEEP_IDEMPOTENCY_MS = 24 * 3_600_000
+
+#: The kinds of rows that are pruned by age, in this order.
+BY_AGE = tuple(kind for kind in Prunable if kind is not Prunable.DEAD_LETTERS)
+
+
+class Keep(Protocol):
+    """How long finished rows are kept, in milliseconds; ``key`` None: rows that belong to no lane."""
+
+    def messages_ms(self, key: str | None) -> int:
+        """``keep_messages``, which also applies to runs and idle lanes."""
+        ...
+
+    def events_ms(self, key: str | None) -> int:
+        """``keep_events``, which also applies to ended owners."""
+        ...
+
+    @property
+    def least_ms(self) -> int:
+        """The shortest of all of them: younger rows need not be read."""
+        ...
+
+
+class Pruner:
+    """Scans all rows that may be pruned, one small step at a time."""
+
+    def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: Keep, now: Now) -> None:
+        self._reader = reader
+        self._write = write
+        self._keep = keep
+        self._steps: Iterator[int] | None = None
+        self._gone = 0
+        self._next_mono = now.mono + FIRST_PASS_MS
+
+    @property
+    def busy(self) -> bool:
+        """Whether a pass is in progress."""
+        return self._steps is not None
+
+    def step(self, now: Now) -> int:
+        """Do the next step of a pass, if it is due; returns how many rows were deleted. Raises StorageError."""
+        if self._steps is None:
+            if now.mono < self._next_mono:
+                return 0
+            self._steps, self._gone = self._pass(now), 0
+        try:
+            gone = next(self._steps)
+        except StopIteration:
+            self._end(now)
+            return 0
+        except BaseException:
+            self._end(now)
+            raise
+        self._gone += gone
+        return gone
+
+    def _end(self, now: Now) -> None:
+        self._steps = None
+        self._next_mono = now.mono + PASS_EVERY_MS
+        if self._gone:
+            log.info("pruned %d rows that were old enough", self._gone)
+
+    def _pass(self, now: Now) -> Iterator[int]:
+        for kind in BY_AGE:
+            with alone(log, f"pruning {kind}"):
+                yield from self._walk(kind, now)
+        yield from self._forget_names(now)
+
+    def _walk(self, kind: Prunable, now: Now) -> Iterator[int]:
+        limit, after = PAGE_OF_LANES if kind is Prunable.ANONYMOUS else PAGE, 0
+        while True:
+            rows = self._reader.read(reads.old(kind, after, limit))
+            due = [pair for row in rows if (pair := self._due(kind, row, now)) is not None]
+            yield self._write(lambda tx, due=due: doors.prune(tx, kind, due)) if due else 0  # type: ignore[misc]
+            if len(rows) < limit or self._too_young(kind, rows[-1], now):
+                return
+            after = rows[-1].id
+
+    def _due(self, kind: Prunable, row: Old, now: Now) -> tuple[int, int] | None:
+        """The id of the row, and the wall time before which it must have been finished; None: it stays."""
+        due = None
+        with alone(log, f"row {row.id} of {kind}"):
+            before = now.wall - self._kept_ms(kind, row.key)
+            if row.finished_at is not None and row.finished_at <= before:
+                due = (row.id, before)
+        return due
+
+    def _kept_ms(self, kind: Prunable, key: str | None) -> int:
+        if kind is Prunable.ANONYMOUS:
+            return min(KEEP_ANONYMOUS_MS, self._keep.messages_ms(key))
+        if kind in (Prunable.EVENTS, Prunable.OWNERS):
+            return self._keep.events_ms(key)
+        return self._keep.messages_ms(key)
+
+    def _too_young(self, kind: Prunable, row: Old, now: Now) -> bool:
+        """Whether all later rows are too young to be pruned. Not for lanes: an old one may still be in use."""
+        if kind in (Prunable.LANES, Prunable.ANONYMOUS):
+            return False
+        return row.made_at > now.wall - self._keep.least_ms
+
+    def _forget_names(self, now: Now) -> Iterator[int]:
+        before = now.wall - KEEP_IDEMPOTENCY_MS
+        while self._reader.read(reads.any_old_idempotency(before)):
+            yield self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE))
+
+
+class Housekeeper:
+    """The housekeeping of one gateway."""
+
+    def __init__(self, store: AsyncStore, clock: Clock, keep: Keep) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = keep
+        self._pruner: Pruner | None = None
+        self._next_log = 0
+        self._loop = Loop("housekeeping", store, clock, self._duties, self._pause_s)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds have completed."""
+        return self._loop.rounds
+
+    def start(self) -> None:
+        """Start, in a separate thread."""
+        self._loop.start()
+
+    def halt(self) -> None:
+        """Stop after the present step. From any thread."""
+        self._loop.halt()
+
+    def stop(self) -> None:
+        """Stop after the present step, and wait for that."""
+        self._loop.stop()
+
+    def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
+        pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())
+        self._pruner = pruner
+        return [self._shorten_log, pruner.step, Memory().look]
+
+    def _pause_s(self) -> float:
+        return STEP_S if self._pruner is not None and self._pruner.busy else IDLE_S
+
+    def _shorten_log(self, now: Now) -> None:
+        if now.mono < self._next_log:
+            return
+        self._next_log = now.mono + LOG_EVERY_MS
+        in_the_way = self._store.shorten_log()
+        if in_the_way is not None:
+            log.warning("%s", in_the_way)

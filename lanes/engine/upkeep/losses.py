@@ -1,0 +1,48 @@
+"""Notices between two heartbeats that a lane was taken away (for example by force), so that its run stops soon."""
+
+from lanes.engine.background.loop import Write
+from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.upkeep.heartbeats import Heart, lose
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import Reader, Transaction
+
+#: Seconds between two checks. A run that is missing in two checks is lost; in one, it may just have been released.
+LOOK_EVERY_MS = 100
+
+
+class Losses:
+    """Compares the live runs of an owner with the database. For the upkeep's thread."""
+
+    def __init__(self, write: Write, reader: Reader, heart: Heart, live: LiveSet) -> None:
+        self._write = write
+        self._reader = reader
+        self._heart = heart
+        self._live = live
+        self._missing: set[int] = set()
+        self._next_mono = 0
+        self._version: int | None = None  # the version of the database at the last check
+
+    def run_once(self, now: Now, version: int | None) -> None:
+        """Stop the lost runs, if a check is due and the database has changed. Raises StorageError."""
+        if now.mono < self._next_mono or (version == self._version and not self._missing):
+            return
+        self._next_mono = now.mono + LOOK_EVERY_MS
+        missing = self._look()
+        self._version = version  # only after everything was read
+        for run in missing:
+            if run.id in self._missing:
+                lose(run)
+        self._missing = {run.id for run in missing}
+
+    def _look(self) -> list[ActiveRun]:
+        owner, live = self._heart.owner_id, len(self._live.holding())
+        if not live or self._reader.read(reads.count_open_runs(owner)) >= live:
+            return []
+
+        def step(tx: Transaction) -> list[ActiveRun]:
+            # read in the writer, after every claim that has committed
+            standing = doors.standing_runs(tx, owner)
+            return [run for run in self._live.holding() if not run.lost and run.id not in standing]
+
+        return self._write(step)

@@ -1,0 +1,265 @@
+"""Upkeep: a thread beside the event loop, so that a runner that blocks the loop does not stop it.
+
+In every round it judges the runs of this process, sends a heartbeat, checks whether the database changed (a new
+message: wake the dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due. A commit of
+any process starts a round (``wakeup``), in which little else is due; without commits there are ten rounds a second.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from lanes.engine.background.inotify import nap_on
+from lanes.engine.background.isolation import alone, by_page
+from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
+from lanes.engine.reconcile.observer import Observer
+from lanes.engine.reconcile.reconciler import Finding
+from lanes.engine.runs.agenda import Agenda
+from lanes.engine.runs.drains import Drain, DrainWatch
+from lanes.engine.runs.filewatch import FileWatch
+from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
+from lanes.engine.upkeep.heartbeats import Heart, lose
+from lanes.engine.upkeep.losses import Losses
+from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
+from lanes_storage import doors, reads
+from lanes_storage.clock import Clock, Now
+from lanes_storage.doors import Evidence
+from lanes_storage.interface import AsyncStore, Call, Reader, Step, Transaction, carry_out
+from lanes_storage.law import Cause
+from lanes_storage.logs import Log
+from lanes_storage.records import NewOwner, Release
+
+log = Log("lanes.upkeep")
+T = TypeVar("T")
+
+#: A round that is this late was suspended: unobserved time must not count against any run or owner.
+LATE_MS = 2_000
+#: Seconds between two attempts to judge a run whose judgement raised.
+JUDGE_AGAIN_MS = 1_000
+#: Forced releases per transaction, so that other writers get the lock in between.
+PAGE = 64
+
+
+class Upkeep:
+    """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
+
+    ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` returns
+    ``warn_wait_after`` of a key; None: other processes warn about waiting heads. Once ``abandoned`` returns that
+    nothing can run here any more, it gives up the lanes, calls ``gave_up`` and ends.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        clock: Clock,
+        new_owner: NewOwner,
+        owner_id: int,
+        live: LiveSet,
+        *,
+        reconcile_interval_ms: int,
+        changed: Callable[[], None],
+        drained: Callable[[Drain | None], None],
+        reconciled: Callable[[list[tuple[Finding, bool]]], None],
+        wait_patience_ms: Callable[[str], int] | None = None,
+        abandoned: Callable[[], bool] = lambda: False,
+        gave_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        now = clock()
+        self.pulse = Pulse(clock)
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._heart = Heart(self._write, new_owner, owner_id, live, now)
+        self._drain = DrainWatch(live, drained)
+        self._file = FileWatch(store, live)
+        self._reconcile_interval_ms = reconcile_interval_ms
+        self._changed = changed
+        self._reconciled = reconciled
+        self._wait_patience_ms = wait_patience_ms
+        self._abandoned = abandoned
+        self._gave_up = gave_up
+        nap, pause_s = nap_on(store.changes_file, self._anything_new)
+        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap, refused=self._refused)
+        self._reader: Reader | None = None
+        self._observer: Observer | None = None
+        self._version: int | None = None
+        self._limits = Agenda(live)
+        self._held = HeldAlarms(self._write, live)
+        self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
+        self._next_pass = now.mono
+        self._begun = now  # the present round
+        self._blind = False  # the previous round could not read or commit
+        self._judged_from_mono = now.mono
+
+    @property
+    def owner_id(self) -> int:
+        """The id of this process as an owner. It changes if other processes have declared this one dead."""
+        return self._heart.owner_id
+
+    @property
+    def beaten_mono(self) -> int:
+        """When its last committed heartbeat began, by the monotonic clock."""
+        return self._heart.beaten_mono
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds have completed."""
+        return self._loop.rounds
+
+    def start(self) -> None:
+        """Start. The first reconcile pass runs at once."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop after the present duty."""
+        self._loop.stop()
+
+    def _duties(self, reader: Reader) -> Sequence[Duty]:
+        """The duties of every round, in this order: those that need no database come first."""
+        self._reader = reader
+        self._observer = observer = Observer(
+            reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
+        )
+        losses = Losses(self._write, reader, self._heart, self._live)
+        duties: list[Duty] = [
+            self._begin,
+            self._give_up,
+            self._judge,
+            self._file.run_once,
+            self._heart.beat_when_due,
+            self._heart.show_when_new,
+            lambda now: self._look(reader, now),
+            lambda now: losses.run_once(now, self._version),
+            self._drain.cut_when_over,
+            self._force,
+            lambda now: self._reconcile(observer, now),
+            lambda now: self._held.run_once(now, by=self._heart.by),
+        ]
+        if self._wait_patience_ms is not None:
+            waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
+            duties.append(lambda now: waits.run_once(now, by=self._heart.by))
+        return duties
+
+    def _begin(self, now: Now) -> None:
+        """Record the start of a round. If it is late, or the previous round failed, observation starts again."""
+        late, slept = now.mono - self._begun.mono, now.slept - self._begun.slept
+        if late > LATE_MS:
+            log.warning("the upkeep was suspended for %.1f s", late / 1000)
+        if slept > LATE_MS:
+            log.warning("the machine slept for %.1f s, which counts against no limit", slept / 1000)
+        if max(late, slept) > LATE_MS:
+            self._heart.hurry()  # send a heartbeat, and find out which runs were lost, before judging anything
+        if late > LATE_MS or self._blind:
+            self._judged_from_mono = now.mono
+        self._begun, self._blind = now, False
+        self.pulse.tick()
+
+    def _give_up(self, now: Now) -> None:
+        """End the owner if nothing can run here any more: further heartbeats would keep its lanes from other
+        processes."""
+        if not self._abandoned():
+            return
+        owner, by = self.owner_id, self._heart.by
+        log.critical("the event loop of %s was closed while it held lanes: it leaves them to others", by)
+        self._write(lambda tx: doors.end_owner(tx, owner, now, cause=Cause.OWNER_GONE, by=by))
+        self._loop.halt()
+        self._gave_up()
+
+    def _refused(self) -> None:
+        """A database error ended the round: its observations are missing."""
+        self._blind = True
+        if self._observer is not None:
+            self._observer.forget()
+        self.pulse.tick()
+
+    def _write(self, step: Step[T]) -> T:
+        with self.pulse.waiting():
+            return self._store.write_blocking(step, PATIENCE_S)
+
+    # ----------------------------------------------------------------------------------- orders
+
+    def _anything_new(self) -> bool:
+        return self._reader is None or self._reader.version() != self._version
+
+    def _look(self, reader: Reader, now: Now) -> None:
+        """Check whether any process has committed, and obey requests for this one."""
+        version = reader.version()
+        if version == self._version:
+            return
+        self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)), now)
+        self._stop_aborted(reader, now)
+        self._version = version  # only after everything was read: a failed read is repeated
+        self._changed()
+
+    def _stop_aborted(self, reader: Reader, now: Now) -> None:
+        """Stop the runs whose abort was requested."""
+        if not len(self._live):
+            return
+        for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)):
+            run = self._live.get(ticket.run_id)
+            if run is None:
+                continue
+            with alone(log, run.named):
+                run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
+                run.hurry(grace_ms)
+        before, self._waiting = self._waiting, reader.read(reads.waiting_of_owner(self.owner_id))
+        for run_id in before ^ self._waiting:
+            run = self._live.get(run_id)
+            if run is not None:
+                run.set_waiting(run_id in self._waiting)
+
+    # --------------------------------------------------------------------------------- watchdog
+
+    def _judge(self, now: Now) -> None:
+        """Stop the runs that are past a limit. Needs no database."""
+        for run in self._limits.due(now):
+            again: int | None = now.mono + JUDGE_AGAIN_MS
+            with alone(log, f"{run.named} can not be judged"):
+                judgement = judge(run, now, self._judged_from_mono)
+                if judgement.stop is not None and run.order_stop(judgement.stop):
+                    log.warning("%s: %s", run.named, judgement.stop.message)
+                again = look_again_at(run, now, self._judged_from_mono)
+            if again is not None:
+                self._limits.put(run.id, again)
+
+    def _force(self, now: Now) -> None:
+        """Release by force the lanes of the runs that did not stop within their grace, a page at a time."""
+        told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
+        stubborn = []
+        for run, stop in told:
+            with alone(log, run.named):
+                if judge(run, now, self._judged_from_mono).verdict is Verdict.FORCE:
+                    stubborn.append((run, stop))
+
+        def force(page: Sequence[tuple[ActiveRun, Stop]]) -> None:
+            for run in self._write(partial(_force, page, now)):
+                lose(run)
+
+        by_page(log, stubborn, PAGE, force, lambda each: each[0].named)
+
+    def _reconcile(self, observer: Observer, now: Now) -> None:
+        if now.mono >= self._next_pass:
+            self._next_pass = now.mono + self._reconcile_interval_ms
+            observer.by, observer.own = self._heart.by, self.owner_id  # it may be a new owner
+            self._reconciled(observer.run_once())
+
+
+def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) -> list[ActiveRun]:
+    """Take the lanes from runs that did not stop; returns those that no longer hold them.
+
+    A run whose body has ended while this waited for its turn is left alone: it releases its lane itself.
+    """
+    stubborn = [(run, stop) for run, stop in page if run.body_ended_at is None]
+    carry_out(tx, [_by_force(run, stop, now) for run, stop in stubborn])
+    return [run for run, _ in stubborn]
+
+
+def _by_force(run: ActiveRun, stop: Stop, now: Now) -> Call[Release]:
+    match stop.kind:
+        case StopKind.ABORT:
+            return doors.abort(run.ticket, now, by=run.by, forced=True)
+        case StopKind.EXPIRE:
+            return doors.expire(run.ticket, stop.failure, now, by=run.by, forced=True)
+        case StopKind.DRAIN:
+            return doors.reclaim(run.ticket, stop.failure, now, by=run.by, evidence=Evidence())

@@ -1,0 +1,1 @@
+"""Why a lane is where it is, in words."""

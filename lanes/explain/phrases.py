@@ -1,0 +1,32 @@
+"""Times and numbers as people read them."""
+
+from lanes.records import Message
+from lanes.text.timestamps import moment
+
+
+def clock_time(at: int | None) -> str:
+    """A time as the journal shows it: date and time in UTC, to the second."""
+    return "" if at is None else moment(at)[:19].replace("T", " ") + "Z"
+
+
+def asks_for(message: Message) -> str | None:
+    """What a message asks: its text, or what the sender of a chat request said last; None: nothing that is known."""
+    return message.asked if message.text is None else message.text
+
+
+def replied(message: Message) -> str:
+    """What a reply says; of one without text, the tools that it calls."""
+    calls = f"calls {', '.join(message.tools)}" if message.tools else ""
+    return " ".join(part for part in (message.reply or "", calls) if part)
+
+
+def failed_over(message: Message) -> str | None:
+    """Who answered after others had failed: ``backup, after main (first_byte_timeout)``."""
+    if message.provider is None or not message.attempts:
+        return None
+    return f"{message.provider}, after {', '.join(f'{each.provider} ({each.cause})' for each in message.attempts)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 lane``, ``2 lanes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,329 @@
+"""Why a lane is where it is: one plain paragraph for the command, the API and the dashboard.
+
+It names the state, the holder with the evidence that it lives, what waits, which condition of *claimable* is
+missing, and the next automatic action with its time. It decides nothing; it reads what the judges read, and promises
+nothing that nobody lives to do.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lanes.base.terminal import clean
+from lanes.host.identity import Identity, Sight, evidence, is_gone, look
+from lanes.text import ages
+from lanes_storage.clock import Now
+from lanes_storage.law import GHOST_AFTER, Edge
+from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Pause, Run, Wait
+
+#: So many of the lanes that hold the slots of a runner are named.
+NAMED_HOLDERS = 3
+
+
+class Circumstances(NamedTuple):
+    """What surrounds a lane, read at ``now``: every owner that has not ended, its head, what cools."""
+
+    now: Now
+    me: Identity
+    owners: list[Owner]
+    head: Message | None
+    cooldowns: list[Cooldown]
+    last: Event | None
+    waits: Sequence[Wait] = ()  # of its run, for other lanes
+    running: Sequence[Run] = ()  # what may have the slot that its head waits for
+
+    def acting(self, kind: str | None = None) -> list[Owner]:
+        """The owners, of a kind, that do something."""
+        return [o for o in self.owners if kind in (None, o.kind) and ages.acts(o, self.now, self.me)]
+
+
+def why_paragraph(lane: Lane, around: Circumstances) -> str:
+    """The paragraph. Names from outside are made harmless for a terminal."""
+    name = f"Lane {clean(lane.key)}"
+    if lane.run is not None:
+        said = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
+        said.append(f"To end it now: `{abort_command(lane.run)}`.")
+    elif around.head is not None:
+        said = [f"{name} is {clean(lane.state)}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
+        said += _unclaimed(lane, around.head, around)
+    else:
+        said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
+        said.append(_paused(lane, around.now) or _next_message(around))
+    if around.last is not None and around.last.type == Edge.COMPLETE:
+        said += _answered(around.last.detail or {})
+    if around.last is not None:
+        said.append(f"Last event: {clean(around.last.type)}, {ago(around.now.wall - around.last.at)}.")
+    return " ".join(said)
+
+
+def abort_command(run: Run) -> str:
+    """What ends this run, and no other that the lane may have begun meanwhile."""
+    key = shlex.quote(run.key) if clean(run.key) == run.key else "KEY"
+    return f"lanes abort {key} --epoch {run.epoch}"
+
+
+def ago(ms: int) -> str:
+    """``3m 10s ago``."""
+    return f"{span(ms)} ago"
+
+
+def span(ms: float) -> str:
+    """A duration for a person, in at most two units: ``850 ms``, ``12 s``, ``3m 10s``, ``2h 5m``, ``4d 1h``."""
+    if ms < 1_000:
+        return f"{max(0, round(ms))} ms"
+    seconds = round(ms / 1_000)
+    if seconds < 60:
+        return f"{seconds} s"
+    for unit, size, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1)):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole}{unit} {rest // part}{smaller}"
+    return f"{seconds} s"
+
+
+def _held(run: Run, owner: Owner | None, around: Circumstances) -> list[str]:
+    now = around.now
+    held, quiet = ages.held_ms(run, now), ages.quiet_ms(run, now)
+    said = [
+        f"Run {run.id} of runner {clean(run.runner)} has held it for {span(held)};"
+        f" its last sign was “{clean(run.progress)}”, {ago(quiet)}."
+    ]
+    said.append(_holder(run, owner, around))
+    if run.abort_at is not None:
+        said.append(_abort_coming(run, around))
+    elif owner is not None and ages.acts(owner, now, around.me) and run.left_out < GHOST_AFTER:
+        said += _limits(run, around)
+    return said
+
+
+def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
+    """Who holds it, whether that lives, and what follows if it does not."""
+    if owner is None or owner.ended_at is not None:
+        return f"Its owner has ended: {_next_pass(around)} takes the lane back."
+    who, sight = f"Its owner is {clean(owner.kind)} {owner.id}", look(owner, around.me)
+    if sight.gone:
+        return f"{who}, and {evidence(owner, around.me)}: {_next_pass(around)} takes the lane back."
+    if run.left_out >= GHOST_AFTER:
+        return f"{who}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
+    beat, seen = ages.beat_ms(owner, around.now), evidence(owner, around.me)
+    left = owner.stale_after_ms - beat
+    if not around.acting() and (left <= 0 or sight is Sight.STOPPED):
+        return (
+            f"{who} ({seen}), silent for {span(beat)}, and no gateway lives that would end the run or take the lane"
+            " back: start one, or run `lanes reconcile --wait`."
+        )
+    if left <= 0:
+        limit = span(owner.stale_after_ms)
+        return f"{who} ({seen}), silent for {span(beat)}: it is reclaimed {limit} after an observer saw that."
+    said = f"{who} ({seen}; last heartbeat {ago(beat)}"
+    if beat > 2 * owner.heartbeat_interval_ms or sight is Sight.STOPPED:
+        said += f", reclaimed in {span(left)} unless a heartbeat comes"
+    return said + ")."
+
+
+def _limits(run: Run, around: Circumstances) -> list[str]:
+    """What its owner will do, and when: what acts next comes first."""
+    now, terms = around.now, run.terms
+    if run.body_ended_at is not None:
+        when = ago(now.wall - run.body_ended_at)
+        return [f"Its work ended {when}; no limit ends it any more, while its end waits to be stored."]
+    said = [_wait(wait, around) for wait in around.waits]
+    attempts = [limit for limit in ages.limits(run, now) if limit.attempt is not None]
+    said += [_attempt(limit) for limit in attempts]
+    if terms.run_timeout_ms is None and terms.stall_timeout_ms is None:
+        return [*said, "It has no deadline: run_timeout and stall_timeout are off, so only an abort ends it."]
+    clocks = []
+    if terms.run_timeout_ms is not None:
+        clocks.append(_due("expires", ages.left_ms(run, now), f"run_timeout {span(terms.run_timeout_ms)}"))
+    # The clock of a stall begins again with the next provider.
+    if terms.stall_timeout_ms is not None and not any(each.left_ms < _stall_left(run, now) for each in attempts):
+        clocks.append(_stalls(run, around, terms.stall_timeout_ms))
+    sentence = " and ".join(clocks)
+    return [*said, f"{sentence[0].upper()}{sentence[1:]}."] if clocks else said
+
+
+def _stall_left(run: Run, now: Now) -> int:
+    return ages.stall_left_ms(run, now) or 0
+
+
+def _attempt(limit: ages.Limit) -> str:
+    """Whom it asks, which limit ends that, and who is asked then."""
+    attempt = limit.attempt
+    assert attempt is not None
+    silent = limit.of_ms - limit.left_ms
+    when = f"in {span(limit.left_ms)}" if limit.left_ms > 0 else "now"
+    said = (
+        f"It asks provider {clean(attempt.provider)} ({attempt.number} of {attempt.of}), which has been silent for"
+        f" {span(silent)}: {clean(limit.name)} ({span(limit.of_ms)}) acts {when}"
+    )
+    if attempt.next is None:
+        return f"{said}, and its message fails: nobody is asked after that."
+    return (
+        f"{said}, then {clean(attempt.next)} is asked. If none answers, its message fails within"
+        f" {span(max(0, limit.exhausted_ms or 0))}."
+    )
+
+
+def _stalls(run: Run, around: Circumstances, limit_ms: int) -> str:
+    if any(not is_gone(wait.process, around.me) for wait in around.waits):
+        return "it is not stalled while it waits"
+    busy = ages.busy_left_ms(run, around.now)
+    if busy is not None:
+        return f"it said that it is busy for another {span(busy)}"
+    return _due("stalls", ages.stall_left_ms(run, around.now), f"stall_timeout {span(limit_ms)}")
+
+
+def _due(what: str, left_ms: int | None, limit: str) -> str:
+    """What a limit does, and when. One that has passed is met by the owner, or else by whoever looks next."""
+    left = left_ms or 0
+    if left <= 0:
+        return f"it {what} now, {span(-left)} past its limit ({limit})"
+    return f"it {what} in {span(left)}{' without progress' if what == 'stalls' else ''} ({limit})"
+
+
+def _wait(wait: Wait, around: Circumstances) -> str:
+    """For what it waits in another lane, and whether anybody waits there still."""
+    said = f"It waits for message {wait.message_id} of lane {clean(wait.key)}"
+    if is_gone(wait.process, around.me):
+        return f"{said}, but {evidence(wait.process, around.me)}: {_next_pass(around)} ends that wait."
+    return f"{said} ({evidence(wait.process, around.me)})."
+
+
+def _abort_coming(run: Run, around: Circumstances) -> str:
+    grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+    age = ages.asked_ms(run, around.now) or 0
+    reason = f" ({clean(run.abort_reason)})" if run.abort_reason else ""
+    asked = f"{clean(run.abort_actor or '')} asked for its abort {ago(age)}{reason}:"
+    if not around.acting():
+        return f"{asked} no gateway lives that would end it, but `lanes abort` releases it by force."
+    if grace > age:
+        return f"{asked} released by force in {span(grace - age)} unless the owner confirms."
+    return f"{asked} the grace has passed, whoever looks next releases it by force (`lanes abort` does)."
+
+
+def _waiting(lane: Lane, now: Now) -> list[str]:
+    if not lane.queued or lane.head_accepted_at is None:
+        return []
+    noun = "message waits" if lane.queued == 1 else "messages wait"
+    return [f"{lane.queued} {noun}, the first for {span(now.wall - lane.head_accepted_at)}."]
+
+
+def _ended(lane: Lane, now: Now) -> list[str]:
+    error = lane.last_error
+    if error is None:
+        return []
+    return [f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}: {clean(error.message)}."]
+
+
+def _answered(told: Mapping[str, Any]) -> list[str]:
+    """Who gave the last reply, where others had failed before."""
+    attempts, provider = told.get("attempts"), told.get("provider")
+    if not attempts or not isinstance(attempts, list) or provider is None:
+        return []
+    return [f"Its last reply came from {clean(str(provider))}, after {clean(', '.join(map(str, attempts)))}."]
+
+
+def _paused(lane: Lane, now: Now) -> str | None:
+    return pause_told(lane.pause, now)
+
+
+def pause_told(pause: Pause | None, now: Now) -> str | None:
+    """That a lane is paused, until when, by whom and why; None: it is not."""
+    if pause is None or (pause.until is not None and pause.until <= now.wall):
+        return None
+    what, end = "It is", "`lanes resume`"
+    if pause.pattern is not None:
+        what, end = (
+            f"All lanes {'' if pause.pattern == '*' else f'that fit {clean(pause.pattern)} '}are",
+            "that is ended",
+        )
+    until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
+    return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
+
+
+def _next_message(around: Circumstances) -> str:
+    return _nobody_claims(around) or "The next message starts at once."
+
+
+def _nobody_claims(around: Circumstances) -> str | None:
+    """That no gateway claims anything now, and what to do about that; None: one does."""
+    if around.acting("gateway"):
+        return None
+    idle = [o for o in around.owners if o.kind == "gateway" and not is_gone(o, around.me)]
+    if not idle:
+        return "No gateway lives, so nothing is claimed: start one (`lanes gateway`, or `lanes up`)."
+    seen = "; ".join(
+        f"gateway {o.id} has been silent for {span(ages.beat_ms(o, around.now))}, {evidence(o, around.me)}"
+        for o in idle
+    )
+    return f"No gateway claims anything now: {seen}."
+
+
+def _unclaimed(lane: Lane, head: Message, around: Circumstances) -> list[str]:
+    """Which conditions of claimable are missing; if none is, what should happen now."""
+    now, claiming = around.now, around.acting("gateway")
+    missing = [said for said in (_paused(lane, now), _parked(head, around), _bound(head, around)) if said]
+    nobody = _nobody_claims(around)
+    if nobody is not None:
+        missing.append(nobody)
+    elif all(o.drain_by is not None for o in claiming):
+        missing.append("Every living gateway is draining and claims nothing new.")
+    elif head.runner is not None and not any(head.runner in o.runners for o in claiming):
+        missing.append(f"No living gateway has the runner {clean(head.runner)} that it asks for.")
+    if missing:
+        return missing
+    cooling = _cooling(around)
+    provider = f", and one of its providers: cooling are {cooling}" if cooling else ""
+    return [
+        "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
+        f" free{provider}.",
+        *_slots(head, around),
+    ]
+
+
+def _slots(head: Message, around: Circumstances) -> list[str]:
+    """Who has the slots, the longest silent first, and what frees the first of them."""
+    found = [run for run in around.running if head.runner in (None, run.runner)]
+    found.sort(key=lambda run: ages.quiet_ms(run, around.now), reverse=True)
+    if not found:
+        return []
+    named = [
+        f"{clean(run.key)} (runner {clean(run.runner)}, silent for {span(ages.quiet_ms(run, around.now))})"
+        for run in found[:NAMED_HOLDERS]
+    ]
+    more = f" and {len(found) - len(named)} more" if len(found) > len(named) else ""
+    said = f"Slots are held by {len(found)} {'lane' if len(found) == 1 else 'lanes'}, longest silent first:"
+    ends = [end for run in found if (end := ages.end(run, around.now)) is not None]
+    if not ends:
+        freed = "No limit frees one of them"
+    else:
+        name, left = min(ends, key=lambda each: each[1])
+        freed = f"A limit frees the first of them within {span(max(0, left))} ({clean(name)})"
+    return [f"{said} {', '.join(named)}{more}.", f"{freed}; `{abort_command(found[0])}` frees one now."]
+
+
+def _cooling(around: Circumstances) -> str:
+    return ", ".join(f"{clean(c.provider)} ({clean(c.cause)})" for c in around.cooldowns)
+
+
+def _parked(head: Message, around: Circumstances) -> str | None:
+    if head.parked_until is None or head.parked_until <= around.now.wall:
+        return None
+    cooling = _cooling(around)
+    said = f"Its head is parked for another {span(head.parked_until - around.now.wall)}"
+    said += ", then it is claimed again" if around.acting("gateway") else ""
+    return said + (f"; cooling: {cooling}." if cooling else ".")
+
+
+def _bound(head: Message, around: Circumstances) -> str | None:
+    if head.bound_owner is None:
+        return None
+    owner = next((o for o in around.owners if o.id == head.bound_owner), None)
+    if owner is None or is_gone(owner, around.me):
+        return f"Its head belongs to a process that is gone: {_next_pass(around)} ends it."
+    return f"Its head is bound to the connection or process of owner {owner.id}, which alone may claim it."
+
+
+def _next_pass(around: Circumstances) -> str:
+    acting = around.acting()
+    return "the next reconcile pass" if acting else "a reconcile pass (start a gateway, or run `lanes reconcile`)"

@@ -1,0 +1,217 @@
+"""Which process this is, and whether another one is provably gone.
+
+A process is identified by host, boot, pid namespace, pid and start time. Only a process of the same host, boot and
+pid namespace can be checked; others can only be silent, which this module does not decide. A process that cannot be
+inspected never counts as gone: a wrong "gone" would take a lane from a healthy run.
+"""
+
+import os
+import sys
+from enum import Enum
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from lanes.base.terminal import clean
+from lanes_storage.clock import boot_id
+from lanes_storage.records import Process
+
+_LINUX = sys.platform == "linux"
+
+
+Identity = Process
+
+
+class Named(Protocol):
+    """Any object with the five identifying fields of a process: an ``Identity``, an owner's row, a gateway's note."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def boot_id(self) -> str: ...
+    @property
+    def pid_ns(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def start_time(self) -> int: ...
+
+
+class Sight(Enum):
+    """The result of looking for a process; the value is the evidence, as part of a sentence about the process."""
+
+    OTHER_HOST = "is on host {host}, which cannot be judged from here"
+    OTHER_BOOT = "is of another boot of host {host}, or of another machine of that name"
+    OTHER_NAMESPACE = "is in another pid namespace of this host, which cannot be judged from here"
+    HIDDEN = "on this host exists, but this user may not look at it"
+    ALIVE = "on this host is alive"
+    STOPPED = "on this host is stopped: `kill -CONT {pid}` lets it go on"
+    GONE = "on this host is gone"
+    REUSED = "on this host is gone; its number belongs to a process that started at another time"
+    ZOMBIE = "on this host has ended (a zombie that its parent has not yet reaped)"
+
+    @property
+    def gone(self) -> bool:
+        """Whether this proves that the process has ended. False proves nothing."""
+        return self in _PROOF
+
+
+_PROOF = frozenset({Sight.GONE, Sight.REUSED, Sight.ZOMBIE})
+_ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPACE})
+
+
+class _Found(NamedTuple):
+    start_time: int
+    ended: bool
+    stopped: bool  # by a signal or a debugger; it may continue at any moment
+
+
+@cache
+def this_process() -> Identity:
+    """The identity of the calling process."""
+    pid = os.getpid()
+    return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, _own_start_time(pid))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=this_process.cache_clear)
+
+
+def identity_of(pid: int) -> Identity:
+    """The identity of another living process of this host and pid namespace.
+
+    Raises ProcessLookupError if there is none, PermissionError if it may not be inspected.
+    """
+    found = _find(pid)
+    if found is None or found.ended:
+        raise ProcessLookupError(f"no process {pid}")
+    return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, found.start_time)
+
+
+def look(owner: Named, me: Identity) -> Sight:
+    """What ``me`` can see of the process that ``owner`` names."""
+    if owner.host != me.host:
+        return Sight.OTHER_HOST
+    if owner.boot_id != me.boot_id:
+        return Sight.OTHER_BOOT
+    if owner.pid_ns != me.pid_ns:
+        return Sight.OTHER_NAMESPACE
+    try:
+        found = _find(owner.pid)
+    except PermissionError:
+        return Sight.HIDDEN
+    if found is None:
+        return Sight.GONE
+    if not _same_start(found.start_time, owner.start_time):
+        return Sight.REUSED
+    if found.ended:
+        return Sight.ZOMBIE
+    return Sight.STOPPED if found.stopped else Sight.ALIVE
+
+
+def is_gone(owner: Named, me: Identity) -> bool:
+    """Whether the process is provably gone: same host, boot and pid namespace, and no process of that pid and
+    start time. A zombie is gone. False proves nothing."""
+    return look(owner, me).gone
+
+
+def is_here(owner: Named, me: Identity) -> bool:
+    """Whether ``me`` may judge the process: same host, boot and pid namespace."""
+    return (owner.host, owner.boot_id, owner.pid_ns) == (me.host, me.boot_id, me.pid_ns)
+
+
+def evidence(owner: Named, me: Identity) -> str:
+    """What is seen, for a person: ``process 4711 on this host is gone``. Harmless for a terminal."""
+    return told(owner, look(owner, me))
+
+
+def told(owner: Named, sight: Sight) -> str:
+    """The same, from an earlier result."""
+    return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
+
+
+def _own_start_time(pid: int) -> int:
+    if not _LINUX:
+        return _by_psutil(pid).start_time
+    try:
+        return _in_proc("self").start_time
+    except FileNotFoundError:  # a sandbox without /proc, where only an unused pid is a proof
+        return 0
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - as in _in_proc
+    except OSError:  # this system has no pid namespaces
+        return ""
+
+
+def _same_start(one: int, other: int) -> bool:
+    # On systems other than Linux it is the difference of two rounded floats.
+    return one == other if _LINUX else abs(one - other) <= 1
+
+
+def _find(pid: int) -> _Found | None:
+    """The process with that pid, None if there is none. Raises PermissionError if there is one, but it is hidden."""
+    if pid <= 0:
+        return None
+    if not _LINUX:
+        return _by_psutil_or_none(pid)
+    if _proc_is_ours():
+        try:
+            return _in_proc(str(pid))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # none, or hidden by the mount option `hidepid`: the signal below shows which
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    raise PermissionError(f"process {pid} is hidden")
+
+
+def _proc_is_ours() -> bool:
+    """Whether /proc shows the pid namespace of this process, and not the one that it was mounted in."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - as in _in_proc
+    except OSError:
+        return False
+
+
+def _in_proc(name: str) -> _Found:
+    # Every reconcile pass checks every owner, and creating a file object takes longer than the system call.
+    file = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        stat = os.read(file, 4096)
+    finally:
+        os.close(file)
+    # The command, in parentheses, may itself hold spaces and parentheses: count from the last one.
+    fields = stat.rpartition(b")")[2].split()
+    state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
+    # A main thread that ended before the other threads also shows as a zombie, but those still run.
+    return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1, stopped=state in (b"T", b"t"))
+
+
+def _by_psutil_or_none(pid: int) -> _Found | None:
+    import psutil
+
+    try:
+        return _by_psutil(pid)
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied:
+        raise PermissionError(f"process {pid} is hidden") from None
+
+
+def _by_psutil(pid: int) -> _Found:
+    import psutil
+
+    process = psutil.Process(pid)
+    status = process.status()
+    ended, stopped = status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD), status == psutil.STATUS_STOPPED
+    # psutil returns wall time, which changes when someone sets the clock; relative to process 1 it is constant.
+    try:
+        origin = psutil.Process(1).create_time()
+    except psutil.NoSuchProcess:  # a jail without one
+        origin = 0.0
+    return _Found(round((process.create_time() - origin) * 100), ended, stopped)

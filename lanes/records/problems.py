@@ -1,0 +1,97 @@
+"""Errors as they travel between a gateway and whoever asked it: RFC 9457 problem documents, there and back.
+
+One table for both ways, so that a command that asks a gateway elsewhere fails with the same error, the same words
+and the same exit code as on the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from lanes.base import errors
+from lanes_storage.errors import NotStorable, StorageError
+
+#: Seconds after which a sender may try a full or draining gateway again.
+RETRY_AFTER_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of error: its status, its word for programs, and what it is made of."""
+
+    error: type[errors.LanesError]
+    status: int
+    code: str
+    members: tuple[str, ...]
+    later: bool = False  # the same request may do well in a moment
+
+
+#: The first that fits an error counts. No 409 for anything: clients repeat it by themselves.
+KINDS = (
+    Kind(errors.InvalidKey, 400, "invalid_key", ("why",)),
+    Kind(errors.Unfit, 400, "unfit", ()),
+    Kind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
+    Kind(errors.LaneBusy, 423, "lane_busy", ("key",)),
+    Kind(errors.Draining, 503, "draining", ("key",), later=True),
+    Kind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
+    Kind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
+    Kind(errors.TooMuch, 400, "too_much", ()),
+    Kind(errors.NotFound, 404, "not_found", ("what", "name")),
+    Kind(errors.Changed, 412, "changed", ("key", "epoch")),
+    Kind(errors.NotAllowed, 422, "not_allowed", ()),
+)
+DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A request that is refused: the status, a code for programs, a sentence for people."""
+
+    status: int
+    code: str
+    sentence: str
+    members: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The problem document."""
+        return {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.sentence,
+            "code": self.code,
+            **self.members,
+        }
+
+
+def status_of(error: type[errors.LanesError]) -> int:
+    """The status of an error of that type."""
+    return next(kind.status for kind in KINDS if issubclass(error, kind.error))
+
+
+def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem:
+    """What one of our errors is to a caller."""
+    later = {"Retry-After": str(RETRY_AFTER_S)}
+    if isinstance(error, StorageError):
+        return Problem(503, DATABASE, f"{error}: {error.fix}", headers=later)
+    if isinstance(error, NotStorable):
+        return Problem(400, "not_storable", str(error))
+    for kind in KINDS:
+        if isinstance(error, kind.error):
+            members = {name: getattr(error, name) for name in kind.members}
+            return Problem(kind.status, kind.code, str(error), members, later if kind.later else {})
+    return Problem(400, "refused", str(error))
+
+
+def error_of(document: Mapping[str, Any]) -> errors.LanesError:
+    """The error that a problem document tells of; a plain LanesError where the document is of no known kind."""
+    said = str(document.get("detail") or document.get("title") or "refused")
+    for kind in KINDS:
+        if document.get("code") == kind.code:
+            if not kind.members:
+                return kind.error(said)
+            if all(name in document for name in kind.members):
+                return kind.error(*(document[name] for name in kind.members))
+    return errors.LanesError(said)

@@ -1,0 +1,1 @@
+"""HTTP to providers: connections, streams, and what their errors mean."""

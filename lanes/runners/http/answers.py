@@ -1,0 +1,74 @@
+"""The response of a provider, independent of the HTTP library, and the names of its errors."""
+
+import contextlib
+import os
+import socket
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping
+
+from lanes.host import descriptors
+from lanes.runners.http.failures import AttemptFailed, NoDescriptor
+from lanes.runners.http.unpacking import unpacked
+
+
+class Answer(ABC):
+    """A response whose status and headers have arrived."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        self._headers = headers
+        said = headers.get("content-type", "").encode(errors="replace").decode()
+        self.content_type = said.partition(";")[0].strip().lower()
+
+    def header(self, name: str) -> str | None:
+        """One header, None if it is missing."""
+        return self._headers.get(name)
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
+        # Not decompressed by the library, which decompresses each received chunk completely.
+        encoding = (self.header("content-encoding") or "identity").strip().lower()
+        return self._body() if encoding == "identity" else unpacked(self._body(), encoding)
+
+    async def start_of_body(self, limit: int) -> bytes:
+        """The body up to ``limit`` bytes. Raises AttemptFailed."""
+        kept = bytearray()
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                kept += chunk
+                if len(kept) >= limit:
+                    break
+        return bytes(kept[:limit])
+
+    @abstractmethod
+    def _body(self) -> AsyncGenerator[bytes, None]: ...
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Release the response. If it was not read to its end, its connection is closed at once."""
+
+
+def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) -> AttemptFailed | NoDescriptor:
+    """The failure that an error of a library stands for; where the fault is this process's own, NoDescriptor.
+
+    Its frames are dropped: they hold all that was sent, and some hold the error.
+    """
+    if descriptors.is_shortage(error) or (connecting and descriptors.none_left()):
+        descriptors.note_shortage()
+        return NoDescriptor()
+    inner: BaseException | None = error
+    while inner is not None:
+        inner.__traceback__ = None
+        inner = inner.__cause__ or inner.__context__
+    return failure
+
+
+def root(error: BaseException) -> str:
+    """The text of the innermost error: the outer ones only say that something failed."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words)

@@ -1,0 +1,129 @@
+"""HTTP towards providers: which way a request goes, and where to."""
+
+import asyncio
+import contextlib
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies
+
+import certifi
+
+from lanes.base.errors import ConfigError
+from lanes.host import descriptors
+from lanes.runners.http.answers import Answer
+from lanes.runners.http.failures import NoDescriptor
+
+#: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
+#: while a request goes out on it looks like a reset, so ours go first.
+KEPT_IDLE_S = 4.0
+
+# A proxy named by the environment is for the outside; what runs on this machine is reached directly.
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Way(Protocol):
+    """Connections of one library."""
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]) -> Answer:
+        """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class HttpClient:
+    """The connections of one process to all its providers.
+
+    Nothing here limits time: libraries count per read, and one byte would do. Whoever calls keeps the clock.
+    The number of connections is not limited either; the slots of the runners are the limit.
+    Raises ConfigError where a proxy that the environment names cannot be used.
+    """
+
+    def __init__(self) -> None:
+        self._direct: Way | None = None
+        self._loading = asyncio.Lock()
+        try:
+            self._trusted = _trusted()
+            self._proxied = _proxied(self._trusted) if getproxies() else None
+        except (ImportError, ValueError, OSError) as error:
+            problem = f"the proxy or certificates that the environment names cannot be used: {error}"
+            raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
+
+    @contextlib.asynccontextmanager
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+    ) -> AsyncIterator[Answer]:
+        """Send a request and give the answer; ``connected`` is called when the request starts to go out.
+
+        However the block is left, a response that was not read to its end closes its connection at once.
+        Raises AttemptFailed, and NoDescriptor where the fault is this process's own.
+        """
+        way = self.way(url) or await self._load()
+        answer = await way.send(url, body, headers, connected)
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
+
+    def way(self, url: str) -> Way | None:
+        """What a request to this address goes by; None where that is not loaded yet."""
+        return self._direct if self._proxied is None or urlsplit(url).hostname in _HERE else self._proxied
+
+    async def _load(self) -> Way:
+        """Load the library with the first request, in a thread: the start of a gateway does not wait for it."""
+        async with self._loading:
+            if self._direct is None:
+                try:
+                    made_by = await asyncio.to_thread(_connections)
+                except OSError as error:
+                    if not descriptors.is_shortage(error):
+                        raise
+                    descriptors.note_shortage()  # what is loaded is files, too
+                    raise NoDescriptor from error
+                self._direct = made_by(self._trusted, KEPT_IDLE_S)
+        return self._direct
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for way in (self._direct, self._proxied):
+            if way is not None:
+                await way.aclose()
+
+
+@lru_cache(maxsize=256)
+def endpoint(base_url: str, path: str) -> str:
+    """The address of one route below a base URL; a query in the base URL stays. Raises ConfigError."""
+    try:
+        url = urlsplit(base_url)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError("the address of the provider is no base URL; write https://host/v1")
+    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}"))
+
+
+def _trusted() -> ssl.SSLContext:
+    if file := os.environ.get("SSL_CERT_FILE"):
+        return ssl.create_default_context(cafile=file)
+    if folder := os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context(capath=folder)
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def _proxied(trusted: ssl.SSLContext) -> Way:
+    from lanes.runners.http.proxied import Proxied
+
+    return Proxied(trusted, KEPT_IDLE_S)
+
+
+def _connections() -> Callable[[ssl.SSLContext, float], Way]:
+    from lanes.runners.http.direct import Connections
+
+    return Connections

@@ -1,0 +1,211 @@
+"""Why one provider attempt failed, from what the provider said.
+
+Error codes are an open set, worded differently by every vendor and every proxy. What is known by its code is
+classified by that; what is not, by the HTTP status, then by its type; the rest is a server error.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+from lanes.base.errors import RunError
+from lanes.base.sentences import Tried
+from lanes.runners.http.merging import whole
+from lanes.runners.http.redaction import redacted
+from lanes_storage.law import AttemptCause
+
+#: The longest sentence of a provider that is kept, in characters, its longest word for an error, and how much is read.
+LONGEST_SENTENCE = 500
+LONGEST_WORD = 200
+MOST_READ = 4_096
+#: No Retry-After is believed beyond a day, and none below a second: that would be a retry in a loop.
+LONGEST_WAIT_MS = 86_400_000
+SHORTEST_WAIT_MS = 1_000
+
+_BY_CODE = {
+    "insufficient_quota": AttemptCause.QUOTA,
+    "billing_hard_limit_reached": AttemptCause.QUOTA,
+    "billing_not_active": AttemptCause.QUOTA,
+    "billing_error": AttemptCause.QUOTA,
+    "rate_limit_exceeded": AttemptCause.RATE_LIMITED,
+    "rate_limit_error": AttemptCause.RATE_LIMITED,
+    "rate_limited": AttemptCause.RATE_LIMITED,
+    "overloaded_error": AttemptCause.OVERLOADED,
+    "overloaded": AttemptCause.OVERLOADED,
+    "server_overloaded": AttemptCause.OVERLOADED,
+    "service_unavailable": AttemptCause.OVERLOADED,
+    "context_length_exceeded": AttemptCause.CONTEXT_OVERFLOW,
+    "string_above_max_length": AttemptCause.CONTEXT_OVERFLOW,
+    "request_too_large": AttemptCause.CONTEXT_OVERFLOW,
+    "invalid_api_key": AttemptCause.AUTH,
+    "authentication_error": AttemptCause.AUTH,
+    "permission_error": AttemptCause.AUTH,
+}
+#: Words that say little by themselves: a status that says more goes before them.
+_BY_TYPE = {
+    "invalid_request_error": AttemptCause.BAD_REQUEST,
+    "bad_request": AttemptCause.BAD_REQUEST,
+    "model_not_found": AttemptCause.BAD_REQUEST,
+    "not_found_error": AttemptCause.BAD_REQUEST,
+    "invalid_prompt": AttemptCause.BAD_REQUEST,
+}
+_BY_STATUS = {
+    401: AttemptCause.AUTH,
+    402: AttemptCause.QUOTA,
+    403: AttemptCause.AUTH,
+    408: AttemptCause.SERVER_ERROR,
+    409: AttemptCause.SERVER_ERROR,
+    413: AttemptCause.CONTEXT_OVERFLOW,
+    425: AttemptCause.SERVER_ERROR,
+    429: AttemptCause.RATE_LIMITED,
+    503: AttemptCause.OVERLOADED,
+    529: AttemptCause.OVERLOADED,
+}
+# Servers that give no code for it say it in one of these ways.
+_TOO_LONG = re.compile(r"maximum context length|context (window|length|size)|prompt is too long", re.IGNORECASE)
+
+
+class Words(NamedTuple):
+    """What a provider calls its error: the status of HTTP, where it came by one, and what OpenAI's clients read."""
+
+    status: int | None = None
+    type: str | None = None
+    param: str | None = None
+    code: str | None = None
+
+
+class AttemptFailed(Exception):
+    """One attempt against one provider failed. ``retry_after_ms``: when the provider says to come again."""
+
+    def __init__(
+        self, cause: AttemptCause, message: str, retry_after_ms: int | None = None, words: Words | None = None
+    ) -> None:
+        self.cause = cause
+        self.message = message
+        self.retry_after_ms = retry_after_ms
+        self.words = words or Words()
+        super().__init__(message)
+
+    def redact(self, key: str | None) -> None:
+        """Take the provider's key out of what it said, and only then what is too long to keep."""
+        self.message = redacted(self.message, key)[:LONGEST_SENTENCE]
+        words = (None if word is None else redacted(word, key)[:LONGEST_WORD] for word in self.words[1:])
+        self.words = Words(self.words.status, *words)
+
+
+class NoDescriptor(Exception):
+    """This process itself has no file descriptor left: nothing is known of the provider."""
+
+
+class NoRoom(RunError):
+    """A run ends because its own process had no file descriptor left for it: as if it had never been claimed."""
+
+    def __init__(self, attempts: Sequence[Tried] = ()) -> None:
+        super().__init__("no_descriptor", "no file descriptor was free in its gateway", attempts)
+
+
+def from_response(status: int, body: bytes, retry_after_ms: int | None) -> AttemptFailed:
+    """The failure that an answer with another status than 200 stands for."""
+    error = _error_in(body)
+    cause = _cause(error, status)
+    said = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
+    wait = retry_after_ms if cause is AttemptCause.RATE_LIMITED else None
+    return AttemptFailed(cause, f"HTTP {status}: {said}" if said else f"HTTP {status}", wait, _called(error, status))
+
+
+def from_error(error: Any) -> AttemptFailed:
+    """The failure that an error object under status 200 stands for, in the stream or as the whole answer."""
+    inner = error.get("error") if isinstance(error, dict) else None
+    found = inner or error
+    cause = _cause(found, 200)
+    said = f"error in the reply: {_sentence(found) or 'no word of why'}"
+    return AttemptFailed(cause, said, words=_called(found, None))
+
+
+def error_in_body(body: bytes) -> Any:
+    """The error object in a JSON answer under status 200, or None where there is none."""
+    value = _json(body)
+    return value.get("error") if isinstance(value, dict) else None
+
+
+def retry_after_ms(header: str | None, now_wall_ms: int) -> int | None:
+    """The wait that a Retry-After header asks for: seconds, or an HTTP date. None where it says nothing usable."""
+    if header is None:
+        return None
+    ms: float
+    try:
+        ms = float(header) * 1000
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        ms = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000 - now_wall_ms
+    if not ms >= SHORTEST_WAIT_MS:  # as well "nan"
+        return None
+    return round(min(ms, LONGEST_WAIT_MS))
+
+
+def _error_in(body: bytes) -> Any:
+    """What an answer of another status says of the error: mostly ``{"error": {…}}``, sometimes without the cover."""
+    value = _json(body)
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value.get("error", value) if isinstance(value, dict) else None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _cause(error: Any, status: int) -> AttemptCause:
+    words = _words(error)
+    for word in words:
+        if word in _BY_CODE:
+            return _BY_CODE[word]
+        if word.isdecimal() and status == 200 and word.isascii() and len(word) == 3:
+            status = int(word)  # some put the status that they could not send any more into the code
+    by_type = next((_BY_TYPE[word] for word in words if word in _BY_TYPE), None)
+    cause = _by_status(status) or by_type or AttemptCause.SERVER_ERROR
+    if cause is AttemptCause.BAD_REQUEST and _TOO_LONG.search(_sentence(error)):
+        return AttemptCause.CONTEXT_OVERFLOW
+    return cause
+
+
+def _by_status(status: int) -> AttemptCause | None:
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= 500:
+        return AttemptCause.SERVER_ERROR
+    if status >= 300:
+        return AttemptCause.BAD_REQUEST
+    return None if status == 200 else AttemptCause.GARBAGE
+
+
+def _words(error: Any) -> list[str]:
+    if not isinstance(error, dict):
+        return []
+    found = [error.get(name) for name in ("code", "type", "status")]
+    return [str(word).lower() for word in found if isinstance(word, str | int)]
+
+
+def _called(error: Any, status: int | None) -> Words:
+    said = error if isinstance(error, dict) else {}
+    words = (said.get(name) for name in ("type", "param", "code"))
+    return Words(status, *(_short(str(word)) if isinstance(word, str | int) else None for word in words))
+
+
+def _sentence(error: Any) -> str:
+    said = error.get("message") if isinstance(error, dict) else error
+    return _short(said) if isinstance(said, str) else ""
+
+
+def _short(text: str) -> str:
+    """One line, that can be stored."""
+    return " ".join(whole(text[:MOST_READ]).split())

@@ -1,0 +1,83 @@
+"""The way to a provider through the proxy that the environment names: httpx. Loaded where it names one."""
+
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+from lanes.host.optional import without
+from lanes.runners.http.answers import Answer, root, told
+from lanes.runners.http.failures import AttemptFailed, NoDescriptor
+from lanes_storage.law import AttemptCause
+
+# Its command line brings rich and pygments with it.
+with without("httpx._main"):
+    import httpx
+
+_NOTHING = httpx.ByteStream(b"")
+
+
+class Proxied:
+    """Connections whose number is not limited. Raises ImportError, ValueError, OSError for a proxy of no use."""
+
+    def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float) -> None:
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=kept_idle_s)
+        self._client = httpx.AsyncClient(verify=trusted, timeout=None, limits=limits, follow_redirects=False)
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]) -> Answer:
+        """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            # To a tunnelling proxy goes a CONNECT of its own first.
+            if event.endswith("send_request_headers.started") and info["request"].method == b"POST":
+                connected()
+
+        # Made by itself: the client would merge headers, cookies and an address of its own into each.
+        request = httpx.Request("POST", url, content=body, headers=dict(headers), extensions={"trace": trace})
+        try:
+            return _Answer(await self._client.send(request, stream=True))
+        except (httpx.HTTPError, OSError) as error:
+            raise _told(error) from error
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+
+class _Answer(Answer):
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(response.status_code, response.headers)
+        self._response = response
+
+    async def _body(self) -> AsyncGenerator[bytes, None]:
+        assert isinstance(self._response.stream, httpx.AsyncByteStream)
+        try:
+            async for chunk in self._response.stream:
+                yield chunk
+        except httpx.HTTPError as error:
+            raise _told(error) from error
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+        # The client's own stream names its response, which names the request with all that was sent: a circle, in
+        # which that would stay until somebody looks for garbage.
+        self._response.stream = _NOTHING
+
+
+def _told(error: Exception) -> AttemptFailed | NoDescriptor:
+    return told(error, _failure(error), connecting=isinstance(error, httpx.ConnectError))
+
+
+def _failure(error: Exception) -> AttemptFailed:
+    match error:
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return AttemptFailed(AttemptCause.CONNECT_TIMEOUT, f"no connection: {root(error)}")
+        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
+            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {root(error)}")
+        case httpx.RemoteProtocolError() if "without sending" in str(error):
+            return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")
+        case httpx.NetworkError() | httpx.TimeoutException() | OSError():
+            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {root(error)}")
+        case httpx.LocalProtocolError():
+            return AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: {root(error)}")
+        case _:
+            return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {root(error)}")

@@ -1,0 +1,157 @@
+"""One attempt against one provider in the ``chat`` dialect."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NoReturn, Protocol
+
+from lanes.config.declared.model import ProviderConfig
+from lanes.runners.base import Delta, Reply
+from lanes.runners.http import failures
+from lanes.runners.http.answers import Answer
+from lanes.runners.http.client import HttpClient
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.http.objects import DONE, ObjectReader
+from lanes.runners.http.sse import Event, SseError
+from lanes.runners.providers.draft import Draft
+from lanes.runners.providers.timeouts import Begins, Patience
+from lanes_storage.law import AttemptCause
+
+ROUTE = "chat/completions"
+#: How much of an error is read, in bytes, and for how long once the status is known, in seconds.
+ERROR_BODY = 64 * 1024
+ERROR_BODY_S = 2.0
+#: How long the end of the response is waited for after the terminal event, so that its connection can be used
+#: again, in seconds.
+LINGER_S = 0.05
+
+_decode = json.JSONDecoder().raw_decode
+#: Content types under which an event stream comes; some servers name none, or a wrong one.
+_STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""})
+
+
+class Emit(Protocol):
+    """Passes on pieces: ``RunContext.emit``."""
+
+    def __call__(self, *pieces: Delta) -> None: ...
+
+
+async def attempt(
+    client: HttpClient,
+    provider: ProviderConfig,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    emit: Emit,
+    begins: Begins,
+) -> Reply:
+    """Send one request and read the reply to its terminal event; pieces go to ``emit`` as they come.
+
+    ``begins`` is told of each phase of waiting.
+
+    The reply counts only when a finish reason and ``[DONE]`` were seen. Raises AttemptFailed for everything
+    that the provider or the way to it did wrong. A cancellation from outside stays CancelledError, and the
+    connection is closed at once.
+    """
+    try:
+        async with (
+            Patience(provider, begins) as patience,
+            client.post(url, body, headers, patience.connected) as answer,
+        ):
+            if answer.status != 200:
+                raise await _refusal(answer)
+            await _check_type(answer)
+            draft = Draft(model=provider.model)
+            async with contextlib.aclosing(answer.chunks()) as chunks:
+                await _read(chunks, draft, patience, emit)
+                patience.over()
+                await _rest(chunks)
+            return draft.reply()
+    except AttemptFailed as failure:
+        failure.redact(provider.api_key)
+        raise
+
+
+async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Emit) -> None:
+    """Read events up to the terminal one. The pieces that come in one chunk are handed on together."""
+    reader = ObjectReader()
+    async for chunk in chunks:
+        pieces: list[Delta] = []
+        before = draft.contents
+        try:
+            for event in reader.feed(chunk):
+                if isinstance(event, dict):
+                    _take(event, draft, pieces)
+                elif event.data.strip() != DONE.data:
+                    _take(_object(event), draft, pieces, event.name)
+                elif draft.finish_reason is None:
+                    raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
+                else:
+                    return
+        except SseError as error:
+            raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
+        finally:
+            if draft.contents != before:
+                patience.content()
+            if pieces:
+                emit(*pieces)
+    missing = f"the terminal event {DONE.data}" if draft.finish_reason else "a finish reason"
+    raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {missing}")
+
+
+def _take(data: dict[str, Any], draft: Draft, pieces: list[Delta], name: str = "message") -> None:
+    if data.get("error") or data.get("type") == "error" or name == "error":
+        raise failures.from_error(data)
+    try:
+        draft.take(data, pieces)
+    except RecursionError:
+        _garbage(json.dumps(data))
+    if draft.finish_reason == "error":
+        raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
+
+
+def _object(event: Event) -> dict[str, Any]:
+    text = event.data.strip()
+    try:
+        data, end = _decode(text)
+    except (ValueError, RecursionError):
+        _garbage(text)
+    if not isinstance(data, dict) or end != len(text):
+        _garbage(text)
+    return data
+
+
+def _garbage(text: str) -> NoReturn:
+    start = text[: failures.MOST_READ].encode("ascii", "backslashreplace").decode()
+    raise AttemptFailed(AttemptCause.GARBAGE, f"an event that is no JSON object: {start}")
+
+
+async def _rest(chunks: AsyncIterator[bytes]) -> None:
+    """Read the rest after the terminal event. Errors here do not affect the reply."""
+    with contextlib.suppress(TimeoutError, AttemptFailed):
+        async with asyncio.timeout(LINGER_S):
+            async for _ in chunks:
+                pass
+
+
+async def _refusal(answer: Answer) -> AttemptFailed:
+    """The failure that a status other than 200 stands for; the status alone will do where the body does not come."""
+    body = b""
+    with contextlib.suppress(TimeoutError, AttemptFailed):
+        async with asyncio.timeout(ERROR_BODY_S):
+            body = await answer.start_of_body(ERROR_BODY)
+    now = time.time_ns() // 1_000_000
+    return failures.from_response(answer.status, body, failures.retry_after_ms(answer.header("retry-after"), now))
+
+
+async def _check_type(answer: Answer) -> None:
+    """Refuse an answer that is no event stream; one JSON object is mostly an error under the wrong status."""
+    if answer.content_type in _STREAMS:
+        return
+    if "json" in answer.content_type:
+        error = failures.error_in_body(await answer.start_of_body(ERROR_BODY))
+        if error is not None:
+            raise failures.from_error(error)
+    raise AttemptFailed(AttemptCause.GARBAGE, f"the answer is {answer.content_type}, not an event stream")

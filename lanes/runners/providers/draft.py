@@ -1,0 +1,148 @@
+"""Builds a reply from the chunks of a chat stream."""
+
+from typing import Any
+
+from lanes.runners.base import Delta, Reply
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.http.merging import Merger, plain, whole
+from lanes_storage.law import AttemptCause
+
+#: What each chunk says of the whole reply.
+HEAD = ("model", "system_fingerprint", "service_tier")
+#: The largest reply that is kept, in characters.
+MAX_REPLY = 16 * 1024 * 1024
+
+
+class Draft:
+    """Adds up chunks. Raises AttemptFailed (garbage) for what is no chunk, and beyond ``max_reply``.
+
+    ``model`` is what answers, unless a chunk says so before the first piece.
+    """
+
+    def __init__(self, max_reply: int = MAX_REPLY, *, model: str | None = None) -> None:
+        self._spend = _Room(max_reply).spend
+        self.contents = 0  # chunks that were content: the role alone, an empty delta, no choices are none
+        self._texts: list[str] = []
+        self._half = ""  # the first half of a character whose other half comes with the next chunk
+        self._more = Merger(self._spend)
+        self._usage: dict[str, Any] | None = None
+        self._head = {"model": model}
+        self._fresh = {"model": model} if model else {}  # of the head, what no piece has told
+        self._last_head: tuple[Any, ...] = ()  # as the last chunk said it
+        self._logprobs = Merger(self._spend)
+        self.finish_reason: str | None = None
+
+    def take(self, chunk: dict[str, Any], pieces: list[Delta]) -> None:
+        """Add one chunk; what of it is for a listener goes to ``pieces``."""
+        usage, choices = chunk.get("usage"), chunk.get("choices")
+        if usage is not None and isinstance(usage, dict):
+            self._usage = usage
+            self.contents += 1
+        head = (chunk.get("model"), chunk.get("system_fingerprint"), chunk.get("service_tier"))
+        if head != self._last_head:  # nearly never
+            self._take_head(head)
+        if not choices:
+            return
+        if not isinstance(choices, list):
+            raise _garbage("its choices are no list of objects")
+        for choice in choices:
+            if not isinstance(choice, dict):
+                raise _garbage("its choices are no list of objects")
+            if choice.get("index", 0) == 0:
+                self._take_choice(choice, pieces)
+
+    def reply(self) -> Reply:
+        """The reply, once the stream has ended properly."""
+        text = "".join(self._texts) + whole(self._half)
+        message = {"role": "assistant", "content": text or None} | self._more.result() if self._more else None
+        return Reply(
+            text=text,
+            finish_reason=self.finish_reason or "stop",
+            message=message,
+            usage=plain(self._usage),
+            model=self._head["model"],
+            more=self._besides(),
+        )
+
+    def _besides(self) -> dict[str, Any] | None:
+        more: dict[str, Any] = {name: said for name, said in self._head.items() if name != "model"}
+        return more | ({"logprobs": self._logprobs.result()} if self._logprobs else {}) or None
+
+    def _take_head(self, head: tuple[Any, ...]) -> None:
+        """The model is the one that the first piece has told."""
+        self._last_head = head
+        for name, said in zip(HEAD, head, strict=True):
+            fits = isinstance(said, str) and said and not (name == "model" and self._texts)
+            if fits and whole(said) != self._head.get(name):
+                self._head[name] = self._fresh[name] = whole(said)
+
+    def _take_choice(self, choice: dict[str, Any], pieces: list[Delta]) -> None:
+        reason, delta, logprobs = choice.get("finish_reason"), choice.get("delta"), choice.get("logprobs")
+        if reason and isinstance(reason, str):
+            self.finish_reason = whole(reason)
+            self.contents += 1
+        if not isinstance(delta, dict):
+            return
+        text = self._take_text(_text_of(delta.get("content")))
+        if text and len(delta) == 1 and not (logprobs or self._fresh):  # as nearly all are
+            self.contents += 1
+            pieces.append(Delta(text))
+            return
+        more = _beside_text(delta)
+        if more:
+            self._more.add(more)
+        if more or text:
+            self.contents += 1
+        elif not logprobs:
+            return
+        beside: dict[str, Any] | None = None
+        if self._fresh or logprobs:
+            beside, self._fresh = {**self._fresh, **self._take_logprobs(logprobs)} or None, {}
+        pieces.append(Delta(text, delta if more else None, beside=beside))
+
+    def _take_logprobs(self, logprobs: Any) -> dict[str, Any]:
+        if not logprobs or not isinstance(logprobs, dict):
+            return {}
+        self._logprobs.add(logprobs)
+        return {"logprobs": plain(logprobs)}
+
+    def _take_text(self, text: str) -> str:
+        if not text:
+            return text
+        self._spend(len(text))
+        if self._half or not text.isascii():
+            text, self._half = self._half + text, ""
+            if "\ud800" <= text[-1] <= "\udbff":
+                text, self._half = text[:-1], text[-1]
+            text = whole(text)
+        self._texts.append(text)
+        return text
+
+
+def _beside_text(delta: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in delta.items() if value and name not in ("role", "content")}
+
+
+class _Room:
+    """How much more is kept. By itself, since a draft and its merger that name each other stay in memory."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, size: int) -> None:
+        """Take some of it. Raises AttemptFailed where there is not so much."""
+        self._left -= size
+        if self._left < 0:
+            raise _garbage("it is larger than lanes keeps")
+
+
+def _text_of(content: Any) -> str:
+    """The text of a delta's content. Some providers send a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(t for p in parts if isinstance(p, dict) and isinstance(t := p.get("text"), str))
+
+
+def _garbage(why: str) -> AttemptFailed:
+    return AttemptFailed(AttemptCause.GARBAGE, f"no usable reply: {why}")

@@ -1,0 +1,1 @@
+"""The HTTP server below the routes: sockets, protocol, guard, routing, bodies, errors."""

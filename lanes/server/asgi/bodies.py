@@ -1,0 +1,57 @@
+"""The JSON of a request's body, checked and bounded."""
+
+import asyncio
+import json
+import re
+from typing import Any, NoReturn
+
+from lanes.base.errors import TooMuch
+from lanes.server.asgi.errors import HttpProblem
+
+#: A larger body is parsed in a thread: megabytes of text take longer than anybody's next event may wait.
+LARGE_BODY = 65_536
+#: Values in one body. The parser holds up every thread while it works, and needs most of its time for their number.
+MOST_VALUES = 100_000
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BETWEEN = (b",", b"[", b"{")
+
+
+async def parsed(raw: bytes) -> dict[str, Any]:
+    """The object that a body holds; an empty body is an empty object. Raises HttpProblem, TooMuch."""
+    return _parsed(raw) if len(raw) <= LARGE_BODY else await asyncio.to_thread(_parsed, raw)
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    if not raw.strip():
+        return {}
+    if _values(raw) > MOST_VALUES and _values(_STRING.sub(b"", raw)) > MOST_VALUES:  # most are in texts, and count not
+        raise TooMuch(f"the body has more than {MOST_VALUES} values")
+    try:
+        data = _decode(raw.decode("utf-8"))
+        if b"\\u" in raw:  # only an escape can be half a character, which nothing could store
+            json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise HttpProblem(400, "bad_json", "the body is not valid JSON in UTF-8") from error
+    if not isinstance(data, dict):
+        raise HttpProblem(400, "bad_json", "the body must be a JSON object")
+    return data
+
+
+def _values(raw: bytes) -> int:
+    """At most so many values are in it."""
+    return 1 + sum(map(raw.count, _BETWEEN))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("the number is too large")
+    return value
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

@@ -1,0 +1,96 @@
+"""How errors look: RFC 9457 problem documents under ``/api``, the OpenAI envelope under ``/v1``."""
+
+import json
+
+from starlette.responses import Response
+
+from lanes.records import Attempt, Failure
+from lanes.records.problems import Problem
+from lanes.runners.providers.health import OF_THE_REQUEST
+from lanes_storage.law import Cause
+
+#: The status of an answer to a message that ended otherwise than ``done``.
+STATUS_OF_CAUSE = {
+    Cause.PROVIDER_FAILED: 502,
+    Cause.PROVIDER_COOLING: 503,
+    Cause.DRAINED: 503,
+    Cause.WAIT_CYCLE: 422,
+}
+#: What a client is told of a message that was ended, not answered: neither who did it, nor where, nor why. Programs
+#: send a request again after 5xx, and after 423 they do not.
+ENDED = 423
+ENDED_TEXT = {
+    Cause.ABORTED: "the run was aborted",
+    Cause.INTERRUPTED_BY_NEWER: "a newer message of this session took its place",
+    Cause.CLIENT_GONE: "the connection that it belonged to has ended",
+    Cause.RUN_TIMEOUT: "the run took longer than it may",
+    Cause.STALL_TIMEOUT: "the run showed no progress for longer than it may",
+    "expired": "the message waited longer than it may",
+    "over_budget": "the budget is used up",
+}
+#: The status that a refusal of the request itself comes with, if it was one of HTTP.
+STATUS_OF_REQUEST = frozenset({None, 400, 413, 422})
+#: On every error about a message that was accepted: the client must not send it again.
+ONCE = {"x-should-retry": "false"}
+
+
+class HttpProblem(Exception):
+    """A request is refused. ``param``: the part of it that is to blame."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        headers: dict[str, str] | None = None,
+        *,
+        param: str | None = None,
+        error_type: str | None = None,
+    ) -> None:
+        more = {"param": param, "error_type": error_type}
+        members = {name: value for name, value in more.items() if value is not None}
+        self.problem = Problem(status, code, sentence, members, headers or {})
+        super().__init__(sentence)
+
+
+def of_failure(failure: Failure | None) -> HttpProblem:
+    """The problem of a message that was accepted and is not answered. Without a failure it has not ended: the
+    gateway stops, and a message that belongs to its connection ends with it."""
+    if failure is None:
+        return HttpProblem(503, Cause.DRAINED, "the gateway has stopped before the answer came", ONCE)
+    if failure.cause in ENDED_TEXT:
+        return HttpProblem(ENDED, failure.cause, ENDED_TEXT[failure.cause], ONCE)
+    blamed = _blamed(failure)
+    if blamed is not None:
+        said = blamed.message.removeprefix(f"HTTP {blamed.status}: ")
+        kind = blamed.type or "invalid_request_error"
+        return HttpProblem(400, blamed.code or blamed.cause, said, ONCE, param=blamed.param, error_type=kind)
+    return HttpProblem(STATUS_OF_CAUSE.get(failure.cause, 500), failure.cause, failure.message, ONCE)
+
+
+def _blamed(failure: Failure) -> Attempt | None:
+    """What the first provider said of the request, where all of them say that it is to blame."""
+    attempts = failure.attempts if failure.cause is Cause.PROVIDER_FAILED else ()
+    all_say_so = all(each.cause in OF_THE_REQUEST and each.status in STATUS_OF_REQUEST for each in attempts)
+    return attempts[0] if attempts and all_say_so else None
+
+
+def render(problem: Problem, *, openai: bool, accepted: bool = False) -> Response:
+    """The response of a problem, in the form of its surface. ``accepted``: it came after a message was stored."""
+    headers = {**problem.headers, **ONCE} if accepted else dict(problem.headers)
+    if openai:
+        return Response(json.dumps(openai_error(problem)), problem.status, headers, "application/json")
+    return Response(json.dumps(problem.document()), problem.status, headers, "application/problem+json")
+
+
+def openai_error(problem: Problem) -> dict[str, object]:
+    """The OpenAI error envelope."""
+    kind = problem.members.get("error_type", "invalid_request_error" if problem.status < 500 else "server_error")
+    return {
+        "error": {
+            "message": problem.sentence,
+            "type": kind,
+            "param": problem.members.get("param"),
+            "code": problem.code,
+        }
+    }

@@ -1,0 +1,75 @@
+"""Who may come in: the checks before any route, on the bare ASGI scope."""
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from lanes.config.declared.model import GatewayConfig
+from lanes.server.asgi.errors import HttpProblem
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+#: Probes carry no token.
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\\\s]+)(:[0-9]{1,5})?")
+
+
+class Guard:
+    """Host, origin and token."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._token = None if config.token is None else config.token.encode()
+        self._hosts = LOOPBACK | {config.host.lower(), *(host.lower() for host in config.allowed_hosts)}
+        self._beyond = config.host not in LOOPBACK
+        # Clients send the same few; what they send otherwise is forgotten.
+        self._known = lru_cache(maxsize=64)(self._is_known)
+
+    def check(self, path: str, headers: Mapping[str, str]) -> None:
+        """Raises HttpProblem for a request that may not come in."""
+        host = headers.get("host", "")
+        if not self._known(host):
+            raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
+        origin = headers.get("origin")
+        if origin is not None and _place_of(origin) != host.lower():
+            raise HttpProblem(403, "origin", "requests from other origins are refused")
+        if path not in OPEN_PATHS and self._token is not None:
+            self._check_token(headers.get("authorization", ""))
+
+    def _check_token(self, authorization: str) -> None:
+        scheme, _, given = authorization.partition(" ")
+        right = hmac.compare_digest(given.strip().encode(), self._token or b"")
+        if scheme.lower() != "bearer" or not right:
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise HttpProblem(401, "token", "this gateway needs a bearer token", headers)
+
+    def _is_known(self, host: str) -> bool:
+        said = _HOST.fullmatch(host)
+        if said is None:
+            return False
+        name = said["name"].strip("[]").lower()
+        return name in self._hosts or (self._beyond and _is_address(name))  # a rebound name is never a bare address
+
+
+def check_content(headers: Mapping[str, str]) -> None:
+    """Raises HttpProblem for a body that is not said to be JSON: a form on some page could send any other."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HttpProblem(415, "content_type", "send Content-Type: application/json")
+
+
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

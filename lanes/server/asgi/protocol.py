@@ -1,0 +1,109 @@
+"""HTTP/1.1 as uvicorn speaks it, with limits on how long a head may be, and how long a request may take to come.
+
+Without them, whoever connects and says little holds a connection for ever. Nothing is timed for each request: the
+server looks over all its connections now and then.
+"""
+
+import asyncio
+import json
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from lanes.records.problems import Problem
+from lanes.server.asgi.errors import openai_error
+from lanes.server.asgi.writes import TurnTransport
+
+#: How long a client may take from its first byte, or from connecting, to the end of the head.
+HEAD_S = 10.0
+#: The same to the end of the body.
+BODY_S = 60.0
+#: The longest head: request line and headers.
+MOST_HEAD_BYTES = 65_536
+
+
+def _closing(problem: Problem, openai: bool) -> bytes:
+    """A whole answer, after which the connection is closed."""
+    body = json.dumps(openai_error(problem) if openai else problem.document()).encode()
+    head = (
+        f"HTTP/1.1 {problem.status} {problem.document()['title']}\r\n"
+        f"content-type: application/{'json' if openai else 'problem+json'}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+NO_HTTP = Problem(400, "bad_http", "what came is no valid HTTP/1.1")
+TOO_LONG = Problem(431, "too_large", f"the head of a request is at most {MOST_HEAD_BYTES} bytes")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._since: float | None = None  # when a request that is not yet whole began; None: there is none
+        self._in_head = True
+        self._begun = False  # something of a request has come, and not all
+        self._heads = 0  # that began in this piece of what came
+        self._head_bytes = 0  # of the head that has begun, as far as it is known where that is
+        self._refused = False  # what comes further is not looked at
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", TurnTransport(transport)))
+        self._since = self.loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        goes_on, self._heads = self._begun, 0
+        super().data_received(data)
+        if self._begun and self._in_head:
+            # A head that began behind another request in this piece is smaller than it, nobody knows how much.
+            self._head_bytes += len(data) if self._heads + goes_on == 1 else 0
+            told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if max(self._head_bytes, told) > MOST_HEAD_BYTES:
+                self._refuse(TOO_LONG)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._since, self._in_head, self._begun = self.loop.time(), True, True
+        self._heads += 1
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._since, self._begun = None, False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+        self._refuse(NO_HTTP)
+
+    def look_over(self, now: float) -> None:
+        """Close the connection if its request takes too long to come."""
+        limit = HEAD_S if self._in_head else BODY_S
+        if self._since is None or now - self._since < limit:
+            return
+        if self._begun:
+            part = "head" if self._in_head else "body"
+            self._refuse(Problem(408, "too_slow", f"the {part} did not come within {limit:g} s"))
+        elif self._idle:
+            self.transport.close()
+
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer the request that has begun, and close. What came whole before it has its answer first, and only that:
+        it was carried out."""
+        self._refused = True
+        if not self._idle and (self._in_head or self.cycle.response_started):
+            self.cycle.keep_alive = False
+        elif not self.transport.is_closing():
+            openai = not self._in_head and self.scope["path"].startswith("/v1/")
+            self.transport.write(_closing(problem, openai))
+            self.transport.close()

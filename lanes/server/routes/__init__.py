@@ -1,0 +1,1 @@
+"""The routes, and the table that names them all."""

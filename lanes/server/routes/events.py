@@ -1,0 +1,67 @@
+"""``GET /api/events``: the journal, as server-sent events that can be resumed, or as a list."""
+
+from collections.abc import AsyncIterator
+
+from starlette.types import ASGIApp
+
+from lanes.records.problems import RETRY_AFTER_S
+from lanes.server.asgi.errors import HttpProblem
+from lanes.server.asgi.fields import as_id
+from lanes.server.asgi.request import Call
+from lanes.server.routes.verbs import answer, given
+from lanes.server.state.journal import Follower
+from lanes.server.state.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
+from lanes.verbs import house
+from lanes.verbs.kinds import timed
+from lanes_storage.errors import StorageError
+
+#: So many follow at a time.
+MOST_FOLLOWERS = 200
+#: A follower that takes nothing for so long is let go of; it can come back where it was.
+PATIENCE_S = 60.0
+#: How soon a client that lost its connection comes back, in milliseconds.
+RETRY_MS = 2_000
+
+
+async def get_events(call: Call) -> ASGIApp:
+    """The journal: as server-sent events from ``Last-Event-ID`` on, or with Accept: application/json as a list."""
+    asked = await given(house.events, call)
+    if (after := _resumed(call)) is not None:
+        asked["after"] = after
+    if call.accepts("application/json"):
+        return await answer(house.events, call, asked)
+    call.refuse("limit", "it is for lists: send Accept: application/json")
+    since, type_ = asked.get("since"), asked.get("type")
+    if after is None and since is not None:
+        first = await call.searching(call.desk.events(since=call.desk.clock().wall - since, limit=1))
+        after = first[0].id - 1 if first else None
+    if call.house.feed.followers >= MOST_FOLLOWERS:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} follow the journal already", headers)
+    chosen = timed(asked.get("filter_", house.EVERY), call.desk.clock())
+    follower = await call.house.feed.follow(after, key=asked.get("key"), type_=type_, chosen=chosen)
+
+    async def over(_: bool) -> None:
+        follower.close()
+
+    return WatchedStream(_told(follower), over, patience_s=PATIENCE_S)
+
+
+def _resumed(call: Call) -> int | None:
+    """The event behind which to go on: ``Last-Event-ID``, or ``after`` for who can set no header."""
+    given = call.headers.get("last-event-id")
+    return call.id("after") if given is None else as_id("Last-Event-ID", given)
+
+
+async def _told(follower: Follower) -> AsyncIterator[bytes]:
+    # An id without data: who loses the connection before the first event resumes from here as well.
+    yield f"retry: {RETRY_MS}\nid: {follower.after}\n\n".encode()
+    try:
+        while not follower.ended:
+            if told := await follower.take():
+                yield told
+            if not follower.behind and not await follower.wait(KEEPALIVE_S):
+                # The id as well: a filter may have let much go by.
+                yield KEEPALIVE + f"id: {follower.after}\n\n".encode()
+    except StorageError:
+        yield b": the database can not be read; come back\n\n"

@@ -1,0 +1,33 @@
+"""Liveness and readiness."""
+
+from starlette.types import ASGIApp
+
+from lanes.explain.why import span
+from lanes.server.asgi.request import Call
+from lanes.server.asgi.response import Answer
+
+
+async def healthz(call: Call) -> ASGIApp:
+    """Whether the loops tick."""
+    alive = call.gateway.healthy()
+    return Answer({"status": "ok" if alive else "a loop does not tick"}, 200 if alive else 503)
+
+
+async def readyz(call: Call) -> ASGIApp:
+    """Whether it takes messages: false before the start pass, while draining, when its last
+    heartbeat is old, and when nothing can be written."""
+    draining = call.gateway.draining
+    if draining is not None:
+        return _not_ready(f"draining, by {draining.by}")
+    if not call.gateway.ready:
+        return _not_ready("starting")
+    silent = call.gateway.silent_ms
+    if silent:
+        return _not_ready(f"its last heartbeat was committed {span(silent)} ago")
+    if not await call.gateway.writable():
+        return _not_ready("the database does not take a write")
+    return Answer({"status": "ready"})
+
+
+def _not_ready(why: str) -> ASGIApp:
+    return Answer({"status": why}, 503)

@@ -1,0 +1,103 @@
+"""``GET /metrics``: the figures of ``lanes status`` in the text format of Prometheus. No label names a lane."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+import lanes
+from lanes.records import Status
+from lanes.runners.base import RunnerSpec
+from lanes.runners.build import Specs
+from lanes.server.asgi.request import Call
+from lanes_storage import reads
+from lanes_storage.clock import Now
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Labels = Mapping[str, str]
+
+
+class Gauge(NamedTuple):
+    """One figure, or one for each set of labels."""
+
+    name: str
+    meaning: str
+    samples: Sequence[tuple[Labels, float]]
+
+
+async def get_metrics(call: Call) -> Response:
+    """Figures for Prometheus."""
+    status = await call.searching(call.desk.status())
+    refused = await call.desk.store.read(reads.refused_writes())
+    now, gateway = call.desk.clock(), call.gateway
+    gauges = [
+        *_of_the_database(status, now, refused),
+        Gauge("lanes_build_info", "The version of this gateway.", [({"version": lanes.__version__}, 1)]),
+        Gauge("lanes_held_runs", "Lanes that this gateway holds.", [({}, gateway.held)]),
+        Gauge(
+            "lanes_stray_runs", "Runs here without a lane that do not stop; each keeps a slot.", [({}, gateway.strays)]
+        ),
+        Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
+        Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
+        Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, call.house.clients.waiting)]),
+        *_of_providers(gateway.specs),
+        Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, call.house.feed.followers)]),
+    ]
+    return Response("".join(map(_written, gauges)), media_type=MEDIA_TYPE)
+
+
+def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
+    counts, messages = status.counts, status.counts.messages
+    oldest = (counts.oldest_head_ms or 0) / 1000
+    by_state = [({"state": state}, count) for state, count in counts.lanes.items()]
+    cooling = [
+        ({"provider": c.provider, "cause": c.cause}, max(0, c.until - now.wall) / 1000) for c in status.cooldowns
+    ]
+    owners = [({"gateway": str(owner.id)}, owner) for owner in status.gateways]
+    beats = [(labels, owner.heartbeat_age_ms / 1000) for labels, owner in owners]
+    return [
+        Gauge("lanes_lanes", "Lanes by state.", by_state),
+        Gauge("lanes_paused_lanes", "Lanes that claim nothing.", [({}, counts.paused)]),
+        Gauge("lanes_queued_messages", "Messages that wait.", [({}, messages.queued)]),
+        Gauge("lanes_dead_letters", "Failed messages that nobody retried or pruned.", [({}, messages.dead_letters)]),
+        Gauge("lanes_oldest_head_seconds", "How long the oldest head has waited; 0 if none waits.", [({}, oldest)]),
+        Gauge("lanes_ghost_runs", "Held lanes whose living owner disowns the run.", [({}, counts.ghosts)]),
+        Gauge("lanes_unlimited_runs", "Held lanes with a limit that is off.", [({}, counts.unlimited)]),
+        Gauge("lanes_refused_writes", "Writes of superseded runs that were refused.", [({}, refused)]),
+        Gauge("lanes_cooldown_seconds", "How much longer a provider is left alone.", cooling),
+        Gauge("lanes_gateway_alive", "Whether a gateway lives.", [(labels, owner.alive) for labels, owner in owners]),
+        Gauge("lanes_gateway_heartbeat_age_seconds", "The age of a gateway's last heartbeat.", beats),
+        Gauge("lanes_gateway_held_lanes", "Lanes that a gateway holds.", [(at, owner.held) for at, owner in owners]),
+    ]
+
+
+def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
+    if not isinstance(specs, Specs):
+        return
+    asked = [({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.standing.asked.items()]
+    failing = [
+        ({"provider": name}, specs.standing.failing(name)) for name in {name for name, _ in specs.standing.asked}
+    ]
+    yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by what came of it.", asked)
+    yield Gauge("lanes_provider_failing", "Whether a provider failed this gateway last.", failing)
+
+
+def _written(gauge: Gauge) -> str:
+    lines = [f"# HELP {gauge.name} {gauge.meaning}", f"# TYPE {gauge.name} gauge"]
+    lines += [f"{gauge.name}{_labels(labels)} {_number(value)}" for labels, value in gauge.samples]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.3f}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

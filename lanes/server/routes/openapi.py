@@ -1,0 +1,107 @@
+"""The OpenAPI document of the table of routes."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import lanes
+from lanes.records import placed, schemas
+from lanes.records.json_schema import ID, KEY, Schema, exactly, nullable
+from lanes.server.asgi.routing import Param, Route
+
+AT = "#/components/schemas/"
+#: What any route may answer: a bad request, no token, the wrong host or origin, a database that refuses.
+ALWAYS = (400, 401, 403, 503)
+#: What any POST may answer besides: a body that is too slow, too large or no JSON.
+POSTED = (408, 413, 415)
+
+_TEXT: Schema = {"type": "string"}
+#: One event of a stream.
+SSE: Schema = {"type": "object", "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT}}
+IN_PATH: dict[str, Schema] = {"key": KEY, "id": ID, "model": {**_TEXT, "minLength": 1}}
+MEANING = {"key": "the session key, percent-encoded", "id": "of the message", "model": "its name"}
+PROBLEM: Schema = {
+    "type": "object",
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "code": {**_TEXT, "description": "for programs"},
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+OPENAI_ERROR = exactly(error=exactly(message=_TEXT, type=_TEXT, param=nullable(_TEXT), code=nullable(_TEXT)))
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """The document: every route with its parameters, body, answers and errors."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "lanes",
+            "version": lanes.__version__,
+            "description": "One agent run at a time per conversation.",
+        },
+        "security": [{}, {"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas(AT), "Problem": PROBLEM, "OpenAIError": OPENAI_ERROR},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    name = route.path.translate(str.maketrans("/.-", "___", "{}"))
+    operation: dict[str, Any] = {
+        "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
+        "operationId": f"{route.method.lower()}{name}",
+        "parameters": _parameters(route),
+        "responses": _responses(route),
+    }
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parts = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    in_path = [Param(part, IN_PATH[part], MEANING[part], required=True) for part in parts]
+    return [
+        _parameter(param, where)
+        for where, params in (("path", in_path), ("query", route.query), ("header", route.headers))
+        for param in params
+    ]
+
+
+def _parameter(param: Param, where: str) -> dict[str, Any]:
+    schema = {"type": "array", "items": param.schema} if param.many else param.schema
+    more = {"required": True} if param.required else {}
+    return {"name": param.name, "in": where, "description": param.meaning, "schema": schema, **more}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    media = {} if route.media is None else {route.media: {"schema": SSE if "event-stream" in route.media else _TEXT}}
+    answers = {str(status): _answer(status, schema, media) for status, schema in route.answers.items()}
+    if not answers:
+        answers["200"] = {"description": "OK", "content": media}
+    errors = {*ALWAYS, *route.problems, *(POSTED if route.method == "POST" else ())}
+    return answers | {str(status): _problem(status, route) for status in sorted(errors)}
+
+
+def _answer(status: int, schema: str | Schema, media: dict[str, Any]) -> dict[str, Any]:
+    found = placed({"$ref": schema} if isinstance(schema, str) else schema, AT)
+    return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": found}, **media}}
+
+
+def _problem(status: int, route: Route) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": AT + "Problem"}}}
+    if route.path.startswith("/v1/"):
+        content = {"application/json": {"schema": {"$ref": AT + "OpenAIError"}}}
+    elif status in route.problems and not route.path.startswith("/api"):  # what a probe is told that is not well
+        content["application/json"] = {"schema": {"type": "object"}}
+    return {"description": HTTPStatus(status).phrase, "content": content}

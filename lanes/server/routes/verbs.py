@@ -1,0 +1,158 @@
+"""The routes of the table of verbs: what a request gives, the call, and the answer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from lanes.base.errors import InvalidKey, NotFound, Unfit
+from lanes.base.procedure import Blocking, Look
+from lanes.records.json_schema import KEY, Schema, array, nullable
+from lanes.records.problems import status_of
+from lanes.server.asgi.errors import HttpProblem
+from lanes.server.asgi.request import Call
+from lanes.server.asgi.response import Answer, long_answer
+from lanes.server.asgi.routing import Handler, Param, Route
+from lanes.verbs import kinds
+from lanes.verbs.paging import PAGE
+from lanes.verbs.verb import Param as Declared
+from lanes.verbs.verb import Verb
+from lanes_storage.interface import Query
+
+#: A list ends where its rows have so many characters together.
+MOST_CHARACTERS = 16_000_000
+
+
+def routes_of(
+    verb: Verb[..., Any],
+    handler: Handler | None = None,
+    query: tuple[Param, ...] = (),
+    answers: Mapping[int, str | Schema] | None = None,
+    body: Schema | None = None,
+    **more: Any,
+) -> Iterator[Route]:
+    """The route of a verb. One of a lane has two: the second is for who cannot keep a percent-encoded slash.
+
+    ``handler``: in place of the one that any verb has. ``more``: what else there is to say of the route.
+    """
+    outside = [param for param in own(verb) if f"{{{param.wire}}}" not in verb.path]
+    route = Route(
+        verb.method,
+        verb.path,
+        handler or handler_of(verb),
+        query=query if verb.posted else (*query, *map(_query, outside)),
+        body=(body or _body(outside)) if verb.posted else None,
+        answers=answers or {verb.about.status: verb.out.schema},
+        problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
+        **more,
+    )
+    yield route
+    if "/lanes/{key}" in route.path:
+        named = Param("key", KEY, "the session key", required=True)
+        yield route.at(route.path.replace("/lanes/{key}", "/lane"), named)
+
+
+def own(verb: Verb[..., Any]) -> list[Declared]:
+    """The parameters that a request gives in its path, its query or its body."""
+    return [param for param in verb.params if param.given not in (kinds.ONLY_PYTHON, kinds.WAITING_RUN)]
+
+
+def handler_of(verb: Verb[..., Any]) -> Handler:
+    """Calls a verb with what a request gives."""
+
+    async def handle(call: Call) -> ASGIApp:
+        return await answer(verb, call, await given(verb, call))
+
+    handle.__doc__ = verb.doc
+    return handle
+
+
+async def answer(verb: Verb[..., Any], call: Call, params: Mapping[str, Any]) -> ASGIApp:
+    """Call a verb, and answer with the form of what came of it."""
+    effect = verb.of(call.desk.context(call.actor), params)
+    work = call.desk.perform(effect)
+    if isinstance(effect, Query | Look):
+        work = call.searching(work)
+    elif isinstance(effect, Blocking):
+        work = call.while_connected(work)
+    told = verb.out.made(await work, call.desk.clock())
+    return Answer(told, verb.about.status) if verb.changes else await long_answer(told)
+
+
+async def given(verb: Verb[..., Any], call: Call) -> dict[str, Any]:
+    """The parameters of a verb that a request gives, by their names. Raises HttpProblem, InvalidKey, NotFound."""
+    body = _known(verb, await call.body()) if verb.posted else {}
+    found = {}
+    for param in own(verb):
+        value = _in_path(param, call) if f"{{{param.wire}}}" in verb.path else _outside(param, verb, call, body)
+        if value is not None:
+            found[param.name] = value
+        elif param.name == "limit":
+            found["limit"] = verb.about.listed
+        elif param.required:
+            raise HttpProblem(400, "bad_request", f"{param.wire} is missing: {param.meaning}")
+    if "within" in verb.by_name:
+        found["within"] = MOST_CHARACTERS
+    if found.get("limit", 0) > PAGE:
+        raise HttpProblem(400, "bad_parameter", f"limit is a whole number from 1 to {PAGE}")
+    return found
+
+
+def _known(verb: Verb[..., Any], body: dict[str, Any]) -> dict[str, Any]:
+    """A mistyped field must not be taken for none."""
+    known = {param.wire for param in own(verb) if f"{{{param.wire}}}" not in verb.path}
+    if unknown := sorted(body.keys() - known):
+        there_are = ", ".join(sorted(known)) or "none"
+        raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {there_are}")
+    return body
+
+
+def _in_path(param: Declared, call: Call) -> Any:
+    if param.kind in (kinds.KEY, kinds.NEW_KEY):
+        return call.key
+    try:
+        return param.kind.parse(call.path_params[param.wire], param.wire)
+    except Unfit:
+        raise NotFound("message", call.path_params[param.wire]) from None
+
+
+def _outside(param: Declared, verb: Verb[..., Any], call: Call, body: Mapping[str, Any]) -> Any:
+    """A field of the body, or a parameter of the query; None: it is not given."""
+    try:
+        if verb.posted:
+            return None if (value := body.get(param.wire)) is None else _read(param, value)
+        if param.many:
+            texts = call.query.get(param.wire)
+            return None if texts is None else tuple(param.kind.parse(text, param.wire) for text in texts)
+        return None if (text := call.one(param.wire)) is None else param.kind.parse(text, param.wire)
+    except InvalidKey:
+        raise
+    except Unfit as error:
+        raise HttpProblem(400, "bad_request" if verb.posted else "bad_parameter", str(error)) from error
+
+
+def _read(param: Declared, value: object) -> Any:
+    if not param.many:
+        return param.kind.read(value, param.wire)
+    if not isinstance(value, list):
+        raise Unfit(f"{param.wire} must be a list")
+    return tuple(param.kind.read(each, param.wire) for each in value)
+
+
+def _query(param: Declared) -> Param:
+    bound = {"maximum": PAGE} if param.name == "limit" else {}
+    return Param(param.wire, {**param.kind.schema, **bound}, param.meaning, many=param.many, required=param.required)
+
+
+def _body(params: list[Declared]) -> Schema:
+    """The fields of a body, and no other."""
+    fields = {param.wire: _field(param) for param in params}
+    required = [param.wire for param in params if param.required]
+    more = {"required": required} if required else {}
+    return {"type": "object", "properties": fields, **more, "additionalProperties": False}
+
+
+def _field(param: Declared) -> Schema:
+    schema = array(param.kind.schema) if param.many else param.kind.schema
+    said = {**schema, "description": param.meaning} if param.meaning else schema
+    return said if param.required else nullable(said)

@@ -1,0 +1,43 @@
+"""What every route needs: the gateway, its configuration, the journal, and whether all is closing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lanes.config import Config
+from lanes.desk import Desk
+from lanes.gateway import Gateway
+from lanes.server.state.cancellation import Closing, Cut
+from lanes.server.state.clients import Clients
+from lanes.server.state.journal import Feed
+
+
+class House:
+    """One gateway with everything that its routes share."""
+
+    def __init__(self, gateway: Gateway, config: Config) -> None:
+        self.gateway = gateway
+        self.config = config
+        self.feed = Feed(gateway.desk)
+        self.clients = Clients()
+        self.closed = False
+        self._waiting: set[Cut] = set()
+
+    @property
+    def desk(self) -> Desk:
+        return self.gateway.desk
+
+    def close(self) -> None:
+        """The gateway has stopped: whoever still waits or follows is sent home."""
+        self.closed = True
+        self.feed.end()
+        for cut in list(self._waiting):
+            cut(Closing())
+
+    @contextmanager
+    def while_open(self, cut: Cut) -> Iterator[None]:
+        """A block that ends with Closing when the gateway has stopped."""
+        self._waiting.add(cut)
+        try:
+            yield
+        finally:
+            self._waiting.discard(cut)

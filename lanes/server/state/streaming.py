@@ -1,0 +1,86 @@
+"""Server-sent events: of one message, for both surfaces, and how every stream is sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+
+from lanes.engine.runs.streams import Listener
+from lanes.runners.base import Delta
+from lanes.server.state.cancellation import ClientGone, while_there
+
+#: A comment goes out after so many seconds of silence, so that nothing between us closes the connection.
+KEEPALIVE_S = 10.0
+KEEPALIVE = b": still here\n\n"
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def next_pieces(listener: Listener) -> list[Delta] | None:
+    """What comes within the keepalive interval; an empty list is the end of the message, None is silence."""
+    try:
+        async with asyncio.timeout(KEEPALIVE_S):
+            return await listener.batch()
+    except TimeoutError:
+        return None
+
+
+async def events(
+    first: list[Delta] | None,
+    listener: Listener,
+    said: Callable[[Sequence[Delta]], bytes],
+    ending: Callable[[], AsyncIterator[bytes]],
+) -> AsyncIterator[bytes]:
+    """Every piece as an event, comments in between, and the ending once the message has reached its state.
+
+    Pieces that came together leave together: a write for each would cost more than all the rest.
+    """
+    pieces = first
+    while pieces is None or pieces:
+        if told := KEEPALIVE if pieces is None else said(pieces):
+            yield told
+        pieces = await next_pieces(listener)
+    async for last in ending():
+        yield last
+
+
+class WatchedStream:
+    """A stream that calls ``over`` exactly once, with whether it was sent to its end.
+
+    ``patience_s``: a client that takes nothing for so long counts as gone. None: it may take its time.
+    """
+
+    def __init__(
+        self,
+        content: AsyncIterator[bytes],
+        over: Callable[[bool], Coroutine[Any, Any, None]],
+        *,
+        patience_s: float | None = None,
+    ) -> None:
+        self._content = content
+        self._over = over
+        self._patience_s = patience_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        whole = False
+        try:
+            with while_there(receive):
+                await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+                if scope["method"] != "HEAD":  # which asks for the head alone, and has it
+                    async for said in self._content:
+                        await self._patiently(send, {"type": "http.response.body", "body": said, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+                whole = True
+        finally:
+            await asyncio.shield(self._over(whole))
+
+    async def _patiently(self, send: Send, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await send(message)
+        except TimeoutError as error:
+            raise ClientGone from error

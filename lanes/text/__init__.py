@@ -1,0 +1,1 @@
+"""Timestamps, ages and chat texts, as people read them."""

@@ -1,0 +1,1 @@
+"""What several doors write: events, notices, ends of messages."""

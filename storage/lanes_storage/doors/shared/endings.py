@@ -1,0 +1,98 @@
+"""How a message ends, or goes back to its place: the one place that writes it."""
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lanes_storage import statements as sql
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.journal import record, tell
+from lanes_storage.doors.shared.notices import NOTED, notice
+from lanes_storage.interface import Given, Transaction
+from lanes_storage.law import EventType, MessageState
+from lanes_storage.records import Answer, Attempt, Failure
+
+
+def attempts_json(attempts: tuple[Attempt, ...]) -> str | None:
+    """The provider chain as it is stored."""
+    return json.dumps([_said(attempt) for attempt in attempts]) if attempts else None
+
+
+def _said(attempt: Attempt) -> dict[str, object]:
+    return {name: value for name, value in attempt._asdict().items() if value is not None}
+
+
+class Ending(NamedTuple):
+    """A message that comes to a terminal state, with its reply or its error.
+
+    ``answered_by``: the message whose reply answers this one too.
+    """
+
+    message: int
+    lane: int
+    run: int | None
+    bound: bool
+    state: MessageState
+    interruptions: int
+    now: Now
+    answer: Answer | None = None
+    failure: Failure | None = None
+    answered_by: int | None = None
+
+
+def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
+    """Write how messages end that had not ended, and the notices of those that did not end well."""
+    tx.many(sql.FINISH_MESSAGE, [_row(ending) for ending in endings])
+    tell(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
+
+
+def _row(ending: Ending) -> Given:
+    answer, failure = ending.answer, ending.failure
+    attempts = attempts_json(answer.attempts if answer else failure.attempts if failure else ())
+    reply = (answer.text, answer.detail) if answer else (None, None)
+    error = (failure.cause, failure.message) if failure else (None, None)
+    end = (ending.interruptions, ending.answered_by, ending.now.wall, ending.message)
+    return str(ending.state), *reply, *error, attempts, *end
+
+
+def _notice(ending: Ending) -> Given:
+    message, lane, run, bound, state, _, now, _, failure, _ = ending
+    return notice(now, lane=lane, message=message, run=run, state=state, failure=failure, bound=bound)
+
+
+def end_waiting(
+    tx: Transaction,
+    message: int,
+    state: MessageState,
+    failure: Failure,
+    now: Now,
+    *,
+    actor: str,
+    reason: str | None = None,
+) -> bool:
+    """End a waiting message without a run; the journal keeps its payload. False: it was not waiting."""
+    row = tx.rows(sql.PAYLOAD, {"message": message})
+    if not row or row[0][1] != MessageState.QUEUED:
+        return False
+    lane, before, text, request, runner, _, interruptions, bound_to, run, _ = row[0]
+    payload = {"text": text, "request": request, "runner": runner, "reason": reason}
+    record(
+        tx,
+        EventType.ENDED,
+        now,
+        lane=lane,
+        from_state=before,
+        to_state=state,
+        message=message,
+        actor=actor,
+        cause=failure.cause,
+        detail={name: value for name, value in payload.items() if value is not None},
+    )
+    finish(tx, [Ending(message, lane, run, bound_to is not None, state, interruptions, now, failure=failure)])
+    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+    return True
+
+
+def batch_members(tx: Transaction, batch: int, state: MessageState) -> list[int]:
+    """The messages of a batch that are in that state, in their order."""
+    return [message for message, _ in tx.rows(sql.BATCH, {"batch": batch, "state": state})]

@@ -1,0 +1,1 @@
+"""The schema: its tables and its versions."""

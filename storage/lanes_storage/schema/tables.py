@@ -1,0 +1,395 @@
+"""The schema, as SQLModel tables with the rules of ``law`` as CHECK constraints.
+
+This is the only description of the newest schema: a fresh database is created from it, and migrations
+(``lanes_storage.schema.versions``) upgrade an older one to it. Nothing on the hot path imports this module.
+
+Times are whole milliseconds; ``…_at`` is wall time, ``…_boot`` the boot clock of the writer.
+"""
+
+from sqlalchemy import CheckConstraint, Column, Computed, Index, Integer, Text
+from sqlmodel import Field
+
+from lanes_storage.fragments import dead_letter, one_of, unlisted
+from lanes_storage.law import (
+    GHOST_AFTER,
+    HELD,
+    MAX_KEY,
+    RELEASES,
+    REMEMBERING,
+    TERMINAL,
+    BoundTo,
+    LaneState,
+    MessageState,
+    OnInterrupt,
+    OnSurvivors,
+    PauseKind,
+    RunnerKind,
+)
+from lanes_storage.schema.columns import Table, identity, number, partial, reference, together, widened
+
+#: Open runs that their owner's last heartbeats did not name, and those that no deadline ends.
+LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
+UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
+
+
+class CounterTable(Table, table=True):
+    """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes. ``touch`` turns to and
+    fro, for whoever wants to know whether a write is taken."""
+
+    __tablename__ = "counters"
+    name: str = Field(primary_key=True)
+    value: int
+
+
+class OwnerTable(Table, table=True):
+    """A process that holds or waits for lanes, with the intervals that it started under."""
+
+    __tablename__ = "owners"
+    __table_args__ = (
+        CheckConstraint("stale_after_ms >= 3 * heartbeat_interval_ms", name="owner_intervals_fit"),
+        CheckConstraint(together("drain_by", "drain_at", "drain_until"), name="owner_drain_whole"),
+        CheckConstraint(together("ended_at", "ended_cause"), name="owner_end_whole"),
+        partial("owners_living", "id", where="ended_at IS NULL"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    kind: str
+    host: str
+    boot_id: str
+    pid_ns: str
+    pid: int
+    start_time: int
+    fingerprint: str
+    heartbeat_interval_ms: int
+    stale_after_ms: int
+    runners: str  # JSON array of names
+    url: str | None = None
+    started_at: int
+    heartbeat_at: int
+    heartbeat_boot: int
+    #: ``Now.slept`` as of the last heartbeat; null, here and in runs: an older lanes wrote the row.
+    slept_ms: int | None = None
+    heartbeats: int = 0
+    drain_by: str | None = None
+    drain_at: int | None = None
+    drain_until: int | None = None
+    ended_at: int | None = None
+    ended_cause: str | None = None
+
+
+class LaneTable(Table, table=True):
+    """The one row per session key. It alone says whether the lane is held."""
+
+    __tablename__ = "lanes"
+    __table_args__ = (
+        CheckConstraint(f"length(key) BETWEEN 1 AND {MAX_KEY}", name="lane_key_length"),
+        CheckConstraint(one_of("state", LaneState), name="lane_state"),
+        CheckConstraint(f"{one_of('state', HELD)} = (run_id IS NOT NULL)", name="lane_held_by_one_run"),
+        CheckConstraint("run_id IS NULL OR epoch > 0", name="lane_held_under_an_epoch"),
+        CheckConstraint("parent_id IS NULL OR parent_id <> id", name="lane_is_not_its_parent"),
+        CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
+        # The two hot indexes: lanes with something waiting, by how long; lanes that are held.
+        partial("lanes_waiting", "head_id", where="head_id IS NOT NULL"),
+        # Of those that wait, the ones that nothing holds: a claim does not walk past a thousand busy lanes.
+        partial("lanes_claimable", "run_id", "head_id", where="head_id IS NOT NULL"),
+        partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
+        # What ended badly is listed and counted without a look at all the others.
+        *(partial(f"lanes_{state}", "id", where=f"state = '{state}'") for state in sorted(REMEMBERING)),
+        # The smallest index that has every lane: to count them is to walk it, and at a million it still fits the cache
+        # of a connection. Its column never changes, so nothing but a new lane writes it.
+        Index("lanes_all", "anonymous"),
+        # What was made for one request is left out of lists, and pruned first, once that has ended.
+        partial("lanes_anonymous", "id", where="anonymous"),
+        partial("lanes_unlisted", "state", "anonymous", "head_id", "run_id", where=unlisted()),
+        partial("lanes_children", "parent_id", where="parent_id IS NOT NULL"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    key: str = Field(sa_column=Column(Text, unique=True, nullable=False))
+    state: str
+    epoch: int = 0
+    run_id: int | None = reference("runs")
+    #: The oldest queued message, kept by the doors so that the longest-waiting head is found by index.
+    head_id: int | None = reference("messages")
+    anonymous: bool = False
+    #: Of a child lane, which runs one of several requests of a session at once: the lane that lists them.
+    #: Filled by policies with ``concurrency``.
+    parent_id: int | None = reference("lanes")
+    #: Which conversation the lane is in, and the name that the program behind a command run gave it.
+    #: Filled by the memory of conversations and by command runners.
+    conversation: int = 1
+    agent_session: str | None = None
+    error_cause: str | None = None
+    error_message: str | None = None
+    error_at: int | None = None
+    created_at: int
+    updated_at: int
+
+
+class MessageTable(Table, table=True):
+    """One accepted piece of input. In its lane they start in the order of ``rank``."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint(one_of("state", MessageState), name="message_state"),
+        # A hold has no input: whoever waits for it does the work itself.
+        CheckConstraint(
+            "((text IS NULL) <> (request IS NULL))"
+            f" OR (text IS NULL AND request IS NULL AND coalesce(bound_to, '') = '{BoundTo.WAITER}')",
+            name="message_has_one_input",
+        ),
+        CheckConstraint(f"{one_of('state', TERMINAL)} = (ended_at IS NOT NULL)", name="message_ends_once"),
+        CheckConstraint("state <> 'running' OR run_id IS NOT NULL", name="message_runs_in_a_run"),
+        CheckConstraint("reply IS NULL OR state = 'done'", name="message_reply_only_when_done"),
+        CheckConstraint("state <> 'failed' OR error_cause IS NOT NULL", name="message_failure_has_a_cause"),
+        CheckConstraint(f"bound_to IS NULL OR {one_of('bound_to', BoundTo)}", name="message_bound_to"),
+        CheckConstraint(together("bound_to", "bound_owner"), name="message_bound_whole"),
+        CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
+        CheckConstraint("interruptions >= 0", name="message_interruptions"),
+        Index("messages_of_lane", "lane_id", "id"),
+        partial("messages_queued", "lane_id", "rank", where="state = 'queued'"),
+        partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
+        partial("messages_failed", "id", "retried_as", where=dead_letter()),
+        partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    lane_id: int = reference("lanes", required=True)
+    state: str
+    text: str | None = None
+    request: str | None = None
+    runner: str | None = None
+    actor: str
+    #: The person who wrote it, as its sender names them, and the program that it came from. Filled by what is told of
+    #: both: questions to a sender, and gateways in front of other programs.
+    sender: str | None = None
+    source: str | None = None
+    #: Of a lane that was made for one request: its failure is no dead letter.
+    anonymous: bool = False
+    #: The position that a person moved it to; null: its position is the order of acceptance. Set by ``lanes move``.
+    moved_to: int | None = None
+    rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
+    #: When it has waited too long (wall time). Filled by ``max_wait``.
+    expires_at: int | None = None
+    bound_to: str | None = None
+    bound_owner: int | None = None
+    #: The last of the messages that are answered together, from their first claim on; null for one that is alone.
+    batch: int | None = None
+    run_id: int | None = None
+    reply: str | None = None
+    reply_detail: str | None = None
+    error_cause: str | None = None
+    error_message: str | None = None
+    attempts: str | None = None  # JSON array
+    interruptions: int = 0
+    parked_until: int | None = None
+    parked_since: int | None = None
+    retry_of: int | None = None
+    retried_as: int | None = None
+    answered_by: int | None = None
+    accepted_at: int
+    wait_warned_at: int | None = None  # once per message, whichever gateway notices its wait first
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+class RunTable(Table, table=True):
+    """One attempt at a message, with the limits and policies it was claimed under.
+
+    A run's id is the epoch of its claim: both are new with every claim, so one number serves.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", RunnerKind), name="run_kind"),
+        CheckConstraint(f"edge IS NULL OR {one_of('edge', RELEASES)}", name="run_edge"),
+        CheckConstraint(together("edge", "ended_at", "ended_by"), name="run_end_whole"),
+        CheckConstraint(
+            together("abort_at", "abort_boot", "abort_boot_id", "abort_actor", "abort_cause"),
+            name="run_abort_whole",
+        ),
+        CheckConstraint("edge IS NULL OR abort_at IS NULL OR edge = 'abort'", name="run_abort_is_sticky"),
+        CheckConstraint(one_of("on_interrupt", OnInterrupt), name="run_on_interrupt"),
+        CheckConstraint(one_of("on_survivors", OnSurvivors), name="run_on_survivors"),
+        CheckConstraint(
+            "run_timeout_ms IS NULL OR stall_timeout_ms IS NULL OR stall_timeout_ms <= run_timeout_ms",
+            name="run_limits_fit",
+        ),
+        CheckConstraint(
+            together("process_host", "process_boot_id", "process_pid", "process_group"), name="run_process_whole"
+        ),
+        CheckConstraint("process_start_time IS NULL OR process_pid IS NOT NULL", name="run_process_start"),
+        # Invariants 1 and 2: one open run of a lane.
+        partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
+        # With those whose abort is asked for in one place: they are looked for after every change.
+        partial("runs_of_owner", "owner_id", "abort_at", where="ended_at IS NULL"),
+        Index("runs_of_lane", "lane_id", "id"),
+        # Both are counted at every look, and mostly there is none.
+        partial("runs_left_out", "left_out", where=LEFT_OUT),
+        partial("runs_unlimited", "id", where=UNLIMITED),
+        partial("runs_refused", "refused_writes", where="refused_writes > 0"),
+    )
+    id: int = number()
+    lane_id: int = reference("lanes", required=True)
+    message_id: int
+    owner_id: int
+    runner: str
+    kind: str
+    run_timeout_ms: int | None = None
+    stall_timeout_ms: int | None = None
+    abort_grace_ms: int
+    reconcile_interval_ms: int
+    warn_held_after_ms: int
+    max_park_ms: int
+    on_interrupt: str
+    on_survivors: str
+    claimed_at: int
+    claimed_boot: int
+    #: ``Now.slept`` at the claim, and at the last progress: what the machine slept since then is no time of the run.
+    claimed_slept_ms: int | None = None
+    boot_id: str
+    progress: str
+    progress_at: int
+    progress_boot: int
+    progress_slept_ms: int | None = None
+    busy_until_boot: int | None = None
+    #: The provider that is asked now, since when, and which limit ends that first (JSON object): ``AttemptPhase``.
+    attempt: str | None = None
+    #: What it asks its sender (JSON object), while it waits for the answer. Filled by ``run.ask``.
+    question: str | None = None
+    #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.
+    reply_so_far: str | None = None
+    left_out: int = 0
+    #: When its work was done, as its heartbeats told: what is left of it is to store its end (wall time).
+    body_ended_at: int | None = None
+    #: Its message was cut before, and no heartbeat has named this run yet.
+    recovering: bool = False
+    #: The child of a command run. ``survivors``, a JSON array: what was left of its processes; null: unknown.
+    #: ``process_start_time`` is null where an older lanes wrote the row.
+    process_host: str | None = None
+    process_boot_id: str | None = None
+    process_pid: int | None = None
+    process_start_time: int | None = None
+    process_group: int | None = None
+    survivors: str | None = None
+    #: What it used and cost (JSON object). Filled by runners that are told.
+    usage: str | None = None
+    abort_at: int | None = None
+    abort_boot: int | None = None
+    abort_boot_id: str | None = None
+    abort_slept_ms: int | None = None
+    abort_grace_asked_ms: int | None = None
+    abort_actor: str | None = None
+    abort_reason: str | None = None
+    abort_cause: str | None = None
+    edge: str | None = None
+    cause: str | None = None
+    forced: bool = False
+    ended_at: int | None = None
+    ended_by: str | None = None
+    refused_writes: int = 0
+    late_reply: str | None = None
+
+
+class WaitTable(Table, table=True):
+    """A run that waits, in some process, for a message of another lane. It counts only while the run is open and the
+    message unfinished: then it is not stalled, and no wait may close a cycle."""
+
+    __tablename__ = "waits"
+    run_id: int = number()
+    message_id: int = number()
+    host: str = Field(primary_key=True)
+    pid_ns: str = Field(primary_key=True)
+    pid: int = number()
+    boot_id: str
+    start_time: int
+    since: int
+
+
+class PauseTable(Table, table=True):
+    """Why a lane, or every lane whose key fits a glob (``*``: all), claims nothing. One of each kind at most."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", PauseKind), name="pause_kind"),
+        CheckConstraint("(lane_id IS NULL) <> (pattern IS NULL)", name="pause_of_one_or_of_many"),
+        Index("pauses_of_lane", "lane_id", "kind", unique=True),
+        Index("pauses_of_pattern", "pattern", "kind", unique=True),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    lane_id: int | None = reference("lanes")
+    pattern: str | None = None
+    kind: str
+    reason: str
+    actor: str
+    at: int
+    until: int | None = None
+
+
+class EventTable(Table, table=True):
+    """The journal: what changed, from, to, who, why, when; written with the change."""
+
+    __tablename__ = "events"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = identity()
+    at: int
+    type: str
+    lane_id: int | None = None
+    from_state: str | None = None
+    to_state: str | None = None
+    run_id: int | None = None
+    message_id: int | None = None
+    epoch: int | None = None
+    actor: str | None = None
+    cause: str | None = None
+    detail: str | None = None  # JSON object
+
+
+class EventBlockTable(Table, table=True):
+    """In which parts of the journal a lane has events: an index would be written at each of them, all over the file."""
+
+    __tablename__ = "event_blocks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    lane_id: int = number()
+    block: int = number()
+
+
+class IdempotencyTable(Table, table=True):
+    """A sender's own name for a message. Has no reference: it outlives what is pruned."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("idempotency_age", "accepted_at"), Index("idempotency_message", "message_id"))
+    lane_key: str = Field(primary_key=True)
+    token: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    digest: str
+    message_id: int
+    accepted_at: int
+
+
+class ProviderTable(Table, table=True):
+    """How a provider is, for every gateway: whether it is left alone until a stored time, and what is known of it."""
+
+    __tablename__ = "providers"
+    __table_args__ = (
+        CheckConstraint(together("cause", "since", "until"), name="provider_cooldown_whole"),
+        CheckConstraint(together("probe_owner", "probe_at"), name="provider_probe_whole"),
+    )
+    provider: str = Field(primary_key=True)
+    cause: str | None = None
+    since: int | None = None
+    until: int | None = None
+    #: Refusals in a row without a time of their own, from which the next cooldown follows.
+    tries: int = 0
+    #: What it said last, what key and address it was asked under (another one starts afresh), who asks it now while it
+    #: cools, until when it is tried last, and when it last answered. Filled by the health of providers.
+    message: str | None = None
+    fingerprint: str | None = None
+    probe_owner: int | None = None
+    probe_at: int | None = None
+    tried_last_until: int | None = None
+    answered_at: int | None = None
+
+
+metadata = widened(Table.metadata)

@@ -1,0 +1,103 @@
+"""Connections for broad queries, separate from the connection of the engine. Each query can be interrupted.
+
+A query over hundreds of thousands of lanes takes long. It must not delay the engine, which has its own connection and
+thread, nor the query of another client, so there are several of these connections.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from lanes_storage import errors
+from lanes_storage.interface import Query, Reads
+from lanes_storage.sqlite.file.connect import translate
+from lanes_storage.sqlite.file.file import SqliteFile
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+#: The most queries that run at once; the next ones wait.
+MOST_AT_ONCE = 4
+#: SQLite calls a check after this many steps, about every ten milliseconds, and stops a query that nobody waits for any
+#: more. The check needs the GIL, which the event loop must release for it, so it is not called more often.
+LOOK_UP_AFTER = 200_000
+#: A small cache: such a query reads most pages only once.
+CACHE_KB = 4_096
+
+
+class Browsing:
+    """A few read connections, each opened when it is first needed. For one event loop."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._path = file.guard.files.path
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="lanes-browsing")
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = threading.Event()
+
+    async def read(self, query: Query[T]) -> T:
+        """Run a query; it is interrupted if its caller is cancelled. Raises StorageError."""
+        return await self.look(lambda read: read(query))
+
+    async def look(self, look: Callable[[Reads], T]) -> T:
+        """Run several queries, one after another, as a single job."""
+        if self._closed.is_set():
+            raise errors.StoreClosed(str(self._path))
+        self._file.guard.check_process()
+        given_up = threading.Event()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, look, given_up)
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError:
+            given_up.set()
+            running.add_done_callback(_let_go)
+            raise
+        return running.result()
+
+    def close(self) -> None:
+        """Interrupt the running queries and close every connection. Not from the event loop. May be called twice."""
+        self._closed.set()
+        self._threads.shutdown()
+        while self._idle:
+            self._idle.pop().close()
+
+    def _run(self, look: Callable[[Reads], T], given_up: threading.Event) -> T:
+        if self._closed.is_set() or given_up.is_set():
+            raise errors.StoreClosed(str(self._path))
+        connection = self._take()
+
+        def read(query: Query[U]) -> U:
+            rows = connection.execute(query.sql, query.params).fetchall()
+            self._file.guard.check()
+            return query.shape(rows)
+
+        # Polled by SQLite: an interrupt from outside could arrive just before the query begins, and have no effect.
+        connection.set_progress_handler(lambda: given_up.is_set() or self._closed.is_set(), LOOK_UP_AFTER)
+        try:
+            return look(read)
+        except sqlite3.Error as error:
+            if given_up.is_set() or self._closed.is_set():
+                raise errors.StoreClosed(str(self._path)) from None
+            raise translate(str(self._path), error) from error
+        finally:
+            connection.set_progress_handler(None, 0)
+            with self._lock:
+                self._idle.append(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        connection = self._file.reader()
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        return connection
+
+
+def _let_go(running: "asyncio.Future[T]") -> None:
+    """Read the result, which nobody waits for: otherwise asyncio logs an exception that was never retrieved."""
+    if not running.cancelled():
+        running.exception()

@@ -1,0 +1,1 @@
+"""One SQLite file: connections, locks, identity, transactions and the write-ahead log."""

@@ -1,0 +1,243 @@
+"""The only way to open the file: every pragma with its reason, and the conversion of SQLite's errors to ours."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from lanes_storage import errors
+from lanes_storage.sqlite.file.identity import Files, check_vacant, missing
+from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
+from lanes_storage.sqlite.file.upgrading import bring_up, check_marks
+
+#: The first version with RETURNING and UPDATE … FROM.
+OLDEST_SQLITE = (3, 35, 0)
+
+READ_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    # The hot pages of 100,000 lanes fit; the default of 2 MB does not hold them.
+    "PRAGMA cache_size = -16384",
+    # Sorting a page of lanes never touches the disk.
+    "PRAGMA temp_store = MEMORY",
+    # No automatic checkpoints: see ``sqlite.log``.
+    "PRAGMA wal_autocheckpoint = 0",
+)
+WRITE_PRAGMAS = (
+    # For new files; existing ones keep theirs. A run writes rows all over the file, each of which costs a whole page.
+    "PRAGMA page_size = 2048",
+    # Readers never block the writer, and the writer never blocks readers.
+    "PRAGMA journal_mode = WAL",
+    # Check the references between lanes, messages and runs at every commit.
+    "PRAGMA foreign_keys = ON",
+    # When the WAL restarts it is truncated to this, so that one burst does not use the disk space forever.
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+def path_of(url: str) -> Path:
+    """The file that a plain path or a ``sqlite:///path`` names, absolute: SQLite takes other names for URIs.
+
+    Raises ``DatabaseUnavailable`` if the name cannot be that of a file.
+    """
+    for prefix in ("sqlite:///", "sqlite://"):
+        if url.startswith(prefix):
+            url = url.removeprefix(prefix)
+            break
+    if url in ("", ":memory:"):
+        raise errors.DatabaseUnavailable(
+            url or "(empty)", "lanes needs a database file: memory does not survive a restart"
+        )
+    if "\0" in url:
+        raise errors.DatabaseUnavailable(url.replace("\0", "\\0"), "no file has such a name")
+    if url.startswith("file:"):
+        raise errors.DatabaseUnavailable(
+            url, "URIs of SQLite are not taken: name the file itself (./file:… if need be)"
+        )
+    try:
+        path = Path(url).expanduser().absolute()
+    except RuntimeError as error:
+        raise errors.DatabaseUnavailable(url, "there is no such user") from error
+    except FileNotFoundError as error:
+        raise errors.DatabaseUnavailable(url, "the current folder was deleted: name the whole path") from error
+    with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()  # raises for a name that is too long, a link to itself, a folder without search permission
+    return path
+
+
+#: A statement that a trigger in the file refuses (see ``sqlite.copies``), and a file that SQLite finds moved.
+_PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
+
+
+@contextlib.contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Convert errors of SQLite to ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(name, error) from error
+    except OSError as error:
+        raise errors.DatabaseUnavailable(name, error.strerror or str(error)) from error
+
+
+#: The errors for values that SQLite cannot store. Their texts differ between versions of Python.
+_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+
+def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.NotStorable:
+    """Our error for one of SQLite: about the database, or about a value of the caller."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    if code in _PUT_ASIDE:
+        return errors.DatabaseReplaced(name, str(error))
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return errors.DatabaseLocked(name)
+    if primary == sqlite3.SQLITE_FULL:
+        return errors.DatabaseFull(name)
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return errors.DatabaseReadOnly(name)
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return errors.DatabaseDamaged(name, str(error))
+    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+        return errors.StoreClosed(name)
+    if isinstance(error, _OF_THE_CALLER) or primary in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
+        return errors.NotStorable(f"{name} has no place for it: {error}")
+    return errors.DatabaseUnavailable(name, str(error))
+
+
+def open_writer(
+    path: Path, *, create: bool, upgrade: bool | None = None, synchronous: str = "full"
+) -> sqlite3.Connection:
+    """A read-write connection, on a file with the newest schema.
+
+    ``create`` creates the file (mode 0600, folder 0700); without it a missing file raises ``DatabaseMissing``.
+    ``upgrade`` (None: as ``create``) upgrades an older file; without it that raises ``DatabaseTooOld``. A newer or
+    foreign file is refused without any change.
+    """
+    upgrade = create if upgrade is None else upgrade
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise errors.DatabaseUnavailable(str(path), f"SQLite {sqlite3.sqlite_version} is too old; 3.35 is the oldest")
+    with translated(str(path)):
+        touch(path, create=create)
+        connection = connect_writing(path)
+        try:
+            check_marks(connection, path, create=create, upgrade=upgrade)
+            for pragma in WRITE_PRAGMAS:
+                connection.execute(pragma)
+            # FULL: acknowledged messages survive a power loss, not only the death of the process.
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
+            bring_up(connection, path, create=create, upgrade=upgrade)
+            _forget_statistics(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _forget_statistics(connection: sqlite3.Connection) -> None:
+    """Plan every statement as it is tested. SQLite would believe for ever what somebody counted (``ANALYZE``) while the
+    database was small, and walk over tables that have grown since."""
+    found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite#_stat_' ESCAPE '#'"
+    tables = connection.execute(found).fetchall()
+    for (table,) in tables:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    if tables:
+        connection.execute("PRAGMA writable_schema = RESET")  # read the schema again, without them
+
+
+def connect_writing(path: Path) -> sqlite3.Connection:
+    """A plain read-write connection; it never creates the file. Raises sqlite3.Error."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # quoted: no character of the name is special
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return _prepared(connection, *READ_PRAGMAS)
+
+
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """A read-only connection, with the WAL opened. Raises sqlite3.Error.
+
+    The last connection that closes a file checkpoints the WAL and deletes it. SQLite determines "last" by locks, which
+    may be lost. A read-only connection never does this, and while it is open, neither does any other connection of this
+    process. The name is absolute and quoted by ``as_uri``: no character of it is special.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return _prepared(connection, *READ_PRAGMAS, "PRAGMA user_version")
+
+
+def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
+    try:
+        for pragma in pragmas:
+            connection.execute(pragma).fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_plain(path: Path) -> None:
+    """Refuse anything other than a regular file: opening a pipe would block forever. Raises DatabaseUnavailable."""
+    if path.is_dir():
+        raise errors.DatabaseUnavailable(str(path), "that is a folder")
+    if path.exists() and not path.is_file():
+        raise errors.DatabaseUnavailable(str(path), "that is no plain file")
+
+
+def check_names(files: Files) -> None:
+    """Refuse a file that has a second name. Raises DatabaseAliased."""
+    if (names := files.database.stat().st_nlink) > 1:
+        raise errors.DatabaseAliased(str(files.path), f"this file has {names} names (hard links)")
+
+
+def check_users(files: Files, connection: sqlite3.Connection) -> None:
+    """Refuse a file that other processes use under another name, as far as that is visible. Raises DatabaseAliased.
+
+    Call it after ``connection`` is opened, while no other process opens the file.
+    """
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal" and (others := used_elsewhere(files.database, files.memory)):
+        said = f"process {', '.join(map(str, others))} uses this file under the name that it had"
+        raise errors.DatabaseAliased(str(files.path), said)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection for blocking callers. Raises StorageError."""
+    files = Files.of(path)
+    with translated(str(path)), contextlib.ExitStack() as held:
+        check_plain(files.database)
+        if not files.database.exists():
+            raise missing(path)
+        if files.side.exists():  # a copy that nobody uses has no WAL, and reading must not create one
+            lock = SideLock(files.side, str(path))
+            held.callback(lock.close)
+            held.enter_context(lock.opening(files.memory))
+        check_names(files)
+        connection = connect_reading(files.database)
+        try:
+            check_users(files, connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def touch(path: Path, *, create: bool) -> None:
+    """Make sure that the file exists, or raise. An empty file counts as missing: it is filled when it is created.
+
+    No file is created in place of a deleted one that a process still uses: both would be written, and the content of
+    the old one could not be put back. Raises DatabaseMissing, DatabaseDeleted, DatabaseUnavailable.
+    """
+    check_plain(path)
+    if path.exists() and (create or path.stat().st_size):
+        return
+    if not create:
+        raise errors.DatabaseMissing(str(path)) if path.exists() else missing(path)
+    check_vacant(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The WAL and the shared memory get the mode of the file; the texts of conversations are private.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def look_first(path: Path, *, create: bool, upgrade: bool) -> None:
+    """Refuse a foreign file, as ``open_writer`` does, before any side file is created. Raises sqlite3.Error."""
+    with contextlib.closing(connect_reading(path)) as connection:
+        check_marks(connection, path, create=create, upgrade=upgrade)

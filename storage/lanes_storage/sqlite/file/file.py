@@ -1,0 +1,150 @@
+"""A database file that a store has open."""
+
+import contextlib
+import os
+import sqlite3
+import weakref
+from pathlib import Path
+
+from lanes_storage import errors
+from lanes_storage.schema import versions
+from lanes_storage.sqlite.file.connect import (
+    check_names,
+    check_users,
+    connect_reading,
+    connect_writing,
+    look_first,
+    open_writer,
+    touch,
+    translated,
+)
+from lanes_storage.sqlite.file.identity import Files, Guard
+from lanes_storage.sqlite.file.locking import SideLock
+from lanes_storage.sqlite.file.paths import seen
+from lanes_storage.sqlite.file.wal import Log, Stuck
+
+
+class SqliteFile:
+    """The write connection, the guard of its commits, and the maintenance of the WAL. For one thread.
+
+    Create one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: Guard) -> None:
+        self.connection = connection
+        self.guard = guard
+        self._keeper = keeper  # while it is open, no close in this process deletes the WAL
+        self._log = Log(guard, connection, lambda: connect_writing(guard.files.database))
+        self._closed = False
+        _ours.add(self)
+
+    @classmethod
+    def open(
+        cls, path: Path, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full"
+    ) -> "SqliteFile":
+        """Open the file; see ``connect.open_writer`` for what is created, upgraded and refused."""
+        name = str(path)
+        upgrade = create if upgrade is None else upgrade
+        with translated(name), contextlib.ExitStack() as undo:
+            touch(path, create=create)
+            young = path.stat().st_size == 0
+            if young:
+                versions.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
+            files = Files.of(path)
+            if not young and not files.side.exists():
+                look_first(files.database, create=create, upgrade=upgrade)
+            lock = SideLock(files.side, name)
+            undo.callback(lock.close)
+            with lock.opening(files.memory) as taken:
+                before = seen(name)
+                check_names(files)
+                if young and path.stat().st_size == 0:
+                    # Shared memory without a database belongs to a deleted file, and that one may still be in use.
+                    if not taken:
+                        raise errors.DatabaseLocked(name)
+                    files.memory.unlink(missing_ok=True)
+                keeper = connect_reading(files.database)
+                undo.callback(keeper.close)
+                check_users(files, keeper)
+                found = keeper.execute("PRAGMA user_version").fetchone()
+                connection = open_writer(path, create=create, upgrade=upgrade, synchronous=synchronous)
+                undo.callback(connection.close)
+                connection.execute("PRAGMA busy_timeout = 0")  # from here on, ``locking`` does the waiting
+                # this opens the WAL, in a new file too
+                made = keeper.execute("PRAGMA user_version").fetchone() != found
+                guard = Guard(files, lock)
+                if before != seen(name):
+                    raise errors.DatabaseReplaced(name, "it was replaced while it was opened")
+                opened = cls(connection, keeper, guard)
+            undo.pop_all()
+        if made:
+            opened.idle()  # so that a plain copy of a new file is not empty
+        return opened
+
+    def reader(self) -> sqlite3.Connection:
+        """Another connection, for reading. Raises StorageError."""
+        with translated(str(self.guard.files.path)):
+            self.guard.check_process()
+            try:
+                connection = connect_reading(self.guard.files.database)
+            except sqlite3.Error:
+                self.guard.check()  # "it was deleted" is more useful than "it cannot be opened"
+                raise
+            try:
+                self.guard.check()
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def committed(self) -> None:
+        """After a commit, when its callers have their results: keep the WAL short.
+
+        A failure does not concern those callers: the WAL stays longer, and the next call retries.
+        """
+        with contextlib.suppress(sqlite3.Error, errors.StorageError):
+            self._log.committed()
+
+    def idle_in_s(self) -> float | None:
+        """After how many seconds without a commit ``idle`` has something to do; None: never."""
+        return self._log.idle_in_s()
+
+    def idle(self) -> None:
+        """Nothing was written for a while: checkpoint the whole WAL, as far as possible now."""
+        with contextlib.suppress(sqlite3.Error, errors.StorageError):
+            self._log.idle()
+
+    def shorten(self) -> Stuck | None:
+        """See ``Log.shorten``. Raises StorageError."""
+        with translated(str(self.guard.files.path)):
+            return self._log.shorten()
+
+    def close(self) -> None:
+        """Checkpoint the WAL and close. May be called twice, and in a forked child, where it does nothing."""
+        if self._closed or not self.guard.at_home:
+            return
+        self._closed = True
+        try:
+            self._log.close()
+        finally:
+            self.connection.close()
+            self._keeper.close()
+            self.guard.lock.close()
+
+    def _leave_open(self) -> None:
+        """In a forked child: SQLite connections must not be closed there, not even by Python's garbage collector."""
+        import ctypes  # a slow import, needed only here
+
+        for connection in (self.connection, self._keeper, self._log.second):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+_ours: "weakref.WeakSet[SqliteFile]" = weakref.WeakSet()
+
+
+def _leave_open_in_child() -> None:
+    for file in list(_ours):
+        file._leave_open()
+
+
+os.register_at_fork(after_in_child=_leave_open_in_child)

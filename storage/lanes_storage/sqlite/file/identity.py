@@ -1,0 +1,196 @@
+"""Checks that the files that a store holds open are still those that their paths name.
+
+A database is three files: the data, its WAL (``-wal``) and the shared memory (``-shm``). When they are deleted, moved
+or replaced, a process that has them open keeps using the old ones alone: it would acknowledge commits that no other
+process ever sees.
+"""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes_storage import errors
+from lanes_storage.sqlite.file.locking import SideLock
+from lanes_storage.sqlite.file.paths import Names, Seen, seen
+
+_DELETED = " (deleted)"
+#: Seconds between two checks of which processes have the file open.
+_LOOK_AGAIN_S = 0.1
+
+_WHAT = ("its file", "its log (-wal)", "its shared memory (-shm)")
+
+
+class Files(NamedTuple):
+    """The paths of a database: the given one, and the file that it leads to with its side files."""
+
+    path: Path
+    database: Path
+    log: Path
+    memory: Path
+    side: Path
+
+    @classmethod
+    def of(cls, path: Path) -> "Files":
+        """SQLite names the side files after the file that a link leads to, and so do we."""
+        real = path.resolve()
+        return cls(path, real, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-lock")))
+
+
+class Guard:
+    """Checks the files of one store after each commit, before its callers are told."""
+
+    def __init__(self, files: Files, lock: SideLock) -> None:
+        """Record the files that the paths name now as the ones that are open."""
+        self.files = files
+        self.lock = lock
+        self.replaced = False
+        self._pid = os.getpid()
+        self._names = Names(files.path, files.log, files.memory)
+        self._held = self._names.look()
+
+    def check(self) -> None:
+        """Check that the open files are still those that the paths name. Usually one call of ``stat``.
+
+        Raises DatabaseReplaced while they are not; DatabaseUnavailable if that cannot be determined.
+        """
+        try:
+            found = self._names.look()
+        except OSError as error:  # for example, the search permission of the folder was removed
+            self.replaced = True
+            raise errors.DatabaseUnavailable(str(self.files.path), error.strerror or str(error)) from error
+        self.replaced = found != self._held
+        if self.replaced:
+            raise errors.DatabaseReplaced(str(self.files.path), self._told(found))
+
+    @property
+    def at_home(self) -> bool:
+        """Whether this is the process that opened it."""
+        return os.getpid() == self._pid
+
+    def check_process(self) -> None:
+        """Raise ForkedStore in a child of the process that opened it."""
+        if not self.at_home:
+            raise errors.ForkedStore(str(self.files.path), self._pid)
+
+    def _told(self, found: tuple[Seen, ...]) -> str:
+        what, now = next((w, f) for w, f, held in zip(_WHAT, found, self._held, strict=True) if f != held)
+        return (
+            f"{what} was deleted or moved away" if now is None else f"{what} is another one than this process has open"
+        )
+
+
+def missing(path: Path) -> errors.DatabaseMissing:
+    """The error for a missing database: never created, or deleted or moved away, as far as that is visible."""
+    files = Files.of(path)
+    pids = [one.pid for one in strangers(path)]
+    left = [name.name for name in (files.log, files.memory, files.side) if name.exists()]
+    return errors.DatabaseDeleted(str(path), pids, left) if pids or left else errors.DatabaseMissing(str(path))
+
+
+def check_vacant(path: Path) -> None:
+    """Refuse to create a file in place of one that a living process still has open. Raises DatabaseDeleted."""
+    if pids := [one.pid for one in strangers(path)]:
+        raise errors.DatabaseDeleted(str(path), pids)
+
+
+class Stranger(NamedTuple):
+    """A living process whose open files are not the ones that the paths of the database name now."""
+
+    pid: int
+    command: str
+    files: tuple[tuple[str, str], ...]  # the name of the open file, and a path where it can still be read
+    database: str | None  # paths where its file and its WAL can be read
+    log: str | None
+
+
+class _Open(NamedTuple):
+    """A file that a process has open: its descriptor, a path where it can be read, its name, its device and inode."""
+
+    number: int
+    at: str
+    name: str
+    what: Seen
+
+    @property
+    def meant(self) -> str:
+        """The name that it has, or had before it was deleted."""
+        return self.name.removesuffix(_DELETED)
+
+
+def strangers(path: Path) -> list[Stranger]:
+    """The processes of this user that still use an old file of this database: deleted, moved away or replaced.
+
+    Empty on systems other than Linux, which do not show it.
+    """
+    files = Files.of(path)
+    if not _strange(files):
+        return []
+    time.sleep(_LOOK_AGAIN_S)  # not one that is just opening or closing it
+    return [found for _, found in sorted(_strange(files).items())]
+
+
+def _strange(files: Files) -> dict[int, Stranger]:
+    names = {str(name): seen(str(name)) for name in (files.database, files.log, files.memory)}
+    side, found = seen(str(files.side)), {}
+    for process in _processes():
+        opened = _opened(process)
+        inodes = {one.what for one in opened}
+        other = {one for one in opened if one.meant in names and (one.name != one.meant or one.what != names[one.name])}
+        if side is not None and side in inodes and names[str(files.database)] not in inodes:
+            # it uses the database of this path, but its file has another name now
+            other |= {one for one in opened if one.name.startswith(str(files.database)) and one.what != side}
+            other |= _moved(opened)
+        if other:
+            found[int(process)] = _stranger(process, sorted(other), opened)
+    return found
+
+
+def _moved(opened: list[_Open]) -> set[_Open]:
+    """The databases that it has open whose lock file is elsewhere: that is where the database was before."""
+    names = {one.meant for one in opened}
+    databases = {name for name in names if f"{name}-wal" in names and f"{name}-lock" not in names}
+    moved = {name + end for name in databases for end in ("", "-wal", "-shm")}
+    return {one for one in opened if one.meant in moved}
+
+
+def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger:
+    """``other`` in the order of its descriptors: for a copy, one of the file and one of its WAL are enough."""
+    bases = [one.meant.removesuffix("-wal").removesuffix("-shm") for one in other]
+    database = _first(other, bases) or _first(sorted(opened), bases)
+    logs = [f"{base}-wal" for base in bases]
+    log = _first(other, logs) or _first(sorted(opened), logs)
+    listed = tuple((one.name, one.at) for one in other)
+    return Stranger(int(process), _command(process), listed, database, log)
+
+
+def _first(among: list[_Open], names: list[str]) -> str | None:
+    return next((one.at for one in among if one.meant in names), None)
+
+
+def _processes() -> list[str]:
+    with contextlib.suppress(OSError):  # elsewhere than on Linux
+        return [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - some hundred names
+    return []
+
+
+def _opened(process: str) -> list[_Open]:
+    """The files that a process has open. Empty for another user's."""
+    found: list[_Open] = []
+    with contextlib.suppress(OSError):  # gone, hidden
+        if os.readlink(f"/proc/{process}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):  # noqa: PTH115 - no path
+            return []  # in that namespace, the same path is another place
+        for number in os.listdir(f"/proc/{process}/fd"):  # noqa: PTH208
+            with contextlib.suppress(OSError):  # closed meanwhile
+                at = f"/proc/{process}/fd/{number}"
+                name = os.readlink(at)  # noqa: PTH115 - it dangles for a deleted file
+                if name.startswith("/"):  # neither a pipe nor a socket
+                    found.append(_Open(int(number), at, name, seen(at)))
+    return found
+
+
+def _command(process: str) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return ""

@@ -1,0 +1,241 @@
+"""Waiting for the write lock without starvation, and a second lock in addition to SQLite's own.
+
+SQLite's own wait backs off up to a tenth of a second. While seven other processes write without a pause, a waiting
+process then gets the lock only by luck, and gives up after seconds in which they wrote thousands of times. This wait
+always retries after a few milliseconds, with random intervals, so that processes do not retry in step.
+
+SQLite's locks are POSIX locks: the kernel drops all locks of a process on a file as soon as any part of the process
+closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
+checkpoints or opens the file also holds a ``flock`` on a side file, which no other close drops.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lanes_storage import errors
+from lanes_storage.sqlite.file.paths import Names, Seen
+
+T = TypeVar("T")
+
+#: How long a writer waits for another process before it raises DatabaseLocked.
+BUSY_TIMEOUT_MS = 5_000
+#: Seconds between two attempts to get the lock: from, to.
+LOOK_AGAIN_S = (0.0005, 0.004)
+#: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
+OPENING_PATIENCE_S = 0.5
+#: Seconds between two checks of which processes use the file under another name.
+_LOOK_TWICE_S = 0.05
+
+#: Bytes of the shared memory that SQLite locks: one while writing, one while the file is open.
+_WRITE_BYTE, _OPEN_BYTE = 120, 128
+_MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class SideLock:
+    """The lock on the side file, held through a separate descriptor. For one thread at a time."""
+
+    def __init__(self, path: Path, database: str) -> None:
+        self._path = str(path)
+        self._names = Names(path)
+        self.database = database
+        self._descriptor = -1
+        self._file: Seen = None
+        self._open()
+        _ours.add(self)
+
+    def take(self) -> bool:
+        """Take the lock without waiting; False: another process has it. Raises StorageError."""
+        if not self.is_open:  # the previous attempt to open it failed
+            self._open()
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (named,) = self._names.look()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise errors.DatabaseUnavailable(
+                self.database, f"{self._path} cannot be locked: {error.strerror}"
+            ) from error
+        if named == self._file:
+            return True
+        self._open()  # the side file was deleted: other processes lock the new one of that name
+        return self.take()
+
+    def release(self) -> None:
+        """Release the lock. Does nothing if it is not held."""
+        if self.is_open:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Release the lock and close the descriptor. May be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its descriptor is open, so that taking the lock does not open a file."""
+        return self._descriptor >= 0
+
+    @contextlib.contextmanager
+    def held(self, patience_s: float) -> Iterator[bool]:
+        """Hold the lock for a block, after waiting so many seconds at most; False: another process kept it."""
+        until = time.monotonic() + patience_s
+        while not (taken := self.take()) and time.monotonic() < until:
+            _look_again()
+        try:
+            yield taken
+        finally:
+            if taken:
+                self.release()
+
+    @contextlib.contextmanager
+    def opening(self, memory: Path) -> Iterator[bool]:
+        """Hold the lock while the file is opened, which may rebuild the shared memory during a transaction.
+
+        Yields False, without a longer wait, if a long transaction has it and SQLite's own lock protects that
+        transaction. Raises DatabaseLocked.
+        """
+        with self.held(OPENING_PATIENCE_S) as taken:
+            if not taken and not _protected(memory):
+                raise errors.DatabaseLocked(self.database)
+            yield taken
+
+    def _open(self) -> None:
+        self.close()
+        try:
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                if error.errno not in _MAY_NOT:
+                    raise
+                # The file of another user: a read-only descriptor is enough for a lock.
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not Path(self._path).parent.is_dir():
+                raise errors.DatabaseReplaced(self.database, "its folder was deleted or moved away") from error
+            raise errors.DatabaseReadOnly(self.database) from error  # the file does not exist and cannot be created
+        except OSError as error:
+            if error.errno in _MAY_NOT:
+                raise errors.DatabaseReadOnly(self.database) from error
+            raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
+        found = os.fstat(self._descriptor)
+        self._file = found.st_dev, found.st_ino
+
+
+#: A forked child inherits the descriptors, and would keep the lock of its parent after the parent's death.
+_ours: "weakref.WeakSet[SideLock]" = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    for lock in list(_ours):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+def begin(connection: sqlite3.Connection, lock: SideLock | None = None, patience_s: float | None = None) -> None:
+    """Open a transaction that holds the write lock and the side lock.
+
+    Raises sqlite3.OperationalError and DatabaseLocked after ``patience_s`` (BUSY_TIMEOUT_MS).
+    """
+    patiently(partial(_begin, connection, lock), patience_s)
+
+
+def _begin(connection: sqlite3.Connection, lock: SideLock | None) -> None:
+    if lock is not None and not lock.take():
+        raise errors.DatabaseLocked(lock.database)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        if lock is not None:
+            lock.release()
+        raise
+
+
+def patiently(attempt: Callable[[], T], patience_s: float | None = None) -> T:
+    """Retry a function while another process holds the lock, for so long at most (BUSY_TIMEOUT_MS)."""
+    until = time.monotonic() + (BUSY_TIMEOUT_MS / 1000 if patience_s is None else patience_s)
+    while True:
+        try:
+            return attempt()
+        except (sqlite3.OperationalError, errors.DatabaseLocked) as error:
+            others = isinstance(error, errors.DatabaseLocked) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not others or time.monotonic() > until:
+                raise
+        _look_again()
+
+
+def _look_again() -> None:
+    from random import uniform  # imported here: only a process that waits needs it
+
+    time.sleep(uniform(*LOOK_AGAIN_S))
+
+
+def holders(memory: Path, side: Path) -> list[int]:
+    """The processes that hold the write lock, as Linux lists them; empty on other systems."""
+    found = [pid for kind, pid, first, last in _listed(memory) if kind == "WRITE" and first <= _WRITE_BYTE <= last]
+    found += [pid for kind, pid, _, _ in _listed(side) if kind == "WRITE" and pid not in found]
+    return found
+
+
+def _protected(memory: Path) -> bool:
+    """Whether SQLite's own locks are in place, so that opening the file cannot disturb a writer; True if unknown."""
+    if not Path("/proc/locks").exists():
+        return True
+    return any(first <= _OPEN_BYTE <= last for _, _, first, last in _listed(memory))
+
+
+def used_elsewhere(database: Path, memory: Path) -> list[int]:
+    """The processes that use a database under another name, and so with another WAL, as far as Linux shows them.
+
+    Each user of a database has a lock on it all the time, and one on the shared memory of the name that it uses.
+    """
+    found = _elsewhere(database, memory)
+    if found:
+        time.sleep(_LOOK_TWICE_S)  # a process that is opening or closing the file has only one of the two for a moment
+        found &= _elsewhere(database, memory)
+    return sorted(found)
+
+
+def _elsewhere(database: Path, memory: Path) -> set[int]:
+    here = {pid for _, pid, *_ in _listed(memory)}
+    others = {pid for _, pid, *_ in _listed(database)} - here
+    # locks can be lost, and another file system may have the same numbers: so check what the process has open
+    return {pid for pid in others if _has_open(pid, database) and not _has_open(pid, memory)}
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    with contextlib.suppress(OSError):  # gone, hidden
+        meant = path.stat()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if os.path.samestat(descriptor.stat(), meant):
+                    return True
+    return False
+
+
+def _listed(path: Path) -> list[tuple[str, int, int, float]]:
+    """Kind, process, first and last byte of each lock on a file."""
+    try:
+        inode = str(path.stat().st_ino)
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:  # 1: POSIX  ADVISORY  WRITE 4711 08:01:131074 120 120
+        words = line.split()
+        if len(words) == 8 and words[5].split(":")[-1] == inode and int(words[4]) > 0:
+            last = float("inf") if words[7] == "EOF" else int(words[7])
+            found.append((words[3], int(words[4]), int(words[6]), last))
+    return found

@@ -1,0 +1,101 @@
+"""One open write transaction on a SQLite connection."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from lanes_storage.interface import Given, Row
+from lanes_storage.sqlite.file.binding import placed
+from lanes_storage.sqlite.file.identity import Guard
+from lanes_storage.sqlite.file.locking import begin
+
+
+class SqliteTransaction:
+    """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit.
+
+    With a ``guard``, a commit to a file that the path no longer names counts as not committed: it must not be
+    acknowledged. Raises DatabaseReplaced in that case.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, guard: Guard | None = None) -> None:
+        self._connection = connection
+        self._guard = guard
+        self._undo: list[Callable[[], None]] = []
+
+    def run(self, sql: str, params: Given) -> int:
+        return self._execute(sql, params).rowcount
+
+    def many(self, sql: str, params: Sequence[Given]) -> int:
+        if not params:
+            return 0
+        text, values = placed(sql)
+        given = [row if isinstance(row, tuple) else values(row) for row in params]
+        before, left = self._connection.total_changes, iter(given)
+        try:
+            return self._connection.executemany(text, left).rowcount
+        except UnicodeEncodeError:  # as below, for the failed row and the rows after it
+            rest = params[len(params) - len([*left]) - 1 :]
+            for row in rest:
+                self._execute(sql, row)
+            return self._connection.total_changes - before
+
+    def rows(self, sql: str, params: Given) -> list[Row]:
+        return self._execute(sql, params).fetchall()
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        self._undo.append(undo)
+
+    def __enter__(self) -> "SqliteTransaction":
+        begin(self._connection, None if self._guard is None else self._guard.lock)
+        if self._guard is not None and self._guard.replaced:
+            try:
+                self._guard.check()
+            except BaseException:
+                self._end(self._roll_back)
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(self._commit if error is None else self._roll_back)
+
+    def _end(self, how: Callable[[], None]) -> None:
+        try:
+            how()
+        finally:
+            if self._guard is not None:
+                self._guard.lock.release()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+            if self._guard is not None:
+                self._guard.check()
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _execute(self, sql: str, params: Given) -> sqlite3.Cursor:
+        text, values = placed(sql)
+        given = params if isinstance(params, tuple) else values(params)
+        try:
+            return self._connection.execute(text, given)
+        except UnicodeEncodeError:  # lone surrogates, which cannot be encoded: no message is lost because of one
+            return self._connection.execute(text, [_whole(value) for value in given])
+
+    def _roll_back(self) -> None:
+        """What was done outside is undone first, the last first. What raises there keeps nothing else from its end."""
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._discard)
+            for undo in self._undo:
+                undone.callback(undo)
+
+    def _discard(self) -> None:
+        if self._connection.in_transaction:  # on a full disk, SQLite has already rolled back
+            self._connection.execute("ROLLBACK")
+
+
+def _whole(value: object) -> object:
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -1,0 +1,120 @@
+"""Creating the schema in a new file, and upgrading an older one: atomically, and by one process only."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from lanes_storage import errors
+from lanes_storage.clock import boot_id, system_clock
+from lanes_storage.schema import versions
+
+#: Works with every version of the schema. The owners that have not ended, and whether their heartbeat is recent.
+_OWNERS = """
+SELECT kind, id, host, boot_id, pid_ns, pid, start_time, :now - heartbeat_at BETWEEN 0 AND stale_after_ms FROM owners
+WHERE ended_at IS NULL ORDER BY id
+"""
+
+
+def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a foreign file before anything in it is changed, even its journal mode.
+
+    Raises DatabaseTooNew, DatabaseDamaged.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    version = _version(connection)
+    if application == versions.APPLICATION_ID:
+        if version > versions.VERSION:
+            raise errors.DatabaseTooNew(str(path), version, versions.VERSION)
+    elif application or version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise errors.DatabaseDamaged(str(path), "this is a database of another program")
+
+
+def check_marks(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
+    """The same, and refuse an older file if it may not be upgraded. Also raises DatabaseTooOld."""
+    check_foreign(connection, path)
+    _check_version(_version(connection), path, create=create, upgrade=upgrade)
+
+
+def _check_version(found: int, path: Path, *, create: bool, upgrade: bool) -> None:
+    """Version 0: a new file, which has no schema yet."""
+    if found < versions.VERSION and not (upgrade if found else create):
+        raise errors.DatabaseTooOld(str(path), found, versions.VERSION)
+
+
+def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
+    """Create or upgrade the schema, under the write lock, so that only one of several starting processes does it.
+
+    Raises DatabaseTooOld unless ``create`` (for a new file) or ``upgrade`` (for an older one), DatabaseInUse while an
+    owner of the older version lives, and the errors of ``check_foreign``: another process may have changed the file
+    while this one waited for the lock.
+    """
+    if _version(connection) == versions.VERSION:
+        return
+    _check_version(_version(connection), path, create=create, upgrade=upgrade)
+    from lanes_storage.sqlite.file.transaction import SqliteTransaction
+
+    versions.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
+    # A rebuilt table is missing for a moment. Inside a transaction this pragma has no effect.
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        with SqliteTransaction(connection) as tx:
+            check_foreign(connection, path)
+            found = _version(connection)
+            if found == versions.VERSION:
+                return
+            _check_version(found, path, create=create, upgrade=upgrade)
+            if found == 0:
+                versions.create(tx, "sqlite")
+            else:
+                _check_use(connection, path)
+                versions.upgrade(tx, found)
+                _check_references(connection, path)
+            connection.execute(f"PRAGMA application_id = {versions.APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {versions.VERSION}")
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_use(connection: sqlite3.Connection, path: Path) -> None:
+    """A gateway of the older version would lose its runs: it does not know the new schema.
+
+    A living process of this machine counts even without heartbeats: it may be stopped, and continue at any moment.
+    """
+    for kind, owner, host, *where, pid, start_time, heard in connection.execute(_OWNERS, {"now": system_clock().wall}):
+        alive = _is_alive(pid, start_time) if _is_here(host, *where) else None
+        if alive or (alive is None and heard):
+            raise errors.DatabaseInUse(str(path), f"{kind} {owner} of an older lanes (process {pid} on {host})")
+
+
+def _is_here(host: str, boot: str, pid_ns: str) -> bool:
+    try:
+        ours = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a link that leads nowhere
+    except OSError:
+        ours = ""
+    return (host, boot, pid_ns) == (os.uname().nodename, boot_id(), ours)
+
+
+def _is_alive(pid: int, start_time: int) -> bool | None:
+    """Whether that process of this machine lives; None: a process with that pid lives, but it may be another one."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except ProcessLookupError:
+        return False
+    except OSError:  # hidden, a process of another user, or a system without /proc
+        return None
+    state, *fields = stat.rpartition(b")")[2].split()
+    if int(fields[18]) != start_time:
+        return None  # a later process, if this /proc belongs to the same pid namespace
+    return state not in (b"Z", b"X")
+
+
+def _check_references(connection: sqlite3.Connection, path: Path) -> None:
+    """Check the references before the commit."""
+    astray = connection.execute("PRAGMA foreign_key_check").fetchmany(1)
+    for table, row, parent, _ in astray:
+        raise errors.DatabaseDamaged(str(path), f"row {row} of {table} names a row of {parent} that is not there")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

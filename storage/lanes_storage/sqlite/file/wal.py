@@ -1,0 +1,207 @@
+"""The write-ahead log (WAL): when it is checkpointed, and how it is kept short.
+
+SQLite up to 3.51.2 can lose later writes when a checkpoint runs during a commit: the checkpoint reads the length of
+the WAL, the commit restarts the WAL from its beginning, and the checkpoint then records frames as copied that did not
+exist (fixed in 3.44.6, 3.50.7 and 3.51.3). So no checkpoint here runs without the write lock: automatic checkpoints
+are off, one connection takes the lock, and a second one copies (``PASSIVE``, which does not wait).
+
+A checkpoint runs after a commit that leaves 4,000 frames (16 MB) in the WAL, when nothing was written for a while,
+and when the store is closed. The next commit then restarts the WAL, unless a reader still uses it. Two things prevent
+the restart: one long reader (a transaction left open in a shell, a backup), and readers that always overlap. Against
+the second, a gateway that finds the WAL large blocks writers for a moment: a reader that begins then does not need the
+WAL any more. Against the first, only the end of that reader helps, so it is reported.
+"""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes_storage import errors
+from lanes_storage.sqlite.file.identity import Files, Guard
+from lanes_storage.sqlite.file.locking import begin
+
+#: Pages in the WAL at which it is checkpointed. This is a quarter as often as SQLite's default: a page that changed ten
+#: times since the last checkpoint is written only once.
+LONG_LOG_FRAMES = 4_000
+#: The WAL is truncated from this size on, the same as ``journal_size_limit``. A smaller one is overwritten.
+LARGE_LOG_BYTES = 67_108_864
+#: Seconds between two attempts while a reader keeps the same WAL in use.
+THROTTLE_S = 0.25
+#: A store is idle after this long without a commit; also the time between two checkpoints of an idle store.
+IDLE_S = 1.0
+IDLE_EVERY_S = 60.0
+#: How long to wait for the write lock, and for the current readers.
+PATIENCE_S = 0.1
+_PAUSE_S = 0.005
+
+_HEADER_BYTES = 32
+_FRAME_HEADER_BYTES = 24
+
+
+class Copied(NamedTuple):
+    """The result of a checkpoint: the frames of the WAL, and how many of them are in the file now."""
+
+    frames: int
+    copied: int
+
+    @property
+    def whole(self) -> bool:
+        return self.copied == self.frames
+
+
+class Stuck(NamedTuple):
+    """What readers block of a WAL that should restart: which WAL, and the frames that are in the file.
+
+    It stays the same between two checks if one reader was there all the time; if readers come and go, more frames can
+    be copied each time.
+    """
+
+    log: bytes
+    copied: int
+
+
+def log_of(path: Path) -> Path:
+    """The WAL file of a database."""
+    return Files.of(path).log
+
+
+def log_bytes(path: Path) -> int:
+    """The size of the WAL of a database in bytes; 0 if there is none."""
+    try:
+        return log_of(path).stat().st_size
+    except OSError:
+        return 0
+
+
+def copy_back(writing: sqlite3.Connection, second: sqlite3.Connection) -> Copied | None:
+    """Checkpoint as far as readers allow, under the write lock. None: another process writes.
+
+    It needs two connections, because a connection with a write transaction cannot checkpoint. Raises sqlite3.Error.
+    """
+    try:
+        begin(writing, patience_s=PATIENCE_S)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return None
+        raise
+    try:
+        busy, frames, copied = second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    finally:
+        writing.execute("ROLLBACK")
+    return None if busy else Copied(frames, copied)
+
+
+class Log:
+    """The WAL of one store, maintained by its writer. For one thread.
+
+    ``second`` opens another read-write connection. Opening and closing the WAL file is safe: unlike the database
+    and the shared memory, it has no locks that could be lost.
+    """
+
+    def __init__(self, guard: Guard, writing: sqlite3.Connection, second: Callable[[], sqlite3.Connection]) -> None:
+        self._guard = guard
+        self._writing = writing
+        self._open_second = second
+        self.second: sqlite3.Connection | None = None
+        self._descriptor = os.open(guard.files.log, os.O_RDONLY | os.O_CLOEXEC)
+        self._uncopied = False
+        self._far = 0  # the position of the last frame's salt in a long WAL, and the salt of an older WAL found there
+        self._older: bytes | None = None
+        self._tried: tuple[bytes, float] | None = None  # which log, and when
+        self._idle_at = float("-inf")
+
+    def committed(self) -> None:
+        """After a commit: checkpoint if the WAL has become long. Raises sqlite3.Error, StorageError."""
+        self._uncopied = True
+        if not self._is_long():
+            return
+        log, now = self.salt(), time.monotonic()
+        if self._tried is None or self._tried[0] != log or now - self._tried[1] >= THROTTLE_S:
+            self._tried = log, now
+            self.copy()
+
+    def idle_in_s(self) -> float | None:
+        """After how many seconds without a commit there is something to do; None: never."""
+        return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._uncopied else None
+
+    def idle(self) -> None:
+        """Nothing was written for a while: checkpoint everything. Raises sqlite3.Error, StorageError."""
+        self._idle_at = time.monotonic()
+        self.copy()
+
+    def copy(self) -> Copied | None:
+        """Checkpoint as far as readers allow, under the write lock. None: another process has it.
+
+        Raises sqlite3.Error, StorageError.
+        """
+        with self._guard.lock.held(PATIENCE_S) as held:
+            return self._copy() if held else None
+
+    def shorten(self) -> Stuck | None:
+        """Restart the WAL, waiting for the current readers. None: done, or another process writes.
+
+        Writers are blocked meanwhile. So a reader that begins after the checkpoint reads only the file, and the WAL can
+        restart as soon as the earlier readers have ended. Raises sqlite3.Error, StorageError.
+        """
+        before, until, pause = self.salt(), time.monotonic() + PATIENCE_S, _PAUSE_S
+        with self._guard.lock.held(PATIENCE_S) as held:
+            while held and (found := self._copy()) is not None:
+                time.sleep(pause)  # current readers end, and new ones do not need the WAL
+                if found.whole and self._begun_again(before):
+                    return None
+                if time.monotonic() > until:
+                    return Stuck(before, found.copied)
+                pause *= 2
+        return None
+
+    def _copy(self) -> Copied | None:
+        self._guard.check()
+        if self.second is None:
+            self.second = self._open_second()
+        found = copy_back(self._writing, self.second)
+        if found is not None:
+            self._uncopied = not found.whole
+        return found
+
+    def _begun_again(self, before: bytes) -> bool:
+        """Commit a write that changes no data; returns whether it went to the start of the WAL."""
+        begin(self._writing, patience_s=PATIENCE_S)
+        try:
+            (version,) = self._writing.execute("PRAGMA user_version").fetchone()
+            self._writing.execute(f"PRAGMA user_version = {version}")
+            self._writing.execute("COMMIT")
+        finally:
+            if self._writing.in_transaction:
+                self._writing.execute("ROLLBACK")
+        return self.salt() != before
+
+    def close(self) -> None:
+        """Checkpoint as much as possible now, and close."""
+        try:
+            if self._uncopied:
+                with contextlib.suppress(sqlite3.Error, errors.StorageError):  # the data is in the WAL, and stays there
+                    self.copy()
+        finally:
+            os.close(self._descriptor)
+            if self.second is not None:
+                self.second.close()
+
+    def salt(self) -> bytes:
+        """The salt of the current WAL, which changes at each restart; empty before the first."""
+        return os.pread(self._descriptor, 8, 16)
+
+    def _is_long(self) -> bool:
+        """Whether the current WAL has so many frames. Behind its end are frames of older ones, with other salts."""
+        if os.pread(self._descriptor, 8, self._far) == self._older:
+            return False
+        header = os.pread(self._descriptor, _HEADER_BYTES, 0)
+        page_bytes = int.from_bytes(header[8:12], "big")
+        self._far = _HEADER_BYTES + (LONG_LOG_FRAMES - 1) * (_FRAME_HEADER_BYTES + page_bytes) + 8
+        salt = os.pread(self._descriptor, 8, self._far)
+        is_long = salt != b"" and salt == header[16:24]
+        self._older = None if is_long else salt
+        return is_long

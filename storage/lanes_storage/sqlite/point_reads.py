@@ -1,0 +1,146 @@
+"""Point reads on the thread of the event loop.
+
+Finding a row by its key takes a tenth of the time of two thread switches. These reads block the event loop, so they
+never wait: if another process holds a lock, or if the disk is slow, the read goes to the thread for other reads.
+"""
+
+import contextlib
+import itertools
+import os
+import resource
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes_storage.interface import Params, Row
+from lanes_storage.sqlite.file.file import SqliteFile
+
+Timer = Callable[[], float]
+
+
+def fetched_blocks() -> int:
+    """What the disk has brought for this thread so far, in blocks."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+
+
+class Gauge(NamedTuple):
+    """What tells that a read is slow: the time, in seconds, and the blocks that were fetched from the disk.
+
+    Where the system does not tell of blocks (elsewhere than on Linux), each number differs from the last.
+    """
+
+    timer: Timer = time.perf_counter
+    blocks: Callable[[], int] = fetched_blocks if hasattr(resource, "RUSAGE_THREAD") else itertools.count().__next__
+
+
+#: A read that takes longer, and needs the disk for it, is slow. One that needs no disk has waited for the processor or
+#: for the interpreter, which are busy: two hand-overs between threads would only make them busier.
+SLOW_S = 0.002
+#: The total time of slow reads after which reads move to the thread; each fast read reduces the total a little.
+MOST_S = 0.02
+FORGIVEN_S = 0.0001
+#: How long they stay there: the first time, and at most.
+FIRST_REST_S = 1.0
+LONGEST_REST_S = 60.0
+
+_BLOCK_BYTES = 4_096
+
+
+class Pace:
+    """Decides whether reads are fast enough for a thread that must not be blocked."""
+
+    def __init__(self, gauge: Gauge, cold_s: float = 0.0) -> None:
+        """``cold_s``: how long an uncached read from the disk took, in seconds."""
+        self._timer, self._blocks = gauge
+        self._fetched: int | None = None  # blocks, as far as the last long read
+        self._debt_s = 0.0
+        self._rest_s = FIRST_REST_S
+        self._again_at = float("-inf")
+        if cold_s > SLOW_S:
+            self._rest(self._timer())
+
+    def begin(self) -> float | None:
+        """The start time of a read; None: it must run on the thread."""
+        now = self._timer()
+        return now if now >= self._again_at else None
+
+    def end(self, began: float) -> None:
+        """The read is over."""
+        now = self._timer()
+        took_s = now - began
+        if took_s > SLOW_S and self._met_disk():
+            self._debt_s += took_s
+            if self._debt_s > MOST_S:
+                self._rest(now)
+        elif self._debt_s > 0:
+            self._debt_s -= FORGIVEN_S
+            if self._debt_s <= 0:
+                self._rest_s = FIRST_REST_S
+
+    def _met_disk(self) -> bool:
+        """Whether the disk has brought anything since the last long read. Of the first that is taken for granted."""
+        before, self._fetched = self._fetched, self._blocks()
+        return self._fetched != before
+
+    def give_way(self) -> None:
+        """Another process keeps a lock: what was tried for so long is not tried again soon."""
+        self._rest_s = LONGEST_REST_S
+        self._rest(self._timer())
+
+    def _rest(self, now: float) -> None:
+        """Use the thread for a while. Then half of the allowance counts as used: a slow disk is detected soon."""
+        self._again_at = now + self._rest_s
+        self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+        self._debt_s = MOST_S / 2
+
+
+class AtOnce:
+    """A connection for the thread of an event loop."""
+
+    def __init__(self, file: SqliteFile, gauge: Gauge) -> None:
+        """Call it from another thread: it may block. Raises StorageError."""
+        self._connection = file.reader()
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._pace = Pace(gauge, cold_read_s(file.guard.files.log, gauge.timer))
+
+    def fetch(self, sql: str, params: Params) -> list[Row] | None:
+        """The rows; None: they cannot be read without waiting. Raises sqlite3.Error."""
+        began = self._pace.begin()
+        if began is None:
+            return None
+        try:
+            return self._connection.execute(sql, params).fetchall()
+        except sqlite3.OperationalError as error:
+            match error.sqlite_errorcode & 0xFF:
+                case sqlite3.SQLITE_BUSY:  # another process has a lock
+                    return None
+                case sqlite3.SQLITE_PROTOCOL:  # and still has it after ten seconds of attempts to get it
+                    self._pace.give_way()
+                    return None
+            raise
+        finally:
+            self._pace.end(began)
+
+    def close(self) -> None:
+        """Harmless twice."""
+        self._connection.close()
+
+
+def cold_read_s(log: Path, timer: Timer) -> float:
+    """How long it takes to read a block of the WAL from the disk: the median of three. 0 if there is no WAL.
+
+    Closing the WAL is safe: closing any other file of the database would drop its locks, but the WAL has none.
+    """
+    took = []
+    with contextlib.suppress(OSError), log.open("rb", buffering=0) as blocks:
+        size = os.fstat(blocks.fileno()).st_size
+        for at in (size // 4 * part // _BLOCK_BYTES * _BLOCK_BYTES for part in (1, 2, 3)):
+            if hasattr(os, "posix_fadvise"):  # not on macOS, where this would measure reads from the page cache
+                os.posix_fadvise(blocks.fileno(), at, _BLOCK_BYTES, os.POSIX_FADV_DONTNEED)
+            began = timer()
+            os.pread(blocks.fileno(), _BLOCK_BYTES, at)
+            took.append(timer() - began)
+    return statistics.median(took) if took else 0.0

@@ -1,0 +1,1 @@
+"""Actions on lanes, and the messages and bindings that start them."""

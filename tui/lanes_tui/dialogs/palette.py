@@ -1,0 +1,127 @@
+"""The command palette: everything that a key does on a screen, and the themes, found by a part of the name."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input
+
+from lanes_tui.actions.bindings import is_ours
+from lanes_tui.actions.messages import FilterLeft
+from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.display import text
+from lanes_tui.tables.rows import Row, Rows
+from lanes_tui.widgets.filter_bar import FilterInput
+from lanes_tui.widgets.sheet import Sheet
+
+_KEY, _NAME = 6, 22
+
+
+class Command(NamedTuple):
+    """Something that can be done: its name, more words on it, and its key."""
+
+    name: str
+    said: str
+    key: str
+    run: Callable[[], Awaitable[object]]
+
+    def fits(self, words: list[str]) -> bool:
+        """Whether all of these words are part of it."""
+        whole = f"{self.name} {self.said}".lower()
+        return all(word in whole for word in words)
+
+
+def commands(app: App[Any], screen: Screen[Any], wear: Callable[[str], object]) -> Iterator[Command]:
+    """What the keys of a screen and of the app do, then the themes. Moving about is left to the keys."""
+    found: dict[str, Command] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not (isinstance(active.node, Screen | App) and is_ours(active)) or binding.action == "palette":
+            continue
+        key, before = app.get_key_display(binding), found.get(binding.action)
+        if before is None or len(key) < len(before.key):
+            found[binding.action] = Command(binding.description, binding.tooltip, key, _running(app, active))
+    yield from found.values()
+    for name in sorted(app.available_themes):
+        yield Command(f"Theme {name}", "", "", _wearing(wear, name))
+
+
+def _running(app: App[Any], active: ActiveBinding) -> Callable[[], Awaitable[object]]:
+    async def run() -> object:
+        return await app.run_action(active.binding.action, active.node)
+
+    return run
+
+
+def _wearing(wear: Callable[[str], object], name: str) -> Callable[[], Awaitable[object]]:
+    async def run() -> object:
+        return wear(name)
+
+    return run
+
+
+class Palette(Dialog[Command | None]):
+    """Asks what is to be done. Its result is the command that was chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+c", "dismiss", "Close", priority=True),
+        Binding("enter", "choose", "Do it", key_display="⏎"),
+        Binding("down", "move(1)", "Next", priority=True),
+        Binding("up", "move(-1)", "Back", priority=True),
+    ]
+
+    def __init__(self, offered: list[Command]) -> None:
+        super().__init__()
+        self._offered = offered
+        self._shown = ""
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            with Horizontal(id="palette-line"):
+                yield Sheet(id="slash")
+                yield FilterInput(placeholder="what is to be done?", compact=True)
+            yield Rows(id="commands")
+
+    def on_mount(self) -> None:
+        self.query_one("#slash", Sheet).show([text.line((":", "accent"))])
+        self.query_one(FilterInput).cursor_blink = False
+        self.query_one(FilterInput).focus()
+        self._show("")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(event.value)
+
+    @on(FilterLeft)
+    def _entered(self, event: FilterLeft) -> None:
+        event.stop()
+        self.action_choose()
+
+    def _show(self, typed: str) -> None:
+        self._shown = typed
+        words = typed.lower().split()
+        fitting = [(i, c) for i, c in enumerate(self._offered) if c.fits(words)]
+        rows = [Row(str(i), _line(command)) for i, command in fitting]
+        self.query_one(Rows).show(rows, text.line(("no such command", "muted")))
+
+    def action_move(self, by: int) -> None:
+        self.query_one(Rows).action_move(by)
+
+    def action_choose(self) -> None:
+        typed = self.query_one(FilterInput).value
+        if typed != self._shown:  # all that was typed before Enter counts
+            self._show(typed)
+        key = self.query_one(Rows).key
+        if key is not None:
+            self.dismiss(self._offered[int(key)])
+
+
+def _line(command: Command) -> Content:
+    key = text.fitted(text.line((command.key, "accent")), _KEY)
+    return text.line(key, text.fitted(text.line((command.name, "strong")), _NAME), (command.said, "muted"))

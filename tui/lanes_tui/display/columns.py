@@ -1,0 +1,236 @@
+"""The columns of the lanes table: how wide each is on a screen of some width, and what it says of a lane."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from textual.content import Content
+
+from lanes.records import Lane
+from lanes_storage.clock import Now
+from lanes_storage.law import MAX_INTERRUPTIONS
+from lanes_storage.records import LaneSort
+from lanes_tui.display import text, words
+
+#: What a cell says: texts, each with its tone or without one.
+Said = tuple[str | tuple[str, str], ...]
+_NOTHING: Said = (("-", "muted"),)
+#: A head that waits longer than this gets a warning colour.
+LONG_WAIT_MS = 30_000
+#: The same for a run without a limit.
+LONG_HOLD_MS = 300_000
+BEAT_STEP_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """When a record is looked at: the wall time, and how much time has passed since it was read."""
+
+    wall: int
+    passed_ms: int
+
+    @classmethod
+    def of(cls, at: Now, now: Now) -> "Sight":
+        """The sight, at ``now``, of what was read at ``at``."""
+        return cls(now.wall, max(0, now.mono - at.mono))
+
+    def moment(self, at: int) -> str:
+        """A time of day, with its date where that is not today's."""
+        return words.moment(at, self.wall)
+
+    def age(self, ms: int) -> int:
+        """An age by now."""
+        return ms + self.passed_ms
+
+    def left(self, ms: int | None) -> int | None:
+        """What is left of a duration by now; negative once it is over. None stays None."""
+        return None if ms is None else ms - self.passed_ms
+
+
+class Column(NamedTuple):
+    """A column as it is laid out."""
+
+    title: str
+    x: int
+    width: int
+    right: bool
+
+    def fit(self, content: Content) -> Content:
+        """The content, exactly as wide as the column."""
+        return text.fitted(content, self.width, right=self.right)
+
+
+class Kind(NamedTuple):
+    """What there is to know of a column: its width on narrow, usual and wide screens, its side, its order."""
+
+    widths: tuple[int, int, int]
+    right: bool
+    sort: LaneSort
+
+
+#: Every column, from left to right. LANE and LAST ERROR share what the others leave.
+KINDS: dict[str, Kind] = {
+    "STATE": Kind((10, 11, 11), False, LaneSort.STATE),
+    "LANE": Kind((0, 0, 0), False, LaneSort.LANE),
+    "HELD": Kind((6, 6, 7), True, LaneSort.HELD),
+    "BEAT": Kind((5, 6, 7), True, LaneSort.BEAT),
+    "QUEUE": Kind((6, 6, 7), True, LaneSort.QUEUE),
+    "WAIT": Kind((6, 6, 7), True, LaneSort.WAIT),
+    "OWNER": Kind((7, 14, 22), False, LaneSort.OWNER),
+    "TRY": Kind((4, 4, 4), True, LaneSort.TRY),
+    "EPOCH": Kind((8, 8, 9), True, LaneSort.EPOCH),
+    "CHANGED": Kind((8, 8, 8), True, LaneSort.CHANGED),
+    "LAST ERROR": Kind((0, 0, 0), False, LaneSort.ERROR),
+}
+ORDER = tuple(KINDS)
+#: The default columns.
+USUAL = ("STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
+#: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
+_GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "LAST ERROR", "OWNER", "WAIT", "BEAT", "QUEUE", "HELD")
+#: Cells before the first column: the cursor, the mark, a space.
+MARGIN = 3
+#: A last error needs this much to say anything, a key this much to be told from others.
+_LEAST_ERROR = 12
+_LEAST_LANE = 22
+#: No key needs more than this before the errors have what they need.
+_MOST_LANE = 72
+
+
+def lay_out(width: int, chosen: tuple[str, ...] = USUAL) -> tuple[Column, ...]:
+    """The chosen columns on a screen of ``width`` cells: as many of them as there is room for."""
+    names = [name for name in ORDER if name in chosen or name == "LANE"]
+    size = 0 if width < 100 else 1 if width < 150 else 2
+    gap = 1 if width < 100 else 2
+    for name in _GIVES_WAY:
+        if _left(names, width, size, gap) >= _LEAST_LANE + (_LEAST_ERROR if "LAST ERROR" in names else 0):
+            break
+        if name in names:
+            names.remove(name)
+    left = _left(names, width, size, gap)
+    error = 0
+    if "LAST ERROR" in names:
+        error = min(max(_LEAST_ERROR, left - _MOST_LANE, left * 2 // 5), left - _LEAST_LANE)
+    widths = {name: KINDS[name].widths[size] for name in names} | {"LANE": max(4, left - error), "LAST ERROR": error}
+    columns = []
+    x = MARGIN
+    for name in names:
+        columns.append(Column(name, x, widths[name], KINDS[name].right))
+        x += widths[name] + gap
+    return tuple(columns)
+
+
+def _left(names: list[str], width: int, size: int, gap: int) -> int:
+    """What the columns of a fixed width leave to the others."""
+    return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
+
+
+def said(lane: Lane, sight: Sight, columns: tuple[Column, ...]) -> tuple[Said, ...]:
+    """What each column says of a lane: cheap to make and to compare, and laid out only where it is painted."""
+    return tuple(_CELLS[column.title](lane, sight, column.width) for column in columns)
+
+
+def plain(title: str, lane: Lane, sight: Sight) -> str:
+    """What a column says, whole and without colour."""
+    return text.line(*_CELLS[title](lane, sight, 10_000)).plain
+
+
+def _state(lane: Lane, sight: Sight, width: int) -> Said:
+    look = words.look_of(lane, sight.wall)
+    paused = words.is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
+    space = " " if width > 10 else ""
+    mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
+    return ((f"{look.symbol} {look.word}", look.tone), mark)
+
+
+def _lane(lane: Lane, sight: Sight, width: int) -> Said:
+    return ((text.in_the_middle(lane.key, width), "strong"),)
+
+
+def _held(lane: Lane, sight: Sight, width: int) -> Said:
+    if lane.held_ms is None:
+        return _NOTHING
+    held = sight.age(lane.held_ms)
+    return ((words.short(held), _tone_of_hold(held, sight.left(lane.deadline_ms))),)
+
+
+def _tone_of_hold(held: int, left: int | None) -> str:
+    """A run past its limit is an error; one past half of it, or a long one without a limit, is a warning."""
+    if left is None:
+        return "warn" if held > LONG_HOLD_MS else ""
+    return "bad" if left < 0 else "warn" if held > left else ""
+
+
+def _beat(lane: Lane, sight: Sight, width: int) -> Said:
+    if lane.owner is None or lane.heartbeat_age_ms is None:
+        return _NOTHING
+    ms = sight.age(lane.heartbeat_age_ms)
+    if lane.owner.alive:  # in steps, so that a healthy owner does not change its lines every second
+        return ((words.short(ms // BEAT_STEP_MS * BEAT_STEP_MS) if ms >= BEAT_STEP_MS else "<5s", "muted"),)
+    age = words.short(ms)
+    return ((age + ("!" if len(age) < width else ""), "bad"),)
+
+
+def _queue(lane: Lane, sight: Sight, width: int) -> Said:
+    if not lane.queued:
+        return _NOTHING
+    return (words.number(lane.queued),)
+
+
+def _wait(lane: Lane, sight: Sight, width: int) -> Said:
+    if not lane.queued or lane.head_wait_ms is None:
+        return _NOTHING
+    age = sight.age(lane.head_wait_ms)
+    return ((words.short(age), "warn" if age > LONG_WAIT_MS else ""),)
+
+
+def _owner(lane: Lane, sight: Sight, width: int) -> Said:
+    if lane.owner is None:
+        return _NOTHING
+    pid = str(lane.owner.pid)
+    room = width - len(pid) - 1
+    whole = f"{text.in_the_middle(lane.owner.host, room)}:{pid}" if room >= 5 else pid
+    return ((whole, "muted" if lane.owner.alive else "bad"),)
+
+
+def _try(lane: Lane, sight: Sight, width: int) -> Said:
+    """How often the message that runs, or waits first, was interrupted, and how often it may be."""
+    if not lane.interruptions:
+        return _NOTHING
+    tone = "bad" if lane.interruptions >= MAX_INTERRUPTIONS - 1 else "warn"
+    return ((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone),)
+
+
+def _epoch(lane: Lane, sight: Sight, width: int) -> Said:
+    return ((words.number(lane.epoch), "muted"),)
+
+
+def _changed(lane: Lane, sight: Sight, width: int) -> Said:
+    return ((words.short(sight.wall - lane.updated_at), "muted"),)
+
+
+def _error(lane: Lane, sight: Sight, width: int) -> Said:
+    if lane.last_error is not None:
+        tone = words.look_of_state(lane.state).tone if lane.run_id is None else "muted"
+        message = text.first_words(lane.last_error.message)
+        parked = lane.parked_until
+        if parked is not None and parked > sight.wall:
+            return ((f"parked for {words.short(parked - sight.wall)}: {lane.last_error.cause}", tone),)
+        return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
+    if lane.paused is not None and words.is_paused(lane.paused, sight.wall):
+        return ((f"paused: {lane.paused.reason}", "muted"),)
+    return ()
+
+
+_CELLS: dict[str, Callable[[Lane, Sight, int], Said]] = {
+    "STATE": _state,
+    "LANE": _lane,
+    "HELD": _held,
+    "BEAT": _beat,
+    "QUEUE": _queue,
+    "WAIT": _wait,
+    "OWNER": _owner,
+    "TRY": _try,
+    "EPOCH": _epoch,
+    "CHANGED": _changed,
+    "LAST ERROR": _error,
+}

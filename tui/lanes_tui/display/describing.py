@@ -1,0 +1,123 @@
+"""Messages and events, as lines: the same wherever they are shown."""
+
+from collections.abc import Iterable
+
+from textual.content import Content
+
+from lanes.explain.phrases import asks_for, failed_over, replied
+from lanes.records import Attempt, Event, Message
+from lanes_storage.law import MessageState
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import Sight
+
+#: What of an event's detail is worth a word on its line.
+_KEY = 30
+_SAID = ("reason", "message", "evidence")
+
+
+def message_line(message: Message, sight: Sight) -> Content:
+    """One message: its place or state, its id, how long ago, what it says and what came of it."""
+    look = words.look_of_message(message.state)
+    mark = look.symbol if message.position is None else str(message.position)
+    since = message.ended_at or message.started_at or message.accepted_at
+    if message.state is MessageState.QUEUED:
+        since = message.accepted_at
+    return text.line(
+        (f"{mark} ", look.tone),
+        (f"#{message.id} {words.short(sight.wall - since)} ", "muted"),
+        said(message),
+        *_result(message, sight),
+    )
+
+
+def said(message: Message) -> str:
+    """What a message asks, on one line."""
+    return text.first_words(asks_for(message) or "(a chat request)")
+
+
+def _result(message: Message, sight: Sight) -> list[text.Part]:
+    if message.error is not None:
+        tone = words.look_of_message(message.state).tone
+        why = text.first_words(message.error.message)
+        return [("  ← ", "muted"), (message.error.cause, tone), (f" {why}", "muted")]
+    if message.reply is not None:
+        other = failed_over(message)
+        by = [] if other is None else [(f"by {other}: ", "warn")]
+        return [("  → ", "muted"), *by, (text.first_words(replied(message)), "good")]
+    if message.state is MessageState.RUNNING and message.reply_so_far is not None:
+        return [("  → so far: ", "muted"), text.last_words(message.reply_so_far)]
+    if message.parked_until is not None and message.parked_until > sight.wall:
+        return [(f"  parked for {words.short(message.parked_until - sight.wall)}", "warn")]
+    return []
+
+
+def message_whole(message: Message, sight: Sight) -> list[Content]:
+    """A message with all that is known of it, on as many lines as that takes."""
+    look = words.look_of_message(message.state)
+    head = text.line(
+        (f"MESSAGE #{message.id} ", "head"),
+        (f"{look.symbol} {look.word}", look.tone),
+        (_history(message, sight), "muted"),
+    )
+    lines = [
+        head,
+        *([] if message.text is not None else [text.line(("(a chat request)", "muted"))]),
+        *text.prose(asks_for(message) or ""),
+    ]
+    if message.reply is not None:
+        lines += [text.line(("REPLY", "head"), (_by(message), "muted")), *text.prose(replied(message), "good")]
+        lines += attempt_lines(message.attempts, sight)
+    elif message.reply_so_far is not None:
+        lines += [text.line(("REPLY SO FAR, ITS END", "head")), *text.prose(message.reply_so_far)]
+    if message.error is not None:
+        lines.append(text.line(("ERROR ", "head"), (message.error.cause, "errored")))
+        lines += text.prose(message.error.message)
+        lines += attempt_lines(message.error.attempts, sight)
+    return lines
+
+
+def _by(message: Message) -> str:
+    """Who answered, and after whom."""
+    who = failed_over(message) or message.provider
+    return "" if who is None else f" by {who}" + (f", model {message.model}" if message.model else "")
+
+
+def _history(message: Message, sight: Sight) -> str:
+    known = [f"  accepted {sight.moment(message.accepted_at)}"]
+    known += [f"started {sight.moment(message.started_at)}"] if message.started_at is not None else []
+    known += [f"ended {sight.moment(message.ended_at)}"] if message.ended_at is not None else []
+    links = (("retry of", message.retry_of), ("retried as", message.retried_as), ("answered by", message.answered_by))
+    known += [f"{word} #{number}" for word, number in links if number is not None]
+    known += [f"interrupted {words.times(message.interruptions)}"] if message.interruptions else []
+    return ", ".join(known)
+
+
+def attempt_lines(attempts: Iterable[Attempt], sight: Sight) -> list[Content]:
+    """The providers that were tried, in their order."""
+    return [
+        text.line(
+            (f"  {number}. {sight.moment(tried.at)} ", "muted"),
+            (f"{tried.provider} ", "strong"),
+            (tried.cause, "errored"),
+            (f" {text.first_words(tried.message)}", "muted"),
+        )
+        for number, tried in enumerate(attempts, 1)
+    ]
+
+
+def event_line(event: Event, sight: Sight, *, with_key: bool = False) -> Content:
+    """One row of the journal: when, what, by whom, why."""
+    parts: list[text.Part] = [(f"{sight.moment(event.at)} ", "muted")]
+    if with_key and event.key is not None:
+        parts.append(text.fitted(text.line((text.in_the_middle(event.key, _KEY), "strong")), _KEY + 1))
+    parts.append(event.type)
+    if event.to_state is not None and event.to_state != event.from_state:
+        look = words.LANES.get(event.to_state)
+        parts.append((f" → {event.to_state}", look.tone if look else ""))
+    if event.cause is not None and event.cause != event.type:
+        parts.append((f" {event.cause}", "warn"))
+    if event.actor is not None:
+        parts.append((f" {event.actor}", "muted"))
+    detail = event.detail or {}
+    more = [str(detail[name]) for name in _SAID if detail.get(name)]
+    return text.line(*parts, (f" {text.first_words(', '.join(more))}" if more else "", "muted"))

@@ -1,0 +1,131 @@
+"""The only way from data to the screen: all displayed content is created here.
+
+The toolkit passes escape sequences, C1 and bidi characters raw to the terminal, and reads ``[…]`` in a string as
+markup, up to live actions. So no widget is ever given a string: only ``Content``, made from cleaned text and from
+the names of tones, with no markup parsed on the way.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content, Span
+
+from lanes.base.terminal import clean
+
+#: How the parts of a line may look. ``lanes.tcss`` gives each its colour.
+TONES = frozenset(
+    {
+        "idle",
+        "running",
+        "errored",
+        "aborted",
+        "paused",
+        "strong",
+        "muted",
+        "good",
+        "warn",
+        "bad",
+        "head",
+        "accent",
+        "mark",
+    }
+)
+#: The names under which a screen offers them to what it holds.
+COMPONENTS = frozenset(f"tone--{tone}" for tone in TONES)
+
+Part = str | tuple[str, str] | Content
+
+#: Variation selectors and skin tones: every terminal has another opinion on how wide they make what they follow.
+_UNSTEADY = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]")
+#: The longest text that is shown of one piece of data; more than any screen holds.
+_LONGEST = 8_000
+ELLIPSIS = "…"
+
+EMPTY = Content("")
+
+
+def harmless(text: str) -> str:
+    """``text`` on one line, without characters that control the terminal or have an unpredictable width."""
+    return _UNSTEADY.sub("", clean(text[:_LONGEST]))
+
+
+def line(*parts: Part) -> Content:
+    """Join texts, pairs of a text and its tone, and existing lines to one line."""
+    texts: list[str] = []
+    spans: list[Span] = []
+    at = 0
+    for part in parts:
+        if isinstance(part, Content):
+            text = part.plain
+            spans += [Span(span.start + at, span.end + at, span.style) for span in part.spans]
+        elif isinstance(part, tuple):
+            text = harmless(part[0])
+            assert part[1] in TONES or not part[1], part[1]
+            if part[1] and text:
+                spans.append(Span(at, at + len(text), f".tone--{part[1]}"))
+        else:
+            text = harmless(part)
+        texts.append(text)
+        at += len(text)
+    return Content("".join(texts), spans)
+
+
+def joined(parts: Iterable[Content], between: str = "  ") -> Content:
+    """Several pieces on one line; empty ones leave no gap."""
+    pieces: list[Part] = []
+    for part in parts:
+        if part.plain:
+            pieces += [between, part] if pieces else [part]
+    return line(*pieces)
+
+
+def prose(text: str, tone: str = "") -> list[Content]:
+    """A text of several lines."""
+    kept = _UNSTEADY.sub("", clean(text[:_LONGEST], keep_newlines=True))
+    return [line((each, tone)) for each in kept.split("\n")]
+
+
+def first_words(text: str | None, longest: int = 300) -> str:
+    """The beginning of a text, its line ends as spaces."""
+    return "" if text is None else " ".join(text[: 2 * longest].split())[:longest]
+
+
+def last_words(text: str, longest: int = 60) -> str:
+    """The end of a text, its line ends as spaces."""
+    said = " ".join(text[-2 * longest :].split())
+    return f"…{said[-longest:]}" if len(said) > longest else said
+
+
+def width_of(content: Content) -> int:
+    """How many cells it takes."""
+    return content.cell_length
+
+
+def fitted(content: Content, width: int, *, right: bool = False) -> Content:
+    """Exactly ``width`` cells: padded, or cut at its end with an ellipsis."""
+    taken = content.cell_length
+    if taken > width:
+        return content.truncate(width, ellipsis=True)
+    space = " " * (width - taken)
+    return line(space, content) if right else line(content, space)
+
+
+@lru_cache(maxsize=2_000)
+def in_the_middle(text: str, width: int) -> str:
+    """``text``, cut in its middle where it does not fit: keys differ at their ends.
+
+    The same few keys are asked for at every look, and to measure them is most of the work.
+    """
+    shown = harmless(text)
+    if cell_len(shown) <= width:
+        return shown
+    if width < 5:
+        return set_cell_size(shown, max(0, width - 1)) + ELLIPSIS
+    tail = ""
+    for character in reversed(shown):
+        if cell_len(character + tail) > (width - 1) // 2:
+            break
+        tail = character + tail
+    return set_cell_size(shown, width - 1 - cell_len(tail)).rstrip() + ELLIPSIS + tail

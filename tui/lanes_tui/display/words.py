@@ -1,0 +1,130 @@
+"""How states, ages and times are written on the screen: a symbol, a word and a tone, so that no sign is alone."""
+
+import time
+from typing import NamedTuple
+
+from lanes.base.terminal import clean
+from lanes.records import Lane, Pause
+from lanes_storage.law import LaneState, MessageState
+
+
+class Look(NamedTuple):
+    """How a state is shown."""
+
+    symbol: str
+    word: str
+    tone: str
+
+
+LANES: dict[str, Look] = {
+    LaneState.IDLE: Look("○", "idle", "idle"),
+    LaneState.RUNNING: Look("▶", "running", "running"),
+    LaneState.ERRORED: Look("✖", "errored", "errored"),
+    LaneState.ABORTED: Look("■", "aborted", "aborted"),
+}
+PAUSED = Look("‖", "paused", "paused")
+ABORTING = Look("▶", "aborting", "aborted")
+
+#: So many characters are shown of a word that this program does not know.
+LONGEST_WORD = 20
+
+MESSAGES: dict[str, Look] = {
+    MessageState.QUEUED: Look("·", "queued", "strong"),
+    MessageState.RUNNING: Look("▶", "running", "running"),
+    MessageState.DONE: Look("✔", "done", "good"),
+    MessageState.FAILED: Look("✖", "failed", "errored"),
+    MessageState.ABORTED: Look("■", "aborted", "aborted"),
+    MessageState.DROPPED: Look("–", "dropped", "muted"),
+}
+
+
+def look_of(lane: Lane, wall: int) -> Look:
+    """The look of a lane at wall time ``wall``."""
+    if lane.abort_requested:
+        return ABORTING
+    if lane.state is LaneState.IDLE and is_paused(lane.paused, wall):
+        return PAUSED
+    return look_of_state(lane.state)
+
+
+def look_of_state(state: LaneState) -> Look:
+    """The look of a state; of one that this program does not know, its word."""
+    return LANES.get(state) or _unknown(state)
+
+
+def look_of_message(state: MessageState) -> Look:
+    """The look of a message's state; of one that this program does not know, its word."""
+    return MESSAGES.get(state) or _unknown(state)
+
+
+def _unknown(word: str) -> Look:
+    return Look("?", clean(word[:LONGEST_WORD]), "muted")
+
+
+def is_paused(pause: Pause | None, wall: int) -> bool:
+    """Whether a pause stands at wall time ``wall``."""
+    return pause is not None and (pause.until is None or pause.until > wall)
+
+
+def short(ms: int | None) -> str:
+    """A duration in at most six cells: ``12s``, ``3m``, ``2h05m``, ``4d01h``, ``120d``. None: ``-``.
+
+    Above a minute no seconds: a screen of lanes would change every second, and over SSH that is noticed.
+    """
+    if ms is None:
+        return "-"
+    seconds = max(0, ms) // 1000
+    if seconds < 60:
+        return f"{seconds}s"
+    for unit, size, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60)):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole}{unit}" if whole > 99 else f"{whole}{unit}{rest // part:02}{smaller}"
+    return f"{seconds // 60}m"
+
+
+class _Zone:
+    """In which zone times are written: a choice of the whole program, as the zone of a process is."""
+
+    local = False
+
+
+def show_local_time(local: bool) -> None:
+    """Write times in the zone of this machine from now on, or in UTC."""
+    _Zone.local = local
+
+
+def _parts(wall: int) -> time.struct_time:
+    return time.localtime(wall / 1000) if _Zone.local else time.gmtime(wall / 1000)
+
+
+def clock(wall: int) -> str:
+    """A time of day: ``14:02:07``."""
+    return time.strftime("%H:%M:%S", _parts(wall))
+
+
+def zoned(wall: int) -> str:
+    """A time of day with its zone: ``14:02:07Z``, ``16:02:07 CEST``."""
+    return f"{clock(wall)} {time.strftime('%Z', _parts(wall))}" if _Zone.local else f"{clock(wall)}Z"
+
+
+def moment(wall: int, now: int) -> str:
+    """A time of day, with its date where that is not today's. Eight cells or fifteen."""
+    parts, today = _parts(wall), _parts(now)
+    same_day = (parts.tm_year, parts.tm_yday) == (today.tm_year, today.tm_yday)
+    return clock(wall) if same_day else time.strftime("%b %d %H:%M:%S", parts)
+
+
+def number(count: int) -> str:
+    """``18,455``."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 lane``, ``2,000 lanes``."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def times(count: int) -> str:
+    """``once``, ``2 times``."""
+    return "once" if count == 1 else f"{number(count)} times"

@@ -1,0 +1,53 @@
+"""The shared state of the main screen: the source, the selection, the marks, the last snapshot."""
+
+from lanes.records import Lane
+from lanes_tui.actions.acting import Acting
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.settings import Settings
+from lanes_tui.lanes.follow import Follower, Picture
+from lanes_tui.screens.guarded import Guarded
+from lanes_tui.sources.marks import Mark, Marks
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Source
+from lanes_tui.tables.lane_table import LaneTable
+
+
+class Board(Guarded):
+    """The state of the main screen. What can be done with it is in the classes that build on it."""
+
+    def __init__(self, source: Source, settings: Settings, rhythm: Rhythm) -> None:
+        super().__init__(source)
+        self.settings = settings
+        self.rhythm = rhythm
+        self.marks = Marks()
+        self.acting = Acting(source)
+        self.typed = ""  # the filter
+        self.picture: Picture | None = None
+        self.table = LaneTable(self.marks, id="lanes")
+        self.follower: Follower
+
+    @property
+    def lane(self) -> Lane | None:
+        """The lane under the cursor, as it is on the screen."""
+        return self.table.lane
+
+    @property
+    def sight(self) -> Sight:
+        """The sight of the last picture just now."""
+        now = self.source.now()
+        return Sight.of(now if self.picture is None else self.picture.window.at, now)
+
+    @property
+    def targets(self) -> list[Mark]:
+        """The targets of an action: the marked lanes, or the one under the cursor if none is marked."""
+        if len(self.marks):
+            return self.marks.all
+        return [] if self.lane is None else [Mark.of(self.lane)]
+
+    def tell_bar(self) -> None:
+        """Bring the filter line up to date."""
+        raise NotImplementedError
+
+    def tell_header(self) -> None:
+        """Bring the header up to date."""
+        raise NotImplementedError

@@ -1,0 +1,129 @@
+"""One read of the source, for the main screen."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from lanes import filters
+from lanes.base.errors import NotFound
+from lanes.records import LaneDetail, Status
+from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.source import AsOf, Source, Window
+from lanes_tui.tables.lane_table import View
+
+
+class Wish(NamedTuple):
+    """What the screen wants to see: the lanes that a typed filter chooses, in an order."""
+
+    typed: str
+    order: LaneOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything one look brought.
+
+    ``key`` is the lane that the cursor stood on when the look began, ``row`` where that stands now; None: it is
+    not chosen any more. ``hidden`` counts the marked lanes that the filter does not choose.
+    """
+
+    wish: Wish
+    window: Window
+    key: str | None
+    row: int | None
+    status: AsOf[Status]
+    hidden: int
+    detail: AsOf[LaneDetail] | None
+
+    @property
+    def everything(self) -> int:
+        """How many lanes there are."""
+        return sum(self.status.record.counts.lanes.values())
+
+
+class Stage(Protocol):
+    """The screen, as the follower sees it."""
+
+    @property
+    def view(self) -> View: ...
+    @property
+    def wish(self) -> Wish: ...
+    @property
+    def marked(self) -> tuple[str, ...]: ...
+    @property
+    def wants_detail(self) -> bool: ...
+    @property
+    def covered(self) -> bool: ...
+    def show(self, picture: Picture) -> None: ...
+    def lose(self, why: str) -> None: ...
+
+
+class Follower:
+    """Reads snapshots of the source and passes them to the screen."""
+
+    def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:
+        self._source = source
+        self._stage = stage
+        self._looking = Looking(source, rhythm, self._show, stage.lose)
+        self._last: Picture | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it looks only when it is woken."""
+        return self._looking.frozen
+
+    def freeze(self, frozen: bool) -> None:
+        """Look only when woken; or follow again."""
+        self._looking.frozen = frozen
+        if not frozen:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look at once: the person moved, typed or asked for it."""
+        self._looking.wake()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        await self._looking.run()
+
+    async def _show(self) -> None:
+        if self._stage.covered:
+            return
+        frozen = self.frozen
+        picture = await self._look()
+        if self.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
+            return  # it was frozen while this was read: what stood on the screen then stays
+        self._last = picture
+        self._stage.show(picture)
+
+    async def _look(self) -> Picture:
+        view, wish = self._stage.view, self._stage.wish
+        chosen = filters.parse(wish.typed, self._source.now().wall).chosen
+        window = await self._window(chosen, wish, view)
+        row = None if view.key is None else window.place_of(view.key)
+        if view.key is not None and row is None:
+            row = await self._source.place(chosen, view.key, order=wish.order)
+        after = view.following(view.row if row is None else row, window.total)
+        if after.span != view.span:
+            window = await self._window(chosen, wish, after)
+        lane = window.lane_at(after.row)
+        detail = await self._detail(None if lane is None else lane.key)
+        hidden = await self._hidden(chosen)
+        return Picture(wish, window, view.key, row, await self._source.status(), hidden, detail)
+
+    async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
+        return await self._source.window(chosen, *view.span, order=wish.order)
+
+    async def _detail(self, key: str | None) -> AsOf[LaneDetail] | None:
+        if key is None or not self._stage.wants_detail:
+            return None
+        try:
+            return await self._source.detail(key)
+        except NotFound:  # pruned since the window was read
+            return None
+
+    async def _hidden(self, chosen: LaneFilter) -> int:
+        marked = self._stage.marked
+        if not marked or chosen.everything:
+            return 0
+        return len(marked) - await self._source.total(chosen.only(marked))

@@ -1,0 +1,112 @@
+"""Marking lanes for an action: one, a range, all that match, the others, none."""
+
+from typing import ClassVar
+
+from textual import work
+from textual.binding import Binding, BindingType
+
+from lanes import filters
+from lanes_storage.records import LaneFilter
+from lanes_tui.display import text, words
+from lanes_tui.lanes.board import Board
+from lanes_tui.sources.marks import MOST, Mark
+from lanes_tui.sources.source import Lost
+from lanes_tui.widgets.filter_bar import FilterBar
+
+
+class Marking(Board):
+    """A mark keeps the epoch that was on the screen when it was made."""
+
+    KEYS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "Mark", key_display="␣"),
+        Binding(
+            "ctrl+@,ctrl+space",
+            "mark_range",
+            "Mark range",
+            key_display="^␣",
+            show=False,
+            tooltip="Begin a range; end it",
+        ),
+        Binding("V", "mark_range", "Mark range", show=False, tooltip="Begin a range of marks; again ends it"),
+        Binding("ctrl+a", "mark_all", "Mark all", key_display="^a", show=False, tooltip="Mark every lane that matches"),
+        Binding("i", "mark_others", "Invert marks", show=False, tooltip="Mark what is not marked, and only that"),
+        Binding("U", "mark_none", "Unmark all", show=False, tooltip="Take every mark away"),
+    ]
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        return self.marks.keys
+
+    def action_mark(self) -> None:
+        """Mark the lane under the cursor, or take its mark away; then go on to the next."""
+        if self.lane is not None:
+            self.marks.toggle(Mark.of(self.lane))
+            self.table.action_move(1)
+            self._marked()
+
+    def action_mark_range(self) -> None:
+        """Begin a range at the cursor, or mark everything from there to the cursor."""
+        if self.lane is None:
+            return
+        began, self.table.range_from = self.table.range_from, None
+        if began is None:
+            self.table.range_from = self.lane.key
+            self.query_one(FilterBar).say(text.line(("  range: go to its other end, V ends it ", "mark")))
+            self.table.show_marks()
+        else:
+            self._mark_range(began)
+
+    @work
+    async def _mark_range(self, began: str) -> None:
+        order, chosen = self.settings.order, self._chosen
+        try:
+            place = await self.source.place(chosen, began, order=order)
+            if place is None:
+                self.say(text.line("the lane where the range began is not listed any more"), grave=True)
+                return
+            first, last = sorted((place, self.table.view.row))
+            window = await self.source.window(chosen, first, min(last - first + 1, MOST), order=order)
+        except Lost:
+            return
+        self.marks.add(Mark.of(lane) for lane in window.rows)
+        self._marked()
+
+    def action_mark_all(self) -> None:
+        """Mark every lane that the filter chooses."""
+        self._mark_matching(invert=False)
+
+    def action_mark_others(self) -> None:
+        """Mark every lane that the filter chooses and that is not marked, and no other of them."""
+        self._mark_matching(invert=True)
+
+    @work
+    async def _mark_matching(self, *, invert: bool) -> None:
+        try:
+            found = await self.source.marks(self._chosen, MOST + 1)
+        except Lost:
+            return
+        if len(found) > MOST:
+            self.say(text.line(f"more than {words.number(MOST)} lanes match: filter first"), grave=True)
+            return
+        if invert:
+            self.marks.invert(found)
+        else:
+            self.marks.add(found)
+        self._marked()
+
+    def action_mark_none(self) -> None:
+        """Take every mark away."""
+        self.marks.clear()
+        self.table.range_from = None
+        self._marked()
+
+    @property
+    def _chosen(self) -> LaneFilter:
+        return filters.parse(self.typed, self.source.now().wall).chosen
+
+    def _marked(self) -> None:
+        self.tell_bar()
+        self.table.show_marks()
+        self.tell_header()
+        if self.typed and not self.follower.frozen:
+            self.follower.wake()  # counts those that the filter hides

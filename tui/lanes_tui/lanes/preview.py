@@ -1,0 +1,51 @@
+"""Reads the lane under the cursor as soon as the cursor rests, separate from the reads of the whole list."""
+
+import asyncio
+from collections.abc import Callable
+
+from lanes.base.errors import NotFound
+from lanes.records import LaneDetail
+from lanes_tui.sources.source import AsOf, Lost, Source
+
+#: A held key repeats about thirty times a second: the lanes that it passes are not read.
+REST_S = 0.05
+#: What is shown of the lane before is taken away if the answer takes longer. Sooner, that would only flicker.
+PATIENCE_S = 0.15
+
+
+class Glance:
+    """Calls ``show`` with what is known of the lane that was asked for last; with None where nothing is, or not yet."""
+
+    def __init__(self, source: Source, show: Callable[[str | None, AsOf[LaneDetail] | None], None]) -> None:
+        self._source = source
+        self._show = show
+        self._key: str | None = None
+        self._asked = asyncio.Event()
+
+    def at(self, key: str | None) -> None:
+        """Read this lane instead of the last one; None: there is none."""
+        self._key = key
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            await self._asked.wait()
+            while self._asked.is_set():
+                self._asked.clear()
+                await asyncio.sleep(REST_S)
+            key = self._key
+            reading = asyncio.ensure_future(self._read(key))
+            try:
+                done, _ = await asyncio.wait((reading,), timeout=PATIENCE_S)
+                if not done:
+                    self._show(key, None)
+                self._show(key, await reading)
+            finally:
+                reading.cancel()  # whoever leaves does not leave it behind
+
+    async def _read(self, key: str | None) -> AsOf[LaneDetail] | None:
+        try:
+            return None if key is None else await self._source.detail(key)
+        except (Lost, NotFound):  # the next look at everything meets it too, and tells
+            return None

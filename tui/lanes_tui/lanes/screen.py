@@ -1,0 +1,219 @@
+"""The main screen: header, filter, lanes, detail; and how a picture comes to its regions."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from lanes.filters import FIELDS
+from lanes.records import LaneDetail
+from lanes_tui.actions.messages import LaneChosen, WindowWanted
+from lanes_tui.dialogs.help import Help
+from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
+from lanes_tui.display import text
+from lanes_tui.display.columns import Sight
+from lanes_tui.display.settings import Settings
+from lanes_tui.lanes.actions import Doing
+from lanes_tui.lanes.arranging import Arranging
+from lanes_tui.lanes.follow import Follower, Picture, Wish
+from lanes_tui.lanes.marking import Marking
+from lanes_tui.lanes.preview import Glance
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.watching import Watching
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.tables.heads import Heads
+from lanes_tui.tables.lane_table import View
+from lanes_tui.widgets.detail import Detail as DetailPanes
+from lanes_tui.widgets.filter_bar import FilterBar
+from lanes_tui.widgets.header import Facts, Freshness, Header
+from lanes_tui.widgets.keys import Keys
+from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.widgets.trends import Trends
+
+#: The exit codes that ``lanes up`` reads.
+LEAVE_RUNNING = 0
+STOP_TOO = 10
+
+NOTHING_YET = (
+    text.line(("No lanes yet.", "strong")),
+    text.EMPTY,
+    text.line("Send the first message from another terminal:"),
+    text.line(('  lanes send demo:1 "hello"', "accent")),
+)
+EXAMPLES = [field.example for field in FIELDS.values()] + ["-part", '"two words"']
+NO_MATCH = (
+    text.line(("No lane fits the filter.", "strong"), ("  esc clears it", "muted")),
+    text.EMPTY,
+    *(text.line(("  ".join(EXAMPLES[first : first + 5]), "muted")) for first in range(0, len(EXAMPLES), 5)),
+)
+
+
+class MainScreen(Doing, Marking, Arranging):
+    """Shows one source, and acts on its lanes."""
+
+    AUTO_FOCUS = "LaneTable"  # from the first key on
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open_lane", "Open", key_display="⏎"),
+        *Arranging.KEYS,
+        *Marking.KEYS,
+        *Doing.KEYS,
+        Binding("v", "toggle_detail", "Detail below", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "leave", "Quit"),
+        Binding("ctrl+c", "leave", "Quit", show=False),
+    ]
+
+    def __init__(self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm) -> None:
+        super().__init__(source, settings, rhythm)
+        self._with_gateway = with_gateway
+        self._detail = DetailPanes()
+        self.follower = Follower(source, self, rhythm)
+        self._glance = Glance(source, self._show_lane)
+        self._trends = Trends()
+        self._sheets: list[Sheet] = []  # all of them, while it stands
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield FilterBar()
+        yield Heads()
+        yield self.table
+        yield self._detail
+        yield Keys()
+
+    def on_mount(self) -> None:
+        self._sheets = list(self.query(Sheet))
+        self.tell_arrangement()
+        self.tell_header()
+        if self.settings.broken is not None:
+            self.say(
+                text.line(f"the settings cannot be read, and are left as they are: {self.settings.broken}"), grave=True
+            )
+        self.run_worker(self.follower.run(), name="follow")
+        self.run_worker(self._glance.run(), name="glance")
+
+    @property
+    def lane_key(self) -> str | None:
+        """The lane under the cursor."""
+        return None if self.table.lane is None else self.table.lane.key
+
+    # ------------------------------------------------------------------ the stage of the follower
+
+    @property
+    def view(self) -> View:
+        return self.table.view
+
+    @property
+    def wish(self) -> Wish:
+        return Wish(self.typed, self.settings.order)
+
+    @property
+    def wants_detail(self) -> bool:
+        return not self._detail.has_class("-hidden")
+
+    @property
+    def covered(self) -> bool:
+        """Whether another whole screen, which looks for itself, lies over this one."""
+        return any(isinstance(screen, Watching) for screen in self.app.screen_stack)
+
+    def on_screen_resume(self) -> None:
+        self.follower.wake()
+
+    def show(self, picture: Picture) -> None:
+        """Show a new snapshot of the source."""
+        if picture.wish != self.wish or not self._is_open:  # typed on since: the next look is on its way
+            return
+        self.picture = picture
+        self._trends.add(picture.status)
+        self.learn(Freshness(picture.window.at))
+        self.table.show_stale(False)
+        self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
+        at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
+        self.table.show(picture.window, Sight.of(at, at), picture.key, picture.row)
+        self.tell_header()
+        self._show_lane(self.lane_key, picture.detail)
+        self.tell_dialog()
+
+    def lose(self, why: str) -> None:
+        """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
+        if not self._is_open:
+            return
+        self.learn(Freshness(self.freshness.at, why))
+        self.table.show_stale(True)
+        self.tell_header()
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether all is there to show on: a look may end while the dashboard is being left, part by part."""
+        return self.is_attached and self.table.is_attached and all(sheet.is_attached for sheet in self._sheets)
+
+    def tell_header(self) -> None:
+        picture = self.picture
+        freshness = replace(self.freshness, frozen=self.follower.frozen, every_s=self.rhythm.look_every)
+        facts = Facts(
+            name=self.source.name,
+            actor=self.source.actor,
+            read_only=self.source.read_only,
+            status=None if picture is None else picture.status,
+            freshness=freshness,
+            matching=None if picture is None else picture.window.total,
+            marked=len(self.marks),
+            hidden=0 if picture is None else picture.hidden,
+            sparks=self._trends.sparks(),
+        )
+        self.query_one(Header).tell(facts, self.source.now())
+
+    def _show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
+        """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
+        lane = self.lane
+        if not self._is_open or key != self.lane_key or (detail is not None and detail.record.lane.key != key):
+            return
+        now = self.source.now()
+        known, at = (None, now) if detail is None else (detail.record, detail.at)
+        self._detail.tell(lane, known, Sight.of(at, now))
+
+    # ----------------------------------------------------------------------------------- messages
+
+    @on(LaneChosen)
+    def _lane_chosen(self) -> None:
+        if self.wants_detail:
+            self._glance.at(self.lane_key)
+
+    @on(WindowWanted)
+    def _window_wanted(self) -> None:
+        self.follower.wake()
+
+    def on_resize(self) -> None:
+        if self.is_mounted:
+            self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        self.tell_header()
+        self.tell_bar()
+
+    # ------------------------------------------------------------------------------------ actions
+
+    def action_open_lane(self) -> None:
+        """The lane under the cursor on a screen of its own."""
+        if self.lane is not None:
+            self.app.push_screen(LaneScreen(self.source, self.rhythm, self.lane.key))
+
+    def action_toggle_detail(self) -> None:
+        self._detail.toggle_class("-hidden")
+        self.follower.wake()
+
+    def action_help(self) -> None:
+        self.app.push_screen(Help(self.active_bindings.values()))
+
+    def action_leave(self) -> None:
+        if not self._with_gateway:
+            self.app.exit(LEAVE_RUNNING)
+            return
+
+        def answered(how: Leaving | None) -> None:
+            if how in (Leaving.STOP, Leaving.KEEP):
+                self.app.exit(STOP_TOO if how is Leaving.STOP else LEAVE_RUNNING)
+
+        self.app.push_screen(LeavingDialog(), answered)

@@ -1,0 +1,128 @@
+"""The source that reads and acts on a database file, by the desk.
+
+The file may vanish, be replaced or refuse to be read while the dashboard runs. Then the desk is closed, ``Lost``
+is raised, and the next call opens the file that is there by then.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.config import Config
+from lanes.desk import Desk
+from lanes.verbs.verb import Verb
+from lanes_storage import open_async_store
+from lanes_storage.clock import Clock, Now, system_clock
+from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.sqlite import path_of
+from lanes_storage.sqlite.file.identity import missing
+from lanes_tui.sources.source import Lost, Source
+
+
+@dataclass(slots=True, eq=False)
+class _Opened:
+    """A desk, the file that it has open, and the number of calls in progress."""
+
+    desk: Desk
+    file: tuple[int, int]
+    users: int = 0
+    left: bool = False  # no new calls: the last one closes it
+
+
+class FileSource(Source):
+    """Looks at a database file."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        actor: str,
+        read_only: bool = False,
+        clock: Clock = system_clock,
+        config: Config | None = None,
+    ) -> None:
+        super().__init__(FileDriver(url, actor=actor, clock=clock, config=config), read_only=read_only)
+
+
+class FileDriver:
+    """Implements ``Driver``. Belongs to the event loop that uses it first; opens the file at the first call."""
+
+    def __init__(self, url: str, *, actor: str, clock: Clock, config: Config | None) -> None:
+        self.name = url
+        self.actor = actor
+        self._clock = clock
+        self._config = config
+        self._opening = asyncio.Lock()
+        self._closed = False
+        self._opened: _Opened | None = None
+
+    def now(self) -> Now:
+        return self._clock()
+
+    async def version(self) -> int:
+        async with self._at_work() as desk:
+            return await desk.store.version()
+
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        async with self._at_work(acting=verb.changes) as desk:
+            return await desk.call(verb, desk.context(self.actor), **params)
+
+    async def close(self) -> None:
+        self._closed = True  # what is still on its way opens nothing any more
+        async with self._opening:
+            await self._leave(self._opened)
+
+    @contextlib.asynccontextmanager
+    async def _at_work(self, *, acting: bool = False) -> AsyncIterator[Desk]:
+        """The desk of the file that is there now. Raises Lost."""
+        opened: _Opened | None = None
+        try:
+            opened = await self._open()
+            opened.users += 1
+            yield opened.desk
+        except StorageError as error:
+            if not acting:  # the error may concern only this action; the next read shows the state of the file
+                await self._leave(opened)
+            raise Lost(f"{error}: {error.fix}") from error
+        finally:
+            if opened is not None:
+                opened.users -= 1
+                await self._close_if_left(opened)
+
+    async def _open(self) -> _Opened:
+        """The desk that is open, or a new one where the file is another one by now."""
+        async with self._opening:
+            if self._closed:
+                raise StoreClosed(self.name)
+            there = await asyncio.to_thread(self._file_there)
+            if self._opened is not None and self._opened.file == there:
+                return self._opened
+            await self._leave(self._opened)
+            if there is None:
+                raise await asyncio.to_thread(missing, path_of(self.name))
+            store = await open_async_store(self.name, create=False)
+            self._opened = _Opened(Desk(store, self._clock, self._config), there)
+            return self._opened
+
+    async def _leave(self, opened: _Opened | None) -> None:
+        """Stop using the desk. Calls in progress end first, so that none uses a closed desk."""
+        if opened is None:
+            return
+        opened.left = True
+        if self._opened is opened:
+            self._opened = None
+        await self._close_if_left(opened)
+
+    async def _close_if_left(self, opened: _Opened) -> None:
+        if opened.left and opened.users == 0:
+            await opened.desk.close()
+
+    def _file_there(self) -> tuple[int, int] | None:
+        """The identity of the file (device and inode), independent of its path; None if there is no file."""
+        try:
+            found = path_of(self.name).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

@@ -1,0 +1,63 @@
+"""The source that reads and acts through a gateway elsewhere, over HTTP: ``lanes dashboard --url``.
+
+The gateway may stop, be restarted or be cut off while the dashboard runs. Every call then raises ``Lost``, and the
+next one asks again. Who acts is for the gateway to say, by the token.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lanes.base.errors import ConfigError, TooMuch, Unreadable
+from lanes.drivers.client import GatewayClient
+from lanes.drivers.remote import WAIT_S, RemoteDriver
+from lanes.verbs.verb import Verb
+from lanes_storage.clock import Clock, Now, system_clock
+from lanes_storage.errors import StorageError
+from lanes_tui.sources.source import Lost, Source
+
+#: Calls at a time: as many as are aborted together, and some for looking.
+THREADS = 72
+
+
+class RemoteSource(Source):
+    """Looks at a gateway elsewhere. ``wait_s``: the longest that one answer is waited for."""
+
+    def __init__(
+        self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S
+    ) -> None:
+        super().__init__(ThreadedDriver(client, clock, wait_s), read_only=read_only)
+
+
+class ThreadedDriver:
+    """Implements ``Driver``. The client blocks, so every call is made in a thread."""
+
+    actor = "over HTTP"
+
+    def __init__(self, client: GatewayClient, clock: Clock, wait_s: float) -> None:
+        self._driver = RemoteDriver(client, wait_s)
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes-remote")
+
+    @property
+    def name(self) -> str:
+        return self._driver.name
+
+    def now(self) -> Now:
+        return self._clock()
+
+    async def version(self) -> int:
+        return 0  # nothing tells without asking: it is looked at in the rhythm of the screen
+
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, lambda: self._driver.call(verb, **params))
+        except StorageError as error:
+            raise Lost(f"{error}: {error.fix}") from error
+        except (ConfigError, TooMuch, Unreadable) as error:  # the next look may do better
+            raise Lost(str(error)) from error
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._driver.close()

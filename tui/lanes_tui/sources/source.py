@@ -1,0 +1,226 @@
+"""The one interface between the screen and wherever lanes are: a database file, or a gateway elsewhere.
+
+A source asks a driver, for verbs (``lanes.verbs``), and gives records (``lanes.records``), as every surface does.
+
+Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
+Actions may also raise what verbs raise (``LanesError``): ``Changed`` where the lane has moved on from the epoch that
+was on the screen.
+"""
+
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from lanes.base.errors import NotAllowed
+from lanes.records import Drain, Event, Hit, Lane, LaneDetail, Message, SearchPage, Status
+from lanes.verbs import house, looking, messages, sending
+from lanes.verbs.paging import PAGE
+from lanes.verbs.verb import Verb
+from lanes_storage.clock import Now
+from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_tui.sources.marks import Mark
+from lanes_tui.sources.pacing import Paced
+
+T = TypeVar("T")
+BY_ATTENTION = LaneOrder()
+
+
+class Lost(Exception):
+    """The source cannot be read. The sentence says why, and what to do about it."""
+
+
+class AsOf(NamedTuple, Generic[T]):
+    """A record and when it was read: its ages are as they were then, and go on from there (``columns.Sight``)."""
+
+    at: Now
+    record: T
+
+
+class Window(NamedTuple):
+    """A part of the lanes that a filter chooses, in the order that was asked for.
+
+    ``offset`` is the place of the first row among all ``total``. ``at`` is when it was read.
+    """
+
+    at: Now
+    offset: int
+    rows: list[Lane]
+    total: int
+
+    def place_of(self, key: str) -> int | None:
+        """Where a lane stands among all, if it is in this window."""
+        return next((self.offset + i for i, lane in enumerate(self.rows) if lane.key == key), None)
+
+    def lane_at(self, place: int) -> Lane | None:
+        """The lane at that place, if it is in this window."""
+        inside = 0 <= place - self.offset < len(self.rows)
+        return self.rows[place - self.offset] if inside else None
+
+
+class Driver(Protocol):
+    """Carries verbs out for an event loop."""
+
+    @property
+    def name(self) -> str:
+        """What is looked at, as people name it."""
+        ...
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as the journal shows it."""
+        ...
+
+    def now(self) -> Now:
+        """The time that ages are measured by."""
+        ...
+
+    async def version(self) -> int:
+        """A number that differs from the last one when anything may have changed. Costs about nothing."""
+        ...
+
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        """The record of what came of a verb."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything. Harmless twice."""
+        ...
+
+
+class Source:
+    """What the dashboard reads and acts on. ``read_only``: every action is refused (``NotAllowed``)."""
+
+    def __init__(self, driver: Driver, *, read_only: bool = False) -> None:
+        self._driver = driver
+        self.read_only = read_only
+        self._totals: Paced[int] = Paced()
+        self._statuses: Paced[AsOf[Status]] = Paced()
+
+    @property
+    def name(self) -> str:
+        """What is looked at, as people name it."""
+        return self._driver.name
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as the journal shows it."""
+        return self._driver.actor
+
+    def now(self) -> Now:
+        """The time that ages are measured by."""
+        return self._driver.now()
+
+    async def version(self) -> int:
+        """A number that differs from the last one when anything may have changed. Costs about nothing."""
+        return await self._driver.version()
+
+    async def close(self) -> None:
+        """Release everything. Harmless twice."""
+        await self._driver.close()
+
+    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
+        if verb.changes and self.read_only:
+            raise NotAllowed("this dashboard is read-only")
+        return await self._driver.call(verb, **params)
+
+    # ------------------------------------------------------------------------------------- looking
+
+    async def window(self, chosen: LaneFilter, offset: int, limit: int, *, order: LaneOrder = BY_ATTENTION) -> Window:
+        """At most ``limit`` of the chosen lanes in that order, from the one at ``offset`` on."""
+        now = self.now()
+        page = await self._search(chosen, order, limit=min(limit, PAGE), offset=offset, counted=False)
+        total = page.total
+        if total is None:
+            total = await self._totals.answer(chosen._replace(at=0), lambda: self.total(chosen))
+            total = max(total, offset + len(page.lanes)) if page.lanes else total
+        return Window(now, offset, list(page.lanes), total)
+
+    async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
+        """Where a lane stands among the chosen ones; None if it is not one of them."""
+        return (await self._search(chosen, order, place_of=key, counted=False)).place
+
+    async def total(self, chosen: LaneFilter) -> int:
+        """How many lanes a filter chooses."""
+        return (await self._search(chosen, BY_ATTENTION)).total or 0
+
+    async def find(
+        self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
+    ) -> Hit | None:
+        """The next of the chosen lanes with that part in its key, seen from lane ``key``, round the end if need be.
+
+        ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
+        """
+        asked = self._asked(chosen, order)
+        hit: Hit | None = (await self.call(looking.find, part=part, from_=key, step=step, **asked)).hit
+        return hit
+
+    async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
+        """At most ``limit`` of the chosen lanes, as marks."""
+        found = await self.call(looking.marks, filter_=chosen, keys=chosen.keys, limit=limit)
+        return [Mark(each.key, each.epoch, each.state) for each in found]
+
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
+        """At most ``limit`` of the chosen lanes, as ``lanes list --json`` prints them."""
+        found: dict[str, Lane] = {}  # a lane that moves while pages are read may be on two of them
+        for offset in range(0, limit, PAGE):
+            page = await self._search(chosen, order, offset=offset, limit=min(PAGE, limit - offset), counted=False)
+            found |= {lane.key: lane for lane in page.lanes}
+            if page.total is not None:
+                break
+        return list(found.values())
+
+    async def status(self) -> AsOf[Status]:
+        """Counts, gateways, cooldowns."""
+        return await self._statuses.answer(None, lambda: self._seen(house.status))
+
+    async def detail(self, key: str) -> AsOf[LaneDetail]:
+        """One lane with its messages, last events and why-paragraph. Raises NotFound."""
+        return await self._seen(looking.show, key=key)
+
+    async def _seen(self, verb: Verb[..., Any], **params: Any) -> AsOf[Any]:
+        now = self.now()
+        return AsOf(now, await self.call(verb, **params))
+
+    async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
+        """The newest ``limit`` events of the journal, or of one lane, oldest first. Raises NotFound."""
+        found: list[Event] = await self.call(house.events, key=key, limit=min(limit, PAGE))
+        return found
+
+    async def dead_letters(self, limit: int) -> list[Message]:
+        """The failed messages of every lane that nobody retried yet, newest first."""
+        found: list[Message] = await self.call(messages.dead_letters, waiting=True, limit=min(limit, PAGE))
+        return found
+
+    async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
+        found: SearchPage = await self.call(looking.search, **self._asked(chosen, order), **page)
+        return found
+
+    def _asked(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
+        return {"filter_": chosen, "keys": chosen.keys, "sort": order.by, "reverse": order.reverse}
+
+    # -------------------------------------------------------------------------------------- acting
+
+    async def send(self, key: str, text: str) -> Message:
+        """Accept a message for a lane. Raises InvalidKey, QueueFull, LaneBusy, NotAllowed."""
+        return await self._message(sending.send, key=key, text=text)
+
+    async def drop(self, message_id: int) -> Message:
+        """End a waiting message. Raises NotFound, NotAllowed."""
+        return await self._message(messages.drop, id=message_id)
+
+    async def retry_message(self, message_id: int) -> Message:
+        """Accept a dead letter once more; the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
+        return await self._message(messages.retry, id=message_id)
+
+    async def prune_dead_letters(self, until: int) -> int:
+        """Delete the dead letters that failed at wall time ``until`` or earlier; how many went. Raises NotAllowed."""
+        age_ms = max(0, self.now().wall - until)
+        return int((await self.call(messages.prune_dead_letters, older_than=age_ms)).pruned)
+
+    async def drain(self, owner_id: int) -> Drain:
+        """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
+        (gateway,) = await self.call(house.drain, gateway=owner_id)
+        return gateway.draining or Drain(self.actor, None)
+
+    async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:
+        message: Message = await self.call(verb, **params)
+        return message

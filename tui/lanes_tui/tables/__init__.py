@@ -1,0 +1,1 @@
+"""The table of lanes and the rows of other lists."""

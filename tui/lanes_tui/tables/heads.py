@@ -1,0 +1,45 @@
+"""The heads of the table's columns, with the one that sorts."""
+
+from textual import events
+from textual.content import Content
+from textual.widget import Widget
+
+from lanes_storage.records import LaneOrder
+from lanes_tui.actions.messages import SortWanted
+from lanes_tui.display import columns, text
+
+DOWN, UP = "▼", "▲"
+
+
+class Heads(Widget):
+    """One line above the table, laid out as the table is. A click on a head sorts by it, another one the other way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chosen: tuple[str, ...] = columns.USUAL
+        self._order = LaneOrder()
+
+    def show(self, chosen: tuple[str, ...], order: LaneOrder) -> None:
+        """Show these columns, sorted so."""
+        self._chosen, self._order = chosen, order
+        self.refresh()
+
+    def render(self) -> Content:
+        parts: list[text.Part] = []
+        x = 0
+        for column in self._columns():
+            sorts = columns.KINDS[column.title].sort is self._order.by
+            arrow = (UP if self._order.reverse else DOWN) if sorts else ""
+            title = column.fit(text.line((column.title + arrow, "accent" if sorts else "head")))
+            parts += [" " * (column.x - x), title]
+            x = column.x + column.width
+        return text.line(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        for column in self._columns():
+            if column.x <= event.x < column.x + column.width:
+                self.post_message(SortWanted(columns.KINDS[column.title].sort))
+
+    def _columns(self) -> tuple[columns.Column, ...]:
+        # one cell at the right belongs to the table's scrollbar
+        return columns.lay_out(self.size.width - 1, self._chosen)

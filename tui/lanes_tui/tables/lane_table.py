@@ -1,0 +1,290 @@
+"""The lanes table. It holds one window of lanes, whatever their number, and a cursor that stays on its lane."""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
+
+from lanes.records import Lane
+from lanes_tui.actions.messages import LaneChosen, WindowWanted
+from lanes_tui.display import columns, text
+from lanes_tui.display.columns import Column, Said, Sight
+from lanes_tui.sources.marks import Marks
+from lanes_tui.sources.source import Window
+from lanes_tui.tables.lines import Layout, Line, Lines
+from lanes_tui.tables.scrolling import tell_size
+
+#: So many screens of lanes are held above and below the one that is seen.
+SPARE_SCREENS = 1
+MARK = "*"
+
+
+class View(NamedTuple):
+    """What the table shows just now: the place at its top, its height, and where the cursor stands."""
+
+    top: int
+    height: int
+    row: int
+    key: str | None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The offset and the limit of the window that this view wants."""
+        offset = max(0, self.top - SPARE_SCREENS * self.height)
+        return offset, self.height * (1 + 2 * SPARE_SCREENS)
+
+    def following(self, row: int, total: int) -> "View":
+        """The view once the lane under the cursor stands at ``row`` of ``total``.
+
+        At the top of the list the view stays there as long as the cursor is seen; elsewhere the cursor keeps
+        its line of the screen. A cursor that was out of sight stays so.
+        """
+        row = max(0, min(row, total - 1))
+        top = self.top
+        if self.top <= self.row < self.top + self.height:
+            if top > 0:
+                top += row - self.row
+            top = max(min(top, row), row - self.height + 1)
+        return self._replace(top=max(0, min(top, total - self.height)), row=row)
+
+
+class LaneTable(ScrollView, can_focus=True):
+    """Lanes in some order, painted line by line from a window."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lane-table--cursor"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
+        Binding("home,g", "jump(0)", "First lane", show=False),
+        Binding("end,G", "jump(-1)", "Last lane", show=False),
+    ]
+
+    def __init__(self, marks: Marks, *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+        super().__init__(id=id)
+        self.marks = marks
+        self.range_from: str | None = None  # the lane where a range of marks begins
+        self.window: Window | None = None
+        self.stale = False
+        self._sight: Sight | None = None
+        self._chosen: tuple[str, ...] = columns.USUAL
+        self._columns: tuple[Column, ...] = ()
+        self._row = 0
+        self._height = 0  # as it was before the last change of size
+        self._key: str | None = None
+        self._painted: dict[int, tuple[Said, ...]] = {}
+        self._lines: Lines | None = None
+        self._looks: dict[str | Style, Style] = {}
+        self._hint: Sequence[Content] = ()
+
+    # ------------------------------------------------------------------------------------ what it shows
+
+    @property
+    def _room(self) -> Size:
+        """The cells that lines may use: what the scrollbar leaves."""
+        return self.scrollable_content_region.size
+
+    @property
+    def view(self) -> View:
+        """What is seen just now."""
+        return View(self.scroll_offset.y, max(1, self._room.height), self._row, self._key)
+
+    @property
+    def lane(self) -> Lane | None:
+        """The lane under the cursor, as it is on the screen."""
+        lane = None if self.window is None else self.window.lane_at(self._row)
+        return lane if lane is not None and lane.key == self._key else None
+
+    def show(self, window: Window, sight: Sight, key: str | None, row: int | None) -> None:
+        """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere)."""
+        view = self.view
+        standing = None if view.key is None else window.place_of(view.key)
+        if standing is None:
+            standing = row if row is not None and key == view.key else view.row
+        view = view.following(standing, window.total)
+        bare = self.window is None or not self.window.total or not window.total
+        self.window, self._sight = window, sight
+        tell_size(self, Size(self._room.width, window.total))
+        if bare:
+            self._repaint()
+        self._place(view)
+        self._renew()
+
+    def show_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns, as far as there is room."""
+        self._chosen = chosen
+        self._columns = columns.lay_out(self._room.width, chosen)
+        self._repaint()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are shown."""
+        return self._columns
+
+    def show_stale(self, stale: bool) -> None:
+        """Dim every line while what is shown may be untrue."""
+        if stale != self.stale:
+            self.stale = stale
+            self._repaint()
+
+    def show_hint(self, lines: Sequence[Content]) -> None:
+        """What stands in place of the lanes while there are none."""
+        if [line.plain for line in lines] != [line.plain for line in self._hint]:
+            self._hint = lines
+            self._repaint()
+
+    def _place(self, view: View) -> None:
+        """Put view and cursor where they belong, and tell if the cursor came to another lane by that."""
+        assert self.window is not None
+        old_row, old_key, self._row = self._row, self._key, view.row
+        if view.top != self.scroll_offset.y:
+            self.scroll_to(y=view.top, animate=False, force=True)
+        under = self.window.lane_at(view.row)
+        self._key = None if under is None else under.key
+        if view.row != old_row:
+            self._refresh_row(old_row)
+            self._refresh_row(view.row)
+        if self._key != old_key:
+            self.post_message(LaneChosen(self._key))
+
+    # ------------------------------------------------------------------------------------------ moving
+
+    def action_move(self, by: int) -> None:
+        self.move_to(self._row + by)
+
+    def action_page(self, pages: int) -> None:
+        self.move_to(self._row + pages * max(1, self._room.height - 1))
+
+    def action_jump(self, place: int) -> None:
+        self.move_to(place if self.window is None or place >= 0 else self.window.total + place)
+
+    def move_to(self, row: int) -> None:
+        """Put the cursor on the lane at ``row``, and bring it into sight."""
+        if self.window is None or not self.window.total:
+            return
+        row = max(0, min(row, self.window.total - 1))
+        height = max(1, self._room.height)
+        top = max(min(self.scroll_offset.y, row), row - height + 1)
+        self._place(View(top, height, row, None))
+
+    def on_click(self, event: events.Click) -> None:
+        if self.window is not None and event.y + self.scroll_offset.y < self.window.total:
+            self.move_to(event.y + self.scroll_offset.y)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._painted.clear()
+            self._want_window()
+
+    def _want_window(self) -> None:
+        window, view = self.window, self.view
+        if window is None:
+            return
+        last = min(view.top + view.height, window.total) - 1
+        # asked for while half a screen is still in hand, so that paging never shows empty lines
+        first = max(0, view.top - view.height // 2)
+        later = min(last + view.height // 2, window.total - 1)
+        if window.lane_at(first) is None or window.lane_at(later) is None:
+            self.post_message(WindowWanted())
+
+    def forget_cursor(self) -> None:
+        """Stay at this place of the list, whatever lane comes to stand there."""
+        self._key = None
+
+    # ---------------------------------------------------------------------------------------- painting
+
+    def on_resize(self) -> None:
+        view, before = self.view, self._height
+        self._height = view.height
+        self._columns = columns.lay_out(self._room.width, self._chosen)
+        if self.window is not None:
+            tell_size(self, Size(self._room.width, self.window.total))
+            if view.top <= view.row < view.top + before:  # what was in sight stays so
+                view = view._replace(top=max(min(view.top, view.row), view.row - view.height + 1))
+            self._place(view.following(view.row, self.window.total))
+        self._repaint()
+        self._want_window()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._painted.clear()
+        self._looks.clear()
+        self._lines = None
+
+    def render_line(self, y: int) -> Strip:
+        layout = Layout(self._columns, self._room.width, self.visual_style, self._cursor_style(), self.stale)
+        lines = self._lines
+        if lines is None or lines.layout != layout:
+            lines = self._lines = Lines(layout)
+        row = y + self.scroll_offset.y
+        if self.window is None or row >= self.window.total:
+            return lines.plain(self._hinted(y), self._look)
+        if row not in self._painted:
+            self._painted[row] = self._cells(row)
+        return lines.strip(Line(self._painted[row], self._mark_of(row), row == self._row), self._look)
+
+    def _mark_of(self, row: int) -> str:
+        lane = None if self.window is None else self.window.lane_at(row)
+        return MARK if lane is not None and (lane.key in self.marks or lane.key == self.range_from) else " "
+
+    def show_marks(self) -> None:
+        """Paint the marks as they are by now."""
+        self.refresh(Region(1, 0, 1, self._room.height))
+
+    def _hinted(self, y: int) -> Content:
+        place = y - 1
+        if self.window is None or self.window.total or not 0 <= place < len(self._hint):
+            return text.EMPTY
+        return text.line("  ", self._hint[place])
+
+    def _cells(self, row: int) -> tuple[Said, ...]:
+        lane = None if self.window is None else self.window.lane_at(row)
+        if lane is None or self._sight is None:
+            return ((("…", "muted"),),)
+        return columns.said(lane, self._sight, self._columns)
+
+    def _cursor_style(self) -> Style:
+        if self.app.no_color:
+            return Style(reverse=True)
+        return Style(background=self.get_component_styles("lane-table--cursor").background)
+
+    def _look(self, name: str | Style) -> Style:
+        """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
+        if name not in self._looks:
+            self._looks[name] = self._get_style(name)
+        return self._looks[name]
+
+    def _renew(self) -> None:
+        """Repaint the cells that say something else than before."""
+        top = self.scroll_offset.y
+        regions: list[Region] = []
+        for row in range(top, top + self._room.height):
+            old, new = self._painted.get(row), self._cells(row)
+            self._painted[row] = new
+            regions += self._changed(row - top, old, new)
+        if regions:
+            self.refresh(*regions)
+
+    def _changed(self, y: int, old: tuple[Said, ...] | None, new: tuple[Said, ...]) -> list[Region]:
+        """The cells of a line that say something else."""
+        if old is None or len(old) != len(new):
+            return [Region(0, y, self._room.width, 1)]
+        cells = zip(self._columns, old, new, strict=False)
+        return [Region(c.x, y, c.width, 1) for c, before, after in cells if before != after]
+
+    def _refresh_row(self, row: int) -> None:
+        y = row - self.scroll_offset.y
+        if 0 <= y < self._room.height:
+            self.refresh(Region(0, y, self._room.width, 1))
+
+    def _repaint(self) -> None:
+        self._painted.clear()
+        self.refresh()

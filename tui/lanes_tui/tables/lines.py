@@ -1,0 +1,68 @@
+"""The lines of the lanes table, as they are painted."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich.segment import Segment
+from textual.content import Content
+from textual.strip import Strip
+from textual.style import Style
+
+from lanes_tui.display import text
+from lanes_tui.display.columns import MARGIN, Column, Said
+
+CURSOR = "▌"
+#: So many lines are kept at most; a screen has some fifty.
+_MOST = 1_000
+
+
+class Line(NamedTuple):
+    """What a line says: its cells, one for each column; its mark; and whether the cursor stands on it."""
+
+    cells: tuple[Said, ...]
+    mark: str
+    under_cursor: bool
+
+
+class Layout(NamedTuple):
+    """What all lines have in common. ``stale``: what they say may be untrue."""
+
+    columns: tuple[Column, ...]
+    width: int
+    base: Style
+    cursor: Style
+    stale: bool
+
+
+class Lines:
+    """Makes the lines of a layout, and keeps them: most move up or down, and say what they said before."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._made: dict[Line, Strip] = {}
+
+    def strip(self, line: Line, look: Callable[[str | Style], Style]) -> Strip:
+        """The line as it is painted. ``look`` knows the style of a tone."""
+        made = self._made.get(line)
+        if made is None:
+            if len(self._made) >= _MOST:
+                self._made.clear()
+            made = self._made[line] = self.plain(self._content(line), look, under_cursor=line.under_cursor)
+        return made
+
+    def plain(self, content: Content, look: Callable[[str | Style], Style], *, under_cursor: bool = False) -> Strip:
+        """Any content over the whole width."""
+        if self.layout.stale:
+            content = text.line((content.plain, "muted"))
+        layout = self.layout
+        base = layout.base + layout.cursor if under_cursor else layout.base
+        segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
+        return Strip(segments).adjust_cell_length(layout.width, base.rich_style)
+
+    def _content(self, line: Line) -> Content:
+        parts: list[text.Part] = [(CURSOR if line.under_cursor else " ", "accent"), (line.mark, "mark"), " "]
+        x = MARGIN
+        for column, cell in zip(self.layout.columns, line.cells, strict=False):
+            parts += [" " * (column.x - x), column.fit(text.line(*cell))]
+            x = column.x + column.width
+        return text.line(*parts)
