@@ -14,7 +14,7 @@ from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Transaction
-from lanes_storage.records import Owner
+from lanes_storage.records import OwnerRow
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import Progress
 from lanes_storage.sqlite.inspect import open_still
@@ -116,7 +116,7 @@ def _refuse_while_used(path: Path, clock: Clock) -> None:
         raise NotAllowed(f"{path} is in use by {named}: stop it first, then restore")
 
 
-def _may_write(owner: Owner, clock: Clock) -> bool:
+def _may_write(owner: OwnerRow, clock: Clock) -> bool:
     """A process of this host that is not gone may continue at any moment, even if it sends no heartbeats."""
     me, now = this_process(), clock()
     if is_gone(owner, me):

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from lanes import records
 from lanes.base import arguments, durations
-from lanes.base.context import Context
 from lanes.config import Config, from_data
+from lanes.context import Context
 from lanes.drivers.on_loop import LoopDriver
 from lanes.engine.holds import Holds
 from lanes.engine.runs.current import current_run

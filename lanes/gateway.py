@@ -18,7 +18,7 @@ from lanes.config import Config, from_data
 from lanes.desk import Desk
 from lanes.engine.background.cleanup import to_its_end
 from lanes.engine.engine import Engine
-from lanes.engine.reconcile.reconciler import Finding
+from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.registration import as_owner
 from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.streams import Listener
@@ -78,7 +78,7 @@ class Gateway:
             desk.clock,
             as_owner("gateway", self.config, fingerprint=fingerprint, runners=tuple(self.specs), url=url),
             self.specs,
-            _Policies(self.config),
+            _GatewayPolicies(self.config),
             reconcile_interval_ms=self.config.clocks.reconcile_interval_ms,
             reconciled=self._reconciled,
             wait_patience_ms=self._wait_patience_ms,
@@ -225,7 +225,7 @@ class Gateway:
     def _wait_patience_ms(self, key: str) -> int:
         return self.config.clocks_for(key, RunnerKind.PROVIDER).warn_wait_after_ms  # the same for every kind
 
-    def _reconciled(self, done: list[tuple[Finding, bool]]) -> None:
+    def _reconciled(self, done: list[tuple[ReconcileDecision, bool]]) -> None:
         """Called by the upkeep after each pass."""
         self._passed = True
         for finding, landed in done:
@@ -235,7 +235,7 @@ class Gateway:
                 log.warning("lane %s taken back (%s): %s", ascii(finding.run.key), finding.decision, finding.evidence)
 
 
-class _Policies:
+class _GatewayPolicies:
     """The configuration, for the dispatcher."""
 
     def __init__(self, config: Config) -> None:

@@ -78,10 +78,10 @@ class Endings:
             if self._waiting.keys() <= set(ids) - {message.id for message in ended}:
                 await self._changes.wait(LOOK_ANYWAY_S, mark)
 
-    async def _ended(self, ids: tuple[int, ...]) -> list[records.Message]:
+    async def _ended(self, ids: tuple[int, ...]) -> list[records.MessageRow]:
         return await self._store.read(reads.ended_among(ids))
 
-    def _tell(self, ended: Iterable[records.Message]) -> None:
+    def _tell(self, ended: Iterable[records.MessageRow]) -> None:
         for row in ended:
             message = Message.of(row)
             for future in self._waiting.get(row.id, ()):

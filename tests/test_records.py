@@ -11,9 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from lanes import records
-from lanes.base.context import Context
 from lanes.base.errors import Unreadable
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.drivers.local import LocalDriver
 from lanes.engine.reconcile.reconciler import decide, told
 from lanes.engine.reconcile.sightings import Sightings

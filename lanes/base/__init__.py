@@ -1,1 +1,1 @@
-"""The ground of the library: context, errors, checked arguments, procedures, and what may reach a terminal."""
+"""The ground of the library: errors, checked arguments, procedures, and what may reach a terminal."""

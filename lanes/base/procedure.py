@@ -37,18 +37,18 @@ class Read(NamedTuple):
     query: Query[Any]
 
 
-class Nap(NamedTuple):
+class WaitForChange(NamedTuple):
     """Wait for so many seconds, or less when the database changes."""
 
     seconds: float
 
 
-Request = Write | Read | Nap
+Request = Write | Read | WaitForChange
 Procedure = Generator[Request, Any, T]
 
 
 @dataclass(frozen=True, slots=True)
-class Look(Generic[T_co]):
+class QueryBlock(Generic[T_co]):
     """Several queries and what is made of their results. It runs in a thread of its own beside an event loop."""
 
     look: Callable[[Reads], T_co]
@@ -61,7 +61,9 @@ class Blocking(Generic[T_co]):
     work: Callable[[Store], T_co]
 
 
-Effect = Step[T | LanesError] | Query[T] | Query[T | LanesError] | Look[T | LanesError] | Blocking[T] | Procedure[T]
+Effect = (
+    Step[T | LanesError] | Query[T] | Query[T | LanesError] | QueryBlock[T | LanesError] | Blocking[T] | Procedure[T]
+)
 
 
 def found(query: Query[T | None], missing: LanesError) -> Query[T | LanesError]:
@@ -113,7 +115,7 @@ def read(query: Query[T]) -> Procedure[T]:
 
 def nap(seconds: float) -> Procedure[None]:
     """Wait, at most for ``seconds``, for the database to change."""
-    yield Nap(max(0.0, seconds))
+    yield WaitForChange(max(0.0, seconds))
 
 
 def run(
@@ -129,7 +131,7 @@ def run(
         return cast("T", raised(store.read(effect)))
     if isinstance(effect, Blocking):
         return effect.work(store)
-    given: Any = effect.look(store.read) if isinstance(effect, Look) else store.write(effect)
+    given: Any = effect.look(store.read) if isinstance(effect, QueryBlock) else store.write(effect)
     return cast("T", raised(given))
 
 
@@ -151,7 +153,7 @@ def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable
         procedure.close()
 
 
-def to_its_nap(store: Store, procedure: Procedure[Any]) -> Nap:
+def to_its_nap(store: Store, procedure: Procedure[Any]) -> WaitForChange:
     """Bring a procedure to where it waits next. Raises StopIteration with its result where it ends before."""
     answer: Any = None
     while True:
@@ -160,7 +162,7 @@ def to_its_nap(store: Store, procedure: Procedure[Any]) -> Nap:
                 answer = store.write(step)
             case Read(query):
                 answer = store.read(query)
-            case Nap() as nap:
+            case WaitForChange() as nap:
                 return nap
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from lanes_storage.law import Cause, is_cause
-from lanes_storage.records import Attempt, Failure
+from lanes_storage.records import ProviderAttempt, RunFailure
 
 #: The longest sentence that is kept of a program, in characters.
 LONGEST = 2_000
@@ -47,33 +47,33 @@ def _worded(said: object) -> str:
     return "" if said is None else str(said)
 
 
-def failure_of(cause: object, said: object, attempts: object = ()) -> Failure:
+def failure_of(cause: object, said: object, attempts: object = ()) -> RunFailure:
     """Why a run failed, from what its runner says of it. What names no cause is ``runner_failed``, and is said."""
     text = sentence(said)
     try:
         chain = chain_of(attempts)
     except Exception as wrong:  # an iterable of the runner's own
-        return Failure(Cause.RUNNER_FAILED, f"its attempts can not be read ({sentence(wrong)}): {text}"[:LONGEST])
+        return RunFailure(Cause.RUNNER_FAILED, f"its attempts can not be read ({sentence(wrong)}): {text}"[:LONGEST])
     if is_cause(cause):
-        return Failure(Cause.read(cause), text, chain)
+        return RunFailure(Cause.read(cause), text, chain)
     named = ascii(sentence(cause, LONGEST_NAME))
-    return Failure(Cause.RUNNER_FAILED, f"it named {named}, which is no cause: {text}"[:LONGEST], chain)
+    return RunFailure(Cause.RUNNER_FAILED, f"it named {named}, which is no cause: {text}"[:LONGEST], chain)
 
 
-def chain_of(attempts: object) -> tuple[Attempt, ...]:
-    """The providers that were tried, as they are stored. Raises TypeError for what is no sequence of ``Attempt``."""
+def chain_of(attempts: object) -> tuple[ProviderAttempt, ...]:
+    """The providers that were tried, as they are stored. Raises TypeError for anything but ``ProviderAttempt``s."""
     if not isinstance(attempts, Iterable):
         raise TypeError(f"attempts is a sequence of Attempt, not {type(attempts).__name__}")
     return tuple(map(_attempt, itertools.islice(attempts, MOST_ATTEMPTS)))
 
 
-def _attempt(given: Any) -> Attempt:
-    if not all(hasattr(given, name) for name in Attempt._fields):
+def _attempt(given: Any) -> ProviderAttempt:
+    if not all(hasattr(given, name) for name in ProviderAttempt._fields):
         raise TypeError(f"attempts is a sequence of Attempt, and holds {type(given).__name__}")
     at = int(given.at) if isinstance(given.at, int | float) and 0 <= given.at <= LAST_MOMENT else 0
     status = given.status if type(given.status) is int else None
     words = [None if word is None else sentence(word, LONGEST_NAME) for word in (given.type, given.param, given.code)]
-    return Attempt(
+    return ProviderAttempt(
         sentence(given.provider, LONGEST_NAME),
         sentence(given.cause, LONGEST_NAME),
         sentence(given.message),

@@ -10,27 +10,27 @@ from time import monotonic
 from lanes.bench import report
 from lanes.bench.facts import facts
 from lanes.bench.groups import ROWS
-from lanes.bench.kit.rows import Result, Row, Skipped
+from lanes.bench.kit.rows import BenchRow, Result, Skipped
 from lanes.bench.kit.work import Size, Work
 from lanes_storage.logs import Log
 
 log = Log("lanes.bench")
 
 #: Rows that only a checkout has, put here by whoever runs it.
-ADDED: list[Row] = []
+ADDED: list[BenchRow] = []
 
 
-def all_rows() -> list[Row]:
+def all_rows() -> list[BenchRow]:
     """Every row, in the order of the table."""
     return [*ROWS, *ADDED]
 
 
-def chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+def chosen(rows: Sequence[BenchRow], only: Sequence[str]) -> list[BenchRow]:
     """The rows whose name begins with one of the words; all of them without a word."""
     return [row for row in rows if not only or row.name.startswith(tuple(only))]
 
 
-def measured(rows: Sequence[Row], work: Work) -> Iterator[Result]:
+def measured(rows: Sequence[BenchRow], work: Work) -> Iterator[Result]:
     """The results, one by one."""
     tell = work.progress
     for number, row in enumerate(rows, 1):
@@ -47,7 +47,7 @@ def measured(rows: Sequence[Row], work: Work) -> Iterator[Result]:
 
 
 def bench(
-    rows: Sequence[Row], size: Size, folder: Path, peers: str | None, tell: Callable[[str], None]
+    rows: Sequence[BenchRow], size: Size, folder: Path, peers: str | None, tell: Callable[[str], None]
 ) -> tuple[dict[str, str], list[Result]]:
     """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
     with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from lanes.bench.kit.processes import Process, gateway
+from lanes.bench.kit.processes import BenchProcess, gateway
 from lanes.bench.kit.rows import Skipped
 from lanes.bench.kit.work import Work
 
@@ -30,6 +30,6 @@ def _version(python: str | None) -> str:
     return done.stdout.strip() or "no lanes"
 
 
-def older_gateway(work: Work, database: Path, provider: str) -> Process:
+def older_gateway(work: Work, database: Path, provider: str) -> BenchProcess:
     """A gateway of 0.1.0, set as ours are. Raises Skipped."""
     return gateway(work, database, provider, python=older_python(work))

@@ -22,7 +22,7 @@ from lanes.config.declared.refusal import refusal
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
 from lanes.config.reading import limits
-from lanes.config.reading.sections import Row
+from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
 from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import Terms
@@ -47,7 +47,7 @@ class Config:
     providers: dict[str, ProviderConfig]
     policies: tuple[PolicyConfig, ...]
     values: Mapping[str, Value]
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ArrayElement, ...] = ()
     problems: tuple[ConfigError, ...] = ()
     content: bytes = field(default=b"", repr=False)
     found_here: bool = False

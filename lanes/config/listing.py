@@ -6,7 +6,7 @@ from lanes.base.terminal import without_password
 from lanes.config.declared.settings import SECTIONS, SETTINGS, Setting, settings_of
 from lanes.config.declared.values import Origin, Value, written
 from lanes.config.reading import limits
-from lanes.config.reading.sections import Row
+from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
 
 
@@ -15,7 +15,7 @@ def sections(values: Mapping[str, Value]) -> list[SettingValue]:
     return [_shown(setting, values[setting.key]) for setting in SETTINGS if setting.section in SECTIONS]
 
 
-def arrays(rows: Iterable[Row], stall_ms: int | None) -> list[SettingValue]:
+def arrays(rows: Iterable[ArrayElement], stall_ms: int | None) -> list[SettingValue]:
     """The settings of runners, providers and policies; timeouts that nobody set are fitted below ``stall_ms``."""
     listed = []
     for row in rows:

@@ -13,7 +13,7 @@ from lanes.config.declared.settings import ARRAYS
 from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import arrays, limits, secrets, sections
 from lanes.config.reading.document import Document, find, read
-from lanes.config.reading.sections import Row
+from lanes.config.reading.sections import ArrayElement
 
 
 def load(
@@ -96,7 +96,9 @@ def _from_document(doc: Document, env: Mapping[str, str], flags: Mapping[str, An
     return replace(_assembled(doc.path, values, rows, env), content=doc.content, found_here=doc.found_here)
 
 
-def _assembled(source: Path | None, values: Mapping[str, Value], rows: list[Row], env: Mapping[str, str]) -> Config:
+def _assembled(
+    source: Path | None, values: Mapping[str, Value], rows: list[ArrayElement], env: Mapping[str, str]
+) -> Config:
     token = secrets.resolve(values["gateway.token_env"], values["gateway.token_file"], env)
     providers, missing = arrays.providers([row for row in rows if row.array == "provider"], env)
     runners = arrays.runners([row for row in rows if row.array == "runner"], providers)

@@ -7,7 +7,7 @@ from lanes.doctor.checks import Check, ok, warning
 from lanes.host.identity import this_process
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
-from lanes_storage.records import Owner
+from lanes_storage.records import OwnerRow
 from lanes_storage.sqlite.file.identity import Files
 from lanes_storage.sqlite.file.locking import holders
 from lanes_storage.sqlite.store import SqliteReader
@@ -47,7 +47,7 @@ def _cure(numbers: str) -> str:
     return f"let it go on (`kill -CONT {numbers}`) or end it (`kill -9 {numbers}`)"
 
 
-def _owners(path: Path) -> list[Owner]:
+def _owners(path: Path) -> list[OwnerRow]:
     """The owners of this host that may hold it. Reading works while another process writes."""
     me = this_process()
     try:
@@ -71,7 +71,7 @@ def _state(pid: int) -> str:
         return ""
 
 
-def _named(pid: int, owner: Owner | None) -> str:
+def _named(pid: int, owner: OwnerRow | None) -> str:
     what = f"{clean(owner.kind)} {owner.id}, " if owner is not None else ""
     state = _STATES.get(_state(pid))
     return f"process {pid}" + (f" ({what}{state or 'running'})")

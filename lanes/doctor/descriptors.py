@@ -10,7 +10,7 @@ from lanes.text import ages
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
-from lanes_storage.records import Owner
+from lanes_storage.records import OwnerRow
 
 #: As many runs as one provider runner has at once, unless told otherwise.
 USUAL_RUNS = 1_000
@@ -31,7 +31,7 @@ def check_descriptors(reader: Reader, clock: Clock) -> list[Check]:
     return [_judged(f"a gateway started from here may have {hard} files open", hard)]
 
 
-def _of(owner: Owner) -> Check | None:
+def _of(owner: OwnerRow) -> Check | None:
     """One gateway; None where the system does not tell."""
     try:
         lines = Path(f"/proc/{owner.pid}/limits").read_text(encoding="ascii").splitlines()

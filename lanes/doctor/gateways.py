@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from lanes.doctor.checks import Check, ok, warning
 from lanes.explain.why import span
 from lanes.host.holder import holder_of
-from lanes.host.identity import Identity, Sight, evidence, is_gone, is_here, look, this_process
+from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, is_here, look, this_process
 from lanes.text import ages
 from lanes.text.timestamps import moment
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader
-from lanes_storage.records import Owner
+from lanes_storage.records import OwnerRow
 
 #: How far two clocks may be apart before it is worth a word.
 SKEW_MS = 5_000
@@ -46,14 +46,14 @@ def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) ->
     return [ok("port", f"{host}:{port} is free")]
 
 
-def _owners(owners: list[Owner], now: Now, me: Identity) -> list[Check]:
+def _owners(owners: list[OwnerRow], now: Now, me: Identity) -> list[Check]:
     found = []
     for owner in owners:
         who = f"{owner.kind} {owner.id} ({evidence(owner, me)}, {owner.held} held)"
         if is_gone(owner, me):
             fix = "start a gateway, or run `lanes reconcile`: both take its lanes back at once"
             found.append(warning("owners", f"{who} is dead", fix))
-        elif look(owner, me) is Sight.STOPPED:
+        elif look(owner, me) is ProcessSighting.STOPPED:
             said = f"{owner.kind} {owner.id} ({owner.held} held): {evidence(owner, me)}"
             fix = f"do that, or end it (`kill -9 {owner.pid}`): then `lanes reconcile` takes its lanes back at once"
             found.append(warning("owners", said, fix))
@@ -65,7 +65,7 @@ def _owners(owners: list[Owner], now: Now, me: Identity) -> list[Check]:
     return [ok("owners", f"{len(owners)} alive" if owners else "no gateway lives")]
 
 
-def _configurations(living: list[Owner]) -> list[Check]:
+def _configurations(living: list[OwnerRow]) -> list[Check]:
     gateways = [owner for owner in living if owner.kind == "gateway"]
     by_fingerprint = {owner.fingerprint: owner for owner in gateways}
     if len(by_fingerprint) > 1:
@@ -75,7 +75,7 @@ def _configurations(living: list[Owner]) -> list[Check]:
     return [ok("configuration", "living gateways have one configuration" if gateways else "no gateway to compare")]
 
 
-def _clocks(owners: list[Owner], now: Now) -> list[Check]:
+def _clocks(owners: list[OwnerRow], now: Now) -> list[Check]:
     """A heartbeat from the future is a clock that is ahead; one whose two clocks have parted, a clock that was set."""
     found = []
     fix = "keep the clocks of all hosts in step (NTP); runs are not judged by them, but pauses and parks end by them"
@@ -92,7 +92,7 @@ def _clocks(owners: list[Owner], now: Now) -> list[Check]:
     return found or [ok("clocks", "no clock is seen to be off")]
 
 
-def _drains(owners: list[Owner]) -> list[Check]:
+def _drains(owners: list[OwnerRow]) -> list[Check]:
     found = [
         warning(
             "draining",
@@ -109,9 +109,9 @@ def _end(drain_until: int | None) -> str:
     return "it ends" if drain_until is None else moment(drain_until)
 
 
-def _answer(owner: Owner, me: Identity) -> Check:
+def _answer(owner: OwnerRow, me: Identity) -> Check:
     where = f"gateway {owner.id} at {owner.url}"
-    if look(owner, me) is Sight.STOPPED:
+    if look(owner, me) is ProcessSighting.STOPPED:
         return warning("port", f"{where} can not answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
     status = _status(owner.url or "")
     if status == 200:

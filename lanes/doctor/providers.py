@@ -7,7 +7,7 @@ from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.law import EventType
-from lanes_storage.records import Event
+from lanes_storage.records import EventRow
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
@@ -16,7 +16,7 @@ SPELLS = 1_000
 def check_providers(reader: Reader, clock: Clock) -> list[Check]:
     """One warning for each provider that has begun to fail and has not answered since."""
     now = clock().wall
-    last: dict[str, Event] = {}
+    last: dict[str, EventRow] = {}
     for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
         for event in reader.read(reads.events(type=type_, limit=SPELLS, newest=True)):
             name = str((event.detail or {}).get("provider", ""))
@@ -27,7 +27,7 @@ def check_providers(reader: Reader, clock: Clock) -> list[Check]:
     return found or [ok("providers", "none is known to fail")]
 
 
-def _failing(name: str, event: Event, now: int) -> Check:
+def _failing(name: str, event: EventRow, now: int) -> Check:
     why = clean(str((event.detail or {}).get("message", "")))
     said = f"provider {clean(name)} has failed for {span(now - event.at)} ({clean(event.cause or '')}: {why})"
     fix = "the next of each chain is asked in its place: see who answers with `lanes show KEY`, and repair it"

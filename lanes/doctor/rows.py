@@ -9,7 +9,7 @@ from lanes.text import ages
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
-from lanes_storage.records import Counts
+from lanes_storage.records import LaneCounts
 
 #: So many of the last events are looked at for a clock that went back.
 EVENTS = 1_000
@@ -26,14 +26,14 @@ def check_rows(reader: Reader, clock: Clock) -> list[Check]:
     return [_waiting(counts, lives), _ghosts(counts, lives), _limits(counts), _dead_letters(counts), _journal(reader)]
 
 
-def _waiting(counts: Counts, lives: bool) -> Check:
+def _waiting(counts: LaneCounts, lives: bool) -> Check:
     if counts.queued and not lives:
         said = f"no gateway lives; messages waiting: {counts.queued}"
         return warning("gateway", said, "start one: `lanes gateway`, or `lanes up`")
     return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
 
 
-def _ghosts(counts: Counts, lives: bool) -> Check:
+def _ghosts(counts: LaneCounts, lives: bool) -> Check:
     if counts.ghosts:
         said = f"runs that hold a lane, and that the last heartbeats of their owner left out: {counts.ghosts}"
         fix = (
@@ -43,7 +43,7 @@ def _ghosts(counts: Counts, lives: bool) -> Check:
     return ok("ghosts", "no run is a ghost")
 
 
-def _limits(counts: Counts) -> Check:
+def _limits(counts: LaneCounts) -> Check:
     if counts.unlimited:
         said = f"held lanes with run_timeout or stall_timeout off: {counts.unlimited}"
         return warning(
@@ -52,7 +52,7 @@ def _limits(counts: Counts) -> Check:
     return ok("limits", "every held lane has its limits")
 
 
-def _dead_letters(counts: Counts) -> Check:
+def _dead_letters(counts: LaneCounts) -> Check:
     if counts.dead_letters:
         said = f"failed messages that were neither retried nor pruned: {counts.dead_letters}"
         return warning(

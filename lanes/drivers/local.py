@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from lanes.base.context import Context
 from lanes.base.errors import LanesError
 from lanes.base.procedure import Effect, Procedure, looks, run, to_its_nap
+from lanes.context import Context
 from lanes.verbs.verb import Verb
 from lanes_storage.interface import Store
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, TypeVar, cast
 
-from lanes.base.context import Context
-from lanes.base.procedure import Blocking, Effect, InThread, Look, Procedure, Read, Write, raised
+from lanes.base.procedure import Blocking, Effect, InThread, Procedure, QueryBlock, Read, Write, raised
+from lanes.context import Context
 from lanes.host.changes import Changes
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Clock
@@ -32,7 +32,9 @@ class LoopDriver:
             return await self._driven(effect)
         if isinstance(effect, Blocking):
             return await self._at_length(effect.work)
-        return raised(await (self.store.look(effect.look) if isinstance(effect, Look) else self.store.write(effect)))
+        return raised(
+            await (self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect))
+        )
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """The record of what came of a verb. Raises what it raises."""

@@ -10,7 +10,7 @@ from lanes.records import Event
 from lanes.verbs import paging
 from lanes.verbs.kinds import ONLY_PYTHON, WAITING_RUN
 from lanes.verbs.paging import Paging
-from lanes.verbs.verb import Verb, Waiting
+from lanes.verbs.verb import Verb, WaitOverHttp
 
 #: For what goes over the whole database, and takes its time.
 LONG_S = 120.0
@@ -22,7 +22,7 @@ REST_S = 0.05
 LOOK_EVERY_S = 0.5
 
 
-class Asked(NamedTuple):
+class RemoteRequest(NamedTuple):
     """A request: everything but whom it is sent to."""
 
     path: str
@@ -31,7 +31,7 @@ class Asked(NamedTuple):
     headers: dict[str, str]
 
 
-def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> Asked:
+def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
     """The request that calls a verb. Who asks, and the policies, are for the gateway to say."""
     said, query, headers = {}, {}, {}
     for name, value in params.items():
@@ -50,10 +50,10 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> Asked:
     for name in [name for name in said if f"{{{name}}}" in path]:
         path = path.replace(f"{{{name}}}", said.pop(name))
     if not verb.posted:
-        return Asked(path, query | said, {}, headers)
+        return RemoteRequest(path, query | said, {}, headers)
     if headers:  # refused at once where it would wait for itself; a later call goes on waiting
         query["wait"] = "0"
-    return Asked(path, query, said, headers)
+    return RemoteRequest(path, query, said, headers)
 
 
 class _Pending(NamedTuple):
@@ -103,7 +103,7 @@ class RemoteDriver:
             yield from self._wait(verb, verb.waiting, pending, began)
 
     def _wait(
-        self, verb: Verb[..., Any], waiting: Waiting, pending: dict[int, _Pending], began: float
+        self, verb: Verb[..., Any], waiting: WaitOverHttp, pending: dict[int, _Pending], began: float
     ) -> Iterator[tuple[int, Any | LanesError]]:
         """Ask after each in turn, none for long, until it has ended or its time is over."""
         while pending:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 
 from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
 from lanes.engine.dispatch.dispatcher import Dispatcher, Policies
-from lanes.engine.reconcile.reconciler import Finding
-from lanes.engine.runs.drains import CUT_GRACE_MS, Drain, cut
+from lanes.engine.reconcile.reconciler import ReconcileDecision
+from lanes.engine.runs.drains import CUT_GRACE_MS, OwnerDrain, cut
 from lanes.engine.runs.execution import Execution
 from lanes.engine.runs.hook_runner import Teller
 from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.live import LiveSet
 from lanes.engine.runs.streams import Streams
-from lanes.engine.upkeep.housekeeping import Housekeeper, Keep
+from lanes.engine.upkeep.housekeeping import Housekeeper, RetentionPolicy
 from lanes.engine.upkeep.thread import Upkeep
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors
@@ -49,14 +49,14 @@ class Engine:
         policies: Policies,
         *,
         reconcile_interval_ms: int,
-        reconciled: Callable[[list[tuple[Finding, bool]]], None],
+        reconciled: Callable[[list[tuple[ReconcileDecision, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None = None,
-        keep: Keep | None = None,
+        keep: RetentionPolicy | None = None,
         hooks: Hooks | None = None,
         bound_only: bool = False,
     ) -> None:
-        self._stopping: Drain | None = None  # this process is about to end
-        self._ordered: Drain | None = None  # from the owner's row
+        self._stopping: OwnerDrain | None = None  # this process is about to end
+        self._ordered: OwnerDrain | None = None  # from the owner's row
         self._stopped = False
         self.streams = Streams()
         self._store = store
@@ -87,7 +87,7 @@ class Engine:
         return self._upkeep.owner_id
 
     @property
-    def draining(self) -> Drain | None:
+    def draining(self) -> OwnerDrain | None:
         """Who drains it, and until when; None while it claims."""
         return self._stopping or self._ordered
 
@@ -192,7 +192,7 @@ class Engine:
         Remaining runs are then interrupted, and their messages go back to their places, uncounted.
         """
         now = self._clock()
-        drain = self._stopping = Drain(by, now.wall + wait_ms)
+        drain = self._stopping = OwnerDrain(by, now.wall + wait_ms)
         assert self._execution is not None
         telling = None if await self._told(drain, now) else asyncio.create_task(self._tell(drain, now))
         try:
@@ -204,13 +204,13 @@ class Engine:
             if telling is not None:
                 telling.cancel()
 
-    async def _tell(self, drain: Drain, since: Now) -> None:
+    async def _tell(self, drain: OwnerDrain, since: Now) -> None:
         """Store a drain even if the database fails now: if the process dies before its end, no message must count
         that."""
         while not await self._told(drain, since):  # noqa: ASYNC110 - it polls the database
             await asyncio.sleep(TICK_S)
 
-    async def _told(self, drain: Drain, since: Now) -> bool:
+    async def _told(self, drain: OwnerDrain, since: Now) -> bool:
         """Store a drain in the row of the owner, to inform others: the drain itself does not need the database."""
         try:
             await self._store.write(lambda tx: doors.drain(tx, self.owner_id, since, by=drain.by, until=drain.until))
@@ -230,7 +230,7 @@ class Engine:
         if self._upkeep is None or self._execution is None or self._stopped:
             return
         self._stopped = True
-        self._stopping = self._stopping or Drain("stop", self._clock().wall)
+        self._stopping = self._stopping or OwnerDrain("stop", self._clock().wall)
         async with contextlib.AsyncExitStack() as ending:  # each is done even if others fail, the last first
             ending.callback(self.streams.end_all)
             if self._teller is not None:
@@ -291,7 +291,7 @@ class Engine:
         if self._housekeeper is not None:
             self._housekeeper.halt()
 
-    def _obey(self, drain: Drain | None) -> None:
+    def _obey(self, drain: OwnerDrain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""
         self._ordered = drain
         if drain is not None and self._stopping is None:  # requested by another process

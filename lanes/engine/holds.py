@@ -90,7 +90,7 @@ class Holds:
             clock,
             as_owner("desk", config),
             self._seats,
-            _Policies(self._seats, config),
+            _HoldPolicies(self._seats, config),
             reconcile_interval_ms=config.clocks.reconcile_interval_ms,
             reconciled=lambda _: None,
             bound_only=True,
@@ -252,7 +252,7 @@ class _Seats(Mapping[str, RunnerSpec]):
         return self._specs.values()
 
 
-class _Policies:
+class _HoldPolicies:
     """The configuration for the dispatcher of the holds."""
 
     def __init__(self, seats: _Seats, config: Config) -> None:

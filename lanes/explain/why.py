@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.terminal import clean
-from lanes.host.identity import Identity, Sight, evidence, is_gone, look
+from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.text import ages
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, Edge
-from lanes_storage.records import Cooldown, Event, Lane, Message, Owner, Pause, Run, Wait
+from lanes_storage.records import CooldownRow, EventRow, LaneRow, MessageRow, OwnerRow, PauseRow, RunRow, Wait
 
 #: So many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3
@@ -25,19 +25,19 @@ class Circumstances(NamedTuple):
 
     now: Now
     me: Identity
-    owners: list[Owner]
-    head: Message | None
-    cooldowns: list[Cooldown]
-    last: Event | None
+    owners: list[OwnerRow]
+    head: MessageRow | None
+    cooldowns: list[CooldownRow]
+    last: EventRow | None
     waits: Sequence[Wait] = ()  # of its run, for other lanes
-    running: Sequence[Run] = ()  # what may have the slot that its head waits for
+    running: Sequence[RunRow] = ()  # what may have the slot that its head waits for
 
-    def acting(self, kind: str | None = None) -> list[Owner]:
+    def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
         return [o for o in self.owners if kind in (None, o.kind) and ages.acts(o, self.now, self.me)]
 
 
-def why_paragraph(lane: Lane, around: Circumstances) -> str:
+def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     """The paragraph. Names from outside are made harmless for a terminal."""
     name = f"Lane {clean(lane.key)}"
     if lane.run is not None:
@@ -56,7 +56,7 @@ def why_paragraph(lane: Lane, around: Circumstances) -> str:
     return " ".join(said)
 
 
-def abort_command(run: Run) -> str:
+def abort_command(run: RunRow) -> str:
     """What ends this run, and no other that the lane may have begun meanwhile."""
     key = shlex.quote(run.key) if clean(run.key) == run.key else "KEY"
     return f"lanes abort {key} --epoch {run.epoch}"
@@ -81,7 +81,7 @@ def span(ms: float) -> str:
     return f"{seconds} s"
 
 
-def _held(run: Run, owner: Owner | None, around: Circumstances) -> list[str]:
+def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[str]:
     now = around.now
     held, quiet = ages.held_ms(run, now), ages.quiet_ms(run, now)
     said = [
@@ -96,7 +96,7 @@ def _held(run: Run, owner: Owner | None, around: Circumstances) -> list[str]:
     return said
 
 
-def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
+def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
     """Who holds it, whether that lives, and what follows if it does not."""
     if owner is None or owner.ended_at is not None:
         return f"Its owner has ended: {_next_pass(around)} takes the lane back."
@@ -107,7 +107,7 @@ def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
         return f"{who}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
     beat, seen = ages.beat_ms(owner, around.now), evidence(owner, around.me)
     left = owner.stale_after_ms - beat
-    if not around.acting() and (left <= 0 or sight is Sight.STOPPED):
+    if not around.acting() and (left <= 0 or sight is ProcessSighting.STOPPED):
         return (
             f"{who} ({seen}), silent for {span(beat)}, and no gateway lives that would end the run or take the lane"
             " back: start one, or run `lanes reconcile --wait`."
@@ -116,12 +116,12 @@ def _holder(run: Run, owner: Owner | None, around: Circumstances) -> str:
         limit = span(owner.stale_after_ms)
         return f"{who} ({seen}), silent for {span(beat)}: it is reclaimed {limit} after an observer saw that."
     said = f"{who} ({seen}; last heartbeat {ago(beat)}"
-    if beat > 2 * owner.heartbeat_interval_ms or sight is Sight.STOPPED:
+    if beat > 2 * owner.heartbeat_interval_ms or sight is ProcessSighting.STOPPED:
         said += f", reclaimed in {span(left)} unless a heartbeat comes"
     return said + ")."
 
 
-def _limits(run: Run, around: Circumstances) -> list[str]:
+def _limits(run: RunRow, around: Circumstances) -> list[str]:
     """What its owner will do, and when: what acts next comes first."""
     now, terms = around.now, run.terms
     if run.body_ended_at is not None:
@@ -142,7 +142,7 @@ def _limits(run: Run, around: Circumstances) -> list[str]:
     return [*said, f"{sentence[0].upper()}{sentence[1:]}."] if clocks else said
 
 
-def _stall_left(run: Run, now: Now) -> int:
+def _stall_left(run: RunRow, now: Now) -> int:
     return ages.stall_left_ms(run, now) or 0
 
 
@@ -164,7 +164,7 @@ def _attempt(limit: ages.Limit) -> str:
     )
 
 
-def _stalls(run: Run, around: Circumstances, limit_ms: int) -> str:
+def _stalls(run: RunRow, around: Circumstances, limit_ms: int) -> str:
     if any(not is_gone(wait.process, around.me) for wait in around.waits):
         return "it is not stalled while it waits"
     busy = ages.busy_left_ms(run, around.now)
@@ -189,7 +189,7 @@ def _wait(wait: Wait, around: Circumstances) -> str:
     return f"{said} ({evidence(wait.process, around.me)})."
 
 
-def _abort_coming(run: Run, around: Circumstances) -> str:
+def _abort_coming(run: RunRow, around: Circumstances) -> str:
     grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
     age = ages.asked_ms(run, around.now) or 0
     reason = f" ({clean(run.abort_reason)})" if run.abort_reason else ""
@@ -201,14 +201,14 @@ def _abort_coming(run: Run, around: Circumstances) -> str:
     return f"{asked} the grace has passed, whoever looks next releases it by force (`lanes abort` does)."
 
 
-def _waiting(lane: Lane, now: Now) -> list[str]:
+def _waiting(lane: LaneRow, now: Now) -> list[str]:
     if not lane.queued or lane.head_accepted_at is None:
         return []
     noun = "message waits" if lane.queued == 1 else "messages wait"
     return [f"{lane.queued} {noun}, the first for {span(now.wall - lane.head_accepted_at)}."]
 
 
-def _ended(lane: Lane, now: Now) -> list[str]:
+def _ended(lane: LaneRow, now: Now) -> list[str]:
     error = lane.last_error
     if error is None:
         return []
@@ -223,11 +223,11 @@ def _answered(told: Mapping[str, Any]) -> list[str]:
     return [f"Its last reply came from {clean(str(provider))}, after {clean(', '.join(map(str, attempts)))}."]
 
 
-def _paused(lane: Lane, now: Now) -> str | None:
+def _paused(lane: LaneRow, now: Now) -> str | None:
     return pause_told(lane.pause, now)
 
 
-def pause_told(pause: Pause | None, now: Now) -> str | None:
+def pause_told(pause: PauseRow | None, now: Now) -> str | None:
     """That a lane is paused, until when, by whom and why; None: it is not."""
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
@@ -259,7 +259,7 @@ def _nobody_claims(around: Circumstances) -> str | None:
     return f"No gateway claims anything now: {seen}."
 
 
-def _unclaimed(lane: Lane, head: Message, around: Circumstances) -> list[str]:
+def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
     """Which conditions of claimable are missing; if none is, what should happen now."""
     now, claiming = around.now, around.acting("gateway")
     missing = [said for said in (_paused(lane, now), _parked(head, around), _bound(head, around)) if said]
@@ -281,7 +281,7 @@ def _unclaimed(lane: Lane, head: Message, around: Circumstances) -> list[str]:
     ]
 
 
-def _slots(head: Message, around: Circumstances) -> list[str]:
+def _slots(head: MessageRow, around: Circumstances) -> list[str]:
     """Who has the slots, the longest silent first, and what frees the first of them."""
     found = [run for run in around.running if head.runner in (None, run.runner)]
     found.sort(key=lambda run: ages.quiet_ms(run, around.now), reverse=True)
@@ -306,7 +306,7 @@ def _cooling(around: Circumstances) -> str:
     return ", ".join(f"{clean(c.provider)} ({clean(c.cause)})" for c in around.cooldowns)
 
 
-def _parked(head: Message, around: Circumstances) -> str | None:
+def _parked(head: MessageRow, around: Circumstances) -> str | None:
     if head.parked_until is None or head.parked_until <= around.now.wall:
         return None
     cooling = _cooling(around)
@@ -315,7 +315,7 @@ def _parked(head: Message, around: Circumstances) -> str | None:
     return said + (f"; cooling: {cooling}." if cooling else ".")
 
 
-def _bound(head: Message, around: Circumstances) -> str | None:
+def _bound(head: MessageRow, around: Circumstances) -> str | None:
     if head.bound_owner is None:
         return None
     owner = next((o for o in around.owners if o.id == head.bound_owner), None)

@@ -7,7 +7,7 @@ leaves out what fulfils it. What the fields mean is said in ``FIELDS``.
 A filter that is not understood chooses nothing, and says why.
 """
 
-from lanes.filters.fields import ALIASES, FIELDS, Field, Kind
+from lanes.filters.fields import ALIASES, FIELDS, Field, FieldKind
 from lanes.filters.meaning import Facts, fits, has, of_event, of_lane, of_message
 from lanes.filters.reading import (
     MOST_CHARACTERS,
@@ -29,7 +29,7 @@ __all__ = [
     "NOTHING",
     "Facts",
     "Field",
-    "Kind",
+    "FieldKind",
     "Parsed",
     "chosen",
     "fits",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lanes_storage.records import Subject
 
 
-class Kind(Enum):
+class FieldKind(Enum):
     """How a value is written."""
 
     PART = "a part of it, in whatever case; or a glob, which the whole of it fits; `=` before it: exactly that"
@@ -19,7 +19,7 @@ class Kind(Enum):
 class Field(NamedTuple):
     """One field: how its value is written, an example, and what it is of each subject that has it."""
 
-    kind: Kind
+    kind: FieldKind
     example: str
     lane: str
     message: str = ""
@@ -32,43 +32,47 @@ class Field(NamedTuple):
 
 FIELDS = {
     "state": Field(
-        Kind.WORD, "state:errored,running", "its state (a beginning is enough)", "its state", "the state it led to"
+        FieldKind.WORD, "state:errored,running", "its state (a beginning is enough)", "its state", "the state it led to"
     ),
-    "key": Field(Kind.PART, "key:agent:*:feishu:*", "its key", "the key of its lane", "the key of its lane"),
-    "owner": Field(Kind.PART, "owner:gw-2", "who holds it: `host:pid`, a pid, or the id of an owner"),
-    "held": Field(Kind.AGE, "held:>5m", "how long it has been held"),
-    "wait": Field(Kind.AGE, "wait:>1m", "how long its first message has waited", "how long it has waited"),
-    "beat": Field(Kind.AGE, "beat:>30s", "how old the last heartbeat of its owner is"),
-    "silent": Field(Kind.AGE, "silent:>1m", "how long its run has shown no progress"),
-    "queue": Field(Kind.NUMBER, "queue:>3", "how many messages wait in it"),
-    "error": Field(Kind.PART, "error:timeout", "cause and text of its last error", "cause and text of its error"),
+    "key": Field(FieldKind.PART, "key:agent:*:feishu:*", "its key", "the key of its lane", "the key of its lane"),
+    "owner": Field(FieldKind.PART, "owner:gw-2", "who holds it: `host:pid`, a pid, or the id of an owner"),
+    "held": Field(FieldKind.AGE, "held:>5m", "how long it has been held"),
+    "wait": Field(FieldKind.AGE, "wait:>1m", "how long its first message has waited", "how long it has waited"),
+    "beat": Field(FieldKind.AGE, "beat:>30s", "how old the last heartbeat of its owner is"),
+    "silent": Field(FieldKind.AGE, "silent:>1m", "how long its run has shown no progress"),
+    "queue": Field(FieldKind.NUMBER, "queue:>3", "how many messages wait in it"),
+    "error": Field(FieldKind.PART, "error:timeout", "cause and text of its last error", "cause and text of its error"),
     "cause": Field(
-        Kind.WORD, "cause:stall_timeout,ghost", "the cause of its last error", "the cause of its error", "its cause"
+        FieldKind.WORD,
+        "cause:stall_timeout,ghost",
+        "the cause of its last error",
+        "the cause of its error",
+        "its cause",
     ),
     "runner": Field(
-        Kind.WORD, "runner:coder", "the runner of its run, else the one that its first message names",
+        FieldKind.WORD, "runner:coder", "the runner of its run, else the one that its first message names",
         "the runner of its run, else the one that it names",
     ),
-    "provider": Field(Kind.WORD, "provider:codex", "the provider that its run asks now", "each one tried for it"),
-    "paused": Field(Kind.FLAG, "paused:yes", "whether it claims nothing", "whether its lane claims nothing"),
+    "provider": Field(FieldKind.WORD, "provider:codex", "the provider that its run asks now", "each one tried for it"),
+    "paused": Field(FieldKind.FLAG, "paused:yes", "whether it claims nothing", "whether its lane claims nothing"),
     "changed": Field(
-        Kind.AGE, "changed:<10m", "how long ago anything about it changed", "how long ago it came to its state",
+        FieldKind.AGE, "changed:<10m", "how long ago anything about it changed", "how long ago it came to its state",
         "how long ago it was",
     ),
     "since": Field(
-        Kind.AGE, "since:1h", "it changed no longer ago than that", "it came to its state no longer ago",
+        FieldKind.AGE, "since:1h", "it changed no longer ago than that", "it came to its state no longer ago",
         "it was no longer ago",
     ),
     "actor": Field(
-        Kind.WORD, "actor:alice", "who sent the message that runs, else the first that waits", "who sent it",
+        FieldKind.WORD, "actor:alice", "who sent the message that runs, else the first that waits", "who sent it",
         "who did it",
     ),
     "text": Field(
-        Kind.PART, "text:refund", "the text of the message that runs, else of the first that waits", "its text",
+        FieldKind.PART, "text:refund", "the text of the message that runs, else of the first that waits", "its text",
         "any text in its detail",
     ),
     "source": Field(
-        Kind.WORD, "source:here", "where it lives: `here`, or a source that lanes watches", "where its lane lives",
+        FieldKind.WORD, "source:here", "where it lives: `here`, or a source that lanes watches", "where its lane lives",
         "where its lane lives",
     ),
 }  # fmt: skip

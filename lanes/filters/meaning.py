@@ -8,11 +8,11 @@ chosen by the same rules, from whatever is known of them. ``lanes_storage.reads.
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from lanes.filters.fields import FIELDS, Kind
+from lanes.filters.fields import FIELDS, FieldKind
 from lanes.records import HERE, Event
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import MessageState
-from lanes_storage.records import Comparison, Condition, How, Lane, LaneFilter, Message, Run
+from lanes_storage.records import Comparison, Condition, How, LaneFilter, LaneRow, MessageRow, RunRow
 
 Value: TypeAlias = str | int | None
 Facts: TypeAlias = Mapping[str, Value | Sequence[Value]]
@@ -32,7 +32,7 @@ def has(text: str, part: str) -> bool:
     return part.translate(_LOWER) in text.translate(_LOWER)
 
 
-def of_lane(lane: Lane, message: Message | None, at: int) -> Facts:
+def of_lane(lane: LaneRow, message: MessageRow | None, at: int) -> Facts:
     """The facts of a lane; ``message`` is the one that runs, else the first that waits. Pauses are judged at ``at``."""
     run, owner, error, pause = lane.run, lane.owner, lane.last_error, lane.pause
     return {
@@ -56,7 +56,7 @@ def of_lane(lane: Lane, message: Message | None, at: int) -> Facts:
     }
 
 
-def of_message(message: Message, run: Run | None, *, paused: bool) -> Facts:
+def of_message(message: MessageRow, run: RunRow | None, *, paused: bool) -> Facts:
     """The facts of a message; ``run`` is its last one, and ``paused`` whether its lane is."""
     error = message.error
     return {
@@ -91,7 +91,7 @@ def of_event(event: Event) -> Facts:
 def _holds(condition: Condition, facts: Facts, at: int) -> bool:
     values = facts.get(condition.field)
     several = values if isinstance(values, tuple | list) else (values,)
-    age = FIELDS[condition.field].kind is Kind.AGE
+    age = FIELDS[condition.field].kind is FieldKind.AGE
     passed = any(
         _passes(at - int(value) if age else value, comparison)
         for value in several

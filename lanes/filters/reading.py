@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lanes.base import durations
 from lanes.base.errors import Unfit
-from lanes.filters.fields import ALIASES, FIELDS, Kind
+from lanes.filters.fields import ALIASES, FIELDS, FieldKind
 from lanes.filters.spelling import resembling
 from lanes_storage.globs import is_glob
 from lanes_storage.law import LaneState, MessageState
@@ -117,15 +117,15 @@ def _condition(word: str, of: Subject) -> Condition:
 
 def _comparisons(name: str, value: str, of: Subject) -> Iterator[Comparison]:
     match FIELDS[name].kind:
-        case Kind.PART:
+        case FieldKind.PART:
             yield _part(name, value)
-        case Kind.WORD:
+        case FieldKind.WORD:
             yield from _words(name, value, of)
-        case Kind.AGE:
+        case FieldKind.AGE:
             yield _age(name, value)
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             yield _number(name, value)
-        case Kind.FLAG:
+        case FieldKind.FLAG:
             if value.lower() not in _YES_NO:
                 raise _Problem(f"{name}: is followed by yes or no")
             yield Comparison(How.IS, _YES_NO[value.lower()])
@@ -185,14 +185,14 @@ def _written(condition: Condition) -> str:
     kind = FIELDS[field].kind
     if field == "key" and how is How.HAS:
         return negation + _quote(str(value))
-    if kind is Kind.WORD:
+    if kind is FieldKind.WORD:
         text = _quote(",".join(str(comparison.value) for comparison in condition.any_of))
-    elif kind is Kind.PART:
+    elif kind is FieldKind.PART:
         text = _quote(("=" if how is How.IS else "") + str(value))
-    elif kind is Kind.FLAG:
+    elif kind is FieldKind.FLAG:
         text = "yes" if value else "no"
     else:
-        text = f"{_WRITTEN[how]}{value}{'ms' if kind is Kind.AGE else ''}"
+        text = f"{_WRITTEN[how]}{value}{'ms' if kind is FieldKind.AGE else ''}"
     return f"{negation}{field}:{text}"
 
 

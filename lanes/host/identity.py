@@ -13,12 +13,12 @@ from typing import NamedTuple, Protocol
 
 from lanes.base.terminal import clean
 from lanes_storage.clock import boot_id
-from lanes_storage.records import Process
+from lanes_storage.records import ProcessIdentity
 
 _LINUX = sys.platform == "linux"
 
 
-Identity = Process
+Identity = ProcessIdentity
 
 
 class Named(Protocol):
@@ -36,7 +36,7 @@ class Named(Protocol):
     def start_time(self) -> int: ...
 
 
-class Sight(Enum):
+class ProcessSighting(Enum):
     """The result of looking for a process; the value is the evidence, as part of a sentence about the process."""
 
     OTHER_HOST = "is on host {host}, which cannot be judged from here"
@@ -55,8 +55,8 @@ class Sight(Enum):
         return self in _PROOF
 
 
-_PROOF = frozenset({Sight.GONE, Sight.REUSED, Sight.ZOMBIE})
-_ELSEWHERE = frozenset({Sight.OTHER_HOST, Sight.OTHER_BOOT, Sight.OTHER_NAMESPACE})
+_PROOF = frozenset({ProcessSighting.GONE, ProcessSighting.REUSED, ProcessSighting.ZOMBIE})
+_ELSEWHERE = frozenset({ProcessSighting.OTHER_HOST, ProcessSighting.OTHER_BOOT, ProcessSighting.OTHER_NAMESPACE})
 
 
 class _Found(NamedTuple):
@@ -87,25 +87,25 @@ def identity_of(pid: int) -> Identity:
     return Identity(os.uname().nodename, boot_id(), _pid_namespace(), pid, found.start_time)
 
 
-def look(owner: Named, me: Identity) -> Sight:
+def look(owner: Named, me: Identity) -> ProcessSighting:
     """What ``me`` can see of the process that ``owner`` names."""
     if owner.host != me.host:
-        return Sight.OTHER_HOST
+        return ProcessSighting.OTHER_HOST
     if owner.boot_id != me.boot_id:
-        return Sight.OTHER_BOOT
+        return ProcessSighting.OTHER_BOOT
     if owner.pid_ns != me.pid_ns:
-        return Sight.OTHER_NAMESPACE
+        return ProcessSighting.OTHER_NAMESPACE
     try:
         found = _find(owner.pid)
     except PermissionError:
-        return Sight.HIDDEN
+        return ProcessSighting.HIDDEN
     if found is None:
-        return Sight.GONE
+        return ProcessSighting.GONE
     if not _same_start(found.start_time, owner.start_time):
-        return Sight.REUSED
+        return ProcessSighting.REUSED
     if found.ended:
-        return Sight.ZOMBIE
-    return Sight.STOPPED if found.stopped else Sight.ALIVE
+        return ProcessSighting.ZOMBIE
+    return ProcessSighting.STOPPED if found.stopped else ProcessSighting.ALIVE
 
 
 def is_gone(owner: Named, me: Identity) -> bool:
@@ -124,7 +124,7 @@ def evidence(owner: Named, me: Identity) -> str:
     return told(owner, look(owner, me))
 
 
-def told(owner: Named, sight: Sight) -> str:
+def told(owner: Named, sight: ProcessSighting) -> str:
     """The same, from an earlier result."""
     return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
 

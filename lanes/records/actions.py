@@ -66,7 +66,7 @@ class Cut(Record):
     pauses: Annotated[bool, "the lane would be paused for a person"]
 
     @classmethod
-    def of(cls, run: rows.Run, witness: Witness, *, message_state: MessageState, pauses: bool) -> Cut:
+    def of(cls, run: rows.RunRow, witness: Witness, *, message_state: MessageState, pauses: bool) -> Cut:
         """A run, and what would become of its message and its lane."""
         held = ages.held_ms(run, witness.now)
         return Cut(run.key, run.id, run.message_id, run.owner_id, held, message_state, pauses)
@@ -85,8 +85,8 @@ class Finding(Record):
     @classmethod
     def of(
         cls,
-        run: rows.Run | None,
-        owner: rows.Owner | None,
+        run: rows.RunRow | None,
+        owner: rows.OwnerRow | None,
         decision: str,
         evidence: str,
         witness: Witness,

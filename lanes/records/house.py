@@ -34,7 +34,7 @@ class OwnerDetail(Owner):
     evidence: Annotated[str, "what was seen of its process"]
 
     @classmethod
-    def of(cls, row: rows.Owner, witness: Witness) -> OwnerDetail:
+    def of(cls, row: rows.OwnerRow, witness: Witness) -> OwnerDetail:
         """A gateway as the witness sees it."""
         return OwnerDetail(
             id=row.id,
@@ -69,7 +69,7 @@ class Counts(Record):
     silent: Annotated[Count, "owners that have given no sign of life for long"]
 
     @classmethod
-    def of(cls, row: rows.Counts, witness: Witness) -> Counts:
+    def of(cls, row: rows.LaneCounts, witness: Witness) -> Counts:
         """The counts of a database."""
         return Counts(
             lanes=row.lanes,
@@ -105,9 +105,9 @@ class Status(Record):
     def of(
         cls,
         database: str,
-        owners: Iterable[rows.Owner],
-        counts: rows.Counts,
-        cooldowns: Iterable[rows.Cooldown],
+        owners: Iterable[rows.OwnerRow],
+        counts: rows.LaneCounts,
+        cooldowns: Iterable[rows.CooldownRow],
         witness: Witness,
     ) -> Status:
         """What was read of a database, as the witness sees it."""

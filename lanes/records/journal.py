@@ -28,6 +28,6 @@ class Event(Record):
     detail: Detail | None
 
     @classmethod
-    def of(cls, row: rows.Event) -> Event:
+    def of(cls, row: rows.EventRow) -> Event:
         """An event as it is stored."""
         return Event(*row)

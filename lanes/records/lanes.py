@@ -28,7 +28,7 @@ class Owner(Record):
     alive: Annotated[bool, "as far as can be told from where it was asked"]
 
     @classmethod
-    def of(cls, row: rows.Owner, witness: Witness) -> Owner:
+    def of(cls, row: rows.OwnerRow, witness: Witness) -> Owner:
         """An owner as the witness sees it."""
         return Owner(row.id, row.host, row.pid, witness.lives(row))
 
@@ -40,7 +40,7 @@ class Pause(Record):
     until: Annotated[Moment | None, "null: until someone resumes it"]
 
     @classmethod
-    def of(cls, row: rows.Pause, witness: Witness) -> Pause | None:
+    def of(cls, row: rows.PauseRow, witness: Witness) -> Pause | None:
         """A pause; None once it has run out: it keeps nothing from being claimed."""
         is_over = row.until is not None and row.until <= witness.now.wall
         return None if is_over else Pause(row.reason, row.until)
@@ -67,7 +67,7 @@ class NextLimit(Record):
     exhausted_ms: Annotated[Seconds | None, "until every provider of the chain has failed, if none answers"]
 
     @classmethod
-    def of(cls, run: rows.Run, owner: rows.Owner | None, witness: Witness) -> NextLimit | None:
+    def of(cls, run: rows.RunRow, owner: rows.OwnerRow | None, witness: Witness) -> NextLimit | None:
         """The one that acts next; None: there is none, an abort was requested, or nobody lives to keep it."""
         if owner is None or run.abort_at is not None or not witness.acts(owner):
             return None
@@ -109,7 +109,7 @@ class Lane(Record):
     source: Annotated[str, UNUSUAL, "where the lane lives, unless that is the database that was asked"] = HERE
 
     @classmethod
-    def of(cls, row: rows.Lane, witness: Witness) -> Lane:
+    def of(cls, row: rows.LaneRow, witness: Witness) -> Lane:
         """A lane as the witness sees it."""
         run, owner, error, now = row.run, row.owner, row.last_error, witness.now
         held = None if run is None else ages.held_ms(run, now)
@@ -150,7 +150,7 @@ class RequestedAbort(Record):
     grace_ms: Annotated[Seconds, "how long its owner has to stop it"]
 
     @classmethod
-    def of(cls, run: rows.Run) -> RequestedAbort | None:
+    def of(cls, run: rows.RunRow) -> RequestedAbort | None:
         """The abort that was requested of a run, if one was."""
         if run.abort_at is None:
             return None
@@ -181,7 +181,7 @@ class Run(Record):
     process_group: Annotated[Number | None, "of a command run"]
 
     @classmethod
-    def of(cls, row: rows.Run, owner: rows.Owner | None, witness: Witness) -> Run:
+    def of(cls, row: rows.RunRow, owner: rows.OwnerRow | None, witness: Witness) -> Run:
         """A run as the witness sees it."""
         return Run(
             id=row.id,

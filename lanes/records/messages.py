@@ -35,7 +35,7 @@ class Failure(Record):
     attempts: Annotated[tuple[Attempt, ...], "one for each provider that was tried"]
 
     @classmethod
-    def of(cls, row: rows.Failure) -> Failure:
+    def of(cls, row: rows.RunFailure) -> Failure:
         """A failure with the whole provider chain."""
         return Failure(row.cause, row.message, tuple(Attempt(*attempt) for attempt in row.attempts))
 
@@ -72,7 +72,7 @@ class Message(Record):
     bound_owner: Annotated[Count | None, HIDDEN, "the owner with whose end it ends"] = None
 
     @classmethod
-    def of(cls, row: rows.Message, *, whole: bool = True) -> Message:
+    def of(cls, row: rows.MessageRow, *, whole: bool = True) -> Message:
         """A message as it is stored; what its runner noted of the reply tells who answered.
 
         ``whole`` False: a chat request is not read, which takes time.

@@ -17,7 +17,7 @@ RETRY_AFTER_S = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemKind:
     """One kind of error: its status, its word for programs, and what it is made of."""
 
     error: type[errors.LanesError]
@@ -29,17 +29,17 @@ class Kind:
 
 #: The first that fits an error counts. No 409 for anything: clients repeat it by themselves.
 KINDS = (
-    Kind(errors.InvalidKey, 400, "invalid_key", ("why",)),
-    Kind(errors.Unfit, 400, "unfit", ()),
-    Kind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
-    Kind(errors.LaneBusy, 423, "lane_busy", ("key",)),
-    Kind(errors.Draining, 503, "draining", ("key",), later=True),
-    Kind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
-    Kind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
-    Kind(errors.TooMuch, 400, "too_much", ()),
-    Kind(errors.NotFound, 404, "not_found", ("what", "name")),
-    Kind(errors.Changed, 412, "changed", ("key", "epoch")),
-    Kind(errors.NotAllowed, 422, "not_allowed", ()),
+    ProblemKind(errors.InvalidKey, 400, "invalid_key", ("why",)),
+    ProblemKind(errors.Unfit, 400, "unfit", ()),
+    ProblemKind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
+    ProblemKind(errors.LaneBusy, 423, "lane_busy", ("key",)),
+    ProblemKind(errors.Draining, 503, "draining", ("key",), later=True),
+    ProblemKind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
+    ProblemKind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
+    ProblemKind(errors.TooMuch, 400, "too_much", ()),
+    ProblemKind(errors.NotFound, 404, "not_found", ("what", "name")),
+    ProblemKind(errors.Changed, 412, "changed", ("key", "epoch")),
+    ProblemKind(errors.NotAllowed, 422, "not_allowed", ()),
 )
 DATABASE = "database"
 

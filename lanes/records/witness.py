@@ -1,9 +1,9 @@
 """The observer of rows and its time: records derive ages and liveness of owners from it."""
 
-from lanes.host.identity import Identity, Sight, look, this_process, told
+from lanes.host.identity import Identity, ProcessSighting, look, this_process, told
 from lanes.text import ages
 from lanes_storage.clock import Now
-from lanes_storage.records import Owner
+from lanes_storage.records import OwnerRow
 
 
 class Witness:
@@ -13,10 +13,10 @@ class Witness:
         """``me`` None: this process."""
         self.now = now
         self._me = me
-        self._sights: dict[int, Sight] = {}
+        self._sights: dict[int, ProcessSighting] = {}
         self._living: dict[int, bool] = {}
 
-    def lives(self, owner: Owner) -> bool:
+    def lives(self, owner: OwnerRow) -> bool:
         """Whether the owner lives as far as can be told from here: not ended, not provably gone, not silent."""
         alive = self._living.get(owner.id)
         if alive is None:
@@ -24,11 +24,11 @@ class Witness:
             alive = self._living[owner.id] = here and ages.beat_ms(owner, self.now) < owner.stale_after_ms
         return alive
 
-    def acts(self, owner: Owner) -> bool:
+    def acts(self, owner: OwnerRow) -> bool:
         """Whether it keeps limits and claims as well: a stopped process lives, and does nothing."""
-        return self.lives(owner) and self._sight(owner) is not Sight.STOPPED
+        return self.lives(owner) and self._sight(owner) is not ProcessSighting.STOPPED
 
-    def evidence(self, owner: Owner) -> str:
+    def evidence(self, owner: OwnerRow) -> str:
         """What was seen of its process, for a person."""
         return told(owner, self._sight(owner))
 
@@ -36,7 +36,7 @@ class Witness:
         """How long ago that was, in milliseconds, by the wall clock."""
         return None if wall is None else max(0, self.now.wall - wall)
 
-    def _sight(self, owner: Owner) -> Sight:
+    def _sight(self, owner: OwnerRow) -> ProcessSighting:
         if owner.id not in self._sights:
             self._me = self._me or this_process()
             self._sights[owner.id] = look(owner, self._me)

@@ -9,7 +9,7 @@ from lanes.base.errors import Unfit
 from lanes.base.sentences import Tried
 from lanes.records import Message
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import AttemptPhase, Cooldown
+from lanes_storage.records import AttemptPhase, CooldownRow
 
 
 class Delta(NamedTuple):
@@ -167,11 +167,11 @@ class RunnerSpec:
 class Cooldowns(Protocol):
     """The stored cooldowns, shared by every gateway of the database."""
 
-    async def cooling(self) -> dict[str, Cooldown]:
+    async def cooling(self) -> dict[str, CooldownRow]:
         """The providers that are cooling now, by name."""
         ...
 
-    async def cool(self, provider: str, cause: str, for_ms: int | None) -> Cooldown:
+    async def cool(self, provider: str, cause: str, for_ms: int | None) -> CooldownRow:
         """Do not ask ``provider`` for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
         ...
 

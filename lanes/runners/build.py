@@ -8,7 +8,7 @@ from lanes.runners.base import Cooldowns, Runner, RunnerSpec
 from lanes.runners.http.client import HttpClient
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
-from lanes.runners.providers.health import Standing
+from lanes.runners.providers.health import ProviderHealth
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.law import RunnerKind
 
@@ -16,7 +16,7 @@ from lanes_storage.law import RunnerKind
 class Specs(dict[str, RunnerSpec]):
     """Runners by name, the default one first, with the connections to providers and what is known of them."""
 
-    def __init__(self, client: HttpClient, standing: Standing) -> None:
+    def __init__(self, client: HttpClient, standing: ProviderHealth) -> None:
         super().__init__()
         self.standing = standing
         self._client = client
@@ -36,7 +36,7 @@ def load_targets(config: Config) -> None:
 def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_clock) -> Specs:
     """The runners of a configuration. Raises ConfigError: a target that cannot be loaded, an unusable proxy."""
     client = HttpClient()
-    standing = Standing(cooldowns, config.clocks.max_park_ms, clock)
+    standing = ProviderHealth(cooldowns, config.clocks.max_park_ms, clock)
     specs = Specs(client, standing)
     for runner in config.runners:
         run = _runner(runner, config, standing, client)
@@ -44,7 +44,7 @@ def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_cloc
     return specs
 
 
-def _runner(runner: RunnerConfig, config: Config, standing: Standing, client: HttpClient) -> Runner:
+def _runner(runner: RunnerConfig, config: Config, standing: ProviderHealth, client: HttpClient) -> Runner:
     if runner.kind is RunnerKind.PROVIDER:
         return chain.build(runner, _chain(runner, config), standing, client)
     return _target(runner, config)

@@ -5,12 +5,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lanes.base.errors import LanesError
 from lanes.records.problems import Problem, problem_of
 from lanes.server.asgi.errors import HttpProblem, render
-from lanes.server.asgi.guard import Guard, check_content
-from lanes.server.asgi.request import Call
+from lanes.server.asgi.guard import RequestGuard, check_content
+from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.routing import Route
 from lanes.server.routes.table import ROUTER
 from lanes.server.state.app_state import House
-from lanes.server.state.cancellation import ClientGone, Closing
+from lanes.server.state.cancellation import ClientGone, ServerClosing
 from lanes_storage.errors import NotStorable, StorageError
 from lanes_storage.logs import Log
 
@@ -32,13 +32,13 @@ class App:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._guard = Guard(house.config.gateway)
+        self._guard = RequestGuard(house.config.gateway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        call = Call(self._house, scope, receive, headers)
+        call = HttpRequest(self._house, scope, receive, headers)
         try:
             response = await self._response(call, scope)
         except ClientGone:
@@ -53,7 +53,7 @@ class App:
         except StorageError as error:
             log.warning("%s %s was cut off: %s", scope["method"], ascii(scope["path"]), error)
 
-    async def _response(self, call: Call, scope: Scope) -> ASGIApp:
+    async def _response(self, call: HttpRequest, scope: Scope) -> ASGIApp:
         if len(call.headers) < len(scope["headers"]):
             _check_repeated(scope)
         self._guard.check(scope["path"], call.headers)
@@ -73,7 +73,7 @@ def _check_repeated(scope: Scope) -> None:
             raise HttpProblem(400, "bad_header", f"{name.decode('latin-1')} is given more than once")
 
 
-def _check_query(route: Route, call: Call) -> None:
+def _check_query(route: Route, call: HttpRequest) -> None:
     """A mistyped parameter must not be taken for none: it would choose every lane."""
     unknown = sorted(call.query.keys() - route.names)
     if unknown:
@@ -85,7 +85,7 @@ def _problem(error: Exception, scope: Scope) -> Problem:
     match error:
         case HttpProblem():
             return error.problem
-        case Closing():
+        case ServerClosing():
             return STOPPED
         case LanesError() | StorageError() | NotStorable():
             return problem_of(error)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from lanes.simulate.chat import Chat, error_body
 from lanes.simulate.faults import FAULTS, Fault, chosen, last_user_text, parse
 from lanes.simulate.plays import PLAYS, Scene
-from lanes.simulate.record import Outcome, Record, Seen
+from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Receive, Scope, Send, Wire
 
 
@@ -31,7 +31,7 @@ class Simulator:
     def __init__(self, *, tempo: float = 1.0, log: Path | None = None, seed: int | None = None) -> None:
         self._tempo = tempo
         self._luck = Random(seed)  # not a secret
-        self._record = Record(log)
+        self._record = RequestLog(log)
         self._stopping = asyncio.Event()
         routes = [Route("/sim/requests", self._list, methods=["GET"])]
         for base in ("", "/{base:path}"):
@@ -77,16 +77,16 @@ class Simulator:
             run=request.headers.get("x-lanes-run"),
         )
         chat = Chat(wire, body, model, seen.sequence)
-        outcome = Outcome.STOPPED
+        outcome = RequestEnd.STOPPED
         try:
             outcome = await self._play(wire, Scene(chat, parse(name) or Fault(""), text, self._luck))
         finally:
             seen.tokens = len(chat.sent)
             self._record.end(seen, outcome, wire.finished_ns)
-        if outcome is Outcome.STOPPED:
+        if outcome is RequestEnd.STOPPED:
             await wire.abandon()
 
-    async def _play(self, wire: Wire, scene: Scene) -> Outcome:
+    async def _play(self, wire: Wire, scene: Scene) -> RequestEnd:
         """Play until the end, until the client leaves, or until the provider stops."""
         play = asyncio.ensure_future(PLAYS.get(scene.fault.name, _unknown)(scene))
         left = asyncio.ensure_future(wire.left())
@@ -96,8 +96,8 @@ class Simulator:
             if play.done():
                 return play.result()
             if left.done():
-                return Outcome.FAILED if wire.was_reset else Outcome.CLIENT_LEFT
-            return Outcome.STOPPED
+                return RequestEnd.FAILED if wire.was_reset else RequestEnd.CLIENT_LEFT
+            return RequestEnd.STOPPED
         finally:
             for task in (play, left, stop):
                 task.cancel()
@@ -122,10 +122,10 @@ async def _models(_: Request) -> JSONResponse:
     return JSONResponse({"object": "list", "data": listed})
 
 
-async def _unknown(scene: Scene) -> Outcome:
+async def _unknown(scene: Scene) -> RequestEnd:
     error = error_body("There is no such simulated model.", "invalid_request_error", "model_not_found")
     await scene.chat.refuse(404, {"error": error})
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
 def _object(body: bytes) -> dict[str, Any]:

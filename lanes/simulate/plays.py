@@ -6,7 +6,7 @@ from random import Random
 
 from lanes.simulate.chat import Chat, error_body
 from lanes.simulate.faults import Fault
-from lanes.simulate.record import Outcome
+from lanes.simulate.record import RequestEnd
 
 #: The pace, in seconds at tempo 1: between tokens, between the tokens of a drip, and at most in a slow answer.
 TOKEN_S = 0.003
@@ -28,7 +28,7 @@ class Scene:
     luck: Random
 
 
-Play = Callable[[Scene], Awaitable[Outcome]]
+Play = Callable[[Scene], Awaitable[RequestEnd]]
 
 
 def tokens(text: str) -> list[str]:
@@ -37,17 +37,17 @@ def tokens(text: str) -> list[str]:
     return [first, *(f" {word}" for word in rest)]
 
 
-async def ok(scene: Scene) -> Outcome:
+async def ok(scene: Scene) -> RequestEnd:
     """A short answer."""
     return await _answer(scene, ANSWER)
 
 
-async def echo(scene: Scene) -> Outcome:
+async def echo(scene: Scene) -> RequestEnd:
     """The user's own text."""
     return await _answer(scene, scene.text)
 
 
-async def slow(scene: Scene) -> Outcome:
+async def slow(scene: Scene) -> RequestEnd:
     """An answer that takes its seconds, with tokens at a steady pace."""
     seconds = scene.fault.number
     steps = max(2, round(seconds / SLOW_S))
@@ -57,23 +57,23 @@ async def slow(scene: Scene) -> Outcome:
         await scene.chat.token(word if number == 0 else f" {word}")
         await scene.chat.wire.pause(seconds / steps)
     await scene.chat.end()
-    return Outcome.FINISHED
+    return RequestEnd.FINISHED
 
 
-async def hang(scene: Scene) -> Outcome:
+async def hang(scene: Scene) -> RequestEnd:
     """No byte, not even a status line."""
     await scene.chat.wire.silence()
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
-async def stall(scene: Scene) -> Outcome:
+async def stall(scene: Scene) -> RequestEnd:
     """Some tokens, then nothing."""
     await _some(scene)
     await scene.chat.wire.silence()
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
-async def drip(scene: Scene) -> Outcome:
+async def drip(scene: Scene) -> RequestEnd:
     """A token now and then, for ever."""
     await scene.chat.begin()
     while True:
@@ -81,53 +81,53 @@ async def drip(scene: Scene) -> Outcome:
         await scene.chat.wire.pause(DRIP_S)
 
 
-async def cut(scene: Scene) -> Outcome:
+async def cut(scene: Scene) -> RequestEnd:
     """Some tokens, then a clean end that says nothing."""
     await _some(scene)
     await scene.chat.cut()
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
-async def reset(scene: Scene) -> Outcome:
+async def reset(scene: Scene) -> RequestEnd:
     """Some tokens, then a TCP reset."""
     await _some(scene)
     await scene.chat.wire.reset()
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
-async def status_500(scene: Scene) -> Outcome:
+async def status_500(scene: Scene) -> RequestEnd:
     """An internal error."""
     return await _refuse(scene, 500, "The simulated provider had an internal error.", "server_error", None)
 
 
-async def status_429(scene: Scene) -> Outcome:
+async def status_429(scene: Scene) -> RequestEnd:
     """Too many requests, and when to come again."""
     headers = {"retry-after": f"{scene.fault.number:g}"}
     sentence = f"Rate limit reached, try again in {scene.fault.number:g}s."
     return await _refuse(scene, 429, sentence, "requests", "rate_limit_exceeded", headers)
 
 
-async def quota(scene: Scene) -> Outcome:
+async def quota(scene: Scene) -> RequestEnd:
     """No money left."""
     sentence = "You exceeded your current quota, please check your plan and billing details."
     return await _refuse(scene, 429, sentence, "insufficient_quota", "insufficient_quota")
 
 
-async def server_error(scene: Scene) -> Outcome:
+async def server_error(scene: Scene) -> RequestEnd:
     """An error event, before any token: the stream had begun under status 200."""
     await scene.chat.begin()
     error = error_body("The server had an error while processing your request.", "server_error", "server_error")
     await scene.chat.error_event(error)
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
-async def garbage(scene: Scene) -> Outcome:
+async def garbage(scene: Scene) -> RequestEnd:
     """What is no event stream."""
     await scene.chat.garbage()
-    return Outcome.FAILED
+    return RequestEnd.FAILED
 
 
-async def flaky(scene: Scene) -> Outcome:
+async def flaky(scene: Scene) -> RequestEnd:
     """Now the one, now the other."""
     chance = scene.fault.number if scene.fault.number <= 1 else scene.fault.number / 100
     return await (status_500 if scene.luck.random() < chance else ok)(scene)
@@ -151,13 +151,13 @@ PLAYS: dict[str, Play] = {
 }
 
 
-async def _answer(scene: Scene, text: str) -> Outcome:
+async def _answer(scene: Scene, text: str) -> RequestEnd:
     await scene.chat.begin()
     for token in tokens(text):
         await scene.chat.token(token)
         await scene.chat.wire.pause(TOKEN_S)
     await scene.chat.end()
-    return Outcome.FINISHED
+    return RequestEnd.FINISHED
 
 
 async def _some(scene: Scene) -> None:
@@ -169,6 +169,6 @@ async def _some(scene: Scene) -> None:
 
 async def _refuse(
     scene: Scene, status: int, sentence: str, kind: str, code: str | None, headers: dict[str, str] | None = None
-) -> Outcome:
+) -> RequestEnd:
     await scene.chat.refuse(status, {"error": error_body(sentence, kind, code)}, headers)
-    return Outcome.FAILED
+    return RequestEnd.FAILED

@@ -12,7 +12,7 @@ from typing import TextIO
 KEPT = 20_000
 
 
-class Outcome(StrEnum):
+class RequestEnd(StrEnum):
     """How a request ended, as the provider saw it."""
 
     OPEN = "open"
@@ -44,10 +44,10 @@ class Seen:
     ended_at: int | None = None
     ended_ns: int | None = None
     tokens: int = 0
-    outcome: Outcome = Outcome.OPEN
+    outcome: RequestEnd = RequestEnd.OPEN
 
 
-class Record:
+class RequestLog:
     """The requests in the order in which they came, and the log file that outlives the process."""
 
     def __init__(self, log: Path | None = None) -> None:
@@ -67,7 +67,7 @@ class Record:
         self._write(seen)
         return seen
 
-    def end(self, seen: Seen, outcome: Outcome, ended_ns: int | None = None) -> None:
+    def end(self, seen: Seen, outcome: RequestEnd, ended_ns: int | None = None) -> None:
         """Take down how it ended, and when: now, or at ``ended_ns``.
 
         In the log the last line of a request is the one that counts.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lanes_storage import reads
 from lanes_storage.interface import Reader
 from lanes_storage.law import COUNTED_INTERRUPTIONS, INTERRUPTIONS, RELEASES, TERMINAL, EventType
-from lanes_storage.records import Event
+from lanes_storage.records import EventRow
 
 #: Events that are read at a time.
 PAGE = 5_000
@@ -85,7 +85,7 @@ class _Journal:
         self._newest: dict[str, int] = {}  # the newest message that has started
         self._members: dict[int, list[int]] = {}
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: EventRow) -> None:
         key = event.key or "?"
         if event.type == EventType.ACCEPTED and event.message_id is not None:
             self.accepted.add(event.message_id)
@@ -96,7 +96,7 @@ class _Journal:
         elif event.type == EventType.ENDED and event.message_id is not None and event.to_state in TERMINAL:
             self._end(event.message_id, str(event.to_state))
 
-    def _claimed(self, key: str, run: int, event: Event) -> None:
+    def _claimed(self, key: str, run: int, event: EventRow) -> None:
         if key in self.held:
             self.history.overlaps.append(f"lane {key!r}: run {run} claimed while run {self.held[key]} held it")
         self.held[key] = run
@@ -110,7 +110,7 @@ class _Journal:
                 self.history.duplicated.append(f"message {message} ran again after it had ended")
         self._newest[key] = max(newest, members[-1])
 
-    def _released(self, key: str, run: int, event: Event) -> None:
+    def _released(self, key: str, run: int, event: EventRow) -> None:
         if self.held.get(key) != run:
             self.history.overlaps.append(f"lane {key!r}: run {run} released what it did not hold")
         else:

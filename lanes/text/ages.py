@@ -6,10 +6,10 @@ slept; for others the wall clock. All results are whole milliseconds, and an age
 
 from typing import NamedTuple
 
-from lanes.host.identity import Identity, Sight, look
+from lanes.host.identity import Identity, ProcessSighting, look
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
-from lanes_storage.records import AttemptPhase, Owner, Run
+from lanes_storage.records import AttemptPhase, OwnerRow, RunRow
 
 
 class Limit(NamedTuple):
@@ -22,7 +22,7 @@ class Limit(NamedTuple):
     exhausted_ms: int | None = None  # until the whole chain has failed, if no provider answers
 
 
-def limits(run: Run, now: Now) -> list[Limit]:
+def limits(run: RunRow, now: Now) -> list[Limit]:
     """The limits that end a silent run, the one that acts next first: none once its work has ended or its abort was
     requested."""
     if run.body_ended_at is not None or run.abort_at is not None:
@@ -39,13 +39,13 @@ def limits(run: Run, now: Now) -> list[Limit]:
     return sorted(found, key=lambda limit: limit.left_ms)
 
 
-def end(run: Run, now: Now) -> tuple[str, int] | None:
+def end(run: RunRow, now: Now) -> tuple[str, int] | None:
     """The limit that ends the run if it stays silent, and when (milliseconds); None: only an abort does."""
     first = next(iter(limits(run, now)), None)
     return first and (first.name, first.left_ms if first.exhausted_ms is None else first.exhausted_ms)
 
 
-def _of_attempt(run: Run, attempt: AttemptPhase, run_left_ms: int | None, now: Now) -> Limit:
+def _of_attempt(run: RunRow, attempt: AttemptPhase, run_left_ms: int | None, now: Now) -> Limit:
     """A piece of content moves the deadline of the attempt, and so does the start of a phase."""
     begun = _age(run.boot_id, attempt.boot, attempt.slept, attempt.at, now)
     left = attempt.limit_ms - min(begun, quiet_ms(run, now))
@@ -55,28 +55,28 @@ def _of_attempt(run: Run, attempt: AttemptPhase, run_left_ms: int | None, now: N
     )
 
 
-def held_ms(run: Run, now: Now) -> int:
+def held_ms(run: RunRow, now: Now) -> int:
     """How long the run has held its lane."""
     return _age(run.boot_id, run.claimed_boot, run.claimed_slept_ms, run.claimed_at, now)
 
 
-def quiet_ms(run: Run, now: Now) -> int:
+def quiet_ms(run: RunRow, now: Now) -> int:
     """How long ago the run last showed progress, as of its owner's last heartbeat."""
     return _age(run.boot_id, run.progress_boot, run.progress_slept_ms, run.progress_at, now)
 
 
-def left_ms(run: Run, now: Now) -> int | None:
+def left_ms(run: RunRow, now: Now) -> int | None:
     """How long the run may continue; negative once it is overdue, None without a run_timeout."""
     limit = run.terms.run_timeout_ms
     return None if limit is None else limit - held_ms(run, now)
 
 
-def busy_ms(run: Run) -> int:
+def busy_ms(run: RunRow) -> int:
     """For how long after its last progress the run announced to be busy: works for any boot, never negative."""
     return max(0, (run.busy_until_boot or 0) - run.progress_boot)
 
 
-def busy_left_ms(run: Run, now: Now) -> int | None:
+def busy_left_ms(run: RunRow, now: Now) -> int | None:
     """For how long the run is still announced to be busy; None if it is not, or that time has passed."""
     if run.boot_id != now.boot_id:
         return None
@@ -84,32 +84,32 @@ def busy_left_ms(run: Run, now: Now) -> int | None:
     return left if left > 0 else None
 
 
-def stall_left_ms(run: Run, now: Now) -> int | None:
+def stall_left_ms(run: RunRow, now: Now) -> int | None:
     """How long the run may still be silent; negative once it is overdue, None without a stall_timeout."""
     limit = run.terms.stall_timeout_ms
     return None if limit is None else limit + busy_ms(run) - quiet_ms(run, now)
 
 
-def asked_ms(run: Run, now: Now) -> int | None:
+def asked_ms(run: RunRow, now: Now) -> int | None:
     """How long ago the run's abort was requested; None if it was not."""
     if run.abort_at is None:
         return None
     return _age(run.abort_boot_id, run.abort_boot or 0, run.abort_slept_ms, run.abort_at, now)
 
 
-def beat_ms(owner: Owner, now: Now) -> int:
+def beat_ms(owner: OwnerRow, now: Now) -> int:
     """How long ago the owner's last heartbeat was."""
     return _age(owner.boot_id, owner.heartbeat_boot, owner.slept_ms, owner.heartbeat_at, now)
 
 
-def lives(owner: Owner, now: Now, me: Identity) -> bool:
+def lives(owner: OwnerRow, now: Now, me: Identity) -> bool:
     """Whether the owner seems alive to this process: not ended, not provably gone, not silent."""
     return owner.ended_at is None and beat_ms(owner, now) < owner.stale_after_ms and not look(owner, me).gone
 
 
-def acts(owner: Owner, now: Now, me: Identity) -> bool:
+def acts(owner: OwnerRow, now: Now, me: Identity) -> bool:
     """Whether it also enforces limits and claims: a stopped process is alive but does nothing."""
-    return lives(owner, now, me) and look(owner, me) is not Sight.STOPPED
+    return lives(owner, now, me) and look(owner, me) is not ProcessSighting.STOPPED
 
 
 def _age(boot_id: str | None, boot: int, slept: int | None, wall: int, now: Now) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from lanes.base.context import Context
 from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.base.procedure import Effect, within
-from lanes.engine.reconcile.abort import Request, go_on_waiting, request
+from lanes.context import Context
+from lanes.engine.reconcile.abort import AbortParams, go_on_waiting, request
 from lanes.records import AbortResult, Outcome
 from lanes.verbs import said
 from lanes.verbs.kinds import (
@@ -23,7 +23,7 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.outs import ABORTED, ACTED, ActedRow
-from lanes.verbs.verb import Deed, Waiting, verb
+from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
 from lanes_storage import reads
 from lanes_storage.doors import control, pauses
 from lanes_storage.doors.pauses import Control
@@ -43,10 +43,10 @@ from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
     ),
     said=said.aborted,
     deeds=(
-        Deed("Abort {}", "Abort", grave=True),
-        Deed("Abort {} by force", "Force", grave=True, name="force", params={"force": True}),
+        DashboardAction("Abort {}", "Abort", grave=True),
+        DashboardAction("Abort {} by force", "Force", grave=True, name="force", params={"force": True}),
     ),
-    waiting=Waiting(
+    waiting=WaitOverHttp(
         patience="timeout",
         waits=lambda given: bool(given.get("wait", True)),
         first={"wait": False},
@@ -78,7 +78,7 @@ def abort(
     """
     if run_id is not None:
         return go_on_waiting(ctx, key, run_id, timeout_ms=timeout)
-    how = Request(key, reason, cause, scope, epoch, 0 if force else grace)
+    how = AbortParams(key, reason, cause, scope, epoch, 0 if force else grace)
     return request(ctx, how, wait=wait, timeout_ms=timeout)
 
 
@@ -92,7 +92,7 @@ def abort(
     ),
     said=said.paused,
     command=True,
-    deeds=(Deed("Pause {}", "Pause"),),
+    deeds=(DashboardAction("Pause {}", "Pause"),),
 )
 def pause(
     ctx: Context,
@@ -117,7 +117,7 @@ def pause(
     examples=("lanes resume agent:main:telegram:42",),
     said=said.resumed,
     command=True,
-    deeds=(Deed("Resume {}", "Resume"),),
+    deeds=(DashboardAction("Resume {}", "Resume"),),
 )
 def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
     """Let paused lanes claim again. Harmless on a lane that is not paused."""
@@ -132,7 +132,7 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
     examples=("lanes ack agent:main:telegram:42",),
     said=said.seen,
     command=True,
-    deeds=(Deed("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
+    deeds=(DashboardAction("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
 def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
     """Say that errored or aborted lanes were seen.

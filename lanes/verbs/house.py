@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from lanes.base.context import Context
 from lanes.base.errors import LanesError, NotFound
-from lanes.base.procedure import Blocking, Effect, Look, Procedure, nap, read, within
+from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, nap, read, within
+from lanes.context import Context
 from lanes.host.identity import is_gone, this_process
 from lanes.records import Check, Cut, Event, Finding, Status, Witness
 from lanes.verbs.kinds import (
@@ -25,14 +25,14 @@ from lanes.verbs.kinds import (
 )
 from lanes.verbs.outs import CHECKS, CUTS, EVENTS, FINDINGS, GATEWAYS, STATUS
 from lanes.verbs.paging import FORWARD
-from lanes.verbs.verb import Waiting, verb
+from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.outcomes import Outcome, Standing, judge
+from lanes_storage.doors.shared.outcomes import HeldRun, RunEnd, judge
 from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
-from lanes_storage.records import Failure, LaneFilter, Owner, Run, Subject
+from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
 #: The longest pause between two looks at gateways that drain.
 LOOK_AGAIN_MS = 250
@@ -50,13 +50,13 @@ def status(ctx: Context) -> Effect[Status]:
         counts, cooling = read(reads.counts(now.wall)), read(reads.cooldowns(now.wall))
         return Status.of(ctx.database, read(reads.owners()), counts, cooling, Witness(now))
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 @verb(
     "GET /api/gateways",
     out=GATEWAYS,
-    waiting=Waiting(
+    waiting=WaitOverHttp(
         patience="wait",
         waits=lambda given: given.get("wait") is not None,
         first={"wait": None},
@@ -71,16 +71,16 @@ def gateways(
         tuple[Id, ...], NOT_TYPED, "these gateways, ended ones too; without, all that live or died without a word"
     ] = (),
     wait: Annotated[Duration | None, NOT_TYPED, "wait so long until none of them holds a lane"] = None,
-) -> Effect[list[Owner]]:
+) -> Effect[list[OwnerRow]]:
     """Gateways, and whether they live."""
     if not id:
-        return Look(lambda read: [each for each in read(reads.owners()) if each.kind == "gateway"])
+        return QueryBlock(lambda read: [each for each in read(reads.owners()) if each.kind == "gateway"])
     if wait is None:
         return reads.owners_of(id)
     return _until_nothing_is_held(ctx, id, wait)
 
 
-def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[Owner]]:
+def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[OwnerRow]]:
     deadline = ctx.now().mono + patience_ms
     while True:
         found = yield from read(reads.owners_of(ids))
@@ -129,7 +129,7 @@ def events(
         )
         return list(map(Event.of, read(query)))
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 # ---------------------------------------------------------------------------------------------- draining
@@ -142,7 +142,7 @@ def drain(
     gateway: Gateway = None,
     for_: Annotated[Duration | None, "How long what runs may go on. [default: drain_timeout]"] = None,
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
-) -> Effect[list[Owner]]:
+) -> Effect[list[OwnerRow]]:
     """Let one gateway, or all that are not provably gone, claim nothing more, and cut what still runs when the time is
     over.
 
@@ -151,7 +151,7 @@ def drain(
     now = ctx.now()
     end = now.wall + (ctx.drain_timeout_ms() if for_ is None else for_) if until is None else until
 
-    def step(tx: Transaction) -> list[Owner] | LanesError:
+    def step(tx: Transaction) -> list[OwnerRow] | LanesError:
         chosen = _living(within(tx, reads.owners()), gateway)
         if isinstance(chosen, LanesError):
             return chosen
@@ -180,23 +180,23 @@ def drain_rehearsal(ctx: Context, *, gateway: Gateway = None) -> Effect[list[Cut
             if end is not None
         ]
 
-    return Look(look)
+    return QueryBlock(look)
 
 
-def _living(owners: list[Owner], number: int | None) -> list[Owner] | LanesError:
+def _living(owners: list[OwnerRow], number: int | None) -> list[OwnerRow] | LanesError:
     me = this_process()
     living = [owner for owner in owners if owner.kind == "gateway" and not is_gone(owner, me)]
     chosen = [owner for owner in living if number in (None, owner.id)]
     return NotFound("living gateway", number) if number is not None and not chosen else chosen
 
 
-def _outcome_of_cut(read: Reads, run: Run, now: Now) -> Outcome | None:
+def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
     """What the release of a drained run would decide, from the same rows and by the same judge. None: it has ended."""
-    failure = Failure(Cause.DRAINED, "its gateway was drained")
+    failure = RunFailure(Cause.DRAINED, "its gateway was drained")
     of_run = {"messages": json.dumps([[run.lane_id, run.message_id]])}
     cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))
     rows = read(Query(sql.STANDING_RUNS, {"tickets": json.dumps([run.ticket])}, list))
-    return judge(Standing(*rows[0][1:]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None
+    return judge(HeldRun(*rows[0][1:]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None
 
 
 # ------------------------------------------------------------------------------------------------ health

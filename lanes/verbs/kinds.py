@@ -31,7 +31,7 @@ _CALLED: dict[type, str] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class ParamKind:
     """One kind. ``check`` takes a value of a program and its name, ``parse`` a text; both raise Unfit.
 
     ``metavar`` stands for it on a command line, ``json`` is its type there, and ``show`` makes JSON of a value.
@@ -94,27 +94,27 @@ def _never_text(text: str, name: str) -> Any:
     raise Unfit(f"{name} can not be given as {text!a}")
 
 
-def _text(longest: int | None = None, metavar: str = "TEXT") -> Kind:
+def _text(longest: int | None = None, metavar: str = "TEXT") -> ParamKind:
     bound = {} if longest is None else {"maxLength": longest}
 
     def check(value: object, name: str) -> str:
         return arguments.text(value, name, longest)
 
-    return Kind(metavar, {"type": "string", **bound}, check, check)
+    return ParamKind(metavar, {"type": "string", **bound}, check, check)
 
 
 @cache
-def words(of: type[StrEnum]) -> Kind:
+def words(of: type[StrEnum]) -> ParamKind:
     """One of these words."""
 
     def check(value: object, name: str) -> StrEnum:
         return arguments.one_of(of, value, name)
 
-    return Kind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, check, show=str)
+    return ParamKind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, check, show=str)
 
 
 @cache
-def filter_of(subject: Subject) -> Kind:
+def filter_of(subject: Subject) -> ParamKind:
     """A filter of lanes, of messages or of events. Its ages count from when it is asked."""
 
     def parse(text: str, name: str) -> LaneFilter:
@@ -135,11 +135,11 @@ def filter_of(subject: Subject) -> Kind:
 
         return filters.written(value)
 
-    return Kind("FILTER", {"type": "string", "description": f"a filter of {subject}s"}, check, parse, show=show)
+    return ParamKind("FILTER", {"type": "string", "description": f"a filter of {subject}s"}, check, parse, show=show)
 
 
 @cache
-def count(least: int, most: int) -> Kind:
+def count(least: int, most: int) -> ParamKind:
     """A whole number between these."""
 
     def check(value: object, name: str) -> int:
@@ -149,7 +149,7 @@ def count(least: int, most: int) -> Kind:
         return number
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
-    return Kind("N", schema, check, lambda text, name: check(_parse_count(text, name), name), int)
+    return ParamKind("N", schema, check, lambda text, name: check(_parse_count(text, name), name), int)
 
 
 def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
@@ -168,12 +168,12 @@ def _parse_seconds(text: str, name: str) -> int:
 
 
 #: A key that a lane may have. What names none is found nowhere.
-KEY = Kind("KEY", KEY_SCHEMA, arguments.text, arguments.text)
+KEY = ParamKind("KEY", KEY_SCHEMA, arguments.text, arguments.text)
 #: The key of a lane that may be made.
-NEW_KEY = Kind("KEY", KEY_SCHEMA, lambda value, _: check_key(value), lambda text, _: check_key(text))
-ID = Kind("ID", ID_SCHEMA, arguments.count, _parse_id, show=str)
-COUNT = Kind("N", COUNT_SCHEMA, arguments.count, _parse_count, int)
-DURATION = Kind(
+NEW_KEY = ParamKind("KEY", KEY_SCHEMA, lambda value, _: check_key(value), lambda text, _: check_key(text))
+ID = ParamKind("ID", ID_SCHEMA, arguments.count, _parse_id, show=str)
+COUNT = ParamKind("N", COUNT_SCHEMA, arguments.count, _parse_count, int)
+DURATION = ParamKind(
     "D",
     DURATION_SCHEMA,
     arguments.count,
@@ -181,14 +181,14 @@ DURATION = Kind(
     show=durations.show,
 )
 #: A patience, in whole milliseconds; a number of seconds where it is written.
-SECONDS = Kind(
+SECONDS = ParamKind(
     "S",
     {"type": "number", "minimum": 0, "maximum": MOST_WAIT_S},
     arguments.count,
     _parse_seconds,
     show=lambda ms: f"{ms / 1000:.3f}",
 )
-MOMENT = Kind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_ms, _never_text, int)
+MOMENT = ParamKind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_ms, _never_text, int)
 
 
 def _check_event_type(value: object, name: str) -> str:
@@ -198,13 +198,17 @@ def _check_event_type(value: object, name: str) -> str:
     return word
 
 
-EVENT_TYPE = Kind("WORD", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, _check_event_type, _check_event_type)
-CAUSE = Kind("WORD", {"type": "string"}, lambda value, _: arguments.cause(value), lambda text, _: arguments.cause(text))
-STEP = Kind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
-FLAG = Kind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
-OBJECT = Kind("JSON", {"type": "object"}, arguments.dict_or_none, _never_text, dict)
+EVENT_TYPE = ParamKind(
+    "WORD", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, _check_event_type, _check_event_type
+)
+CAUSE = ParamKind(
+    "WORD", {"type": "string"}, lambda value, _: arguments.cause(value), lambda text, _: arguments.cause(text)
+)
+STEP = ParamKind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
+FLAG = ParamKind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
+OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, _never_text, dict)
 #: What only programs of ours give, and check themselves.
-ANY = Kind("", {}, lambda value, _: value, _never_text)
+ANY = ParamKind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
 NAME = _text(arguments.LONGEST_NAME)
 REASON = _text(arguments.LONGEST_REASON)

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from lanes import filters
-from lanes.base.context import Context
 from lanes.base.errors import LanesError, NotFound, TooMuch
-from lanes.base.procedure import Effect, Look, found
+from lanes.base.procedure import Effect, QueryBlock, found
+from lanes.context import Context
 from lanes.explain.why import Circumstances, why_paragraph
 from lanes.host.identity import this_process
 from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Mark, Message, Run, SearchPage, Why, Witness
@@ -92,7 +92,7 @@ def list_(
         following = None if limit is None or len(found) <= limit else str(cursor + limit)
         return LanePage(_lanes(found[:limit], now), read(reads.counts(now.wall)).lanes, following)
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 @verb("POST /api/search", out=SEARCHED, looks=True, errors=(TooMuch,))
@@ -120,7 +120,7 @@ def search(
         place = None if place_of is None else read(reads.lane_place(chosen, place_of, order=order))
         return SearchPage(_lanes(found, now), total, place)
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 @verb("POST /api/find", out=FOUND, looks=True, errors=(TooMuch,))
@@ -153,7 +153,7 @@ def find(
         where = read(reads.lane_place(chosen, there[0].key, order=order)) if there else None
         return None if where is None else Hit(there[0].key, where, number, total)
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 @verb("POST /api/marks", out=MARKS, looks=True, errors=(TooMuch,))
@@ -168,7 +168,7 @@ def marks(
 ) -> Effect[list[Mark]]:
     """Key, epoch and state of the lanes that a filter chooses, the newest first: what an action may be bound to."""
     query = reads.lane_epochs(timed(_only(filter_, keys), ctx.now()), limit)
-    return Look(lambda read: [Mark(*mark) for mark in read(query)])
+    return QueryBlock(lambda read: [Mark(*mark) for mark in read(query)])
 
 
 @verb("GET /api/lanes/{key}", out=DETAIL, errors=(NotFound,))
@@ -193,7 +193,7 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
             events=tuple(map(Event.of, last)),
         )
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 @verb("GET /api/lanes/{key}/why", out=WHY, errors=(NotFound,))
@@ -207,10 +207,10 @@ def why(ctx: Context, key: Key) -> Effect[Why]:
         lane = read(reads.lane(key))
         return NotFound("lane", key) if lane is None else Why(key, _why(ctx, lane, read))
 
-    return Look(look)
+    return QueryBlock(look)
 
 
-def _why(ctx: Context, lane: rows.Lane, read: Reads) -> str:
+def _why(ctx: Context, lane: rows.LaneRow, read: Reads) -> str:
     now = ctx.now()
     owners = read(reads.owners())
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
@@ -222,21 +222,21 @@ def _why(ctx: Context, lane: rows.Lane, read: Reads) -> str:
     return why_paragraph(lane, around)
 
 
-def lane_of(key: str) -> Query[rows.Lane | LanesError]:
+def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:
     """The row of one lane."""
     return found(reads.lane(key), NotFound("lane", key))
 
 
 def lanes_of(
     ctx: Context, chosen: LaneFilter, order: LaneOrder, limit: int | None, offset: int
-) -> Look[tuple[Lane, ...]]:
+) -> QueryBlock[tuple[Lane, ...]]:
     """The chosen lanes in some order."""
     now = ctx.now()
     query = reads.lanes(timed(chosen, now), order=order, limit=limit, offset=offset)
-    return Look(lambda read: _lanes(read(query), now))
+    return QueryBlock(lambda read: _lanes(read(query), now))
 
 
-def _lanes(found: list[rows.Lane], now: Now) -> tuple[Lane, ...]:
+def _lanes(found: list[rows.LaneRow], now: Now) -> tuple[Lane, ...]:
     witness = Witness(now)
     return tuple(Lane.of(row, witness) for row in found)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from lanes import records
-from lanes.base.context import Context
 from lanes.base.errors import (
     Changed,
     LaneBusy,
@@ -13,7 +12,8 @@ from lanes.base.errors import (
     NotFound,
     QueueFull,
 )
-from lanes.base.procedure import Effect, Look, Procedure, read, within, write
+from lanes.base.procedure import Effect, Procedure, QueryBlock, read, within, write
+from lanes.context import Context
 from lanes.verbs import said
 from lanes.verbs.kinds import (
     ANY,
@@ -32,7 +32,7 @@ from lanes.verbs.kinds import (
 from lanes.verbs.outs import IDS, MESSAGE, MESSAGES, PRUNED, SENT
 from lanes.verbs.paging import BACKWARD
 from lanes.verbs.sending import read_back
-from lanes.verbs.verb import Deed, verb
+from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Reads, Step, Transaction
@@ -42,7 +42,7 @@ from lanes_storage.records import (
     Condition,
     How,
     LaneFilter,
-    Message,
+    MessageRow,
     Subject,
 )
 
@@ -67,17 +67,17 @@ def messages(
     limit: Limit | None = None,
     before: Before = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
-) -> Effect[list[Message]]:
+) -> Effect[list[MessageRow]]:
     """The messages of a lane, the newest first."""
     chosen = timed(filter_, ctx.now())
 
-    def look(read: Reads) -> list[Message] | LanesError:
+    def look(read: Reads) -> list[MessageRow] | LanesError:
         lane = read(reads.lane(key))
         if lane is None:
             return NotFound("lane", key)
         return read(reads.messages(lane.id, state, limit, before, within=within, chosen=chosen))
 
-    return Look(look)
+    return QueryBlock(look)
 
 
 @verb("GET /api/dead-letters", out=MESSAGES, paging=BACKWARD)
@@ -90,7 +90,7 @@ def dead_letters(
     limit: Limit | None = None,
     before: Before = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
-) -> Effect[list[Message]]:
+) -> Effect[list[MessageRow]]:
     """The failed messages of every lane, the newest first; those that were retried too."""
     now = ctx.now()
     until = None if older_than is None else now.wall - older_than
@@ -144,7 +144,7 @@ def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as i
     status=202,
     errors=(NotFound, Changed, NotAllowed, QueueFull, LaneBusy),
     said=said.retried,
-    deeds=(Deed("Retry the last failed message of {}", "Retry", name="retry"),),
+    deeds=(DashboardAction("Retry the last failed message of {}", "Retry", name="retry"),),
 )
 def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[records.Message]:
     """Accept the newest failed message of a lane, that was not retried yet, once more."""
@@ -198,11 +198,11 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
     said=said.dropped,
 )
-def drop(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is called everywhere
+def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is called everywhere
     """End a message that waits, unanswered. The journal keeps what it was."""
     now = ctx.now()
 
-    def step(tx: Transaction) -> Message | LanesError:
+    def step(tx: Transaction) -> MessageRow | LanesError:
         state = doors.drop(tx, id, now, actor=ctx.actor)
         if state is MessageState.RUNNING:
             return NotAllowed(f"message {id} is running: use abort")

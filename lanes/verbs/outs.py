@@ -32,7 +32,7 @@ from lanes_storage import records as rows
 class ActedRow(NamedTuple):
     """A lane after an action, and whether that changed it."""
 
-    lane: rows.Lane
+    lane: rows.LaneRow
     done: bool
 
 
@@ -40,15 +40,15 @@ def _acted(acted: ActedRow, witness: Witness) -> Acted:
     return Acted(Lane.of(acted.lane, witness), acted.done)
 
 
-def _message(row: rows.Message, _: Witness) -> Message:
+def _message(row: rows.MessageRow, _: Witness) -> Message:
     return Message.of(row)
 
 
-def _messages(found: list[rows.Message], _: Witness) -> list[Message]:
+def _messages(found: list[rows.MessageRow], _: Witness) -> list[Message]:
     return list(map(Message.of, found))
 
 
-def _owners(found: list[rows.Owner], witness: Witness) -> list[OwnerDetail]:
+def _owners(found: list[rows.OwnerRow], witness: Witness) -> list[OwnerDetail]:
     return [OwnerDetail.of(row, witness) for row in found]
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from lanes import records
 from lanes.base import arguments
-from lanes.base.context import Context
 from lanes.base.errors import (
     IdempotencyConflict,
     LaneBusy,
@@ -16,6 +15,7 @@ from lanes.base.errors import (
     WaitCycle,
 )
 from lanes.base.procedure import Effect, Procedure, found, nap, read, within, write
+from lanes.context import Context
 from lanes.explain.why import pause_told
 from lanes.host.identity import is_gone, this_process
 from lanes.verbs.kinds import (
@@ -32,7 +32,7 @@ from lanes.verbs.kinds import (
     Text,
 )
 from lanes.verbs.outs import MESSAGE, SENT
-from lanes.verbs.verb import Waiting, verb
+from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
@@ -41,7 +41,7 @@ from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
     Idempotency,
-    Message,
+    MessageRow,
     NewMessage,
     Waiter,
 )
@@ -100,7 +100,7 @@ def send(
                 return QueueFull(key, admission.cap)
             case Refusal.LANE_BUSY:
                 return LaneBusy(key)
-            case doors.WaitCycle(keys):
+            case doors.WaitCircle(keys):
                 return WaitCycle(keys)
             case _:
                 return IdempotencyConflict(key, idempotency_key or "")
@@ -131,7 +131,7 @@ def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -
         return read_back(tx, number, now)
     key, text, request, runner, actor, bound_to, bound_owner, *_ = new
     said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
-    row = Message(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position)
+    row = MessageRow(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position)
     return _held_up(tx, row, now) if accepted.pauses else records.Message.of(row, whole=False)
 
 
@@ -141,7 +141,7 @@ def read_back(tx: Transaction, number: int, now: Now) -> records.Message | Lanes
     return NotFound("message", number) if row is None else _held_up(tx, row, now)
 
 
-def _held_up(tx: Transaction, row: Message, now: Now) -> records.Message:
+def _held_up(tx: Transaction, row: MessageRow, now: Now) -> records.Message:
     told, pause = records.Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
     return told if pause is None else told.replace(held_up=pause_told(pause, now))
 
@@ -167,7 +167,7 @@ def _digest(body: str) -> str:
     "GET /api/messages/{id}",
     out=MESSAGE,
     errors=(NotFound,),
-    waiting=Waiting(
+    waiting=WaitOverHttp(
         patience="wait",
         waits=lambda given: given.get("wait") is not None,
         first={"wait": 0},
@@ -181,7 +181,7 @@ def message(
     *,
     wait: Annotated[Seconds | None, NOT_TYPED, "seconds to wait for the end"] = None,
     waiting_run: Run = None,
-) -> Effect[Message]:
+) -> Effect[MessageRow]:
     """One message as it stands; with ``wait`` once it has ended, or as it stands when the time is over.
 
     The run that waits with it is not stalled meanwhile.
@@ -191,7 +191,7 @@ def message(
     return _until_ended(ctx, id, wait, waiting_run)
 
 
-def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -> Procedure[Message]:
+def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -> Procedure[MessageRow]:
     deadline = ctx.now().mono + patience_ms
     if run is not None:
         yield from write(begin_wait(ctx, run, number))
@@ -216,7 +216,7 @@ def begin_wait(ctx: Context, run: int, number: int) -> Step[bool | LanesError]:
 
     def step(tx: Transaction) -> bool | LanesError:
         begun = doors.begin_wait(tx, waiter, number, now)
-        return WaitCycle(begun.keys) if isinstance(begun, doors.WaitCycle) else begun
+        return WaitCycle(begun.keys) if isinstance(begun, doors.WaitCircle) else begun
 
     return _without_circle(step)
 

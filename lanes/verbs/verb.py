@@ -15,12 +15,12 @@ from functools import cached_property
 from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
 
-from lanes.base.context import Context
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect
+from lanes.context import Context
 from lanes.records import Record, Witness, ids_from_json
 from lanes.records.json_schema import Schema
-from lanes.verbs.kinds import FLAG, ID, Given, Kind
+from lanes.verbs.kinds import FLAG, ID, Given, ParamKind
 from lanes.verbs.paging import PAGE, Paging
 from lanes.verbs.said import Said
 from lanes_storage.clock import Now
@@ -62,7 +62,7 @@ class Out(NamedTuple):
         return self.record.all_from_json(form) if self.many else self.record.from_json(form)
 
 
-class Deed(NamedTuple):
+class DashboardAction(NamedTuple):
     """How a dashboard offers a verb for lanes.
 
     ``title`` says it with a place for what it is done to, ``word`` is what a button says; ``fits`` are the states in
@@ -82,7 +82,7 @@ def _the_last(first: Any, last: Any, waited_s: float) -> Any:
     return last
 
 
-class Waiting(NamedTuple):
+class WaitOverHttp(NamedTuple):
     """How a call that waits is made over HTTP, where no request may take long: asked for first, then asked after.
 
     ``patience`` names the parameter that says how long it waits, in milliseconds, and ``waits`` tells of the parameters
@@ -100,11 +100,11 @@ class Waiting(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Param:
+class VerbParam:
     """One parameter: ``name`` in Python, ``wire`` outside (without the underscore that keeps it apart from a word)."""
 
     name: str
-    kind: Kind
+    kind: ParamKind
     default: Any
     meaning: str
     given: Given | None
@@ -172,17 +172,17 @@ class Verb(Generic[P, T]):
         return self.posted and not self.about.looks
 
     @cached_property
-    def params(self) -> tuple[Param, ...]:
+    def params(self) -> tuple[VerbParam, ...]:
         """Its parameters. Read when they are first needed: a command needs those of one verb."""
         _, *own = inspect.signature(self._effect).parameters.values()
         return tuple(map(_param, own))
 
     @cached_property
-    def by_name(self) -> dict[str, Param]:
+    def by_name(self) -> dict[str, VerbParam]:
         return {param.name: param for param in self.params}
 
 
-def _param(declared: inspect.Parameter) -> Param:
+def _param(declared: inspect.Parameter) -> VerbParam:
     """One parameter of a signature: ``Annotated`` adds its kind, what it means, and where it can not be given."""
     said: list[Any] = []
     many, kind_of = False, declared.annotation
@@ -195,10 +195,10 @@ def _param(declared: inspect.Parameter) -> Param:
         else:  # a union with None
             inner = next(each for each in get_args(kind_of) if each is not NoneType)
         kind_of = inner
-    kind = next((each for each in said if isinstance(each, Kind)), FLAG)
+    kind = next((each for each in said if isinstance(each, ParamKind)), FLAG)
     meaning = next((each for each in said if type(each) is str), "")
     given = next((each for each in said if isinstance(each, Given)), None)
-    return Param(declared.name, kind, declared.default, meaning, given, many)
+    return VerbParam(declared.name, kind, declared.default, meaning, given, many)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +216,8 @@ class About:
     status: int = 200
     examples: tuple[str, ...] = ()
     said: Callable[[Any], Said] | None = None
-    deeds: tuple[Deed, ...] = ()
-    waiting: Waiting | None = None
+    deeds: tuple[DashboardAction, ...] = ()
+    waiting: WaitOverHttp | None = None
     paging: Paging | None = None
     command: bool = False
     looks: bool = False

@@ -1,9 +1,9 @@
 """The interface that an engine implements: SQLite today, PostgreSQL beside it later.
 
 A *step* is a function of one open transaction; it calls doors (``lanes_storage.doors``) and returns a
-value. A *transition* is a function of one open transaction and a set of commands, and a ``Call`` is the step that is
-one such command. A *query* is one SELECT with a function that converts its rows (``lanes_storage.reads``). A store runs
-them; nobody ever sees a step that is only partly done.
+value. A *transition* is a function of one open transaction and a set of commands, and a ``CommandStep`` is the step
+that is one such command. A *query* is one SELECT with a function that converts its rows (``lanes_storage.reads``). A
+store runs them; nobody ever sees a step that is only partly done.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +80,7 @@ class Transition(Protocol[C_contra, T_co]):
 
 
 @dataclass(slots=True, eq=False)
-class Call(Generic[T]):
+class CommandStep(Generic[T]):
     """A step that is one command for a transition. Called by itself, it is a set of one.
 
     A writer executes all waiting commands of one transition as one set. ``then`` takes the result of the
@@ -99,19 +99,19 @@ class Call(Generic[T]):
         """The result of the step, from the result of its command."""
         return came if self.then is None else self.then(tx, came)
 
-    def and_then(self, further: Callable[[Transaction, T], U]) -> "Call[U]":
+    def and_then(self, further: Callable[[Transaction, T], U]) -> "CommandStep[U]":
         """The same step, with ``further`` applied to its result."""
-        return Call(self.transition, self.command, lambda tx, came: further(tx, self.result(tx, came)))
+        return CommandStep(self.transition, self.command, lambda tx, came: further(tx, self.result(tx, came)))
 
 
-def call(transition: Transition[C, T], command: C) -> Call[T]:
+def call(transition: Transition[C, T], command: C) -> CommandStep[T]:
     """Create the step that executes one command of a transition."""
-    return Call(transition, command)
+    return CommandStep(transition, command)
 
 
-def as_call(step: Step[T]) -> Call[T]:
+def as_call(step: Step[T]) -> CommandStep[T]:
     """A step as a command. A plain function becomes a command of the transition that calls functions one by one."""
-    return step if isinstance(step, Call) else Call(_call_each, step)
+    return step if isinstance(step, CommandStep) else CommandStep(_call_each, step)
 
 
 def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
@@ -240,7 +240,7 @@ class AsyncStore(Protocol):
 __all__ = [
     "FEW_ROWS",
     "AsyncStore",
-    "Call",
+    "CommandStep",
     "Given",
     "Params",
     "Query",

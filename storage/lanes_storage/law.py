@@ -77,7 +77,7 @@ class Edge(Word):
     ACK = "ack"
 
 
-class Transition(NamedTuple):
+class TransitionRule(NamedTuple):
     """One row of the transition table: an edge, where it may start, where it ends, and who takes it."""
 
     edge: Edge
@@ -86,17 +86,17 @@ class Transition(NamedTuple):
     who: str
 
 
-TRANSITIONS: dict[Edge, Transition] = {
+TRANSITIONS: dict[Edge, TransitionRule] = {
     t.edge: t
     for t in (
-        Transition(Edge.CLAIM, RELEASED, LaneState.RUNNING, "dispatcher"),
-        Transition(Edge.COMPLETE, HELD, LaneState.IDLE, "the run"),
-        Transition(Edge.FAIL, HELD, LaneState.ERRORED, "the run"),
-        Transition(Edge.PARK, HELD, LaneState.ERRORED, "the run"),
-        Transition(Edge.EXPIRE, HELD, LaneState.ERRORED, "the owner, later anyone"),
-        Transition(Edge.RECLAIM, HELD, LaneState.ERRORED, "the reconciler"),
-        Transition(Edge.ABORT, HELD, LaneState.ABORTED, "an operator, an API caller, a client that left"),
-        Transition(Edge.ACK, REMEMBERING, LaneState.IDLE, "an operator"),
+        TransitionRule(Edge.CLAIM, RELEASED, LaneState.RUNNING, "dispatcher"),
+        TransitionRule(Edge.COMPLETE, HELD, LaneState.IDLE, "the run"),
+        TransitionRule(Edge.FAIL, HELD, LaneState.ERRORED, "the run"),
+        TransitionRule(Edge.PARK, HELD, LaneState.ERRORED, "the run"),
+        TransitionRule(Edge.EXPIRE, HELD, LaneState.ERRORED, "the owner, later anyone"),
+        TransitionRule(Edge.RECLAIM, HELD, LaneState.ERRORED, "the reconciler"),
+        TransitionRule(Edge.ABORT, HELD, LaneState.ABORTED, "an operator, an API caller, a client that left"),
+        TransitionRule(Edge.ACK, REMEMBERING, LaneState.IDLE, "an operator"),
     )
 }
 

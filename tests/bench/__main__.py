@@ -3,7 +3,7 @@
 import sys
 
 from lanes.bench import measuring
-from lanes.bench.kit.rows import Measured, Row, Target, at_most
+from lanes.bench.kit.rows import BenchRow, Measured, Target, at_most
 from lanes.bench.kit.work import Figures, Work
 from lanes.commands import main
 from tests.bench.dashboard import Figure, measure
@@ -20,12 +20,12 @@ def _figures(work: Work) -> list[Figure]:
     return work.once("dashboard", make)
 
 
-def _row(name: str, what: str, target: Target, figure: str) -> Row:
+def _row(name: str, what: str, target: Target, figure: str) -> BenchRow:
     def measured(work: Work) -> Measured:
         (found,) = (one for one in _figures(work) if one.name.startswith(figure))
         return Measured(Figures((found.value,)), f"{work.size.many:,} lanes")
 
-    return Row(name, f"dashboard: {what}", target, measured)
+    return BenchRow(name, f"dashboard: {what}", target, measured)
 
 
 measuring.ADDED += [

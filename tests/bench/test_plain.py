@@ -10,7 +10,7 @@ import pytest
 import lanes
 from lanes.bench import groups, older
 from lanes.bench.kit import filling
-from lanes.bench.kit.rows import Row
+from lanes.bench.kit.rows import BenchRow
 from lanes.bench.kit.work import TINY, Work
 from lanes.bench.measuring import measured
 from lanes.bench.plain import recorded, replaying, sets
@@ -56,7 +56,7 @@ def test_what_the_doors_do_in_sets_is_whole_cycles(work: Work, batch: int) -> No
 
 
 @pytest.mark.parametrize("row", groups.older.ROWS, ids=lambda row: row.name)
-def test_a_row_against_0_1_0_gives_a_figure(row: Row, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_against_0_1_0_gives_a_figure(row: BenchRow, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """This version in the place of the older one, on a database of its own schema: that has to be installed."""
     monkeypatch.setattr(older, "VERSION", lanes.__version__)
     monkeypatch.setattr(recorded, "copied", filling.copied)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanes.bench import report
-from lanes.bench.kit.rows import Measured, Result, Row, at_least
+from lanes.bench.kit.rows import BenchRow, Measured, Result, at_least
 from lanes.bench.kit.work import TINY, Figures, Work
 from lanes.bench.measuring import all_rows, bench, measured
 
@@ -21,7 +21,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
 
 
 @pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.name)
-def test_a_row_gives_a_figure(row: Row, work: Work) -> None:
+def test_a_row_gives_a_figure(row: BenchRow, work: Work) -> None:
     (result,) = measured([row], work)
     if result.measured is None:
         assert "--peers" in result.why
@@ -45,7 +45,7 @@ def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
     document = tmp_path / "benchmarks.md"
     document.write_text(f"# Figures\n\n{report.BEGIN}\nold\n{report.END}\n\nThe rest.\n", encoding="utf-8")
     taken = Measured(Figures((0.65, 0.72, 0.7)), "7/s against 10/s")
-    row = Row("some-row", "something", at_least(0.5), lambda _: taken)
+    row = BenchRow("some-row", "something", at_least(0.5), lambda _: taken)
     table = report.markdown({"CPU": "one"}, [Result(row, taken)], rounds=3)
     report.write_into(document, table)
     text = document.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import Now, system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Answer, LaneFilter, Ticket
+from lanes_storage.records import LaneFilter, RunResult, Ticket
 from tests.kit.crowd import TERMS, hold
 
 #: Lanes on the screen that go on with their next message.
@@ -41,7 +41,7 @@ class Traffic:
             now = system_clock()
             for lane in (*seen, *held):
                 if lane.run is not None:
-                    doors.complete(Ticket(lane.run.id, lane.epoch), Answer("all is well"), now, by="tester")(tx)
+                    doors.complete(Ticket(lane.run.id, lane.epoch), RunResult("all is well"), now, by="tester")(tx)
             self._go_on(tx, {lane.key for lane in seen}, now)
             for lane in idle:
                 hold(tx, lane.key, self._owner, now)

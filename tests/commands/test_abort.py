@@ -7,7 +7,7 @@ import pytest
 
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
-from lanes_storage.records import Process
+from lanes_storage.records import ProcessIdentity
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
 from tests.kit.stage import Stage
@@ -16,7 +16,7 @@ RESULT_FIELDS = [
     "key", "outcome", "epoch_before", "epoch_after", "run_id", "waited_s", "dropped", "survivors",
 ]  # fmt: skip
 #: The child of a command run on a host where nobody here can look.
-CHILD = Process("elsewhere", "their-boot", "", 4711, 1)
+CHILD = ProcessIdentity("elsewhere", "their-boot", "", 4711, 1)
 
 
 def states(stage: Stage, key: str) -> list[str]:

@@ -11,7 +11,7 @@ from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, PauseKind
-from lanes_storage.records import Failure
+from lanes_storage.records import RunFailure
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
@@ -148,7 +148,7 @@ def test_a_configuration_that_is_refused_is_no_obstacle(stage: Stage, lanes: Cal
 
 def test_F90_the_words_of_a_runners_own_cause_are_left_out(stage: Stage, lanes: Call, tmp_path: Path) -> None:
     claimed = stage.hold("a", stage.owner())
-    failure = Failure(Cause.read("tool_missing"), "the tool said: a xyzzy text")
+    failure = RunFailure(Cause.read("tool_missing"), "the tool said: a xyzzy text")
     stage.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
     assert lanes("bundle", str(tmp_path / "bundle.zip")).code == 0
     parts = opened(tmp_path / "bundle.zip")

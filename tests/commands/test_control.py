@@ -6,7 +6,7 @@ from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, PauseKind
-from lanes_storage.records import Failure
+from lanes_storage.records import RunFailure
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
@@ -125,7 +125,7 @@ def test_dead_letters_are_retried_by_a_filter_oldest_first(stage: Stage, lanes: 
     failed = []
     for key, cause in (("a", "run_timeout"), ("b", "expired"), ("a", "run_timeout"), ("c", "run_timeout")):
         claimed = stage.hold(key, owner)
-        failure = Failure(Cause.read(cause), "it took too long")
+        failure = RunFailure(Cause.read(cause), "it took too long")
         stage.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
         failed.append(str(claimed.message.id))
     refused = lanes("retry", "--filter", "since:1h")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lanes.doctor import gateways
-from lanes.host.identity import Sight, identity_of, look, this_process
+from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.records import Ticket
@@ -83,7 +83,7 @@ def test_a_stopped_gateway_is_told_to_go_on_by_every_command(stage: Stage, lanes
     try:
         stage.hold("k", stage.owner(identity_of(child.pid)))
         child.send_signal(signal.SIGSTOP)
-        eventually(lambda: look(identity_of(child.pid), this_process()) is Sight.STOPPED, "the stop")
+        eventually(lambda: look(identity_of(child.pid), this_process()) is ProcessSighting.STOPPED, "the stop")
         cure = f"kill -CONT {child.pid}"
         aborted = lanes("abort", "k", "--timeout", "10ms")
         assert aborted.code == 5

@@ -9,12 +9,12 @@ import pytest
 from lanes.commands.maintain import config
 from lanes.commands.operate import list as list_command
 from lanes.commands.output import tables
-from lanes.commands.output.layout import Column, lay_out, width_of
+from lanes.commands.output.layout import OutputColumn, lay_out, width_of
 from lanes.commands.serve import status
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
-from lanes_storage.records import Admission, Answer, Attempt, NewMessage
+from lanes_storage.records import Admission, NewMessage, ProviderAttempt, RunResult
 from tests.commands.conftest import Call
 from tests.kit.stage import MINUTE, TERMS, Stage
 
@@ -194,7 +194,7 @@ def test_of_a_chat_request_it_shows_what_was_asked_last_and_which_tools_are_call
     new = NewMessage("chat", None, REQUEST)
     stage.store.write(doors.accept(new, Admission(), system_clock()))
     claimed = stage.claim("chat", stage.owner())
-    answer = Answer("", json.dumps(CALLS))
+    answer = RunResult("", json.dumps(CALLS))
     stage.store.write(doors.complete(claimed.ticket, answer, system_clock(), by="tester"))
     (told,) = lanes("messages", "chat", "--json").json
     assert (told["text"], told["asked"]) == (None, "what is the weather? (results of get_place)")
@@ -208,9 +208,9 @@ def test_of_a_chat_request_it_shows_what_was_asked_last_and_which_tools_are_call
 
 def test_who_answered_after_others_had_failed_is_shown(stage: Stage, lanes: Call) -> None:
     claimed = stage.hold("a", stage.owner())
-    failed = (Attempt("main", "first_byte_timeout", "no content within 45s", system_clock().wall),)
+    failed = (ProviderAttempt("main", "first_byte_timeout", "no content within 45s", system_clock().wall),)
     detail = {"provider": "backup", "model": "gpt-x", "usage": {"total_tokens": 120}}
-    answer = Answer("hello", json.dumps(detail), failed, detail | {"attempts": ["main: first_byte_timeout"]})
+    answer = RunResult("hello", json.dumps(detail), failed, detail | {"attempts": ["main: first_byte_timeout"]})
     stage.store.write(doors.complete(claimed.ticket, answer, system_clock(), by="tester"))
     after = "backup, after main (first_byte_timeout)"
     assert f"[{after}] hello" in lanes("messages", "a").out
@@ -311,11 +311,14 @@ CLOCK = "2026-11-28 05:19:38Z"
         (tables.DEAD_LETTERS, ["1234567", CLOCK, LONG, "interrupted_by_newer", LONG]),
         (tables.EVENTS, ["1234567", CLOCK, LONG, "abort_requested", LONG]),
         (tables.MESSAGES, ["1234567", "running", "12", CLOCK, LONG, LONG]),
-        ((Column("GATEWAY", right=True), *status.OWNER), ["12", LONG, "4194304", "stopped", "1000", CLOCK, "59m 59s"]),
+        (
+            (OutputColumn("GATEWAY", right=True), *status.OWNER),
+            ["12", LONG, "4194304", "stopped", "1000", CLOCK, "59m 59s"],
+        ),
         (config.COLUMNS, [LONG, LONG, "environment", LONG]),
     ],
 )
-def test_a_table_fits_a_terminal_of_80_columns(columns: tuple[Column, ...], row: list[str]) -> None:
+def test_a_table_fits_a_terminal_of_80_columns(columns: tuple[OutputColumn, ...], row: list[str]) -> None:
     assert {width_of("  ".join(line)) for line in lay_out(columns, [row, row], 80)} <= set(range(81))
 
 

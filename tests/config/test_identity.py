@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lanes.host import identity
-from lanes.host.identity import Identity, Sight, evidence, identity_of, is_gone, is_here, look, this_process
+from lanes.host.identity import Identity, ProcessSighting, evidence, identity_of, is_gone, is_here, look, this_process
 from lanes_storage.clock import boot_id
 from tests.kit.processes import eventually
 
@@ -100,11 +100,11 @@ def test_after_a_fork_it_is_another_process(me: Identity) -> None:
 def test_a_living_child_is_alive_and_a_stopped_one_too(me: Identity, spawn: Spawn) -> None:
     child = spawn("")
     who = identity_of(child.pid)
-    assert look(who, me) is Sight.ALIVE
+    assert look(who, me) is ProcessSighting.ALIVE
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED)
     assert not is_gone(who, me)
-    assert look(who, me) is Sight.STOPPED
+    assert look(who, me) is ProcessSighting.STOPPED
     assert evidence(who, me) == f"process {child.pid} on this host is stopped: `kill -CONT {child.pid}` lets it go on"
 
 
@@ -112,12 +112,12 @@ def test_a_zombie_is_gone_and_stays_so_when_reaped(me: Identity, spawn: Spawn) -
     child = spawn("")
     who = identity_of(child.pid)
     end_unreaped(child)
-    assert look(who, me) is Sight.ZOMBIE
+    assert look(who, me) is ProcessSighting.ZOMBIE
     assert is_gone(who, me)
     with pytest.raises(ProcessLookupError):
         identity_of(child.pid)
     child.communicate()
-    assert look(who, me) is Sight.GONE
+    assert look(who, me) is ProcessSighting.GONE
     assert is_gone(who, me)
     assert evidence(who, me) == f"process {child.pid} on this host is gone"
     with pytest.raises(ProcessLookupError):
@@ -128,7 +128,7 @@ def test_a_pid_that_was_given_to_another_process_is_gone(me: Identity, spawn: Sp
     who = identity_of(spawn("").pid)
     earlier = who._replace(start_time=who.start_time - 100)
     assert is_gone(earlier, me)
-    assert look(earlier, me) is Sight.REUSED
+    assert look(earlier, me) is ProcessSighting.REUSED
     assert "belongs to a process that started at another time" in evidence(earlier, me)
     assert not is_gone(who, me)
 
@@ -139,7 +139,7 @@ def test_a_name_cannot_pretend_to_be_fields(me: Identity, spawn: Spawn, name: st
     before = spawn("")
     child = spawn(f"open('/proc/self/comm', 'w').write({name!r})")
     who = identity_of(child.pid)
-    assert look(who, me) is Sight.ALIVE
+    assert look(who, me) is ProcessSighting.ALIVE
     assert identity_of(before.pid).start_time <= who.start_time <= this_moment()
 
 
@@ -157,12 +157,12 @@ def test_a_process_whose_first_thread_ended_still_runs(me: Identity, spawn: Spaw
     stat = Path("/proc", str(child.pid), "stat")
     eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "its main thread to end")
     who = me._replace(pid=child.pid, start_time=int(stat.read_text().rpartition(")")[2].split()[19]))
-    assert look(who, me) is Sight.ALIVE
+    assert look(who, me) is ProcessSighting.ALIVE
     assert child.stdin is not None
     child.stdin.write("x")
     child.stdin.flush()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert look(who, me) is Sight.ZOMBIE
+    assert look(who, me) is ProcessSighting.ZOMBIE
 
 
 @pytest.mark.parametrize("changed", [{"host": "elsewhere"}, {"boot_id": "before"}, {"pid_ns": "pid:[1]"}])
@@ -214,7 +214,7 @@ def test_a_process_in_another_pid_namespace_is_not_judged(me: Identity) -> None:
     namespace, pid, sight = in_namespace("--mount-proc")
     assert (pid, sight) == ("1", "ALIVE")
     assert namespace != me.pid_ns
-    assert look(me._replace(pid_ns=namespace, pid=1), me) is Sight.OTHER_NAMESPACE
+    assert look(me._replace(pid_ns=namespace, pid=1), me) is ProcessSighting.OTHER_NAMESPACE
 
 
 @linux

@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from lanes.config.reading.lines import Lines, Path
+from lanes.config.reading.lines import Path, TomlLines
 
 TEXT = '''\
 # a comment with [brackets] and key = "value"
@@ -68,9 +68,9 @@ last = 1'''
 def test_the_line_of_a_key_or_of_what_is_around_it(path: Path, line: int | None, end: str) -> None:
     text = TEXT.replace("\n", end)
     assert tomllib.loads(text)["odd A"]["b"]["last"] == 1
-    assert Lines(text).of(path) == line
+    assert TomlLines(text).of(path) == line
 
 
 def test_a_text_without_anything() -> None:
-    assert Lines("").of(("a",)) is None
-    assert Lines("[a]").of(("a",)) == 1
+    assert TomlLines("").of(("a",)) is None
+    assert TomlLines("[a]").of(("a",)) == 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lanes.config.declared import places
-from lanes.config.declared.places import Found, dead_gateways, find_database, living_gateways, note_gateway
+from lanes.config.declared.places import ChosenBy, dead_gateways, find_database, living_gateways, note_gateway
 from lanes.host.identity import this_process
 
 Env = Mapping[str, str]
@@ -140,27 +140,27 @@ def test_the_database_that_a_command_acts_on(home: Env, child: subprocess.Popen[
     one, other = tmp_path / "one.db", tmp_path / "other.db"
     other.touch()
 
-    def found(*, really: bool = False) -> tuple[str, Found]:
+    def found(*, really: bool = False) -> tuple[str, ChosenBy]:
         return find_database(really_used=lambda database: really and database == str(default), env=home)
 
-    assert found() == (str(default), Found.DEFAULT)
+    assert found() == (str(default), ChosenBy.DEFAULT)
     mine = note_gateway(os.getpid(), str(one), env=home)
-    assert found() == (str(one), Found.GATEWAY)
+    assert found() == (str(one), ChosenBy.GATEWAY)
     note_gateway(child.pid, str(one), env=home)
-    assert found() == (str(one), Found.GATEWAY)
+    assert found() == (str(one), ChosenBy.GATEWAY)
     note_gateway(child.pid, str(other), env=home)
-    assert found() == (str(default), Found.DEFAULT), "they do not agree"
+    assert found() == (str(default), ChosenBy.DEFAULT), "they do not agree"
     child.kill()
     child.wait()
-    assert found(really=True) == (str(one), Found.GATEWAY)
+    assert found(really=True) == (str(one), ChosenBy.GATEWAY)
     mine.unlink()
-    assert found() == (str(other), Found.LAST), "the last one, which was killed"
-    assert found(really=True) == (str(other), Found.LAST), "no runner ran where no database is"
+    assert found() == (str(other), ChosenBy.LAST), "the last one, which was killed"
+    assert found(really=True) == (str(other), ChosenBy.LAST), "no runner ran where no database is"
     default.touch()
-    assert found() == (str(other), Found.LAST)
-    assert found(really=True) == (str(default), Found.DEFAULT)
+    assert found() == (str(other), ChosenBy.LAST)
+    assert found(really=True) == (str(default), ChosenBy.DEFAULT)
     other.unlink()
-    assert found() == (str(default), Found.DEFAULT)
+    assert found() == (str(default), ChosenBy.DEFAULT)
 
 
 def test_gateways_that_start_at_once_do_not_disturb_each_other(home: Env) -> None:

@@ -22,7 +22,7 @@ from lanes.testing import MINUTE, SECOND
 from lanes_storage import AsyncStore, doors
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause, LaneState, MessageState
-from lanes_storage.records import Attempt, Failure, Message
+from lanes_storage.records import MessageRow, ProviderAttempt, RunFailure
 from tests.kit.engine import active
 from tests.kit.world import TERMS, World
 
@@ -56,7 +56,7 @@ async def ends(world: World, counting: Counting) -> AsyncIterator[Ends]:
     store = cast("AsyncStore", counting)
     execution = Execution(store, world.time, live, Streams())
 
-    async def end(runner: Any, key: str = "a") -> Message:
+    async def end(runner: Any, key: str = "a") -> MessageRow:
         run = active(world, store, world.start(key), runner)
         live.join(run)
         execution.start(run)
@@ -135,7 +135,7 @@ class Endless:
     """An iterable that raises in the middle."""
 
     def __iter__(self) -> Any:
-        yield Attempt("p", "c", "m", 1)
+        yield ProviderAttempt("p", "c", "m", 1)
         raise OSError("half of it")
 
 
@@ -303,7 +303,7 @@ async def test_F120_a_run_that_found_no_descriptor_never_fails_of_it(ends: Ends,
     since = world.message(message.id).parked_since
     world.time.move(TERMS.max_park_ms)
     ticket = world.claim("a").ticket
-    failure = Failure(Cause.read("no_descriptor"), "no file descriptor was free")
+    failure = RunFailure(Cause.read("no_descriptor"), "no file descriptor was free")
     release = world.store.write(doors.park(ticket, None, failure, world.time(), by="owner:1"))
     assert release.message_state is MessageState.QUEUED
     assert world.message(message.id).parked_since == since

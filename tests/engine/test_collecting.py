@@ -10,18 +10,18 @@ from lanes.engine.dispatch.collecting import FORGOTTEN_MS, LONGEST_MS, Debounce
 from lanes.testing.moments import HOUR, START, Hands
 from lanes_storage.clock import Now
 from lanes_storage.law import MAX_BATCH, Cause, MessageState
-from lanes_storage.records import Waiting
+from lanes_storage.records import WaitingMessage
 from tests.kit.until import until
 
 QUIET_MS = 500
 LANE = 1
 
 
-def texts(*accepted_at: int) -> list[Waiting]:
-    return [Waiting(n, "text", None, None, None, at) for n, at in enumerate(accepted_at, 1)]
+def texts(*accepted_at: int) -> list[WaitingMessage]:
+    return [WaitingMessage(n, "text", None, None, None, at) for n, at in enumerate(accepted_at, 1)]
 
 
-def over(debounce: Debounce, members: Sequence[Waiting], now: Now) -> bool:
+def over(debounce: Debounce, members: Sequence[WaitingMessage], now: Now) -> bool:
     return debounce.over(LANE, list(members), QUIET_MS, now)
 
 

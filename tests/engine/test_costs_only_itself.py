@@ -12,7 +12,7 @@ from lanes import Hooks, RunContext
 from lanes.engine.dispatch.dispatcher import Dispatcher
 from lanes.engine.dispatch.skipped import ASIDE_FIRST_MS
 from lanes.engine.reconcile.observer import Observer
-from lanes.engine.reconcile.reconciler import Decision, Finding
+from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
 from lanes.engine.runs.live import ActiveRun, LiveSet
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, Pruner
@@ -120,7 +120,7 @@ def test_F98_a_finding_that_can_not_be_carried_out_does_not_stop_the_others(stor
         world.start(key, owner=gone)
     observer = Observer(store, store.write, world.time, by="observer", interval_ms=5 * SECOND)
 
-    def spoiled(finding: Finding) -> Finding:
+    def spoiled(finding: ReconcileDecision) -> ReconcileDecision:
         bad = finding.run is not None and finding.run.key == "bad"
         return replace(finding, evidence=cast("str", object())) if bad else finding
 

@@ -17,7 +17,7 @@ from lanes.testing import MINUTE, SECOND
 from lanes_storage import AsyncStore, errors
 from lanes_storage.interface import Step
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
-from lanes_storage.records import Attempt
+from lanes_storage.records import ProviderAttempt
 from tests.kit.engine import active
 from tests.kit.until import until
 from tests.kit.world import World
@@ -99,7 +99,7 @@ async def test_what_a_runner_returns_is_the_reply(bench: Bench, world: World) ->
 
 
 async def test_a_whole_reply_is_stored_whole(bench: Bench, world: World) -> None:
-    tried = Attempt("codex", "server_error", "500", 11)
+    tried = ProviderAttempt("codex", "server_error", "500", 11)
 
     async def runner(run: RunContext) -> Reply:
         return Reply("text", "length", {"role": "assistant"}, {"total_tokens": 7}, "model-1", (tried,))
@@ -161,7 +161,7 @@ async def test_a_runner_that_raises_fails_its_run_with_its_error(bench: Bench, w
 
 
 async def test_a_run_that_failed_says_how(bench: Bench, world: World) -> None:
-    tried = Attempt("codex", "server_error", "500", 11)
+    tried = ProviderAttempt("codex", "server_error", "500", 11)
 
     async def runner(run: RunContext) -> str:
         raise RunFailed(Cause.PROVIDER_FAILED, "all failed", [tried])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.errors import Changed, NotAllowed
 from lanes.base.procedure import Effect, run
+from lanes.context import Context
 from lanes.verbs import control, messages
 from lanes_storage import reads
 from lanes_storage.law import LaneState

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.errors import WaitCycle
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import Decision
 from lanes.host.identity import identity_of, this_process
@@ -19,7 +19,7 @@ from lanes_storage import Store, doors
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.interface import Query, Step
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
-from lanes_storage.records import Beat, Process, Ticket, Waiter
+from lanes_storage.records import Beat, ProcessIdentity, Ticket, Waiter
 from tests.kit.judged import NOBODY
 from tests.kit.watch import Watch
 from tests.kit.world import OWNER, TERMS, World
@@ -251,7 +251,7 @@ def test_F109_a_silent_owner_waits_no_more(world: World) -> None:
     """Its process is on another host, where nobody here can look: what ends it ends its waits as well."""
     there = world.owner(host="there")
     ticket, other = world.start("a").ticket, world.send("b")
-    process = Process(*OWNER._replace(host="there")[1:6])
+    process = ProcessIdentity(*OWNER._replace(host="there")[1:6])
     world.step(lambda tx: doors.begin_wait(tx, Waiter(ticket.run_id, process), other, world.time()))
     assert world.run(ticket).waiting
     world.end_owner(there, cause="stopped")

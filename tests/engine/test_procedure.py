@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.errors import NotFound
-from lanes.base.procedure import Blocking, Effect, Look, Procedure, nap, raised, read, run, write
+from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, nap, raised, read, run, write
+from lanes.context import Context
 from lanes.desk import Desk
 from lanes.records import Message
 from lanes.testing import SECOND, Hands
@@ -134,7 +134,7 @@ def test_what_was_accepted_is_told_as_it_was_accepted(world: World, again: bool)
 
 def taken_at_once(world: World, effect: Effect[Message]) -> Message:
     """Carry out one step, while a gateway claims what it wrote before anything else is done."""
-    assert not isinstance(effect, Generator | Query | Look | Blocking), "nothing is read afterwards"
+    assert not isinstance(effect, Generator | Query | QueryBlock | Blocking), "nothing is read afterwards"
     accepted = raised(world.step(effect))
     world.claim("a")
     return accepted

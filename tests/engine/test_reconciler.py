@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from lanes.engine.reconcile.reconciler import Decision, Finding, decide
+from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision, decide
 from lanes.engine.reconcile.sightings import Sightings
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
-from lanes_storage.records import Owner, Run
+from lanes_storage.records import OwnerRow, RunRow
 from tests.kit.judged import ME, NOBODY, asked, owner, run
 from tests.kit.world import OWNER, TERMS
 
@@ -25,20 +25,20 @@ class Observer:
         self.time = time or Hands()
         self.seen = Sightings(INTERVAL)
 
-    def look(self, owners: Iterable[Owner], runs: Iterable[Run] = ()) -> list[Finding]:
+    def look(self, owners: Iterable[OwnerRow], runs: Iterable[RunRow] = ()) -> list[ReconcileDecision]:
         owners, runs = list(owners), list(runs)
         self.seen.look(owners, runs, self.time())
         return decide(owners, runs, self.seen, self.time(), ME)
 
-    def decisions(self, owners: Iterable[Owner], runs: Iterable[Run] = ()) -> dict[int, Decision]:
+    def decisions(self, owners: Iterable[OwnerRow], runs: Iterable[RunRow] = ()) -> dict[int, Decision]:
         """The decision about each run, by its id."""
         return {finding.run.id: finding.decision for finding in self.look(owners, runs) if finding.run is not None}
 
-    def one(self, who: Owner | None, what: Run) -> Decision:
+    def one(self, who: OwnerRow | None, what: RunRow) -> Decision:
         """The decision about one run."""
         return self.decisions([] if who is None else [who], [what])[what.id]
 
-    def watch(self, who: Owner, what: Run, ms: int) -> Decision:
+    def watch(self, who: OwnerRow, what: RunRow, ms: int) -> Decision:
         """Look at the same rows again and again while time passes; the last decision."""
         while ms > 0:
             self.time.move(min(INTERVAL, ms))
@@ -168,7 +168,7 @@ STALL_LIMIT = TERMS.stall_timeout_ms or 0
 class Beating(Observer):
     """An observer of an owner that beats all the while, so that only limits are judged."""
 
-    def watch(self, who: Owner, what: Run, ms: int) -> Decision:
+    def watch(self, who: OwnerRow, what: RunRow, ms: int) -> Decision:
         while ms > 0:
             self.time.move(min(INTERVAL, ms))
             ms -= INTERVAL
@@ -177,7 +177,7 @@ class Beating(Observer):
         return decision
 
 
-def moving(what: Run, boot: int) -> Run:
+def moving(what: RunRow, boot: int) -> RunRow:
     return what._replace(progress_boot=boot)
 
 

@@ -8,7 +8,7 @@ from lanes.engine.reconcile.abort import force_due_in
 from lanes.engine.reconcile.reconciler import Decision
 from lanes.testing import HOUR, MINUTE, SECOND, START
 from lanes.text import ages
-from lanes_storage.records import Owner, Run
+from lanes_storage.records import OwnerRow, RunRow
 from tests.engine.test_reconciler import INTERVAL, MARGIN, RUN_LIMIT, STALE, STALL_LIMIT, Beating, Observer
 from tests.kit.judged import asked, owner, run
 from tests.kit.world import TERMS
@@ -17,7 +17,7 @@ ENDLESS = TERMS._replace(run_timeout_ms=None)
 UNSTALLED = TERMS._replace(stall_timeout_ms=None)
 BEAT = owner().heartbeat_interval_ms
 #: What another process of the same machine judges a run by, and how long after its claim it does so.
-LIMITS: dict[str, tuple[Run, int, Decision]] = {
+LIMITS: dict[str, tuple[RunRow, int, Decision]] = {
     "run_timeout": (run(terms=UNSTALLED), RUN_LIMIT + MARGIN, Decision.RUN_OVERDUE),
     "stall": (run(terms=ENDLESS), STALL_LIMIT + MARGIN + BEAT, Decision.STALL_OVERDUE),
     "busy": (
@@ -101,5 +101,5 @@ def test_F108_a_row_that_noted_no_sleep_is_counted_as_before() -> None:
     assert ages.asked_ms(asked(abort_slept_ms=None), now) == 10 * SECOND
 
 
-def _owner_here() -> Owner:
+def _owner_here() -> OwnerRow:
     return owner(slept_ms=START.slept)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lanes.engine.reconcile.reconciler import Decision, Finding
-from lanes.engine.runs.drains import Drain
+from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
+from lanes.engine.runs.drains import OwnerDrain
 from lanes.engine.runs.live import SHOWN_AFTER_MS, ActiveRun, LiveSet, StopKind
 from lanes.engine.runs.streams import ReplyStream
 from lanes.engine.upkeep.heartbeats import LOOK_EVERY_MS
@@ -44,8 +44,8 @@ class Bench:
         self.time: Hands = world.time
         self.live = LiveSet()
         self.changes = 0
-        self.drains: list[Drain | None] = []
-        self.passes: list[list[tuple[Finding, bool]]] = []
+        self.drains: list[OwnerDrain | None] = []
+        self.passes: list[list[tuple[ReconcileDecision, bool]]] = []
         new = as_this_process()
         owner = world.step(lambda tx: doors.register(tx, new, world.time()))
         self.upkeep = Upkeep(
@@ -235,7 +235,7 @@ async def test_a_suspended_upkeep_beats_first_and_grants_everyone_an_interval(be
 async def test_a_drain_in_its_row_is_told(bench: Bench) -> None:
     now = bench.time()
     bench.world.step(lambda tx: doors.drain(tx, bench.upkeep.owner_id, now, by="alice", until=now.wall + HOUR))
-    eventually(lambda: Drain("alice", now.wall + HOUR) in bench.drains, "the word of the drain")
+    eventually(lambda: OwnerDrain("alice", now.wall + HOUR) in bench.drains, "the word of the drain")
 
 
 async def test_it_ends_with_its_store(bench: Bench, astore: AsyncStore) -> None:

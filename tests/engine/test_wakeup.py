@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.engine.background.inotify import LOOKS_S, NET_S, POLL_S, REST_S, FileNap, nap_on
 from lanes.engine.background.loop import PlainNap
 from lanes.testing import Hands

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from typing import Any
 
-from lanes.base.context import Context
 from lanes.base.procedure import run
-from lanes.host.identity import Sight, identity_of, look, this_process
+from lanes.context import Context
+from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes.records import Lane, NextLimit
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.verbs import looking
@@ -132,7 +132,7 @@ def test_a_stopped_gateway_is_told_as_that_and_how_it_goes_on(world: World) -> N
         world.start("a", owner=owner)
         world.send("b")
         child.send_signal(signal.SIGSTOP)
-        eventually(lambda: look(world.owner_row(owner), this_process()) is Sight.STOPPED, "the stop")
+        eventually(lambda: look(world.owner_row(owner), this_process()) is ProcessSighting.STOPPED, "the stop")
         cure = f"process {child.pid} on this host is stopped: `kill -CONT {child.pid}` lets it go on"
         for key in "ab":
             said = why(world, key)

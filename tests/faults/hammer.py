@@ -9,15 +9,15 @@ import json
 import sys
 import time
 
-from lanes.base.context import Context
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.host.identity import this_process
 from lanes.verbs import sending
 from lanes_storage import doors, open_store
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Answer, Beat, Claimed, NewOwner, Terms
+from lanes_storage.records import Beat, Claimed, NewOwner, RunResult, Terms
 
 LANES = 4  # shared by all
 TERMS = Terms(None, None, 10_000, 5_000, 60_000, 600_000, OnInterrupt.REQUEUE, OnSurvivors.START)
@@ -51,7 +51,7 @@ def main(database: str, seconds: str, name: str) -> None:
         done["claimed"] += 1
         assert store.write(lambda tx, c=claimed: beat(tx, c)) == []  # type: ignore[misc]
         done["beats"] += 1
-        answer = Answer(f"reply to {claimed.message.id}")
+        answer = RunResult(f"reply to {claimed.message.id}")
         step = lambda tx, t=claimed.ticket, a=answer: doors.complete(t, a, system_clock(), by=name)(tx)  # noqa: E731
         assert store.write(step).landed
         done["completed"] += 1

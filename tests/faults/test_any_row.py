@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.procedure import Effect, run
 from lanes.commands.common.entry import run as command
+from lanes.context import Context
 from lanes.verbs import control, house, looking, messages, sending
 from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import BoundTo, Mode, Overflow
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, NewOwner
 from lanes_tui.display import columns, describing
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.file import FileSource
 from lanes_tui.still import table
 from tests.kit.poison import TextColumn, poisoned, text_columns
@@ -151,7 +151,7 @@ async def test_F95_the_dashboard_shows_whatever_stands_in_a_column(
         told: list[str] = []
         for by in LaneSort:
             window = await source.window(LaneFilter(), 0, 100, order=LaneOrder(by))
-        sight = Sight.of(window.at, source.now())
+        sight = ViewedAt.of(window.at, source.now())
         for lane in window.rows:
             told += [columns.plain(title, lane, sight) for title in columns.USUAL]
             detail = (await source.detail(lane.key)).record

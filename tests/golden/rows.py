@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from lanes.engine.reconciler import Decision, Finding
-from lanes.identity import Identity
-
 from lanes.doctor.checks import Check, broken, ok, warning
+from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
+from lanes.host.identity import Identity
 from lanes.records import AbortResult, Outcome
 from lanes.testing.moments import DAY, HOUR, MINUTE, SECOND, START
 from lanes_storage.law import (
@@ -20,17 +19,17 @@ from lanes_storage.law import (
     RunnerKind,
 )
 from lanes_storage.records import (
-    Attempt,
-    Cooldown,
-    Counts,
-    Event,
-    Failure,
-    Lane,
-    LastError,
-    Message,
-    Owner,
-    Pause,
-    Run,
+    CooldownRow,
+    EventRow,
+    LaneCounts,
+    LaneRow,
+    LastErrorRow,
+    MessageRow,
+    OwnerRow,
+    PauseRow,
+    ProviderAttempt,
+    RunFailure,
+    RunRow,
     Terms,
 )
 
@@ -53,9 +52,9 @@ TERMS = Terms(
 )
 
 
-def owner(number: int = 7, **changes: Any) -> Owner:
+def owner(number: int = 7, **changes: Any) -> OwnerRow:
     """A gateway on another host that beat 2.345 s ago."""
-    made = Owner(
+    made = OwnerRow(
         id=number,
         kind="gateway",
         host="elsewhere",
@@ -95,9 +94,9 @@ OWNERS = {
 }
 
 
-def run(number: int = 40, **changes: Any) -> Run:
+def run(number: int = 40, **changes: Any) -> RunRow:
     """A run of this boot, claimed 100 s ago, that showed progress 7.25 s ago."""
-    made = Run(
+    made = RunRow(
         id=number,
         lane_id=1,
         key=KEYS["plain"],
@@ -168,9 +167,9 @@ RUNS = {
 }
 
 
-def lane(key: str = KEYS["plain"], **changes: Any) -> Lane:
+def lane(key: str = KEYS["plain"], **changes: Any) -> LaneRow:
     """An idle lane with nothing in it."""
-    made = Lane(
+    made = LaneRow(
         id=1,
         key=key,
         state=LaneState.IDLE,
@@ -189,35 +188,37 @@ def lane(key: str = KEYS["plain"], **changes: Any) -> Lane:
     return made._replace(**changes)
 
 
-def _held(by: str, what: str = "plain", **more: Any) -> Lane:
+def _held(by: str, what: str = "plain", **more: Any) -> LaneRow:
     held = RUNS[what]
     return lane(state=LaneState.RUNNING, epoch=held.epoch, run=held, owner=OWNERS.get(by), **more)
 
 
-def _paused(until: int | None, **more: Any) -> Lane:
-    return lane(pause=Pause("provider in repair", "alice", NOW.wall - HOUR, until, **more))
+def _paused(until: int | None, **more: Any) -> LaneRow:
+    return lane(pause=PauseRow("provider in repair", "alice", NOW.wall - HOUR, until, **more))
 
 
 LANES = {
     **{f"idle, key {name}": lane(key) for name, key in KEYS.items()},
     "errored": lane(
         state=LaneState.ERRORED,
-        last_error=LastError(Cause.STALL_TIMEOUT, "no progress for 2m", NOW.wall - 5_050),
+        last_error=LastErrorRow(Cause.STALL_TIMEOUT, "no progress for 2m", NOW.wall - 5_050),
         queued=2,
         head_id=5,
         head_accepted_at=NOW.wall - 61_500,
         interruptions=1,
     ),
-    "errored, own cause": lane(state=LaneState.ERRORED, last_error=LastError(Cause.read("tea_time"), "", NOW.wall - 1)),
+    "errored, own cause": lane(
+        state=LaneState.ERRORED, last_error=LastErrorRow(Cause.read("tea_time"), "", NOW.wall - 1)
+    ),
     "parked": lane(
         state=LaneState.ERRORED,
-        last_error=LastError(Cause.PROVIDER_COOLING, "codex: 429", NOW.wall),
+        last_error=LastErrorRow(Cause.PROVIDER_COOLING, "codex: 429", NOW.wall),
         queued=1,
         head_id=5,
         head_accepted_at=NOW.wall - 1,
         parked_until=NOW.wall + 60 * SECOND,
     ),
-    "aborted": lane(state=LaneState.ABORTED, last_error=LastError(Cause.ABORTED, "aborted by bob", NOW.wall - 9)),
+    "aborted": lane(state=LaneState.ABORTED, last_error=LastErrorRow(Cause.ABORTED, "aborted by bob", NOW.wall - 9)),
     "head from the future": lane(queued=1, head_id=5, head_accepted_at=NOW.wall + 77),
     "paused": _paused(None),
     "paused until": _paused(NOW.wall + MINUTE, kind=PauseKind.RESTORED),
@@ -232,9 +233,9 @@ LANES = {
 }
 
 
-def message(number: int = 3, **changes: Any) -> Message:
+def message(number: int = 3, **changes: Any) -> MessageRow:
     """A message that waits."""
-    made = Message(
+    made = MessageRow(
         id=number,
         lane_id=1,
         key=KEYS["plain"],
@@ -265,15 +266,15 @@ def message(number: int = 3, **changes: Any) -> Message:
 
 
 ATTEMPTS = (
-    Attempt("codex", AttemptCause.FIRST_BYTE_TIMEOUT, "no byte within 45 s", NOW.wall - 9 * SECOND),
-    Attempt("backup", "a word of its own", 'said "no"', NOW.wall - 8_999),
-    Attempt("unknown", "unreadable", "{broken", 0),
+    ProviderAttempt("codex", AttemptCause.FIRST_BYTE_TIMEOUT, "no byte within 45 s", NOW.wall - 9 * SECOND),
+    ProviderAttempt("backup", "a word of its own", 'said "no"', NOW.wall - 8_999),
+    ProviderAttempt("unknown", "unreadable", "{broken", 0),
 )
 _STARTED = {"started_at": NOW.wall - 9_500, "run_id": 40}
 _ENDED = {**_STARTED, "ended_at": NOW.wall - 1_234}
 
 
-def _ended(state: str, number: int, **more: Any) -> Message:
+def _ended(state: str, number: int, **more: Any) -> MessageRow:
     return message(number, state=MessageState.read(state), **_ENDED | more)
 
 
@@ -288,22 +289,22 @@ MESSAGES = {
     "done, empty": _ended("done", 10, reply=""),
     "answered by another": _ended("done", 11, reply="hi", answered_by=9),
     "failed": _ended(
-        "failed", 12, error=Failure(Cause.PROVIDER_FAILED, "2 providers failed", ATTEMPTS), reply_so_far="so far"
+        "failed", 12, error=RunFailure(Cause.PROVIDER_FAILED, "2 providers failed", ATTEMPTS), reply_so_far="so far"
     ),
-    "failed, a limit": _ended("failed", 13, error=Failure(Cause.RUN_TIMEOUT, "after 5m", (), 300_000, 300_100)),
-    "failed, own cause": _ended("failed", 14, error=Failure(Cause.read("tea_time"), "")),
-    "failed, retried": _ended("failed", 15, error=Failure(Cause.GHOST, "ghost"), retried_as=16),
+    "failed, a limit": _ended("failed", 13, error=RunFailure(Cause.RUN_TIMEOUT, "after 5m", (), 300_000, 300_100)),
+    "failed, own cause": _ended("failed", 14, error=RunFailure(Cause.read("tea_time"), "")),
+    "failed, retried": _ended("failed", 15, error=RunFailure(Cause.GHOST, "ghost"), retried_as=16),
     "a retry": message(16, retry_of=15, position=2),
-    "aborted": _ended("aborted", 17, error=Failure(Cause.ABORTED, "aborted by bob"), reply="too late"),
+    "aborted": _ended("aborted", 17, error=RunFailure(Cause.ABORTED, "aborted by bob"), reply="too late"),
     "dropped": message(18, state=MessageState.DROPPED, ended_at=NOW.wall, position=None),
     "unknown state": _ended("forgotten", 19, position=3),
     "impossible times": message(20, accepted_at=-1, started_at=2**62, ended_at=-(2**62)),
 }
 
 
-def event(number: int, kind: str, **more: Any) -> Event:
+def event(number: int, kind: str, **more: Any) -> EventRow:
     """A row of the journal about nothing in particular."""
-    made = Event(number, NOW.wall - number, kind, None, None, None, None, None, None, None, None, None)
+    made = EventRow(number, NOW.wall - number, kind, None, None, None, None, None, None, None, None, None)
     return made._replace(**more)
 
 
@@ -363,23 +364,23 @@ CUTS = {
 }
 
 FINDINGS = {
-    **{f"{word}": Finding(word, "seen", OWNERS["alive"], RUNS["plain"]) for word in Decision},
-    "of an owner alone": Finding(Decision.OWNER_GONE, "process 0 is gone", OWNERS["gone"]),
-    "of a run alone": Finding(Decision.WAITER_GONE, "it waited", None, RUNS["ghost"]),
+    **{f"{word}": ReconcileDecision(word, "seen", OWNERS["alive"], RUNS["plain"]) for word in Decision},
+    "of an owner alone": ReconcileDecision(Decision.OWNER_GONE, "process 0 is gone", OWNERS["gone"]),
+    "of a run alone": ReconcileDecision(Decision.WAITER_GONE, "it waited", None, RUNS["ghost"]),
 }
 
 COUNTS = {
-    "empty": Counts(dict.fromkeys(LaneState, 0), 0, 0, 0, None, 0),
-    "full": Counts(
+    "empty": LaneCounts(dict.fromkeys(LaneState, 0), 0, 0, 0, None, 0),
+    "full": LaneCounts(
         {LaneState.IDLE: 5, LaneState.RUNNING: 3, LaneState.ERRORED: 2, LaneState.ABORTED: 1},
         1, 12, 4, NOW.wall - 61_001, 1, 2, 3,
     ),
-    "oldest from the future": Counts({"idle": 1}, 0, 1, 0, NOW.wall + 1, 0),
+    "oldest from the future": LaneCounts({"idle": 1}, 0, 1, 0, NOW.wall + 1, 0),
 }  # fmt: skip
 
 COOLDOWNS = {
-    "429": Cooldown("codex", "rate_limited", NOW.wall - SECOND, NOW.wall + SECOND, 1),
-    "own word": Cooldown("büro", "tired", NOW.wall, NOW.wall + DAY, 9),
+    "429": CooldownRow("codex", "rate_limited", NOW.wall - SECOND, NOW.wall + SECOND, 1),
+    "own word": CooldownRow("büro", "tired", NOW.wall, NOW.wall + DAY, 9),
 }
 
 #: Owners, counts and cooldowns of a database.
@@ -389,7 +390,7 @@ STATUSES = {
 }
 
 #: A lane, its messages, its events, and the paragraph.
-DETAILS: dict[str, tuple[Lane, list[Message], list[Event], str]] = {
+DETAILS: dict[str, tuple[LaneRow, list[MessageRow], list[EventRow], str]] = {
     "empty": (LANES["idle, key plain"], [], [], "Nothing waits."),
     "full": (LANES["held, run abort asked"], list(MESSAGES.values()), list(EVENTS.values()), "It runs.\nStill."),
     "ownerless": (LANES["ownerless"], [], [], ""),

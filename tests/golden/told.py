@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from lanes.bundle import Redaction
-
 from lanes import records
-from lanes.engine import reconciler
+from lanes.commands.maintain.archive import Redaction
+from lanes.engine.reconcile import reconciler
 from lanes.records import Record, Witness
-from lanes_storage.records import Event, Lane, Message
+from lanes_storage.records import EventRow, LaneRow, MessageRow
 from tests.golden import rows
 
 Told = dict[str, dict[str, Any]]
@@ -17,11 +16,11 @@ def shown() -> dict[str, dict[str, Record]]:
     """Each record with its cases."""
     eye = Witness(rows.NOW, rows.ME)
     return {
-        "Lane": {name: records.Lane.of(lane, eye) for name, lane in rows.LANES.items()},
+        "LaneRow": {name: records.Lane.of(lane, eye) for name, lane in rows.LANES.items()},
         "LaneDetail": {name: _detail(eye, *detail) for name, detail in rows.DETAILS.items()},
         "Run": {name: records.Run.of(run, rows.OWNERS["alive"], eye) for name, run in rows.RUNS.items()},
-        "Message": {name: records.Message.of(message) for name, message in rows.MESSAGES.items()},
-        "Event": {name: records.Event.of(event) for name, event in (rows.EVENTS | rows.LATER_EVENTS).items()},
+        "MessageRow": {name: records.Message.of(message) for name, message in rows.MESSAGES.items()},
+        "EventRow": {name: records.Event.of(event) for name, event in (rows.EVENTS | rows.LATER_EVENTS).items()},
         "AbortResult": dict(rows.ABORTS),
         "Cut": {
             name: records.Cut.of(run, eye, message_state=state, pauses=pauses)
@@ -55,7 +54,9 @@ def _around(eye: Witness) -> dict[str, dict[str, Record]]:
     }
 
 
-def _detail(eye: Witness, row: Lane, messages: list[Message], events: list[Event], why: str) -> records.LaneDetail:
+def _detail(
+    eye: Witness, row: LaneRow, messages: list[MessageRow], events: list[EventRow], why: str
+) -> records.LaneDetail:
     return records.LaneDetail(
         records.Lane.of(row, eye),
         why,
@@ -68,7 +69,7 @@ def _detail(eye: Witness, row: Lane, messages: list[Message], events: list[Event
 def told() -> Told:
     """The JSON of each."""
     found = {form: {name: record.to_json() for name, record in cases.items()} for form, cases in shown().items()}
-    return found | {"Redacted": _redacted(found["Lane"] | found["Message"] | found["Event"])}
+    return found | {"Redacted": _redacted(found["LaneRow"] | found["MessageRow"] | found["EventRow"])}
 
 
 def _redacted(given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-"""Imports run one way, and in no circle."""
+"""Imports run one way and in no circle; no folder is too full, and no class name stands for two things."""
 
-from tests.house.modules import PACKAGES, graph
+import ast
+from collections import Counter
+
+from tests.house.modules import PACKAGES, graph, modules
 
 GROUND_UP = list(PACKAGES)
 
@@ -33,6 +36,41 @@ def test_there_is_no_circle() -> None:
     while free := {module for module, imports in left.items() if not imports & left.keys()}:
         left = {module: imports for module, imports in left.items() if module not in free}
     assert not left, f"these modules import each other: {sorted(left)}"
+
+
+def test_folders_import_each_other_in_no_circle() -> None:
+    """Between folders that stand beside each other; a package may import what lies in it, and the other way round."""
+    left: dict[str, set[str]] = {}
+    for module, imports in graph().items():
+        here = _folder(module)
+        others = {there for imported in imports if not _one_in_the_other(here, there := _folder(imported))}
+        left.setdefault(here, set()).update(others)
+    while free := {folder for folder, imports in left.items() if not imports & left.keys()}:
+        left = {folder: imports for folder, imports in left.items() if folder not in free}
+    assert not left, f"these folders import each other: {sorted(left)}"
+
+
+def test_no_folder_is_too_full() -> None:
+    files = Counter(str(path.parent) for path in modules().values())
+    assert not {folder: count for folder, count in files.items() if count > 12}
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    named = Counter(
+        node.name
+        for path in modules().values()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert not {name for name, count in named.items() if count > 1}
+
+
+def _folder(module: str) -> str:
+    return module if modules()[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def _one_in_the_other(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def test_the_check_sees_a_circle() -> None:

@@ -9,7 +9,7 @@ from lanes_storage.clock import Now, system_clock
 from lanes_storage.doors import Accepted
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, LaneState, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Admission, Answer, Claimed, Failure, Head, NewMessage, NewOwner, Terms
+from lanes_storage.records import Admission, Claimed, Head, NewMessage, NewOwner, RunFailure, RunResult, Terms
 
 MINUTE = 60_000
 TERMS = Terms(
@@ -87,9 +87,9 @@ def _lane(tx: Transaction, number: int, left: float, owner: int, now: Now, chanc
             doors.accept(NewMessage(key, text="and then?", actor="tester"), ADMISSION, began.later(5_000))(tx)
     elif number % 25 == 2:
         cause, message = chance.choice(ERRORS)
-        doors.fail(claimed.ticket, Failure(cause, message), began.later(9_000), by="tester")(tx)
+        doors.fail(claimed.ticket, RunFailure(cause, message), began.later(9_000), by="tester")(tx)
     elif number % 100 == 3:
         doors.request_abort(tx, key, began.later(8_000), actor="alice", reason="stuck")
         doors.abort(claimed.ticket, began.later(9_000), by="tester", forced=False)(tx)
     else:
-        doors.complete(claimed.ticket, Answer("all is well"), began.later(9_000), by="tester")(tx)
+        doors.complete(claimed.ticket, RunResult("all is well"), began.later(9_000), by="tester")(tx)

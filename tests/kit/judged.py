@@ -6,7 +6,7 @@ from typing import Any
 from lanes.host.identity import Identity, this_process
 from lanes.testing import START
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Owner, Run
+from lanes_storage.records import OwnerRow, RunRow
 from tests.kit.world import OWNER, TERMS
 
 #: The observer. An owner of the same names is this very process, hence alive.
@@ -15,7 +15,7 @@ ME = Identity(OWNER.host, OWNER.boot_id, OWNER.pid_ns, os.getpid(), this_process
 NOBODY = 2**22 + 1
 
 
-def owner(**changes: Any) -> Owner:
+def owner(**changes: Any) -> OwnerRow:
     """A healthy owner: this process."""
     values: dict[str, Any] = {
         "id": 1,
@@ -41,10 +41,10 @@ def owner(**changes: Any) -> Owner:
         "ended_at": None,
         "ended_cause": None,
     }
-    return Owner(**(values | changes))
+    return OwnerRow(**(values | changes))
 
 
-def run(**changes: Any) -> Run:
+def run(**changes: Any) -> RunRow:
     """A run that was claimed just now, in the observer's boot."""
     values: dict[str, Any] = {
         "id": 7,
@@ -86,10 +86,10 @@ def run(**changes: Any) -> Run:
         "late_reply": None,
         "waiting": False,
     }
-    return Run(**(values | changes))
+    return RunRow(**(values | changes))
 
 
-def asked(at: int = START.boot, **changes: Any) -> Run:
+def asked(at: int = START.boot, **changes: Any) -> RunRow:
     """A run whose abort was requested, ``at`` by the boot clock of the observer's boot."""
     request = {
         "abort_at": START.wall,

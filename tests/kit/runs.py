@@ -69,8 +69,8 @@ class KitRun:
         self._message.end()
 
 
-def _message(key: str, text: str | None, run_id: int) -> rows.Message:
-    return rows.Message(
+def _message(key: str, text: str | None, run_id: int) -> rows.MessageRow:
+    return rows.MessageRow(
         id=1, lane_id=1, key=key, state=MessageState.RUNNING, text=text, request=None, runner=None, actor="test",
         bound_to=None, bound_owner=None, run_id=run_id, reply=None, reply_detail=None, error=None, interruptions=0,
         parked_until=None, parked_since=None, retry_of=None, retried_as=None, answered_by=None, batch=None,

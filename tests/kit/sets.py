@@ -16,33 +16,33 @@ from typing import Any, cast
 from lanes.testing import MINUTE, Hands, KillPoint
 from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import Now
-from lanes_storage.doors import Accepted, Evidence, Refusal, WaitCycle
-from lanes_storage.interface import Call, Store, carry_out
+from lanes_storage.doors import Accepted, Evidence, Refusal, WaitCircle
+from lanes_storage.interface import CommandStep, Store, carry_out
 from lanes_storage.law import Cause, Mode, OnInterrupt, Overflow, RunnerKind
 from lanes_storage.records import (
     Admission,
-    Answer,
-    Attempt,
     Beat,
     Claimed,
-    Failure,
     Head,
     Idempotency,
     NewMessage,
+    ProviderAttempt,
     Release,
-    Run,
+    RunFailure,
+    RunResult,
+    RunRow,
     Ticket,
     Waiter,
 )
 from tests.kit.world import PROCESS, TERMS, World
 
-BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed", (Attempt("codex", "http_500", "no", 1),))
-GONE = Failure(Cause.OWNER_GONE, "nobody is there")
+BROKEN = RunFailure(Cause.PROVIDER_FAILED, "all failed", (ProviderAttempt("codex", "http_500", "no", 1),))
+GONE = RunFailure(Cause.OWNER_GONE, "nobody is there")
 BY = "tester"
 #: By the key of the lane that it is for.
-ENDS: dict[str, Callable[[Run, Now], Call[Release]]] = {
-    "complete": lambda run, now: doors.complete(run.ticket, Answer("reply", '{"a": 1}'), now, by=BY),
-    "complete together": lambda run, now: doors.complete(run.ticket, Answer("for all"), now, by=BY),
+ENDS: dict[str, Callable[[RunRow, Now], CommandStep[Release]]] = {
+    "complete": lambda run, now: doors.complete(run.ticket, RunResult("reply", '{"a": 1}'), now, by=BY),
+    "complete together": lambda run, now: doors.complete(run.ticket, RunResult("for all"), now, by=BY),
     "fail": lambda run, now: doors.fail(run.ticket, BROKEN, now, by=BY),
     "fail together": lambda run, now: doors.fail(run.ticket, BROKEN, now, by=BY),
     "park": lambda run, now: doors.park(run.ticket, now.wall + MINUTE, BROKEN, now, by=BY),
@@ -50,7 +50,7 @@ ENDS: dict[str, Callable[[Run, Now], Call[Release]]] = {
     "abort": lambda run, now: doors.abort(run.ticket, now, by=BY, forced=False),
     "abort by force": lambda run, now: doors.abort(run.ticket, now, by=BY, forced=True),
     "abort unasked": lambda run, now: doors.abort(run.ticket, now, by=BY, forced=False),
-    "abort asked": lambda run, now: doors.complete(run.ticket, Answer("late"), now, by=BY),
+    "abort asked": lambda run, now: doors.complete(run.ticket, RunResult("late"), now, by=BY),
     "expire": lambda run, now: doors.expire(run.ticket, BROKEN, now, by=BY, forced=False),
     "expire by force": lambda run, now: doors.expire(run.ticket, BROKEN, now, by=BY, forced=True),
     "interrupt": lambda run, now: doors.interrupt(run.ticket, GONE, now, by=BY),
@@ -96,17 +96,17 @@ def furnish(world: World) -> None:
     world.time.move(MINUTE)
 
 
-def ends(store: Store, now: Now) -> list[Call[Release]]:
+def ends(store: Store, now: Now) -> list[CommandStep[Release]]:
     """An end for each."""
     held = {run.key: run for run in store.read(reads.open_runs())}
     made = [end(held[key], now) for key, end in ENDS.items()]
     for number, key in enumerate(LATE):
         lost = held[key].ticket._replace(run_id=held[key].id - len(LATE) + number, epoch=held[key].id)
-        made.append(doors.complete(lost, Answer(f"late reply {number}"), now, by=BY))
+        made.append(doors.complete(lost, RunResult(f"late reply {number}"), now, by=BY))
     return made
 
 
-def beats(store: Store, now: Now) -> list[Call[list[Ticket] | None]]:
+def beats(store: Store, now: Now) -> list[CommandStep[list[Ticket] | None]]:
     """A heartbeat of each owner, one of which has ended, and one of the first that names more."""
     held = {run.key: run for run in store.read(reads.open_runs())}
     first = [Beat(held[key].ticket, key, now.boot, now.wall, None, "half \ud800", 1, 2) for key in ENDS]
@@ -121,15 +121,15 @@ def beats(store: Store, now: Now) -> list[Call[list[Ticket] | None]]:
     ]
 
 
-def accepts(store: Store, now: Now) -> list[Call[Accepted | Refusal | WaitCycle]]:
+def accepts(store: Store, now: Now) -> list[CommandStep[Accepted | Refusal | WaitCircle]]:
     """Messages for lanes that there are, that there are not yet, and that others of the set have just changed."""
     held = {run.key: run for run in store.read(reads.open_runs())}
 
-    def to(key: str, text: str = "x", name: str | None = None, **admission: Any) -> Call[Any]:
+    def to(key: str, text: str = "x", name: str | None = None, **admission: Any) -> CommandStep[Any]:
         same = None if name is None else Idempotency(name, "token", text)
         return doors.accept(NewMessage(key, text, actor=BY, idempotency=same), Admission(**admission), now)
 
-    def waits(key: str, run: str) -> Call[Any]:
+    def waits(key: str, run: str) -> CommandStep[Any]:
         return to(key, waiter=Waiter(held[run].id, PROCESS))
 
     return [
@@ -151,13 +151,13 @@ def accepts(store: Store, now: Now) -> list[Call[Accepted | Refusal | WaitCycle]
     ]
 
 
-def claims(store: Store, now: Now) -> list[Call[Claimed | None]]:
+def claims(store: Store, now: Now) -> list[CommandStep[Claimed | None]]:
     """Claims of what is free, together and alone, a second one of each, and those of what has changed meanwhile."""
     heads = store.write(lambda tx: doors.candidates(tx, 1, now, limit=1000))
     waiting = {head.key: store.write(lambda tx, head=head: doors.collectable(tx, head)) for head in heads}  # type: ignore[misc]
     free = [head for head in heads if head.key in FREE]
 
-    def claim(head: Head, **more: Any) -> Call[Claimed | None]:
+    def claim(head: Head, **more: Any) -> CommandStep[Claimed | None]:
         return doors.claim(head, 1, "chat", RunnerKind.PROVIDER, TERMS, now, **more)
 
     together = [claim(head, members=[message.id for message in waiting[head.key]]) for head in free]
@@ -171,7 +171,7 @@ def claims(store: Store, now: Now) -> list[Call[Claimed | None]]:
     ]
 
 
-SETS: dict[str, Callable[[Store, Now], Sequence[Call[Any]]]] = {
+SETS: dict[str, Callable[[Store, Now], Sequence[CommandStep[Any]]]] = {
     "ends": ends,
     "beats": beats,
     "accepts": accepts,

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lanes.base.context import Context
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.host.identity import Identity, identity_of, this_process
 from lanes.records import Message
 from lanes.verbs import sending
@@ -13,8 +13,8 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Answer, Attempt, Beat, Claimed, Failure, NewOwner, Terms
-from lanes_storage.records import Message as Row
+from lanes_storage.records import Beat, Claimed, NewOwner, ProviderAttempt, RunFailure, RunResult, Terms
+from lanes_storage.records import MessageRow as Row
 from tests.kit.databases import new_store
 
 MINUTE = 60_000
@@ -87,19 +87,22 @@ class Stage:
 
     def complete(self, claimed: Claimed, reply: str = "the reply") -> None:
         """End a run well."""
-        self.store.write(doors.complete(claimed.ticket, Answer(reply), system_clock(), by="tester"))
+        self.store.write(doors.complete(claimed.ticket, RunResult(reply), system_clock(), by="tester"))
 
     def fail(self, claimed: Claimed, message: str = "all providers failed") -> None:
         """End a run badly, with a chain of two providers."""
         at = system_clock().wall
-        chain = (Attempt("codex", "server_error", "500", at), Attempt("backup", "idle_timeout", "silent", at))
-        failure = Failure(Cause.PROVIDER_FAILED, message, chain)
+        chain = (
+            ProviderAttempt("codex", "server_error", "500", at),
+            ProviderAttempt("backup", "idle_timeout", "silent", at),
+        )
+        failure = RunFailure(Cause.PROVIDER_FAILED, message, chain)
         self.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
 
     def park(self, claimed: Claimed, for_ms: int = MINUTE) -> None:
         """Put the head back, to wait for a provider."""
         now = system_clock()
-        failure = Failure(Cause.PROVIDER_COOLING, "every provider cools")
+        failure = RunFailure(Cause.PROVIDER_COOLING, "every provider cools")
         self.store.write(doors.park(claimed.ticket, now.wall + for_ms, failure, now, by="tester"))
 
     def confirm_abort(self, claimed: Claimed) -> None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lanes_storage.records import Event
+from lanes_storage.records import EventRow
 from tests.kit.world import World, differing
 
 
@@ -31,7 +31,7 @@ class Watch:
         found = differing(self._before, self._world.rows())
         return {table: len(rows) for table, rows in found.items() if table != "events"}
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[EventRow]:
         """What was written to the journal about states; every event bears the time that it is."""
         new = self._world.new_events(self._before)
         assert {event.at for event in new} <= {self._world.time().wall}

@@ -5,26 +5,26 @@ from typing import Any, TypeVar
 
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
-from lanes_storage.doors import AbortRequest, Accepted, Control, Evidence, Refusal, WaitCycle
+from lanes_storage.doors import AbortRequest, Accepted, Control, Evidence, Refusal, WaitCircle
 from lanes_storage.interface import Query, Step, Store
 from lanes_storage.law import Cause, LaneState, MessageState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import (
     Admission,
-    Answer,
     Beat,
     Claimed,
-    Event,
-    Failure,
+    EventRow,
     Head,
-    Lane,
     LaneFilter,
-    Message,
+    LaneRow,
+    MessageRow,
     NewMessage,
     NewOwner,
-    Owner,
-    Process,
+    OwnerRow,
+    ProcessIdentity,
     Release,
-    Run,
+    RunFailure,
+    RunResult,
+    RunRow,
     Terms,
     Ticket,
     Waiter,
@@ -58,7 +58,7 @@ OWNER = NewOwner(
 )
 
 #: The process that waits for a run, and the child of a command run.
-PROCESS = Process("here", "boot-of-the-test", "ns-1", 4242, 123_456)
+PROCESS = ProcessIdentity("here", "boot-of-the-test", "ns-1", 4242, 123_456)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -96,7 +96,7 @@ class World:
         overflow: Overflow = Overflow.REJECT,
         waiting_run: int | None = None,
         **more: Any,
-    ) -> Accepted | Refusal | WaitCycle:
+    ) -> Accepted | Refusal | WaitCircle:
         """Offer a message."""
         new = NewMessage(key, text, **({"actor": "sender"} | more))
         waiter = None if waiting_run is None else Waiter(waiting_run, PROCESS)
@@ -163,34 +163,34 @@ class World:
 
     # ------------------------------------------------------------------------------------- releases
 
-    def complete(self, ticket: Ticket, reply: str | Answer = "the reply") -> Release:
+    def complete(self, ticket: Ticket, reply: str | RunResult = "the reply") -> Release:
         """The run has its reply."""
-        answer = Answer(reply) if isinstance(reply, str) else reply
+        answer = RunResult(reply) if isinstance(reply, str) else reply
         return self.store.write(doors.complete(ticket, answer, self.time(), by="tester"))
 
-    def fail(self, ticket: Ticket, failure: Failure | None = None) -> Release:
+    def fail(self, ticket: Ticket, failure: RunFailure | None = None) -> Release:
         """The run failed."""
-        why = failure or Failure(Cause.PROVIDER_FAILED, "all failed")
+        why = failure or RunFailure(Cause.PROVIDER_FAILED, "all failed")
         return self.store.write(doors.fail(ticket, why, self.time(), by="tester"))
 
-    def park(self, ticket: Ticket, for_ms: int = MINUTE, failure: Failure | None = None) -> Release:
+    def park(self, ticket: Ticket, for_ms: int = MINUTE, failure: RunFailure | None = None) -> Release:
         """Every provider refused."""
-        why, now = failure or Failure(Cause.PROVIDER_COOLING, "all cool"), self.time()
+        why, now = failure or RunFailure(Cause.PROVIDER_COOLING, "all cool"), self.time()
         return self.store.write(doors.park(ticket, now.wall + for_ms, why, now, by="tester"))
 
     def expire(self, ticket: Ticket, *, forced: bool = False, evidence: Evidence | None = None) -> Release:
         """The run's time is over."""
-        why = Failure(Cause.RUN_TIMEOUT, "ran for too long")
+        why = RunFailure(Cause.RUN_TIMEOUT, "ran for too long")
         return self.store.write(doors.expire(ticket, why, self.time(), by="tester", forced=forced, evidence=evidence))
 
     def interrupt(self, ticket: Ticket) -> Release:
         """The owner drains and has stopped the run."""
-        why = Failure(Cause.DRAINED, "its gateway stopped")
+        why = RunFailure(Cause.DRAINED, "its gateway stopped")
         return self.store.write(doors.interrupt(ticket, why, self.time(), by="tester"))
 
     def reclaim(self, ticket: Ticket, cause: Cause = Cause.OWNER_GONE, evidence: Evidence | None = None) -> Release:
         """Somebody else takes the lane back."""
-        why, still = Failure(cause, "nobody is there"), evidence or Evidence()
+        why, still = RunFailure(cause, "nobody is there"), evidence or Evidence()
         return self.store.write(
             doors.reclaim(ticket, why, self.time(), by="tester", evidence=still),
         )
@@ -253,7 +253,7 @@ class World:
         now = self.time()
         return self.store.write(lambda tx: doors.postpone(tx, head, now.wall + for_ms, max_park_ms, now))
 
-    def attach_process(self, ticket: Ticket, child: Process = PROCESS, group: int = 4242) -> bool:
+    def attach_process(self, ticket: Ticket, child: ProcessIdentity = PROCESS, group: int = 4242) -> bool:
         """Note the child of a run."""
         return self.store.write(lambda tx: doors.attach_process(tx, ticket, child, group))
 
@@ -280,7 +280,7 @@ class World:
         """Run a step of the test's own."""
         return self.store.write(step)
 
-    def lane(self, key: str) -> Lane:
+    def lane(self, key: str) -> LaneRow:
         """A lane as it stands."""
         lane = self.store.read(reads.lane(key))
         assert lane is not None
@@ -290,19 +290,19 @@ class World:
         """The state of a lane."""
         return self.lane(key).state
 
-    def message(self, message_id: int) -> Message:
+    def message(self, message_id: int) -> MessageRow:
         """A message as it stands."""
         message = self.store.read(reads.message(message_id))
         assert message is not None
         return message
 
-    def run(self, ticket: Ticket) -> Run:
+    def run(self, ticket: Ticket) -> RunRow:
         """A run as it stands."""
         run = self.store.read(reads.run(ticket.run_id))
         assert run is not None
         return run
 
-    def owner_row(self, owner: int) -> Owner:
+    def owner_row(self, owner: int) -> OwnerRow:
         """An owner as it stands."""
         found = self.store.read(reads.owner(owner))
         assert found is not None
@@ -312,7 +312,7 @@ class World:
         """The keys of a list of lanes."""
         return [lane.key for lane in self.store.read(reads.lanes(chosen or LaneFilter(), **page))]
 
-    def events(self, key: str | None = None, **more: Any) -> list[Event]:
+    def events(self, key: str | None = None, **more: Any) -> list[EventRow]:
         """The journal, or a lane's part of it."""
         lane = None if key is None else self.lane(key).id
         return self.store.read(reads.events(lane=lane, **more))
@@ -325,7 +325,7 @@ class World:
         """Every row of a table."""
         return self.store.read(Query(f"SELECT * FROM {table} ORDER BY 1, 2", {}, lambda rows: [*map(tuple, rows)]))
 
-    def new_events(self, before: Rows) -> list[Event]:
+    def new_events(self, before: Rows) -> list[EventRow]:
         """What was written to the journal since a look at all rows."""
         return self.events(after=max((row[0] for row in before["events"]), default=0))
 

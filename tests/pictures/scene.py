@@ -7,7 +7,7 @@ from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import doors, open_store
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
-from lanes_storage.records import Answer, Attempt, Claimed, Failure
+from lanes_storage.records import Claimed, ProviderAttempt, RunFailure, RunResult
 from tests.kit.world import World
 
 #: 2026-09-21 14:02:07 UTC, when the pictures are taken.
@@ -73,7 +73,7 @@ class Scene:
         claimed = self.held(key, ago, self.one, text)
         self.plan(
             ago - 3 * SECOND,
-            lambda: self.world.step(doors.complete(claimed[0].ticket, Answer(reply), self.time(), by="owner:2")),
+            lambda: self.world.step(doors.complete(claimed[0].ticket, RunResult(reply), self.time(), by="owner:2")),
         )
 
     def errored(self, key: str, ago: int, text: str) -> None:
@@ -81,10 +81,10 @@ class Scene:
         claimed = self.held(key, ago, self.two, text)
         at = NIGHT.wall - ago
         chain = (
-            Attempt("codex", "server_error", "HTTP 500: upstream connect error", at + SECOND),
-            Attempt("backup", "first_byte_timeout", "no byte in 45 s", at + 46 * SECOND),
+            ProviderAttempt("codex", "server_error", "HTTP 500: upstream connect error", at + SECOND),
+            ProviderAttempt("backup", "first_byte_timeout", "no byte in 45 s", at + 46 * SECOND),
         )
-        why = Failure(Cause.PROVIDER_FAILED, "every provider failed", chain)
+        why = RunFailure(Cause.PROVIDER_FAILED, "every provider failed", chain)
         self.plan(
             ago - 46 * SECOND,
             lambda: self.world.step(doors.fail(claimed[0].ticket, why, self.time(), by="owner:3")),
@@ -103,7 +103,7 @@ class Scene:
     def parked(self, key: str, ago: int, text: str, for_ms: int) -> None:
         """A head that waits for its provider."""
         claimed = self.held(key, ago, self.two, text)
-        why = Failure(Cause.PROVIDER_COOLING, "codex is rate limited, backup cools")
+        why = RunFailure(Cause.PROVIDER_COOLING, "codex is rate limited, backup cools")
         self.plan(
             ago - 2 * SECOND,
             lambda: self.world.step(doors.park(claimed[0].ticket, NIGHT.wall + for_ms, why, self.time(), by="owner:3")),

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lanes.engine.reconcile.reconciler import ACTING, Finding, act, decide
+from lanes.engine.reconcile.reconciler import ACTING, ReconcileDecision, act, decide
 from lanes.engine.reconcile.sightings import Sightings
 from lanes.host.identity import this_process
 from lanes.testing import MINUTE, SECOND, Hands, broken, read_history
 from lanes_storage import doors, open_store, reads
 from lanes_storage.interface import Step, Transaction, carry_out
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, NewOwner, Terms, Ticket
+from lanes_storage.records import Admission, Claimed, NewMessage, NewOwner, RunFailure, RunResult, Terms, Ticket
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.store import SqliteReader, SqliteStore
 
@@ -64,7 +64,7 @@ class Minds:
     abort: str = "unasked"
     forcing: Ticket | None = None
     reconcile: str = "unseen"
-    findings: tuple[Finding, ...] = field(default=(), compare=False)
+    findings: tuple[ReconcileDecision, ...] = field(default=(), compare=False)
 
     def key(self) -> tuple[Any, ...]:
         seen = tuple(
@@ -212,10 +212,10 @@ class Search:
     def _write(self, minds: Minds, number: int, how: str) -> Minds:
         owner, run, left = minds.tickets[number]
         ticket, now, by = Ticket(run, run), self._time(), f"owner:{owner}"
-        failure = Failure(Cause.PROVIDER_FAILED, "all failed")
+        failure = RunFailure(Cause.PROVIDER_FAILED, "all failed")
         held = self._connection.execute("SELECT 1 FROM lanes WHERE run_id = ?", (run,)).fetchone() is not None
         steps = {
-            "complete": doors.complete(ticket, Answer(f"reply of {run}"), now, by=by),
+            "complete": doors.complete(ticket, RunResult(f"reply of {run}"), now, by=by),
             "fail": doors.fail(ticket, failure, now, by=by),
             "park": doors.park(ticket, now.wall, failure, now, by=by),
             "abort": doors.abort(ticket, now, by=by, forced=False),
@@ -254,7 +254,7 @@ class Search:
     def _end(self, minds: Minds, way: tuple[str, ...]) -> None:
         """Nothing may happen any more: another owner finishes what is left, and the history is judged."""
         self.ends += 1
-        gone, still, now = Failure(Cause.OWNER_GONE, "ended"), doors.Evidence(), self._time()
+        gone, still, now = RunFailure(Cause.OWNER_GONE, "ended"), doors.Evidence(), self._time()
         for run in self.store.read(reads.open_runs()):
             ticket = run.ticket
             self.store.write(lambda tx, t=ticket: doors.reclaim(t, gone, now, by="end", evidence=still)(tx))  # type: ignore[misc]

@@ -11,7 +11,7 @@ from lanes.host.identity import this_process
 from lanes.testing import DAY, HOUR, MINUTE, SECOND, START, Hands, broken, read_history
 from lanes_storage import doors, open_store
 from lanes_storage.clock import Now
-from lanes_storage.doors import Accepted, Refusal, WaitCycle
+from lanes_storage.doors import Accepted, Refusal, WaitCircle
 from lanes_storage.interface import Query, Step
 from lanes_storage.law import (
     BoundTo,
@@ -28,13 +28,13 @@ from lanes_storage.law import (
 )
 from lanes_storage.records import (
     Admission,
-    Answer,
     Beat,
     Claimed,
-    Failure,
     NewMessage,
     NewOwner,
     Release,
+    RunFailure,
+    RunResult,
     Terms,
     Ticket,
     Waiter,
@@ -294,23 +294,23 @@ class LaneMachine(RuleBasedStateMachine):
             getattr(self, how)(run)
 
     def complete(self, run: Run) -> None:
-        self.end(run, Edge.COMPLETE, lambda tx, now: doors.complete(ticket(run), Answer("reply"), now, by="run")(tx))
+        self.end(run, Edge.COMPLETE, lambda tx, now: doors.complete(ticket(run), RunResult("reply"), now, by="run")(tx))
 
     def fail(self, run: Run) -> None:
-        why = Failure(Cause.PROVIDER_FAILED, "all failed")
+        why = RunFailure(Cause.PROVIDER_FAILED, "all failed")
         self.end(run, Edge.FAIL, lambda tx, now: doors.fail(ticket(run), why, now, by="run")(tx))
 
     def park(self, run: Run) -> None:
-        why, until = Failure(Cause.PROVIDER_COOLING, "all cool"), self.time().wall + MINUTE
+        why, until = RunFailure(Cause.PROVIDER_COOLING, "all cool"), self.time().wall + MINUTE
         step = lambda tx, now: doors.park(ticket(run), until, why, now, by="run")(tx)  # noqa: E731
         self.end(run, Edge.PARK, step, until=until)
 
     def expire(self, run: Run) -> None:
-        why = Failure(Cause.RUN_TIMEOUT, "too long")
+        why = RunFailure(Cause.RUN_TIMEOUT, "too long")
         self.end(run, Edge.EXPIRE, lambda tx, now: doors.expire(ticket(run), why, now, by="run", forced=False)(tx))
 
     def interrupt(self, run: Run) -> None:
-        why = Failure(Cause.DRAINED, "stops")
+        why = RunFailure(Cause.DRAINED, "stops")
         self.end(run, Edge.RECLAIM, lambda tx, now: doors.interrupt(ticket(run), why, now, by="run")(tx), counted=False)
 
     def abort(self, run: Run) -> None:
@@ -334,7 +334,7 @@ class LaneMachine(RuleBasedStateMachine):
         now = self.clock_of(self.model.owners[run.owner])
         noted = self.write(lambda tx: doors.begin_wait(tx, Waiter(run.id, PROCESS), message.id, now))
         if self.model.would_circle(run, message.key):
-            assert isinstance(noted, WaitCycle)
+            assert isinstance(noted, WaitCircle)
             assert noted.keys[0] == noted.keys[-1] == run.key
         else:
             assert noted is True

@@ -1,12 +1,12 @@
 """An observer under watch: whatever it decides has to be true, and only what still is true may land."""
 
 from lanes.engine.reconcile.observer import Observer
-from lanes.engine.reconcile.reconciler import ACTING, Decision, Finding
+from lanes.engine.reconcile.reconciler import ACTING, Decision, ReconcileDecision
 from lanes.testing import SECOND, Hands
 from lanes_storage.interface import Store
 from lanes_storage.law import GHOST_AFTER, Edge
-from lanes_storage.records import Owner as OwnerRow
-from lanes_storage.records import Run as RunRow
+from lanes_storage.records import OwnerRow as OwnerRow
+from lanes_storage.records import RunRow as RunRow
 from tests.proof.lane_model import Model, Run
 
 INTERVAL = 5 * SECOND
@@ -20,7 +20,7 @@ class Watch:
         self._observer = Observer(store, store.write, time, by=name, interval_ms=INTERVAL)
         self._time = time
         self._model = model
-        self._findings: list[Finding] = []
+        self._findings: list[ReconcileDecision] = []
 
     def look(self) -> None:
         """Read and decide. A healthy run is never condemned."""
@@ -45,7 +45,7 @@ class Watch:
             owner = self._model.owners[run.owner]
             assert (owner.alive and not owner.ended) or not owner.here, f"run {run.id} of a dead owner was left"
 
-    def _is_true(self, finding: Finding, now: int) -> bool:
+    def _is_true(self, finding: ReconcileDecision, now: int) -> bool:
         if finding.run is None:
             assert finding.owner is not None
             return self._owner_is(finding.decision, finding.owner, now)
@@ -75,7 +75,7 @@ class Watch:
             return owner.here and not owner.alive
         return now - owner.beaten >= row.stale_after_ms
 
-    def _acted(self, finding: Finding, landed: bool) -> None:
+    def _acted(self, finding: ReconcileDecision, landed: bool) -> None:
         if finding.run is None:
             assert finding.owner is not None
             owner = self._model.owners[finding.owner.id]
@@ -89,7 +89,7 @@ class Watch:
             edge, counted = _edge(finding.decision)
             self._model.release(run, edge, self._time(), forced=True, counted=counted)
 
-    def _still(self, finding: Finding, row: RunRow, run: Run) -> bool:
+    def _still(self, finding: ReconcileDecision, row: RunRow, run: Run) -> bool:
         match finding.decision:
             case Decision.OWNER_SILENT:
                 assert finding.owner is not None

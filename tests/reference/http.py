@@ -2,7 +2,7 @@
 
 from lanes import filters
 from lanes.server.asgi import bodies, request
-from lanes.server.asgi.routing import Param, Route
+from lanes.server.asgi.routing import Route, RouteParam
 from lanes.server.routes.table import ROUTES
 from lanes.server.routes.verbs import MOST_CHARACTERS
 from lanes.server.state import streaming
@@ -108,7 +108,7 @@ def _section(route: Route) -> str:
     return "\n\n".join(parts)
 
 
-def _param(param: Param, place: str) -> str:
+def _param(param: RouteParam, place: str) -> str:
     return f"| `{param.name}` | {place}{', repeatable' if param.many else ''} | {param.meaning} |"
 
 

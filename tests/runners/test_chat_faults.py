@@ -8,7 +8,7 @@ from lanes.runners.base import Delta
 from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
 from lanes.simulate.plays import ANSWER
-from lanes.simulate.record import Outcome, Seen
+from lanes.simulate.record import RequestEnd, Seen
 from lanes.simulate.server import serve
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
@@ -20,7 +20,7 @@ from tests.runners.conftest import Simulated
 async def ended(sim: Simulated) -> Seen:
     """The last request, once the provider has seen its end."""
     seen = await until(lambda: sim.simulator.requests[-1:], "the request")
-    await until(lambda: seen[0].outcome is not Outcome.OPEN, "its end")
+    await until(lambda: seen[0].outcome is not RequestEnd.OPEN, "its end")
     return seen[0]
 
 
@@ -31,7 +31,7 @@ async def test_ok(sim: Simulated, client: HttpClient) -> None:
     assert (reply.finish_reason, reply.model, reply.message) == ("stop", "sim-ok", None)
     assert reply.usage is not None
     assert reply.usage["completion_tokens"] == len(pieces) > 3
-    assert (await ended(sim)).outcome is Outcome.FINISHED
+    assert (await ended(sim)).outcome is RequestEnd.FINISHED
 
 
 async def test_echo(sim: Simulated, client: HttpClient) -> None:
@@ -55,7 +55,7 @@ async def test_hang(sim: Simulated, client: HttpClient) -> None:
     assert failure.cause is AttemptCause.FIRST_BYTE_TIMEOUT
     assert failure.message.startswith("no content within 60ms; waited ")
     seen = await ended(sim)
-    assert (seen.outcome, seen.tokens) == (Outcome.CLIENT_LEFT, 0)
+    assert (seen.outcome, seen.tokens) == (RequestEnd.CLIENT_LEFT, 0)
 
 
 async def test_stall(sim: Simulated, client: HttpClient) -> None:
@@ -63,7 +63,7 @@ async def test_stall(sim: Simulated, client: HttpClient) -> None:
     assert failure.cause is AttemptCause.IDLE_TIMEOUT
     assert failure.message.startswith("no further content within 60ms; waited ")
     seen = await ended(sim)
-    assert (seen.outcome, seen.tokens) == (Outcome.CLIENT_LEFT, 3)
+    assert (seen.outcome, seen.tokens) == (RequestEnd.CLIENT_LEFT, 3)
 
 
 async def test_a_drip_is_no_silence_and_is_ended_by_whoever_cancels(sim: Simulated, client: HttpClient) -> None:
@@ -75,7 +75,7 @@ async def test_a_drip_is_no_silence_and_is_ended_by_whoever_cancels(sim: Simulat
     with pytest.raises(asyncio.CancelledError):
         await attempt
     seen = await ended(sim)
-    assert seen.outcome is Outcome.CLIENT_LEFT
+    assert seen.outcome is RequestEnd.CLIENT_LEFT
     assert seen.tokens >= 10
 
 
@@ -102,7 +102,7 @@ async def test_failures(sim: Simulated, client: HttpClient, model: str, cause: A
     failure = await refused(client, provider(sim.url, model))
     assert failure.cause is cause
     assert failure.message.startswith(said)
-    assert (await ended(sim)).outcome is Outcome.FAILED
+    assert (await ended(sim)).outcome is RequestEnd.FAILED
 
 
 async def test_429_says_when_to_come_again(sim: Simulated, client: HttpClient) -> None:
@@ -122,7 +122,7 @@ async def test_a_cancelled_attempt_leaves_the_provider_at_once(sim: Simulated, c
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
-    assert (await ended(sim)).outcome is Outcome.CLIENT_LEFT
+    assert (await ended(sim)).outcome is RequestEnd.CLIENT_LEFT
 
 
 async def test_the_provider_stops_with_streams_open(client: HttpClient) -> None:
@@ -132,4 +132,4 @@ async def test_the_provider_stops_with_streams_open(client: HttpClient) -> None:
         await until(lambda: len(simulator.requests) == 2, "two requests")
     causes = {failure.cause for failure in await asyncio.gather(*attempts)}
     assert causes <= {AttemptCause.CUT, AttemptCause.RESET}
-    assert {seen.outcome for seen in simulator.requests} == {Outcome.STOPPED}
+    assert {seen.outcome for seen in simulator.requests} == {RequestEnd.STOPPED}

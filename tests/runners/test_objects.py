@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanes.runners.http.objects import DONE, ObjectReader, objects
-from lanes.runners.http.sse import Event, SseError, SseParser
+from lanes.runners.http.sse import ServerSentEvent, SseError, SseParser
 
 PLAIN = b'data: {"a": 1}\n\n'
 
@@ -19,7 +19,7 @@ def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
     return [stream[a:b] for a, b in pairwise(places)]
 
 
-def as_said(event: dict[str, Any] | Event) -> tuple[str, Any]:
+def as_said(event: dict[str, Any] | ServerSentEvent) -> tuple[str, Any]:
     """An event with its object, if its data is one."""
     if isinstance(event, dict):
         return ("message", event)
@@ -68,7 +68,7 @@ def test_whole_events_are_read_as_objects_and_what_goes_on_is_kept() -> None:
     reader = ObjectReader()
     reader.feed(PLAIN)
     assert reader.feed(PLAIN + PLAIN + b'data: {"b"') == [{"a": 1}, {"a": 1}]
-    assert reader.feed(b": 2}\n\n" + PLAIN) == [Event("message", '{"b": 2}'), {"a": 1}]
+    assert reader.feed(b": 2}\n\n" + PLAIN) == [ServerSentEvent("message", '{"b": 2}'), {"a": 1}]
     assert reader.feed(PLAIN + b"data: [DONE]\n\n") == [{"a": 1}, DONE]
 
 

@@ -13,9 +13,9 @@ from lanes.runners.base import Reply, Runner
 from lanes.runners.http.client import HttpClient
 from lanes.runners.providers import chain as provider_runner
 from lanes.runners.providers.cooldowns import StoredCooldowns
-from lanes.runners.providers.health import SLOW_MS, Standing
+from lanes.runners.providers.health import SLOW_MS, ProviderHealth
 from lanes.simulate.plays import ANSWER
-from lanes.simulate.record import Outcome
+from lanes.simulate.record import RequestEnd
 from lanes_storage.clock import Now, system_clock
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
@@ -49,7 +49,7 @@ class House:
     client: HttpClient
     store: AsyncStore
     clock: HandClock
-    standing: Standing = field(init=False)
+    standing: ProviderHealth = field(init=False)
 
     def __post_init__(self) -> None:
         self.cooldowns = StoredCooldowns(self.store, self.clock)
@@ -57,7 +57,7 @@ class House:
 
     def restart(self) -> None:
         """A process that remembers nothing but what is stored."""
-        self.standing = Standing(self.cooldowns, MAX_PARK_MS, self.clock)
+        self.standing = ProviderHealth(self.cooldowns, MAX_PARK_MS, self.clock)
 
     def chain(self, *models: str | ProviderConfig) -> Runner:
         """A runner over providers called first, second, third; a name is the simulated model."""
@@ -219,7 +219,7 @@ async def test_cancelled_in_the_middle_of_the_chain(house: House) -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await until(lambda: house.sim.simulator.requests[-1].outcome is Outcome.CLIENT_LEFT, "the end of the request")
+    await until(lambda: house.sim.simulator.requests[-1].outcome is RequestEnd.CLIENT_LEFT, "the end of the request")
     assert house.asked == ["sim-500", "sim-hang"]
 
 

@@ -17,7 +17,7 @@ from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
 from lanes.simulate.faults import FAULTS, Fault, chosen, last_user_text, parse
 from lanes.simulate.plays import ANSWER, PLAYS
-from lanes.simulate.record import Outcome
+from lanes.simulate.record import RequestEnd
 from lanes.simulate.server import serve
 from tests.kit.asking import ask
 from tests.kit.providers import provider
@@ -92,7 +92,7 @@ async def test_the_official_client_is_broken_off_like_any_other(official: openai
         await official.chat.completions.create(model="sim-hang", messages=HELLO, timeout=openai.Timeout(20, read=0.1))
     with pytest.raises(json.JSONDecodeError):
         await official.chat.completions.create(model="sim-cut", messages=HELLO)
-    await until(lambda: sim.simulator.requests[1].outcome is Outcome.CLIENT_LEFT, "the client to have left")
+    await until(lambda: sim.simulator.requests[1].outcome is RequestEnd.CLIENT_LEFT, "the client to have left")
 
 
 async def test_its_models(official: openai.AsyncOpenAI) -> None:
@@ -176,7 +176,7 @@ async def test_what_was_seen_can_be_asked_for(sim: Simulated, client: HttpClient
     extra = {"x-lanes-key": "agent%3Amain%2F%E7%BE%A4", "x-lanes-run": "12"}
     await ask(client, provider(sim.url, "sim-echo"), "first [[sim-ok]]", extra=extra)
     await ask(client, provider(sim.url, "sim-echo"), "second")
-    await until(lambda: sim.simulator.requests[1].outcome is Outcome.FINISHED, "the end of both")
+    await until(lambda: sim.simulator.requests[1].outcome is RequestEnd.FINISHED, "the end of both")
     got = await asyncio.to_thread(_get, sim.url.replace("/v1", "/sim/requests"))
     assert [(seen["sequence"], seen["text"], seen["fault"]) for seen in got] == [
         (1, "first [[sim-ok]]", "sim-ok"),

@@ -9,7 +9,7 @@ from lanes.records import Message
 from lanes.testing import SECOND, Hands
 from lanes_storage import doors
 from lanes_storage.law import Cause, LaneState, MessageState
-from lanes_storage.records import Answer, Ticket
+from lanes_storage.records import RunResult, Ticket
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.until import until
 
@@ -133,7 +133,7 @@ async def test_F10_book_keeping_after_the_lane_has_moved_on_is_refused_once(tmp_
         await site.desk.abort("a", actor="test", force=True)
         await site.desk.send("a", "second")
         await until(lambda: runner.running.get("a") not in (old, None), "the lane to move on")
-        late = Answer("late book-keeping")
+        late = RunResult("late book-keeping")
         ticket = Ticket(old.id, old.epoch)
         release = await site.desk.store.write(
             doors.complete(ticket, late, site.time(), by="test"),

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.procedure import Effect, run
+from lanes.context import Context
 from lanes.verbs import house
 from lanes_storage import open_store
 from tests.kit.processes import PATIENCE_S, House, eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.procedure import run as perform
+from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import Decision
 from lanes.records import Outcome

@@ -112,8 +112,8 @@ def _furnish(stage: Stage, owner: int) -> None:
 
 def _hold(stage: Stage, key: str, owner: int) -> Any:
     """A lane that this process holds; the gateway can not be quicker, since the head is bound."""
-    from lanes.base.context import Context
     from lanes.base.procedure import run as perform
+    from lanes.context import Context
     from lanes_storage.law import BoundTo
 
     perform(

@@ -19,7 +19,15 @@ from lanes_storage.errors import DatabaseReplaced, StoreClosed
 from lanes_storage.interface import FEW_ROWS
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.aio import AsyncSqliteStore
-from lanes_storage.sqlite.point_reads import FIRST_REST_S, LONGEST_REST_S, MOST_S, SLOW_S, Gauge, Pace, fetched_blocks
+from lanes_storage.sqlite.point_reads import (
+    FIRST_REST_S,
+    LONGEST_REST_S,
+    MOST_S,
+    SLOW_S,
+    Pace,
+    ReadCost,
+    fetched_blocks,
+)
 from tests.kit.databases import lay
 from tests.kit.processes import PATIENCE_S as PROCESS_S
 from tests.kit.until import PATIENCE_S
@@ -48,9 +56,9 @@ class Steps:
         return self.now
 
 
-def from_disk(timer: Steps) -> Gauge:
+def from_disk(timer: Steps) -> ReadCost:
     """By which everything is read from the disk."""
-    return Gauge(timer, itertools.count().__next__)
+    return ReadCost(timer, itertools.count().__next__)
 
 
 @pytest.fixture
@@ -164,7 +172,7 @@ def test_slow_reads_among_many_quick_ones_are_borne() -> None:
 
 async def test_F141_a_read_that_waits_for_a_busy_machine_stays(path: Path) -> None:
     timer = Steps()
-    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=Gauge(timer, lambda: 8))
+    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=ReadCost(timer, lambda: 8))
     query = reads.message(await accept(store))
     timer.step_s = SLOW_S * 2
     for _ in range(100):
@@ -248,7 +256,7 @@ class Stuck:
 async def test_F141_a_process_that_stands_still_holds_up_the_event_loop_once(
     path: Path, timer: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=Gauge(timer, lambda: 0))
+    store = await AsyncSqliteStore.open(path, synchronous="normal", gauge=ReadCost(timer, lambda: 0))
     try:
         message, stuck = await accept(store), Stuck(timer)
         with monkeypatch.context() as patch:

@@ -16,15 +16,15 @@ from lanes_storage.globs import as_pattern, as_sqlite, from_sqlite
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause
 from lanes_storage.records import (
-    Answer,
-    Attempt,
     AttemptPhase,
     Beat,
-    Failure,
-    Lane,
     LaneFilter,
-    Message,
-    Run,
+    LaneRow,
+    MessageRow,
+    ProviderAttempt,
+    RunFailure,
+    RunResult,
+    RunRow,
     Subject,
 )
 from tests.kit.databases import new_store
@@ -52,7 +52,7 @@ class House(World):
         for run in running:
             self._asks(run, chance.choice(("codex", "backup")))
 
-    def _asks(self, run: Run, provider: str) -> None:
+    def _asks(self, run: RunRow, provider: str) -> None:
         phase = AttemptPhase(provider, "idle_timeout", SECOND)
         beat = Beat(run.ticket, run.progress, run.progress_boot, run.progress_at, attempt=phase)
         self.step(lambda tx: doors.note_progress(tx, run.owner_id, [beat]))
@@ -65,11 +65,11 @@ class House(World):
         self.time.move(chance.randrange(SECOND))
         end = chance.randrange(6)
         tried = ("codex", "backup")[: chance.randrange(3)]
-        chain = tuple(Attempt(name, "server_error", "500", 1) for name in tried)
+        chain = tuple(ProviderAttempt(name, "server_error", "500", 1) for name in tried)
         if end == 0:
-            self.complete(claimed.ticket, Answer("the reply", attempts=chain))
+            self.complete(claimed.ticket, RunResult("the reply", attempts=chain))
         elif end == 1:
-            self.fail(claimed.ticket, Failure(chance.choice(CAUSES), chance.choice(("not found", "É")), chain))
+            self.fail(claimed.ticket, RunFailure(chance.choice(CAUSES), chance.choice(("not found", "É")), chain))
         elif end == 2:
             self.request_abort(key)
             self.abort(claimed.ticket)
@@ -120,7 +120,7 @@ def understood(typed: str, world: World, of: Subject) -> LaneFilter | None:
     return parsed.chosen if parsed.problem is None else None
 
 
-def message_of(world: World, lane: Lane) -> Message | None:
+def message_of(world: World, lane: LaneRow) -> MessageRow | None:
     number = lane.head_id if lane.run is None else lane.run.message_id
     return None if number is None else world.message(number)
 
@@ -146,7 +146,7 @@ def test_a_filter_of_messages_means_the_same_in_memory_and_in_sql(house: World, 
     if chosen is None:
         return
 
-    def facts(message: Message) -> filters.Facts:
+    def facts(message: MessageRow) -> filters.Facts:
         run = None if message.run_id is None else house.store.read(reads.run(message.run_id))
         pause = house.lane(message.key).pause
         paused = pause is not None and (pause.until is None or pause.until > chosen.at)

@@ -5,7 +5,7 @@ import pytest
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
-from lanes_storage.records import Message
+from lanes_storage.records import MessageRow
 from tests.kit.world import World
 
 
@@ -135,7 +135,7 @@ def test_a_late_claim_of_a_batch_whose_head_moved_takes_nothing(world: World) ->
     head = world.head("a")
     world.drop(ids[0])
     assert world.try_claim(head, members=ids) is None
-    assert isinstance(world.message(ids[1]), Message)
+    assert isinstance(world.message(ids[1]), MessageRow)
     assert states(world, ids) == [MessageState.DROPPED, MessageState.QUEUED]
 
 

@@ -4,12 +4,12 @@ import pytest
 
 from lanes.testing import MINUTE
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
-from lanes_storage.records import Answer, Attempt, Failure, LastError, Release, Ticket
+from lanes_storage.records import LastErrorRow, ProviderAttempt, Release, RunFailure, RunResult, Ticket
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 from tests.storage.edges import by_the_run
 
-CHAIN = (Attempt("codex", "server_error", "500", 11), Attempt("backup", "idle_timeout", "silent", 12))
+CHAIN = (ProviderAttempt("codex", "server_error", "500", 11), ProviderAttempt("backup", "idle_timeout", "silent", 12))
 
 
 def test_a_run_that_completes_leaves_its_lane_idle_and_its_message_done(world: World) -> None:
@@ -35,7 +35,7 @@ def test_a_run_that_completes_leaves_its_lane_idle_and_its_message_done(world: W
 
 def test_an_answer_is_kept_whole(world: World) -> None:
     claimed = world.start("a")
-    answer = Answer("the reply", '{"usage": 7}', CHAIN)
+    answer = RunResult("the reply", '{"usage": 7}', CHAIN)
     world.complete(claimed.ticket, answer)
     message = world.message(claimed.message.id)
     assert (message.reply, message.reply_detail) == (answer.text, answer.detail)
@@ -46,13 +46,13 @@ def test_a_run_that_fails_leaves_its_lane_errored_and_its_message_failed(world: 
     claimed = world.start("a")
     ticket, message = claimed.ticket, claimed.message.id
     world.time.move(MINUTE)
-    failure = Failure(Cause.PROVIDER_FAILED, "all failed", CHAIN)
+    failure = RunFailure(Cause.PROVIDER_FAILED, "all failed", CHAIN)
     seen = Watch(world)
     release = world.fail(ticket, failure)
     assert release == Release(True, Edge.FAIL, MessageState.FAILED, ticket.epoch, paused=False)
     lane, run, stored, now = world.lane("a"), world.run(ticket), world.message(message), world.time()
     assert (lane.state, lane.epoch, lane.run) == (LaneState.ERRORED, ticket.epoch, None)
-    assert lane.last_error == LastError(Cause.PROVIDER_FAILED, "all failed", now.wall)
+    assert lane.last_error == LastErrorRow(Cause.PROVIDER_FAILED, "all failed", now.wall)
     assert (run.edge, run.cause, run.forced, run.ended_by) == (Edge.FAIL, Cause.PROVIDER_FAILED, False, "tester")
     assert (stored.state, stored.error, stored.reply) == (MessageState.FAILED, failure, None)
     assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1}

@@ -6,12 +6,12 @@ import pytest
 
 from lanes.testing import SECOND
 from lanes_storage import doors
-from lanes_storage.records import Cooldown
+from lanes_storage.records import CooldownRow
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 
 
-def cool(world: World, for_ms: int | None = None, provider: str = "codex", cause: str = "rate_limited") -> Cooldown:
+def cool(world: World, for_ms: int | None = None, provider: str = "codex", cause: str = "rate_limited") -> CooldownRow:
     return world.step(lambda tx: doors.cool(tx, provider, cause, for_ms, world.time(), by="tester"))
 
 
@@ -23,7 +23,7 @@ def test_a_cooldown_is_stored_for_everyone(world: World) -> None:
     now = world.time().wall
     seen = Watch(world)
     cooldown = cool(world, 5 * SECOND, cause="quota")
-    assert cooldown == Cooldown("codex", "quota", now, now + 5 * SECOND, 0)
+    assert cooldown == CooldownRow("codex", "quota", now, now + 5 * SECOND, 0)
     assert cooling(world) == [cooldown]
     assert seen.changed() == {"providers": 1}
     assert seen.lines() == [Line("cooldown", actor="tester", cause="quota")]

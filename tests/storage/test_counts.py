@@ -8,7 +8,7 @@ from lanes import filters
 from lanes.testing import DAY, MINUTE
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState, MessageState, PauseKind, Prunable
-from lanes_storage.records import Lane, LaneFilter
+from lanes_storage.records import LaneFilter, LaneRow
 from tests.kit.world import World
 
 STATES = list(LaneState)
@@ -37,7 +37,7 @@ def peopled(world: World) -> World:
     return world
 
 
-def listed(world: World, typed: str = "") -> list[Lane]:
+def listed(world: World, typed: str = "") -> list[LaneRow]:
     return world.store.read(reads.lanes(filters.chosen(typed, world.time().wall)))
 
 

@@ -6,20 +6,20 @@ import pytest
 
 from lanes.testing import MINUTE, START
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.doors.intake import Accept, Met, Room, Same, admit
+from lanes_storage.doors.intake import Accept, Met, Placement, Same, admit
 from lanes_storage.doors.owners import Compared, OpenRun, compare
 from lanes_storage.doors.releases import End, Evidence, decide
-from lanes_storage.doors.shared.outcomes import Outcome, Standing
+from lanes_storage.doors.shared.outcomes import HeldRun, RunEnd
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
-from lanes_storage.records import Admission, Answer, Beat, Failure, Idempotency, NewMessage, Ticket
+from lanes_storage.records import Admission, Beat, Idempotency, NewMessage, RunFailure, RunResult, Ticket
 
-BROKEN = Failure(Cause.PROVIDER_FAILED, "all failed")
-GONE = Failure(Cause.OWNER_GONE, "nobody is there")
-REQUEUE, POISON = OnInterrupt.REQUEUE, Failure(Cause.POISON, "interrupted 3 times, last: nobody is there")
+BROKEN = RunFailure(Cause.PROVIDER_FAILED, "all failed")
+GONE = RunFailure(Cause.OWNER_GONE, "nobody is there")
+REQUEUE, POISON = OnInterrupt.REQUEUE, RunFailure(Cause.POISON, "interrupted 3 times, last: nobody is there")
 WALL = START.wall
 
 
-def standing(**changes: Any) -> Standing:
+def standing(**changes: Any) -> HeldRun:
     """A run as it is read."""
     names = ("abort_at", "abort_cause", "abort_actor", "abort_reason", "busy_until_boot", "bound_to", "parked_since")
     values: dict[str, Any] = dict.fromkeys((*names, "batch", "drain_at", "body_ended_at")) | {
@@ -35,7 +35,7 @@ def standing(**changes: Any) -> Standing:
         "heartbeats": 7,
         "interruptions": 0,
     }
-    return Standing(**(values | changes))
+    return HeldRun(**(values | changes))
 
 
 def end(edge: Edge, **more: Any) -> End:
@@ -44,57 +44,57 @@ def end(edge: Edge, **more: Any) -> End:
 
 RECLAIM = end(Edge.RECLAIM, failure=GONE, forced=True)
 ASKED = {"abort_at": 1, "abort_cause": "aborted", "abort_actor": "alice", "abort_reason": "stuck"}
-ABORTED = Failure(Cause.ABORTED, "aborted by alice: stuck")
+ABORTED = RunFailure(Cause.ABORTED, "aborted by alice: stuck")
 FAILED, QUEUED = MessageState.FAILED, MessageState.QUEUED
-COMPLETE = end(Edge.COMPLETE, answer=Answer("reply"))
+COMPLETE = end(Edge.COMPLETE, answer=RunResult("reply"))
 
-CASES: dict[str, tuple[End, dict[str, Any], Outcome | None]] = {
-    "complete": (COMPLETE, {"interruptions": 1}, Outcome(Edge.COMPLETE, MessageState.DONE, 1)),
-    "fail": (end(Edge.FAIL, failure=BROKEN), {}, Outcome(Edge.FAIL, FAILED, 0, BROKEN, BROKEN)),
-    "expire": (end(Edge.EXPIRE, failure=BROKEN), {}, Outcome(Edge.EXPIRE, FAILED, 0, BROKEN, BROKEN)),
+CASES: dict[str, tuple[End, dict[str, Any], RunEnd | None]] = {
+    "complete": (COMPLETE, {"interruptions": 1}, RunEnd(Edge.COMPLETE, MessageState.DONE, 1)),
+    "fail": (end(Edge.FAIL, failure=BROKEN), {}, RunEnd(Edge.FAIL, FAILED, 0, BROKEN, BROKEN)),
+    "expire": (end(Edge.EXPIRE, failure=BROKEN), {}, RunEnd(Edge.EXPIRE, FAILED, 0, BROKEN, BROKEN)),
     "park": (
         end(Edge.PARK, failure=BROKEN, parked_until=WALL + 10 * MINUTE),
         {},
-        Outcome(Edge.PARK, QUEUED, 0, BROKEN, parked_until=WALL + 10 * MINUTE),
+        RunEnd(Edge.PARK, QUEUED, 0, BROKEN, parked_until=WALL + 10 * MINUTE),
     ),
     "park longer than it may": (
         end(Edge.PARK, failure=BROKEN, parked_until=WALL + 10 * MINUTE),
         {"parked_since": WALL - 1},
-        Outcome(Edge.FAIL, FAILED, 0, BROKEN, BROKEN),
+        RunEnd(Edge.FAIL, FAILED, 0, BROKEN, BROKEN),
     ),
     "an abort that was asked for": (
         end(Edge.ABORT),
         ASKED,
-        Outcome(Edge.ABORT, MessageState.ABORTED, 0, ABORTED, ABORTED),
+        RunEnd(Edge.ABORT, MessageState.ABORTED, 0, ABORTED, ABORTED),
     ),
     "anything once an abort was asked for": (
         COMPLETE,
         ASKED,
-        Outcome(Edge.ABORT, MessageState.ABORTED, 0, ABORTED, ABORTED),
+        RunEnd(Edge.ABORT, MessageState.ABORTED, 0, ABORTED, ABORTED),
     ),
     "an abort that nobody asked for": (end(Edge.ABORT), {}, None),
-    "reclaim": (RECLAIM, {}, Outcome(Edge.RECLAIM, QUEUED, 1, GONE)),
-    "reclaim from an owner that drained": (RECLAIM, {"drain_at": 1}, Outcome(Edge.RECLAIM, QUEUED, 0, GONE)),
-    "reclaim for the third time": (RECLAIM, {"interruptions": 2}, Outcome(Edge.RECLAIM, FAILED, 3, POISON, POISON)),
+    "reclaim": (RECLAIM, {}, RunEnd(Edge.RECLAIM, QUEUED, 1, GONE)),
+    "reclaim from an owner that drained": (RECLAIM, {"drain_at": 1}, RunEnd(Edge.RECLAIM, QUEUED, 0, GONE)),
+    "reclaim for the third time": (RECLAIM, {"interruptions": 2}, RunEnd(Edge.RECLAIM, FAILED, 3, POISON, POISON)),
     "reclaim and fail": (
         RECLAIM,
         {"on_interrupt": OnInterrupt.FAIL},
-        Outcome(Edge.RECLAIM, FAILED, 1, GONE, GONE),
+        RunEnd(Edge.RECLAIM, FAILED, 1, GONE, GONE),
     ),
     "reclaim and pause": (
         RECLAIM,
         {"on_interrupt": OnInterrupt.PAUSE},
-        Outcome(Edge.RECLAIM, QUEUED, 1, GONE, pause=PauseKind.INTERRUPTED),
+        RunEnd(Edge.RECLAIM, QUEUED, 1, GONE, pause=PauseKind.INTERRUPTED),
     ),
     "reclaim what is bound": (
         RECLAIM,
         {"bound_to": BoundTo.CLIENT},
-        Outcome(Edge.RECLAIM, MessageState.ABORTED, 0, GONE, Failure(BoundTo.CLIENT.gone, "nobody is there")),
+        RunEnd(Edge.RECLAIM, MessageState.ABORTED, 0, GONE, RunFailure(BoundTo.CLIENT.gone, "nobody is there")),
     ),
     "a reclaim for a reason of the runner's": (
         end(Edge.RECLAIM, failure=BROKEN),
         {},
-        Outcome(Edge.RECLAIM, FAILED, 0, BROKEN, BROKEN),
+        RunEnd(Edge.RECLAIM, FAILED, 0, BROKEN, BROKEN),
     ),
 }
 
@@ -148,29 +148,29 @@ REJECTS, INTERRUPTS = Admission(mode=Mode.REJECT), Admission(cap=2, mode=Mode.IN
 FULL, DROPS = Admission(cap=2), Admission(cap=2, overflow=Overflow.DROP_OLDEST)
 IF_IDLE = Admission(if_idle=True)
 
-ADMITTED: list[tuple[Admission, Met | None, Room | Refusal]] = [
-    (Admission(), None, Room.FREE),
+ADMITTED: list[tuple[Admission, Met | None, Placement | Refusal]] = [
+    (Admission(), None, Placement.FREE),
     (Admission(cap=0), None, Refusal.QUEUE_FULL),
-    (Admission(), IDLE, Room.FREE),
-    (Admission(), BOTH, Room.FREE),
-    (Admission(cap=3), WAITING, Room.FREE),
+    (Admission(), IDLE, Placement.FREE),
+    (Admission(), BOTH, Placement.FREE),
+    (Admission(cap=3), WAITING, Placement.FREE),
     (FULL, WAITING, Refusal.QUEUE_FULL),
-    (FULL, RUNNING, Room.FREE),
-    (DROPS, WAITING, Room.DROP_OLDEST),
-    (IF_IDLE, IDLE, Room.FREE),
+    (FULL, RUNNING, Placement.FREE),
+    (DROPS, WAITING, Placement.DROP_OLDEST),
+    (IF_IDLE, IDLE, Placement.FREE),
     (IF_IDLE, RUNNING, Refusal.LANE_BUSY),
     (IF_IDLE, WAITING, Refusal.LANE_BUSY),
-    (REJECTS, IDLE, Room.FREE),
+    (REJECTS, IDLE, Placement.FREE),
     (REJECTS, RUNNING, Refusal.LANE_BUSY),
     (REJECTS, WAITING, Refusal.LANE_BUSY),
-    (INTERRUPTS, IDLE, Room.INTERRUPT),
-    (INTERRUPTS, BOTH, Room.INTERRUPT),
+    (INTERRUPTS, IDLE, Placement.INTERRUPT),
+    (INTERRUPTS, BOTH, Placement.INTERRUPT),
     (INTERRUPTS._replace(if_idle=True), BOTH, Refusal.LANE_BUSY),
 ]
 
 
 @pytest.mark.parametrize(("admission", "met", "came"), ADMITTED)
-def test_whether_a_message_gets_a_place(admission: Admission, met: Met | None, came: Room | Refusal) -> None:
+def test_whether_a_message_gets_a_place(admission: Admission, met: Met | None, came: Placement | Refusal) -> None:
     assert admit(Accept(NewMessage("a", "text"), admission, START), met, None) == came
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.errors import NotFound
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.drivers.local import LocalDriver
 from lanes.host.identity import this_process
 from lanes.records import OwnerDetail

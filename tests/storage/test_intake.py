@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from lanes import records
-from lanes.base.context import Context
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.testing import MINUTE
 from lanes.verbs import sending
 from lanes_storage.doors import Accepted, Refusal

@@ -8,12 +8,12 @@ import pytest
 from lanes_storage import doors, statements
 from lanes_storage.interface import Given, Row, Transaction
 from lanes_storage.law import BoundTo, Cause, OnInterrupt, RunnerKind, Scope
-from lanes_storage.records import Admission, Answer, Claimed, Failure, NewMessage, Ticket
+from lanes_storage.records import Admission, Claimed, NewMessage, RunFailure, RunResult, Ticket
 from tests.kit.world import OWNER, TERMS, World
 
 Door = Callable[[Transaction, World, Claimed], Any]
-WHY = Failure(Cause.PROVIDER_FAILED, "all failed")
-GONE = Failure(Cause.OWNER_GONE, "gone")
+WHY = RunFailure(Cause.PROVIDER_FAILED, "all failed")
+GONE = RunFailure(Cause.OWNER_GONE, "gone")
 
 
 class _NoJournal(Exception):
@@ -49,7 +49,7 @@ DOORS: dict[str, Door] = {
     "accept": lambda tx, w, _: doors.accept(NewMessage("new", "hello"), Admission(), w.time())(tx),
     "claim": lambda tx, w, _: doors.claim(_free(tx, w), w.me, "chat", RunnerKind.PROVIDER, TERMS, w.time())(tx),
     "postpone": lambda tx, w, _: doors.postpone(tx, _free(tx, w), w.time().wall + 1, 10, w.time()),
-    "complete": lambda tx, w, c: doors.complete(c.ticket, Answer("reply"), w.time(), by="t")(tx),
+    "complete": lambda tx, w, c: doors.complete(c.ticket, RunResult("reply"), w.time(), by="t")(tx),
     "fail": lambda tx, w, c: doors.fail(c.ticket, WHY, w.time(), by="t")(tx),
     "park": lambda tx, w, c: doors.park(c.ticket, w.time().wall, WHY, w.time(), by="t")(tx),
     "expire": lambda tx, w, c: doors.expire(c.ticket, WHY, w.time(), by="t", forced=True)(tx),
@@ -69,7 +69,7 @@ DOORS: dict[str, Door] = {
     "drain": lambda tx, w, _: doors.drain(tx, w.me, w.time(), by="t", until=5),
     "end owner": lambda tx, w, _: doors.end_owner(tx, w.me, w.time(), cause="gone", by="t"),
     "cool": lambda tx, w, _: doors.cool(tx, "codex", "quota", 5, w.time(), by="t"),
-    "late write": lambda tx, w, _: doors.complete(_superseded(w), Answer("late"), w.time(), by="t")(tx),
+    "late write": lambda tx, w, _: doors.complete(_superseded(w), RunResult("late"), w.time(), by="t")(tx),
 }
 
 

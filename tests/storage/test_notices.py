@@ -8,13 +8,13 @@ from lanes.testing import MINUTE
 from lanes_storage import doors, reads
 from lanes_storage.doors.shared.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
 from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt, Scope
-from lanes_storage.records import Event, Failure
+from lanes_storage.records import EventRow, RunFailure
 from tests.kit.world import TERMS, World
 
 KEY = "agent:main:telegram:42"
 
 
-def notices(world: World, key: str = KEY) -> list[Event]:
+def notices(world: World, key: str = KEY) -> list[EventRow]:
     return world.events(key, type=EventType.NOTICE)
 
 
@@ -205,7 +205,7 @@ def test_each_message_that_is_cut_leaves_its_own_notice(world: World) -> None:
 
 def test_a_failure_in_an_anonymous_lane_is_told_too(world: World) -> None:
     world.send(KEY, anonymous=True, bound_to=BoundTo.CLIENT, bound_owner=world.me)
-    world.fail(world.claim(KEY).ticket, Failure(Cause.PROVIDER_FAILED, "all failed"))
+    world.fail(world.claim(KEY).ticket, RunFailure(Cause.PROVIDER_FAILED, "all failed"))
     (notice,) = notices(world)
     assert notice.detail is not None
     assert "its caller was told" in notice.detail["next"]

@@ -10,7 +10,7 @@ from lanes import filters
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState
-from lanes_storage.records import Lane, LaneFilter, LaneOrder, LaneSort
+from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort
 from tests.kit.world import World
 
 ORDERS = [LaneOrder(by, reverse) for by in LaneSort for reverse in (False, True)]
@@ -45,7 +45,7 @@ def crowd(world: World) -> World:
     return world
 
 
-def page(world: World, order: LaneOrder, limit: int | None = None, offset: int = 0) -> list[Lane]:
+def page(world: World, order: LaneOrder, limit: int | None = None, offset: int = 0) -> list[LaneRow]:
     """A part of all lanes."""
     return world.store.read(reads.lanes(LaneFilter(), order=order, limit=limit, offset=offset))
 
@@ -64,11 +64,11 @@ def test_pages_are_parts_of_the_whole_and_every_lane_knows_its_place(
     assert places == list(range(60))
 
 
-def _held(lane: Lane) -> int | None:
+def _held(lane: LaneRow) -> int | None:
     return None if lane.run is None else lane.run.claimed_at
 
 
-VALUES: dict[LaneSort, Callable[[Lane], Any]] = {
+VALUES: dict[LaneSort, Callable[[LaneRow], Any]] = {
     LaneSort.STATE: lambda lane: ("errored", "aborted", "running", "idle").index(lane.state),
     LaneSort.LANE: lambda lane: lane.key,
     LaneSort.HELD: _held,
@@ -101,7 +101,7 @@ def test_a_filter_chooses_by_every_condition(crowd: World) -> None:
         assert sum(crowd.store.read(reads.lanes_by_state(wanted)).values()) == len(found)
         return {lane.key for lane in found}
 
-    def those(condition: Callable[[Lane], Any]) -> set[str]:
+    def those(condition: Callable[[LaneRow], Any]) -> set[str]:
         found = {lane.key for lane in whole if condition(lane)}
         assert 0 < len(found) < len(whole)
         return found

@@ -4,7 +4,7 @@ import pytest
 
 from lanes.testing import MINUTE
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
-from lanes_storage.records import Attempt, Failure, Release
+from lanes_storage.records import ProviderAttempt, Release, RunFailure
 from tests.kit.watch import Line, Watch
 from tests.kit.world import TERMS, World
 
@@ -15,10 +15,10 @@ def test_a_parked_message_goes_back_to_the_head(world: World) -> None:
     claimed = world.start("a")
     ticket, message = claimed.ticket, claimed.message.id
     world.send("a", "waits behind it")
-    chain = (Attempt("codex", "rate_limited", "429", 11),)
+    chain = (ProviderAttempt("codex", "rate_limited", "429", 11),)
     until = world.time().wall + MINUTE
     seen = Watch(world)
-    release = world.park(ticket, MINUTE, Failure(Cause.PROVIDER_COOLING, "all cool", chain))
+    release = world.park(ticket, MINUTE, RunFailure(Cause.PROVIDER_COOLING, "all cool", chain))
     assert release == Release(True, Edge.PARK, MessageState.QUEUED, ticket.epoch, paused=False)
     lane, stored = world.lane("a"), world.message(message)
     assert (lane.state, lane.head_id, lane.queued, lane.parked_until) == (LaneState.ERRORED, message, 2, until)

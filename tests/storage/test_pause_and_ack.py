@@ -5,7 +5,7 @@ import pytest
 from lanes.testing import MINUTE
 from lanes_storage.doors import Control
 from lanes_storage.law import LaneState
-from lanes_storage.records import Pause
+from lanes_storage.records import PauseRow
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 
@@ -54,7 +54,7 @@ def test_a_lane_can_be_paused_and_resumed_in_any_state(world: World, state: Lane
     now, epoch = world.time.move(1).wall, world.lane("a").epoch
     seen = Watch(world)
     assert world.pause("a", until=now + MINUTE, reason="looking") == Control(True, state, epoch)
-    assert world.lane("a").pause == Pause("looking", "alice", now, now + MINUTE)
+    assert world.lane("a").pause == PauseRow("looking", "alice", now, now + MINUTE)
     assert world.lane("b").pause is None
     assert world.state("a") is state
     assert seen.changed() == {"lanes": 1, "pauses": 1}
@@ -76,7 +76,7 @@ def test_a_second_pause_replaces_the_first(world: World) -> None:
     world.pause("a", until=world.time().wall + MINUTE)
     world.time.move(1)
     world.pause("a", reason="for good")
-    assert world.lane("a").pause == Pause("for good", "alice", world.time().wall, None)
+    assert world.lane("a").pause == PauseRow("for good", "alice", world.time().wall, None)
 
 
 def test_resuming_what_is_not_paused_lands_nowhere(world: World) -> None:

@@ -6,7 +6,7 @@ from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
-from lanes_storage.records import How, LaneFilter, Pause
+from lanes_storage.records import How, LaneFilter, PauseRow
 from tests.kit.watch import Watch
 from tests.kit.world import World
 
@@ -85,7 +85,7 @@ def test_a_glob_shows_on_each_of_its_lanes_and_in_the_journal(world: World) -> N
     world.send("a:1")
     world.send("b:1")
     pause_matching(world, "a:*")
-    assert world.lane("a:1").pause == Pause("all of it", "bob", now, None, PauseKind.HAND, "a:*")
+    assert world.lane("a:1").pause == PauseRow("all of it", "bob", now, None, PauseKind.HAND, "a:*")
     assert world.lane("b:1").pause is None
     assert world.keys(LaneFilter(at=now).where("paused", How.IS, 1)) == ["a:1"]
     resume_matching(world, "a:*")
@@ -141,7 +141,7 @@ def test_F135_no_pause_replaces_one_of_another_kind_and_each_ends_as_it_does(wor
         return doors.end_pause(tx, a, PauseKind.SURVIVORS, time(), actor="owner:1")
 
     assert world.step(gone)
-    assert world.lane("a").pause == Pause("mine", "alice", time().wall, time().wall + 2 * MINUTE)
+    assert world.lane("a").pause == PauseRow("mine", "alice", time().wall, time().wall + 2 * MINUTE)
     assert world.lane("b").pause is not None
     time.move(MINUTE)
     assert keys(world) == []
@@ -155,7 +155,7 @@ def test_the_last_of_several_to_end_is_shown_and_waited_for(world: World, time: 
     pause_lane(world, "a", PauseKind.HAND, until=now + SECOND)
     pause_lane(world, "a", PauseKind.BUDGET, until=now + MINUTE)
     pause_matching(world, "*", until=now + 2 * SECOND)
-    assert world.lane("a").pause == Pause("budget", "lanes", now, now + MINUTE, PauseKind.BUDGET)
+    assert world.lane("a").pause == PauseRow("budget", "lanes", now, now + MINUTE, PauseKind.BUDGET)
     for ms, left in ((SECOND, []), (SECOND, []), (MINUTE - 2 * SECOND, ["a"])):
         time.move(ms)
         assert keys(world) == left

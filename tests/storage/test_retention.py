@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from lanes.base.context import Context
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.testing import DAY, HOUR, MINUTE, SECOND, broken
 from lanes.verbs import messages
 from lanes.verbs.messages import PAGE
@@ -14,7 +14,7 @@ from lanes_storage.doors import Accepted
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState, Prunable
-from lanes_storage.records import Failure, Idempotency, LaneFilter, Waiter
+from lanes_storage.records import Idempotency, LaneFilter, RunFailure, Waiter
 from tests.kit.world import PROCESS, World
 
 KEY = "agent:main:telegram:42"
@@ -97,7 +97,7 @@ def test_F45_dead_letters_are_pruned_by_hand_older_ones_first_and_the_journal_sa
 def test_many_dead_letters_go_in_small_steps(world: World) -> None:
     for number in range(PAGE + 1):
         world.send(f"lane:{number}")
-    why, now = Failure(Cause.PROVIDER_COOLING, "no provider"), world.time()
+    why, now = RunFailure(Cause.PROVIDER_COOLING, "no provider"), world.time()
     heads = [head.message_id for head in world.candidates(limit=PAGE + 1)]
     world.step(lambda tx: [end_waiting(tx, head, MessageState.FAILED, why, now, actor="tester") for head in heads])
     assert (

@@ -14,9 +14,9 @@ from lanes_storage import AsyncStore, doors, open_store
 from lanes_storage.doors.intake import Accept
 from lanes_storage.doors.shared.sets import rounds
 from lanes_storage.errors import NotStorable
-from lanes_storage.interface import Call, carry_out
+from lanes_storage.interface import CommandStep, carry_out
 from lanes_storage.law import Edge, LaneState, MessageState
-from lanes_storage.records import Answer, Release, Waiter
+from lanes_storage.records import Release, RunResult, Waiter
 from tests.kit import sets
 from tests.kit.commits import long_commit
 from tests.kit.databases import lay
@@ -59,7 +59,7 @@ def test_a_set_does_what_its_commands_do_one_by_one(worlds: tuple[World, World],
     assert broken(together.store) == []
 
 
-def about(call: Call[Any]) -> list[object]:
+def about(call: CommandStep[Any]) -> list[object]:
     """Of messages the first to each lane come first; all else keeps its order."""
     command = call.command
     return (
@@ -103,7 +103,9 @@ async def test_a_bad_command_in_a_set_harms_only_itself(world: World, astore: As
     answers: dict[str, Any] = {"a": "reply", "bad": object(), "c": "another"}
     async with long_commit(astore):
         ends = [
-            asyncio.ensure_future(astore.write(doors.complete(ticket, Answer(answers[key]), world.time(), by="tester")))
+            asyncio.ensure_future(
+                astore.write(doors.complete(ticket, RunResult(answers[key]), world.time(), by="tester"))
+            )
             for key, ticket in runs.items()
         ]
         await asyncio.sleep(0)
@@ -123,8 +125,8 @@ async def test_a_bad_command_in_a_set_harms_only_itself(world: World, astore: As
 def test_a_run_ends_once_in_a_set(world: World) -> None:
     ticket, now = world.start("a").ticket, world.time()
     ends = [
-        doors.complete(ticket, Answer("reply"), now, by="one"),
-        doors.complete(ticket, Answer("reply again"), now, by="another"),
+        doors.complete(ticket, RunResult("reply"), now, by="one"),
+        doors.complete(ticket, RunResult("reply again"), now, by="another"),
         doors.fail(ticket, sets.BROKEN, now, by="a third"),
     ]
     landed = world.step(lambda tx: [release.landed for release in carry_out(tx, ends)])

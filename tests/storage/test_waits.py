@@ -6,13 +6,13 @@ import pytest
 
 from lanes.testing import SECOND
 from lanes_storage import doors, reads
-from lanes_storage.doors import Accepted, WaitCycle
+from lanes_storage.doors import Accepted, WaitCircle
 from lanes_storage.law import Prunable
 from lanes_storage.records import Ticket, Waiter
 from tests.kit.world import PROCESS, World
 
 
-def wait(world: World, ticket: Ticket, message: int) -> WaitCycle | bool:
+def wait(world: World, ticket: Ticket, message: int) -> WaitCircle | bool:
     return world.step(lambda tx: doors.begin_wait(tx, Waiter(ticket.run_id, PROCESS), message, world.time()))
 
 
@@ -40,7 +40,7 @@ def test_a_wait_that_is_given_up_counts_no_more(world: World) -> None:
 def test_F29_a_run_cannot_wait_for_its_own_lane(world: World) -> None:
     run = world.start("a").ticket
     before = world.rows()
-    assert world.accept("a", waiting_run=run.run_id) == WaitCycle(("a", "a"))
+    assert world.accept("a", waiting_run=run.run_id) == WaitCircle(("a", "a"))
     assert world.rows() == before, "refused, and nothing stored"
 
 
@@ -48,7 +48,7 @@ def test_F30_a_circle_of_two_is_found_when_the_second_closes_it(world: World) ->
     a, b = world.start("a").ticket, world.start("b").ticket
     first = world.accept("b", waiting_run=a.run_id)
     assert isinstance(first, Accepted)
-    assert world.accept("a", waiting_run=b.run_id) == WaitCycle(("b", "a", "b"))
+    assert world.accept("a", waiting_run=b.run_id) == WaitCircle(("b", "a", "b"))
     world.complete(b)  # the one that was refused goes on, and the other with it
     assert world.claim("b").message.id == first.message_id
 
@@ -57,7 +57,7 @@ def test_a_circle_of_three_is_found(world: World) -> None:
     runs = {key: world.start(key).ticket for key in "abc"}
     assert isinstance(world.accept("b", waiting_run=runs["a"].run_id), Accepted)
     assert isinstance(world.accept("c", waiting_run=runs["b"].run_id), Accepted)
-    assert world.accept("a", waiting_run=runs["c"].run_id) == WaitCycle(("c", "a", "b", "c"))
+    assert world.accept("a", waiting_run=runs["c"].run_id) == WaitCircle(("c", "a", "b", "c"))
 
 
 def test_two_that_wait_for_one_are_no_circle(world: World) -> None:

@@ -8,7 +8,7 @@ from lanes_storage import AsyncStore, Store, errors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, is_cause
-from lanes_storage.records import Attempt, Failure, How, LaneFilter
+from lanes_storage.records import How, LaneFilter, ProviderAttempt, RunFailure
 from tests.kit.world import World
 
 
@@ -38,7 +38,7 @@ def test_F90_what_names_no_cause(word: object) -> None:
 @pytest.mark.parametrize("cause", ["owner_gone", "owner_silent", "drained"])
 def test_F100_a_runner_that_failed_is_not_run_again_whatever_word_it_uses(world: World, cause: str) -> None:
     ticket = world.start("a").ticket
-    release = world.fail(ticket, Failure(Cause.read(cause), "says the runner"))
+    release = world.fail(ticket, RunFailure(Cause.read(cause), "says the runner"))
     assert (release.edge, release.message_state) == (Edge.FAIL, MessageState.FAILED)
     assert world.state("a") is LaneState.ERRORED
 
@@ -80,7 +80,7 @@ def test_F95_an_attempt_of_another_version_is_shown(world: World) -> None:
     world.step(lambda tx: tx.run("UPDATE messages SET attempts = :said", {"said": said}))
     failure = world.message(message).error
     assert failure is not None
-    assert failure.attempts[0] == Attempt("p", "c", "m", 5, 400)
+    assert failure.attempts[0] == ProviderAttempt("p", "c", "m", 5, 400)
     assert [attempt.message for attempt in failure.attempts[1:]] == ['{"provider": "q"}', "7"]
 
 
@@ -102,5 +102,5 @@ def test_F95_a_lane_in_an_unknown_state_is_read_and_counted(world: World) -> Non
 
 def test_F90_a_filter_knows_a_cause_of_a_runners_own(world: World) -> None:
     for key, cause in (("a", "tool_missing"), ("b", "run_timeout")):
-        world.fail(world.start(key).ticket, Failure(Cause.read(cause), "says the runner"))
+        world.fail(world.start(key).ticket, RunFailure(Cause.read(cause), "says the runner"))
     assert world.keys(LaneFilter().where("error", How.HAS, "tool_miss")) == ["a"]

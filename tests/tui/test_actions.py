@@ -3,13 +3,13 @@
 import pytest
 from textual.widgets import Button
 
-from lanes.base.context import Context
 from lanes.base.errors import NotAllowed
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.verbs import control, table
 from lanes_storage import reads
 from lanes_storage.law import LaneState
-from lanes_storage.records import Lane
+from lanes_storage.records import LaneRow
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
 from lanes_tui.dialogs.results import Results
@@ -19,7 +19,7 @@ from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 
 
-def lane(stage: Stage, key: str) -> Lane:
+def lane(stage: Stage, key: str) -> LaneRow:
     """A lane as it stands."""
     found = stage.store.read(reads.lane(key))
     assert found is not None

@@ -19,7 +19,7 @@ from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
 from lanes_tui.screens.watching import Watching
-from lanes_tui.tables.lane_table import LaneTable
+from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.filter_bar import Typed
 from tests.house.modules import ROOT
@@ -29,7 +29,7 @@ DOCUMENT = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, type] = {
     "Every screen": Dashboard,
     "The lanes": MainScreen,
-    "Moving in the lanes": LaneTable,
+    "Moving in the lanes": LaneList,
     "The filter": Typed,
     "The other screens": Watching,
     "One lane": LaneScreen,

@@ -7,14 +7,14 @@ import pytest
 
 from lanes.records import Event, Lane, Message, Status, Witness
 from lanes_storage.law import LaneState, MessageState
-from lanes_storage.records import Attempt, AttemptPhase
+from lanes_storage.records import AttemptPhase, ProviderAttempt
 from lanes_tui.display import words
 from lanes_tui.display.coalescing import coalesced, single
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import message_line, message_whole
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.source import AsOf
-from lanes_tui.widgets.bars import Clock, abreast, clocks, stacked
+from lanes_tui.widgets.bars import ClockBar, abreast, clocks, stacked
 from lanes_tui.widgets.trends import QUEUE, Trends
 from tests.golden.rows import LANES, ME, NOW, message
 from tests.pictures.scene import NIGHT, stage
@@ -38,25 +38,25 @@ def test_only_many_of_the_same_side_by_side_are_told_together() -> None:
     ("spent", "limit", "full", "tone"), [(0, 100, 0, "good"), (60, 100, 6, "warn"), (250, 100, 10, "bad")]
 )
 def test_a_bar_is_as_full_as_its_limit_is_used(spent: int, limit: int, full: int, tone: str) -> None:
-    clock = Clock("run", spent * 1000, limit * 1000)
+    clock = ClockBar("run", spent * 1000, limit * 1000)
     assert clock.tone == tone
     line = stacked([clock], 6 + 2 + len(clock.said()) + 10)[0].plain
     assert (line.count("━"), line.count("─")) == (full, 10 - full)
 
 
 def test_a_clock_without_a_limit_is_never_used_up() -> None:
-    clock = Clock("run", 10**9, None)
+    clock = ClockBar("run", 10**9, None)
     assert clock.tone == "good"
     assert "no limit" in clock.said()
 
 
 def test_the_clock_of_an_attempt_stands_for_the_stall_clock_while_it_acts_first() -> None:
     lane, eye = LANES["held, run plain"], Witness(NOW, ME)
-    assert [clock.name for clock in clocks(Lane.of(lane, eye), None, Sight(0, 0))] == ["run", "stall", "beat"]
+    assert [clock.name for clock in clocks(Lane.of(lane, eye), None, ViewedAt(0, 0))] == ["run", "stall", "beat"]
     assert lane.run is not None
     phase = AttemptPhase("main", "first_byte_timeout", 45_000, 1, 2, "backup", 55_000, NOW.wall, NOW.boot, NOW.slept)
     asking = Lane.of(lane._replace(run=lane.run._replace(attempt=phase)), eye)
-    clock = next(each for each in clocks(asking, None, Sight(0, 13_000)) if each.name == "asks")
+    clock = next(each for each in clocks(asking, None, ViewedAt(0, 13_000)) if each.name == "asks")
     assert clock.said() == "13 s of 45 s, first_byte_timeout of main (1 of 2), then backup"
 
 
@@ -68,20 +68,24 @@ def test_a_message_tells_what_was_asked_which_tools_are_called_and_who_answered_
         state=MessageState.DONE,
         reply="",
         reply_detail=json.dumps(detail),
-        attempts=(Attempt("main", "first_byte_timeout", "no content within 45s", NOW.wall),),
+        attempts=(ProviderAttempt("main", "first_byte_timeout", "no content within 45s", NOW.wall),),
         position=None,
     )
-    line = message_line(Message.of(row), Sight(NOW.wall, 0)).plain
+    line = message_line(Message.of(row), ViewedAt(NOW.wall, 0)).plain
     assert "where is it?" in line
     assert "by backup, after main (first_byte_timeout): calls search" in line
-    whole = "\n".join(each.plain for each in message_whole(Message.of(row), Sight(NOW.wall, 0)))
+    whole = "\n".join(each.plain for each in message_whole(Message.of(row), ViewedAt(NOW.wall, 0)))
     for part in ("(a chat request)", "where is it?", "by backup, after main", "model gpt-x", "no content within 45s"):
         assert part in whole
 
 
 @pytest.mark.parametrize("width", [8, 40, 77, 150])
 def test_clocks_abreast_never_take_more_than_their_line(width: int) -> None:
-    shown = [Clock("run", 252_000, 300_000), Clock("stall", 1_000, 120_000, "content"), Clock("beat", 1_000, 30_000)]
+    shown = [
+        ClockBar("run", 252_000, 300_000),
+        ClockBar("stall", 1_000, 120_000, "content"),
+        ClockBar("beat", 1_000, 30_000),
+    ]
     line = abreast(shown, width)
     assert line.cell_length <= max(width, 44)
     assert "4m/5m" in line.plain
@@ -114,14 +118,14 @@ async def test_trends_are_drawn_from_samples_that_stand_apart(tmp_path: Path) ->
 
 
 def test_times_of_another_day_have_their_date() -> None:
-    sight = Sight(NIGHT.wall, 0)
+    sight = ViewedAt(NIGHT.wall, 0)
     assert sight.moment(NIGHT.wall) == "14:02:07"
     assert sight.moment(NIGHT.wall - 86_400_000) == "Sep 20 14:02:07"
     assert words.zoned(NIGHT.wall) == "14:02:07Z"
 
 
 def test_ages_grow_from_the_moment_of_reading() -> None:
-    sight = Sight.of(NIGHT, NIGHT.later(5_000))
+    sight = ViewedAt.of(NIGHT, NIGHT.later(5_000))
     assert sight.age(1_000) == 6_000
     assert sight.left(1_000) == -4_000
     assert sight.left(None) is None

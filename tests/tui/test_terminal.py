@@ -14,7 +14,7 @@ from lanes.host.identity import this_process
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import Cause
-from lanes_storage.records import Admission, Attempt, NewMessage
+from lanes_storage.records import Admission, NewMessage, ProviderAttempt
 from tests.kit.processes import PATIENCE_S, eventually
 from tests.kit.stage import Stage
 from tests.tui.terminal import Terminal, terminal, unwelcome
@@ -41,7 +41,7 @@ def stage(database: Path) -> Stage:
 
 
 async def fail_hostilely(context: lanes.RunContext) -> str:
-    raise RunFailed(Cause.PROVIDER_FAILED, HOSTILE, [Attempt(HOSTILE, HOSTILE, HOSTILE, system_clock().wall)])
+    raise RunFailed(Cause.PROVIDER_FAILED, HOSTILE, [ProviderAttempt(HOSTILE, HOSTILE, HOSTILE, system_clock().wall)])
 
 
 async def send_and_fail(database: Path) -> None:

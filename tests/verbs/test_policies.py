@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import lanes
-from lanes.base.context import Context
 from lanes.base.errors import LaneBusy, LanesError, QueueFull
 from lanes.config import Config, from_data
+from lanes.context import Context
 from lanes.drivers.client import GatewayClient
 from lanes.drivers.local import LocalDriver
 from lanes.verbs import messages, sending

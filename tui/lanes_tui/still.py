@@ -6,7 +6,7 @@ from rich.cells import cell_len, set_cell_size
 
 from lanes_storage.records import LaneFilter
 from lanes_tui.display import columns, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import Source
 
@@ -50,7 +50,7 @@ async def _drawn(source: Source, titles: tuple[str, ...]) -> str:
     window = await source.window(LaneFilter(), 0, MOST)
     if not window.rows:
         return 'no lane yet: lanes send demo:1 "hello"'
-    sight = Sight.of(window.at, source.now())
+    sight = ViewedAt.of(window.at, source.now())
     rows = [titles, *(tuple(columns.plain(title, lane, sight) for title in titles) for lane in window.rows)]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(titles))]
     lines = ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in rows]

@@ -1,9 +1,9 @@
 """Every row, in the order of the table."""
 
 from lanes.bench.groups import aborts, beside, compared, cycles, life, older, scale, web
-from lanes.bench.kit.rows import Row
+from lanes.bench.kit.rows import BenchRow
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[BenchRow, ...] = (
     *cycles.ROWS,
     *compared.ROWS,
     *older.ROWS,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lanes.bench.groups.web import hold, provider
 from lanes.bench.kit.filling import copied
-from lanes.bench.kit.processes import Process, command, gateway
-from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.processes import BenchProcess, command, gateway
+from lanes.bench.kit.rows import BenchRow, Measured, at_most
 from lanes.bench.kit.work import Work, percentile
 from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
@@ -17,7 +17,7 @@ from lanes_storage.sqlite import SqliteStore
 IMPORTS = "import click, sqlite3, json"
 
 
-def _held(work: Work) -> tuple[Process, Path]:
+def _held(work: Work) -> tuple[BenchProcess, Path]:
     """A gateway whose lanes ``lane:0`` to ``lane:N`` all wait for a provider that says nothing."""
     path = copied(work, work.size.many)
     process = gateway(work, path, provider(work).url)
@@ -84,17 +84,17 @@ def _abort_to_released(work: Work) -> Measured:
 
 
 ROWS = (
-    Row("abort-latency", "abort from another process: request to cancelled run, p99", at_most(25, "ms"), _latency),
-    Row(
+    BenchRow("abort-latency", "abort from another process: request to cancelled run, p99", at_most(25, "ms"), _latency),
+    BenchRow(
         "abort-released", "`lanes abort KEY` of a held lane, start to released", at_most(150, "ms"), _abort_to_released
     ),
-    Row(
+    BenchRow(
         "abort-process",
         "`lanes abort KEY`, whole process, against a bare import of click, sqlite3 and json",
         at_most(1.5),
         _against_bare("abort", "lane:7"),
     ),
-    Row(
+    BenchRow(
         "list-process", "`lanes list --limit 50` against the same", at_most(1.5), _against_bare("list", "--limit", "50")
     ),
 )

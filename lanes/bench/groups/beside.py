@@ -12,8 +12,8 @@ from pathlib import Path
 from lanes.bench.groups.web import provider
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.loading import load, request
-from lanes.bench.kit.processes import Process, gateway
-from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.processes import BenchProcess, gateway
+from lanes.bench.kit.rows import BenchRow, Measured, at_most
 from lanes.bench.kit.work import Figures, Work, percentile
 from lanes_storage import doors, open_async_store
 from lanes_storage.clock import system_clock
@@ -30,7 +30,7 @@ LARGE = 3_000_000
 SMALL_WRITES = 2_000
 
 
-def _replies(process: Process, numbers: Iterator[int], times: int) -> list[float]:
+def _replies(process: BenchProcess, numbers: Iterator[int], times: int) -> list[float]:
     """How long each of some messages took from its sending to its reply, one after the other, in milliseconds."""
     body = b'{"text": "hello"}'
     requests = (request(f"/api/lanes/beside:{next(numbers)}/messages?wait=30", body) for _ in range(times))
@@ -41,7 +41,7 @@ def _replies(process: Process, numbers: Iterator[int], times: int) -> list[float
 
 
 @contextlib.contextmanager
-def _searching(process: Process) -> Iterator[None]:
+def _searching(process: BenchProcess) -> Iterator[None]:
     """Somebody searches all lanes, again and again."""
     over = threading.Event()
 
@@ -148,20 +148,20 @@ def _checkpoint(work: Work) -> Measured:
 
 
 ROWS = (
-    Row(
+    BenchRow(
         "claim-beside-search",
         "send to reply, p99, while somebody searches all lanes, against the same alone",
         at_most(2),
         _claim_beside_search,
     ),
-    Row(
+    BenchRow(
         "claim-beside-backlog",
         "send to reply, p99, beside heads that nobody may claim, against the same alone",
         at_most(2),
         _claim_beside_backlog,
     ),
-    Row("memory-large", "memory of a gateway after large requests", at_most(150, "MB"), _memory_large),
-    Row(
+    BenchRow("memory-large", "memory of a gateway after large requests", at_most(150, "MB"), _memory_large),
+    BenchRow(
         "checkpoint-pause",
         "the longest wait of a small write while the log is copied back",
         at_most(50, "ms"),

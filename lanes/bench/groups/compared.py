@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lanes.bench import peers
 from lanes.bench.groups.cycles import through_the_store
-from lanes.bench.kit.rows import Measured, Row, Skipped, at_least
+from lanes.bench.kit.rows import BenchRow, Measured, Skipped, at_least
 from lanes.bench.kit.work import Work
 
 SCRIPTS = Path(peers.__file__).parent
@@ -49,14 +49,16 @@ def _seconds(work: Work, name: str, cycles: int) -> float:
 
 
 ROWS = (
-    Row("against-dbos", "run cycles/s against DBOS, SQLite, a partition for each key", at_least(50), _against("dbos")),
-    Row(
+    BenchRow(
+        "against-dbos", "run cycles/s against DBOS, SQLite, a partition for each key", at_least(50), _against("dbos")
+    ),
+    BenchRow(
         "against-huey",
         "run cycles/s against Huey, SQLite with fsync, a lock for each key",
         at_least(9),
         _against("huey"),
     ),
-    Row(
+    BenchRow(
         "against-procrastinate",
         "run cycles/s, lanes on SQLite, against procrastinate on PostgreSQL, `lock=`",
         at_least(20),

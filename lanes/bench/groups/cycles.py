@@ -14,7 +14,7 @@ from typing import Any
 from lanes.bench.facts import fsync_p50_ms
 from lanes.bench.kit import cycle
 from lanes.bench.kit.filling import copied
-from lanes.bench.kit.rows import Measured, Row, at_least, at_most
+from lanes.bench.kit.rows import BenchRow, Measured, at_least, at_most
 from lanes.bench.kit.work import Figures, Work, key_of, percentile
 from lanes.bench.plain import recorded, sets
 from lanes_storage import open_async_store
@@ -150,22 +150,28 @@ async def _enqueue(store: AsyncStore, key: str) -> None:
 
 
 ROWS = (
-    Row(
+    BenchRow(
         "cycles-32-full",
         "run cycles/s, 32 callers, FULL, against plain sqlite3 doing what 0.1.0 did in batches of 32",
         at_least(1.3),
         _against_recorded(32, "full"),
     ),
-    Row("cycles-256-full", "the same, 256 callers and batches of 256", at_least(1.4), _against_recorded(256, "full")),
-    Row("cycles-32-normal", "the same, 32 callers, NORMAL", at_least(1.3), _against_recorded(32, "normal")),
-    Row(
+    BenchRow(
+        "cycles-256-full", "the same, 256 callers and batches of 256", at_least(1.4), _against_recorded(256, "full")
+    ),
+    BenchRow("cycles-32-normal", "the same, 32 callers, NORMAL", at_least(1.3), _against_recorded(32, "normal")),
+    BenchRow(
         "cycles-1-full",
         "one caller, FULL, against plain sqlite3 doing what 0.1.0 did, one transaction a step",
         at_least(0.68),
         _against_recorded(1, "full"),
     ),
-    Row("sets-32", "32 callers, FULL, against plain sqlite3 doing the same sets", at_least(0.85), _against_sets(32)),
-    Row("sets-256", "256 callers, FULL, against plain sqlite3 doing the same sets", at_least(0.85), _against_sets(256)),
-    Row("group-commit", "group commit against one transaction a step, 32 callers", at_least(10), _group_commit),
-    Row("enqueue-p99", "p99 of an enqueue, 32 callers, FULL, in fsyncs (p50)", at_most(15), _enqueue_p99),
+    BenchRow(
+        "sets-32", "32 callers, FULL, against plain sqlite3 doing the same sets", at_least(0.85), _against_sets(32)
+    ),
+    BenchRow(
+        "sets-256", "256 callers, FULL, against plain sqlite3 doing the same sets", at_least(0.85), _against_sets(256)
+    ),
+    BenchRow("group-commit", "group commit against one transaction a step, 32 callers", at_least(10), _group_commit),
+    BenchRow("enqueue-p99", "p99 of an enqueue, 32 callers, FULL, in fsyncs (p50)", at_most(15), _enqueue_p99),
 )

@@ -10,7 +10,7 @@ from lanes.bench.groups.web import hold, provider
 from lanes.bench.kit import cycle
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.processes import PATIENCE_S, gateway
-from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.rows import BenchRow, Measured, at_most
 from lanes.bench.kit.work import Figures, Work
 from lanes.engine.reconcile.observer import Observer
 from lanes_storage.clock import system_clock
@@ -137,15 +137,15 @@ def _recovery(work: Work) -> Measured:
 
 
 ROWS = (
-    Row("release-stale", "release of stale lanes in one pass", at_most(35, "ms"), _release),
-    Row("start-ready", "start of a gateway to ready", at_most(1.5, "s"), _ready),
-    Row(
+    BenchRow("release-stale", "release of stale lanes in one pass", at_most(35, "ms"), _release),
+    BenchRow("start-ready", "start of a gateway to ready", at_most(1.5, "s"), _ready),
+    BenchRow(
         "kill-claim",
         "kill -9 of a gateway: from the start of the next process to its first claim",
         at_most(1, "s"),
         _next_claim,
     ),
-    Row("kill-recovery", "recovery alone: from registration to the first claim", at_most(300, "ms"), _recovery),
-    Row("memory-idle", "memory of an idle gateway with many lanes", at_most(90, "MB"), _idle),
-    Row("memory-running", "memory of the same with many running lanes", at_most(150, "MB"), _running),
+    BenchRow("kill-recovery", "recovery alone: from registration to the first claim", at_most(300, "ms"), _recovery),
+    BenchRow("memory-idle", "memory of an idle gateway with many lanes", at_most(90, "MB"), _idle),
+    BenchRow("memory-running", "memory of the same with many running lanes", at_most(150, "MB"), _running),
 )

@@ -10,8 +10,8 @@ from lanes.bench.groups.life import until_running
 from lanes.bench.groups.web import checked, hold, provider, serving
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.loading import load, request
-from lanes.bench.kit.processes import Process, environment, gateway
-from lanes.bench.kit.rows import Measured, Row, Skipped, at_least, at_most
+from lanes.bench.kit.processes import BenchProcess, environment, gateway
+from lanes.bench.kit.rows import BenchRow, Measured, Skipped, at_least, at_most
 from lanes.bench.kit.work import Work
 from lanes.bench.older import older_gateway, older_python
 from lanes.bench.plain import recorded
@@ -26,7 +26,7 @@ def _sessions(work: Work) -> Measured:
     older, ours = older_gateway(work, recorded.copied(work, work.size.lanes), provider(work).url), serving(work)
     older.ready()
 
-    def round_trips(process: Process) -> float:
+    def round_trips(process: BenchProcess) -> float:
         body = b'{"text": "hello"}'
         requests = (
             request(f"/api/lanes/session:{n % SESSIONS}/messages?wait=30", body) for n in range(work.size.calls // 2)
@@ -81,7 +81,7 @@ def _idle(work: Work) -> Measured:
     return Measured(new, "; ".join([said, *(f"0.1.0 {its:.1f} %" for its in old)]))
 
 
-def _resting(work: Work, process: Process, path: Path) -> Process:
+def _resting(work: Work, process: BenchProcess, path: Path) -> BenchProcess:
     """The gateway with all its runs begun."""
     process.ready()
     hold(process, work.size.held)
@@ -90,17 +90,17 @@ def _resting(work: Work, process: Process, path: Path) -> Process:
 
 
 ROWS = (
-    Row(
+    BenchRow(
         "sessions-24",
         "trivial messages to 24 sessions, 8 at a time, end to end, against 0.1.0",
         at_least(1.6),
         _sessions,
     ),
-    Row(
+    BenchRow(
         "loop-lag",
         "how late an event loop is while 32 callers write, p99, against 0.1.0",
         at_most(1),
         _loop_lag,
     ),
-    Row("idle-1000", "a gateway whose runs all wait, of one core", at_most(1, "%"), _idle),
+    BenchRow("idle-1000", "a gateway whose runs all wait, of one core", at_most(1, "%"), _idle),
 )

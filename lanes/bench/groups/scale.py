@@ -7,7 +7,7 @@ from pathlib import Path
 from lanes.bench.kit import cycle
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.processes import gateway
-from lanes.bench.kit.rows import Measured, Row, at_most
+from lanes.bench.kit.rows import BenchRow, Measured, at_most
 from lanes.bench.kit.work import Figures, Work, percentile
 from lanes.engine.reconcile.observer import Observer
 from lanes.host.identity import this_process
@@ -126,9 +126,9 @@ def _start(work: Work) -> Measured:
 
 
 ROWS = (
-    Row("reconcile-idle", "idle reconcile pass, p99, whatever number of lanes", at_most(100, "µs"), _reconcile),
-    Row("flat-list", "first page of the list: largest database against smallest", at_most(2), _list),
-    Row("flat-counts", "counts of status and dashboard in the largest database", at_most(200, "µs"), _counts),
-    Row("flat-claim", "a run cycle in one transaction: largest database against smallest", at_most(2), _claim),
-    Row("flat-start", "start of a gateway to ready: the same", at_most(2), _start),
+    BenchRow("reconcile-idle", "idle reconcile pass, p99, whatever number of lanes", at_most(100, "µs"), _reconcile),
+    BenchRow("flat-list", "first page of the list: largest database against smallest", at_most(2), _list),
+    BenchRow("flat-counts", "counts of status and dashboard in the largest database", at_most(200, "µs"), _counts),
+    BenchRow("flat-claim", "a run cycle in one transaction: largest database against smallest", at_most(2), _claim),
+    BenchRow("flat-start", "start of a gateway to ready: the same", at_most(2), _start),
 )

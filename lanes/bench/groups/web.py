@@ -7,22 +7,22 @@ import time
 
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.loading import Load, load, request
-from lanes.bench.kit.processes import Process, gateway, plain
-from lanes.bench.kit.rows import Measured, Row, at_least, at_most
+from lanes.bench.kit.processes import BenchProcess, gateway, plain
+from lanes.bench.kit.rows import BenchRow, Measured, at_least, at_most
 from lanes.bench.kit.work import Work
 
 STAMP = re.compile(rb"<(\d+)>")
 
 
-def provider(work: Work) -> Process:
+def provider(work: Work) -> BenchProcess:
     """The provider that every gateway here asks."""
     return work.once("provider", lambda: plain(work, "provider"))
 
 
-def serving(work: Work) -> Process:
+def serving(work: Work) -> BenchProcess:
     """A gateway that the rows share."""
 
-    def make() -> Process:
+    def make() -> BenchProcess:
         made = gateway(work, copied(work, work.size.lanes), provider(work).url)
         made.ready()
         return made
@@ -37,7 +37,7 @@ def checked(done: Load, *allowed: int) -> Load:
     return done
 
 
-def hold(process: Process, lanes: int) -> None:
+def hold(process: BenchProcess, lanes: int) -> None:
     """Give so many lanes a message whose provider says nothing."""
     hang = (request(f"/api/lanes/lane:{n}/messages", b'{"text": "hang"}') for n in range(lanes))
     checked(load(process.port, 32, hang), 202)
@@ -51,7 +51,7 @@ def _enqueue(work: Work) -> Measured:
     bare = plain(work, "bare")
     body = b'{"text": "hello"}'
 
-    def post(process: Process) -> float:
+    def post(process: BenchProcess) -> float:
         count = 4 * work.size.calls
         requests = (request(f"/api/lanes/lane:{n % work.size.held}/messages", body) for n in range(count))
         return checked(load(process.port, 32, requests), 202).rate
@@ -70,7 +70,7 @@ def _chat(text: str, session: str | None) -> bytes:
 def _relay(work: Work) -> Measured:
     ours, theirs = serving(work), plain(work, "relay", provider(work).url)
 
-    def stream(process: Process) -> float:
+    def stream(process: BenchProcess) -> float:
         count = max(work.size.calls // 10, 8)
         return checked(load(process.port, 8, (_chat("stream", f"s:{n % 8}") for n in range(count))), 200).rate
 
@@ -80,7 +80,7 @@ def _relay(work: Work) -> Measured:
 
 
 def _added_latency(work: Work) -> Measured:
-    def latency(process: Process) -> float:
+    def latency(process: BenchProcess) -> float:
         taken: list[float] = []
 
         def seen(chunk: bytes) -> None:
@@ -96,14 +96,14 @@ def _added_latency(work: Work) -> Measured:
 
 
 ROWS = (
-    Row("http-enqueue", "enqueue over HTTP, 32 connections, against a bare ASGI app", at_least(0.38), _enqueue),
-    Row(
+    BenchRow("http-enqueue", "enqueue over HTTP, 32 connections, against a bare ASGI app", at_least(0.38), _enqueue),
+    BenchRow(
         "stream-relay",
         "streams of 100 events passed through, 8 connections, against a bare httpx relay",
         at_least(1.1),
         _relay,
     ),
-    Row(
+    BenchRow(
         "stream-latency",
         "latency added to an event of a stream, p50, 8 connections",
         at_most(0.5, "ms"),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from lanes_storage import doors
 from lanes_storage.clock import Now, boot_id
-from lanes_storage.interface import Call, Transaction, call, carry_out
+from lanes_storage.interface import CommandStep, Transaction, call, carry_out
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Admission, Answer, Beat, Claimed, NewMessage, NewOwner, Release, Terms, Ticket
+from lanes_storage.records import Admission, Beat, Claimed, NewMessage, NewOwner, Release, RunResult, Terms, Ticket
 
 TERMS = Terms(300_000, 120_000, 10_000, 5_000, 60_000, 600_000, OnInterrupt.REQUEUE, OnSurvivors.PAUSE)
 ROOM = Admission(1_000_000)
@@ -23,7 +23,7 @@ def end_owner(tx: Transaction, owner: int, now: Now) -> None:
     doors.end_owner(tx, owner, now, cause="stopped", by="bench")
 
 
-def enqueue(key: str, now: Now) -> Call[int]:
+def enqueue(key: str, now: Now) -> CommandStep[int]:
     """Accept one message; results in its id."""
     return doors.accept(NewMessage(key, text="hello"), ROOM, now).and_then(_id)
 
@@ -33,7 +33,7 @@ def _id(_: Transaction, accepted: object) -> int:
     return accepted.message_id
 
 
-def claim(owner: int, message: int, now: Now) -> Call[Claimed]:
+def claim(owner: int, message: int, now: Now) -> CommandStep[Claimed]:
     """Claim the lane whose head is ``message``."""
     return call(_claim, (owner, message, now))
 
@@ -51,14 +51,14 @@ def _claim(tx: Transaction, wanted: Sequence[tuple[int, int, Now]]) -> list[Clai
     return claimed
 
 
-def heartbeat(owner: int, ticket: Ticket, now: Now) -> Call[list[Ticket] | None]:
+def heartbeat(owner: int, ticket: Ticket, now: Now) -> CommandStep[list[Ticket] | None]:
     """One heartbeat that names the run."""
     return doors.heartbeat(owner, [Beat(ticket, "content", now.boot, now.wall)], now)
 
 
-def complete(ticket: Ticket, now: Now) -> Call[Release]:
+def complete(ticket: Ticket, now: Now) -> CommandStep[Release]:
     """The run has its reply."""
-    return doors.complete(ticket, Answer("hello back"), now, by="bench")
+    return doors.complete(ticket, RunResult("hello back"), now, by="bench")
 
 
 def whole(tx: Transaction, owner: int, key: str, now: Now) -> None:

@@ -32,7 +32,7 @@ model = "bench"
 """
 
 
-class Process:
+class BenchProcess:
     """A process of ours that stays until it is ended."""
 
     def __init__(self, work: Work, name: str, *arguments: str, python: str = sys.executable) -> None:
@@ -112,17 +112,19 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {"XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
 
 
-def plain(work: Work, app: str, *more: str) -> Process:
+def plain(work: Work, app: str, *more: str) -> BenchProcess:
     """A plain server (``lanes.bench.plain.servers``), on the same HTTP server as a gateway."""
-    return Process(work, app, "-m", "lanes.bench.plain.servers", app, *more)
+    return BenchProcess(work, app, "-m", "lanes.bench.plain.servers", app, *more)
 
 
-def gateway(work: Work, database: Path, provider: str, max_runs: int = 1_000, python: str = sys.executable) -> Process:
+def gateway(
+    work: Work, database: Path, provider: str, max_runs: int = 1_000, python: str = sys.executable
+) -> BenchProcess:
     """A gateway on a database, whose one runner asks that provider."""
     config = work.fresh("lanes.toml")
     config.write_text(CONFIG.format(provider=provider, max_runs=max_runs), encoding="utf-8")
     arguments = ("gateway", "--db", str(database), "--config", str(config), "--port", "0", "--log-level", "error")
-    return Process(work, "gateway", "-m", "lanes", *arguments, python=python)
+    return BenchProcess(work, "gateway", "-m", "lanes", *arguments, python=python)
 
 
 def command(work: Work, *arguments: str) -> float:

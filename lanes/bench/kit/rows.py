@@ -57,7 +57,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchRow:
     """One line of the table. ``name`` is what ``--only`` takes."""
 
     name: str
@@ -70,7 +70,7 @@ class Row:
 class Result:
     """A row and what came out; without ``measured``, ``why`` says why not."""
 
-    row: Row
+    row: BenchRow
     measured: Measured | None
     why: str = ""
 

@@ -9,20 +9,32 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lanes.bench.kit import cycle, filling, work
 from lanes_storage import interface, open_async_store
-from lanes_storage.clock import system_clock
 
+
+def either(today: str, then: str) -> Any:
+    """A module by its name of today or, in 0.1.0, by its name of then."""
+    try:
+        return import_module(today)
+    except ModuleNotFoundError:
+        return import_module(then)
+
+
+cycle, filling, work = (
+    either(f"lanes.bench.kit.{name}", f"lanes.bench.{name}") for name in ("cycle", "filling", "work")
+)
+system_clock = either("lanes_storage.clock", "lanes_storage.moment").system_clock
 CALLERS = 32
 TICK_S = 0.001
 
 
 def step(door: Callable[..., Any], *given: Any) -> Any:
     """One step of a cycle: a call today; in 0.1.0 its door was given the transaction."""
-    return door(*given) if hasattr(interface, "Call") else lambda tx: door(tx, *given)
+    return door(*given) if hasattr(interface, "CommandStep") else lambda tx: door(tx, *given)
 
 
 async def main(path: Path, cycles: int, lanes: int) -> None:
@@ -56,7 +68,8 @@ async def main(path: Path, cycles: int, lanes: int) -> None:
 def made(folder: Path, lanes: int) -> Path:
     """A database with so many lanes."""
     size = replace(work.TINY, lanes=lanes)
-    return filling.copied(work.Work(size, folder, progress=lambda _: None), lanes)
+    database: Path = filling.copied(work.Work(size, folder, progress=lambda _: None), lanes)
+    return database
 
 
 asyncio.run(main(made(Path(sys.argv[1]), int(sys.argv[3])), int(sys.argv[2]), int(sys.argv[3])))

@@ -10,7 +10,7 @@ from lanes.bench.kit.filling import copied
 from lanes.bench.kit.work import Work, key_of
 from lanes.bench.plain.replaying import Statement, Statements, prepare, replay
 from lanes_storage.clock import system_clock
-from lanes_storage.interface import Call, carry_out
+from lanes_storage.interface import CommandStep, carry_out
 from lanes_storage.sqlite.file.connect import open_writer
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
@@ -67,7 +67,7 @@ def transactions(work: Work, batch: int) -> list[Statements]:
     connection.execute("PRAGMA synchronous = OFF")
     noting, now, recorded = Noting(connection), system_clock(), list[Statements]()
 
-    def step(calls: Sequence[Call[T]]) -> list[T]:
+    def step(calls: Sequence[CommandStep[T]]) -> list[T]:
         with SqliteTransaction(cast("sqlite3.Connection", noting)) as tx:
             noting.taken()  # the BEGIN
             came = carry_out(tx, calls)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanes.config.declared import places
-from lanes.config.declared.places import Found, FoundDatabase
+from lanes.config.declared.places import ChosenBy, FoundDatabase
 from lanes_storage import open_store, reads
 from lanes_storage.errors import DatabaseMissing, DatabaseTooOld, StorageError
 from lanes_storage.law import SIMULATED
@@ -18,10 +18,10 @@ def unnamed() -> tuple[FoundDatabase, str]:
     """The database where none is named, and what is to be said of that; nothing, where it is the usual one."""
     found = places.find_database(really_used=_is_kept_to)
     living = places.living_gateways()
-    if found.why is Found.GATEWAY:
+    if found.why is ChosenBy.GATEWAY:
         pids = ", ".join(str(note.who.pid) for note in living)
         return found, f"using {found.url}, of the living gateway (pid {pids})"
-    if found.why is Found.LAST:
+    if found.why is ChosenBy.LAST:
         return found, f"no gateway lives; using {found.url}, of the last one"
     if living:
         databases = ", ".join(sorted({note.database for note in living}))

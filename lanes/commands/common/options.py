@@ -22,13 +22,13 @@ else:  # older ones of click cannot be subscripted
     ChoiceType = click.Choice
 
 
-class Keep(Protocol):
+class OptionCallback(Protocol):
     """A callback of click."""
 
     def __call__(self, ctx: click.Context, param: click.Parameter, value: Any) -> None: ...
 
 
-def _keep(name: str) -> Keep:
+def _keep(name: str) -> OptionCallback:
     """Store a global option in the session; one behind the command counts for more than one before it."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ARG001 - click's signature

@@ -11,8 +11,8 @@ import click
 from lanes.commands.output.printing import Output
 
 if TYPE_CHECKING:
-    from lanes.base.context import Context
     from lanes.config import Config
+    from lanes.context import Context
     from lanes.drivers.client import GatewayClient
     from lanes.drivers.driver import Driver
 
@@ -78,8 +78,8 @@ class Session:
 
     def context(self, database: str = "") -> "Context":
         """What an operation of this call is handed."""
-        from lanes.base.context import Context
         from lanes.commands.common.actor import actor
+        from lanes.context import Context
 
         return Context(actor(), configured=self.configured, database=database)
 

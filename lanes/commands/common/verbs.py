@@ -24,7 +24,7 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.records import Message
 from lanes.verbs import kinds
 from lanes.verbs.said import Action
-from lanes.verbs.verb import Param, Verb
+from lanes.verbs.verb import Verb, VerbParam
 from lanes_storage.records import LaneFilter, Subject
 
 #: More words than these are not named in the usage.
@@ -126,30 +126,30 @@ def epilog(verb: Verb[..., Any]) -> str:
     return "\n".join(["\b", "Examples:", *(f"  {example}" for example in verb.about.examples)])
 
 
-def _option(param: Param) -> Callable[[Any], Any]:
+def _option(param: VerbParam) -> Callable[[Any], Any]:
     names, said = [f"--{param.wire.replace('_', '-')}", param.name], param.meaning
     if param.kind is kinds.FLAG:
         return click.option(*names, is_flag=True, help=said)
     if "enum" in param.kind.schema:
         if param.many:
-            return click.option(*names, multiple=True, type=Word(param), help=said)
+            return click.option(*names, multiple=True, type=WordType(param), help=said)
         many = len(param.kind.schema["enum"]) > MOST_SHOWN
         metavar = param.wire[0].upper() if many else None
         default = param.default and str(param.default)
         return click.option(
-            *names, type=Word(param), default=default, metavar=metavar, show_default=default is not None, help=said
+            *names, type=WordType(param), default=default, metavar=metavar, show_default=default is not None, help=said
         )
     return click.option(*names, type=_type(param), metavar=param.kind.metavar, help=said)
 
 
-def _type(param: Param) -> Any:
+def _type(param: VerbParam) -> Any:
     return TYPES.get(param.kind) or Written(param)
 
 
 class Written(NumberType):
     """A value as its kind is written."""
 
-    def __init__(self, param: Param) -> None:
+    def __init__(self, param: VerbParam) -> None:
         self.name = param.kind.metavar.lower()
         self._param = param
 
@@ -160,10 +160,10 @@ class Written(NumberType):
             self.fail(str(error), param, ctx)
 
 
-class Word(ChoiceType):
+class WordType(ChoiceType):
     """One of the words of a kind, as its value."""
 
-    def __init__(self, param: Param) -> None:
+    def __init__(self, param: VerbParam) -> None:
         super().__init__(param.kind.schema["enum"])
         self._param = param
 

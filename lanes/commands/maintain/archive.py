@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import lanes
-from lanes.base.context import Context
 from lanes.config import Config
+from lanes.context import Context
 from lanes.drivers.local import LocalDriver
 from lanes.records import Check, jsonable
 from lanes.records.record import Json

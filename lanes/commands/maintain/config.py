@@ -6,15 +6,15 @@ import click
 
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.records import SettingValue
 
 COLUMNS = (
-    Column("SETTING", cut="middle", least=24),
-    Column("VALUE", cut="end", least=12),
-    Column("ORIGIN"),
-    Column("WHERE", cut="middle", least=12),
+    OutputColumn("SETTING", cut="middle", least=24),
+    OutputColumn("VALUE", cut="end", least=12),
+    OutputColumn("ORIGIN"),
+    OutputColumn("WHERE", cut="middle", least=12),
 )
 
 
@@ -72,10 +72,10 @@ def _found(setting: SettingValue) -> SettingValue:
     """A database that nobody named is shown as the one that commands find."""
     if setting.name == "database.url" and setting.value is None:
         from lanes.commands.common.database import unnamed
-        from lanes.config.declared.places import Found
+        from lanes.config.declared.places import ChosenBy
 
         found, _ = unnamed()
-        where = {Found.GATEWAY: "the living gateway", Found.LAST: "the last gateway"}
+        where = {ChosenBy.GATEWAY: "the living gateway", ChosenBy.LAST: "the last gateway"}
         return setting.replace(value=found.url, where=where.get(found.why, ""))
     return setting
 

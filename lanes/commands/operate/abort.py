@@ -8,7 +8,7 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, filter_option, keys_argument, match_option
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import epilog, options_of
-from lanes.commands.operate.aborting import Plan, carry_out, plan_for, preview
+from lanes.commands.operate.aborting import AbortPlan, carry_out, plan_for, preview
 from lanes.commands.output.printing import Output, say
 from lanes.explain.phrases import counted
 from lanes.filters import narrowed
@@ -61,7 +61,7 @@ def _check(ctx: click.Context, keys: tuple[str, ...], given: dict[str, Any]) -> 
         ctx.fail("give one of --no-wait and --timeout")
 
 
-def _confirmed(ctx: click.Context, out: Output, plan: Plan) -> bool:
+def _confirmed(ctx: click.Context, out: Output, plan: AbortPlan) -> bool:
     """Ask the person at the terminal; without one, --yes is the answer."""
     count = counted(len(plan.targets), "lane")
     if not out.asks:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lanes.base.errors import LanesError, NotFound
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
 from lanes.commands.output.words import note, state, took
 from lanes.drivers.driver import Driver
@@ -18,26 +18,26 @@ from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import LaneFilter
 
 PREVIEW = (
-    Column("KEY", cut="middle", least=20),
-    Column("STATE"),
-    Column("EPOCH", right=True),
-    Column("HELD", right=True),
-    Column("QUEUED", right=True),
-    Column("", cut="end", least=10),
+    OutputColumn("KEY", cut="middle", least=20),
+    OutputColumn("STATE"),
+    OutputColumn("EPOCH", right=True),
+    OutputColumn("HELD", right=True),
+    OutputColumn("QUEUED", right=True),
+    OutputColumn("", cut="end", least=10),
 )
 
 
-class Target(NamedTuple):
+class AbortTarget(NamedTuple):
     """One lane to abort, and the epoch at which it was seen; None: whatever it runs now."""
 
     key: str
     epoch: int | None
 
 
-class Plan(NamedTuple):
+class AbortPlan(NamedTuple):
     """What is about to be aborted. ``lanes`` is what was seen of it, empty where nobody looked first."""
 
-    targets: list[Target]
+    targets: list[AbortTarget]
     lanes: list[Lane]
     missing: list[NotFound]
 
@@ -48,11 +48,11 @@ class Plan(NamedTuple):
 
 def plan_for(
     desk: Driver, keys: Sequence[str], chosen: LaneFilter, scope: Scope, *, epoch: int | None, look: bool
-) -> Plan:
+) -> AbortPlan:
     """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
     named = list(dict.fromkeys(keys))
     if len(named) == 1 and not look:
-        return Plan([Target(named[0], epoch)], [], [])
+        return AbortPlan([AbortTarget(named[0], epoch)], [], [])
     lanes: list[Lane] = []
     missing: list[NotFound] = []
     for key in named:
@@ -62,11 +62,11 @@ def plan_for(
             missing.append(error)
     if not named:
         lanes = list(desk.call(list_, filter_=chosen, abortable=scope).lanes)
-    seen = [Target(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
-    return Plan(seen, lanes, missing)
+    seen = [AbortTarget(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
+    return AbortPlan(seen, lanes, missing)
 
 
-def preview(out: Output, plan: Plan) -> int:
+def preview(out: Output, plan: AbortPlan) -> int:
     """Show what would be aborted."""
     _complain(plan.missing)
     if out.json:
@@ -81,7 +81,7 @@ def preview(out: Output, plan: Plan) -> int:
     return Exit.DONE
 
 
-def carry_out(out: Output, desk: Driver, plan: Plan, how: Mapping[str, Any]) -> int:
+def carry_out(out: Output, desk: Driver, plan: AbortPlan, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
     codes = [exit_of(error) for error in plan.missing]

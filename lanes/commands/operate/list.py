@@ -6,7 +6,7 @@ import click
 
 from lanes.commands.common.options import DURATION, match_option
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import note, state, took
 from lanes.drivers.driver import Driver
@@ -24,12 +24,12 @@ FRAME = 3
 #: A watched terminal is shown anew after so long, and anything watched at most so often.
 TICK_S, REST_S = 1.0, 0.2
 COLUMNS = (
-    Column("KEY", cut="middle", least=20),
-    Column("STATE"),
-    Column("HELD", right=True),
-    Column("QUEUED", right=True),
-    Column("WAITS", right=True),
-    Column("", cut="end", least=10),
+    OutputColumn("KEY", cut="middle", least=20),
+    OutputColumn("STATE"),
+    OutputColumn("HELD", right=True),
+    OutputColumn("QUEUED", right=True),
+    OutputColumn("WAITS", right=True),
+    OutputColumn("", cut="end", least=10),
 )
 
 

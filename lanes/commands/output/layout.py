@@ -10,7 +10,7 @@ ELLIPSIS = "…"
 LEAST = 4
 
 
-class Column(NamedTuple):
+class OutputColumn(NamedTuple):
     """A column. ``cut`` says where a text that does not fit is shortened: ``middle``, ``end``, or never.
 
     A column that may be cut keeps ``least`` cells, if the terminal has room for that.
@@ -29,7 +29,7 @@ def width_of(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[list[str]]:
+def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], width: int | None) -> list[list[str]]:
     """The head and the rows, every text padded to its column. They fit ``width`` where the columns allow it."""
     table = [[column.title for column in columns], *rows]
     widths = [max(width_of(text) for text in column) for column in zip_longest(*table, fillvalue="")]
@@ -40,7 +40,7 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
     ]
 
 
-def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
+def _shrink(columns: Sequence[OutputColumn], widths: list[int], width: int) -> None:
     """Take what is too much from the widest column that may be cut, again and again; below what each should keep only
     where that is not enough."""
     for leasts in ([column.least for column in columns], [LEAST] * len(columns)):
@@ -53,7 +53,7 @@ def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
             widths[widest] = max(leasts[widest], min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
 
 
-def _fit(text: str, size: int, column: Column) -> str:
+def _fit(text: str, size: int, column: OutputColumn) -> str:
     taken = width_of(text)
     if taken > size:
         text = _cut(text, size, middle=column.cut == "middle")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TextIO
 import click
 
 from lanes.base.terminal import clean
-from lanes.commands.output.layout import Column, lay_out
+from lanes.commands.output.layout import OutputColumn, lay_out
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "strong": "1", "busy": "36"}
 
@@ -109,7 +109,7 @@ class Output:
             text = textwrap.fill(text, min(self.width, 100), break_on_hyphens=False)
         self._write(text)
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
+    def table(self, columns: Sequence[OutputColumn], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
         """Aligned columns, with their titles as the first line; on a terminal they fit its width."""
         cells = [[_cell(piece) for piece in row] for row in rows]
         texts = [[clean(cell.text) for cell in row] for row in cells]

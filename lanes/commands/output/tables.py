@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lanes.base.terminal import clean
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import one_line, state
 from lanes.explain.phrases import asks_for, clock_time, failed_over, replied
@@ -13,26 +13,26 @@ from lanes_storage.clock import system_clock
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60
 MESSAGES = (
-    Column("ID", right=True),
-    Column("STATE"),
-    Column("POS", right=True),
-    Column("ACCEPTED"),
-    Column("TEXT", cut="end"),
-    Column("RESULT", cut="end"),
+    OutputColumn("ID", right=True),
+    OutputColumn("STATE"),
+    OutputColumn("POS", right=True),
+    OutputColumn("ACCEPTED"),
+    OutputColumn("TEXT", cut="end"),
+    OutputColumn("RESULT", cut="end"),
 )
 DEAD_LETTERS = (
-    Column("ID", right=True),
-    Column("ENDED"),
-    Column("KEY", cut="middle", least=16),
-    Column("CAUSE", cut="end", least=10),
-    Column("", cut="end", least=20),
+    OutputColumn("ID", right=True),
+    OutputColumn("ENDED"),
+    OutputColumn("KEY", cut="middle", least=16),
+    OutputColumn("CAUSE", cut="end", least=10),
+    OutputColumn("", cut="end", least=20),
 )
 EVENTS = (
-    Column("ID", right=True),
-    Column("AT"),
-    Column("KEY", cut="middle", least=16),
-    Column("TYPE", cut="end"),
-    Column("", cut="end", least=20),
+    OutputColumn("ID", right=True),
+    OutputColumn("AT"),
+    OutputColumn("KEY", cut="middle", least=16),
+    OutputColumn("TYPE", cut="end"),
+    OutputColumn("", cut="end", least=20),
 )
 #: How wide these columns are where one event is printed at a time.
 USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}

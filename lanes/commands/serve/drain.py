@@ -5,7 +5,7 @@ import click
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import state, took
 from lanes.drivers.driver import Driver
@@ -16,12 +16,12 @@ from lanes.verbs.house import drain, drain_rehearsal, gateways
 #: How long a gateway may take, once the time is over, to cut what still runs.
 CUT_MS = 5_000
 REHEARSAL = (
-    Column("KEY", cut="middle", least=20),
-    Column("RUN", right=True),
-    Column("GATEWAY", right=True),
-    Column("HELD", right=True),
-    Column("ITS MESSAGE"),
-    Column("", cut="end"),
+    OutputColumn("KEY", cut="middle", least=20),
+    OutputColumn("RUN", right=True),
+    OutputColumn("GATEWAY", right=True),
+    OutputColumn("HELD", right=True),
+    OutputColumn("ITS MESSAGE"),
+    OutputColumn("", cut="end"),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output, Piece
 from lanes.commands.serve.reconciling import reconcile_after_watching, reconcile_on
 from lanes.drivers.local import LocalDriver
@@ -14,12 +14,12 @@ from lanes.records import Finding
 from lanes.verbs.house import reconcile
 
 COLUMNS = (
-    Column("KEY", cut="middle", least=16),
-    Column("RUN", right=True),
-    Column("OWNER", right=True),
-    Column("DECISION"),
-    Column("DONE"),
-    Column("EVIDENCE", cut="end", least=16),
+    OutputColumn("KEY", cut="middle", least=16),
+    OutputColumn("RUN", right=True),
+    OutputColumn("OWNER", right=True),
+    OutputColumn("DECISION"),
+    OutputColumn("DONE"),
+    OutputColumn("EVIDENCE", cut="end", least=16),
 )
 
 

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 
 from lanes import records
-from lanes.base.context import Context
 from lanes.commands.common.exits import sentence
+from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.one_pass import carry_out, looks_silent
-from lanes.engine.reconcile.reconciler import ACTING, Finding, told
+from lanes.engine.reconcile.reconciler import ACTING, ReconcileDecision, told
 from lanes.explain.phrases import counted
 from lanes.explain.why import span
 from lanes_storage import doors, reads
@@ -47,8 +47,8 @@ def reconcile_on(store: Store, ctx: Context, talk: Callable[[str], None]) -> Ite
 
 
 def _watch(
-    store: Store, clock: Clock, observer: Observer, findings: list[Finding], talk: Callable[[str], None]
-) -> list[Finding]:
+    store: Store, clock: Clock, observer: Observer, findings: list[ReconcileDecision], talk: Callable[[str], None]
+) -> list[ReconcileDecision]:
     """Look again and again, until each owner that looks silent has beaten, ended, or been silent for long enough."""
     before = {o.id: o for o in store.read(reads.owners()) if looks_silent(o, clock())}
     open_ = before.keys() - _judged(findings)
@@ -63,6 +63,6 @@ def _watch(
     return findings
 
 
-def _judged(findings: list[Finding]) -> set[int]:
+def _judged(findings: list[ReconcileDecision]) -> set[int]:
     """The owners that were found to have lost their lanes."""
     return {f.owner.id for f in findings if f.owner is not None and f.run is None and f.decision in ACTING}

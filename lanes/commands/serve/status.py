@@ -4,7 +4,7 @@ import click
 
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.layout import Column
+from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import state, took
 from lanes.explain.phrases import clock_time, counted
@@ -12,12 +12,12 @@ from lanes.records import OwnerDetail, Status
 from lanes.verbs.house import status
 
 OWNER = (
-    Column("HOST", cut="end"),
-    Column("PID", right=True),
-    Column("ALIVE"),
-    Column("HELD", right=True),
-    Column("UP SINCE"),
-    Column("HEARTBEAT", right=True),
+    OutputColumn("HOST", cut="end"),
+    OutputColumn("PID", right=True),
+    OutputColumn("ALIVE"),
+    OutputColumn("HELD", right=True),
+    OutputColumn("UP SINCE"),
+    OutputColumn("HEARTBEAT", right=True),
 )
 
 
@@ -70,7 +70,7 @@ def _print(out: Output, found: Status) -> None:
     for kind, owners in (("GATEWAY", found.gateways), ("DESK", found.desks)):
         if owners:
             out.line()
-            out.table((Column(kind, right=True), *OWNER), [_row(owner) for owner in owners])
+            out.table((OutputColumn(kind, right=True), *OWNER), [_row(owner) for owner in owners])
             for owner in owners:
                 if note := _note(owner):
                     out.line(f"{kind.lower()} {owner.id}: {note}")

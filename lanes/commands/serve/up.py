@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServePlan:
     """What is to be served: the configuration as it is, or the simulated provider in its place."""
 
     config: "Config"
@@ -50,12 +50,12 @@ def command(session: Session, port: int | None, simulate: bool) -> None:
     run_to_its_end(_up(plan, listener, dashboard=on_a_terminal()))
 
 
-def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
+def _plan(session: Session, port: int | None, simulate: bool) -> ServePlan:
     from lanes.config.declared import places
 
     config = session.serving_config(gateway__port=port)
     if config.runners and not simulate:
-        return Plan(config, session.database(serving=True), simulate=False)
+        return ServePlan(config, session.database(serving=True), simulate=False)
     named = session.named_database or config.database.url or os.environ.get("LANES_DB")
     database = named or str(places.demo_database())
     if not simulate and real_runner_ran(database):
@@ -63,10 +63,10 @@ def _plan(session: Session, port: int | None, simulate: bool) -> Plan:
             f"no runner is configured, and {database} was used by a real one: configure it again,"
             " or say --simulate to let the simulated provider answer its messages"
         )
-    return Plan(config, database, simulate=True)
+    return ServePlan(config, database, simulate=True)
 
 
-async def _up(plan: Plan, listener: "socket.socket", *, dashboard: bool) -> None:
+async def _up(plan: ServePlan, listener: "socket.socket", *, dashboard: bool) -> None:
     from lanes.commands.serve.serving import run_gateway
     from lanes.config import simulated
     from lanes.logs import log_to

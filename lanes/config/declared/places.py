@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes.base.terminal import without_password
-from lanes.host.identity import Identity, Sight, identity_of, look, this_process
+from lanes.host.identity import Identity, ProcessSighting, identity_of, look, this_process
 
 
 class GatewayNote(NamedTuple):
@@ -26,7 +26,7 @@ class GatewayNote(NamedTuple):
     path: Path
 
 
-class Found(StrEnum):
+class ChosenBy(StrEnum):
     """Why a database was chosen."""
 
     NAMED = "named"
@@ -39,7 +39,7 @@ class FoundDatabase(NamedTuple):
     """The database that a command acts on, and why."""
 
     url: str
-    why: Found
+    why: ChosenBy
 
 
 def state_dir(*, env: Mapping[str, str] | None = None) -> Path:
@@ -128,15 +128,15 @@ def _last(env: Mapping[str, str] | None) -> Path:
 
 def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
     """The gateways of this user that live on this host, oldest first."""
-    return [note for note, sight in _notes(env) if sight in (Sight.ALIVE, Sight.STOPPED)]
+    return [note for note, sight in _notes(env) if sight in (ProcessSighting.ALIVE, ProcessSighting.STOPPED)]
 
 
 def dead_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
     """The gateways of this user that were killed on this host, or with it, and that no other has followed."""
-    return [note for note, sight in _notes(env) if sight.gone or sight is Sight.OTHER_BOOT]
+    return [note for note, sight in _notes(env) if sight.gone or sight is ProcessSighting.OTHER_BOOT]
 
 
-def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, Sight]]:
+def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, ProcessSighting]]:
     """Every note, the oldest process first, with what is seen of that."""
     me = this_process()
     notes = [note for path in gateways_dir(env=env).glob("*.json") if (note := _read(path)) is not None]
@@ -151,11 +151,11 @@ def find_database(*, really_used: Callable[[str], bool], env: Mapping[str, str] 
     default = default_database(env=env)
     databases = {note.database for note in living_gateways(env=env)}
     if len(databases) == 1:
-        return FoundDatabase(databases.pop(), Found.GATEWAY)
+        return FoundDatabase(databases.pop(), ChosenBy.GATEWAY)
     last = last_database(env=env)
     if databases or last is None or not _is_there(last) or (default.exists() and really_used(str(default))):
-        return FoundDatabase(str(default), Found.DEFAULT)
-    return FoundDatabase(last, Found.LAST)
+        return FoundDatabase(str(default), ChosenBy.DEFAULT)
+    return FoundDatabase(last, ChosenBy.LAST)
 
 
 def _is_there(database: str) -> bool:

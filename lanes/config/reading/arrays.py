@@ -10,7 +10,7 @@ from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
 from lanes.config.reading import limits, secrets
-from lanes.config.reading.sections import Row
+from lanes.config.reading.sections import ArrayElement
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import RunnerKind
 
@@ -22,7 +22,9 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 
-def providers(rows: Iterable[Row], env: Mapping[str, str]) -> tuple[dict[str, ProviderConfig], list[ConfigError]]:
+def providers(
+    rows: Iterable[ArrayElement], env: Mapping[str, str]
+) -> tuple[dict[str, ProviderConfig], list[ConfigError]]:
     """The providers by name, and what is missing of their keys. Raises ConfigError."""
     built: dict[str, ProviderConfig] = {}
     missing = []
@@ -47,7 +49,7 @@ def providers(rows: Iterable[Row], env: Mapping[str, str]) -> tuple[dict[str, Pr
     return built, missing
 
 
-def runners(rows: Iterable[Row], known: Mapping[str, ProviderConfig]) -> tuple[RunnerConfig, ...]:
+def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -> tuple[RunnerConfig, ...]:
     """The runners, the default one first. Raises ConfigError."""
     built: dict[str, RunnerConfig] = {}
     for row in rows:
@@ -72,7 +74,7 @@ def runners(rows: Iterable[Row], known: Mapping[str, ProviderConfig]) -> tuple[R
     return tuple(built.values())
 
 
-def policies(rows: Iterable[Row], known: Iterable[RunnerConfig]) -> tuple[PolicyConfig, ...]:
+def policies(rows: Iterable[ArrayElement], known: Iterable[RunnerConfig]) -> tuple[PolicyConfig, ...]:
     """The policies in their order. Raises ConfigError."""
     names = [runner.name for runner in known]
     built = []
@@ -85,13 +87,13 @@ def policies(rows: Iterable[Row], known: Iterable[RunnerConfig]) -> tuple[Policy
     return tuple(built)
 
 
-def _unique(row: Row, built: Mapping[str, object]) -> None:
+def _unique(row: ArrayElement, built: Mapping[str, object]) -> None:
     name = row.values["name"]
     if name.value in built:
         raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
 
 
-def _check_kind(row: Row, kind: RunnerKind) -> None:
+def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:
     for name, setting in settings_of("runner").items():
         value = row.values[name]
         if setting.runner_kind in (None, kind):
@@ -106,14 +108,14 @@ def _check_kind(row: Row, kind: RunnerKind) -> None:
     check_target(row.values["target"])
 
 
-def _check_providers(row: Row, known: Mapping[str, ProviderConfig]) -> None:
+def _check_providers(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> None:
     named = row.values["providers"]
     for name in named.value or ():
         if name not in known:
             raise unknown(named.where, named.key, name, known, "add a [[provider]] of that name")
 
 
-def _check_url(row: Row) -> None:
+def _check_url(row: ArrayElement) -> None:
     url = row.values["base_url"]
     if "@" in url.value or without_password(url.value) != url.value:
         fix = "take the password or key out and use api_key_env or api_key_file"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from lanes.config.declared.places import config_candidates
 from lanes.config.declared.refusal import refusal
 from lanes.config.reading.access import refuse_writers
-from lanes.config.reading.lines import Lines
+from lanes.config.reading.lines import TomlLines
 
 #: A longer file is no configuration.
 MOST_BYTES = 1_000_000
@@ -22,7 +22,7 @@ class Document(NamedTuple):
     data: Mapping[str, Any]
     folder: Path
     path: Path | None = None
-    lines: Lines | None = None
+    lines: TomlLines | None = None
     content: bytes = b""
     found_here: bool = False  # nobody named it: it lay in the current folder
 
@@ -63,7 +63,7 @@ def read(path: Path, *, found_here: bool = False) -> Document:
         raise refusal(f"{path}:{line}", "", "it is not UTF-8", "save it as UTF-8") from None
     if len(content) > MOST_BYTES:
         raise refusal(str(path), "", f"it is larger than {MOST_BYTES:,} bytes", "name a configuration file")
-    return Document(_parsed(path, text), path.parent, path, Lines(text), content, found_here)
+    return Document(_parsed(path, text), path.parent, path, TomlLines(text), content, found_here)
 
 
 def _exists(path: Path) -> bool:

@@ -27,7 +27,7 @@ _ESCAPES = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
 _PLAIN_ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
-class Lines:
+class TomlLines:
     """The lines of a text that is known to be valid TOML."""
 
     def __init__(self, text: str) -> None:

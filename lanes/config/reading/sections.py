@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 _PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file"})
 
 
-class Row(NamedTuple):
+class ArrayElement(NamedTuple):
     """One element of ``array``: ``label`` names it (``runner.chat``), ``where`` is its header's line."""
 
     array: str
@@ -66,16 +66,16 @@ def tables(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd:
     return values
 
 
-def rows(doc: Document, array: str, origin: Origin = Origin.FILE) -> list[Row]:
+def rows(doc: Document, array: str, origin: Origin = Origin.FILE) -> list[ArrayElement]:
     """The elements of an array of tables, each with what it sets and, unless it is a policy, its defaults."""
     return [_row(doc, array, index, table, origin) for index, table in enumerate(doc.data.get(array, []))]
 
 
-def _row(doc: Document, array: str, index: int, table: Mapping[str, Any], origin: Origin) -> Row:
+def _row(doc: Document, array: str, index: int, table: Mapping[str, Any], origin: Origin) -> ArrayElement:
     name = table.get("name")
     named = isinstance(name, str) and name.strip() != ""
     label = f"{array}.{name}" if named else f"{array}[{index + 1}]"
-    row = Row(array, label, doc.where(array, index), {})
+    row = ArrayElement(array, label, doc.where(array, index), {})
     for key, raw in table.items():
         where = doc.where(array, index, key)
         setting = _known(array, key, where, f"{label}.{key}")

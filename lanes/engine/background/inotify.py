@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lanes.engine.background.loop import Nap, PlainNap
+from lanes.engine.background.loop import LoopPause, PlainNap
 
 #: How long a loop sleeps at most, with and without wake-ups.
 NET_S = 0.1
@@ -33,7 +33,7 @@ _WATCHED = _IN_MODIFY | _IN_ATTRIB | _IN_DELETE_SELF | _IN_MOVE_SELF
 _EVENT_BYTES = 16  # events of a file have no name
 
 
-def nap_on(path: Path | None, new: Callable[[], bool]) -> tuple[Nap, float]:
+def nap_on(path: Path | None, new: Callable[[], bool]) -> tuple[LoopPause, float]:
     """A pause that ends when the file has changed and ``new`` returns true, and how long to sleep with it at most.
 
     Without a file, a plain pause.
@@ -45,7 +45,7 @@ def nap_on(path: Path | None, new: Callable[[], bool]) -> tuple[Nap, float]:
 
 
 class FileNap:
-    """Implements ``Nap``. Raises OSError if the system provides no watch; ``sleep`` raises what ``new`` raises."""
+    """Implements ``LoopPause``. Raises OSError without a watch of the system; ``sleep`` raises what ``new`` raises."""
 
     def __init__(self, path: Path, new: Callable[[], bool]) -> None:
         import ctypes

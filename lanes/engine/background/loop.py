@@ -34,7 +34,7 @@ T = TypeVar("T")
 Duty = Callable[[Now], object]
 
 
-class Write(Protocol):
+class WriteFunction(Protocol):
     """The write function of a duty: like ``AsyncStore.write_blocking``, with the timeout of its loop."""
 
     def __call__(self, step: Step[T]) -> T: ...
@@ -77,7 +77,7 @@ class Pulse:
         return self._clock().mono - self._ticked_mono < self._limit_ms
 
 
-class Nap(Protocol):
+class LoopPause(Protocol):
     """The pause of a loop between two rounds."""
 
     def sleep(self, seconds: float) -> None:
@@ -123,7 +123,7 @@ class Loop:
         clock: Clock,
         duties: Callable[[Reader], Sequence[Duty]],
         pause_s: Callable[[], float],
-        nap: Nap | None = None,
+        nap: LoopPause | None = None,
         *,
         refused: Callable[[], None] = lambda: None,
     ) -> None:

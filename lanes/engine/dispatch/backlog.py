@@ -15,7 +15,7 @@ of that change. So it is never wrong to keep too many heads. Three rules make su
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from lanes.engine.dispatch.heads import Line
+from lanes.engine.dispatch.heads import HeadQueue
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import FEW_ROWS, AsyncStore
@@ -50,7 +50,7 @@ class Backlog:
         self._store = store
         self._owner = owner
         self._runner_of = runner_of
-        self._lines: dict[Kind, Line] = {}
+        self._lines: dict[Kind, HeadQueue] = {}
         self._for_owner: int | None = None
         self._seen: int | None = None  # the last event that was read; None: the next read reads everything
         self._walked: int | None = None  # all heads up to this one were read; None: every head was
@@ -193,5 +193,5 @@ class Backlog:
         elif not ahead or line.beside < MOST_EARLY:
             line.put(head.message_id)
 
-    def _line(self, kind: Kind) -> Line:
-        return self._lines.setdefault(kind, Line())
+    def _line(self, kind: Kind) -> HeadQueue:
+        return self._lines.setdefault(kind, HeadQueue())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lanes_storage.clock import Now
 from lanes_storage.law import MAX_BATCH
-from lanes_storage.records import Waiting
+from lanes_storage.records import WaitingMessage
 
 #: The first text of a batch waits at most this long for others, even if new texts keep coming.
 LONGEST_MS = 5_000
@@ -30,7 +30,7 @@ class Debounce:
     def __init__(self) -> None:
         self._seen: dict[int, _Sight] = {}
 
-    def over(self, lane: int, members: list[Waiting], debounce_ms: int, now: Now) -> bool:
+    def over(self, lane: int, members: list[WaitingMessage], debounce_ms: int, now: Now) -> bool:
         """Whether to answer these texts of a lane now."""
         first, tail = members[0], members[-1]
         sight = self._sight(lane, tail.id, now)

@@ -15,7 +15,7 @@ from typing import Protocol
 from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
 from lanes.engine.dispatch.skipped import Aside
-from lanes.engine.dispatch.slots import Rest, Room
+from lanes.engine.dispatch.slots import FreeSlots, Rest
 from lanes.engine.runs.drains import cut_one
 from lanes.engine.runs.filewatch import LOST
 from lanes.engine.runs.live import ActiveRun, LiveSet
@@ -200,7 +200,7 @@ class Dispatcher:
             self._backlog.put_back(kept)
         return started
 
-    async def _claim_these(self, chosen: Mapping[int, Kind]) -> Room:
+    async def _claim_these(self, chosen: Mapping[int, Kind]) -> FreeSlots:
         """Claim them, and decide what happens to those that were not claimed."""
         self._claimed = []
         try:
@@ -212,20 +212,20 @@ class Dispatcher:
                 raise
             if not self._try_again():
                 raise
-            return Room({}, {}, 0)
+            return FreeSlots({}, {}, 0)
         finally:
             self._claimed = []  # the live runs hold them; forget those that have ended
         self._singly = False
         return room
 
-    def _rest(self, room: Room) -> None:
+    def _rest(self, room: FreeSlots) -> None:
         """Runners that are cooling down rest once enough of their heads are parked."""
         for name, (until, postponed) in room.cooled.items():
             rest = self._resting.get(name)
             before = rest.postponed if rest is not None and rest.until == until else 0
             self._resting[name] = Rest(until, before + postponed)
 
-    def _claim_page(self, tx: Transaction, chosen: list[int]) -> Room:
+    def _claim_page(self, tx: Transaction, chosen: list[int]) -> FreeSlots:
         """Claim those of the chosen heads that are still claimable."""
         now, owner = self._clock(), self._owner()
         self._aside.in_hand = None
@@ -237,7 +237,7 @@ class Dispatcher:
         self._claim(tx, doors.candidates_among(tx, owner, now, chosen), room, now)
         return room
 
-    def _claim(self, tx: Transaction, heads: Sequence[Head], room: Room, now: Now) -> None:
+    def _claim(self, tx: Transaction, heads: Sequence[Head], room: FreeSlots, now: Now) -> None:
         """As one set; after a set that raised, one by one, to find the head that raised."""
         for head in heads:
             if self._aside.takes_up(head, now.mono):
@@ -275,10 +275,10 @@ class Dispatcher:
                 cut_one(run, why, self._clock())
                 self._start(run)
 
-    def _room(self, tx: Transaction, now: Now) -> Room:
+    def _room(self, tx: Transaction, now: Now) -> FreeSlots:
         self._claimed = []
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
-        return Room(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
+        return FreeSlots(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
 
     # --------------------------------------------------------------------------------- heads of a desk
 
@@ -318,7 +318,7 @@ class Dispatcher:
 
     # --------------------------------------------------------------------------------------- one head
 
-    def _decide(self, tx: Transaction, head: Head, room: Room, now: Now) -> None:
+    def _decide(self, tx: Transaction, head: Head, room: FreeSlots, now: Now) -> None:
         """Claim it, or decide what happens to it."""
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # the code that took this place has ended without giving it up
@@ -345,7 +345,7 @@ class Dispatcher:
         room.left -= 1
         room.suspects += suspect
 
-    def _take(self, tx: Transaction, room: Room, now: Now) -> None:
+    def _take(self, tx: Transaction, room: FreeSlots, now: Now) -> None:
         """Execute the decided claims, as one set."""
         claims, room.claims = room.claims, []
         for (spec, _), claimed in zip(claims, carry_out(tx, [claim for _, claim in claims]), strict=True):

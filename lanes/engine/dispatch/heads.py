@@ -5,7 +5,7 @@ from array import array
 from bisect import bisect_left
 
 
-class Line:
+class HeadQueue:
     """Ids of messages, the lowest first; each at most once.
 
     Most are added in order and are in an array; the few that are added out of order are in a heap beside it.

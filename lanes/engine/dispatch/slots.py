@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import RunnerSpec
-from lanes_storage.interface import Call
+from lanes_storage.interface import CommandStep
 from lanes_storage.records import Claimed
 
 
@@ -19,14 +19,14 @@ class Rest(NamedTuple):
 
 
 @dataclass(slots=True)
-class Room:
+class FreeSlots:
     """The remaining slots while one page is claimed, and the outcome for its heads."""
 
     slots: dict[str, int]
     cooling: Mapping[str, int]
     suspects: int
     left: int = sys.maxsize  # of all runners together
-    claims: list[tuple[RunnerSpec, Call[Claimed | None]]] = field(default_factory=list)  # not executed yet
+    claims: list[tuple[RunnerSpec, CommandStep[Claimed | None]]] = field(default_factory=list)  # not executed yet
     runs: list[ActiveRun] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # unchanged: there was no slot
     later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane

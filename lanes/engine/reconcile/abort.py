@@ -6,21 +6,21 @@ makes it faster. The outcome is determined by reading the run's row again, never
 
 from typing import NamedTuple
 
-from lanes.base.context import Context
 from lanes.base.errors import NotFound
 from lanes.base.procedure import Procedure, nap, read, write
+from lanes.context import Context
 from lanes.host.identity import is_gone, this_process
 from lanes.records import AbortResult, Outcome
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now, slept_between
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
-from lanes_storage.records import Owner, Run, Ticket
+from lanes_storage.records import OwnerRow, RunRow, Ticket
 
 #: The longest pause between two reads of a run that is being aborted.
 LOOK_AGAIN_MS = 250
 
 
-class Request(NamedTuple):
+class AbortParams(NamedTuple):
     """An abort request. ``epoch``: only if the lane still has it. ``grace_ms``: instead of the grace of the run."""
 
     key: str
@@ -31,7 +31,7 @@ class Request(NamedTuple):
     grace_ms: int | None
 
 
-def request(ctx: Context, asked_for: Request, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
+def request(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
     """Request an abort, and unless ``wait`` is False wait for its outcome.
 
     If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. Raises NotFound.
@@ -104,7 +104,7 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
         yield from nap(min(due, left, LOOK_AGAIN_MS) / 1000)
 
 
-def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept: int | None) -> int:
+def force_due_in(run: RunRow, owner: OwnerRow | None, now: Now, first_seen: Now, slept: int | None) -> int:
     """In how many milliseconds an abort-requested run may be released by force; 0 or less: now.
 
     At once if its owner is provably gone, has ended, or disowns the run; otherwise when the grace has passed since
@@ -121,13 +121,13 @@ def force_due_in(run: Run, owner: Owner | None, now: Now, first_seen: Now, slept
     return grace + elsewhere - (now.mono - first_seen.mono)
 
 
-def _nobody_holds(run: Run, owner: Owner | None) -> bool:
+def _nobody_holds(run: RunRow, owner: OwnerRow | None) -> bool:
     if owner is None or owner.ended_at is not None or run.left_out >= GHOST_AFTER:
         return True
     return is_gone(owner, this_process())
 
 
-def _proven(pending: AbortResult, run: Run, owner: Owner | None, epoch_after: int, waited: float) -> AbortResult:
+def _proven(pending: AbortResult, run: RunRow, owner: OwnerRow | None, epoch_after: int, waited: float) -> AbortResult:
     """Determine the outcome from the ended run."""
     outcome = Outcome.RELEASED
     if run.forced:

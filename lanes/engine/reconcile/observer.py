@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lanes.engine.background.isolation import by_page
-from lanes.engine.reconcile.reconciler import ACTING, Finding, act, decide, without_dead_waits
+from lanes.engine.reconcile.reconciler import ACTING, ReconcileDecision, act, decide, without_dead_waits
 from lanes.engine.reconcile.sightings import Sightings
 from lanes.host.identity import this_process
 from lanes_storage import reads
@@ -41,7 +41,7 @@ class Observer:
         self.own: int | None = None
         self._seen = Sightings(interval_ms)
 
-    def look(self) -> list[Finding]:
+    def look(self) -> list[ReconcileDecision]:
         """Read the database and decide, changing nothing. Raises StorageError."""
         now = self._clock()
         try:
@@ -57,7 +57,7 @@ class Observer:
         self._seen.look(owners, runs, now)
         return over + decide(owners, runs, self._seen, now, me)
 
-    def act(self, findings: list[Finding]) -> list[tuple[Finding, bool]]:
+    def act(self, findings: list[ReconcileDecision]) -> list[tuple[ReconcileDecision, bool]]:
         """Apply the findings; returns each with whether it took effect. Raises StorageError, TimeoutError.
 
         A finding that raises has no effect and does not affect the others.
@@ -65,7 +65,7 @@ class Observer:
         due = [finding for finding in findings if finding.decision in ACTING]
         done: dict[int, bool] = {}
 
-        def carry_out(page: Sequence[Finding]) -> None:
+        def carry_out(page: Sequence[ReconcileDecision]) -> None:
             landed = self._write(self._step(page))
             done.update(zip(map(id, page), landed, strict=True))
 
@@ -80,11 +80,11 @@ class Observer:
         """Discard the sightings: there was a time in which the database could not be watched."""
         self._seen.forget()
 
-    def run_once(self) -> list[tuple[Finding, bool]]:
+    def run_once(self) -> list[tuple[ReconcileDecision, bool]]:
         """One whole pass."""
         return self.act(self.look())
 
-    def _overtaken(self, finding: Finding) -> Finding:
+    def _overtaken(self, finding: ReconcileDecision) -> ReconcileDecision:
         """A finding that came too late, with the present holder of the lane, which was left alone."""
         run = finding.run
         lane = None if run is None else self._reader.read(reads.lane(run.key))
@@ -95,7 +95,7 @@ class Observer:
         evidence = f"{finding.evidence} ({was}); left alone: by now {now}, at epoch {lane.epoch}"
         return replace(finding, evidence=evidence)
 
-    def _step(self, page: Sequence[Finding]) -> Step[list[bool]]:
+    def _step(self, page: Sequence[ReconcileDecision]) -> Step[list[bool]]:
         """The releases of a page are one set; findings about owners alone follow."""
 
         def step(tx: Transaction) -> list[bool]:
@@ -106,6 +106,6 @@ class Observer:
         return step
 
 
-def _named(finding: Finding) -> str:
+def _named(finding: ReconcileDecision) -> str:
     about = finding.owner
     return f"lane {finding.run.key!a}" if finding.run is not None else f"owner {None if about is None else about.id}"

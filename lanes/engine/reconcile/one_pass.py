@@ -2,17 +2,17 @@
 
 from lanes import records
 from lanes.engine.reconcile.observer import Observer
-from lanes.engine.reconcile.reconciler import Decision, Finding, told
+from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision, told
 from lanes.explain.why import span
 from lanes.text import ages
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader
-from lanes_storage.records import Owner
+from lanes_storage.records import OwnerRow
 
 
 def carry_out(
-    observer: Observer, findings: list[Finding], reader: Reader, clock: Clock, *, dry_run: bool
+    observer: Observer, findings: list[ReconcileDecision], reader: Reader, clock: Clock, *, dry_run: bool
 ) -> list[records.Finding]:
     """Apply the findings of an observer, except in a dry run; owners that seem silent are listed too."""
     findings = _with_the_silent(findings, reader.read(reads.owners()), clock())
@@ -24,12 +24,12 @@ def carry_out(
     return [told(each, witness, done=done.get(id(each), False)) for each in findings]
 
 
-def looks_silent(owner: Owner, now: Now) -> bool:
+def looks_silent(owner: OwnerRow, now: Now) -> bool:
     """Whether the stored heartbeat is old: a reason to watch the owner, but no proof."""
     return ages.beat_ms(owner, now) > 2 * owner.heartbeat_interval_ms
 
 
-def _with_the_silent(findings: list[Finding], owners: list[Owner], now: Now) -> list[Finding]:
+def _with_the_silent(findings: list[ReconcileDecision], owners: list[OwnerRow], now: Now) -> list[ReconcileDecision]:
     """One pass cannot observe silence: the age of the stored heartbeat is added for people, but decides nothing."""
     silent = {owner.id for owner in owners if looks_silent(owner, now)}
     shown = [
@@ -40,7 +40,7 @@ def _with_the_silent(findings: list[Finding], owners: list[Owner], now: Now) -> 
     return shown + [_watched(owner, now) for owner in owners if owner.id in silent - named]
 
 
-def _watched(owner: Owner, now: Now, finding: Finding | None = None) -> Finding:
+def _watched(owner: OwnerRow, now: Now, finding: ReconcileDecision | None = None) -> ReconcileDecision:
     said = f"its last heartbeat was {span(ages.beat_ms(owner, now))} ago"
     said += f"; --wait watches it for {span(owner.stale_after_ms)}"
-    return Finding(Decision.WATCHED, said, owner, finding.run if finding else None)
+    return ReconcileDecision(Decision.WATCHED, said, owner, finding.run if finding else None)

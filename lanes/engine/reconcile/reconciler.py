@@ -22,7 +22,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors import Evidence
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import GHOST_AFTER, Cause
-from lanes_storage.records import Failure, Owner, Release, Run, Wait, Waiter
+from lanes_storage.records import OwnerRow, Release, RunFailure, RunRow, Wait, Waiter
 
 
 class Decision(StrEnum):
@@ -51,7 +51,7 @@ CAUSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReconcileDecision:
     """One decision, with its evidence as text. ``run`` None: it is about the owner only.
 
     ``wait``: it is about that wait of the run only.
@@ -59,19 +59,21 @@ class Finding:
 
     decision: Decision
     evidence: str
-    owner: Owner | None
-    run: Run | None = None
+    owner: OwnerRow | None
+    run: RunRow | None = None
     budget_ms: int | None = None  # of an exceeded limit
     elapsed_ms: int | None = None
     wait: Wait | None = None
 
 
-def told(finding: Finding, witness: records.Witness, *, done: bool) -> records.Finding:
+def told(finding: ReconcileDecision, witness: records.Witness, *, done: bool) -> records.Finding:
     """A finding as a record for output."""
     return records.Finding.of(finding.run, finding.owner, finding.decision, finding.evidence, witness, done=done)
 
 
-def without_dead_waits(runs: Sequence[Run], waits: Sequence[Wait], me: Identity) -> tuple[list[Run], list[Finding]]:
+def without_dead_waits(
+    runs: Sequence[RunRow], waits: Sequence[Wait], me: Identity
+) -> tuple[list[RunRow], list[ReconcileDecision]]:
     """The runs, without the waits of processes that are provably gone, and those waits as findings."""
     gone = [wait for wait in waits if is_gone(wait.process, me)]
     waiting = {wait.run_id for wait in waits if wait not in gone}
@@ -79,12 +81,14 @@ def without_dead_waits(runs: Sequence[Run], waits: Sequence[Wait], me: Identity)
     return list(by_id.values()), [_over(by_id[wait.run_id], wait, me) for wait in gone if wait.run_id in by_id]
 
 
-def _over(run: Run, wait: Wait, me: Identity) -> Finding:
+def _over(run: RunRow, wait: Wait, me: Identity) -> ReconcileDecision:
     said = f"it waited for message {wait.message_id} of another lane in a process that is gone"
-    return Finding(Decision.WAITER_GONE, f"{said}: {evidence(wait.process, me)}", None, run, wait=wait)
+    return ReconcileDecision(Decision.WAITER_GONE, f"{said}: {evidence(wait.process, me)}", None, run, wait=wait)
 
 
-def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: Identity) -> list[Finding]:
+def decide(
+    owners: list[OwnerRow], runs: list[RunRow], seen: Sightings, now: Now, me: Identity
+) -> list[ReconcileDecision]:
     """Judge every held lane and every owner. The state ``running`` alone is no proof that a lane is held."""
     by_id = {owner.id: owner for owner in owners}
     verdicts = {owner.id: _judge_owner(owner, seen, now, me) for owner in owners}
@@ -93,37 +97,39 @@ def decide(owners: list[Owner], runs: list[Run], seen: Sightings, now: Now, me: 
     return findings
 
 
-def _judge_owner(owner: Owner, seen: Sightings, now: Now, me: Identity) -> Finding:
+def _judge_owner(owner: OwnerRow, seen: Sightings, now: Now, me: Identity) -> ReconcileDecision:
     sight = look(owner, me)
     if sight.gone:
-        return Finding(Decision.OWNER_GONE, told_of(owner, sight), owner)
+        return ReconcileDecision(Decision.OWNER_GONE, told_of(owner, sight), owner)
     silent = seen.silence_of(owner, now)
     if silent >= owner.stale_after_ms:
         said = f"no heartbeat of owner {owner.id} seen for {span(silent)}; stale after {span(owner.stale_after_ms)}"
-        return Finding(Decision.OWNER_SILENT, said, owner)
+        return ReconcileDecision(Decision.OWNER_SILENT, said, owner)
     if silent > 2 * owner.heartbeat_interval_ms:
         said = f"silent for {span(silent)}, reclaimed after {span(owner.stale_after_ms)}"
-        return Finding(Decision.WATCHED, said, owner)
-    return Finding(Decision.HEALTHY, told_of(owner, sight), owner)
+        return ReconcileDecision(Decision.WATCHED, said, owner)
+    return ReconcileDecision(Decision.HEALTHY, told_of(owner, sight), owner)
 
 
-def _judge_run(run: Run, owner: Owner | None, verdicts: dict[int, Finding], seen: Sightings, now: Now) -> Finding:
+def _judge_run(
+    run: RunRow, owner: OwnerRow | None, verdicts: dict[int, ReconcileDecision], seen: Sightings, now: Now
+) -> ReconcileDecision:
     if owner is None:
-        return Finding(Decision.OWNER_GONE, f"owner {run.owner_id} has ended", None, run)
+        return ReconcileDecision(Decision.OWNER_GONE, f"owner {run.owner_id} has ended", None, run)
     about_owner = verdicts[owner.id]
     if about_owner.decision in ACTING:
-        return Finding(about_owner.decision, about_owner.evidence, owner, run)
+        return ReconcileDecision(about_owner.decision, about_owner.evidence, owner, run)
     if run.left_out >= GHOST_AFTER:
         said = f"owner {owner.id} is alive and left this run out of {run.left_out} heartbeats"
-        return Finding(Decision.GHOST, said, owner, run)
+        return ReconcileDecision(Decision.GHOST, said, owner, run)
     asked = seen.abort_of(run, now)
     if run.abort_at is not None and force_due_in(run, owner, now, asked.at, asked.slept) <= 0:
-        return Finding(Decision.ABORT_DUE, "an abort was requested and its grace has passed", owner, run)
+        return ReconcileDecision(Decision.ABORT_DUE, "an abort was requested and its grace has passed", owner, run)
     overdue = None if run.body_ended_at is not None else _overdue(run, owner, seen, now)
-    return overdue or Finding(about_owner.decision, about_owner.evidence, owner, run)
+    return overdue or ReconcileDecision(about_owner.decision, about_owner.evidence, owner, run)
 
 
-def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | None:
+def _overdue(run: RunRow, owner: OwnerRow, seen: Sightings, now: Now) -> ReconcileDecision | None:
     """Whether a limit passed so long ago that the owner should have ended the run already.
 
     Time in which its machine slept does not count. A run whose body has ended is skipped: it only waits until the
@@ -137,7 +143,7 @@ def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | Non
     age = ages.held_ms(run, now) if same_boot else seen.awake_ms(first, owner, now)
     if terms.run_timeout_ms is not None and age >= terms.run_timeout_ms + margin:
         said = f"held for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
-        return Finding(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
+        return ReconcileDecision(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None
     # a clock of another boot still shows for how long the run announced to be busy
@@ -148,11 +154,11 @@ def _overdue(run: Run, owner: Owner, seen: Sightings, now: Now) -> Finding | Non
     # progress is stored with heartbeats, so the stored value may be one heartbeat old
     if quiet >= terms.stall_timeout_ms + owner.heartbeat_interval_ms + margin:
         said = f"no progress for {span(quiet)}, its stall_timeout is {span(terms.stall_timeout_ms)}"
-        return Finding(Decision.STALL_OVERDUE, said, owner, run, terms.stall_timeout_ms, quiet)
+        return ReconcileDecision(Decision.STALL_OVERDUE, said, owner, run, terms.stall_timeout_ms, quiet)
     return None
 
 
-def act(finding: Finding, now: Now, *, by: str) -> Step[Release | None]:
+def act(finding: ReconcileDecision, now: Now, *, by: str) -> Step[Release | None]:
     """The step that applies one finding. Its result is None if the finding is about an owner or a wait only."""
     run, owner, decision, wait = finding.run, finding.owner, finding.decision, finding.wait
     if wait is not None:
@@ -163,7 +169,7 @@ def act(finding: Finding, now: Now, *, by: str) -> Step[Release | None]:
         return partial(_end_owner, owner, decision, now, by)
     if decision is Decision.ABORT_DUE:
         return doors.abort(run.ticket, now, by=by, forced=True)
-    failure = Failure(CAUSES[decision], finding.evidence, budget_ms=finding.budget_ms, elapsed_ms=finding.elapsed_ms)
+    failure = RunFailure(CAUSES[decision], finding.evidence, budget_ms=finding.budget_ms, elapsed_ms=finding.elapsed_ms)
     if decision in (Decision.RUN_OVERDUE, Decision.STALL_OVERDUE):
         still = Evidence(works=True, progress_boot=run.progress_boot if decision is Decision.STALL_OVERDUE else None)
         return doors.expire(run.ticket, failure, now, by=by, forced=True, evidence=still)
@@ -174,6 +180,6 @@ def act(finding: Finding, now: Now, *, by: str) -> Step[Release | None]:
     return doors.reclaim(run.ticket, failure, now, by=by, evidence=still)
 
 
-def _end_owner(owner: Owner, decision: Decision, now: Now, by: str, tx: Transaction) -> None:
+def _end_owner(owner: OwnerRow, decision: Decision, now: Now, by: str, tx: Transaction) -> None:
     guard = owner.heartbeats if decision is Decision.OWNER_SILENT else None
     doors.end_owner(tx, owner.id, now, cause=CAUSES[decision], by=by, heartbeats=guard)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from lanes_storage.clock import Now, slept_between
-from lanes_storage.records import Owner, Run
+from lanes_storage.records import OwnerRow, RunRow
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -35,7 +35,7 @@ class Sightings:
     _aborts: dict[int, Since] = field(default_factory=dict)
     _last_look: Now | None = None
 
-    def look(self, owners: Iterable[Owner], runs: Iterable[Run], now: Now) -> None:
+    def look(self, owners: Iterable[OwnerRow], runs: Iterable[RunRow], now: Now) -> None:
         """Process what was just read. After a gap, everything counts as seen for the first time."""
         if self._last_look is not None and now.mono - self._last_look.mono > 2 * self.interval_ms + 1_000:
             self.forget()
@@ -56,23 +56,23 @@ class Sightings:
         """Start again: time without observation proves nothing."""
         self._heartbeats, self._runs, self._progress, self._aborts = {}, {}, {}, {}
 
-    def silence_of(self, owner: Owner, now: Now) -> int:
+    def silence_of(self, owner: OwnerRow, now: Now) -> int:
         """For how many milliseconds this observer has seen no new heartbeat of an owner."""
         return now.mono - self._heard(owner, now).mono
 
-    def first_of(self, run: Run, now: Now) -> Since:
+    def first_of(self, run: RunRow, now: Now) -> Since:
         """When this observer first saw a run."""
         return self._runs.get(run.id, Since(now, None))
 
-    def progress_of(self, run: Run, now: Now) -> Since:
+    def progress_of(self, run: RunRow, now: Now) -> Since:
         """When this observer first saw the present progress of a run, or its present announcement to be busy."""
         return self._progress.get(run.id, ((0, 0), Since(now, None)))[1]
 
-    def abort_of(self, run: Run, now: Now) -> Since:
+    def abort_of(self, run: RunRow, now: Now) -> Since:
         """When this observer first saw that a run's abort was requested."""
         return self._aborts.get(run.id, Since(now, None))
 
-    def awake_ms(self, since: Since, owner: Owner, now: Now) -> int:
+    def awake_ms(self, since: Since, owner: OwnerRow, now: Now) -> int:
         """How long the machine of an owner has certainly been awake since a first sight.
 
         On the observer's machine this is the time by its monotonic clock. For another machine it is known up to the
@@ -82,7 +82,7 @@ class Sightings:
             return now.mono - since.at.mono
         return max(0, self._heard(owner, now).mono - since.at.mono - slept_between(since.slept, owner.slept_ms))
 
-    def _heard(self, owner: Owner, now: Now) -> Now:
+    def _heard(self, owner: OwnerRow, now: Now) -> Now:
         """When this observer first saw the last heartbeat of an owner."""
         return self._heartbeats.get(owner.id, (0, now))[1]
 

@@ -16,7 +16,7 @@ CUT_GRACE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class OwnerDrain:
     """A drain of an owner: who requested it, and until when (wall time, milliseconds) its runs may continue."""
 
     by: str
@@ -43,15 +43,15 @@ class DrainWatch:
     ``obey`` is called whenever the drain begins, changes or is gone with its row.
     """
 
-    def __init__(self, live: LiveSet, obey: Callable[[Drain | None], None]) -> None:
+    def __init__(self, live: LiveSet, obey: Callable[[OwnerDrain | None], None]) -> None:
         self._live = live
         self._obey = obey
-        self._drain: Drain | None = None
+        self._drain: OwnerDrain | None = None
         self._cut_at: int | None = None  # by the monotonic clock of this process
 
     def look(self, row: tuple[str, int, int] | None, now: Now) -> None:
         """Process the value of the row: by whom, since when and until when, or None."""
-        drain = None if row is None else Drain(row[0], row[2])
+        drain = None if row is None else OwnerDrain(row[0], row[2])
         if drain == self._drain:
             return
         # the difference of the row's two times is a duration, which stays correct if clocks differ or jump

@@ -24,15 +24,15 @@ from lanes.runners.base import Reply
 from lanes_storage import doors
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Call, Transaction
+from lanes_storage.interface import AsyncStore, CommandStep, Transaction
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.logs import Log
-from lanes_storage.records import Answer, Failure, Release
+from lanes_storage.records import Release, RunFailure, RunResult
 
 log = Log("lanes.run")
 
 #: Creates the release of a run, for the time of the attempt.
-Ending = Callable[[Now], Call[Release]]
+Ending = Callable[[Now], CommandStep[Release]]
 #: Seconds between two attempts to write a release while the database fails.
 RETRY_FIRST_S = 0.05
 RETRY_LONGEST_S = 2.0
@@ -187,7 +187,7 @@ class Execution:
             return self._stopped(run)
         ticket, by = run.ticket, run.by
         end = brought(body, run.named, self._clock())
-        if isinstance(end, Answer):
+        if isinstance(end, RunResult):
             return lambda now: doors.complete(ticket, end, now, by=by)
         if isinstance(end, Parking):
             return lambda now: doors.park(ticket, end.until, end.failure, now, by=by)
@@ -234,7 +234,7 @@ async def _body(run: ActiveRun) -> str | Reply:
         run.note_end()  # in this iteration of the event loop: the next one may be late
 
 
-def _failed(run: ActiveRun, failure: Failure) -> Ending:
+def _failed(run: ActiveRun, failure: RunFailure) -> Ending:
     return lambda now: doors.fail(run.ticket, failure, now, by=run.by)
 
 

@@ -22,7 +22,7 @@ from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
-from lanes_storage.records import AttemptPhase, Beat, Claimed, Failure
+from lanes_storage.records import AttemptPhase, Beat, Claimed, RunFailure
 
 #: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
@@ -51,9 +51,9 @@ class Stop:
     elapsed_ms: int | None = None
 
     @property
-    def failure(self) -> Failure:
+    def failure(self) -> RunFailure:
         """How a run that obeys it ends."""
-        return Failure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
+        return RunFailure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
 
 
 class Sign(NamedTuple):

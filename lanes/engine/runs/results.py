@@ -14,7 +14,7 @@ from lanes.runners.http.failures import NoRoom
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
-from lanes_storage.records import Answer, Failure
+from lanes_storage.records import RunFailure, RunResult
 
 log = Log("lanes.run")
 
@@ -29,10 +29,10 @@ class Parking(NamedTuple):
     limit."""
 
     until: int | None
-    failure: Failure
+    failure: RunFailure
 
 
-def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> Answer | Parking | Failure:
+def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Parking | RunFailure:
     """The result of a body that was not cancelled. ``about`` names its run in the log."""
     try:
         error = body.exception()
@@ -41,10 +41,10 @@ def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> Answer | Parking
         return failure_of(Cause.RUNNER_FAILED, f"what it brought can not be kept: {_said(wrong)}")
 
 
-def to_answer(result: object) -> Answer:
+def to_answer(result: object) -> RunResult:
     """The reply of a runner, as it is stored. Raises Unfit if it, or a part of it, is not valid."""
     if isinstance(result, str):
-        return Answer(arguments.text(result, "a reply"))
+        return RunResult(arguments.text(result, "a reply"))
     if not isinstance(result, Reply):
         raise Unfit(f"the runner returned {type(result).__name__}, neither a str nor a Reply")
     detail = {
@@ -57,7 +57,7 @@ def to_answer(result: object) -> Answer:
     }
     attempts = chain_of(result.attempts)
     told = {name: detail[name] for name in ("provider", "model", "usage") if detail[name] is not None}
-    return Answer(
+    return RunResult(
         arguments.text(result.text, "Reply.text"),
         arguments.json_text(detail, "what stands in the Reply"),
         attempts,
@@ -65,7 +65,7 @@ def to_answer(result: object) -> Answer:
     )
 
 
-def _raised(error: BaseException, about: str, now: Now) -> Parking | Failure:
+def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:
     if isinstance(error, RunError):
         said = error.failure
         failure = failure_of(said.cause, said.message, said.attempts)

@@ -16,7 +16,7 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reader, Step, Transaction
 from lanes_storage.logs import Log
-from lanes_storage.records import Lane, WaitingHead
+from lanes_storage.records import LaneRow, WaitingHead
 
 log = Log("lanes.alarms")
 
@@ -146,7 +146,7 @@ def _held_line(run: ActiveRun, detail: dict[str, Any]) -> str:
     )
 
 
-def _wait_detail(head: WaitingHead, lane: Lane, now: Now) -> dict[str, Any]:
+def _wait_detail(head: WaitingHead, lane: LaneRow, now: Now) -> dict[str, Any]:
     run, owner = lane.run, lane.owner
     return {
         "waited_ms": now.wall - head.accepted_at,
@@ -157,7 +157,7 @@ def _wait_detail(head: WaitingHead, lane: Lane, now: Now) -> dict[str, Any]:
     }
 
 
-def _holder(lane: Lane, now: Now) -> str:
+def _holder(lane: LaneRow, now: Now) -> str:
     """Why the head waits, and since when."""
     if lane.run is not None:
         who = f"owner {lane.run.owner_id}"

@@ -1,6 +1,6 @@
 """Heartbeats: they prove that the process is alive, and name every run that it holds."""
 
-from lanes.engine.background.loop import Write
+from lanes.engine.background.loop import WriteFunction
 from lanes.engine.runs.live import ActiveRun, LiveSet
 from lanes_storage import doors
 from lanes_storage.clock import Now
@@ -21,7 +21,7 @@ class Heart:
     ``beaten_mono``: when the last committed heartbeat began, by the monotonic clock.
     """
 
-    def __init__(self, write: Write, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
+    def __init__(self, write: WriteFunction, new_owner: NewOwner, owner_id: int, live: LiveSet, now: Now) -> None:
         self.owner_id = owner_id
         self.beaten_mono = now.mono
         self._write = write

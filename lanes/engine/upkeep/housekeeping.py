@@ -38,7 +38,7 @@ KEEP_IDEMPOTENCY_MS = 24 * 3_600_000
 BY_AGE = tuple(kind for kind in Prunable if kind is not Prunable.DEAD_LETTERS)
 
 
-class Keep(Protocol):
+class RetentionPolicy(Protocol):
     """How long finished rows are kept, in milliseconds; ``key`` None: rows that belong to no lane."""
 
     def messages_ms(self, key: str | None) -> int:
@@ -58,7 +58,7 @@ class Keep(Protocol):
 class Pruner:
     """Scans all rows that may be pruned, one small step at a time."""
 
-    def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: Keep, now: Now) -> None:
+    def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: RetentionPolicy, now: Now) -> None:
         self._reader = reader
         self._write = write
         self._keep = keep
@@ -141,7 +141,7 @@ class Pruner:
 class Housekeeper:
     """The housekeeping of one gateway."""
 
-    def __init__(self, store: AsyncStore, clock: Clock, keep: Keep) -> None:
+    def __init__(self, store: AsyncStore, clock: Clock, keep: RetentionPolicy) -> None:
         self._store = store
         self._clock = clock
         self._keep = keep

@@ -1,6 +1,6 @@
 """Notices between two heartbeats that a lane was taken away (for example by force), so that its run stops soon."""
 
-from lanes.engine.background.loop import Write
+from lanes.engine.background.loop import WriteFunction
 from lanes.engine.runs.live import ActiveRun, LiveSet
 from lanes.engine.upkeep.heartbeats import Heart, lose
 from lanes_storage import doors, reads
@@ -14,7 +14,7 @@ LOOK_EVERY_MS = 100
 class Losses:
     """Compares the live runs of an owner with the database. For the upkeep's thread."""
 
-    def __init__(self, write: Write, reader: Reader, heart: Heart, live: LiveSet) -> None:
+    def __init__(self, write: WriteFunction, reader: Reader, heart: Heart, live: LiveSet) -> None:
         self._write = write
         self._reader = reader
         self._heart = heart

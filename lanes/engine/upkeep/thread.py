@@ -13,9 +13,9 @@ from lanes.engine.background.inotify import nap_on
 from lanes.engine.background.isolation import alone, by_page
 from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
-from lanes.engine.reconcile.reconciler import Finding
+from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.runs.agenda import Agenda
-from lanes.engine.runs.drains import Drain, DrainWatch
+from lanes.engine.runs.drains import DrainWatch, OwnerDrain
 from lanes.engine.runs.filewatch import FileWatch
 from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
@@ -25,7 +25,7 @@ from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.doors import Evidence
-from lanes_storage.interface import AsyncStore, Call, Reader, Step, Transaction, carry_out
+from lanes_storage.interface import AsyncStore, CommandStep, Reader, Step, Transaction, carry_out
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner, Release
@@ -59,8 +59,8 @@ class Upkeep:
         *,
         reconcile_interval_ms: int,
         changed: Callable[[], None],
-        drained: Callable[[Drain | None], None],
-        reconciled: Callable[[list[tuple[Finding, bool]]], None],
+        drained: Callable[[OwnerDrain | None], None],
+        reconciled: Callable[[list[tuple[ReconcileDecision, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None = None,
         abandoned: Callable[[], bool] = lambda: False,
         gave_up: Callable[[], None] = lambda: None,
@@ -255,7 +255,7 @@ def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) ->
     return [run for run, _ in stubborn]
 
 
-def _by_force(run: ActiveRun, stop: Stop, now: Now) -> Call[Release]:
+def _by_force(run: ActiveRun, stop: Stop, now: Now) -> CommandStep[Release]:
     match stop.kind:
         case StopKind.ABORT:
             return doors.abort(run.ticket, now, by=run.by, forced=True)

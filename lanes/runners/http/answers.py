@@ -12,7 +12,7 @@ from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes.runners.http.unpacking import unpacked
 
 
-class Answer(ABC):
+class ProviderResponse(ABC):
     """A response whose status and headers have arrived."""
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:

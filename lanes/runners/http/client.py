@@ -14,7 +14,7 @@ import certifi
 
 from lanes.base.errors import ConfigError
 from lanes.host import descriptors
-from lanes.runners.http.answers import Answer
+from lanes.runners.http.answers import ProviderResponse
 from lanes.runners.http.failures import NoDescriptor
 
 #: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
@@ -28,7 +28,9 @@ _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 class Way(Protocol):
     """Connections of one library."""
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]) -> Answer:
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+    ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
         ...
 
@@ -58,7 +60,7 @@ class HttpClient:
     @contextlib.asynccontextmanager
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[ProviderResponse]:
         """Send a request and give the answer; ``connected`` is called when the request starts to go out.
 
         However the block is left, a response that was not read to its end closes its connection at once.

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
 from yarl import URL
 
-from lanes.runners.http.answers import Answer, root, told
+from lanes.runners.http.answers import ProviderResponse, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -43,7 +43,9 @@ class Connections:
             max_field_size=_LONGEST,
         )
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]) -> Answer:
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+    ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
         try:
             answer = await self._session.post(
@@ -55,14 +57,14 @@ class Connections:
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _told(error) from error
-        return _Answer(answer)
+        return DirectResponse(answer)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
 
 
-class _Answer(Answer):
+class DirectResponse(ProviderResponse):
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         super().__init__(answer.status, answer.headers)
         self._answer = answer

@@ -8,9 +8,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lanes.runners.http.sse import MAX_LINE, Event, SseParser
+from lanes.runners.http.sse import MAX_LINE, ServerSentEvent, SseParser
 
-DONE = Event("message", "[DONE]")
+DONE = ServerSentEvent("message", "[DONE]")
 
 _END = b"\n\n"
 _NEXT = "\n\ndata: "
@@ -23,9 +23,9 @@ class ObjectReader:
     def __init__(self) -> None:
         self._strict = SseParser()
 
-    def feed(self, chunk: bytes) -> Sequence[dict[str, Any] | Event]:
+    def feed(self, chunk: bytes) -> Sequence[dict[str, Any] | ServerSentEvent]:
         """The events that end in this chunk, in order."""
-        found: list[dict[str, Any] | Event] = []
+        found: list[dict[str, Any] | ServerSentEvent] = []
         if self._strict.begun:
             begun, end, chunk = chunk.partition(_END)
             found += self._strict.feed(begun + end)
@@ -37,7 +37,7 @@ class ObjectReader:
         return found
 
 
-def objects(block: bytes) -> list[dict[str, Any] | Event] | None:
+def objects(block: bytes) -> list[dict[str, Any] | ServerSentEvent] | None:
     """The objects of whole events, each of them one line ``data: {…}``; None where anything looks otherwise."""
     if b"\r" in block or len(block) > MAX_LINE:
         return None
@@ -45,7 +45,7 @@ def objects(block: bytes) -> list[dict[str, Any] | Event] | None:
         text = (_END + block).decode()
     except UnicodeDecodeError:
         return None
-    found: list[dict[str, Any] | Event] = []
+    found: list[dict[str, Any] | ServerSentEvent] = []
     at = 0
     while text.startswith(_NEXT, at):
         at += len(_NEXT)
@@ -55,7 +55,7 @@ def objects(block: bytes) -> list[dict[str, Any] | Event] | None:
             if not text.startswith(DONE.data, at):
                 return None
             value, at = DONE, at + len(DONE.data)
-        if not isinstance(value, dict | Event):
+        if not isinstance(value, dict | ServerSentEvent):
             return None
         found.append(value)
     # A line feed anywhere else, as JSON may have it between its parts, would make two lines of one.

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from lanes.host.optional import without
-from lanes.runners.http.answers import Answer, root, told
+from lanes.runners.http.answers import ProviderResponse, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -23,7 +23,9 @@ class Proxied:
         limits = httpx.Limits(max_connections=None, keepalive_expiry=kept_idle_s)
         self._client = httpx.AsyncClient(verify=trusted, timeout=None, limits=limits, follow_redirects=False)
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]) -> Answer:
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+    ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -34,7 +36,7 @@ class Proxied:
         # Made by itself: the client would merge headers, cookies and an address of its own into each.
         request = httpx.Request("POST", url, content=body, headers=dict(headers), extensions={"trace": trace})
         try:
-            return _Answer(await self._client.send(request, stream=True))
+            return ProxiedResponse(await self._client.send(request, stream=True))
         except (httpx.HTTPError, OSError) as error:
             raise _told(error) from error
 
@@ -43,7 +45,7 @@ class Proxied:
         await self._client.aclose()
 
 
-class _Answer(Answer):
+class ProxiedResponse(ProviderResponse):
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(response.status_code, response.headers)
         self._response = response

@@ -16,7 +16,7 @@ class SseError(ValueError):
     """The bytes are no event stream, or one that is too large to keep."""
 
 
-class Event(NamedTuple):
+class ServerSentEvent(NamedTuple):
     """One event: its name (``message`` where none is given) and its data lines, joined by line feeds."""
 
     name: str
@@ -39,7 +39,7 @@ class SseParser:
         self._data: list[bytes] = []
         self._size = 0
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that end in this chunk, in order."""
         if self._after_cr and chunk:
             self._after_cr = False
@@ -59,7 +59,7 @@ class SseParser:
         """Whether what comes next goes on with something."""
         return bool(self._first or self._after_cr or self._rest or self._data or self._name)
 
-    def _ended(self, line: bytes) -> Event | None:
+    def _ended(self, line: bytes) -> ServerSentEvent | None:
         line = line.rstrip(b"\r\n")
         if self._rest:
             line = bytes(self._rest) + line
@@ -82,12 +82,12 @@ class SseParser:
         self._bound(self._size, self._max_event, "event")
         self._data.append(value)
 
-    def _dispatch(self) -> Event | None:
+    def _dispatch(self) -> ServerSentEvent | None:
         name, data = self._name, self._data
         self._name, self._data, self._size = b"", [], 0
         if not data:
             return None
-        return Event(_text(name) or "message", _text(b"\n".join(data)))
+        return ServerSentEvent(_text(name) or "message", _text(b"\n".join(data)))
 
     def _bound(self, size: int, limit: int, what: str) -> None:
         if size > limit:

@@ -26,22 +26,22 @@ from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.http.client import HttpClient, endpoint
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoRoom
 from lanes.runners.providers import chat
-from lanes.runners.providers.health import REFUSALS, Standing
+from lanes.runners.providers.health import REFUSALS, ProviderHealth
 from lanes.runners.providers.outgoing import headers, outgoing, payload
 from lanes_storage.law import AttemptCause, Cause
-from lanes_storage.records import Attempt, AttemptPhase, Cooldown
+from lanes_storage.records import AttemptPhase, CooldownRow, ProviderAttempt
 
 #: The providers of a lane, by its key: their timeouts are fitted to its clocks.
 Chain = Callable[[str], Sequence[ProviderConfig]]
 
 
-def build(config: RunnerConfig, chain: Chain, standing: Standing, client: HttpClient) -> Runner:
+def build(config: RunnerConfig, chain: Chain, standing: ProviderHealth, client: HttpClient) -> Runner:
     """The runner of one ``[[runner]]`` of kind ``provider``."""
     return _ProviderRunner(config, chain, standing, client)
 
 
 class _ProviderRunner:
-    def __init__(self, config: RunnerConfig, chain: Chain, standing: Standing, client: HttpClient) -> None:
+    def __init__(self, config: RunnerConfig, chain: Chain, standing: ProviderHealth, client: HttpClient) -> None:
         self._config = config
         self._chain = chain
         self._standing = standing
@@ -50,7 +50,7 @@ class _ProviderRunner:
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed, RunParked, NoRoom."""
         body = await outgoing(run, self._config)
-        attempts: list[Attempt] = []
+        attempts: list[ProviderAttempt] = []
         untils: list[int] = []
         chain = self._standing.in_order(self._chain(run.key))
         for number, provider in enumerate(chain):
@@ -88,7 +88,7 @@ class _ProviderRunner:
             run.attempt(None)
 
     async def _failed(
-        self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, attempts: list[Attempt]
+        self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, attempts: list[ProviderAttempt]
     ) -> int | None:
         """Take down a failure, and until when it was a refusal by 429. Raises RunFailed where it is final."""
         # Asked and discarded before anything is awaited: in between, a listener could take a piece.
@@ -96,7 +96,7 @@ class _ProviderRunner:
         if not reached:
             run.discard()
         now = self._standing.clock().wall
-        attempts.append(Attempt(provider.name, failure.cause, failure.message, now, *failure.words))
+        attempts.append(ProviderAttempt(provider.name, failure.cause, failure.message, now, *failure.words))
         until = await self._standing.failed(provider.name, failure)
         if reached:
             sentence = f"{_told(attempts[-1:])} in the middle of a reply that had begun to reach the caller"
@@ -104,10 +104,10 @@ class _ProviderRunner:
         run.progress(f"model_call:failed provider={provider.name} cause={failure.cause}")
         return until if failure.cause in REFUSALS else None
 
-    def _skipped(self, cooldown: Cooldown) -> Attempt:
+    def _skipped(self, cooldown: CooldownRow) -> ProviderAttempt:
         until = datetime.fromtimestamp(cooldown.until / 1000, UTC).isoformat(timespec="seconds")
         sentence = f"not asked, cooling until {until.replace('+00:00', 'Z')}"
-        return Attempt(cooldown.provider, cooldown.cause, sentence, self._standing.clock().wall)
+        return ProviderAttempt(cooldown.provider, cooldown.cause, sentence, self._standing.clock().wall)
 
 
 class _Place(NamedTuple):
@@ -126,5 +126,5 @@ class _Place(NamedTuple):
         return AttemptPhase(provider.name, limit, limit_ms, self.number, self.of, after, rest_ms)
 
 
-def _told(attempts: Sequence[Attempt]) -> str:
+def _told(attempts: Sequence[ProviderAttempt]) -> str:
     return "; ".join(f"{a.provider}: {a.cause} ({a.message})" for a in attempts)

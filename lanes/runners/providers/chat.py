@@ -10,11 +10,11 @@ from typing import Any, NoReturn, Protocol
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http import failures
-from lanes.runners.http.answers import Answer
+from lanes.runners.http.answers import ProviderResponse
 from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader
-from lanes.runners.http.sse import Event, SseError
+from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.providers.draft import Draft
 from lanes.runners.providers.timeouts import Begins, Patience
 from lanes_storage.law import AttemptCause
@@ -112,7 +112,7 @@ def _take(data: dict[str, Any], draft: Draft, pieces: list[Delta], name: str = "
         raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
 
 
-def _object(event: Event) -> dict[str, Any]:
+def _object(event: ServerSentEvent) -> dict[str, Any]:
     text = event.data.strip()
     try:
         data, end = _decode(text)
@@ -136,7 +136,7 @@ async def _rest(chunks: AsyncIterator[bytes]) -> None:
                 pass
 
 
-async def _refusal(answer: Answer) -> AttemptFailed:
+async def _refusal(answer: ProviderResponse) -> AttemptFailed:
     """The failure that a status other than 200 stands for; the status alone will do where the body does not come."""
     body = b""
     with contextlib.suppress(TimeoutError, AttemptFailed):
@@ -146,7 +146,7 @@ async def _refusal(answer: Answer) -> AttemptFailed:
     return failures.from_response(answer.status, body, failures.retry_after_ms(answer.header("retry-after"), now))
 
 
-async def _check_type(answer: Answer) -> None:
+async def _check_type(answer: ProviderResponse) -> None:
     """Refuse an answer that is no event stream; one JSON object is mostly an error under the wrong status."""
     if answer.content_type in _STREAMS:
         return

@@ -5,7 +5,7 @@ from typing import Any
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import AsyncStore
-from lanes_storage.records import Cooldown
+from lanes_storage.records import CooldownRow
 
 
 class StoredCooldowns:
@@ -15,12 +15,12 @@ class StoredCooldowns:
         self._store = store
         self._clock = clock
 
-    async def cooling(self) -> dict[str, Cooldown]:
+    async def cooling(self) -> dict[str, CooldownRow]:
         """The providers that are cooling now, by name."""
         found = await self._store.read(reads.cooldowns(self._clock().wall))
         return {cooldown.provider: cooldown for cooldown in found}
 
-    async def cool(self, provider: str, cause: str, for_ms: int | None) -> Cooldown:
+    async def cool(self, provider: str, cause: str, for_ms: int | None) -> CooldownRow:
         """Do not ask ``provider`` for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
         now = self._clock()
         return await self._store.write(lambda tx: doors.cool(tx, provider, cause, for_ms, now, by="provider"))

@@ -12,7 +12,7 @@ from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.law import AttemptCause
 from lanes_storage.logs import Log
-from lanes_storage.records import Cooldown
+from lanes_storage.records import CooldownRow
 
 log = Log("lanes.providers")
 
@@ -41,7 +41,7 @@ class Spell:
     over_at: int | None = None
 
 
-class Standing:
+class ProviderHealth:
     """Shared by all provider runners of a process. A database that refuses for a moment is no reason to fail a
     run: then a provider counts as not cooling, and what could not be stored is warned about.
 
@@ -64,7 +64,7 @@ class Standing:
         now = self.clock().mono
         return sorted(providers, key=lambda provider: self._slow_until.get(provider.name, now) > now)
 
-    async def cooling(self) -> dict[str, Cooldown]:
+    async def cooling(self) -> dict[str, CooldownRow]:
         """The cooldowns that providers are under now, by their names."""
         try:
             found = await self._cooldowns.cooling()

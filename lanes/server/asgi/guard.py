@@ -18,7 +18,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\\\s]+)(:[0-9]{1,5})?")
 
 
-class Guard:
+class RequestGuard:
     """Host, origin and token."""
 
     def __init__(self, config: GatewayConfig) -> None:

@@ -18,7 +18,7 @@ from lanes.server.asgi.bodies import parsed
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.fields import as_id
 from lanes.server.state.app_state import House
-from lanes.server.state.cancellation import ClientGone, Closing, while_there
+from lanes.server.state.cancellation import ClientGone, ServerClosing, while_there
 from lanes_storage.records import LaneFilter, Subject
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ MOST_IDEMPOTENCY_KEY = 256
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
-class Call:
+class HttpRequest:
     """One request with its path parameters."""
 
     def __init__(self, house: House, scope: Scope, receive: Receive, headers: dict[str, str]) -> None:
@@ -215,7 +215,7 @@ class Call:
         """``work``, ended when the client leaves (ClientGone) or the gateway has stopped (Closing)."""
         if self.house.closed:
             work.close()
-            raise Closing
+            raise ServerClosing
         with while_there(self._receive) as cut, self.house.while_open(cut):
             return await work
 

@@ -11,7 +11,7 @@ from lanes.records import jsonable
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Answer:
+class JsonResponse:
     """JSON, records in it too, with a status. ASCII, so that nothing between here and a terminal can misread it."""
 
     __slots__ = ("_body", "_status")
@@ -27,6 +27,6 @@ class Answer:
         await send({"type": "http.response.body", "body": self._body})
 
 
-async def long_answer(value: Any) -> Answer:
+async def long_answer(value: Any) -> JsonResponse:
     """The answer to a list, which is made in a thread: what it says may be long, and nobody else waits for it."""
-    return await asyncio.to_thread(Answer, value)
+    return await asyncio.to_thread(JsonResponse, value)

@@ -8,13 +8,13 @@ from starlette.types import ASGIApp
 
 from lanes.records.json_schema import Schema
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.request import Call
+from lanes.server.asgi.request import HttpRequest
 
-Handler = Callable[[Call], Awaitable[ASGIApp]]
+Handler = Callable[[HttpRequest], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True, slots=True)
-class Param:
+class RouteParam:
     """A query parameter or header. ``many``: it may be repeated."""
 
     name: str
@@ -35,14 +35,14 @@ class Route:
     method: str
     path: str
     handler: Handler
-    query: tuple[Param, ...] = ()
-    headers: tuple[Param, ...] = ()
+    query: tuple[RouteParam, ...] = ()
+    headers: tuple[RouteParam, ...] = ()
     body: Schema | None = None
     answers: Mapping[int, str | Schema] = field(default_factory=dict)
     media: str | None = None
     problems: tuple[int, ...] = ()
 
-    def at(self, path: str, *more: Param) -> "Route":
+    def at(self, path: str, *more: RouteParam) -> "Route":
         """The same at another path, with more parameters in its query."""
         return replace(self, path=path, query=(*more, *self.query))
 

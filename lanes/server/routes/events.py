@@ -7,9 +7,9 @@ from starlette.types import ASGIApp
 from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.fields import as_id
-from lanes.server.asgi.request import Call
+from lanes.server.asgi.request import HttpRequest
 from lanes.server.routes.verbs import answer, given
-from lanes.server.state.journal import Follower
+from lanes.server.state.journal import JournalReader
 from lanes.server.state.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
 from lanes.verbs import house
 from lanes.verbs.kinds import timed
@@ -23,7 +23,7 @@ PATIENCE_S = 60.0
 RETRY_MS = 2_000
 
 
-async def get_events(call: Call) -> ASGIApp:
+async def get_events(call: HttpRequest) -> ASGIApp:
     """The journal: as server-sent events from ``Last-Event-ID`` on, or with Accept: application/json as a list."""
     asked = await given(house.events, call)
     if (after := _resumed(call)) is not None:
@@ -47,13 +47,13 @@ async def get_events(call: Call) -> ASGIApp:
     return WatchedStream(_told(follower), over, patience_s=PATIENCE_S)
 
 
-def _resumed(call: Call) -> int | None:
+def _resumed(call: HttpRequest) -> int | None:
     """The event behind which to go on: ``Last-Event-ID``, or ``after`` for who can set no header."""
     given = call.headers.get("last-event-id")
     return call.id("after") if given is None else as_id("Last-Event-ID", given)
 
 
-async def _told(follower: Follower) -> AsyncIterator[bytes]:
+async def _told(follower: JournalReader) -> AsyncIterator[bytes]:
     # An id without data: who loses the connection before the first event resumes from here as well.
     yield f"retry: {RETRY_MS}\nid: {follower.after}\n\n".encode()
     try:

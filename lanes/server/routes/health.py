@@ -3,17 +3,17 @@
 from starlette.types import ASGIApp
 
 from lanes.explain.why import span
-from lanes.server.asgi.request import Call
-from lanes.server.asgi.response import Answer
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import JsonResponse
 
 
-async def healthz(call: Call) -> ASGIApp:
+async def healthz(call: HttpRequest) -> ASGIApp:
     """Whether the loops tick."""
     alive = call.gateway.healthy()
-    return Answer({"status": "ok" if alive else "a loop does not tick"}, 200 if alive else 503)
+    return JsonResponse({"status": "ok" if alive else "a loop does not tick"}, 200 if alive else 503)
 
 
-async def readyz(call: Call) -> ASGIApp:
+async def readyz(call: HttpRequest) -> ASGIApp:
     """Whether it takes messages: false before the start pass, while draining, when its last
     heartbeat is old, and when nothing can be written."""
     draining = call.gateway.draining
@@ -26,8 +26,8 @@ async def readyz(call: Call) -> ASGIApp:
         return _not_ready(f"its last heartbeat was committed {span(silent)} ago")
     if not await call.gateway.writable():
         return _not_ready("the database does not take a write")
-    return Answer({"status": "ready"})
+    return JsonResponse({"status": "ready"})
 
 
 def _not_ready(why: str) -> ASGIApp:
-    return Answer({"status": why}, 503)
+    return JsonResponse({"status": why}, 503)

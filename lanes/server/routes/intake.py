@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from lanes.base.errors import Draining
 from lanes.records import Message
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.request import Call
+from lanes.server.asgi.request import HttpRequest
 from lanes.verbs.sending import end_wait
 
 T = TypeVar("T")
 
 
-async def accept(call: Call, key: str, text: str | None = None, *, waits: bool, **what: Any) -> Message:
+async def accept(call: HttpRequest, key: str, text: str | None = None, *, waits: bool, **what: Any) -> Message:
     """Accept a message; once it is stored, no error may make the client send it again.
 
     ``waits``: the request goes on until the message has ended, and the run that it is a part of with it.
@@ -44,13 +44,13 @@ def _check_request(request: dict[str, Any]) -> None:
         raise HttpProblem(400, "bad_request", "a message gets one answer: n must be 1", param="n")
 
 
-async def no_longer_waiting(call: Call, message_id: int) -> None:
+async def no_longer_waiting(call: HttpRequest, message_id: int) -> None:
     """The run that waited with this request, if one did, waits no longer."""
     if call.waiting_run is not None:
         await call.desk.perform(end_wait(call.waiting_run, message_id))
 
 
-async def waiting(call: Call, message_id: int, work: Coroutine[Any, Any, T]) -> T:
+async def waiting(call: HttpRequest, message_id: int, work: Coroutine[Any, Any, T]) -> T:
     """``work`` while the client is there; when it is over, the run of the request waits no longer."""
     try:
         return await call.while_connected(work)

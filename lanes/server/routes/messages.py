@@ -8,18 +8,18 @@ from starlette.types import ASGIApp
 from lanes.records import Message
 from lanes.runners.base import Delta
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.request import Call
-from lanes.server.asgi.response import Answer
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import JsonResponse
 from lanes.server.routes.intake import accept, no_longer_waiting, waiting
 from lanes.server.routes.verbs import given
-from lanes.server.state.cancellation import Closing
+from lanes.server.state.cancellation import ServerClosing
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
 from lanes.verbs import sending
 from lanes.verbs.kinds import MOST_WAIT_S
 from lanes_storage.law import TERMINAL
 
 
-async def post_message(call: Call) -> ASGIApp:
+async def post_message(call: HttpRequest) -> ASGIApp:
     """Accept a message: 202, or with ``wait`` 200 once it has ended."""
     wait, what = call.number("wait", MOST_WAIT_S), await given(sending.send, call)
     if ("text" in what) == ("request" in what):
@@ -30,30 +30,30 @@ async def post_message(call: Call) -> ASGIApp:
     if call.accepts("text/event-stream"):
         return _stream(call, message)
     if wait is None:
-        return Answer(message, 202)
+        return JsonResponse(message, 202)
     return await _when_ended(call, message, wait)
 
 
-async def get_message(call: Call) -> ASGIApp:
+async def get_message(call: HttpRequest) -> ASGIApp:
     """State and reply of a message; ``wait`` seconds for its end."""
     number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
     message = await call.desk.message(number)
     if wait is None:
-        return Answer(message)
+        return JsonResponse(message)
     if call.waiting_run is not None:
         await call.desk.perform(sending.begin_wait(call.desk.context(), call.waiting_run, number))
     return await _when_ended(call, message, wait, unfinished=200)
 
 
-async def _when_ended(call: Call, message: Message, wait: float, *, unfinished: int = 202) -> ASGIApp:
+async def _when_ended(call: HttpRequest, message: Message, wait: float, *, unfinished: int = 202) -> ASGIApp:
     try:
         message = await waiting(call, message.id, call.desk.when_ended(message, timeout=wait))
-    except Closing:
+    except ServerClosing:
         message = await call.desk.message(message.id)
-    return Answer(message, 200 if message.state in TERMINAL else unfinished)
+    return JsonResponse(message, 200 if message.state in TERMINAL else unfinished)
 
 
-def _stream(call: Call, message: Message) -> ASGIApp:
+def _stream(call: HttpRequest, message: Message) -> ASGIApp:
     listener = call.gateway.listen(message.id)
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ import lanes
 from lanes.records import Status
 from lanes.runners.base import RunnerSpec
 from lanes.runners.build import Specs
-from lanes.server.asgi.request import Call
+from lanes.server.asgi.request import HttpRequest
 from lanes_storage import reads
 from lanes_storage.clock import Now
 
@@ -26,7 +26,7 @@ class Gauge(NamedTuple):
     samples: Sequence[tuple[Labels, float]]
 
 
-async def get_metrics(call: Call) -> Response:
+async def get_metrics(call: HttpRequest) -> Response:
     """Figures for Prometheus."""
     status = await call.searching(call.desk.status())
     refused = await call.desk.store.read(reads.refused_writes())

@@ -22,10 +22,10 @@ from lanes.runners.base import Delta
 from lanes.runners.providers.draft import HEAD
 from lanes.server.asgi.errors import HttpProblem, of_failure, openai_error
 from lanes.server.asgi.fields import Fields
-from lanes.server.asgi.request import Call
-from lanes.server.asgi.response import Answer
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import JsonResponse
 from lanes.server.routes.intake import accept, no_longer_waiting, waiting
-from lanes.server.state.cancellation import ClientGone, Closing
+from lanes.server.state.cancellation import ClientGone, ServerClosing
 from lanes.server.state.clients import Client
 from lanes.server.state.sent import Differs, Sent
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
@@ -37,25 +37,25 @@ _json = json.JSONEncoder().encode
 BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
 
 
-async def get_models(call: Call) -> ASGIApp:
+async def get_models(call: HttpRequest) -> ASGIApp:
     """The runners, as models; ``lanes`` is the one that the policy names."""
     names = ["lanes", *call.gateway.specs]
-    return Answer({"object": "list", "data": [_model(name) for name in names]})
+    return JsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
-async def get_model(call: Call) -> ASGIApp:
+async def get_model(call: HttpRequest) -> ASGIApp:
     """One of them."""
     name = call.path_params["model"]
     if name != "lanes" and name not in call.gateway.specs:
         raise HttpProblem(404, "model_not_found", "there is no such model here; see /v1/models", param="model")
-    return Answer(_model(name))
+    return JsonResponse(_model(name))
 
 
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "lanes"}
 
 
-async def post_chat(call: Call) -> ASGIApp:
+async def post_chat(call: HttpRequest) -> ASGIApp:
     """A chat completion, streamed or whole."""
     body = await call.body()
     fields = Fields(body)
@@ -84,7 +84,7 @@ async def post_chat(call: Call) -> ASGIApp:
     return await (answer.streamed() if stream else answer.whole())
 
 
-def _session(call: Call, fields: Fields) -> str | None:
+def _session(call: HttpRequest, fields: Fields) -> str | None:
     """The lane that a request names; None: it names none. What is no key is never taken for none."""
     conversation = fields.any("conversation")
     names = [
@@ -109,7 +109,7 @@ def _decoded(header: str | None) -> str | None:
 class _Completion:
     """One answer in the chat dialect."""
 
-    def __init__(self, call: Call, client: Client, message: Message, model: str, *, usage: bool) -> None:
+    def __init__(self, call: HttpRequest, client: Client, message: Message, model: str, *, usage: bool) -> None:
         self._call = call
         self._client = client
         self._message = message
@@ -129,7 +129,7 @@ class _Completion:
         except ClientGone:
             await self._gone()
             return Response(status_code=499)
-        except Closing:
+        except ServerClosing:
             message = await self._call.desk.message(self._message.id)
         finally:
             self._client.leave()
@@ -141,7 +141,7 @@ class _Completion:
         self._head |= head
         reason = detail.get("finish_reason") or "stop"
         choice = {"index": 0, "message": said, "finish_reason": reason, "logprobs": logprobs}
-        return Answer(self._object("chat.completion", [choice], usage=detail.get("usage")))
+        return JsonResponse(self._object("chat.completion", [choice], usage=detail.get("usage")))
 
     async def streamed(self) -> ASGIApp:
         """Pieces as they come. A failure before the first is an error with a status of its own."""
@@ -172,7 +172,7 @@ class _Completion:
         """What comes first. Raises HttpProblem where that is the end of a message that failed, and ClientGone."""
         try:
             first = await self._call.while_connected(next_pieces(listener))
-        except Closing:
+        except ServerClosing:
             first = []
         if first == []:
             message = await self._call.desk.message(self._message.id)

@@ -7,7 +7,7 @@ from typing import Any
 import lanes
 from lanes.records import placed, schemas
 from lanes.records.json_schema import ID, KEY, Schema, exactly, nullable
-from lanes.server.asgi.routing import Param, Route
+from lanes.server.asgi.routing import Route, RouteParam
 
 AT = "#/components/schemas/"
 #: What any route may answer: a bad request, no token, the wrong host or origin, a database that refuses.
@@ -70,7 +70,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parts = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    in_path = [Param(part, IN_PATH[part], MEANING[part], required=True) for part in parts]
+    in_path = [RouteParam(part, IN_PATH[part], MEANING[part], required=True) for part in parts]
     return [
         _parameter(param, where)
         for where, params in (("path", in_path), ("query", route.query), ("header", route.headers))
@@ -78,7 +78,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _parameter(param: Param, where: str) -> dict[str, Any]:
+def _parameter(param: RouteParam, where: str) -> dict[str, Any]:
     schema = {"type": "array", "items": param.schema} if param.many else param.schema
     more = {"required": True} if param.required else {}
     return {"name": param.name, "in": where, "description": param.meaning, "schema": schema, **more}

@@ -5,9 +5,9 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from lanes.records.json_schema import FLAG, ID, KEY, TEXT, Schema, nullable, words
-from lanes.server.asgi.request import Call
-from lanes.server.asgi.response import Answer
-from lanes.server.asgi.routing import Param, Route, Router
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import JsonResponse
+from lanes.server.asgi.routing import Route, RouteParam, Router
 from lanes.server.routes import events, health, messages, metrics, openai
 from lanes.server.routes.verbs import routes_of
 from lanes.verbs import table
@@ -26,30 +26,30 @@ def fields(*required: str, **schemas: Schema) -> Schema:
     return {"type": "object", "properties": named, **more, "additionalProperties": False}
 
 
-async def get_openapi(call: Call) -> ASGIApp:
+async def get_openapi(call: HttpRequest) -> ASGIApp:
     """This document."""
     del call
     from lanes.server.routes.openapi import document
 
-    return Answer(document(ROUTES))
+    return JsonResponse(document(ROUTES))
 
 
-_WAIT = Param("wait", SECONDS.schema, "seconds to wait for the end")
-_IDEMPOTENCY = Param(
+_WAIT = RouteParam("wait", SECONDS.schema, "seconds to wait for the end")
+_IDEMPOTENCY = RouteParam(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 256},
     "the sender's own name for the message: the same key and body again is the same message",
 )
-_RUN = Param("X-Lanes-Run", ID, "the run that waits with this request: a wait that closes a circle is refused")
+_RUN = RouteParam("X-Lanes-Run", ID, "the run that waits with this request: a wait that closes a circle is refused")
 _SESSION = (
     _IDEMPOTENCY,
     _RUN,
-    Param(
+    RouteParam(
         "X-Lanes-Session",
         {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
         "the session key, percent-encoded UTF-8",
     ),
-    Param("X-Lanes-Detach", words(["true", "false"]), "the message goes on when the client leaves"),
+    RouteParam("X-Lanes-Detach", words(["true", "false"]), "the message goes on when the client leaves"),
 )
 #: What lanes itself reads of a chat request, or refuses; all else goes to the provider as it came.
 _CHAT: Schema = {
@@ -88,7 +88,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "message": {"handler": messages.get_message, "headers": (_RUN,)},
     "events": {
         "handler": events.get_events,
-        "headers": (Param("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
+        "headers": (RouteParam("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
         "media": "text/event-stream",
     },
 }

@@ -6,17 +6,17 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from lanes.base.errors import InvalidKey, NotFound, Unfit
-from lanes.base.procedure import Blocking, Look
+from lanes.base.procedure import Blocking, QueryBlock
 from lanes.records.json_schema import KEY, Schema, array, nullable
 from lanes.records.problems import status_of
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.request import Call
-from lanes.server.asgi.response import Answer, long_answer
-from lanes.server.asgi.routing import Handler, Param, Route
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import JsonResponse, long_answer
+from lanes.server.asgi.routing import Handler, Route, RouteParam
 from lanes.verbs import kinds
 from lanes.verbs.paging import PAGE
-from lanes.verbs.verb import Param as Declared
 from lanes.verbs.verb import Verb
+from lanes.verbs.verb import VerbParam as Declared
 from lanes_storage.interface import Query
 
 #: A list ends where its rows have so many characters together.
@@ -26,7 +26,7 @@ MOST_CHARACTERS = 16_000_000
 def routes_of(
     verb: Verb[..., Any],
     handler: Handler | None = None,
-    query: tuple[Param, ...] = (),
+    query: tuple[RouteParam, ...] = (),
     answers: Mapping[int, str | Schema] | None = None,
     body: Schema | None = None,
     **more: Any,
@@ -48,7 +48,7 @@ def routes_of(
     )
     yield route
     if "/lanes/{key}" in route.path:
-        named = Param("key", KEY, "the session key", required=True)
+        named = RouteParam("key", KEY, "the session key", required=True)
         yield route.at(route.path.replace("/lanes/{key}", "/lane"), named)
 
 
@@ -60,26 +60,26 @@ def own(verb: Verb[..., Any]) -> list[Declared]:
 def handler_of(verb: Verb[..., Any]) -> Handler:
     """Calls a verb with what a request gives."""
 
-    async def handle(call: Call) -> ASGIApp:
+    async def handle(call: HttpRequest) -> ASGIApp:
         return await answer(verb, call, await given(verb, call))
 
     handle.__doc__ = verb.doc
     return handle
 
 
-async def answer(verb: Verb[..., Any], call: Call, params: Mapping[str, Any]) -> ASGIApp:
+async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, Any]) -> ASGIApp:
     """Call a verb, and answer with the form of what came of it."""
     effect = verb.of(call.desk.context(call.actor), params)
     work = call.desk.perform(effect)
-    if isinstance(effect, Query | Look):
+    if isinstance(effect, Query | QueryBlock):
         work = call.searching(work)
     elif isinstance(effect, Blocking):
         work = call.while_connected(work)
     told = verb.out.made(await work, call.desk.clock())
-    return Answer(told, verb.about.status) if verb.changes else await long_answer(told)
+    return JsonResponse(told, verb.about.status) if verb.changes else await long_answer(told)
 
 
-async def given(verb: Verb[..., Any], call: Call) -> dict[str, Any]:
+async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
     """The parameters of a verb that a request gives, by their names. Raises HttpProblem, InvalidKey, NotFound."""
     body = _known(verb, await call.body()) if verb.posted else {}
     found = {}
@@ -107,7 +107,7 @@ def _known(verb: Verb[..., Any], body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _in_path(param: Declared, call: Call) -> Any:
+def _in_path(param: Declared, call: HttpRequest) -> Any:
     if param.kind in (kinds.KEY, kinds.NEW_KEY):
         return call.key
     try:
@@ -116,7 +116,7 @@ def _in_path(param: Declared, call: Call) -> Any:
         raise NotFound("message", call.path_params[param.wire]) from None
 
 
-def _outside(param: Declared, verb: Verb[..., Any], call: Call, body: Mapping[str, Any]) -> Any:
+def _outside(param: Declared, verb: Verb[..., Any], call: HttpRequest, body: Mapping[str, Any]) -> Any:
     """A field of the body, or a parameter of the query; None: it is not given."""
     try:
         if verb.posted:
@@ -139,9 +139,11 @@ def _read(param: Declared, value: object) -> Any:
     return tuple(param.kind.read(each, param.wire) for each in value)
 
 
-def _query(param: Declared) -> Param:
+def _query(param: Declared) -> RouteParam:
     bound = {"maximum": PAGE} if param.name == "limit" else {}
-    return Param(param.wire, {**param.kind.schema, **bound}, param.meaning, many=param.many, required=param.required)
+    return RouteParam(
+        param.wire, {**param.kind.schema, **bound}, param.meaning, many=param.many, required=param.required
+    )
 
 
 def _body(params: list[Declared]) -> Schema:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from lanes.config import Config
 from lanes.desk import Desk
 from lanes.gateway import Gateway
-from lanes.server.state.cancellation import Closing, Cut
+from lanes.server.state.cancellation import CancelScope, ServerClosing
 from lanes.server.state.clients import Clients
 from lanes.server.state.journal import Feed
 
@@ -20,7 +20,7 @@ class House:
         self.feed = Feed(gateway.desk)
         self.clients = Clients()
         self.closed = False
-        self._waiting: set[Cut] = set()
+        self._waiting: set[CancelScope] = set()
 
     @property
     def desk(self) -> Desk:
@@ -31,10 +31,10 @@ class House:
         self.closed = True
         self.feed.end()
         for cut in list(self._waiting):
-            cut(Closing())
+            cut(ServerClosing())
 
     @contextmanager
-    def while_open(self, cut: Cut) -> Iterator[None]:
+    def while_open(self, cut: CancelScope) -> Iterator[None]:
         """A block that ends with Closing when the gateway has stopped."""
         self._waiting.add(cut)
         try:

@@ -12,14 +12,14 @@ class ClientGone(Exception):
     """The client closed its connection."""
 
 
-class Closing(Exception):
+class ServerClosing(Exception):
     """The gateway has stopped; what still waits is ended."""
 
 
-class Cut:
+class CancelScope:
     """A block of this task that can be ended with an exception, as ``asyncio.timeout`` ends one with its own."""
 
-    def __enter__(self) -> "Cut":
+    def __enter__(self) -> "CancelScope":
         task = asyncio.current_task()
         assert task is not None
         self._task = task
@@ -38,7 +38,7 @@ class Cut:
 
 
 @contextmanager
-def while_there(receive: Receive) -> Iterator[Cut]:
+def while_there(receive: Receive) -> Iterator[CancelScope]:
     """A block that ends with ClientGone when the client leaves: an ASGI handler is told only when it asks.
 
     Only after the body was read: before, what the client sends next would be taken for nothing.
@@ -49,7 +49,7 @@ def while_there(receive: Receive) -> Iterator[Cut]:
             pass
         cut(ClientGone())
 
-    with Cut() as cut:
+    with CancelScope() as cut:
         watching = asyncio.create_task(watch())
         try:
             yield cut

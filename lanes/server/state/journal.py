@@ -36,7 +36,7 @@ REFUSED_S = 0.5
 EVERY = LaneFilter(of=Subject.EVENT)
 
 
-class Told(NamedTuple):
+class JournalEntry(NamedTuple):
     """An event as every follower is told it."""
 
     id: int
@@ -46,7 +46,7 @@ class Told(NamedTuple):
     facts: filters.Facts
 
     @classmethod
-    def of(cls, event: Event) -> "Told":
+    def of(cls, event: Event) -> "JournalEntry":
         said = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(event.to_json())}\n\n"
         return cls(event.id, event.type, event.key, said.encode(), filters.of_event(event))
 
@@ -60,13 +60,13 @@ class Feed:
         self.ended = False
         self.last = 0  # the newest event that was read
         self.news = asyncio.Event()  # set, and replaced, when there is something new
-        self._window: deque[Told] = deque()
+        self._window: deque[JournalEntry] = deque()
         self._size = 0
         self._task: asyncio.Task[None] | None = None
 
     async def follow(
         self, after: int | None, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
-    ) -> "Follower":
+    ) -> "JournalReader":
         """Follow from behind event ``after`` on; None: from now on. The follower is to be closed.
 
         Raises NotFound for a lane that does not exist, StorageError.
@@ -81,7 +81,7 @@ class Feed:
             self._task = asyncio.create_task(self._read(), name="lanes-journal")
         self.followers += 1
         # What is ahead of the journal was read from another one: this database took its place.
-        return Follower(self, newest if after is None or after > newest else after, key, type_, chosen)
+        return JournalReader(self, newest if after is None or after > newest else after, key, type_, chosen)
 
     def leave(self) -> None:
         """One follower less."""
@@ -95,14 +95,14 @@ class Feed:
         self.ended = True
         self._tell()
 
-    def kept_behind(self, after: int) -> Iterator[Told] | None:
+    def kept_behind(self, after: int) -> Iterator[JournalEntry] | None:
         """Everything behind event ``after``; None where the window does not reach back to it."""
         first = self._window[0].id - 1 if self._window else self.last
         return None if after < first else (event for event in self._window if event.id > after)
 
     def _keep(self, page: Sequence[Event]) -> None:
         for event in page:
-            told = Told.of(event)
+            told = JournalEntry.of(event)
             self._window.append(told)
             self._size += len(told.said)
         while len(self._window) > WINDOW or self._size > WINDOW_BYTES:
@@ -150,7 +150,7 @@ class Feed:
                 await self.desk.changes.wait(LOOK_ANYWAY_S, mark)
 
 
-class Follower:
+class JournalReader:
     """One reader of the feed. ``after`` is how far it has come."""
 
     def __init__(self, feed: Feed, after: int, key: str | None, type_: str | None, chosen: LaneFilter) -> None:
@@ -166,7 +166,7 @@ class Follower:
         fresh = feed.kept_behind(self.after)
         if fresh is None:
             page = await feed.page(self.after, key=self._key, type_=self._type, chosen=self._chosen)
-            fresh, last = map(Told.of, page), last if not page else page[-1].id
+            fresh, last = map(JournalEntry.of, page), last if not page else page[-1].id
         taken, size = list[bytes](), 0
         for event in fresh:
             if size > MOST_BYTES:
@@ -179,7 +179,7 @@ class Follower:
             self.after = max(self.after, last)
         return b"".join(taken)
 
-    def _wants(self, event: Told) -> bool:
+    def _wants(self, event: JournalEntry) -> bool:
         named = self._key in (None, event.key) and self._type in (None, event.type)
         return named and filters.fits(event.facts, self._chosen)
 

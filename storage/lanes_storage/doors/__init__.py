@@ -25,7 +25,7 @@ from lanes_storage.doors.restoring import restored
 from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.shared.warnings import warn_held, warn_wait
-from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle, end_wait
+from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle, end_wait
 
 __all__ = [
     "AbortRequest",
@@ -33,7 +33,7 @@ __all__ = [
     "Control",
     "Evidence",
     "Refusal",
-    "WaitCycle",
+    "WaitCircle",
     "abort",
     "accept",
     "ack",

@@ -8,7 +8,7 @@ from lanes_storage.doors.shared.endings import batch_members, end_waiting
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import REPLACED, BoundTo, Cause, EventType, LaneState, MessageState, Scope
-from lanes_storage.records import Failure, Ticket
+from lanes_storage.records import RunFailure, Ticket
 
 
 class AbortRequest(NamedTuple):
@@ -72,7 +72,7 @@ def cut_waiting(
     tx: Transaction, lane: int, now: Now, *, actor: str, reason: str | None, cause: Cause = Cause.ABORTED
 ) -> int:
     """End everything that waits in a lane as ``aborted``; returns how many that were."""
-    failure = Failure(cause, f"aborted by {actor}" + (f": {reason}" if reason else ""))
+    failure = RunFailure(cause, f"aborted by {actor}" + (f": {reason}" if reason else ""))
     waiting = tx.rows(sql.WAITING_OF_LANE, {"lane": lane})
     return sum(
         end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=actor, reason=reason)
@@ -91,7 +91,7 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
     lane, state, *_, bound_to, run, _ = rows[0]
     cause = BoundTo.read(bound_to).gone
     if state == MessageState.QUEUED:
-        return end_waiting(tx, message, MessageState.ABORTED, Failure(cause, why), now, actor=actor)
+        return end_waiting(tx, message, MessageState.ABORTED, RunFailure(cause, why), now, actor=actor)
     if state == MessageState.RUNNING:
         return _ask(tx, lane, run, now, actor=actor, reason=why, cause=cause, grace_ms=None)
     return False
@@ -103,7 +103,7 @@ def _clear_head(tx: Transaction, head: int, actor: str, reason: str | None, now:
     _, _, _, _, _, started_at, *_, batch = tx.rows(sql.PAYLOAD, {"message": head})[0]
     if started_at is None:
         return 0
-    failure = Failure(Cause.ABORTED, f"aborted by {actor}" + (f": {reason}" if reason else ""))
+    failure = RunFailure(Cause.ABORTED, f"aborted by {actor}" + (f": {reason}" if reason else ""))
     members = [head] if batch is None else batch_members(tx, batch, MessageState.QUEUED)
     for message in members:
         end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=actor, reason=reason)

@@ -8,7 +8,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import event, next_epochs, record, tell
 from lanes_storage.doors.shared.sets import apart, array
-from lanes_storage.interface import Call, Given, Row, Transaction, call
+from lanes_storage.interface import CommandStep, Given, Row, Transaction, call
 from lanes_storage.law import (
     MAX_BATCH,
     MAX_INTERRUPTIONS,
@@ -20,7 +20,7 @@ from lanes_storage.law import (
     RunnerKind,
 )
 from lanes_storage.reads.shapes import to_attempts
-from lanes_storage.records import Claimed, Failure, Head, Message, Terms, Ticket, Waiting
+from lanes_storage.records import Claimed, Head, MessageRow, RunFailure, Terms, Ticket, WaitingMessage
 
 
 def candidates(
@@ -50,14 +50,14 @@ def suspects_running(tx: Transaction) -> int:
     return int(tx.rows(sql.COUNT_SUSPECTS, {"suspect": MAX_INTERRUPTIONS - 1})[0][0])
 
 
-def collectable(tx: Transaction, head: Head) -> list[Waiting]:
+def collectable(tx: Transaction, head: Head) -> list[WaitingMessage]:
     """The messages that would be answered together with ``head``, itself the first.
 
     Those that it was claimed with before; else the texts that follow it without a gap, for the same runner. One that
     was cut runs by itself: if it takes its gateway down, it takes no other message with it.
     """
     rows = tx.rows(f"{sql.COLLECTABLE} LIMIT {MAX_BATCH}", {"lane": head.lane_id})
-    waiting = [Waiting(*row) for row in rows]
+    waiting = [WaitingMessage(*row) for row in rows]
     first = waiting[0]
     members = [first]
     for message in waiting[1:]:
@@ -68,7 +68,7 @@ def collectable(tx: Transaction, head: Head) -> list[Waiting]:
     return members
 
 
-def _alike(first: Waiting, message: Waiting) -> bool:
+def _alike(first: WaitingMessage, message: WaitingMessage) -> bool:
     plain = all(m.text is not None and m.bound_to is None and m.batch is None for m in (first, message))
     return plain and first.runner == message.runner and not first.interruptions
 
@@ -105,7 +105,7 @@ def claim(
     now: Now,
     *,
     members: Sequence[int] = (),
-) -> Call[Claimed | None]:
+) -> CommandStep[Claimed | None]:
     """Take the lane for ``head`` under a new epoch, and for ``members`` with it, of which it is the first.
 
     None: the lane is no longer as ``head`` was read (held, paused, or another head).
@@ -209,7 +209,7 @@ def _claimed(tx: Transaction, each: _Taken) -> Claimed:
     if claim.batch is not None:
         together = tx.rows(sql.BATCH, {"batch": claim.batch, "state": MessageState.RUNNING})
         text = "\n\n".join(text for _, text in together)
-    message = Message(
+    message = MessageRow(
         read.id,
         read.lane_id,
         read.key,
@@ -240,7 +240,7 @@ def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now
     """
     since = now.wall if head.parked_since is None else head.parked_since
     if until > since + max_park_ms:
-        failure = Failure(Cause.PROVIDER_COOLING, "no provider became available in time")
+        failure = RunFailure(Cause.PROVIDER_COOLING, "no provider became available in time")
         end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
         return MessageState.FAILED
     tx.run(sql.POSTPONE_MESSAGE, {"message": head.message_id, "until": until, "now": now.wall})

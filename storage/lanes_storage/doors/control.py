@@ -6,10 +6,10 @@ from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.pauses import Control, find
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import record
-from lanes_storage.doors.waits import WaitCycle
+from lanes_storage.doors.waits import WaitCircle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, EventType, LaneState, MessageState
-from lanes_storage.records import Admission, Failure, NewMessage
+from lanes_storage.records import Admission, NewMessage, RunFailure
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -53,7 +53,7 @@ def retry(
         return Refusal.HOLD
     again = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
     accepted = accept(again, admission, now, retry_of=message)(tx)
-    assert not isinstance(accepted, WaitCycle), "nobody waits for it yet"
+    assert not isinstance(accepted, WaitCircle), "nobody waits for it yet"
     if isinstance(accepted, Accepted):
         tx.run(sql.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         detail = {"retried_as": accepted.message_id}
@@ -71,6 +71,6 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
         return None
     state = MessageState.read(rows[0][1])
     if state is MessageState.QUEUED:
-        failure = Failure(Cause.ABORTED, f"dropped by {actor}")
+        failure = RunFailure(Cause.ABORTED, f"dropped by {actor}")
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)
     return state

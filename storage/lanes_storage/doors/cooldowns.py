@@ -7,13 +7,13 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType
-from lanes_storage.records import Cooldown
+from lanes_storage.records import CooldownRow
 
 FIRST_MS = 1_000
 LONGEST_MS = 60_000
 
 
-def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: Now, *, by: str) -> Cooldown:
+def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: Now, *, by: str) -> CooldownRow:
     """Leave a provider alone for ``for_ms``; None: 1 s, doubling to 60 s while it keeps refusing.
 
     A refusal that arrives while it is cooling (another run had asked before) does not double again.
@@ -29,7 +29,7 @@ def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: No
     tx.run(sql.SET_COOLDOWN, values)
     detail = {"provider": provider, "until": until}
     record(tx, EventType.COOLDOWN, now, actor=by, cause=cause, detail=detail)
-    return Cooldown(provider, cause, now.wall, until, tries)
+    return CooldownRow(provider, cause, now.wall, until, tries)
 
 
 def note_provider(
@@ -40,9 +40,9 @@ def note_provider(
     record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider} | detail)
 
 
-def cooling(tx: Transaction, now: Now) -> list[Cooldown]:
+def cooling(tx: Transaction, now: Now) -> list[CooldownRow]:
     """The providers that are cooling now."""
-    return [Cooldown(*row) for row in tx.rows(sql.COOLING, {"now": now.wall})]
+    return [CooldownRow(*row) for row in tx.rows(sql.COOLING, {"now": now.wall})]
 
 
 def warm(tx: Transaction, provider: str) -> None:

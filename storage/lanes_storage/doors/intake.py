@@ -12,10 +12,10 @@ from lanes_storage.doors.aborts import interrupt_lane
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import event, tell
 from lanes_storage.doors.shared.sets import apart
-from lanes_storage.doors.waits import WaitCycle, begin_wait, closes_cycle
-from lanes_storage.interface import Call, Given, Transaction, call
+from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle
+from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import HELD, Cause, EventType, MessageState, Mode, Overflow
-from lanes_storage.records import Admission, Failure, NewMessage, Waiter
+from lanes_storage.records import Admission, NewMessage, RunFailure, Waiter
 
 
 class Refusal(StrEnum):
@@ -40,7 +40,7 @@ class Accepted(NamedTuple):
     pauses: bool = False
 
 
-class Room(StrEnum):
+class Placement(StrEnum):
     """How a message that is accepted gets its place."""
 
     FREE = "free"
@@ -77,7 +77,7 @@ class Same(NamedTuple):
 
 def accept(
     new: NewMessage, admission: Admission, now: Now, *, retry_of: int | None = None
-) -> Call[Accepted | Refusal | WaitCycle]:
+) -> CommandStep[Accepted | Refusal | WaitCircle]:
     """Store a message at the tail of its lane, making the lane if there is none.
 
     ``admission`` is checked only for a message that does not exist yet, except that a run which will wait for it
@@ -92,7 +92,7 @@ def _of_lane(command: Accept) -> tuple[object, ...]:
 
 
 @apart(_of_lane)
-def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCycle]:
+def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCircle]:
     """Read what the messages meet, decide about each, store those that have room."""
     met, last = _met(tx, commands)
     decided = [
@@ -102,10 +102,10 @@ def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusa
     entering = [
         (command, lane, room)
         for command, lane, room in zip(commands, met, decided, strict=True)
-        if isinstance(room, Room)
+        if isinstance(room, Placement)
     ]
     accepted = iter(_store(tx, entering, last) if entering else ())
-    came = [next(accepted) if isinstance(one, Room) else one for one in decided]
+    came = [next(accepted) if isinstance(one, Placement) else one for one in decided]
     for command, one in zip(commands, came, strict=True):
         if command.admission.waiter is not None and isinstance(one, Accepted):
             begin_wait(tx, command.admission.waiter, one.message_id, command.now)
@@ -142,7 +142,7 @@ def _name(new: NewMessage) -> dict[str, object]:
     return {"lane_key": new.key, "token": new.idempotency.token, "key": new.idempotency.key}
 
 
-def _cycle(tx: Transaction, command: Accept) -> WaitCycle | None:
+def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:
     waiter = command.admission.waiter
     return None if waiter is None else closes_cycle(tx, waiter.run_id, command.new.key)
 
@@ -150,7 +150,7 @@ def _cycle(tx: Transaction, command: Accept) -> WaitCycle | None:
 # ----------------------------------------------------------------------------------------------- decide
 
 
-def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Refusal | Room:
+def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Refusal | Placement:
     """Whether a message gets a place, and how; ``met`` None: there is no such lane yet.
 
     Room is made as the mode and the overflow of the lane say, and only for a message that is then accepted.
@@ -160,15 +160,15 @@ def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Ref
         known = name is not None and same.digest == name.digest
         return Accepted(same.message_id, created=False) if known else Refusal.IDEMPOTENCY_CONFLICT
     if met is None:
-        return Room.FREE if admission.cap >= 1 else Refusal.QUEUE_FULL
+        return Placement.FREE if admission.cap >= 1 else Refusal.QUEUE_FULL
     busy = met.state in HELD or met.head_id is not None
     if busy and (admission.if_idle or admission.mode is Mode.REJECT):
         return Refusal.LANE_BUSY
     if admission.mode is Mode.INTERRUPT:
-        return Room.INTERRUPT
+        return Placement.INTERRUPT
     if met.head_id is None or met.queued < admission.cap:
-        return Room.FREE
-    return Refusal.QUEUE_FULL if admission.overflow is Overflow.REJECT else Room.DROP_OLDEST
+        return Placement.FREE
+    return Refusal.QUEUE_FULL if admission.overflow is Overflow.REJECT else Placement.DROP_OLDEST
 
 
 # ------------------------------------------------------------------------------------------------ write
@@ -179,7 +179,7 @@ class _Entry(NamedTuple):
 
     command: Accept
     met: Met | None
-    room: Room
+    room: Placement
     lane: int
     message: int
     pauses: bool
@@ -187,12 +187,12 @@ class _Entry(NamedTuple):
     @property
     def accepted(self) -> Accepted:
         """What waited before it is gone where it was made way for."""
-        before = 0 if self.met is None or self.room is Room.INTERRUPT else self.met.queued
-        place = min(before + 1, self.command.admission.cap) if self.room is Room.DROP_OLDEST else before + 1
+        before = 0 if self.met is None or self.room is Placement.INTERRUPT else self.met.queued
+        place = min(before + 1, self.command.admission.cap) if self.room is Placement.DROP_OLDEST else before + 1
         return Accepted(self.message, True, self.lane, place, self.pauses)
 
 
-def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Room]], last: Last) -> list[Accepted]:
+def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placement]], last: Last) -> list[Accepted]:
     """Store messages, each in another lane."""
     for command, met, room in entering:
         if met is not None:
@@ -231,16 +231,16 @@ def _event(entry: _Entry) -> Given:
     return event(EventType.ACCEPTED, now, lane=entry.lane, message=entry.message, actor=new.actor)
 
 
-def _make_room(tx: Transaction, command: Accept, met: Met, room: Room) -> None:
-    if room is Room.INTERRUPT:
+def _make_room(tx: Transaction, command: Accept, met: Met, room: Placement) -> None:
+    if room is Placement.INTERRUPT:
         interrupt_lane(tx, met.lane_id, met.run_id, command.now, actor=command.new.actor)
-    elif room is Room.DROP_OLDEST:
+    elif room is Placement.DROP_OLDEST:
         _drop_oldest(tx, met.lane_id, command.admission.cap, command.now, actor=command.new.actor)
 
 
 def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) -> None:
     """End as many of the longest-waiting messages as leave room for one more. The journal keeps what they were."""
     waiting = [message for (message,) in tx.rows(sql.WAITING_OF_LANE, {"lane": lane})]
-    failure = Failure(Cause.OVERFLOW, f"the queue was full ({cap} waiting), and a newer message came")
+    failure = RunFailure(Cause.OVERFLOW, f"the queue was full ({cap} waiting), and a newer message came")
     for message in waiting[: len(waiting) - cap + 1]:
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)

@@ -9,9 +9,9 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import event, record, tell
 from lanes_storage.doors.shared.sets import apart, array
-from lanes_storage.interface import Call, Given, Transaction, call
+from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
-from lanes_storage.records import Beat, Failure, NewOwner, Ticket
+from lanes_storage.records import Beat, NewOwner, RunFailure, Ticket
 
 
 def register(tx: Transaction, new: NewOwner, now: Now) -> int:
@@ -47,7 +47,7 @@ class OpenRun(NamedTuple):
 
 def heartbeat(
     owner: int, beats: Sequence[Beat], now: Now, unchanged: Container[int] = frozenset()
-) -> Call[list[Ticket] | None]:
+) -> CommandStep[list[Ticket] | None]:
     """Prove that an owner lives, and name every run that it holds, with its progress.
 
     Runs of the owner that are left out come one step nearer to being ghosts. Results in the named runs that
@@ -165,7 +165,7 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
         tx.run(sql.END_WAITS_OF_OWNER, {"owner": owner})
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
-        failure = Failure(BoundTo.read(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")
+        failure = RunFailure(BoundTo.read(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")
         ended += end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=by)
     detail = {"owner": owner, "cause": cause, "ended_messages": ended}
     record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)

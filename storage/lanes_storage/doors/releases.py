@@ -13,9 +13,9 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
 from lanes_storage.doors.shared.journal import event, next_epochs, record, tell
-from lanes_storage.doors.shared.outcomes import Outcome, Standing, judge, survivors_pause
+from lanes_storage.doors.shared.outcomes import HeldRun, RunEnd, judge, survivors_pause
 from lanes_storage.doors.shared.sets import apart, array
-from lanes_storage.interface import Call, Given, Transaction, call
+from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
     GHOST_AFTER,
     INTERRUPTIONS,
@@ -26,7 +26,7 @@ from lanes_storage.law import (
     MessageState,
     PauseKind,
 )
-from lanes_storage.records import Answer, Failure, Process, Release, Ticket
+from lanes_storage.records import ProcessIdentity, Release, RunFailure, RunResult, Ticket
 
 
 class Evidence(NamedTuple):
@@ -48,24 +48,24 @@ class End(NamedTuple):
     edge: Edge
     now: Now
     by: str
-    answer: Answer | None = None
-    failure: Failure | None = None
+    answer: RunResult | None = None
+    failure: RunFailure | None = None
     parked_until: int | None = None
     forced: bool = False
     evidence: Evidence | None = None
 
 
-def complete(ticket: Ticket, answer: Answer, now: Now, *, by: str) -> Call[Release]:
+def complete(ticket: Ticket, answer: RunResult, now: Now, *, by: str) -> CommandStep[Release]:
     """The run has its reply: the lane is idle, the message done."""
     return call(release, End(ticket, Edge.COMPLETE, now, by, answer=answer))
 
 
-def fail(ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Call[Release]:
+def fail(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
     """The run failed: the lane is errored, the message failed with cause and provider chain."""
     return call(release, End(ticket, Edge.FAIL, now, by, failure=failure))
 
 
-def park(ticket: Ticket, until: int | None, failure: Failure, now: Now, *, by: str) -> Call[Release]:
+def park(ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
     """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
 
     When that is longer than it may wait over all its parks, the run fails with the same cause. None: its owner had no
@@ -75,28 +75,28 @@ def park(ticket: Ticket, until: int | None, failure: Failure, now: Now, *, by: s
 
 
 def expire(
-    ticket: Ticket, failure: Failure, now: Now, *, by: str, forced: bool, evidence: Evidence | None = None
-) -> Call[Release]:
+    ticket: Ticket, failure: RunFailure, now: Now, *, by: str, forced: bool, evidence: Evidence | None = None
+) -> CommandStep[Release]:
     """A limit of the run has passed (``run_timeout`` or ``stall_timeout``). ``forced``: its end was not confirmed."""
     return call(release, End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence))
 
 
-def interrupt(ticket: Ticket, failure: Failure, now: Now, *, by: str) -> Call[Release]:
+def interrupt(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
     """The owner drains and has stopped the run itself: ``on_interrupt`` decides about the message."""
     return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure))
 
 
-def reclaim(ticket: Ticket, failure: Failure, now: Now, *, by: str, evidence: Evidence) -> Call[Release]:
+def reclaim(ticket: Ticket, failure: RunFailure, now: Now, *, by: str, evidence: Evidence) -> CommandStep[Release]:
     """The owner is gone, silent, or left the run out of its heartbeats: someone else lets go of the lane."""
     return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure, forced=True, evidence=evidence))
 
 
-def abort(ticket: Ticket, now: Now, *, by: str, forced: bool) -> Call[Release]:
+def abort(ticket: Ticket, now: Now, *, by: str, forced: bool) -> CommandStep[Release]:
     """End a run whose abort was requested. ``forced``: its end was not confirmed by its owner."""
     return call(release, End(ticket, Edge.ABORT, now, by, forced=forced))
 
 
-def attach_process(tx: Transaction, ticket: Ticket, child: Process, process_group: int) -> bool:
+def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, process_group: int) -> bool:
     """Note the child of a command run and its process group before it may start. False: it must not start."""
     values = child._asdict() | {"run": ticket.run_id, "epoch": ticket.epoch, "process_group": process_group}
     return tx.run(sql.SET_PROCESS, values) == 1
@@ -131,13 +131,13 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
 # ------------------------------------------------------------------------------------------------- read
 
 
-def _standing(tx: Transaction, ends: Sequence[End]) -> list[Standing | None]:
+def _standing(tx: Transaction, ends: Sequence[End]) -> list[HeldRun | None]:
     rows = tx.rows(sql.STANDING_RUNS, (array([[*end.ticket] for end in ends]),))
-    found = {place: Standing(*row) for place, *row in rows}
+    found = {place: HeldRun(*row) for place, *row in rows}
     return [found.get(place) for place in range(len(ends))]
 
 
-def _cuts(tx: Transaction, ends: Sequence[End], standing: Sequence[Standing | None]) -> dict[int, int]:
+def _cuts(tx: Transaction, ends: Sequence[End], standing: Sequence[HeldRun | None]) -> dict[int, int]:
     """How many runs of its message were interrupted before, of each end that may be one more, by its place."""
     cut = {
         place: [run.lane_id, run.message_id]
@@ -149,7 +149,7 @@ def _cuts(tx: Transaction, ends: Sequence[End], standing: Sequence[Standing | No
     return {places[number]: count for number, count in counted}
 
 
-def _members(tx: Transaction, run: Standing) -> list[int]:
+def _members(tx: Transaction, run: HeldRun) -> list[int]:
     """The messages that the run answers, in their order; the last is the one that it is for."""
     return [run.message_id] if run.batch is None else batch_members(tx, run.batch, MessageState.RUNNING)
 
@@ -157,7 +157,7 @@ def _members(tx: Transaction, run: Standing) -> list[int]:
 # ----------------------------------------------------------------------------------------------- decide
 
 
-def decide(end: End, run: Standing | None, cuts: int) -> Outcome | None:
+def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     """How the run really ends; ``run``: as it stands. None: not by this command, and nothing changes.
 
     It stands no more, is no longer as its judge saw it, or nobody requested the abort. ``cuts``: how many runs of its
@@ -169,7 +169,7 @@ def decide(end: End, run: Standing | None, cuts: int) -> Outcome | None:
     return judge(run, end.edge, end.now, answer=answer, failure=failure, parked_until=until, cuts=cuts)
 
 
-def _still_so(evidence: Evidence, standing: Standing) -> bool:
+def _still_so(evidence: Evidence, standing: HeldRun) -> bool:
     return (
         (evidence.heartbeats is None or evidence.heartbeats == standing.heartbeats)
         and (evidence.progress_boot is None or evidence.progress_boot == standing.progress_boot)
@@ -182,8 +182,8 @@ class _Ended(NamedTuple):
     """An end that was decided, and all that its rows are made of."""
 
     end: End
-    run: Standing
-    outcome: Outcome
+    run: HeldRun
+    outcome: RunEnd
     epoch: int  # of the lane from now on
     members: list[int]
 
@@ -281,7 +281,7 @@ def _event(each: _Ended) -> Given:
     )
 
 
-def _detail(end: End, run: Standing, outcome: Outcome) -> dict[str, Any]:
+def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
     failure, detail = outcome.failure, dict[str, Any](message_state=outcome.message_state)
     if failure is not None:
         detail["message"] = failure.message

@@ -9,13 +9,13 @@ from lanes_storage.interface import Row, Transaction
 from lanes_storage.records import Waiter
 
 
-class WaitCycle(NamedTuple):
+class WaitCircle(NamedTuple):
     """A wait that would never end. ``keys`` are the lanes of the circle, from the waiting one back to itself."""
 
     keys: tuple[str, ...]
 
 
-def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCycle | None:
+def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
     """Whether the run would wait for itself if it waited for a message of that lane.
 
     None: it would not, or it holds no lane any more, or there is no such lane yet.
@@ -26,7 +26,7 @@ def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCycle | None:
     return _search(tx, waiting[0], (wanted[0][0], key, wanted[0][3]))
 
 
-def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitCycle | bool:
+def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitCircle | bool:
     """Note that a run waits, in some process, for a message: it is not stalled until that has ended.
 
     Refused where it closes a cycle. False: the run holds no lane any more, and nothing was noted.
@@ -50,7 +50,7 @@ def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
     tx.run(sql.END_WAIT, waiter.process._asdict() | {"run": waiter.run_id, "message": message})
 
 
-def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCycle | None:
+def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCircle | None:
     """From the wanted lane along whatever its run waits for; the way back to the waiting lane is the cycle."""
     home, home_key, _ = waiting
     seen = {wanted[0]}
@@ -58,7 +58,7 @@ def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCycle | None:
     while ways:
         keys, lane, run = ways.popleft()
         if lane == home:
-            return WaitCycle(keys)
+            return WaitCircle(keys)
         if run is None:
             continue
         for further, key, holder in tx.rows(sql.WAITED_FOR, {"run": run}):

@@ -107,7 +107,7 @@ _ORDERED = {How.MORE: ">", How.LESS: "<", How.LEAST: ">=", How.MOST: "<="}
 _OLDER = {How.MORE: "<", How.LESS: ">", How.LEAST: "<=", How.MOST: ">="}
 
 
-class Choice(NamedTuple):
+class Conditions(NamedTuple):
     """Conditions, to be joined by AND, and their parameters."""
 
     conditions: list[str]
@@ -126,7 +126,7 @@ class Choice(NamedTuple):
         return " ".join(("lanes l", *(join for name, join in _OF_LANES.items() if name in names)))
 
 
-def choice_of(chosen: LaneFilter) -> Choice:
+def choice_of(chosen: LaneFilter) -> Conditions:
     """The conditions of a filter of lanes. Values are always passed as parameters."""
     choice = _choice(chosen, Subject.LANE)
     choice.conditions.insert(0, LISTED)
@@ -135,24 +135,24 @@ def choice_of(chosen: LaneFilter) -> Choice:
     return choice
 
 
-def messages_among(chosen: LaneFilter) -> Choice:
+def messages_among(chosen: LaneFilter) -> Conditions:
     """The condition on ``messages c`` that a filter of messages adds; none if the filter chooses everything."""
     choice = _choice(chosen, Subject.MESSAGE)
     if choice.conditions:
         found = f"(SELECT 1 FROM {_OF_MESSAGES} WHERE m.id = c.id{choice.where}) IS NOT NULL"
-        return Choice([found], choice.params)
+        return Conditions([found], choice.params)
     return choice
 
 
-def events_among(chosen: LaneFilter) -> Choice:
+def events_among(chosen: LaneFilter) -> Conditions:
     """The conditions of a filter of events, on ``events e`` and its lane ``l``."""
     return _choice(chosen, Subject.EVENT)
 
 
-def _choice(chosen: LaneFilter, subject: Subject) -> Choice:
+def _choice(chosen: LaneFilter, subject: Subject) -> Conditions:
     if chosen.of is not subject:
         raise ValueError(f"a filter of {chosen.of}s chooses no {subject}s")
-    choice = Choice([], {})
+    choice = Conditions([], {})
     if chosen.keys is not None:
         choice.conditions.append(f"l.key IN (SELECT value FROM json_each({_given(choice, json.dumps(chosen.keys))}))")
     for condition in chosen.conditions:
@@ -162,7 +162,7 @@ def _choice(chosen: LaneFilter, subject: Subject) -> Choice:
     return choice
 
 
-def _add(choice: Choice, condition: Condition, chosen: LaneFilter) -> None:
+def _add(choice: Conditions, condition: Condition, chosen: LaneFilter) -> None:
     field = FIELDS[chosen.of][condition.field]
     passed = " OR ".join(
         _compared(choice, sql, condition.field, comparison, chosen)
@@ -177,7 +177,7 @@ def _add(choice: Choice, condition: Condition, chosen: LaneFilter) -> None:
     choice.conditions.append(whole)
 
 
-def _compared(choice: Choice, sql: str, field: str, comparison: Comparison, chosen: LaneFilter) -> str:
+def _compared(choice: Conditions, sql: str, field: str, comparison: Comparison, chosen: LaneFilter) -> str:
     how, value = comparison
     if field == FLAG:
         return sql if value else f"NOT ({sql})"
@@ -199,7 +199,7 @@ def _counts(comparison: Comparison) -> bool:
     return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
 
 
-def _given(choice: Choice, value: object) -> str:
+def _given(choice: Conditions, value: object) -> str:
     """The placeholder of a new parameter."""
     name = f"given_{len(choice.params)}"
     choice.params[name] = value

@@ -6,9 +6,9 @@ from lanes_storage import statements as sql
 from lanes_storage.fragments import block_of, events_of, names
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, EventType
-from lanes_storage.reads.choices import Choice, events_among
+from lanes_storage.reads.choices import Conditions, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
-from lanes_storage.records import Cooldown, Event, LaneFilter
+from lanes_storage.records import CooldownRow, EventRow, LaneFilter
 
 COLUMNS = """
 e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
@@ -39,13 +39,13 @@ def events(
     newest: bool = False,
     chosen: LaneFilter | None = None,
     within: int | None = None,
-) -> Query[list[Event]]:
+) -> Query[list[EventRow]]:
     """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit`` events instead of the first.
 
     ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. ``within``: stop after the event with
     which the page exceeds this many characters.
     """
-    choice = Choice([], {}) if chosen is None else events_among(chosen)
+    choice = Conditions([], {}) if chosen is None else events_among(chosen)
     table, terms = ("events e", ("e.id",)) if lane is None else (events_of(":lane"), ("b.block", "e.id"))
     # of two lower bounds an engine may take either to search by: within a block, that shall be the start of the block
     conditions = ["e.id > :after"] if lane is None else ["+e.id > :after"]
@@ -66,13 +66,13 @@ def events(
         page = f"(SELECT p.*, {SIZE_BEFORE.format(order=order)} AS size FROM ({text}) p)"
         text = f"SELECT * FROM {page} WHERE size < :within ORDER BY id {order}"
 
-    def shape(rows: list[Row]) -> list[Event]:
+    def shape(rows: list[Row]) -> list[EventRow]:
         return many(to_event)(rows[::-1] if newest else rows)
 
     return Query(text, params, shape, broad=True)
 
 
-def notices(after: int, limit: int) -> Query[list[Event]]:
+def notices(after: int, limit: int) -> Query[list[EventRow]]:
     """The notices after event ``after``, oldest first: for the engine, which follows the journal."""
     return events(after=after, type=EventType.NOTICE, limit=limit)._replace(broad=False)
 
@@ -82,16 +82,16 @@ def last_event_id() -> Query[int]:
     return Query("SELECT coalesce(max(id), 0) FROM events", {}, lambda rows: int(rows[0][0]), point=True)
 
 
-def to_event(row: Row) -> Event:
+def to_event(row: Row) -> EventRow:
     """An event from COLUMNS."""
     detail = None
     if row[11] is not None:
         known: dict[str, Any] | None = parsed(row[11], dict)
         detail = {"unreadable": row[11][:UNREADABLE]} if known is None else known
     values = [*row[:11], detail]
-    return Event(*values)
+    return EventRow(*values)
 
 
-def cooldowns(now_wall: int) -> Query[list[Cooldown]]:
+def cooldowns(now_wall: int) -> Query[list[CooldownRow]]:
     """The providers that are cooling at ``now_wall``."""
-    return Query(sql.COOLING, {"now": now_wall}, lambda rows: [Cooldown(*row) for row in rows], point=True)
+    return Query(sql.COOLING, {"now": now_wall}, lambda rows: [CooldownRow(*row) for row in rows], point=True)

@@ -4,10 +4,10 @@ from lanes_storage import statements as sql
 from lanes_storage.fragments import dead_letter, no_pause, unlisted
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
-from lanes_storage.reads.choices import LISTED, Choice, choice_of
+from lanes_storage.reads.choices import LISTED, Conditions, choice_of
 from lanes_storage.reads.orders import Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
-from lanes_storage.records import Counts, Lane, LaneFilter, LaneOrder, Pause
+from lanes_storage.records import LaneCounts, LaneFilter, LaneOrder, LaneRow, PauseRow
 
 #: Of several pauses the one that ends last is shown; of several such pauses the first.
 JOINS = """
@@ -68,20 +68,20 @@ SELECT
 """
 
 
-def get_pause(tx: Transaction, lane_id: int, key: str) -> Pause | None:
+def get_pause(tx: Transaction, lane_id: int, key: str) -> PauseRow | None:
     """What pauses a lane, or did, within a transaction."""
     rows = tx.rows(PAUSE, {"lane": lane_id, "key": key})
     return to_pause(rows[0]) if rows else None
 
 
-def lane(key: str) -> Query[Lane | None]:
+def lane(key: str) -> Query[LaneRow | None]:
     """One lane by its exact key, or None."""
     return Query(LANE, {"key": key}, one(to_lane))
 
 
 def lanes(
     chosen: LaneFilter, *, order: LaneOrder = BY_ATTENTION, limit: int | None = None, offset: int = 0
-) -> Query[list[Lane]]:
+) -> Query[list[LaneRow]]:
     """The chosen lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
     choice, walks = choice_of(chosen), walks_of(order)
     pages = _far_pages if limit is not None and offset > FAR else _near_pages
@@ -95,7 +95,7 @@ def lanes(
     return Query(statement, choice.params | page, many(to_lane), broad=True)
 
 
-def _near_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
+def _near_pages(walks: tuple[Walk, ...], choice: Conditions, sorting: str) -> str:
     """Every walk from its start up to the end of the page."""
     union = " UNION ALL ".join(
         f"SELECT * FROM ({_walk(number, walk, choice)} ORDER BY {walk.order} LIMIT :page)"
@@ -104,7 +104,7 @@ def _near_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
     return f"SELECT * FROM ({union}) ORDER BY {sorting} LIMIT :limit OFFSET :offset"
 
 
-def _far_pages(walks: tuple[Walk, ...], choice: Choice, sorting: str) -> str:
+def _far_pages(walks: tuple[Walk, ...], choice: Conditions, sorting: str) -> str:
     """Every walk from the start of the page: counting the rows before it is faster than sorting them."""
     unions = []
     for number, walk in enumerate(walks):
@@ -122,7 +122,7 @@ def lane_place(
     ``outside``: also the position that it would have if it is not chosen; None if there is no such lane.
     """
     choice, walks = choice_of(chosen), walks_of(order)
-    among = Choice([], {}) if outside else choice
+    among = Conditions([], {}) if outside else choice
     sought = " UNION ALL ".join(
         f"{_walk(number, walk, among)} AND l.key = :sought" for number, walk in enumerate(walks)
     )
@@ -175,12 +175,12 @@ def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:
     )
 
 
-def counts(now_wall: int) -> Query[Counts]:
+def counts(now_wall: int) -> Query[LaneCounts]:
     """The counts that ``status`` shows."""
     return Query(COUNTS, {"now": now_wall}, _to_counts, broad=True)
 
 
-def _to_counts(rows: list[Row]) -> Counts:
+def _to_counts(rows: list[Row]) -> LaneCounts:
     running, errored, aborted, total, *others = rows[0]
     by_state = {
         LaneState.IDLE: total - running - errored - aborted,
@@ -188,15 +188,15 @@ def _to_counts(rows: list[Row]) -> Counts:
         LaneState.ERRORED: errored,
         LaneState.ABORTED: aborted,
     }
-    return Counts({str(state): count for state, count in by_state.items()}, *others)
+    return LaneCounts({str(state): count for state, count in by_state.items()}, *others)
 
 
-def _walk(number: int, walk: Walk, choice: Choice) -> str:
+def _walk(number: int, walk: Walk, choice: Conditions) -> str:
     table = choice.table(walk.condition, *(term.sql for term in walk.terms))
     return f"SELECT {number} AS walk, {walk.values}, l.id AS lane_id FROM {table} WHERE {walk.condition}{choice.where}"
 
 
-def _count(walk: Walk, choice: Choice) -> str:
+def _count(walk: Walk, choice: Conditions) -> str:
     return f"(SELECT count(*) FROM {choice.table(walk.condition)} WHERE {walk.condition}{choice.where})"
 
 

@@ -8,7 +8,7 @@ from lanes_storage.interface import FEW_ROWS, Query, Row, Transaction
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
-from lanes_storage.records import LaneFilter, Message, Subject
+from lanes_storage.records import LaneFilter, MessageRow, Subject
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
@@ -44,12 +44,12 @@ EVERY = LaneFilter(of=Subject.MESSAGE)
 LAST = 2**63 - 1
 
 
-def message(message_id: int) -> Query[Message | None]:
+def message(message_id: int) -> Query[MessageRow | None]:
     """One message, or None."""
     return Query(MESSAGE, {"id": message_id}, one(to_message), point=True)
 
 
-def get_message(tx: Transaction, message_id: int) -> Message | None:
+def get_message(tx: Transaction, message_id: int) -> MessageRow | None:
     """The same within a transaction."""
     query = message(message_id)
     return query.shape(tx.rows(query.sql, query.params))
@@ -63,7 +63,7 @@ def messages(
     *,
     within: int | None = None,
     chosen: LaneFilter = EVERY,
-) -> Query[list[Message]]:
+) -> Query[list[MessageRow]]:
     """Messages of a lane, newest first; ``before``: only those accepted before that one.
 
     ``within``: at most this many characters in total, but always the first message; ``chosen``: only those
@@ -79,7 +79,7 @@ def messages(
 
 def _newest(
     condition: str, params: dict[str, object], limit: int | None, within: int | None, chosen: LaneFilter
-) -> Query[list[Message]]:
+) -> Query[list[MessageRow]]:
     """The newest of the messages that meet a condition and match a filter."""
     most = NO_LIMIT if limit is None else limit
     choice = messages_among(chosen)
@@ -94,7 +94,7 @@ def _newest(
     return Query(sql, params | {"within": within}, many(to_message), broad=True)
 
 
-def ended_among(ids: Sequence[int]) -> Query[list[Message]]:
+def ended_among(ids: Sequence[int]) -> Query[list[MessageRow]]:
     """Those of these messages that have ended."""
     return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, many(to_message), point=len(ids) <= FEW_ROWS)
 
@@ -107,7 +107,7 @@ def dead_letters(
     chosen: LaneFilter = EVERY,
     until: int | None = None,
     waiting: bool = False,
-) -> Query[list[Message]]:
+) -> Query[list[MessageRow]]:
     """Failed messages of all lanes, newest first; the other parameters are as for ``messages``.
 
     ``until``: those that failed at that wall time or earlier; ``waiting``: those that were not retried yet.

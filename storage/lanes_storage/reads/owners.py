@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lanes_storage.interface import Query
 from lanes_storage.law import Cause
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run, to_wait
-from lanes_storage.records import Owner, Run, Ticket, Wait
+from lanes_storage.records import OwnerRow, RunRow, Ticket, Wait
 
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
 OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
@@ -44,17 +44,17 @@ REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refuse
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
 
 
-def owners() -> Query[list[Owner]]:
+def owners() -> Query[list[OwnerRow]]:
     """Every owner that has not ended."""
     return Query(LIVING, {}, many(to_owner))
 
 
-def owner(owner_id: int) -> Query[Owner | None]:
+def owner(owner_id: int) -> Query[OwnerRow | None]:
     """One owner, ended or not."""
     return Query(OWNER, {"id": owner_id}, one(to_owner), point=True)
 
 
-def owners_of(ids: Sequence[int]) -> Query[list[Owner]]:
+def owners_of(ids: Sequence[int]) -> Query[list[OwnerRow]]:
     """These owners, ended or not, in the order in which they are named."""
     return Query(OWNERS, {"ids": json.dumps([*ids])}, many(to_owner))
 
@@ -71,12 +71,12 @@ def count_open_runs(owner_id: int) -> Query[int]:
     return Query(COUNT_OPEN_RUNS, {"owner": owner_id}, lambda rows: int(rows[0][0]))
 
 
-def run(run_id: int) -> Query[Run | None]:
+def run(run_id: int) -> Query[RunRow | None]:
     """One run, ended or not."""
     return Query(RUN, {"id": run_id}, one(to_run), point=True)
 
 
-def open_runs(of_others_than: int | None = None) -> Query[list[Run]]:
+def open_runs(of_others_than: int | None = None) -> Query[list[RunRow]]:
     """Every run that holds a lane. The cost depends on the number of held lanes only.
 
     ``of_others_than``: leave out the healthy runs of that owner, which it knows itself.

@@ -18,16 +18,16 @@ from lanes_storage.law import (
     RunnerKind,
 )
 from lanes_storage.records import (
-    Attempt,
     AttemptPhase,
-    Failure,
-    Lane,
-    LastError,
-    Message,
-    Owner,
-    Pause,
-    Process,
-    Run,
+    LaneRow,
+    LastErrorRow,
+    MessageRow,
+    OwnerRow,
+    PauseRow,
+    ProcessIdentity,
+    ProviderAttempt,
+    RunFailure,
+    RunRow,
     Terms,
     Wait,
 )
@@ -108,7 +108,7 @@ def parsed(stored: str, kind: type[T]) -> T | None:
     return value if isinstance(value, kind) else None
 
 
-def to_attempts(stored: str | None) -> tuple[Attempt, ...]:
+def to_attempts(stored: str | None) -> tuple[ProviderAttempt, ...]:
     """The provider chain as it was stored. Invalid JSON becomes one attempt with an unknown cause."""
     if not stored:
         return ()
@@ -116,7 +116,7 @@ def to_attempts(stored: str | None) -> tuple[Attempt, ...]:
     return (_unreadable(stored),) if entries is None else tuple(map(_to_attempt, entries))
 
 
-def _to_attempt(entry: Any) -> Attempt:
+def _to_attempt(entry: Any) -> ProviderAttempt:
     """One entry. Fields of other versions are ignored."""
     at = entry.get("at") if isinstance(entry, dict) else None
     if not isinstance(at, int):
@@ -124,16 +124,16 @@ def _to_attempt(entry: Any) -> Attempt:
     provider, cause, message = (str(entry.get(name, "")) for name in ("provider", "cause", "message"))
     status = entry.get("status")
     words = (value if isinstance(value := entry.get(name), str) else None for name in ("type", "param", "code"))
-    return Attempt(provider, cause, message, at, status if isinstance(status, int) else None, *words)
+    return ProviderAttempt(provider, cause, message, at, status if isinstance(status, int) else None, *words)
 
 
-def _unreadable(said: str) -> Attempt:
-    return Attempt("unknown", "unreadable", said[:UNREADABLE], 0)
+def _unreadable(said: str) -> ProviderAttempt:
+    return ProviderAttempt("unknown", "unreadable", said[:UNREADABLE], 0)
 
 
-def to_message(row: Row) -> Message:
+def to_message(row: Row) -> MessageRow:
     """A message from MESSAGE_COLUMNS."""
-    error = None if row[13] is None else Failure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
+    error = None if row[13] is None else RunFailure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
     bound_to = _optional(BoundTo.read, row[8])
     values = [
         *row[:3],
@@ -145,15 +145,15 @@ def to_message(row: Row) -> Message:
         *row[16:],
         to_attempts(row[15]),
     ]
-    return Message(*values)
+    return MessageRow(*values)
 
 
-def to_run(row: Row) -> Run:
+def to_run(row: Row) -> RunRow:
     """A run from RUN_COLUMNS."""
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
     end = [_optional(Cause.read, row[36]), _optional(Edge.read, row[37]), _optional(Cause.read, row[38]), bool(row[39])]
     values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:36], *end, *row[40:44], bool(row[44])]
-    return Run(*[*values, *row[45:47], _to_phase(row[47])])
+    return RunRow(*[*values, *row[45:47], _to_phase(row[47])])
 
 
 def _to_phase(stored: str | None) -> AttemptPhase | None:
@@ -167,13 +167,13 @@ def _to_phase(stored: str | None) -> AttemptPhase | None:
 def to_wait(row: Row) -> Wait:
     """A wait from the columns of ``reads.waits``."""
     run, message, key, *process, since = row
-    return Wait(run, message, key, Process(*process), since)
+    return Wait(run, message, key, ProcessIdentity(*process), since)
 
 
-def to_owner(row: Row) -> Owner:
+def to_owner(row: Row) -> OwnerRow:
     """An owner from OWNER_COLUMNS."""
     values = [*row[:10], _names(row[10]), *row[11:]]
-    return Owner(*values)
+    return OwnerRow(*values)
 
 
 @lru_cache(maxsize=64)
@@ -182,18 +182,18 @@ def _names(stored: str) -> tuple[str, ...]:
     return tuple(map(str, parsed(stored, list) or ()))
 
 
-def to_pause(row: Row) -> Pause:
+def to_pause(row: Row) -> PauseRow:
     """A pause from PAUSE_COLUMNS."""
     reason, actor, at, until, kind, pattern = row
-    return Pause(reason or "", actor or "", at, until, PauseKind.read(kind), _optional(from_sqlite, pattern))
+    return PauseRow(reason or "", actor or "", at, until, PauseKind.read(kind), _optional(from_sqlite, pattern))
 
 
-def to_lane(row: Row) -> Lane:
+def to_lane(row: Row) -> LaneRow:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
     pause = None if row[7] is None else to_pause(row[5:11])
-    error = None if row[15] is None else LastError(Cause.read(row[15]), row[16] or "", row[17] or 0)
+    error = None if row[15] is None else LastErrorRow(Cause.read(row[15]), row[16] or "", row[17] or 0)
     run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
-    return Lane(
+    return LaneRow(
         id=row[0],
         key=row[1],
         state=LaneState.read(row[2]),

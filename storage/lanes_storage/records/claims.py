@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lanes_storage.law import BoundTo, Edge, LaneState, MessageState
 from lanes_storage.records.given import Terms, Ticket
-from lanes_storage.records.stored import Message
+from lanes_storage.records.stored import MessageRow
 
 
 class Head(NamedTuple):
@@ -27,7 +27,7 @@ class Head(NamedTuple):
     paused_before: bool = False  # its lane has an expired pause
 
 
-class Waiting(NamedTuple):
+class WaitingMessage(NamedTuple):
     """A waiting message of a lane, with the fields that collecting needs."""
 
     id: int
@@ -87,7 +87,7 @@ class Claimed(NamedTuple):
     """
 
     ticket: Ticket
-    message: Message
+    message: MessageRow
     terms: Terms
     members: tuple[int, ...] = ()
 

@@ -55,7 +55,7 @@ class Admission(NamedTuple):
     waiter: "Waiter | None" = None  # who will wait for the message: refused if that closes a cycle of waits
 
 
-class Process(NamedTuple):
+class ProcessIdentity(NamedTuple):
     """Identifies a process, even after its pid was reused.
 
     ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the
@@ -73,7 +73,7 @@ class Waiter(NamedTuple):
     """Who waits for a message: a run, and the process in which it does."""
 
     run_id: int
-    process: Process
+    process: ProcessIdentity
 
 
 class NewOwner(NamedTuple):
@@ -145,7 +145,7 @@ class AttemptPhase(NamedTuple):
     slept: int | None = None
 
 
-class Attempt(NamedTuple):
+class ProviderAttempt(NamedTuple):
     """One provider that was tried for a message."""
 
     provider: str
@@ -158,21 +158,21 @@ class Attempt(NamedTuple):
     code: str | None = None
 
 
-class Failure(NamedTuple):
+class RunFailure(NamedTuple):
     """Why something failed. For an exceeded limit: the limit, and how long it really took."""
 
     cause: Cause
     message: str
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[ProviderAttempt, ...] = ()
     budget_ms: int | None = None
     elapsed_ms: int | None = None
 
 
-class Answer(NamedTuple):
+class RunResult(NamedTuple):
     """What a run produced. ``detail`` is JSON text for clients that show more than the text; ``told`` is what the
     journal stores about the provider that answered."""
 
     text: str
     detail: str | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[ProviderAttempt, ...] = ()
     told: dict[str, Any] | None = None

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes_storage.law import LaneState
-from lanes_storage.records.stored import LastError, Owner, Pause, Run
+from lanes_storage.records.stored import LastErrorRow, OwnerRow, PauseRow, RunRow
 
 
-class Lane(NamedTuple):
+class LaneRow(NamedTuple):
     """A lane as lists show it: its row, its open run and owner, and its waiting messages."""
 
     id: int
@@ -19,19 +19,19 @@ class Lane(NamedTuple):
     state: LaneState
     epoch: int
     anonymous: bool
-    pause: Pause | None
+    pause: PauseRow | None
     queued: int
     head_id: int | None
     head_accepted_at: int | None
     parked_until: int | None
-    last_error: LastError | None
+    last_error: LastErrorRow | None
     updated_at: int
-    run: Run | None
-    owner: Owner | None
+    run: RunRow | None
+    owner: OwnerRow | None
     interruptions: int = 0  # of the message that runs, else of the head
 
 
-class Counts(NamedTuple):
+class LaneCounts(NamedTuple):
     """The counts that ``status`` shows."""
 
     lanes: dict[str, int]

@@ -7,10 +7,10 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind
-from lanes_storage.records.given import Attempt, AttemptPhase, Failure, Process, Terms, Ticket
+from lanes_storage.records.given import AttemptPhase, ProcessIdentity, ProviderAttempt, RunFailure, Terms, Ticket
 
 
-class Message(NamedTuple):
+class MessageRow(NamedTuple):
     """One row of ``messages``, with the key of its lane. The defaults are those of a newly accepted message."""
 
     id: int
@@ -26,7 +26,7 @@ class Message(NamedTuple):
     run_id: int | None = None
     reply: str | None = None
     reply_detail: str | None = None
-    error: Failure | None = None
+    error: RunFailure | None = None
     interruptions: int = 0
     parked_until: int | None = None
     parked_since: int | None = None
@@ -41,10 +41,10 @@ class Message(NamedTuple):
     reply_so_far: str | None = (
         None  # the last part of it, as of the last heartbeat of its run, unless the run completed
     )
-    attempts: tuple[Attempt, ...] = ()  # the attempts that failed, even if another provider answered
+    attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
 
 
-class Run(NamedTuple):
+class RunRow(NamedTuple):
     """One row of ``runs``, with the key of its lane. Its id is the epoch of its claim."""
 
     id: int
@@ -106,11 +106,11 @@ class Wait(NamedTuple):
     run_id: int
     message_id: int
     key: str
-    process: Process
+    process: ProcessIdentity
     since: int
 
 
-class Owner(NamedTuple):
+class OwnerRow(NamedTuple):
     """One row of ``owners``."""
 
     id: int
@@ -138,7 +138,7 @@ class Owner(NamedTuple):
     held: int = 0
 
 
-class Pause(NamedTuple):
+class PauseRow(NamedTuple):
     """Why a lane claims nothing. ``until`` None: until a person resumes it.
 
     ``pattern``: the glob over keys that is paused; None: the pause is of the lane itself.
@@ -152,7 +152,7 @@ class Pause(NamedTuple):
     pattern: str | None = None
 
 
-class LastError(NamedTuple):
+class LastErrorRow(NamedTuple):
     """How the last run of a lane ended, if it failed."""
 
     cause: Cause
@@ -160,7 +160,7 @@ class LastError(NamedTuple):
     at: int
 
 
-class Event(NamedTuple):
+class EventRow(NamedTuple):
     """One row of the journal."""
 
     id: int
@@ -177,7 +177,7 @@ class Event(NamedTuple):
     detail: dict[str, Any] | None
 
 
-class Cooldown(NamedTuple):
+class CooldownRow(NamedTuple):
     """A provider that is not asked until a stored time."""
 
     provider: str

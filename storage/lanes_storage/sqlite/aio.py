@@ -17,12 +17,12 @@ from lanes_storage.sqlite.broad_reads import Browsing
 from lanes_storage.sqlite.file.connect import translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
-from lanes_storage.sqlite.point_reads import AtOnce, Gauge
+from lanes_storage.sqlite.point_reads import AtOnce, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
 
 T = TypeVar("T")
-GAUGE = Gauge()
+GAUGE = ReadCost()
 
 
 class AsyncSqliteStore:
@@ -43,7 +43,7 @@ class AsyncSqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, *, create: bool = False, synchronous: str = "full", gauge: Gauge = GAUGE
+        cls, path: Path, *, create: bool = False, synchronous: str = "full", gauge: ReadCost = GAUGE
     ) -> "AsyncSqliteStore":
         """Open the file; see ``connect.open_writer`` for what is created, upgraded and refused.
 
@@ -148,7 +148,7 @@ class AsyncSqliteStore:
 _Opened = tuple[SqliteFile, AtOnce]
 
 
-async def _opened(path: Path, create: bool, synchronous: str, gauge: Gauge) -> _Opened:
+async def _opened(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
     """The file, opened in a thread. If the caller is cancelled meanwhile, that thread closes it again."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
     opening = threads.submit(_open, path, create, synchronous, gauge)
@@ -160,7 +160,7 @@ async def _opened(path: Path, create: bool, synchronous: str, gauge: Gauge) -> _
         raise
 
 
-def _open(path: Path, create: bool, synchronous: str, gauge: Gauge) -> _Opened:
+def _open(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
     file = SqliteFile.open(path, create=create, synchronous=synchronous)
     try:
         return file, AtOnce(file, gauge)

@@ -26,7 +26,7 @@ def fetched_blocks() -> int:
     return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
 
 
-class Gauge(NamedTuple):
+class ReadCost(NamedTuple):
     """What tells that a read is slow: the time, in seconds, and the blocks that were fetched from the disk.
 
     Where the system does not tell of blocks (elsewhere than on Linux), each number differs from the last.
@@ -52,7 +52,7 @@ _BLOCK_BYTES = 4_096
 class Pace:
     """Decides whether reads are fast enough for a thread that must not be blocked."""
 
-    def __init__(self, gauge: Gauge, cold_s: float = 0.0) -> None:
+    def __init__(self, gauge: ReadCost, cold_s: float = 0.0) -> None:
         """``cold_s``: how long an uncached read from the disk took, in seconds."""
         self._timer, self._blocks = gauge
         self._fetched: int | None = None  # blocks, as far as the last long read
@@ -100,7 +100,7 @@ class Pace:
 class AtOnce:
     """A connection for the thread of an event loop."""
 
-    def __init__(self, file: SqliteFile, gauge: Gauge) -> None:
+    def __init__(self, file: SqliteFile, gauge: ReadCost) -> None:
         """Call it from another thread: it may block. Raises StorageError."""
         self._connection = file.reader()
         self._connection.execute("PRAGMA busy_timeout = 0")

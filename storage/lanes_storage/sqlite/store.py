@@ -8,7 +8,7 @@ from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.file.connect import open_reader, translate, translated
 from lanes_storage.sqlite.file.file import SqliteFile
-from lanes_storage.sqlite.file.identity import Guard
+from lanes_storage.sqlite.file.identity import FileGuard
 from lanes_storage.sqlite.file.locking import patiently
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
@@ -18,7 +18,9 @@ T = TypeVar("T")
 class SqliteReader:
     """A read-only connection, for one blocking thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection | None = None, guard: Guard | None = None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection | None = None, guard: FileGuard | None = None
+    ) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = connection or open_reader(path)
         self._guard = guard  # None: the file is not watched for a replacement

@@ -23,8 +23,8 @@ from random import Random
 from typing import Protocol
 from urllib.parse import quote
 
-from lanes.base.context import Context
 from lanes.base.procedure import run
+from lanes.context import Context
 from lanes.verbs import sending
 from lanes_storage import Store, open_store
 from lanes_storage.errors import StorageError

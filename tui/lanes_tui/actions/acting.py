@@ -8,7 +8,7 @@ from lanes.base.errors import Changed, LanesError
 from lanes.verbs import table
 from lanes.verbs.verb import Verb
 from lanes_storage.law import LaneState
-from lanes_tui.sources.marks import Mark
+from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.source import Lost, Source
 
 #: The reason in the journal for actions of the dashboard.
@@ -17,7 +17,7 @@ REASON = "from the dashboard"
 TOGETHER = 64
 
 
-class Told(NamedTuple):
+class ActionResult(NamedTuple):
     """The result of an action: one word, and a sentence. ``grave``: not the requested result."""
 
     key: str
@@ -26,7 +26,7 @@ class Told(NamedTuple):
     grave: bool = False
 
 
-class Deed(NamedTuple):
+class LaneAction(NamedTuple):
     """An action on lanes.
 
     ``title`` is its title with a placeholder for the lanes, ``word`` the text of the button; ``fits`` are the states in
@@ -37,21 +37,23 @@ class Deed(NamedTuple):
     title: str
     word: str
     fits: frozenset[LaneState]
-    act: Callable[[Source, Mark], Awaitable[Told]]
+    act: Callable[[Source, MarkedLane], Awaitable[ActionResult]]
     grave: bool = False
 
 
-def deeds_of(verb: Verb[..., Any]) -> list[Deed]:
+def deeds_of(verb: Verb[..., Any]) -> list[LaneAction]:
     """A verb as what can be done to lanes."""
     reason = {"reason": REASON} if "reason" in verb.by_name else {}
     offered = [(each, _caller(verb, {**reason, **each.params})) for each in verb.about.deeds]
-    return [Deed(each.name or verb.name, each.title, each.word, each.fits, act, each.grave) for each, act in offered]
+    return [
+        LaneAction(each.name or verb.name, each.title, each.word, each.fits, act, each.grave) for each, act in offered
+    ]
 
 
-def _caller(verb: Verb[..., Any], params: Mapping[str, Any]) -> Callable[[Source, Mark], Awaitable[Told]]:
-    async def act(source: Source, mark: Mark) -> Told:
+def _caller(verb: Verb[..., Any], params: Mapping[str, Any]) -> Callable[[Source, MarkedLane], Awaitable[ActionResult]]:
+    async def act(source: Source, mark: MarkedLane) -> ActionResult:
         assert verb.said is not None
-        return Told(mark.key, *verb.said(await source.call(verb, key=mark.key, epoch=mark.epoch, **params)))
+        return ActionResult(mark.key, *verb.said(await source.call(verb, key=mark.key, epoch=mark.epoch, **params)))
 
     return act
 
@@ -67,24 +69,24 @@ class Acting:
         self._source = source
         self._under_way: set[str] = set()
 
-    async def do(self, deed: Deed, mark: Mark) -> Told:
+    async def do(self, deed: LaneAction, mark: MarkedLane) -> ActionResult:
         """Apply the action to the lane as it was marked; returns the outcome."""
         key = mark.key
         if key in self._under_way:
-            return Told(key, "busy", "busy: an action on it has not ended yet", grave=True)
+            return ActionResult(key, "busy", "busy: an action on it has not ended yet", grave=True)
         self._under_way.add(key)
         try:
             return await deed.act(self._source, mark)
         except Changed as changed:
-            return Told(
+            return ActionResult(
                 key, "changed", f"changed: it stands at epoch {changed.epoch} now, and was left alone", grave=True
             )
         except (Lost, LanesError) as error:
-            return Told(key, "not done", f"not done: {error}", grave=True)
+            return ActionResult(key, "not done", f"not done: {error}", grave=True)
         finally:
             self._under_way.discard(key)
 
-    async def do_all(self, deed: Deed, marks: Sequence[Mark], told: Callable[[Told], None]) -> None:
+    async def do_all(self, deed: LaneAction, marks: Sequence[MarkedLane], told: Callable[[ActionResult], None]) -> None:
         """Apply the action to many lanes, some at a time; reports each outcome when it is known."""
         waiting = iter(marks)
 

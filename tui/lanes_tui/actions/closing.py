@@ -8,7 +8,7 @@ from textual.screen import Screen
 T = TypeVar("T")
 
 
-class Closing(Screen[T]):
+class ClosingScreen(Screen[T]):
     """A screen that leaves at most once, and only while it lies on top.
 
     The toolkit closes the top screen. Keys that were pressed before a screen had closed still reach it, so the second

@@ -4,26 +4,26 @@ from textual.content import Content
 
 from lanes.explain.why import span
 from lanes.records import Lane
-from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 
 
 class AbortDialog(Question[bool]):
     """Asks whether to abort what one lane runs at one epoch; True: yes. ``force``: without a grace."""
 
-    def __init__(self, lane: Lane, sight: Sight, *, force: bool = False) -> None:
+    def __init__(self, lane: Lane, sight: ViewedAt, *, force: bool = False) -> None:
         self.key, self.epoch = lane.key, lane.epoch
         self._force = force
         what = "this run" if lane.run_id is not None else "the head of this lane"
         super().__init__(
             f"Abort {what} by force?" if force else f"Abort {what}?",
             self._about(lane, sight),
-            [Choice(False, "Cancel", "n"), Choice(True, "Force" if force else "Abort", "y", grave=True)],
+            [DialogChoice(False, "Cancel", "n"), DialogChoice(True, "Force" if force else "Abort", "y", grave=True)],
             leave=False,
         )
 
-    def _about(self, lane: Lane, sight: Sight) -> list[Content]:
+    def _about(self, lane: Lane, sight: ViewedAt) -> list[Content]:
         lines = _described(lane, sight)
         if self._force and lane.run_id is not None:
             lines.append(
@@ -31,7 +31,7 @@ class AbortDialog(Question[bool]):
             )
         return lines
 
-    def seen(self, lane: Lane, sight: Sight) -> None:
+    def seen(self, lane: Lane, sight: ViewedAt) -> None:
         """The lane as it is by now: it may have moved on while the question stands."""
         if lane.epoch == self.epoch:
             self.tell(self._about(lane, sight))
@@ -40,7 +40,7 @@ class AbortDialog(Question[bool]):
             self.tell([text.line((self.key, "strong")), text.line((moved, "warn"))])
 
 
-def _described(lane: Lane, sight: Sight) -> list[Content]:
+def _described(lane: Lane, sight: ViewedAt) -> list[Content]:
     look = words.look_of(lane, sight.wall)
     state: list[text.Part] = [(f"{look.symbol} {look.word}", look.tone)]
     if lane.held_ms is not None:
@@ -54,7 +54,7 @@ def _described(lane: Lane, sight: Sight) -> list[Content]:
     return lines
 
 
-def _holder(lane: Lane, sight: Sight) -> Content:
+def _holder(lane: Lane, sight: ViewedAt) -> Content:
     owner = lane.owner
     if owner is None:
         return text.line(("held by nobody: its owner has ended", "bad"))

@@ -7,10 +7,10 @@ from textual import events
 from textual.content import Content
 
 from lanes_storage.law import LaneState
-from lanes_tui.actions.acting import Deed
-from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.actions.acting import LaneAction
+from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
-from lanes_tui.sources.marks import Mark
+from lanes_tui.sources.marks import MarkedLane
 
 #: For more lanes than that, their number has to be typed.
 TYPED_ABOVE = 20
@@ -27,7 +27,9 @@ class BulkDialog(Question[bool]):
     ``standing`` are the same lanes as they are by now; those that have moved on since will be left alone.
     """
 
-    def __init__(self, deed: Deed, marks: Sequence[Mark], standing: Sequence[Mark], hidden: int) -> None:
+    def __init__(
+        self, deed: LaneAction, marks: Sequence[MarkedLane], standing: Sequence[MarkedLane], hidden: int
+    ) -> None:
         self._deed, self._marks, self._hidden = deed, marks, hidden
         self._now = {mark.key: mark for mark in standing}
         self._typed = ""
@@ -35,7 +37,7 @@ class BulkDialog(Question[bool]):
         super().__init__(
             f"{deed.title.format(many)}?",
             self._described(),
-            [Choice(False, "Cancel", "n"), Choice(True, deed.word, "y", grave=deed.grave)],
+            [DialogChoice(False, "Cancel", "n"), DialogChoice(True, deed.word, "y", grave=deed.grave)],
             leave=False,
         )
 
@@ -56,7 +58,7 @@ class BulkDialog(Question[bool]):
             ]
         return lines
 
-    def _state_of(self, mark: Mark) -> LaneState:
+    def _state_of(self, mark: MarkedLane) -> LaneState:
         """The state by now; of a lane that is gone, as it was."""
         return self._now.get(mark.key, mark).state
 

@@ -4,13 +4,13 @@ from typing import ClassVar, TypeVar
 
 from textual.screen import ModalScreen
 
-from lanes_tui.actions.closing import Closing
+from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.display import text
 
 T = TypeVar("T")
 
 
-class Dialog(Closing[T], ModalScreen[T]):
+class Dialog(ClosingScreen[T], ModalScreen[T]):
     """Lies over another screen until it is left with a result."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)

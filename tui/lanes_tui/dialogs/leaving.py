@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text
 
 
@@ -22,9 +22,9 @@ class LeavingDialog(Question[Leaving]):
             "Quit",
             [text.line("This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept.")],
             [
-                Choice(Leaving.STOP, "Stop gateway and quit", "s"),
-                Choice(Leaving.KEEP, "Leave it running", "l"),
-                Choice(Leaving.STAY, "Cancel", "c"),
+                DialogChoice(Leaving.STOP, "Stop gateway and quit", "s"),
+                DialogChoice(Leaving.KEEP, "Leave it running", "l"),
+                DialogChoice(Leaving.STAY, "Cancel", "c"),
             ],
             leave=Leaving.STAY,
         )

@@ -15,7 +15,7 @@ from lanes_tui.actions.bindings import is_ours
 from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
-from lanes_tui.tables.rows import Row, Rows
+from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.filter_bar import FilterInput
 from lanes_tui.widgets.sheet import Sheet
 
@@ -107,7 +107,7 @@ class Palette(Dialog[Command | None]):
         self._shown = typed
         words = typed.lower().split()
         fitting = [(i, c) for i, c in enumerate(self._offered) if c.fits(words)]
-        rows = [Row(str(i), _line(command)) for i, command in fitting]
+        rows = [ListRow(str(i), _line(command)) for i, command in fitting]
         self.query_one(Rows).show(rows, text.line(("no such command", "muted")))
 
     def action_move(self, by: int) -> None:

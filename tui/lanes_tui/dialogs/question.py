@@ -17,7 +17,7 @@ from lanes_tui.widgets.sheet import Sheet
 T = TypeVar("T")
 
 
-class Choice(NamedTuple, Generic[T]):
+class DialogChoice(NamedTuple, Generic[T]):
     """An answer, the key that gives it, and whether it is the one to be careful with."""
 
     answer: T
@@ -35,7 +35,7 @@ class Question(Dialog[T]):
         Binding("escape,ctrl+c", "leave", "Cancel", show=False),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Content], choices: Sequence[Choice[T]], leave: T) -> None:
+    def __init__(self, title: str, lines: Sequence[Content], choices: Sequence[DialogChoice[T]], leave: T) -> None:
         super().__init__()
         self._title = text.line((title, "accent"))
         self._lines = lines

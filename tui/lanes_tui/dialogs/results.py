@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
-from lanes_tui.actions.acting import Deed, Told
+from lanes_tui.actions.acting import ActionResult, LaneAction
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
 from lanes_tui.widgets.sheet import Sheet
@@ -23,10 +23,10 @@ class Results(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,ctrl+c", "dismiss", "Close", key_display="esc")]
 
-    def __init__(self, deed: Deed, total: int) -> None:
+    def __init__(self, deed: LaneAction, total: int) -> None:
         super().__init__()
         self._deed, self._total = deed, total
-        self.told: list[Told] = []
+        self.told: list[ActionResult] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="-wide"):
@@ -40,7 +40,7 @@ class Results(Dialog[None]):
         self.query_one(Outcomes).focus()
         self._show()
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ActionResult) -> None:
         """One more outcome."""
         self.told.append(told)
         if self.is_mounted and self.is_attached:
@@ -67,5 +67,5 @@ class Results(Dialog[None]):
         return text.joined(pieces, "   ")
 
 
-def _line(told: Told) -> Content:
+def _line(told: ActionResult) -> Content:
     return text.line((told.key, "strong"), "  ", (told.sentence, "warn" if told.grave else "muted"))

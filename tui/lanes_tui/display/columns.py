@@ -23,14 +23,14 @@ BEAT_STEP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ViewedAt:
     """When a record is looked at: the wall time, and how much time has passed since it was read."""
 
     wall: int
     passed_ms: int
 
     @classmethod
-    def of(cls, at: Now, now: Now) -> "Sight":
+    def of(cls, at: Now, now: Now) -> "ViewedAt":
         """The sight, at ``now``, of what was read at ``at``."""
         return cls(now.wall, max(0, now.mono - at.mono))
 
@@ -60,7 +60,7 @@ class Column(NamedTuple):
         return text.fitted(content, self.width, right=self.right)
 
 
-class Kind(NamedTuple):
+class ColumnKind(NamedTuple):
     """What there is to know of a column: its width on narrow, usual and wide screens, its side, its order."""
 
     widths: tuple[int, int, int]
@@ -69,18 +69,18 @@ class Kind(NamedTuple):
 
 
 #: Every column, from left to right. LANE and LAST ERROR share what the others leave.
-KINDS: dict[str, Kind] = {
-    "STATE": Kind((10, 11, 11), False, LaneSort.STATE),
-    "LANE": Kind((0, 0, 0), False, LaneSort.LANE),
-    "HELD": Kind((6, 6, 7), True, LaneSort.HELD),
-    "BEAT": Kind((5, 6, 7), True, LaneSort.BEAT),
-    "QUEUE": Kind((6, 6, 7), True, LaneSort.QUEUE),
-    "WAIT": Kind((6, 6, 7), True, LaneSort.WAIT),
-    "OWNER": Kind((7, 14, 22), False, LaneSort.OWNER),
-    "TRY": Kind((4, 4, 4), True, LaneSort.TRY),
-    "EPOCH": Kind((8, 8, 9), True, LaneSort.EPOCH),
-    "CHANGED": Kind((8, 8, 8), True, LaneSort.CHANGED),
-    "LAST ERROR": Kind((0, 0, 0), False, LaneSort.ERROR),
+KINDS: dict[str, ColumnKind] = {
+    "STATE": ColumnKind((10, 11, 11), False, LaneSort.STATE),
+    "LANE": ColumnKind((0, 0, 0), False, LaneSort.LANE),
+    "HELD": ColumnKind((6, 6, 7), True, LaneSort.HELD),
+    "BEAT": ColumnKind((5, 6, 7), True, LaneSort.BEAT),
+    "QUEUE": ColumnKind((6, 6, 7), True, LaneSort.QUEUE),
+    "WAIT": ColumnKind((6, 6, 7), True, LaneSort.WAIT),
+    "OWNER": ColumnKind((7, 14, 22), False, LaneSort.OWNER),
+    "TRY": ColumnKind((4, 4, 4), True, LaneSort.TRY),
+    "EPOCH": ColumnKind((8, 8, 9), True, LaneSort.EPOCH),
+    "CHANGED": ColumnKind((8, 8, 8), True, LaneSort.CHANGED),
+    "LAST ERROR": ColumnKind((0, 0, 0), False, LaneSort.ERROR),
 }
 ORDER = tuple(KINDS)
 #: The default columns.
@@ -124,17 +124,17 @@ def _left(names: list[str], width: int, size: int, gap: int) -> int:
     return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
 
 
-def said(lane: Lane, sight: Sight, columns: tuple[Column, ...]) -> tuple[Said, ...]:
+def said(lane: Lane, sight: ViewedAt, columns: tuple[Column, ...]) -> tuple[Said, ...]:
     """What each column says of a lane: cheap to make and to compare, and laid out only where it is painted."""
     return tuple(_CELLS[column.title](lane, sight, column.width) for column in columns)
 
 
-def plain(title: str, lane: Lane, sight: Sight) -> str:
+def plain(title: str, lane: Lane, sight: ViewedAt) -> str:
     """What a column says, whole and without colour."""
     return text.line(*_CELLS[title](lane, sight, 10_000)).plain
 
 
-def _state(lane: Lane, sight: Sight, width: int) -> Said:
+def _state(lane: Lane, sight: ViewedAt, width: int) -> Said:
     look = words.look_of(lane, sight.wall)
     paused = words.is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
     space = " " if width > 10 else ""
@@ -142,11 +142,11 @@ def _state(lane: Lane, sight: Sight, width: int) -> Said:
     return ((f"{look.symbol} {look.word}", look.tone), mark)
 
 
-def _lane(lane: Lane, sight: Sight, width: int) -> Said:
+def _lane(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((text.in_the_middle(lane.key, width), "strong"),)
 
 
-def _held(lane: Lane, sight: Sight, width: int) -> Said:
+def _held(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if lane.held_ms is None:
         return _NOTHING
     held = sight.age(lane.held_ms)
@@ -160,7 +160,7 @@ def _tone_of_hold(held: int, left: int | None) -> str:
     return "bad" if left < 0 else "warn" if held > left else ""
 
 
-def _beat(lane: Lane, sight: Sight, width: int) -> Said:
+def _beat(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if lane.owner is None or lane.heartbeat_age_ms is None:
         return _NOTHING
     ms = sight.age(lane.heartbeat_age_ms)
@@ -170,20 +170,20 @@ def _beat(lane: Lane, sight: Sight, width: int) -> Said:
     return ((age + ("!" if len(age) < width else ""), "bad"),)
 
 
-def _queue(lane: Lane, sight: Sight, width: int) -> Said:
+def _queue(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if not lane.queued:
         return _NOTHING
     return (words.number(lane.queued),)
 
 
-def _wait(lane: Lane, sight: Sight, width: int) -> Said:
+def _wait(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if not lane.queued or lane.head_wait_ms is None:
         return _NOTHING
     age = sight.age(lane.head_wait_ms)
     return ((words.short(age), "warn" if age > LONG_WAIT_MS else ""),)
 
 
-def _owner(lane: Lane, sight: Sight, width: int) -> Said:
+def _owner(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if lane.owner is None:
         return _NOTHING
     pid = str(lane.owner.pid)
@@ -192,7 +192,7 @@ def _owner(lane: Lane, sight: Sight, width: int) -> Said:
     return ((whole, "muted" if lane.owner.alive else "bad"),)
 
 
-def _try(lane: Lane, sight: Sight, width: int) -> Said:
+def _try(lane: Lane, sight: ViewedAt, width: int) -> Said:
     """How often the message that runs, or waits first, was interrupted, and how often it may be."""
     if not lane.interruptions:
         return _NOTHING
@@ -200,15 +200,15 @@ def _try(lane: Lane, sight: Sight, width: int) -> Said:
     return ((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone),)
 
 
-def _epoch(lane: Lane, sight: Sight, width: int) -> Said:
+def _epoch(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((words.number(lane.epoch), "muted"),)
 
 
-def _changed(lane: Lane, sight: Sight, width: int) -> Said:
+def _changed(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((words.short(sight.wall - lane.updated_at), "muted"),)
 
 
-def _error(lane: Lane, sight: Sight, width: int) -> Said:
+def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if lane.last_error is not None:
         tone = words.look_of_state(lane.state).tone if lane.run_id is None else "muted"
         message = text.first_words(lane.last_error.message)
@@ -221,7 +221,7 @@ def _error(lane: Lane, sight: Sight, width: int) -> Said:
     return ()
 
 
-_CELLS: dict[str, Callable[[Lane, Sight, int], Said]] = {
+_CELLS: dict[str, Callable[[Lane, ViewedAt, int], Said]] = {
     "STATE": _state,
     "LANE": _lane,
     "HELD": _held,

@@ -8,14 +8,14 @@ from lanes.explain.phrases import asks_for, failed_over, replied
 from lanes.records import Attempt, Event, Message
 from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 
 #: What of an event's detail is worth a word on its line.
 _KEY = 30
 _SAID = ("reason", "message", "evidence")
 
 
-def message_line(message: Message, sight: Sight) -> Content:
+def message_line(message: Message, sight: ViewedAt) -> Content:
     """One message: its place or state, its id, how long ago, what it says and what came of it."""
     look = words.look_of_message(message.state)
     mark = look.symbol if message.position is None else str(message.position)
@@ -35,7 +35,7 @@ def said(message: Message) -> str:
     return text.first_words(asks_for(message) or "(a chat request)")
 
 
-def _result(message: Message, sight: Sight) -> list[text.Part]:
+def _result(message: Message, sight: ViewedAt) -> list[text.Part]:
     if message.error is not None:
         tone = words.look_of_message(message.state).tone
         why = text.first_words(message.error.message)
@@ -51,7 +51,7 @@ def _result(message: Message, sight: Sight) -> list[text.Part]:
     return []
 
 
-def message_whole(message: Message, sight: Sight) -> list[Content]:
+def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
     """A message with all that is known of it, on as many lines as that takes."""
     look = words.look_of_message(message.state)
     head = text.line(
@@ -82,7 +82,7 @@ def _by(message: Message) -> str:
     return "" if who is None else f" by {who}" + (f", model {message.model}" if message.model else "")
 
 
-def _history(message: Message, sight: Sight) -> str:
+def _history(message: Message, sight: ViewedAt) -> str:
     known = [f"  accepted {sight.moment(message.accepted_at)}"]
     known += [f"started {sight.moment(message.started_at)}"] if message.started_at is not None else []
     known += [f"ended {sight.moment(message.ended_at)}"] if message.ended_at is not None else []
@@ -92,7 +92,7 @@ def _history(message: Message, sight: Sight) -> str:
     return ", ".join(known)
 
 
-def attempt_lines(attempts: Iterable[Attempt], sight: Sight) -> list[Content]:
+def attempt_lines(attempts: Iterable[Attempt], sight: ViewedAt) -> list[Content]:
     """The providers that were tried, in their order."""
     return [
         text.line(
@@ -105,7 +105,7 @@ def attempt_lines(attempts: Iterable[Attempt], sight: Sight) -> list[Content]:
     ]
 
 
-def event_line(event: Event, sight: Sight, *, with_key: bool = False) -> Content:
+def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Content:
     """One row of the journal: when, what, by whom, why."""
     parts: list[text.Part] = [(f"{sight.moment(event.at)} ", "muted")]
     if with_key and event.key is not None:

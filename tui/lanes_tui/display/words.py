@@ -8,7 +8,7 @@ from lanes.records import Lane, Pause
 from lanes_storage.law import LaneState, MessageState
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """How a state is shown."""
 
     symbol: str
@@ -16,29 +16,29 @@ class Look(NamedTuple):
     tone: str
 
 
-LANES: dict[str, Look] = {
-    LaneState.IDLE: Look("○", "idle", "idle"),
-    LaneState.RUNNING: Look("▶", "running", "running"),
-    LaneState.ERRORED: Look("✖", "errored", "errored"),
-    LaneState.ABORTED: Look("■", "aborted", "aborted"),
+LANES: dict[str, Appearance] = {
+    LaneState.IDLE: Appearance("○", "idle", "idle"),
+    LaneState.RUNNING: Appearance("▶", "running", "running"),
+    LaneState.ERRORED: Appearance("✖", "errored", "errored"),
+    LaneState.ABORTED: Appearance("■", "aborted", "aborted"),
 }
-PAUSED = Look("‖", "paused", "paused")
-ABORTING = Look("▶", "aborting", "aborted")
+PAUSED = Appearance("‖", "paused", "paused")
+ABORTING = Appearance("▶", "aborting", "aborted")
 
 #: So many characters are shown of a word that this program does not know.
 LONGEST_WORD = 20
 
-MESSAGES: dict[str, Look] = {
-    MessageState.QUEUED: Look("·", "queued", "strong"),
-    MessageState.RUNNING: Look("▶", "running", "running"),
-    MessageState.DONE: Look("✔", "done", "good"),
-    MessageState.FAILED: Look("✖", "failed", "errored"),
-    MessageState.ABORTED: Look("■", "aborted", "aborted"),
-    MessageState.DROPPED: Look("–", "dropped", "muted"),
+MESSAGES: dict[str, Appearance] = {
+    MessageState.QUEUED: Appearance("·", "queued", "strong"),
+    MessageState.RUNNING: Appearance("▶", "running", "running"),
+    MessageState.DONE: Appearance("✔", "done", "good"),
+    MessageState.FAILED: Appearance("✖", "failed", "errored"),
+    MessageState.ABORTED: Appearance("■", "aborted", "aborted"),
+    MessageState.DROPPED: Appearance("–", "dropped", "muted"),
 }
 
 
-def look_of(lane: Lane, wall: int) -> Look:
+def look_of(lane: Lane, wall: int) -> Appearance:
     """The look of a lane at wall time ``wall``."""
     if lane.abort_requested:
         return ABORTING
@@ -47,18 +47,18 @@ def look_of(lane: Lane, wall: int) -> Look:
     return look_of_state(lane.state)
 
 
-def look_of_state(state: LaneState) -> Look:
+def look_of_state(state: LaneState) -> Appearance:
     """The look of a state; of one that this program does not know, its word."""
     return LANES.get(state) or _unknown(state)
 
 
-def look_of_message(state: MessageState) -> Look:
+def look_of_message(state: MessageState) -> Appearance:
     """The look of a message's state; of one that this program does not know, its word."""
     return MESSAGES.get(state) or _unknown(state)
 
 
-def _unknown(word: str) -> Look:
-    return Look("?", clean(word[:LONGEST_WORD]), "muted")
+def _unknown(word: str) -> Appearance:
+    return Appearance("?", clean(word[:LONGEST_WORD]), "muted")
 
 
 def is_paused(pause: Pause | None, wall: int) -> bool:

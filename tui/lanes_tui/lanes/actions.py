@@ -6,14 +6,14 @@ from textual import work
 from textual.binding import Binding, BindingType
 
 from lanes_storage.records import How, LaneFilter
-from lanes_tui.actions.acting import DEEDS, Deed
+from lanes_tui.actions.acting import DEEDS, LaneAction
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.display import text
 from lanes_tui.display.words import is_paused
 from lanes_tui.lanes.board import Board
-from lanes_tui.sources.marks import Mark
+from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.source import Lost
 
 
@@ -57,10 +57,10 @@ class Doing(Board):
         else:
             self._do_one(deed, targets[0])
 
-    def _ask_for_one(self, deed: Deed) -> None:
+    def _ask_for_one(self, deed: LaneAction) -> None:
         lane = self.lane
         assert lane is not None
-        mark = Mark.of(lane)
+        mark = MarkedLane.of(lane)
 
         def answered(yes: bool | None) -> None:
             if yes and self.may_act():
@@ -69,13 +69,13 @@ class Doing(Board):
         self.app.push_screen(AbortDialog(lane, self.sight, force=deed.name == "force"), answered)
 
     @work
-    async def _do_one(self, deed: Deed, mark: Mark) -> None:
+    async def _do_one(self, deed: LaneAction, mark: MarkedLane) -> None:
         told = await self.acting.do(deed, mark)
         self.say(text.line(told.key, ": ", told.sentence), grave=told.grave)
         self.follower.wake()
 
     @work
-    async def _ask_for_many(self, deed: Deed, marks: list[Mark]) -> None:
+    async def _ask_for_many(self, deed: LaneAction, marks: list[MarkedLane]) -> None:
         keys = tuple(mark.key for mark in marks)
         try:
             standing = await self.source.marks(LaneFilter(keys=keys), len(keys))
@@ -86,7 +86,7 @@ class Doing(Board):
             self._do_many(deed, marks)
 
     @work
-    async def _do_many(self, deed: Deed, marks: list[Mark]) -> None:
+    async def _do_many(self, deed: LaneAction, marks: list[MarkedLane]) -> None:
         results = Results(deed, len(marks))
         self.app.push_screen(results)
         self.marks.drop(mark.key for mark in marks)

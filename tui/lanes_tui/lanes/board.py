@@ -2,14 +2,14 @@
 
 from lanes.records import Lane
 from lanes_tui.actions.acting import Acting
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
-from lanes_tui.lanes.follow import Follower, Picture
+from lanes_tui.lanes.follow import Picture, SnapshotReader
 from lanes_tui.screens.guarded import Guarded
-from lanes_tui.sources.marks import Mark, Marks
+from lanes_tui.sources.marks import MarkedLane, Marks
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
-from lanes_tui.tables.lane_table import LaneTable
+from lanes_tui.tables.lane_table import LaneList
 
 
 class Board(Guarded):
@@ -23,8 +23,8 @@ class Board(Guarded):
         self.acting = Acting(source)
         self.typed = ""  # the filter
         self.picture: Picture | None = None
-        self.table = LaneTable(self.marks, id="lanes")
-        self.follower: Follower
+        self.table = LaneList(self.marks, id="lanes")
+        self.follower: SnapshotReader
 
     @property
     def lane(self) -> Lane | None:
@@ -32,17 +32,17 @@ class Board(Guarded):
         return self.table.lane
 
     @property
-    def sight(self) -> Sight:
+    def sight(self) -> ViewedAt:
         """The sight of the last picture just now."""
         now = self.source.now()
-        return Sight.of(now if self.picture is None else self.picture.window.at, now)
+        return ViewedAt.of(now if self.picture is None else self.picture.window.at, now)
 
     @property
-    def targets(self) -> list[Mark]:
+    def targets(self) -> list[MarkedLane]:
         """The targets of an action: the marked lanes, or the one under the cursor if none is marked."""
         if len(self.marks):
             return self.marks.all
-        return [] if self.lane is None else [Mark.of(self.lane)]
+        return [] if self.lane is None else [MarkedLane.of(self.lane)]
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""

@@ -58,7 +58,7 @@ class Stage(Protocol):
     def lose(self, why: str) -> None: ...
 
 
-class Follower:
+class SnapshotReader:
     """Reads snapshots of the source and passes them to the screen."""
 
     def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:

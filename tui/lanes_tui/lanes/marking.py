@@ -9,7 +9,7 @@ from lanes import filters
 from lanes_storage.records import LaneFilter
 from lanes_tui.display import text, words
 from lanes_tui.lanes.board import Board
-from lanes_tui.sources.marks import MOST, Mark
+from lanes_tui.sources.marks import MOST, MarkedLane
 from lanes_tui.sources.source import Lost
 from lanes_tui.widgets.filter_bar import FilterBar
 
@@ -18,7 +18,7 @@ class Marking(Board):
     """A mark keeps the epoch that was on the screen when it was made."""
 
     KEYS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark", key_display="␣"),
+        Binding("space", "mark", "MarkedLane", key_display="␣"),
         Binding(
             "ctrl+@,ctrl+space",
             "mark_range",
@@ -40,7 +40,7 @@ class Marking(Board):
     def action_mark(self) -> None:
         """Mark the lane under the cursor, or take its mark away; then go on to the next."""
         if self.lane is not None:
-            self.marks.toggle(Mark.of(self.lane))
+            self.marks.toggle(MarkedLane.of(self.lane))
             self.table.action_move(1)
             self._marked()
 
@@ -68,7 +68,7 @@ class Marking(Board):
             window = await self.source.window(chosen, first, min(last - first + 1, MOST), order=order)
         except Lost:
             return
-        self.marks.add(Mark.of(lane) for lane in window.rows)
+        self.marks.add(MarkedLane.of(lane) for lane in window.rows)
         self._marked()
 
     def action_mark_all(self) -> None:

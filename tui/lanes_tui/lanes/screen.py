@@ -13,11 +13,11 @@ from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
 from lanes_tui.display import text
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
 from lanes_tui.lanes.actions import Doing
 from lanes_tui.lanes.arranging import Arranging
-from lanes_tui.lanes.follow import Follower, Picture, Wish
+from lanes_tui.lanes.follow import Picture, SnapshotReader, Wish
 from lanes_tui.lanes.marking import Marking
 from lanes_tui.lanes.preview import Glance
 from lanes_tui.screens.lane import LaneScreen
@@ -70,7 +70,7 @@ class MainScreen(Doing, Marking, Arranging):
         super().__init__(source, settings, rhythm)
         self._with_gateway = with_gateway
         self._detail = DetailPanes()
-        self.follower = Follower(source, self, rhythm)
+        self.follower = SnapshotReader(source, self, rhythm)
         self._glance = Glance(source, self._show_lane)
         self._trends = Trends()
         self._sheets: list[Sheet] = []  # all of them, while it stands
@@ -131,7 +131,7 @@ class MainScreen(Doing, Marking, Arranging):
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
-        self.table.show(picture.window, Sight.of(at, at), picture.key, picture.row)
+        self.table.show(picture.window, ViewedAt.of(at, at), picture.key, picture.row)
         self.tell_header()
         self._show_lane(self.lane_key, picture.detail)
         self.tell_dialog()
@@ -172,7 +172,7 @@ class MainScreen(Doing, Marking, Arranging):
             return
         now = self.source.now()
         known, at = (None, now) if detail is None else (detail.record, detail.at)
-        self._detail.tell(lane, known, Sight.of(at, now))
+        self._detail.tell(lane, known, ViewedAt.of(at, now))
 
     # ----------------------------------------------------------------------------------- messages
 

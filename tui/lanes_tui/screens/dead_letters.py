@@ -8,15 +8,15 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from lanes.records import Message
-from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import message_whole, said
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
-from lanes_tui.tables.rows import Row, Rows
+from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
@@ -52,7 +52,7 @@ class DeadLettersScreen(Watching):
 
     def show(self) -> None:
         sight = self.sight()
-        rows = [Row(str(letter.id), _line(letter, sight)) for letter in self._letters]
+        rows = [ListRow(str(letter.id), _line(letter, sight)) for letter in self._letters]
         self.query_one(Rows).show(rows, text.line(("none: nothing has failed that was not retried", "good")))
         self._show_one()
 
@@ -122,7 +122,7 @@ def _last_question(count: int) -> Question[bool]:
         text.line((words.counted(count, "dead letter"), "strong"), ": this one, and all that failed before it."),
         text.line(("They are deleted for good. Those whose sender may still ask for them (24 h) stay.", "warn")),
     ]
-    choices = [Choice(False, "Cancel", "n"), Choice(True, "Prune", "y", grave=True)]
+    choices = [DialogChoice(False, "Cancel", "n"), DialogChoice(True, "Prune", "y", grave=True)]
     return Question("Prune dead letters?", lines, choices, leave=False)
 
 
@@ -132,11 +132,11 @@ def _question(letter: Message) -> Question[bool]:
         text.line(said(letter)),
         text.line(("It goes to the tail of its lane as a new message. What the first try did is not undone.", "warn")),
     ]
-    choices = [Choice(True, "Retry", "y"), Choice(False, "Cancel", "n")]
+    choices = [DialogChoice(True, "Retry", "y"), DialogChoice(False, "Cancel", "n")]
     return Question("Retry this message?", lines, choices, leave=False)
 
 
-def _line(letter: Message, sight: Sight) -> Content:
+def _line(letter: Message, sight: ViewedAt) -> Content:
     age = sight.wall - (letter.ended_at or letter.accepted_at)
     failure = letter.error
     tries = f" ×{len(failure.attempts)}" if failure is not None and failure.attempts else ""

@@ -6,7 +6,7 @@ from typing import ClassVar
 from textual.binding import ActiveBinding
 from textual.content import Content
 
-from lanes_tui.actions.closing import Closing
+from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.display import text
 from lanes_tui.sources.source import Source
 from lanes_tui.widgets.header import Freshness
@@ -23,7 +23,7 @@ def greyed(active: Mapping[str, ActiveBinding]) -> dict[str, ActiveBinding]:
     }
 
 
-class Guarded(Closing[None]):
+class Guarded(ClosingScreen[None]):
     """Greys out what acts while nothing may be acted on. The keys stay: they say why nothing is done."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)

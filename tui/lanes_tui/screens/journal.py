@@ -15,12 +15,12 @@ from lanes.records import Event
 from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.display import text, words
 from lanes_tui.display.coalescing import Group, coalesced, single
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
-from lanes_tui.tables.rows import Row, Rows
+from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.filter_bar import FilterInput
 from lanes_tui.widgets.sheet import Sheet
@@ -85,7 +85,7 @@ class JournalScreen(Watching):
         self._groups = coalesced(chosen) if self.together else single(chosen)
         rows = self.query_one(Rows)
         rows.tail = self.tail
-        rows.show([Row(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing())
+        rows.show([ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing())
         modes = f"{words.number(len(chosen))} of the last {words.number(len(self._events))}"
         tail = f"tail {'on' if self.tail else 'off'}"
         like = "coalesced" if self.together else "one by one"
@@ -98,13 +98,13 @@ class JournalScreen(Watching):
     def _nothing(self) -> Content:
         return text.line(("no event fits the filter" if self._events else "nothing has happened yet", "muted"))
 
-    def _fits(self, event: Event, sight: Sight) -> bool:
+    def _fits(self, event: Event, sight: ViewedAt) -> bool:
         if not self._typed:
             return True
         whole = f"{event_line(event, sight, with_key=False).plain} {event.key or ''}".lower()
         return all(word in whole for word in self._typed.lower().split())
 
-    def _line(self, group: Group, sight: Sight) -> Content:
+    def _line(self, group: Group, sight: ViewedAt) -> Content:
         if len(group.events) == 1:
             return event_line(group.last, sight, with_key=self._only is None)
         like = event_line(group.last, sight)
@@ -142,7 +142,7 @@ class JournalScreen(Watching):
         self.show()
 
 
-def _whole(group: Group, sight: Sight) -> list[Content]:
+def _whole(group: Group, sight: ViewedAt) -> list[Content]:
     event = group.last
     ids = (("run", event.run_id), ("message", event.message_id), ("epoch", event.epoch))
     known = "  ".join(f"{word} {number}" for word, number in ids if number is not None)

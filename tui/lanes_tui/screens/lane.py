@@ -11,12 +11,12 @@ from textual.content import Content
 from lanes.base.errors import NotFound
 from lanes.records import LaneDetail, Message
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line, message_whole
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source
-from lanes_tui.tables.rows import Row, Rows
+from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.bars import clocks, stacked
 from lanes_tui.widgets.detail import Pane, in_order, title
 from lanes_tui.widgets.sheet import Sheet
@@ -62,9 +62,9 @@ class LaneScreen(Watching):
             return
         self._gone = False
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> ViewedAt:
         now = self.source.now()
-        return Sight.of(now if self._detail is None else self._detail.at, now)
+        return ViewedAt.of(now if self._detail is None else self._detail.at, now)
 
     def show(self) -> None:
         if self._detail is None:
@@ -76,7 +76,7 @@ class LaneScreen(Watching):
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
         count = f" {words.number(detail.lane.queued)} waiting" if detail.lane.queued else ""
         self.query_one("#queue-head", Sheet).show([text.line(("MESSAGES", "head"), count)])
-        rows = [Row(str(message.id), message_line(message, sight)) for message in in_order(detail.messages)]
+        rows = [ListRow(str(message.id), message_line(message, sight)) for message in in_order(detail.messages)]
         self.query_one(Rows).show(rows, text.line(("none yet", "muted")))
         self._show_message()
         self.query_one("#events-head", Sheet).show([text.line(("JOURNAL", "head"))])

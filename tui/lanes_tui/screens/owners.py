@@ -8,13 +8,13 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from lanes.records import OwnerDetail, Status
-from lanes_tui.dialogs.question import Choice, Question
+from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source
-from lanes_tui.tables.rows import Row, Rows
+from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
@@ -48,15 +48,15 @@ class OwnersScreen(Watching):
 
     def show(self) -> None:
         sight = self._sight()
-        rows = [Row(key, _line(*known, sight)) for key, known in self._owners.items()]
+        rows = [ListRow(key, _line(*known, sight)) for key, known in self._owners.items()]
         self.query_one(Rows).show(
             rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
         )
         self._show_one()
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> ViewedAt:
         now = self.source.now()
-        return Sight.of(now if self._status is None else self._status.at, now)
+        return ViewedAt.of(now if self._status is None else self._status.at, now)
 
     @property
     def _owners(self) -> dict[str, tuple[str, OwnerDetail]]:
@@ -112,11 +112,11 @@ def _question(gateway: OwnerDetail) -> Question[bool]:
         text.line(runs + " on as its policy says." if gateway.held else "It holds nothing just now."),
         text.line(("It claims nothing more until its process is started again.", "warn")),
     ]
-    choices = [Choice(False, "Cancel", "n"), Choice(True, "Drain", "y", grave=True)]
+    choices = [DialogChoice(False, "Cancel", "n"), DialogChoice(True, "Drain", "y", grave=True)]
     return Question("Drain this gateway?", lines, choices, leave=False)
 
 
-def _line(kind: str, gateway: OwnerDetail, sight: Sight) -> Content:
+def _line(kind: str, gateway: OwnerDetail, sight: ViewedAt) -> Content:
     word, tone = _state(gateway, sight)
     beat = text.line((words.short(sight.age(gateway.heartbeat_age_ms)), "muted" if gateway.alive else "bad"))
     cells = {
@@ -135,7 +135,7 @@ def _fitted(name: str, content: Content, width: int) -> Content:
     return text.fitted(content, width, right=name in _RIGHT) if width else content
 
 
-def _state(gateway: OwnerDetail, sight: Sight) -> tuple[str, str]:
+def _state(gateway: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
     if not gateway.alive:
         return "✖ dead or silent", "bad"
     if gateway.draining is not None:
@@ -145,7 +145,7 @@ def _state(gateway: OwnerDetail, sight: Sight) -> tuple[str, str]:
     return "● alive", "good"
 
 
-def _whole(kind: str, gateway: OwnerDetail, sight: Sight) -> list[Content]:
+def _whole(kind: str, gateway: OwnerDetail, sight: ViewedAt) -> list[Content]:
     lines = [
         text.line((f"{kind.upper()} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
         text.line(("started ", "muted"), sight.moment(gateway.started_at), (f"  {gateway.url or 'no HTTP'}", "muted")),

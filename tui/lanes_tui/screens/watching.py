@@ -11,7 +11,7 @@ from textual.content import Content
 from lanes.base.errors import LanesError
 from lanes_tui.dialogs.help import Help
 from lanes_tui.display import text
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.screens.guarded import Guarded
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import Lost, Source
@@ -108,10 +108,10 @@ class Watching(Guarded):
         finally:
             self.looking.wake()
 
-    def sight(self) -> Sight:
+    def sight(self) -> ViewedAt:
         """The sight of what is read just now."""
         now = self.source.now()
-        return Sight.of(now, now)
+        return ViewedAt.of(now, now)
 
     def action_close(self) -> None:
         self.dismiss()

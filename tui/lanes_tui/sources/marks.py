@@ -10,7 +10,7 @@ from lanes_storage.law import LaneState
 MOST = 10_000
 
 
-class Mark(NamedTuple):
+class MarkedLane(NamedTuple):
     """A lane as it was when somebody chose it for an action: what has moved on since is left alone."""
 
     key: str
@@ -18,7 +18,7 @@ class Mark(NamedTuple):
     state: LaneState
 
     @classmethod
-    def of(cls, lane: Lane) -> "Mark":
+    def of(cls, lane: Lane) -> "MarkedLane":
         """The lane as it is on the screen."""
         return cls(lane.key, lane.epoch, lane.state)
 
@@ -27,7 +27,7 @@ class Marks:
     """Marked lanes by key, in the order in which they were marked."""
 
     def __init__(self) -> None:
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, MarkedLane] = {}
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -41,20 +41,20 @@ class Marks:
         return tuple(self._marks)
 
     @property
-    def all(self) -> list[Mark]:
+    def all(self) -> list[MarkedLane]:
         """All of them."""
         return list(self._marks.values())
 
-    def toggle(self, mark: Mark) -> None:
+    def toggle(self, mark: MarkedLane) -> None:
         """Mark a lane, or remove its mark."""
         if self._marks.pop(mark.key, None) is None:
             self._marks[mark.key] = mark
 
-    def add(self, marks: Iterable[Mark]) -> None:
+    def add(self, marks: Iterable[MarkedLane]) -> None:
         """Mark these lanes; marked ones get a new mark."""
         self._marks |= {mark.key: mark for mark in marks}
 
-    def invert(self, marks: Iterable[Mark]) -> None:
+    def invert(self, marks: Iterable[MarkedLane]) -> None:
         """Mark those of these lanes that are not marked, and no other of them."""
         for mark in marks:
             self.toggle(mark)

@@ -16,7 +16,7 @@ from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui.sources.marks import Mark
+from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.pacing import Paced
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Window(NamedTuple):
         return self.rows[place - self.offset] if inside else None
 
 
-class Driver(Protocol):
+class AsyncDriver(Protocol):
     """Carries verbs out for an event loop."""
 
     @property
@@ -88,7 +88,7 @@ class Driver(Protocol):
 class Source:
     """What the dashboard reads and acts on. ``read_only``: every action is refused (``NotAllowed``)."""
 
-    def __init__(self, driver: Driver, *, read_only: bool = False) -> None:
+    def __init__(self, driver: AsyncDriver, *, read_only: bool = False) -> None:
         self._driver = driver
         self.read_only = read_only
         self._totals: Paced[int] = Paced()
@@ -153,10 +153,10 @@ class Source:
         hit: Hit | None = (await self.call(looking.find, part=part, from_=key, step=step, **asked)).hit
         return hit
 
-    async def marks(self, chosen: LaneFilter, limit: int) -> list[Mark]:
+    async def marks(self, chosen: LaneFilter, limit: int) -> list[MarkedLane]:
         """At most ``limit`` of the chosen lanes, as marks."""
         found = await self.call(looking.marks, filter_=chosen, keys=chosen.keys, limit=limit)
-        return [Mark(each.key, each.epoch, each.state) for each in found]
+        return [MarkedLane(each.key, each.epoch, each.state) for each in found]
 
     async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
         """At most ``limit`` of the chosen lanes, as ``lanes list --json`` prints them."""

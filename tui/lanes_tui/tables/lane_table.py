@@ -14,10 +14,10 @@ from textual.style import Style
 from lanes.records import Lane
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.display import columns, text
-from lanes_tui.display.columns import Column, Said, Sight
+from lanes_tui.display.columns import Column, Said, ViewedAt
 from lanes_tui.sources.marks import Marks
 from lanes_tui.sources.source import Window
-from lanes_tui.tables.lines import Layout, Line, Lines
+from lanes_tui.tables.lines import Layout, LineCache, TableLine
 from lanes_tui.tables.scrolling import tell_size
 
 #: So many screens of lanes are held above and below the one that is seen.
@@ -54,7 +54,7 @@ class View(NamedTuple):
         return self._replace(top=max(0, min(top, total - self.height)), row=row)
 
 
-class LaneTable(ScrollView, can_focus=True):
+class LaneList(ScrollView, can_focus=True):
     """Lanes in some order, painted line by line from a window."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lane-table--cursor"}
@@ -73,14 +73,14 @@ class LaneTable(ScrollView, can_focus=True):
         self.range_from: str | None = None  # the lane where a range of marks begins
         self.window: Window | None = None
         self.stale = False
-        self._sight: Sight | None = None
+        self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
         self._columns: tuple[Column, ...] = ()
         self._row = 0
         self._height = 0  # as it was before the last change of size
         self._key: str | None = None
         self._painted: dict[int, tuple[Said, ...]] = {}
-        self._lines: Lines | None = None
+        self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
         self._hint: Sequence[Content] = ()
 
@@ -102,7 +102,7 @@ class LaneTable(ScrollView, can_focus=True):
         lane = None if self.window is None else self.window.lane_at(self._row)
         return lane if lane is not None and lane.key == self._key else None
 
-    def show(self, window: Window, sight: Sight, key: str | None, row: int | None) -> None:
+    def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None) -> None:
         """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere)."""
         view = self.view
         standing = None if view.key is None else window.place_of(view.key)
@@ -223,13 +223,13 @@ class LaneTable(ScrollView, can_focus=True):
         layout = Layout(self._columns, self._room.width, self.visual_style, self._cursor_style(), self.stale)
         lines = self._lines
         if lines is None or lines.layout != layout:
-            lines = self._lines = Lines(layout)
+            lines = self._lines = LineCache(layout)
         row = y + self.scroll_offset.y
         if self.window is None or row >= self.window.total:
             return lines.plain(self._hinted(y), self._look)
         if row not in self._painted:
             self._painted[row] = self._cells(row)
-        return lines.strip(Line(self._painted[row], self._mark_of(row), row == self._row), self._look)
+        return lines.strip(TableLine(self._painted[row], self._mark_of(row), row == self._row), self._look)
 
     def _mark_of(self, row: int) -> str:
         lane = None if self.window is None else self.window.lane_at(row)

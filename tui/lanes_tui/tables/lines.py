@@ -16,7 +16,7 @@ CURSOR = "▌"
 _MOST = 1_000
 
 
-class Line(NamedTuple):
+class TableLine(NamedTuple):
     """What a line says: its cells, one for each column; its mark; and whether the cursor stands on it."""
 
     cells: tuple[Said, ...]
@@ -34,14 +34,14 @@ class Layout(NamedTuple):
     stale: bool
 
 
-class Lines:
+class LineCache:
     """Makes the lines of a layout, and keeps them: most move up or down, and say what they said before."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._made: dict[Line, Strip] = {}
+        self._made: dict[TableLine, Strip] = {}
 
-    def strip(self, line: Line, look: Callable[[str | Style], Style]) -> Strip:
+    def strip(self, line: TableLine, look: Callable[[str | Style], Style]) -> Strip:
         """The line as it is painted. ``look`` knows the style of a tone."""
         made = self._made.get(line)
         if made is None:
@@ -59,7 +59,7 @@ class Lines:
         segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
         return Strip(segments).adjust_cell_length(layout.width, base.rich_style)
 
-    def _content(self, line: Line) -> Content:
+    def _content(self, line: TableLine) -> Content:
         parts: list[text.Part] = [(CURSOR if line.under_cursor else " ", "accent"), (line.mark, "mark"), " "]
         x = MARGIN
         for column, cell in zip(self.layout.columns, line.cells, strict=False):

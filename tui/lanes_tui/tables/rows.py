@@ -21,7 +21,7 @@ MARK = "▌"
 _MARGIN = 2
 
 
-class Row(NamedTuple):
+class ListRow(NamedTuple):
     """One line, and what names it."""
 
     key: str
@@ -56,7 +56,7 @@ class Rows(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None, tail: bool = False) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(id=id)
         self.tail = tail
-        self._rows: Sequence[Row] = ()
+        self._rows: Sequence[ListRow] = ()
         self._at = 0
         self._key: str | None = None
         self._empty = text.EMPTY
@@ -71,7 +71,7 @@ class Rows(ScrollView, can_focus=True):
         """What is shown, without its looks."""
         return "\n".join(row.content.plain for row in self._rows) or self._empty.plain
 
-    def show(self, rows: Sequence[Row], empty: Content = text.EMPTY) -> None:
+    def show(self, rows: Sequence[ListRow], empty: Content = text.EMPTY) -> None:
         """Show these rows instead, or ``empty`` where there are none."""
         before, self._rows, self._empty = self._rows, rows, empty
         tell_size(self, Size(self._room.width, max(1, len(rows))))
@@ -141,7 +141,7 @@ class Rows(ScrollView, can_focus=True):
         segments = [Segment(piece, look.rich_style) for piece, look in whole.render(base, "", self._get_style)]
         return Strip(segments).adjust_cell_length(width, base.rich_style)
 
-    def _refresh_changed(self, before: Sequence[Row]) -> None:
+    def _refresh_changed(self, before: Sequence[ListRow]) -> None:
         top, height = self.scroll_offset.y, self._room.height
         for place in range(top, top + height):
             old = before[place].content if place < len(before) else self._empty

@@ -7,14 +7,14 @@ from textual.content import Content
 from lanes.explain.why import span
 from lanes.records import Lane, Run
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 
 FULL, REST = "━", "─"
 _NAME = 6
 _LEAST, _MOST = 6, 40
 
 
-class Clock(NamedTuple):
+class ClockBar(NamedTuple):
     """What has run of a limit. ``limit_ms`` None: there is none. ``note``: what is to be known besides."""
 
     name: str
@@ -38,36 +38,36 @@ class Clock(NamedTuple):
         return f"{span(self.spent_ms)} {limit}{', ' if self.note else ''}{self.note}"
 
 
-def clocks(lane: Lane, run: Run | None, sight: Sight) -> list[Clock]:
+def clocks(lane: Lane, run: Run | None, sight: ViewedAt) -> list[ClockBar]:
     """The clocks of the run that holds a lane; none where nothing does. ``run`` None: its limits are not known yet."""
     if lane.held_ms is None:
         return []
     held, left = sight.age(lane.held_ms), sight.left(lane.deadline_ms)
-    found = [Clock("run", held, None if left is None else held + left), _stall(lane, run, sight)]
+    found = [ClockBar("run", held, None if left is None else held + left), _stall(lane, run, sight)]
     if lane.heartbeat_age_ms is not None:
         found.append(_beat(lane.heartbeat_age_ms, lane, run, sight))
     if run is not None and run.abort is not None:
-        found.append(Clock("grace", max(0, sight.wall - run.abort.at), run.abort.grace_ms, "abort asked"))
+        found.append(ClockBar("grace", max(0, sight.wall - run.abort.at), run.abort.grace_ms, "abort asked"))
     return found
 
 
-def _stall(lane: Lane, run: Run | None, sight: Sight) -> Clock:
+def _stall(lane: Lane, run: Run | None, sight: ViewedAt) -> ClockBar:
     busy = None if run is None else sight.left(run.busy_ms)
     asks = lane.acts_next
     if asks is not None and asks.provider is not None:  # it acts before the stall clock, which begins again behind it
         then = "" if asks.next_provider is None else f", then {asks.next_provider}"
         said = f"{asks.limit} of {asks.provider} ({asks.attempt} of {asks.attempts}){then}"
-        return Clock("asks", sight.age(asks.limit_ms - asks.left_ms), asks.limit_ms, said)
+        return ClockBar("asks", sight.age(asks.limit_ms - asks.left_ms), asks.limit_ms, said)
     note = f"busy for {words.short(busy)}" if busy is not None and busy > 0 else lane.progress or ""
-    return Clock("stall", sight.age(lane.progress_age_ms or 0), lane.stall_limit_ms, note)
+    return ClockBar("stall", sight.age(lane.progress_age_ms or 0), lane.stall_limit_ms, note)
 
 
-def _beat(beat_ms: int, lane: Lane, run: Run | None, sight: Sight) -> Clock:
+def _beat(beat_ms: int, lane: Lane, run: Run | None, sight: ViewedAt) -> ClockBar:
     note = "" if lane.owner is None or lane.owner.alive else "dead or silent"
-    return Clock("beat", sight.age(beat_ms), None if run is None else run.stale_after_ms, note)
+    return ClockBar("beat", sight.age(beat_ms), None if run is None else run.stale_after_ms, note)
 
 
-def stacked(shown: list[Clock], width: int) -> list[Content]:
+def stacked(shown: list[ClockBar], width: int) -> list[Content]:
     """One clock under the other, each with a bar as long as there is room."""
     said = [clock.said() for clock in shown]
     room = width - _NAME - 2 - max((len(each) for each in said), default=0)
@@ -78,7 +78,7 @@ def stacked(shown: list[Clock], width: int) -> list[Content]:
     ]
 
 
-def abreast(shown: list[Clock], width: int) -> Content:
+def abreast(shown: list[ClockBar], width: int) -> Content:
     """All clocks on one line; bars only where there is room for them."""
     short = [f" {words.short(c.spent_ms)}/{'-' if c.limit_ms is None else words.short(c.limit_ms)}" for c in shown]
     taken = sum(len(clock.name) + 1 + len(each) for clock, each in zip(shown, short, strict=True))
@@ -90,7 +90,7 @@ def abreast(shown: list[Clock], width: int) -> Content:
     return text.joined(pieces)
 
 
-def _bar(clock: Clock, length: int) -> tuple[text.Part, ...]:
+def _bar(clock: ClockBar, length: int) -> tuple[text.Part, ...]:
     if length < 3:
         return ()
     full = min(length, round(clock.share * length))

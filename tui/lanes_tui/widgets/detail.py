@@ -10,7 +10,7 @@ from textual.content import Content
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes_storage.law import UNFINISHED, MessageState
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import Sight
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line
 from lanes_tui.widgets.bars import abreast, clocks
 from lanes_tui.widgets.sheet import Sheet
@@ -42,7 +42,7 @@ class Detail(Vertical):
                 yield Sheet(id="events-head")
                 yield Pane(id="events")
 
-    def tell(self, lane: Lane | None, detail: LaneDetail | None, sight: Sight) -> None:
+    def tell(self, lane: Lane | None, detail: LaneDetail | None, sight: ViewedAt) -> None:
         """Show a lane. ``detail`` None: it is still being read, or there is none."""
         shown = lane if detail is None else detail.lane
         run = None if detail is None else detail.run
@@ -69,7 +69,7 @@ class Detail(Vertical):
         self.query_one(f"#{name}", Sheet).show(lines)
 
 
-def title(lane: Lane | None, run: Run | None, sight: Sight) -> Content:
+def title(lane: Lane | None, run: Run | None, sight: ViewedAt) -> Content:
     """State, key, epoch and run of a lane, on one line."""
     if lane is None:
         return text.EMPTY

@@ -10,15 +10,15 @@ from lanes_storage.doors.shared.journal import record, tell
 from lanes_storage.doors.shared.notices import NOTED, notice
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import EventType, MessageState
-from lanes_storage.records import Answer, Attempt, Failure
+from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
 
 
-def attempts_json(attempts: tuple[Attempt, ...]) -> str | None:
+def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
     """The provider chain as it is stored."""
     return json.dumps([_said(attempt) for attempt in attempts]) if attempts else None
 
 
-def _said(attempt: Attempt) -> dict[str, object]:
+def _said(attempt: ProviderAttempt) -> dict[str, object]:
     return {name: value for name, value in attempt._asdict().items() if value is not None}
 
 
@@ -35,8 +35,8 @@ class Ending(NamedTuple):
     state: MessageState
     interruptions: int
     now: Now
-    answer: Answer | None = None
-    failure: Failure | None = None
+    answer: RunResult | None = None
+    failure: RunFailure | None = None
     answered_by: int | None = None
 
 
@@ -64,7 +64,7 @@ def end_waiting(
     tx: Transaction,
     message: int,
     state: MessageState,
-    failure: Failure,
+    failure: RunFailure,
     now: Now,
     *,
     actor: str,

@@ -4,7 +4,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import event
 from lanes_storage.interface import Given
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
-from lanes_storage.records import Failure
+from lanes_storage.records import RunFailure
 
 #: The terminal states that have a notice. A message that ends ``done`` has its reply.
 NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPPED})
@@ -50,7 +50,7 @@ def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: 
 
 
 def notice(
-    now: Now, *, lane: int, message: int, run: int | None, state: MessageState, failure: Failure | None, bound: bool
+    now: Now, *, lane: int, message: int, run: int | None, state: MessageState, failure: RunFailure | None, bound: bool
 ) -> Given:
     """The notice of a message that ends in ``state``, one of ``NOTED``."""
     cause = None if failure is None else failure.cause

@@ -17,10 +17,10 @@ from lanes_storage.law import (
     PauseKind,
     RunnerKind,
 )
-from lanes_storage.records import Answer, Failure
+from lanes_storage.records import RunFailure, RunResult
 
 
-class Standing(NamedTuple):
+class HeldRun(NamedTuple):
     """A run that still holds its lane: a row of ``statements.STANDING_RUNS``, in its order."""
 
     lane_id: int
@@ -46,7 +46,7 @@ class Standing(NamedTuple):
     body_ended_at: int | None
 
 
-class Outcome(NamedTuple):
+class RunEnd(NamedTuple):
     """How a run really ends.
 
     ``failure`` is what the lane remembers, ``message_failure`` what the message says; they differ where
@@ -56,22 +56,22 @@ class Outcome(NamedTuple):
     edge: Edge
     message_state: MessageState
     interruptions: int
-    failure: Failure | None = None
-    message_failure: Failure | None = None
+    failure: RunFailure | None = None
+    message_failure: RunFailure | None = None
     parked_until: int | None = None
     pause: PauseKind | None = None
 
 
 def judge(
-    run: Standing,
+    run: HeldRun,
     edge: Edge,
     now: Now,
     *,
-    answer: Answer | None = None,
-    failure: Failure | None = None,
+    answer: RunResult | None = None,
+    failure: RunFailure | None = None,
     parked_until: int | None = None,
     cuts: int = 0,
-) -> Outcome | None:
+) -> RunEnd | None:
     """Decide how a standing run ends. None: an abort was attempted that nobody had requested.
 
     ``cuts``: how many runs of its message were interrupted before, for an edge that may be one more.
@@ -82,52 +82,52 @@ def judge(
         return None
     if edge is Edge.COMPLETE:
         assert answer is not None
-        return Outcome(edge, MessageState.DONE, run.interruptions)
+        return RunEnd(edge, MessageState.DONE, run.interruptions)
     assert failure is not None
     if edge is Edge.PARK:
         return _parked(run, failure, parked_until, now)
     if edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:  # a runner that uses such a word only failed
         return _interrupted(run, edge, failure, cuts + 1)
-    return Outcome(edge, MessageState.FAILED, run.interruptions, failure, failure)
+    return RunEnd(edge, MessageState.FAILED, run.interruptions, failure, failure)
 
 
-def survivors_pause(run: Standing) -> PauseKind | None:
+def survivors_pause(run: HeldRun) -> PauseKind | None:
     """Which pause a lane gets whose last run may have left processes behind, or None."""
     wary = run.kind == RunnerKind.COMMAND and run.on_survivors == OnSurvivors.PAUSE
     return PauseKind.SURVIVORS if wary else None
 
 
-def _aborted(run: Standing) -> Outcome:
+def _aborted(run: HeldRun) -> RunEnd:
     cause = Cause.read(run.abort_cause or Cause.ABORTED)
     words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
-    failure = Failure(cause, words)
-    return Outcome(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
+    failure = RunFailure(cause, words)
+    return RunEnd(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
 
 
-def _parked(run: Standing, failure: Failure, until: int | None, now: Now) -> Outcome:
+def _parked(run: HeldRun, failure: RunFailure, until: int | None, now: Now) -> RunEnd:
     if until is None:
-        return Outcome(Edge.PARK, MessageState.QUEUED, run.interruptions, failure)
+        return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure)
     since = now.wall if run.parked_since is None else run.parked_since
     if until > since + run.max_park_ms:
-        return Outcome(Edge.FAIL, MessageState.FAILED, run.interruptions, failure, failure)
-    return Outcome(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
+        return RunEnd(Edge.FAIL, MessageState.FAILED, run.interruptions, failure, failure)
+    return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
 
 
-def _interrupted(run: Standing, edge: Edge, failure: Failure, cuts: int) -> Outcome:
+def _interrupted(run: HeldRun, edge: Edge, failure: RunFailure, cuts: int) -> RunEnd:
     if run.bound_to is not None:  # it dies with what it is bound to, and never runs again
         gone = BoundTo.read(run.bound_to).gone
-        ending = Failure(gone, failure.message)
-        return Outcome(edge, MessageState.ABORTED, run.interruptions, failure, ending)
+        ending = RunFailure(gone, failure.message)
+        return RunEnd(edge, MessageState.ABORTED, run.interruptions, failure, ending)
     # an owner that was draining was told to end: that it died before it was done is no fault of its message
     counted = failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None
     count = run.interruptions + counted
     if run.on_interrupt == OnInterrupt.FAIL:
-        return Outcome(edge, MessageState.FAILED, count, failure, failure)
+        return RunEnd(edge, MessageState.FAILED, count, failure, failure)
     if count >= MAX_INTERRUPTIONS:
-        poison = Failure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
-        return Outcome(edge, MessageState.FAILED, count, poison, poison)
+        poison = RunFailure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, poison, poison)
     if cuts >= MAX_CUTS:
-        worn = Failure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
-        return Outcome(edge, MessageState.FAILED, count, worn, worn)
+        worn = RunFailure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, worn, worn)
     pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
-    return Outcome(edge, MessageState.QUEUED, count, failure, pause=pause)
+    return RunEnd(edge, MessageState.QUEUED, count, failure, pause=pause)

@@ -18,10 +18,10 @@ from lanes_storage.sqlite.file.connect import (
     touch,
     translated,
 )
-from lanes_storage.sqlite.file.identity import Files, Guard
+from lanes_storage.sqlite.file.identity import FileGuard, Files
 from lanes_storage.sqlite.file.locking import SideLock
 from lanes_storage.sqlite.file.paths import seen
-from lanes_storage.sqlite.file.wal import Log, Stuck
+from lanes_storage.sqlite.file.wal import Stuck, WriteAheadLog
 
 
 class SqliteFile:
@@ -30,11 +30,11 @@ class SqliteFile:
     Create one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
     """
 
-    def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: Guard) -> None:
+    def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: FileGuard) -> None:
         self.connection = connection
         self.guard = guard
         self._keeper = keeper  # while it is open, no close in this process deletes the WAL
-        self._log = Log(guard, connection, lambda: connect_writing(guard.files.database))
+        self._log = WriteAheadLog(guard, connection, lambda: connect_writing(guard.files.database))
         self._closed = False
         _ours.add(self)
 
@@ -72,7 +72,7 @@ class SqliteFile:
                 connection.execute("PRAGMA busy_timeout = 0")  # from here on, ``locking`` does the waiting
                 # this opens the WAL, in a new file too
                 made = keeper.execute("PRAGMA user_version").fetchone() != found
-                guard = Guard(files, lock)
+                guard = FileGuard(files, lock)
                 if before != seen(name):
                     raise errors.DatabaseReplaced(name, "it was replaced while it was opened")
                 opened = cls(connection, keeper, guard)
@@ -115,7 +115,7 @@ class SqliteFile:
             self._log.idle()
 
     def shorten(self) -> Stuck | None:
-        """See ``Log.shorten``. Raises StorageError."""
+        """See ``WriteAheadLog.shorten``. Raises StorageError."""
         with translated(str(self.guard.files.path)):
             return self._log.shorten()
 

@@ -38,7 +38,7 @@ class Files(NamedTuple):
         return cls(path, real, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-lock")))
 
 
-class Guard:
+class FileGuard:
     """Checks the files of one store after each commit, before its callers are told."""
 
     def __init__(self, files: Files, lock: SideLock) -> None:

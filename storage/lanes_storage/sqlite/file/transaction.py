@@ -7,7 +7,7 @@ from types import TracebackType
 
 from lanes_storage.interface import Given, Row
 from lanes_storage.sqlite.file.binding import placed
-from lanes_storage.sqlite.file.identity import Guard
+from lanes_storage.sqlite.file.identity import FileGuard
 from lanes_storage.sqlite.file.locking import begin
 
 
@@ -18,7 +18,7 @@ class SqliteTransaction:
     acknowledged. Raises DatabaseReplaced in that case.
     """
 
-    def __init__(self, connection: sqlite3.Connection, guard: Guard | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, guard: FileGuard | None = None) -> None:
         self._connection = connection
         self._guard = guard
         self._undo: list[Callable[[], None]] = []

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.identity import Files, Guard
+from lanes_storage.sqlite.file.identity import FileGuard, Files
 from lanes_storage.sqlite.file.locking import begin
 
 #: Pages in the WAL at which it is checkpointed. This is a quarter as often as SQLite's default: a page that changed ten
@@ -95,14 +95,14 @@ def copy_back(writing: sqlite3.Connection, second: sqlite3.Connection) -> Copied
     return None if busy else Copied(frames, copied)
 
 
-class Log:
+class WriteAheadLog:
     """The WAL of one store, maintained by its writer. For one thread.
 
     ``second`` opens another read-write connection. Opening and closing the WAL file is safe: unlike the database
     and the shared memory, it has no locks that could be lost.
     """
 
-    def __init__(self, guard: Guard, writing: sqlite3.Connection, second: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, guard: FileGuard, writing: sqlite3.Connection, second: Callable[[], sqlite3.Connection]) -> None:
         self._guard = guard
         self._writing = writing
         self._open_second = second
