@@ -21,7 +21,7 @@ from lanes.engine.holds import Holds
 from lanes.engine.runs.current import current_run
 from lanes.records import Lane, Message
 from lanes.runners.base import RunContext
-from lanes.verbs import control, house, looking, messages, sending
+from lanes.verbs import control, messages, queries, sending, system
 from lanes.verbs.kinds import timed
 from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
@@ -235,12 +235,12 @@ class Desk(LoopDriver):
         self,
         chosen: LaneFilter | None = None,
         *,
-        order: LaneOrder = looking.BY_ATTENTION,
+        order: LaneOrder = queries.BY_ATTENTION,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Lane]:
         """Lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
-        found = looking.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)
+        found = queries.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)
         return list(await self.perform(found))
 
     async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
@@ -250,23 +250,23 @@ class Desk(LoopDriver):
     async def counts(self) -> records.Counts:
         """How much there is of everything."""
         counted = await self.perform(reads.counts(self.clock().wall))
-        return records.Counts.of(counted, records.Witness(self.clock()))
+        return records.Counts.of(counted, records.Liveness(self.clock()))
 
     async def lane(self, key: str) -> Lane:
         """One lane. Raises NotFound."""
-        return Lane.of(await self.perform(looking.lane_of(key)), records.Witness(self.clock()))
+        return Lane.of(await self.perform(queries.lane_of(key)), records.Liveness(self.clock()))
 
     async def detail(self, key: str) -> records.LaneDetail:
         """One lane with its messages, events and why-paragraph. Raises NotFound."""
-        return await self.perform(looking.show(self.context(), key))
+        return await self.perform(queries.show(self.context(), key))
 
     async def why(self, key: str) -> str:
         """What blocks this lane, the evidence, and what happens next. Raises NotFound."""
-        return (await self.perform(looking.why(self.context(), key))).why
+        return (await self.perform(queries.why(self.context(), key))).why
 
     async def status(self) -> records.Status:
         """Gateways, counts, cooldowns."""
-        return await self.perform(house.status(self.context()))
+        return await self.perform(system.status(self.context()))
 
     async def drain(
         self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
@@ -275,18 +275,18 @@ class Desk(LoopDriver):
 
         Raises NotFound.
         """
-        drained: list[records.OwnerDetail] = await self._ask(house.drain, by, gateway=owner_id, until=until)
+        drained: list[records.OwnerDetail] = await self._ask(system.drain, by, gateway=owner_id, until=until)
         return drained
 
     async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
         """What such a drain would cut, and what would become of it. Raises NotFound."""
-        return await self.perform(house.drain_rehearsal(self.context(), gateway=owner_id))
+        return await self.perform(system.drain_rehearsal(self.context(), gateway=owner_id))
 
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
         """Wait until none of these owners holds a lane, at most ``timeout`` seconds; as they are then."""
         patience_s = arguments.patience_s(timeout)
         wait = durations.LONGEST_MS if patience_s is None else round(patience_s * 1000)
-        ended: list[records.OwnerDetail] = await self._ask(house.gateways, id=tuple(owner_ids), wait=wait)
+        ended: list[records.OwnerDetail] = await self._ask(system.gateways, id=tuple(owner_ids), wait=wait)
         return ended
 
     async def events(
@@ -305,7 +305,7 @@ class Desk(LoopDriver):
         ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
         """
         how = {"filter_": chosen, "after": after, "since_at": since, "limit": limit, "newest": newest}
-        found: list[records.Event] = await self._ask(house.events, key=key, type=type, **how)
+        found: list[records.Event] = await self._ask(system.events, key=key, type=type, **how)
         return found
 
     async def abort(

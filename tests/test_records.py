@@ -18,9 +18,9 @@ from lanes.drivers.local import LocalDriver
 from lanes.engine.reconcile.reconciler import decide, told
 from lanes.engine.reconcile.sightings import Sightings
 from lanes.host.identity import this_process
-from lanes.records import FORMS, Lane, Pause, Record, Witness, jsonable, kinds, schema, schemas
+from lanes.records import FORMS, Lane, Liveness, Pause, Record, jsonable, kinds, schema, schemas
 from lanes.records.codec import schema_of
-from lanes.verbs import control, house, looking, messages
+from lanes.verbs import control, messages, queries, system
 from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState, MessageState
@@ -66,19 +66,19 @@ def test_every_schema_is_one() -> None:
 
 
 def test_lanes(stage: Stage) -> None:
-    found = driver(stage).call(looking.list_).lanes
+    found = driver(stage).call(queries.list_).lanes
     assert {lane.state for lane in found} == set(LaneState)
     are_forms(jsonable(found), "Lane")
     for lane in found:
-        is_form(driver(stage).call(looking.show, key=lane.key).to_json(), "LaneDetail")
+        is_form(driver(stage).call(queries.show, key=lane.key).to_json(), "LaneDetail")
 
 
 def test_messages_and_events(stage: Stage) -> None:
-    keys = [lane.key for lane in driver(stage).call(looking.list_).lanes]
+    keys = [lane.key for lane in driver(stage).call(queries.list_).lanes]
     found = [message for key in keys for message in driver(stage).call(messages.messages, key=key)]
     assert {message.state for message in found} == set(MessageState)
     are_forms(jsonable(found), "Message")
-    are_forms(jsonable(driver(stage).call(house.events)), "Event")
+    are_forms(jsonable(driver(stage).call(system.events)), "Event")
 
 
 def test_what_is_done_and_found(stage: Stage) -> None:
@@ -87,15 +87,15 @@ def test_what_is_done_and_found(stage: Stage) -> None:
     now = system_clock()
     owners, runs = stage.store.read(reads.owners()), stage.store.read(reads.open_runs())
     found = decide(owners, runs, Sightings(5_000), now, this_process())
-    are_forms([told(each, Witness(now), done=False).to_json() for each in found], "Finding")
+    are_forms([told(each, Liveness(now), done=False).to_json() for each in found], "Finding")
 
 
 def test_status(stage: Stage) -> None:
-    is_form(driver(stage).call(house.status).to_json(), "Status")
+    is_form(driver(stage).call(system.status).to_json(), "Status")
 
 
 def test_a_drift_is_noticed(stage: Stage) -> None:
-    (lane, *_) = jsonable(driver(stage).call(looking.list_).lanes)
+    (lane, *_) = jsonable(driver(stage).call(queries.list_).lanes)
     for drifted in (lane | {"more": 1}, {k: v for k, v in lane.items() if k != "queued"}, lane | {"state": "odd"}):
         with pytest.raises(AssertionError):
             is_form(json.loads(json.dumps(drifted)), "Lane")

@@ -113,7 +113,7 @@ def read(query: Query[T]) -> Procedure[T]:
     return cast("T", (yield Read(query)))
 
 
-def nap(seconds: float) -> Procedure[None]:
+def wait_for_change(seconds: float) -> Procedure[None]:
     """Wait, at most for ``seconds``, for the database to change."""
     yield WaitForChange(max(0.0, seconds))
 
@@ -143,17 +143,17 @@ def raised(given: T | LanesError) -> T:
 
 
 def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable[[float], None]) -> T:
-    store.version()  # from here on, a nap notices what others commit
+    store.version()  # from here on, a wait notices what others commit
     try:
         while True:
-            _nap(store, to_its_nap(store, procedure).seconds, clock, sleep)
+            _wait(store, to_next_wait(store, procedure).seconds, clock, sleep)
     except StopIteration as end:
         return cast("T", end.value)
     finally:
         procedure.close()
 
 
-def to_its_nap(store: Store, procedure: Procedure[Any]) -> WaitForChange:
+def to_next_wait(store: Store, procedure: Procedure[Any]) -> WaitForChange:
     """Bring a procedure to where it waits next. Raises StopIteration with its result where it ends before."""
     answer: Any = None
     while True:
@@ -162,8 +162,8 @@ def to_its_nap(store: Store, procedure: Procedure[Any]) -> WaitForChange:
                 answer = store.write(step)
             case Read(query):
                 answer = store.read(query)
-            case WaitForChange() as nap:
-                return nap
+            case WaitForChange() as wait:
+                return wait
 
 
 def looks() -> Iterator[float]:
@@ -174,7 +174,7 @@ def looks() -> Iterator[float]:
         pause = min(2 * pause, LOOK_EVERY_S)
 
 
-def _nap(store: Store, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
+def _wait(store: Store, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
     before, pauses = store.version(), looks()
     until = clock().mono + seconds * 1000
     while (left := until - clock().mono) > 0:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from lanes.base.errors import LanesError
-from lanes.base.procedure import Effect, Procedure, looks, run, to_its_nap
+from lanes.base.procedure import Effect, Procedure, looks, run, to_next_wait
 from lanes.context import Context
 from lanes.verbs.verb import Verb
 from lanes_storage.interface import Store
@@ -30,7 +30,7 @@ class LocalDriver:
         return self.store.name
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        return verb.out.made(self.perform(verb.of(self.ctx, params)), self.ctx.now())
+        return verb.result.made(self.perform(verb.of(self.ctx, params)), self.ctx.now())
 
     def perform(self, effect: Effect[T]) -> T:
         """Carry out an effect. Raises the error that it gives."""
@@ -41,7 +41,7 @@ class LocalDriver:
     ) -> Iterator[tuple[int, Any | LanesError]]:
         effects = [verb.of(self.ctx, each) for each in params]
         for place, result in self.together(effects):
-            yield place, result if isinstance(result, LanesError) else verb.out.made(result, self.ctx.now())
+            yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.now())
 
     def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
         """Each is brought to its first pause before any is waited for. Raises StorageError, which ends them all."""
@@ -61,7 +61,7 @@ class LocalDriver:
                     if due > self.ctx.now().mono:
                         continue
                     try:
-                        nap = to_its_nap(self.store, procedure)
+                        wait = to_next_wait(self.store, procedure)
                     except StopIteration as end:
                         del waiting[place]
                         yield place, end.value
@@ -69,7 +69,7 @@ class LocalDriver:
                         del waiting[place]
                         yield place, error
                     else:
-                        waiting[place] = _Waiting(procedure, self.ctx.now().mono + nap.seconds * 1000)
+                        waiting[place] = _Waiting(procedure, self.ctx.now().mono + wait.seconds * 1000)
                 if waiting:
                     self._sleep(next(pauses))
                 if version != (version := self.store.version()):

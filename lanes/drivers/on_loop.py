@@ -38,7 +38,7 @@ class LoopDriver:
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """The record of what came of a verb. Raises what it raises."""
-        return verb.out.made(await self.perform(verb.of(ctx, params)), self.clock())
+        return verb.result.made(await self.perform(verb.of(ctx, params)), self.clock())
 
     async def _at_length(self, work: Callable[[Store], T]) -> T:
         """``work`` that may go over the whole database, in a thread: for one caller at a time; threads are few."""

@@ -156,7 +156,7 @@ class RemoteDriver:
             form = self._client.post(path, body, query, headers, patience_s=patience_s, changes=verb.changes)
         else:
             form = self._client.get(path, query, headers, patience_s=patience_s)
-        return verb.out.read(form)
+        return verb.result.read(form)
 
     def changed(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -1,13 +1,12 @@
 """What the world outside sees: one class for each form, the same for ``--json``, HTTP, the dashboard and Python.
 
-Rows of the database stay within (``lanes_storage.records``); each class is made of them by its ``of``, as a ``Witness``
-sees them at one moment.
+A row of the database (``lanes_storage.records``) becomes a record by the ``of`` of its class. Ages, and whether owners
+live, come from a ``Liveness``.
 """
 
 from typing import Any
 
 from lanes.records.actions import FREED, AbortResult, Cut, Finding, Outcome, Pruned
-from lanes.records.house import Check, Cooldown, Counts, Drain, Level, MessageCounts, OwnerDetail, SettingValue, Status
 from lanes.records.journal import Event
 from lanes.records.lanes import (
     HERE,
@@ -27,9 +26,10 @@ from lanes.records.lanes import (
     SearchPage,
     Why,
 )
+from lanes.records.liveness import Liveness
 from lanes.records.messages import Attempt, Failure, Message
 from lanes.records.record import Record, ids_from_json
-from lanes.records.witness import Witness
+from lanes.records.system import Check, Cooldown, Counts, Drain, Level, MessageCounts, OwnerDetail, SettingValue, Status
 
 #: Every form, in the order in which the documents have them.
 FORMS: tuple[type[Record], ...] = (
@@ -92,6 +92,7 @@ __all__ = [
     "LanePage",
     "LastError",
     "Level",
+    "Liveness",
     "Mark",
     "Message",
     "MessageCounts",
@@ -108,7 +109,6 @@ __all__ = [
     "SettingValue",
     "Status",
     "Why",
-    "Witness",
     "ids_from_json",
     "jsonable",
     "placed",

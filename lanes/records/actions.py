@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from lanes.records.lanes import Owner
+from lanes.records.liveness import Liveness
 from lanes.records.record import Record
-from lanes.records.witness import Witness
 from lanes.text import ages
 from lanes_storage import records as rows
 from lanes_storage.law import MessageState
@@ -66,9 +66,9 @@ class Cut(Record):
     pauses: Annotated[bool, "the lane would be paused for a person"]
 
     @classmethod
-    def of(cls, run: rows.RunRow, witness: Witness, *, message_state: MessageState, pauses: bool) -> Cut:
+    def of(cls, run: rows.RunRow, liveness: Liveness, *, message_state: MessageState, pauses: bool) -> Cut:
         """A run, and what would become of its message and its lane."""
-        held = ages.held_ms(run, witness.now)
+        held = ages.held_ms(run, liveness.now)
         return Cut(run.key, run.id, run.message_id, run.owner_id, held, message_state, pauses)
 
 
@@ -89,7 +89,7 @@ class Finding(Record):
         owner: rows.OwnerRow | None,
         decision: str,
         evidence: str,
-        witness: Witness,
+        liveness: Liveness,
         *,
         done: bool,
     ) -> Finding:
@@ -97,7 +97,7 @@ class Finding(Record):
         return Finding(
             key=None if run is None else run.key,
             run_id=None if run is None else run.id,
-            owner=None if owner is None else Owner.of(owner, witness),
+            owner=None if owner is None else Owner.of(owner, liveness),
             decision=decision,
             evidence=evidence,
             done=done,

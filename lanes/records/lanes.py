@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lanes.records.journal import Event
+from lanes.records.liveness import Liveness
 from lanes.records.messages import Message
 from lanes.records.record import Record
-from lanes.records.witness import Witness
 from lanes.text import ages
 from lanes_storage import records as rows
 from lanes_storage.law import Cause, LaneState, RunnerKind
@@ -28,9 +28,9 @@ class Owner(Record):
     alive: Annotated[bool, "as far as can be told from where it was asked"]
 
     @classmethod
-    def of(cls, row: rows.OwnerRow, witness: Witness) -> Owner:
-        """An owner as the witness sees it."""
-        return Owner(row.id, row.host, row.pid, witness.lives(row))
+    def of(cls, row: rows.OwnerRow, liveness: Liveness) -> Owner:
+        """An owner, and whether it lives."""
+        return Owner(row.id, row.host, row.pid, liveness.lives(row))
 
 
 class Pause(Record):
@@ -40,9 +40,9 @@ class Pause(Record):
     until: Annotated[Moment | None, "null: until someone resumes it"]
 
     @classmethod
-    def of(cls, row: rows.PauseRow, witness: Witness) -> Pause | None:
+    def of(cls, row: rows.PauseRow, liveness: Liveness) -> Pause | None:
         """A pause; None once it has run out: it keeps nothing from being claimed."""
-        is_over = row.until is not None and row.until <= witness.now.wall
+        is_over = row.until is not None and row.until <= liveness.now.wall
         return None if is_over else Pause(row.reason, row.until)
 
 
@@ -67,11 +67,11 @@ class NextLimit(Record):
     exhausted_ms: Annotated[Seconds | None, "until every provider of the chain has failed, if none answers"]
 
     @classmethod
-    def of(cls, run: rows.RunRow, owner: rows.OwnerRow | None, witness: Witness) -> NextLimit | None:
+    def of(cls, run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> NextLimit | None:
         """The one that acts next; None: there is none, an abort was requested, or nobody lives to keep it."""
-        if owner is None or run.abort_at is not None or not witness.acts(owner):
+        if owner is None or run.abort_at is not None or not liveness.acts(owner):
             return None
-        found = next(iter(ages.limits(run, witness.now)), None)
+        found = next(iter(ages.limits(run, liveness.now)), None)
         if found is None:
             return None
         if (asks := found.attempt) is None:
@@ -109,9 +109,9 @@ class Lane(Record):
     source: Annotated[str, UNUSUAL, "where the lane lives, unless that is the database that was asked"] = HERE
 
     @classmethod
-    def of(cls, row: rows.LaneRow, witness: Witness) -> Lane:
-        """A lane as the witness sees it."""
-        run, owner, error, now = row.run, row.owner, row.last_error, witness.now
+    def of(cls, row: rows.LaneRow, liveness: Liveness) -> Lane:
+        """The record of a row."""
+        run, owner, error, now = row.run, row.owner, row.last_error, liveness.now
         held = None if run is None else ages.held_ms(run, now)
         limit = None if run is None else run.terms.run_timeout_ms
         # By place: lists are long, and names take as long as all the rest.
@@ -119,9 +119,9 @@ class Lane(Record):
             row.key,
             row.state,
             row.epoch,
-            None if row.pause is None else Pause.of(row.pause, witness),  # paused
+            None if row.pause is None else Pause.of(row.pause, liveness),  # paused
             row.queued,
-            witness.since(row.head_accepted_at),  # head_wait_ms
+            liveness.since(row.head_accepted_at),  # head_wait_ms
             row.interruptions,
             row.parked_until,
             held,  # held_ms
@@ -130,13 +130,13 @@ class Lane(Record):
             None if run is None or owner is None else ages.beat_ms(owner, now),  # heartbeat_age_ms
             None if run is None else ages.quiet_ms(run, now),  # progress_age_ms
             None if run is None else run.progress,  # progress
-            None if owner is None else Owner.of(owner, witness),  # owner
+            None if owner is None else Owner.of(owner, liveness),  # owner
             None if run is None else run.id,  # run_id
             None if run is None else run.message_id,  # message_id
             run is not None and run.abort_at is not None,  # abort_requested
             None if error is None else LastError(*error),  # last_error
             row.updated_at,
-            None if run is None else NextLimit.of(run, owner, witness),  # acts_next
+            None if run is None else NextLimit.of(run, owner, liveness),  # acts_next
         )
 
 
@@ -181,8 +181,8 @@ class Run(Record):
     process_group: Annotated[Number | None, "of a command run"]
 
     @classmethod
-    def of(cls, row: rows.RunRow, owner: rows.OwnerRow | None, witness: Witness) -> Run:
-        """A run as the witness sees it."""
+    def of(cls, row: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> Run:
+        """The record of a row, with the limits of its owner."""
         return Run(
             id=row.id,
             epoch=row.epoch,
@@ -197,7 +197,7 @@ class Run(Record):
             stale_after_ms=None if owner is None else owner.stale_after_ms,
             progress=row.progress,
             progress_at=row.progress_at,
-            busy_ms=ages.busy_left_ms(row, witness.now),
+            busy_ms=ages.busy_left_ms(row, liveness.now),
             abort=RequestedAbort.of(row),
             missed_heartbeats=row.left_out,
             refused_writes=row.refused_writes,

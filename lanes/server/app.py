@@ -9,7 +9,7 @@ from lanes.server.asgi.guard import RequestGuard, check_content
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.routing import Route
 from lanes.server.routes.table import ROUTER
-from lanes.server.state.app_state import House
+from lanes.server.state.app_state import AppState
 from lanes.server.state.cancellation import ClientGone, ServerClosing
 from lanes_storage.errors import NotStorable, StorageError
 from lanes_storage.logs import Log
@@ -30,15 +30,15 @@ FAULT = Problem(500, "internal", "this is a fault of lanes; its log says more")
 class App:
     """Serves one gateway."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._guard = RequestGuard(house.config.gateway)
+    def __init__(self, app_state: AppState) -> None:
+        self._app_state = app_state
+        self._guard = RequestGuard(app_state.config.gateway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        call = HttpRequest(self._house, scope, receive, headers)
+        call = HttpRequest(self._app_state, scope, receive, headers)
         try:
             response = await self._response(call, scope)
         except ClientGone:

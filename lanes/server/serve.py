@@ -16,8 +16,8 @@ from lanes.host.holder import holder_of
 from lanes.server.app import App
 from lanes.server.asgi.protocol import BoundedProtocol
 from lanes.server.asgi.sockets import Server
-from lanes.server.signals import heeded
-from lanes.server.state.app_state import House
+from lanes.server.signals import handled_signals
+from lanes.server.state.app_state import AppState
 from lanes_storage.logs import Log
 
 log = Log("lanes.server")
@@ -108,16 +108,16 @@ async def serve(
             leave_within(in_time_s)
         signalled.append(number)
 
-    house = House(gateway, config)
-    server = _Server(_config(App(house)))
+    app_state = AppState(gateway, config)
+    server = _Server(_config(App(app_state)))
     async with contextlib.AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last one first
         if signals:
-            ending.enter_context(heeded(asked, deadline))
+            ending.enter_context(handled_signals(asked, deadline))
         ending.callback(listener.close)
         serving: asyncio.Task[None] | None = None
 
         async def close() -> None:
-            house.close()
+            app_state.close()
             server.should_exit = True
             if serving is not None:
                 await asyncio.gather(serving, return_exceptions=True)

@@ -21,7 +21,9 @@ _pid: int | None = None  # of the process that heeds them; None: none does
 
 
 @contextlib.contextmanager
-def heeded(asked: Callable[[signal.Signals], None], at_once: Callable[[int], None]) -> Generator[None, None, None]:
+def handled_signals(
+    asked: Callable[[signal.Signals], None], at_once: Callable[[int], None]
+) -> Generator[None, None, None]:
     """Call ``asked`` in the event loop for each signal that asks this process to end, during the block.
 
     ``at_once`` is called in a thread, whatever blocks the event loop: a handler in Python would wait for a call into

@@ -1,7 +1,7 @@
 """Every verb, once: what can be done with lanes, by whatever surface.
 
 A verb is a decorated function (``lanes.verbs.verb``). Its parameters have kinds (``.kinds``), it gives an effect
-(``.effect``), and the form of what came of it (``.outs``); ``lanes.drivers`` carry it out.
+(``lanes.base.procedure``), and the form of its result (``.results``); ``lanes.drivers`` carry it out.
 """
 
 from types import ModuleType
@@ -12,8 +12,8 @@ from lanes.verbs.verb import Verb
 
 def table() -> dict[str, Verb[..., Any]]:
     """All of them by name, in the order of the help."""
-    from lanes.verbs import control, house, looking, messages, sending
+    from lanes.verbs import control, messages, queries, sending, system
 
-    modules: tuple[ModuleType, ...] = (sending, control, looking, messages, house)
+    modules: tuple[ModuleType, ...] = (sending, control, queries, messages, system)
     found = (each for module in modules for each in vars(module).values())
     return {each.name: each for each in found if isinstance(each, Verb)}

@@ -8,7 +8,7 @@ from lanes.base.procedure import Effect, within
 from lanes.context import Context
 from lanes.engine.reconcile.abort import AbortParams, go_on_waiting, request
 from lanes.records import AbortResult, Outcome
-from lanes.verbs import said
+from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
     CAUSE,
     NOT_TYPED,
@@ -22,7 +22,7 @@ from lanes.verbs.kinds import (
     Reason,
     words,
 )
-from lanes.verbs.outs import ABORTED, ACTED, ActedRow
+from lanes.verbs.results import ABORTED, ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
 from lanes_storage import reads
 from lanes_storage.doors import control, pauses
@@ -33,7 +33,7 @@ from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
 
 @verb(
     "POST /api/lanes/{key}/abort",
-    out=ABORTED,
+    result=ABORTED,
     errors=(NotFound,),
     examples=(
         "lanes abort agent:main:telegram:42 --reason stuck",
@@ -41,7 +41,7 @@ from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
         "lanes abort --filter 'silent:>1m provider:codex' --yes",
         "lanes abort --match 'agent:*:feishu:*' --scope both --yes",
     ),
-    said=said.aborted,
+    said=outcomes.aborted,
     deeds=(
         DashboardAction("Abort {}", "Abort", grave=True),
         DashboardAction("Abort {} by force", "Force", grave=True, name="force", params={"force": True}),
@@ -84,13 +84,13 @@ def abort(
 
 @verb(
     "POST /api/lanes/{key}/pause",
-    out=ACTED,
+    result=ACTED,
     errors=(NotFound, Changed),
     examples=(
         'lanes pause agent:main:telegram:42 --for 10m --reason "provider in repair"',
         "lanes pause --match 'agent:*:feishu:*'",
     ),
-    said=said.paused,
+    said=outcomes.paused,
     command=True,
     deeds=(DashboardAction("Pause {}", "Pause"),),
 )
@@ -112,10 +112,10 @@ def pause(
 
 @verb(
     "POST /api/lanes/{key}/resume",
-    out=ACTED,
+    result=ACTED,
     errors=(NotFound, Changed),
     examples=("lanes resume agent:main:telegram:42",),
-    said=said.resumed,
+    said=outcomes.resumed,
     command=True,
     deeds=(DashboardAction("Resume {}", "Resume"),),
 )
@@ -127,10 +127,10 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
 
 @verb(
     "POST /api/lanes/{key}/ack",
-    out=ACTED,
+    result=ACTED,
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes ack agent:main:telegram:42",),
-    said=said.seen,
+    said=outcomes.seen,
     command=True,
     deeds=(DashboardAction("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )

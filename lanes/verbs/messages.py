@@ -14,7 +14,7 @@ from lanes.base.errors import (
 )
 from lanes.base.procedure import Effect, Procedure, QueryBlock, read, within, write
 from lanes.context import Context
-from lanes.verbs import said
+from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
     ANY,
     NOT_TYPED,
@@ -29,8 +29,8 @@ from lanes.verbs.kinds import (
     timed,
     words,
 )
-from lanes.verbs.outs import IDS, MESSAGE, MESSAGES, PRUNED, SENT
 from lanes.verbs.paging import BACKWARD
+from lanes.verbs.results import IDS, MESSAGE, MESSAGES, PRUNED, SENT
 from lanes.verbs.sending import read_back
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
@@ -57,7 +57,7 @@ PAGE = 200
 Before = Annotated[Id | None, NOT_TYPED, "those that were accepted before this one"]
 
 
-@verb("GET /api/lanes/{key}/messages", out=MESSAGES, errors=(NotFound,), paging=BACKWARD)
+@verb("GET /api/lanes/{key}/messages", result=MESSAGES, errors=(NotFound,), paging=BACKWARD)
 def messages(
     ctx: Context,
     key: Key,
@@ -80,7 +80,7 @@ def messages(
     return QueryBlock(look)
 
 
-@verb("GET /api/dead-letters", out=MESSAGES, paging=BACKWARD)
+@verb("GET /api/dead-letters", result=MESSAGES, paging=BACKWARD)
 def dead_letters(
     ctx: Context,
     *,
@@ -98,11 +98,11 @@ def dead_letters(
     return reads.dead_letters(limit, before, within=within, chosen=chosen, until=until, waiting=waiting)
 
 
-@verb("GET /api/message-ids", out=IDS, slow=True)
+@verb("GET /api/message-ids", result=IDS, slow=True)
 def message_ids(
     ctx: Context,
     *,
-    for_: Annotated[said.Action, words(said.Action), "what is to be done with them"],
+    for_: Annotated[outcomes.Action, words(outcomes.Action), "what is to be done with them"],
     filter_: Messages = EVERY,
 ) -> Effect[list[int]]:
     """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
@@ -111,7 +111,7 @@ def message_ids(
     A message that a limit ended (expired, over_budget) is retried only where the filter names that cause.
     """
     chosen = timed(filter_, ctx.now())
-    if for_ is said.Action.DROP:
+    if for_ is outcomes.Action.DROP:
         return reads.droppable(chosen)
     if not any(condition.field == "cause" and not condition.negated for condition in chosen.conditions):
         deliberate = tuple(Comparison(How.IS, cause) for cause in DELIBERATE)
@@ -124,11 +124,11 @@ def message_ids(
 
 @verb(
     "POST /api/messages/{id}/retry",
-    out=SENT,
+    result=SENT,
     status=202,
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
     examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
-    said=said.retried,
+    said=outcomes.retried,
 )
 def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
     """Accept a failed message once more.
@@ -140,10 +140,10 @@ def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as i
 
 @verb(
     "POST /api/lanes/{key}/retry",
-    out=SENT,
+    result=SENT,
     status=202,
     errors=(NotFound, Changed, NotAllowed, QueueFull, LaneBusy),
-    said=said.retried,
+    said=outcomes.retried,
     deeds=(DashboardAction("Retry the last failed message of {}", "Retry", name="retry"),),
 )
 def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[records.Message]:
@@ -193,10 +193,10 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
 
 @verb(
     "POST /api/messages/{id}/drop",
-    out=MESSAGE,
+    result=MESSAGE,
     errors=(NotFound, NotAllowed),
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
-    said=said.dropped,
+    said=outcomes.dropped,
 )
 def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is called everywhere
     """End a message that waits, unanswered. The journal keeps what it was."""
@@ -213,7 +213,7 @@ def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is c
     return step
 
 
-@verb("POST /api/dead-letters/prune", out=PRUNED, slow=True)
+@verb("POST /api/dead-letters/prune", result=PRUNED, slow=True)
 def prune_dead_letters(
     ctx: Context, *, older_than: Annotated[Duration, "of what age they are to go (0s: all)"]
 ) -> Effect[int]:

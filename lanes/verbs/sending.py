@@ -14,7 +14,7 @@ from lanes.base.errors import (
     Unfit,
     WaitCycle,
 )
-from lanes.base.procedure import Effect, Procedure, found, nap, read, within, write
+from lanes.base.procedure import Effect, Procedure, found, read, wait_for_change, within, write
 from lanes.context import Context
 from lanes.explain.why import pause_told
 from lanes.host.identity import is_gone, this_process
@@ -31,7 +31,7 @@ from lanes.verbs.kinds import (
     Seconds,
     Text,
 )
-from lanes.verbs.outs import MESSAGE, SENT
+from lanes.verbs.results import MESSAGE, SENT
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
@@ -54,7 +54,7 @@ Run = Annotated[Id | None, WAITING_RUN]
 
 @verb(
     "POST /api/lanes/{key}/messages",
-    out=SENT,
+    result=SENT,
     status=202,
     errors=(QueueFull, LaneBusy, WaitCycle, IdempotencyConflict, Unfit),
 )
@@ -165,7 +165,7 @@ def _digest(body: str) -> str:
 
 @verb(
     "GET /api/messages/{id}",
-    out=MESSAGE,
+    result=MESSAGE,
     errors=(NotFound,),
     waiting=WaitOverHttp(
         patience="wait",
@@ -204,7 +204,7 @@ def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -
             if run is not None:
                 yield from write(end_wait(run, number))
             return there
-        yield from nap(min(left, LOOK_AGAIN_MS) / 1000)
+        yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 
 def begin_wait(ctx: Context, run: int, number: int) -> Step[bool | LanesError]:

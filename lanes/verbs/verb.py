@@ -1,6 +1,6 @@
 """A verb: declared once as a function whose signature and docstring say all that every surface needs to know of it.
 
-    @verb("POST /api/lanes/{key}/resume", out=ACTED, errors=(NotFound, Changed))
+    @verb("POST /api/lanes/{key}/resume", result=ACTED, errors=(NotFound, Changed))
     def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
         \"\"\"Let lanes claim again.\"\"\"
 
@@ -18,11 +18,11 @@ from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, 
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect
 from lanes.context import Context
-from lanes.records import Record, Witness, ids_from_json
+from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
 from lanes.verbs.kinds import FLAG, ID, Given, ParamKind
+from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging
-from lanes.verbs.said import Said
 from lanes_storage.clock import Now
 from lanes_storage.law import LaneState
 
@@ -33,11 +33,11 @@ T = TypeVar("T")
 REQUIRED = inspect.Parameter.empty
 
 
-class Out(NamedTuple):
+class ResultForm(NamedTuple):
     """How a result is told: the class of its record (None: it is an id), how that is made, whether it is a list."""
 
     record: type[Record] | None
-    make: Callable[[Any, Witness], Any]
+    make: Callable[[Any, Liveness], Any]
     many: bool = False
 
     @property
@@ -53,7 +53,7 @@ class Out(NamedTuple):
 
     def made(self, result: Any, now: Now) -> Any:
         """What a result is outside: a record, or a list of them."""
-        return self.make(result, Witness(now))
+        return self.make(result, Liveness(now))
 
     def read(self, form: Any) -> Any:
         """The same from its JSON. Raises Unreadable."""
@@ -137,12 +137,16 @@ class Verb(Generic[P, T]):
     """Called with a context and its parameters, it checks these and gives its effect. Raises Unfit, InvalidKey."""
 
     def __init__(
-        self, effect: Callable[Concatenate[Context, P], Effect[T]], route: str | None, out: Out, about: "About"
+        self,
+        effect: Callable[Concatenate[Context, P], Effect[T]],
+        route: str | None,
+        result: ResultForm,
+        about: "About",
     ) -> None:
         self._effect = effect
         self.name = effect.__name__.rstrip("_").replace("_", "-")
         self.method, _, self.path = (route or "").partition(" ")
-        self.out, self.about = out, about
+        self.result, self.about = result, about
         self.errors, self.said, self.waiting, self.paging = about.errors, about.said, about.waiting, about.paging
 
     def __call__(self, ctx: Context, /, *args: P.args, **given: P.kwargs) -> Effect[T]:
@@ -215,7 +219,7 @@ class About:
     errors: tuple[type[LanesError], ...] = ()
     status: int = 200
     examples: tuple[str, ...] = ()
-    said: Callable[[Any], Said] | None = None
+    said: Callable[[Any], OutcomeText] | None = None
     deeds: tuple[DashboardAction, ...] = ()
     waiting: WaitOverHttp | None = None
     paging: Paging | None = None
@@ -226,13 +230,13 @@ class About:
 
 
 def verb(
-    route: str | None, *, out: Out, **about: Any
+    route: str | None, *, result: ResultForm, **about: Any
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
     """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with places for its parameters; None:
     it is for this database only.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:
-        return Verb(effect, route, out, About(**about))
+        return Verb(effect, route, result, About(**about))
 
     return declared

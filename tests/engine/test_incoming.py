@@ -15,7 +15,7 @@ from lanes.engine.runs.hooks import Hooks
 from lanes.runners.base import RunnerSpec
 from lanes.testing import SECOND, Hands
 from lanes.text.timestamps import moment
-from lanes.verbs import looking
+from lanes.verbs import queries
 from lanes_storage import reads
 from lanes_storage.law import Cause, RunnerKind, Scope
 from lanes_storage.records import How, LaneFilter
@@ -140,7 +140,7 @@ async def test_F99_a_filter_by_pauses_that_names_no_moment_judges_them_now(tmp_p
             chosen = LaneFilter().where("paused", How.IS, paused)
             assert [lane.key for lane in await desk.lanes(chosen)] == keys
             assert await desk.lanes_total(chosen) == 1
-            page = await desk.perform(looking.list_(desk.context(), filter_=chosen, abortable=Scope.BOTH))
+            page = await desk.perform(queries.list_(desk.context(), filter_=chosen, abortable=Scope.BOTH))
             assert [lane.key for lane in page.lanes] == keys
             with pytest.raises(ValueError, match="needs the time"):
                 await desk.store.read(reads.lanes(chosen))

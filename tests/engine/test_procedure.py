@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lanes.base.errors import NotFound
-from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, nap, raised, read, run, write
+from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, raised, read, run, wait_for_change, write
 from lanes.context import Context
 from lanes.desk import Desk
 from lanes.records import Message
@@ -48,7 +48,7 @@ def everything(key: str, time: Hands) -> Procedure[tuple[Now, int, str | None]]:
     yield from write(lambda tx: doors.pause(tx, key, now, actor="t", reason="r"))
     lane = yield from read(reads.lane(key))
     assert lane is not None
-    yield from nap(0.001)
+    yield from wait_for_change(0.001)
     return now, lane.id, lane.pause.reason if lane.pause else None
 
 
@@ -94,7 +94,7 @@ def test_a_blocking_nap_ends_by_the_clock_that_was_handed_in(store: Store, time:
         time.move(round(seconds * 1000))
 
     def procedure() -> Procedure[int]:
-        yield from nap(1.0)
+        yield from wait_for_change(1.0)
         return time().mono
 
     begun = time().mono
@@ -113,7 +113,7 @@ def test_a_blocking_nap_ends_when_another_connection_commits(
         other.write(lambda tx: doors.cool(tx, "codex", "quota", 5, time(), by="t"))
 
     def procedure() -> Procedure[None]:
-        yield from nap(3600)
+        yield from wait_for_change(3600)
 
     run(store, procedure(), time, sleep)
     other.close()

@@ -10,7 +10,7 @@ from lanes.context import Context
 from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes.records import Lane, NextLimit
 from lanes.testing import HOUR, MINUTE, SECOND
-from lanes.verbs import looking
+from lanes.verbs import queries
 from lanes_storage import doors, reads
 from lanes_storage.records import AttemptPhase, Beat, Ticket, Waiter
 from tests.kit.processes import eventually
@@ -20,11 +20,11 @@ STALL_LIMIT = TERMS.stall_timeout_ms or 0
 
 
 def why(world: World, key: str = "a") -> str:
-    return run(world.store, looking.why(Context("me", world.time), key)).why
+    return run(world.store, queries.why(Context("me", world.time), key)).why
 
 
 def lane(world: World) -> Lane:
-    return run(world.store, looking.show(Context("me", world.time), "a")).lane
+    return run(world.store, queries.show(Context("me", world.time), "a")).lane
 
 
 def tell(world: World, ticket: Ticket, *, busy_ms: int | None = None, ended: bool = False) -> None:

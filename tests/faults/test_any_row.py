@@ -12,7 +12,7 @@ import pytest
 from lanes.base.procedure import Effect, run
 from lanes.commands.common.entry import run as command
 from lanes.context import Context
-from lanes.verbs import control, house, looking, messages, sending
+from lanes.verbs import control, messages, queries, sending, system
 from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import BoundTo, Mode, Overflow
@@ -58,10 +58,10 @@ def furnished(path: Path) -> None:
     perform(sending.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
     perform(sending.send(Context("a"), "request", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me))
     waited = perform(sending.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
-    held = perform(looking.lane_of("held")).run
+    held = perform(queries.lane_of("held")).run
     assert held is not None
     perform(sending.begin_wait(alice, held.id, waited.id))
-    perform(house.drain(alice, gateway=me))
+    perform(system.drain(alice, gateway=me))
     now = system_clock()
     stage.store.write(lambda tx: doors.cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))
     desk = NewOwner("desk", "there", "boot", "ns", 1, 2, "test", 5_000, 30_000)

@@ -5,7 +5,7 @@ from typing import Any
 from lanes import records
 from lanes.commands.maintain.archive import Redaction
 from lanes.engine.reconcile import reconciler
-from lanes.records import Record, Witness
+from lanes.records import Liveness, Record
 from lanes_storage.records import EventRow, LaneRow, MessageRow
 from tests.golden import rows
 
@@ -14,7 +14,7 @@ Told = dict[str, dict[str, Any]]
 
 def shown() -> dict[str, dict[str, Record]]:
     """Each record with its cases."""
-    eye = Witness(rows.NOW, rows.ME)
+    eye = Liveness(rows.NOW, rows.ME)
     return {
         "LaneRow": {name: records.Lane.of(lane, eye) for name, lane in rows.LANES.items()},
         "LaneDetail": {name: _detail(eye, *detail) for name, detail in rows.DETAILS.items()},
@@ -36,7 +36,7 @@ def shown() -> dict[str, dict[str, Record]]:
     }
 
 
-def _around(eye: Witness) -> dict[str, dict[str, Record]]:
+def _around(eye: Liveness) -> dict[str, dict[str, Record]]:
     """What holds other records."""
     one = records.Lane.of(rows.LANES["errored"], eye)
     by_state = rows.COUNTS["full"].lanes
@@ -55,7 +55,7 @@ def _around(eye: Witness) -> dict[str, dict[str, Record]]:
 
 
 def _detail(
-    eye: Witness, row: LaneRow, messages: list[MessageRow], events: list[EventRow], why: str
+    eye: Liveness, row: LaneRow, messages: list[MessageRow], events: list[EventRow], why: str
 ) -> records.LaneDetail:
     return records.LaneDetail(
         records.Lane.of(row, eye),

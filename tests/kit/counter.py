@@ -13,7 +13,7 @@ from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.server.app import App
 from lanes.server.serve import bind, url_of
-from lanes.server.state.app_state import House
+from lanes.server.state.app_state import AppState
 from lanes_storage import open_async_store
 from lanes_storage.clock import Clock, system_clock
 
@@ -36,14 +36,14 @@ async def counter(path: Path, clock: Clock = system_clock, port: int = 0, **sett
     config = from_data({"gateway": {"port": port}, **settings}, env={})
     listener = bind(config)
     desk = Desk(await open_async_store(str(path), create=False), clock)
-    house = House(lanes.Gateway(desk, _never, config=config), config)
-    serving_of = uvicorn.Config(App(house), lifespan="off", log_config=None, ws="none", access_log=False)
+    app_state = AppState(lanes.Gateway(desk, _never, config=config), config)
+    serving_of = uvicorn.Config(App(app_state), lifespan="off", log_config=None, ws="none", access_log=False)
     server = _Server(serving_of)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield url_of(listener)
     finally:
-        house.close()
+        app_state.close()
         server.should_exit = True
         with suppress(asyncio.CancelledError):
             await serving

@@ -79,8 +79,8 @@ EXITS = {
 }  # fmt: skip
 #: The rest is in the table of verbs.
 for verb in (each for each in table().values() if each.about.command):
-    form = verb.out.name
-    JSON.setdefault(verb.name, f"an array of [{form}]" if verb.said or verb.out.many else f"[{form}]")
+    form = verb.result.name
+    JSON.setdefault(verb.name, f"an array of [{form}]" if verb.said or verb.result.many else f"[{form}]")
     EXITS.setdefault(verb.name, tuple(sorted({exit_of_kind(error) for error in verb.errors} - {Exit.USAGE})))
 _FORM = re.compile(r"\[(\w+)\]")
 

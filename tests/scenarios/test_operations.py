@@ -9,7 +9,7 @@ import pytest
 
 from lanes.base.procedure import Effect, run
 from lanes.context import Context
-from lanes.verbs import house
+from lanes.verbs import system
 from lanes_storage import open_store
 from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.scenarios.conftest import configure
@@ -43,7 +43,7 @@ def test_F48_F49_a_drain_by_a_command_is_shown_and_refuses_with_a_time_to_come_b
     configure(made, made.simulator().url)
     gateway = made.gateway()
     eventually(lambda: client.get(f"{gateway.url}/readyz").status_code == 200, "readiness")
-    perform(made, house.drain(Context("alice@host"), for_=60_000))
+    perform(made, system.drain(Context("alice@host"), for_=60_000))
     eventually(lambda: client.get(f"{gateway.url}/readyz").status_code == 503, "readiness to be false")
     assert "alice@host" in client.get(f"{gateway.url}/readyz").text
     assert client.get(f"{gateway.url}/healthz").status_code == 200
@@ -78,8 +78,8 @@ def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> Non
     gateway = made.gateway()
     made.lanes("send", "blocking:1", "never")
     eventually(made.held, "the lane to run")
-    (owner,) = perform(made, house.drain(Context("alice"), for_=0))
-    (drained,) = perform(made, house.gateways(Context("alice"), id=(owner.id,), wait=round(1000 * PATIENCE_S)))
+    (owner,) = perform(made, system.drain(Context("alice"), for_=0))
+    (drained,) = perform(made, system.gateways(Context("alice"), id=(owner.id,), wait=round(1000 * PATIENCE_S)))
     assert drained.held == 0, "the event loop of its gateway is blocked, and still the lane is free"
     lane = made.lanes("show", "blocking:1", "--json").json
     assert (lane["state"], lane["last_error"]["cause"]) == ("errored", "drained")

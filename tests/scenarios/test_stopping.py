@@ -108,7 +108,7 @@ def test_F117_a_second_signal_means_now_whatever_blocks_the_event_loop(made: Hou
     made.lanes("send", "blocking:a", str(made.folder / where))
     eventually((made.folder / f"{where}.begun").exists, "the event loop to be blocked")
     gateway.popen.send_signal(signal.SIGTERM)
-    eventually(lambda: not _pending(gateway.pid), "the first signal to be heeded")
+    eventually(lambda: not _pending(gateway.pid), "the first signal to be handled_signals")
     gateway.popen.send_signal(signal.SIGTERM)
     assert gateway.popen.wait(PATIENCE_S) == 1, gateway.said()
     assert "did not end in time" in gateway.said()

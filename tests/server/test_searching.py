@@ -12,7 +12,7 @@ from lanes.base.errors import TooMuch
 from lanes.commands.common.exits import Exit, exit_of
 from lanes.records.problems import error_of, problem_of
 from lanes.server.asgi import bodies, request
-from lanes.verbs import looking
+from lanes.verbs import queries
 from lanes_storage import reads
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
@@ -104,7 +104,7 @@ async def test_F124_an_exact_choice_may_be_empty_and_is_bounded(served: Served) 
         answer = await served.post("/api/search", {"keys": keys, "limit": 10})
         return sorted(lane["key"] for lane in answer.json()["lanes"])
 
-    many = [f"none:{number}" for number in range(looking.MOST_KEYS)]
+    many = [f"none:{number}" for number in range(queries.MOST_KEYS)]
     assert await found(None) == ["a", "b"]
     assert await found([]) == []
     assert await found(["b", *many[1:]]) == ["b"]

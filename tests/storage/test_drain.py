@@ -11,7 +11,7 @@ from lanes.drivers.local import LocalDriver
 from lanes.host.identity import this_process
 from lanes.records import OwnerDetail
 from lanes.testing import MINUTE, SECOND
-from lanes.verbs import house
+from lanes.verbs import system
 from lanes_storage import doors, reads
 from lanes_storage.law import (
     MAX_CUTS,
@@ -31,14 +31,14 @@ KEY = "agent:main:telegram:42"
 
 def drained_by(world: World, **how: Any) -> list[OwnerDetail]:
     """The gateways that alice drains."""
-    drained: list[OwnerDetail] = LocalDriver(world.store, Context("alice", world.time)).call(house.drain, **how)
+    drained: list[OwnerDetail] = LocalDriver(world.store, Context("alice", world.time)).call(system.drain, **how)
     return drained
 
 
 def held_by(world: World, owner: int, *, wait: int) -> list[OwnerDetail]:
     """An owner, once it holds nothing."""
     driver = LocalDriver(world.store, Context("alice", world.time))
-    found: list[OwnerDetail] = driver.call(house.gateways, id=(owner,), wait=wait)
+    found: list[OwnerDetail] = driver.call(system.gateways, id=(owner,), wait=wait)
     return found
 
 
@@ -125,7 +125,7 @@ FATES = {
 def test_the_rehearsal_says_what_a_cut_then_does(world: World, policy: OnInterrupt) -> None:
     ticket = world.start(KEY, terms=TERMS._replace(on_interrupt=policy)).ticket
     before = world.table("runs"), world.table("events")
-    (cut,) = run(world.store, house.drain_rehearsal(Context("alice", world.time)))
+    (cut,) = run(world.store, system.drain_rehearsal(Context("alice", world.time)))
     assert (world.table("runs"), world.table("events")) == before
     assert (cut.key, cut.message_state, cut.pauses) == (KEY, *FATES[policy])
     world.interrupt(ticket)
@@ -140,7 +140,7 @@ def test_the_rehearsal_knows_what_is_bound_what_is_aborted_and_whose_runs_they_a
     world.request_abort("aborted")
     other = world.owner(pid=4712)
     world.start("elsewhere", owner=other)
-    cuts = run(world.store, house.drain_rehearsal(Context("alice", world.time), gateway=world.me))
+    cuts = run(world.store, system.drain_rehearsal(Context("alice", world.time), gateway=world.me))
     assert {cut.key: cut.message_state for cut in cuts} == dict.fromkeys(("bound", "aborted"), MessageState.ABORTED)
 
 
@@ -244,5 +244,5 @@ def test_F119_the_rehearsal_knows_of_earlier_cuts(world: World) -> None:
     me = this_process()
     owner = world.owner(host=me.host, boot_id=me.boot_id, pid_ns=me.pid_ns, pid=me.pid, start_time=me.start_time)
     world.claim(KEY, owner)
-    (found,) = run(world.store, house.drain_rehearsal(Context("alice"), gateway=owner))
+    (found,) = run(world.store, system.drain_rehearsal(Context("alice"), gateway=owner))
     assert found.message_state is MessageState.FAILED

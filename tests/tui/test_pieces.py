@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.records import Event, Lane, Message, Status, Witness
+from lanes.records import Event, Lane, Liveness, Message, Status
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import AttemptPhase, ProviderAttempt
 from lanes_tui.display import words
@@ -51,7 +51,7 @@ def test_a_clock_without_a_limit_is_never_used_up() -> None:
 
 
 def test_the_clock_of_an_attempt_stands_for_the_stall_clock_while_it_acts_first() -> None:
-    lane, eye = LANES["held, run plain"], Witness(NOW, ME)
+    lane, eye = LANES["held, run plain"], Liveness(NOW, ME)
     assert [clock.name for clock in clocks(Lane.of(lane, eye), None, ViewedAt(0, 0))] == ["run", "stall", "beat"]
     assert lane.run is not None
     phase = AttemptPhase("main", "first_byte_timeout", 45_000, 1, 2, "backup", 55_000, NOW.wall, NOW.boot, NOW.slept)

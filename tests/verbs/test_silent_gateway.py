@@ -9,7 +9,7 @@ import pytest
 from lanes.drivers import client
 from lanes.drivers.client import GatewayClient, GatewayUnreachable
 from lanes.drivers.remote import RemoteDriver
-from lanes.verbs import control, looking
+from lanes.verbs import control, queries
 
 UNKNOWN = "whether it did what was asked is not known"
 
@@ -25,7 +25,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteDriver]:
 
 
 def test_a_question_that_is_posted_has_done_nothing(silent: RemoteDriver) -> None:
-    for verb in (looking.search, looking.marks):
+    for verb in (queries.search, queries.marks):
         assert verb.posted
         with pytest.raises(GatewayUnreachable) as met:
             silent.call(verb)

@@ -8,7 +8,7 @@ import click
 from lanes.base.errors import LanesError
 from lanes.base.terminal import clean
 from lanes.commands.common.session import Session
-from lanes.verbs.looking import list_
+from lanes.verbs.queries import list_
 from lanes_storage.errors import StorageError
 from lanes_storage.records import How, LaneFilter
 

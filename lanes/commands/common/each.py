@@ -12,9 +12,9 @@ from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.filters import narrowed
 from lanes.records import Record
-from lanes.verbs.looking import list_
 from lanes.verbs.messages import message_ids
-from lanes.verbs.said import Action
+from lanes.verbs.outcomes import Action
+from lanes.verbs.queries import list_
 from lanes_storage.records import LaneFilter
 
 R = TypeVar("R", bound=Record)

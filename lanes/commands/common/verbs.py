@@ -23,7 +23,7 @@ from lanes.commands.common.options import (
 from lanes.commands.common.session import Session, pass_session
 from lanes.records import Message
 from lanes.verbs import kinds
-from lanes.verbs.said import Action
+from lanes.verbs.outcomes import Action
 from lanes.verbs.verb import Verb, VerbParam
 from lanes_storage.records import LaneFilter, Subject
 

@@ -22,7 +22,7 @@ from lanes.context import Context
 from lanes.drivers.local import LocalDriver
 from lanes.records import Check, jsonable
 from lanes.records.record import Json
-from lanes.verbs import house, looking, messages
+from lanes.verbs import messages, queries, system
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Store
 from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
@@ -125,12 +125,12 @@ class Redaction:
 
 def _rows(store: Store, clock: Clock, hide: Hide) -> dict[str, str]:
     driver = LocalDriver(store, Context("bundle", clock, database=store.name))
-    status = jsonable(driver.call(house.status))
-    events = driver.call(house.events, limit=EVENTS)
+    status = jsonable(driver.call(system.status))
+    events = driver.call(system.events, limit=EVENTS)
     return {
         "status.json": _json(hide(status)),
         "owners.json": _json(hide(status["gateways"])),
-        "lanes.json": _json(hide(jsonable(driver.call(looking.list_, limit=LANES).lanes))),
+        "lanes.json": _json(hide(jsonable(driver.call(queries.list_, limit=LANES).lanes))),
         "letters.json": _json(hide(jsonable(driver.call(messages.dead_letters, limit=LETTERS)))),
         "events.jsonl": "".join(json.dumps(hide(event.to_json())) + "\n" for event in events),
     }

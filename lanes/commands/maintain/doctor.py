@@ -8,7 +8,7 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import Cell, Output
 from lanes.doctor import Check, Level, examine
 from lanes.explain.phrases import counted
-from lanes.verbs.house import doctor
+from lanes.verbs.system import doctor
 from lanes_storage.clock import system_clock
 from lanes_storage.sqlite import path_of
 

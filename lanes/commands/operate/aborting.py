@@ -12,8 +12,8 @@ from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import FREED, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
-from lanes.verbs.looking import list_, show
-from lanes.verbs.said import aborted
+from lanes.verbs.outcomes import aborted
+from lanes.verbs.queries import list_, show
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import LaneFilter
 

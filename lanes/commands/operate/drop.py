@@ -2,7 +2,7 @@
 
 from lanes.commands.common.verbs import command_on_messages
 from lanes.verbs.messages import drop
-from lanes.verbs.said import dropped
+from lanes.verbs.outcomes import dropped
 
 command = command_on_messages(
     drop,

@@ -12,7 +12,7 @@ from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_event, print_events
 from lanes.drivers.driver import Driver
 from lanes.records import Event
-from lanes.verbs.house import events
+from lanes.verbs.system import events
 from lanes_storage.law import EventType
 
 #: How many events a terminal shows.

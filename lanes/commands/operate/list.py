@@ -13,7 +13,7 @@ from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.filters import narrowed, parse
 from lanes.records import Lane
-from lanes.verbs.looking import list_
+from lanes.verbs.queries import list_
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter
 

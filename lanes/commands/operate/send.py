@@ -13,8 +13,8 @@ from lanes.commands.common.verbs import options_of
 from lanes.commands.output.words import took
 from lanes.drivers.driver import Driver
 from lanes.records import Message
-from lanes.verbs.house import gateways
 from lanes.verbs.sending import message, send
+from lanes.verbs.system import gateways
 
 NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
 #: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.

@@ -9,7 +9,7 @@ from lanes.commands.output.tables import print_events, print_messages
 from lanes.commands.output.words import asks, state, took
 from lanes.explain.phrases import clock_time, failed_over
 from lanes.records import Lane, LaneDetail, Message, Run
-from lanes.verbs.looking import show
+from lanes.verbs.queries import show
 
 #: So many of the last messages and events a person is shown; JSON has them all.
 SHOWN = 10

@@ -4,7 +4,7 @@ import click
 
 from lanes.commands.common.options import key_argument
 from lanes.commands.common.session import Session, pass_session
-from lanes.verbs.looking import why
+from lanes.verbs.queries import why
 
 
 @click.command("why", help=why.doc, epilog="Example: lanes why agent:main:telegram:42")

@@ -11,7 +11,7 @@ from lanes.commands.output.words import state, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import Cut, OwnerDetail
-from lanes.verbs.house import drain, drain_rehearsal, gateways
+from lanes.verbs.system import drain, drain_rehearsal, gateways
 
 #: How long a gateway may take, once the time is over, to cut what still runs.
 CUT_MS = 5_000

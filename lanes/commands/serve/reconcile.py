@@ -11,7 +11,7 @@ from lanes.commands.serve.reconciling import reconcile_after_watching, reconcile
 from lanes.drivers.local import LocalDriver
 from lanes.engine.reconcile.reconciler import ACTING
 from lanes.records import Finding
-from lanes.verbs.house import reconcile
+from lanes.verbs.system import reconcile
 
 COLUMNS = (
     OutputColumn("KEY", cut="middle", least=16),

@@ -38,8 +38,8 @@ def reconcile_on(store: Store, ctx: Context, talk: Callable[[str], None]) -> Ite
         try:
             store.write(doors.touch)  # a pass that could not commit would be none
             done = observer.run_once()
-            witness = records.Witness(clock())
-            yield [told(finding, witness, done=landed) for finding, landed in done]
+            liveness = records.Liveness(clock())
+            yield [told(finding, liveness, done=landed) for finding, landed in done]
         except StorageError as error:
             observer.forget()
             talk(f"lanes: {sentence(error)}")

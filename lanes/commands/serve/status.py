@@ -9,7 +9,7 @@ from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import state, took
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import OwnerDetail, Status
-from lanes.verbs.house import status
+from lanes.verbs.system import status
 
 OWNER = (
     OutputColumn("HOST", cut="end"),

@@ -7,7 +7,7 @@ makes it faster. The outcome is determined by reading the run's row again, never
 from typing import NamedTuple
 
 from lanes.base.errors import NotFound
-from lanes.base.procedure import Procedure, nap, read, write
+from lanes.base.procedure import Procedure, read, wait_for_change, write
 from lanes.context import Context
 from lanes.host.identity import is_gone, this_process
 from lanes.records import AbortResult, Outcome
@@ -101,7 +101,7 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
         left = LOOK_AGAIN_MS if timeout_ms is None else timeout_ms - waited_ms
         if left <= 0:
             return pending.replace(waited_s=waited_ms / 1000)
-        yield from nap(min(due, left, LOOK_AGAIN_MS) / 1000)
+        yield from wait_for_change(min(due, left, LOOK_AGAIN_MS) / 1000)
 
 
 def force_due_in(run: RunRow, owner: OwnerRow | None, now: Now, first_seen: Now, slept: int | None) -> int:

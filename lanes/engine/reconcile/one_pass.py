@@ -20,8 +20,8 @@ def carry_out(
     if not dry_run:
         done = {id(finding): landed for finding, landed in observer.act(findings)}
         findings = [finding for finding in findings if finding.decision is not Decision.HEALTHY]
-    witness = records.Witness(clock())
-    return [told(each, witness, done=done.get(id(each), False)) for each in findings]
+    liveness = records.Liveness(clock())
+    return [told(each, liveness, done=done.get(id(each), False)) for each in findings]
 
 
 def looks_silent(owner: OwnerRow, now: Now) -> bool:

@@ -66,9 +66,9 @@ class ReconcileDecision:
     wait: Wait | None = None
 
 
-def told(finding: ReconcileDecision, witness: records.Witness, *, done: bool) -> records.Finding:
+def told(finding: ReconcileDecision, liveness: records.Liveness, *, done: bool) -> records.Finding:
     """A finding as a record for output."""
-    return records.Finding.of(finding.run, finding.owner, finding.decision, finding.evidence, witness, done=done)
+    return records.Finding.of(finding.run, finding.owner, finding.decision, finding.evidence, liveness, done=done)
 
 
 def without_dead_waits(

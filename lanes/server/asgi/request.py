@@ -17,8 +17,8 @@ from lanes.gateway import Gateway
 from lanes.server.asgi.bodies import parsed
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.fields import as_id
-from lanes.server.state.app_state import House
-from lanes.server.state.cancellation import ClientGone, ServerClosing, while_there
+from lanes.server.state.app_state import AppState
+from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
 from lanes_storage.records import LaneFilter, Subject
 
 T = TypeVar("T")
@@ -37,8 +37,8 @@ _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.AS
 class HttpRequest:
     """One request with its path parameters."""
 
-    def __init__(self, house: House, scope: Scope, receive: Receive, headers: dict[str, str]) -> None:
-        self.house = house
+    def __init__(self, app_state: AppState, scope: Scope, receive: Receive, headers: dict[str, str]) -> None:
+        self.app_state = app_state
         self.headers = headers
         self.path_params: dict[str, str] = {}
         #: Set once a message is stored for this request: from then on no error may make the client send it again.
@@ -48,11 +48,11 @@ class HttpRequest:
 
     @property
     def gateway(self) -> Gateway:
-        return self.house.gateway
+        return self.app_state.gateway
 
     @property
     def desk(self) -> Desk:
-        return self.house.desk
+        return self.app_state.desk
 
     # ------------------------------------------------------------------------------ what it is about
 
@@ -75,14 +75,14 @@ class HttpRequest:
     @property
     def actor(self) -> str:
         """Who asks, as the journal shows it: the name of the token, and from where."""
-        name = self.house.config.gateway.token_name or "http"
+        name = self.app_state.config.gateway.token_name or "http"
         client = self._scope.get("client")
         return f"{name}@{client[0]}" if client else name
 
     @property
     def token_name(self) -> str:
         """What idempotency keys are scoped to besides the lane."""
-        return self.house.config.gateway.token_name
+        return self.app_state.config.gateway.token_name
 
     def idempotency_key(self, in_body: str | None = None) -> str | None:
         """The sender's own name for the message, of the header or of the body. Raises HttpProblem."""
@@ -195,7 +195,7 @@ class HttpRequest:
 
     async def _read(self) -> bytes:
         """The body, refused as soon as it is too long. How long it may take is for the connection to say."""
-        most = self.house.config.gateway.max_body_bytes
+        most = self.app_state.config.gateway.max_body_bytes
         chunks: list[bytes] = []
         size, more = 0, True
         while more:
@@ -213,10 +213,10 @@ class HttpRequest:
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
         """``work``, ended when the client leaves (ClientGone) or the gateway has stopped (Closing)."""
-        if self.house.closed:
+        if self.app_state.closed:
             work.close()
             raise ServerClosing
-        with while_there(self._receive) as cut, self.house.while_open(cut):
+        with until_disconnected(self._receive) as cut, self.app_state.while_open(cut):
             return await work
 
     async def searching(self, work: Coroutine[Any, Any, T]) -> T:

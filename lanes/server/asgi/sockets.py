@@ -28,7 +28,7 @@ FULL_S = 0.05
 COMPLAIN_EVERY_S = 60.0
 
 
-class Door:
+class Acceptor:
     """Takes the connections of one listening socket. Belongs to the event loop.
 
     ``full`` is called when there are as many as the limit of descriptors allows, to part with those that are idle.
@@ -45,7 +45,7 @@ class Door:
         self._complained_at: float | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self._taken: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        _doors.add(self)
+        _acceptors.add(self)
 
     def open(self) -> None:
         """Take connections from now on."""
@@ -59,7 +59,7 @@ class Door:
         else:
             self._resting.cancel()
 
-    def let_go(self) -> None:
+    def close_in_child(self) -> None:
         """Close every socket here, in a forked child: they belong to its parent."""
         for each in [self._listener, *self._taken]:
             each.close()
@@ -112,20 +112,20 @@ class Door:
 class Server(uvicorn.Server):
     """Leaves the signals of the process to others."""
 
-    _doors: tuple[Door, ...] = ()
+    _acceptors: tuple[Acceptor, ...] = ()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._doors = tuple(Door(listener, self._protocol, self._part_with_idle) for listener in sockets or ())
-        for door in self._doors:
-            door.open()
+        self._acceptors = tuple(Acceptor(listener, self._protocol, self._close_idle) for listener in sockets or ())
+        for acceptor in self._acceptors:
+            acceptor.open()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for door in self._doors:
-            door.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         await super().shutdown(sockets=sockets)
 
-    def _part_with_idle(self) -> None:
+    def _close_idle(self) -> None:
         """Close what has its answer and stayed connected; those that wait for one close after it."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "cycle", None) is not None:
@@ -142,14 +142,14 @@ class Server(uvicorn.Server):
         return made
 
 
-_doors: "weakref.WeakSet[Door]" = weakref.WeakSet()
+_acceptors: "weakref.WeakSet[Acceptor]" = weakref.WeakSet()
 
 
-def _let_go() -> None:
-    for door in list(_doors):
-        door.let_go()
+def _close_in_child() -> None:
+    for acceptor in list(_acceptors):
+        acceptor.close_in_child()
 
 
 # Closing at exec is not enough: a worker that was only forked would keep the address, and connections open, for as long
 # as it lives.
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_in_child)

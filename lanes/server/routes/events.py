@@ -11,7 +11,7 @@ from lanes.server.asgi.request import HttpRequest
 from lanes.server.routes.verbs import answer, given
 from lanes.server.state.journal import JournalReader
 from lanes.server.state.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
-from lanes.verbs import house
+from lanes.verbs import system
 from lanes.verbs.kinds import timed
 from lanes_storage.errors import StorageError
 
@@ -25,21 +25,21 @@ RETRY_MS = 2_000
 
 async def get_events(call: HttpRequest) -> ASGIApp:
     """The journal: as server-sent events from ``Last-Event-ID`` on, or with Accept: application/json as a list."""
-    asked = await given(house.events, call)
+    asked = await given(system.events, call)
     if (after := _resumed(call)) is not None:
         asked["after"] = after
     if call.accepts("application/json"):
-        return await answer(house.events, call, asked)
+        return await answer(system.events, call, asked)
     call.refuse("limit", "it is for lists: send Accept: application/json")
     since, type_ = asked.get("since"), asked.get("type")
     if after is None and since is not None:
         first = await call.searching(call.desk.events(since=call.desk.clock().wall - since, limit=1))
         after = first[0].id - 1 if first else None
-    if call.house.feed.followers >= MOST_FOLLOWERS:
+    if call.app_state.feed.followers >= MOST_FOLLOWERS:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} follow the journal already", headers)
-    chosen = timed(asked.get("filter_", house.EVERY), call.desk.clock())
-    follower = await call.house.feed.follow(after, key=asked.get("key"), type_=type_, chosen=chosen)
+    chosen = timed(asked.get("filter_", system.EVERY), call.desk.clock())
+    follower = await call.app_state.feed.follow(after, key=asked.get("key"), type_=type_, chosen=chosen)
 
     async def over(_: bool) -> None:
         follower.close()

@@ -30,7 +30,7 @@ async def get_metrics(call: HttpRequest) -> Response:
     """Figures for Prometheus."""
     status = await call.searching(call.desk.status())
     refused = await call.desk.store.read(reads.refused_writes())
-    now, gateway = call.desk.clock(), call.gateway
+    now, gateway, state = call.desk.clock(), call.gateway, call.app_state
     gauges = [
         *_of_the_database(status, now, refused),
         Gauge("lanes_build_info", "The version of this gateway.", [({"version": lanes.__version__}, 1)]),
@@ -40,9 +40,9 @@ async def get_metrics(call: HttpRequest) -> Response:
         ),
         Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
-        Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, call.house.clients.waiting)]),
+        Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, state.clients.waiting)]),
         *_of_providers(gateway.specs),
-        Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, call.house.feed.followers)]),
+        Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, state.feed.followers)]),
     ]
     return Response("".join(map(_written, gauges)), media_type=MEDIA_TYPE)
 

@@ -64,7 +64,7 @@ async def post_chat(call: HttpRequest) -> ASGIApp:
     key = _session(call, fields)
     anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
     detached, name = call.switch("X-Lanes-Detach"), call.idempotency_key()
-    client = call.house.clients.come(key, name)
+    client = call.app_state.clients.come(key, name)
     try:
         message = await accept(
             call,
@@ -93,7 +93,7 @@ def _session(call: HttpRequest, fields: Fields) -> str | None:
         (Fields(conversation).get("id", str) or "")
         if isinstance(conversation, dict)
         else fields.get("conversation", str),
-        *(fields.get(name, str) for name in call.house.config.gateway.session_from),
+        *(fields.get(name, str) for name in call.app_state.config.gateway.session_from),
     ]
     return next((check_key(name) for name in names if name is not None), None)
 

@@ -42,7 +42,7 @@ def routes_of(
         handler or handler_of(verb),
         query=query if verb.posted else (*query, *map(_query, outside)),
         body=(body or _body(outside)) if verb.posted else None,
-        answers=answers or {verb.about.status: verb.out.schema},
+        answers=answers or {verb.about.status: verb.result.schema},
         problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
         **more,
     )
@@ -75,7 +75,7 @@ async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, A
         work = call.searching(work)
     elif isinstance(effect, Blocking):
         work = call.while_connected(work)
-    told = verb.out.made(await work, call.desk.clock())
+    told = verb.result.made(await work, call.desk.clock())
     return JsonResponse(told, verb.about.status) if verb.changes else await long_answer(told)
 
 

@@ -11,7 +11,7 @@ from lanes.server.state.clients import Clients
 from lanes.server.state.journal import Feed
 
 
-class House:
+class AppState:
     """One gateway with everything that its routes share."""
 
     def __init__(self, gateway: Gateway, config: Config) -> None:

@@ -38,7 +38,7 @@ class CancelScope:
 
 
 @contextmanager
-def while_there(receive: Receive) -> Iterator[CancelScope]:
+def until_disconnected(receive: Receive) -> Iterator[CancelScope]:
     """A block that ends with ClientGone when the client leaves: an ASGI handler is told only when it asks.
 
     Only after the body was read: before, what the client sends next would be taken for nothing.

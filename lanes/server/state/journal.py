@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lanes import filters
 from lanes.desk import Desk
 from lanes.records import Event
-from lanes.verbs import house
+from lanes.verbs import system
 from lanes_storage.errors import StorageError
 from lanes_storage.law import EventType
 from lanes_storage.records import LaneFilter, Subject
@@ -114,7 +114,7 @@ class Feed:
     ) -> list[Event]:
         """The next events of the database; none where there are no more. Raises StorageError."""
         return await self.desk.perform(
-            house.events(
+            system.events(
                 self.desk.context(),
                 key,
                 filter_=chosen,

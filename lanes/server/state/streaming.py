@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from lanes.engine.runs.streams import Listener
 from lanes.runners.base import Delta
-from lanes.server.state.cancellation import ClientGone, while_there
+from lanes.server.state.cancellation import ClientGone, until_disconnected
 
 #: A comment goes out after so many seconds of silence, so that nothing between us closes the connection.
 KEEPALIVE_S = 10.0
@@ -68,17 +68,17 @@ class WatchedStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whole = False
         try:
-            with while_there(receive):
+            with until_disconnected(receive):
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
                 if scope["method"] != "HEAD":  # which asks for the head alone, and has it
                     async for said in self._content:
-                        await self._patiently(send, {"type": "http.response.body", "body": said, "more_body": True})
+                        await self._send_in_time(send, {"type": "http.response.body", "body": said, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
                 whole = True
         finally:
             await asyncio.shield(self._over(whole))
 
-    async def _patiently(self, send: Send, message: Message) -> None:
+    async def _send_in_time(self, send: Send, message: Message) -> None:
         try:
             async with asyncio.timeout(self._patience_s):
                 await send(message)

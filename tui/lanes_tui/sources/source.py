@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lanes.base.errors import NotAllowed
 from lanes.records import Drain, Event, Hit, Lane, LaneDetail, Message, SearchPage, Status
-from lanes.verbs import house, looking, messages, sending
+from lanes.verbs import messages, queries, sending, system
 from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
@@ -150,12 +150,12 @@ class Source:
         ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
         """
         asked = self._asked(chosen, order)
-        hit: Hit | None = (await self.call(looking.find, part=part, from_=key, step=step, **asked)).hit
+        hit: Hit | None = (await self.call(queries.find, part=part, from_=key, step=step, **asked)).hit
         return hit
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[MarkedLane]:
         """At most ``limit`` of the chosen lanes, as marks."""
-        found = await self.call(looking.marks, filter_=chosen, keys=chosen.keys, limit=limit)
+        found = await self.call(queries.marks, filter_=chosen, keys=chosen.keys, limit=limit)
         return [MarkedLane(each.key, each.epoch, each.state) for each in found]
 
     async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
@@ -170,11 +170,11 @@ class Source:
 
     async def status(self) -> AsOf[Status]:
         """Counts, gateways, cooldowns."""
-        return await self._statuses.answer(None, lambda: self._seen(house.status))
+        return await self._statuses.answer(None, lambda: self._seen(system.status))
 
     async def detail(self, key: str) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
-        return await self._seen(looking.show, key=key)
+        return await self._seen(queries.show, key=key)
 
     async def _seen(self, verb: Verb[..., Any], **params: Any) -> AsOf[Any]:
         now = self.now()
@@ -182,7 +182,7 @@ class Source:
 
     async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
         """The newest ``limit`` events of the journal, or of one lane, oldest first. Raises NotFound."""
-        found: list[Event] = await self.call(house.events, key=key, limit=min(limit, PAGE))
+        found: list[Event] = await self.call(system.events, key=key, limit=min(limit, PAGE))
         return found
 
     async def dead_letters(self, limit: int) -> list[Message]:
@@ -191,7 +191,7 @@ class Source:
         return found
 
     async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
-        found: SearchPage = await self.call(looking.search, **self._asked(chosen, order), **page)
+        found: SearchPage = await self.call(queries.search, **self._asked(chosen, order), **page)
         return found
 
     def _asked(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
@@ -218,7 +218,7 @@ class Source:
 
     async def drain(self, owner_id: int) -> Drain:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
-        (gateway,) = await self.call(house.drain, gateway=owner_id)
+        (gateway,) = await self.call(system.drain, gateway=owner_id)
         return gateway.draining or Drain(self.actor, None)
 
     async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:

@@ -1,4 +1,4 @@
-"""The observer of rows and its time: records derive ages and liveness of owners from it."""
+"""The present time, and which owners live: what records add to rows."""
 
 from lanes.host.identity import Identity, ProcessSighting, look, this_process, told
 from lanes.text import ages
@@ -6,8 +6,8 @@ from lanes_storage.clock import Now
 from lanes_storage.records import OwnerRow
 
 
-class Witness:
-    """One look at many rows. Each process is looked at once."""
+class Liveness:
+    """Which owners live at one moment. Each process is looked at once."""
 
     def __init__(self, now: Now, me: Identity | None = None) -> None:
         """``me`` None: this process."""

@@ -15,7 +15,7 @@ class Action(StrEnum):
     DROP = "drop"
 
 
-class Said(NamedTuple):
+class OutcomeText(NamedTuple):
     """One word to count by, and a sentence. ``grave``: it is not what was asked for."""
 
     word: str
@@ -23,7 +23,7 @@ class Said(NamedTuple):
     grave: bool = False
 
 
-def aborted(result: AbortResult) -> Said:
+def aborted(result: AbortResult) -> OutcomeText:
     """After an abort: the outcome, as it was proven."""
     outcome, after = result.outcome, f"after {span(result.waited_s * 1000)}"
     epochs = f"(epoch {result.epoch_before} → {result.epoch_after})"
@@ -44,36 +44,36 @@ def aborted(result: AbortResult) -> Said:
         sentence += f"; still alive: {', '.join(result.survivors)}"
     elif result.survivors is None and outcome is not Outcome.PENDING:
         sentence += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
-    return Said(outcome.replace("_", " "), sentence, outcome not in FREED)
+    return OutcomeText(outcome.replace("_", " "), sentence, outcome not in FREED)
 
 
-def retried(message: Message) -> Said:
+def retried(message: Message) -> OutcomeText:
     """After a retry; the message is the new one."""
-    return Said("retried", f"retried: message {message.retry_of} waits again as #{message.id}")
+    return OutcomeText("retried", f"retried: message {message.retry_of} waits again as #{message.id}")
 
 
-def dropped(message: Message) -> Said:
+def dropped(message: Message) -> OutcomeText:
     """After the end of a message that waited."""
-    return Said("dropped", f"message {message.id} of {message.key}: {message.state}")
+    return OutcomeText("dropped", f"message {message.id} of {message.key}: {message.state}")
 
 
-def paused(acted: Acted) -> Said:
+def paused(acted: Acted) -> OutcomeText:
     """After a pause."""
     lane = acted.lane
     until = None if lane.paused is None else lane.paused.until
     goes_on = "; its run goes on" if lane.run_id is not None else ""
-    return Said("paused", f"paused until {clock_time(until) if until else 'resumed'}{goes_on}")
+    return OutcomeText("paused", f"paused until {clock_time(until) if until else 'resumed'}{goes_on}")
 
 
-def resumed(acted: Acted) -> Said:
+def resumed(acted: Acted) -> OutcomeText:
     """After the end of a pause. A lane may still be paused: by a pattern, as other lanes are."""
     pause = acted.lane.paused
     if pause is not None:
-        return Said("still paused", f"still paused ({pause.reason})", grave=True)
+        return OutcomeText("still paused", f"still paused ({pause.reason})", grave=True)
     word = "resumed" if acted.done else "not paused"
-    return Said(word, word)
+    return OutcomeText(word, word)
 
 
-def seen(acted: Acted) -> Said:
+def seen(acted: Acted) -> OutcomeText:
     """After note was taken of how a lane ended."""
-    return Said("seen", str(acted.lane.state))
+    return OutcomeText("seen", str(acted.lane.state))

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from lanes.records.lanes import Owner
+from lanes.records.liveness import Liveness
 from lanes.records.record import Record
-from lanes.records.witness import Witness
 from lanes.text import ages
 from lanes_storage import records as rows
 
@@ -34,19 +34,19 @@ class OwnerDetail(Owner):
     evidence: Annotated[str, "what was seen of its process"]
 
     @classmethod
-    def of(cls, row: rows.OwnerRow, witness: Witness) -> OwnerDetail:
-        """A gateway as the witness sees it."""
+    def of(cls, row: rows.OwnerRow, liveness: Liveness) -> OwnerDetail:
+        """The record of a row, with what is known of its process."""
         return OwnerDetail(
             id=row.id,
             host=row.host,
             pid=row.pid,
-            alive=witness.lives(row),
+            alive=liveness.lives(row),
             held=row.held,
             draining=None if row.drain_by is None else Drain(row.drain_by, row.drain_until),
             started_at=row.started_at,
-            heartbeat_age_ms=ages.beat_ms(row, witness.now),
+            heartbeat_age_ms=ages.beat_ms(row, liveness.now),
             url=row.url,
-            evidence=witness.evidence(row),
+            evidence=liveness.evidence(row),
         )
 
 
@@ -69,13 +69,13 @@ class Counts(Record):
     silent: Annotated[Count, "owners that have given no sign of life for long"]
 
     @classmethod
-    def of(cls, row: rows.LaneCounts, witness: Witness) -> Counts:
+    def of(cls, row: rows.LaneCounts, liveness: Liveness) -> Counts:
         """The counts of a database."""
         return Counts(
             lanes=row.lanes,
             paused=row.paused,
             messages=MessageCounts(row.queued, row.dead_letters),
-            oldest_head_ms=witness.since(row.oldest_head_at),
+            oldest_head_ms=liveness.since(row.oldest_head_at),
             ghosts=row.ghosts,
             unlimited=row.unlimited,
             silent=row.silent,
@@ -108,16 +108,16 @@ class Status(Record):
         owners: Iterable[rows.OwnerRow],
         counts: rows.LaneCounts,
         cooldowns: Iterable[rows.CooldownRow],
-        witness: Witness,
+        liveness: Liveness,
     ) -> Status:
-        """What was read of a database, as the witness sees it."""
+        """The record of what was read from a database."""
         owners = list(owners)
         return Status(
             database,
-            tuple(OwnerDetail.of(owner, witness) for owner in owners if owner.kind == "gateway"),
-            Counts.of(counts, witness),
+            tuple(OwnerDetail.of(owner, liveness) for owner in owners if owner.kind == "gateway"),
+            Counts.of(counts, liveness),
             tuple(Cooldown(each.provider, each.cause, each.until) for each in cooldowns),
-            tuple(OwnerDetail.of(owner, witness) for owner in owners if owner.kind != "gateway"),
+            tuple(OwnerDetail.of(owner, liveness) for owner in owners if owner.kind != "gateway"),
         )
 
 

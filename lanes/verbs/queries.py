@@ -8,7 +8,7 @@ from lanes.base.procedure import Effect, QueryBlock, found
 from lanes.context import Context
 from lanes.explain.why import Circumstances, why_paragraph
 from lanes.host.identity import this_process
-from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Mark, Message, Run, SearchPage, Why, Witness
+from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Liveness, Mark, Message, Run, SearchPage, Why
 from lanes.verbs.kinds import (
     NOT_TYPED,
     STEP,
@@ -22,8 +22,8 @@ from lanes.verbs.kinds import (
     timed,
     words,
 )
-from lanes.verbs.outs import DETAIL, FOUND, MARKS, PAGE, SEARCHED, WHY
 from lanes.verbs.paging import OF_LANES
+from lanes.verbs.results import DETAIL, FOUND, MARKS, PAGE, SEARCHED, WHY
 from lanes.verbs.verb import verb
 from lanes_storage import reads
 from lanes_storage import records as rows
@@ -53,7 +53,7 @@ Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 
 
-@verb("GET /api/lanes", out=PAGE, paging=OF_LANES, listed=50, errors=(TooMuch,))
+@verb("GET /api/lanes", result=PAGE, paging=OF_LANES, listed=50, errors=(TooMuch,))
 def list_(
     ctx: Context,
     *,
@@ -95,7 +95,7 @@ def list_(
     return QueryBlock(look)
 
 
-@verb("POST /api/search", out=SEARCHED, looks=True, errors=(TooMuch,))
+@verb("POST /api/search", result=SEARCHED, looks=True, errors=(TooMuch,))
 def search(
     ctx: Context,
     *,
@@ -123,7 +123,7 @@ def search(
     return QueryBlock(look)
 
 
-@verb("POST /api/find", out=FOUND, looks=True, errors=(TooMuch,))
+@verb("POST /api/find", result=FOUND, looks=True, errors=(TooMuch,))
 def find(
     ctx: Context,
     *,
@@ -156,7 +156,7 @@ def find(
     return QueryBlock(look)
 
 
-@verb("POST /api/marks", out=MARKS, looks=True, errors=(TooMuch,))
+@verb("POST /api/marks", result=MARKS, looks=True, errors=(TooMuch,))
 def marks(
     ctx: Context,
     *,
@@ -171,7 +171,7 @@ def marks(
     return QueryBlock(lambda read: [Mark(*mark) for mark in read(query)])
 
 
-@verb("GET /api/lanes/{key}", out=DETAIL, errors=(NotFound,))
+@verb("GET /api/lanes/{key}", result=DETAIL, errors=(NotFound,))
 def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     """One lane: its run, owner, queue and last events.
 
@@ -184,11 +184,11 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
             return NotFound("lane", key)
         newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, within=SHOWN_CHARACTERS))
         last = read(reads.events(lane=lane.id, limit=SHOWN_EVENTS, newest=True))
-        witness = Witness(ctx.now())
+        liveness = Liveness(ctx.now())
         return LaneDetail(
-            lane=Lane.of(lane, witness),
+            lane=Lane.of(lane, liveness),
             why=_why(ctx, lane, read),
-            run=None if lane.run is None else Run.of(lane.run, lane.owner, witness),
+            run=None if lane.run is None else Run.of(lane.run, lane.owner, liveness),
             messages=tuple(map(Message.of, newest)),
             events=tuple(map(Event.of, last)),
         )
@@ -196,7 +196,7 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     return QueryBlock(look)
 
 
-@verb("GET /api/lanes/{key}/why", out=WHY, errors=(NotFound,))
+@verb("GET /api/lanes/{key}/why", result=WHY, errors=(NotFound,))
 def why(ctx: Context, key: Key) -> Effect[Why]:
     """Say why a lane does not move.
 
@@ -237,8 +237,8 @@ def lanes_of(
 
 
 def _lanes(found: list[rows.LaneRow], now: Now) -> tuple[Lane, ...]:
-    witness = Witness(now)
-    return tuple(Lane.of(row, witness) for row in found)
+    liveness = Liveness(now)
+    return tuple(Lane.of(row, liveness) for row in found)
 
 
 def _only(chosen: LaneFilter, keys: tuple[str, ...] | None) -> LaneFilter:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from lanes.base.errors import LanesError, NotFound
-from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, nap, read, within
+from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, read, wait_for_change, within
 from lanes.context import Context
 from lanes.host.identity import is_gone, this_process
-from lanes.records import Check, Cut, Event, Finding, Status, Witness
+from lanes.records import Check, Cut, Event, Finding, Liveness, Status
 from lanes.verbs.kinds import (
     ANY,
     EVENT_TYPE,
@@ -23,8 +23,8 @@ from lanes.verbs.kinds import (
     Moment,
     timed,
 )
-from lanes.verbs.outs import CHECKS, CUTS, EVENTS, FINDINGS, GATEWAYS, STATUS
 from lanes.verbs.paging import FORWARD
+from lanes.verbs.results import CHECKS, CUTS, EVENTS, FINDINGS, GATEWAYS, STATUS
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
@@ -41,21 +41,21 @@ EVERY = LaneFilter(of=Subject.EVENT)
 Gateway = Annotated[Id | None, NOT_TYPED, "one gateway; without, all"]
 
 
-@verb("GET /api/status", out=STATUS)
+@verb("GET /api/status", result=STATUS)
 def status(ctx: Context) -> Effect[Status]:
     """Gateways, lanes by state, what waits, cooldowns, ghosts."""
     now = ctx.now()
 
     def look(read: Reads) -> Status:
         counts, cooling = read(reads.counts(now.wall)), read(reads.cooldowns(now.wall))
-        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Witness(now))
+        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Liveness(now))
 
     return QueryBlock(look)
 
 
 @verb(
     "GET /api/gateways",
-    out=GATEWAYS,
+    result=GATEWAYS,
     waiting=WaitOverHttp(
         patience="wait",
         waits=lambda given: given.get("wait") is not None,
@@ -87,10 +87,10 @@ def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -
         left = deadline - ctx.now().mono
         if left <= 0 or not any(owner.held for owner in found):
             return found
-        yield from nap(min(left, LOOK_AGAIN_MS) / 1000)
+        yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 
-@verb("GET /api/events", out=EVENTS, errors=(NotFound,), paging=FORWARD, listed=100)
+@verb("GET /api/events", result=EVENTS, errors=(NotFound,), paging=FORWARD, listed=100)
 def events(
     ctx: Context,
     key: Annotated[Key | None, "events of this lane"] = None,
@@ -135,7 +135,7 @@ def events(
 # ---------------------------------------------------------------------------------------------- draining
 
 
-@verb("POST /api/drain", out=GATEWAYS, status=202, errors=(NotFound,))
+@verb("POST /api/drain", result=GATEWAYS, status=202, errors=(NotFound,))
 def drain(
     ctx: Context,
     *,
@@ -162,7 +162,7 @@ def drain(
     return step
 
 
-@verb("GET /api/drain", out=CUTS, errors=(NotFound,))
+@verb("GET /api/drain", result=CUTS, errors=(NotFound,))
 def drain_rehearsal(ctx: Context, *, gateway: Gateway = None) -> Effect[list[Cut]]:
     """What a drain whose time is over now would cut, and what would become of it. Changes nothing."""
     now = ctx.now()
@@ -173,9 +173,9 @@ def drain_rehearsal(ctx: Context, *, gateway: Gateway = None) -> Effect[list[Cut
             return chosen
         ids = {owner.id for owner in chosen}
         ends = [(run, _outcome_of_cut(read, run, now)) for run in read(reads.open_runs()) if run.owner_id in ids]
-        witness = Witness(now)
+        liveness = Liveness(now)
         return [
-            Cut.of(run, witness, message_state=end.message_state, pauses=end.pause is not None)
+            Cut.of(run, liveness, message_state=end.message_state, pauses=end.pause is not None)
             for run, end in ends
             if end is not None
         ]
@@ -202,7 +202,7 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
 # ------------------------------------------------------------------------------------------------ health
 
 
-@verb("POST /api/reconcile", out=FINDINGS, slow=True)
+@verb("POST /api/reconcile", result=FINDINGS, slow=True)
 def reconcile(
     ctx: Context, *, dry_run: Annotated[Flag, "Print every decision and its evidence, and change nothing."] = False
 ) -> Effect[list[Finding]]:
@@ -221,7 +221,7 @@ def reconcile(
     return Blocking(work)
 
 
-@verb("GET /api/doctor", out=CHECKS, slow=True)
+@verb("GET /api/doctor", result=CHECKS, slow=True)
 def doctor(ctx: Context) -> Effect[list[Check]]:
     """Look for what is wrong, and say what to do. Changes nothing.
 
