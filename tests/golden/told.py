@@ -16,11 +16,11 @@ def shown() -> dict[str, dict[str, Record]]:
     """Each record with its cases."""
     eye = Liveness(rows.NOW, rows.ME)
     return {
-        "LaneRow": {name: records.Lane.of(lane, eye) for name, lane in rows.LANES.items()},
+        "Lane": {name: records.Lane.of(lane, eye) for name, lane in rows.LANES.items()},
         "LaneDetail": {name: _detail(eye, *detail) for name, detail in rows.DETAILS.items()},
         "Run": {name: records.Run.of(run, rows.OWNERS["alive"], eye) for name, run in rows.RUNS.items()},
-        "MessageRow": {name: records.Message.of(message) for name, message in rows.MESSAGES.items()},
-        "EventRow": {name: records.Event.of(event) for name, event in (rows.EVENTS | rows.LATER_EVENTS).items()},
+        "Message": {name: records.Message.of(message) for name, message in rows.MESSAGES.items()},
+        "Event": {name: records.Event.of(event) for name, event in (rows.EVENTS | rows.LATER_EVENTS).items()},
         "AbortResult": dict(rows.ABORTS),
         "Cut": {
             name: records.Cut.of(run, eye, message_state=state, pauses=pauses)
@@ -69,7 +69,7 @@ def _detail(
 def told() -> Told:
     """The JSON of each."""
     found = {form: {name: record.to_json() for name, record in cases.items()} for form, cases in shown().items()}
-    return found | {"Redacted": _redacted(found["LaneRow"] | found["MessageRow"] | found["EventRow"])}
+    return found | {"Redacted": _redacted(found["Lane"] | found["Message"] | found["Event"])}
 
 
 def _redacted(given: dict[str, Any]) -> dict[str, Any]:
