@@ -52,7 +52,7 @@ def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None
     if app.surroundings.orphaned:
         say(ORPHANED)
         sys.exit(1)
-    sys.exit(code or 0)
+    sys.exit(app.return_code or 0 if code is None else code)  # 1 after a crash, which has been printed
 
 
 def _source(session: Session, read_only: bool) -> "Source":

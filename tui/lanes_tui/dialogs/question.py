@@ -53,14 +53,16 @@ class Question(Dialog[T]):
 
     def on_mount(self) -> None:
         self.query_one("#dialog-title", Sheet).show([self._title])
-        self.tell(self._lines)
+        self.renew()
         self.query(Button).first().focus()
 
     def tell(self, lines: Sequence[Content]) -> None:
         """Show other lines."""
         self._lines = lines
-        for sheet in self.query("#dialog-lines").results(Sheet):  # there is none before it is composed
-            sheet.show(lines)
+        self.update()
+
+    def renew(self) -> None:
+        self.query_one("#dialog-lines", Sheet).show(self._lines)
 
     @property
     def said(self) -> str:

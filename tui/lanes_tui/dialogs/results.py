@@ -38,15 +38,14 @@ class Results(Dialog[None]):
     def on_mount(self) -> None:
         self.query_one("#dialog-keys", Sheet).show([text.line(("esc", "accent"), (" close", "muted"))])
         self.query_one(Outcomes).focus()
-        self._show()
+        self.renew()
 
     def tell(self, told: ActionResult) -> None:
         """One more outcome."""
         self.told.append(told)
-        if self.is_mounted and self.is_attached:
-            self._show()
+        self.update()
 
-    def _show(self) -> None:
+    def renew(self) -> None:
         many = f"{words.number(len(self.told))} of {words.counted(self._total, 'lane')}"
         title = self._deed.title.format(many)
         self.query_one("#dialog-title", Sheet).show([text.line((title, "accent"))])

@@ -47,6 +47,7 @@ class SendDialog(Dialog[Message | None]):
         self._source = source
         self._key = key
         self._under_way = False
+        self._refused = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -89,4 +90,8 @@ class SendDialog(Dialog[Message | None]):
             self._refuse(f"not accepted: {error}")
 
     def _refuse(self, sentence: str) -> None:
-        self.query_one("#refused", Sheet).show([text.line((sentence, "warn"))])
+        self._refused = sentence
+        self.update()
+
+    def renew(self) -> None:
+        self.query_one("#refused", Sheet).show([text.line((self._refused, "warn"))])

@@ -30,7 +30,6 @@ from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
 from lanes_tui.widgets.keys import Keys
-from lanes_tui.widgets.sheet import Sheet
 from lanes_tui.widgets.trends import Trends
 
 #: The exit codes that ``lanes up`` reads.
@@ -73,7 +72,6 @@ class MainScreen(Doing, Marking, Arranging):
         self.follower = SnapshotReader(source, self, rhythm)
         self._glance = Glance(source, self._show_lane)
         self._trends = Trends()
-        self._sheets: list[Sheet] = []  # all of them, while it stands
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -84,7 +82,6 @@ class MainScreen(Doing, Marking, Arranging):
         yield Keys()
 
     def on_mount(self) -> None:
-        self._sheets = list(self.query(Sheet))
         self.tell_arrangement()
         self.tell_header()
         if self.settings.broken is not None:
@@ -123,7 +120,7 @@ class MainScreen(Doing, Marking, Arranging):
 
     def show(self, picture: Picture) -> None:
         """Show a new snapshot of the source."""
-        if picture.wish != self.wish or not self._is_open:  # typed on since: the next look is on its way
+        if picture.wish != self.wish or not self.is_open:  # typed on since: the next look is on its way
             return
         self.picture = picture
         self._trends.add(picture.status)
@@ -138,16 +135,11 @@ class MainScreen(Doing, Marking, Arranging):
 
     def lose(self, why: str) -> None:
         """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
-        if not self._is_open:
+        if not self.is_open:
             return
         self.learn(Freshness(self.freshness.at, why))
         self.table.show_stale(True)
         self.tell_header()
-
-    @property
-    def _is_open(self) -> bool:
-        """Whether all is there to show on: a look may end while the dashboard is being left, part by part."""
-        return self.is_attached and self.table.is_attached and all(sheet.is_attached for sheet in self._sheets)
 
     def tell_header(self) -> None:
         picture = self.picture
@@ -168,7 +160,7 @@ class MainScreen(Doing, Marking, Arranging):
     def _show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
         lane = self.lane
-        if not self._is_open or key != self.lane_key or (detail is not None and detail.record.lane.key != key):
+        if not self.is_open or key != self.lane_key or (detail is not None and detail.record.lane.key != key):
             return
         now = self.source.now()
         known, at = (None, now) if detail is None else (detail.record, detail.at)
@@ -187,9 +179,9 @@ class MainScreen(Doing, Marking, Arranging):
 
     def on_resize(self) -> None:
         if self.is_mounted:
-            self.call_after_refresh(self._resized)
+            self.call_after_refresh(self.update)
 
-    def _resized(self) -> None:
+    def renew(self) -> None:
         self.tell_header()
         self.tell_bar()
 

@@ -34,7 +34,6 @@ class Watching(Guarded):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source)
         self.looking = Looking(source, rhythm, self._look, self._lose)
-        self._sheets: list[Sheet] = []  # all of them, while it stands
 
     @abstractmethod
     def body(self) -> ComposeResult:
@@ -52,41 +51,33 @@ class Watching(Guarded):
     def show(self) -> None:
         """Show what was read."""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it stands: of a screen that is being taken down some parts are gone already."""
-        whole = all(sheet.is_attached for sheet in self._sheets) and all(child.is_running for child in self.children)
-        return whole and self.is_attached and self in self.app.screen_stack
-
     def compose(self) -> ComposeResult:
         yield Sheet(id="bar")
         yield from self.body()
         yield Keys()
 
     def on_mount(self) -> None:
-        self._sheets = list(self.query(Sheet))
         self._tell_bar()
         self.run_worker(self.looking.run(), name="look", exclusive=True)
 
     async def _look(self) -> None:
         await self.read()
-        if not self.is_open:  # left while it was read
-            return
-        self.show()
         self.learn(Freshness(self.source.now()))
-        self.remove_class("-stale")
-        self._tell_bar()
+        self.update()
 
     def _lose(self, why: str) -> None:
-        if not self.is_open:
-            return
         self.learn(Freshness(self.freshness.at, why))
-        self.add_class("-stale")
+        self.update()
+
+    def renew(self) -> None:
+        self.set_class(self.freshness.lost is not None, "-stale")
         self._tell_bar()
+        if self.freshness.at is not None:
+            self.show()
 
     def on_resize(self) -> None:
         if self.is_mounted:
-            self.call_after_refresh(self._tell_bar)
+            self.call_after_refresh(self.update)
 
     def _tell_bar(self) -> None:
         bar = self.query_one("#bar", Sheet)
