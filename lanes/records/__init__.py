@@ -24,6 +24,8 @@ from lanes.records.lanes import (
     RequestedAbort,
     Run,
     SearchPage,
+    Silence,
+    Silences,
     Why,
 )
 from lanes.records.liveness import Liveness
@@ -34,7 +36,7 @@ from lanes.records.system import Check, Cooldown, Counts, Drain, Level, MessageC
 #: Every form, in the order in which the documents have them.
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
-    Hit, Mark, Message, Failure, Attempt, Event,
+    Hit, Mark, Silences, Silence, Message, Failure, Attempt, Event,
     AbortResult, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, Check, SettingValue,
 )  # fmt: skip
@@ -107,6 +109,8 @@ __all__ = [
     "Run",
     "SearchPage",
     "SettingValue",
+    "Silence",
+    "Silences",
     "Status",
     "Why",
     "ids_from_json",

@@ -254,6 +254,30 @@ class Hit(Record):
     total: Annotated[Count, "how many hits there are"]
 
 
+class Silence(Record):
+    """A run that has been silent for at least half of the limit that acts first."""
+
+    key: Key
+    run_id: Id
+    silent_ms: Annotated[Seconds, "how long it has shown no progress that counts against that limit"]
+    limit_ms: Annotated[Seconds | None, "null: no limit ends it"]
+    limit: Annotated[str | None, "`stall_timeout`, or a limit of a provider"]
+    provider: Annotated[str | None, "the provider that is asked; null: the limit ends the run"]
+
+
+class Silences(Record):
+    """What is silent, the run nearest to its limit first."""
+
+    runs: tuple[Silence, ...]
+    total: Annotated[Count, "how many runs are silent"]
+
+    @classmethod
+    def of(cls, found: tuple[list[rows.SilentRun], int], _: Liveness) -> Silences:
+        """The silent runs that a query found."""
+        runs, total = found
+        return Silences(tuple(Silence(run.key, run.id, *run[2:]) for run in runs), total)
+
+
 class Found(Record):
     """What a search for a part of a key came to."""
 

@@ -14,6 +14,7 @@ from lanes.verbs.kinds import (
     STEP,
     Duration,
     Flag,
+    Id,
     Key,
     Lanes,
     Limit,
@@ -23,7 +24,7 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.paging import OF_LANES
-from lanes.verbs.results import DETAIL, FOUND, MARKS, PAGE, SEARCHED, WHY
+from lanes.verbs.results import DETAIL, FOUND, MARKS, PAGE, SEARCHED, SILENT, WHY
 from lanes.verbs.verb import verb
 from lanes_storage import reads
 from lanes_storage import records as rows
@@ -42,14 +43,22 @@ MOST_PATTERN = 2 * MAX_KEY
 #: The longest exact choice: what a dashboard marks at most.
 MOST_KEYS = 10_000
 MOST_OFFSET = 10**9
+#: So many silent runs come before the other lanes.
+MOST_SILENT = 1_000
 BY_ATTENTION = LaneOrder()
 ALL = LaneFilter()
 
 Sort = Annotated[
-    LaneSort, words(LaneSort), NOT_TYPED, "by what; attention: unfinished first, the longest wait at the top"
+    LaneSort,
+    words(LaneSort),
+    NOT_TYPED,
+    "by what; attention: unfinished first, the longest wait at the top; silent: before them what is silent",
 ]
 Reverse = Annotated[Flag, NOT_TYPED, "the other way round"]
 Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
+Silent = Annotated[
+    tuple[Id, ...] | None, NOT_TYPED, "with `sort` = `silent`: the runs that come first; without, those that are silent"
+]
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 
 
@@ -84,9 +93,10 @@ def list_(
     states = (*state, *HELD) if held else state
     chosen = filters.narrowed(chosen, states=states, match=match, held_for_ms=held_for)
     chosen = timed(_only(chosen, keys)._replace(abortable=abortable or chosen.abortable), now)
-    order = LaneOrder(sort, reverse)
+    asked = LaneOrder(sort, reverse)
 
     def look(read: Reads) -> LanePage:
+        order = _silent_named(asked, None, now, read)
         more = None if limit is None else limit + 1
         found = read(reads.lanes(chosen, order=order, limit=more, offset=cursor))
         following = None if limit is None or len(found) <= limit else str(cursor + limit)
@@ -103,6 +113,7 @@ def search(
     keys: Keys = None,
     sort: Sort = LaneSort.ATTENTION,
     reverse: Reverse = False,
+    silent: Silent = None,
     limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most so many"] = 0,
     offset: Offset = 0,
     place_of: Annotated[Key | None, NOT_TYPED, "the lane whose place is told"] = None,
@@ -110,9 +121,10 @@ def search(
 ) -> Effect[SearchPage]:
     """A page of the lanes that a filter chooses, how many there are, and where one of them stands."""
     now = ctx.now()
-    chosen, order = timed(_only(filter_, keys), now), LaneOrder(sort, reverse)
+    chosen, asked = timed(_only(filter_, keys), now), LaneOrder(sort, reverse)
 
     def look(read: Reads) -> SearchPage:
+        order = _silent_named(asked, silent, now, read)
         found = read(reads.lanes(chosen, order=order, limit=limit, offset=offset)) if limit else []
         total: int | None = offset + len(found)
         if len(found) == limit or (offset and not found):  # else the end was seen, and nothing is to be counted
@@ -134,16 +146,19 @@ def find(
     keys: Keys = None,
     sort: Sort = LaneSort.ATTENTION,
     reverse: Reverse = False,
+    silent: Silent = None,
 ) -> Effect[Hit | None]:
     """The next of the lanes that a filter chooses with a part in its key, seen from another lane, round the end if
     need be.
     """
     if not 0 < len(part) <= MAX_KEY:
         raise TooMuch(f"part has 1 to {MAX_KEY} characters, as a key has")
-    chosen, order = timed(_only(filter_, keys), ctx.now()), LaneOrder(sort, reverse)
-    hits = timed(chosen.where("key", How.HAS, part), ctx.now())
+    now = ctx.now()
+    chosen, asked = timed(_only(filter_, keys), now), LaneOrder(sort, reverse)
+    hits = timed(chosen.where("key", How.HAS, part), now)
 
     def look(read: Reads) -> Hit | None:
+        order = _silent_named(asked, silent, now, read)
         total = read(reads.lanes_total(hits))
         place = None if from_ is None else read(reads.lane_place(hits, from_, order=order, outside=True))
         # the lane itself may be no hit: then the one that follows stands in its place
@@ -169,6 +184,16 @@ def marks(
     """Key, epoch and state of the lanes that a filter chooses, the newest first: what an action may be bound to."""
     query = reads.lane_epochs(timed(_only(filter_, keys), ctx.now()), limit)
     return QueryBlock(lambda read: [Mark(*mark) for mark in read(query)])
+
+
+@verb("GET /api/silent", result=SILENT)
+def silent(
+    ctx: Context,
+    *,
+    limit: Annotated[int, count(0, MOST_SILENT), NOT_TYPED, "at most so many"] = MOST_SILENT,
+) -> Effect[tuple[list[rows.SilentRun], int]]:
+    """The runs that have been silent for at least half of the limit that acts first, the nearest to it first."""
+    return reads.silent_runs(ctx.now(), limit)
 
 
 @verb("GET /api/lanes/{key}", result=DETAIL, errors=(NotFound,))
@@ -234,6 +259,14 @@ def lanes_of(
     now = ctx.now()
     query = reads.lanes(timed(chosen, now), order=order, limit=limit, offset=offset)
     return QueryBlock(lambda read: _lanes(read(query), now))
+
+
+def _silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, read: Reads) -> LaneOrder:
+    """The order with the runs that are silent, where it goes by these: those that the caller was told, or knows."""
+    if order.by is not LaneSort.SILENT:
+        return order
+    found = named if named is not None else tuple(run.id for run in read(reads.silent_runs(now, MOST_SILENT))[0])
+    return order._replace(silent=found[:MOST_SILENT])
 
 
 def _lanes(found: list[rows.LaneRow], now: Now) -> tuple[Lane, ...]:

@@ -22,6 +22,7 @@ from lanes.records import (
     OwnerDetail,
     Pruned,
     SearchPage,
+    Silences,
     Status,
     Why,
 )
@@ -74,5 +75,6 @@ MESSAGES = ResultForm(Message, _messages, many=True)
 PAGE = ResultForm(LanePage, _as_it_is)
 PRUNED = ResultForm(Pruned, lambda gone, _: Pruned(gone))
 SEARCHED = ResultForm(SearchPage, _as_it_is)
+SILENT = ResultForm(Silences, Silences.of)
 STATUS = ResultForm(Status, _as_it_is)
 WHY = ResultForm(Why, _as_it_is)

@@ -39,6 +39,8 @@ def shown() -> dict[str, dict[str, Record]]:
 def _around(eye: Liveness) -> dict[str, dict[str, Record]]:
     """What holds other records."""
     one = records.Lane.of(rows.LANES["errored"], eye)
+    silent = records.Silence(rows.KEYS["wide"], 7, 31_000, 45_000, "first_byte_timeout", "main")
+    endless = records.Silence(rows.KEYS["plain"], 8, 61_000, None, None, None)
     by_state = rows.COUNTS["full"].lanes
     return {
         "Acted": {"done": records.Acted(one, True), "as it was": records.Acted(one, False)},
@@ -48,6 +50,8 @@ def _around(eye: Liveness) -> dict[str, dict[str, Record]]:
         },
         "SearchPage": {"some": records.SearchPage((one,), 12, 3), "none": records.SearchPage((), 0, None)},
         "Hit": {"one": records.Hit(rows.KEYS["wide"], 3, 0, 2)},
+        "Silences": {"some": records.Silences((silent, endless), 3), "none": records.Silences((), 0)},
+        "Silence": {"at a provider": silent, "without a limit": endless},
         "Pruned": {"some": records.Pruned(3)},
         "Why": {"a sentence": records.Why(rows.KEYS["plain"], "Nothing waits.")},
         "SettingValue": {"a list": records.SettingValue("gateway.session_from", ["user"], "file", "line 3", "fields")},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lanes_storage import open_store, pruning, reads, statements
+from lanes_storage.clock import system_clock
 from lanes_storage.doors.shared.journal import event, tell
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import FEW_ROWS, Query, Store
@@ -59,10 +60,15 @@ FEW = {
 }
 #: Walks in the order of the page that end with it, and the one that is gone only while a glob is paused. Other walks
 #: use a partial index, which holds only what is asked for.
-STOPS = {"the first page of lanes": ("SCAN l",), "counts": ("SCAN l",)}
+STOPS = {
+    "the first page of lanes": ("SCAN l",),
+    "the first page of lanes, the silent first": ("SCAN l",),
+    "counts": ("SCAN l",),
+}
 READING: dict[str, Query[Any]] = {
     "claimable": reads.claimable(1, NOW),
     "claimable by a desk": reads.claimable(1, NOW, bound_only=True),
+    "a page of silent runs": reads.silent_runs(system_clock(), 10),
     "open runs": reads.open_runs(),
     "open runs but those of its own": reads.open_runs(1),
     "owners": reads.owners(),
@@ -84,6 +90,7 @@ READING: dict[str, Query[Any]] = {
     "the first page of lanes": reads.lanes(LaneFilter(), limit=50),
     "counts": reads.counts(NOW),
     "all lanes": reads.lanes_total(LaneFilter()),
+    "the first page of lanes, the silent first": reads.lanes(LaneFilter(), order=LaneOrder(LaneSort.SILENT), limit=50),
 }
 
 

@@ -36,6 +36,7 @@ from lanes_storage.reads.owners import (
     real_runner_ever_ran,
     refused_writes,
     run,
+    silent_runs,
     waiting_of_owner,
     waits,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "refused_writes",
     "retriable",
     "run",
+    "silent_runs",
     "suspects_running",
     "touched",
     "waiting_heads",

@@ -17,6 +17,7 @@ from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subjec
 
 #: How ``lanes l`` is joined: its run, the run's owner and message, its head.
 _OF_LANES = {
+    "s": "JOIN json_each(:silent) s ON s.value = l.run_id",
     "r": "LEFT JOIN runs r ON r.id = l.run_id",
     "o": "LEFT JOIN owners o ON o.id = r.owner_id",
     "rm": "LEFT JOIN messages rm ON rm.id = r.message_id",

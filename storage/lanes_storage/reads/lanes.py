@@ -1,5 +1,7 @@
 """Queries about lanes: lists in some order, one lane, counts."""
 
+import json
+
 from lanes_storage import statements as sql
 from lanes_storage.fragments import dead_letter, no_pause, unlisted
 from lanes_storage.interface import Query, Row, Transaction
@@ -7,7 +9,7 @@ from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
 from lanes_storage.reads.orders import Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
-from lanes_storage.records import LaneCounts, LaneFilter, LaneOrder, LaneRow, PauseRow
+from lanes_storage.records import LaneCounts, LaneFilter, LaneOrder, LaneRow, LaneSort, PauseRow
 
 #: Of several pauses the one that ends last is shown; of several such pauses the first.
 JOINS = """
@@ -92,7 +94,7 @@ def lanes(
     """
     most = NO_LIMIT if limit is None else limit
     page = {"limit": most, "offset": offset, "page": NO_LIMIT if limit is None else limit + offset}
-    return Query(statement, choice.params | page, many(to_lane), broad=True)
+    return Query(statement, choice.params | page | _named(order), many(to_lane), broad=True)
 
 
 def _near_pages(walks: tuple[Walk, ...], choice: Conditions, sorting: str) -> str:
@@ -134,7 +136,12 @@ def lane_place(
         inside += " OR (w.word = sought.word AND (w.first, w.second) < (sought.first, sought.second))"
         cases.append(f"WHEN {number} THEN {whole}({inside})")
     statement = f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
-    return Query(statement, choice.params | {"sought": key}, _to_place, broad=True)
+    return Query(statement, choice.params | {"sought": key} | _named(order), _to_place, broad=True)
+
+
+def _named(order: LaneOrder) -> dict[str, object]:
+    """The parameters of an order."""
+    return {"silent": json.dumps(order.silent)} if order.by is LaneSort.SILENT else {}
 
 
 def _to_place(rows: list[Row]) -> int | None:

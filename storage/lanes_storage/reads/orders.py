@@ -1,8 +1,8 @@
 """The orders in which lanes are listed. Each is a few walks, one after another.
 
 A walk selects lanes by a condition and sorts them by terms. If one index serves both, the walk stops at the limit, so
-that a first page costs the same for a thousand lanes and for a million. This is so for ``attention``, ``lane``,
-``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
+that a first page costs the same for a thousand lanes and for a million. This is so for ``attention``, ``silent``,
+``lane``, ``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
 """
 
 from typing import NamedTuple
@@ -75,13 +75,22 @@ HELD = "l.run_id IS NOT NULL"
 NOT_HELD = Walk("l.run_id IS NULL", (NEWEST,))
 NOT_WAITING = Walk("l.head_id IS NULL", (NEWEST,))
 
+ATTENTION = (
+    Walk("l.head_id IS NOT NULL", (HEAD,)),
+    Walk("l.head_id IS NULL AND l.run_id IS NOT NULL", (RUN,)),
+    Walk("l.head_id IS NULL AND l.state = 'errored'", (NEWEST,)),
+    Walk("l.head_id IS NULL AND l.state = 'aborted'", (NEWEST,)),
+    Walk("l.head_id IS NULL AND l.state = 'idle'", (NEWEST,)),
+)
+SILENT = "s.value IS NOT NULL"  # joined from the ids that the order names
+NOT_SILENT = "(l.run_id IS NULL OR l.run_id NOT IN (SELECT value FROM json_each(:silent)))"
+
 WALKS: dict[LaneSort, tuple[Walk, ...]] = {
-    LaneSort.ATTENTION: (
-        Walk("l.head_id IS NOT NULL", (HEAD,)),
-        Walk("l.head_id IS NULL AND l.run_id IS NOT NULL", (RUN,)),
-        Walk("l.head_id IS NULL AND l.state = 'errored'", (NEWEST,)),
-        Walk("l.head_id IS NULL AND l.state = 'aborted'", (NEWEST,)),
-        Walk("l.head_id IS NULL AND l.state = 'idle'", (NEWEST,)),
+    LaneSort.ATTENTION: ATTENTION,
+    LaneSort.SILENT: (
+        Walk(SILENT, (Term("s.key"),)),
+        *(each._replace(condition=f"{each.condition} AND {NOT_SILENT}") for each in ATTENTION[:2]),
+        *ATTENTION[2:],
     ),
     LaneSort.STATE: (
         Walk("l.state = 'errored'", (NEWEST,)),
@@ -105,7 +114,7 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),
 }
 #: In these orders every walk has a value, so that reversing the order reverses all of them.
-WHOLE = frozenset({LaneSort.ATTENTION, LaneSort.STATE})
+WHOLE = frozenset({LaneSort.ATTENTION, LaneSort.SILENT, LaneSort.STATE})
 
 
 def walks_of(order: LaneOrder) -> tuple[Walk, ...]:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 
-from lanes_storage.interface import Query
+from lanes_storage.clock import Now
+from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run, to_wait
-from lanes_storage.records import OwnerRow, RunRow, Ticket, Wait
+from lanes_storage.records import OwnerRow, RunRow, SilentRun, Ticket, Wait
 
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
 OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
@@ -42,6 +43,55 @@ WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refused_writes > 0"
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
+
+
+#: A run is silent from this part of its limit on (one part in so many).
+SILENT_PART = 2
+#: The limit against which a run is judged whose stall limit is off.
+NO_LIMIT_MS = 120_000
+
+
+def _age(of: str, boot: str, slept: str, wall: str) -> str:
+    """An age as ``Now.awake_since`` tells it for a run of the same boot; for others by the wall clock."""
+    awake = f":boot - {boot} - CASE WHEN {slept} IS NULL THEN 0 ELSE max(0, :slept - {slept}) END"
+    return f"max(0, CASE WHEN {of}.boot_id = :boot_id THEN {awake} ELSE :wall - {wall} END)"
+
+
+#: What a run asks now, where that can be read.
+_ASKED = """CASE WHEN json_valid(r.attempt) AND json_type(r.attempt, '$.limit_ms') = 'integer'
+  THEN json_extract(r.attempt, '$.{0}') END"""
+_QUIET = _age("r", "r.progress_boot", "r.progress_slept_ms", "r.progress_at")
+_LEAST_LIMIT = f"min(coalesce(r.stall_timeout_ms, {NO_LIMIT_MS}), coalesce({_ASKED.format('limit_ms')}, 1e15))"
+#: One walk over the open runs, whatever number of lanes there is. ``lanes.text.ages`` says the same of one run.
+SILENT_RUNS = f"""
+WITH open AS (
+  SELECT r.id, r.lane_id, r.boot_id, r.stall_timeout_ms AS stall,
+    {_QUIET} AS quiet,
+    max(0, coalesce(r.busy_until_boot, 0) - r.progress_boot) AS busy,
+    (SELECT 1 FROM waits w JOIN messages m ON m.id = w.message_id WHERE w.run_id = r.id AND m.ended_at IS NULL LIMIT 1)
+      IS NOT NULL AS waits,
+    {_ASKED.format("provider")} AS provider, {_ASKED.format("limit")} AS asks, {_ASKED.format("limit_ms")} AS asks_ms,
+    {_ASKED.format("at")} AS asked_at, {_ASKED.format("boot")} AS asked_boot, {_ASKED.format("slept")} AS asked_slept
+  FROM runs r WHERE r.ended_at IS NULL AND r.body_ended_at IS NULL AND {SILENT_PART} * {_QUIET} >= {_LEAST_LIMIT}
+), quiets AS (
+  SELECT o.*, max(0, o.quiet - o.busy) AS stalled, CASE WHEN o.asks_ms IS NULL THEN NULL ELSE
+    min(o.quiet, {_age("o", "o.asked_boot", "o.asked_slept", "o.asked_at")}) END AS unanswered
+  FROM open o
+), judged AS (
+  SELECT q.*, q.unanswered IS NOT NULL AND
+    (q.waits OR q.stall IS NULL OR q.asks_ms - q.unanswered <= q.stall + q.busy - q.quiet) AS provides FROM quiets q
+), silences AS (
+  SELECT j.id, j.lane_id, CASE WHEN j.provides THEN j.unanswered ELSE j.stalled END AS silent,
+    CASE WHEN j.provides THEN j.asks_ms ELSE j.stall END AS most,
+    CASE WHEN j.provides THEN j.asks WHEN j.stall IS NOT NULL THEN '{Cause.STALL_TIMEOUT}' END AS name,
+    CASE WHEN j.provides THEN j.provider END AS provider
+  FROM judged j WHERE j.provides OR NOT j.waits
+)
+SELECT s.id, l.key, s.silent, s.most, s.name, s.provider, count(*) OVER ()
+FROM silences s JOIN lanes l ON l.id = s.lane_id
+WHERE s.silent > 0 AND {SILENT_PART} * s.silent >= coalesce(s.most, {NO_LIMIT_MS})
+ORDER BY 1.0 * s.silent / max(1, coalesce(s.most, {NO_LIMIT_MS})) DESC, s.id LIMIT :most
+"""
 
 
 def owners() -> Query[list[OwnerRow]]:
@@ -115,3 +165,13 @@ def refused_writes() -> Query[int]:
 def real_runner_ever_ran(simulated: str) -> Query[bool]:
     """Whether a gateway with another configuration than the simulated one ever used this database."""
     return Query(REAL_RUNNER, {"simulated": simulated}, bool)
+
+
+def silent_runs(now: Now, limit: int) -> Query[tuple[list[SilentRun], int]]:
+    """At most ``limit`` of the silent runs, the one nearest to its limit first; and how many there are."""
+    params = {"boot_id": now.boot_id, "boot": now.boot, "slept": now.slept, "wall": now.wall, "most": limit}
+    return Query(SILENT_RUNS, params, _to_silent_runs, broad=True)
+
+
+def _to_silent_runs(rows: list[Row]) -> tuple[list[SilentRun], int]:
+    return [SilentRun(*row[:6]) for row in rows], int(rows[0][6]) if rows else 0

@@ -18,7 +18,7 @@ from lanes_storage.records.given import (
     Ticket,
     Waiter,
 )
-from lanes_storage.records.shown import LaneCounts, LaneOrder, LaneRow, LaneSort
+from lanes_storage.records.shown import LaneCounts, LaneOrder, LaneRow, LaneSort, SilentRun
 from lanes_storage.records.stored import (
     CooldownRow,
     EventRow,
@@ -62,6 +62,7 @@ __all__ = [
     "RunFailure",
     "RunResult",
     "RunRow",
+    "SilentRun",
     "Subject",
     "Terms",
     "Ticket",

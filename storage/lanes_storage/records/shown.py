@@ -48,6 +48,7 @@ class LaneSort(StrEnum):
     """The sort keys for lanes. Lanes without such a value come last, the newest first."""
 
     ATTENTION = "attention"  # unfinished first, the longest wait at the top
+    SILENT = "silent"  # silent runs first, the one nearest to its limit at the top; then by attention
     STATE = "state"  # errored, aborted, running, idle
     LANE = "lane"  # by key
     HELD = "held"  # the longest first
@@ -62,7 +63,22 @@ class LaneSort(StrEnum):
 
 
 class LaneOrder(NamedTuple):
-    """How lanes are sorted. ``reverse`` reverses the order; lanes without a value stay last."""
+    """How lanes are sorted. ``reverse`` reverses the order; lanes without a value stay last.
+
+    ``silent``: for that order, the ids of the silent runs, as ``reads.silent_runs`` lists them.
+    """
 
     by: LaneSort = LaneSort.ATTENTION
     reverse: bool = False
+    silent: tuple[int, ...] = ()
+
+
+class SilentRun(NamedTuple):
+    """A run that has been silent for at least half of the limit that acts first; None: no limit ends it."""
+
+    id: int
+    key: str
+    silent_ms: int
+    limit_ms: int | None
+    limit: str | None
+    provider: str | None  # whose limit it is; None: the limit ends the run
