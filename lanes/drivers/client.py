@@ -1,7 +1,11 @@
 """HTTP to a gateway elsewhere: the one module of the drivers that imports httpx, and only where --url is used."""
 
+import contextlib
 import ipaddress
-from collections.abc import Mapping
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lanes.base.errors import ConfigError, LanesError
@@ -13,8 +17,13 @@ from lanes_storage.errors import StorageError
 with without("httpx._main"):
     import httpx
 
-#: A gateway that has not answered by then is not reachable.
+#: A gateway that sends nothing for so long is not reachable.
 PATIENCE_S = 5.0
+#: The longest that a whole answer may take, from the request on, and the most bytes of one: a gateway ends a list where
+#: its texts have 16 million characters, each at most 12 bytes of JSON.
+ANSWER_S = 120.0
+MOST_BYTES = 256 * 1024 * 1024
+_JSON = frozenset({"application/json", "application/problem+json"})
 
 
 class GatewayUnreachable(StorageError):
@@ -32,76 +41,80 @@ class GatewayClient:
 
     def __init__(self, url: str, token: str | None) -> None:
         """Raises ConfigError for what is no URL of a gateway."""
-        try:
+        base = None
+        with contextlib.suppress(httpx.InvalidURL):
             base = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise ConfigError(f"{url!r} is no URL of a gateway: {error}") from error
-        if base.scheme not in ("http", "https") or not base.host:
-            raise ConfigError(f"{without_password(url)!r} is no URL of a gateway: write http://HOST:PORT")
+        if base is None or base.scheme not in ("http", "https") or not base.host:
+            shown = "this" if "@" in url else repr(without_password(url))  # where a password ends nobody knows
+            raise ConfigError(f"{shown} is no URL of a gateway: write http://HOST:PORT")
         self.url = without_password(url.rstrip("/"))
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        # A proxy that the environment names is for what is outside, not for this machine.
+        # An answer that is packed could be of any size.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        # A proxy that the environment names is for other machines, not for this one.
         self._http = httpx.Client(base_url=base, headers=headers, trust_env=not _on_loopback(base.host))
+        self._deadline = _Deadline()
 
-    def get(
-        self,
-        path: str,
-        query: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        patience_s: float | None = None,
-    ) -> Any:
-        """The JSON of an answer."""
-        wanted = {"Accept": "application/json", **(headers or {})}
-        return self._ask("GET", path, query, headers=wanted, timeout=patience_s or PATIENCE_S)
-
-    def post(
-        self,
-        path: str,
-        body: Mapping[str, Any],
-        query: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        patience_s: float | None = None,
-        changes: bool,
-    ) -> Any:
-        """The JSON of an answer. Fields of the body that are None are left out. ``changes``: it is no mere question."""
-        given = {name: value for name, value in body.items() if value is not None}
-        timeout = patience_s or PATIENCE_S
-        return self._ask("POST", path, query, headers=headers, json=given, timeout=timeout, changes=changes)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._http.close()
-
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
-        query: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         *,
-        timeout: float,
+        patience_s: float | None = None,
         changes: bool = False,
-        **more: Any,
     ) -> Any:
-        params = {name: value for name, value in (query or {}).items() if value is not None}
+        """The JSON of an answer. ``changes``: the request changes something, so that without an answer it is not known
+        whether it did.
+        """
+        timeout = patience_s or PATIENCE_S
+        began = self._deadline.begin()
         try:
-            response = self._http.request(method, path, params=params, timeout=timeout, **more)
+            request = self._http.build_request(
+                method,
+                path,
+                params={name: value for name, value in (query or {}).items() if value is not None},
+                json=body,
+                headers=headers,
+                timeout=timeout,
+                extensions={"trace": self._deadline.watch},
+            )
+            response = self._http.send(request, stream=True)
+            try:
+                answer = self._json(response)
+            finally:
+                response.close()
         except httpx.TimeoutException as error:
-            said = f"no answer within {timeout:g} s"
+            late = time.monotonic() - began >= ANSWER_S
+            said = f"no whole answer within {ANSWER_S:g} s" if late else f"no answer within {timeout:g} s"
             if changes:
                 said += "; whether it did what was asked is not known"
             raise GatewayUnreachable(self.url, said) from error
         except (httpx.HTTPError, UnicodeError) as error:
             raise GatewayUnreachable(self.url, str(error) or type(error).__name__) from error
-        try:
-            answer = response.json()
-        except ValueError as error:
-            said = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
-            raise GatewayUnreachable(self.url, said) from error
         if response.is_success:
             return answer
         raise self._error(response.status_code, answer if isinstance(answer, dict) else {})
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def _json(self, response: httpx.Response) -> Any:
+        """The body, which may be of anything else than a gateway. Raises GatewayUnreachable."""
+        if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _JSON:
+            body = bytearray()
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise GatewayUnreachable(self.url, f"its answer is longer than {MOST_BYTES} bytes")
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.loads(body)
+        said = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
+        raise GatewayUnreachable(self.url, said)
 
     def _error(self, status: int, document: dict[str, Any]) -> LanesError | StorageError:
         if status == httpx.codes.UNAUTHORIZED:
@@ -119,3 +132,30 @@ def _on_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class _Deadline(threading.local):
+    """Bounds a whole exchange of this thread. The timeouts of httpx bound one read of the socket each, so that a few
+    bytes now and then would go on for ever.
+    """
+
+    _until = 0.0
+
+    def begin(self) -> float:
+        """From now on; returns now."""
+        now = time.monotonic()
+        self._until = now + ANSWER_S
+        return now
+
+    def watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpcore; each connection that it opens obeys the deadline of the thread that uses it."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            stream = info["return_value"]
+            stream.read, stream.write = self._bounded(stream.read), self._bounded(stream.write)
+
+    def _bounded(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def bounded(what: Any, timeout: float | None = None) -> Any:
+            left = max(0.001, self._until - time.monotonic())
+            return work(what, left if timeout is None else min(timeout, left))
+
+        return bounded

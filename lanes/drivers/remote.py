@@ -27,7 +27,7 @@ class RemoteRequest(NamedTuple):
 
     path: str
     query: dict[str, Any]
-    body: dict[str, Any]
+    body: dict[str, Any] | None
     headers: dict[str, str]
 
 
@@ -50,7 +50,7 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
     for name in [name for name in said if f"{{{name}}}" in path]:
         path = path.replace(f"{{{name}}}", said.pop(name))
     if not verb.posted:
-        return RemoteRequest(path, query | said, {}, headers)
+        return RemoteRequest(path, query | said, None, headers)
     if headers:  # refused at once where it would wait for itself; a later call goes on waiting
         query["wait"] = "0"
     return RemoteRequest(path, query, said, headers)
@@ -132,30 +132,28 @@ class RemoteDriver:
         limit: int | None = params.get("limit")
         few = limit is not None and limit <= paging.PAGE
         forward = how.forward and not (few and params.get("after") is None)
-        more: Mapping[str, Any] | None = {"after": params.get("after") or 0} if forward else {}
+        place: int | None = params.get("after") or 0 if forward else None
         rows: list[Any] = []
         while True:
             most = paging.PAGE if limit is None or forward else min(paging.PAGE, limit - len(rows))
-            page = self._ask(verb, {**params, **(more or {}), "limit": most})
+            following = {} if place is None else {how.param: place}
+            page = self._ask(verb, {**params, **following, "limit": most})
             rows += how.rows(page)
             if forward and limit is not None:
                 rows = rows[-limit:]
-            before, more = more, how.again(page)
+            before, place = place, how.place(page)
             enough = not forward and limit is not None and len(rows) >= limit
-            if more is None or enough or (how.forward and not forward):
+            if place is None or enough or (how.forward and not forward):
                 return how.whole(page, rows)
-            if more == before:
-                raise GatewayUnreachable(self.name, "it repeats a page: is it a gateway of lanes?")
+            if before is not None and not how.goes_on(before, place):
+                raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
         if not verb.path:
             return None  # it is about this process, and nothing is to be done elsewhere
         path, query, body, headers = asked(verb, params)
         patience_s = LONG_S if verb.about.slow else None
-        if verb.posted:
-            form = self._client.post(path, body, query, headers, patience_s=patience_s, changes=verb.changes)
-        else:
-            form = self._client.get(path, query, headers, patience_s=patience_s)
+        form = self._client.ask(verb.method, path, query, body, headers, patience_s=patience_s, changes=verb.changes)
         return verb.result.read(form)
 
     def changed(self, seconds: float) -> bool:
@@ -170,7 +168,7 @@ class RemoteDriver:
         return newest != before
 
     def _last_event(self) -> str:
-        found = Event.all_from_json(self._client.get("/api/events", {"limit": 1}))
+        found = Event.all_from_json(self._client.ask("GET", "/api/events", {"limit": 1}))
         return str(found[-1].id) if found else "0"
 
     def close(self) -> None:

@@ -138,7 +138,7 @@ def reader(cls: type[Any]) -> Callable[[Any], Any]:
     def from_json(form: Any) -> Any:
         try:
             return read(form)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(f"this is no {cls.__name__}: {said}") from error
 

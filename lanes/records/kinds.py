@@ -91,8 +91,14 @@ def read_seconds(said: Any) -> int:
     return round(seconds * 1000)
 
 
+def read_counts(said: Any) -> dict[str, int]:
+    """A number for each word."""
+    return {word: read_count(number) for word, number in reading(dict)(said).items()}
+
+
 read_text = reading(str)
 read_number = reading(float, int)
+read_count = reading(int)
 
 
 # ---------------------------------------------------------------------------------------------- details
@@ -138,7 +144,7 @@ _BY_STATE = json_schema.exactly(**dict.fromkeys(map(str, LaneState), json_schema
 
 Id = Annotated[int, ValueKind(json_schema.ID, "str({})", read_id)]
 Key = Annotated[str, ValueKind(json_schema.KEY, "{}", read_text)]
-Count = Annotated[int, ValueKind(json_schema.COUNT, "{}", reading(int))]
+Count = Annotated[int, ValueKind(json_schema.COUNT, "{}", read_count)]
 Number = Annotated[int, ValueKind(json_schema.NUMBER, "{}", reading(int))]
 Moment = Annotated[int, ValueKind(json_schema.MOMENT, "moment({})", read_moment)]
 Seconds = Annotated[int, ValueKind(json_schema.SECONDS, "{} / 1000", read_seconds, ("_ms", "_s"))]
@@ -149,6 +155,6 @@ EventWord = Annotated[str, ValueKind(json_schema.words(EventType), "{}", read_te
 Object = Annotated[dict[str, Any], ValueKind({"type": "object"}, "{}", reading(dict))]
 Detail = Annotated[dict[str, Any], ValueKind(_DETAIL, "told({})", read_detail)]
 #: How many lanes are in each state.
-ByState = Annotated[dict[str, int], ValueKind(_BY_STATE, "dict({})", reading(dict))]
+ByState = Annotated[dict[str, int], ValueKind(_BY_STATE, "dict({})", read_counts)]
 TEXT = ValueKind(json_schema.TEXT, "{}", read_text)
 FLAG = ValueKind(json_schema.FLAG, "{}", reading(bool))

@@ -4,6 +4,7 @@ One table for both ways, so that a command that asks a gateway elsewhere fails w
 and the same exit code as on the file.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -90,8 +91,6 @@ def error_of(document: Mapping[str, Any]) -> errors.LanesError:
     said = str(document.get("detail") or document.get("title") or "refused")
     for kind in KINDS:
         if document.get("code") == kind.code:
-            if not kind.members:
-                return kind.error(said)
-            if all(name in document for name in kind.members):
-                return kind.error(*(document[name] for name in kind.members))
+            with contextlib.suppress(LookupError, TypeError):  # whoever answered, its members may be anything
+                return kind.error(*(document[name] for name in kind.members or ("detail",)))
     return errors.LanesError(said)

@@ -51,7 +51,7 @@ from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
         waits=lambda given: bool(given.get("wait", True)),
         first={"wait": False},
         again=lambda _, asked: {"key": asked.key, "run_id": asked.run_id},
-        ended=lambda result: result.outcome is not Outcome.PENDING,
+        ended=lambda result: result.outcome is not Outcome.PENDING or result.run_id is None,
         told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=round(waited_s, 3)),
     ),
 )

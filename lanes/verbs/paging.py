@@ -1,7 +1,10 @@
 """How long lists are read over HTTP, where each answer is bounded."""
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+from lanes.base.errors import Unreadable
 
 Page = Any
 Row = Any
@@ -16,24 +19,42 @@ def _as_they_are(page: Page, rows: list[Row]) -> Any:
 
 
 class Paging(NamedTuple):
-    """The rows of a page, the parameters of the next one (None: it was the last), and the form of all rows.
+    """``param`` says where the next page begins, and ``place`` gives its value by the page before (None: that was the
+    last one). ``rows`` are those of a page; ``whole`` makes the result of the last page and all rows.
 
-    ``forward``: the oldest row comes first, and with a limit the last ones are meant.
+    ``forward``: the oldest row comes first, and a limit means the last ones. ``goes_on``: whether one place is behind
+    another, so that no page comes twice, whatever answers.
     """
 
-    again: Callable[[Page], Mapping[str, Any] | None]
+    param: str
+    place: Callable[[Page], int | None]
     rows: Callable[[Page], Sequence[Row]] = lambda page: page
     whole: Callable[[Page, list[Row]], Any] = _as_they_are
     forward: bool = False
+    goes_on: Callable[[int, int], bool] = operator.lt
 
 
-#: The newest first. A short page may only have been long enough: the last one is empty.
-BACKWARD = Paging(lambda page: {"before": page[-1].id} if page else None)
+def _last_id(page: Page) -> int | None:
+    """A short page may only have been long enough: the last one is empty."""
+    return page[-1].id if page else None
+
+
+def _next_cursor(page: Page) -> int | None:
+    if page.next is None or not page.lanes:
+        return None
+    if not (page.next.isascii() and page.next.isdecimal() and len(page.next) < 20):
+        raise Unreadable(f"this is no cursor of a page: {page.next!r:.100}")
+    return int(page.next)
+
+
+#: The newest first.
+BACKWARD = Paging("before", _last_id, goes_on=operator.gt)
 #: The oldest first.
-FORWARD = Paging(lambda page: {"after": page[-1].id} if page else None, forward=True)
+FORWARD = Paging("after", _last_id, forward=True)
 #: In the order that was asked for, in pages that name the next one. A lane that moves may be on two of them.
 OF_LANES = Paging(
-    lambda page: {"cursor": int(page.next)} if page.next is not None and page.lanes else None,
+    "cursor",
+    _next_cursor,
     lambda page: page.lanes,
     lambda page, rows: page.replace(lanes=tuple({lane.key: lane for lane in rows}.values()), next=None),
 )

@@ -1,14 +1,16 @@
-"""``--url`` at a program that answers JSON and is no gateway of lanes: one sentence, exit code 69."""
+"""``--url`` at a program that is no gateway of lanes, whatever it answers: one sentence, exit code 69, and an end."""
 
+import itertools
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from lanes.drivers import client, remote
 from tests.commands.conftest import Call
 
 ANSWERS: tuple[Any, ...] = (None, 7, "hello", [], {}, [7], [{}], {"lanes": 3}, {"lanes": [{}], "next": "0"})
@@ -18,20 +20,28 @@ COMMANDS = (
     "dead-letters --prune --older-than 0s --yes", "retry --filter state:failed --yes",
 )  # fmt: skip
 
+#: What answers a request: its method and path in, the pieces of the whole answer out.
+Answering = Callable[[str], Iterable[bytes]]
+JSON = "application/json"
+
+
+def answer(value: Any, status: str = "200 OK", media: str = JSON) -> bytes:
+    """A whole answer."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {media}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return head.encode() + body
+
 
 @contextmanager
-def stranger(answer: Any) -> Iterator[str]:
-    """A program that answers the same to everything."""
-    body = json.dumps(answer).encode()
+def stranger(answering: Answering) -> Iterator[str]:
+    """A program on a port. What it answers goes out piece by piece, until its client leaves."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):
+                for piece in answering(f"{self.command} {self.path}"):
+                    self.wfile.write(piece)
 
         do_GET = do_POST = _answer  # noqa: N815 - the library's names
 
@@ -49,13 +59,180 @@ def stranger(answer: Any) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=[json.dumps(answer) for answer in ANSWERS])
-def test_an_answer_that_is_no_record_is_told_in_one_sentence(bare: Call, answer: Any) -> None:
-    with stranger(answer) as url:
+def refused(bare: Call, url: str, *command: str) -> str:
+    """Call a command that ends with one sentence and exit code 69; the sentence."""
+    called = bare(*command, "--url", url, "--json")
+    assert called.code == 69, called
+    assert "Traceback" not in called.err, called
+    (line,) = called.err.splitlines()
+    assert line.startswith("lanes: "), called
+    return line
+
+
+@pytest.mark.parametrize("said", ANSWERS, ids=[json.dumps(said) for said in ANSWERS])
+def test_an_answer_that_is_no_record_is_told_in_one_sentence(bare: Call, said: Any) -> None:
+    with stranger(lambda _: [answer(said)]) as url:
         for command in COMMANDS:
             called = bare(*command.split(), "--url", url, "--json")
             if called.code == 69:
                 assert "lanes: " in called.err, f"{command}: {called}"
                 assert "Traceback" not in called.err, f"{command}: {called}"
             else:  # an empty list is an answer
-                assert answer == [], f"{command}: {called}"
+                assert said == [], f"{command}: {called}"
+
+
+HTML = answer(b"<html>welcome</html>", media="text/html")
+NO_JSON = {
+    "a page": HTML,
+    "a page of a proxy": answer(b"<html>bad gateway</html>", "502 Bad Gateway", "text/html"),
+    "JSON that is called something else": answer([], media="text/plain"),
+    "nothing": answer(b""),
+    "half of it": answer(b'{"lanes": ['),
+    "too deep": answer(b"[" * 200_000),
+    "a number of many digits": answer(b"[" + b"9" * 10_000 + b"]"),
+    "a packed answer": answer(b"\x1f\x8b\x08\x00"),
+    "a redirection": b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_what_is_no_json_is_no_gateway(bare: Call, name: str) -> None:
+    with stranger(lambda _: [NO_JSON[name]]) as url:
+        assert "is it a gateway of lanes?" in refused(bare, url, "status")
+        assert "is it a gateway of lanes?" in refused(bare, url, "pause", "a")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+DRIPPING = {
+    "a body": lambda: itertools.chain([HEAD + b"\r\n"], itertools.repeat(b" ")),
+    "a head": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nx-long: "], itertools.repeat(b"x")),
+}
+
+
+@pytest.mark.parametrize("part", DRIPPING)
+def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """Each piece comes in time, and the whole never."""
+    monkeypatch.setattr(client, "ANSWER_S", 0.3)
+    arrived = Event()
+
+    def dripping(_: str) -> Iterator[bytes]:
+        for piece in DRIPPING[part]():
+            yield piece
+            arrived.wait(0.01)
+
+    with stranger(dripping) as url:
+        assert "no whole answer within 0.3 s" in refused(bare, url, "status")
+        assert "whether it did what was asked is not known" in refused(bare, url, "pause", "a")
+
+
+def test_what_is_endless_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST_BYTES", 1_000_000)
+    with stranger(lambda _: itertools.chain([HEAD + b"\r\n"], itertools.repeat(b" " * 65_536))) as url:
+        assert "its answer is longer than 1000000 bytes" in refused(bare, url, "status")
+
+
+LANE = {
+    "key": "a", "state": "idle", "epoch": 1, "paused": None, "queued": 0, "head_wait_s": None, "interruptions": 0,
+    "parked_until": None, "held_s": None, "deadline_s": None, "stall_limit_s": None, "heartbeat_age_s": None,
+    "progress_age_s": None, "progress": None, "owner": None, "run_id": None, "message_id": None,
+    "abort_requested": False, "last_error": None, "updated_at": "2026-01-01T00:00:00.000Z",
+}  # fmt: skip
+EVENT = {
+    "id": "7", "at": "2026-01-01T00:00:00.000Z", "type": "claim", "key": "a", "from": None, "to": None, "run_id": None,
+    "message_id": None, "epoch": 1, "actor": "me", "cause": None, "detail": None,
+}  # fmt: skip
+CURSORS = ["x", "-1", "", "1.5", "٣", "9" * 5_000, "7"]
+
+
+@pytest.mark.parametrize("cursor", CURSORS, ids=ascii)
+def test_a_cursor_that_leads_nowhere_ends_the_list(bare: Call, cursor: str) -> None:
+    asked = []
+
+    def page(request: str) -> list[bytes]:
+        asked.append(request)
+        return [answer({"lanes": [LANE], "counts": {"idle": 1}, "next": cursor})]
+
+    with stranger(page) as url:
+        refused(bare, url, "list")
+    assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("command", ["events", "events a --limit 5000", "events --type claim"])
+def test_a_page_that_comes_again_ends_the_list(bare: Call, command: str) -> None:
+    asked = []
+
+    def page(request: str) -> list[bytes]:
+        asked.append(request)
+        return [answer([EVENT])]
+
+    with stranger(page) as url:
+        assert "its pages do not go on" in refused(bare, url, *command.split())
+    assert len(asked) <= 2
+
+
+ODD = {
+    "a number without bound": LANE | {"held_s": 1e999},
+    "no number at all": LANE | {"held_s": float("nan")},
+    "a moment that is none": LANE | {"updated_at": "yesterday"},
+    "an age that is a flag": LANE | {"epoch": True},
+    "an owner without a name": LANE | {"owner": {}},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_value_that_no_field_has(bare: Call, name: str) -> None:
+    with stranger(lambda _: [answer({"lanes": [ODD[name]], "counts": {"idle": 1}, "next": None})]) as url:
+        assert "is it a gateway of lanes" in refused(bare, url, "list")
+
+
+def test_counts_that_are_no_numbers(bare: Call) -> None:
+    with stranger(lambda _: [answer({"lanes": [], "counts": {"idle": "many"}, "next": None})]) as url:
+        refused(bare, url, "list")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"code": "wait_cycle", "keys": 7},
+        {"code": "wait_cycle", "keys": []},
+        {"code": "queue_full", "key": None},
+        {"code": "not_found"},
+        {"code": ["a list"], "detail": {"an": "object"}},
+        {"code": "database", "detail": None},
+        ["no object"],
+    ],
+    ids=json.dumps,
+)
+def test_a_problem_with_members_of_any_kind(bare: Call, document: Any) -> None:
+    with stranger(lambda _: [answer(document, "422 Unprocessable Content", "application/problem+json")]) as url:
+        called = bare("pause", "a", "--url", url)
+        assert called.code in (1, 69, 75), called
+        assert "Traceback" not in called.err, called
+
+
+ABORTED = {"key": "a", "outcome": "pending", "epoch_before": 1, "epoch_after": 1, "run_id": "999", "waited_s": 0,
+           "dropped": 0, "survivors": None}  # fmt: skip
+
+
+def test_a_run_that_never_ends_is_asked_after_with_pauses(bare: Call) -> None:
+    asked = []
+
+    def pending(request: str) -> list[bytes]:
+        asked.append(request)
+        return [answer(ABORTED)]
+
+    with stranger(pending) as url:
+        assert bare("abort", "a", "--timeout", "200ms", "--url", url).code == 5
+    assert len(asked) <= 3 + 0.2 / remote.REST_S
+
+
+def test_an_abort_of_no_run_is_not_requested_again(bare: Call) -> None:
+    asked = []
+
+    def pending(request: str) -> list[bytes]:
+        asked.append(request)
+        return [answer(ABORTED | {"run_id": None})]
+
+    with stranger(pending) as url:
+        assert bare("abort", "a", "--url", url).code == 5
+    assert len(asked) == 1

@@ -343,11 +343,15 @@ def test_nothing_is_there(call: Callable[..., Called], url: str) -> None:
     assert "gateway" in done.err
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://[", "http://x:99999999"])
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "ftp://x", "http://", "http://[", "http://x:99999999", "http://me:se/cret@x", "ftp://me:secret@x"],
+)
 def test_what_is_no_url(call: Callable[..., Called], url: str) -> None:
     done = call("status", "--url", url)
     assert done.code in (69, 78)
     assert "Traceback" not in done.err
+    assert "cret" not in done.err
 
 
 def test_database_and_gateway_together(

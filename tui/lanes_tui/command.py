@@ -62,7 +62,7 @@ def _source(session: Session, read_only: bool) -> "Source":
         from lanes_tui.sources.remote import RemoteSource
 
         client = session.client(url)
-        client.get("/api/status")
+        client.ask("GET", "/api/status")
         return RemoteSource(client, read_only=read_only)
     from lanes_storage import open_store
     from lanes_tui.sources.file import FileSource
