@@ -11,7 +11,7 @@ from tests.kit.stage import Stage
 
 HEAVY = {
     "asyncio", "sqlmodel", "sqlalchemy", "httpx", "textual", "starlette", "uvicorn", "pydantic", "aiosqlite",
-    "importlib.metadata", "tomllib", "lanes.config.loading", "lanes.engine",
+    "importlib.metadata", "tomllib", "lanes.config.loading", "lanes.engine.engine",
 }  # fmt: skip
 PROGRAM = """
 import json, sys

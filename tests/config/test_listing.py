@@ -61,7 +61,8 @@ def test_every_setting_is_listed_with_its_origin_and_meaning(loaded: Load) -> No
 
 def test_a_command_loads_it_without_the_heavy_libraries() -> None:
     code = (
-        "import sys; from lanes import identity, text; from lanes.config import load, places\n"
+        "import sys; from lanes.base import terminal; from lanes.host import identity\n"
+        "from lanes.config import load; from lanes.config.declared import places\n"
         "load(); places.find_database(really_used=bool)\n"
         "heavy = {'asyncio', 'difflib', 'httpx', 'pydantic', 'sqlmodel', 'sqlalchemy', 'starlette', 'textual',\n"
         "         'tomllib', 'hashlib', 'socket', 'psutil', 'click'}\n"
@@ -81,8 +82,8 @@ def test_every_public_name_is_there() -> None:
 
 def test_a_place_or_a_duration_costs_nothing_of_the_rest() -> None:
     code = (
-        "import sys; from lanes.config import places, durations\n"
+        "import sys; from lanes.base import durations; from lanes.config.declared import places\n"
         "print(sorted(name for name in sys.modules if name.startswith('lanes.config')))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENV, capture_output=True, text=True, check=True)
-    assert done.stdout == "['lanes.config', 'lanes.base.durations', 'lanes.config.declared.places']\n"
+    assert done.stdout == "['lanes.config', 'lanes.config.declared', 'lanes.config.declared.places']\n"

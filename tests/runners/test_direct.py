@@ -21,7 +21,7 @@ assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
 
 SHORT = """
 import asyncio, os, resource, sys
-from lanes import descriptors
+from lanes.host import descriptors
 from lanes.runners.http.client import HttpClient, NoDescriptor
 
 async def main():

@@ -67,7 +67,7 @@ async def test_F120_ones_own_shortage_is_no_fault_of_a_provider(
 def test_the_limit_is_raised_towards_the_hard_one() -> None:
     script = (
         "import resource\n"
-        "from lanes import descriptors\n"
+        "from lanes.host import descriptors\n"
         "for hard, runs, expected in ((20_000, 9_000, 18_064), (9_000, 1000, 8_192), (512, 1000, 512)):\n"
         "    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
         "    assert descriptors.raise_limit(runs) == expected == resource.getrlimit(resource.RLIMIT_NOFILE)[0]\n"

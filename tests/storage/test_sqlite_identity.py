@@ -27,7 +27,8 @@ import sys
 from lanes.testing import START
 from lanes_storage import doors, errors, open_store
 from lanes_storage.records import Admission, NewMessage
-from lanes_storage.sqlite import copies, locking, path_of
+from lanes_storage.sqlite import copies, path_of
+from lanes_storage.sqlite.file import locking
 from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 locking.BUSY_TIMEOUT_MS = 100

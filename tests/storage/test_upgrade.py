@@ -179,7 +179,7 @@ KILLED = """
 import hashlib, os, shutil, sqlite3, sys
 from pathlib import Path
 from lanes_storage import open_store
-from lanes_storage.sqlite import upgrading
+from lanes_storage.sqlite.file import upgrading
 
 path, work = Path(sys.argv[1]), Path(sys.argv[2])
 real = sqlite3.connect

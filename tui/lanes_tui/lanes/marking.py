@@ -18,7 +18,7 @@ class Marking(Board):
     """A mark keeps the epoch that was on the screen when it was made."""
 
     KEYS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "MarkedLane", key_display="␣"),
+        Binding("space", "mark", "Mark", key_display="␣"),
         Binding(
             "ctrl+@,ctrl+space",
             "mark_range",

@@ -53,7 +53,7 @@ NO_MATCH = (
 class MainScreen(Doing, Marking, Arranging):
     """Shows one source, and acts on its lanes."""
 
-    AUTO_FOCUS = "LaneTable"  # from the first key on
+    AUTO_FOCUS = "LaneList"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open_lane", "Open", key_display="⏎"),
         *Arranging.KEYS,
