@@ -43,7 +43,7 @@ except errors.StorageError as error:
 SHORT = {
     "reader": "open_reader(path).close()",
     "async": "asyncio.run(open_and_close())",
-    "refused": "schema.VERSION += 1\nwith contextlib.suppress(errors.DatabaseTooOld): open_store(str(path))",
+    "refused": "versions.VERSION += 1\nwith contextlib.suppress(errors.DatabaseTooOld): open_store(str(path))",
     "check": "damage(path, whole=True)",
     "backup": "copies.copy(path, path.with_name('copy.db'))",
     "a child": "store = open_store(str(path))\nif os.fork(): os.wait(); os._exit(0)",
@@ -51,7 +51,8 @@ SHORT = {
 PRELUDE = """
 import asyncio, contextlib, os, sys
 from pathlib import Path
-from lanes_storage import errors, open_async_store, open_store, schema
+from lanes_storage import errors, open_async_store, open_store
+from lanes_storage.schema import versions
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import damage

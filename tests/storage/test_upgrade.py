@@ -306,7 +306,7 @@ assert lanes_storage.__file__.startswith(sys.argv[1]), lanes_storage.__file__
 from lanes_storage import open_store, reads, schema
 from lanes_storage.errors import StorageError
 from lanes_storage.records import LaneFilter
-assert versions.VERSION == 1
+assert schema.VERSION == 1
 {work}
 """
 
