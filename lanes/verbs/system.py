@@ -29,7 +29,7 @@ from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.outcomes import HeldRun, RunEnd, judge
+from lanes_storage.doors.releases import End, HeldRun, RunEnd, decide
 from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
@@ -195,8 +195,9 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
     failure = RunFailure(Cause.DRAINED, "its gateway was drained")
     of_run = {"messages": json.dumps([[run.lane_id, run.message_id]])}
     cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))
-    rows = read(Query(sql.STANDING_RUNS, {"tickets": json.dumps([run.ticket])}, list))
-    return judge(HeldRun(*rows[0][1:]), Edge.RECLAIM, now, failure=failure, cuts=cuts) if rows else None
+    rows = read(Query(sql.HELD_RUNS, {"tickets": json.dumps([run.ticket])}, list))
+    end = End(run.ticket, Edge.RECLAIM, now, "lanes", failure=failure)
+    return decide(end, HeldRun(*rows[0][1:]) if rows else None, cuts)
 
 
 # ------------------------------------------------------------------------------------------------ health

@@ -235,23 +235,3 @@ class AsyncStore(Protocol):
     async def close(self) -> None:
         """Finish the submitted steps, then release everything. May be called twice."""
         ...
-
-
-__all__ = [
-    "FEW_ROWS",
-    "AsyncStore",
-    "CommandStep",
-    "Given",
-    "Params",
-    "Query",
-    "Reader",
-    "Reads",
-    "Row",
-    "Step",
-    "Store",
-    "Transaction",
-    "Transition",
-    "as_call",
-    "call",
-    "carry_out",
-]

@@ -74,7 +74,7 @@ CHOSEN_CANDIDATES = _CANDIDATES.format(
 
 #: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and
 #: the last message that would be answered with each.
-STANDING_HEADS = f"""
+UNCHANGED_HEADS = f"""
 SELECT h.key, m.id, m.lane_id, l.key, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.interruptions,
   m.parked_since, m.retry_of, m.accepted_at, m.started_at, m.attempts
 FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
@@ -271,10 +271,10 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
 
 #: Everything that the ends of runs are decided from, of those of ``:tickets`` that stand: a JSON array of
 #: ``[run, epoch]``. The others have lost their lanes.
-STANDING_RUNS = """
-SELECT t.key, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at, r.abort_cause,
-  r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, r.busy_until_boot, r.owner_id, o.heartbeats,
-  m.interruptions, m.bound_to, m.parked_since, m.batch, o.drain_at, r.body_ended_at
+HELD_RUNS = """
+SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
+  r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
+  m.parked_since, m.batch, o.drain_at, r.body_ended_at
 FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
   JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL

@@ -40,7 +40,7 @@ def test_every_statement_that_writes_and_asks_has_its_guards() -> None:
         if isinstance(sql, str) and name.isupper() and sql.strip().startswith(("UPDATE", "DELETE")) and "WHERE" in sql
     }
     assert asking <= guarded
-    assert {"CANDIDATES", "STANDING_RUNS", "BEAT_RUN", "_still_so"} <= guarded
+    assert {"CANDIDATES", "HELD_RUNS", "BEAT_RUN", "_still_so"} <= guarded
     names = [guard.name for guard in all_guards()]
     assert "RELEASE_LANE: epoch = :epoch" in names
     assert "_still_so: not evidence.ghost or standing.left_out >= GHOST_AFTER" in names
@@ -67,7 +67,7 @@ def run(words: list[str], tests: list[str]) -> "subprocess.CompletedProcess[str]
 
 
 def test_a_run_names_the_test_that_misses_each_guard_and_counts_what_is_left() -> None:
-    words = ["_still_so: evidence.heartbeats", "STANDING_RUNS: l.run_id"]
+    words = ["_still_so: evidence.heartbeats", "HELD_RUNS: l.run_id"]
     done = run(words, [UNCONCERNED, EVIDENCE])
     assert done.returncode == 1, done
     assert (
@@ -76,7 +76,7 @@ def test_a_run_names_the_test_that_misses_each_guard_and_counts_what_is_left() -
     )
     assert "1 of 2 guards are missed by a test" in done.stdout
     assert "1 is left" in done.stdout
-    assert "no test misses  STANDING_RUNS: l.run_id = r.id" in done.stdout
+    assert "no test misses  HELD_RUNS: l.run_id = r.id" in done.stdout
 
 
 def test_a_run_without_anything_left_is_a_success() -> None:

@@ -20,8 +20,8 @@ from lanes_storage.interface import FEW_ROWS
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.aio import AsyncSqliteStore
 from lanes_storage.sqlite.point_reads import (
-    FIRST_REST_S,
-    LONGEST_REST_S,
+    FIRST_BACKOFF_S,
+    LONGEST_BACKOFF_S,
     MOST_S,
     SLOW_S,
     Pace,
@@ -127,7 +127,7 @@ async def test_F141_reads_that_turn_slow_leave_the_event_loop_and_come_back(
     assert at_once(quick.read(query)) is None
     assert (await quick.read(query)) is not None, "the other thread reads it"
     timer.step_s = 0
-    timer.now += FIRST_REST_S
+    timer.now += FIRST_BACKOFF_S
     assert at_once(quick.read(query)) is not None
 
 
@@ -137,7 +137,7 @@ async def test_F141_a_disk_that_is_slow_at_the_start_is_not_waited_for(path: Pat
     timer.step_s = 0
     query = reads.message(await accept(store))
     assert at_once(store.read(query)) is None
-    timer.now += FIRST_REST_S
+    timer.now += FIRST_BACKOFF_S
     assert at_once(store.read(query)) is not None
     await store.close()
 
@@ -156,8 +156,8 @@ def test_F141_a_disk_that_stays_slow_is_tried_ever_more_rarely() -> None:
         timer.now += MOST_S  # one is enough, as long as nothing has shown that it is better now
         pace.end(began)
     assert rests == sorted(rests)
-    assert rests[0] <= 2 * FIRST_REST_S
-    assert LONGEST_REST_S <= rests[-1] <= LONGEST_REST_S + 1
+    assert rests[0] <= 2 * FIRST_BACKOFF_S
+    assert LONGEST_BACKOFF_S <= rests[-1] <= LONGEST_BACKOFF_S + 1
 
 
 def test_slow_reads_among_many_quick_ones_are_borne() -> None:
@@ -202,7 +202,7 @@ async def test_the_version_differs_whoever_reads_it(quick: AsyncSqliteStore, tim
     seen.append(await quick.version())
     await accept(quick)
     timer.step_s = 0
-    timer.now += FIRST_REST_S
+    timer.now += FIRST_BACKOFF_S
     assert at_once(quick.version()) is not None
     seen.append(await quick.version())
     assert seen[0] == seen[1]
@@ -263,7 +263,7 @@ async def test_F141_a_process_that_stands_still_holds_up_the_event_loop_once(
             patch.setattr(store._at_once, "_connection", stuck)
             for _ in range(3):
                 assert at_once(store.read(reads.message(message))) is None
-            timer.now += LONGEST_REST_S - 1
+            timer.now += LONGEST_BACKOFF_S - 1
             assert at_once(store.read(reads.message(message))) is None
             assert stuck.tries == 1
         timer.now += 1

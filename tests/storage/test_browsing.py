@@ -13,7 +13,7 @@ from lanes_storage.errors import StoreClosed
 from lanes_storage.interface import Query
 from lanes_storage.law import MessageState, Scope
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite.broad_reads import MOST_AT_ONCE
+from lanes_storage.sqlite.broad_reads import MAX_CONNECTIONS
 from tests.kit.until import PATIENCE_S
 from tests.kit.world import World
 
@@ -31,7 +31,7 @@ async def accept(store: AsyncStore, key: str) -> int:
 
 
 async def test_F122_searches_that_do_not_end_keep_the_engine_from_nothing(astore: AsyncStore) -> None:
-    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(2 * MOST_AT_ONCE)]
+    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(2 * MAX_CONNECTIONS)]
     async with asyncio.timeout(PATIENCE_S):
         message = await accept(astore, "a")
         found = await astore.read(reads.message(message))
@@ -47,7 +47,7 @@ async def test_F122_searches_that_do_not_end_keep_the_engine_from_nothing(astore
 
 async def test_F122_one_search_does_not_stop_the_next(astore: AsyncStore) -> None:
     await accept(astore, "a")
-    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(MOST_AT_ONCE - 1)]
+    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(MAX_CONNECTIONS - 1)]
     async with asyncio.timeout(PATIENCE_S):
         assert [lane.key for lane in await astore.read(reads.lanes(LaneFilter()))] == ["a"]
     for search in searches:
@@ -57,14 +57,14 @@ async def test_F122_one_search_does_not_stop_the_next(astore: AsyncStore) -> Non
 async def test_F123_who_leaves_a_search_leaves_nothing_in_the_log(
     astore: AsyncStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(3 * MOST_AT_ONCE)]
+    searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(3 * MAX_CONNECTIONS)]
     await asyncio.sleep(0.05)
     for search in searches:
         search.cancel()
     await asyncio.gather(*searches, return_exceptions=True)
     del searches, search
     for _ in range(10):  # behind them
-        await asyncio.gather(*(astore.read(reads.lanes_total(LaneFilter())) for _ in range(MOST_AT_ONCE)))
+        await asyncio.gather(*(astore.read(reads.lanes_total(LaneFilter())) for _ in range(MAX_CONNECTIONS)))
     gc.collect()
     assert caplog.messages == []
 
@@ -72,7 +72,7 @@ async def test_F123_who_leaves_a_search_leaves_nothing_in_the_log(
 async def test_F123_a_search_that_nobody_waits_for_gives_its_place_back(astore: AsyncStore) -> None:
     await accept(astore, "a")
     for _ in range(3):
-        searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(2 * MOST_AT_ONCE)]
+        searches = [asyncio.create_task(astore.read(ENDLESS)) for _ in range(2 * MAX_CONNECTIONS)]
         await asyncio.sleep(0)
         for search in searches:
             search.cancel()

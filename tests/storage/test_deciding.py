@@ -8,8 +8,7 @@ from lanes.testing import MINUTE, START
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.doors.intake import Accept, Met, Placement, Same, admit
 from lanes_storage.doors.owners import Compared, OpenRun, compare
-from lanes_storage.doors.releases import End, Evidence, decide
-from lanes_storage.doors.shared.outcomes import HeldRun, RunEnd
+from lanes_storage.doors.releases import End, Evidence, HeldRun, RunEnd, decide
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
 from lanes_storage.records import Admission, Beat, Idempotency, NewMessage, RunFailure, RunResult, Ticket
 
@@ -19,10 +18,11 @@ REQUEUE, POISON = OnInterrupt.REQUEUE, RunFailure(Cause.POISON, "interrupted 3 t
 WALL = START.wall
 
 
-def standing(**changes: Any) -> HeldRun:
+def held(**changes: Any) -> HeldRun:
     """A run as it is read."""
-    names = ("abort_at", "abort_cause", "abort_actor", "abort_reason", "busy_until_boot", "bound_to", "parked_since")
+    names = ("abort_at", "abort_cause", "abort_actor", "abort_reason", "bound_to", "parked_since")
     values: dict[str, Any] = dict.fromkeys((*names, "batch", "drain_at", "body_ended_at")) | {
+        "run_id": 4,
         "lane_id": 1,
         "message_id": 2,
         "kind": "provider",
@@ -31,7 +31,6 @@ def standing(**changes: Any) -> HeldRun:
         "max_park_ms": 10 * MINUTE,
         "left_out": 0,
         "progress_boot": 5,
-        "owner_id": 3,
         "heartbeats": 7,
         "interruptions": 0,
     }
@@ -100,13 +99,13 @@ CASES: dict[str, tuple[End, dict[str, Any], RunEnd | None]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_how_a_standing_run_ends(name: str) -> None:
+def test_how_a_held_run_ends(name: str) -> None:
     command, run, outcome = CASES[name]
-    assert decide(command, standing(**run), cuts=0) == outcome
+    assert decide(command, held(**run), cuts=0) == outcome
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_stands_no_more_is_ended_by_nobody(name: str) -> None:
+def test_a_run_that_lost_its_lane_is_not_ended_again(name: str) -> None:
     assert decide(CASES[name][0], None, cuts=0) is None
 
 
@@ -121,12 +120,12 @@ def test_what_stands_no_more_is_ended_by_nobody(name: str) -> None:
     ids=["it has beaten", "it went on", "it was named again", "its body has ended"],
 )
 def test_a_judge_that_saw_something_else_ends_nothing(evidence: Evidence, run: dict[str, Any]) -> None:
-    assert decide(RECLAIM._replace(evidence=evidence), standing(**run), cuts=0) is None
+    assert decide(RECLAIM._replace(evidence=evidence), held(**run), cuts=0) is None
 
 
 def test_a_judge_that_sees_the_same_ends_it() -> None:
     still = Evidence(heartbeats=7, progress_boot=5, ghost=True, works=True)
-    assert decide(RECLAIM._replace(evidence=still), standing(left_out=2), cuts=0) is not None
+    assert decide(RECLAIM._replace(evidence=still), held(left_out=2), cuts=0) is not None
 
 
 # ------------------------------------------------------------------------------------------- heartbeats

@@ -42,7 +42,7 @@ class Losses:
 
         def step(tx: Transaction) -> list[ActiveRun]:
             # read in the writer, after every claim that has committed
-            standing = doors.standing_runs(tx, owner)
+            standing = doors.runs_of_owner(tx, owner)
             return [run for run in self._live.holding() if not run.lost and run.id not in standing]
 
         return self._write(step)

@@ -13,35 +13,25 @@ from lanes_storage.records import Admission, NewMessage, RunFailure
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """ "Seen": errored or aborted back to idle. Not landed: the lane is in neither.
+    """Acknowledge an error: errored or aborted back to idle. Not landed: the lane is in neither state.
 
-    ``meant``: the epoch that the lane must stand at; None: whatever it is.
+    ``meant``: the epoch that the lane must have; None: any.
     """
     lane, met = find(tx, key, meant)
-    if lane is None:
+    if lane is None or tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) != 1:
         return met
-    landed = tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) == 1
-    if landed:
-        record(
-            tx,
-            EventType.ACK,
-            now,
-            lane=lane,
-            from_state=met.state,
-            to_state=LaneState.IDLE,
-            epoch=met.epoch,
-            actor=actor,
-        )
-    return met._replace(landed=landed)
+    change = {"lane": lane, "from_state": met.state, "to_state": LaneState.IDLE, "epoch": met.epoch}
+    record(tx, EventType.ACK, now, **change, actor=actor)
+    return met._replace(landed=True)
 
 
 def retry(
     tx: Transaction, message: int, admission: Admission, now: Now, *, actor: str
 ) -> Accepted | Refusal | MessageState | None:
-    """Accept a dead letter once more, as a new message at the tail.
+    """Accept a dead letter again, as a new message at the tail.
 
     A ``MessageState``: it is no dead letter but in that state (``failed``: it was retried before).
-    ``Refusal.HOLD``: it was a hold, whose work nobody here knows. None: no such message.
+    ``Refusal.HOLD``: it was a hold, whose work only its waiter knew. None: no such message.
     """
     rows = tx.rows(sql.DEAD_LETTER, {"message": message})
     if not rows:
@@ -53,7 +43,7 @@ def retry(
         return Refusal.HOLD
     again = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
     accepted = accept(again, admission, now, retry_of=message)(tx)
-    assert not isinstance(accepted, WaitCircle), "nobody waits for it yet"
+    assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
         tx.run(sql.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         detail = {"retried_as": accepted.message_id}
@@ -62,7 +52,7 @@ def retry(
 
 
 def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState | None:
-    """End a waiting message as ``dropped``; the journal keeps what it was.
+    """End a waiting message as ``dropped``; the journal keeps its content.
 
     Returns the state that it was in: only ``queued`` can be dropped. None: no such message.
     """

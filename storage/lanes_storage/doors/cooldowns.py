@@ -1,4 +1,4 @@
-"""Cooldowns: providers that every gateway leaves alone until a stored time."""
+"""Cooldowns: providers that no gateway asks until a stored time."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ LONGEST_MS = 60_000
 
 
 def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: Now, *, by: str) -> CooldownRow:
-    """Leave a provider alone for ``for_ms``; None: 1 s, doubling to 60 s while it keeps refusing.
+    """Do not ask a provider for ``for_ms``; None: 1 s, doubling to 60 s while it keeps refusing.
 
     A refusal that arrives while it is cooling (another run had asked before) does not double again.
     """
@@ -35,7 +35,7 @@ def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: No
 def note_provider(
     tx: Transaction, provider: str, cause: str | None, now: Now, *, by: str, detail: dict[str, Any]
 ) -> None:
-    """Tell that a provider has begun to fail, or that it answers again (``cause`` None)."""
+    """Record that a provider has begun to fail, or that it answers again (``cause`` None)."""
     type_ = EventType.PROVIDER_ANSWERS if cause is None else EventType.PROVIDER_FAILING
     record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider} | detail)
 
@@ -46,5 +46,5 @@ def cooling(tx: Transaction, now: Now) -> list[CooldownRow]:
 
 
 def warm(tx: Transaction, provider: str) -> None:
-    """Forget a cooldown and its doubling: the provider answered."""
+    """End a cooldown and its doubling: the provider answered."""
     tx.run(sql.END_COOLDOWN, {"provider": provider})

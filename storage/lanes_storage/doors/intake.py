@@ -10,8 +10,8 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.aborts import interrupt_lane
 from lanes_storage.doors.shared.endings import end_waiting
-from lanes_storage.doors.shared.journal import event, tell
-from lanes_storage.doors.shared.sets import apart
+from lanes_storage.doors.shared.journal import event, write_events
+from lanes_storage.doors.shared.sets import serialized
 from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import HELD, Cause, EventType, MessageState, Mode, Overflow
@@ -28,9 +28,9 @@ class Refusal(StrEnum):
 
 
 class Accepted(NamedTuple):
-    """The message stands. ``created`` False: it did already, under the same idempotency key.
+    """The message is stored. ``created`` False: it was stored before, under the same idempotency key.
 
-    Of one that is new: its lane, which place it has among those that wait there, and whether any lane is paused.
+    For a new one: its lane, its position among those that wait there, and whether any lane is paused.
     """
 
     message_id: int
@@ -44,21 +44,26 @@ class Placement(StrEnum):
     """How a message that is accepted gets its place."""
 
     FREE = "free"
-    INTERRUPT = "interrupt"  # what runs and what waits makes way
-    DROP_OLDEST = "drop_oldest"  # of what waits
+    INTERRUPT = "interrupt"  # what runs and what waits is ended
+    DROP_OLDEST = "drop_oldest"  # the oldest waiting messages are dropped
 
 
 class Accept(NamedTuple):
-    """The command: a message for the tail of its lane. ``retry_of``: the dead letter that it is once more."""
+    """The command: a message for the tail of its lane. ``retry_of``: the dead letter that it repeats."""
 
     new: NewMessage
     admission: Admission
     now: Now
     retry_of: int | None = None
 
+    @property
+    def about(self) -> tuple[object, ...]:
+        """Waits are followed from lane to lane, so only one command of a set begins one."""
+        return (self.new.key,) if self.admission.waiter is None else (self.new.key, Waiter)
+
 
 class Met(NamedTuple):
-    """The lane that a message meets: a row of ``statements.LANES_MET`` behind the last ids."""
+    """The lane that a message is for: a row of ``statements.LANES_MET`` after the last ids."""
 
     lane_id: int
     state: str
@@ -69,7 +74,7 @@ class Met(NamedTuple):
 
 
 class Same(NamedTuple):
-    """A message that was accepted under the same name: a row of ``statements.FIND_IDEMPOTENT``."""
+    """A message that was accepted under the same idempotency key: a row of ``statements.FIND_IDEMPOTENT``."""
 
     digest: str
     message_id: int
@@ -78,22 +83,17 @@ class Same(NamedTuple):
 def accept(
     new: NewMessage, admission: Admission, now: Now, *, retry_of: int | None = None
 ) -> CommandStep[Accepted | Refusal | WaitCircle]:
-    """Store a message at the tail of its lane, making the lane if there is none.
+    """Store a message at the tail of its lane, creating the lane if there is none.
 
-    ``admission`` is checked only for a message that does not exist yet, except that a run which will wait for it
-    must close no cycle either way; a refusal stores nothing.
+    ``admission`` is checked only for a message that is not stored yet, but a run that will wait for the message may
+    close no cycle in any case. A refusal stores nothing.
     """
     return call(enter, Accept(new, admission, now, retry_of))
 
 
-def _of_lane(command: Accept) -> tuple[object, ...]:
-    """Waits are followed from lane to lane, so that only one of a set begins one."""
-    return (command.new.key,) if command.admission.waiter is None else (command.new.key, Waiter)
-
-
-@apart(_of_lane)
+@serialized
 def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCircle]:
-    """Read what the messages meet, decide about each, store those that have room."""
+    """Read the lanes of the messages, decide about each message, store those that are accepted."""
     met, last = _met(tx, commands)
     decided = [
         _cycle(tx, command) or admit(command, lane, _same(tx, command.new))
@@ -105,18 +105,18 @@ def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusa
         if isinstance(room, Placement)
     ]
     accepted = iter(_store(tx, entering, last) if entering else ())
-    came = [next(accepted) if isinstance(one, Placement) else one for one in decided]
-    for command, one in zip(commands, came, strict=True):
-        if command.admission.waiter is not None and isinstance(one, Accepted):
-            begin_wait(tx, command.admission.waiter, one.message_id, command.now)
-    return came
+    results = [next(accepted) if isinstance(one, Placement) else one for one in decided]
+    for command, result in zip(commands, results, strict=True):
+        if command.admission.waiter is not None and isinstance(result, Accepted):
+            begin_wait(tx, command.admission.waiter, result.message_id, command.now)
+    return results
 
 
 # ------------------------------------------------------------------------------------------------- read
 
 
 class Last(NamedTuple):
-    """The last ids that were given, and whether anything is paused."""
+    """The last ids that were assigned, and whether anything is paused."""
 
     lane: int
     message: int
@@ -151,10 +151,7 @@ def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:
 
 
 def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Refusal | Placement:
-    """Whether a message gets a place, and how; ``met`` None: there is no such lane yet.
-
-    Room is made as the mode and the overflow of the lane say, and only for a message that is then accepted.
-    """
+    """Whether a message is accepted, and how it gets its place; ``met`` None: there is no such lane yet."""
     admission, name = command.admission, command.new.idempotency
     if same is not None:
         known = name is not None and same.digest == name.digest
@@ -175,7 +172,7 @@ def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Ref
 
 
 class _Entry(NamedTuple):
-    """A message that has room, and what was read of its lane, if there was one."""
+    """A message that is accepted, and what was read of its lane, if there was one."""
 
     command: Accept
     met: Met | None
@@ -186,7 +183,7 @@ class _Entry(NamedTuple):
 
     @property
     def accepted(self) -> Accepted:
-        """What waited before it is gone where it was made way for."""
+        """Its position counts only what still waits."""
         before = 0 if self.met is None or self.room is Placement.INTERRUPT else self.met.queued
         place = min(before + 1, self.command.admission.cap) if self.room is Placement.DROP_OLDEST else before + 1
         return Accepted(self.message, True, self.lane, place, self.pauses)
@@ -194,9 +191,11 @@ class _Entry(NamedTuple):
 
 def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placement]], last: Last) -> list[Accepted]:
     """Store messages, each in another lane."""
-    for command, met, room in entering:
-        if met is not None:
-            _make_room(tx, command, met, room)
+    for (new, admission, now, _), met, room in entering:
+        if met is not None and room is Placement.INTERRUPT:
+            interrupt_lane(tx, met.lane_id, met.run_id, now, actor=new.actor)
+        elif met is not None and room is Placement.DROP_OLDEST:
+            _drop_oldest(tx, met.lane_id, admission.cap, now, actor=new.actor)
     lanes, messages = count(last.lane + 1), count(last.message + 1)
     entries = [
         _Entry(*each, each[1].lane_id if each[1] else next(lanes), next(messages), last.pauses) for each in entering
@@ -205,7 +204,7 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placeme
     tx.many(sql.MAKE_MESSAGE, [_message(each) for each in entries])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
     tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
-    tell(tx, [_event(each) for each in entries])
+    write_events(tx, [_event(each) for each in entries])
     return [each.accepted for each in entries]
 
 
@@ -231,15 +230,8 @@ def _event(entry: _Entry) -> Given:
     return event(EventType.ACCEPTED, now, lane=entry.lane, message=entry.message, actor=new.actor)
 
 
-def _make_room(tx: Transaction, command: Accept, met: Met, room: Placement) -> None:
-    if room is Placement.INTERRUPT:
-        interrupt_lane(tx, met.lane_id, met.run_id, command.now, actor=command.new.actor)
-    elif room is Placement.DROP_OLDEST:
-        _drop_oldest(tx, met.lane_id, command.admission.cap, command.now, actor=command.new.actor)
-
-
 def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) -> None:
-    """End as many of the longest-waiting messages as leave room for one more. The journal keeps what they were."""
+    """Drop the longest-waiting messages until there is room for one more. The journal keeps their content."""
     waiting = [message for (message,) in tx.rows(sql.WAITING_OF_LANE, {"lane": lane})]
     failure = RunFailure(Cause.OVERFLOW, f"the queue was full ({cap} waiting), and a newer message came")
     for message in waiting[: len(waiting) - cap + 1]:

@@ -1,7 +1,7 @@
-"""Pauses: why a lane, or every lane whose key fits a glob, claims nothing, and how that ends.
+"""Pauses: why a lane, or every lane whose key matches a glob, is not claimed, and how that ends.
 
-A lane may have one pause of each kind (``PauseKind``). None replaces one of another kind, and each ends as it does: by
-a person, at its time, or when what it was for is over. What runs goes on.
+A lane may have one pause of each kind (``PauseKind``). Each ends separately: by a person, at its time, or when its
+reason is gone. What runs goes on.
 """
 
 from typing import NamedTuple
@@ -15,9 +15,9 @@ from lanes_storage.law import EventType, LaneState, PauseKind
 
 
 class Control(NamedTuple):
-    """What an action met: whether it landed, and the lane's state and epoch before. None as state: no such lane.
+    """The result of an action: whether it landed, and the lane's state and epoch before. ``state`` None: no such lane.
 
-    ``moved_on``: the lane stood at another epoch than the one that was meant, and was left alone.
+    ``moved_on``: the lane had another epoch than the one that was meant, and was left alone.
     """
 
     landed: bool
@@ -27,7 +27,7 @@ class Control(NamedTuple):
 
 
 def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Control]:
-    """The lane that an action is for, and what it met; None as lane: none of that key, or it has moved on."""
+    """The lane that an action is for, and the result if it stops here; None: no such lane, or it has moved on."""
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return None, Control(False, None)
@@ -47,9 +47,9 @@ def pause(
     until: int | None = None,
     meant: int | None = None,
 ) -> Control:
-    """A person lets a lane claim nothing, until ``until`` (wall time) or until it is resumed.
+    """A person pauses a lane until ``until`` (wall time), or until it is resumed.
 
-    ``meant``, here and below: the epoch that the lane must stand at; None: whatever it is.
+    ``meant``, here and below: the epoch that the lane must have; None: any.
     """
     lane, met = find(tx, key, meant)
     if lane is None:
@@ -59,7 +59,7 @@ def pause(
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """A person ends every pause of the lane itself, of whatever kind. Not landed: it had none."""
+    """A person ends every pause of the lane itself, of any kind. Not landed: it had none."""
     lane, met = find(tx, key, meant)
     if lane is None or tx.run(sql.END_PAUSES, {"lane": lane}) == 0:
         return met
@@ -78,7 +78,7 @@ def pause_lane(
     until: int | None = None,
     epoch: int | None = None,
 ) -> None:
-    """Pause a lane, by its id. A second pause of the same kind takes the place of the first."""
+    """Pause a lane, by its id. A second pause of the same kind replaces the first."""
     values = {"lane": lane, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_LANE, values)
     tx.run(sql.CHANGED_LANE, {"lane": lane, "now": now.wall})
@@ -87,19 +87,19 @@ def pause_lane(
 
 
 def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: str) -> bool:
-    """End one kind of pause of a lane: what it was for is over. False: it had none of that kind."""
-    landed = tx.run(sql.END_PAUSE, {"lane": lane, "kind": kind}) > 0
-    if landed:
+    """End one kind of pause of a lane, whose reason is gone. False: it had none of that kind."""
+    ended = tx.run(sql.END_PAUSE, {"lane": lane, "kind": kind}) > 0
+    if ended:
         _resumed(tx, lane, now, actor=actor, epoch=None)
-    return landed
+    return ended
 
 
 def pause_matching(
     tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str, reason: str, until: int | None = None
 ) -> None:
-    """Pause every lane whose key fits a glob, lanes to come included.
+    """Pause every lane whose key matches a glob, also those that are created later; ``*``: all lanes.
 
-    ``*``: all of them. The glob is stored as SQLite has it, which asks for it whenever it looks for a head.
+    The glob is stored in the syntax of SQLite, which compares it whenever it looks for a head.
     """
     stored = as_sqlite(pattern)
     values = {"pattern": stored, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
@@ -108,11 +108,11 @@ def pause_matching(
 
 
 def resume_matching(tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str) -> bool:
-    """End the pause of a glob. Lanes with a pause of their own stay paused. False: there is none."""
-    landed = tx.run(sql.END_PATTERN_PAUSE, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
-    if landed:
+    """End the pause of a glob. Lanes that are also paused by themselves stay paused. False: there is none."""
+    ended = tx.run(sql.END_PATTERN_PAUSE, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
+    if ended:
         record(tx, EventType.RESUMED, now, actor=actor, detail={"match": pattern})
-    return landed
+    return ended
 
 
 def _resumed(tx: Transaction, lane: int, now: Now, *, actor: str, epoch: int | None) -> None:

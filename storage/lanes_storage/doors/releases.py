@@ -1,48 +1,62 @@
-"""The releases: every way in which a held lane is let go. All of them are commands for one transition, ``release``.
+"""The releases: every way in which the lane of a run is released. All are commands for one transition, ``release``.
 
-Each shows the run's ticket. Where its id and epoch stand no more, nothing changes but the count of the run's
-refused writes, and the late reply is kept for inspection.
+This file shows one completion from its command to its rows. ``complete`` makes the command; the writer
+(``sqlite.writer``) collects commands, opens a transaction and calls ``release`` with all of them; that reads the runs,
+decides how each really ends, and writes it, each by one statement of ``lanes_storage.statements``. Then the writer
+commits, and wakes the callers with their ``Release``.
+
+Each command shows the run's ticket. If its id and epoch no longer hold the lane, nothing changes except the count of
+the run's refused writes, and the late reply is kept for inspection.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
-from lanes_storage.doors.shared.journal import event, next_epochs, record, tell
-from lanes_storage.doors.shared.outcomes import HeldRun, RunEnd, judge, survivors_pause
-from lanes_storage.doors.shared.sets import apart, array
+from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
+from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
+    COUNTED_INTERRUPTIONS,
     GHOST_AFTER,
     INTERRUPTIONS,
+    MAX_CUTS,
+    MAX_INTERRUPTIONS,
     TRANSITIONS,
+    BoundTo,
+    Cause,
     Edge,
     EventType,
     LaneState,
     MessageState,
+    OnInterrupt,
+    OnSurvivors,
     PauseKind,
+    RunnerKind,
 )
-from lanes_storage.records import ProcessIdentity, Release, RunFailure, RunResult, Ticket
+from lanes_storage.records import Release, RunFailure, RunResult, Ticket
+
+# --------------------------------------------------------------------------------------------- commands
 
 
 class Evidence(NamedTuple):
-    """What a judge read before it decided. The release lands only while that is still so.
+    """What a judge read before it decided. The release takes effect only if that is still so.
 
     None means that the decision did not rest on it.
     """
 
-    heartbeats: int | None = None  # of the owner: it is silent still
-    progress_boot: int | None = None  # of the run: it is stalled still
-    ghost: bool = False  # the run is left out still
-    works: bool = False  # nobody has heard that its body has ended
+    heartbeats: int | None = None  # of the owner: it is still silent
+    progress_boot: int | None = None  # of the run: it is still stalled
+    ghost: bool = False  # heartbeats still leave the run out
+    works: bool = False  # no heartbeat has told that its work has ended
 
 
 class End(NamedTuple):
-    """The command: how somebody wants a run to end. ``forced``: its owner has not confirmed that it has ended."""
+    """The command: a run is to end by this edge. ``forced``: its owner has not confirmed that it has ended."""
 
     ticket: Ticket
     edge: Edge
@@ -53,6 +67,10 @@ class End(NamedTuple):
     parked_until: int | None = None
     forced: bool = False
     evidence: Evidence | None = None
+
+    @property
+    def about(self) -> tuple[int]:
+        return (self.ticket.run_id,)
 
 
 def complete(ticket: Ticket, answer: RunResult, now: Now, *, by: str) -> CommandStep[Release]:
@@ -68,8 +86,8 @@ def fail(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandSt
 def park(ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
     """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
 
-    When that is longer than it may wait over all its parks, the run fails with the same cause. None: its owner had no
-    room for it after all; it waits for no time, and for as long as it takes.
+    If that is longer than it may wait over all its parks, the run fails with the same cause. None: its owner had no
+    room for it after all; it waits for no particular time, and as long as necessary.
     """
     return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until))
 
@@ -77,7 +95,7 @@ def park(ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by
 def expire(
     ticket: Ticket, failure: RunFailure, now: Now, *, by: str, forced: bool, evidence: Evidence | None = None
 ) -> CommandStep[Release]:
-    """A limit of the run has passed (``run_timeout`` or ``stall_timeout``). ``forced``: its end was not confirmed."""
+    """A limit of the run has passed (``run_timeout`` or ``stall_timeout``)."""
     return call(release, End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence))
 
 
@@ -87,66 +105,74 @@ def interrupt(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> Comm
 
 
 def reclaim(ticket: Ticket, failure: RunFailure, now: Now, *, by: str, evidence: Evidence) -> CommandStep[Release]:
-    """The owner is gone, silent, or left the run out of its heartbeats: someone else lets go of the lane."""
+    """The owner is gone, silent, or left the run out of its heartbeats: another process releases the lane."""
     return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure, forced=True, evidence=evidence))
 
 
 def abort(ticket: Ticket, now: Now, *, by: str, forced: bool) -> CommandStep[Release]:
-    """End a run whose abort was requested. ``forced``: its end was not confirmed by its owner."""
+    """End a run whose abort was requested."""
     return call(release, End(ticket, Edge.ABORT, now, by, forced=forced))
 
 
-def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, process_group: int) -> bool:
-    """Note the child of a command run and its process group before it may start. False: it must not start."""
-    values = child._asdict() | {"run": ticket.run_id, "epoch": ticket.epoch, "process_group": process_group}
-    return tx.run(sql.SET_PROCESS, values) == 1
-
-
-def _of_run(end: End) -> tuple[int]:
-    return (end.ticket.run_id,)
-
-
-@apart(_of_run)
+@serialized
 def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
-    """Read what the runs stand at, decide how each really ends, write it."""
-    standing = _standing(tx, ends)
-    cuts = _cuts(tx, ends, standing)
-    outcomes = [
-        run and decide(end, run, cuts.get(place, 0))
-        for place, (end, run) in enumerate(zip(ends, standing, strict=True))
-    ]
+    """Read which runs hold their lanes, decide how each really ends, write it."""
+    held = _held(tx, ends)
+    cuts = _cuts(tx, ends, held)
+    outcomes = [decide(end, held.get(place), cuts.get(place, 0)) for place, end in enumerate(ends)]
     epochs = next_epochs(tx, sum(end.forced for end, outcome in zip(ends, outcomes, strict=True) if outcome))
-    ended = [
-        _Ended(end, run, outcome, next(epochs) if end.forced else end.ticket.epoch, _members(tx, run))
-        if run and outcome
-        else None
-        for end, run, outcome in zip(ends, standing, outcomes, strict=True)
-    ]
-    _write(tx, [each for each in ended if each])
+    ended = {
+        place: _Ended(
+            end, held[place], outcome, next(epochs) if end.forced else end.ticket.epoch, _members(tx, held[place])
+        )
+        for place, (end, outcome) in enumerate(zip(ends, outcomes, strict=True))
+        if outcome
+    }
+    _write(tx, [*ended.values()])
     # a judge that came second is no late write of the run
-    _refuse(tx, [end for end, run in zip(ends, standing, strict=True) if not run and not end.forced])
-    return [each.release if each else Release(landed=False) for each in ended]
+    _refuse(tx, [end for place, end in enumerate(ends) if place not in held and not end.forced])
+    return [ended[place].release if place in ended else Release(landed=False) for place in range(len(ends))]
 
 
 # ------------------------------------------------------------------------------------------------- read
 
 
-def _standing(tx: Transaction, ends: Sequence[End]) -> list[HeldRun | None]:
-    rows = tx.rows(sql.STANDING_RUNS, (array([[*end.ticket] for end in ends]),))
-    found = {place: HeldRun(*row) for place, *row in rows}
-    return [found.get(place) for place in range(len(ends))]
+class HeldRun(NamedTuple):
+    """A run that still holds its lane: a row of ``statements.HELD_RUNS`` after the place of its command."""
+
+    run_id: int
+    lane_id: int
+    message_id: int
+    kind: str
+    on_interrupt: str
+    on_survivors: str
+    max_park_ms: int
+    abort_at: int | None
+    abort_cause: str | None
+    abort_actor: str | None
+    abort_reason: str | None
+    left_out: int
+    progress_boot: int
+    heartbeats: int
+    interruptions: int
+    bound_to: str | None
+    parked_since: int | None
+    batch: int | None
+    drain_at: int | None  # of its owner
+    body_ended_at: int | None
 
 
-def _cuts(tx: Transaction, ends: Sequence[End], standing: Sequence[HeldRun | None]) -> dict[int, int]:
-    """How many runs of its message were interrupted before, of each end that may be one more, by its place."""
-    cut = {
-        place: [run.lane_id, run.message_id]
-        for place, (end, run) in enumerate(zip(ends, standing, strict=True))
-        if run and end.failure and end.failure.cause in INTERRUPTIONS
-    }
-    places = [*cut]
-    counted = tx.rows(sql.COUNT_CUTS, (array([*cut.values()]),)) if cut else []
-    return {places[number]: count for number, count in counted}
+def _held(tx: Transaction, ends: Sequence[End]) -> dict[int, HeldRun]:
+    """The runs that still hold their lanes, by the place of their command."""
+    rows = tx.rows(sql.HELD_RUNS, (array([[*end.ticket] for end in ends]),))
+    return {place: HeldRun(*row) for place, *row in rows}
+
+
+def _cuts(tx: Transaction, ends: Sequence[End], held: Mapping[int, HeldRun]) -> dict[int, int]:
+    """How many runs of its message were interrupted before, for each end that may be one more."""
+    places = [place for place in held if (failure := ends[place].failure) and failure.cause in INTERRUPTIONS]
+    messages = array([[held[place].lane_id, held[place].message_id] for place in places])
+    return {places[number]: count for number, count in tx.rows(sql.COUNT_CUTS, (messages,))} if places else {}
 
 
 def _members(tx: Transaction, run: HeldRun) -> list[int]:
@@ -157,29 +183,85 @@ def _members(tx: Transaction, run: HeldRun) -> list[int]:
 # ----------------------------------------------------------------------------------------------- decide
 
 
-def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
-    """How the run really ends; ``run``: as it stands. None: not by this command, and nothing changes.
+class RunEnd(NamedTuple):
+    """How a run really ends.
 
-    It stands no more, is no longer as its judge saw it, or nobody requested the abort. ``cuts``: how many runs of its
-    message were interrupted before, for an end that may be one more.
+    ``failure`` is what the lane stores, ``message_failure`` what the message stores; they differ if the message is
+    requeued, or ends for another reason (poison, a client that is gone).
+    """
+
+    edge: Edge
+    message_state: MessageState
+    interruptions: int
+    failure: RunFailure | None = None
+    message_failure: RunFailure | None = None
+    parked_until: int | None = None
+    pause: PauseKind | None = None
+
+
+def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
+    """How the run really ends. None: not by this command, and nothing changes.
+
+    Because it no longer holds its lane (``run`` is None), is no longer as its judge saw it, or nobody requested the
+    abort. ``cuts``: how many runs of its message were interrupted before, for an end that may be one more.
     """
     if run is None or (end.evidence is not None and not _still_so(end.evidence, run)):
         return None
-    answer, failure, until = end.answer, end.failure, end.parked_until
-    return judge(run, end.edge, end.now, answer=answer, failure=failure, parked_until=until, cuts=cuts)
+    if run.abort_at is not None:
+        words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
+        failure = RunFailure(Cause.read(run.abort_cause), words)
+        return RunEnd(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
+    if end.edge is Edge.ABORT:
+        return None
+    if end.edge is Edge.COMPLETE:
+        return RunEnd(end.edge, MessageState.DONE, run.interruptions)
+    assert end.failure is not None
+    if end.edge is Edge.PARK:
+        return _parked(end, run, end.failure)
+    if end.edge is Edge.RECLAIM and end.failure.cause in INTERRUPTIONS:  # a runner that uses such a word only failed
+        return _interrupted(end.edge, run, end.failure, cuts + 1)
+    return RunEnd(end.edge, MessageState.FAILED, run.interruptions, end.failure, end.failure)
 
 
-def _still_so(evidence: Evidence, standing: HeldRun) -> bool:
+def _still_so(evidence: Evidence, held: HeldRun) -> bool:
     return (
-        (evidence.heartbeats is None or evidence.heartbeats == standing.heartbeats)
-        and (evidence.progress_boot is None or evidence.progress_boot == standing.progress_boot)
-        and (not evidence.ghost or standing.left_out >= GHOST_AFTER)
-        and (not evidence.works or standing.body_ended_at is None)
+        (evidence.heartbeats is None or evidence.heartbeats == held.heartbeats)
+        and (evidence.progress_boot is None or evidence.progress_boot == held.progress_boot)
+        and (not evidence.ghost or held.left_out >= GHOST_AFTER)
+        and (not evidence.works or held.body_ended_at is None)
     )
 
 
+def _parked(end: End, run: HeldRun, failure: RunFailure) -> RunEnd:
+    since, until = end.now.wall if run.parked_since is None else run.parked_since, end.parked_until
+    if until is not None and until > since + run.max_park_ms:
+        return RunEnd(Edge.FAIL, MessageState.FAILED, run.interruptions, failure, failure)
+    return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
+
+
+def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> RunEnd:
+    if run.bound_to is not None:  # it ends with what it is bound to, and never runs again
+        ending = RunFailure(BoundTo.read(run.bound_to).gone, failure.message)
+        return RunEnd(edge, MessageState.ABORTED, run.interruptions, failure, ending)
+    # an owner that was draining was told to end: that it died before it was done is no fault of its message
+    count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None)
+    if run.on_interrupt == OnInterrupt.FAIL:
+        return RunEnd(edge, MessageState.FAILED, count, failure, failure)
+    if count >= MAX_INTERRUPTIONS:
+        poison = RunFailure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, poison, poison)
+    if cuts >= MAX_CUTS:
+        worn = RunFailure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, worn, worn)
+    pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
+    return RunEnd(edge, MessageState.QUEUED, count, failure, pause=pause)
+
+
+# ------------------------------------------------------------------------------------------------ write
+
+
 class _Ended(NamedTuple):
-    """An end that was decided, and all that its rows are made of."""
+    """An end that was decided, and everything that its rows are made of."""
 
     end: End
     run: HeldRun
@@ -193,91 +275,87 @@ class _Ended(NamedTuple):
 
     @property
     def pauses(self) -> list[PauseKind]:
-        survivors = survivors_pause(self.run) if self.end.forced else None
-        return [kind for kind in (self.outcome.pause, survivors) if kind is not None]
+        """The pauses of the lane that come with it: by policy, and because processes of the run may still live."""
+        run = self.run
+        alive = self.end.forced and run.kind == RunnerKind.COMMAND and run.on_survivors == OnSurvivors.PAUSE
+        return [kind for kind in (self.outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
 
     @property
     def requeued(self) -> bool:
         return self.outcome.message_state is MessageState.QUEUED
 
-
-# ------------------------------------------------------------------------------------------------ write
+    @property
+    def cause(self) -> Cause | None:
+        return None if self.outcome.failure is None else self.outcome.failure.cause
 
 
 def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
-    landed = tx.many(sql.RELEASE_LANE, [_lane(each) for each in ended])
-    assert landed == len(ended), "the standing runs were read in this transaction"
+    released = tx.many(sql.RELEASE_LANE, [_lane(each) for each in ended])
+    assert released == len(ended), "the held runs were read in this transaction"
     tx.many(sql.END_RUN, [_run(each) for each in ended])
-    tell(tx, [_event(each) for each in ended])
+    write_events(tx, [_event(each) for each in ended])
     for each in ended:
         for kind in each.pauses:
             pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
-    tx.many(sql.REQUEUE_MESSAGE, [_place(each, message) for each in ended if each.requeued for message in each.members])
+    requeued = [(each, message) for each in ended if each.requeued for message in each.members]
+    tx.many(sql.REQUEUE_MESSAGE, [_requeued(each, message) for each, message in requeued])
     finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
-    tell(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
+    write_events(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
 
 
 def _lane(each: _Ended) -> Given:
-    """What waits first again is the head if it is requeued."""
-    (ticket, _, now, *_), state = each.end, TRANSITIONS[each.outcome.edge].target
-    failure, requeued = each.outcome.failure, each.members[0] if each.requeued else None
-    error = (
-        (None, None, None) if failure is None or state is LaneState.IDLE else (failure.cause, failure.message, now.wall)
-    )
-    return str(state), each.epoch, requeued, *error, now.wall, each.run.lane_id, ticket.run_id, ticket.epoch
+    """A requeued message is the head again."""
+    end, state, failure = each.end, TRANSITIONS[each.outcome.edge].target, each.outcome.failure
+    remembers = failure is not None and state is not LaneState.IDLE
+    error = (each.cause, failure.message, end.now.wall) if failure and remembers else (None, None, None)
+    head = each.members[0] if each.requeued else None
+    return str(state), each.epoch, head, *error, end.now.wall, each.run.lane_id, *end.ticket
 
 
 def _run(each: _Ended) -> Given:
-    end, failure, edge = each.end, each.outcome.failure, str(each.outcome.edge)
-    cause = failure.cause if failure else None
+    end, edge = each.end, str(each.outcome.edge)
     late = end.answer.text if end.answer is not None and edge == Edge.ABORT else None
-    return edge, cause, int(end.forced), end.now.wall, end.by, late, edge, end.ticket.run_id
+    return edge, each.cause, int(end.forced), end.now.wall, end.by, late, edge, each.run.run_id
 
 
-def _place(each: _Ended, message: int) -> Given:
+def _requeued(each: _Ended, message: int) -> Given:
     failure, until = each.outcome.failure, each.outcome.parked_until
     attempts = attempts_json(failure.attempts) if failure else None
     return each.outcome.interruptions, until, None if until is None else each.end.now.wall, attempts, message
 
 
 def _ending(each: _Ended, message: int) -> Ending:
-    """The reply belongs to the last of the messages."""
+    """The reply is stored with the last of the messages."""
     end, run, outcome, _, (*_, last) = each
-    done = outcome.message_state is MessageState.DONE
+    done, bound = outcome.message_state is MessageState.DONE, run.bound_to is not None
     return Ending(
-        message,
-        run.lane_id,
-        end.ticket.run_id,
-        run.bound_to is not None,
-        outcome.message_state,
-        outcome.interruptions,
-        end.now,
+        *(message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now),
         answer=end.answer if done and message == last else None,
         failure=outcome.message_failure,
         answered_by=last if done and message != last else None,
     )
 
 
-#: What the journal says of most releases.
+#: The detail of most releases.
 _DONE = json.dumps({"message_state": MessageState.DONE})
 
 
 def _event(each: _Ended) -> Given:
-    end, run, outcome, epoch, *_ = each
-    failure = outcome.failure
-    told = end.answer.told if end.answer is not None and outcome.edge is Edge.COMPLETE else None
+    end, run, outcome, epoch, _ = each
+    completed = outcome.edge is Edge.COMPLETE
+    told = end.answer.told if end.answer is not None and completed else None
     return event(
         outcome.edge,
         end.now,
         lane=run.lane_id,
         from_state=str(LaneState.RUNNING),
         to_state=str(TRANSITIONS[outcome.edge].target),
-        run=end.ticket.run_id,
+        run=run.run_id,
         message=run.message_id,
         epoch=epoch,
         actor=end.by,
-        cause=failure.cause if failure else None,
-        detail=_DONE if outcome.edge is Edge.COMPLETE and not told else _detail(end, run, outcome) | (told or {}),
+        cause=each.cause,
+        detail=_DONE if completed and not told else _detail(end, run, outcome) | (told or {}),
     )
 
 
@@ -297,25 +375,16 @@ def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
 
 
 def _event_of_member(each: _Ended, message: int) -> Given:
-    """What became of a message that was answered, or ended, together with the one that the run is for."""
+    """What happened to a message that was answered, or ended, together with the one that the run is for."""
     end, run, outcome, *_ = each
-    failure = outcome.message_failure
-    return event(
-        EventType.ENDED,
-        end.now,
-        lane=run.lane_id,
-        from_state=MessageState.RUNNING,
-        to_state=outcome.message_state,
-        run=end.ticket.run_id,
-        message=message,
-        actor=end.by,
-        cause=failure.cause if failure else None,
-        detail={"together_with": run.message_id},
-    )
+    failure, state = outcome.message_failure, str(outcome.message_state)
+    what: dict[str, Any] = {"lane": run.lane_id, "from_state": str(MessageState.RUNNING), "to_state": state}
+    what |= {"run": run.run_id, "message": message, "cause": failure.cause if failure else None}
+    return event(EventType.ENDED, end.now, **what, actor=end.by, detail={"together_with": run.message_id})
 
 
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
-    """Superseded runs wrote: count it, keep what they brought, change nothing else."""
+    """Superseded runs wrote: count it, keep the reply, change nothing else."""
     for end in ends:
         late, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
         for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late}):

@@ -1,4 +1,4 @@
-"""What a database that was restored from a copy must be told, since the world went on without it."""
+"""What is changed in a database that was restored from a copy."""
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
@@ -10,8 +10,8 @@ from lanes_storage.law import PauseKind
 def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:
     """Raise the epoch counter to at least ``epoch``, and pause every lane with unfinished messages; their keys.
 
-    What waits in a copy may have been answered since it was made, so a person has to look before it runs again.
-    Pauses that it has besides stay.
+    What waits in a copy may have been answered since it was made, so a person must look before it runs again.
+    Other pauses stay.
     """
     tx.run(sql.RAISE_EPOCH, {"least": epoch})
     unfinished = tx.rows(sql.UNFINISHED_LANES, {})

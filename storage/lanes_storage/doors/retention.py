@@ -1,6 +1,6 @@
-"""Retention: what is finished and old enough goes, a few rows at a time.
+"""Retention: what is finished and old enough is deleted, a few rows at a time.
 
-Each statement repeats what made the row prunable, so that whatever came to life since it was read stays.
+Each statement repeats the conditions under which the row may be deleted, since it may have changed since it was read.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,9 @@ _WITH_IT = {
 
 
 def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) -> int:
-    """Delete rows of a kind; returns how many lanes, messages, runs, events or owners went.
+    """Delete rows of a kind, with the rows that belong to them; returns how many rows of that kind were deleted.
 
-    ``chosen`` is pairs of an id and the wall time before which it must have been finished. What a run or
-    an anonymous lane leaves goes with it.
+    ``chosen`` is pairs of an id and the wall time before which it must have been finished.
     """
     if kind is Prunable.EVENTS:
         return _prune_events(tx, chosen)
@@ -45,7 +44,7 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
 
 
 def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
-    """With the blocks in which their lanes have no others."""
+    """Delete events, and the blocks in which their lanes have no others."""
     gone = [
         (id_, lane) for id_, before in chosen for (lane,) in tx.rows(sql.PRUNE_EVENT, {"id": id_, "before": before})
     ]
@@ -55,11 +54,11 @@ def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
 
 
 def prune_idempotency(tx: Transaction, before: int, limit: int) -> int:
-    """Forget senders' own names for messages from before ``before`` (wall time); returns how many."""
+    """Delete idempotency keys from before ``before`` (wall time); returns how many."""
     return tx.run(sql.PRUNE_IDEMPOTENCY, {"before": before, "limit": limit})
 
 
 def note_pruned(tx: Transaction, kind: Prunable, count: int, older_than_ms: int, now: Now, *, actor: str) -> None:
-    """Say in the journal that a person had something pruned."""
+    """Record that a person had something pruned."""
     detail = {"what": kind, "count": count, "older_than_ms": older_than_ms}
     record(tx, EventType.PRUNED, now, actor=actor, detail=detail)

@@ -1,4 +1,4 @@
-"""Runs that wait for messages of other lanes, and the one thing that must never happen: a circle of them."""
+"""Runs that wait for messages of other lanes, without a cycle: it would never end."""
 
 from collections import deque
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from lanes_storage.records import Waiter
 
 
 class WaitCircle(NamedTuple):
-    """A wait that would never end. ``keys`` are the lanes of the circle, from the waiting one back to itself."""
+    """A wait that would never end. ``keys`` are the lanes of the cycle, from the waiting one back to itself."""
 
     keys: tuple[str, ...]
 
 
 def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
-    """Whether the run would wait for itself if it waited for a message of that lane.
+    """The cycle that the run would close if it waited for a message of that lane.
 
-    None: it would not, or it holds no lane any more, or there is no such lane yet.
+    None: it would close none, or it holds no lane any more, or there is no such lane yet.
     """
     waiting, wanted = tx.rows(sql.OPEN_RUN, {"run": run}), tx.rows(sql.FIND_LANE, {"key": key})
     if not waiting or not wanted:
@@ -27,9 +27,9 @@ def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
 
 
 def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitCircle | bool:
-    """Note that a run waits, in some process, for a message: it is not stalled until that has ended.
+    """Store that a run waits, in some process, for a message: it is not stalled until that message has ended.
 
-    Refused where it closes a cycle. False: the run holds no lane any more, and nothing was noted.
+    Refused if it closes a cycle. False: the run holds no lane any more, and nothing was stored.
     """
     run, process = waiter
     waiting = tx.rows(sql.OPEN_RUN, {"run": run})
@@ -46,17 +46,17 @@ def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitC
 
 
 def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
-    """The run waits no longer in that process, whether or not the message has ended."""
+    """The run no longer waits in that process, whether or not the message has ended."""
     tx.run(sql.END_WAIT, waiter.process._asdict() | {"run": waiter.run_id, "message": message})
 
 
 def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCircle | None:
-    """From the wanted lane along whatever its run waits for; the way back to the waiting lane is the cycle."""
+    """A search from the wanted lane along what its run waits for; the path back to the waiting lane is the cycle."""
     home, home_key, _ = waiting
     seen = {wanted[0]}
-    ways: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, wanted[1]), wanted[0], wanted[2])])
-    while ways:
-        keys, lane, run = ways.popleft()
+    paths: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, wanted[1]), wanted[0], wanted[2])])
+    while paths:
+        keys, lane, run = paths.popleft()
         if lane == home:
             return WaitCircle(keys)
         if run is None:
@@ -64,5 +64,5 @@ def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCircle | None:
         for further, key, holder in tx.rows(sql.WAITED_FOR, {"run": run}):
             if further not in seen:
                 seen.add(further)
-                ways.append(((*keys, key), further, holder))
+                paths.append(((*keys, key), further, holder))
     return None

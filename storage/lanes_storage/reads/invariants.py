@@ -296,5 +296,3 @@ INVARIANTS: tuple[Invariant, ...] = (
         "the lane is {}, the journal says {} (event {})",
     ),
 )
-
-__all__ = ["INVARIANTS", "SHOWN", "Breach", "Invariant"]

@@ -95,7 +95,8 @@ def one(shape: Callable[[Row], T]) -> Callable[[list[Row]], T | None]:
     return lambda rows: shape(rows[0]) if rows else None
 
 
-def _optional(kind: Callable[[Any], T], value: Any) -> T | None:
+def optional(kind: Callable[[Any], T], value: Any) -> T | None:
+    """The converted value; None stays None."""
     return None if value is None else kind(value)
 
 
@@ -134,7 +135,7 @@ def _unreadable(said: str) -> ProviderAttempt:
 def to_message(row: Row) -> MessageRow:
     """A message from MESSAGE_COLUMNS."""
     error = None if row[13] is None else RunFailure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
-    bound_to = _optional(BoundTo.read, row[8])
+    bound_to = optional(BoundTo.read, row[8])
     values = [
         *row[:3],
         MessageState.read(row[3]),
@@ -151,7 +152,7 @@ def to_message(row: Row) -> MessageRow:
 def to_run(row: Row) -> RunRow:
     """A run from RUN_COLUMNS."""
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
-    end = [_optional(Cause.read, row[36]), _optional(Edge.read, row[37]), _optional(Cause.read, row[38]), bool(row[39])]
+    end = [optional(Cause.read, row[36]), optional(Edge.read, row[37]), optional(Cause.read, row[38]), bool(row[39])]
     values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:36], *end, *row[40:44], bool(row[44])]
     return RunRow(*[*values, *row[45:47], _to_phase(row[47])])
 
@@ -185,7 +186,7 @@ def _names(stored: str) -> tuple[str, ...]:
 def to_pause(row: Row) -> PauseRow:
     """A pause from PAUSE_COLUMNS."""
     reason, actor, at, until, kind, pattern = row
-    return PauseRow(reason or "", actor or "", at, until, PauseKind.read(kind), _optional(from_sqlite, pattern))
+    return PauseRow(reason or "", actor or "", at, until, PauseKind.read(kind), optional(from_sqlite, pattern))
 
 
 def to_lane(row: Row) -> LaneRow:

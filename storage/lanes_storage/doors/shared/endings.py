@@ -1,4 +1,4 @@
-"""How a message ends, or goes back to its place: the one place that writes it."""
+"""How a message ends: the one place that writes it, with the notice for those that did not end ``done``."""
 
 import json
 from collections.abc import Sequence
@@ -6,24 +6,15 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.journal import record, tell
-from lanes_storage.doors.shared.notices import NOTED, notice
+from lanes_storage.doors.shared.journal import event, record, write_events
+from lanes_storage.doors.shared.notices import NOTED, next_step
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
 
 
-def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
-    """The provider chain as it is stored."""
-    return json.dumps([_said(attempt) for attempt in attempts]) if attempts else None
-
-
-def _said(attempt: ProviderAttempt) -> dict[str, object]:
-    return {name: value for name, value in attempt._asdict().items() if value is not None}
-
-
 class Ending(NamedTuple):
-    """A message that comes to a terminal state, with its reply or its error.
+    """A message that reaches a terminal state, with its reply or its error.
 
     ``answered_by``: the message whose reply answers this one too.
     """
@@ -41,9 +32,9 @@ class Ending(NamedTuple):
 
 
 def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
-    """Write how messages end that had not ended, and the notices of those that did not end well."""
+    """Write how messages end that had not ended, and the notices of those that did not end ``done``."""
     tx.many(sql.FINISH_MESSAGE, [_row(ending) for ending in endings])
-    tell(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
+    write_events(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
 
 
 def _row(ending: Ending) -> Given:
@@ -57,7 +48,17 @@ def _row(ending: Ending) -> Given:
 
 def _notice(ending: Ending) -> Given:
     message, lane, run, bound, state, _, now, _, failure, _ = ending
-    return notice(now, lane=lane, message=message, run=run, state=state, failure=failure, bound=bound)
+    cause = None if failure is None else failure.cause
+    detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
+    if failure is not None:
+        detail["message"] = failure.message
+    return event(EventType.NOTICE, now, lane=lane, run=run, message=message, actor="lanes", cause=cause, detail=detail)
+
+
+def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
+    """The provider chain as it is stored."""
+    chain = [{name: value for name, value in attempt._asdict().items() if value is not None} for attempt in attempts]
+    return json.dumps(chain) if chain else None
 
 
 def end_waiting(
@@ -70,24 +71,15 @@ def end_waiting(
     actor: str,
     reason: str | None = None,
 ) -> bool:
-    """End a waiting message without a run; the journal keeps its payload. False: it was not waiting."""
+    """End a waiting message without a run; the journal keeps its content. False: it was not waiting."""
     row = tx.rows(sql.PAYLOAD, {"message": message})
     if not row or row[0][1] != MessageState.QUEUED:
         return False
     lane, before, text, request, runner, _, interruptions, bound_to, run, _ = row[0]
-    payload = {"text": text, "request": request, "runner": runner, "reason": reason}
-    record(
-        tx,
-        EventType.ENDED,
-        now,
-        lane=lane,
-        from_state=before,
-        to_state=state,
-        message=message,
-        actor=actor,
-        cause=failure.cause,
-        detail={name: value for name, value in payload.items() if value is not None},
-    )
+    content = {"text": text, "request": request, "runner": runner, "reason": reason}
+    detail = {name: value for name, value in content.items() if value is not None}
+    change = {"lane": lane, "from_state": before, "to_state": state, "message": message}
+    record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
     finish(tx, [Ending(message, lane, run, bound_to is not None, state, interruptions, now, failure=failure)])
     tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     return True

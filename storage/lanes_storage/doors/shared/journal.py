@@ -1,4 +1,4 @@
-"""The journal: one row for each change, in the transaction of the change."""
+"""The journal: one event for each change, in the transaction of the change."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -25,11 +25,11 @@ def event(
     detail: dict[str, Any] | str | None = None,
 ) -> Given:
     """One event, as ``statements.RECORD`` takes it. ``detail``: an object, or the JSON of one."""
-    said = detail if detail is None or isinstance(detail, str) else json.dumps(detail)
-    return now.wall, str(type), lane, from_state, to_state, run, message, epoch, actor, cause, said
+    stored = detail if detail is None or isinstance(detail, str) else json.dumps(detail)
+    return now.wall, str(type), lane, from_state, to_state, run, message, epoch, actor, cause, stored
 
 
-def tell(tx: Transaction, events: Sequence[Given]) -> None:
+def write_events(tx: Transaction, events: Sequence[Given]) -> None:
     """Write events, and in which blocks of the journal their lanes have some."""
     if events:
         tx.many(sql.RECORD, events)
@@ -38,11 +38,11 @@ def tell(tx: Transaction, events: Sequence[Given]) -> None:
 
 def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # noqa: A002
     """Write one event; ``what`` is as for ``event``."""
-    tell(tx, [event(type, now, **what)])
+    write_events(tx, [event(type, now, **what)])
 
 
 def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
-    """Fencing tokens that nobody had before, from the one counter of the database."""
+    """Fencing tokens that were never used before, from the one counter of the database."""
     if count == 0:
         return iter(())
     ((last,),) = tx.rows(sql.NEXT_EPOCHS, (count,))

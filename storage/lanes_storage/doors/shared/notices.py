@@ -1,10 +1,6 @@
-"""Notices: the event that tells people about a message that did not end ``done``."""
+"""Notices: what people are told about a message that did not end ``done``."""
 
-from lanes_storage.clock import Now
-from lanes_storage.doors.shared.journal import event
-from lanes_storage.interface import Given
-from lanes_storage.law import BoundTo, Cause, EventType, MessageState
-from lanes_storage.records import RunFailure
+from lanes_storage.law import BoundTo, Cause, MessageState
 
 #: The terminal states that have a notice. A message that ends ``done`` has its reply.
 NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPPED})
@@ -47,14 +43,3 @@ def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: 
     if cause is Cause.OVERFLOW:
         return "send it again when fewer wait in its lane, or raise queue.cap"
     return "send it again if it is still wanted"
-
-
-def notice(
-    now: Now, *, lane: int, message: int, run: int | None, state: MessageState, failure: RunFailure | None, bound: bool
-) -> Given:
-    """The notice of a message that ends in ``state``, one of ``NOTED``."""
-    cause = None if failure is None else failure.cause
-    detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
-    if failure is not None:
-        detail["message"] = failure.message
-    return event(EventType.NOTICE, now, lane=lane, run=run, message=message, actor="lanes", cause=cause, detail=detail)

@@ -1,4 +1,4 @@
-"""Warnings: what takes long is said in the journal, and changes nothing else."""
+"""Warnings: the journal tells of what takes long; nothing else changes."""
 
 from typing import Any
 
@@ -11,26 +11,17 @@ from lanes_storage.records import Ticket
 
 
 def warn_held(tx: Transaction, ticket: Ticket, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
-    """Say that a run has held its lane for long. False: it holds it no longer, and nothing is said."""
-    rows = tx.rows(sql.HELD_BY_RUN, {"run": ticket.run_id, "epoch": ticket.epoch})
+    """Record that a run has held its lane for long. False: it no longer holds it."""
+    run, epoch = ticket
+    rows = tx.rows(sql.HELD_BY_RUN, {"run": run, "epoch": epoch})
     for lane, state in rows:
-        record(
-            tx,
-            EventType.HELD_LONG,
-            now,
-            lane=lane,
-            from_state=state,
-            to_state=state,
-            run=ticket.run_id,
-            epoch=ticket.epoch,
-            actor=by,
-            detail=detail,
-        )
+        same = {"from_state": state, "to_state": state}
+        record(tx, EventType.HELD_LONG, now, lane=lane, **same, run=run, epoch=epoch, actor=by, detail=detail)
     return bool(rows)
 
 
 def warn_wait(tx: Transaction, message: int, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
-    """Say that the head of a lane has waited for long. False: it was said before, or it is the waiting head no more."""
+    """Record that the head of a lane has waited for long. False: that is recorded, or it is the head no more."""
     rows = tx.rows(sql.WARN_WAIT, {"message": message, "now": now.wall})
     for (lane,) in rows:
         record(tx, EventType.WAIT_EXCEEDED, now, lane=lane, message=message, actor=by, detail=detail)
