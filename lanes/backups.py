@@ -17,7 +17,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.records import OwnerRow
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import Progress
-from lanes_storage.sqlite.inspect import open_still
+from lanes_storage.sqlite.store import SqliteReader
 
 #: How many ids and epochs are skipped after a restore: those assigned since the copy was made, which programs outside
 #: may have kept, must not be assigned again, even if the newer file cannot be read any more.
@@ -101,7 +101,7 @@ def _beyond(copy: Path, path: Path) -> dict[str, int]:
 
 def _refuse_while_used(path: Path, clock: Clock) -> None:
     try:
-        reader = open_still(path)
+        reader = SqliteReader(path)
     except StorageError:
         return  # missing or unreadable
     try:

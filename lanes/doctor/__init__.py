@@ -14,7 +14,8 @@ from lanes.doctor.rows import check_rows
 from lanes_storage.clock import Clock
 from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
 from lanes_storage.interface import Reader
-from lanes_storage.sqlite.inspect import facts, open_still
+from lanes_storage.sqlite.inspect import facts
+from lanes_storage.sqlite.store import SqliteReader
 
 __all__ = ["Check", "Level", "examine"]
 
@@ -37,7 +38,7 @@ def examine(path: Path, clock: Clock, *, listens: tuple[str, int] | None = None)
         found += whole
         if any(check.check == "schema" and check.level is Level.WARNING for check in whole):
             return found  # of another version: its rows are not read before that is put right
-        reader = open_still(path)
+        reader = SqliteReader(path)
     except StorageError as error:
         return [*found, _unread("file", error)]
     try:

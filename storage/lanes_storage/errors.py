@@ -31,88 +31,75 @@ _RUNBOOK = "docs/operations.md, “The file is another one”"
 
 
 class StorageError(Exception):
-    """The base of all storage errors; ``fix`` says what to do next."""
+    """The base of all storage errors. ``says`` is its sentence for a person, ``fix`` what to do next."""
 
+    says = "{database}: {detail}"
     fix = "run `lanes doctor` for what is wrong with the file"
 
     def __init__(self, database: str, detail: str = "") -> None:
-        self.database = database
-        self.detail = detail
-        super().__init__(self.sentence())
-
-    def sentence(self) -> str:
-        """One sentence for a person."""
-        return f"{self.database}: {self.detail}" if self.detail else self.database
+        self.database, self.detail = database, detail
+        super().__init__(self.says.format(**vars(self)))
 
 
 class DatabaseMissing(StorageError):
     """There is no database at that place."""
 
+    says = "no lanes database at {database}"
     fix = "start a gateway (`lanes up`), or name the database with --db"
-
-    def sentence(self) -> str:
-        return f"no lanes database at {self.database}"
 
 
 class DatabaseDeleted(DatabaseMissing):
     """It was deleted or moved away: processes still have it open (``pids``), or side files remain (``left``)."""
 
+    says = "no lanes database at {database} any more: it was deleted or moved away, and {detail}"
+
     def __init__(self, database: str, pids: Sequence[int], left: Sequence[str] = ()) -> None:
         self.pids, self.left = tuple(pids), tuple(left)
         if pids:
+            detail = f"process {', '.join(map(str, pids))} still has it open"
             self.fix = (
                 "start nothing new there before that file is saved, or moved back: `lanes doctor` names who has it open"
                 f" and how to copy it ({_RUNBOOK})"
             )
         else:
+            detail = f"{', '.join(left)} still lie{'s' * (len(left) == 1)} there"
             self.fix = (
                 "move it back beside them, or restore a backup (`lanes db restore FILE`). A process of another user may"
                 " still have it open: start nothing new there before it is saved, and let `lanes doctor` name who that"
                 f" is, as that user ({_RUNBOOK})"
             )
-        super().__init__(database)
-
-    def sentence(self) -> str:
-        who = f"process {', '.join(map(str, self.pids))} still has it open" if self.pids else ""
-        rest = f"{', '.join(self.left)} still lie{'s' * (len(self.left) == 1)} there" if self.left else ""
-        return f"no lanes database at {self.database} any more: it was deleted or moved away, and " + (who or rest)
+        super().__init__(database, detail)
 
 
 class DatabaseTooNew(StorageError):
     """The schema is newer than this program knows."""
 
+    says = "{database} has schema {found}; this lanes knows up to {known}"
     fix = "use a newer lanes, or restore a backup made by this one"
 
     def __init__(self, database: str, found: int, known: int) -> None:
         self.found, self.known = found, known
         super().__init__(database)
 
-    def sentence(self) -> str:
-        return f"{self.database} has schema {self.found}; this lanes knows up to {self.known}"
-
 
 class DatabaseTooOld(StorageError):
     """The schema is older than this program needs and the caller may not change it."""
 
+    says = "{database} has schema {found}; this lanes needs {known}"
     fix = "run `lanes db upgrade`, or start a gateway on it, which does the same"
 
     def __init__(self, database: str, found: int, known: int) -> None:
         self.found, self.known = found, known
         super().__init__(database)
 
-    def sentence(self) -> str:
-        return f"{self.database} has schema {self.found}; this lanes needs {self.known}"
-
 
 class DatabaseInUse(StorageError):
     """A process of an older lanes uses the file. It could not do so after the upgrade of the schema."""
 
+    says = "{database} cannot be upgraded while {detail} works with it"
     fix = (
         "stop that process first; one that was killed elsewhere counts as gone once it has been silent for long enough"
     )
-
-    def sentence(self) -> str:
-        return f"{self.database} cannot be upgraded while {self.detail} works with it"
 
 
 class DatabaseDamaged(StorageError):
@@ -124,28 +111,22 @@ class DatabaseDamaged(StorageError):
 class DatabaseLocked(StorageError):
     """Another process kept the write lock for longer than the busy timeout."""
 
+    says = "{database} is locked by another process"
     fix = "find the process that holds the file (a stopped gateway, a backup, a shell) and end or continue it"
-
-    def sentence(self) -> str:
-        return f"{self.database} is locked by another process"
 
 
 class DatabaseFull(StorageError):
     """The disk has no space left."""
 
+    says = "no room left on the disk of {database}"
     fix = "free some disk space; nothing that was accepted is lost"
-
-    def sentence(self) -> str:
-        return f"no room left on the disk of {self.database}"
 
 
 class DatabaseReadOnly(StorageError):
     """The file, its folder or its disk is not writable."""
 
+    says = "{database} may not be written"
     fix = "check the owner and mode of the file and its folder"
-
-    def sentence(self) -> str:
-        return f"{self.database} may not be written"
 
 
 class DatabaseReplaced(StorageError):
@@ -177,20 +158,16 @@ class NotStorable(Exception):
 class ForkedStore(StorageError):
     """The store was opened by the parent process: a SQLite connection cannot be used after a fork."""
 
+    says = "the store of {database} belongs to process {pid}, and not to its child {child}"
     fix = "open the database in the child, after the fork"
 
     def __init__(self, database: str, pid: int) -> None:
-        self.pid = pid
+        self.pid, self.child = pid, os.getpid()
         super().__init__(database)
-
-    def sentence(self) -> str:
-        return f"the store of {self.database} belongs to process {self.pid}, and not to its child {os.getpid()}"
 
 
 class StoreClosed(StorageError):
     """The store was closed."""
 
+    says = "the store of {database} is closed"
     fix = "open it again"
-
-    def sentence(self) -> str:
-        return f"the store of {self.database} is closed"

@@ -1,6 +1,5 @@
 """From a URL to a store: the only module that knows which engines exist."""
 
-from lanes_storage import errors
 from lanes_storage.interface import AsyncStore, Store
 from lanes_storage.sqlite import SqliteStore, path_of
 
@@ -11,21 +10,13 @@ def open_store(url: str, *, create: bool = False, upgrade: bool | None = None, s
     Raises ``StorageError``: missing (unless ``create``), deleted while a process has it
     open, older (unless ``upgrade``), newer, damaged, locked, not writable.
     """
-    _check(url)
     return SqliteStore(path_of(url), create=create, upgrade=upgrade, synchronous=synchronous)
 
 
 async def open_async_store(url: str, *, create: bool = False, synchronous: str = "full") -> AsyncStore:
     """Open a database for an event loop. Raises as ``open_store`` does."""
-    _check(url)
     # importing asyncio and aiosqlite takes half of the start time of a blocking command
     from lanes_storage.sqlite.aio import AsyncSqliteStore
 
     store: AsyncSqliteStore = await AsyncSqliteStore.open(path_of(url), create=create, synchronous=synchronous)
     return store
-
-
-def _check(url: str) -> None:
-    scheme, separator, _ = url.partition("://")
-    if separator and scheme != "sqlite":
-        raise errors.DatabaseUnavailable(scheme + "://…", "only SQLite databases can be opened: name a file")

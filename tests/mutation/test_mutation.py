@@ -43,7 +43,7 @@ def test_every_statement_that_writes_and_asks_has_its_guards() -> None:
     assert {"CANDIDATES", "HELD_RUNS", "BEAT_RUN", "_still_so"} <= guarded
     names = [guard.name for guard in all_guards()]
     assert "RELEASE_LANE: epoch = :epoch" in names
-    assert "_still_so: not evidence.ghost or standing.left_out >= GHOST_AFTER" in names
+    assert "_still_so: not evidence.ghost or held.left_out >= GHOST_AFTER" in names
 
 
 def test_the_tests_that_know_least_else_come_first_and_the_plans_last() -> None:
@@ -71,7 +71,7 @@ def test_a_run_names_the_test_that_misses_each_guard_and_counts_what_is_left() -
     done = run(words, [UNCONCERNED, EVIDENCE])
     assert done.returncode == 1, done
     assert (
-        f"_still_so: evidence.heartbeats is None or evidence.heartbeats == standing.heartbeats\n    {EVIDENCE}\n"
+        f"_still_so: evidence.heartbeats is None or evidence.heartbeats == held.heartbeats\n    {EVIDENCE}\n"
         in (done.stdout)
     )
     assert "1 of 2 guards are missed by a test" in done.stdout

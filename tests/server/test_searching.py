@@ -16,7 +16,7 @@ from lanes.verbs import queries
 from lanes_storage import reads
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
-from lanes_storage.sqlite.broad_reads import MOST_AT_ONCE
+from lanes_storage.sqlite.broad_reads import MAX_CONNECTIONS
 from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, running
 from tests.server.test_limits import talking
@@ -80,7 +80,7 @@ async def test_F123_a_search_ends_with_its_client(served: Served, monkeypatch: p
 
     with monkeypatch.context() as patched:
         patched.setattr(reads, "lanes", begin)
-        for number in range(2 * MOST_AT_ONCE):
+        for number in range(2 * MAX_CONNECTIONS):
             async with talking(served, b"GET /api/lanes HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"):
                 await until(lambda number=number: len(begun) > number, "the search")  # type: ignore[misc]
     async with asyncio.timeout(PATIENCE_S):

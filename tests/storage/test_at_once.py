@@ -24,8 +24,8 @@ from lanes_storage.sqlite.point_reads import (
     LONGEST_BACKOFF_S,
     MOST_S,
     SLOW_S,
-    Pace,
     ReadCost,
+    ReadPace,
     fetched_blocks,
 )
 from tests.kit.databases import lay
@@ -144,7 +144,7 @@ async def test_F141_a_disk_that_is_slow_at_the_start_is_not_waited_for(path: Pat
 
 def test_F141_a_disk_that_stays_slow_is_tried_ever_more_rarely() -> None:
     timer = Steps()
-    pace, rests = Pace(from_disk(timer), cold_s=1.0), []
+    pace, rests = ReadPace(from_disk(timer), cold_s=1.0), []
     for _ in range(20):
         assert pace.begin() is None
         rests.append(1.0)
@@ -162,7 +162,7 @@ def test_F141_a_disk_that_stays_slow_is_tried_ever_more_rarely() -> None:
 
 def test_slow_reads_among_many_quick_ones_are_borne() -> None:
     timer = Steps()
-    pace = Pace(from_disk(timer))
+    pace = ReadPace(from_disk(timer))
     for number in range(10_000):
         began = pace.begin()
         assert began is not None
@@ -260,7 +260,7 @@ async def test_F141_a_process_that_stands_still_holds_up_the_event_loop_once(
     try:
         message, stuck = await accept(store), Stuck(timer)
         with monkeypatch.context() as patch:
-            patch.setattr(store._at_once, "_connection", stuck)
+            patch.setattr(store._point_reads, "_connection", stuck)
             for _ in range(3):
                 assert at_once(store.read(reads.message(message))) is None
             timer.now += LONGEST_BACKOFF_S - 1
@@ -281,7 +281,7 @@ async def test_F78_what_is_read_at_once_is_of_the_file_that_has_the_name(quick: 
     assert at_once(quick.read(query)) is not None
 
 
-async def test_a_closed_store_reads_nothing_at_once(quick: AsyncSqliteStore) -> None:
+async def test_a_closed_store_reads_nothing_point_reads(quick: AsyncSqliteStore) -> None:
     await quick.close()
     with pytest.raises(StoreClosed):
         at_once(quick.read(reads.message(1)))

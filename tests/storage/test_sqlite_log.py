@@ -87,7 +87,7 @@ def test_F86_an_old_frame_behind_the_end_of_the_present_log_is_none(
     world = World(store, Hands())
     world.send("a", LONG)
     before, kept = salt(path), store._file._log
-    assert kept.copy() is not None
+    assert kept.checkpoint() is not None
     world.send("b", "short")
     assert salt(path) != before, "begun again"
     assert log_bytes(path) > 20 * 4_120, "the file is as long as it was"
@@ -116,7 +116,7 @@ async def test_F87_a_plain_copy_of_an_idle_file_has_everything(path: Path, monke
 
 def test_F88_readers_that_overlap_do_not_keep_a_large_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One reader goes when the next has come: at no time is nobody reading."""
-    monkeypatch.setattr(wal, "PATIENCE_S", 10)
+    monkeypatch.setattr(wal, "TIMEOUT_S", 10)
     with contextlib.closing(SqliteFile.open(path, create=True)) as file, contextlib.ExitStack() as shells:
         file.connection.execute("CREATE TABLE notes (text)")
         file.connection.execute("INSERT INTO notes VALUES (?)", (LONG,))
@@ -152,7 +152,7 @@ async def test_F88_a_reader_is_named_only_if_it_was_there_all_the_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aio, "LARGE_LOG_BYTES", 100_000)
-    monkeypatch.setattr(wal, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(wal, "TIMEOUT_S", 0.05)
     made = await open_async_store(str(path), create=True)
 
     async def commit() -> None:

@@ -1,4 +1,8 @@
-"""The records that storage takes and returns: plain and frozen."""
+"""The records that storage takes and returns: plain and frozen.
+
+Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
+``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
+"""
 
 from lanes_storage.records.claims import Claimed, Head, News, Old, Release, WaitingHead, WaitingLane, WaitingMessage
 from lanes_storage.records.filters import Comparison, Condition, How, LaneFilter, Subject

@@ -1,8 +1,4 @@
-"""Records for claiming and releasing a lane.
-
-Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
-"""
+"""Records for claiming and releasing a lane."""
 
 from typing import NamedTuple
 

@@ -1,8 +1,4 @@
-"""The records that storage takes: plain and frozen.
-
-Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
-"""
+"""The records that storage takes: plain and frozen."""
 
 from typing import Any, NamedTuple, TypedDict
 

@@ -1,8 +1,4 @@
-"""The records of lists and summaries.
-
-Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
-"""
+"""The records of lists and summaries."""
 
 from enum import StrEnum
 from typing import NamedTuple

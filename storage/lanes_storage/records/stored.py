@@ -1,8 +1,4 @@
-"""The stored records: one for each kind of row.
-
-Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
-"""
+"""The stored records: one for each kind of row."""
 
 from typing import Any, NamedTuple
 

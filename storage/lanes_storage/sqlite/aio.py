@@ -13,11 +13,11 @@ import aiosqlite
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
-from lanes_storage.sqlite.broad_reads import Browsing
+from lanes_storage.sqlite.broad_reads import BroadReads
 from lanes_storage.sqlite.file.connect import translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
-from lanes_storage.sqlite.point_reads import AtOnce, ReadCost
+from lanes_storage.sqlite.point_reads import PointReads, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
 
@@ -29,14 +29,19 @@ class AsyncSqliteStore:
     """Implements ``AsyncStore``. Make one with ``open``."""
 
     def __init__(
-        self, file: SqliteFile, at_once: AtOnce, writer: Writer, reader: aiosqlite.Connection, listeners: Listeners
+        self,
+        file: SqliteFile,
+        point_reads: PointReads,
+        writer: Writer,
+        reader: aiosqlite.Connection,
+        listeners: Listeners,
     ) -> None:
         self._file = file
         self._path = file.guard.files.path
-        self._at_once = at_once
+        self._point_reads = point_reads
         self._writer = writer
         self._reader = reader
-        self._browsing = Browsing(file)
+        self._broad = BroadReads(file)
         self._listeners = listeners
         self._stuck: Stuck | None = None  # the result of the last attempt to shorten a large WAL
         self._closed = False
@@ -49,7 +54,7 @@ class AsyncSqliteStore:
 
         ``gauge`` measures how slow reads are.
         """
-        file, at_once = await _opened(path, create, synchronous, gauge)
+        file, point_reads = await _opened(path, create, synchronous, gauge)
         listeners = Listeners()
         writer = Writer(file, listeners.tell, asyncio.get_running_loop())
         try:
@@ -59,10 +64,10 @@ class AsyncSqliteStore:
             cast("Thread", getattr(reader, "_thread", reader)).daemon = True
             await reader  # opened in the thread that uses it
         except BaseException:
-            at_once.close()
+            point_reads.close()
             await asyncio.to_thread(writer.close)
             raise
-        return cls(file, at_once, writer, reader, listeners)
+        return cls(file, point_reads, writer, reader, listeners)
 
     @property
     def name(self) -> str:
@@ -85,16 +90,16 @@ class AsyncSqliteStore:
 
     async def read(self, query: Query[T]) -> T:
         if query.broad:
-            return await self._browsing.read(query)
+            return await self._broad.read(query)
         rows, _ = await self._fetch(query.sql, query.params, point=query.point)
         return query.shape(rows)
 
     async def look(self, look: Callable[[Reads], T]) -> T:
-        return await self._browsing.look(look)
+        return await self._broad.look(look)
 
     async def version(self) -> int:
-        rows, at_once = await self._fetch("PRAGMA data_version", {}, point=True)
-        return 2 * int(rows[0][0]) + at_once  # each of the two connections has a separate counter
+        rows, on_loop = await self._fetch("PRAGMA data_version", {}, point=True)
+        return 2 * int(rows[0][0]) + on_loop  # each of the two connections has a separate counter
 
     def reader(self) -> SqliteReader:
         """A new reader, for another thread."""
@@ -127,12 +132,12 @@ class AsyncSqliteStore:
             raise errors.StoreClosed(self.name)
         self._file.guard.check_process()
         with translated(self.name):
-            rows = self._at_once.fetch(sql, params) if point else None
-            at_once = rows is not None
+            rows = self._point_reads.fetch(sql, params) if point else None
+            on_loop = rows is not None
             if rows is None:
                 rows = list(await self._reader.execute_fetchall(sql, params))
             self._file.guard.check()
-        return rows, at_once
+        return rows, on_loop
 
     async def close(self) -> None:
         self._closed = True
@@ -140,12 +145,12 @@ class AsyncSqliteStore:
             await asyncio.to_thread(self._writer.close)
         finally:
             if self._file.guard.at_home:  # in a forked child their threads do not exist
-                self._at_once.close()
+                self._point_reads.close()
                 await self._reader.close()
-                await asyncio.to_thread(self._browsing.close)
+                await asyncio.to_thread(self._broad.close)
 
 
-_Opened = tuple[SqliteFile, AtOnce]
+_Opened = tuple[SqliteFile, PointReads]
 
 
 async def _opened(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
@@ -163,7 +168,7 @@ async def _opened(path: Path, create: bool, synchronous: str, gauge: ReadCost) -
 def _open(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
     file = SqliteFile.open(path, create=create, synchronous=synchronous)
     try:
-        return file, AtOnce(file, gauge)
+        return file, PointReads(file, gauge)
     except BaseException:
         file.close()
         raise
@@ -171,6 +176,6 @@ def _open(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opene
 
 def _close_again(opening: "Future[_Opened]") -> None:
     if not opening.cancelled() and opening.exception() is None:
-        file, at_once = opening.result()
-        at_once.close()
+        file, point_reads = opening.result()
+        point_reads.close()
         file.close()

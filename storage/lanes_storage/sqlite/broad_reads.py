@@ -20,21 +20,21 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 #: The most queries that run at once; the next ones wait.
-MOST_AT_ONCE = 4
+MAX_CONNECTIONS = 4
 #: SQLite calls a check after this many steps, about every ten milliseconds, and stops a query that nobody waits for any
 #: more. The check needs the GIL, which the event loop must release for it, so it is not called more often.
-LOOK_UP_AFTER = 200_000
+CHECK_AFTER_STEPS = 200_000
 #: A small cache: such a query reads most pages only once.
 CACHE_KB = 4_096
 
 
-class Browsing:
+class BroadReads:
     """A few read connections, each opened when it is first needed. For one event loop."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
         self._path = file.guard.files.path
-        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="lanes-browsing")
+        self._threads = ThreadPoolExecutor(MAX_CONNECTIONS, thread_name_prefix="lanes-broad-reads")
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = threading.Event()
@@ -48,13 +48,13 @@ class Browsing:
         if self._closed.is_set():
             raise errors.StoreClosed(str(self._path))
         self._file.guard.check_process()
-        given_up = threading.Event()
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, look, given_up)
+        cancelled = threading.Event()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, look, cancelled)
         try:
             await asyncio.wait({running})
         except asyncio.CancelledError:
-            given_up.set()
-            running.add_done_callback(_let_go)
+            cancelled.set()
+            running.add_done_callback(_ignore_result)
             raise
         return running.result()
 
@@ -65,8 +65,8 @@ class Browsing:
         while self._idle:
             self._idle.pop().close()
 
-    def _run(self, look: Callable[[Reads], T], given_up: threading.Event) -> T:
-        if self._closed.is_set() or given_up.is_set():
+    def _run(self, look: Callable[[Reads], T], cancelled: threading.Event) -> T:
+        if self._closed.is_set() or cancelled.is_set():
             raise errors.StoreClosed(str(self._path))
         connection = self._take()
 
@@ -76,11 +76,11 @@ class Browsing:
             return query.shape(rows)
 
         # Polled by SQLite: an interrupt from outside could arrive just before the query begins, and have no effect.
-        connection.set_progress_handler(lambda: given_up.is_set() or self._closed.is_set(), LOOK_UP_AFTER)
+        connection.set_progress_handler(lambda: cancelled.is_set() or self._closed.is_set(), CHECK_AFTER_STEPS)
         try:
             return look(read)
         except sqlite3.Error as error:
-            if given_up.is_set() or self._closed.is_set():
+            if cancelled.is_set() or self._closed.is_set():
                 raise errors.StoreClosed(str(self._path)) from None
             raise translate(str(self._path), error) from error
         finally:
@@ -97,7 +97,7 @@ class Browsing:
         return connection
 
 
-def _let_go(running: "asyncio.Future[T]") -> None:
+def _ignore_result(running: "asyncio.Future[T]") -> None:
     """Read the result, which nobody waits for: otherwise asyncio logs an exception that was never retrieved."""
     if not running.cancelled():
         running.exception()

@@ -14,7 +14,7 @@ from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translated
 from lanes_storage.sqlite.file.identity import Files
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, begin
-from lanes_storage.sqlite.file.wal import copy_back
+from lanes_storage.sqlite.file.wal import checkpoint
 from lanes_storage.sqlite.inspect import damage, marks
 
 #: Pages that are copied between two calls of ``progress``.
@@ -76,13 +76,9 @@ def check_copy(path: Path) -> None:
 
 def numbers(path: Path) -> dict[str, int]:
     """The last numbers that a file assigned: the epoch, and the id of each table. Raises StorageError."""
-    with translated(str(path)):
-        connection = open_reader(path)
-        try:
-            found = dict(connection.execute(_SEQUENCES).fetchall())
-            return found | {"epoch": connection.execute(_EPOCH).fetchone()[0]}
-        finally:
-            connection.close()
+    with translated(str(path)), contextlib.closing(open_reader(path)) as connection:
+        found = dict(connection.execute(_SEQUENCES).fetchall())
+        return found | {"epoch": connection.execute(_EPOCH).fetchone()[0]}
 
 
 def raise_ids(tx: Transaction, least: dict[str, int]) -> None:
@@ -112,11 +108,11 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
     ):
         if not held:
             raise errors.DatabaseLocked(str(path))
-        _alone(draft)
+        _single_file(draft)
         aside = None
         if files.database.exists():
             aside = _put_aside(files)
-            _like(draft, aside)
+            _copy_mode(draft, aside)
         for stray in (files.log, files.memory):
             stray.unlink(missing_ok=True)
         draft.replace(files.database)
@@ -128,7 +124,7 @@ def _put_aside(files: Files) -> Path:
     """Mark the file, checkpoint its WAL, and rename it and its side files."""
     aside = _free_name(f"{files.database}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     with contextlib.suppress(sqlite3.DatabaseError):  # perhaps damaged; then nothing can write to it anyway
-        _leave(files.database)
+        _refuse_changes(files.database)
     for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
         if old.exists():
             old.replace(aside.with_name(aside.name + end))
@@ -141,7 +137,7 @@ def _free_name(name: str) -> Path:
     return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
 
 
-def _leave(path: Path) -> None:
+def _refuse_changes(path: Path) -> None:
     """Make a file refuse every change. Raises sqlite3.Error."""
     with contextlib.ExitStack() as open_:
         open_.callback(connect_reading(path).close)  # closed last, so that the WAL stays
@@ -155,10 +151,10 @@ def _leave(path: Path) -> None:
         finally:
             if writing.in_transaction:
                 writing.execute("ROLLBACK")
-        copy_back(writing, second)
+        checkpoint(writing, second)
 
 
-def _like(draft: Path, aside: Path) -> None:
+def _copy_mode(draft: Path, aside: Path) -> None:
     """Give it the mode and the owner of the file that it replaces."""
     before = aside.stat()
     draft.chmod(before.st_mode & 0o777)
@@ -167,7 +163,7 @@ def _like(draft: Path, aside: Path) -> None:
             os.chown(draft, before.st_uid, before.st_gid)
 
 
-def _alone(draft: Path) -> None:
+def _single_file(draft: Path) -> None:
     """Turn a draft, which no other process uses, into a single file."""
     with contextlib.closing(connect_writing(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -175,19 +171,19 @@ def _alone(draft: Path) -> None:
 
 
 def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
-    def told(_: int, left: int, pages: int) -> None:
+    def report(_: int, left: int, pages: int) -> None:
         if progress is not None:
             progress(pages - left, pages)
 
-    with translated(str(source)), contextlib.ExitStack() as open_:
-        reading = open_reader(source)
-        open_.callback(reading.close)
+    with (
+        translated(str(source)),
+        contextlib.closing(open_reader(source)) as reading,
+        contextlib.closing(sqlite3.connect(draft.absolute(), isolation_level=None)) as writing,
+    ):
         # One read transaction around all steps: without it, each commit of another process restarts the copy.
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        writing = sqlite3.connect(draft.absolute(), isolation_level=None)
-        open_.callback(writing.close)
-        reading.backup(writing, pages=STEP_PAGES, progress=told, sleep=0)
+        reading.backup(writing, pages=STEP_PAGES, progress=report, sleep=0)
         writing.execute("PRAGMA journal_mode = DELETE")  # a copy is one file, without a WAL
 
 

@@ -1,5 +1,6 @@
-"""Inspecting a database file from outside: its kind, its place, whether it is intact. Changes nothing."""
+"""Inspecting a database file from outside: its kind, its place, whether it is intact. Nothing here changes it."""
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -60,7 +61,7 @@ class FileFacts(NamedTuple):
 
 
 def has_reset_fault(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite has the defect described in ``sqlite.log``."""
+    """Whether this SQLite has the defect described in ``sqlite.file.wal``."""
     return any(first <= version < fixed for first, fixed in _FAULTY)
 
 
@@ -121,18 +122,10 @@ def other_names(path: Path) -> errors.DatabaseAliased | None:
     return None
 
 
-def open_still(path: Path) -> SqliteReader:
-    """A reader that changes neither the file nor its WAL. Raises StorageError."""
-    return SqliteReader(path, open_reader(path))
-
-
 def marks(path: Path) -> tuple[int, int]:
     """The application id (``versions.APPLICATION_ID``: ours) and the version of the schema. Raises StorageError."""
-    reader = open_still(path)
-    try:
+    with contextlib.closing(SqliteReader(path)) as reader:
         return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
-    finally:
-        reader.close()
 
 
 def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | None = None) -> list[str]:
@@ -141,28 +134,20 @@ def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | No
     ``progress`` is called from time to time. Raises StorageError if the file cannot be read at all.
     """
     pragma = "integrity_check" if whole else "quick_check"
-    with translated(str(path)):
-        connection = open_reader(path)
-        try:
-            if progress is not None:
-                connection.set_progress_handler(progress, _PROGRESS_EVERY)
-            found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
-            found += [
-                f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
-                for row in connection.execute("PRAGMA foreign_key_check").fetchmany(20)
-            ]
-        finally:
-            connection.close()
+    with translated(str(path)), contextlib.closing(open_reader(path)) as connection:
+        connection.set_progress_handler(progress, _PROGRESS_EVERY)
+        found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
+        found += [
+            f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
+            for row in connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+        ]
     return [sentence for sentence in found if sentence != "ok"]
 
 
 def schema_text(path: Path) -> str:
     """The CREATE statements of the file."""
-    reader = open_still(path)
-    try:
+    with contextlib.closing(SqliteReader(path)) as reader:
         return reader.read(_SCHEMA)
-    finally:
-        reader.close()
 
 
 def deviations(path: Path) -> list[str]:
@@ -170,16 +155,10 @@ def deviations(path: Path) -> list[str]:
 
     Raises StorageError.
     """
-    made = sqlite3.connect(":memory:")
-    try:
+    with contextlib.closing(sqlite3.connect(":memory:")) as made:
         for statement in versions.creation("sqlite"):
             made.execute(statement)
         meant = {str(row[0]) for row in made.execute(_PARTS)}
-    finally:
-        made.close()
-    reader = open_still(path)
-    try:
+    with contextlib.closing(SqliteReader(path)) as reader:
         found = reader.read(Query(_PARTS, {}, lambda rows: {str(row[0]) for row in rows}))
-    finally:
-        reader.close()
     return [f"without {part}" for part in sorted(meant - found)] + [f"with {part}" for part in sorted(found - meant)]

@@ -22,34 +22,34 @@ Timer = Callable[[], float]
 
 
 def fetched_blocks() -> int:
-    """What the disk has brought for this thread so far, in blocks."""
+    """How many blocks were read from the disk for this thread so far."""
     return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
 
 
 class ReadCost(NamedTuple):
-    """What tells that a read is slow: the time, in seconds, and the blocks that were fetched from the disk.
+    """How the cost of a read is measured: in seconds, and in blocks that were fetched from the disk.
 
-    Where the system does not tell of blocks (elsewhere than on Linux), each number differs from the last.
+    On systems that do not count blocks (other than Linux), each call returns another number.
     """
 
     timer: Timer = time.perf_counter
     blocks: Callable[[], int] = fetched_blocks if hasattr(resource, "RUSAGE_THREAD") else itertools.count().__next__
 
 
-#: A read that takes longer, and needs the disk for it, is slow. One that needs no disk has waited for the processor or
-#: for the interpreter, which are busy: two hand-overs between threads would only make them busier.
+#: A read that takes longer and reads from the disk is slow. One that reads nothing from the disk has waited for the
+#: processor or the GIL: two thread switches would only make that worse.
 SLOW_S = 0.002
 #: The total time of slow reads after which reads move to the thread; each fast read reduces the total a little.
 MOST_S = 0.02
 FORGIVEN_S = 0.0001
 #: How long they stay there: the first time, and at most.
-FIRST_REST_S = 1.0
-LONGEST_REST_S = 60.0
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 60.0
 
 _BLOCK_BYTES = 4_096
 
 
-class Pace:
+class ReadPace:
     """Decides whether reads are fast enough for a thread that must not be blocked."""
 
     def __init__(self, gauge: ReadCost, cold_s: float = 0.0) -> None:
@@ -57,10 +57,10 @@ class Pace:
         self._timer, self._blocks = gauge
         self._fetched: int | None = None  # blocks, as far as the last long read
         self._debt_s = 0.0
-        self._rest_s = FIRST_REST_S
+        self._backoff_s = FIRST_BACKOFF_S
         self._again_at = float("-inf")
         if cold_s > SLOW_S:
-            self._rest(self._timer())
+            self._back_off(self._timer())
 
     def begin(self) -> float | None:
         """The start time of a read; None: it must run on the thread."""
@@ -71,40 +71,40 @@ class Pace:
         """The read is over."""
         now = self._timer()
         took_s = now - began
-        if took_s > SLOW_S and self._met_disk():
+        if took_s > SLOW_S and self._read_disk():
             self._debt_s += took_s
             if self._debt_s > MOST_S:
-                self._rest(now)
+                self._back_off(now)
         elif self._debt_s > 0:
             self._debt_s -= FORGIVEN_S
             if self._debt_s <= 0:
-                self._rest_s = FIRST_REST_S
+                self._backoff_s = FIRST_BACKOFF_S
 
-    def _met_disk(self) -> bool:
-        """Whether the disk has brought anything since the last long read. Of the first that is taken for granted."""
+    def _read_disk(self) -> bool:
+        """Whether blocks were read from the disk since the last long read. At the first one, that is assumed."""
         before, self._fetched = self._fetched, self._blocks()
         return self._fetched != before
 
-    def give_way(self) -> None:
-        """Another process keeps a lock: what was tried for so long is not tried again soon."""
-        self._rest_s = LONGEST_REST_S
-        self._rest(self._timer())
+    def back_off_long(self) -> None:
+        """Another process keeps a lock: SQLite has waited for it for long, so do not try again soon."""
+        self._backoff_s = LONGEST_BACKOFF_S
+        self._back_off(self._timer())
 
-    def _rest(self, now: float) -> None:
+    def _back_off(self, now: float) -> None:
         """Use the thread for a while. Then half of the allowance counts as used: a slow disk is detected soon."""
-        self._again_at = now + self._rest_s
-        self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+        self._again_at = now + self._backoff_s
+        self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
         self._debt_s = MOST_S / 2
 
 
-class AtOnce:
+class PointReads:
     """A connection for the thread of an event loop."""
 
     def __init__(self, file: SqliteFile, gauge: ReadCost) -> None:
         """Call it from another thread: it may block. Raises StorageError."""
         self._connection = file.reader()
         self._connection.execute("PRAGMA busy_timeout = 0")
-        self._pace = Pace(gauge, cold_read_s(file.guard.files.log, gauge.timer))
+        self._pace = ReadPace(gauge, cold_read_s(file.guard.files.log, gauge.timer))
 
     def fetch(self, sql: str, params: Params) -> list[Row] | None:
         """The rows; None: they cannot be read without waiting. Raises sqlite3.Error."""
@@ -118,7 +118,7 @@ class AtOnce:
                 case sqlite3.SQLITE_BUSY:  # another process has a lock
                     return None
                 case sqlite3.SQLITE_PROTOCOL:  # and still has it after ten seconds of attempts to get it
-                    self._pace.give_way()
+                    self._pace.back_off_long()
                     return None
             raise
         finally:

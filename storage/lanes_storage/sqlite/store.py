@@ -9,7 +9,7 @@ from lanes_storage.interface import Params, Query, Row, Step
 from lanes_storage.sqlite.file.connect import open_reader, translate, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.identity import FileGuard
-from lanes_storage.sqlite.file.locking import patiently
+from lanes_storage.sqlite.file.locking import retry_while_locked
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class SqliteReader:
     def _fetch(self, sql: str, params: Params) -> list[Row]:
         connection = self._open()
         with translated(self.name):
-            rows = patiently(lambda: connection.execute(sql, params).fetchall())
+            rows = retry_while_locked(lambda: connection.execute(sql, params).fetchall())
         if self._guard is not None:
             self._guard.check()
         return rows

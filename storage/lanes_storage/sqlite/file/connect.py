@@ -9,7 +9,7 @@ from pathlib import Path
 from lanes_storage import errors
 from lanes_storage.sqlite.file.identity import Files, check_vacant, missing
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
-from lanes_storage.sqlite.file.upgrading import bring_up, check_marks
+from lanes_storage.sqlite.file.upgrading import check_version, upgrade_schema
 
 #: The first version with RETURNING and UPDATE … FROM.
 OLDEST_SQLITE = (3, 35, 0)
@@ -20,7 +20,7 @@ READ_PRAGMAS = (
     "PRAGMA cache_size = -16384",
     # Sorting a page of lanes never touches the disk.
     "PRAGMA temp_store = MEMORY",
-    # No automatic checkpoints: see ``sqlite.log``.
+    # No automatic checkpoints: see ``sqlite.file.wal``.
     "PRAGMA wal_autocheckpoint = 0",
 )
 WRITE_PRAGMAS = (
@@ -40,10 +40,10 @@ def path_of(url: str) -> Path:
 
     Raises ``DatabaseUnavailable`` if the name cannot be that of a file.
     """
-    for prefix in ("sqlite:///", "sqlite://"):
-        if url.startswith(prefix):
-            url = url.removeprefix(prefix)
-            break
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme != "sqlite":
+        raise errors.DatabaseUnavailable(f"{scheme}://…", "only SQLite databases can be opened: name a file")
+    url = rest.removeprefix("/") if separator else url
     if url in ("", ":memory:"):
         raise errors.DatabaseUnavailable(
             url or "(empty)", "lanes needs a database file: memory does not survive a restart"
@@ -121,22 +121,22 @@ def open_writer(
         touch(path, create=create)
         connection = connect_writing(path)
         try:
-            check_marks(connection, path, create=create, upgrade=upgrade)
+            check_version(connection, path, create=create, upgrade=upgrade)
             for pragma in WRITE_PRAGMAS:
                 connection.execute(pragma)
             # FULL: acknowledged messages survive a power loss, not only the death of the process.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
-            bring_up(connection, path, create=create, upgrade=upgrade)
-            _forget_statistics(connection)
+            upgrade_schema(connection, path, create=create, upgrade=upgrade)
+            _drop_statistics(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
 
-def _forget_statistics(connection: sqlite3.Connection) -> None:
-    """Plan every statement as it is tested. SQLite would believe for ever what somebody counted (``ANALYZE``) while the
-    database was small, and walk over tables that have grown since."""
+def _drop_statistics(connection: sqlite3.Connection) -> None:
+    """Plan every statement as in the tests. The statistics of ``ANALYZE`` never change by themselves: once the tables
+    have grown, plans that were made for small tables would scan them."""
     found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite#_stat_' ESCAPE '#'"
     tables = connection.execute(found).fetchall()
     for (table,) in tables:
@@ -207,8 +207,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         if not files.database.exists():
             raise missing(path)
         if files.side.exists():  # a copy that nobody uses has no WAL, and reading must not create one
-            lock = SideLock(files.side, str(path))
-            held.callback(lock.close)
+            lock = held.enter_context(contextlib.closing(SideLock(files.side, str(path))))
             held.enter_context(lock.opening(files.memory))
         check_names(files)
         connection = connect_reading(files.database)
@@ -237,7 +236,7 @@ def touch(path: Path, *, create: bool) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def look_first(path: Path, *, create: bool, upgrade: bool) -> None:
+def check_first(path: Path, *, create: bool, upgrade: bool) -> None:
     """Refuse a foreign file, as ``open_writer`` does, before any side file is created. Raises sqlite3.Error."""
     with contextlib.closing(connect_reading(path)) as connection:
-        check_marks(connection, path, create=create, upgrade=upgrade)
+        check_version(connection, path, create=create, upgrade=upgrade)

@@ -9,11 +9,11 @@ from pathlib import Path
 from lanes_storage import errors
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import (
+    check_first,
     check_names,
     check_users,
     connect_reading,
     connect_writing,
-    look_first,
     open_writer,
     touch,
     translated,
@@ -52,7 +52,7 @@ class SqliteFile:
                 versions.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
             files = Files.of(path)
             if not young and not files.side.exists():
-                look_first(files.database, create=create, upgrade=upgrade)
+                check_first(files.database, create=create, upgrade=upgrade)
             lock = SideLock(files.side, name)
             undo.callback(lock.close)
             with lock.opening(files.memory) as taken:

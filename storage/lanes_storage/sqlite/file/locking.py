@@ -29,9 +29,9 @@ T = TypeVar("T")
 #: How long a writer waits for another process before it raises DatabaseLocked.
 BUSY_TIMEOUT_MS = 5_000
 #: Seconds between two attempts to get the lock: from, to.
-LOOK_AGAIN_S = (0.0005, 0.004)
+RETRY_S = (0.0005, 0.004)
 #: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
-OPENING_PATIENCE_S = 0.5
+OPENING_TIMEOUT_S = 0.5
 #: Seconds between two checks of which processes use the file under another name.
 _LOOK_TWICE_S = 0.05
 
@@ -87,11 +87,11 @@ class SideLock:
         return self._descriptor >= 0
 
     @contextlib.contextmanager
-    def held(self, patience_s: float) -> Iterator[bool]:
+    def held(self, timeout_s: float) -> Iterator[bool]:
         """Hold the lock for a block, after waiting so many seconds at most; False: another process kept it."""
-        until = time.monotonic() + patience_s
+        until = time.monotonic() + timeout_s
         while not (taken := self.take()) and time.monotonic() < until:
-            _look_again()
+            _pause()
         try:
             yield taken
         finally:
@@ -105,7 +105,7 @@ class SideLock:
         Yields False, without a longer wait, if a long transaction has it and SQLite's own lock protects that
         transaction. Raises DatabaseLocked.
         """
-        with self.held(OPENING_PATIENCE_S) as taken:
+        with self.held(OPENING_TIMEOUT_S) as taken:
             if not taken and not _protected(memory):
                 raise errors.DatabaseLocked(self.database)
             yield taken
@@ -144,12 +144,12 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def begin(connection: sqlite3.Connection, lock: SideLock | None = None, patience_s: float | None = None) -> None:
+def begin(connection: sqlite3.Connection, lock: SideLock | None = None, timeout_s: float | None = None) -> None:
     """Open a transaction that holds the write lock and the side lock.
 
-    Raises sqlite3.OperationalError and DatabaseLocked after ``patience_s`` (BUSY_TIMEOUT_MS).
+    Raises sqlite3.OperationalError and DatabaseLocked after ``timeout_s`` (BUSY_TIMEOUT_MS).
     """
-    patiently(partial(_begin, connection, lock), patience_s)
+    retry_while_locked(partial(_begin, connection, lock), timeout_s)
 
 
 def _begin(connection: sqlite3.Connection, lock: SideLock | None) -> None:
@@ -163,9 +163,9 @@ def _begin(connection: sqlite3.Connection, lock: SideLock | None) -> None:
         raise
 
 
-def patiently(attempt: Callable[[], T], patience_s: float | None = None) -> T:
+def retry_while_locked(attempt: Callable[[], T], timeout_s: float | None = None) -> T:
     """Retry a function while another process holds the lock, for so long at most (BUSY_TIMEOUT_MS)."""
-    until = time.monotonic() + (BUSY_TIMEOUT_MS / 1000 if patience_s is None else patience_s)
+    until = time.monotonic() + (BUSY_TIMEOUT_MS / 1000 if timeout_s is None else timeout_s)
     while True:
         try:
             return attempt()
@@ -173,13 +173,13 @@ def patiently(attempt: Callable[[], T], patience_s: float | None = None) -> T:
             others = isinstance(error, errors.DatabaseLocked) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not others or time.monotonic() > until:
                 raise
-        _look_again()
+        _pause()
 
 
-def _look_again() -> None:
+def _pause() -> None:
     from random import uniform  # imported here: only a process that waits needs it
 
-    time.sleep(uniform(*LOOK_AGAIN_S))
+    time.sleep(uniform(*RETRY_S))
 
 
 def holders(memory: Path, side: Path) -> list[int]:

@@ -15,10 +15,9 @@ WHERE ended_at IS NULL ORDER BY id
 """
 
 
-def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a foreign file before anything in it is changed, even its journal mode.
-
-    Raises DatabaseTooNew, DatabaseDamaged.
+def check_version(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
+    """Refuse a foreign or newer file before anything in it is changed, even its journal mode; and an older one if it
+    may not be upgraded. Raises DatabaseDamaged, DatabaseTooNew, DatabaseTooOld.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     version = _version(connection)
@@ -27,30 +26,18 @@ def check_foreign(connection: sqlite3.Connection, path: Path) -> None:
             raise errors.DatabaseTooNew(str(path), version, versions.VERSION)
     elif application or version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         raise errors.DatabaseDamaged(str(path), "this is a database of another program")
+    if version < versions.VERSION and not (upgrade if version else create):  # 0: a new file, which has no schema yet
+        raise errors.DatabaseTooOld(str(path), version, versions.VERSION)
 
 
-def check_marks(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
-    """The same, and refuse an older file if it may not be upgraded. Also raises DatabaseTooOld."""
-    check_foreign(connection, path)
-    _check_version(_version(connection), path, create=create, upgrade=upgrade)
-
-
-def _check_version(found: int, path: Path, *, create: bool, upgrade: bool) -> None:
-    """Version 0: a new file, which has no schema yet."""
-    if found < versions.VERSION and not (upgrade if found else create):
-        raise errors.DatabaseTooOld(str(path), found, versions.VERSION)
-
-
-def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
+def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
     """Create or upgrade the schema, under the write lock, so that only one of several starting processes does it.
 
-    Raises DatabaseTooOld unless ``create`` (for a new file) or ``upgrade`` (for an older one), DatabaseInUse while an
-    owner of the older version lives, and the errors of ``check_foreign``: another process may have changed the file
-    while this one waited for the lock.
+    Raises DatabaseInUse while an owner of the older version lives, and the errors of ``check_version``: another process
+    may have changed the file while this one waited for the lock.
     """
     if _version(connection) == versions.VERSION:
         return
-    _check_version(_version(connection), path, create=create, upgrade=upgrade)
     from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
     versions.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
@@ -58,11 +45,10 @@ def bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, upgrad
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         with SqliteTransaction(connection) as tx:
-            check_foreign(connection, path)
+            check_version(connection, path, create=create, upgrade=upgrade)
             found = _version(connection)
             if found == versions.VERSION:
                 return
-            _check_version(found, path, create=create, upgrade=upgrade)
             if found == 0:
                 versions.create(tx, "sqlite")
             else:
@@ -80,9 +66,9 @@ def _check_use(connection: sqlite3.Connection, path: Path) -> None:
 
     A living process of this machine counts even without heartbeats: it may be stopped, and continue at any moment.
     """
-    for kind, owner, host, *where, pid, start_time, heard in connection.execute(_OWNERS, {"now": system_clock().wall}):
+    for kind, owner, host, *where, pid, start_time, recent in connection.execute(_OWNERS, {"now": system_clock().wall}):
         alive = _is_alive(pid, start_time) if _is_here(host, *where) else None
-        if alive or (alive is None and heard):
+        if alive or (alive is None and recent):
             raise errors.DatabaseInUse(str(path), f"{kind} {owner} of an older lanes (process {pid} on {host})")
 
 

@@ -35,21 +35,21 @@ THROTTLE_S = 0.25
 IDLE_S = 1.0
 IDLE_EVERY_S = 60.0
 #: How long to wait for the write lock, and for the current readers.
-PATIENCE_S = 0.1
+TIMEOUT_S = 0.1
 _PAUSE_S = 0.005
 
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 
 
-class Copied(NamedTuple):
+class Checkpoint(NamedTuple):
     """The result of a checkpoint: the frames of the WAL, and how many of them are in the file now."""
 
     frames: int
     copied: int
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         return self.copied == self.frames
 
 
@@ -77,13 +77,13 @@ def log_bytes(path: Path) -> int:
         return 0
 
 
-def copy_back(writing: sqlite3.Connection, second: sqlite3.Connection) -> Copied | None:
+def checkpoint(writing: sqlite3.Connection, second: sqlite3.Connection) -> Checkpoint | None:
     """Checkpoint as far as readers allow, under the write lock. None: another process writes.
 
     It needs two connections, because a connection with a write transaction cannot checkpoint. Raises sqlite3.Error.
     """
     try:
-        begin(writing, patience_s=PATIENCE_S)
+        begin(writing, timeout_s=TIMEOUT_S)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
             return None
@@ -92,7 +92,7 @@ def copy_back(writing: sqlite3.Connection, second: sqlite3.Connection) -> Copied
         busy, frames, copied = second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     finally:
         writing.execute("ROLLBACK")
-    return None if busy else Copied(frames, copied)
+    return None if busy else Checkpoint(frames, copied)
 
 
 class WriteAheadLog:
@@ -108,7 +108,7 @@ class WriteAheadLog:
         self._open_second = second
         self.second: sqlite3.Connection | None = None
         self._descriptor = os.open(guard.files.log, os.O_RDONLY | os.O_CLOEXEC)
-        self._uncopied = False
+        self._pending = False
         self._far = 0  # the position of the last frame's salt in a long WAL, and the salt of an older WAL found there
         self._older: bytes | None = None
         self._tried: tuple[bytes, float] | None = None  # which log, and when
@@ -116,30 +116,30 @@ class WriteAheadLog:
 
     def committed(self) -> None:
         """After a commit: checkpoint if the WAL has become long. Raises sqlite3.Error, StorageError."""
-        self._uncopied = True
+        self._pending = True
         if not self._is_long():
             return
         log, now = self.salt(), time.monotonic()
         if self._tried is None or self._tried[0] != log or now - self._tried[1] >= THROTTLE_S:
             self._tried = log, now
-            self.copy()
+            self.checkpoint()
 
     def idle_in_s(self) -> float | None:
         """After how many seconds without a commit there is something to do; None: never."""
-        return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._uncopied else None
+        return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._pending else None
 
     def idle(self) -> None:
         """Nothing was written for a while: checkpoint everything. Raises sqlite3.Error, StorageError."""
         self._idle_at = time.monotonic()
-        self.copy()
+        self.checkpoint()
 
-    def copy(self) -> Copied | None:
+    def checkpoint(self) -> Checkpoint | None:
         """Checkpoint as far as readers allow, under the write lock. None: another process has it.
 
         Raises sqlite3.Error, StorageError.
         """
-        with self._guard.lock.held(PATIENCE_S) as held:
-            return self._copy() if held else None
+        with self._guard.lock.held(TIMEOUT_S) as held:
+            return self._checkpoint() if held else None
 
     def shorten(self) -> Stuck | None:
         """Restart the WAL, waiting for the current readers. None: done, or another process writes.
@@ -147,29 +147,29 @@ class WriteAheadLog:
         Writers are blocked meanwhile. So a reader that begins after the checkpoint reads only the file, and the WAL can
         restart as soon as the earlier readers have ended. Raises sqlite3.Error, StorageError.
         """
-        before, until, pause = self.salt(), time.monotonic() + PATIENCE_S, _PAUSE_S
-        with self._guard.lock.held(PATIENCE_S) as held:
-            while held and (found := self._copy()) is not None:
+        before, until, pause = self.salt(), time.monotonic() + TIMEOUT_S, _PAUSE_S
+        with self._guard.lock.held(TIMEOUT_S) as held:
+            while held and (found := self._checkpoint()) is not None:
                 time.sleep(pause)  # current readers end, and new ones do not need the WAL
-                if found.whole and self._begun_again(before):
+                if found.complete and self._restarted(before):
                     return None
                 if time.monotonic() > until:
                     return Stuck(before, found.copied)
                 pause *= 2
         return None
 
-    def _copy(self) -> Copied | None:
+    def _checkpoint(self) -> Checkpoint | None:
         self._guard.check()
         if self.second is None:
             self.second = self._open_second()
-        found = copy_back(self._writing, self.second)
+        found = checkpoint(self._writing, self.second)
         if found is not None:
-            self._uncopied = not found.whole
+            self._pending = not found.complete
         return found
 
-    def _begun_again(self, before: bytes) -> bool:
+    def _restarted(self, before: bytes) -> bool:
         """Commit a write that changes no data; returns whether it went to the start of the WAL."""
-        begin(self._writing, patience_s=PATIENCE_S)
+        begin(self._writing, timeout_s=TIMEOUT_S)
         try:
             (version,) = self._writing.execute("PRAGMA user_version").fetchone()
             self._writing.execute(f"PRAGMA user_version = {version}")
@@ -182,9 +182,9 @@ class WriteAheadLog:
     def close(self) -> None:
         """Checkpoint as much as possible now, and close."""
         try:
-            if self._uncopied:
+            if self._pending:
                 with contextlib.suppress(sqlite3.Error, errors.StorageError):  # the data is in the WAL, and stays there
-                    self.copy()
+                    self.checkpoint()
         finally:
             os.close(self._descriptor)
             if self.second is not None:
