@@ -70,9 +70,8 @@ def test_a_run_names_the_test_that_misses_each_guard_and_counts_what_is_left() -
     words = ["_still_so: evidence.heartbeats", "HELD_RUNS: l.run_id"]
     done = run(words, [UNCONCERNED, EVIDENCE])
     assert done.returncode == 1, done
-    assert (
-        f"_still_so: evidence.heartbeats is None or evidence.heartbeats == held.heartbeats\n    {EVIDENCE}\n"
-        in (done.stdout)
+    assert f"_still_so: evidence.heartbeats is None or evidence.heartbeats == held.heartbeats\n    {EVIDENCE}\n" in (
+        done.stdout
     )
     assert "1 of 2 guards are missed by a test" in done.stdout
     assert "1 is left" in done.stdout

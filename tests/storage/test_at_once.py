@@ -281,7 +281,7 @@ async def test_F78_what_is_read_at_once_is_of_the_file_that_has_the_name(quick: 
     assert at_once(quick.read(query)) is not None
 
 
-async def test_a_closed_store_reads_nothing_point_reads(quick: AsyncSqliteStore) -> None:
+async def test_a_closed_store_reads_nothing_at_once(quick: AsyncSqliteStore) -> None:
     await quick.close()
     with pytest.raises(StoreClosed):
         at_once(quick.read(reads.message(1)))

@@ -272,7 +272,7 @@ def test_F77_who_opens_it_during_such_a_transaction_waits_as_well(store: Store, 
 def test_F77_looking_is_not_held_up_where_the_locks_stand(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "OPENING_PATIENCE_S", 0.01)
+    monkeypatch.setattr(locking, "OPENING_TIMEOUT_S", 0.01)
     store.write(send("before"))
 
     def step(tx: Transaction) -> list[str]:

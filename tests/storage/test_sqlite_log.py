@@ -73,7 +73,7 @@ def test_F86_while_a_reader_stays_the_log_is_not_copied_at_every_commit(
     world = World(store, Hands())
     copied = []
     kept = store._file._log
-    monkeypatch.setattr(kept, "copy", lambda: copied.append(1))
+    monkeypatch.setattr(kept, "checkpoint", lambda: copied.append(1))
     with contextlib.closing(reading(path)):
         for number in range(5):
             world.send(f"lane {number}", LONG)

@@ -27,11 +27,11 @@ def placed(sql: str) -> Placed:
     Placeholders have no number: Python 3.12.0 to 3.12.3 treats a numbered one as a name and warns at every value, which
     costs a third of the speed, and is an error where warnings are errors.
     """
-    names = [token[1] for token in _TOKEN.finditer(sql) if token[1]]
-    return Placed(_TOKEN.sub(lambda token: "?" if token[1] else token[0], sql), _taking(names))
+    names = names_of(sql)
+    values = itemgetter(*names) if len(names) > 1 else lambda params: [params[name] for name in names]
+    return Placed(_TOKEN.sub(lambda token: "?" if token[1] else token[0], sql), values)
 
 
-def _taking(names: Sequence[str]) -> Callable[[Params], Sequence[Any]]:
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda params: [params[name] for name in names]
+def names_of(sql: str) -> list[str]:
+    """The names of the parameters of a statement, in the order of their placeholders."""
+    return [token[1] for token in _TOKEN.finditer(sql) if token[1]]
