@@ -25,11 +25,11 @@ from lanes_tui.tables.rows import Rows
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
 
-CHOICES = ("n", "escape", "ctrl+c", "enter", "y")  # the last one is not the same question twice
+CHOICES = ("escape", "ctrl+c", "enter", "y")  # the last one is not the same question twice
 
 #: The key that opens each of them, with those before it, and every key that leaves it.
 LEFT = (
-    ((("q", LeavingDialog),), ("c", "l", "s", "escape", "ctrl+c", "enter")),
+    ((("q", LeavingDialog),), ("l", "y", "escape", "ctrl+c", "enter")),
     ((("a", AbortDialog),), CHOICES),
     ((("U", MainScreen), ("space", MainScreen), ("a", BulkDialog)), CHOICES),
     (
@@ -40,12 +40,12 @@ LEFT = (
     ((("question_mark", Help),), ("escape", "enter", "q", "question_mark", "ctrl+c")),
     ((("m", SendDialog),), ("escape",)),
     ((("colon", Palette),), ("escape", "ctrl+c", "enter")),
-    ((("enter", LaneScreen),), ("escape", "q")),
-    ((("J", JournalScreen),), ("escape", "q")),
-    ((("O", OwnersScreen),), ("escape", "q")),
-    ((("D", DeadLettersScreen),), ("escape", "q")),
-    ((("D", DeadLettersScreen), ("r", Question)), ("n", "y")),
-    ((("O", OwnersScreen), ("d", Question)), ("n", "y")),
+    ((("enter", LaneScreen),), ("escape", "q", "ctrl+c")),
+    ((("J", JournalScreen),), ("escape", "q", "ctrl+c")),
+    ((("O", OwnersScreen),), ("escape", "q", "ctrl+c")),
+    ((("D", DeadLettersScreen),), ("escape", "q", "ctrl+c")),
+    ((("D", DeadLettersScreen), ("R", Question)), ("escape", "y")),
+    ((("O", OwnersScreen), ("W", Question)), ("escape", "y")),
 )
 
 

@@ -59,7 +59,7 @@ async def test_a_key_is_copied_exactly(stage: Stage) -> None:
     stage.send(key, "hello")
     async with dashboard(stage.path) as driver:
         await driver.until(lambda: driver.key, "the lane")
-        await driver.press("y")
+        await driver.press("Y")
         assert driver.app.clipboard == key
         await driver.until(lambda: driver.said, "a word on it")
         assert "\u202e" not in driver.said[-1]
@@ -196,7 +196,7 @@ async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
 async def test_an_empty_database_says_what_to_type(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         await driver.shows("No lanes yet", 'lanes send demo:1 "hello"')
-        for key in ("enter", "y", "m"):
+        for key in ("enter", "Y", "m"):
             await driver.press(key)
         assert driver.app.screen is driver.main
         await driver.press("J")

@@ -200,7 +200,7 @@ async def test_q_leaves(stage: Stage) -> None:
         assert driver.app.return_value == LEAVE_RUNNING
 
 
-@pytest.mark.parametrize(("key", "code"), [("s", STOP_TOO), ("l", LEAVE_RUNNING), ("c", None)])
+@pytest.mark.parametrize(("key", "code"), [("y", STOP_TOO), ("l", LEAVE_RUNNING), ("escape", None)])
 async def test_q_asks_what_becomes_of_the_gateway_that_came_with_it(stage: Stage, key: str, code: int | None) -> None:
     async with dashboard(stage.path, with_gateway=True) as driver:
         await driver.press("q")

@@ -102,7 +102,7 @@ async def test_a_failed_message_is_retried_from_its_lane(stage: Stage, drive: Dr
         await driver.press("enter")
         screen = await driver.dialog(LaneScreen)
         await driver.until(lambda: "#1" in shown(screen, "messages"), "the message")
-        await driver.press("r")
+        await driver.press("R")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1] == "message 1 waits again, as message 2"
         assert stage.waits("failed:1")
@@ -117,7 +117,7 @@ async def test_the_journal_is_followed_filtered_and_coalesced(stage: Stage, driv
         await driver.press("J")
         screen = await driver.dialog(JournalScreen)
         await driver.until(lambda: "×7 on 7 lanes" in shown(screen, "journal"), "the like of it in one line")
-        await driver.press("c")
+        await driver.press("b")
         assert shown(screen, "journal").count("accepted") == 7
         await driver.press("slash", "c", "l", "a", "i", "m", "enter")
         await driver.until(lambda: "accepted" not in shown(screen, "journal"), "the filter")
@@ -161,10 +161,10 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         screen = await driver.dialog(OwnersScreen)
         await driver.until(lambda: "alive" in shown(screen, "owners"), "the owners")
         assert "✖ dead or silent" in shown(screen, "owners")
-        await driver.press("d")
+        await driver.press("W")
         await driver.until(lambda: driver.said, "the refusal")
         assert "does not live" in driver.said[-1]
-        await driver.press("j", "d")
+        await driver.press("j", "W")
         question = await driver.dialog(Question)
         assert "It holds 1 lane" in question.said
         await driver.press("y")
@@ -183,7 +183,7 @@ async def test_a_desk_that_holds_a_lane_is_an_owner_too_and_is_not_drained(stage
         await driver.until(lambda: " desk" in shown(screen, "owners"), "the owners")
         await driver.press("j")
         await driver.until(lambda: "DESK 2" in shown(screen, "owner"), "the desk")
-        await driver.press("d")
+        await driver.press("W")
         await driver.until(lambda: driver.said, "the refusal")
         assert "abort the lane" in driver.said[-1]
 
@@ -199,12 +199,12 @@ async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage
         await driver.dialog(LaneScreen)
         await driver.press("escape")
         await driver.dialog(DeadLettersScreen)
-        await driver.press("r")
+        await driver.press("R")
         await driver.dialog(Question)
-        await driver.press("n")
+        await driver.press("escape")
         await driver.dialog(DeadLettersScreen)
         assert not stage.waits("failed:1")
-        await driver.press("r")
+        await driver.press("R")
         await driver.dialog(Question)
         await driver.press("y")
         await driver.until(lambda: "none: nothing has failed" in shown(screen, "letters"), "the retry")
@@ -262,7 +262,7 @@ async def test_a_read_only_dashboard_refuses_on_every_screen(stage: Stage, drive
             screen = await driver.dialog(kind)
             await driver.until(lambda screen=screen: screen.query_one(Rows).key, "its rows")  # type: ignore[misc]
             before = len(driver.said)
-            await driver.press("d" if kind is OwnersScreen else "r")
+            await driver.press("W" if kind is OwnersScreen else "R")
             await driver.until(lambda before=before: len(driver.said) > before, "the refusal")  # type: ignore[misc]
             assert "read-only" in driver.said[-1]
             await driver.press("escape")

@@ -107,7 +107,7 @@ def test_only_a_copied_key_is_an_osc_52_and_nothing_in_it_commands(database: Pat
         seen.hides("held ")
         seen.press("\r")
         seen.shows("⏎ Open")
-        seen.press("y")
+        seen.press("Y")
         seen.shows("copied:")
         seen.press("q")
         assert seen.ends() == 0

@@ -8,12 +8,13 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, work
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
 from lanes import filters
+from lanes_tui.actions.keys import bind
 from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
 from lanes_tui.display.settings import Settings
@@ -45,18 +46,18 @@ class Dashboard(App[int]):
     ENABLE_COMMAND_PALETTE = False  # there is one, on a key of ours
     ALLOW_SELECT = False  # the mouse selects lanes instead of text; a key binding copies the lane key
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "message", "Message", tooltip="Message to the lane"),
-        Binding("y", "copy", "Copy key", show=False, tooltip="Copy the key of the lane"),
-        Binding("J", "journal", "Journal", show=False),
-        Binding("O", "owners", "Owners", show=False),
-        Binding("D", "dead_letters", "Dead letters", show=False),
-        Binding("e", "export", "Export", show=False, tooltip="Export the lanes of the filter as JSON"),
-        Binding("E", "screenshot", "Screenshot", show=False, tooltip="Screenshot, as SVG"),
-        Binding("z", "zone", "Time zone", show=False, tooltip="Times in UTC, or in the zone of this machine"),
-        Binding("T", "theme", "Theme", show=False, tooltip="Another theme"),
-        Binding("X", "ascii", "ASCII", show=False, tooltip="Draw with ASCII only, or not"),
-        Binding("colon", "palette", "Commands", key_display=":"),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Suspend: back to the shell, `fg` returns"),
+        bind("message", "message", show=True),
+        bind("copy", "copy"),
+        bind("journal", "journal"),
+        bind("owners", "owners"),
+        bind("dead letters", "dead_letters"),
+        bind("export", "export"),
+        bind("screenshot", "screenshot"),
+        bind("zone", "zone"),
+        bind("theme", "theme"),
+        bind("ascii", "ascii"),
+        bind("commands", "palette", show=True),
+        bind("suspend", "suspend_process"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012 - as the toolkit has it
 

@@ -19,7 +19,7 @@ class AbortDialog(Question[bool]):
         super().__init__(
             f"Abort {what} by force?" if force else f"Abort {what}?",
             self._about(lane, sight),
-            [DialogChoice(False, "Cancel", "n"), DialogChoice(True, "Force" if force else "Abort", "y", grave=True)],
+            [DialogChoice(False, "Cancel"), DialogChoice(True, "Force" if force else "Abort", "yes", grave=True)],
             leave=False,
         )
 

@@ -37,7 +37,7 @@ class BulkDialog(Question[bool]):
         super().__init__(
             f"{deed.title.format(many)}?",
             self._described(),
-            [DialogChoice(False, "Cancel", "n"), DialogChoice(True, deed.word, "y", grave=deed.grave)],
+            [DialogChoice(False, "Cancel"), DialogChoice(True, deed.word, "yes", grave=deed.grave)],
             leave=False,
         )
 

@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.display.columns import ORDER, USUAL
@@ -16,12 +17,12 @@ class ColumnsDialog(Dialog[tuple[str, ...] | None]):
     """Gives the chosen columns, or None where nothing is to change. LANE is always one of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("space,x", "turn", "Show or hide", show=False),
-        Binding("u", "usual", "The usual ones", show=False),
-        Binding("enter", "keep", "Keep", show=False),
-        Binding("escape,q,ctrl+c", "dismiss(None)", "Cancel", show=False),
+        bind("up", "move(-1)"),
+        bind("down", "move(1)"),
+        bind("mark", "turn"),
+        bind("usual", "usual"),
+        bind("open", "keep"),
+        *(bind(name, "dismiss(None)") for name in ("back", "leave", "interrupt")),
     ]
 
     def __init__(self, chosen: tuple[str, ...]) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
 
 from lanes_tui.actions.bindings import is_ours, said_of
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
 from lanes_tui.widgets.detail import Pane
@@ -22,7 +23,7 @@ class Help(Dialog[None]):
     """Any of the usual keys closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,question_mark,ctrl+c", "dismiss", "Close", show=False)
+        bind(name, "dismiss") for name in ("back", "open", "leave", "interrupt", "help")
     ]
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:

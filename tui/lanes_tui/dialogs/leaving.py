@@ -22,9 +22,9 @@ class LeavingDialog(Question[Leaving]):
             "Quit",
             [text.line("This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept.")],
             [
-                DialogChoice(Leaving.STOP, "Stop gateway and quit", "s"),
-                DialogChoice(Leaving.KEEP, "Leave it running", "l"),
-                DialogChoice(Leaving.STAY, "Cancel", "c"),
+                DialogChoice(Leaving.STOP, "Stop gateway and quit", "yes"),
+                DialogChoice(Leaving.KEEP, "Leave it running", "keep gateway"),
+                DialogChoice(Leaving.STAY, "Cancel"),
             ],
             leave=Leaving.STAY,
         )

@@ -5,13 +5,14 @@ from typing import Any, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
 from lanes_tui.actions.bindings import is_ours
+from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
@@ -30,10 +31,14 @@ class Command(NamedTuple):
     key: str
     run: Callable[[], Awaitable[object]]
 
-    def fits(self, words: list[str]) -> bool:
-        """Whether all of these words are part of it."""
-        whole = f"{self.name} {self.said}".lower()
-        return all(word in whole for word in words)
+    def rank(self, words: list[str]) -> int | None:
+        """How well these words fit: a name that begins so, then a name that has them, then a description. None: not."""
+        name, whole = self.name.lower(), f"{self.name} {self.said}".lower()
+        if not all(word in whole for word in words):
+            return None
+        if name.startswith(" ".join(words)):
+            return 0
+        return 1 if all(word in name for word in words) else 2
 
 
 def commands(app: App[Any], screen: Screen[Any], wear: Callable[[str], object]) -> Iterator[Command]:
@@ -69,10 +74,11 @@ class Palette(Dialog[Command | None]):
     """Asks what is to be done. Its result is the command that was chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+c", "dismiss", "Close", priority=True),
-        Binding("enter", "choose", "Do it", key_display="⏎"),
-        Binding("down", "move(1)", "Next", priority=True),
-        Binding("up", "move(-1)", "Back", priority=True),
+        bind("back", "dismiss", priority=True),
+        bind("interrupt", "dismiss", priority=True),
+        bind("open", "choose", show=True),
+        bind("down", "move(1)", priority=True, only="down"),
+        bind("up", "move(-1)", priority=True, only="up"),
     ]
 
     def __init__(self, offered: list[Command]) -> None:
@@ -106,8 +112,9 @@ class Palette(Dialog[Command | None]):
     def _show(self, typed: str) -> None:
         self._shown = typed
         words = typed.lower().split()
-        fitting = [(i, c) for i, c in enumerate(self._offered) if c.fits(words)]
-        rows = [ListRow(str(i), _line(command)) for i, command in fitting]
+        ranked = [(rank, i) for i, each in enumerate(self._offered) if (rank := each.rank(words)) is not None]
+        rows = [ListRow(str(i), _line(self._offered[i])) for _, i in sorted(ranked)]
+        self.query_one(Rows).forget_cursor()  # what is typed chooses the best fit, wherever the cursor stood
         self.query_one(Rows).show(rows, text.line(("no such command", "muted")))
 
     def action_move(self, by: int) -> None:

@@ -5,11 +5,12 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button
 
+from lanes_tui.actions.keys import KEYS, bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.widgets.sheet import Sheet
@@ -18,21 +19,26 @@ T = TypeVar("T")
 
 
 class DialogChoice(NamedTuple, Generic[T]):
-    """An answer, the key that gives it, and whether it is the one to be careful with."""
+    """An answer, the name of the key that gives it (escape always leaves), and whether to be careful with it."""
 
     answer: T
     label: str
-    key: str
+    key: str = "back"
     grave: bool = False
+
+    @property
+    def sign(self) -> str:
+        """How its key is shown."""
+        return KEYS[self.key].sign or KEYS[self.key].keys
 
 
 class Question(Dialog[T]):
     """Shows lines and choices; the first choice has the focus. Escape gives ``leave``."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,up", "app.focus_previous", "Back", show=False),
-        Binding("right,down", "app.focus_next", "Next", show=False),
-        Binding("escape,ctrl+c", "leave", "Cancel", show=False),
+        *(bind(name, "app.focus_previous") for name in ("left", "up")),
+        *(bind(name, "app.focus_next") for name in ("right", "down")),
+        *(bind(name, "leave") for name in ("back", "interrupt")),
     ]
 
     def __init__(self, title: str, lines: Sequence[Content], choices: Sequence[DialogChoice[T]], leave: T) -> None:
@@ -48,7 +54,7 @@ class Question(Dialog[T]):
             yield Sheet(wrap=True, id="dialog-lines")
             with Horizontal(id="choices"):
                 for choice in self._choices:
-                    label = text.line(f" {choice.label} ", (f"{choice.key} ", "muted"))
+                    label = text.line(f" {choice.label} ", (f"{choice.sign} ", "muted"))
                     yield Button(label, compact=True, classes="-grave" if choice.grave else None)
 
     def on_mount(self) -> None:
@@ -82,7 +88,7 @@ class Question(Dialog[T]):
 
     def on_key(self, event: events.Key) -> None:
         for choice in self._choices:
-            if event.character == choice.key:
+            if event.character == KEYS[choice.key].keys:
                 event.stop()
                 self._give(choice.answer)
 

@@ -4,11 +4,12 @@ from collections import Counter
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
 from lanes_tui.actions.acting import ActionResult, LaneAction
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
 from lanes_tui.widgets.sheet import Sheet
@@ -21,7 +22,7 @@ class Outcomes(Sheet, can_focus=True):
 class Results(Dialog[None]):
     """Can be left while lanes are still being acted on: the action goes on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,ctrl+c", "dismiss", "Close", key_display="esc")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind(name, "dismiss") for name in ("back", "open", "leave", "interrupt")]
 
     def __init__(self, deed: LaneAction, total: int) -> None:
         super().__init__()

@@ -6,12 +6,13 @@ from unicodedata import category
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, TextArea
 
 from lanes.base.errors import LanesError
 from lanes.records import Message
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
@@ -38,8 +39,8 @@ class SendDialog(Dialog[Message | None]):
     """Sends what is typed; its result is the accepted message, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "send", "Send", priority=True),
-        Binding("escape", "leave", "Cancel", priority=True),
+        bind("send", "send", show=True, priority=True),
+        bind("back", "leave", show=True, priority=True),
     ]
 
     def __init__(self, source: Source, key: str) -> None:

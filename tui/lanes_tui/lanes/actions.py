@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from lanes_storage.records import How, LaneFilter
 from lanes_tui.actions.acting import DEEDS, LaneAction
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.abort import AbortDialog
 from lanes_tui.dialogs.bulk import BulkDialog
 from lanes_tui.dialogs.results import Results
@@ -21,11 +22,11 @@ class Doing(Board):
     """Every action is bound to the epoch that was on the screen: a lane that has moved on is left alone."""
 
     KEYS: ClassVar[list[BindingType]] = [
-        Binding("a", "do('abort')", "Abort"),
-        Binding("A", "do('force')", "Force", tooltip="Abort by force: without a grace"),
-        Binding("p", "pause", "Pause", tooltip="Pause, or resume what is paused"),
-        Binding("R", "do('retry')", "Retry", tooltip="Retry the last failed message", show=False),
-        Binding("K", "do('ack')", "Ack", tooltip="Take note of an errored or aborted lane: it is idle", show=False),
+        bind("abort", "do('abort')", show=True),
+        bind("force", "do('force')", show=True),
+        bind("pause", "pause", show=True),
+        bind("retry", "do('retry')"),
+        bind("ack", "do('ack')"),
     ]
 
     def action_pause(self) -> None:

@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 from textual import on, work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from lanes import filters
 from lanes_storage.records import LaneOrder, LaneSort
+from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped, SortWanted
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.display import text, words
@@ -22,20 +23,18 @@ class Arranging(Board):
     """Order, columns and rate are stored for the next start."""
 
     KEYS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("escape", "back", "Clear filter", show=False),
-        Binding(
-            "ctrl+f,f3", "search", "Go to", key_display="^f", show=False, tooltip="Go to a lane by a part of its key"
-        ),
-        Binding("n", "search_on(1)", "Next", show=False, tooltip="The next lane with that part"),
-        Binding("N", "search_on(-1)", "Previous", show=False, tooltip="The one before"),
-        Binding("s", "sort", "Sort", tooltip="Sort by the next column"),
-        Binding("S", "reverse", "Reverse", show=False, tooltip="Turn the order round"),
-        Binding("c", "columns", "Columns", show=False, tooltip="Choose the columns"),
-        Binding("f", "freeze", "Freeze", show=False, tooltip="Let nothing change by itself; again: follow"),
-        Binding("plus,equals_sign", "rate(-1)", "Faster", key_display="+", show=False, tooltip="Refresh more often"),
-        Binding("minus", "rate(1)", "Slower", key_display="-", show=False, tooltip="Refresh less often"),
-        Binding("r", "refresh_now", "Refresh", show=False),
+        bind("filter", "filter", show=True),
+        bind("back", "back"),
+        bind("search", "search"),
+        bind("next", "search_on(1)"),
+        bind("previous", "search_on(-1)"),
+        bind("sort", "sort", show=True),
+        bind("reverse", "reverse"),
+        bind("columns", "columns"),
+        bind("freeze", "freeze"),
+        bind("faster", "rate(-1)"),
+        bind("slower", "rate(1)"),
+        bind("refresh", "refresh_now"),
     ]
     _sought = ""
     _came_to: str | None = None  # the last hit: the cursor's own lane is not known until it is read

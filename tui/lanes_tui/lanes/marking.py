@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from lanes import filters
 from lanes_storage.records import LaneFilter
+from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.lanes.board import Board
 from lanes_tui.sources.marks import MOST, MarkedLane
@@ -18,19 +19,11 @@ class Marking(Board):
     """A mark keeps the epoch that was on the screen when it was made."""
 
     KEYS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark", key_display="␣"),
-        Binding(
-            "ctrl+@,ctrl+space",
-            "mark_range",
-            "Mark range",
-            key_display="^␣",
-            show=False,
-            tooltip="Begin a range; end it",
-        ),
-        Binding("V", "mark_range", "Mark range", show=False, tooltip="Begin a range of marks; again ends it"),
-        Binding("ctrl+a", "mark_all", "Mark all", key_display="^a", show=False, tooltip="Mark every lane that matches"),
-        Binding("i", "mark_others", "Invert marks", show=False, tooltip="Mark what is not marked, and only that"),
-        Binding("U", "mark_none", "Unmark all", show=False, tooltip="Take every mark away"),
+        bind("mark", "mark", show=True),
+        bind("mark range", "mark_range"),
+        bind("mark all", "mark_all"),
+        bind("mark others", "mark_others"),
+        bind("mark none", "mark_none"),
     ]
 
     @property

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from lanes.filters import FIELDS
 from lanes.records import LaneDetail
+from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
@@ -55,14 +56,14 @@ class MainScreen(Doing, Marking, Arranging):
 
     AUTO_FOCUS = "LaneList"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open_lane", "Open", key_display="⏎"),
+        bind("open", "open_lane", show=True),
         *Arranging.KEYS,
         *Marking.KEYS,
         *Doing.KEYS,
-        Binding("v", "toggle_detail", "Detail below", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "leave", "Quit"),
-        Binding("ctrl+c", "leave", "Quit", show=False),
+        bind("detail", "toggle_detail"),
+        bind("help", "help", show=True),
+        bind("leave", "leave", show=True),
+        bind("interrupt", "leave"),
     ]
 
     def __init__(self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm) -> None:

@@ -4,10 +4,11 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.records import Message
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
@@ -28,9 +29,9 @@ class DeadLettersScreen(Watching):
     """Lists failed messages, and retries or prunes the one under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open_lane", "Open lane", key_display="⏎"),
-        Binding("r", "retry", "Retry"),
-        Binding("x", "prune", "Prune", tooltip="Prune this one and all that failed before it"),
+        bind("open", "open_lane", show=True),
+        bind("retry", "retry", show=True),
+        bind("prune", "prune", show=True),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
@@ -122,7 +123,7 @@ def _last_question(count: int) -> Question[bool]:
         text.line((words.counted(count, "dead letter"), "strong"), ": this one, and all that failed before it."),
         text.line(("They are deleted for good. Those whose sender may still ask for them (24 h) stay.", "warn")),
     ]
-    choices = [DialogChoice(False, "Cancel", "n"), DialogChoice(True, "Prune", "y", grave=True)]
+    choices = [DialogChoice(False, "Cancel"), DialogChoice(True, "Prune", "yes", grave=True)]
     return Question("Prune dead letters?", lines, choices, leave=False)
 
 
@@ -132,7 +133,7 @@ def _question(letter: Message) -> Question[bool]:
         text.line(said(letter)),
         text.line(("It goes to the tail of its lane as a new message. What the first try did is not undone.", "warn")),
     ]
-    choices = [DialogChoice(True, "Retry", "y"), DialogChoice(False, "Cancel", "n")]
+    choices = [DialogChoice(True, "Retry", "yes"), DialogChoice(False, "Cancel")]
     return Question("Retry this message?", lines, choices, leave=False)
 
 

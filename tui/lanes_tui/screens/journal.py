@@ -5,13 +5,14 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input
 
 from lanes.base.errors import NotFound
 from lanes.records import Event
+from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.display import text, words
 from lanes_tui.display.coalescing import Group, coalesced, single
@@ -33,9 +34,9 @@ class JournalScreen(Watching):
     """Shows the newest events, the newest at the bottom. ``key``: of one lane only."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("t", "tail", "Tail on/off"),
-        Binding("c", "coalesce", "Coalesce"),
+        bind("filter", "filter", show=True),
+        bind("tail", "tail", show=True),
+        bind("bundle", "bundle", show=True),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm, key: str | None = None) -> None:
@@ -137,7 +138,7 @@ class JournalScreen(Watching):
             self.query_one(Rows).action_jump(-1)
         self.show()
 
-    def action_coalesce(self) -> None:
+    def action_bundle(self) -> None:
         self.together = not self.together
         self.show()
 

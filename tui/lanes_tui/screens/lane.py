@@ -4,12 +4,13 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from lanes.base.errors import NotFound
 from lanes.records import LaneDetail, Message
+from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line, message_whole
@@ -26,8 +27,8 @@ class LaneScreen(Watching):
     """Everything that is known of one lane; acts on the message under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "drop", "Drop message"),
-        Binding("r", "retry", "Retry message"),
+        bind("drop", "drop", show=True),
+        bind("retry", "retry", show=True),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm, key: str) -> None:

@@ -4,10 +4,11 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.records import OwnerDetail, Status
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
@@ -25,7 +26,7 @@ _RIGHT = frozenset({"BEAT", "HELD", "UP"})
 class OwnersScreen(Watching):
     """Lists the owners of the database, living and dead, and drains the gateway under the cursor."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "drain", "Drain")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("drain", "drain", show=True)]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
@@ -112,7 +113,7 @@ def _question(gateway: OwnerDetail) -> Question[bool]:
         text.line(runs + " on as its policy says." if gateway.held else "It holds nothing just now."),
         text.line(("It claims nothing more until its process is started again.", "warn")),
     ]
-    choices = [DialogChoice(False, "Cancel", "n"), DialogChoice(True, "Drain", "y", grave=True)]
+    choices = [DialogChoice(False, "Cancel"), DialogChoice(True, "Drain", "yes", grave=True)]
     return Question("Drain this gateway?", lines, choices, leave=False)
 
 

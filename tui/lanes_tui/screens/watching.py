@@ -5,10 +5,11 @@ from collections.abc import Awaitable
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.base.errors import LanesError
+from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.help import Help
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
@@ -27,8 +28,11 @@ class Watching(Guarded):
 
     AUTO_FOCUS = "Rows"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "close", "Back", key_display="esc"),
-        Binding("question_mark", "help", "Help", key_display="?"),
+        bind("back", "close", show=True),
+        bind("leave", "close"),
+        bind("interrupt", "close"),
+        bind("refresh", "refresh_now"),
+        bind("help", "help", show=True),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
@@ -106,6 +110,9 @@ class Watching(Guarded):
 
     def action_close(self) -> None:
         self.dismiss()
+
+    def action_refresh_now(self) -> None:
+        self.looking.wake()
 
     def action_help(self) -> None:
         self.app.push_screen(Help(self.active_bindings.values()))

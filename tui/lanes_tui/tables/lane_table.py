@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from lanes.records import Lane
+from lanes_tui.actions.keys import MOVES
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.display import columns, text
 from lanes_tui.display.columns import Column, Said, ViewedAt
@@ -58,14 +59,7 @@ class LaneList(ScrollView, can_focus=True):
     """Lanes in some order, painted line by line from a window."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lane-table--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
-        Binding("home,g", "jump(0)", "First lane", show=False),
-        Binding("end,G", "jump(-1)", "Last lane", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = MOVES
 
     def __init__(self, marks: Marks, *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(id=id)

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from lanes_tui.actions.keys import MOVES
 from lanes_tui.display import text
 from lanes_tui.tables.scrolling import tell_size
 
@@ -32,14 +33,7 @@ class Rows(ScrollView, can_focus=True):
     """Shows rows, each on one line. With ``tail`` a cursor on the last one goes on to what comes behind it."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
-        Binding("home,g", "jump(0)", "First", show=False),
-        Binding("end,G", "jump(-1)", "Last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = MOVES
 
     @dataclass
     class Chosen(Message):
@@ -80,6 +74,10 @@ class Rows(ScrollView, can_focus=True):
         else:
             self._place(next((i for i, row in enumerate(rows) if row.key == self._key), self._at))
         self._refresh_changed(before)
+
+    def forget_cursor(self) -> None:
+        """Begin at the top with what is shown next."""
+        self._key, self._at = None, 0
 
     @property
     def _room(self) -> Size:

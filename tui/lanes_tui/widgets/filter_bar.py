@@ -5,12 +5,13 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input
 
 from lanes_storage.records import LaneOrder, LaneSort
+from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped
 from lanes_tui.display import text
 from lanes_tui.tables.heads import DOWN, UP
@@ -26,8 +27,10 @@ class Typed(Input):
     """A line to type in. What is pasted keeps only what can be shown as it is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "leave", "Keep", key_display="⏎"),
-        Binding("escape,ctrl+c", "clear", "Clear", key_display="esc"),
+        bind("open", "leave", show=True),
+        bind("down", "leave", only="down"),
+        bind("back", "clear", show=True),
+        bind("interrupt", "clear"),
     ]
 
     def on_mount(self) -> None:

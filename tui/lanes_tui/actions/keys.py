@@ -1,0 +1,104 @@
+"""Every key of the dashboard and what it does: the same on every screen where it does anything.
+
+A screen binds a meaning by its name, so that no key can come to mean two things. A test holds that no class binds a
+key in any other way.
+"""
+
+from typing import NamedTuple
+
+from textual.binding import Binding, BindingType
+
+
+class KeyMeaning(NamedTuple):
+    """The keys, as the toolkit names them; a word for the foot of a screen; a sentence; how the key is shown."""
+
+    keys: str
+    word: str
+    does: str
+    sign: str = ""
+
+
+KEYS: dict[str, KeyMeaning] = {
+    # moving
+    "up": KeyMeaning("up,k", "Up", "Up"),
+    "down": KeyMeaning("down,j", "Down", "Down"),
+    "left": KeyMeaning("left", "Left", "Left"),
+    "right": KeyMeaning("right", "Right", "Right"),
+    "page up": KeyMeaning("pageup,ctrl+u", "Page up", "Page up"),
+    "page down": KeyMeaning("pagedown,ctrl+d", "Page down", "Page down"),
+    "first": KeyMeaning("home,g", "First", "The first one"),
+    "last": KeyMeaning("end,G", "Last", "The last one"),
+    # coming and going
+    "open": KeyMeaning("enter", "Open", "Open what the cursor is on; in a field or a question: accept it", "⏎"),
+    "back": KeyMeaning("escape", "Back", "Back: leave what was begun, clear the filter, or close", "esc"),
+    "leave": KeyMeaning("q", "Quit", "Close this screen; the main one: quit"),
+    "interrupt": KeyMeaning("ctrl+c", "Quit", "The same, from everywhere"),
+    "help": KeyMeaning("question_mark", "Help", "Help", "?"),
+    "commands": KeyMeaning("colon", "Commands", "Commands, by name", ":"),
+    "suspend": KeyMeaning("ctrl+z", "Suspend", "Suspend: back to the shell, `fg` returns"),
+    "journal": KeyMeaning("J", "Journal", "Journal"),
+    "owners": KeyMeaning("O", "Owners", "Owners"),
+    "dead letters": KeyMeaning("D", "Dead letters", "Dead letters"),
+    # what is shown
+    "filter": KeyMeaning("slash", "Filter", "Filter", "/"),
+    "search": KeyMeaning("ctrl+f,f3", "Go to", "Go to a lane by a part of its key", "^f"),
+    "next": KeyMeaning("n", "Next", "The next lane with that part"),
+    "previous": KeyMeaning("N", "Previous", "The one before"),
+    "sort": KeyMeaning("s", "Sort", "Sort by the next column"),
+    "reverse": KeyMeaning("S", "Reverse", "Reverse the order"),
+    "columns": KeyMeaning("c", "Columns", "Choose the columns"),
+    "usual": KeyMeaning("u", "Usual", "The usual columns"),
+    "freeze": KeyMeaning("f", "Freeze", "Let nothing change by itself; again: follow"),
+    "faster": KeyMeaning("plus,equals_sign", "Faster", "Refresh more often", "+"),
+    "slower": KeyMeaning("minus", "Slower", "Refresh less often", "-"),
+    "refresh": KeyMeaning("r", "Refresh", "Refresh"),
+    "detail": KeyMeaning("v", "Detail", "Detail below"),
+    "tail": KeyMeaning("t", "Tail", "Follow the newest, or not"),
+    "bundle": KeyMeaning("b", "Bundle", "The same event of many lanes in one line, or one by one"),
+    "zone": KeyMeaning("z", "Time zone", "Times in UTC, or in the zone of this machine"),
+    "theme": KeyMeaning("T", "Theme", "Another theme"),
+    "ascii": KeyMeaning("X", "ASCII", "Draw with ASCII only, or not"),
+    # choosing
+    "mark": KeyMeaning("space", "Mark", "Mark, or take the mark away", "␣"),
+    "mark range": KeyMeaning("V,ctrl+@,ctrl+space", "Mark range", "Begin a range of marks; again ends it", "V"),
+    "mark all": KeyMeaning("ctrl+a", "Mark all", "Mark everything that matches", "^a"),
+    "mark others": KeyMeaning("i", "Invert marks", "Mark what is not marked, and only that"),
+    "mark none": KeyMeaning("U", "Unmark all", "Take every mark away"),
+    # acting
+    "abort": KeyMeaning("a", "Abort", "Abort"),
+    "force": KeyMeaning("A", "Force", "Abort by force: without a grace"),
+    "pause": KeyMeaning("p", "Pause", "Pause, or resume what is paused"),
+    "retry": KeyMeaning("R", "Retry", "Retry a failed message; of a lane, its last one"),
+    "ack": KeyMeaning("K", "Ack", "Take note of an errored or aborted lane: it is idle"),
+    "message": KeyMeaning("m", "Message", "Message to the lane"),
+    "drop": KeyMeaning("d", "Drop", "Drop a waiting message"),
+    "prune": KeyMeaning("x", "Prune", "Delete this dead letter and all that failed before it"),
+    "drain": KeyMeaning("W", "Drain", "Drain a gateway: it claims nothing more"),
+    "yes": KeyMeaning("y", "Yes", "Yes, in a question"),
+    "keep gateway": KeyMeaning("l", "Leave running", "Leave the gateway running, where it is asked"),
+    "send": KeyMeaning("ctrl+s", "Send", "Send"),
+    # taking along
+    "copy": KeyMeaning("Y", "Copy", "Copy the key of the lane; in a question: the command that does the same"),
+    "export": KeyMeaning("e", "Export", "Export the lanes of the filter as JSON"),
+    "screenshot": KeyMeaning("E", "Screenshot", "Screenshot, as SVG"),
+}
+
+
+def bind(name: str, action: str, *, show: bool = False, priority: bool = False, only: str = "") -> Binding:
+    """Bind the keys of a meaning to an action; ``only``: those of them."""
+    meaning = KEYS[name]
+    keys = only or meaning.keys
+    assert set(keys.split(",")) <= set(meaning.keys.split(",")), f"{keys} does not mean {name}"
+    sign = (meaning.sign or None) if not only else None
+    return Binding(keys, action, meaning.word, show=show, key_display=sign, priority=priority, tooltip=meaning.does)
+
+
+#: Moving in whatever list has ``move``, ``page`` and ``jump``.
+MOVES: list[BindingType] = [
+    bind("up", "move(-1)"),
+    bind("down", "move(1)"),
+    bind("page up", "page(-1)"),
+    bind("page down", "page(1)"),
+    bind("first", "jump(0)"),
+    bind("last", "jump(-1)"),
+]
