@@ -36,8 +36,13 @@ class LanesError(Exception):
 class Unfit(LanesError, ValueError, TypeError):
     """A value of the caller that lanes cannot accept; the sentence names it.
 
-    It is also a ValueError and a TypeError, for code that catches those.
+    It is also a ValueError and a TypeError, for code that catches those. ``param``: the part of a request that is at
+    fault.
     """
+
+    def __init__(self, sentence: str, param: str | None = None) -> None:
+        self.param = param
+        super().__init__(sentence)
 
 
 class InvalidKey(Unfit):

@@ -12,7 +12,7 @@ from lanes.base.errors import ConfigError, LanesError
 from lanes.base.terminal import without_password
 from lanes.host.optional import without
 from lanes.records.problems import DATABASE, error_of
-from lanes_storage.errors import StorageError
+from lanes_storage.errors import NotStorable, StorageError
 
 with without("httpx._main"):
     import httpx
@@ -116,7 +116,7 @@ class GatewayClient:
         said = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
         raise GatewayUnreachable(self.url, said)
 
-    def _error(self, status: int, document: dict[str, Any]) -> LanesError | StorageError:
+    def _error(self, status: int, document: dict[str, Any]) -> LanesError | StorageError | NotStorable:
         if status == httpx.codes.UNAUTHORIZED:
             return ConfigError(f"gateway {self.url} needs its bearer token: set LANES_TOKEN")
         error = error_of(document)

@@ -8,7 +8,7 @@ from lanes.base.errors import LanesError
 from lanes.drivers.client import GatewayClient, GatewayUnreachable
 from lanes.records import Event
 from lanes.verbs import paging
-from lanes.verbs.kinds import ONLY_PYTHON, WAITING_RUN
+from lanes.verbs.kinds import ONLY_PYTHON
 from lanes.verbs.paging import Paging
 from lanes.verbs.verb import Verb, WaitOverHttp
 
@@ -34,14 +34,14 @@ class RemoteRequest(NamedTuple):
 def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
     """The request that calls a verb. Who asks, and the policies, are for the gateway to say."""
     said, query, headers = {}, {}, {}
-    for name, value in params.items():
+    for name, value in verb.checked(params).items():
         param = verb.by_name[name]
         if value is None or value == param.default:
             continue
         if param.given is ONLY_PYTHON:
             raise TypeError(f"{verb.name}: {name} is not for a gateway elsewhere")
-        if param.given is WAITING_RUN:
-            headers["X-Lanes-Run"] = param.show(value)
+        if param.header is not None and param.header.alone:
+            headers[param.header.name] = param.show(value)
         else:
             said[param.wire] = param.show(value)
     path = verb.path

@@ -19,28 +19,30 @@ RETRY_AFTER_S = 2
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """One kind of error: its status, its word for programs, and what it is made of."""
+    """One kind of error: its status, its word for programs, and the arguments of its class; none: its sentence."""
 
-    error: type[errors.LanesError]
+    error: type[errors.LanesError | NotStorable]
     status: int
     code: str
-    members: tuple[str, ...]
-    later: bool = False  # the same request may do well in a moment
+    members: tuple[str, ...] = ()
+    later: bool = False  # the same request may succeed in a moment
+    also: tuple[str, ...] = ()  # words for the same, from where the request was read
 
 
 #: The first that fits an error counts. No 409 for anything: clients repeat it by themselves.
 KINDS = (
     ProblemKind(errors.InvalidKey, 400, "invalid_key", ("why",)),
-    ProblemKind(errors.Unfit, 400, "unfit", ()),
+    ProblemKind(errors.Unfit, 400, "unfit", also=("bad_request", "bad_parameter")),
+    ProblemKind(NotStorable, 400, "not_storable"),
     ProblemKind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
     ProblemKind(errors.LaneBusy, 423, "lane_busy", ("key",)),
     ProblemKind(errors.Draining, 503, "draining", ("key",), later=True),
     ProblemKind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
     ProblemKind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
-    ProblemKind(errors.TooMuch, 400, "too_much", ()),
+    ProblemKind(errors.TooMuch, 400, "too_much"),
     ProblemKind(errors.NotFound, 404, "not_found", ("what", "name")),
     ProblemKind(errors.Changed, 412, "changed", ("key", "epoch")),
-    ProblemKind(errors.NotAllowed, 422, "not_allowed", ()),
+    ProblemKind(errors.NotAllowed, 422, "not_allowed"),
 )
 DATABASE = "database"
 
@@ -77,20 +79,20 @@ def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem
     later = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, StorageError):
         return Problem(503, DATABASE, f"{error}: {error.fix}", headers=later)
-    if isinstance(error, NotStorable):
-        return Problem(400, "not_storable", str(error))
     for kind in KINDS:
         if isinstance(error, kind.error):
             members = {name: getattr(error, name) for name in kind.members}
+            if (param := getattr(error, "param", None)) is not None:
+                members["param"] = param
             return Problem(kind.status, kind.code, str(error), members, later if kind.later else {})
     return Problem(400, "refused", str(error))
 
 
-def error_of(document: Mapping[str, Any]) -> errors.LanesError:
+def error_of(document: Mapping[str, Any]) -> errors.LanesError | NotStorable:
     """The error that a problem document tells of; a plain LanesError where the document is of no known kind."""
     said = str(document.get("detail") or document.get("title") or "refused")
     for kind in KINDS:
-        if document.get("code") == kind.code:
-            with contextlib.suppress(LookupError, TypeError):  # whoever answered, its members may be anything
-                return kind.error(*(document[name] for name in kind.members or ("detail",)))
+        if document.get("code") in (kind.code, *kind.also):
+            with contextlib.suppress(LookupError, TypeError):  # a stranger's members may be anything
+                return kind.error(*(document[name] for name in kind.members)) if kind.members else kind.error(said)
     return errors.LanesError(said)

@@ -2,20 +2,23 @@
 values of a program are one. ``Key``, ``Duration`` and the other types of signatures are at the end.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from lanes.base import arguments, durations
 from lanes.base.errors import Unfit
 from lanes.base.terminal import check_key
 from lanes.records.json_schema import COUNT as COUNT_SCHEMA
 from lanes.records.json_schema import DURATION as DURATION_SCHEMA
+from lanes.records.json_schema import FLAG as FLAG_SCHEMA
 from lanes.records.json_schema import ID as ID_SCHEMA
 from lanes.records.json_schema import KEY as KEY_SCHEMA
-from lanes.records.json_schema import MOST_NUMBER, Schema
+from lanes.records.json_schema import MOST_NUMBER, Schema, nullable
+from lanes.records.json_schema import TEXT as TEXT_SCHEMA
 from lanes_storage.clock import Now
 from lanes_storage.law import EventType, is_cause
 from lanes_storage.records import LaneFilter, Subject
@@ -49,7 +52,7 @@ class ParamKind:
         if self.json is int and isinstance(given, float) and given.is_integer():
             given = int(given)  # 1.0 is a whole number of JSON
         if not isinstance(given, self.json) or (self.json is int and isinstance(given, bool)):
-            raise Unfit(f"{name} must be {_CALLED[self.json]}")
+            raise Unfit(f"{name} must be {_CALLED[self.json]}", name)
         return self.parse(given, name) if isinstance(given, str) else self.check(given, name)
 
 
@@ -94,13 +97,29 @@ def _never_text(text: str, name: str) -> Any:
     raise Unfit(f"{name} can not be given as {text!a}")
 
 
-def _text(longest: int | None = None, metavar: str = "TEXT") -> ParamKind:
+def _text(longest: int | None = None, least: int = 0) -> ParamKind:
     bound = {} if longest is None else {"maxLength": longest}
+    bound |= {"minLength": least} if least else {}
 
     def check(value: object, name: str) -> str:
-        return arguments.text(value, name, longest)
+        text = arguments.text(value, name, longest)
+        if len(text) < least:
+            raise Unfit(f"{name} is empty")
+        return text
 
-    return ParamKind(metavar, {"type": "string", **bound}, check, check)
+    return ParamKind("TEXT", {"type": "string", **bound}, check, check)
+
+
+def _check_chat(value: object, name: str) -> dict[str, Any] | None:
+    """Refuse what no run could answer, before it is stored."""
+    request = arguments.dict_or_none(value, name)
+    if request is not None:
+        messages, n = request.get("messages"), request.get("n")
+        if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
+            raise Unfit("messages must be a list of at least one message", "messages")
+        if n is not None and (n != 1 or isinstance(n, bool)):
+            raise Unfit("a message gets one answer: n must be 1", "n")
+    return request
 
 
 @cache
@@ -157,11 +176,11 @@ def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
     return chosen if chosen.at or not chosen.conditions else chosen._replace(at=now.wall)
 
 
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+
+
 def _parse_seconds(text: str, name: str) -> int:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
+    seconds = float(text) if _NUMBER.fullmatch(text) else -1.0
     if not 0 <= seconds <= MOST_WAIT_S:
         raise Unfit(f"{name} is a number from 0 to {MOST_WAIT_S:g}")
     return round(seconds * 1000)
@@ -206,11 +225,32 @@ CAUSE = ParamKind(
 )
 STEP = ParamKind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
 FLAG = ParamKind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
+#: What lanes itself reads of a chat request, or refuses; all else goes to the provider as it came.
+CHAT_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {
+        "messages": {"type": "array", "items": {"type": "object"}, "minItems": 1},
+        "model": {**nullable(TEXT_SCHEMA), "description": "a runner; any other name is the runner of the policy"},
+        "n": {"enum": [1, None], "description": "a message gets one answer"},
+        "stream": nullable(FLAG_SCHEMA),
+        "stream_options": nullable({"type": "object", "properties": {"include_usage": nullable(FLAG_SCHEMA)}}),
+        "metadata": nullable({"type": "object", "properties": {"lanes_session": nullable(KEY_SCHEMA)}}),
+        "conversation": {
+            "anyOf": [
+                KEY_SCHEMA,
+                {"type": "object", "properties": {"id": KEY_SCHEMA}, "required": ["id"]},
+                {"type": "null"},
+            ]
+        },
+    },
+    "required": ["messages"],
+}
+CHAT = ParamKind("JSON", CHAT_SCHEMA, _check_chat, _never_text, dict)
 OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, _never_text, dict)
 #: What only programs of ours give, and check themselves.
 ANY = ParamKind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
-NAME = _text(arguments.LONGEST_NAME)
+NAME = _text(arguments.LONGEST_NAME, least=1)
 REASON = _text(arguments.LONGEST_REASON)
 
 
@@ -219,16 +259,22 @@ class Given(StrEnum):
 
     NOT_TYPED = "not on a command line"
     ONLY_PYTHON = "only by a program"
-    WAITING_RUN = "in a separate header"
+
+
+class Header(NamedTuple):
+    """A header of HTTP that gives a parameter: ``alone``, or as well as the query or the body does. Where both give it
+    differently, that is refused, unless the header ``wins``.
+    """
+
+    name: str
+    alone: bool = False
+    wins: bool = False
 
 
 #: A parameter that is for other programs, over HTTP too.
 NOT_TYPED = Given.NOT_TYPED
 #: One that only a Python program gives.
 ONLY_PYTHON = Given.ONLY_PYTHON
-
-#: The run that waits with the call.
-WAITING_RUN = Given.WAITING_RUN
 
 Key: TypeAlias = Annotated[str, KEY]
 NewKey: TypeAlias = Annotated[str, NEW_KEY]
@@ -246,7 +292,7 @@ Events: TypeAlias = Annotated[LaneFilter, filter_of(Subject.EVENT), "The events 
 Flag: TypeAlias = Annotated[bool, FLAG]
 Seconds: TypeAlias = Annotated[int, SECONDS]
 Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most so many."]
-Object: TypeAlias = Annotated[dict[str, Any], OBJECT]
+Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with a history of its own."]
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]

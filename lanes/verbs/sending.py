@@ -22,12 +22,12 @@ from lanes.verbs.kinds import (
     ANY,
     NOT_TYPED,
     ONLY_PYTHON,
-    WAITING_RUN,
+    Chat,
     Flag,
+    Header,
     Id,
     Name,
     NewKey,
-    Object,
     Seconds,
     Text,
 )
@@ -49,7 +49,12 @@ from lanes_storage.records import (
 #: The longest pause between two looks at a message that is waited for.
 LOOK_AGAIN_MS = 60_000
 
-Run = Annotated[Id | None, WAITING_RUN]
+Run = Annotated[
+    Id | None,
+    NOT_TYPED,
+    Header("X-Lanes-Run", alone=True),
+    "the run that waits with this request: a wait that closes a circle is refused",
+]
 
 
 @verb(
@@ -63,9 +68,11 @@ def send(
     key: NewKey,
     text: Text | None = None,
     *,
-    request: Annotated[Object | None, NOT_TYPED] = None,
+    request: Annotated[Chat | None, NOT_TYPED] = None,
     if_idle: Annotated[Flag, "Only if the lane has no unfinished message; else exit code 75."] = False,
-    idempotency_key: Annotated[Name | None, "The same key and text again is the same message."] = None,
+    idempotency_key: Annotated[
+        Name | None, Header("Idempotency-Key"), "The same key and text again is the same message."
+    ] = None,
     waiting_run: Run = None,
     runner: Annotated[Name | None, ONLY_PYTHON] = None,
     token: Annotated[str, ANY, ONLY_PYTHON] = "",

@@ -17,6 +17,7 @@ from lanes.verbs.kinds import (
     Duration,
     Events,
     Flag,
+    Header,
     Id,
     Key,
     Limit,
@@ -98,7 +99,9 @@ def events(
     filter_: Events = EVERY,
     since: Annotated[Duration | None, "Events of the last so long, such as 1h."] = None,
     type: Annotated[str | None, EVENT_TYPE, "Events of this type, such as claim, fail or notice."] = None,  # noqa: A002 - the journal's word
-    after: Annotated[Id | None, NOT_TYPED, "events behind this one"] = None,
+    after: Annotated[
+        Id | None, NOT_TYPED, Header("Last-Event-ID", wins=True), "events behind this one, the last that was seen"
+    ] = None,
     limit: Annotated[Limit | None, "The last so many; behind a given event, the next so many."] = None,
     since_at: Annotated[Moment | None, ONLY_PYTHON] = None,
     newest: Annotated[bool | None, ANY, ONLY_PYTHON] = None,

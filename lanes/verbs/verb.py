@@ -20,7 +20,7 @@ from lanes.base.procedure import Effect
 from lanes.context import Context
 from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
-from lanes.verbs.kinds import FLAG, ID, Given, ParamKind
+from lanes.verbs.kinds import FLAG, ID, Given, Header, ParamKind
 from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging
 from lanes_storage.clock import Now
@@ -108,6 +108,7 @@ class VerbParam:
     default: Any
     meaning: str
     given: Given | None
+    header: Header | None
     many: bool
 
     @property
@@ -156,9 +157,13 @@ class Verb(Generic[P, T]):
     def of(self, ctx: Context, given: Mapping[str, Any]) -> Effect[T]:
         """The same with parameters by their names; one that is None is not given."""
         effect: Callable[..., Effect[T]] = self._effect
+        return effect(ctx, **self.checked(given))
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that are given, as the verb takes them. Raises Unfit, InvalidKey."""
         known = self.by_name
         meant = {name: value for name, value in given.items() if value is not None or known[name].default is None}
-        return effect(ctx, **{name: known[name].check(value) for name, value in meant.items()})
+        return {name: known[name].check(value) for name, value in meant.items()}
 
     @property
     def doc(self) -> str:
@@ -202,7 +207,8 @@ def _param(declared: inspect.Parameter) -> VerbParam:
     kind = next((each for each in said if isinstance(each, ParamKind)), FLAG)
     meaning = next((each for each in said if type(each) is str), "")
     given = next((each for each in said if isinstance(each, Given)), None)
-    return VerbParam(declared.name, kind, declared.default, meaning, given, many)
+    header = next((each for each in said if isinstance(each, Header)), None)
+    return VerbParam(declared.name, kind, declared.default, meaning, given, header, many)
 
 
 @dataclass(frozen=True, slots=True)

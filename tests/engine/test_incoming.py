@@ -37,16 +37,19 @@ def deep(levels: int) -> Any:
     return value
 
 
+CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 #: Calls whose arguments no row takes, or that would mean something else than they say.
 UNFIT: dict[str, Call] = {
     "a key of bytes": lambda desk: desk.send(cast("str", b"a"), "x"),
     "neither a text nor a request": lambda desk: desk.send("a", None),
-    "both a text and a request": lambda desk: desk.send("a", "x", request={"messages": []}),
+    "both a text and a request": lambda desk: desk.send("a", "x", request=CHAT),
     "a text of bytes": lambda desk: desk.send("a", cast("str", b"x")),
-    "a request with nan": lambda desk: desk.send("a", request={"temperature": math.nan}),
-    "a request with an object": lambda desk: desk.send("a", request={"x": object()}),
+    "a request with nan": lambda desk: desk.send("a", request={**CHAT, "temperature": math.nan}),
+    "a request with an object": lambda desk: desk.send("a", request={**CHAT, "x": object()}),
     "a request that is a list": lambda desk: desk.send("a", request=cast("Any", [1])),
-    "a deep request": lambda desk: desk.send("a", request={"x": deep(300)}),
+    "a deep request": lambda desk: desk.send("a", request={**CHAT, "x": deep(300)}),
+    "a request without messages": lambda desk: desk.send("a", request={"messages": []}),
+    "a request for two answers": lambda desk: desk.send("a", request={**CHAT, "n": 2}),
     "an actor of bytes": lambda desk: desk.send("a", "x", actor=cast("str", b"me")),
     "no actor": lambda desk: desk.send("a", "x", actor=cast("str", None)),
     "a long actor": lambda desk: desk.send("a", "x", actor="x" * 100_000),

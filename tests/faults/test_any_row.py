@@ -56,7 +56,7 @@ def furnished(path: Path) -> None:
     alice = Context("alice")
     perform(messages.drop(alice, perform(messages.messages(alice, "dropped"))[-1].id))
     perform(sending.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
-    perform(sending.send(Context("a"), "request", request={"messages": []}, bound_to=BoundTo.CLIENT, bound_owner=me))
+    perform(sending.send(Context("a"), "request", request={"messages": [{}]}, bound_to=BoundTo.CLIENT, bound_owner=me))
     waited = perform(sending.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
     held = perform(queries.lane_of("held")).run
     assert held is not None

@@ -47,7 +47,7 @@ def _plain(schema: dict[str, Any]) -> str:
         return "seconds"
     if schema.get("pattern") == ID["pattern"]:
         return "id"
-    if schema.get("maxLength") == KEY["maxLength"]:
+    if schema.get("maxLength") == KEY["maxLength"] and "pattern" in schema:
         return "session key"
     kind: str = schema["type"]
     return {"string": "text", "boolean": "true or false", "integer": "whole number"}.get(kind, kind)

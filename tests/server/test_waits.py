@@ -2,12 +2,14 @@
 
 import asyncio
 
+import pytest
+
 import lanes
 from lanes.engine.runs.live import ActiveRun
 from lanes.host.identity import this_process
 from lanes_storage import reads
 from tests.kit.until import until
-from tests.server.conftest import Start
+from tests.server.conftest import Start, running
 
 
 async def test_F29_a_wait_for_ones_own_lane_is_refused_at_once(start: Start) -> None:
@@ -62,3 +64,26 @@ async def test_mode_reject_is_locked_and_never_a_conflict(start: Start) -> None:
         refused = await served.post("/api/lanes/strict%3A1/messages", {"text": "x"})
         assert (refused.status_code, refused.json()["code"]) == (423, "lane_busy")
     assert isinstance(served.desk, lanes.Desk)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/gateways?id={owner}&wait=10m", None),
+        ("GET", "/api/messages/1?wait=600", None),
+    ],
+)
+async def test_a_wait_ends_with_its_client(start: Start, method: str, path: str, body: object) -> None:
+    served = await start()
+    await served.post("/api/lanes/held/messages", {"text": "[[sim-hang]]"})
+    await running(served, "held")
+    owner = (await served.desk.status()).gateways[0].id
+    asking = asyncio.create_task(served.client.request(method, path.format(owner=owner), json=body))
+    await until(requests, "the request")
+    asking.cancel()
+    await until(lambda: not requests(), "its end")
+
+
+def requests() -> list[asyncio.Task[object]]:
+    """What is answered now."""
+    return [task for task in asyncio.all_tasks() if "run_asgi" in repr(task.get_coro())]

@@ -167,7 +167,7 @@ def test_who_sends_is_told_of_the_message_as_it_is_stored(world: World) -> None:
         assert message == records.Message.of(world.message(int(message.id)))
 
     told("new", runner="chat")
-    told("new", text=None, request={"messages": []})
+    told("new", text=None, request={"messages": [{"role": "user"}]})
     told("new", text="half a \ud800")
     told("runs", idempotency_key="once")
     told("new", cap=2, overflow="drop-oldest")

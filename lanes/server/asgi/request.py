@@ -1,7 +1,6 @@
 """One request, as the routes see it."""
 
 import asyncio
-import re
 from collections.abc import Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
@@ -9,17 +8,13 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
-from lanes import filters
-from lanes.base import durations
-from lanes.base.errors import NotFound, TooMuch
+from lanes.base.errors import TooMuch
 from lanes.desk import Desk
 from lanes.gateway import Gateway
 from lanes.server.asgi.bodies import parsed
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.fields import as_id
 from lanes.server.state.app_state import AppState
 from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
-from lanes_storage.records import LaneFilter, Subject
 
 T = TypeVar("T")
 
@@ -27,11 +22,6 @@ T = TypeVar("T")
 MOST_PARAMETERS = 100
 #: How long the database may be searched for one request.
 SEARCH_S = 10.0
-#: The longest name that a sender may give a message.
-MOST_IDEMPOTENCY_KEY = 256
-
-
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
 class HttpRequest:
@@ -65,14 +55,6 @@ class HttpRequest:
         return key
 
     @property
-    def message_id(self) -> int:
-        """The id of a message in the path. Raises NotFound."""
-        given = self.path_params["id"]
-        if not (given.isascii() and given.isdigit() and len(given) < 19):
-            raise NotFound("message", given)
-        return int(given)
-
-    @property
     def actor(self) -> str:
         """Who asks, as the journal shows it: the name of the token, and from where."""
         name = self.app_state.config.gateway.token_name or "http"
@@ -83,21 +65,6 @@ class HttpRequest:
     def token_name(self) -> str:
         """What idempotency keys are scoped to besides the lane."""
         return self.app_state.config.gateway.token_name
-
-    def idempotency_key(self, in_body: str | None = None) -> str | None:
-        """The sender's own name for the message, of the header or of the body. Raises HttpProblem."""
-        given = self.headers.get("idempotency-key", in_body)
-        if in_body not in (None, given):
-            raise HttpProblem(422, "two_names", "the header and the body name the message differently")
-        if given is not None and not 0 < len(given) <= MOST_IDEMPOTENCY_KEY:
-            raise HttpProblem(400, "bad_request", f"an idempotency key has 1 to {MOST_IDEMPOTENCY_KEY} characters")
-        return given
-
-    @property
-    def waiting_run(self) -> int | None:
-        """The run that waits with this request: ``X-Lanes-Run``. Raises HttpProblem."""
-        given = self.headers.get("x-lanes-run")
-        return None if given is None else as_id("X-Lanes-Run", given)
 
     def switch(self, header: str) -> bool:
         """A header that is true or false; without it, false. Raises HttpProblem."""
@@ -140,52 +107,6 @@ class HttpRequest:
         """Refuse a query parameter that has no meaning here. Raises HttpProblem."""
         if name in self.query:
             raise HttpProblem(400, "bad_parameter", f"{name}: {why}")
-
-    def number(self, name: str, most: float) -> float | None:
-        """A query parameter that is a number. Raises HttpProblem."""
-        given = self.one(name)
-        if given is None:
-            return None
-        value = float(given) if _NUMBER.fullmatch(given) else -1
-        if not 0 <= value <= most:
-            raise HttpProblem(400, "bad_parameter", f"{name} is a number from 0 to {most:g}")
-        return value
-
-    def count(self, name: str, default: int, most: int, least: int = 1) -> int:
-        """A query parameter that counts. Raises HttpProblem."""
-        given = self.one(name)
-        if given is None:
-            return default
-        if given.isascii() and given.isdecimal() and len(given) < 19 and least <= int(given) <= most:
-            return int(given)
-        raise HttpProblem(400, "bad_parameter", f"{name} is a whole number from {least} to {most}")
-
-    def flag(self, name: str) -> bool:
-        """A query parameter that is true or false; without it, false. Raises HttpProblem."""
-        given = self.one(name)
-        if given not in (None, "true", "1", "false", "0"):
-            raise HttpProblem(400, "bad_parameter", f"{name} is true or false")
-        return given in ("true", "1")
-
-    def id(self, name: str) -> int | None:
-        """A query parameter that is the id of something. Raises HttpProblem."""
-        return None if (given := self.one(name)) is None else as_id(name, given)
-
-    def ids(self, name: str) -> list[int]:
-        """A query parameter that is the id of something and may be repeated. Raises HttpProblem."""
-        return [as_id(name, given) for given in self.query.get(name, [])]
-
-    def filter(self, of: Subject = Subject.LANE) -> LaneFilter:
-        """The query parameter ``filter``; without it, everything. Raises Unfit."""
-        return filters.chosen(self.one("filter") or "", self.desk.clock().wall, of)
-
-    def span(self, name: str) -> int | None:
-        """A query parameter that is a duration, ``30s``, in milliseconds. Raises HttpProblem."""
-        given = self.one(name)
-        try:
-            return None if given is None else durations.parse(given)
-        except ValueError as error:
-            raise HttpProblem(400, "bad_parameter", f"{name}: {error}") from error
 
     # ----------------------------------------------------------------------------------------- body
 

@@ -6,7 +6,6 @@ from starlette.types import ASGIApp
 
 from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.fields import as_id
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.routes.verbs import answer, given
 from lanes.server.state.journal import JournalReader
@@ -26,12 +25,10 @@ RETRY_MS = 2_000
 async def get_events(call: HttpRequest) -> ASGIApp:
     """The journal: as server-sent events from ``Last-Event-ID`` on, or with Accept: application/json as a list."""
     asked = await given(system.events, call)
-    if (after := _resumed(call)) is not None:
-        asked["after"] = after
     if call.accepts("application/json"):
         return await answer(system.events, call, asked)
     call.refuse("limit", "it is for lists: send Accept: application/json")
-    since, type_ = asked.get("since"), asked.get("type")
+    after, since, type_ = asked.get("after"), asked.get("since"), asked.get("type")
     if after is None and since is not None:
         first = await call.searching(call.desk.events(since=call.desk.clock().wall - since, limit=1))
         after = first[0].id - 1 if first else None
@@ -45,12 +42,6 @@ async def get_events(call: HttpRequest) -> ASGIApp:
         follower.close()
 
     return WatchedStream(_told(follower), over, patience_s=PATIENCE_S)
-
-
-def _resumed(call: HttpRequest) -> int | None:
-    """The event behind which to go on: ``Last-Event-ID``, or ``after`` for who can set no header."""
-    given = call.headers.get("last-event-id")
-    return call.id("after") if given is None else as_id("Last-Event-ID", given)
 
 
 async def _told(follower: JournalReader) -> AsyncIterator[bytes]:

@@ -7,47 +7,45 @@ from starlette.types import ASGIApp
 
 from lanes.records import Message
 from lanes.runners.base import Delta
-from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
-from lanes.server.routes.intake import accept, no_longer_waiting, waiting
-from lanes.server.routes.verbs import given
+from lanes.server.routes.intake import accept, end_wait, waiting
+from lanes.server.routes.verbs import answer, given, of_query
 from lanes.server.state.cancellation import ServerClosing
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
 from lanes.verbs import sending
-from lanes.verbs.kinds import MOST_WAIT_S
 from lanes_storage.law import TERMINAL
+
+#: What ``wait`` in the query gives.
+WAIT = sending.message.by_name["wait"]
 
 
 async def post_message(call: HttpRequest) -> ASGIApp:
-    """Accept a message: 202, or with ``wait`` 200 once it has ended."""
-    wait, what = call.number("wait", MOST_WAIT_S), await given(sending.send, call)
-    if ("text" in what) == ("request" in what):
-        raise HttpProblem(400, "bad_request", "send exactly one of text and request")
-    name = call.idempotency_key(what.pop("idempotency_key", None))
-    waits = wait is not None or call.accepts("text/event-stream")
-    message = await accept(call, what.pop("key"), waits=waits, idempotency_key=name, **what)
-    if call.accepts("text/event-stream"):
+    """Accept a message: 202, or with `wait` 200 once it has ended."""
+    wait_ms, what = of_query(WAIT, call), await given(sending.send, call)
+    streams = call.accepts("text/event-stream")
+    if not streams and wait_ms is None:
+        what.pop("waiting_run", None)
+    message = await accept(call, **what)
+    if streams:
         return _stream(call, message)
-    if wait is None:
-        return JsonResponse(message, 202)
-    return await _when_ended(call, message, wait)
+    return JsonResponse(message, 202) if wait_ms is None else await _when_ended(call, message, wait_ms)
 
 
 async def get_message(call: HttpRequest) -> ASGIApp:
-    """State and reply of a message; ``wait`` seconds for its end."""
-    number, wait = call.message_id, call.number("wait", MOST_WAIT_S)
-    message = await call.desk.message(number)
-    if wait is None:
-        return JsonResponse(message)
-    if call.waiting_run is not None:
-        await call.desk.perform(sending.begin_wait(call.desk.context(), call.waiting_run, number))
-    return await _when_ended(call, message, wait, unfinished=200)
+    """State and reply of a message; `wait` seconds for its end."""
+    what = await given(sending.message, call)
+    if (wait_ms := what.get("wait")) is None:
+        return await answer(sending.message, call, what)
+    message = await call.desk.message(what["id"])
+    if (run := what.get("waiting_run")) is not None:
+        await call.desk.perform(sending.begin_wait(call.desk.context(), run, message.id))
+    return await _when_ended(call, message, wait_ms, unfinished=200)
 
 
-async def _when_ended(call: HttpRequest, message: Message, wait: float, *, unfinished: int = 202) -> ASGIApp:
+async def _when_ended(call: HttpRequest, message: Message, wait_ms: int, *, unfinished: int = 202) -> ASGIApp:
     try:
-        message = await waiting(call, message.id, call.desk.when_ended(message, timeout=wait))
+        message = await waiting(call, message.id, call.desk.when_ended(message, timeout=wait_ms / 1000))
     except ServerClosing:
         message = await call.desk.message(message.id)
     return JsonResponse(message, 200 if message.state in TERMINAL else unfinished)
@@ -67,7 +65,7 @@ def _stream(call: HttpRequest, message: Message) -> ASGIApp:
 
     async def over(_: bool) -> None:
         listener.close()
-        await no_longer_waiting(call, message.id)
+        await end_wait(call, message.id)
 
     return WatchedStream(pieces(), over)
 

@@ -21,18 +21,22 @@ from lanes.records.problems import Problem
 from lanes.runners.base import Delta
 from lanes.runners.providers.draft import HEAD
 from lanes.server.asgi.errors import HttpProblem, of_failure, openai_error
-from lanes.server.asgi.fields import Fields
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
-from lanes.server.routes.intake import accept, no_longer_waiting, waiting
+from lanes.server.routes.intake import RUN, accept, end_wait, waiting
+from lanes.server.routes.verbs import of_header
 from lanes.server.state.cancellation import ClientGone, ServerClosing
 from lanes.server.state.clients import Client
 from lanes.server.state.sent import Differs, Sent
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
+from lanes.verbs.kinds import FLAG, OBJECT, TEXT, ParamKind
+from lanes.verbs.sending import send
 from lanes_storage.law import BoundTo, MessageState
 from lanes_storage.reads.shapes import parsed
 
 _json = json.JSONEncoder().encode
+#: What ``Idempotency-Key`` gives.
+NAME = send.by_name["idempotency_key"]
 #: What a stream ends with whose reply another run begins again, in other words.
 BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
 
@@ -58,19 +62,18 @@ def _model(name: str) -> dict[str, Any]:
 async def post_chat(call: HttpRequest) -> ASGIApp:
     """A chat completion, streamed or whole."""
     body = await call.body()
-    fields = Fields(body)
-    model, stream, options = fields.get("model", str), fields.flag("stream"), fields.get("stream_options", dict)
-    usage = Fields(options or {}).flag("include_usage")
-    key = _session(call, fields)
+    model, stream = _field(body, "model", TEXT), _field(body, "stream", FLAG)
+    usage = bool(_field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG))
+    key = _session(call, body)
     anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
-    detached, name = call.switch("X-Lanes-Detach"), call.idempotency_key()
+    detached, name = call.switch("X-Lanes-Detach"), of_header(NAME, call)
     client = call.app_state.clients.come(key, name)
     try:
         message = await accept(
             call,
             key,
-            waits=True,
             request=body,
+            waiting_run=of_header(RUN, call),
             runner=model if model in call.gateway.specs else None,
             idempotency_key=name,
             bound_to=None if detached else BoundTo.CLIENT,
@@ -84,16 +87,21 @@ async def post_chat(call: HttpRequest) -> ASGIApp:
     return await (answer.streamed() if stream else answer.whole())
 
 
-def _session(call: HttpRequest, fields: Fields) -> str | None:
+def _field(body: dict[str, Any], name: str, kind: ParamKind) -> Any:
+    """A field that may be missing or null. Raises Unfit."""
+    return None if (value := body.get(name)) is None else kind.read(value, name)
+
+
+def _session(call: HttpRequest, body: dict[str, Any]) -> str | None:
     """The lane that a request names; None: it names none. What is no key is never taken for none."""
-    conversation = fields.any("conversation")
+    conversation, metadata = body.get("conversation"), _field(body, "metadata", OBJECT) or {}
     names = [
         _decoded(call.headers.get("x-lanes-session")),
-        Fields(fields.get("metadata", dict) or {}).get("lanes_session", str),
-        (Fields(conversation).get("id", str) or "")
+        _field(metadata, "lanes_session", TEXT),
+        (_field(conversation, "id", TEXT) or "")
         if isinstance(conversation, dict)
-        else fields.get("conversation", str),
-        *(fields.get(name, str) for name in call.app_state.config.gateway.session_from),
+        else _field(body, "conversation", TEXT),
+        *(_field(body, name, TEXT) for name in call.app_state.config.gateway.session_from),
     ]
     return next((check_key(name) for name in names if name is not None), None)
 
@@ -160,7 +168,7 @@ class _Completion:
         async def over(whole: bool) -> None:
             listener.close()
             try:
-                await no_longer_waiting(self._call, self._message.id)
+                await end_wait(self._call, self._message.id)
             finally:
                 if not whole:
                     await self._gone()

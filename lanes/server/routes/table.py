@@ -4,26 +4,18 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from lanes.records.json_schema import FLAG, ID, KEY, TEXT, Schema, nullable, words
+from lanes.records.json_schema import TEXT, Schema, words
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
 from lanes.server.asgi.routing import Route, RouteParam, Router
 from lanes.server.routes import events, health, messages, metrics, openai
-from lanes.server.routes.verbs import routes_of
+from lanes.server.routes.intake import RUN
+from lanes.server.routes.verbs import header_of, query_of, routes_of
 from lanes.verbs import table
-from lanes.verbs.kinds import SECONDS
+from lanes.verbs.kinds import CHAT_SCHEMA
 from lanes_storage.law import MAX_KEY
 
 OBJECT: Schema = {"type": "object"}
-
-
-def fields(*required: str, **schemas: Schema) -> Schema:
-    """A body with these fields and no other. A trailing underscore is not part of the name."""
-    named = {
-        name.removesuffix("_"): schema if name in required else nullable(schema) for name, schema in schemas.items()
-    }
-    more = {"required": list(required)} if required else {}
-    return {"type": "object", "properties": named, **more, "additionalProperties": False}
 
 
 async def get_openapi(call: HttpRequest) -> ASGIApp:
@@ -34,16 +26,9 @@ async def get_openapi(call: HttpRequest) -> ASGIApp:
     return JsonResponse(document(ROUTES))
 
 
-_WAIT = RouteParam("wait", SECONDS.schema, "seconds to wait for the end")
-_IDEMPOTENCY = RouteParam(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 256},
-    "the sender's own name for the message: the same key and body again is the same message",
-)
-_RUN = RouteParam("X-Lanes-Run", ID, "the run that waits with this request: a wait that closes a circle is refused")
 _SESSION = (
-    _IDEMPOTENCY,
-    _RUN,
+    header_of(openai.NAME),
+    header_of(RUN),
     RouteParam(
         "X-Lanes-Session",
         {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
@@ -51,23 +36,8 @@ _SESSION = (
     ),
     RouteParam("X-Lanes-Detach", words(["true", "false"]), "the message goes on when the client leaves"),
 )
-#: What lanes itself reads of a chat request, or refuses; all else goes to the provider as it came.
-_CHAT: Schema = {
-    "type": "object",
-    "properties": {
-        "messages": {"type": "array", "items": OBJECT, "minItems": 1},
-        "model": {**nullable(TEXT), "description": "a runner; any other name is the runner of the policy"},
-        "n": {"enum": [1, None], "description": "a message gets one answer"},
-        "stream": nullable(FLAG),
-        "stream_options": nullable({"type": "object", "properties": {"include_usage": nullable(FLAG)}}),
-        "metadata": nullable({"type": "object", "properties": {"lanes_session": nullable(KEY)}}),
-        "conversation": {
-            "anyOf": [KEY, {"type": "object", "properties": {"id": KEY}, "required": ["id"]}, {"type": "null"}]
-        },
-    },
-    "required": ["messages"],
-}
-_SENT = fields(text=TEXT, request=_CHAT, if_idle=FLAG, idempotency_key=_IDEMPOTENCY.schema) | {
+#: Exactly one of the two.
+_SENT: Schema = {
     "oneOf": [
         {"required": ["text"], "properties": {"text": TEXT, "request": {"type": "null"}}},
         {"required": ["request"], "properties": {"request": OBJECT, "text": {"type": "null"}}},
@@ -79,18 +49,13 @@ _REFUSALS = (422, 423, 429, 503)
 SPECIAL: dict[str, dict[str, Any]] = {
     "send": {
         "handler": messages.post_message,
-        "query": (_WAIT,),
-        "headers": (_IDEMPOTENCY, _RUN),
+        "query": (query_of(messages.WAIT),),
         "body": _SENT,
         "answers": {200: "Message", 202: "Message"},
         "media": "text/event-stream",
     },
-    "message": {"handler": messages.get_message, "headers": (_RUN,)},
-    "events": {
-        "handler": events.get_events,
-        "headers": (RouteParam("Last-Event-ID", ID, "the last event that was seen: what follows it is told"),),
-        "media": "text/event-stream",
-    },
+    "message": {"handler": messages.get_message},
+    "events": {"handler": events.get_events, "media": "text/event-stream"},
 }
 
 ROUTES = (
@@ -100,7 +65,7 @@ ROUTES = (
         "/v1/chat/completions",
         openai.post_chat,
         headers=_SESSION,
-        body=_CHAT,
+        body=CHAT_SCHEMA,
         answers={200: OBJECT},
         media="text/event-stream",
         problems=(*_REFUSALS, 500, 502, 504),

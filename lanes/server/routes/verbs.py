@@ -1,6 +1,7 @@
 """The routes of the table of verbs: what a request gives, the call, and the answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -29,22 +30,25 @@ def routes_of(
     query: tuple[RouteParam, ...] = (),
     answers: Mapping[int, str | Schema] | None = None,
     body: Schema | None = None,
-    **more: Any,
+    media: str | None = None,
 ) -> Iterator[Route]:
-    """The route of a verb. One of a lane has two: the second is for who cannot keep a percent-encoded slash.
+    """The route of a verb. One of a lane has two: the second is for clients that cannot keep a percent-encoded slash.
 
-    ``handler``: in place of the one that any verb has. ``more``: what else there is to say of the route.
+    ``handler``: in place of the one that any verb has. ``query``, ``body``, ``answers``, ``media``: what it takes and
+    gives besides.
     """
     outside = [param for param in own(verb) if f"{{{param.wire}}}" not in verb.path]
+    in_query = [] if verb.posted else [query_of(param) for param in outside if not _only_in_header(param)]
     route = Route(
         verb.method,
         verb.path,
         handler or handler_of(verb),
-        query=query if verb.posted else (*query, *map(_query, outside)),
-        body=(body or _body(outside)) if verb.posted else None,
+        query=(*query, *in_query),
+        headers=tuple(header_of(param) for param in outside if param.header is not None),
+        body=_body([param for param in outside if not _only_in_header(param)]) | (body or {}) if verb.posted else None,
         answers=answers or {verb.about.status: verb.result.schema},
+        media=media,
         problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
-        **more,
     )
     yield route
     if "/lanes/{key}" in route.path:
@@ -53,8 +57,12 @@ def routes_of(
 
 
 def own(verb: Verb[..., Any]) -> list[Declared]:
-    """The parameters that a request gives in its path, its query or its body."""
-    return [param for param in verb.params if param.given not in (kinds.ONLY_PYTHON, kinds.WAITING_RUN)]
+    """The parameters that a request gives."""
+    return [param for param in verb.params if param.given is not kinds.ONLY_PYTHON]
+
+
+def _only_in_header(param: Declared) -> bool:
+    return param.header is not None and param.header.alone
 
 
 def handler_of(verb: Verb[..., Any]) -> Handler:
@@ -73,7 +81,7 @@ async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, A
     work = call.desk.perform(effect)
     if isinstance(effect, Query | QueryBlock):
         work = call.searching(work)
-    elif isinstance(effect, Blocking):
+    elif isinstance(effect, Blocking | Generator):
         work = call.while_connected(work)
     told = verb.result.made(await work, call.desk.clock())
     return JsonResponse(told, verb.about.status) if verb.changes else await long_answer(told)
@@ -84,7 +92,11 @@ async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
     body = _known(verb, await call.body()) if verb.posted else {}
     found = {}
     for param in own(verb):
-        value = _in_path(param, call) if f"{{{param.wire}}}" in verb.path else _outside(param, verb, call, body)
+        if f"{{{param.wire}}}" in verb.path:
+            value = _in_path(param, call)
+        else:
+            value = _of_body(param, body) if verb.posted else of_query(param, call)
+            value = value if param.header is None else of_header(param, call, value)
         if value is not None:
             found[param.name] = value
         elif param.name == "limit":
@@ -100,7 +112,7 @@ async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
 
 def _known(verb: Verb[..., Any], body: dict[str, Any]) -> dict[str, Any]:
     """A mistyped field must not be taken for none."""
-    known = {param.wire for param in own(verb) if f"{{{param.wire}}}" not in verb.path}
+    known = {p.wire for p in own(verb) if f"{{{p.wire}}}" not in verb.path and not _only_in_header(p)}
     if unknown := sorted(body.keys() - known):
         there_are = ", ".join(sorted(known)) or "none"
         raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {there_are}")
@@ -116,30 +128,59 @@ def _in_path(param: Declared, call: HttpRequest) -> Any:
         raise NotFound("message", call.path_params[param.wire]) from None
 
 
-def _outside(param: Declared, verb: Verb[..., Any], call: HttpRequest, body: Mapping[str, Any]) -> Any:
-    """A field of the body, or a parameter of the query; None: it is not given."""
-    try:
-        if verb.posted:
-            return None if (value := body.get(param.wire)) is None else _read(param, value)
+def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
+    """A field of the body; None: it is not given. Raises HttpProblem, InvalidKey."""
+    if (value := body.get(param.wire)) is None:
+        return None
+    with _refused_as("bad_request"):
+        if not param.many:
+            return param.kind.read(value, param.wire)
+        if not isinstance(value, list):
+            raise Unfit(f"{param.wire} must be a list")
+        return tuple(param.kind.read(each, param.wire) for each in value)
+
+
+def of_query(param: Declared, call: HttpRequest) -> Any:
+    """A parameter of the query; None: it is not given. Raises HttpProblem, InvalidKey."""
+    with _refused_as("bad_parameter"):
         if param.many:
             texts = call.query.get(param.wire)
             return None if texts is None else tuple(param.kind.parse(text, param.wire) for text in texts)
         return None if (text := call.one(param.wire)) is None else param.kind.parse(text, param.wire)
+
+
+def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
+    """What a header gives, else the value ``besides`` it. Raises HttpProblem."""
+    assert param.header is not None
+    name = param.header.name
+    if (text := call.headers.get(name.lower())) is None:
+        return besides
+    with _refused_as("bad_parameter"):
+        value = param.kind.parse(text, name)
+    if besides in (None, value) or param.header.wins:
+        return value
+    raise HttpProblem(422, "two_names", f"the header {name} and {param.wire} differ")
+
+
+@contextmanager
+def _refused_as(code: str) -> Iterator[None]:
+    """A value that is refused here has this code; a key has its own."""
+    try:
+        yield
     except InvalidKey:
         raise
     except Unfit as error:
-        raise HttpProblem(400, "bad_request" if verb.posted else "bad_parameter", str(error)) from error
+        raise HttpProblem(400, code, str(error), param=error.param) from error
 
 
-def _read(param: Declared, value: object) -> Any:
-    if not param.many:
-        return param.kind.read(value, param.wire)
-    if not isinstance(value, list):
-        raise Unfit(f"{param.wire} must be a list")
-    return tuple(param.kind.read(each, param.wire) for each in value)
+def header_of(param: Declared) -> RouteParam:
+    """What the documents say of the header of a parameter."""
+    assert param.header is not None
+    return RouteParam(param.header.name, param.kind.schema, param.meaning)
 
 
-def _query(param: Declared) -> RouteParam:
+def query_of(param: Declared) -> RouteParam:
+    """What the documents say of a parameter in the query."""
     bound = {"maximum": PAGE} if param.name == "limit" else {}
     return RouteParam(
         param.wire, {**param.kind.schema, **bound}, param.meaning, many=param.many, required=param.required
