@@ -11,9 +11,15 @@ from lanes import RunContext, connect
 from lanes.engine.upkeep.losses import LOOK_EVERY_MS
 from lanes.records import Outcome
 from lanes.testing import MINUTE, SECOND, START, Hands
+from lanes_storage import doors
+from lanes_storage.clock import Now
+from lanes_storage.interface import Transaction
+from lanes_storage.law import RunnerKind
+from lanes_storage.records import Admission, NewMessage
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.processes import eventually
 from tests.kit.until import until
+from tests.kit.world import TERMS
 
 KEY = "agent:main:telegram:42"
 
@@ -31,6 +37,27 @@ async def test_a_lane_that_was_taken_by_force_stops_its_run_between_two_heartbea
         await site.by_and_by(lambda: KEY not in runner.running, "the run to be stopped", step_ms=LOOK_EVERY_MS)
         await until(lambda: site.gateway.held == 0, "the gateway to let go")
         assert time().mono - START.mono < 10 * MINUTE, "no heartbeat came"
+
+
+async def test_a_ghost_hides_no_loss(tmp_path: Path) -> None:
+    """As many runs in the database as in the process, but not the same: one that nobody runs, instead of a lost one."""
+    runner, time = Gates(), Hands()
+    async with (
+        gateway_on(tmp_path, runner, time, heartbeat_interval="10m", stale_after="1h") as site,
+        connect(str(tmp_path / "lanes.db"), clock=time) as other,
+    ):
+        await site.desk.send(KEY, "hello")
+        await site.running(runner, KEY)
+        await site.desk.store.write(lambda tx: _claim_for_nobody(tx, site.gateway.owner_id, time()))
+        assert (await other.abort(KEY, actor="alice", force=True)).outcome in (Outcome.FORCED, Outcome.RELEASED)
+        await site.by_and_by(lambda: KEY not in runner.running, "the run to be stopped", step_ms=LOOK_EVERY_MS)
+        assert time().mono - START.mono < 10 * MINUTE, "no heartbeat came"
+
+
+def _claim_for_nobody(tx: Transaction, owner: int, now: Now) -> None:
+    doors.accept(NewMessage("ghost", "hello"), Admission(), now)(tx)
+    (head,) = doors.candidates(tx, owner, now)
+    assert doors.claim(head, owner, "python", RunnerKind.PYTHON, TERMS, now)(tx) is not None
 
 
 async def test_runs_that_come_and_go_under_the_looks_all_end_well(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Notices between two heartbeats that a lane was taken away (for example by force), so that its run stops soon."""
 
+from collections.abc import Callable
+
 from lanes.engine.background.loop import WriteFunction
 from lanes.engine.runs.live import ActiveRun, LiveSet
 from lanes.engine.upkeep.heartbeats import Heart, lose
@@ -36,13 +38,17 @@ class Losses:
         self._missing = {run.id for run in missing}
 
     def _look(self) -> list[ActiveRun]:
-        owner, live = self._heart.owner_id, len(self._live.holding())
-        if not live or self._reader.read(reads.count_open_runs(owner)) >= live:
+        owner = self._heart.owner_id
+        if not self._missing_in(lambda: self._reader.read(reads.runs_of_owner(owner))):
             return []
 
         def step(tx: Transaction) -> list[ActiveRun]:
             # read in the writer, after every claim that has committed
-            standing = doors.runs_of_owner(tx, owner)
-            return [run for run in self._live.holding() if not run.lost and run.id not in standing]
+            return self._missing_in(lambda: doors.runs_of_owner(tx, owner))
 
         return self._write(step)
+
+    def _missing_in(self, stored: Callable[[], frozenset[int]]) -> list[ActiveRun]:
+        live = [run for run in self._live.holding() if not run.lost]
+        runs = stored() if live else frozenset()
+        return [run for run in live if run.id not in runs]

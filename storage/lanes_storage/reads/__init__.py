@@ -27,7 +27,6 @@ from lanes_storage.reads.messages import (
 )
 from lanes_storage.reads.owners import (
     aborts_of_owner,
-    count_open_runs,
     drain_of_owner,
     open_runs,
     owner,
@@ -36,6 +35,7 @@ from lanes_storage.reads.owners import (
     real_runner_ever_ran,
     refused_writes,
     run,
+    runs_of_owner,
     silent_runs,
     waiting_of_owner,
     waits,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause
@@ -22,7 +23,6 @@ SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_
 NOT_PLAIN_OF = """
 (r.owner_id <> :owner OR r.left_out > 0 OR r.abort_at IS NOT NULL OR r.id IN (SELECT w.run_id FROM waits w))
 """
-COUNT_OPEN_RUNS = "SELECT count(*) FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
 DRAIN_OF_OWNER = """
 SELECT drain_by, drain_at, drain_until FROM owners WHERE id = :owner AND drain_at IS NOT NULL AND ended_at IS NULL
 """
@@ -116,9 +116,9 @@ def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
     )
 
 
-def count_open_runs(owner_id: int) -> Query[int]:
-    """How many runs an owner holds."""
-    return Query(COUNT_OPEN_RUNS, {"owner": owner_id}, lambda rows: int(rows[0][0]))
+def runs_of_owner(owner_id: int) -> Query[frozenset[int]]:
+    """The open runs of an owner, by id."""
+    return Query(sql.OPEN_RUNS_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
 
 
 def run(run_id: int) -> Query[RunRow | None]:
