@@ -277,6 +277,24 @@ async def test_F126_parks_that_end_one_after_the_other_are_not_walked_over_at_ea
     assert store.read_rows < 60 * 10, "all of them three times, and a few rows for each look"
 
 
+async def test_heads_behind_full_slots_are_not_read_again_until_something_is_committed(
+    world: World, astore: AsyncStore
+) -> None:
+    for number in range(20):
+        world.send(f"chat:{number}")
+    store = Counting(astore)
+    bench = Bench(world, store, {"chat": spec(max_runs=2)})
+    assert await bench.dispatcher.run_once() == 2
+    await bench.dispatcher.run_once()
+    read = store.read_rows
+    for _ in range(10):
+        world.time.move(SECOND // 10)
+        assert await bench.dispatcher.run_once() == 0
+    assert store.read_rows == read
+    bench.end(bench.live.all()[0])
+    assert await bench.dispatcher.run_once() == 1
+
+
 async def test_F127_a_word_that_comes_during_a_look_is_not_lost(
     world: World, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,8 +303,8 @@ async def test_F127_a_word_that_comes_during_a_look_is_not_lost(
     bench = Bench(world, astore, {"chat": spec()})
     looked = bench.dispatcher._backlog.look
 
-    async def late(now: Now) -> None:
-        await looked(now)
+    async def late(now: Now, **woken: bool) -> None:
+        await looked(now, **woken)
         if not world.keys():
             world.send("a")
             bench.dispatcher.wake()

@@ -359,9 +359,9 @@ async def test_one_look_behind_a_claim_is_enough(
         monkeypatch.setattr(f"lanes.engine.dispatch.dispatcher.{tick}", PATIENCE_S)
     looks, look = list[Now](), bench.dispatcher._backlog.look
 
-    async def counted(now: Now) -> None:
+    async def counted(now: Now, **woken: bool) -> None:
         looks.append(now)
-        await look(now)
+        await look(now, **woken)
 
     monkeypatch.setattr(bench.dispatcher._backlog, "look", counted)
     unlisten = astore.on_commit(bench.dispatcher.wake)

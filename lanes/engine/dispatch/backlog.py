@@ -57,12 +57,23 @@ class Backlog:
         self._later: list[tuple[int, int]] = []  # negative wall time, and lane: a heap with the latest first
         self._again_at = NEVER  # the earliest time of those that did not fit
         self._looked: Now | None = None
+        self._version: int | None = None  # of the database at the last look; None: unknown
         self.empty = False  # at the last read no head waited: only a commit can add one
 
-    async def look(self, now: Now) -> None:
-        """Read what has changed. Raises StorageError."""
-        self.empty = False
-        if self._for_owner != self._owner() or now.wall >= self._again_at or self._out_of_step(now):
+    async def look(self, now: Now, *, woken: bool = False) -> None:
+        """Read what has changed. ``woken``: something was committed, so the version need not be asked for.
+
+        Raises StorageError.
+        """
+        version = None if woken else await self._store.version()
+        unchanged = version is not None and version == self._version
+        outdated = self._for_owner != self._owner() or now.wall >= self._again_at or self._out_of_step(now)
+        due = bool(self._later) and -self._later[-1][0] <= now.wall
+        if unchanged and not outdated and not due:
+            self._looked = now
+            return
+        self._version, self.empty = None, False
+        if outdated:
             self._forget()
         self._looked = now
         if self._seen is not None:
@@ -70,6 +81,7 @@ class Backlog:
         if self._seen is None:
             self._forget()
             await self._begin(now.wall)
+        self._version = version  # only after everything was read
 
     async def reach(self, now: Now, open_: Collection[str]) -> bool:
         """Continue the scan until there is a head for every runner in ``open_``, or no head is left.

@@ -108,12 +108,14 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Claim until cancelled. While the database fails, it retries."""
+        woken = True
         while True:
             try:
                 # Before each look: who wakes it during one may speak of something that it has passed by.
                 self._wake.clear()
-                while self._is_open() and await self.run_once():
+                while self._is_open() and await self.run_once(woken=woken):
                     self._wake.clear()
+                    woken = True
             except StoreClosed:
                 return
             except StorageError as error:
@@ -125,14 +127,15 @@ class Dispatcher:
                 await asyncio.sleep(REFUSED_S)
             self.looks += 1
             self.ticked_at = self._clock().mono
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_S if self._backlog.empty else TICK_S):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
+            woken = self._wake.is_set()
 
-    async def run_once(self) -> int:
+    async def run_once(self, *, woken: bool = False) -> int:
         """Claim everything that is claimable now, page by page, and start the runs; returns their number.
+
+        ``woken``: something was committed since the last round.
 
         A cancelled caller still waits for a submitted claim: its runs are started, not left unstarted.
         """
@@ -144,7 +147,7 @@ class Dispatcher:
             claiming = asyncio.ensure_future(self._claim_bound())
         else:
             await self._see_what_cools(now)
-            await self._backlog.look(now)
+            await self._backlog.look(now, woken=woken)
             if not self._backlog.anything:
                 return 0
             claiming = asyncio.ensure_future(self._claim_chosen(now))
