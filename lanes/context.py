@@ -15,9 +15,10 @@ from lanes_storage.records import Admission
 if TYPE_CHECKING:
     from lanes.config import Config  # a fast command without a configuration does not import it
 
-#: The defaults of ``drain_timeout`` and ``reconcile_interval``, where no configuration is read.
+#: The defaults of ``drain_timeout``, ``reconcile_interval`` and the address, where no configuration is read.
 DEFAULT_DRAIN_MS = 25_000
 DEFAULT_INTERVAL_MS = 5_000
+DEFAULT_LISTENS = ("127.0.0.1", 8765)
 
 
 def unconfigured() -> "Config | None":
@@ -54,10 +55,10 @@ class Context:
         config = self.configured()
         return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
 
-    def listens(self) -> tuple[str, int] | None:
+    def listens(self) -> tuple[str, int]:
         """Where a gateway of this configuration listens. Raises ConfigError."""
         config = self.configured()
-        return None if config is None else (config.gateway.host, config.gateway.port)
+        return DEFAULT_LISTENS if config is None else (config.gateway.host, config.gateway.port)
 
     def admission(self, key: str) -> Admission:
         """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from lanes.base.errors import ConfigError
+from lanes.context import Context
 from lanes.doctor.blockers import check_lock
 from lanes.doctor.checks import Check, Level, broken, warning
 from lanes.doctor.descriptors import check_descriptors
@@ -20,12 +22,25 @@ from lanes_storage.sqlite.store import SqliteReader
 __all__ = ["Check", "Level", "examine"]
 
 
-def examine(path: Path, clock: Clock, *, listens: tuple[str, int] | None = None) -> list[Check]:
-    """Every check of a database file, in a fixed order. ``listens``: where a gateway here would listen.
+def examine(path: Path, ctx: Context) -> list[Check]:
+    """Every check of a database file, in a fixed order.
 
     What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
     nothing to look at.
     """
+    refused, listens = _configured(ctx)
+    return [*refused, *_examine(path, ctx.clock, listens)]
+
+
+def _configured(ctx: Context) -> tuple[list[Check], tuple[str, int] | None]:
+    """Where a gateway of this configuration would listen. A configuration that is refused is a finding."""
+    try:
+        return [], ctx.listens()
+    except ConfigError as error:
+        return [warning("configuration_file", str(error), "correct it: no gateway starts with it")], None
+
+
+def _examine(path: Path, clock: Clock, listens: tuple[str, int] | None) -> list[Check]:
     try:
         found = [*check_file(facts(path)), *check_users(path), *check_lock(path)]
     except DatabaseMissing:

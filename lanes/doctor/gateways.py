@@ -6,10 +6,10 @@ import socket
 from urllib.parse import urlsplit
 
 from lanes.doctor.checks import Check, ok, warning
-from lanes.explain.why import span
 from lanes.host.holder import holder_of
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, is_here, look, this_process
 from lanes.text import ages
+from lanes.text.spans import span
 from lanes.text.timestamps import moment
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now

@@ -2,7 +2,7 @@
 
 from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, ok, warning
-from lanes.explain.why import span
+from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 from lanes.doctor.checks import Check, ok, warning
-from lanes.explain.why import span
 from lanes.host.identity import this_process
 from lanes.text import ages
+from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader

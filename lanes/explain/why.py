@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from lanes.base.terminal import clean
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.text import ages
+from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, Edge
 from lanes_storage.records import CooldownRow, EventRow, LaneRow, MessageRow, OwnerRow, PauseRow, RunRow, Wait
@@ -60,25 +61,6 @@ def abort_command(run: RunRow) -> str:
     """What ends this run, and no other that the lane may have begun meanwhile."""
     key = shlex.quote(run.key) if clean(run.key) == run.key else "KEY"
     return f"lanes abort {key} --epoch {run.epoch}"
-
-
-def ago(ms: int) -> str:
-    """``3m 10s ago``."""
-    return f"{span(ms)} ago"
-
-
-def span(ms: float) -> str:
-    """A duration for a person, in at most two units: ``850 ms``, ``12 s``, ``3m 10s``, ``2h 5m``, ``4d 1h``."""
-    if ms < 1_000:
-        return f"{max(0, round(ms))} ms"
-    seconds = round(ms / 1_000)
-    if seconds < 60:
-        return f"{seconds} s"
-    for unit, size, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1)):
-        if seconds >= size:
-            whole, rest = divmod(seconds, size)
-            return f"{whole}{unit} {rest // part}{smaller}"
-    return f"{seconds} s"
 
 
 def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[str]:

@@ -56,7 +56,6 @@ class ProcessSighting(Enum):
 
 
 _PROOF = frozenset({ProcessSighting.GONE, ProcessSighting.REUSED, ProcessSighting.ZOMBIE})
-_ELSEWHERE = frozenset({ProcessSighting.OTHER_HOST, ProcessSighting.OTHER_BOOT, ProcessSighting.OTHER_NAMESPACE})
 
 
 class _Found(NamedTuple):

@@ -6,7 +6,7 @@ live, come from a ``Liveness``.
 
 from typing import Any
 
-from lanes.records.actions import FREED, AbortResult, Cut, Finding, Outcome, Pruned
+from lanes.records.actions import FREED, AbortResult, Counted, Cut, Finding, Outcome, Pruned
 from lanes.records.journal import Event
 from lanes.records.lanes import (
     HERE,
@@ -37,7 +37,7 @@ from lanes.records.system import Check, Cooldown, Counts, Drain, Level, MessageC
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
     Hit, Mark, Silences, Silence, Message, Failure, Attempt, Event,
-    AbortResult, Pruned, Cut, Finding,
+    AbortResult, Counted, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, Check, SettingValue,
 )  # fmt: skip
 
@@ -81,6 +81,7 @@ __all__ = [
     "Attempt",
     "Check",
     "Cooldown",
+    "Counted",
     "Counts",
     "Cut",
     "Drain",

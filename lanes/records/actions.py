@@ -48,6 +48,12 @@ class AbortResult(Record):
     survivors: Annotated[tuple[str, ...] | None, "processes of the run: [] proven none, null unknown"] = ()
 
 
+class Counted(Record):
+    """How many messages a filter chooses."""
+
+    messages: Annotated[Count, "those for which it is allowed"]
+
+
 class Pruned(Record):
     """What became of a prune of dead letters."""
 

@@ -97,7 +97,7 @@ def _never_text(text: str, name: str) -> Any:
     raise Unfit(f"{name} can not be given as {text!a}")
 
 
-def _text(longest: int | None = None, least: int = 0) -> ParamKind:
+def _text(longest: int | None = None, least: int = 0, metavar: str = "TEXT") -> ParamKind:
     bound = {} if longest is None else {"maxLength": longest}
     bound |= {"minLength": least} if least else {}
 
@@ -107,7 +107,7 @@ def _text(longest: int | None = None, least: int = 0) -> ParamKind:
             raise Unfit(f"{name} is empty")
         return text
 
-    return ParamKind("TEXT", {"type": "string", **bound}, check, check)
+    return ParamKind(metavar, {"type": "string", **bound}, check, check)
 
 
 def _check_chat(value: object, name: str) -> dict[str, Any] | None:
@@ -167,8 +167,11 @@ def count(least: int, most: int) -> ParamKind:
             raise Unfit(f"{name} is a whole number from {least} to {most}")
         return number
 
+    def parse(text: str, name: str) -> int:
+        return check(int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else most + 1, name)
+
     schema = {"type": "integer", "minimum": least, "maximum": most}
-    return ParamKind("N", schema, check, lambda text, name: check(_parse_count(text, name), name), int)
+    return ParamKind("N", schema, check, parse, int)
 
 
 def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
@@ -250,6 +253,7 @@ OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, _never_te
 #: What only programs of ours give, and check themselves.
 ANY = ParamKind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
+GLOB = _text(metavar="GLOB")
 NAME = _text(arguments.LONGEST_NAME, least=1)
 REASON = _text(arguments.LONGEST_REASON)
 
@@ -295,5 +299,6 @@ Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most so many."]
 Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with a history of its own."]
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
+Glob: TypeAlias = Annotated[str, GLOB]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
 Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane still stands at this epoch."]

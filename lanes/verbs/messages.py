@@ -30,7 +30,7 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.paging import BACKWARD
-from lanes.verbs.results import IDS, MESSAGE, MESSAGES, PRUNED, SENT
+from lanes.verbs.results import COUNTED, IDS, MESSAGE, MESSAGES, PRUNED, SENT
 from lanes.verbs.sending import read_back
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
@@ -57,7 +57,16 @@ PAGE = 200
 Before = Annotated[Id | None, NOT_TYPED, "those that were accepted before this one"]
 
 
-@verb("GET /api/lanes/{key}/messages", result=MESSAGES, errors=(NotFound,), paging=BACKWARD)
+@verb(
+    "GET /api/lanes/{key}/messages",
+    result=MESSAGES,
+    errors=(NotFound,),
+    paging=BACKWARD,
+    examples=(
+        "lanes messages agent:main:telegram:42",
+        "lanes messages agent:main:telegram:42 --state failed --json",
+    ),
+)
 def messages(
     ctx: Context,
     key: Key,
@@ -80,7 +89,16 @@ def messages(
     return QueryBlock(look)
 
 
-@verb("GET /api/dead-letters", result=MESSAGES, paging=BACKWARD)
+@verb(
+    "GET /api/dead-letters",
+    result=MESSAGES,
+    paging=BACKWARD,
+    examples=(
+        "lanes dead-letters",
+        "lanes dead-letters --older-than 30d            what a prune would delete",
+        "lanes dead-letters --prune --older-than 30d",
+    ),
+)
 def dead_letters(
     ctx: Context,
     *,
@@ -91,7 +109,10 @@ def dead_letters(
     before: Before = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
 ) -> Effect[list[MessageRow]]:
-    """The failed messages of every lane, the newest first; those that were retried too."""
+    """The failed messages of every lane, the newest first.
+
+    Those that were retried too. `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
+    """
     now = ctx.now()
     until = None if older_than is None else now.wall - older_than
     chosen = timed(filter_, now)
@@ -110,13 +131,29 @@ def message_ids(
 
     A message that a limit ended (expired, over_budget) is retried only where the filter names that cause.
     """
+    return reads.message_ids(*_allowed(ctx, for_, filter_))
+
+
+@verb("GET /api/message-count", result=COUNTED, slow=True)
+def message_count(
+    ctx: Context,
+    *,
+    for_: Annotated[outcomes.Action, words(outcomes.Action), "what would be done with them"],
+    filter_: Messages = EVERY,
+) -> Effect[int]:
+    """How many messages a filter chooses for which it is allowed: as many as `message_ids` lists."""
+    return reads.message_count(*_allowed(ctx, for_, filter_))
+
+
+def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tuple[LaneFilter, str]:
+    """What a filter chooses for that, and the condition that allows it."""
     chosen = timed(filter_, ctx.now())
-    if for_ is outcomes.Action.DROP:
-        return reads.droppable(chosen)
+    if action is outcomes.Action.DROP:
+        return chosen, reads.DROPPABLE
     if not any(condition.field == "cause" and not condition.negated for condition in chosen.conditions):
         deliberate = tuple(Comparison(How.IS, cause) for cause in DELIBERATE)
         chosen = chosen._replace(conditions=(*chosen.conditions, Condition("cause", deliberate, negated=True)))
-    return reads.retriable(chosen)
+    return chosen, reads.RETRIABLE
 
 
 # ----------------------------------------------------------------------------------------------- acting
@@ -129,11 +166,14 @@ def message_ids(
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
     examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
     said=outcomes.retried,
+    printed=lambda message: str(message.id),
+    command=True,
 )
 def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
     """Accept a failed message once more.
 
-    It becomes a new message at the tail of its lane, taken as the policy of the lane takes one.
+    It becomes a new message at the tail of its lane, taken as the policy of the lane takes one. A message that a limit
+    ended (expired, over_budget) is chosen only by a filter that names that cause.
     """
     return _retrying(ctx, lambda _: id)
 
@@ -197,6 +237,7 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     errors=(NotFound, NotAllowed),
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
     said=outcomes.dropped,
+    command=True,
 )
 def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is called everywhere
     """End a message that waits, unanswered. The journal keeps what it was."""

@@ -4,8 +4,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes.explain.phrases import clock_time, counted
-from lanes.explain.why import span
 from lanes.records import FREED, AbortResult, Acted, Message, Outcome
+from lanes.text.spans import span
 
 
 class Action(StrEnum):

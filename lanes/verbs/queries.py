@@ -14,6 +14,7 @@ from lanes.verbs.kinds import (
     STEP,
     Duration,
     Flag,
+    Glob,
     Id,
     Key,
     Lanes,
@@ -62,14 +63,26 @@ Silent = Annotated[
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 
 
-@verb("GET /api/lanes", result=PAGE, paging=OF_LANES, listed=50, errors=(TooMuch,))
+@verb(
+    "GET /api/lanes",
+    result=PAGE,
+    paging=OF_LANES,
+    listed=50,
+    errors=(TooMuch,),
+    examples=(
+        "lanes list 'state:errored feishu'     what went wrong in one channel",
+        "lanes list 'held:>5m'                 what has been held for long",
+        "lanes list '!cron wait:>1m' --json    for scripts",
+        "lanes list --watch                    until Ctrl-C",
+    ),
+)
 def list_(
     ctx: Context,
     *,
     filter_: Lanes = ALL,
     state: Annotated[tuple[LaneState, ...], words(LaneState), "Lanes in this state; may be repeated."] = (),
     held: Annotated[Flag, "Lanes that are held: those that run."] = False,
-    match: Annotated[Text | None, "Lanes whose key fits this glob."] = None,
+    match: Annotated[Glob | None, "Lanes whose key fits this glob."] = None,
     contains: Annotated[tuple[Text, ...], NOT_TYPED, "lanes whose key contains this"] = (),
     held_for: Annotated[Duration | None, "Lanes held for at least so long, such as 5m."] = None,
     abortable: Annotated[
@@ -83,7 +96,8 @@ def list_(
 ) -> Effect[LanePage]:
     """Lanes, sorted by harm.
 
-    Unfinished ones come first, the head that has waited longest at the top.
+    Unfinished ones come first, the head that has waited longest at the top. A filter leaves out what does not fit all
+    of its words: parts of the key, and fields such as state:errored or held:>5m (docs/operations.md has them all).
     """
     if match is not None and len(match) > MOST_PATTERN:
         raise TooMuch(f"match has at most {MOST_PATTERN} characters")
@@ -196,7 +210,7 @@ def silent(
     return reads.silent_runs(ctx.now(), limit)
 
 
-@verb("GET /api/lanes/{key}", result=DETAIL, errors=(NotFound,))
+@verb("GET /api/lanes/{key}", result=DETAIL, errors=(NotFound,), examples=("lanes show agent:main:telegram:42",))
 def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     """One lane: its run, owner, queue and last events.
 
@@ -221,7 +235,7 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     return QueryBlock(look)
 
 
-@verb("GET /api/lanes/{key}/why", result=WHY, errors=(NotFound,))
+@verb("GET /api/lanes/{key}/why", result=WHY, errors=(NotFound,), examples=("lanes why agent:main:telegram:42",))
 def why(ctx: Context, key: Key) -> Effect[Why]:
     """Say why a lane does not move.
 

@@ -9,6 +9,7 @@ from lanes.records import (
     AbortResult,
     Acted,
     Check,
+    Counted,
     Cut,
     Event,
     Finding,
@@ -60,6 +61,7 @@ def _as_it_is(made: Any, _: Liveness) -> Any:
 ABORTED = ResultForm(AbortResult, _as_it_is)
 ACTED = ResultForm(Acted, _acted)
 CHECKS = ResultForm(Check, _as_it_is, many=True)
+COUNTED = ResultForm(Counted, lambda number, _: Counted(number))
 CUTS = ResultForm(Cut, _as_it_is, many=True)
 DETAIL = ResultForm(LaneDetail, _as_it_is)
 EVENTS = ResultForm(Event, _as_it_is, many=True)

@@ -1,7 +1,7 @@
 """What is asked and done about the whole database: its gateways, its counts, its journal, its health."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from lanes.base.errors import LanesError, NotFound
@@ -42,9 +42,12 @@ EVERY = LaneFilter(of=Subject.EVENT)
 Gateway = Annotated[Id | None, NOT_TYPED, "one gateway; without, all"]
 
 
-@verb("GET /api/status", result=STATUS)
+@verb("GET /api/status", result=STATUS, examples=("lanes status --json | jq .gateways",))
 def status(ctx: Context) -> Effect[Status]:
-    """Gateways, lanes by state, what waits, cooldowns, ghosts."""
+    """Gateways, lanes by state, what waits, cooldowns, ghosts.
+
+    Exit code 69 when no gateway lives.
+    """
     now = ctx.now()
 
     def look(read: Reads) -> Status:
@@ -91,7 +94,18 @@ def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -
         yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 
-@verb("GET /api/events", result=EVENTS, errors=(NotFound,), paging=FORWARD, listed=100)
+@verb(
+    "GET /api/events",
+    result=EVENTS,
+    errors=(NotFound,),
+    paging=FORWARD,
+    listed=100,
+    examples=(
+        "lanes events agent:main:telegram:42 --since 1h",
+        "lanes events --type abort --json",
+        "lanes events --follow --since 0s      only what happens from now on",
+    ),
+)
 def events(
     ctx: Context,
     key: Annotated[Key | None, "events of this lane"] = None,
@@ -138,7 +152,17 @@ def events(
 # ---------------------------------------------------------------------------------------------- draining
 
 
-@verb("POST /api/drain", result=GATEWAYS, status=202, errors=(NotFound,))
+@verb(
+    "POST /api/drain",
+    result=GATEWAYS,
+    status=202,
+    errors=(NotFound,),
+    examples=(
+        "lanes drain --dry-run          what would be cut, and what becomes of it",
+        "lanes drain --wait 2m          all gateways of this database",
+        "lanes drain 4711 --wait 10m    one, by its id or its process",
+    ),
+)
 def drain(
     ctx: Context,
     *,
@@ -146,10 +170,14 @@ def drain(
     for_: Annotated[Duration | None, "How long what runs may go on. [default: drain_timeout]"] = None,
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
 ) -> Effect[list[OwnerRow]]:
-    """Let one gateway, or all that are not provably gone, claim nothing more, and cut what still runs when the time is
-    over.
+    """Let gateways claim nothing more, and wait for what they run.
 
-    The drain lasts as long as the gateway's row: its process has to be started again to claim again.
+    One gateway, or all that are not provably gone. What still runs when the time is over is cut.
+
+    Its messages go where their policies say; a drain is never counted as an interruption. It lasts as long as the
+    gateway: start it again to let it claim again.
+
+    Exit codes: 0 nothing is held any more, 5 something is, 69 no such gateway lives.
     """
     now = ctx.now()
     end = now.wall + (ctx.drain_timeout_ms() if for_ is None else for_) if until is None else until
@@ -206,36 +234,68 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
 # ------------------------------------------------------------------------------------------------ health
 
 
-@verb("POST /api/reconcile", result=FINDINGS, slow=True)
-def reconcile(
-    ctx: Context, *, dry_run: Annotated[Flag, "Print every decision and its evidence, and change nothing."] = False
-) -> Effect[list[Finding]]:
-    """Take back lanes whose owner is provably gone: one pass of the reconciler, with the evidence of each decision.
+def _unheard(_: str) -> None:
+    """Nobody is told what a long pass does meanwhile."""
 
-    An owner that is merely silent is listed. The reconciler of each gateway does the same all the time.
+
+@verb(
+    "POST /api/reconcile",
+    result=FINDINGS,
+    slow=True,
+    examples=(
+        "lanes reconcile --dry-run     each decision with its evidence",
+        "lanes reconcile --wait        watch silent owners first, then act",
+        "lanes reconcile --watch       go on, as a gateway does, until Ctrl-C",
+    ),
+)
+def reconcile(
+    ctx: Context,
+    *,
+    dry_run: Annotated[Flag, "Print every decision and its evidence, and change nothing."] = False,
+    wait: Annotated[bool, ANY, ONLY_PYTHON] = False,
+    each_pass: Annotated[Callable[[list[Finding]], bool] | None, ANY, ONLY_PYTHON] = None,
+    tell: Annotated[Callable[[str], None], ANY, ONLY_PYTHON] = _unheard,
+) -> Effect[list[Finding]]:
+    """Take back lanes whose owner is provably gone.
+
+    It is one pass of the reconciler, with the evidence of each decision. An owner that is merely silent is listed, and
+    judged only after --wait has watched it for long enough. Each gateway does the same all the time; this is for when
+    none lives.
     """
 
     def work(store: Store) -> list[Finding]:
-        from lanes.engine.reconcile.observer import Observer
-        from lanes.engine.reconcile.one_pass import carry_out
+        from lanes.engine.reconcile.outside import reconcile_on, reconcile_once
 
-        observer = Observer(store, store.write, ctx.clock, by=ctx.actor, interval_ms=ctx.reconcile_interval_ms())
-        return carry_out(observer, observer.look(), store, ctx.clock, dry_run=dry_run)
+        if each_pass is None:
+            return reconcile_once(store, ctx, tell, dry_run=dry_run, wait=wait)
+        reconcile_on(store, ctx, tell, each_pass)
+        return []
 
     return Blocking(work)
 
 
-@verb("GET /api/doctor", result=CHECKS, slow=True)
+@verb(
+    "GET /api/doctor",
+    result=CHECKS,
+    slow=True,
+    examples=(
+        "lanes doctor",
+        "lanes doctor --json | jq '.[] | select(.level != \"ok\")'",
+    ),
+)
 def doctor(ctx: Context) -> Effect[list[Check]]:
     """Look for what is wrong, and say what to do. Changes nothing.
 
     The invariants, the file, its disk and permissions, the owners and their configurations, clocks, the port.
+
+    Exit code 1 only for a broken invariant, or a file that is damaged or lies on a network file system; the rest
+    are warnings.
     """
 
     def work(store: Store) -> list[Check]:
         from lanes.doctor import examine
         from lanes_storage.sqlite import path_of
 
-        return examine(path_of(store.name), ctx.clock, listens=ctx.listens())
+        return examine(path_of(store.name), ctx)
 
     return Blocking(work)

@@ -216,16 +216,17 @@ class About:
     """What there is to say of a verb besides its signature.
 
     ``errors``: those that it raises. ``status``: of the HTTP answer. ``examples``: for the help. ``said``: what came of
-    it in words, of its record. ``deeds``: how the dashboard offers it. ``waiting`` and ``paging``: how it is called
-    over HTTP where it waits, and where its list is long. ``command``: the command line makes a command of it alone.
-    ``looks``: it changes nothing, although it is posted. ``listed``: rows of an HTTP answer, where nobody says.
-    ``slow``: it goes over the whole database.
+    it in words, of its record; ``printed``: what its command prints instead. ``deeds``: how the dashboard offers it.
+    ``waiting`` and ``paging``: how it is called over HTTP where it waits, and where its list is long. ``command``: the
+    command line makes a command of it alone. ``looks``: it changes nothing, although it is posted. ``listed``: rows of
+    an HTTP answer, where nobody says. ``slow``: it goes over the whole database.
     """
 
     errors: tuple[type[LanesError], ...] = ()
     status: int = 200
     examples: tuple[str, ...] = ()
     said: Callable[[Any], OutcomeText] | None = None
+    printed: Callable[[Any], str] | None = None
     deeds: tuple[DashboardAction, ...] = ()
     waiting: WaitOverHttp | None = None
     paging: Paging | None = None

@@ -130,10 +130,13 @@ def test_dead_letters_are_retried_by_a_filter_oldest_first(stage: Stage, lanes: 
         failed.append(str(claimed.message.id))
     refused = lanes("retry", "--filter", "since:1h")
     assert (refused.code, refused.out) == (2, "")
-    assert "this would retry 3 messages: confirm it with --yes" in refused.err
+    assert "this would retry 3 messages: look with --dry-run, then confirm with --yes" in refused.err
+    looked = lanes("retry", "--filter", "since:1h", "--dry-run")
+    assert (looked.code, looked.out) == (0, "it would retry 3 messages\n")
+    assert lanes("retry", "--filter", "cause:expired", "--dry-run", "--json").json == {"messages": 1}
     retried = lanes("retry", "--filter", "since:1h !c", "--yes", "--json").json
     assert [(message["key"], message["retry_of"]) for message in retried] == [("a", failed[0]), ("a", failed[2])]
-    assert lanes("retry", "--filter", "!c").err == "no dead letter fits\n", "expired only where it is named"
+    assert lanes("retry", "--filter", "!c").err == "nothing to retry\n", "expired only where it is named"
     assert lanes("retry", "--filter", "cause:expired", "--json").json[0]["retry_of"] == failed[1]
     assert lanes("retry", "1", "--filter", "c").code == lanes("retry").code == 2
     assert [m["id"] for m in lanes("dead-letters", "--filter", "a text:ONE", "--json").json] == [failed[2], failed[0]]
@@ -141,9 +144,11 @@ def test_dead_letters_are_retried_by_a_filter_oldest_first(stage: Stage, lanes: 
 
 def test_waiting_messages_are_dropped_by_a_filter(stage: Stage, lanes: Call) -> None:
     first, _, third = [*stage.send("a", "this", "that"), *stage.send("b", "this too")]
+    assert lanes("drop", "--filter", "text:this", "--dry-run", "--json").json == {"messages": 2}
+    assert lanes("drop", "--dry-run", str(first.id)).code == 2, "it is of a filter"
     dropped = lanes("drop", "--filter", "text:this", "--yes")
     assert dropped.out == f"message {first.id} of a: dropped\nmessage {third.id} of b: dropped\n"
-    assert lanes("drop", "--filter", "text:this").err == "no waiting message fits\n"
+    assert lanes("drop", "--filter", "text:this").err == "nothing to drop\n"
     assert [m["text"] for m in lanes("messages", "a", "--filter", "state:dropped", "--json").json] == ["this"]
     assert "says nothing of a message" in lanes("drop", "--filter", "held:>1m").err
 

@@ -381,3 +381,12 @@ def test_a_paused_lane_says_so_until_its_pause_has_run_out(stage: Stage, lanes: 
     assert "paused until" in lanes("list").out
     assert lanes("pause", "k", "--for", "0s").code == 0
     assert lanes("list", "--json").json[0]["paused"] is None
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "1" + 20 * "0", "1" + 5_000 * "0"])
+@pytest.mark.parametrize("command", [["list"], ["events"], ["messages", "k"], ["dead-letters"]])
+def test_a_limit_that_is_none_is_refused_in_one_sentence(lanes: Call, command: list[str], limit: str) -> None:
+    refused = lanes(*command, "--limit", limit)
+    assert (refused.code, refused.out) == (2, "")
+    assert "limit is a whole number from 1 to 1000000000" in refused.err
+    assert len(refused.err) < 300

@@ -257,6 +257,7 @@ ACTING = {
     "retry of a filter": Case("retry --filter key:={key}", errored),
     "retry of a filter that fits nothing": Case("retry --filter key:={key}", waiting),
     "drop of a filter": Case("drop --filter key:={key}", waiting),
+    "count before a drop": Case("drop --filter key:={key} --dry-run", waiting),
     "ack of a filter": Case("ack --filter key:={key}", errored),
     "retry of what runs": Case("retry {id}", held),
     "retry twice": Case("retry {id}", retried),

@@ -26,8 +26,6 @@ COMMANDS = {
     "send": "operate",
     "abort": "operate",
     "messages": "operate",
-    "retry": "operate",
-    "drop": "operate",
     "dead-letters": "operate",
     "events": "operate",
     "drain": "serve",

@@ -1,61 +1,31 @@
 """Doing one thing to several lanes, and making one exit code of what came out."""
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-import click
+from typing import Any, TypeVar
 
 from lanes.base.errors import LanesError
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
+from lanes.commands.common.options import fail
 from lanes.commands.output.printing import Output, say
 from lanes.drivers.driver import Driver
-from lanes.explain.phrases import counted
-from lanes.filters import narrowed
 from lanes.records import Record
-from lanes.verbs.messages import message_ids
-from lanes.verbs.outcomes import Action
 from lanes.verbs.queries import list_
-from lanes_storage.records import LaneFilter
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
-def chosen_keys(
-    ctx: click.Context, desk: Driver, keys: tuple[str, ...], chosen: LaneFilter | None, match: str | None = None
-) -> list[str]:
+def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
     """The lanes that a command was given: named, or by a filter or a glob, not both. Each once."""
-    if bool(keys) == (chosen is not None or match is not None):
-        ctx.fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
-    if keys:
-        return list(dict.fromkeys(keys))
-    fitting = desk.call(list_, filter_=narrowed(chosen or LaneFilter(), match=match))
-    return [lane.key for lane in fitting.lanes]
+    if bool(keys) == any(value is not None for value in which.values()):
+        fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
+    return list(dict.fromkeys(keys)) or [lane.key for lane in desk.call(list_, **which).lanes]
 
 
-def chosen_messages(
-    ctx: click.Context,
-    out: Output,
-    number: int | None,
-    chosen: LaneFilter | None,
-    desk: Driver,
-    action: Action,
-    *,
-    yes: bool,
-) -> list[int] | None:
-    """The messages that a command was given: one by its id, or those of a filter. None: somebody said no."""
-    if (number is None) == (chosen is None):
-        ctx.fail("give the ID of one message, or choose several with --filter" + (", not both" if number else ""))
-    if chosen is None:
-        return [number or 0]
-    numbers = [int(number) for number in desk.call(message_ids, for_=action, filter_=chosen)]
-    if len(numbers) > 1 and not yes:
-        count = counted(len(numbers), "message")
-        if not out.asks:
-            ctx.fail(f"this would {action} {count}: confirm it with --yes")
-        if not click.confirm(f"{action.capitalize()} {count}?", err=True):
-            return None
-    return numbers
+def refuse_unless_one(keys: tuple[str, ...], epoch: int | None) -> None:
+    """An epoch is that of one lane."""
+    if epoch is not None and len(set(keys)) != 1:
+        fail("--epoch is for exactly one KEY")
 
 
 def do_each(

@@ -2,14 +2,15 @@
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
 from lanes.base.errors import LanesError
 from lanes.commands.common.app import lanes
 from lanes.commands.common.exits import Exit, exit_of, sentence
-from lanes.commands.output.printing import say, writing
+from lanes.commands.common.session import Session
+from lanes.commands.output.printing import say
 from lanes_storage.errors import DatabaseLocked, NotStorable, StorageError
 
 
@@ -19,11 +20,15 @@ def run(args: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")
+    session = Session()
+    code = _code_of(lambda: lanes.main(args=args, prog_name="lanes", standalone_mode=False, obj=session))
+    return _code_of(session.out.flush) or code
+
+
+def _code_of(work: Callable[[], object]) -> int:
+    """The exit code of what was done: the one that it gives, or that of its error, which is printed."""
     try:
-        code = int(lanes.main(args=args, prog_name="lanes", standalone_mode=False) or 0)
-        with writing():
-            if sys.stdout is not None:
-                sys.stdout.flush()
+        given = work()
     except click.ClickException as error:
         return _refused(error)
     except (click.Abort, KeyboardInterrupt):
@@ -33,7 +38,7 @@ def run(args: Sequence[str] | None = None) -> int:
         if isinstance(error, DatabaseLocked):
             _name_the_holder(error.database)
         return exit_of(error)
-    return code
+    return given if isinstance(given, int) else Exit.DONE
 
 
 def _name_the_holder(database: str) -> None:

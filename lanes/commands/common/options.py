@@ -1,6 +1,6 @@
 """Options and argument types that several commands share, and the session that the global ones fill."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import click
 
@@ -151,23 +151,10 @@ class FilterType(FilterParam):
 KEY = KeyType()
 DURATION = DurationType()
 ID = IdType()
-FILTER = FilterType()
 
-key_argument = click.argument("key", type=KEY)
 keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
-match_option = click.option("--match", metavar="GLOB", help="The lanes whose key fits, such as 'agent:*'.")
-filter_option = click.option(
-    "--filter",
-    "chosen",
-    type=FILTER,
-    metavar="FILTER",
-    help="The lanes that fit, such as 'state:errored feishu'.",
-)
-message_filter_option = click.option(
-    "--filter",
-    "chosen",
-    type=FilterType(Subject.MESSAGE),
-    metavar="FILTER",
-    help="The messages that fit, such as 'cause:run_timeout since:1h'.",
-)
-reason_option = click.option("--reason", metavar="TEXT", help="Why; stored in the journal.")
+
+
+def fail(message: str) -> NoReturn:
+    """Refuse what was typed, with the usage of the command."""
+    click.get_current_context().fail(message)

@@ -1,20 +1,24 @@
 """One call of the command line: what its global options named, and the doors that they open."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from lanes.commands.output.printing import Output
 
 if TYPE_CHECKING:
+    from lanes.base.errors import LanesError
     from lanes.config import Config
     from lanes.context import Context
     from lanes.drivers.client import GatewayClient
     from lanes.drivers.driver import Driver
+    from lanes.verbs.verb import Verb
+    from lanes_storage.interface import Store
 
 
 class Session:
@@ -76,12 +80,12 @@ class Session:
             self._config = self.config()
         return self._config
 
-    def context(self, database: str = "") -> "Context":
-        """What an operation of this call is handed."""
+    def context(self, database: str = "", *, configured: "Callable[[], Config | None] | None" = None) -> "Context":
+        """What an operation of this call is handed. ``configured``: in place of the configuration that is there."""
         from lanes.commands.common.actor import actor
         from lanes.context import Context
 
-        return Context(actor(), configured=self.configured, database=database)
+        return Context(actor(), configured=configured or self.configured, database=database)
 
     def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the last gateway's, the default.
@@ -131,22 +135,27 @@ class Session:
         return start_command(config, self.database(), with_db=told, with_config=self.named_config)
 
     @contextmanager
-    def desk(self, *, create: bool = False) -> Iterator["Driver"]:
+    def desk(self, *, create: bool = False, opened: bool = True) -> Iterator["Driver"]:
         """The driver of that database, or of a gateway elsewhere. Raises StorageError and ConfigError.
 
         ``create`` makes it where there is none. An older schema is left as it is: the program that uses it would be
-        shut out.
+        shut out. ``opened``: False for a verb that looks at the file itself, in whatever state that is.
         """
         if self.url is not None:
             with self.remote(self.url) as remote:
-                yield remote
+                yield NotingDriver(remote, self.out)
             return
         from lanes.drivers.local import LocalDriver
         from lanes_storage import open_store
+        from lanes_storage.sqlite import path_of
 
+        if not opened:
+            named = cast("Store", SimpleNamespace(name=str(path_of(self.database()))))
+            yield LocalDriver(named, self.context(named.name, configured=self.config))
+            return
         store = open_store(self.database(), create=create, upgrade=False)
         try:
-            yield LocalDriver(store, self.context(store.name))
+            yield NotingDriver(LocalDriver(store, self.context(store.name)), self.out)
         finally:
             store.close()
 
@@ -184,9 +193,27 @@ class Session:
         return self._found
 
 
-def session_of(ctx: click.Context) -> Session:
-    """The session of a call."""
-    return ctx.ensure_object(Session)
+class NotingDriver:
+    """Implements ``Driver``: another driver, of which the output learns that a verb has changed something."""
+
+    def __init__(self, driver: "Driver", out: Output) -> None:
+        self._driver, self._out = driver, out
+        self.name, self.changed, self.close = driver.name, driver.changed, driver.close
+
+    def call(self, verb: "Verb[..., Any]", /, **params: Any) -> Any:
+        came = self._driver.call(verb, **params)
+        self._note(verb, params)
+        return came
+
+    def call_each(
+        self, verb: "Verb[..., Any]", params: Sequence[Mapping[str, Any]]
+    ) -> "Iterator[tuple[int, Any | LanesError]]":
+        for place, came in self._driver.call_each(verb, params):
+            self._note(verb, params[place])
+            yield place, came
+
+    def _note(self, verb: "Verb[..., Any]", params: Mapping[str, Any]) -> None:
+        self._out.changed |= verb.changes and not params.get("dry_run")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

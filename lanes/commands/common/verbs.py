@@ -1,4 +1,4 @@
-"""Commands of the table of verbs: options and help as they are declared, and one call for each lane."""
+"""Commands of the table of verbs: name, help, arguments, options and call as they are declared there."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,24 +6,17 @@ from typing import Any
 import click
 
 from lanes.base.errors import Unfit
-from lanes.commands.common.each import chosen_keys, chosen_messages, do_each
+from lanes.commands.common.each import chosen_keys, do_each, refuse_unless_one
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import (
-    DURATION,
-    ID,
-    KEY,
-    ChoiceType,
-    FilterType,
-    NumberType,
-    filter_option,
-    keys_argument,
-    match_option,
-    message_filter_option,
-)
+from lanes.commands.common.options import DURATION, ID, KEY, ChoiceType, FilterType, NumberType, fail, keys_argument
 from lanes.commands.common.session import Session, pass_session
-from lanes.records import Message
+from lanes.commands.output.printing import ON_A_TERMINAL, Output
+from lanes.drivers.driver import Driver
+from lanes.explain.phrases import counted
 from lanes.verbs import kinds
+from lanes.verbs.messages import message_count, message_ids
 from lanes.verbs.outcomes import Action
+from lanes.verbs.queries import list_
 from lanes.verbs.verb import Verb, VerbParam
 from lanes_storage.records import LaneFilter, Subject
 
@@ -37,35 +30,81 @@ TYPES = {
     kinds.COUNT: click.IntRange(min=0),
     **{kinds.filter_of(subject): FilterType(subject) for subject in Subject},
 }
+BULK = """
+
+With --filter, every message that fits and for which it is allowed, the oldest first.
+
+Exit code 1 for a message for which it is not allowed.
+"""
+
+
+def command_for(verb: Verb[..., Any], *besides: str) -> Callable[[Callable[..., int | None]], click.Command]:
+    """Makes a function the command of a verb: it is called with the session and the parameters that were given.
+
+    ``besides``: parameters that it does not take from the command line, or in another way.
+    """
+
+    def made(function: Callable[..., int | None]) -> click.Command:
+        with_options = options_of(verb, *besides)(pass_session(function))
+        key = verb.by_name.get("key")
+        if key is not None and "key" not in besides:
+            with_options = click.argument("key", type=KEY, required=key.required)(with_options)
+        return click.command(verb.name, help=verb.doc, epilog=epilog(verb))(with_options)
+
+    return made
+
+
+def query_command(
+    verb: Verb[..., Any],
+    print_: Callable[[Output, Any], None],
+    *,
+    nothing: str = "",
+    exit_code: Callable[[Session, Any], int] = lambda _, __: Exit.DONE,
+    opened: bool = True,
+) -> click.Command:
+    """The command of a verb that only reads: it prints what that gives.
+
+    ``nothing`` is said of an empty list. ``opened``: as for ``Session.desk``.
+    """
+
+    @command_for(verb)
+    def command(session: Session, /, **given: Any) -> int:
+        out = session.out
+        if "limit" in given:
+            given["limit"] = out.limit(given["limit"])
+        with session.desk(opened=opened) as desk:
+            found = desk.call(verb, **given)
+        if out.json:
+            out.data(found)
+        elif nothing and not found:
+            out.talk(nothing)
+        else:
+            print_(out, found)
+        return exit_code(session, found)
+
+    return command
 
 
 def command_of(verb: Verb[..., Any]) -> click.Command:
-    """The command of a verb that does one thing to lanes."""
+    """The command of a verb that does one thing to lanes, or to messages."""
+    return _command_on_messages(verb) if "id" in verb.by_name else _command_on_lanes(verb)
 
-    @click.command(verb.name, help=verb.doc, epilog=epilog(verb))
+
+def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
+    said = verb.said
+    assert said is not None
+
+    @command_for(verb, "key")
     @keys_argument
-    @filter_option
-    @match_option
-    @options_of(verb)
-    @click.pass_context
-    @pass_session
+    @options_of(list_, only=("filter_", "match"))
     def command(
-        session: Session,
-        ctx: click.Context,
-        /,
-        keys: tuple[str, ...],
-        chosen: LaneFilter | None,
-        match: str | None,
-        **given: Any,
+        session: Session, /, keys: tuple[str, ...], filter_: LaneFilter | None, match: str | None, **given: Any
     ) -> int:
-        assert verb.said is not None
-        said = verb.said
-        if given.get("epoch") is not None and len(set(keys)) != 1:
-            ctx.fail("--epoch is for exactly one KEY")
+        refuse_unless_one(keys, given.get("epoch"))
         with session.desk() as desk:
             return do_each(
                 session.out,
-                chosen_keys(ctx, desk, keys, chosen, match),
+                chosen_keys(desk, keys, filter_=filter_, match=match),
                 lambda key: desk.call(verb, key=key, **given),
                 lambda acted: f"{acted.lane.key}: {said(acted).sentence}",
             )
@@ -73,46 +112,67 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
     return command
 
 
-def command_on_messages(
-    verb: Verb[..., Any],
-    *,
-    about: str,
-    told: Callable[[Message], str],
-    nothing: str,
-) -> click.Command:
-    """The command of a verb that does one thing to messages: to one by its id, or to those of a filter.
+def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
+    said, action = verb.said, Action(verb.name)
+    assert said is not None
+    told = verb.about.printed or (lambda message: said(message).sentence)
 
-    ``about`` is its help, ``told`` what it prints of each, and ``nothing`` what is said where the filter chooses none.
-    """
-
-    @click.command(verb.name, help=about, epilog=epilog(verb))
+    @click.command(verb.name, help=verb.doc + BULK, epilog=epilog(verb))
     @click.argument("message_id", metavar="[ID]", type=ID, required=False)
-    @message_filter_option
+    @options_of(message_ids, only=("filter_",))
+    @click.option("--dry-run", is_flag=True, help="With --filter: only count the messages, and change nothing.")
     @click.option("--yes", is_flag=True, help="Do not ask; needed for more than one message without a terminal.")
-    @click.pass_context
     @pass_session
     def command(
-        session: Session, ctx: click.Context, /, message_id: int | None, chosen: LaneFilter | None, yes: bool
+        session: Session, /, message_id: int | None, filter_: LaneFilter | None, dry_run: bool, yes: bool
     ) -> int:
+        if (message_id is None) == (filter_ is None):
+            fail("give the ID of one message, or choose several with --filter" + (", not both" if message_id else ""))
+        if dry_run and filter_ is None:
+            fail("--dry-run counts what a --filter chooses")
+        out = session.out
         with session.desk() as desk:
-            if chosen is None and message_id is not None and session.out.json:
-                session.out.data(desk.call(verb, id=message_id))
+            if dry_run:
+                return _count(out, desk, action, filter_)
+            if message_id is not None:
+                message = desk.call(verb, id=message_id)
+                if out.json:
+                    out.data(message)
+                else:
+                    out.line(told(message))
                 return Exit.DONE
-            numbers = chosen_messages(ctx, session.out, message_id, chosen, desk, Action(verb.name), yes=yes)
-            if numbers is None:
+            numbers = [int(number) for number in desk.call(message_ids, for_=action, filter_=filter_)]
+            if len(numbers) > 1 and not yes and not _confirmed(out, action, len(numbers)):
                 return Exit.FAILED
-            return do_each(session.out, numbers, lambda number: desk.call(verb, id=number), told, nothing=nothing)
+            nothing = f"nothing to {action}"
+            return do_each(out, numbers, lambda number: desk.call(verb, id=number), told, nothing=nothing)
 
     return command
 
 
-def options_of(verb: Verb[..., Any], *besides: str) -> Callable[[Any], Any]:
-    """The options that a verb declares, ``besides`` those that the command takes in another way."""
+def _count(out: Output, desk: Driver, action: Action, chosen: LaneFilter | None) -> int:
+    found = desk.call(message_count, for_=action, filter_=chosen)
+    if out.json:
+        out.data(found)
+    else:
+        out.line(f"it would {action} {counted(found.messages, 'message')}")
+    return Exit.DONE
+
+
+def _confirmed(out: Output, action: Action, number: int) -> bool:
+    count = counted(number, "message")
+    if not out.asks:
+        fail(f"this would {action} {count}: look with --dry-run, then confirm with --yes")
+    return click.confirm(f"{action.capitalize()} {count}?", err=True)
+
+
+def options_of(verb: Verb[..., Any], *besides: str, only: tuple[str, ...] | None = None) -> Callable[[Any], Any]:
+    """The options that a verb declares, or ``only`` some of them; ``besides``: without these."""
 
     def decorated(function: Any) -> Any:
         for param in reversed(verb.params):
-            optional = not param.required and param.kind is not kinds.KEY
-            if optional and param.given is None and param.name not in besides:
+            optional = not param.required and param.kind is not kinds.KEY and param.name not in besides
+            if optional and param.given is None and (only is None or param.name in only):
                 function = _option(param)(function)
         return function
 
@@ -128,6 +188,8 @@ def epilog(verb: Verb[..., Any]) -> str:
 
 def _option(param: VerbParam) -> Callable[[Any], Any]:
     names, said = [f"--{param.wire.replace('_', '-')}", param.name], param.meaning
+    if param.wire == "limit":
+        said += f" [default: {ON_A_TERMINAL} on a terminal]"
     if param.kind is kinds.FLAG:
         return click.option(*names, is_flag=True, help=said)
     if "enum" in param.kind.schema:

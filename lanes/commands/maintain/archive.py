@@ -18,13 +18,10 @@ from typing import Any
 
 import lanes
 from lanes.config import Config
-from lanes.context import Context
-from lanes.drivers.local import LocalDriver
+from lanes.drivers.driver import Driver
 from lanes.records import Check, jsonable
 from lanes.records.record import Json
 from lanes.verbs import messages, queries, system
-from lanes_storage.clock import Clock
-from lanes_storage.interface import Store
 from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.inspect import schema_text
@@ -72,18 +69,16 @@ WITHOUT = (
 WITH = "Texts, replies, reasons and keys ARE in it (--texts)."
 
 
-def write_bundle(
-    file: Path, store: Store, config: Config | None, checks: Iterable[Check], clock: Clock, *, texts: bool
-) -> list[str]:
+def write_bundle(file: Path, driver: Driver, config: Config | None, *, texts: bool) -> list[str]:
     """Write the archive, mode 0600; returns the names of its parts. Raises StorageError, OSError."""
     hide: Hide = (lambda value: value) if texts else Redaction()
     parts = {
         "README.txt": ABOUT.format(lanes=LANES, letters=LETTERS, events=EVENTS, texts=WITH if texts else WITHOUT),
         "about.json": _json(_about()),
-        "schema.sql": schema_text(Path(store.name)),
+        "schema.sql": schema_text(Path(driver.name)),
         "settings.json": _json(_settings(config, texts=texts)),
-        **_rows(store, clock, hide),
-        "doctor.json": _json(_checks(checks, texts=texts)),
+        **_rows(driver, hide),
+        "doctor.json": _json(_checks(driver.call(system.doctor), texts=texts)),
     }
     file.touch(mode=0o600, exist_ok=False)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -123,8 +118,7 @@ class Redaction:
         return self(value, theirs=theirs)
 
 
-def _rows(store: Store, clock: Clock, hide: Hide) -> dict[str, str]:
-    driver = LocalDriver(store, Context("bundle", clock, database=store.name))
+def _rows(driver: Driver, hide: Hide) -> dict[str, str]:
     status = jsonable(driver.call(system.status))
     events = driver.call(system.events, limit=EVENTS)
     return {

@@ -6,9 +6,6 @@ import click
 
 from lanes.base.errors import ConfigError
 from lanes.commands.common.session import Session, pass_session
-from lanes.drivers.local import LocalDriver
-from lanes_storage.clock import system_clock
-from lanes_storage.sqlite import path_of
 
 
 @click.command("bundle", epilog="Example: lanes bundle lanes-bug.zip")
@@ -22,23 +19,21 @@ def command(session: Session, file: Path, texts: bool) -> None:
     what the doctor found, and versions. What was said is left out, and keys stand under other names.
     """
     from lanes.commands.maintain.archive import WITH, WITHOUT, write_bundle
-    from lanes.doctor import examine
 
-    url = session.database()
-    checks = examine(path_of(url), system_clock)
+    session.database()  # the file itself is described: no gateway elsewhere
     try:
         config = session.config()
     except ConfigError as error:
         session.out.talk(f"without the settings: {error}")
         config = None
     with session.desk() as desk:
-        assert isinstance(desk, LocalDriver)
         try:
-            parts = write_bundle(file, desk.store, config, checks, desk.ctx.clock, texts=texts)
+            parts = write_bundle(file, desk, config, texts=texts)
         except FileExistsError:
             raise click.ClickException(f"{file} is there already: name another file") from None
         except OSError as error:
             raise click.ClickException(f"{file} cannot be written: {error.strerror or error}") from error
+    session.out.changed = True
     if session.out.json:
         session.out.data({"file": str(file), "bytes": file.stat().st_size, "parts": parts, "texts": texts})
     else:

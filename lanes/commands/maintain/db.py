@@ -52,6 +52,7 @@ def upgrade(session: Session) -> None:
         _upgrade(session, url, path)
     else:
         open_store(url, create=True).close()
+    session.out.changed = True
     if session.out.json:
         session.out.data({"database": str(path), "from": before, "to": versions.VERSION})
     elif before == versions.VERSION:
@@ -112,6 +113,7 @@ def backup(session: Session, file: Path) -> None:
             make(path, file, progress)
     except FileExistsError:
         raise click.ClickException(f"{file} is there already: name another file") from None
+    session.out.changed = True
     if session.out.json:
         session.out.data({"database": str(path), "backup": str(file), "bytes": file.stat().st_size})
     else:
@@ -138,6 +140,7 @@ def restore(session: Session, file: Path) -> int:
             done = put(file, path, system_clock, actor=actor(), progress=progress)
     except (DatabaseDamaged, DatabaseMissing, DatabaseTooNew) as error:
         raise click.ClickException(f"nothing was restored: {error}") from error
+    session.out.changed = True
     if session.out.json:
         kept = None if done.kept is None else str(done.kept)
         session.out.data({"database": str(path), "paused": done.paused, "epoch": done.epoch, "kept": kept})

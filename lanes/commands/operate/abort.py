@@ -4,68 +4,65 @@ from typing import Any
 
 import click
 
+from lanes.commands.common.each import refuse_unless_one
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION, filter_option, keys_argument, match_option
-from lanes.commands.common.session import Session, pass_session
-from lanes.commands.common.verbs import epilog, options_of
+from lanes.commands.common.options import fail, keys_argument
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import command_for, options_of
 from lanes.commands.operate.aborting import AbortPlan, carry_out, plan_for, preview
 from lanes.commands.output.printing import Output, say
 from lanes.explain.phrases import counted
-from lanes.filters import narrowed
 from lanes.verbs.control import abort
-from lanes_storage.records import LaneFilter
+from lanes.verbs.queries import list_
+
+#: The options that choose lanes, as `lanes list` has them.
+WHICH = ("filter_", "match", "held_for")
 
 #: So many lanes are named before the question whether to abort them.
 NAMED = 20
 
 
-@click.command("abort", help=abort.doc, epilog=epilog(abort))
+@command_for(abort, "key")
 @keys_argument
-@filter_option
-@match_option
-@click.option("--held-for", type=DURATION, metavar="D", help="The lanes held for at least so long, such as 10m.")
+@options_of(list_, only=WHICH)
 @click.option(
     "--all", "every", is_flag=True, help="Every lane that has what --scope names: a run, unless told otherwise."
 )
-@options_of(abort)
 @click.option("--no-wait", is_flag=True, help="Request it, and do not wait for the outcome.")
 @click.option("--dry-run", is_flag=True, help="Show what would be aborted, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed for more than one lane without a terminal.")
-@click.pass_context
-@pass_session
-def command(session: Session, ctx: click.Context, /, keys: tuple[str, ...], **given: Any) -> int:
-    _check(ctx, keys, given)
-    chosen = narrowed(given["chosen"] or LaneFilter(), match=given["match"], held_for_ms=given["held_for"])
+def command(session: Session, /, keys: tuple[str, ...], **given: Any) -> int:
+    _check(keys, given)
+    which = {name: given[name] for name in WHICH}
     how = {name: given[name] for name in abort.by_name if name in given and name != "epoch"}
     with session.desk() as desk:
-        plan = plan_for(desk, keys, chosen, given["scope"], epoch=given["epoch"], look=given["dry_run"])
+        plan = plan_for(desk, keys, which, given["scope"], epoch=given["epoch"], look=given["dry_run"])
         if given["dry_run"]:
             return preview(session.out, plan)
-        if len(plan.targets) > 1 and not given["yes"] and not _confirmed(ctx, session.out, plan):
+        if len(plan.targets) > 1 and not given["yes"] and not _confirmed(session.out, plan):
             say("nothing was aborted")
             return Exit.FAILED
         return carry_out(session.out, desk, plan, {**how, "wait": not given["no_wait"]})
 
 
-def _check(ctx: click.Context, keys: tuple[str, ...], given: dict[str, Any]) -> None:
+def _check(keys: tuple[str, ...], given: dict[str, Any]) -> None:
     """Refuse what cannot be meant."""
-    chooses = given["every"] or any(given[name] is not None for name in ("chosen", "match", "held_for"))
+    chooses = given["every"] or any(given[name] is not None for name in WHICH)
     if bool(keys) == chooses:
         both = ", not both" if keys else ""
-        ctx.fail(f"name at least one KEY, or choose lanes with --filter, --match, --held-for or --all{both}")
-    if given["epoch"] is not None and len(set(keys)) != 1:
-        ctx.fail("--epoch is for exactly one KEY")
+        fail(f"name at least one KEY, or choose lanes with --filter, --match, --held-for or --all{both}")
+    refuse_unless_one(keys, given["epoch"])
     if given["force"] and given["grace"] is not None:
-        ctx.fail("--force is a grace of nothing: give one of --force and --grace")
+        fail("--force is a grace of nothing: give one of --force and --grace")
     if given["no_wait"] and given["timeout"] is not None:
-        ctx.fail("give one of --no-wait and --timeout")
+        fail("give one of --no-wait and --timeout")
 
 
-def _confirmed(ctx: click.Context, out: Output, plan: AbortPlan) -> bool:
+def _confirmed(out: Output, plan: AbortPlan) -> bool:
     """Ask the person at the terminal; without one, --yes is the answer."""
     count = counted(len(plan.targets), "lane")
     if not out.asks:
-        ctx.fail(f"this would abort {count}: look with --dry-run, then confirm with --yes")
+        fail(f"this would abort {count}: look with --dry-run, then confirm with --yes")
     for line in plan.described()[:NAMED]:
         say(f"  {line}")
     if len(plan.targets) > NAMED:

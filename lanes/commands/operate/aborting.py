@@ -15,7 +15,6 @@ from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_, show
 from lanes_storage.law import LaneState, Scope
-from lanes_storage.records import LaneFilter
 
 PREVIEW = (
     OutputColumn("KEY", cut="middle", least=20),
@@ -47,7 +46,7 @@ class AbortPlan(NamedTuple):
 
 
 def plan_for(
-    desk: Driver, keys: Sequence[str], chosen: LaneFilter, scope: Scope, *, epoch: int | None, look: bool
+    desk: Driver, keys: Sequence[str], which: Mapping[str, Any], scope: Scope, *, epoch: int | None, look: bool
 ) -> AbortPlan:
     """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
     named = list(dict.fromkeys(keys))
@@ -61,7 +60,7 @@ def plan_for(
         except NotFound as error:
             missing.append(error)
     if not named:
-        lanes = list(desk.call(list_, filter_=chosen, abortable=scope).lanes)
+        lanes = list(desk.call(list_, **which, abortable=scope).lanes)
     seen = [AbortTarget(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
     return AbortPlan(seen, lanes, missing)
 

@@ -1,27 +1,26 @@
 """``lanes list``: lanes, sorted by harm."""
 
 import time
+from typing import Any
 
 import click
 
-from lanes.commands.common.options import DURATION, match_option
-from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.options import fail
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import note, state, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.filters import narrowed, parse
+from lanes.filters import parse
 from lanes.records import Lane
 from lanes.verbs.queries import list_
-from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter
 
-#: How many lanes a terminal shows.
-ON_A_TERMINAL = 50
 #: Lines of a watched terminal that are no lane: the titles, the word that there are more, and the cursor's.
 FRAME = 3
-#: A watched terminal is shown anew after so long, and anything watched at most so often.
+#: A watched terminal is shown again after so long, and anything watched at most so often.
 TICK_S, REST_S = 1.0, 0.2
 COLUMNS = (
     OutputColumn("KEY", cut="middle", least=20),
@@ -33,83 +32,43 @@ COLUMNS = (
 )
 
 
-@click.command(
-    "list",
-    epilog="""\b
-    Examples:
-      lanes list 'state:errored feishu'     what went wrong in one channel
-      lanes list 'held:>5m'                 what has been held for long
-      lanes list '!cron wait:>1m' --json    for scripts
-      lanes list --watch                    until Ctrl-C
-    """,
-)
+@command_for(list_, "filter_")
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice([s.value for s in LaneState]),
-    help="Lanes in this state; may be repeated.",
-)
-@click.option("--held", is_flag=True, help="Lanes that are held: those that run.")
-@match_option
-@click.option("--held-for", type=DURATION, metavar="D", help="Lanes held for at least so long, such as 5m.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many. [default: 50 on a terminal]")
-@click.option("--watch", is_flag=True, help="Show it anew whenever it changes, until Ctrl-C; as JSON, one list a line.")
-@click.pass_context
-@pass_session
-def command(
-    session: Session,
-    ctx: click.Context,
-    words: tuple[str, ...],
-    states: tuple[str, ...],
-    held: bool,
-    match: str | None,
-    held_for: int | None,
-    limit: int | None,
-    watch: bool,
-) -> None:
-    """Lanes, sorted by harm.
-
-    Unfinished ones come first, the head that has waited longest at the top. FILTER leaves out what does not fit all
-    of its words: parts of the key, and fields such as state:errored or held:>5m (docs/operations.md has them all).
-    """
+@click.option("--watch", is_flag=True, help="Show it again at each change, until Ctrl-C; as JSON, one list a line.")
+def command(session: Session, /, words: tuple[str, ...], watch: bool, limit: int | None, **given: Any) -> None:
     out = session.out
-    if held:
-        states = (*states, LaneState.RUNNING)
-    if limit is None and out.tty and not out.json:
-        limit = max(1, out.height - FRAME) if watch else ON_A_TERMINAL
-    chosen = narrowed(_read(ctx, words), states=states, match=match, held_for_ms=held_for)
+    limit = max(1, out.height - FRAME) if limit is None and watch and out.tty and not out.json else out.limit(limit)
+    given["filter_"] = _read(words)
     with session.desk() as desk:
         if watch:
-            _watch(out, desk, chosen, limit)
+            _watch(out, desk, given, limit)
         else:
-            _show(out, chosen, _look(desk, chosen, limit), limit)
+            _show(out, given, _look(desk, given, limit), limit)
 
 
-def _read(ctx: click.Context, words: tuple[str, ...]) -> LaneFilter:
+def _read(words: tuple[str, ...]) -> LaneFilter:
     """The filter, which may be one word of the shell or several."""
     parsed = parse(" ".join(words), 0)
     if parsed.problem is not None:
-        ctx.fail(f"the filter is not understood: {parsed.problem}")
+        fail(f"the filter is not understood: {parsed.problem}")
     return parsed.chosen
 
 
-def _look(desk: Driver, chosen: LaneFilter, limit: int | None) -> list[Lane]:
+def _look(desk: Driver, given: dict[str, Any], limit: int | None) -> list[Lane]:
     """The lanes, and one more than the limit where there are more."""
-    return list(desk.call(list_, filter_=chosen, limit=None if limit is None else limit + 1).lanes)
+    return list(desk.call(list_, **given, limit=None if limit is None else limit + 1).lanes)
 
 
-def _watch(out: Output, desk: Driver, chosen: LaneFilter, limit: int | None) -> None:
+def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:
     """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
     desk.changed(0)
     while out.heard:
-        lanes = _look(desk, chosen, limit)
+        lanes = _look(desk, given, limit)
         if out.json:
             out.data(lanes[:limit], one_line=True)
         else:
             out.clear()
-            _show(out, chosen, lanes, limit)
+            _show(out, given, lanes, limit)
             if not out.tty:
                 out.line()
         out.flush()
@@ -118,13 +77,14 @@ def _watch(out: Output, desk: Driver, chosen: LaneFilter, limit: int | None) -> 
             pass
 
 
-def _show(out: Output, chosen: LaneFilter, lanes: list[Lane], limit: int | None) -> None:
+def _show(out: Output, given: dict[str, Any], lanes: list[Lane], limit: int | None) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
     if out.json:
         out.data(lanes)
     elif not lanes:
-        out.talk("no lane yet: `lanes send KEY TEXT`" if chosen.everything else "no lane fits")
+        everything = given["filter_"].everything and not any(given[name] for name in given if name != "filter_")
+        out.talk("no lane yet: `lanes send KEY TEXT`" if everything else "no lane fits")
     else:
         out.table(COLUMNS, [_row(lane) for lane in lanes])
         if more:

@@ -7,7 +7,7 @@ import time
 import click
 
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION, key_argument
+from lanes.commands.common.options import DURATION, KEY, fail
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.words import took
@@ -32,16 +32,15 @@ UNFINISHED = ("queued", "running")
       git log -5 | lanes send review:1 - --idempotency-key "$(git rev-parse HEAD)"
     """,
 )
-@key_argument
+@click.argument("key", type=KEY)
 @click.argument("text")
 @click.option("--wait", is_flag=True, help="Wait for the reply, and print it.")
 @click.option("--timeout", type=DURATION, metavar="D", help="With --wait: for so long. [default: until it has ended]")
 @options_of(send, "text")
-@click.pass_context
 @pass_session
 def command(
     session: Session,
-    ctx: click.Context,
+    /,
     key: str,
     text: str,
     wait: bool,
@@ -57,10 +56,10 @@ def command(
     A run that waits for a lane which waits for it is refused at once, exit code 1.
     """
     if timeout is not None and not wait:
-        ctx.fail("--timeout needs --wait")
+        fail("--timeout needs --wait")
     if idempotency_key == "":
-        ctx.fail("an idempotency key is not empty")
-    text = _text(ctx, text)
+        fail("an idempotency key is not empty")
+    text = _text(text)
     run = _waiting_run() if wait else None
     with session.desk(create=True) as desk:
         accepted = desk.call(
@@ -83,16 +82,16 @@ def _waiting_run() -> int | None:
     return int(number) if number.isascii() and number.isdecimal() else None
 
 
-def _text(ctx: click.Context, given: str) -> str:
+def _text(given: str) -> str:
     try:
         if given == "-":
             given = sys.stdin.buffer.read().decode("utf-8")
             given = given.removesuffix("\n")
         given.encode("utf-8")
     except UnicodeError:
-        ctx.fail("TEXT is not valid UTF-8")
+        fail("TEXT is not valid UTF-8")
     if not given:
-        ctx.fail("TEXT is empty")
+        fail("TEXT is empty")
     return given
 
 

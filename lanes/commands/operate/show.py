@@ -1,9 +1,6 @@
 """``lanes show KEY``: one lane."""
 
-import click
-
-from lanes.commands.common.options import key_argument
-from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.verbs import query_command
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_events, print_messages
 from lanes.commands.output.words import asks, state, took
@@ -13,18 +10,6 @@ from lanes.verbs.queries import show
 
 #: So many of the last messages and events a person is shown; JSON has them all.
 SHOWN = 10
-
-
-@click.command("show", help=show.doc, epilog="Example: lanes show agent:main:telegram:42")
-@key_argument
-@pass_session
-def command(session: Session, key: str) -> None:
-    with session.desk() as desk:
-        found = desk.call(show, key=key)
-    if session.out.json:
-        session.out.data(found)
-    else:
-        _print(session.out, found)
 
 
 def _print(out: Output, detail: LaneDetail) -> None:
@@ -81,3 +66,6 @@ def _print_run(out: Output, lane: Lane, run: Run) -> None:
         asked = run.abort
         reason = f": {asked.reason}" if asked.reason else ""
         out.line("abort     ", f"requested by {asked.actor} at {clock_time(asked.at)}{reason}")
+
+
+command = query_command(show, _print)

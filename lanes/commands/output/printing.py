@@ -7,7 +7,7 @@ terminal, so nothing in data can be one.
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TextIO
 
 import click
@@ -27,16 +27,27 @@ class Cell(NamedTuple):
 
 Piece = Cell | str
 
-#: Set once whoever read standard output has closed it, which is one stream for the whole process.
-_reader_left = False
+#: How many rows a terminal shows, unless --limit says otherwise.
+ON_A_TERMINAL = 50
+#: Results are collected up to so many characters before they are written, where no terminal shows them.
+COLLECTED = 1 << 16
 
 
 class Output:
-    """Where a command's results and talk go, and in which form."""
+    """Where a command's results and talk go, and in which form.
+
+    ``changed`` is set once the command has changed something. From then on a result that cannot be written is printed
+    on stderr and is no failure: a script that repeats what failed would otherwise do it twice.
+    """
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        self.changed = False
         self.tty = _is_terminal(sys.stdout)
+        self._collected: list[str] = []
+        self._size = 0
+        self._reader_left = False
+        self._refused = sys.stdout is None  # closed, or it could not be written
         self._coloured = self.tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     @property
@@ -55,6 +66,10 @@ class Output:
 
         return shutil.get_terminal_size((80, 24)).lines
 
+    def limit(self, given: int | None) -> int | None:
+        """How many rows to print where nobody says: all to a program, a screen or two to a person."""
+        return ON_A_TERMINAL if given is None and self.tty and not self.json else given
+
     @property
     def asks(self) -> bool:
         """Whether there is somebody to ask: a terminal to read from and one to ask on."""
@@ -63,7 +78,7 @@ class Output:
     @property
     def heard(self) -> bool:
         """Whether somebody still takes the results: false once the reader of a pipe has left."""
-        if sys.stdout is None or sys.stdout.closed or _reader_left:
+        if sys.stdout is None or sys.stdout.closed or self._reader_left:
             return False
         if self.tty:
             return True
@@ -82,13 +97,40 @@ class Output:
         self._write(json.dumps(jsonable(value), ensure_ascii=True, indent=2 if self.tty and not one_line else None))
 
     def flush(self) -> None:
-        """Hand over what was printed so far: for a command that goes on."""
-        with writing():
-            if sys.stdout is not None:
+        """Write what was printed so far. A reader that left is no error: the command goes on, without a reader.
+
+        Raises ClickException when it cannot be written for another reason and nothing was changed.
+        """
+        text, self._collected, self._size = "".join(self._collected), [], 0
+        if not text:
+            return
+        if not self._refused:
+            assert sys.stdout is not None
+            try:
+                sys.stdout.write(text)
                 sys.stdout.flush()
+                return
+            except OSError as error:
+                self._write_nowhere()
+                if isinstance(error, BrokenPipeError):
+                    self._reader_left = True
+                    return
+                self._refused = True
+                if not self.changed:
+                    raise click.ClickException(f"the output cannot be written: {error.strerror}") from error
+                say(f"the output cannot be written ({error.strerror}); the command was carried out, and printed:")
+        if self.changed:
+            with contextlib.suppress(OSError):
+                click.echo(text, err=True, nl=False)
+
+    def _write_nowhere(self) -> None:
+        """What Python has still in its buffer must not fail again at the end."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
     def clear(self) -> None:
-        """Begin anew at the top of the terminal."""
+        """Begin again at the top of the terminal."""
         if self.tty:
             self._write("\x1b[H\x1b[J", end="")
 
@@ -133,29 +175,10 @@ class Output:
         return f"\x1b[{_COLOURS[look]}m{text}\x1b[0m"
 
     def _write(self, text: str, end: str = "\n") -> None:
-        with writing():
-            if sys.stdout is not None:
-                sys.stdout.write(text + end)
-                if self.tty:
-                    sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def writing() -> Iterator[None]:
-    """Around every write to stdout. A reader that left is no error: the command goes on, to nobody.
-
-    Raises ClickException when the output cannot be written for another reason.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        global _reader_left
-        _reader_left = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except OSError as error:
-        raise click.ClickException(f"the output cannot be written: {error.strerror}") from error
+        self._collected += (text, end)
+        self._size += len(text)
+        if self.tty or self._size > COLLECTED:
+            self.flush()
 
 
 def say(text: str) -> None:

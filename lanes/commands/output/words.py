@@ -2,8 +2,8 @@
 
 from lanes.commands.output.printing import Cell
 from lanes.explain.phrases import clock_time
-from lanes.explain.why import span
 from lanes.records import Lane, NextLimit
+from lanes.text.spans import span
 from lanes_storage.clock import system_clock
 
 LOOKS = {

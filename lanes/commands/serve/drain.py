@@ -3,8 +3,9 @@
 import click
 
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION
-from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.options import DURATION, fail
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import state, took
@@ -25,32 +26,15 @@ REHEARSAL = (
 )
 
 
-@click.command(
-    "drain",
-    epilog="""\b
-    Examples:
-      lanes drain --dry-run          what would be cut, and what becomes of it
-      lanes drain --wait 2m          all gateways of this database
-      lanes drain 4711 --wait 10m    one, by its id or its process
-    """,
-)
+@command_for(drain, "gateway", "for_")
 @click.argument("gateway", required=False, metavar="[GATEWAY]")
 @click.option("--wait", type=DURATION, metavar="D", help="How long what runs may go on. [default: drain_timeout]")
 @click.option("--dry-run", is_flag=True, help="Show what would be cut now and what becomes of it, and change nothing.")
-@click.pass_context
-@pass_session
-def command(session: Session, ctx: click.Context, gateway: str | None, wait: int | None, dry_run: bool) -> int:
-    """Let gateways claim nothing more, and wait for what they run.
-
-    What still runs when the time is over is cut, and its message goes where its policy says; a drain is never
-    counted as an interruption. It lasts as long as the gateway: start it again to let it claim again.
-
-    Exit codes: 0 nothing is held any more, 5 something is, 69 no such gateway lives.
-    """
+def command(session: Session, /, gateway: str | None, wait: int | None, dry_run: bool) -> int:
     out = session.out
     with session.desk() as desk:
         living = [each for each in desk.call(gateways) if each.alive]
-        chosen = living if gateway is None else _named(ctx, living, gateway)
+        chosen = living if gateway is None else _named(living, gateway)
         if not chosen:
             out.talk(f"lanes: no {'' if gateway is None else 'such '}gateway lives: `lanes status` shows them")
             return Exit.UNREACHABLE
@@ -61,11 +45,11 @@ def command(session: Session, ctx: click.Context, gateway: str | None, wait: int
         return _drain(out, desk, one, session.context().drain_timeout_ms() if wait is None else wait)
 
 
-def _named(ctx: click.Context, living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
+def _named(living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
     """The gateway of that id or process."""
     found = [each for each in living if gateway in (str(each.id), str(each.pid))]
     if len(found) > 1:
-        ctx.fail(f"{gateway} is the id of one gateway and the process of another: name the other number of yours")
+        fail(f"{gateway} is the id of one gateway and the process of another: name the other number of yours")
     return found
 
 

@@ -1,9 +1,8 @@
 """``lanes status``: the database at a glance."""
 
-import click
-
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import query_command
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import state, took
@@ -19,29 +18,6 @@ OWNER = (
     OutputColumn("UP SINCE"),
     OutputColumn("HEARTBEAT", right=True),
 )
-
-
-@click.command(
-    "status",
-    epilog="Example: lanes status --json | jq .gateways",
-)
-@pass_session
-def command(session: Session) -> int:
-    """Gateways, lanes by state, what waits, cooldowns, ghosts.
-
-    Exit code 69 when no gateway lives.
-    """
-    with session.desk() as desk:
-        found = desk.call(status)
-    out = session.out
-    if out.json:
-        out.data(found)
-    else:
-        _print(out, found)
-    if any(gateway.alive for gateway in found.gateways):
-        return Exit.DONE
-    out.talk(f"lanes: no gateway lives on this database: start one with {session.how_to_start()}")
-    return Exit.UNREACHABLE
 
 
 def _print(out: Output, found: Status) -> None:
@@ -98,3 +74,13 @@ def _note(owner: OwnerDetail) -> str:
 
 def _is_stopped(owner: OwnerDetail) -> bool:
     return f"kill -CONT {owner.pid}" in owner.evidence
+
+
+def _exit_code(session: Session, found: Status) -> int:
+    if any(gateway.alive for gateway in found.gateways):
+        return Exit.DONE
+    session.out.talk(f"lanes: no gateway lives on this database: start one with {session.how_to_start()}")
+    return Exit.UNREACHABLE
+
+
+command = query_command(status, _print, exit_code=_exit_code)

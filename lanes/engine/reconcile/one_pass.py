@@ -3,8 +3,8 @@
 from lanes import records
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision, told
-from lanes.explain.why import span
 from lanes.text import ages
+from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader

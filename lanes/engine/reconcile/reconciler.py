@@ -13,10 +13,10 @@ from functools import partial
 from lanes import records
 from lanes.engine.reconcile.abort import force_due_in
 from lanes.engine.reconcile.sightings import Sightings
-from lanes.explain.why import span
 from lanes.host.identity import Identity, evidence, is_gone, look
 from lanes.host.identity import told as told_of
 from lanes.text import ages
+from lanes.text.spans import span
 from lanes_storage import doors
 from lanes_storage.clock import Now
 from lanes_storage.doors import Evidence

@@ -11,7 +11,7 @@ from typing import Any
 from lanes.engine.background.isolation import alone, by_page
 from lanes.engine.runs.agenda import Agenda
 from lanes.engine.runs.live import ActiveRun, LiveSet
-from lanes.explain.why import span
+from lanes.text.spans import span
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reader, Step, Transaction

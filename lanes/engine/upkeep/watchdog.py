@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lanes.engine.runs.live import ActiveRun, Stop, StopKind, over
-from lanes.explain.why import span
+from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 

@@ -2,9 +2,9 @@
 
 from starlette.types import ASGIApp
 
-from lanes.explain.why import span
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
+from lanes.text.spans import span
 
 
 async def healthz(call: HttpRequest) -> ASGIApp:

@@ -14,16 +14,17 @@ from lanes_storage.reads.lanes import (
     lanes_total,
 )
 from lanes_storage.reads.messages import (
+    DROPPABLE,
+    RETRIABLE,
     dead_letters,
-    droppable,
     ended_among,
     get_message,
     history,
     message,
+    message_count,
     message_ids,
     messages,
     recent_history,
-    retriable,
 )
 from lanes_storage.reads.owners import (
     aborts_of_owner,

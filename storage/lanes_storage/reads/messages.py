@@ -118,6 +118,13 @@ def dead_letters(
     return _newest(condition, {"before": before or LAST, "until": until}, limit, within, chosen)
 
 
+def message_count(chosen: LaneFilter, condition: str = "1 = 1") -> Query[int]:
+    """How many messages meet a condition and are chosen by a filter."""
+    choice = messages_among(chosen)
+    sql = f"SELECT count(*) FROM messages c WHERE {condition}{choice.where}"
+    return Query(sql, choice.params, lambda rows: int(rows[0][0]), broad=True)
+
+
 def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]]:
     """The ids of the messages that meet a condition and that a filter chooses, the oldest first."""
     choice = messages_among(chosen)
@@ -125,14 +132,9 @@ def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]
     return Query(sql, choice.params, lambda rows: [row[0] for row in rows], broad=True)
 
 
-def droppable(chosen: LaneFilter) -> Query[list[int]]:
-    """The ids of the waiting messages that a filter chooses, the oldest first."""
-    return message_ids(chosen, "c.state = 'queued'")
-
-
-def retriable(chosen: LaneFilter) -> Query[list[int]]:
-    """The ids of the dead letters that a filter chooses and that were not retried yet, the oldest first."""
-    return message_ids(chosen, f"{dead_letter('c.')} AND c.retried_as IS NULL")
+#: Waiting messages, and dead letters that were not retried yet: conditions for the two functions above.
+DROPPABLE = "c.state = 'queued'"
+RETRIABLE = f"{dead_letter('c.')} AND c.retried_as IS NULL"
 
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:

@@ -2,8 +2,8 @@
 
 from textual.content import Content
 
-from lanes.explain.why import span
 from lanes.records import Lane
+from lanes.text.spans import span
 from lanes_tui.dialogs.question import DialogChoice, Question
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from lanes.explain.why import span
 from lanes.records import Lane, Run
+from lanes.text.spans import span
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 

@@ -1,0 +1,64 @@
+"""What becomes of a result that cannot be written: a full disk, a closed standard output."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lanes_storage.law import MessageState
+from tests.kit.stage import Stage
+
+FULL = Path("/dev/full")
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+
+
+def on_full(database: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    with FULL.open("w") as full:
+        return subprocess.run(
+            [sys.executable, "-m", "lanes", "--db", str(database), *arguments],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def test_what_was_changed_is_told_on_stderr_and_is_no_failure(stage: Stage) -> None:
+    owner = stage.owner()
+    stage.fail(stage.hold("failed", owner))
+    stage.hold("held", owner, "waits")
+    for arguments, told in (
+        (("send", "k", "hello"), "4\n"),
+        (("send", "k", "hello", "--json"), '"id": "5"'),
+        (("pause", "k", "held"), "held: paused"),
+        (("resume", "k"), "k: resumed"),
+        (("ack", "failed"), "failed: idle"),
+        (("retry", "1"), "6\n"),
+        (("drop", "3"), "message 3 of held: dropped"),
+        (("abort", "k", "--scope", "both"), "k: cleared"),
+        (("dead-letters", "--prune", "--older-than", "0s", "--yes"), "pruned"),
+        (("drain", "--wait", "0s"), "drained, still holds 1 lane"),
+        (("reconcile",), ""),
+        (("db", "backup", f"{stage.path}.copy"), "a copy of"),
+    ):
+        done = on_full(stage.path, *arguments)
+        assert done.returncode == (5 if arguments[0] == "drain" else 0), done.stderr
+        assert told in done.stderr
+        if told:
+            assert "cannot be written (No space left on device); the command was carried out" in done.stderr
+    assert stage.message(4).state is MessageState.ABORTED
+
+
+def test_what_only_reads_fails(stage: Stage) -> None:
+    stage.hold("k", stage.dead_owner())
+    for arguments in (("list",), ("show", "k"), ("abort", "k", "--dry-run"), ("reconcile", "--dry-run")):
+        done = on_full(stage.path, *arguments)
+        assert (done.returncode, "output cannot be written" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_closed_standard_output_loses_no_id(stage: Stage) -> None:
+    command = f'exec "{sys.executable}" -m lanes --db "{stage.path}" send k hello >&-'
+    done = subprocess.run(["sh", "-c", command], check=False, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "1"), done.stderr
