@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanes.base.errors import LanesError
+from lanes.dialects.table import envelope_at
 from lanes.records.problems import Problem, problem_of
 from lanes.server.asgi.errors import HttpProblem, render
 from lanes.server.asgi.guard import RequestGuard, check_content
@@ -44,8 +45,7 @@ class App:
         except ClientGone:
             return  # nobody is there to be told
         except Exception as error:
-            openai = scope["path"].startswith("/v1/")
-            response = render(_problem(error, scope), openai=openai, accepted=call.accepted)
+            response = render(_problem(error, scope), envelope_at(scope["path"]), accepted=call.accepted)
         try:
             await response(scope, receive, send)
         except ClientGone:

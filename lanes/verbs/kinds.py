@@ -114,11 +114,9 @@ def _check_chat(value: object, name: str) -> dict[str, Any] | None:
     """Refuse what no run could answer, before it is stored."""
     request = arguments.dict_or_none(value, name)
     if request is not None:
-        messages, n = request.get("messages"), request.get("n")
-        if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-            raise Unfit("messages must be a list of at least one message", "messages")
-        if n is not None and (n != 1 or isinstance(n, bool)):
-            raise Unfit("a message gets one answer: n must be 1", "n")
+        from lanes.dialects.table import dialect_of
+
+        dialect_of(request).check(request)
     return request
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from lanes.config import ProviderConfig
+from lanes.dialects.chat import CHAT
+from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.client import HttpClient, endpoint
 from lanes.runners.http.failures import AttemptFailed
-from lanes.runners.providers import chat
-from lanes.runners.providers.outgoing import headers, payload
+from lanes.runners.providers import attempt
+from lanes.runners.providers.outgoing import Outgoing
 from tests.kit.runs import KitRun
 
 
@@ -24,14 +26,16 @@ async def ask(
 ) -> Reply:
     """Send one text and read the reply. Raises AttemptFailed."""
     body: dict[str, Any] = {"messages": [{"role": "user", "content": text}]}
-    url = endpoint(provider.base_url, chat.ROUTE)
-    sent = headers(provider, KitRun(text)) | (extra or {})
+    dialect, asked = DIALECTS[provider.dialect], Outgoing(CHAT, body)
+    url = endpoint(provider.base_url, dialect.route)
+    sent = asked.headers(provider, KitRun(text)) | (extra or {})
+    draft = dialect.draft(provider.model, False)
 
     def each(*pieces: Delta) -> None:
         for piece in pieces:
             emit(piece)
 
-    return await chat.attempt(client, provider, url, payload(body, provider), sent, each, lambda *_: None)
+    return await attempt.attempt(client, provider, url, asked.body(provider), sent, draft, each, lambda *_: None)
 
 
 async def refused(client: HttpClient, provider: ProviderConfig, text: str = "hi there") -> AttemptFailed:

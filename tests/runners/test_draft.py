@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from lanes.dialects.chat.draft import ChatDraft
 from lanes.runners.base import Delta
 from lanes.runners.http.failures import AttemptFailed
-from lanes.runners.providers.draft import Draft
 from lanes_storage.law import AttemptCause
 
 
@@ -14,7 +14,7 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-def taken(draft: Draft, chunk: dict[str, Any]) -> tuple[bool, Delta | None]:
+def taken(draft: ChatDraft, chunk: dict[str, Any]) -> tuple[bool, Delta | None]:
     """Whether a chunk was content, and the piece that it brought."""
     before, pieces = draft.contents, list[Delta]()
     draft.take(chunk, pieces)
@@ -22,7 +22,7 @@ def taken(draft: Draft, chunk: dict[str, Any]) -> tuple[bool, Delta | None]:
 
 
 def test_text_model_usage_and_reason() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     assert taken(draft, chunk(role="assistant", content="") | {"model": "m-1"}) == (False, None)
     assert taken(draft, chunk(content="Hel")) == (True, Delta("Hel", beside={"model": "m-1"}))
     assert taken(draft, chunk(content="lo")) == (True, Delta("lo"))
@@ -35,7 +35,7 @@ def test_text_model_usage_and_reason() -> None:
 
 
 def test_what_is_no_content() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     nothing: list[dict[str, Any]] = [
         {}, {"choices": None}, {"choices": []}, chunk(), chunk(content=None, tool_calls=[]), {"usage": None},
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_what_is_no_content() -> None:
 
 
 def test_tool_calls_merge_by_index_and_are_passed_on() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     first = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "look", "arguments": ""}}
     assert taken(draft, chunk(tool_calls=[first]))[1] == Delta("", {"tool_calls": [first]})
     taken(draft, chunk(tool_calls=[{"index": 1, "id": "call_b", "function": {"name": "wait", "arguments": "{}"}}]))
@@ -65,7 +65,7 @@ def test_tool_calls_merge_by_index_and_are_passed_on() -> None:
 
 
 def test_tool_calls_without_an_index() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     taken(draft, chunk(tool_calls=[{"id": "a", "function": {"name": "one", "arguments": "{"}}]))
     taken(draft, chunk(tool_calls=[{"function": {"arguments": "}"}}]))
     taken(draft, chunk(tool_calls=[{"id": "b", "function": {"name": "two", "arguments": "{}"}}]))
@@ -78,7 +78,7 @@ def test_tool_calls_without_an_index() -> None:
 
 
 def test_a_refusal_and_reasoning_are_kept_beside_the_text() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     assert taken(draft, chunk(reasoning_content="hm "))[0]
     taken(draft, chunk(reasoning_content="well"))
     taken(draft, chunk(content="I "))
@@ -90,11 +90,11 @@ def test_a_refusal_and_reasoning_are_kept_beside_the_text() -> None:
 
 def test_content_in_parts() -> None:
     parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert taken(Draft(), chunk(content=parts))[1] == Delta("ab")
+    assert taken(ChatDraft(), chunk(content=parts))[1] == Delta("ab")
 
 
 def test_a_character_split_over_two_chunks_is_joined() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     assert taken(draft, chunk(content="x\ud83d"))[1] == Delta("x")
     assert taken(draft, chunk(content="\ude00y"))[1] == Delta("😀y")
     taken(draft, chunk(content="\ude00 lone \ud83d"))
@@ -102,7 +102,7 @@ def test_a_character_split_over_two_chunks_is_joined() -> None:
 
 
 def test_other_choices_are_left_alone() -> None:
-    draft = Draft()
+    draft = ChatDraft()
     taken(draft, {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]})
     assert draft.finish_reason is None
     assert draft.reply().text == ""
@@ -111,7 +111,7 @@ def test_other_choices_are_left_alone() -> None:
 @pytest.mark.parametrize("choices", [{"a": 1}, "text", [1]])
 def test_what_is_no_chunk(choices: Any) -> None:
     with pytest.raises(AttemptFailed) as failed:
-        taken(Draft(), {"choices": choices})
+        taken(ChatDraft(), {"choices": choices})
     assert failed.value.cause is AttemptCause.GARBAGE
 
 
@@ -120,7 +120,7 @@ def test_what_is_no_chunk(choices: Any) -> None:
     [{"content": "x" * 60}, {"refusal": "x" * 60}, {"tool_calls": [{"id": "a"}]}, {"annotations": ["x" * 60]}],
 )
 def test_a_giant_reply_is_refused(delta: dict[str, Any]) -> None:
-    draft = Draft(max_reply=300)
+    draft = ChatDraft(max_reply=300)
     with pytest.raises(AttemptFailed, match="larger than lanes keeps") as failed:
         all(taken(draft, chunk(**delta)) for _ in range(10))
     assert failed.value.cause is AttemptCause.GARBAGE

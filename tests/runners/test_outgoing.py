@@ -8,12 +8,20 @@ import pytest
 from lanes.base.errors import RunFailed
 from lanes.config import RunnerConfig
 from lanes.runners.base import Turn
-from lanes.runners.providers.outgoing import headers, outgoing, payload
+from lanes.runners.providers.outgoing import Outgoing, outgoing
 from lanes_storage.law import RunnerKind
 from tests.kit.providers import provider
 from tests.kit.runs import KitRun
 
 URL = "http://127.0.0.1:9/v1"
+
+
+def said(asked: Outgoing, model: str = "gpt-x") -> dict[str, Any]:
+    """What a provider is asked besides a stream."""
+    body: dict[str, Any] = json.loads(asked.body(provider(URL, model)))
+    always = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
+    assert {name: body.pop(name) for name in always} == always
+    return body
 
 
 def runner(**more: Any) -> RunnerConfig:
@@ -22,8 +30,8 @@ def runner(**more: Any) -> RunnerConfig:
 
 async def test_a_text_is_the_end_of_the_lanes_conversation() -> None:
     turns = tuple(Turn(f"q{n}", f"a{n}") for n in range(5))
-    body = await outgoing(KitRun("now?", turns=turns), runner(history=2, system="Be brief."))
-    assert body == {
+    asked = await outgoing(KitRun("now?", turns=turns), runner(history=2, system="Be brief."))
+    assert said(asked) == {
         "messages": [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "q3"},
@@ -36,8 +44,8 @@ async def test_a_text_is_the_end_of_the_lanes_conversation() -> None:
 
 
 async def test_without_history_a_text_stands_alone() -> None:
-    body = await outgoing(KitRun("now?", turns=(Turn("q", "a"),)), runner(history=0))
-    assert body == {"messages": [{"role": "user", "content": "now?"}]}
+    asked = await outgoing(KitRun("now?", turns=(Turn("q", "a"),)), runner(history=0))
+    assert said(asked) == {"messages": [{"role": "user", "content": "now?"}]}
 
 
 async def test_a_request_is_passed_on_without_what_is_ours() -> None:
@@ -53,12 +61,8 @@ async def test_a_request_is_passed_on_without_what_is_ours() -> None:
         "user": "u-1",
         "unknown_to_us": [1],
     }
-    body = await outgoing(KitRun(request=request), runner(history=5, system="not for requests"))
-    sent = json.loads(payload(body, provider(URL, "gpt-x")))
-    assert sent == {
-        "model": "gpt-x",
-        "stream": True,
-        "stream_options": {"include_usage": True},
+    asked = await outgoing(KitRun(request=request), runner(history=5, system="not for requests"))
+    assert said(asked) == {
         "metadata": {"trace": "theirs"},
         "messages": [{"role": "user", "content": "hi"}],
         "temperature": 0.2,
@@ -69,22 +73,24 @@ async def test_a_request_is_passed_on_without_what_is_ours() -> None:
 
 
 async def test_metadata_that_is_only_ours_is_left_out() -> None:
-    body = await outgoing(KitRun(request={"messages": [], "metadata": {"lanes_session": "k"}}), runner())
-    assert body == {"messages": []}
+    asked = await outgoing(KitRun(request={"messages": [], "metadata": {"lanes_session": "k"}}), runner())
+    assert said(asked) == {"messages": []}
 
 
 async def test_several_answers_to_one_message_are_refused() -> None:
     with pytest.raises(RunFailed, match="n must be 1"):
         await outgoing(KitRun(request={"messages": [], "n": 2}), runner())
-    assert await outgoing(KitRun(request={"messages": [], "n": 1}), runner()) == {"messages": [], "n": 1}
+    asked = await outgoing(KitRun(request={"messages": [], "n": 1}), runner())
+    assert said(asked) == {"messages": [], "n": 1}
 
 
-def test_the_lane_is_named_only_to_a_provider_that_is_to_know() -> None:
+async def test_the_lane_is_named_only_to_a_provider_that_is_to_know() -> None:
     run = KitRun("hi", key="agent:main/群 %")
-    silent = headers(provider(URL, api_key="sk-1"), run)
+    asked = await outgoing(run, runner(history=0))
+    silent = asked.headers(provider(URL, api_key="sk-1"), run)
     assert not [name for name in silent if name.startswith("x-lanes")]
     assert silent["authorization"] == "Bearer sk-1"
-    told = headers(provider(URL, trace=True), run)
+    told = asked.headers(provider(URL, trace=True), run)
     assert told["x-lanes-key"] == "agent%3Amain%2F%E7%BE%A4%20%25"
     assert told["x-lanes-run"] == "41"
     assert "authorization" not in told

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from lanes.dialects.chat.draft import ChatDraft
 from lanes.runners.http import unpacking
 from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import AttemptFailed
-from lanes.runners.providers.draft import Draft
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
@@ -40,7 +40,7 @@ async def test_F128_what_was_sent_is_gone_with_its_attempt(client: HttpClient, s
         await call.say(said)
 
     def kept() -> int:
-        return sum(isinstance(each, httpx.Request | Draft) for each in gc.get_objects())
+        return sum(isinstance(each, httpx.Request | ChatDraft) for each in gc.get_objects())
 
     async with raw_server(answer) as url:
         with contextlib.suppress(AttemptFailed):

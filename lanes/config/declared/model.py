@@ -82,9 +82,9 @@ class RunnerConfig:
 class ProviderConfig:
     """One ``[[provider]]``. ``api_key`` is the key itself, None where none is configured or it is missing.
 
-    ``trace``: it is told which lane and run a request is for. ``fixed`` names the timeouts that someone set; the
-    others give way to the stall timeout of a lane, so take the provider from ``Config.provider(name, key)`` where
-    a key is known.
+    ``trace``: it is told which lane and run a request is for. ``max_tokens`` limits an answer where its dialect needs
+    a limit and the request names none. ``fixed`` names the timeouts that someone set; the others give way to the stall
+    timeout of a lane, so take the provider from ``Config.provider(name, key)`` where a key is known.
     """
 
     name: str
@@ -96,6 +96,7 @@ class ProviderConfig:
     first_byte_timeout_ms: int
     idle_timeout_ms: int
     trace: bool = False
+    max_tokens: int = 8192
     fixed: frozenset[str] = frozenset()
 
 

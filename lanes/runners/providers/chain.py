@@ -22,12 +22,13 @@ from typing import NamedTuple
 
 from lanes.base.errors import RunFailed, RunParked
 from lanes.config.declared.model import ProviderConfig, RunnerConfig
+from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.http.client import HttpClient, endpoint
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoRoom
-from lanes.runners.providers import chat
+from lanes.runners.providers import attempt
 from lanes.runners.providers.health import REFUSALS, ProviderHealth
-from lanes.runners.providers.outgoing import headers, outgoing, payload
+from lanes.runners.providers.outgoing import Outgoing, outgoing
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.records import AttemptPhase, CooldownRow, ProviderAttempt
 
@@ -49,7 +50,7 @@ class _ProviderRunner:
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed, RunParked, NoRoom."""
-        body = await outgoing(run, self._config)
+        asked = await outgoing(run, self._config)
         attempts: list[ProviderAttempt] = []
         untils: list[int] = []
         chain = self._standing.in_order(self._chain(run.key))
@@ -62,7 +63,7 @@ class _ProviderRunner:
             place = _Place(number + 1, len(chain), [each for each in chain[number + 1 :] if each.name not in cooling])
             run.progress(f"model_call:started provider={provider.name}")
             try:
-                reply = await self._attempt(run, provider, place, payload(body, provider))
+                reply = await self._attempt(run, provider, place, asked)
             except NoDescriptor:
                 raise NoRoom(attempts) from None
             except AttemptFailed as failure:
@@ -76,14 +77,16 @@ class _ProviderRunner:
             raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
         raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_told(attempts)}", attempts)
 
-    async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", body: bytes) -> Reply:
-        url = endpoint(provider.base_url, chat.ROUTE)
+    async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
+        dialect = DIALECTS[provider.dialect]
+        url, body = endpoint(provider.base_url, dialect.route), asked.body(provider)
+        headers, draft = asked.headers(provider, run), dialect.draft(provider.model, asked.passes(provider))
 
         def begins(limit: AttemptCause, limit_ms: int) -> None:
             run.attempt(place.phase(provider, limit, limit_ms))
 
         try:
-            return await chat.attempt(self._client, provider, url, body, headers(provider, run), run.emit, begins)
+            return await attempt.attempt(self._client, provider, url, body, headers, draft, run.emit, begins)
         finally:
             run.attempt(None)
 

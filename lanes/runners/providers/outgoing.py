@@ -1,24 +1,82 @@
 """What is sent to a provider: the client's own request, or the lane's conversation."""
 
 import json
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import ProviderConfig, RunnerConfig
+from lanes.dialects.chat import CHAT
+from lanes.dialects.dialect import Dialect
+from lanes.dialects.model import Prompt, Unsayable
+from lanes.dialects.table import DIALECTS, HEADERS, OURS, dialect_of
 from lanes.runners.base import RunContext
-from lanes_storage.law import Cause
+from lanes.runners.http.failures import AttemptFailed, Words
+from lanes_storage.law import AttemptCause, Cause
 
 #: Parts of a client's request that are for lanes, or that lanes decides itself.
 _OURS = frozenset({"model", "stream", "stream_options", "conversation"})
-_OUR_METADATA = "lanes_"
+
+#: The header in which a key is a bearer's.
+_BEARER = "authorization"
 
 
-async def outgoing(run: RunContext, config: RunnerConfig) -> dict[str, Any]:
-    """The body of a chat request, without the model: it is the same for every provider of the chain.
+class Outgoing:
+    """A request on its way, the same for every provider of the chain.
 
-    A chat request is passed on as the client made it, tools, temperature and unknown fields included. What names
-    the lane is taken out (a provider would refuse fields that it does not know, and need not learn the key).
+    A provider of its own dialect gets it as the client made it, tools, temperature and unknown fields included; for
+    another one it is translated. What names the lane is taken out (a provider would refuse fields that it does not
+    know, and need not learn the key).
+    """
+
+    def __init__(self, dialect: Dialect, request: dict[str, Any]) -> None:
+        self._dialect = dialect
+        self._request = _stripped(request)
+        headers = request.get(HEADERS)
+        self._headers: dict[str, str] = headers if isinstance(headers, dict) else {}
+
+    def passes(self, provider: ProviderConfig) -> bool:
+        """Whether the provider speaks the client's own dialect."""
+        return provider.dialect == self._dialect.name
+
+    def body(self, provider: ProviderConfig) -> bytes:
+        """The body for one provider: its model, and always a stream. Raises AttemptFailed for what its dialect cannot
+        say."""
+        spoken = DIALECTS[provider.dialect]
+        try:
+            body = self._request if self.passes(provider) else spoken.write(self._prompt, provider.max_tokens)
+        except Unsayable as error:
+            words = Words(400, "invalid_request_error", error.param, "unsupported_parameter")
+            raise AttemptFailed(AttemptCause.BAD_REQUEST, str(error), words=words) from error
+        return json.dumps(body | spoken.asks(provider.model)).encode()
+
+    def headers(self, provider: ProviderConfig, run: RunContext) -> dict[str, str]:
+        """The headers for one provider. Which lane and run it is for is told only where the provider has ``trace``."""
+        spoken = DIALECTS[provider.dialect]
+        made = {
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            "accept-encoding": "identity",  # a compressing proxy would hold tokens back
+            "user-agent": "lanes",
+            **spoken.headers,
+            **(self._headers if self.passes(provider) else {}),
+        }
+        if provider.api_key:
+            made[spoken.key] = f"Bearer {provider.api_key}" if spoken.key == _BEARER else provider.api_key
+        if provider.trace:
+            made["x-lanes-key"] = quote(run.key, safe="")
+            made["x-lanes-run"] = str(run.id)
+        return made
+
+    @cached_property
+    def _prompt(self) -> Prompt:
+        return self._dialect.read(self._request)
+
+
+async def outgoing(run: RunContext, config: RunnerConfig) -> Outgoing:
+    """What a message asks.
+
     For a text the runner's system message, the last finished exchanges and the text make the conversation.
     Raises RunFailed for a request that asks for several answers at once.
     """
@@ -26,7 +84,7 @@ async def outgoing(run: RunContext, config: RunnerConfig) -> dict[str, Any]:
     if request is not None:
         if request.get("n") not in (None, 1):
             raise RunFailed(Cause.RUNNER_FAILED, "a message gets one answer: n must be 1")
-        return _stripped(request)
+        return Outgoing(dialect_of(request), request)
     messages: list[dict[str, str]] = []
     if config.system:
         messages.append({"role": "system", "content": config.system})
@@ -34,36 +92,14 @@ async def outgoing(run: RunContext, config: RunnerConfig) -> dict[str, Any]:
         messages.append({"role": "user", "content": turn.text})
         messages.append({"role": "assistant", "content": turn.reply})
     messages.append({"role": "user", "content": run.text})
-    return {"messages": messages}
-
-
-def payload(body: dict[str, Any], provider: ProviderConfig) -> bytes:
-    """The bytes for one provider: its model, and always a stream with usage."""
-    asked = body | {"model": provider.model, "stream": True, "stream_options": {"include_usage": True}}
-    return json.dumps(asked).encode()
-
-
-def headers(provider: ProviderConfig, run: RunContext) -> dict[str, str]:
-    """The headers for one provider. Which lane and run it is for is said only where the provider has ``trace``."""
-    made = {
-        "content-type": "application/json",
-        "accept": "text/event-stream",
-        "accept-encoding": "identity",  # a compressing proxy would hold tokens back
-        "user-agent": "lanes",
-    }
-    if provider.api_key:
-        made["authorization"] = f"Bearer {provider.api_key}"
-    if provider.trace:
-        made["x-lanes-key"] = quote(run.key, safe="")
-        made["x-lanes-run"] = str(run.id)
-    return made
+    return Outgoing(CHAT, {"messages": messages})
 
 
 def _stripped(request: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in request.items() if name not in _OURS}
+    kept = {name: value for name, value in request.items() if name not in _OURS and not name.startswith(OURS)}
     metadata = kept.get("metadata")
     if isinstance(metadata, dict):
-        theirs = {name: value for name, value in metadata.items() if not name.startswith(_OUR_METADATA)}
+        theirs = {name: value for name, value in metadata.items() if not name.startswith(OURS)}
         kept["metadata"] = theirs
         if not theirs:
             del kept["metadata"]

@@ -1,6 +1,8 @@
-"""How errors look: RFC 9457 problem documents under ``/api``, the OpenAI envelope under ``/v1``."""
+"""How errors look: RFC 9457 problem documents under ``/api``, the envelope of its dialect under ``/v1``."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 from starlette.responses import Response
 
@@ -8,6 +10,9 @@ from lanes.records import Attempt, Failure
 from lanes.records.problems import Problem
 from lanes.runners.providers.health import OF_THE_REQUEST
 from lanes_storage.law import Cause
+
+#: How a dialect words a problem.
+Envelope = Callable[[Problem], dict[str, Any]]
 
 #: The status of an answer to a message that ended otherwise than ``done``.
 STATUS_OF_CAUSE = {
@@ -75,22 +80,10 @@ def _blamed(failure: Failure) -> Attempt | None:
     return attempts[0] if attempts and all_say_so else None
 
 
-def render(problem: Problem, *, openai: bool, accepted: bool = False) -> Response:
-    """The response of a problem, in the form of its surface. ``accepted``: it came after a message was stored."""
+def render(problem: Problem, envelope: Envelope | None, *, accepted: bool = False) -> Response:
+    """The response of a problem, in the form of its surface: an envelope, or a problem document. ``accepted``: it came
+    after a message was stored."""
     headers = {**problem.headers, **ONCE} if accepted else dict(problem.headers)
-    if openai:
-        return Response(json.dumps(openai_error(problem)), problem.status, headers, "application/json")
+    if envelope is not None:
+        return Response(json.dumps(envelope(problem)), problem.status, headers, "application/json")
     return Response(json.dumps(problem.document()), problem.status, headers, "application/problem+json")
-
-
-def openai_error(problem: Problem) -> dict[str, object]:
-    """The OpenAI error envelope."""
-    kind = problem.members.get("error_type", "invalid_request_error" if problem.status < 500 else "server_error")
-    return {
-        "error": {
-            "message": problem.sentence,
-            "type": kind,
-            "param": problem.members.get("param"),
-            "code": problem.code,
-        }
-    }

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lanes.dialects.chat.writer import envelope
 from lanes.records.problems import Problem
-from lanes.server.asgi.errors import openai_error
 from lanes.server.asgi.writes import TurnTransport
 
 #: How long a client may take from its first byte, or from connecting, to the end of the head.
@@ -24,7 +24,7 @@ MOST_HEAD_BYTES = 65_536
 
 def _closing(problem: Problem, openai: bool) -> bytes:
     """A whole answer, after which the connection is closed."""
-    body = json.dumps(openai_error(problem) if openai else problem.document()).encode()
+    body = json.dumps(envelope(problem) if openai else problem.document()).encode()
     head = (
         f"HTTP/1.1 {problem.status} {problem.document()['title']}\r\n"
         f"content-type: application/{'json' if openai else 'problem+json'}\r\n"

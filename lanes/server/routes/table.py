@@ -9,6 +9,7 @@ from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
 from lanes.server.asgi.routing import Route, RouteParam, Router
 from lanes.server.routes import events, health, messages, metrics, openai
+from lanes.server.routes.answering import NAME
 from lanes.server.routes.intake import RUN
 from lanes.server.routes.verbs import header_of, query_of, routes_of
 from lanes.verbs import table
@@ -27,7 +28,7 @@ async def get_openapi(call: HttpRequest) -> ASGIApp:
 
 
 _SESSION = (
-    header_of(openai.NAME),
+    header_of(NAME),
     header_of(RUN),
     RouteParam(
         "X-Lanes-Session",

@@ -34,14 +34,16 @@ async def events(
     listener: Listener,
     said: Callable[[Sequence[Delta]], bytes],
     ending: Callable[[], AsyncIterator[bytes]],
+    silence: Callable[[], bytes] = lambda: KEEPALIVE,
 ) -> AsyncIterator[bytes]:
-    """Every piece as an event, comments in between, and the ending once the message has reached its state.
+    """Every piece as an event, in silence what keeps the connection alive, and the ending once the message has reached
+    its state.
 
     Pieces that came together leave together: a write for each would cost more than all the rest.
     """
     pieces = first
     while pieces is None or pieces:
-        if told := KEEPALIVE if pieces is None else said(pieces):
+        if told := silence() if pieces is None else said(pieces):
             yield told
         pieces = await next_pieces(listener)
     async for last in ending():

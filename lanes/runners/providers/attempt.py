@@ -1,4 +1,4 @@
-"""One attempt against one provider in the ``chat`` dialect."""
+"""One attempt against one provider, whatever dialect it speaks."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn, Protocol
 
 from lanes.config.declared.model import ProviderConfig
+from lanes.dialects.dialect import Draft
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http import failures
 from lanes.runners.http.answers import ProviderResponse
@@ -15,11 +16,9 @@ from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
-from lanes.runners.providers.draft import Draft
 from lanes.runners.providers.timeouts import Begins, Patience
 from lanes_storage.law import AttemptCause
 
-ROUTE = "chat/completions"
 #: How much of an error is read, in bytes, and for how long once the status is known, in seconds.
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
@@ -44,14 +43,15 @@ async def attempt(
     url: str,
     body: bytes,
     headers: Mapping[str, str],
+    draft: Draft,
     emit: Emit,
     begins: Begins,
 ) -> Reply:
     """Send one request and read the reply to its terminal event; pieces go to ``emit`` as they come.
 
-    ``begins`` is told of each phase of waiting.
+    ``begins`` is told of each phase of waiting, ``draft`` of each event.
 
-    The reply counts only when a finish reason and ``[DONE]`` were seen. Raises AttemptFailed for everything
+    The reply counts only when the terminal event of its dialect was seen. Raises AttemptFailed for everything
     that the provider or the way to it did wrong. A cancellation from outside stays CancelledError, and the
     connection is closed at once.
     """
@@ -63,7 +63,6 @@ async def attempt(
             if answer.status != 200:
                 raise await _refusal(answer)
             await _check_type(answer)
-            draft = Draft(model=provider.model)
             async with contextlib.aclosing(answer.chunks()) as chunks:
                 await _read(chunks, draft, patience, emit)
                 patience.over()
@@ -86,9 +85,9 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, 
                     _take(event, draft, pieces)
                 elif event.data.strip() != DONE.data:
                     _take(_object(event), draft, pieces, event.name)
-                elif draft.finish_reason is None:
-                    raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
                 else:
+                    draft.end()
+                if draft.finished:
                     return
         except SseError as error:
             raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
@@ -97,19 +96,14 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, 
                 patience.content()
             if pieces:
                 emit(*pieces)
-    missing = f"the terminal event {DONE.data}" if draft.finish_reason else "a finish reason"
-    raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {missing}")
+    raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {draft.missing}")
 
 
 def _take(data: dict[str, Any], draft: Draft, pieces: list[Delta], name: str = "message") -> None:
-    if data.get("error") or data.get("type") == "error" or name == "error":
-        raise failures.from_error(data)
     try:
-        draft.take(data, pieces)
+        draft.take(data, pieces, name)
     except RecursionError:
         _garbage(json.dumps(data))
-    if draft.finish_reason == "error":
-        raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
 
 
 def _object(event: ServerSentEvent) -> dict[str, Any]:

@@ -2,38 +2,37 @@
 
 from typing import Any
 
+from lanes.dialects.gathering import MAX_REPLY, Gathering, garbage
 from lanes.runners.base import Delta, Reply
-from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.http.failures import AttemptFailed, from_error
 from lanes.runners.http.merging import Merger, plain, whole
 from lanes_storage.law import AttemptCause
 
 #: What each chunk says of the whole reply.
 HEAD = ("model", "system_fingerprint", "service_tier")
-#: The largest reply that is kept, in characters.
-MAX_REPLY = 16 * 1024 * 1024
 
 
-class Draft:
-    """Adds up chunks. Raises AttemptFailed (garbage) for what is no chunk, and beyond ``max_reply``.
+class ChatDraft:
+    """Adds up chunks. Raises AttemptFailed: an error in the stream, what is no chunk, what is beyond ``max_reply``.
 
     ``model`` is what answers, unless a chunk says so before the first piece.
     """
 
     def __init__(self, max_reply: int = MAX_REPLY, *, model: str | None = None) -> None:
-        self._spend = _Room(max_reply).spend
         self.contents = 0  # chunks that were content: the role alone, an empty delta, no choices are none
-        self._texts: list[str] = []
-        self._half = ""  # the first half of a character whose other half comes with the next chunk
-        self._more = Merger(self._spend)
+        self.finished = False
+        self._gathered = Gathering(max_reply)
         self._usage: dict[str, Any] | None = None
         self._head = {"model": model}
         self._fresh = {"model": model} if model else {}  # of the head, what no piece has told
         self._last_head: tuple[Any, ...] = ()  # as the last chunk said it
-        self._logprobs = Merger(self._spend)
+        self._logprobs = Merger(self._gathered.spend)
         self.finish_reason: str | None = None
 
-    def take(self, chunk: dict[str, Any], pieces: list[Delta]) -> None:
+    def take(self, chunk: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
         """Add one chunk; what of it is for a listener goes to ``pieces``."""
+        if chunk.get("error") or chunk.get("type") == "error" or name == "error":
+            raise from_error(chunk)
         usage, choices = chunk.get("usage"), chunk.get("choices")
         if usage is not None and isinstance(usage, dict):
             self._usage = usage
@@ -44,21 +43,33 @@ class Draft:
         if not choices:
             return
         if not isinstance(choices, list):
-            raise _garbage("its choices are no list of objects")
+            raise garbage("its choices are no list of objects")
         for choice in choices:
             if not isinstance(choice, dict):
-                raise _garbage("its choices are no list of objects")
+                raise garbage("its choices are no list of objects")
             if choice.get("index", 0) == 0:
                 self._take_choice(choice, pieces)
+        if self.finish_reason == "error":
+            raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
+
+    def end(self) -> None:
+        """The stream has said ``[DONE]``. Raises AttemptFailed (cut) where the reply was not finished."""
+        if self.finish_reason is None:
+            raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
+        self.finished = True
+
+    @property
+    def missing(self) -> str:
+        """What a stream lacks that ends now."""
+        return "the terminal event [DONE]" if self.finish_reason else "a finish reason"
 
     def reply(self) -> Reply:
         """The reply, once the stream has ended properly."""
-        text = "".join(self._texts) + whole(self._half)
-        message = {"role": "assistant", "content": text or None} | self._more.result() if self._more else None
+        text = self._gathered.text()
         return Reply(
             text=text,
             finish_reason=self.finish_reason or "stop",
-            message=message,
+            message=self._gathered.message(text),
             usage=plain(self._usage),
             model=self._head["model"],
             more=self._besides(),
@@ -72,7 +83,7 @@ class Draft:
         """The model is the one that the first piece has told."""
         self._last_head = head
         for name, said in zip(HEAD, head, strict=True):
-            fits = isinstance(said, str) and said and not (name == "model" and self._texts)
+            fits = isinstance(said, str) and said and not (name == "model" and self._gathered.begun)
             if fits and whole(said) != self._head.get(name):
                 self._head[name] = self._fresh[name] = whole(said)
 
@@ -83,14 +94,14 @@ class Draft:
             self.contents += 1
         if not isinstance(delta, dict):
             return
-        text = self._take_text(_text_of(delta.get("content")))
+        text = self._gathered.add(_text_of(delta.get("content")))
         if text and len(delta) == 1 and not (logprobs or self._fresh):  # as nearly all are
             self.contents += 1
             pieces.append(Delta(text))
             return
         more = _beside_text(delta)
         if more:
-            self._more.add(more)
+            self._gathered.more.add(more)
         if more or text:
             self.contents += 1
         elif not logprobs:
@@ -106,34 +117,9 @@ class Draft:
         self._logprobs.add(logprobs)
         return {"logprobs": plain(logprobs)}
 
-    def _take_text(self, text: str) -> str:
-        if not text:
-            return text
-        self._spend(len(text))
-        if self._half or not text.isascii():
-            text, self._half = self._half + text, ""
-            if "\ud800" <= text[-1] <= "\udbff":
-                text, self._half = text[:-1], text[-1]
-            text = whole(text)
-        self._texts.append(text)
-        return text
-
 
 def _beside_text(delta: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in delta.items() if value and name not in ("role", "content")}
-
-
-class _Room:
-    """How much more is kept. By itself, since a draft and its merger that name each other stay in memory."""
-
-    def __init__(self, left: int) -> None:
-        self._left = left
-
-    def spend(self, size: int) -> None:
-        """Take some of it. Raises AttemptFailed where there is not so much."""
-        self._left -= size
-        if self._left < 0:
-            raise _garbage("it is larger than lanes keeps")
 
 
 def _text_of(content: Any) -> str:
@@ -142,7 +128,3 @@ def _text_of(content: Any) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return "".join(t for p in parts if isinstance(p, dict) and isinstance(t := p.get("text"), str))
-
-
-def _garbage(why: str) -> AttemptFailed:
-    return AttemptFailed(AttemptCause.GARBAGE, f"no usable reply: {why}")

@@ -1,0 +1,32 @@
+"""The chat dialect: OpenAI's ``/v1/chat/completions``, and what many others offer under that route."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lanes.dialects.chat import requests, writer
+from lanes.dialects.chat.draft import ChatDraft
+from lanes.dialects.dialect import Dialect
+from lanes.dialects.model import Unsayable
+
+
+def _check(body: Mapping[str, Any]) -> None:
+    messages, n = body.get("messages"), body.get("n")
+    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
+        raise Unsayable("messages", "messages must be a list of at least one message")
+    if n is not None and (n != 1 or isinstance(n, bool)):
+        raise Unsayable("n", "a message gets one answer: n must be 1")
+
+
+CHAT = Dialect(
+    name="chat",
+    route="chat/completions",
+    check=_check,
+    read=requests.read,
+    write=lambda prompt, _: requests.write(prompt),
+    asks=lambda model: {"model": model, "stream": True, "stream_options": {"include_usage": True}},
+    draft=lambda model, _: ChatDraft(model=model),
+    writer=writer.ChatWriter,
+    envelope=writer.envelope,
+    key="authorization",
+    headers={},
+)

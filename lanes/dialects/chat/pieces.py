@@ -1,0 +1,108 @@
+"""What is more than text in an answer: the chat dialect's words, in which it travels and is stored, and the inner
+model."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece, Usage
+from lanes.runners.base import Delta
+
+
+def pieces(delta: Delta) -> Iterator[Piece]:
+    """The inner pieces of a piece of an answer. What chat alone can say (audio, annotations) is none."""
+    choice = delta.choice or {}
+    thought = choice.get("reasoning_content") or choice.get("reasoning")
+    if isinstance(thought, str) and thought:
+        yield ReasoningPiece(thought)
+    for detail in _dicts(choice.get("reasoning_details")):
+        signature, data = _text(detail, "signature"), _text(detail, "data")
+        if signature or data:
+            yield ReasoningPiece("", signature, data)
+    if delta.text:
+        yield TextPiece(delta.text)
+    if refusal := _text(choice, "refusal"):
+        yield RefusalPiece(refusal)
+    calls = _dicts(choice.get("tool_calls"))
+    for call in calls:
+        called, index = call.get("function"), call.get("index")
+        called = called if isinstance(called, dict) else {}
+        arguments, name = _text(called, "arguments") or "", _text(called, "name")
+        yield CallPiece(index if isinstance(index, int) else None, arguments, _text(call, "id"), name)
+
+
+def delta_of(piece: Piece) -> Delta:
+    """A piece of an answer, in the words of chat."""
+    match piece:
+        case TextPiece(text):
+            return Delta(text)
+        case RefusalPiece(text):
+            return Delta(choice={"refusal": text})
+        case ReasoningPiece(text, None, None):
+            return Delta(choice={"reasoning_content": text})
+        case ReasoningPiece(text, signature, data):
+            detail = {"type": "reasoning.encrypted", "data": data} if data else {"type": "reasoning.text"}
+            choice: dict[str, Any] = {"reasoning_details": [detail | ({"signature": signature} if signature else {})]}
+            return Delta(choice=choice | ({"reasoning_content": text} if text else {}))
+        case CallPiece(index, arguments, id, name):
+            call: dict[str, Any] = {"index": index, "function": {"arguments": arguments}}
+            if id is not None:
+                call = {"index": index, "id": id, "type": "function"}
+                call["function"] = {"name": name, "arguments": arguments}
+            return Delta(choice={"tool_calls": [call]})
+
+
+def delta_of_message(text: str, message: Mapping[str, Any] | None) -> Delta:
+    """A whole stored message as one piece."""
+    more = {name: value for name, value in (message or {}).items() if value and name not in ("role", "content")}
+    if calls := _dicts(more.get("tool_calls")):
+        more["tool_calls"] = [{"index": at} | call for at, call in enumerate(calls)]
+    return Delta(text, more or None)
+
+
+def usage_of(usage: Mapping[str, Any] | None) -> Usage | None:
+    """The usage of an answer, from chat's words."""
+    if not usage:
+        return None
+    asked, told = _dict(usage, "prompt_tokens_details"), _dict(usage, "completion_tokens_details")
+    return Usage(
+        _count(usage, "prompt_tokens") or 0,
+        _count(usage, "completion_tokens") or 0,
+        _count(asked, "cached_tokens"),
+        _count(asked, "cache_write_tokens"),
+        _count(told, "reasoning_tokens"),
+    )
+
+
+def usage_told(usage: Usage) -> dict[str, Any]:
+    """The usage of an answer, in chat's words."""
+    asked = {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written}
+    asked = {name: count for name, count in asked.items() if count is not None}
+    made: dict[str, Any] = {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+    }
+    if asked:
+        made["prompt_tokens_details"] = asked
+    if usage.reasoning is not None:
+        made["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return made
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _dict(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = of.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(of: Mapping[str, Any], name: str) -> str | None:
+    value = of.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _count(of: Mapping[str, Any], name: str) -> int | None:
+    value = of.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

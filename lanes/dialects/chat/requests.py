@@ -1,0 +1,275 @@
+"""Requests in the chat dialect, there and back."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lanes.dialects.model import (
+    Call,
+    File,
+    Format,
+    Image,
+    Option,
+    Part,
+    Prompt,
+    Reasoning,
+    Refusal,
+    Result,
+    Role,
+    Said,
+    Text,
+    Tool,
+    ToolChoice,
+)
+from lanes.dialects.reading import Node, data_of, refused, untold
+
+#: Settings by what chat calls them, and by the inner name. Either name of a limit is read, the newer one is written.
+_NAMES = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "stop": "stop",
+    "parallel_tool_calls": "parallel",
+    "reasoning_effort": "effort",
+    "user": "user",
+    "verbosity": "verbosity",
+    "service_tier": "service_tier",
+    "store": "store",
+    "metadata": "metadata",
+}
+#: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
+_HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier")
+
+
+def read(body: dict[str, Any]) -> Prompt:
+    """The request of a client. Raises Unsayable."""
+    node = Node(body)
+    said = [_said(message) for message in node.nodes("messages")]
+    prompt = Prompt(said, [_tool(tool) for tool in node.nodes("tools")])
+    if (choice := node.any("tool_choice")) is not None:
+        prompt.options["tool_choice"] = Option(_choice(choice), "tool_choice")
+    if (form := node.node("response_format")) is not None and (made := _format(form)) is not None:
+        prompt.options["format"] = Option(made, "response_format")
+    node.leave("n", *_HINTS)
+    for name, option in node.rest():
+        value = [option.value] if name == "stop" and isinstance(option.value, str) else option.value
+        prompt.options[_NAMES.get(name, name)] = Option(value, name)
+    return prompt
+
+
+def write(prompt: Prompt) -> dict[str, Any]:
+    """The request to a provider. Raises Unsayable."""
+    body: dict[str, Any] = {"messages": [message for said in prompt.said for message in _messages(said)]}
+    if prompt.tools:
+        body["tools"] = [_written_tool(tool) for tool in prompt.tools]
+    for name, option in prompt.options.items():
+        if name not in _WRITTEN:
+            raise untold(option.param)
+        _WRITTEN[name](body, option.value)
+    return body
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+def _said(node: Node) -> Said:
+    role = node.need("role", str)
+    match role:
+        case "system" | "developer":
+            said = Said("system", _parts(node), node.param)
+        case "user":
+            said = Said("user", _parts(node), node.param)
+        case "tool":
+            call = node.need("tool_call_id", str)
+            said = Said("user", [Result(call, _parts(node))], node.param)
+        case "assistant":
+            said = Said("assistant", [*_thoughts(node), *_parts(node), *_calls(node)], node.param)
+        case _:
+            raise refused(node.place("role"), f"{role!r} is no role that another dialect has")
+    node.done()
+    return said
+
+
+def _parts(node: Node) -> list[Part]:
+    content = node.content("content")
+    parts = [Text(content)] if isinstance(content, str) else [_part(part) for part in content]
+    refusal = node.take("refusal", str)
+    return [*parts, Refusal(refusal)] if refusal else list(parts)
+
+
+def _part(node: Node) -> Part:
+    kind = node.need("type", str)
+    part: Part | None = None
+    if kind == "text":
+        part = Text(node.need("text", str))
+    elif kind == "refusal":
+        part = Refusal(node.need("refusal", str))
+    elif kind == "image_url" and (image := node.node("image_url")) is not None:
+        part = Image(image.need("url", str), image.take("detail", str))
+        image.done()
+    elif kind == "file" and (file := node.node("file")) is not None:
+        part = File(file.need("file_data", str), file.take("filename", str))
+        file.done()
+    if part is None:
+        raise untold(node.param)
+    node.done()
+    return part
+
+
+def _thoughts(node: Node) -> Iterable[Part]:
+    """What an earlier answer thought. Only what is signed can be told to a model again; the rest it never reads."""
+    node.leave("reasoning_content", "reasoning", "audio", "annotations")
+    for detail in node.nodes("reasoning_details"):
+        text, signature, data = (detail.take(name, str) for name in ("text", "signature", "data"))
+        if signature or data:
+            yield Reasoning(text or "", signature, data)
+
+
+def _calls(node: Node) -> Iterable[Call]:
+    for call in node.nodes("tool_calls"):
+        called = call.node("function")
+        if call.take("type", str) not in (None, "function") or called is None:
+            raise untold(call.param)
+        yield Call(call.need("id", str), called.need("name", str), called.take("arguments", str) or "{}")
+        call.leave("index")
+        called.done()
+        call.done()
+
+
+def _tool(node: Node) -> Tool:
+    called = node.node("function")
+    if node.need("type", str) != "function" or called is None:
+        raise untold(node.param)
+    name, description = called.need("name", str), called.take("description", str)
+    tool = Tool(name, description, called.take("parameters", dict), called.take("strict", bool), node.param)
+    called.done()
+    node.done()
+    return tool
+
+
+def _choice(given: Any) -> ToolChoice:
+    if isinstance(given, str) and given in ("auto", "none", "required"):
+        return ToolChoice(given)  # type: ignore[arg-type]
+    node = Node(given, "tool_choice") if isinstance(given, dict) else None
+    called = node.node("function") if node is not None and node.take("type", str) == "function" else None
+    if called is None:
+        raise untold("tool_choice")
+    return ToolChoice("named", called.need("name", str))
+
+
+def _format(node: Node) -> Format | None:
+    kind, schema = node.need("type", str), node.node("json_schema")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return Format()
+    if kind != "json_schema" or schema is None:
+        raise untold(node.place("type"))
+    name, strict = schema.take("name", str), schema.take("strict", bool)
+    made = Format(name, schema.take("schema", dict) or {}, strict, schema.take("description", str))
+    schema.done()
+    return made
+
+
+# --------------------------------------------------------------------------------------------------------- writing
+
+
+def _messages(said: Said) -> Iterable[dict[str, Any]]:
+    """The messages of one message: results of tools are each one of their own."""
+    rest: list[Part] = []
+    for part in said.parts:
+        if isinstance(part, Result):
+            yield {"role": "tool", "tool_call_id": part.call_id, "content": _result(part, said.param)}
+        else:
+            rest.append(part)
+    if not rest and len(said.parts) > 0:
+        return
+    yield _assistant(rest, said.param) if said.role == "assistant" else _other(said.role, rest, said.param)
+
+
+def _result(result: Result, param: str) -> Any:
+    texts = [part.text for part in result.parts if isinstance(part, Text)]
+    if len(texts) < len(result.parts):
+        raise untold(f"{param}.content")
+    text = "".join(texts)
+    return f"Error: {text}" if result.failed else text
+
+
+def _other(role: Role, parts: list[Part], param: str) -> dict[str, Any]:
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    if len(texts) == len(parts) and (len(parts) == 1 or role == "system"):
+        return {"role": role, "content": "\n\n".join(texts)}
+    return {"role": role, "content": [_written(part, param) for part in parts]}
+
+
+def _assistant(parts: list[Part], param: str) -> dict[str, Any]:
+    """What the model said before. What it thought is left out: chat has no words for it, and no model reads it."""
+    texts = "".join(part.text for part in parts if isinstance(part, Text))
+    refusals = "".join(part.text for part in parts if isinstance(part, Refusal))
+    calls = [_called(part) for part in parts if isinstance(part, Call)]
+    if any(isinstance(part, Image | File) for part in parts):
+        raise untold(f"{param}.content")
+    message: dict[str, Any] = {"role": "assistant", "content": texts or None}
+    if refusals:
+        message["refusal"] = refusals
+    if calls:
+        message["tool_calls"] = calls
+    elif not refusals:
+        message["content"] = texts
+    return message
+
+
+def _called(call: Call) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def _written(part: Part, param: str) -> dict[str, Any]:
+    match part:
+        case Text(text) | Refusal(text):
+            return {"type": "text", "text": text}
+        case Image(url, detail):
+            return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
+        case File(url, name) if data_of(url):
+            return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
+    raise untold(f"{param}.content")
+
+
+def _written_tool(tool: Tool) -> dict[str, Any]:
+    told = {"description": tool.description, "parameters": tool.schema, "strict": tool.strict}
+    return {
+        "type": "function",
+        "function": {"name": tool.name} | {name: value for name, value in told.items() if value is not None},
+    }
+
+
+def _written_choice(body: dict[str, Any], choice: ToolChoice) -> None:
+    named = {"type": "function", "function": {"name": choice.name}}
+    body["tool_choice"] = named if choice.how == "named" else choice.how
+
+
+def _written_format(body: dict[str, Any], form: Format) -> None:
+    if form.schema is None:
+        body["response_format"] = {"type": "json_object"}
+        return
+    told = {
+        "name": form.name or "answer",
+        "description": form.description,
+        "schema": form.schema,
+        "strict": form.strict,
+    }
+    schema = {name: value for name, value in told.items() if value is not None}
+    body["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def _as(name: str) -> Callable[[dict[str, Any], Any], None]:
+    def write(body: dict[str, Any], value: Any) -> None:
+        body[name] = value
+
+    return write
+
+
+_WRITTEN: dict[str, Callable[[dict[str, Any], Any], None]] = {
+    **{inner: _as(name) for name, inner in _NAMES.items()},
+    "tool_choice": _written_choice,
+    "format": _written_format,
+}

@@ -1,0 +1,115 @@
+"""What a dialect does, as a provider and as the API that clients speak."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from lanes.dialects.model import Prompt
+from lanes.records.problems import Problem
+from lanes.runners.base import Delta, Reply
+
+
+class Draft(Protocol):
+    """Builds a reply from the events of a provider's stream."""
+
+    contents: int
+    finished: bool
+
+    def take(self, event: dict[str, Any], pieces: list[Delta], name: str = ...) -> None:
+        """Add one event, of that name; what of it is for a listener goes to ``pieces``. Raises AttemptFailed."""
+        ...
+
+    def end(self) -> None:
+        """The stream has said ``[DONE]``. Raises AttemptFailed (cut) where the reply was not finished."""
+        ...
+
+    @property
+    def missing(self) -> str:
+        """What a stream lacks that ends now."""
+        ...
+
+    def reply(self) -> Reply:
+        """The reply, once it is finished."""
+        ...
+
+
+class Told(NamedTuple):
+    """What is stored of a finished reply. ``detail`` is as ``Reply`` has it."""
+
+    text: str
+    detail: Mapping[str, Any]
+
+    @property
+    def finish(self) -> str:
+        """Why it ended, in the words of chat."""
+        return self.detail.get("finish_reason") or "stop"
+
+
+class Writer(Protocol):
+    """Writes one answer to a client. Every text is ASCII, so that nothing between here and a terminal misreads it."""
+
+    def piece(self, delta: Delta) -> str:
+        """One piece of a stream; empty where the dialect has nothing to say of it."""
+        ...
+
+    def ending(self, told: Told, *, begun: bool) -> str:
+        """The end of a stream. ``begun``: pieces of it were written."""
+        ...
+
+    def error(self, problem: Problem) -> str:
+        """The end of a stream that failed."""
+        ...
+
+    def silence(self) -> str:
+        """What keeps a silent stream alive."""
+        ...
+
+    def whole(self, told: Told) -> dict[str, Any]:
+        """The answer to a request without a stream."""
+        ...
+
+
+class Asking(NamedTuple):
+    """The request of a client, whose answer is written: the id of its message, when it came (s), and its body."""
+
+    message_id: int
+    at: int
+    body: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for."""
+        model = self.body.get("model")
+        return model if isinstance(model, str) and model else "lanes"
+
+
+class Dialect(NamedTuple):
+    """One dialect in both roles.
+
+    ``route`` is where requests go, below a base URL. ``check`` refuses a body that is no request, before it is stored;
+    ``read`` and ``write`` translate from and to the inner model, and raise Unsayable. ``asks`` is what a request to a
+    provider says in any case: its model, and that the answer is a stream. ``draft`` is told the model, and whether
+    the client speaks the same dialect: then its own events pass. ``key`` is the header for the provider's key, where
+    the configuration names no other, ``headers`` are further ones.
+    """
+
+    name: str
+    route: str
+    check: Callable[[Mapping[str, Any]], None]
+    read: Callable[[dict[str, Any]], Prompt]
+    write: Callable[[Prompt, int], dict[str, Any]]
+    asks: Callable[[str], dict[str, Any]]
+    draft: Callable[[str, bool], Draft]
+    writer: Callable[[Asking], Writer]
+    envelope: Callable[[Problem], dict[str, Any]]
+    key: str
+    headers: Mapping[str, str]
+
+
+def event(data: Any, encoded: Callable[[Any], str], name: str | None = None) -> str:
+    """One server-sent event."""
+    return f"event: {name}\ndata: {encoded(data)}\n\n" if name else f"data: {encoded(data)}\n\n"
+
+
+def joined(events: Iterable[str]) -> str:
+    """Several events."""
+    return "".join(events)

@@ -1,0 +1,110 @@
+"""Reads JSON of a client part by part, so that nothing is left over unseen: what nobody took is refused by its name."""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from lanes.dialects.model import Option, Unsayable
+
+T = TypeVar("T")
+
+_DATA = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+_CALLED: dict[type, str] = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+}
+
+
+class Node:
+    """One object of a request, and its place there (``messages[2]``). A field that is null counts as missing."""
+
+    def __init__(self, value: Any, param: str = "") -> None:
+        if not isinstance(value, dict):
+            raise refused(param or "request", "it must be an object")
+        self.param = param
+        self._left = {name: given for name, given in value.items() if given is not None}
+
+    def place(self, name: str) -> str:
+        """The place of a field."""
+        return f"{self.param}.{name}" if self.param else name
+
+    def take(self, name: str, kind: type[T]) -> T | None:
+        """A field that may be missing. Raises Unsayable."""
+        value = self._left.pop(name, None)
+        if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
+            return value
+        raise refused(self.place(name), f"it must be {_CALLED[kind]}")
+
+    def need(self, name: str, kind: type[T]) -> T:
+        """A field that must be there. Raises Unsayable."""
+        value = self.take(name, kind)
+        if value is None:
+            raise refused(self.place(name), "it is missing")
+        return value
+
+    def any(self, name: str) -> Any:
+        """A field of whatever type, None where it is missing."""
+        return self._left.pop(name, None)
+
+    def node(self, name: str) -> "Node | None":
+        """A field that is an object."""
+        value = self.take(name, dict)
+        return None if value is None else Node(value, self.place(name))
+
+    def nodes(self, name: str) -> "list[Node]":
+        """A field that is a list of objects; a missing one is empty."""
+        return list(_nodes(self.take(name, list) or [], self.place(name)))
+
+    def content(self, name: str) -> "str | list[Node]":
+        """A field that is a text or a list of parts; a missing one is an empty list."""
+        value = self._left.pop(name, None)
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, list | None):
+            raise refused(self.place(name), "it must be a text or a list of parts")
+        return list(_nodes(value or [], self.place(name)))
+
+    def leave(self, *names: str) -> None:
+        """Leave out fields that change nothing of the answer."""
+        for name in names:
+            self._left.pop(name, None)
+
+    def rest(self) -> Iterator[tuple[str, Option]]:
+        """What nobody took, as options."""
+        for name, value in self._left.items():
+            yield name, Option(value, self.place(name))
+
+    def done(self) -> None:
+        """Raises Unsayable for what nobody took."""
+        for name in self._left:
+            raise untold(self.place(name))
+
+
+def refused(param: str, why: str) -> Unsayable:
+    """The refusal of one part of a request."""
+    return Unsayable(param, f"{param}: {why}")
+
+
+def untold(param: str) -> Unsayable:
+    """The refusal of what another dialect has no words for."""
+    return refused(param, "the provider speaks another dialect, which cannot say it")
+
+
+def _nodes(values: list[Any], param: str) -> Iterator[Node]:
+    return (Node(value, f"{param}[{at}]") for at, value in enumerate(values))
+
+
+def data_of(url: str) -> tuple[str, str] | None:
+    """The media type and the base64 text of a ``data:`` URL; None where it is another address, or no base64."""
+    found = _DATA.fullmatch(url)
+    if found is None:
+        return None
+    try:
+        base64.b64decode(found[2], validate=True)
+    except ValueError:
+        return None
+    return found[1], found[2]

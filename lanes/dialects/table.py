@@ -1,0 +1,38 @@
+"""Every dialect, by its name, and which one a stored request is in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lanes.base.errors import Unfit
+from lanes.dialects.chat import CHAT
+from lanes.dialects.dialect import Dialect
+from lanes.records.problems import Problem
+
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT,)}
+
+#: Where clients find the routes of every dialect.
+BASE = "/v1/"
+
+#: Names in a request that begin so are for lanes alone, and never reach a provider.
+OURS = "lanes_"
+#: Which dialect a request is in, where that is not chat; and the headers of the client that its provider needs.
+NAMED = f"{OURS}dialect"
+HEADERS = f"{OURS}headers"
+
+
+def dialect_of(request: Mapping[str, Any]) -> Dialect:
+    """The dialect of a stored request. Raises Unfit where there is none of that name."""
+    name = request.get(NAMED, CHAT.name)
+    if not isinstance(name, str) or name not in DIALECTS:
+        raise Unfit(f"{NAMED} is one of {', '.join(DIALECTS)}")
+    return DIALECTS[name]
+
+
+def envelope_at(path: str) -> Callable[[Problem], dict[str, Any]] | None:
+    """How errors are worded at a path: as the dialect of that route does, elsewhere under ``/v1`` as chat does; None:
+    not by a dialect."""
+    if not path.startswith(BASE):
+        return None
+    route = path.removeprefix(BASE)
+    spoken = (each for each in DIALECTS.values() if route == each.route or route.startswith(f"{each.route}/"))
+    return next(spoken, CHAT).envelope

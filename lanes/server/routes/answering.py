@@ -1,0 +1,204 @@
+"""Answering a request of a model API: written once, whatever dialect its client speaks.
+
+A message belongs to its connection: when the client leaves, it ends ``aborted`` and never runs again, unless
+``X-Lanes-Detach: true``. The end of a stream is sent only after the run is completed in the database.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from lanes.base.terminal import check_key
+from lanes.dialects.dialect import Asking, Dialect, Told, Writer
+from lanes.engine.runs.streams import Listener
+from lanes.records import Message
+from lanes.records.problems import Problem
+from lanes.runners.base import Delta
+from lanes.server.asgi.errors import HttpProblem, of_failure
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import JsonResponse
+from lanes.server.routes.intake import RUN, accept, end_wait, waiting
+from lanes.server.routes.verbs import of_header
+from lanes.server.state.cancellation import ClientGone, ServerClosing
+from lanes.server.state.clients import Client
+from lanes.server.state.sent import Differs, Sent
+from lanes.server.state.streaming import WatchedStream, events, next_pieces
+from lanes.verbs.kinds import FLAG, OBJECT, TEXT, ParamKind
+from lanes.verbs.sending import send
+from lanes_storage.law import BoundTo, MessageState
+from lanes_storage.reads.shapes import parsed
+
+#: What ``Idempotency-Key`` gives.
+NAME = send.by_name["idempotency_key"]
+#: What a stream ends with whose reply another run begins again, in other words.
+BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
+
+
+async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | None = None) -> ASGIApp:
+    """Accept a request of that dialect and answer it, streamed or whole. ``ours`` is stored with it, for lanes."""
+    body = await call.body()
+    model, stream = _field(body, "model", TEXT), _field(body, "stream", FLAG)
+    _field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG)
+    key = _session(call, body)
+    anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
+    detached, name = call.switch("X-Lanes-Detach"), of_header(NAME, call)
+    client = call.app_state.clients.come(key, name)
+    try:
+        message = await accept(
+            call,
+            key,
+            request=body | (ours or {}),
+            waiting_run=of_header(RUN, call),
+            runner=model if model in call.gateway.specs else None,
+            idempotency_key=name,
+            bound_to=None if detached else BoundTo.CLIENT,
+            bound_owner=None if detached else call.gateway.owner_id,
+            anonymous=anonymous,
+        )
+    except BaseException:
+        client.leave()
+        raise
+    made = _Answer(call, client, message, dialect.writer(Asking(message.id, int(time.time()), body)))
+    return await (made.streamed() if stream else made.whole())
+
+
+def _field(body: dict[str, Any], name: str, kind: ParamKind) -> Any:
+    """A field that may be missing or null. Raises Unfit."""
+    return None if (value := body.get(name)) is None else kind.read(value, name)
+
+
+def _session(call: HttpRequest, body: dict[str, Any]) -> str | None:
+    """The lane that a request names; None: it names none. What is no key is never taken for none."""
+    conversation, metadata = body.get("conversation"), _field(body, "metadata", OBJECT) or {}
+    names = [
+        _decoded(call.headers.get("x-lanes-session")),
+        _field(metadata, "lanes_session", TEXT),
+        (_field(conversation, "id", TEXT) or "")
+        if isinstance(conversation, dict)
+        else _field(body, "conversation", TEXT),
+        *(_field(body, name, TEXT) for name in call.app_state.config.gateway.session_from),
+    ]
+    return next((check_key(name) for name in names if name is not None), None)
+
+
+def _decoded(header: str | None) -> str | None:
+    try:
+        # ASGI headers are read as Latin-1; a client may as well send plain UTF-8.
+        return None if header is None else unquote(header.encode("latin-1").decode("utf-8"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise HttpProblem(400, "invalid_key", "X-Lanes-Session is not percent-encoded UTF-8") from error
+
+
+class _Answer:
+    """One answer, in the words of its writer."""
+
+    def __init__(self, call: HttpRequest, client: Client, message: Message, writer: Writer) -> None:
+        self._call = call
+        self._client = client
+        self._message = message
+        self._writer = writer
+        self._begun = False
+        self._sent = Sent()
+        self._listener: Listener | None = None
+
+    async def whole(self) -> ASGIApp:
+        """Wait for the end, and answer with all of it."""
+        try:
+            message = await waiting(self._call, self._message.id, self._call.desk.when_ended(self._message))
+        except ClientGone:
+            await self._gone()
+            return Response(status_code=499)
+        except ServerClosing:
+            message = await self._call.desk.message(self._message.id)
+        finally:
+            self._client.leave()
+        if message.state is not MessageState.DONE:
+            raise of_failure(message.error)
+        return JsonResponse(self._writer.whole(_told(message)))
+
+    async def streamed(self) -> ASGIApp:
+        """Pieces as they come. A failure before the first is an error with a status of its own."""
+        listener = self._listener = self._call.gateway.listen(self._message.id)
+        try:
+            first = await self._first(listener)
+        except ClientGone:
+            listener.close()
+            await self._gone()
+            return Response(status_code=499)
+        except BaseException:
+            listener.close()
+            self._client.leave()
+            raise
+
+        async def over(whole: bool) -> None:
+            listener.close()
+            try:
+                await end_wait(self._call, self._message.id)
+            finally:
+                if not whole:
+                    await self._gone()
+                self._client.leave()
+
+        return WatchedStream(self._events(events(first, listener, self._said, self._ending, self._silence)), over)
+
+    async def _first(self, listener: Listener) -> list[Delta] | None:
+        """What comes first. Raises HttpProblem where that is the end of a message that failed, and ClientGone."""
+        try:
+            first = await self._call.while_connected(next_pieces(listener))
+        except ServerClosing:
+            first = []
+        if first == []:
+            message = await self._call.desk.message(self._message.id)
+            if message.state is not MessageState.DONE:
+                raise of_failure(message.error)
+        return first
+
+    async def _events(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The stream; one that can not be gone on with says so, and its message has no client any more."""
+        try:
+            async for piece in pieces:
+                yield piece
+        except Differs:
+            yield self._writer.error(BEGAN_AGAIN).encode("ascii")
+            await self._gone()
+
+    def _said(self, pieces: Iterable[Delta]) -> bytes:
+        new = [piece for each in pieces if (piece := self._sent.what_is_new(each)) is not None]
+        self._begun |= bool(new)
+        return "".join(map(self._writer.piece, new)).encode("ascii")
+
+    def _silence(self) -> bytes:
+        return self._writer.silence().encode("ascii")
+
+    async def _ending(self) -> AsyncIterator[bytes]:
+        """The last events; they say what the database says."""
+        message = await self._call.desk.message(self._message.id)
+        if message.state is not MessageState.DONE:
+            yield self._writer.error(of_failure(message.error).problem).encode("ascii")
+            return
+        if self._begun and self._void and message.reply is not None:
+            rest = self._sent.rest_of(message.reply)
+            if rest:
+                yield self._said([Delta(rest)])
+        yield self._writer.ending(_told(message), begun=self._begun).encode("ascii")
+
+    @property
+    def _void(self) -> bool:
+        """Whether what was sent is of another run than the one that answered."""
+        return self._sent.incomplete or (self._listener is not None and self._listener.void)
+
+    async def _gone(self) -> None:
+        """The client has left, and unless another one waits for it the message ends with that: in the gateway that
+        took it. A client of another one, which found it by its name, leaves alone."""
+        if self._client.leave() and self._message.bound_owner == self._call.gateway.owner_id:
+            await self._call.desk.client_gone(self._message.id)
+
+
+def _told(message: Message) -> Told:
+    detail: dict[str, Any] | None = parsed(message.reply_detail, dict) if message.reply_detail else None
+    return Told(message.reply or "", detail or {})
