@@ -44,7 +44,7 @@ class Told(NamedTuple):
         return self.detail.get("finish_reason") or "stop"
 
 
-class Writer(Protocol):
+class AnswerWriter(Protocol):
     """Writes one answer to a client. Every text is ASCII, so that nothing between here and a terminal misreads it."""
 
     def piece(self, delta: Delta) -> str:
@@ -99,7 +99,7 @@ class Dialect(NamedTuple):
     write: Callable[[Prompt, int], dict[str, Any]]
     asks: Callable[[str], dict[str, Any]]
     draft: Callable[[str, bool], Draft]
-    writer: Callable[[Asking], Writer]
+    writer: Callable[[Asking], AnswerWriter]
     envelope: Callable[[Problem], dict[str, Any]]
     key: str
     headers: Mapping[str, str]

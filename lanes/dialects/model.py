@@ -27,33 +27,33 @@ class Unsayable(Unfit):
 # ----------------------------------------------------------------------------------------- the parts of a request
 
 
-class Text(NamedTuple):
+class TextPart(NamedTuple):
     """What somebody said."""
 
     text: str
 
 
-class Refusal(NamedTuple):
+class RefusalPart(NamedTuple):
     """What the model said when it refused."""
 
     text: str
 
 
-class Image(NamedTuple):
+class ImagePart(NamedTuple):
     """An image: at an address, which may be a ``data:`` URL."""
 
     url: str
     detail: str | None = None
 
 
-class File(NamedTuple):
+class FilePart(NamedTuple):
     """A document: at an address, which may be a ``data:`` URL."""
 
     url: str
     name: str | None = None
 
 
-class Reasoning(NamedTuple):
+class ReasoningPart(NamedTuple):
     """What the model thought; ``signature`` and ``data`` (a thought that only its maker can read) prove it to its
     maker."""
 
@@ -62,7 +62,7 @@ class Reasoning(NamedTuple):
     data: str | None = None
 
 
-class Call(NamedTuple):
+class CallPart(NamedTuple):
     """A tool that the model calls; ``arguments`` is JSON text."""
 
     id: str
@@ -70,7 +70,7 @@ class Call(NamedTuple):
     arguments: str
 
 
-class Result(NamedTuple):
+class ResultPart(NamedTuple):
     """What a tool returned."""
 
     call_id: str
@@ -78,7 +78,7 @@ class Result(NamedTuple):
     failed: bool = False
 
 
-Part = Text | Refusal | Image | File | Reasoning | Call | Result
+Part = TextPart | RefusalPart | ImagePart | FilePart | ReasoningPart | CallPart | ResultPart
 
 
 class Said(NamedTuple):

@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lanes.dialects.model import (
-    Call,
-    File,
+    CallPart,
+    FilePart,
     Format,
-    Image,
+    ImagePart,
     Option,
     Part,
     Prompt,
-    Reasoning,
-    Refusal,
-    Result,
+    ReasoningPart,
+    RefusalPart,
+    ResultPart,
     Role,
     Said,
-    Text,
+    TextPart,
     Tool,
     ToolChoice,
 )
@@ -81,7 +81,7 @@ def _said(node: Node) -> Said:
             said = Said("user", _parts(node), node.param)
         case "tool":
             call = node.need("tool_call_id", str)
-            said = Said("user", [Result(call, _parts(node))], node.param)
+            said = Said("user", [ResultPart(call, _parts(node))], node.param)
         case "assistant":
             said = Said("assistant", [*_thoughts(node), *_parts(node), *_calls(node)], node.param)
         case _:
@@ -92,23 +92,23 @@ def _said(node: Node) -> Said:
 
 def _parts(node: Node) -> list[Part]:
     content = node.content("content")
-    parts = [Text(content)] if isinstance(content, str) else [_part(part) for part in content]
+    parts = [TextPart(content)] if isinstance(content, str) else [_part(part) for part in content]
     refusal = node.take("refusal", str)
-    return [*parts, Refusal(refusal)] if refusal else list(parts)
+    return [*parts, RefusalPart(refusal)] if refusal else list(parts)
 
 
 def _part(node: Node) -> Part:
     kind = node.need("type", str)
     part: Part | None = None
     if kind == "text":
-        part = Text(node.need("text", str))
+        part = TextPart(node.need("text", str))
     elif kind == "refusal":
-        part = Refusal(node.need("refusal", str))
+        part = RefusalPart(node.need("refusal", str))
     elif kind == "image_url" and (image := node.node("image_url")) is not None:
-        part = Image(image.need("url", str), image.take("detail", str))
+        part = ImagePart(image.need("url", str), image.take("detail", str))
         image.done()
     elif kind == "file" and (file := node.node("file")) is not None:
-        part = File(file.need("file_data", str), file.take("filename", str))
+        part = FilePart(file.need("file_data", str), file.take("filename", str))
         file.done()
     if part is None:
         raise untold(node.param)
@@ -122,15 +122,15 @@ def _thoughts(node: Node) -> Iterable[Part]:
     for detail in node.nodes("reasoning_details"):
         text, signature, data = (detail.take(name, str) for name in ("text", "signature", "data"))
         if signature or data:
-            yield Reasoning(text or "", signature, data)
+            yield ReasoningPart(text or "", signature, data)
 
 
-def _calls(node: Node) -> Iterable[Call]:
+def _calls(node: Node) -> Iterable[CallPart]:
     for call in node.nodes("tool_calls"):
         called = call.node("function")
         if call.take("type", str) not in (None, "function") or called is None:
             raise untold(call.param)
-        yield Call(call.need("id", str), called.need("name", str), called.take("arguments", str) or "{}")
+        yield CallPart(call.need("id", str), called.need("name", str), called.take("arguments", str) or "{}")
         call.leave("index")
         called.done()
         call.done()
@@ -178,7 +178,7 @@ def _messages(said: Said) -> Iterable[dict[str, Any]]:
     """The messages of one message: results of tools are each one of their own."""
     rest: list[Part] = []
     for part in said.parts:
-        if isinstance(part, Result):
+        if isinstance(part, ResultPart):
             yield {"role": "tool", "tool_call_id": part.call_id, "content": _result(part, said.param)}
         else:
             rest.append(part)
@@ -187,8 +187,8 @@ def _messages(said: Said) -> Iterable[dict[str, Any]]:
     yield _assistant(rest, said.param) if said.role == "assistant" else _other(said.role, rest, said.param)
 
 
-def _result(result: Result, param: str) -> Any:
-    texts = [part.text for part in result.parts if isinstance(part, Text)]
+def _result(result: ResultPart, param: str) -> Any:
+    texts = [part.text for part in result.parts if isinstance(part, TextPart)]
     if len(texts) < len(result.parts):
         raise untold(f"{param}.content")
     text = "".join(texts)
@@ -196,7 +196,7 @@ def _result(result: Result, param: str) -> Any:
 
 
 def _other(role: Role, parts: list[Part], param: str) -> dict[str, Any]:
-    texts = [part.text for part in parts if isinstance(part, Text)]
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
     if len(texts) == len(parts) and (len(parts) == 1 or role == "system"):
         return {"role": role, "content": "\n\n".join(texts)}
     return {"role": role, "content": [_written(part, param) for part in parts]}
@@ -204,10 +204,10 @@ def _other(role: Role, parts: list[Part], param: str) -> dict[str, Any]:
 
 def _assistant(parts: list[Part], param: str) -> dict[str, Any]:
     """What the model said before. What it thought is left out: chat has no words for it, and no model reads it."""
-    texts = "".join(part.text for part in parts if isinstance(part, Text))
-    refusals = "".join(part.text for part in parts if isinstance(part, Refusal))
-    calls = [_called(part) for part in parts if isinstance(part, Call)]
-    if any(isinstance(part, Image | File) for part in parts):
+    texts = "".join(part.text for part in parts if isinstance(part, TextPart))
+    refusals = "".join(part.text for part in parts if isinstance(part, RefusalPart))
+    calls = [_called(part) for part in parts if isinstance(part, CallPart)]
+    if any(isinstance(part, ImagePart | FilePart) for part in parts):
         raise untold(f"{param}.content")
     message: dict[str, Any] = {"role": "assistant", "content": texts or None}
     if refusals:
@@ -219,17 +219,17 @@ def _assistant(parts: list[Part], param: str) -> dict[str, Any]:
     return message
 
 
-def _called(call: Call) -> dict[str, Any]:
+def _called(call: CallPart) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _written(part: Part, param: str) -> dict[str, Any]:
     match part:
-        case Text(text) | Refusal(text):
+        case TextPart(text) | RefusalPart(text):
             return {"type": "text", "text": text}
-        case Image(url, detail):
+        case ImagePart(url, detail):
             return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
-        case File(url, name) if data_of(url):
+        case FilePart(url, name) if data_of(url):
             return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
     raise untold(f"{param}.content")
 

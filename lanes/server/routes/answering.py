@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from lanes.base.terminal import check_key
-from lanes.dialects.dialect import Asking, Dialect, Told, Writer
+from lanes.dialects.dialect import AnswerWriter, Asking, Dialect, Told
 from lanes.engine.runs.streams import Listener
 from lanes.records import Message
 from lanes.records.problems import Problem
@@ -97,7 +97,7 @@ def _decoded(header: str | None) -> str | None:
 class _Answer:
     """One answer, in the words of its writer."""
 
-    def __init__(self, call: HttpRequest, client: Client, message: Message, writer: Writer) -> None:
+    def __init__(self, call: HttpRequest, client: Client, message: Message, writer: AnswerWriter) -> None:
         self._call = call
         self._client = client
         self._message = message
