@@ -34,7 +34,7 @@ class RemoteRequest(NamedTuple):
 def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
     """The request that calls a verb. Who asks, and the policies, are for the gateway to say."""
     said, query, headers = {}, {}, {}
-    for name, value in verb.checked(params).items():
+    for name, value in params.items():
         param = verb.by_name[name]
         if value is None or value == param.default:
             continue
@@ -86,9 +86,10 @@ class RemoteDriver:
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
         began, pending = time.monotonic(), {}
-        for place, each in enumerate(params):
-            waiting = verb.waiting if verb.waiting is not None and verb.waiting.waits(each) else None
+        for place, given in enumerate(params):
             try:
+                each = verb.checked(given)
+                waiting = verb.waiting if verb.waiting is not None and verb.waiting.waits(each) else None
                 first = self._once(verb, {**each, **(waiting.first if waiting else {})})
             except LanesError as error:
                 yield place, error
@@ -130,20 +131,20 @@ class RemoteDriver:
     def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any]) -> Any:
         """As many rows as were asked for, or all."""
         limit: int | None = params.get("limit")
-        few = limit is not None and limit <= paging.PAGE
-        forward = how.forward and not (few and params.get("after") is None)
-        place: int | None = params.get("after") or 0 if forward else None
+        from_oldest = how.forward and params.get("after") is None
+        last = limit if from_oldest else None  # a limit means the last so many
+        if last is not None and last <= paging.PAGE:
+            return self._ask(verb, params)
+        place = 0 if from_oldest else None
         rows: list[Any] = []
         while True:
-            most = paging.PAGE if limit is None or forward else min(paging.PAGE, limit - len(rows))
-            following = {} if place is None else {how.param: place}
-            page = self._ask(verb, {**params, **following, "limit": most})
+            most = paging.PAGE if limit is None or last is not None else min(paging.PAGE, limit - len(rows))
+            page = self._ask(verb, {**params, **({} if place is None else {how.param: place}), "limit": most})
             rows += how.rows(page)
-            if forward and limit is not None:
-                rows = rows[-limit:]
+            if last is not None:
+                del rows[:-last]
             before, place = place, how.place(page)
-            enough = not forward and limit is not None and len(rows) >= limit
-            if place is None or enough or (how.forward and not forward):
+            if place is None or (limit is not None and last is None and len(rows) >= limit):
                 return how.whole(page, rows)
             if before is not None and not how.goes_on(before, place):
                 raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
