@@ -12,7 +12,7 @@ from lanes.engine.dispatch.dispatcher import Dispatcher, Policies
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.runs.drains import CUT_GRACE_MS, OwnerDrain, cut
 from lanes.engine.runs.execution import Execution
-from lanes.engine.runs.hook_runner import Teller
+from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.live import LiveSet
 from lanes.engine.runs.streams import Streams
@@ -69,7 +69,7 @@ class Engine:
         self._wait_patience_ms = wait_patience_ms
         self._housekeeper = None if keep is None else Housekeeper(store, clock, keep)
         self._hooks = hooks
-        self._teller: Teller | None = None
+        self._hook_runner: HookRunner | None = None
         self._bound_only = bound_only
         self._live = LiveSet()
         self._dispatcher: Dispatcher | None = None
@@ -94,7 +94,7 @@ class Engine:
     @property
     def hook_counts(self) -> Mapping[str, int]:
         """How often each hook failed: ``notice timed_out``, ``before_run failed``, …"""
-        return {} if self._teller is None else self._teller.counts
+        return {} if self._hook_runner is None else self._hook_runner.counts
 
     @property
     def held(self) -> int:
@@ -139,8 +139,8 @@ class Engine:
     async def _begin(self) -> None:
         now = self._clock()
         owner_id = await self._registered(now)
-        self._teller = None if self._hooks is None else Teller(self._hooks, self._store)
-        self._execution = Execution(self._store, self._clock, self._live, self.streams, self._teller)
+        self._hook_runner = None if self._hooks is None else HookRunner(self._hooks, self._store)
+        self._execution = Execution(self._store, self._clock, self._live, self.streams, self._hook_runner)
         self._dispatcher = Dispatcher(
             self._store,
             self._clock,
@@ -167,8 +167,8 @@ class Engine:
             abandoned=asyncio.get_running_loop().is_closed,
             gave_up=self._gave_up,
         )
-        if self._teller is not None:
-            await self._teller.start()
+        if self._hook_runner is not None:
+            await self._hook_runner.start()
         self._upkeep.start()
         if self._housekeeper is not None:
             self._housekeeper.start()
@@ -194,23 +194,23 @@ class Engine:
         now = self._clock()
         drain = self._stopping = OwnerDrain(by, now.wall + wait_ms)
         assert self._execution is not None
-        telling = None if await self._told(drain, now) else asyncio.create_task(self._tell(drain, now))
+        storing = None if await self._store_drain(drain, now) else asyncio.create_task(self._keep_storing(drain, now))
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await self._execution.idle()
         except TimeoutError:
             pass
         finally:
-            if telling is not None:
-                telling.cancel()
+            if storing is not None:
+                storing.cancel()
 
-    async def _tell(self, drain: OwnerDrain, since: Now) -> None:
+    async def _keep_storing(self, drain: OwnerDrain, since: Now) -> None:
         """Store a drain even if the database fails now: if the process dies before its end, no message must count
         that."""
-        while not await self._told(drain, since):  # noqa: ASYNC110 - it polls the database
+        while not await self._store_drain(drain, since):  # noqa: ASYNC110 - it polls the database
             await asyncio.sleep(TICK_S)
 
-    async def _told(self, drain: OwnerDrain, since: Now) -> bool:
+    async def _store_drain(self, drain: OwnerDrain, since: Now) -> bool:
         """Store a drain in the row of the owner, to inform others: the drain itself does not need the database."""
         try:
             await self._store.write(lambda tx: doors.drain(tx, self.owner_id, since, by=drain.by, until=drain.until))
@@ -233,8 +233,8 @@ class Engine:
         self._stopping = self._stopping or OwnerDrain("stop", self._clock().wall)
         async with contextlib.AsyncExitStack() as ending:  # each is done even if others fail, the last first
             ending.callback(self.streams.end_all)
-            if self._teller is not None:
-                ending.push_async_callback(self._teller.stop)
+            if self._hook_runner is not None:
+                ending.push_async_callback(self._hook_runner.stop)
             if releasing:
                 ending.push_async_callback(self._end_owner, self.owner_id)
             ending.push_async_callback(self._execution.close)
@@ -283,8 +283,8 @@ class Engine:
         """Called by the upkeep after a commit of any process."""
         assert self._dispatcher is not None
         self._dispatcher.wake_threadsafe()
-        if self._teller is not None:
-            self._teller.wake_threadsafe()
+        if self._hook_runner is not None:
+            self._hook_runner.wake_threadsafe()
 
     def _gave_up(self) -> None:
         """Called by the upkeep when the event loop was closed while the engine was running."""

@@ -38,7 +38,7 @@ class Queue(Protocol):
     async def give_up(self, message_id: int) -> None: ...
 
 
-class Seat:
+class HoldRunner:
     """One hold, as a runner: it has the lane from its turn until its block ends."""
 
     def __init__(self, terms: Terms) -> None:
@@ -83,14 +83,14 @@ class Holds:
     def __init__(self, store: AsyncStore, clock: Clock, config: Config, queue: Queue) -> None:
         self._config = config
         self._queue = queue
-        self._seats = _Seats()
+        self._runners = _HoldRunners()
         self._numbers = count(1)
         self._engine = Engine(
             store,
             clock,
             as_owner("desk", config),
-            self._seats,
-            _HoldPolicies(self._seats, config),
+            self._runners,
+            _HoldPolicies(self._runners, config),
             reconcile_interval_ms=config.clocks.reconcile_interval_ms,
             reconciled=lambda _: None,
             bound_only=True,
@@ -118,56 +118,56 @@ class Holds:
         """See ``Desk.hold``."""
         check_key(key)
         timeout = arguments.patience_s(timeout)
-        name, seat = f"hold-{next(self._numbers)}", Seat(self._terms(key, run_timeout, stall_timeout))
-        self._seats.add(name, seat)
+        name, runner = f"hold-{next(self._numbers)}", HoldRunner(self._terms(key, run_timeout, stall_timeout))
+        self._runners.add(name, runner)
         try:
             owner = self._engine.owner_id
             placing = self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
-            message = await self._placed(seat, asyncio.ensure_future(placing))
+            message = await self._placed(runner, asyncio.ensure_future(placing))
             try:
-                run = await self._turn(seat, message, timeout)
+                run = await self._turn(runner, message, timeout)
             except BaseException:
-                await self._shielded(self._withdraw(seat, message.id))
+                await self._shielded(self._withdraw(runner, message.id))
                 raise
-            async with self._block(seat, message, run):
+            async with self._block(runner, message, run):
                 yield run
         finally:
-            seat.leave(None)  # after any failure on the way, nobody uses the place any more
-            self._seats.remove(name)
+            runner.leave(None)  # after any failure on the way, nobody uses the place any more
+            self._runners.remove(name)
 
-    async def _placed(self, seat: Seat, placing: "asyncio.Future[Message]") -> Message:
+    async def _placed(self, runner: HoldRunner, placing: "asyncio.Future[Message]") -> Message:
         """Take a place. If the caller is cancelled meanwhile, no place remains."""
         try:
             return await asyncio.shield(placing)
         except asyncio.CancelledError:
             await asyncio.wait({placing})
             if not placing.cancelled() and placing.exception() is None:
-                await self._withdraw(seat, placing.result().id)
+                await self._withdraw(runner, placing.result().id)
             raise
 
-    async def _withdraw(self, seat: Seat, message_id: int) -> None:
+    async def _withdraw(self, runner: HoldRunner, message_id: int) -> None:
         """Give a place up, and return once it has ended: its turn may have come meanwhile."""
-        seat.leave(None)
+        runner.leave(None)
         await self._queue.give_up(message_id)
         await self._queue.ended(message_id)
 
-    async def _turn(self, seat: Seat, message: Message, timeout: float | None) -> ActiveRun:
+    async def _turn(self, runner: HoldRunner, message: Message, timeout: float | None) -> ActiveRun:
         """Wait until the lane is held. Raises HoldEnded if the place is lost before, TimeoutError."""
         ended = asyncio.ensure_future(self._queue.ended(message.id))
         try:
             async with asyncio.timeout(timeout):
-                either: list[asyncio.Future[Any]] = [ended, seat.turn]
+                either: list[asyncio.Future[Any]] = [ended, runner.turn]
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not seat.turn.done():
+            if not runner.turn.done():
                 raise _ended(ended.result())
-            run = seat.turn.result()
+            run = runner.turn.result()
             assert isinstance(run, ActiveRun)
             return run
         finally:
             ended.cancel()
 
     @asynccontextmanager
-    async def _block(self, seat: Seat, message: Message, run: ActiveRun) -> AsyncIterator[None]:
+    async def _block(self, runner: HoldRunner, message: Message, run: ActiveRun) -> AsyncIterator[None]:
         """The caller's block; the lane is released before this returns, in whatever way the block ends."""
         task = asyncio.current_task()
         assert task is not None
@@ -180,18 +180,18 @@ class Holds:
             error = raised
             raise
         finally:
-            seat.leaving = True
+            runner.leaving = True
             CURRENT.reset(token)
             try:
-                if isinstance(error, asyncio.CancelledError) and not seat.stopped:
+                if isinstance(error, asyncio.CancelledError) and not runner.stopped:
                     with contextlib.suppress(StorageError):  # then the run ends without an abort
                         await self._shielded(self._queue.give_up(message.id))  # the caller was cancelled: an abort
             finally:
-                seat.leave(error)
+                runner.leave(error)
             try:
                 ended = await self._shielded(self._queue.ended(message.id))
             finally:
-                ours_alone = seat.stopped and task.uncancel() <= cancelled_before
+                ours_alone = runner.stopped and task.uncancel() <= cancelled_before
             if ours_alone:
                 raise _ended(ended) from error
 
@@ -220,24 +220,24 @@ class Holds:
         return terms._replace(run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
 
 
-class _Seats(Mapping[str, RunnerSpec]):
+class _HoldRunners(Mapping[str, RunnerSpec]):
     """The runners of the holds, by name. The writer's thread reads it while the event loop changes it, so each change
     creates a new dict."""
 
     def __init__(self) -> None:
         self._specs: dict[str, RunnerSpec] = {}
-        self._seats: dict[str, Seat] = {}
+        self._runners: dict[str, HoldRunner] = {}
 
-    def add(self, name: str, seat: Seat) -> None:
-        self._seats[name] = seat
-        self._specs = {**self._specs, name: RunnerSpec(name, RunnerKind.PYTHON, seat, 1)}
+    def add(self, name: str, runner: HoldRunner) -> None:
+        self._runners[name] = runner
+        self._specs = {**self._specs, name: RunnerSpec(name, RunnerKind.PYTHON, runner, 1)}
 
     def remove(self, name: str) -> None:
-        del self._seats[name]
+        del self._runners[name]
         self._specs = {other: spec for other, spec in self._specs.items() if other != name}
 
-    def seat(self, name: str) -> Seat | None:
-        return self._seats.get(name)
+    def runner(self, name: str) -> HoldRunner | None:
+        return self._runners.get(name)
 
     def __getitem__(self, name: str) -> RunnerSpec:
         return self._specs[name]
@@ -255,8 +255,8 @@ class _Seats(Mapping[str, RunnerSpec]):
 class _HoldPolicies:
     """The configuration for the dispatcher of the holds."""
 
-    def __init__(self, seats: _Seats, config: Config) -> None:
-        self._seats = seats
+    def __init__(self, runners: _HoldRunners, config: Config) -> None:
+        self._runners = runners
         self._config = config
 
     def runner_of(self, key: str) -> str | None:
@@ -268,8 +268,8 @@ class _HoldPolicies:
         return None
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
-        seat = self._seats.seat(spec.name)
-        return self._config.terms(head.key, RunnerKind.PYTHON) if seat is None else seat.terms
+        runner = self._runners.runner(spec.name)
+        return self._config.terms(head.key, RunnerKind.PYTHON) if runner is None else runner.terms
 
 
 def _ended(message: Message) -> HoldEnded:

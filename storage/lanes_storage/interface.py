@@ -95,9 +95,9 @@ class CommandStep(Generic[T]):
         """Execute it alone."""
         return self.result(tx, self.transition(tx, [self.command])[0])
 
-    def result(self, tx: Transaction, came: Any) -> T:
+    def result(self, tx: Transaction, of_command: Any) -> T:
         """The result of the step, from the result of its command."""
-        return came if self.then is None else self.then(tx, came)
+        return of_command if self.then is None else self.then(tx, of_command)
 
     def and_then(self, further: Callable[[Transaction, T], U]) -> "CommandStep[U]":
         """The same step, with ``further`` applied to its result."""
@@ -109,28 +109,23 @@ def call(transition: Transition[C, T], command: C) -> CommandStep[T]:
     return CommandStep(transition, command)
 
 
-def as_call(step: Step[T]) -> CommandStep[T]:
-    """A step as a command. A plain function becomes a command of the transition that calls functions one by one."""
-    return step if isinstance(step, CommandStep) else CommandStep(_call_each, step)
-
-
 def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
     """Execute steps set by set, plain functions last; returns their results, in the order of the steps.
 
-    The steps are treated as concurrent: only the order within a set is kept.
+    Only the order within a set is kept: the steps are concurrent. Plain functions are a set that is called one by one.
     """
     if len(steps) == 1:
         return [steps[0](tx)]
-    calls = [as_call(step) for step in steps]
+    calls = [step if isinstance(step, CommandStep) else CommandStep(_call_each, step) for step in steps]
     sets: dict[Transition[Any, Any], list[int]] = {}
     for place, each in enumerate(calls):
         sets.setdefault(each.transition, []).append(place)
     results: list[Any] = [None] * len(calls)
     for transition in sorted(sets, key=lambda one: one is _call_each):
         places = sets[transition]
-        came = transition(tx, [calls[place].command for place in places])
-        for place, of_it in zip(places, came, strict=True):
-            results[place] = calls[place].result(tx, of_it)
+        of_commands = transition(tx, [calls[place].command for place in places])
+        for place, of_command in zip(places, of_commands, strict=True):
+            results[place] = calls[place].result(tx, of_command)
     return results
 
 

@@ -10,13 +10,13 @@ from lanes_storage.law import INTERRUPTIONS, REMEMBERING, TERMINAL
 
 # ------------------------------------------------------------------------------------------- counters
 
-#: The last of as many.
+#: The last of ``:count`` new epochs.
 NEXT_EPOCHS = "UPDATE counters SET value = value + :count WHERE name = 'epoch' RETURNING value"
 
-#: After a restore: what was given out since the copy was made is not given again.
+#: After a restore: epochs that were assigned since the copy was made are not assigned again.
 RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least ELSE value END WHERE name = 'epoch'"
 
-#: An engine may see that a value stays as it is, and write nothing.
+#: The value changes: an engine may write nothing if it does not.
 TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 # ---------------------------------------------------------------------------------------------- lanes
@@ -24,7 +24,7 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
 #: The lanes of ``:keys``, a JSON array, in its order (null: there is none), and how much waits in each; before that,
-#: the last id that was given to a lane, and to a message, and whether anything is paused.
+#: the last ids that were assigned to a lane and to a message, and whether anything is paused.
 LANES_MET = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
   (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
@@ -50,22 +50,21 @@ WHERE l.head_id > :after AND l.run_id IS NULL
 ORDER BY l.head_id
 """
 
-#: Heads that might be claimed by this owner, the longest wait first: none while it drains, and none once others
-#: have taken it for dead, since a run of it would be taken back at once. A lane without a run is released (a CHECK of
-#: the schema). What depends on configuration (slots, runners, cooling providers, suspects) is decided by the
-#: dispatcher, in the same transaction.
+#: Heads that this owner may claim, the longest wait first: none while it drains, and none once it was declared gone,
+#: since its runs would be reclaimed at once. A lane without a run is released (a CHECK of the schema). What depends on
+#: configuration (slots, runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
 CANDIDATES = _CANDIDATES.format(
     source="lanes l JOIN messages m ON m.id = l.head_id",
     bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
-#: The same for an owner that runs only what is bound to it: found from its own messages, however long the queues are.
+#: The same for an owner that runs only what is bound to it: found from its own messages, even if queues are long.
 BOUND_CANDIDATES = _CANDIDATES.format(
     source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
     bound="m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
-#: The same of the heads that ``:heads``, a JSON array of their ids, names: for who has chosen them before.
+#: The same among the heads ``:heads``, a JSON array of ids, which were chosen before.
 CHOSEN_CANDIDATES = _CANDIDATES.format(
     source="json_each(:heads) j CROSS JOIN messages m ON m.id = j.value"
     " CROSS JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
@@ -93,9 +92,8 @@ UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
 WHERE id = :lane AND run_id IS NULL AND head_id = :head
 """
 
-#: The one statement that lets go of a lane, which is held while it names a run (a CHECK of the schema). It is found by
-#: its own row, since the index of what is held is written with it. A requeued message becomes the head again, before
-#: all others.
+#: The only statement that releases a lane, which is held while it names a run (a CHECK of the schema). It is found by
+#: its id, since the index of held lanes is written with it. A requeued message becomes the head again.
 RELEASE_LANE = """
 UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
   error_cause = :error_cause, error_message = :error_message, error_at = :error_at, updated_at = :now
@@ -107,12 +105,12 @@ UPDATE lanes SET state = 'idle', error_cause = NULL, error_message = NULL, error
 WHERE id = :lane AND {one_of("state", REMEMBERING)}
 """
 
-#: Lanes that a restored copy may bring to life: something waits or runs.
+#: Lanes of a restored copy in which something waits or runs.
 UNFINISHED_LANES = "SELECT id, key FROM lanes WHERE head_id IS NOT NULL OR run_id IS NOT NULL ORDER BY id"
 
 CHANGED_LANE = "UPDATE lanes SET updated_at = :now WHERE id = :lane"
 
-#: After waiting messages came or went other than by a claim.
+#: After waiting messages were added or removed other than by a claim.
 RESET_HEAD = """
 UPDATE lanes SET updated_at = :now,
   head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank LIMIT 1)
@@ -123,7 +121,7 @@ NEW_TAIL = "UPDATE lanes SET head_id = coalesce(head_id, :message), updated_at =
 
 # --------------------------------------------------------------------------------------------- pauses
 
-#: A second pause of the same kind takes the place of the first.
+#: A second pause of the same kind replaces the first.
 _PAUSE = """
 INSERT INTO pauses ({of}, kind, reason, actor, at, until) VALUES ({what}, :kind, :reason, :actor, :now, :until)
 ON CONFLICT ({of}, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
@@ -144,20 +142,20 @@ INSERT INTO messages (id, lane_id, state, text, request, runner, actor, anonymou
 VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, :anonymous, :bound_to, :bound_owner, 0, :retry_of, :now)
 """
 
-#: Those that are answered together share what their head has gone through, so that no newer text gives it more time.
+#: Messages that are answered together share the parking time of their head: a newer text does not extend it.
 START_MESSAGE = """
 UPDATE messages SET state = 'running', run_id = :run, batch = :batch, parked_until = NULL,
   parked_since = coalesce(:parked_since, parked_since), started_at = coalesce(started_at, :now)
 WHERE id = :message AND state = 'queued'
 """
 
-#: What waits in a lane from its head on, for whoever decides what is answered together.
+#: The waiting messages of a lane, from its head on, to decide which are answered together.
 COLLECTABLE = """
 SELECT id, text, runner, bound_to, batch, accepted_at, interruptions FROM messages
 WHERE lane_id = :lane AND state = 'queued' ORDER BY rank
 """
 
-#: The members of a batch that are still where the others are; one that was dropped is left behind.
+#: The members of a batch that are in the same state; one that was dropped no longer belongs to it.
 BATCH = "SELECT id, text FROM messages WHERE batch = :batch AND state = :state ORDER BY id"
 
 FINISH_MESSAGE = f"""
@@ -178,7 +176,7 @@ UPDATE messages SET parked_until = :until, parked_since = coalesce(parked_since,
 WHERE id = :message AND state = 'queued'
 """
 
-#: The guard that several gateways need: the first to notice a long wait says so, the others do not.
+#: Several gateways may notice a long wait: only the first one warns.
 WARN_WAIT = """
 UPDATE messages SET wait_warned_at = :now WHERE id = :message AND wait_warned_at IS NULL
   AND (SELECT 1 FROM lanes l WHERE l.head_id = messages.id) IS NOT NULL
@@ -189,7 +187,7 @@ HELD_BY_RUN = "SELECT id, state FROM lanes WHERE run_id = :run AND epoch = :epoc
 
 WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank"
 
-#: What a message ended without a run leaves in the journal: everything that it was.
+#: The content of a message, which the journal keeps if the message ends without a run.
 PAYLOAD = """
 SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id, batch
 FROM messages WHERE id = :message
@@ -217,7 +215,7 @@ VALUES (:lane_key, :token, :key, :digest, :message, :now)
 
 # ---------------------------------------------------------------------------------------------- waits
 
-#: A row that a process of the same number left behind takes the new one's names.
+#: A row that an earlier process with the same pid left behind is overwritten.
 MAKE_WAIT = """
 INSERT INTO waits (run_id, message_id, host, boot_id, pid_ns, pid, start_time, since)
 VALUES (:run, :message, :host, :boot_id, :pid_ns, :pid, :start_time, :now)
@@ -225,7 +223,7 @@ ON CONFLICT (run_id, message_id, host, pid_ns, pid) DO UPDATE SET boot_id = excl
   start_time = excluded.start_time
 """
 
-#: As the owner's own memory of it will be at its next heartbeat; a clock of another boot means nothing to it.
+#: What the owner's next heartbeat will write as well. Not in another boot, whose clocks are not comparable.
 WAIT_IS_PROGRESS = """
 UPDATE runs SET progress = 'waiting for another lane', progress_at = :now, progress_boot = :boot,
   progress_slept_ms = :slept
@@ -256,7 +254,7 @@ WHERE w.run_id = :run AND m.ended_at IS NULL
 
 # ----------------------------------------------------------------------------------------------- runs
 
-#: It recovers a message whose last run was taken back, counted or not.
+#: ``recovering``: the last run of its message was reclaimed.
 MAKE_RUN = """
 INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
   abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
@@ -269,8 +267,8 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
   false, 0)
 """
 
-#: Everything that the ends of runs are decided from, of those of ``:tickets`` that stand: a JSON array of
-#: ``[run, epoch]``. The others have lost their lanes.
+#: What the ends of runs are decided from, for those of ``:tickets``, a JSON array of ``[run, epoch]``, that still hold
+#: their lanes.
 HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
@@ -299,7 +297,7 @@ UPDATE runs SET abort_at = :now, abort_boot = :boot, abort_boot_id = :boot_id, a
 WHERE id = :run AND ended_at IS NULL AND abort_at IS NULL
 """
 
-#: A second request can only hurry the first one.
+#: A second request can only shorten the grace of the first.
 HURRY_ABORT = """
 UPDATE runs SET abort_grace_asked_ms = :grace_ms
 WHERE id = :run AND ended_at IS NULL AND abort_at IS NOT NULL
@@ -393,7 +391,7 @@ INSERT INTO events (at, type, lane_id, from_state, to_state, run_id, message_id,
 VALUES (:at, :type, :lane, :from_state, :to_state, :run, :message, :epoch, :actor, :cause, :detail)
 """
 
-#: Of the last ``:count`` events: their ids have no gap, since one transaction at a time gives them.
+#: Of the last ``:count`` events: their ids have no gap, since only one transaction at a time assigns them.
 MARK_BLOCKS = f"""
 INSERT INTO event_blocks (lane_id, block) SELECT lane_id, {block_of("id")} FROM events
 WHERE id > (SELECT max(id) FROM events) - :count AND lane_id IS NOT NULL ON CONFLICT DO NOTHING

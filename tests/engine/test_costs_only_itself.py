@@ -10,7 +10,7 @@ import pytest
 
 from lanes import Hooks, RunContext
 from lanes.engine.dispatch.dispatcher import Dispatcher
-from lanes.engine.dispatch.skipped import ASIDE_FIRST_MS
+from lanes.engine.dispatch.skipped import SKIP_FIRST_MS
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
 from lanes.engine.runs.live import ActiveRun, LiveSet
@@ -65,7 +65,7 @@ async def test_F96_a_head_whose_claim_raises_is_left_alone_and_the_others_are_cl
     assert world.state("bad") is LaneState.IDLE
     assert len(live) == 71
     policies.bad = None
-    world.time.move(ASIDE_FIRST_MS)
+    world.time.move(SKIP_FIRST_MS)
     assert await dispatcher.run_once() == 1, "and it is claimed once that is mended"
     assert started[-1].key == "bad"
     await asyncio.sleep(0)

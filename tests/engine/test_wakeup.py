@@ -13,8 +13,8 @@ import pytest
 
 from lanes.base.procedure import run
 from lanes.context import Context
-from lanes.engine.background.inotify import LOOKS_S, NET_S, POLL_S, REST_S, FileNap, nap_on
-from lanes.engine.background.loop import PlainNap
+from lanes.engine.background.inotify import LOOKS_S, NET_S, POLL_S, REST_S, InotifyPause, pause_on
+from lanes.engine.background.loop import PlainPause
 from lanes.testing import Hands
 from lanes.verbs import control
 from lanes_storage import open_store
@@ -35,8 +35,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nap(file: Path) -> Iterator[FileNap]:
-    made = FileNap(file, always)
+def nap(file: Path) -> Iterator[InotifyPause]:
+    made = InotifyPause(file, always)
     yield made
     made.close()
 
@@ -46,7 +46,7 @@ def always() -> bool:
     return True
 
 
-def ended_early(nap: FileNap) -> bool:
+def ended_early(nap: InotifyPause) -> bool:
     began = time.monotonic()
     nap.sleep(FAR_S)
     return time.monotonic() - began < FAR_S
@@ -56,13 +56,13 @@ def write_elsewhere(path: Path) -> None:
     subprocess.run([sys.executable, "-c", f"open({str(path)!r}, 'ab').write(b'x')"], check=True)
 
 
-def test_a_write_by_another_process_ends_the_sleep(nap: FileNap, file: Path) -> None:
+def test_a_write_by_another_process_ends_the_sleep(nap: InotifyPause, file: Path) -> None:
     nap.sleep(0.0)  # from here on it watches
     write_elsewhere(file)
     assert ended_early(nap)
 
 
-def test_a_write_while_it_sleeps_ends_the_sleep(nap: FileNap, file: Path) -> None:
+def test_a_write_while_it_sleeps_ends_the_sleep(nap: InotifyPause, file: Path) -> None:
     nap.sleep(0.0)
     writer = threading.Thread(target=write_elsewhere, args=(file,))
     writer.start()
@@ -85,7 +85,7 @@ class Seen:
 @pytest.mark.parametrize("before", [0, 1, len(LOOKS_S)])
 def test_a_word_comes_a_moment_before_the_commit_is_seen(file: Path, before: int) -> None:
     seen = Seen(*[False] * before, True)
-    with contextlib.closing(FileNap(file, seen)) as nap:
+    with contextlib.closing(InotifyPause(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         assert ended_early(nap)
@@ -94,7 +94,7 @@ def test_a_word_comes_a_moment_before_the_commit_is_seen(file: Path, before: int
 
 def test_what_is_seen_first_may_be_another_commit_than_the_one_that_was_announced(file: Path) -> None:
     seen = Seen(True, False, False, True)
-    with contextlib.closing(FileNap(file, seen)) as nap:
+    with contextlib.closing(InotifyPause(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         assert ended_early(nap)
@@ -104,7 +104,7 @@ def test_what_is_seen_first_may_be_another_commit_than_the_one_that_was_announce
 
 def test_what_was_announced_and_never_comes_is_left_to_the_net(file: Path) -> None:
     seen = Seen()
-    with contextlib.closing(FileNap(file, seen)) as nap:
+    with contextlib.closing(InotifyPause(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         while seen.looks < 1 + len(LOOKS_S):
@@ -115,7 +115,7 @@ def test_what_was_announced_and_never_comes_is_left_to_the_net(file: Path) -> No
 
 def test_waking_ends_the_looks_too(file: Path) -> None:
     seen = Seen()
-    with contextlib.closing(FileNap(file, seen)) as nap:
+    with contextlib.closing(InotifyPause(file, seen)) as nap:
         nap.sleep(0.0)
         write_elsewhere(file)
         nap.wake()
@@ -123,25 +123,25 @@ def test_waking_ends_the_looks_too(file: Path) -> None:
     assert seen.looks == 1
 
 
-def test_without_a_word_the_net_holds(nap: FileNap) -> None:
+def test_without_a_word_the_net_holds(nap: InotifyPause) -> None:
     began = time.monotonic()
     nap.sleep(0.2)
     assert time.monotonic() - began >= 0.19
 
 
-def test_waking_ends_this_sleep_and_every_later_one(nap: FileNap) -> None:
+def test_waking_ends_this_sleep_and_every_later_one(nap: InotifyPause) -> None:
     threading.Timer(0.05, nap.wake).start()
     assert ended_early(nap)
     assert ended_early(nap)
 
 
 def test_waking_what_was_closed_is_harmless(file: Path) -> None:
-    nap = FileNap(file, always)
+    nap = InotifyPause(file, always)
     nap.close()
     nap.wake()
 
 
-def test_a_file_that_takes_its_place_is_watched(nap: FileNap, file: Path) -> None:
+def test_a_file_that_takes_its_place_is_watched(nap: InotifyPause, file: Path) -> None:
     nap.sleep(0.0)
     other = file.with_suffix(".new")
     other.write_bytes(b"")
@@ -154,7 +154,7 @@ def test_a_file_that_takes_its_place_is_watched(nap: FileNap, file: Path) -> Non
 
 def test_a_file_that_is_not_there_yet_is_watched_once_it_is(tmp_path: Path) -> None:
     file = tmp_path / "later"
-    nap = FileNap(file, always)
+    nap = InotifyPause(file, always)
     nap.sleep(0.0)
     file.write_bytes(b"")
     nap.sleep(0.0)
@@ -163,7 +163,7 @@ def test_a_file_that_is_not_there_yet_is_watched_once_it_is(tmp_path: Path) -> N
     nap.close()
 
 
-def test_a_storm_of_commits_does_not_make_a_busy_loop(nap: FileNap, file: Path) -> None:
+def test_a_storm_of_commits_does_not_make_a_busy_loop(nap: InotifyPause, file: Path) -> None:
     stop = threading.Event()
 
     def storm() -> None:
@@ -184,8 +184,8 @@ def test_a_storm_of_commits_does_not_make_a_busy_loop(nap: FileNap, file: Path) 
 
 
 def test_where_nothing_tells_there_is_a_poll() -> None:
-    nap, pause_s = nap_on(None, always)
-    assert isinstance(nap, PlainNap)
+    nap, pause_s = pause_on(None, always)
+    assert isinstance(nap, PlainPause)
     assert pause_s == POLL_S
     assert max(POLL_S, NET_S) <= 0.1
 

@@ -31,7 +31,7 @@ SPOILT = {
     "epoch-from-the-counter": "UPDATE counters SET value = 0",
     "one-epoch": "UPDATE lanes SET epoch = 1 WHERE state <> 'running'",
     "epoch-rises": "UPDATE lanes SET epoch = 0 WHERE state <> 'running'",
-    "reply-of-a-standing-run": "UPDATE runs SET edge = 'reclaim' WHERE edge = 'complete'",
+    "reply-of-a-completed-run": "UPDATE runs SET edge = 'reclaim' WHERE edge = 'complete'",
     "refusals-are-counted": "UPDATE runs SET refused_writes = refused_writes + 1",
     "claim-in-the-journal": "DELETE FROM events WHERE type = 'claim' AND id > 5",
     "release-in-the-journal": "UPDATE events SET type = 'fail' WHERE type = 'complete'",

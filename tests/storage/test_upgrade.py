@@ -242,6 +242,41 @@ def test_F132_killed_at_any_statement_it_is_the_old_file_or_the_new_one(
     assert [(found, sound) for found, _, sound in states] == [(str(version), "ok"), (str(versions.VERSION), "ok")]
 
 
+#: Upgrades a file that may not grow beyond so many bytes, then without that limit; prints the version after each.
+CRAMPED = """
+import os, resource, signal, sqlite3, sys
+from lanes_storage import errors, open_store
+from lanes_storage.schema.versions import creation
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+creation("sqlite")
+for limit in (int(sys.argv[2]), resource.RLIM_INFINITY):
+    if not os.fork():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            open_store(sys.argv[1], create=True).close()
+        except errors.StorageError:
+            os._exit(75)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.wait()[1])
+    connection = sqlite3.connect(sys.argv[1])
+    print(code, connection.execute("PRAGMA user_version").fetchone()[0])
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+"""
+
+
+@pytest.mark.parametrize("room", [0, 20_000, 50_000])
+def test_F132_without_room_it_stays_the_old_file_and_can_be_upgraded_later(older: Path, room: int) -> None:
+    version = 1 if older.name == "lanes.db" else 2
+    before = {table: rows(older, table) for table in ("messages", "events")}
+    command = [sys.executable, "-W", "ignore", "-c", CRAMPED, str(older), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == [f"75 {version}", f"0 {versions.VERSION}"]
+    assert [row["id"] for row in rows(older, "events")] == [row["id"] for row in before["events"]]
+    assert rows(older, "messages")[0]["text"] == before["messages"][0]["text"]
+
+
 def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = versions.MIGRATIONS
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lanes.engine.background.loop import LoopPause, PlainNap
+from lanes.engine.background.loop import LoopPause, PlainPause
 
 #: How long a loop sleeps at most, with and without wake-ups.
 NET_S = 0.1
@@ -33,18 +33,18 @@ _WATCHED = _IN_MODIFY | _IN_ATTRIB | _IN_DELETE_SELF | _IN_MOVE_SELF
 _EVENT_BYTES = 16  # events of a file have no name
 
 
-def nap_on(path: Path | None, new: Callable[[], bool]) -> tuple[LoopPause, float]:
+def pause_on(path: Path | None, new: Callable[[], bool]) -> tuple[LoopPause, float]:
     """A pause that ends when the file has changed and ``new`` returns true, and how long to sleep with it at most.
 
     Without a file, a plain pause.
     """
     if path is not None and sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # no free watch, or a libc without inotify
-            return FileNap(path, new), NET_S
-    return PlainNap(), POLL_S
+            return InotifyPause(path, new), NET_S
+    return PlainPause(), POLL_S
 
 
-class FileNap:
+class InotifyPause:
     """Implements ``LoopPause``. Raises OSError without a watch of the system; ``sleep`` raises what ``new`` raises."""
 
     def __init__(self, path: Path, new: Callable[[], bool]) -> None:
@@ -56,15 +56,15 @@ class FileNap:
         self._inotify: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._inotify < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
-        self._bell, self._ear = socket.socketpair()
+        self._waker, self._woken_by = socket.socketpair()
         self._watched = False
         self._looks: Iterator[float] = iter(())
         self._woken = True
         self._woke_at = time.monotonic()
         self._rest = select.poll()
-        self._rest.register(self._ear, select.POLLIN)
+        self._rest.register(self._woken_by, select.POLLIN)
         self._any = select.poll()
-        self._any.register(self._ear, select.POLLIN)
+        self._any.register(self._woken_by, select.POLLIN)
         self._any.register(self._inotify, select.POLLIN)
 
     def sleep(self, seconds: float) -> None:
@@ -78,12 +78,12 @@ class FileNap:
 
     def wake(self) -> None:
         with contextlib.suppress(OSError):  # closed: no thread sleeps any more
-            self._bell.send(b"!")
+            self._waker.send(b"!")
 
     def close(self) -> None:
         os.close(self._inotify)
-        self._bell.close()
-        self._ear.close()
+        self._waker.close()
+        self._woken_by.close()
 
     def _listen(self, until: float) -> bool:
         """Return at a change (True), at that time, or when it is woken.

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def alone(log: Log, about: str) -> Iterator[None]:
+def isolated(log: Log, about: str) -> Iterator[None]:
     """A block for one of many items. Only errors of the database, which concern all items, pass: StorageError,
     TimeoutError."""
     try:
@@ -37,5 +37,5 @@ def by_page(
             raise
         except Exception:
             for each in some:
-                with alone(log, named(each)):
+                with isolated(log, named(each)):
                     do([each])

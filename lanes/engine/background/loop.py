@@ -93,7 +93,7 @@ class LoopPause(Protocol):
         ...
 
 
-class PlainNap:
+class PlainPause:
     """Sleeps until it is woken."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Loop:
         clock: Clock,
         duties: Callable[[Reader], Sequence[Duty]],
         pause_s: Callable[[], float],
-        nap: LoopPause | None = None,
+        pause: LoopPause | None = None,
         *,
         refused: Callable[[], None] = lambda: None,
     ) -> None:
@@ -133,7 +133,7 @@ class Loop:
         self._clock = clock
         self._duties = duties
         self._pause_s = pause_s
-        self._nap = nap or PlainNap()
+        self._pause = pause or PlainPause()
         self._on_refusal = refused
         self._stopping = False
         self._halted = threading.Event()
@@ -149,13 +149,13 @@ class Loop:
         """Stop after the present duty. From any thread."""
         self._stopping = True
         self._halted.set()
-        self._nap.wake()
+        self._pause.wake()
 
     def stop(self) -> None:
         """Stop after the present duty, and wait for that. Not from its own thread."""
         self.halt()
         if self._thread.ident is None:
-            self._nap.close()
+            self._pause.close()
         else:
             self._thread.join()
 
@@ -173,14 +173,14 @@ class Loop:
             log.critical("the %s died; nothing does its duties any more", self._name)
             raise
         finally:
-            self._nap.close()
+            self._pause.close()
 
     def _work(self, duties: Sequence[Duty]) -> None:
         """Do round after round until stopped. Raises StoreClosed."""
         while not self._stopping:
             try:
                 self._round(duties)
-                self._nap.sleep(self._pause_s())
+                self._pause.sleep(self._pause_s())
             except StoreClosed:
                 raise
             except (StorageError, TimeoutError) as error:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
-from lanes.engine.dispatch.skipped import Aside
+from lanes.engine.dispatch.skipped import SkippedHeads
 from lanes.engine.dispatch.slots import FreeSlots, Rest
 from lanes.engine.runs.drains import cut_one
 from lanes.engine.runs.filewatch import LOST
@@ -87,7 +87,7 @@ class Dispatcher:
         self._bound_only = bound_only  # claims only messages that are bound to its owner
         self._debounce = Debounce()
         self._claimed: list[ActiveRun] = []  # by the transaction that began last
-        self._aside = Aside()
+        self._skipped = SkippedHeads()
         self._singly = False  # after a set of claims that raised
         self._resting: dict[str, Rest] = {}  # runners whose providers are all cooling down
         self._backlog = Backlog(store, owner, self._runner_of)
@@ -231,7 +231,7 @@ class Dispatcher:
     def _claim_page(self, tx: Transaction, chosen: list[int]) -> FreeSlots:
         """Claim those of the chosen heads that are still claimable."""
         now, owner = self._clock(), self._owner()
-        self._aside.in_hand = None
+        self._skipped.current = None
         room = self._room(tx, now)
         room.left = descriptors.room(len(self._live))
         if not self._is_open():  # it was closed while this waited for its turn
@@ -243,18 +243,18 @@ class Dispatcher:
     def _claim(self, tx: Transaction, heads: Sequence[Head], room: FreeSlots, now: Now) -> None:
         """As one set; after a set that raised, one by one, to find the head that raised."""
         for head in heads:
-            if self._aside.takes_up(head, now.mono):
+            if self._skipped.may_claim(head, now.mono):
                 self._decide(tx, head, room, now)
             else:
                 room.later.append((now.wall + TICK_MS, head.lane_id))
             if self._singly:
                 self._take(tx, room, now)
-        self._aside.in_hand = None
+        self._skipped.current = None
         self._take(tx, room, now)
 
     def _try_again(self) -> bool:
         """In the handler of an exception that is not the store's: whether a retry of the page can complete."""
-        found = self._aside.put(self._clock().mono)
+        found = self._skipped.skip(self._clock().mono)
         again = found or not self._singly
         self._singly = not found
         return again
@@ -311,7 +311,7 @@ class Dispatcher:
     def _claim_bound_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
         """Claim messages bound to this owner after ``after``. Returns the claims, and where to continue."""
         now = self._clock()
-        self._aside.in_hand = None
+        self._skipped.current = None
         room = self._room(tx, now)
         if not self._is_open():
             return room.runs, None

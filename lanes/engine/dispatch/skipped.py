@@ -7,30 +7,30 @@ from lanes_storage.records import Head
 log = Log("lanes.dispatcher")
 
 #: How long a head is skipped after its claim raised: the first time, and at most.
-ASIDE_FIRST_MS = 1_000
-ASIDE_LONGEST_MS = 60_000
+SKIP_FIRST_MS = 1_000
+SKIP_LONGEST_MS = 60_000
 
 
-class Aside:
-    """Belongs to one dispatcher."""
+class SkippedHeads:
+    """The heads that one dispatcher skips."""
 
     def __init__(self) -> None:
         self._until: dict[int, tuple[int, int]] = {}  # by message: until when (monotonic), and for how long it was
-        self.in_hand: Head | None = None  # is being claimed just now
+        self.current: Head | None = None  # is being claimed just now
 
-    def takes_up(self, head: Head, now_mono: int) -> bool:
+    def may_claim(self, head: Head, now_mono: int) -> bool:
         """Whether the head may be claimed now. If so, an exception that follows is attributed to it."""
-        self.in_hand = head
+        self.current = head
         return head.message_id not in self._until or now_mono >= self._until[head.message_id][0]
 
-    def put(self, now_mono: int) -> bool:
+    def skip(self, now_mono: int) -> bool:
         """In an exception handler: skip the current head, for longer each time. False: there is no current head."""
-        head, self.in_hand = self.in_hand, None
+        head, self.current = self.current, None
         if head is None:
             return False
-        pause_ms = min(2 * self._until.get(head.message_id, (0, ASIDE_FIRST_MS // 2))[1], ASIDE_LONGEST_MS)
+        pause_ms = min(2 * self._until.get(head.message_id, (0, SKIP_FIRST_MS // 2))[1], SKIP_LONGEST_MS)
         said = "message %d of lane %s can not be claimed; it is left alone for %d ms"
         log.exception(said, head.message_id, ascii(head.key), pause_ms)
-        self._until = {m: kept for m, kept in self._until.items() if now_mono - kept[0] < ASIDE_LONGEST_MS}
+        self._until = {m: kept for m, kept in self._until.items() if now_mono - kept[0] < SKIP_LONGEST_MS}
         self._until[head.message_id] = (now_mono + pause_ms, pause_ms)
         return True

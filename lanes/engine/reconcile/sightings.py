@@ -58,7 +58,7 @@ class Sightings:
 
     def silence_of(self, owner: OwnerRow, now: Now) -> int:
         """For how many milliseconds this observer has seen no new heartbeat of an owner."""
-        return now.mono - self._heard(owner, now).mono
+        return now.mono - self._last_heartbeat(owner, now).mono
 
     def first_of(self, run: RunRow, now: Now) -> Since:
         """When this observer first saw a run."""
@@ -80,9 +80,11 @@ class Sightings:
         """
         if owner.boot_id == now.boot_id:
             return now.mono - since.at.mono
-        return max(0, self._heard(owner, now).mono - since.at.mono - slept_between(since.slept, owner.slept_ms))
+        return max(
+            0, self._last_heartbeat(owner, now).mono - since.at.mono - slept_between(since.slept, owner.slept_ms)
+        )
 
-    def _heard(self, owner: OwnerRow, now: Now) -> Now:
+    def _last_heartbeat(self, owner: OwnerRow, now: Now) -> Now:
         """When this observer first saw the last heartbeat of an owner."""
         return self._heartbeats.get(owner.id, (0, now))[1]
 

@@ -16,9 +16,9 @@ from lanes.engine.background.exceptions import LEAVES, why_left
 from lanes.engine.runs.current import CURRENT, Current
 from lanes.engine.runs.drains import CUT_GRACE_MS, cut_one
 from lanes.engine.runs.filewatch import LOST
-from lanes.engine.runs.hook_runner import Teller
+from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
-from lanes.engine.runs.results import Parking, brought
+from lanes.engine.runs.results import Parking, result_of
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import Reply
 from lanes_storage import doors
@@ -46,13 +46,13 @@ class Execution:
     """Executes claimed runs. For the event loop."""
 
     def __init__(
-        self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, teller: Teller | None = None
+        self, store: AsyncStore, clock: Clock, live: LiveSet, streams: Streams, hook_runner: HookRunner | None = None
     ) -> None:
         self._store = store
         self._clock = clock
         self._live = live
         self._streams = streams
-        self._teller = teller
+        self._hook_runner = hook_runner
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
         self._closing = False
@@ -62,8 +62,8 @@ class Execution:
     def start(self, run: ActiveRun) -> None:
         """Start a claimed run."""
         run.stream = self._streams.of(run.claimed.message.id).begin()
-        if self._teller is not None:
-            self._teller.before(run)
+        if self._hook_runner is not None:
+            self._hook_runner.before(run)
         task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -186,7 +186,7 @@ class Execution:
         if lost or body.cancelled():
             return self._stopped(run)
         ticket, by = run.ticket, run.by
-        end = brought(body, run.named, self._clock())
+        end = result_of(body, run.named, self._clock())
         if isinstance(end, RunResult):
             return lambda now: doors.complete(ticket, end, now, by=by)
         if isinstance(end, Parking):
@@ -211,8 +211,8 @@ class Execution:
         """The run no longer holds its lane. None: the lane was taken away."""
         self._live.leave(run)
         self._released.set()
-        if self._teller is not None:
-            self._teller.after(run, release)
+        if self._hook_runner is not None:
+            self._hook_runner.after(run, release)
         if release is not None and release.landed and release.message_state is not MessageState.QUEUED:
             self._streams.end(run.claimed.message.id)
         else:

@@ -34,7 +34,7 @@ LAST_WORDS_S = 1.0
 STRAY_S = 0.5
 
 
-class Teller:
+class HookRunner:
     """Calls the hooks of one gateway. For the event loop; ``wake_threadsafe`` may be called from any thread."""
 
     def __init__(self, hooks: Hooks, store: AsyncStore) -> None:

@@ -32,7 +32,7 @@ class Parking(NamedTuple):
     failure: RunFailure
 
 
-def brought(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Parking | RunFailure:
+def result_of(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Parking | RunFailure:
     """The result of a body that was not cancelled. ``about`` names its run in the log."""
     try:
         error = body.exception()

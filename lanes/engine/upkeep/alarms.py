@@ -8,7 +8,7 @@ a waiting head there is one warning, by the gateway that notices it first: the r
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lanes.engine.background.isolation import alone, by_page
+from lanes.engine.background.isolation import by_page, isolated
 from lanes.engine.runs.agenda import Agenda
 from lanes.engine.runs.live import ActiveRun, LiveSet
 from lanes.text.spans import span
@@ -82,7 +82,7 @@ class WaitAlarms:
         self._behind = heads[-1].message_id if len(heads) == self._per_look else 0
         due = []
         for head in heads:
-            with alone(log, _named(head)):
+            with isolated(log, _named(head)):
                 if head.warned_at is None and self._is_due(head, now):
                     due.append(head)
         said: list[int] = []

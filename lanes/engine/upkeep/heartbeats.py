@@ -14,7 +14,7 @@ log = Log("lanes.upkeep")
 LOOK_EVERY_MS = 100
 
 
-class Heart:
+class Heartbeats:
     """Sends the heartbeats of one owner. For the upkeep's thread; ``owner_id`` and ``beaten_mono`` may be read from
     any.
 
@@ -57,7 +57,7 @@ class Heart:
 
         lost, named, self._told = self._write(step)
         if lost is None:
-            self._register_anew(now)
+            self._register_again(now)
         self.beaten_mono = now.mono
         self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
         for run in named:
@@ -82,7 +82,7 @@ class Heart:
         for run in new:
             run.note_shown()
 
-    def _register_anew(self, now: Now) -> None:
+    def _register_again(self, now: Now) -> None:
         """Other processes declared this one dead while it was suspended: its runs are lost, and it registers again."""
         before = self.owner_id
         self.owner_id = self._write(lambda tx: doors.register(tx, self._new_owner, now))

@@ -6,7 +6,7 @@ It prunes finished rows that are old enough, in small steps, keeps the WAL short
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from lanes.engine.background.isolation import alone
+from lanes.engine.background.isolation import isolated
 from lanes.engine.background.loop import PATIENCE_S, Loop
 from lanes.host.memory import Memory
 from lanes_storage import doors, reads
@@ -96,7 +96,7 @@ class Pruner:
 
     def _pass(self, now: Now) -> Iterator[int]:
         for kind in BY_AGE:
-            with alone(log, f"pruning {kind}"):
+            with isolated(log, f"pruning {kind}"):
                 yield from self._walk(kind, now)
         yield from self._forget_names(now)
 
@@ -113,7 +113,7 @@ class Pruner:
     def _due(self, kind: Prunable, row: Old, now: Now) -> tuple[int, int] | None:
         """The id of the row, and the wall time before which it must have been finished; None: it stays."""
         due = None
-        with alone(log, f"row {row.id} of {kind}"):
+        with isolated(log, f"row {row.id} of {kind}"):
             before = now.wall - self._kept_ms(kind, row.key)
             if row.finished_at is not None and row.finished_at <= before:
                 due = (row.id, before)

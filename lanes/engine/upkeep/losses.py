@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lanes.engine.background.loop import WriteFunction
 from lanes.engine.runs.live import ActiveRun, LiveSet
-from lanes.engine.upkeep.heartbeats import Heart, lose
+from lanes.engine.upkeep.heartbeats import Heartbeats, lose
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reader, Transaction
@@ -16,10 +16,10 @@ LOOK_EVERY_MS = 100
 class Losses:
     """Compares the live runs of an owner with the database. For the upkeep's thread."""
 
-    def __init__(self, write: WriteFunction, reader: Reader, heart: Heart, live: LiveSet) -> None:
+    def __init__(self, write: WriteFunction, reader: Reader, heartbeats: Heartbeats, live: LiveSet) -> None:
         self._write = write
         self._reader = reader
-        self._heart = heart
+        self._heartbeats = heartbeats
         self._live = live
         self._missing: set[int] = set()
         self._next_mono = 0
@@ -38,7 +38,7 @@ class Losses:
         self._missing = {run.id for run in missing}
 
     def _look(self) -> list[ActiveRun]:
-        owner = self._heart.owner_id
+        owner = self._heartbeats.owner_id
         if not self._missing_in(lambda: self._reader.read(reads.runs_of_owner(owner))):
             return []
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lanes.engine.background.inotify import nap_on
-from lanes.engine.background.isolation import alone, by_page
+from lanes.engine.background.inotify import pause_on
+from lanes.engine.background.isolation import by_page, isolated
 from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
@@ -19,7 +19,7 @@ from lanes.engine.runs.drains import DrainWatch, OwnerDrain
 from lanes.engine.runs.filewatch import FileWatch
 from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
-from lanes.engine.upkeep.heartbeats import Heart, lose
+from lanes.engine.upkeep.heartbeats import Heartbeats, lose
 from lanes.engine.upkeep.losses import Losses
 from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
 from lanes_storage import doors, reads
@@ -70,7 +70,7 @@ class Upkeep:
         self._store = store
         self._clock = clock
         self._live = live
-        self._heart = Heart(self._write, new_owner, owner_id, live, now)
+        self._heartbeats = Heartbeats(self._write, new_owner, owner_id, live, now)
         self._drain = DrainWatch(live, drained)
         self._file = FileWatch(store, live)
         self._reconcile_interval_ms = reconcile_interval_ms
@@ -79,8 +79,8 @@ class Upkeep:
         self._wait_patience_ms = wait_patience_ms
         self._abandoned = abandoned
         self._gave_up = gave_up
-        nap, pause_s = nap_on(store.changes_file, self._anything_new)
-        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, nap, refused=self._refused)
+        pause, pause_s = pause_on(store.changes_file, self._anything_new)
+        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, pause, refused=self._refused)
         self._reader: Reader | None = None
         self._observer: Observer | None = None
         self._version: int | None = None
@@ -95,12 +95,12 @@ class Upkeep:
     @property
     def owner_id(self) -> int:
         """The id of this process as an owner. It changes if other processes have declared this one dead."""
-        return self._heart.owner_id
+        return self._heartbeats.owner_id
 
     @property
     def beaten_mono(self) -> int:
         """When its last committed heartbeat began, by the monotonic clock."""
-        return self._heart.beaten_mono
+        return self._heartbeats.beaten_mono
 
     @property
     def rounds(self) -> int:
@@ -119,26 +119,26 @@ class Upkeep:
         """The duties of every round, in this order: those that need no database come first."""
         self._reader = reader
         self._observer = observer = Observer(
-            reader, self._write, self._clock, by=self._heart.by, interval_ms=self._reconcile_interval_ms
+            reader, self._write, self._clock, by=self._heartbeats.by, interval_ms=self._reconcile_interval_ms
         )
-        losses = Losses(self._write, reader, self._heart, self._live)
+        losses = Losses(self._write, reader, self._heartbeats, self._live)
         duties: list[Duty] = [
             self._begin,
             self._give_up,
             self._judge,
             self._file.run_once,
-            self._heart.beat_when_due,
-            self._heart.show_when_new,
+            self._heartbeats.beat_when_due,
+            self._heartbeats.show_when_new,
             lambda now: self._look(reader, now),
             lambda now: losses.run_once(now, self._version),
             self._drain.cut_when_over,
             self._force,
             lambda now: self._reconcile(observer, now),
-            lambda now: self._held.run_once(now, by=self._heart.by),
+            lambda now: self._held.run_once(now, by=self._heartbeats.by),
         ]
         if self._wait_patience_ms is not None:
             waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
-            duties.append(lambda now: waits.run_once(now, by=self._heart.by))
+            duties.append(lambda now: waits.run_once(now, by=self._heartbeats.by))
         return duties
 
     def _begin(self, now: Now) -> None:
@@ -149,7 +149,7 @@ class Upkeep:
         if slept > LATE_MS:
             log.warning("the machine slept for %.1f s, which counts against no limit", slept / 1000)
         if max(late, slept) > LATE_MS:
-            self._heart.hurry()  # send a heartbeat, and find out which runs were lost, before judging anything
+            self._heartbeats.hurry()  # send a heartbeat, and find out which runs were lost, before judging anything
         if late > LATE_MS or self._blind:
             self._judged_from_mono = now.mono
         self._begun, self._blind = now, False
@@ -160,7 +160,7 @@ class Upkeep:
         processes."""
         if not self._abandoned():
             return
-        owner, by = self.owner_id, self._heart.by
+        owner, by = self.owner_id, self._heartbeats.by
         log.critical("the event loop of %s was closed while it held lanes: it leaves them to others", by)
         self._write(lambda tx: doors.end_owner(tx, owner, now, cause=Cause.OWNER_GONE, by=by))
         self._loop.halt()
@@ -200,7 +200,7 @@ class Upkeep:
             run = self._live.get(ticket.run_id)
             if run is None:
                 continue
-            with alone(log, run.named):
+            with isolated(log, run.named):
                 run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
                 run.hurry(grace_ms)
         before, self._waiting = self._waiting, reader.read(reads.waiting_of_owner(self.owner_id))
@@ -215,7 +215,7 @@ class Upkeep:
         """Stop the runs that are past a limit. Needs no database."""
         for run in self._limits.due(now):
             again: int | None = now.mono + JUDGE_AGAIN_MS
-            with alone(log, f"{run.named} can not be judged"):
+            with isolated(log, f"{run.named} can not be judged"):
                 judgement = judge(run, now, self._judged_from_mono)
                 if judgement.stop is not None and run.order_stop(judgement.stop):
                     log.warning("%s: %s", run.named, judgement.stop.message)
@@ -228,7 +228,7 @@ class Upkeep:
         told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
         stubborn = []
         for run, stop in told:
-            with alone(log, run.named):
+            with isolated(log, run.named):
                 if judge(run, now, self._judged_from_mono).verdict is Verdict.FORCE:
                     stubborn.append((run, stop))
 
@@ -241,7 +241,7 @@ class Upkeep:
     def _reconcile(self, observer: Observer, now: Now) -> None:
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
-            observer.by, observer.own = self._heart.by, self.owner_id  # it may be a new owner
+            observer.by, observer.own = self._heartbeats.by, self.owner_id  # it may be a new owner
             self._reconciled(observer.run_once())
 
 

@@ -1,6 +1,6 @@
 """The queries: all reads for display, for judges and for waiting. Each is one SELECT."""
 
-from lanes_storage.reads.backlog import heads, heads_of, news, suspects_running, touched
+from lanes_storage.reads.backlog import heads, heads_of, news, suspects_running, touched, waiting_heads
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,
@@ -42,4 +42,3 @@ from lanes_storage.reads.owners import (
     waits,
 )
 from lanes_storage.reads.retention import any_old_idempotency, old
-from lanes_storage.reads.waiting import waiting_heads

@@ -1,4 +1,4 @@
-"""Queries about the heads of released lanes, for the backlog of a dispatcher."""
+"""Queries about the heads of lanes, for the backlog of a dispatcher and for warnings."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from lanes_storage import statements as sql
 from lanes_storage.fragments import names
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
-from lanes_storage.records import News, WaitingLane
+from lanes_storage.records import News, WaitingHead, WaitingLane
 
 #: The end of a pause without an end: later than every time.
 NEVER = 2**63 - 1
@@ -31,6 +31,10 @@ CROSS JOIN lanes l ON l.id = e.lane_id JOIN messages m ON m.id = l.head_id WHERE
 OF_LANES = f"""
 SELECT {_COLUMNS} FROM json_each(:lanes) j CROSS JOIN lanes l ON l.id = j.value JOIN messages m ON m.id = l.head_id
 WHERE l.run_id IS NULL
+"""
+WAITING_HEADS = """
+SELECT l.head_id, l.key, m.accepted_at, m.wait_warned_at FROM lanes l JOIN messages m ON m.id = l.head_id
+WHERE l.head_id > :after ORDER BY l.head_id
 """
 #: Events about many lanes at once have no lane id.
 NEWS = f"""
@@ -59,6 +63,11 @@ def heads_of(lanes: Sequence[int]) -> Query[list[WaitingLane]]:
 def news(after: int, few: int) -> Query[News]:
     """What is new in the journal after event ``after``, and whether at most ``few`` heads wait now."""
     return Query(NEWS.format(few=int(few)), {"after": after}, lambda rows: News(rows[0][0], *map(bool, rows[0][1:])))
+
+
+def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
+    """The waiting heads after message ``after``, the longest wait first."""
+    return Query(f"{WAITING_HEADS} LIMIT {limit:d}", {"after": after}, lambda rows: [WaitingHead(*row) for row in rows])
 
 
 def suspects_running() -> Query[int]:

@@ -161,7 +161,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             "m.state, coalesce(e.endings, 0)",
             f"m.state IN ({names(BADLY)}) AND m.run_id IS NULL AND coalesce(e.endings, 0) <> 1",
         ),
-        "it is {} and never ran, and the journal tells of {} endings",
+        "it is {} and never ran, and the journal has {} endings",
     ),
     Invariant(
         "one-notice",
@@ -222,7 +222,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "it stands at epoch {}, and had a newer run",
     ),
     Invariant(
-        "reply-of-a-standing-run",
+        "reply-of-a-completed-run",
         5,
         "the reply of a message came from a run that completed",
         """
@@ -237,14 +237,14 @@ INVARIANTS: tuple[Invariant, ...] = (
         5,
         "every refused write of a run is counted and told",
         _of_run("r.refused_writes, coalesce(e.refusals, 0)", "r.refused_writes <> coalesce(e.refusals, 0)"),
-        "{} refused writes, the journal tells of {}",
+        "{} refused writes, the journal has {}",
     ),
     Invariant(
         "claim-in-the-journal",
         6,
         "every run has one claim in the journal",
         _of_run("coalesce(e.claims, 0)", "coalesce(e.claims, 0) <> 1"),
-        "the journal tells of {} claims",
+        "the journal has {} claims",
     ),
     Invariant(
         "release-in-the-journal",
@@ -254,21 +254,21 @@ INVARIANTS: tuple[Invariant, ...] = (
             "r.edge, coalesce(e.releases, 0), e.edge",
             "coalesce(e.releases, 0) <> CASE WHEN r.edge IS NULL THEN 0 ELSE 1 END OR r.edge <> e.edge",
         ),
-        "it ended by {}, the journal tells of {} releases: {}",
+        "it ended by {}, the journal has {} releases: {}",
     ),
     Invariant(
         "abort-in-the-journal",
         6,
         "every abort that was asked for is in the journal",
         _of_run("r.abort_actor, coalesce(e.requests, 0)", "(r.abort_at IS NULL) <> (coalesce(e.requests, 0) = 0)"),
-        "asked for by {}, the journal tells of {} requests",
+        "asked for by {}, the journal has {} requests",
     ),
     Invariant(
         "acceptance-in-the-journal",
         6,
         "every message has one acceptance in the journal",
         _of_message("coalesce(e.acceptances, 0)", "coalesce(e.acceptances, 0) <> 1"),
-        "the journal tells of {} acceptances",
+        "the journal has {} acceptances",
     ),
     Invariant(
         "found-by-its-lane",

@@ -14,13 +14,13 @@ SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.l
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 #: The approximate size of a message when it is read.
 SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
-#: An exchange is one reply and the texts that it answers: several if they were collected. The join order is fixed, from
-#: the turns to the texts: otherwise SQLite 3.51 scans all messages that were ever collected.
-#: The newest messages of a lane, whatever became of them; the texts only of those that are an exchange by themselves.
+#: The newest messages of a lane in any state; the texts only of those that have a reply.
 NEWEST = """
 SELECT batch, iif(state = 'done', text, NULL), iif(state = 'done', reply, NULL) FROM messages
 WHERE lane_id = :lane AND id < :before ORDER BY id DESC LIMIT {most:d}
 """
+#: An exchange is one reply and the texts that it answers: several if they were collected. The join order is fixed, from
+#: the turns to the texts: otherwise SQLite 3.51 scans all messages that were ever collected.
 HISTORY = """
 WITH turns AS (
   SELECT id, batch, text, reply FROM messages
@@ -37,7 +37,7 @@ SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = 
 JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
-#: So many messages without a reply may stand among the newest.
+#: How many messages without a reply may be among the newest.
 BESIDE = 8
 EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Larger than every message id.
@@ -143,9 +143,8 @@ def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]
 
 
 def recent_history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]] | None]:
-    """The same from the newest messages of the lane alone, which is all where few failed; None: those do not tell.
-
-    Of what was collected they do not: the other texts of an exchange may be anywhere.
+    """The same from the newest messages of the lane only. None: they are not enough, because many have no reply, or one
+    was collected: the other texts of its exchange may be older.
     """
     most = limit + BESIDE
 

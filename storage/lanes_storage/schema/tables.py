@@ -33,8 +33,8 @@ UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS
 
 
 class CounterTable(Table, table=True):
-    """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes. ``touch`` turns to and
-    fro, for whoever wants to know whether a write is taken."""
+    """Counters of the whole database. ``epoch`` is the fencing counter: one for all lanes. ``touch`` alternates
+    between 0 and 1, to test whether the database accepts a write."""
 
     __tablename__ = "counters"
     name: str = Field(primary_key=True)
@@ -93,7 +93,7 @@ class LaneTable(Table, table=True):
         # Of those that wait, the ones that nothing holds: a claim does not walk past a thousand busy lanes.
         partial("lanes_claimable", "run_id", "head_id", where="head_id IS NOT NULL"),
         partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
-        # What ended badly is listed and counted without a look at all the others.
+        # Lanes that ended badly are listed and counted without reading all the others.
         *(partial(f"lanes_{state}", "id", where=f"state = '{state}'") for state in sorted(REMEMBERING)),
         # The smallest index that has every lane: to count them is to walk it, and at a million it still fits the cache
         # of a connection. Its column never changes, so nothing but a new lane writes it.
@@ -132,7 +132,7 @@ class MessageTable(Table, table=True):
     __tablename__ = "messages"
     __table_args__ = (
         CheckConstraint(one_of("state", MessageState), name="message_state"),
-        # A hold has no input: whoever waits for it does the work itself.
+        # A hold has no input: its waiter does the work itself.
         CheckConstraint(
             "((text IS NULL) <> (request IS NULL))"
             f" OR (text IS NULL AND request IS NULL AND coalesce(bound_to, '') = '{BoundTo.WAITER}')",
@@ -221,10 +221,10 @@ class RunTable(Table, table=True):
         CheckConstraint("process_start_time IS NULL OR process_pid IS NOT NULL", name="run_process_start"),
         # Invariants 1 and 2: one open run of a lane.
         partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
-        # With those whose abort is asked for in one place: they are looked for after every change.
+        # Runs whose abort is requested are next to each other: they are read after every commit.
         partial("runs_of_owner", "owner_id", "abort_at", where="ended_at IS NULL"),
         Index("runs_of_lane", "lane_id", "id"),
-        # Both are counted at every look, and mostly there is none.
+        # Both are counted for every status, and mostly there is none.
         partial("runs_left_out", "left_out", where=LEFT_OUT),
         partial("runs_unlimited", "id", where=UNLIMITED),
         partial("runs_refused", "refused_writes", where="refused_writes > 0"),
@@ -347,7 +347,8 @@ class EventTable(Table, table=True):
 
 
 class EventBlockTable(Table, table=True):
-    """In which parts of the journal a lane has events: an index would be written at each of them, all over the file."""
+    """In which blocks of the journal a lane has events. An index of events would be written with every event, all over
+    the file."""
 
     __tablename__ = "event_blocks"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -356,7 +357,7 @@ class EventBlockTable(Table, table=True):
 
 
 class IdempotencyTable(Table, table=True):
-    """A sender's own name for a message. Has no reference: it outlives what is pruned."""
+    """A sender's own name for a message. It has no foreign key: it is kept when the message is pruned."""
 
     __tablename__ = "idempotency"
     __table_args__ = (Index("idempotency_age", "accepted_at"), Index("idempotency_message", "message_id"))
@@ -369,7 +370,7 @@ class IdempotencyTable(Table, table=True):
 
 
 class ProviderTable(Table, table=True):
-    """How a provider is, for every gateway: whether it is left alone until a stored time, and what is known of it."""
+    """The state of a provider, for every gateway: until when it is not asked, and what is known of it."""
 
     __tablename__ = "providers"
     __table_args__ = (

@@ -83,10 +83,10 @@ class SqliteTransaction:
         try:
             return self._connection.execute(text, given)
         except UnicodeEncodeError:  # lone surrogates, which cannot be encoded: no message is lost because of one
-            return self._connection.execute(text, [_whole(value) for value in given])
+            return self._connection.execute(text, [_encodable(value) for value in given])
 
     def _roll_back(self) -> None:
-        """What was done outside is undone first, the last first. What raises there keeps nothing else from its end."""
+        """Call the undo functions, the last one first, then roll back. Each runs even if another one raises."""
         with contextlib.ExitStack() as undone:
             undone.callback(self._discard)
             for undo in self._undo:
@@ -97,5 +97,5 @@ class SqliteTransaction:
             self._connection.execute("ROLLBACK")
 
 
-def _whole(value: object) -> object:
+def _encodable(value: object) -> object:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
