@@ -14,6 +14,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# An example of a property may take any time: the machine may be busy.
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 #: A file system in memory, where there is one (Linux), and what must be free there.
 MEMORY = Path("/dev/shm")

@@ -39,7 +39,7 @@ async def test_a_lane_that_was_taken_by_force_stops_its_run_between_two_heartbea
         assert time().mono - START.mono < 10 * MINUTE, "no heartbeat came"
 
 
-async def test_a_ghost_hides_no_loss(tmp_path: Path) -> None:
+async def test_F145_a_ghost_hides_no_loss(tmp_path: Path) -> None:
     """As many runs in the database as in the process, but not the same: one that nobody runs, instead of a lost one."""
     runner, time = Gates(), Hands()
     async with (

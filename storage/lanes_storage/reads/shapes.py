@@ -193,21 +193,8 @@ def to_lane(row: Row) -> LaneRow:
     """A lane from LANE_COLUMNS, followed by RUN_COLUMNS and OWNER_ROW."""
     pause = None if row[7] is None else to_pause(row[5:11])
     error = None if row[15] is None else LastErrorRow(Cause.read(row[15]), row[16] or "", row[17] or 0)
-    run, owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
-    return LaneRow(
-        id=row[0],
-        key=row[1],
-        state=LaneState.read(row[2]),
-        epoch=row[3],
-        anonymous=bool(row[4]),
-        pause=pause,
-        queued=row[11],
-        head_id=row[12],
-        head_accepted_at=row[13],
-        parked_until=row[14],
-        last_error=error,
-        updated_at=row[18],
-        run=None if run[0] is None else to_run(run),
-        owner=None if owner[0] is None else to_owner(owner),
-        interruptions=row[19],
-    )
+    of_run, of_owner = row[LANE_WIDTH : LANE_WIDTH + RUN_WIDTH], row[LANE_WIDTH + RUN_WIDTH :]
+    run = None if of_run[0] is None else to_run(of_run)
+    owner = None if of_owner[0] is None else to_owner(of_owner)
+    values = [*row[:2], LaneState.read(row[2]), row[3], bool(row[4]), pause, *row[11:15], error, row[18]]
+    return LaneRow(*[*values, run, owner, row[19]])
