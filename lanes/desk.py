@@ -239,7 +239,8 @@ class Desk(LoopDriver):
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Lane]:
-        """Lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
+        """Lanes in some order; by attention, unfinished ones first, the longest wait at the top. Raises Unfit."""
+        queries.list_.checked({"filter_": chosen, "limit": limit, "cursor": offset})
         found = queries.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)
         return list(await self.perform(found))
 

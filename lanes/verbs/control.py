@@ -22,7 +22,7 @@ from lanes.verbs.kinds import (
     Reason,
     words,
 )
-from lanes.verbs.results import ABORTED, ACTED, ActedRow
+from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
 from lanes_storage import reads
 from lanes_storage.doors import control, pauses
@@ -33,7 +33,7 @@ from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, Scope
 
 @verb(
     "POST /api/lanes/{key}/abort",
-    result=ABORTED,
+    result=AbortResult,
     errors=(NotFound,),
     examples=(
         "lanes abort agent:main:telegram:42 --reason stuck",

@@ -30,7 +30,7 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.paging import BACKWARD
-from lanes.verbs.results import COUNTED, IDS, MESSAGE, MESSAGES, PRUNED, SENT
+from lanes.verbs.results import COUNTED, IDS, MESSAGE, MESSAGES, PRUNED
 from lanes.verbs.sending import read_back
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
@@ -161,7 +161,7 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
 
 @verb(
     "POST /api/messages/{id}/retry",
-    result=SENT,
+    result=records.Message,
     status=202,
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
     examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
@@ -180,7 +180,7 @@ def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as i
 
 @verb(
     "POST /api/lanes/{key}/retry",
-    result=SENT,
+    result=records.Message,
     status=202,
     errors=(NotFound, Changed, NotAllowed, QueueFull, LaneBusy),
     said=outcomes.retried,

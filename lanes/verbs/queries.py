@@ -25,7 +25,7 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.paging import OF_LANES
-from lanes.verbs.results import DETAIL, FOUND, MARKS, PAGE, SEARCHED, SILENT, WHY
+from lanes.verbs.results import FOUND, SILENT
 from lanes.verbs.verb import verb
 from lanes_storage import reads
 from lanes_storage import records as rows
@@ -65,7 +65,7 @@ Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the firs
 
 @verb(
     "GET /api/lanes",
-    result=PAGE,
+    result=LanePage,
     paging=OF_LANES,
     listed=50,
     errors=(TooMuch,),
@@ -119,7 +119,7 @@ def list_(
     return QueryBlock(look)
 
 
-@verb("POST /api/search", result=SEARCHED, looks=True, errors=(TooMuch,))
+@verb("POST /api/search", result=SearchPage, looks=True, errors=(TooMuch,))
 def search(
     ctx: Context,
     *,
@@ -185,7 +185,7 @@ def find(
     return QueryBlock(look)
 
 
-@verb("POST /api/marks", result=MARKS, looks=True, errors=(TooMuch,))
+@verb("POST /api/marks", result=list[Mark], looks=True, errors=(TooMuch,))
 def marks(
     ctx: Context,
     *,
@@ -210,7 +210,7 @@ def silent(
     return reads.silent_runs(ctx.now(), limit)
 
 
-@verb("GET /api/lanes/{key}", result=DETAIL, errors=(NotFound,), examples=("lanes show agent:main:telegram:42",))
+@verb("GET /api/lanes/{key}", result=LaneDetail, errors=(NotFound,), examples=("lanes show agent:main:telegram:42",))
 def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     """One lane: its run, owner, queue and last events.
 
@@ -235,7 +235,7 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     return QueryBlock(look)
 
 
-@verb("GET /api/lanes/{key}/why", result=WHY, errors=(NotFound,), examples=("lanes why agent:main:telegram:42",))
+@verb("GET /api/lanes/{key}/why", result=Why, errors=(NotFound,), examples=("lanes why agent:main:telegram:42",))
 def why(ctx: Context, key: Key) -> Effect[Why]:
     """Say why a lane does not move.
 

@@ -31,7 +31,7 @@ from lanes.verbs.kinds import (
     Seconds,
     Text,
 )
-from lanes.verbs.results import MESSAGE, SENT
+from lanes.verbs.results import MESSAGE
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
@@ -59,7 +59,7 @@ Run = Annotated[
 
 @verb(
     "POST /api/lanes/{key}/messages",
-    result=SENT,
+    result=records.Message,
     status=202,
     errors=(QueueFull, LaneBusy, WaitCycle, IdempotencyConflict, Unfit),
 )

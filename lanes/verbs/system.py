@@ -25,7 +25,7 @@ from lanes.verbs.kinds import (
     timed,
 )
 from lanes.verbs.paging import FORWARD
-from lanes.verbs.results import CHECKS, CUTS, EVENTS, FINDINGS, GATEWAYS, STATUS
+from lanes.verbs.results import GATEWAYS
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
@@ -42,7 +42,7 @@ EVERY = LaneFilter(of=Subject.EVENT)
 Gateway = Annotated[Id | None, NOT_TYPED, "one gateway; without, all"]
 
 
-@verb("GET /api/status", result=STATUS, examples=("lanes status --json | jq .gateways",))
+@verb("GET /api/status", result=Status, examples=("lanes status --json | jq .gateways",))
 def status(ctx: Context) -> Effect[Status]:
     """Gateways, lanes by state, what waits, cooldowns, ghosts.
 
@@ -96,7 +96,7 @@ def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -
 
 @verb(
     "GET /api/events",
-    result=EVENTS,
+    result=list[Event],
     errors=(NotFound,),
     paging=FORWARD,
     listed=100,
@@ -193,7 +193,7 @@ def drain(
     return step
 
 
-@verb("GET /api/drain", result=CUTS, errors=(NotFound,))
+@verb("GET /api/drain", result=list[Cut], errors=(NotFound,))
 def drain_rehearsal(ctx: Context, *, gateway: Gateway = None) -> Effect[list[Cut]]:
     """What a drain whose time is over now would cut, and what would become of it. Changes nothing."""
     now = ctx.now()
@@ -240,7 +240,7 @@ def _unheard(_: str) -> None:
 
 @verb(
     "POST /api/reconcile",
-    result=FINDINGS,
+    result=list[Finding],
     slow=True,
     examples=(
         "lanes reconcile --dry-run     each decision with its evidence",
@@ -276,7 +276,7 @@ def reconcile(
 
 @verb(
     "GET /api/doctor",
-    result=CHECKS,
+    result=list[Check],
     slow=True,
     examples=(
         "lanes doctor",

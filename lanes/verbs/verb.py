@@ -34,11 +34,19 @@ REQUIRED = inspect.Parameter.empty
 
 
 class ResultForm(NamedTuple):
-    """How a result is told: the class of its record (None: it is an id), how that is made, whether it is a list."""
+    """The form of a result: the class of its record (None: an id), how it is made, and whether there are many."""
 
     record: type[Record] | None
     make: Callable[[Any, Liveness], Any]
     many: bool = False
+
+    @classmethod
+    def of(cls, result: Any) -> "ResultForm":
+        """``result`` is a form, or the class of a record or a list of it, which the effect gives as it is."""
+        if isinstance(result, ResultForm):
+            return result
+        many = get_origin(result) is list
+        return cls(get_args(result)[0] if many else result, lambda made, _: made, many)
 
     @property
     def name(self) -> str:
@@ -47,12 +55,12 @@ class ResultForm(NamedTuple):
 
     @property
     def schema(self) -> Schema:
-        """The schema of what is told."""
+        """Its schema."""
         one: Schema = ID.schema if self.record is None else {"$ref": self.name}
         return {"type": "array", "items": one} if self.many else one
 
     def made(self, result: Any, now: Now) -> Any:
-        """What a result is outside: a record, or a list of them."""
+        """The record of a result, or a list of them."""
         return self.make(result, Liveness(now))
 
     def read(self, form: Any) -> Any:
@@ -237,13 +245,14 @@ class About:
 
 
 def verb(
-    route: str | None, *, result: ResultForm, **about: Any
+    route: str | None, *, result: Any, **about: Any
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
     """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with places for its parameters; None:
-    it is for this database only.
+    it is for this database only. ``result``: the class of the record that the effect gives, a list of it, or a
+    ``ResultForm``.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:
-        return Verb(effect, route, result, About(**about))
+        return Verb(effect, route, ResultForm.of(result), About(**about))
 
     return declared

@@ -103,6 +103,8 @@ CALLS = [
         {"limit": 0},
         {"limit": "many"},
         {"sort": "sideways"},
+        {"limit": 10**30},
+        {"cursor": 10**30},
     ),
     *calls(
         "search",
