@@ -46,8 +46,8 @@ from lanes_storage.records import (
     Subject,
 )
 
-#: The newest failures of a lane, among which the one to retry is looked for.
-LOOKED_THROUGH = 50
+#: Failures of a lane that are read at a time, to find the one to retry.
+AT_ONCE = 50
 #: Such a message was not answered because of a limit that somebody set: it is retried only where that is meant.
 DELIBERATE = ("expired", "over_budget")
 EVERY = LaneFilter(of=Subject.MESSAGE)
@@ -195,9 +195,13 @@ def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[
             return NotFound("lane", key)
         if epoch not in (None, lane.epoch):
             return Changed(key, lane.epoch)
-        failed = within(tx, reads.messages(lane.id, (MessageState.FAILED,), LOOKED_THROUGH))
-        newest = next((each.id for each in failed if each.retried_as is None), None)
-        return NotAllowed("it has no failed message that was not retried") if newest is None else newest
+        before: int | None = None
+        while page := within(tx, reads.messages(lane.id, (MessageState.FAILED,), AT_ONCE, before)):
+            for each in page:
+                if each.retried_as is None:
+                    return each.id
+            before = page[-1].id
+        return NotAllowed("it has no failed message that was not retried")
 
     return _retrying(ctx, last)
 

@@ -322,3 +322,11 @@ def test_keys_that_differ_in_case_are_two_lanes(stage: Stage, lanes: Call) -> No
     stage.hold("key", owner)
     assert lanes("abort", "key").code == 0
     assert (states(stage, "Key"), states(stage, "key")) == (["running"], ["aborted"])
+
+
+def test_the_journal_says_a_reason_once(stage: Stage, lanes: Call) -> None:
+    stage.hold("a", stage.owner(), "waits")
+    lanes("abort", "a", "--force", "--scope", "both", "--reason", "it is stuck")
+    told = [line for line in lanes("events", "a").out.splitlines() if "it is stuck" in line]
+    assert [line.count("it is stuck") for line in told] == [1] * 5
+    assert sum("send it again" in line for line in told) == 2, "the next step of a notice stays"

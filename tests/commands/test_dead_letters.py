@@ -2,6 +2,11 @@
 
 import pytest
 
+from lanes.base.errors import NotAllowed
+from lanes.base.procedure import run as perform
+from lanes.config import from_data
+from lanes.context import Context
+from lanes.verbs.messages import AT_ONCE, retry, retry_last
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms
 from tests.kit.stage import Stage
@@ -63,3 +68,30 @@ def test_what_cannot_be_meant_is_2(stage: Stage, lanes: Call, arguments: list[st
     (number,) = failed(stage, "k")
     assert lanes("dead-letters", *arguments).code == 2
     assert lanes("dead-letters", "--json").json[0]["id"] == number
+
+
+def test_the_filter_chooses_before_the_limit_cuts(stage: Stage, lanes: Call) -> None:
+    me = stage.owner()
+    for key in ("wanted", "other", "other", "other"):
+        stage.fail(stage.hold(key, me))
+    for command in ("dead-letters", "messages wanted"):
+        (found,) = lanes(*command.split(), "--limit", "1", "--filter", "key:wanted state:failed", "--json").json
+        assert found["key"] == "wanted"
+    (found,) = lanes("dead-letters", "--limit", "1", "--filter", "key:wanted", "--older-than", "0s", "--json").json
+    assert found["key"] == "wanted"
+
+
+def test_the_last_failure_to_retry_is_found_behind_many_that_were_retried(stage: Stage) -> None:
+    config = from_data({"queue": {"cap": 1000}})
+    me, ctx = stage.owner(), Context("alice", configured=lambda: config)
+    failed = []
+    for _ in range(AT_ONCE + 2):
+        claimed = stage.hold("a", me)
+        stage.fail(claimed)
+        failed.append(claimed.message.id)
+    first, second, *others = failed
+    for number in others:
+        perform(stage.store, retry(ctx, number))
+    assert [perform(stage.store, retry_last(ctx, "a")).retry_of for _ in range(2)] == [second, first]
+    with pytest.raises(NotAllowed):
+        perform(stage.store, retry_last(ctx, "a"))

@@ -107,6 +107,7 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
     if event.actor:
         said.append(f"by {event.actor}")
     detail = event.detail or {}
-    said += [str(detail[name]) for name in ("reason", "next", "message") if detail.get(name)]
+    sentence = detail.get("message") or detail.get("reason")  # the sentence of an abort ends with its reason
+    said += [str(each) for each in (detail.get("next"), sentence) if each]
     key = [event.key or ""] if with_key else []
     return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]
