@@ -1,7 +1,7 @@
-"""Every verb, once: what can be done with lanes, by whatever surface.
+"""The table of verbs: everything that a surface can do with lanes, each declared once.
 
-A verb is a decorated function (``lanes.verbs.verb``). Its parameters have kinds (``.kinds``), it gives an effect
-(``lanes.base.procedure``), and the form of its result (``.results``); ``lanes.drivers`` carry it out.
+A verb is a decorated function (``lanes.verbs.verb``). Its parameters have kinds (``.kinds``); it returns an effect
+(``lanes.base.procedure``), which a driver (``lanes.drivers``) runs.
 """
 
 from types import ModuleType
@@ -11,7 +11,7 @@ from lanes.verbs.verb import Verb
 
 
 def table() -> dict[str, Verb[..., Any]]:
-    """All of them by name, in the order of the help."""
+    """All verbs by name, in the order of the help."""
     from lanes.verbs import control, messages, queries, sending, system
 
     modules: tuple[ModuleType, ...] = (sending, control, queries, messages, system)

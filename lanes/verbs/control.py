@@ -1,4 +1,4 @@
-"""What is done to lanes: aborting, pausing, resuming, taking note of how they ended."""
+"""Verbs that act on lanes: abort, pause, resume, ack."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -61,18 +61,18 @@ def abort(
     *,
     scope: Annotated[Scope, words(Scope), "The run, the messages that wait, or both."] = Scope.RUN,
     reason: Reason | None = None,
-    grace: Annotated[Duration | None, "Release by force after so long. [default: abort_grace]"] = None,
+    grace: Annotated[Duration | None, "Release by force after this time. [default: abort_grace]"] = None,
     force: Annotated[Flag, "Release by force at once."] = False,
     epoch: Epoch | None = None,
     wait: Annotated[Flag, NOT_TYPED] = True,
-    timeout: Annotated[Duration | None, "Wait for at most so long. [default: until it is proven]"] = None,
-    run_id: Annotated[Id | None, NOT_TYPED, "go on waiting for the abort that was requested of this run"] = None,
+    timeout: Annotated[Duration | None, "Wait for at most this long. [default: until it is proven]"] = None,
+    run_id: Annotated[Id | None, NOT_TYPED, "continue to wait for the requested abort of this run"] = None,
     cause: Annotated[Cause, CAUSE, ONLY_PYTHON] = Cause.ABORTED,
 ) -> Effect[AbortResult]:
-    """Stop what lanes run, and free them.
+    """Stop the runs of lanes, and free the lanes.
 
-    The owner is asked to stop the run; where it does not in its grace, or is dead, the lane is released by force.
-    What waits is kept, unless --scope says otherwise.
+    The owner is asked to stop the run. If it does not within the grace period, or is dead, the lane is released by
+    force. Waiting messages are kept, unless --scope says otherwise.
 
     Exit codes: 0 freed, 3 no such lane, 4 nothing to abort, 5 not confirmed in time, 69 database not reachable.
     """
@@ -103,7 +103,7 @@ def pause(
     reason: Reason | None = None,
     epoch: Epoch | None = None,
 ) -> Effect[ActedRow]:
-    """Let lanes claim nothing. What runs goes on, what waits is kept."""
+    """Stop lanes from claiming messages. Runs continue, and waiting messages are kept."""
     now = ctx.now()
     end = until if for_ is None else now.wall + for_
     why = reason or PAUSED_BY_HAND
@@ -120,7 +120,7 @@ def pause(
     deeds=(DashboardAction("Resume {}", "Resume"),),
 )
 def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
-    """Let paused lanes claim again. Harmless on a lane that is not paused."""
+    """End the pause of lanes. Does nothing to a lane that is not paused."""
     now = ctx.now()
     return _acted(key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
 
@@ -135,9 +135,9 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
     deeds=(DashboardAction("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
 def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
-    """Say that errored or aborted lanes were seen.
+    """Acknowledge errored or aborted lanes.
 
-    They go back to idle, and nothing else changes. A running lane is for `lanes abort`.
+    They go back to idle, and nothing else changes. Use `lanes abort` for a running lane.
     """
     now = ctx.now()
 
@@ -150,7 +150,7 @@ def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRo
 def _acted(
     key: str, act: Callable[[Transaction], Control], *, refused: Callable[[Control], bool] = lambda _: False
 ) -> Step[ActedRow | LanesError]:
-    """Act on a lane, and read it in the same transaction: what came of it is told as it was then."""
+    """Act on a lane and read it in the same transaction, so that the result shows the lane as the action left it."""
 
     def step(tx: Transaction) -> ActedRow | LanesError:
         met = act(tx)

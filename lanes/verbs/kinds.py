@@ -1,5 +1,5 @@
-"""The kinds of parameters that verbs take: how each is written on a command line, in a query and in JSON, and which
-values of a program are one. ``Key``, ``Duration`` and the other types of signatures are at the end.
+"""The kinds of parameters of verbs: how each is written on a command line, in a query and in JSON, and how a value of
+a program is checked. ``Key``, ``Duration`` and the other types for signatures are at the end.
 """
 
 import re
@@ -23,11 +23,11 @@ from lanes_storage.clock import Now
 from lanes_storage.law import EventType, is_cause
 from lanes_storage.records import LaneFilter, Subject
 
-#: More than anybody lists at a time.
+#: The largest `limit` of a list.
 MOST_LISTED = 10**9
-#: The longest that one request waits.
+#: The longest wait of one request, in seconds.
 MOST_WAIT_S = 600.0
-#: How a type of JSON is called.
+#: The names of the types of JSON in messages.
 _CALLED: dict[type, str] = {
     str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list",
 }  # fmt: skip
@@ -35,9 +35,9 @@ _CALLED: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParamKind:
-    """One kind. ``check`` takes a value of a program and its name, ``parse`` a text; both raise Unfit.
+    """One kind. ``check`` takes a value of a program and the name of the parameter, ``parse`` a text; both raise Unfit.
 
-    ``metavar`` stands for it on a command line, ``json`` is its type there, and ``show`` makes JSON of a value.
+    ``metavar``: its placeholder in the help. ``json``: its type in JSON, and ``show`` converts a value to that.
     """
 
     metavar: str
@@ -94,7 +94,7 @@ def _check_step(value: object, name: str) -> int:
 
 
 def _never_text(text: str, name: str) -> Any:
-    raise Unfit(f"{name} can not be given as {text!a}")
+    raise Unfit(f"{name} cannot be given as text: {text!a}")
 
 
 def _text(longest: int | None = None, least: int = 0, metavar: str = "TEXT") -> ParamKind:
@@ -111,7 +111,7 @@ def _text(longest: int | None = None, least: int = 0, metavar: str = "TEXT") -> 
 
 
 def _check_chat(value: object, name: str) -> dict[str, Any] | None:
-    """Refuse what no run could answer, before it is stored."""
+    """Refuse a request that no run could answer, before it is stored."""
     request = arguments.dict_or_none(value, name)
     if request is not None:
         from lanes.dialects.table import dialect_of
@@ -132,7 +132,7 @@ def words(of: type[StrEnum]) -> ParamKind:
 
 @cache
 def filter_of(subject: Subject) -> ParamKind:
-    """A filter of lanes, of messages or of events. Its ages count from when it is asked."""
+    """A filter of lanes, of messages or of events. Its ages count back from the time of the call."""
 
     def parse(text: str, name: str) -> LaneFilter:
         from lanes import filters
@@ -173,7 +173,7 @@ def count(least: int, most: int) -> ParamKind:
 
 
 def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
-    """The filter with the moment at which it judges ages and pauses: now, where it names none."""
+    """The filter with the time at which it judges ages and pauses: now, unless it has one."""
     return chosen if chosen.at or not chosen.conditions else chosen._replace(at=now.wall)
 
 
@@ -187,9 +187,9 @@ def _parse_seconds(text: str, name: str) -> int:
     return round(seconds * 1000)
 
 
-#: A key that a lane may have. What names none is found nowhere.
+#: The key of a lane. One that cannot exist is simply not found.
 KEY = ParamKind("KEY", KEY_SCHEMA, arguments.text, arguments.text)
-#: The key of a lane that may be made.
+#: The key of a lane that may be created: it is checked.
 NEW_KEY = ParamKind("KEY", KEY_SCHEMA, lambda value, _: check_key(value), lambda text, _: check_key(text))
 ID = ParamKind("ID", ID_SCHEMA, arguments.count, _parse_id, show=str)
 COUNT = ParamKind("N", COUNT_SCHEMA, arguments.count, _parse_count, int)
@@ -200,7 +200,7 @@ DURATION = ParamKind(
     _parse_duration,
     show=durations.show,
 )
-#: A patience, in whole milliseconds; a number of seconds where it is written.
+#: A wait in whole milliseconds; a number of seconds in a query.
 SECONDS = ParamKind(
     "S",
     {"type": "number", "minimum": 0, "maximum": MOST_WAIT_S},
@@ -226,7 +226,7 @@ CAUSE = ParamKind(
 )
 STEP = ParamKind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
 FLAG = ParamKind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
-#: What lanes itself reads of a chat request, or refuses; all else goes to the provider as it came.
+#: The fields of a chat request that lanes itself reads or refuses; all others are passed to the provider unchanged.
 CHAT_SCHEMA: Schema = {
     "type": "object",
     "properties": {
@@ -248,7 +248,7 @@ CHAT_SCHEMA: Schema = {
 }
 CHAT = ParamKind("JSON", CHAT_SCHEMA, _check_chat, _never_text, dict)
 OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, _never_text, dict)
-#: What only programs of ours give, and check themselves.
+#: For parameters of our own programs only, which check them themselves.
 ANY = ParamKind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
 GLOB = _text(metavar="GLOB")
@@ -257,7 +257,7 @@ REASON = _text(arguments.LONGEST_REASON)
 
 
 class Given(StrEnum):
-    """Where a parameter can not be given, or how it travels."""
+    """Where a parameter cannot be given."""
 
     NOT_TYPED = "not on a command line"
     ONLY_PYTHON = "only by a program"
@@ -273,16 +273,16 @@ class Header(NamedTuple):
     wins: bool = False
 
 
-#: A parameter that is for other programs, over HTTP too.
+#: A parameter for programs, also over HTTP.
 NOT_TYPED = Given.NOT_TYPED
-#: One that only a Python program gives.
+#: A parameter for Python programs only.
 ONLY_PYTHON = Given.ONLY_PYTHON
 
 Key: TypeAlias = Annotated[str, KEY]
 NewKey: TypeAlias = Annotated[str, NEW_KEY]
 Id: TypeAlias = Annotated[int, ID]
 Count: TypeAlias = Annotated[int, COUNT]
-#: Whole milliseconds; ``30s`` where it is written.
+#: Whole milliseconds; ``30s`` in text and JSON.
 Duration: TypeAlias = Annotated[int, DURATION]
 #: Wall time in milliseconds, or a datetime with a time zone.
 Moment: TypeAlias = Annotated[int, MOMENT]
@@ -293,10 +293,10 @@ Messages: TypeAlias = Annotated[
 Events: TypeAlias = Annotated[LaneFilter, filter_of(Subject.EVENT), "The events that fit, such as 'agent:* since:1h'."]
 Flag: TypeAlias = Annotated[bool, FLAG]
 Seconds: TypeAlias = Annotated[int, SECONDS]
-Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most so many."]
-Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with a history of its own."]
+Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most N."]
+Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with its own history."]
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
 Glob: TypeAlias = Annotated[str, GLOB]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
-Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane still stands at this epoch."]
+Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane is still at this epoch."]

@@ -1,4 +1,4 @@
-"""What is done with messages that were sent: listing, retrying, dropping, pruning."""
+"""Verbs on messages that were sent: list, retry, drop, prune."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -48,13 +48,13 @@ from lanes_storage.records import (
 
 #: Failures of a lane that are read at a time, to find the one to retry.
 AT_ONCE = 50
-#: Such a message was not answered because of a limit that somebody set: it is retried only where that is meant.
+#: A configured limit ended such a message: it is retried only if the filter names the cause.
 DELIBERATE = ("expired", "over_budget")
 EVERY = LaneFilter(of=Subject.MESSAGE)
-#: Dead letters in one transaction, so that others get the write lock in between.
+#: Dead letters in one transaction: other writers get the lock in between.
 PAGE = 200
 
-Before = Annotated[Id | None, NOT_TYPED, "those that were accepted before this one"]
+Before = Annotated[Id | None, NOT_TYPED, "messages that were accepted before this one"]
 
 
 @verb(
@@ -103,13 +103,13 @@ def dead_letters(
     ctx: Context,
     *,
     filter_: Messages = EVERY,
-    older_than: Annotated[Duration | None, "Those that failed at least so long ago, such as 30d."] = None,
-    waiting: Annotated[Flag, NOT_TYPED, "only those that were not retried yet"] = False,
+    older_than: Annotated[Duration | None, "Messages that failed at least this long ago, such as 30d."] = None,
+    waiting: Annotated[Flag, NOT_TYPED, "only messages that were not retried yet"] = False,
     limit: Limit | None = None,
     before: Before = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
 ) -> Effect[list[MessageRow]]:
-    """The failed messages of every lane, the newest first.
+    """The failed messages of all lanes, the newest first.
 
     Those that were retried too. `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
     """
@@ -170,10 +170,10 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     command=True,
 )
 def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
-    """Accept a failed message once more.
+    """Retry a failed message.
 
-    It becomes a new message at the tail of its lane, taken as the policy of the lane takes one. A message that a limit
-    ended (expired, over_budget) is chosen only by a filter that names that cause.
+    It becomes a new message at the end of the queue of its lane, accepted by the policy of the lane. A message that a
+    limit ended (expired, over_budget) is chosen only by a filter that names that cause.
     """
     return _retrying(ctx, lambda _: id)
 
@@ -187,7 +187,7 @@ def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as i
     deeds=(DashboardAction("Retry the last failed message of {}", "Retry", name="retry"),),
 )
 def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[records.Message]:
-    """Accept the newest failed message of a lane, that was not retried yet, once more."""
+    """Retry the newest failed message of a lane that was not retried yet."""
 
     def last(tx: Transaction) -> int | LanesError:
         lane = within(tx, reads.lane(key))
@@ -244,7 +244,7 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     command=True,
 )
 def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is called everywhere
-    """End a message that waits, unanswered. The journal keeps what it was."""
+    """End a waiting message without an answer. The journal keeps its text."""
     now = ctx.now()
 
     def step(tx: Transaction) -> MessageRow | LanesError:
@@ -260,11 +260,11 @@ def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is c
 
 @verb("POST /api/dead-letters/prune", result=PRUNED, slow=True)
 def prune_dead_letters(
-    ctx: Context, *, older_than: Annotated[Duration, "of what age they are to go (0s: all)"]
+    ctx: Context, *, older_than: Annotated[Duration, "how old the dead letters must be (0s: all)"]
 ) -> Effect[int]:
-    """Delete the dead letters that failed at least so long ago, for good, and say how many went.
+    """Delete the dead letters that failed at least this long ago for good, and return how many.
 
-    A dead letter stays while its sender may still come again with its idempotency key (24 h).
+    A dead letter is kept while its sender may still repeat it with its idempotency key (24 h).
     """
     return _pruning(ctx, older_than)
 

@@ -1,4 +1,4 @@
-"""What came of a verb, in words: the command line and the dashboard say it alike."""
+"""The result of a verb as a sentence, the same for the command line and the dashboard."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from lanes.text.spans import span
 
 
 class Action(StrEnum):
-    """What is done to messages that a filter chooses."""
+    """An action on the messages that a filter chooses."""
 
     RETRY = "retry"
     DROP = "drop"
 
 
 class OutcomeText(NamedTuple):
-    """One word to count by, and a sentence. ``grave``: it is not what was asked for."""
+    """A word to count by, and a sentence. ``grave``: the verb did not do what was asked for."""
 
     word: str
     sentence: str
@@ -24,15 +24,15 @@ class OutcomeText(NamedTuple):
 
 
 def aborted(result: AbortResult) -> OutcomeText:
-    """After an abort: the outcome, as it was proven."""
+    """The proven outcome of an abort."""
     outcome, after = result.outcome, f"after {span(result.waited_s * 1000)}"
     epochs = f"(epoch {result.epoch_before} → {result.epoch_after})"
     sentence = {
         Outcome.RELEASED: f"released {after}",
         Outcome.FORCED: f"released by force {after}, its owner did not confirm and can write no more {epochs}",
-        Outcome.REPAIRED: f"repaired {after}, nobody held the run any more {epochs}",
+        Outcome.REPAIRED: f"repaired {after}, no process held the run any more {epochs}",
         Outcome.NOT_HELD: "nothing to abort",
-        Outcome.CHANGED: f"changed: it stands at epoch {result.epoch_after} now, and was left alone",
+        Outcome.CHANGED: f"changed: it is at epoch {result.epoch_after} now, and was not aborted",
         Outcome.CLEARED: "cleared",
         Outcome.PENDING: f"not confirmed {after}; the request stands: `lanes why` says what it waits for"
         if result.waited_s
@@ -48,25 +48,25 @@ def aborted(result: AbortResult) -> OutcomeText:
 
 
 def retried(message: Message) -> OutcomeText:
-    """After a retry; the message is the new one."""
+    """A retry; the message is the new one."""
     return OutcomeText("retried", f"retried: message {message.retry_of} waits again as #{message.id}")
 
 
 def dropped(message: Message) -> OutcomeText:
-    """After the end of a message that waited."""
+    """A waiting message that was dropped."""
     return OutcomeText("dropped", f"message {message.id} of {message.key}: {message.state}")
 
 
 def paused(acted: Acted) -> OutcomeText:
-    """After a pause."""
+    """A pause."""
     lane = acted.lane
     until = None if lane.paused is None else lane.paused.until
-    goes_on = "; its run goes on" if lane.run_id is not None else ""
+    goes_on = "; its run continues" if lane.run_id is not None else ""
     return OutcomeText("paused", f"paused until {clock_time(until) if until else 'resumed'}{goes_on}")
 
 
 def resumed(acted: Acted) -> OutcomeText:
-    """After the end of a pause. A lane may still be paused: by a pattern, as other lanes are."""
+    """The end of a pause. The lane may still be paused by a pattern."""
     pause = acted.lane.paused
     if pause is not None:
         return OutcomeText("still paused", f"still paused ({pause.reason})", grave=True)
@@ -75,5 +75,5 @@ def resumed(acted: Acted) -> OutcomeText:
 
 
 def seen(acted: Acted) -> OutcomeText:
-    """After note was taken of how a lane ended."""
+    """An acknowledged lane."""
     return OutcomeText("seen", str(acted.lane.state))

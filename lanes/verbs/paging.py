@@ -1,4 +1,4 @@
-"""How long lists are read over HTTP, where each answer is bounded."""
+"""How long lists are read over HTTP page by page."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from lanes.base.errors import Unreadable
 Page = Any
 Row = Any
 
-#: Lanes, messages or events of one answer.
+#: The most lanes, messages or events in one response.
 PAGE = 1_000
 
 

@@ -1,4 +1,4 @@
-"""Looking at lanes: lists, searches, one lane, and why it does not move."""
+"""Verbs that read lanes: lists, searches, one lane, and why it does not progress."""
 
 from typing import Annotated
 
@@ -34,14 +34,14 @@ from lanes_storage.interface import Query, Reads
 from lanes_storage.law import HELD, MAX_KEY, LaneState, Scope
 from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
-#: How many messages and events the view of one lane shows.
+#: The messages and events in the view of one lane.
 SHOWN_MESSAGES = 50
 SHOWN_EVENTS = 20
-#: And how many characters these have together, the newest message apart.
+#: The most characters that these have together, besides the newest message.
 SHOWN_CHARACTERS = 16_000_000
 #: The longest glob over keys, in characters.
 MOST_PATTERN = 2 * MAX_KEY
-#: The longest exact choice: what a dashboard marks at most.
+#: The most keys of a choice: a dashboard marks no more.
 MOST_KEYS = 10_000
 MOST_OFFSET = 10**9
 #: So many silent runs come before the other lanes.
@@ -55,7 +55,7 @@ Sort = Annotated[
     NOT_TYPED,
     "by what; attention: unfinished first, the longest wait at the top; silent: before them what is silent",
 ]
-Reverse = Annotated[Flag, NOT_TYPED, "the other way round"]
+Reverse = Annotated[Flag, NOT_TYPED, "in reverse order"]
 Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
 Silent = Annotated[
     tuple[Id, ...] | None, NOT_TYPED, "with `sort` = `silent`: the runs that come first; without, those that are silent"
@@ -84,9 +84,9 @@ def list_(
     held: Annotated[Flag, "Lanes that are held: those that run."] = False,
     match: Annotated[Glob | None, "Lanes whose key fits this glob."] = None,
     contains: Annotated[tuple[Text, ...], NOT_TYPED, "lanes whose key contains this"] = (),
-    held_for: Annotated[Duration | None, "Lanes held for at least so long, such as 5m."] = None,
+    held_for: Annotated[Duration | None, "Lanes held for at least this long, such as 5m."] = None,
     abortable: Annotated[
-        Scope | None, words(Scope), NOT_TYPED, "lanes of which an abort with this scope would end something"
+        Scope | None, words(Scope), NOT_TYPED, "lanes in which an abort with this scope would end something"
     ] = None,
     keys: Keys = None,
     sort: Sort = LaneSort.ATTENTION,
@@ -94,10 +94,10 @@ def list_(
     limit: Limit | None = None,
     cursor: Offset = 0,
 ) -> Effect[LanePage]:
-    """Lanes, sorted by harm.
+    """Lanes, the most urgent first.
 
-    Unfinished ones come first, the head that has waited longest at the top. A filter leaves out what does not fit all
-    of its words: parts of the key, and fields such as state:errored or held:>5m (docs/operations.md has them all).
+    Unfinished lanes come first, the one whose head has waited longest at the top. A filter leaves out what does not fit
+    all of its words: parts of the key, and fields such as state:errored or held:>5m (docs/operations.md has them all).
     """
     if match is not None and len(match) > MOST_PATTERN:
         raise TooMuch(f"match has at most {MOST_PATTERN} characters")
@@ -128,10 +128,10 @@ def search(
     sort: Sort = LaneSort.ATTENTION,
     reverse: Reverse = False,
     silent: Silent = None,
-    limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most so many"] = 0,
+    limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most this many"] = 0,
     offset: Offset = 0,
-    place_of: Annotated[Key | None, NOT_TYPED, "the lane whose place is told"] = None,
-    counted: Annotated[Flag, NOT_TYPED, "false: the total is told only where it costs nothing"] = True,
+    place_of: Annotated[Key | None, NOT_TYPED, "the lane whose place is given"] = None,
+    counted: Annotated[Flag, NOT_TYPED, "false: the total is given only where it is known without counting"] = True,
 ) -> Effect[SearchPage]:
     """A page of the lanes that a filter chooses, how many there are, and where one of them stands."""
     now = ctx.now()
@@ -154,16 +154,16 @@ def find(
     ctx: Context,
     *,
     part: Annotated[Text, NOT_TYPED, "a part of a key"],
-    from_: Annotated[Key | None, NOT_TYPED, "the lane to go on from"] = None,
-    step: Annotated[int, STEP, NOT_TYPED, "0 from that lane itself, 1 behind it, -1 before it"] = 0,
+    from_: Annotated[Key | None, NOT_TYPED, "the lane to start from"] = None,
+    step: Annotated[int, STEP, NOT_TYPED, "0: from that lane on, 1: after it, -1: before it"] = 0,
     filter_: Lanes = ALL,
     keys: Keys = None,
     sort: Sort = LaneSort.ATTENTION,
     reverse: Reverse = False,
     silent: Silent = None,
 ) -> Effect[Hit | None]:
-    """The next of the lanes that a filter chooses with a part in its key, seen from another lane, round the end if
-    need be.
+    """The next lane with this part in its key, among those that a filter chooses, from another lane on. Starts again
+    from the other end where there is none.
     """
     if not 0 < len(part) <= MAX_KEY:
         raise TooMuch(f"part has 1 to {MAX_KEY} characters, as a key has")
@@ -175,7 +175,7 @@ def find(
         order = _silent_named(asked, silent, now, read)
         total = read(reads.lanes_total(hits))
         place = None if from_ is None else read(reads.lane_place(hits, from_, order=order, outside=True))
-        # the lane itself may be no hit: then the one that follows stands in its place
+        # If the lane itself is no hit, the following hit has its place.
         onward = 0 if step > 0 and from_ is not None and not filters.has(from_, part) else step
         number = 0 if total == 0 else ((place or 0) + onward) % total
         there = read(reads.lanes(hits, order=order, limit=1, offset=number))
@@ -192,10 +192,10 @@ def marks(
     filter_: Lanes = ALL,
     keys: Keys = None,
     limit: Annotated[
-        int, count(0, MOST_KEYS + 1), NOT_TYPED, "at most so many; one more tells that there are more"
+        int, count(0, MOST_KEYS + 1), NOT_TYPED, "at most this many; ask for one more to learn whether there are more"
     ] = MOST_KEYS,
 ) -> Effect[list[Mark]]:
-    """Key, epoch and state of the lanes that a filter chooses, the newest first: what an action may be bound to."""
+    """Key, epoch and state of the lanes that a filter chooses, the newest first, to bind an action to them."""
     query = reads.lane_epochs(timed(_only(filter_, keys), ctx.now()), limit)
     return QueryBlock(lambda read: [Mark(*mark) for mark in read(query)])
 
@@ -204,7 +204,7 @@ def marks(
 def silent(
     ctx: Context,
     *,
-    limit: Annotated[int, count(0, MOST_SILENT), NOT_TYPED, "at most so many"] = MOST_SILENT,
+    limit: Annotated[int, count(0, MOST_SILENT), NOT_TYPED, "at most this many"] = MOST_SILENT,
 ) -> Effect[tuple[list[rows.SilentRun], int]]:
     """The runs that have been silent for at least half of the limit that acts first, the nearest to it first."""
     return reads.silent_runs(ctx.now(), limit)
@@ -214,7 +214,7 @@ def silent(
 def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
     """One lane: its run, owner, queue and last events.
 
-    With the paragraph that says why it does not move.
+    With the paragraph that says why it does not progress.
     """
 
     def look(read: Reads) -> LaneDetail | LanesError:
@@ -237,9 +237,9 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
 
 @verb("GET /api/lanes/{key}/why", result=Why, errors=(NotFound,), examples=("lanes why agent:main:telegram:42",))
 def why(ctx: Context, key: Key) -> Effect[Why]:
-    """Say why a lane does not move.
+    """Say why a lane does not progress.
 
-    One plain paragraph: what blocks it, the evidence, the next automatic action and when that comes.
+    One paragraph: what blocks it, the evidence, the next automatic action and when that comes.
     """
 
     def look(read: Reads) -> Why | LanesError:
@@ -276,7 +276,7 @@ def lanes_of(
 
 
 def _silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, read: Reads) -> LaneOrder:
-    """The order with the runs that are silent, where it goes by these: those that the caller was told, or knows."""
+    """The order; if it is by silence, with the silent runs: ``named``, or those that are silent now."""
     if order.by is not LaneSort.SILENT:
         return order
     found = named if named is not None else tuple(run.id for run in read(reads.silent_runs(now, MOST_SILENT))[0])

@@ -1,4 +1,4 @@
-"""Sending messages, and waiting for their ends."""
+"""Verbs to send messages, and to wait until they end."""
 
 import json
 from typing import Annotated, Any
@@ -46,14 +46,14 @@ from lanes_storage.records import (
     Waiter,
 )
 
-#: The longest pause between two looks at a message that is waited for.
+#: The longest pause between two reads of a message that is waited for.
 LOOK_AGAIN_MS = 60_000
 
 Run = Annotated[
     Id | None,
     NOT_TYPED,
     Header("X-Lanes-Run", alone=True),
-    "the run that waits with this request: a wait that closes a circle is refused",
+    "the run that waits with this request: a wait for itself is refused",
 ]
 
 
@@ -69,7 +69,7 @@ def send(
     text: Text | None = None,
     *,
     request: Annotated[Chat | None, NOT_TYPED] = None,
-    if_idle: Annotated[Flag, "Only if the lane has no unfinished message; else exit code 75."] = False,
+    if_idle: Annotated[Flag, "Only if the lane has no unfinished message; otherwise exit code 75."] = False,
     idempotency_key: Annotated[
         Name | None, Header("Idempotency-Key"), "The same key and text again is the same message."
     ] = None,
@@ -83,10 +83,10 @@ def send(
     bound_owner: Annotated[int | None, ANY, ONLY_PYTHON] = None,
     anonymous: Annotated[bool, ANY, ONLY_PYTHON] = False,
 ) -> Effect[records.Message]:
-    """Accept a message: once this returns, it is committed and survives everything.
+    """Accept a message: once this returns, it is committed and survives any crash.
 
-    ``cap``, ``mode`` and ``overflow`` are those of the lane's policy unless given; what is bound to its waiter waits in
-    any case. ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
+    ``cap``, ``mode`` and ``overflow`` are those of the lane's policy unless given; a message that is bound to its
+    waiter is always queued. ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
     """
     if (text is None) == (request is None) and bound_to is not BoundTo.WAITER:
         raise Unfit("a message is exactly one of text and request")
@@ -119,7 +119,7 @@ def send(
 def _admission(
     ctx: Context, key: str, cap: int | None, mode: Mode | str | None, overflow: Overflow | str | None
 ) -> Admission:
-    """The policy of the lane, and what a call says otherwise."""
+    """The policy of the lane, with what a call sets otherwise."""
     policy = ctx.admission(key)
     return policy._replace(
         cap=policy.cap if cap is None else arguments.count(cap, "cap"),
@@ -129,9 +129,10 @@ def _admission(
 
 
 def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -> records.Message | LanesError:
-    """What was accepted, as it was stored, and what keeps it from starting: a moment later it may run.
+    """The accepted message as it was stored, and what keeps it from starting.
 
-    Read in the same step where that may be another one: under the same name, or with half a character in it.
+    It is read back, in the same step, where it may differ from ``new``: an earlier message with the same idempotency
+    key, or a text with half a character in it.
     """
     number = accepted.message_id
     if accepted.lane_id is None or not all(map(_is_whole, (new.text, new.runner, new.actor))):
@@ -154,7 +155,7 @@ def _held_up(tx: Transaction, row: MessageRow, now: Now) -> records.Message:
 
 
 def _is_whole(text: str | None) -> bool:
-    """Whether it is stored as it is: half a character becomes a question mark."""
+    """Whether a text is stored unchanged: half a character becomes a question mark."""
     try:
         return text is None or text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -162,7 +163,7 @@ def _is_whole(text: str | None) -> bool:
 
 
 def _digest(body: str) -> str:
-    import hashlib  # loads a library that most commands never need
+    import hashlib  # loads a library that most commands do not need
 
     return hashlib.sha256(body.encode()).hexdigest()
 
@@ -189,9 +190,9 @@ def message(
     wait: Annotated[Seconds | None, NOT_TYPED, "seconds to wait for the end"] = None,
     waiting_run: Run = None,
 ) -> Effect[MessageRow]:
-    """One message as it stands; with ``wait`` once it has ended, or as it stands when the time is over.
+    """One message; with `wait`, once it has ended or the time is over.
 
-    The run that waits with it is not stalled meanwhile.
+    The run that waits with it does not count as stalled meanwhile.
     """
     if wait is None:
         return found(reads.message(id), NotFound("message", id))
@@ -215,9 +216,9 @@ def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -
 
 
 def begin_wait(ctx: Context, run: int, number: int) -> Step[bool | LanesError]:
-    """Note that a run waits in this process for a message: it is not stalled until that has ended, or ``end_wait``.
+    """Record that a run waits in this process for a message: until ``end_wait`` it does not count as stalled.
 
-    Whether that run holds its lane. Gives WaitCycle where the message waits for the run.
+    Returns whether that run holds its lane; WaitCycle where the message waits for the run.
     """
     now, waiter = ctx.now(), _here(run)
 
@@ -229,13 +230,13 @@ def begin_wait(ctx: Context, run: int, number: int) -> Step[bool | LanesError]:
 
 
 def end_wait(run: int, number: int) -> Step[None]:
-    """The run waits in this process for the message no longer."""
+    """The run no longer waits in this process for the message."""
     waiter = _here(run)
     return lambda tx: doors.end_wait(tx, waiter, number)
 
 
 def _without_circle(step: Step[Any]) -> Step[Any]:
-    """What may be refused because of a circle of waits: once more, if a process that waited in it is gone."""
+    """Retry a step that was refused because of a cycle of waits, if a process that waited in it is gone."""
 
     def tried(tx: Transaction) -> Any:
         done = step(tx)
@@ -254,6 +255,6 @@ def _here(run: int) -> Waiter:
 
 
 def bound_gone(ctx: Context, number: int, *, why: str) -> Step[bool]:
-    """End a message that is bound to what is gone now: at once if it waits, by abort if it runs."""
+    """End a message whose client or waiter is gone: at once if it waits, by abort if it runs."""
     now = ctx.now()
     return lambda tx: doors.end_bound(tx, number, now, actor=ctx.actor, why=why)

@@ -1,4 +1,4 @@
-"""What is asked and done about the whole database: its gateways, its counts, its journal, its health."""
+"""Verbs about the whole database: its gateways, counts, journal and health."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
-#: The longest pause between two looks at gateways that drain.
+#: The longest pause between two reads of gateways that drain.
 LOOK_AGAIN_MS = 250
 EVERY = LaneFilter(of=Subject.EVENT)
 
@@ -72,11 +72,11 @@ def gateways(
     ctx: Context,
     *,
     id: Annotated[  # noqa: A002 - as it is called everywhere
-        tuple[Id, ...], NOT_TYPED, "these gateways, ended ones too; without, all that live or died without a word"
+        tuple[Id, ...], NOT_TYPED, "these gateways, also ended ones; without it, all that have not ended properly"
     ] = (),
-    wait: Annotated[Duration | None, NOT_TYPED, "wait so long until none of them holds a lane"] = None,
+    wait: Annotated[Duration | None, NOT_TYPED, "wait at most this long until none of them holds a lane"] = None,
 ) -> Effect[list[OwnerRow]]:
-    """Gateways, and whether they live."""
+    """Gateways, and whether they are alive."""
     if not id:
         return QueryBlock(lambda read: [each for each in read(reads.owners()) if each.kind == "gateway"])
     if wait is None:
@@ -111,19 +111,17 @@ def events(
     key: Annotated[Key | None, "events of this lane"] = None,
     *,
     filter_: Events = EVERY,
-    since: Annotated[Duration | None, "Events of the last so long, such as 1h."] = None,
+    since: Annotated[Duration | None, "Events of this last period, such as 1h."] = None,
     type: Annotated[str | None, EVENT_TYPE, "Events of this type, such as claim, fail or notice."] = None,  # noqa: A002 - the journal's word
-    after: Annotated[
-        Id | None, NOT_TYPED, Header("Last-Event-ID", wins=True), "events behind this one, the last that was seen"
-    ] = None,
-    limit: Annotated[Limit | None, "The last so many; behind a given event, the next so many."] = None,
+    after: Annotated[Id | None, NOT_TYPED, Header("Last-Event-ID", wins=True), "events after this one"] = None,
+    limit: Annotated[Limit | None, "The last N events; with `after`, the next N."] = None,
     since_at: Annotated[Moment | None, ONLY_PYTHON] = None,
     newest: Annotated[bool | None, ANY, ONLY_PYTHON] = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
 ) -> Effect[list[Event]]:
     """The journal: what changed, by whom, and why.
 
-    The oldest comes first.
+    The oldest event comes first.
     """
     now = ctx.now()
     start = since_at if since is None else now.wall - since
@@ -167,15 +165,15 @@ def drain(
     ctx: Context,
     *,
     gateway: Gateway = None,
-    for_: Annotated[Duration | None, "How long what runs may go on. [default: drain_timeout]"] = None,
+    for_: Annotated[Duration | None, "How long runs may continue. [default: drain_timeout]"] = None,
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
 ) -> Effect[list[OwnerRow]]:
-    """Let gateways claim nothing more, and wait for what they run.
+    """Stop gateways from claiming, and wait for their runs.
 
-    One gateway, or all that are not provably gone. What still runs when the time is over is cut.
+    One gateway, or all that are not provably gone. Runs that are left when the time is over are cut.
 
-    Its messages go where their policies say; a drain is never counted as an interruption. It lasts as long as the
-    gateway: start it again to let it claim again.
+    The policies decide what happens to their messages; a drain never counts as an interruption. A drain is final:
+    restart the gateway to let it claim again.
 
     Exit codes: 0 nothing is held any more, 5 something is, 69 no such gateway lives.
     """
@@ -195,7 +193,7 @@ def drain(
 
 @verb("GET /api/drain", result=list[Cut], errors=(NotFound,))
 def drain_rehearsal(ctx: Context, *, gateway: Gateway = None) -> Effect[list[Cut]]:
-    """What a drain whose time is over now would cut, and what would become of it. Changes nothing."""
+    """The runs that a drain without time left would cut, and the result for their messages. Changes nothing."""
     now = ctx.now()
 
     def look(read: Reads) -> list[Cut] | LanesError:
@@ -222,7 +220,7 @@ def _living(owners: list[OwnerRow], number: int | None) -> list[OwnerRow] | Lane
 
 
 def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
-    """What the release of a drained run would decide, from the same rows and by the same judge. None: it has ended."""
+    """What the release of a drained run would decide, by the same rows and the same judge. None: the run has ended."""
     failure = RunFailure(Cause.DRAINED, "its gateway was drained")
     of_run = {"messages": json.dumps([[run.lane_id, run.message_id]])}
     cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))
@@ -235,7 +233,7 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
 
 
 def _unheard(_: str) -> None:
-    """Nobody is told what a long pass does meanwhile."""
+    """The progress of a long pass is not reported."""
 
 
 @verb(
@@ -258,9 +256,9 @@ def reconcile(
 ) -> Effect[list[Finding]]:
     """Take back lanes whose owner is provably gone.
 
-    It is one pass of the reconciler, with the evidence of each decision. An owner that is merely silent is listed, and
-    judged only after --wait has watched it for long enough. Each gateway does the same all the time; this is for when
-    none lives.
+    This is one pass of the reconciler, with the evidence of each decision. An owner that is only silent is listed, and
+    judged only after --wait has watched it for long enough. Each gateway does the same continuously; use this when no
+    gateway is alive.
     """
 
     def work(store: Store) -> list[Finding]:
@@ -284,7 +282,7 @@ def reconcile(
     ),
 )
 def doctor(ctx: Context) -> Effect[list[Check]]:
-    """Look for what is wrong, and say what to do. Changes nothing.
+    """Check for problems, and say how to fix them. Changes nothing.
 
     The invariants, the file, its disk and permissions, the owners and their configurations, clocks, the port.
 

@@ -1,11 +1,11 @@
-"""A verb: declared once as a function whose signature and docstring say all that every surface needs to know of it.
+"""A verb: declared once, as a function whose signature and docstring tell every surface what it needs.
 
     @verb("POST /api/lanes/{key}/resume", result=ACTED, errors=(NotFound, Changed))
     def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
         \"\"\"Let lanes claim again.\"\"\"
 
-The command line makes its options and its help of it, HTTP its route and the OpenAPI entry, the drivers
-(``lanes.drivers``) the call. What it does is its effect (``lanes.base.procedure``).
+The command line derives its options and help from it, HTTP its route and the OpenAPI entry, the drivers
+(``lanes.drivers``) the call. What the verb does is its effect (``lanes.base.procedure``).
 """
 
 import inspect
@@ -29,7 +29,7 @@ from lanes_storage.law import LaneState
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: In place of a default: the parameter has to be given.
+#: Instead of a default: the parameter is required.
 REQUIRED = inspect.Parameter.empty
 
 
@@ -73,8 +73,8 @@ class ResultForm(NamedTuple):
 class DashboardAction(NamedTuple):
     """How a dashboard offers a verb for lanes.
 
-    ``title`` says it with a place for what it is done to, ``word`` is what a button says; ``fits`` are the states in
-    which it does anything. ``name``: another one than the verb's; ``params``: those that it is called with besides.
+    ``title``: with a placeholder for the lanes. ``word``: the label of a button. ``fits``: the states in which it has
+    an effect. ``grave``: it cannot be undone. ``name``: instead of the verb's. ``params``: further parameters.
     """
 
     title: str
@@ -91,12 +91,12 @@ def _the_last(first: Any, last: Any, waited_s: float) -> Any:
 
 
 class WaitOverHttp(NamedTuple):
-    """How a call that waits is made over HTTP, where no request may take long: asked for first, then asked after.
+    """How a call that waits is made over HTTP, where no request may take long: one request, then polling.
 
-    ``patience`` names the parameter that says how long it waits, in milliseconds, and ``waits`` tells of the parameters
-    whether it does. ``first`` are those of the first request, in place of those given; ``again`` makes those of the
-    next ones of those given and of the first record; ``ended`` says whether a record is the last one; ``told`` makes
-    what is told of the first one, the last one and the seconds between.
+    ``patience``: the name of the parameter for the longest wait, in milliseconds. ``waits``: whether a call with these
+    parameters waits. ``first``: parameters of the first request instead of those given. ``again``: the parameters of
+    the polling requests, from those given and the first record. ``ended``: whether a record is the last one. ``told``:
+    the result, from the first record, the last one and the seconds between them.
     """
 
     patience: str
@@ -109,7 +109,7 @@ class WaitOverHttp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VerbParam:
-    """One parameter: ``name`` in Python, ``wire`` outside (without the underscore that keeps it apart from a word)."""
+    """One parameter: ``name`` in Python, ``wire`` outside (without the underscore that avoids a keyword)."""
 
     name: str
     kind: ParamKind
@@ -128,7 +128,7 @@ class VerbParam:
         return self.default is REQUIRED
 
     def check(self, value: object) -> Any:
-        """The value of a program. Raises Unfit."""
+        """A value of a program, checked. Raises Unfit."""
         if value is None and self.default is None:
             return None
         if not self.many:
@@ -138,12 +138,12 @@ class VerbParam:
         return tuple(self.kind.check(each, self.wire) for each in value)
 
     def show(self, value: Any) -> Any:
-        """The same as JSON."""
+        """A value as JSON."""
         return [self.kind.show(each) for each in value] if self.many else self.kind.show(value)
 
 
 class Verb(Generic[P, T]):
-    """Called with a context and its parameters, it checks these and gives its effect. Raises Unfit, InvalidKey."""
+    """Called with a context and parameters, it checks these and returns its effect. Raises Unfit, InvalidKey."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class Verb(Generic[P, T]):
         return self.of(ctx, {**dict(zip(names, args, strict=False)), **given})
 
     def of(self, ctx: Context, given: Mapping[str, Any]) -> Effect[T]:
-        """The same with parameters by their names; one that is None is not given."""
+        """The same with parameters by name; None means not given."""
         effect: Callable[..., Effect[T]] = self._effect
         return effect(ctx, **self.checked(given))
 
@@ -175,12 +175,12 @@ class Verb(Generic[P, T]):
 
     @property
     def doc(self) -> str:
-        """What it does, for people."""
+        """Its documentation."""
         return inspect.cleandoc(self._effect.__doc__ or "")
 
     @property
     def posted(self) -> bool:
-        """Whether its parameters travel in a body."""
+        """Whether its parameters are sent in a body."""
         return self.method == "POST"
 
     @property
@@ -190,7 +190,7 @@ class Verb(Generic[P, T]):
 
     @cached_property
     def params(self) -> tuple[VerbParam, ...]:
-        """Its parameters. Read when they are first needed: a command needs those of one verb."""
+        """Its parameters, read from the signature when first needed: a command needs those of one verb."""
         _, *own = inspect.signature(self._effect).parameters.values()
         return tuple(map(_param, own))
 
@@ -200,10 +200,10 @@ class Verb(Generic[P, T]):
 
 
 def _param(declared: inspect.Parameter) -> VerbParam:
-    """One parameter of a signature: ``Annotated`` adds its kind, what it means, and where it can not be given."""
+    """One parameter of a signature: ``Annotated`` adds its kind, its meaning, and where it cannot be given."""
     said: list[Any] = []
     many, kind_of = False, declared.annotation
-    while get_origin(kind_of) is not None:  # from outside to within: what is said last of a kind counts
+    while get_origin(kind_of) is not None:  # from outside to inside: the last note of a kind counts
         inner, *notes = get_args(kind_of)
         if get_origin(kind_of) is Annotated:
             said += reversed(notes)
@@ -221,13 +221,13 @@ def _param(declared: inspect.Parameter) -> VerbParam:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What there is to say of a verb besides its signature.
+    """The properties of a verb besides its signature.
 
-    ``errors``: those that it raises. ``status``: of the HTTP answer. ``examples``: for the help. ``said``: what came of
-    it in words, of its record; ``printed``: what its command prints instead. ``deeds``: how the dashboard offers it.
-    ``waiting`` and ``paging``: how it is called over HTTP where it waits, and where its list is long. ``command``: the
-    command line makes a command of it alone. ``looks``: it changes nothing, although it is posted. ``listed``: rows of
-    an HTTP answer, where nobody says. ``slow``: it goes over the whole database.
+    ``errors``: the errors that it raises. ``status``: of the HTTP response. ``examples``: for the help. ``said``: a
+    sentence for its record. ``printed``: what its command prints instead. ``deeds``: how the dashboard offers it.
+    ``waiting`` and ``paging``: how it is called over HTTP if it waits, and if its list is long. ``command``: the
+    command line generates its command. ``looks``: it changes nothing, although it is a POST. ``listed``: the default
+    limit over HTTP. ``slow``: it reads the whole database.
     """
 
     errors: tuple[type[LanesError], ...] = ()
@@ -247,8 +247,8 @@ class About:
 def verb(
     route: str | None, *, result: Any, **about: Any
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
-    """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with places for its parameters; None:
-    it is for this database only. ``result``: the class of the record that the effect gives, a list of it, or a
+    """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with placeholders for its parameters;
+    None: it is only for a local database. ``result``: the class of the record that the effect gives, a list of it, or a
     ``ResultForm``.
     """
 
