@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lanes.base import arguments
+from lanes.base.errors import ConfigError
 from lanes_storage.clock import Clock, Now, system_clock
 from lanes_storage.records import Admission
 
@@ -59,6 +60,16 @@ class Context:
         """Where a gateway of this configuration listens. Raises ConfigError."""
         config = self.configured()
         return DEFAULT_LISTENS if config is None else (config.gateway.host, config.gateway.port)
+
+    def how_to_start(self, real_runner_ran: Callable[[], bool]) -> str:
+        """The command that starts a gateway on this database; ``real_runner_ran`` as for ``start_command``."""
+        from lanes.explain.starting import start_command
+
+        try:
+            config = self.configured()
+        except ConfigError:
+            config = None
+        return start_command(config, self.database, real_runner_ran)
 
     def admission(self, key: str) -> Admission:
         """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""

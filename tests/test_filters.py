@@ -68,10 +68,6 @@ def test_a_filter_means_what_it_says(typed: str) -> None:
         ("queue:>", "a number is missing"),
         ("queue:many", "a number is missing"),
         ("paused:maybe", "yes or no"),
-        ("sate:errored", 'did you mean state: ? A key stands in quotes: "sate:errored"'),
-        ("-stat:idle", "did you mean state:"),
-        ("PROVDIER:x", "did you mean provider:"),
-        ("test:1", "did you mean text:"),
         ("-", "stands before what is to be left out"),
         ("!", "stands before what is to be left out"),
         ('""', '"" is no word'),
@@ -89,6 +85,29 @@ def test_what_is_not_understood_is_told_and_chooses_nothing(typed: str, said: st
     assert parsed.chosen == filters.NOTHING
     with pytest.raises(Unfit, match="filter: "):
         filters.chosen(typed, NOW)
+
+
+DOUBTFUL = {
+    "sate:errored": 'did you mean state: ? A key stands in quotes: "sate:errored"',
+    "-stat:idle": "did you mean state:",
+    "PROVDIER:x": "did you mean provider:",
+    "test:1": "did you mean text:",
+    "test:*": "did you mean text:",
+}
+
+
+@pytest.mark.parametrize("typed", DOUBTFUL)
+def test_what_resembles_a_field_is_left_to_the_keys_that_there_are(typed: str) -> None:
+    chosen = filters.parse(f"feishu {typed}", NOW).chosen
+    (doubt,) = chosen.doubtful
+    assert DOUBTFUL[typed] in filters.mistyped(doubt)
+    assert filters.parse(filters.written(chosen), NOW).chosen == chosen
+    with pytest.raises(Unfit, match="filter: no field"):
+        filters.chosen(typed, NOW)
+    shown = filters.typed(typed, NOW)
+    assert DOUBTFUL[typed] in (shown.problem or "")
+    assert (shown.chosen == filters.NOTHING) == typed.startswith("-"), "what leaves out may choose too much"
+    assert not shown.chosen.doubtful
 
 
 @pytest.mark.parametrize(

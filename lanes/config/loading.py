@@ -33,8 +33,9 @@ def load(
     found = find(path, env, cwd)
     if found is None:
         return _from_document(Document({}, cwd), env, flags or {}, cwd)
-    here = path is None and not env.get("LANES_CONFIG") and found.parent == cwd
-    return _from_document(read(found, found_here=here), env, flags or {}, cwd)
+    named = path is not None or bool(env.get("LANES_CONFIG"))
+    here = not named and found.parent == cwd
+    return _from_document(read(found, named=named, found_here=here), env, flags or {}, cwd)
 
 
 def from_data(

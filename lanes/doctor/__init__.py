@@ -1,6 +1,7 @@
 """``lanes doctor``: problems of a database and its gateways, with the evidence and what to do. Changes nothing."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lanes.base.errors import ConfigError
@@ -29,7 +30,7 @@ def examine(path: Path, ctx: Context) -> list[Check]:
     nothing to look at.
     """
     refused, listens = _configured(ctx)
-    return [*refused, *_examine(path, ctx.clock, listens)]
+    return [*refused, *_examine(path, ctx, listens)]
 
 
 def _configured(ctx: Context) -> tuple[list[Check], tuple[str, int] | None]:
@@ -40,7 +41,7 @@ def _configured(ctx: Context) -> tuple[list[Check], tuple[str, int] | None]:
         return [warning("configuration_file", str(error), "correct it: no gateway starts with it")], None
 
 
-def _examine(path: Path, clock: Clock, listens: tuple[str, int] | None) -> list[Check]:
+def _examine(path: Path, ctx: Context, listens: tuple[str, int] | None) -> list[Check]:
     try:
         found = [*check_file(facts(path)), *check_users(path), *check_lock(path)]
     except DatabaseMissing:
@@ -58,11 +59,9 @@ def _examine(path: Path, clock: Clock, listens: tuple[str, int] | None) -> list[
         return [*found, _unread("file", error)]
     try:
         for name, look in _LOOKS.items():
-            try:
-                found += look(reader, clock)
-            except StorageError as error:
-                found.append(_unread(name, error))
-        found += _guarded(lambda: check_port(reader, clock, listens))
+            found += _guarded(name, partial(look, reader, ctx.clock))
+        found += _guarded("rows", lambda: check_rows(reader, ctx))
+        found += _guarded("port", lambda: check_port(reader, ctx.clock, listens))
     finally:
         reader.close()
     return found
@@ -71,17 +70,16 @@ def _examine(path: Path, clock: Clock, listens: tuple[str, int] | None) -> list[
 _LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
     "invariants": check_invariants,
     "owners": check_gateways,
-    "rows": check_rows,
     "providers": check_providers,
     "descriptors": check_descriptors,
 }
 
 
-def _guarded(look: Callable[[], list[Check]]) -> list[Check]:
+def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
     try:
         return look()
     except StorageError as error:
-        return [_unread("port", error)]
+        return [_unread(name, error)]
 
 
 def _unread(name: str, error: StorageError) -> Check:

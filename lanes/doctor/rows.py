@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 
+from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
 from lanes.host.identity import this_process
 from lanes.text import ages
 from lanes.text.spans import span
 from lanes_storage import reads
-from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
+from lanes_storage.law import SIMULATED
 from lanes_storage.records import LaneCounts
 
 #: So many of the last events are looked at for a clock that went back.
@@ -17,19 +18,26 @@ EVENTS = 1_000
 STEP_MS = 60_000
 
 
-def check_rows(reader: Reader, clock: Clock) -> list[Check]:
+def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     """What the counts and the journal tell."""
-    now = clock()
+    now = ctx.now()
     counts = reader.read(reads.counts(now.wall))
     me = this_process()
     lives = any(o.kind == "gateway" and ages.lives(o, now, me) for o in reader.read(reads.owners()))
-    return [_waiting(counts, lives), _ghosts(counts, lives), _limits(counts), _dead_letters(counts), _journal(reader)]
+    return [
+        _waiting(counts, lives, reader, ctx),
+        _ghosts(counts, lives),
+        _limits(counts),
+        _dead_letters(counts),
+        _journal(reader),
+    ]
 
 
-def _waiting(counts: LaneCounts, lives: bool) -> Check:
+def _waiting(counts: LaneCounts, lives: bool, reader: Reader, ctx: Context) -> Check:
     if counts.queued and not lives:
         said = f"no gateway lives; messages waiting: {counts.queued}"
-        return warning("gateway", said, "start one: `lanes gateway`, or `lanes up`")
+        start = ctx.how_to_start(lambda: reader.read(reads.real_runner_ever_ran(SIMULATED)))
+        return warning("gateway", said, f"start one: {start}")
     return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
 
 

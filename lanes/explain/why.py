@@ -6,7 +6,7 @@ nothing that nobody lives to do.
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.terminal import clean
@@ -31,6 +31,7 @@ class Circumstances(NamedTuple):
     cooldowns: list[CooldownRow]
     last: EventRow | None
     waits: Sequence[Wait] = ()  # of its run, for other lanes
+    start: Callable[[], str] = lambda: "`lanes up`"  # the command that starts a gateway
     running: Sequence[RunRow] = ()  # what may have the slot that its head waits for
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
@@ -233,7 +234,7 @@ def _nobody_claims(around: Circumstances) -> str | None:
         return None
     idle = [o for o in around.owners if o.kind == "gateway" and not is_gone(o, around.me)]
     if not idle:
-        return "No gateway lives, so nothing is claimed: start one (`lanes gateway`, or `lanes up`)."
+        return f"No gateway lives, so nothing is claimed: start one ({around.start()})."
     seen = "; ".join(
         f"gateway {o.id} has been silent for {span(ages.beat_ms(o, around.now))}, {evidence(o, around.me)}"
         for o in idle

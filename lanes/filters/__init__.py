@@ -15,9 +15,11 @@ from lanes.filters.reading import (
     NOTHING,
     Parsed,
     chosen,
+    mistyped,
     narrowed,
     parse,
     quoted,
+    typed,
     written,
 )
 
@@ -34,11 +36,13 @@ __all__ = [
     "chosen",
     "fits",
     "has",
+    "mistyped",
     "narrowed",
     "of_event",
     "of_lane",
     "of_message",
     "parse",
     "quoted",
+    "typed",
     "written",
 ]

@@ -51,9 +51,33 @@ def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
 def chosen(typed: str, now: int, of: Subject = Subject.LANE) -> LaneFilter:
     """The same, for what cannot tell of a problem beside. Raises Unfit."""
     parsed = parse(typed, now, of)
-    if parsed.problem is not None:
-        raise Unfit(f"filter: {parsed.problem}")
+    problem = parsed.problem or next(map(mistyped, parsed.chosen.doubtful), None)
+    if problem is not None:
+        raise Unfit(f"filter: {problem}")
     return parsed.chosen
+
+
+def typed(text: str, now: int) -> Parsed:
+    """The same for a screen that shows what is chosen while it is typed, and cannot look first which keys there are.
+
+    A word that may be a mistyped field is a part of a key, with the problem told beside; a negated one is refused.
+    """
+    parsed = parse(text, now)
+    if not parsed.chosen.doubtful:
+        return parsed
+    problem = mistyped(parsed.chosen.doubtful[0])
+    if any(doubt.negated for doubt in parsed.chosen.doubtful):
+        return Parsed(NOTHING, problem)
+    plain = tuple(condition._replace(resembles="") for condition in parsed.chosen.conditions)
+    return Parsed(parsed.chosen._replace(conditions=plain), problem)
+
+
+def mistyped(condition: Condition) -> str:
+    """What is said of a doubtful condition where no lane has such a key: it names the field that was meant."""
+    text = str(condition.any_of[0].value)
+    return (
+        f'no field “{text.partition(":")[0]}:”: did you mean {condition.resembles}: ? A key stands in quotes: "{text}"'
+    )
 
 
 def written(chosen: LaneFilter) -> str:
@@ -103,10 +127,8 @@ def _condition(word: str, of: Subject) -> Condition:
     field = None if rest.startswith('"') else _FIELD.fullmatch(text)
     name = "" if field is None else field[1].lower()
     if field is None or name not in FIELDS:
-        if field is not None and (meant := resembling(name, FIELDS)):
-            raise _Problem(f'no field “{name}:”: did you mean {meant}: ? A key stands in quotes: "{text}"')
         how = How.FITS if is_glob(text) and not rest.startswith('"') else How.HAS
-        return Condition("key", (Comparison(how, text),), negated)
+        return Condition("key", (Comparison(how, text),), negated, (field and resembling(name, FIELDS)) or "")
     if not FIELDS[name].of(of):
         able = ", ".join(f"{other}:" for other in FIELDS if FIELDS[other].of(of))
         raise _Problem(f"{name}: says nothing of {'an' if of is Subject.EVENT else 'a'} {of}; these do: {able}")
@@ -183,6 +205,9 @@ def _written(condition: Condition) -> str:
     negation, field = "-" if condition.negated else "", condition.field
     how, value = condition.any_of[0]
     kind = FIELDS[field].kind
+    if condition.resembles:
+        name, _, rest = str(value).partition(":")
+        return f"{negation}{name}:{_quote(rest) if how is How.HAS else rest}"
     if field == "key" and how is How.HAS:
         return negation + _quote(str(value))
     if kind is FieldKind.WORD:

@@ -14,10 +14,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from lanes.simulate.chat import Chat, error_body
-from lanes.simulate.faults import FAULTS, Fault, chosen, last_user_text, parse
+from lanes.simulate.faults import FAULTS, Fault, chosen, parse
 from lanes.simulate.plays import PLAYS, Scene
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Receive, Scope, Send, Wire
+from lanes.text.chats import last_user_text
 
 
 class Simulator:
@@ -63,7 +64,7 @@ class Simulator:
             body = _object(await request.body())
         except ClientDisconnect:
             return
-        said = last_user_text(body.get("messages"))
+        said = last_user_text(body)
         model = str(body.get("model", ""))
         name, text = chosen(model, said)
         key = request.headers.get("x-lanes-key")

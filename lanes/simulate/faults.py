@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 #: Every name, with what its number means (None: it takes none) and what happens. Listed by ``/v1/models``.
 FAULTS: dict[str, tuple[str | None, str]] = {
@@ -50,21 +49,3 @@ def chosen(model: str, text: str) -> tuple[str, str]:
     if found is None:
         return model, text
     return found[1], (text[: found.start()] + text[found.end() :]).strip()
-
-
-def last_user_text(messages: Any) -> str:
-    """The text of the last user message of a chat request; its text parts joined where it has parts."""
-    if not isinstance(messages, list):
-        return ""
-    for message in reversed(messages):
-        if isinstance(message, dict) and message.get("role") == "user":
-            return _text_of(message.get("content"))
-    return ""
-
-
-def _text_of(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))

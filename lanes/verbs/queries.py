@@ -31,7 +31,7 @@ from lanes_storage import reads
 from lanes_storage import records as rows
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Reads
-from lanes_storage.law import HELD, MAX_KEY, LaneState, Scope
+from lanes_storage.law import HELD, MAX_KEY, SIMULATED, LaneState, Scope
 from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
 #: The messages and events in the view of one lane.
@@ -257,7 +257,13 @@ def _why(ctx: Context, lane: rows.LaneRow, read: Reads) -> str:
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
     waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
     running = read(reads.open_runs()) if lane.run is None and head is not None else []
-    around = Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits, running)
+
+    def start() -> str:
+        return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
+
+    around = Circumstances(
+        now, this_process(), owners, head, cooling, last[-1] if last else None, waits, start, running
+    )
     return why_paragraph(lane, around)
 
 

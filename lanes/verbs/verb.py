@@ -20,6 +20,7 @@ from lanes.base.procedure import Effect
 from lanes.context import Context
 from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
+from lanes.verbs.doubts import cleared, doubts_of
 from lanes.verbs.kinds import FLAG, ID, Given, Header, ParamKind
 from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging
@@ -165,7 +166,8 @@ class Verb(Generic[P, T]):
     def of(self, ctx: Context, given: Mapping[str, Any]) -> Effect[T]:
         """The same with parameters by name; None means not given."""
         effect: Callable[..., Effect[T]] = self._effect
-        return effect(ctx, **self.checked(given))
+        checked = self.checked(given)
+        return cleared(effect(ctx, **checked), doubts_of(checked.values()))
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters that are given, as the verb takes them. Raises Unfit, InvalidKey."""

@@ -106,10 +106,12 @@ def test_the_command_that_is_advised_starts_a_gateway_there(
         assert again.code == 69
         advice = called.err.splitlines()[-1].partition("it waits until one starts (")[2].removesuffix(")")
         assert again.err.endswith(f"start one with {advice}\n")
+        assert f"so nothing is claimed: start one ({advice})" in bare(*arguments, "why", "k").out
+        assert f"→ start one: {advice}" in bare(*arguments, "doctor").out
         return advice
 
     assert advised() == f"`lanes up --db {default}`"
-    assert advised("--db", "x y.db") == "`lanes up --db 'x y.db'`"
+    assert advised("--db", "x y.db") == f"`lanes up --db '{tmp_path / 'x y.db'}'`"
     noted(file(demo))
     assert advised() == "`lanes up`"
     stage = Stage(default)
@@ -120,7 +122,7 @@ def test_the_command_that_is_advised_starts_a_gateway_there(
     assert advised() == "`lanes gateway`"
     assert advised("--db", str(demo)) == f"`lanes gateway --db {demo}`"
     (tmp_path / "lanes.toml").rename(tmp_path / "other.toml")
-    assert advised("--config", "other.toml") == "`lanes gateway --config other.toml`"
+    assert advised("--config", "other.toml") == f"`lanes gateway --config {tmp_path / 'other.toml'}`"
 
 
 def test_the_tour_goes_on_after_its_own_kill(made: House) -> None:

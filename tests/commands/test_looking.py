@@ -390,3 +390,21 @@ def test_a_limit_that_is_none_is_refused_in_one_sentence(lanes: Call, command: l
     assert (refused.code, refused.out) == (2, "")
     assert "limit is a whole number from 1 to 1000000000" in refused.err
     assert len(refused.err) < 300
+
+
+def test_a_key_that_resembles_a_field_is_a_key_where_there_is_such_a_lane(stage: Stage, lanes: Call) -> None:
+    mistyped = lanes("list", "test:1", "--json")
+    assert (mistyped.code, mistyped.out) == (2, "")
+    assert "no field “test:”: did you mean text: ? A key stands in quotes" in mistyped.err
+    stage.send("test:1", "hello", "again")
+    stage.send("other", "hello")
+    assert [lane["key"] for lane in lanes("list", "test:1", "--json").json] == ["test:1"]
+    assert [lane["key"] for lane in lanes("list", "!test:*", "--json").json] == ["other"]
+    assert lanes("drop", "--filter", "test:1 text:again").out == "message 2 of test:1: dropped\n"
+    assert lanes("pause", "--filter", "test:1").out.startswith("test:1: paused")
+    for command in (
+        ["list", "!sate:errored"],
+        ["abort", "--filter", "-sate:errored", "--yes"],
+        ["events", "--filter", "sate:1"],
+    ):
+        assert "did you mean" in lanes(*command).err, "a negated one would choose everything"

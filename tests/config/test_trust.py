@@ -41,8 +41,24 @@ def test_a_file_that_everybody_may_write_is_refused(write: Write, home: Mapping[
 def test_a_file_of_somebody_else_is_refused(write: Write) -> None:
     path = write(RUNNER)
     with pytest.raises(ConfigError, match=f"it belongs to {access.user_name(NOBODY)}, who can make .* run anything"):
-        access.refuse_writers(path, stat_of(path, uid=NOBODY))
-    access.refuse_writers(path, stat_of(path, uid=0))
+        access.refuse_writers(path, stat_of(path, uid=NOBODY), named=False)
+    access.refuse_writers(path, stat_of(path, uid=0), named=False)
+
+
+def test_a_file_of_somebody_else_may_be_named(write: Write, home: Mapping[str, str], tmp_path: Path) -> None:
+    """As an operator does, whose deployment owns what a service of another user reads."""
+    path = write(RUNNER)
+    if os.geteuid() == 0:  # only root can give a file away
+        os.chown(path, NOBODY, -1)
+        assert load(path, env=home).source == path
+        assert load(env={**home, "LANES_CONFIG": str(path)}).source == path
+        assert access.other_owner(path) == access.user_name(NOBODY)
+        with pytest.raises(ConfigError, match=f"or name it: --config {path}"):
+            load(env=home, cwd=tmp_path)
+        path.chmod(0o646)
+        with pytest.raises(ConfigError, match="everybody may write it"):
+            load(path, env=home)
+    access.refuse_writers(path, stat_of(path, uid=NOBODY), named=True)
 
 
 def test_a_group_with_others_in_it_may_not_write_it(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,10 +68,10 @@ def test_a_group_with_others_in_it_may_not_write_it(write: Write, monkeypatch: p
     found = {group.gr_gid: group for group in (shared, alone)}
     monkeypatch.setattr(grp, "getgrgid", lambda number: found[number])
     with pytest.raises(ConfigError, match=r"group team may write it \(mode 0660\), with bob, carol in it; chmod g-w"):
-        access.refuse_writers(path, stat_of(path, gid=4242, mode=0o660))
-    access.refuse_writers(path, stat_of(path, gid=4242, mode=0o640))
-    access.refuse_writers(path, stat_of(path, gid=4243, mode=0o660))
-    access.refuse_writers(path, stat_of(path, gid=4244, mode=0o660))
+        access.refuse_writers(path, stat_of(path, gid=4242, mode=0o660), named=False)
+    access.refuse_writers(path, stat_of(path, gid=4242, mode=0o640), named=False)
+    access.refuse_writers(path, stat_of(path, gid=4243, mode=0o660), named=False)
+    access.refuse_writers(path, stat_of(path, gid=4244, mode=0o660), named=False)
 
 
 def test_whose_primary_group_it_is_belongs_to_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,8 @@ async def test_the_text_of_a_request_is_its_last_user_message(world: World, asto
         ([{"role": "user", "content": PARTS}], "in parts"),
         ([{"role": "user", "content": None}], ""),
         (["no message"], ""),
+        ([{"role": "user"}], ""),
+        ([{"role": "user", "content": [3]}], ""),
         (None, ""),
     ],
 )

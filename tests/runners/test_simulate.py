@@ -15,7 +15,7 @@ import pytest
 
 from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
-from lanes.simulate.faults import FAULTS, Fault, chosen, last_user_text, parse
+from lanes.simulate.faults import FAULTS, Fault, chosen, parse
 from lanes.simulate.plays import ANSWER, PLAYS
 from lanes.simulate.record import RequestEnd
 from lanes.simulate.server import serve
@@ -130,18 +130,6 @@ def test_an_override_is_taken_out_of_the_text() -> None:
     assert chosen("sim-ok", "say [[sim-429-5]] it") == ("sim-429-5", "say  it")
     assert chosen("sim-ok", "[[sim-nonsense]]") == ("sim-nonsense", "")
     assert chosen("sim-ok", "[[other]] [sim-hang]") == ("sim-ok", "[[other]] [sim-hang]")
-
-
-def test_the_last_user_text() -> None:
-    parts = [{"type": "text", "text": "one"}, {"type": "image_url", "image_url": {}}, {"type": "text", "text": "two"}]
-    said = [
-        {"role": "user", "content": "old"},
-        {"role": "user", "content": parts},
-        {"role": "assistant", "content": "x"},
-    ]
-    assert last_user_text(said) == "one\ntwo"
-    for nothing in (None, [], "text", [1], [{"role": "user"}], [{"role": "user", "content": [3]}]):
-        assert last_user_text(nothing) == ""
 
 
 async def test_an_override_in_one_of_several_parts(official: openai.AsyncOpenAI) -> None:

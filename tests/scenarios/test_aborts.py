@@ -72,7 +72,9 @@ def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House)
     waiting = made.lanes("send", key, "hello").out.strip()
     eventually(made.held, "the lane to run")
     gateway.freeze(made.database)
-    result = abort(made, key)
+    done = made.lanes("abort", key, "--json")
+    (result,) = done.json
+    assert f"on this host is stopped: `kill -CONT {gateway.pid}` lets it go on" in done.err
     assert result["outcome"] == "forced"
     assert float(str(result["waited_s"])) >= 0.499, "the grace, on another clock in whole milliseconds"
     assert state_of(made, key, slow)["state"] == "aborted"

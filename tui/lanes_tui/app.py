@@ -209,7 +209,7 @@ class Dashboard(App[int]):
     @work(exclusive=True, group="export")
     async def action_export(self) -> None:
         """The lanes that the main screen's filter chooses, to a file in the working folder."""
-        chosen = filters.parse(self.main.typed, self.source.now().wall).chosen
+        chosen = filters.typed(self.main.typed, self.source.now().wall).chosen
         try:
             lanes = await self.source.export(chosen, self.main.settings.order, MOST_EXPORTED)
             path = exporting.write_json(lanes, self.source.now().wall, Path.cwd())

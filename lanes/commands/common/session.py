@@ -61,11 +61,14 @@ class Session:
     def serving_config(self, **flags: object) -> "Config":
         """The same for a gateway: it runs what the file names, if anybody named that. Raises ConfigError."""
         from lanes.config.approval import refuse_found_code, remember
+        from lanes.config.reading.access import other_owner
 
         config = self.config(**flags)
         named = self.config_path is not None or "LANES_CONFIG" in os.environ
         if not named and not config.found_here and config.source is not None:
             self._tell_once(f"using the configuration {config.source}")
+        if config.source is not None and (owner := other_owner(config.source)) is not None:
+            self._tell_once(f"{config.source} belongs to {owner}, who decides by it what this gateway runs")
         refuse_found_code(config)
         if self.config_path is not None:
             try:
@@ -124,15 +127,10 @@ class Session:
         """The command that starts a gateway where this command looked for one."""
         if self.url is not None:
             return "`lanes gateway` on its host"
-        from lanes.base.errors import ConfigError
-        from lanes.commands.common.database import start_command
+        from lanes.commands.common.database import is_kept_to
 
-        try:
-            config = self.configured()
-        except ConfigError:
-            config = None
-        told = self.named_database is not None
-        return start_command(config, self.database(), with_db=told, with_config=self.named_config)
+        database = self.database()
+        return self.context(database).how_to_start(lambda: is_kept_to(database))
 
     @contextmanager
     def desk(self, *, create: bool = False, opened: bool = True) -> Iterator["Driver"]:

@@ -7,13 +7,14 @@ from lanes.base.errors import LanesError, NotFound
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
-from lanes.commands.output.words import note, state, took
+from lanes.commands.output.words import is_stopped, note, state, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import FREED, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_, show
+from lanes.verbs.system import status
 from lanes_storage.law import LaneState, Scope
 
 PREVIEW = (
@@ -24,6 +25,10 @@ PREVIEW = (
     OutputColumn("QUEUED", right=True),
     OutputColumn("", cut="end", least=10),
 )
+
+
+#: Outcomes of a run whose owner did not confirm its end.
+UNCONFIRMED = (Outcome.FORCED, Outcome.PENDING)
 
 
 class AbortTarget(NamedTuple):
@@ -101,9 +106,19 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, how: Mapping[str, Any]
     finally:
         if out.json:
             out.data([results[place] for place in sorted(results)])
+    if any(result.outcome in UNCONFIRMED for result in results.values()):
+        _name_the_stopped(desk)
     if not codes:
         say("nothing to abort")
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
+
+
+def _name_the_stopped(desk: Driver) -> None:
+    """An owner that did not confirm may be a stopped process, which does nothing until it goes on."""
+    found = desk.call(status)
+    for owner in (*found.gateways, *found.desks):
+        if is_stopped(owner):
+            say(f"lanes: owner {owner.id}: {owner.evidence}")
 
 
 def _complain(errors: Sequence[LanesError]) -> None:

@@ -2,7 +2,7 @@
 
 from lanes.commands.output.printing import Cell
 from lanes.explain.phrases import clock_time
-from lanes.records import Lane, NextLimit
+from lanes.records import Lane, NextLimit, OwnerDetail
 from lanes.text.spans import span
 from lanes_storage.clock import system_clock
 
@@ -15,6 +15,11 @@ LOOKS = {
 def state(name: str) -> Cell:
     """The state of a lane or of a message."""
     return Cell(name, LOOKS.get(name, ""))
+
+
+def is_stopped(owner: OwnerDetail) -> bool:
+    """Whether its process is stopped; the evidence says what lets it go on."""
+    return f"kill -CONT {owner.pid}" in owner.evidence
 
 
 def took(ms: float | None) -> str:

@@ -5,7 +5,7 @@ from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import query_command
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
-from lanes.commands.output.words import state, took
+from lanes.commands.output.words import is_stopped, state, took
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import OwnerDetail, Status
 from lanes.verbs.system import status
@@ -54,7 +54,7 @@ def _print(out: Output, found: Status) -> None:
 
 def _row(owner: OwnerDetail) -> list[Cell | str]:
     alive = Cell("yes", "good") if owner.alive else Cell("no", "bad")
-    if _is_stopped(owner):
+    if is_stopped(owner):
         alive = Cell("stopped", "warn")
     return [
         str(owner.id), owner.host, str(owner.pid), alive, str(owner.held),
@@ -64,16 +64,12 @@ def _row(owner: OwnerDetail) -> list[Cell | str]:
 
 def _note(owner: OwnerDetail) -> str:
     """What does not fit a column. A drain ends with the process that it is of."""
-    if _is_stopped(owner):
+    if is_stopped(owner):
         return owner.evidence
     said = [owner.url] if owner.url else []
     if owner.draining and owner.alive:
         said.append(f"draining by {owner.draining.by} until {clock_time(owner.draining.until)}")
     return ", ".join(said)
-
-
-def _is_stopped(owner: OwnerDetail) -> bool:
-    return f"kill -CONT {owner.pid}" in owner.evidence
 
 
 def _exit_code(session: Session, found: Status) -> int:

@@ -10,20 +10,30 @@ from pathlib import Path
 from lanes.config.declared.refusal import refusal
 
 
-def refuse_writers(path: Path, found: os.stat_result) -> None:
-    """Refuse a file that somebody else can write: it decides what a gateway runs. Raises ConfigError."""
+def refuse_writers(path: Path, found: os.stat_result, *, named: bool) -> None:
+    """Refuse a file that somebody else can write: it decides what a gateway runs. Raises ConfigError.
+
+    ``named``: a person named this file, and so trusts its owner, as where a deployment places it for a service.
+    """
     me = os.geteuid()
-    if found.st_uid not in (me, 0):
+    trusted = {user_name(me), user_name(0), user_name(found.st_uid)}
+    if found.st_uid not in (me, 0) and not named:
         problem = f"it belongs to {user_name(found.st_uid)}, who can make a gateway of {user_name(me)} run anything"
-        raise refusal(str(path), "", problem, f"chown {user_name(me)} {path}, or use a copy of your own")
+        raise refusal(str(path), "", problem, f"chown {user_name(me)} {path}, or name it: --config {path}")
     if not stat.S_ISREG(found.st_mode):
         return  # a pipe of the shell, say
     if found.st_mode & stat.S_IWOTH:
         raise refusal(str(path), "", f"everybody may write it ({_mode(found)})", f"chmod go-w {path}")
-    if found.st_mode & stat.S_IWGRP and (others := members(found.st_gid) - {user_name(me), user_name(0)}):
-        named = ", ".join(sorted(others)[:3]) + (", …" if len(others) > 3 else "")
-        problem = f"group {group_name(found.st_gid)} may write it ({_mode(found)}), with {named} in it"
+    if found.st_mode & stat.S_IWGRP and (others := members(found.st_gid) - trusted):
+        members_named = ", ".join(sorted(others)[:3]) + (", …" if len(others) > 3 else "")
+        problem = f"group {group_name(found.st_gid)} may write it ({_mode(found)}), with {members_named} in it"
         raise refusal(str(path), "", problem, f"chmod g-w {path}")
+
+
+def other_owner(path: Path) -> str | None:
+    """The user to whom a file belongs, where that is neither this one nor root. Raises OSError."""
+    owner = path.stat().st_uid
+    return None if owner in (os.geteuid(), 0) else user_name(owner)
 
 
 def user_name(number: int) -> str:

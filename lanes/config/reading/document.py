@@ -46,11 +46,11 @@ def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
     return next((candidate for candidate in config_candidates(env=env, cwd=cwd) if _exists(candidate)), None)
 
 
-def read(path: Path, *, found_here: bool = False) -> Document:
+def read(path: Path, *, named: bool, found_here: bool = False) -> Document:
     """The document in that file. Raises ConfigError for one that is missing, unreadable, no TOML, or not ours alone."""
     try:
         with path.open("rb") as file:
-            refuse_writers(path, os.fstat(file.fileno()))
+            refuse_writers(path, os.fstat(file.fileno()), named=named)
             content = file.read(MOST_BYTES + 1)
         text = content.decode("utf-8-sig")
     except FileNotFoundError:

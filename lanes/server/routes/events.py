@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import ASGIApp
 
+from lanes.base.procedure import QueryBlock
 from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.request import HttpRequest
@@ -11,6 +12,7 @@ from lanes.server.routes.verbs import answer, given
 from lanes.server.state.journal import JournalReader
 from lanes.server.state.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
 from lanes.verbs import system
+from lanes.verbs.doubts import cleared, doubts_of
 from lanes.verbs.kinds import timed
 from lanes_storage.errors import StorageError
 
@@ -28,6 +30,7 @@ async def get_events(call: HttpRequest) -> ASGIApp:
     if call.accepts("application/json"):
         return await answer(system.events, call, asked)
     call.refuse("limit", "it is for lists: send Accept: application/json")
+    await call.searching(call.desk.perform(cleared(QueryBlock(lambda _: None), doubts_of(asked.values()))))
     after, since, type_ = asked.get("after"), asked.get("since"), asked.get("type")
     if after is None and since is not None:
         first = await call.searching(call.desk.events(since=call.desk.clock().wall - since, limit=1))

@@ -39,11 +39,15 @@ class Comparison(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """The field matches one of the comparisons; ``negated``: none of them. A missing value matches none."""
+    """The field matches one of the comparisons; ``negated``: none of them. A missing value matches none.
+
+    ``resembles``: of a part of a key whose beginning may be this field, mistyped. No lane has such a key: it is.
+    """
 
     field: str
     any_of: tuple[Comparison, ...]
     negated: bool = False
+    resembles: str = ""
 
 
 class LaneFilter(NamedTuple):
@@ -64,6 +68,11 @@ class LaneFilter(NamedTuple):
     def everything(self) -> bool:
         """Whether it chooses everything."""
         return not self.conditions and self.keys is None and self.abortable is None
+
+    @property
+    def doubtful(self) -> tuple[Condition, ...]:
+        """Those of which only the keys that there are can tell whether they mean a key."""
+        return tuple(condition for condition in self.conditions if condition.resembles)
 
     def only(self, keys: Iterable[str]) -> "LaneFilter":
         """The same filter, for these lanes only."""

@@ -100,7 +100,7 @@ class Arranging(Board):
 
     @work(exclusive=True, group="search")
     async def _seek(self, step: int) -> None:
-        chosen = filters.parse(self.typed, self.source.now().wall).chosen
+        chosen = filters.typed(self.typed, self.source.now().wall).chosen
         key = self.table.view.key or self._came_to
         try:
             hit = await self.source.find(chosen, self._sought, key, step=step, order=self.settings.order)
@@ -157,7 +157,7 @@ class Arranging(Board):
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""
-        problem = filters.parse(self.typed, self.source.now().wall).problem
+        problem = filters.typed(self.typed, self.source.now().wall).problem
         said = text.EMPTY if problem is None else text.line((problem, "warn"), " ")
         self.bar.tell(self.settings.order, len(self.table.columns), len(KINDS), said)
 

@@ -98,7 +98,7 @@ class SnapshotReader:
 
     async def _look(self) -> Picture:
         view, wish = self._stage.view, self._stage.wish
-        chosen = filters.parse(wish.typed, self._source.now().wall).chosen
+        chosen = filters.typed(wish.typed, self._source.now().wall).chosen
         window = await self._window(chosen, wish, view)
         row = None if view.key is None else window.place_of(view.key)
         if view.key is not None and row is None:

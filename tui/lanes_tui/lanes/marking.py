@@ -95,7 +95,7 @@ class Marking(Board):
 
     @property
     def _chosen(self) -> LaneFilter:
-        return filters.parse(self.typed, self.source.now().wall).chosen
+        return filters.typed(self.typed, self.source.now().wall).chosen
 
     def _marked(self) -> None:
         self.tell_bar()

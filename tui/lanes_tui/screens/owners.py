@@ -50,9 +50,7 @@ class OwnersScreen(Watching):
     def show(self) -> None:
         sight = self._sight()
         rows = [ListRow(key, _line(*known, sight)) for key, known in self._owners.items()]
-        self.query_one(Rows).show(
-            rows, text.line(("no gateway: start one with `lanes gateway`, or `lanes up`", "muted"))
-        )
+        self.query_one(Rows).show(rows, text.line(("no gateway: `lanes status` says how to start one", "muted")))
         self._show_one()
 
     def _sight(self) -> ViewedAt:

@@ -1,0 +1,37 @@
+"""The command that starts a gateway on a database, from here."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lanes.config.declared import places
+from lanes.config.declared.values import Origin
+
+if TYPE_CHECKING:
+    from lanes.config import Config
+
+
+def start_command(config: "Config | None", database: str, real_runner_ran: Callable[[], bool]) -> str:
+    """``lanes gateway`` where a runner is configured, else ``lanes up``, with what it has to be told.
+
+    ``real_runner_ran``: whether one other than the simulated ever ran on that database; then `lanes up` refuses it.
+    """
+    serves = None
+    if config is not None and config.values["database.url"].origin is not Origin.FLAG:  # one of this command alone
+        serves = config.database.url
+    if config is not None and config.runners:
+        words, serves = ["lanes", "gateway"], serves or str(places.default_database())
+    elif real_runner_ran():
+        return f"configure its runner again, then `{shlex.join(['lanes', 'gateway', '--db', str(_file(database))])}`"
+    else:
+        words, serves = ["lanes", "up"], serves or str(places.demo_database())
+    if config is not None and config.source is not None and config.source not in places.config_candidates():
+        words += ["--config", str(config.source)]
+    if _file(serves) != _file(database):
+        words += ["--db", str(_file(database))]
+    return f"`{shlex.join(words)}`"
+
+
+def _file(database: str) -> Path:
+    return Path(database.removeprefix("sqlite:///")).expanduser().absolute()
