@@ -7,7 +7,7 @@ nothing while that runner is full or cooling down. Heads for runners of other ga
 The content is only an estimate, which the claim checks: a head that has changed is dropped, and comes back by the event
 of that change. So it is never wrong to keep too many heads. Three rules make sure that none is missing:
 
-- each head after ``_walked`` will be read before a runner with an empty queue is left idle;
+- each head after ``_scanned`` will be read before a runner with an empty queue is left idle;
 - each change after event ``_seen`` will be read, and its lane read again;
 - a head that only time blocks is read again at that time (``_later``).
 """
@@ -50,10 +50,10 @@ class Backlog:
         self._store = store
         self._owner = owner
         self._runner_of = runner_of
-        self._lines: dict[Kind, HeadQueue] = {}
+        self._queues: dict[Kind, HeadQueue] = {}
         self._for_owner: int | None = None
         self._seen: int | None = None  # the last event that was read; None: the next read reads everything
-        self._walked: int | None = None  # all heads up to this one were read; None: every head was
+        self._scanned: int | None = None  # all heads up to this one were read; None: every head was
         self._later: list[tuple[int, int]] = []  # negative wall time, and lane: a heap with the latest first
         self._again_at = NEVER  # the earliest time of those that did not fit
         self._looked: Now | None = None
@@ -89,44 +89,44 @@ class Backlog:
         False: the scan took long and is not finished. Raises StorageError.
         """
         for _ in range(PAGES):
-            if self._walked is None or all(self._found(name, self._walked) for name in open_):
+            if self._scanned is None or all(self._found(name, self._scanned) for name in open_):
                 return True
-            await self._walk(now.wall)
-        return self._walked is None
+            await self._scan(now.wall)
+        return self._scanned is None
 
-    def _found(self, runner: str, walked: int) -> bool:
+    def _found(self, runner: str, scanned: int) -> bool:
         """Whether the first head for a runner is known for certain."""
-        line = self._lines.get((runner, False))
-        return line is not None and bool(line) and line.first <= walked
+        queue = self._queues.get((runner, False))
+        return queue is not None and bool(queue) and queue.first <= scanned
 
     @property
     def complete(self) -> bool:
         """Whether every head was read."""
-        return self._walked is None
+        return self._scanned is None
 
     @property
     def anything(self) -> bool:
-        """Whether there is a head in a line, or may be one where nobody has walked yet."""
-        return self._walked is not None or any(self._lines.values())
+        """Whether a queue has a head, or the scan is not finished."""
+        return self._scanned is not None or any(self._queues.values())
 
     @property
     def suspects(self) -> bool:
         """Whether suspects wait."""
-        return any(line for (_, suspect), line in self._lines.items() if suspect)
+        return any(queue for (_, suspect), queue in self._queues.items() if suspect)
 
     def choose(self, slots: Mapping[str, int], suspects: int, limit: int) -> dict[int, Kind]:
         """Remove and return heads, the longest wait first: as many as runners have slots, and as suspects may run."""
         left, chosen = dict(slots), dict[int, Kind]()
         while len(chosen) < limit:
             open_ = [
-                (line.first, kind)
-                for kind, line in self._lines.items()
-                if line and left.get(kind[0], 0) > 0 and (suspects > 0 or not kind[1])
+                (queue.first, kind)
+                for kind, queue in self._queues.items()
+                if queue and left.get(kind[0], 0) > 0 and (suspects > 0 or not kind[1])
             ]
             if not open_:
                 break
             _, kind = min(open_)
-            chosen[self._lines[kind].pop()] = kind
+            chosen[self._queues[kind].pop()] = kind
             left[kind[0]] -= 1
             suspects -= kind[1]
         return chosen
@@ -134,7 +134,7 @@ class Backlog:
     def put_back(self, heads: Iterable[tuple[int, Kind]]) -> None:
         """Put back heads that were chosen and can wait for the next read."""
         for head, kind in heads:
-            self._line(kind).put(head)
+            self._queue(kind).put(head)
 
     def look_later(self, at: int, lane: int) -> None:
         """Read a lane again at that wall time. If there are too many, the scan of all heads covers the latest."""
@@ -149,8 +149,8 @@ class Backlog:
         return last is None or now.mono - last.mono > LATE_MS or now.wall < last.wall
 
     def _forget(self) -> None:
-        self._lines, self._later, self._again_at = {}, [], NEVER
-        self._seen, self._walked, self._for_owner = None, None, self._owner()
+        self._queues, self._later, self._again_at = {}, [], NEVER
+        self._seen, self._scanned, self._for_owner = None, None, self._owner()
 
     async def _begin(self, wall: int) -> None:
         """Read the first heads; often that is all of them."""
@@ -159,16 +159,16 @@ class Backlog:
             found, last = await self._store.read(reads.heads(0, FEW + 1))
         self.empty = not found
         for head in found:
-            self._take(head, wall, walking=True)
+            self._take(head, wall, scanning=True)
         if len(found) > FEW:
-            self._seen, self._walked = last, found[-1].message_id
+            self._seen, self._scanned = last, found[-1].message_id
 
-    async def _walk(self, wall: int) -> None:
-        assert self._walked is not None
-        found, _ = await self._store.read(reads.heads(self._walked, PAGE))
+    async def _scan(self, wall: int) -> None:
+        assert self._scanned is not None
+        found, _ = await self._store.read(reads.heads(self._scanned, PAGE))
         for head in found:
-            self._take(head, wall, walking=True)
-        self._walked = found[-1].message_id if len(found) == PAGE else None
+            self._take(head, wall, scanning=True)
+        self._scanned = found[-1].message_id if len(found) == PAGE else None
 
     async def _follow(self, wall: int) -> None:
         """Read the lanes again that have changed, and those that are due."""
@@ -189,7 +189,7 @@ class Backlog:
             for head in await self._store.read(reads.heads_of([*due])):
                 self._take(head, wall)
 
-    def _take(self, head: WaitingLane, wall: int, *, walking: bool = False) -> None:
+    def _take(self, head: WaitingLane, wall: int, *, scanning: bool = False) -> None:
         """Put a head into its queue."""
         runner = None if head.bound_owner not in (None, self._for_owner) else self._runner_of(head)
         if runner is None:
@@ -198,12 +198,12 @@ class Backlog:
             if head.free_at < NEVER:
                 self.look_later(head.free_at, head.lane_id)
             return
-        line = self._line((runner, head.interruptions >= MAX_INTERRUPTIONS - 1))
-        ahead = self._walked is not None and head.message_id > self._walked
-        if walking or self._walked is None:
-            line.append(head.message_id)
-        elif not ahead or line.beside < MOST_EARLY:
-            line.put(head.message_id)
+        queue = self._queue((runner, head.interruptions >= MAX_INTERRUPTIONS - 1))
+        ahead = self._scanned is not None and head.message_id > self._scanned
+        if scanning or self._scanned is None:
+            queue.append(head.message_id)
+        elif not ahead or queue.beside < MOST_EARLY:
+            queue.put(head.message_id)
 
-    def _line(self, kind: Kind) -> HeadQueue:
-        return self._lines.setdefault(kind, HeadQueue())
+    def _queue(self, kind: Kind) -> HeadQueue:
+        return self._queues.setdefault(kind, HeadQueue())

@@ -111,7 +111,7 @@ class Dispatcher:
         woken = True
         while True:
             try:
-                # Before each look: who wakes it during one may speak of something that it has passed by.
+                # Before each look: a wake-up during one may be about something that the look has already passed.
                 self._wake.clear()
                 while self._is_open() and await self.run_once(woken=woken):
                     self._wake.clear()

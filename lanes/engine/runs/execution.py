@@ -225,8 +225,8 @@ async def _body(run: ActiveRun) -> str | Reply:
     try:
         return await run.spec.run(run)
     except (asyncio.CancelledError, RunError) as told:
-        # Nobody asks where: its frames hold all that was sent, and a timeout among them knows this task, which would
-        # make a circle of them.
+        # Without its traceback: the frames refer to everything that was sent, and a timeout among them to this task,
+        # which would be a reference cycle.
         raise told.with_traceback(None)  # noqa: B904 - the same error
     except LEAVES as left:
         raise RunFailed(Cause.RUNNER_FAILED, why_left(left)) from left

@@ -29,7 +29,7 @@ class Heartbeats:
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
         self._next_look = now.mono
-        self._told: dict[int, Beat] = {}  # by the last heartbeat, of the runs of which nothing was written since
+        self._told: dict[int, Beat] = {}  # by the last heartbeat, of the runs whose rows were not written since
 
     @property
     def by(self) -> str:
@@ -45,7 +45,10 @@ class Heartbeats:
         if now.mono < self._next_mono:
             return
 
-        told, self._told = self._told, {}  # one that fails may be committed all the same: the next says all
+        told, self._told = (
+            self._told,
+            {},
+        )  # a heartbeat that fails may still be committed: the next one writes everything
 
         def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun], dict[int, Beat]]:
             # read in the writer, after every claim that has committed

@@ -10,7 +10,6 @@ from lanes_storage.reads.lanes import (
     lane_epochs,
     lane_place,
     lanes,
-    lanes_by_state,
     lanes_total,
 )
 from lanes_storage.reads.messages import (
@@ -18,7 +17,6 @@ from lanes_storage.reads.messages import (
     RETRIABLE,
     dead_letters,
     ended_among,
-    get_message,
     history,
     message,
     message_count,

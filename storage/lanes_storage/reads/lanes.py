@@ -173,15 +173,6 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, La
     return Query(statement, choice.params | {"limit": limit}, shape, broad=True)
 
 
-def lanes_by_state(chosen: LaneFilter) -> Query[dict[LaneState, int]]:
-    """How many lanes of each state a filter chooses."""
-    choice = choice_of(chosen)
-    statement = f"SELECT l.state, count(*) FROM {choice.table()} WHERE 1 = 1{choice.where} GROUP BY l.state"
-    return Query(
-        statement, choice.params, lambda rows: {LaneState.read(row[0]): int(row[1]) for row in rows}, broad=True
-    )
-
-
 def counts(now_wall: int) -> Query[LaneCounts]:
     """The counts that ``status`` shows."""
     return Query(COUNTS, {"now": now_wall}, _to_counts, broad=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage.fragments import dead_letter
-from lanes_storage.interface import FEW_ROWS, Query, Row, Transaction
+from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
@@ -47,12 +47,6 @@ LAST = 2**63 - 1
 def message(message_id: int) -> Query[MessageRow | None]:
     """One message, or None."""
     return Query(MESSAGE, {"id": message_id}, one(to_message), point=True)
-
-
-def get_message(tx: Transaction, message_id: int) -> MessageRow | None:
-    """The same within a transaction."""
-    query = message(message_id)
-    return query.shape(tx.rows(query.sql, query.params))
 
 
 def messages(
