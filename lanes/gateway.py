@@ -228,10 +228,10 @@ class Gateway:
     def _reconciled(self, done: list[tuple[ReconcileDecision, bool]]) -> None:
         """Called by the upkeep after each pass."""
         self._passed = True
-        for finding, landed in done:
-            if landed and finding.wait is not None:
+        for finding, applied in done:
+            if applied and finding.wait is not None:
                 log.info("a wait of lane %s is over: %s", ascii(finding.wait.key), finding.evidence)
-            elif landed and finding.run is not None:
+            elif applied and finding.run is not None:
                 log.warning("lane %s taken back (%s): %s", ascii(finding.run.key), finding.decision, finding.evidence)
 
 

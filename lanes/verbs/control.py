@@ -161,6 +161,6 @@ def _acted(
             return NotFound("lane", key)
         if refused(met):
             return NotAllowed(f"lane {key!r} is running: use abort")
-        return ActedRow(lane, met.landed)
+        return ActedRow(lane, met.applied)
 
     return step

@@ -74,7 +74,7 @@ def test_an_owner_that_does_not_answer_is_superseded_after_the_grace(caller: Cal
     assert GRACE / 1000 <= result.waited_s < GRACE / 1000 + 1
     row = world.run(claimed.ticket)
     assert (row.edge, row.forced, row.ended_by) == (Edge.ABORT, True, "alice")
-    assert not world.complete(claimed.ticket, "the ghost's").landed
+    assert not world.complete(claimed.ticket, "the ghost's").applied
     assert world.run(claimed.ticket).refused_writes == 1
 
 

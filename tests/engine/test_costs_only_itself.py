@@ -125,7 +125,7 @@ def test_F98_a_finding_that_can_not_be_carried_out_does_not_stop_the_others(stor
         return replace(finding, evidence=cast("str", object())) if bad else finding
 
     done = observer.act([spoiled(finding) for finding in observer.look()])
-    assert [(finding.decision, landed) for finding, landed in done] == [
+    assert [(finding.decision, applied) for finding, applied in done] == [
         (Decision.OWNER_GONE, True),
         (Decision.OWNER_GONE, False),
         (Decision.OWNER_GONE, True),

@@ -73,14 +73,14 @@ def watch(observer: Observer, time: Hands, ms: int) -> list[Decision]:
         time.move(min(ms, INTERVAL))
         ms -= INTERVAL
         done = observer.run_once()
-    return [finding.decision for finding, landed in done if landed]
+    return [finding.decision for finding, applied in done if applied]
 
 
 def test_the_lanes_of_a_dead_owner_are_taken_back_and_the_owner_is_closed(observer: Observer, world: World) -> None:
     owner = dead(world)
     claimed, mine = world.start("a", owner=owner), world.start("mine")
     done = observer.run_once()
-    assert [(finding.decision, landed) for finding, landed in done] == [(Decision.OWNER_GONE, True)] * 2
+    assert [(finding.decision, applied) for finding, applied in done] == [(Decision.OWNER_GONE, True)] * 2
     run = world.run(claimed.ticket)
     assert (run.edge, run.cause, run.forced, run.ended_by) == (Edge.RECLAIM, Cause.OWNER_GONE, True, "observer")
     assert world.message(claimed.message.id).state is MessageState.QUEUED
@@ -100,9 +100,9 @@ def test_two_observers_that_decided_the_same_act_once(store: Store, world: World
     world.start("a", owner=dead(world))
     one, two = (Observer(store, store.write, time, by=by, interval_ms=INTERVAL) for by in ("one", "two"))
     findings = one.look(), two.look()
-    assert [landed for _, landed in one.act(findings[0])] == [True, True]
+    assert [applied for _, applied in one.act(findings[0])] == [True, True]
     seen = Watch(world)
-    assert [landed for finding, landed in two.act(findings[1]) if finding.run is not None] == [False]
+    assert [applied for finding, applied in two.act(findings[1]) if finding.run is not None] == [False]
     assert seen.nothing()
 
 
@@ -123,7 +123,7 @@ def test_a_silent_owner_loses_its_lanes_and_one_that_beats_does_not(
         time.move(INTERVAL)
         world.beat(beating)
         done = observer.run_once()
-    assert {finding.decision for finding, landed in done if landed} == {Decision.OWNER_SILENT}
+    assert {finding.decision for finding, applied in done if applied} == {Decision.OWNER_SILENT}
     assert world.run(silent).cause is Cause.OWNER_SILENT
     assert world.run(beating).edge is None
     assert world.owner_row(other).ended_cause == "owner_silent"
@@ -222,7 +222,7 @@ def test_F109_a_wait_ends_with_the_process_that_waits(
         done = []
         while ms > 0:
             world.step(doors.heartbeat(world.me, [_still(world, run)], time()))
-            done += [finding.decision for finding, landed in observer.run_once() if landed]
+            done += [finding.decision for finding, applied in observer.run_once() if applied]
             time.move(min(ms, INTERVAL))
             ms -= INTERVAL
         return done

@@ -165,7 +165,7 @@ async def test_it_takes_back_what_the_dead_left_held_while_the_event_loop_is_blo
     bench.world.start("a", owner=dead)
     bench.pass_time(INTERVAL)
     assert bench.world.state("a") is LaneState.ERRORED
-    assert [(finding.decision, landed) for finding, landed in bench.passes[-1]] == [(Decision.OWNER_GONE, True)] * 2
+    assert [(finding.decision, applied) for finding, applied in bench.passes[-1]] == [(Decision.OWNER_GONE, True)] * 2
 
 
 async def test_it_tells_of_every_commit_whoever_made_it(bench: Bench) -> None:

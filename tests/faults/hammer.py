@@ -53,7 +53,7 @@ def main(database: str, seconds: str, name: str) -> None:
         done["beats"] += 1
         answer = RunResult(f"reply to {claimed.message.id}")
         step = lambda tx, t=claimed.ticket, a=answer: doors.complete(t, a, system_clock(), by=name)(tx)  # noqa: E731
-        assert store.write(step).landed
+        assert store.write(step).applied
         done["completed"] += 1
     store.close()
     sys.stdout.write(json.dumps(done))

@@ -220,9 +220,9 @@ class Search:
             "park": doors.park(ticket, now.wall, failure, now, by=by),
             "abort": doors.abort(ticket, now, by=by, forced=False),
         }
-        landed = self.store.write(steps[how]).landed
-        assert landed is held or (how == "abort" and not landed), f"{how} of run {run}"
-        left = left - 1 if landed or how != "abort" else 0
+        applied = self.store.write(steps[how]).applied
+        assert applied is held or (how == "abort" and not applied), f"{how} of run {run}"
+        left = left - 1 if applied or how != "abort" else 0
         tickets = tuple(t if n != number else (owner, run, left) for n, t in enumerate(minds.tickets))
         return replace(minds, tickets=tickets)
 

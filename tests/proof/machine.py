@@ -157,9 +157,9 @@ class LaneMachine(RuleBasedStateMachine):
     def an_owner_is_drained(self, which: int) -> None:
         owner = self.living()[which % len(self.living())]
         now = self.time()
-        landed = self.write(lambda tx: doors.drain(tx, owner.id, now, by="alice", until=now.wall + MINUTE))
-        assert landed is not owner.ended
-        owner.draining = owner.draining or landed
+        applied = self.write(lambda tx: doors.drain(tx, owner.id, now, by="alice", until=now.wall + MINUTE))
+        assert applied is not owner.ended
+        owner.draining = owner.draining or applied
 
     @precondition(lambda self: len(self.living()) > 1)
     @rule(which=pick)
@@ -172,10 +172,10 @@ class LaneMachine(RuleBasedStateMachine):
 
     def end_owner(self, owner: Owner) -> None:
         now = self.clock_of(owner)
-        landed = self.write(lambda tx: doors.end_owner(tx, owner.id, now, cause="stopped", by="itself"))
-        assert landed is not owner.ended
+        applied = self.write(lambda tx: doors.end_owner(tx, owner.id, now, cause="stopped", by="itself"))
+        assert applied is not owner.ended
         owner.alive = False
-        if landed:
+        if applied:
             self.model.end_owner(owner.id)
 
     # --------------------------------------------------------------------------------------- intake
@@ -320,10 +320,10 @@ class LaneMachine(RuleBasedStateMachine):
         now = self.clock_of(self.model.owners[run.owner])
         release: Release = self.write(lambda tx: step(tx, now))
         unasked = edge is Edge.ABORT and run.abort_at is None
-        assert release.landed is (run.open and not unasked)
+        assert release.applied is (run.open and not unasked)
         if not run.open:
             run.refused += 1
-        elif release.landed:
+        elif release.applied:
             assert release.edge is self.model.release(run, edge, now, **more)
 
     @precondition(lambda self: self.model.open_runs() and self.model.messages)
@@ -387,7 +387,7 @@ class LaneMachine(RuleBasedStateMachine):
         lane, now = self.model.lanes.get(key), self.time()
         until = now.wall + for_ms if for_ms else None
         done = self.write(lambda tx: doors.pause(tx, key, now, actor="alice", reason="look", until=until))
-        assert done.landed is (lane is not None)
+        assert done.applied is (lane is not None)
         if lane is not None:
             lane.pauses[PauseKind.HAND] = until or 0
 
@@ -398,7 +398,7 @@ class LaneMachine(RuleBasedStateMachine):
     def resume(self, key: str) -> None:
         lane = self.model.lanes.get(key)
         done = self.write(lambda tx: doors.resume(tx, key, self.time(), actor="alice"))
-        assert done.landed is (lane is not None and lane.pauses != {})
+        assert done.applied is (lane is not None and lane.pauses != {})
         if lane is not None:
             lane.pauses.clear()
 
@@ -406,9 +406,9 @@ class LaneMachine(RuleBasedStateMachine):
     def somebody_acknowledges(self, key: str) -> None:
         lane = self.model.lanes.get(key)
         done = self.write(lambda tx: doors.ack(tx, key, self.time(), actor="alice"))
-        landed = lane is not None and lane.state in (LaneState.ERRORED, LaneState.ABORTED)
-        assert done.landed is landed
-        if lane is not None and landed:
+        applied = lane is not None and lane.state in (LaneState.ERRORED, LaneState.ABORTED)
+        assert done.applied is applied
+        if lane is not None and applied:
             lane.state = LaneState.IDLE
 
     @precondition(lambda self: self.model.messages)

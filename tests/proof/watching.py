@@ -36,8 +36,8 @@ class Watch:
         expected = [finding for finding in findings if finding.decision in ACTING]
         done = self._observer.act(findings)
         assert [finding for finding, _ in done] == expected
-        for finding, landed in done:
-            self._acted(finding, landed)
+        for finding, applied in done:
+            self._acted(finding, applied)
 
     def nothing_dead_is_held(self) -> None:
         """After a pass nothing is held by a process that is provably gone."""
@@ -75,7 +75,7 @@ class Watch:
             return owner.here and not owner.alive
         return now - owner.beaten >= row.stale_after_ms
 
-    def _acted(self, finding: ReconcileDecision, landed: bool) -> None:
+    def _acted(self, finding: ReconcileDecision, applied: bool) -> None:
         if finding.run is None:
             assert finding.owner is not None
             owner = self._model.owners[finding.owner.id]
@@ -84,8 +84,8 @@ class Watch:
                 self._model.end_owner(owner.id)
             return
         run = self._model.runs[finding.run.id]
-        assert landed is (run.open and self._still(finding, finding.run, run)), f"{finding.decision} of run {run.id}"
-        if landed:
+        assert applied is (run.open and self._still(finding, finding.run, run)), f"{finding.decision} of run {run.id}"
+        if applied:
             edge, counted = _edge(finding.decision)
             self._model.release(run, edge, self._time(), forced=True, counted=counted)
 

@@ -138,7 +138,7 @@ async def test_F10_book_keeping_after_the_lane_has_moved_on_is_refused_once(tmp_
         release = await site.desk.store.write(
             doors.complete(ticket, late, site.time(), by="test"),
         )
-        assert not release.landed
+        assert not release.applied
         assert (await site.desk.message(first.id)).reply is None
         assert (await site.desk.lane("a")).state is LaneState.RUNNING, "the present run is untouched"
 

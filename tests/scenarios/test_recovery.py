@@ -47,9 +47,9 @@ def test_F12_what_was_claimed_while_another_was_recovered_is_untouched(stage: St
     quick.run_once()
     me = stage.owner()
     now_held = stage.claim("a", me)
-    results = [(f, landed) for f, landed in late.act(findings) if f.run is not None]
-    ((finding, landed),) = results
-    assert not landed
+    results = [(f, applied) for f, applied in late.act(findings) if f.run is not None]
+    ((finding, applied),) = results
+    assert not applied
     run = finding.run
     assert run is not None
     assert f"run {run.id} of owner {dead}, epoch {run.epoch}" in finding.evidence

@@ -120,8 +120,8 @@ def test_the_release_of_an_aborted_run(world: World, forced: bool) -> None:
 def test_an_abort_that_nobody_requested_is_refused(world: World) -> None:
     ticket = world.start("a").ticket
     seen = Watch(world)
-    assert not world.abort(ticket).landed
-    assert not world.abort(ticket, forced=True).landed
+    assert not world.abort(ticket).applied
+    assert not world.abort(ticket, forced=True).applied
     assert seen.nothing()
 
 
@@ -141,7 +141,7 @@ def test_every_release_of_an_aborted_epoch_is_the_abort_edge(world: World, edge:
         case _:
             release = by_the_run(world, edge, ticket)
     message = world.message(claimed.message.id)
-    assert (release.landed, release.edge, release.message_state) == (True, Edge.ABORT, MessageState.ABORTED)
+    assert (release.applied, release.edge, release.message_state) == (True, Edge.ABORT, MessageState.ABORTED)
     assert world.state("a") is LaneState.ABORTED
     assert (message.state, message.reply, message.interruptions) == (MessageState.ABORTED, None, 0)
     assert message.error is not None

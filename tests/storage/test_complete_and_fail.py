@@ -82,7 +82,7 @@ def test_a_run_ends_once(world: World, edge: str) -> None:
     claimed = world.start("a")
     world.complete(claimed.ticket)
     before = world.lane("a"), world.message(claimed.message.id)
-    assert not by_the_run(world, edge, claimed.ticket).landed
+    assert not by_the_run(world, edge, claimed.ticket).applied
     assert (world.lane("a"), world.message(claimed.message.id)) == before
     assert world.run(claimed.ticket).edge is Edge.COMPLETE
 
@@ -91,5 +91,5 @@ def test_a_run_ends_once(world: World, edge: str) -> None:
 @pytest.mark.parametrize("edge", ["complete", "fail", "park"])
 def test_run_id_and_epoch_are_both_asked(world: World, edge: str, ticket: Ticket) -> None:
     assert world.start("a").ticket == Ticket(1, 1)
-    assert not by_the_run(world, edge, ticket).landed
+    assert not by_the_run(world, edge, ticket).applied
     assert (world.state("a"), world.lane("a").epoch) == (LaneState.RUNNING, 1)

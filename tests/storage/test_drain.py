@@ -158,7 +158,7 @@ def test_F50_a_cut_is_not_counted_and_the_message_keeps_its_place(world: World) 
     first = world.start(KEY, "first")
     world.send(KEY, "second")
     drain(world, world.me)
-    assert world.interrupt(Ticket(first.ticket.run_id, first.ticket.epoch)).landed
+    assert world.interrupt(Ticket(first.ticket.run_id, first.ticket.epoch)).applied
     message = world.message(first.message.id)
     assert (message.state, message.interruptions, message.position) == (MessageState.QUEUED, 0, 1)
     lane = world.lane(KEY)

@@ -41,10 +41,10 @@ def test_a_stall_that_is_over_is_no_evidence_any_more(world: World) -> None:
     world.time.move(SECOND)
     world.beat(ticket)
     seen = Watch(world)
-    assert not world.expire(ticket, forced=True, evidence=stalled).landed
+    assert not world.expire(ticket, forced=True, evidence=stalled).applied
     assert seen.nothing(), "a judge that was wrong is no late write"
     still = Evidence(progress_boot=world.run(ticket).progress_boot)
-    assert world.expire(ticket, forced=True, evidence=still).landed
+    assert world.expire(ticket, forced=True, evidence=still).applied
 
 
 def test_F114_a_run_that_has_been_heard_to_have_ended_is_not_expired_by_what_was_read_before(world: World) -> None:
@@ -52,5 +52,5 @@ def test_F114_a_run_that_has_been_heard_to_have_ended_is_not_expired_by_what_was
     beat = Beat(ticket, "content", now.boot, now.wall, progress_slept_ms=now.slept, body_ended_at=now.wall)
     world.step(doors.heartbeat(world.me, [beat], now))
     assert world.run(ticket).body_ended_at == now.wall
-    assert not world.expire(ticket, forced=True, evidence=Evidence(works=True)).landed
-    assert world.complete(ticket).landed
+    assert not world.expire(ticket, forced=True, evidence=Evidence(works=True)).applied
+    assert world.complete(ticket).applied

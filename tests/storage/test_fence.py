@@ -39,7 +39,7 @@ def test_the_late_write_of_a_superseded_run_is_counted_and_changes_nothing_else(
     lane, stored = world.lane("a"), world.message(message)
     seen = Watch(world)
     release = by_the_run(world, edge, ticket)
-    assert (release.landed, release.edge) == (False, None)
+    assert (release.applied, release.edge) == (False, None)
     assert (world.lane("a"), world.message(message)) == (lane, stored)
     assert seen.changed() == {"runs": 1}
     run = world.run(ticket)
@@ -71,15 +71,15 @@ def test_a_judge_that_comes_second_is_no_late_write(world: World) -> None:
     claimed = superseded(world)
     world.request_abort("a")
     seen = Watch(world)
-    assert not world.reclaim(claimed.ticket).landed
-    assert not world.expire(claimed.ticket, forced=True).landed
-    assert not world.abort(claimed.ticket, forced=True).landed
+    assert not world.reclaim(claimed.ticket).applied
+    assert not world.expire(claimed.ticket, forced=True).applied
+    assert not world.abort(claimed.ticket, forced=True).applied
     assert seen.nothing()
 
 
 def test_the_owner_that_expires_too_late_is_told(world: World) -> None:
     claimed = superseded(world)
-    assert not world.expire(claimed.ticket).landed
+    assert not world.expire(claimed.ticket).applied
     assert world.run(claimed.ticket).refused_writes == 1
 
 
@@ -87,6 +87,6 @@ def test_a_ticket_that_never_was_changes_nothing(world: World) -> None:
     claimed = world.start("a")
     world.complete(claimed.ticket)
     seen = Watch(world)
-    assert not world.complete(Ticket(4711, 4711)).landed
+    assert not world.complete(Ticket(4711, 4711)).applied
     assert seen.nothing()
     assert world.state("a") is LaneState.IDLE

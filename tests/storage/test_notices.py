@@ -191,7 +191,7 @@ def test_what_goes_back_to_its_place_leaves_no_notice(world: World) -> None:
 def test_a_second_ending_of_one_message_leaves_no_second_notice(world: World) -> None:
     ticket = world.start(KEY).ticket
     world.fail(ticket)
-    assert not world.fail(ticket).landed
+    assert not world.fail(ticket).applied
     message = world.run(ticket).message_id
     world.step(lambda tx: doors.drop(tx, message, world.time(), actor="alice"))
     assert len(notices(world)) == 1

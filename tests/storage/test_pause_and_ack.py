@@ -90,7 +90,7 @@ def test_a_paused_lane_loses_nothing_and_ends_what_it_runs(world: World) -> None
     claimed = world.start("a")
     world.pause("a")
     world.send("a", "accepted all the same")
-    assert world.complete(claimed.ticket).landed
+    assert world.complete(claimed.ticket).applied
     assert world.lane("a").queued == 1
     assert world.lane("a").pause is not None, "a release does not end the pause"
     world.resume("a")
@@ -121,4 +121,4 @@ def test_a_lane_that_has_moved_on_is_left_alone(world: World, door: str) -> None
     seen = Watch(world)
     assert act(epoch - 1) == Control(False, LaneState.ERRORED, epoch, moved_on=True)
     assert seen.nothing()
-    assert act(epoch).landed
+    assert act(epoch).applied

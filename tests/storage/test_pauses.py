@@ -72,7 +72,7 @@ def test_a_glob_is_resumed_by_itself_and_lanes_with_a_pause_of_their_own_stay(wo
     world.pause("a:1")
     pause_matching(world, "a:*")
     pause_matching(world, "b:*")
-    assert not world.resume("a:2").landed, "it has none of its own"
+    assert not world.resume("a:2").applied, "it has none of its own"
     assert not resume_matching(world, "a:*", PauseKind.BUDGET)
     assert resume_matching(world, "a:*")
     assert not resume_matching(world, "a:*")
@@ -124,7 +124,7 @@ def test_each_kind_keeps_a_lane_from_being_claimed(world: World, kind: PauseKind
     world.send("a")
     pause_lane(world, "a", kind)
     assert keys(world) == []
-    assert world.resume("a").landed, "a person ends every kind"
+    assert world.resume("a").applied, "a person ends every kind"
     assert keys(world) == ["a"]
 
 

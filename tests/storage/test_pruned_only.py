@@ -224,7 +224,7 @@ def test_an_owner_stays_until_its_runs_were_taken_back(world: World) -> None:
     world.owner()
     world.time.move(DAY)
     assert offer(world, Prunable.OWNERS, gone) == 0
-    assert world.reclaim(claimed.ticket).landed
+    assert world.reclaim(claimed.ticket).applied
     assert offer(world, Prunable.OWNERS, gone) == 1
 
 

@@ -123,22 +123,22 @@ def test_an_owner_that_has_beaten_since_is_not_silent(world: World) -> None:
     silent = Evidence(heartbeats=world.owner_row(world.me).heartbeats)
     world.beat(ticket)
     seen = Watch(world)
-    assert not world.reclaim(ticket, Cause.OWNER_SILENT, silent).landed
+    assert not world.reclaim(ticket, Cause.OWNER_SILENT, silent).applied
     assert seen.nothing()
     still = Evidence(heartbeats=world.owner_row(world.me).heartbeats)
-    assert world.reclaim(ticket, Cause.OWNER_SILENT, still).landed
+    assert world.reclaim(ticket, Cause.OWNER_SILENT, still).applied
 
 
 def test_a_run_that_is_named_again_is_no_ghost(world: World) -> None:
     ticket = world.start("a").ticket
     world.beat()
-    assert not world.reclaim(ticket, Cause.GHOST, Evidence(ghost=True)).landed, "left out once is not enough"
+    assert not world.reclaim(ticket, Cause.GHOST, Evidence(ghost=True)).applied, "left out once is not enough"
     world.beat()
     world.beat(ticket)
-    assert not world.reclaim(ticket, Cause.GHOST, Evidence(ghost=True)).landed
+    assert not world.reclaim(ticket, Cause.GHOST, Evidence(ghost=True)).applied
     world.beat()
     world.beat()
-    assert world.reclaim(ticket, Cause.GHOST, Evidence(ghost=True)).landed
+    assert world.reclaim(ticket, Cause.GHOST, Evidence(ghost=True)).applied
 
 
 # ----------------------------------------------------------------------------------- bound messages

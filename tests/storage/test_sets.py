@@ -129,7 +129,7 @@ def test_a_run_ends_once_in_a_set(world: World) -> None:
         doors.complete(ticket, RunResult("reply again"), now, by="another"),
         doors.fail(ticket, sets.BROKEN, now, by="a third"),
     ]
-    landed = world.step(lambda tx: [release.landed for release in carry_out(tx, ends)])
-    assert landed == [True, False, False]
+    applied = world.step(lambda tx: [release.applied for release in carry_out(tx, ends)])
+    assert applied == [True, False, False]
     run = world.run(ticket)
     assert (run.refused_writes, run.late_reply, run.ended_by) == (2, "reply again", "one")

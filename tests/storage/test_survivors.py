@@ -112,7 +112,7 @@ def test_a_pause_of_a_person_and_one_for_survivors_stand_beside_each_other(world
     assert world.step(gone)
     assert world.lane("a").pause == pause, "the survivors are gone, and the person still looks"
     assert not world.step(gone), "there is no such pause any more"
-    assert world.resume("a").landed
+    assert world.resume("a").applied
     assert world.lane("a").pause is None
 
 
@@ -125,7 +125,7 @@ def test_of_several_pauses_the_one_that_lasts_longest_is_shown(world: World) -> 
     assert (pause.reason, pause.kind, pause.until) == ("survivors", PauseKind.SURVIVORS, None)
     world.pause("a", reason="a second time", until=world.time().wall + MINUTE)
     assert world.lane("a").pause == pause
-    assert world.resume("a").landed
+    assert world.resume("a").applied
     assert world.lane("a").pause is None, "a person ends all of them"
 
 

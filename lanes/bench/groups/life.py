@@ -94,7 +94,7 @@ def _release(work: Work) -> Measured:
         started = time.perf_counter()
         done = observer.act(findings)
         took = 1000 * (time.perf_counter() - started)
-        assert sum(landed for _, landed in done) == held + 1  # and the owner
+        assert sum(applied for _, applied in done) == held + 1  # and the owner
         store.close()
         path.unlink()
         return took

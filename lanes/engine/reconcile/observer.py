@@ -66,8 +66,8 @@ class Observer:
         done: dict[int, bool] = {}
 
         def carry_out(page: Sequence[ReconcileDecision]) -> None:
-            landed = self._write(self._step(page))
-            done.update(zip(map(id, page), landed, strict=True))
+            applied = self._write(self._step(page))
+            done.update(zip(map(id, page), applied, strict=True))
 
         try:
             by_page(log, due, PAGE, carry_out, _named)
@@ -101,7 +101,7 @@ class Observer:
         def step(tx: Transaction) -> list[bool]:
             now = self._clock()
             releases = carry_out(tx, [act(finding, now, by=self.by) for finding in page])
-            return [release is None or release.landed for release in releases]
+            return [release is None or release.applied for release in releases]
 
         return step
 

@@ -18,7 +18,7 @@ def carry_out(
     findings = _with_the_silent(findings, reader.read(reads.owners()), clock())
     done: dict[int, bool] = {}
     if not dry_run:
-        done = {id(finding): landed for finding, landed in observer.act(findings)}
+        done = {id(finding): applied for finding, applied in observer.act(findings)}
         findings = [finding for finding in findings if finding.decision is not Decision.HEALTHY]
     liveness = records.Liveness(clock())
     return [told(each, liveness, done=done.get(id(each), False)) for each in findings]

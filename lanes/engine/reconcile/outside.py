@@ -47,7 +47,7 @@ def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[li
             tell(f"lanes: {error}: {error.fix}")
         else:
             liveness = Liveness(clock())
-            if not each_pass([told(finding, liveness, done=landed) for finding, landed in done]):
+            if not each_pass([told(finding, liveness, done=applied) for finding, applied in done]):
                 return
         time.sleep(interval_ms / 1000)
 

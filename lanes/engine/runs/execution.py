@@ -139,7 +139,7 @@ class Execution:
         release = await self._write(run, self._ending(run, body))
         if release is None:
             return
-        if not release.landed:
+        if not release.applied:
             log.warning("%s had lost its lane: its late write was refused", run.named)
         self._free(run, release)
 
@@ -213,7 +213,7 @@ class Execution:
         self._released.set()
         if self._hook_runner is not None:
             self._hook_runner.after(run, release)
-        if release is not None and release.landed and release.message_state is not MessageState.QUEUED:
+        if release is not None and release.applied and release.message_state is not MessageState.QUEUED:
             self._streams.end(run.claimed.message.id)
         else:
             self._streams.release(run.claimed.message.id, run.stream)
@@ -240,6 +240,6 @@ def _failed(run: ActiveRun, failure: RunFailure) -> Ending:
 
 def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:
     """The release, with a note for the other threads, before it commits, that the run itself releases its lane."""
-    if release.landed:
+    if release.applied:
         run.note_release(tx)
     return release

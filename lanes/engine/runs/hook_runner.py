@@ -67,8 +67,8 @@ class HookRunner:
         before, hook = self._begun.pop(run.id), self._hooks.after_run
         if hook is None:
             return
-        landed = release is not None and release.landed
-        ended = RunEnded(run, release.edge, release.message_state) if release and landed else RunEnded(run)
+        applied = release is not None and release.applied
+        ended = RunEnded(run, release.edge, release.message_state) if release and applied else RunEnded(run)
         self._call("after_run", hook, ended, behind=before)
 
     def wake_threadsafe(self) -> None:

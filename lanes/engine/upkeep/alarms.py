@@ -103,8 +103,8 @@ class WaitAlarms:
             return [doors.warn_wait(tx, head.message_id, now, by=by, detail=detail) for head, detail in about]
 
         said = self._write(step)
-        for (head, detail), landed in zip(about, said, strict=True):
-            if landed:
+        for (head, detail), applied in zip(about, said, strict=True):
+            if applied:
                 waited, holder = span(detail["waited_ms"]), detail["holder"]
                 log.warning("lane wait exceeded: lane %s has waited for %s; %s", ascii(head.key), waited, holder)
         return sum(said)

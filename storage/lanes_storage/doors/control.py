@@ -13,7 +13,7 @@ from lanes_storage.records import Admission, NewMessage, RunFailure
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """Acknowledge an error: errored or aborted back to idle. Not landed: the lane is in neither state.
+    """Acknowledge an error: errored or aborted back to idle. Not applied: the lane is in neither state.
 
     ``meant``: the epoch that the lane must have; None: any.
     """
@@ -22,7 +22,7 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
         return met
     change = {"lane": lane, "from_state": met.state, "to_state": LaneState.IDLE, "epoch": met.epoch}
     record(tx, EventType.ACK, now, **change, actor=actor)
-    return met._replace(landed=True)
+    return met._replace(applied=True)
 
 
 def retry(

@@ -15,12 +15,12 @@ from lanes_storage.law import EventType, LaneState, PauseKind
 
 
 class Control(NamedTuple):
-    """The result of an action: whether it landed, and the lane's state and epoch before. ``state`` None: no such lane.
+    """Whether an action was applied, and the lane's state and epoch before. ``state`` None: no such lane.
 
     ``moved_on``: the lane had another epoch than the one that was meant, and was left alone.
     """
 
-    landed: bool
+    applied: bool
     state: LaneState | None
     epoch: int = 0
     moved_on: bool = False
@@ -55,16 +55,16 @@ def pause(
     if lane is None:
         return met
     pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=met.epoch)
-    return met._replace(landed=True)
+    return met._replace(applied=True)
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """A person ends every pause of the lane itself, of any kind. Not landed: it had none."""
+    """A person ends every pause of the lane itself, of any kind. Not applied: it had none."""
     lane, met = find(tx, key, meant)
     if lane is None or tx.run(sql.END_PAUSES, {"lane": lane}) == 0:
         return met
     _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
-    return met._replace(landed=True)
+    return met._replace(applied=True)
 
 
 def pause_lane(

@@ -131,7 +131,7 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
     _write(tx, [*ended.values()])
     # a judge that came second is no late write of the run
     _refuse(tx, [end for place, end in enumerate(ends) if place not in held and not end.forced])
-    return [ended[place].release if place in ended else Release(landed=False) for place in range(len(ends))]
+    return [ended[place].release if place in ended else Release(applied=False) for place in range(len(ends))]
 
 
 # ------------------------------------------------------------------------------------------------- read

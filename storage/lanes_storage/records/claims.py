@@ -91,12 +91,12 @@ class Claimed(NamedTuple):
 class Release(NamedTuple):
     """What a release door did.
 
-    ``landed`` False: the run had lost its lane before (its id and epoch no longer match); only the count of its
+    ``applied`` False: the run had lost its lane before (its id and epoch no longer match); only the count of its
     refused writes changed. ``edge`` is the edge that was taken: once an abort is requested,
     every release is the abort edge.
     """
 
-    landed: bool
+    applied: bool
     edge: Edge | None = None
     message_state: MessageState | None = None
     epoch: int | None = None
