@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         Run,
         Status,
     )
-    from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, Turn
+    from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, StopHow, Turn
     from lanes_storage.clock import Clock, Now
     from lanes_storage.errors import NotStorable, StorageError
     from lanes_storage.law import (
@@ -147,6 +147,7 @@ _HOMES = {
         "RunContext",
         "Runner",
         "RunnerSpec",
+        "StopHow",
         "Turn",
     ),
     "lanes.base.sentences": ("Tried",),
@@ -259,6 +260,7 @@ __all__ = [
     "RunnerSpec",
     "Scope",
     "Status",
+    "StopHow",
     "StorageError",
     "Subject",
     "Tried",

@@ -12,7 +12,17 @@ from lanes.config.declared.refusal import refusal
 from lanes.config.declared.values import Origin, Value
 
 #: Settings that name code, which a gateway runs.
-CODE = frozenset({"runner.argv", "runner.target", "hooks.before_run", "hooks.after_run", "hooks.notice"})
+CODE = frozenset(
+    {
+        "runner.argv",
+        "runner.resume",
+        "runner.wrap",
+        "runner.target",
+        "hooks.before_run",
+        "hooks.after_run",
+        "hooks.notice",
+    }
+)
 
 
 def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -> None:
@@ -49,7 +59,7 @@ def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:
 def _code(config: Config) -> list[Value]:
     rows = ((f"{row.array}.{name}", value) for row in config.rows for name, value in row.values.items())
     named = (value for name, value in (*config.values.items(), *rows) if name in CODE)
-    return [value for value in named if value.value is not None and value.origin is Origin.FILE]
+    return [value for value in named if value.value and value.origin is Origin.FILE]
 
 
 def _digest(config: Config) -> str:

@@ -1,6 +1,6 @@
 """The interface of a runner: its input and its result."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -143,15 +143,27 @@ class Runner(Protocol):
     def __call__(self, run: RunContext, /) -> Awaitable[str | Reply]: ...
 
 
+class StopHow(NamedTuple):
+    """How a run is to be stopped: what it started gets so long to end, half of it before it is killed. 0: at once."""
+
+    grace_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class RunnerSpec:
-    """A runner with its name, kind and slots. Raises Unfit for a name, kind or number that no run can have."""
+    """A runner with its name, kind and slots. Raises Unfit for a name, kind or number that no run can have.
+
+    ``stop`` ends what a run has started outside of its task, such as processes. It is called from any thread, also
+    while the event loop is blocked, and perhaps again with a shorter grace; it must return at once. The task of the run
+    is cancelled besides.
+    """
 
     name: str
     kind: RunnerKind
     run: Runner
     max_runs: int
     providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one is not cooling
+    stop: Callable[[RunContext, StopHow], None] | None = None
 
     def __post_init__(self) -> None:
         if not arguments.text(self.name, "the name of a runner", arguments.LONGEST_NAME):

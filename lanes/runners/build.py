@@ -5,6 +5,8 @@ from pathlib import Path
 from lanes.config import Config, ProviderConfig, RunnerConfig
 from lanes.runners import python
 from lanes.runners.base import Cooldowns, Runner, RunnerSpec
+from lanes.runners.command.memory import AgentMemory
+from lanes.runners.command.runner import CommandRunner
 from lanes.runners.http.client import HttpClient
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
@@ -33,12 +35,20 @@ def load_targets(config: Config) -> None:
             _target(runner, config)
 
 
-def build_specs(config: Config, cooldowns: Cooldowns, clock: Clock = system_clock) -> Specs:
-    """The runners of a configuration. Raises ConfigError: a target that cannot be loaded, an unusable proxy."""
+def build_specs(
+    config: Config, cooldowns: Cooldowns, clock: Clock = system_clock, memory: AgentMemory | None = None
+) -> Specs:
+    """The runners of a configuration. ``memory`` is needed for those of kind ``command``.
+
+    Raises ConfigError: a target that cannot be loaded, an unusable proxy.
+    """
     client = HttpClient()
     standing = ProviderHealth(cooldowns, config.clocks.max_park_ms, clock)
     specs = Specs(client, standing)
     for runner in config.runners:
+        if runner.kind is RunnerKind.COMMAND:
+            specs[runner.name] = _command(runner, config, memory)
+            continue
         run = _runner(runner, config, standing, client)
         specs[runner.name] = RunnerSpec(runner.name, runner.kind, run, runner.max_runs, runner.providers)
     return specs
@@ -48,6 +58,16 @@ def _runner(runner: RunnerConfig, config: Config, standing: ProviderHealth, clie
     if runner.kind is RunnerKind.PROVIDER:
         return chain.build(runner, _chain(runner, config), standing, client)
     return _target(runner, config)
+
+
+def _command(runner: RunnerConfig, config: Config, memory: AgentMemory | None) -> RunnerSpec:
+    assert memory is not None, "command runners store their processes"
+
+    def grace_ms(key: str) -> int:
+        return config.terms(key, runner.kind, runner=runner.name).abort_grace_ms
+
+    run = CommandRunner(runner, memory, grace_ms)
+    return RunnerSpec(runner.name, runner.kind, run, runner.max_runs, stop=run.stop)
 
 
 def _target(runner: RunnerConfig, config: Config) -> Runner:

@@ -10,7 +10,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encod
 
 def line(setting: Setting) -> str:
     """A setting as the page shows it."""
-    default = "`[]`" if setting.kind is Kind.TEXTS else f"`{setting.default}`"
+    default = "`[]`" if setting.default == () else f"`{setting.default}`"
     default = default.lower() if setting.kind is Kind.FLAG else default
     shown = "needed" if setting.required else setting.default_note or default
     choices = f" ({', '.join(setting.choices)})" if setting.choices else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lanes_storage import pruning, statements
+from lanes_storage import processes, pruning, statements
 from lanes_storage.doors import releases
 
 #: The function in which a judge's release asks once more for what it was decided on.
@@ -74,7 +74,7 @@ def terms(sql: str) -> Iterator[tuple[int, int]]:
 def all_statements() -> dict[str, str]:
     """Every statement that writes, and every read that a write decides on, by name."""
     found: dict[str, str] = {}
-    for module in (statements, pruning):
+    for module in (statements, pruning, processes):
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_"):
                 if isinstance(value, str):

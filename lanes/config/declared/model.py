@@ -65,6 +65,26 @@ class HooksConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandConfig:
+    """The program of a runner of kind ``command``; paths are absolute. ``rules`` are those of ``output = "jsonl"``."""
+
+    argv: tuple[str, ...]
+    resume: tuple[str, ...]
+    takes_stdin: bool
+    output: str
+    cwd: str
+    keep_cwd: bool
+    worktree_of: str | None
+    env: tuple[str, ...]
+    wrap: tuple[str, ...]
+    max_output_bytes: int
+    nice: int
+    max_memory_bytes: int | None
+    max_cpu_s: int | None
+    rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RunnerConfig:
     """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
     kind ``python`` (``module:function``). ``history`` counts finished exchanges of the lane."""
@@ -76,6 +96,7 @@ class RunnerConfig:
     history: int = 20
     system: str | None = None
     target: str | None = None
+    command: CommandConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

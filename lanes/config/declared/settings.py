@@ -5,7 +5,7 @@ Loading, environment overrides, listings and documentation read this table; noth
 
 from enum import StrEnum
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lanes.base.durations import LONGEST_MS
 
@@ -20,6 +20,7 @@ class Kind(StrEnum):
     LIMIT = "a duration such as 30s or 5m, or off"
     CHOICE = "one of the words that it allows"
     TEXTS = "a list of texts"
+    WORDS = "a list of words, such as a program and its arguments"
     FLAG = "true or false"
 
 
@@ -53,7 +54,7 @@ class Setting(NamedTuple):
     @property
     def variable(self) -> str | None:
         """The environment variable that overrides it, None where there is none."""
-        if self.section not in SECTIONS or self.kind is Kind.TEXTS:
+        if self.section not in SECTIONS or self.kind in (Kind.TEXTS, Kind.WORDS):
             return None
         return f"LANES_{self.section}_{self.name}".upper()
 
@@ -158,11 +159,51 @@ _HOOKS = (
     Setting("hooks", "timeout", Kind.DURATION, "5s", "how long one call may take before it is cancelled", least=10),
 )  # fmt: skip
 
+
+def _of_command(
+    name: str, kind: Kind, default: str | int | bool | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
+) -> Setting:
+    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kind="command", **more)
+
+
+#: The rules of ``output = "jsonl"``, and what each finds.
+JSON_RULES = {
+    "json_id": "where its own id of the conversation is",
+    "json_text": "where a whole text of the agent is; the last one is the reply",
+    "json_delta": "where a piece of a text is",
+    "json_reply": "where the reply is, if not in the last text",
+    "json_final": "what only the event at the end of a turn has",
+    "json_error": "what only a failed turn has; a text is its message",
+    "json_tool": "where the name of a tool that begins is",
+    "json_usage": "where the counts of tokens are",
+    "json_cost": "where the cost in US dollars is",
+}
+
+_COMMAND = (
+    _of_command("argv", Kind.WORDS, None, "the program and its arguments; places fill one argument each", "needed"),
+    _of_command("resume", Kind.WORDS, (), "the same for a lane whose conversation the agent knows, with `{session}`"),
+    _of_command("input", Kind.CHOICE, "stdin", "how it gets the text; argument: last, behind `--`",
+                choices=("stdin", "argument")),
+    _of_command("output", Kind.CHOICE, "text", "what it writes",
+                choices=("text", "jsonl", "codex-json", "claude-json", "opencode-json", "gemini-json")),
+    _of_command("cwd", Kind.TEXT, "work/{lane_id}", "its working folder, made where it is missing"),
+    _of_command("keep_cwd", Kind.FLAG, True, "whether that stays after the run; else it needs `{run_id}`"),
+    _of_command("worktree_of", Kind.TEXT, None, "the git repository of which its folder is made a worktree", "none"),
+    _of_command("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key"),
+    _of_command("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox"),
+    _of_command("max_output_bytes", Kind.WHOLE, 16_777_216, "how much it may write", least=1024, most=1_073_741_824),
+    _of_command("nice", Kind.WHOLE, 0, "how far it stands back for other programs", most=19),
+    _of_command("max_memory_bytes", Kind.WHOLE, None, "the address space of each of its processes", "no limit",
+                least=1_048_576, most=1 << 50),
+    _of_command("max_cpu", Kind.DURATION, None, "the processor time of each of its processes", "no limit", least=1_000),
+    *(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in JSON_RULES.items()),
+)  # fmt: skip
+
 _RUNNER = (
     Setting("runner", "name", Kind.NAME, None, "what requests and policies call it", required=True),
     Setting(
         "runner", "kind", Kind.CHOICE, None, "what does the work of a run", required=True,
-        choices=("provider", "command", "python"), later=("command",),
+        choices=("provider", "command", "python"),
     ),
     Setting("runner", "max_runs", Kind.WHOLE, None, "how many of its runs one gateway has at a time",
             default_note="1000 for provider runners, 16 for others", least=1, most=100_000),
@@ -174,6 +215,7 @@ _RUNNER = (
             runner_kind="provider"),
     Setting("runner", "target", Kind.TEXT, None, "the callable, as module:function", default_note="needed",
             runner_kind="python"),
+    *_COMMAND,
 )  # fmt: skip
 
 _PROVIDER = (

@@ -81,6 +81,8 @@ def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
             return _choice(setting, raw, where, key)
         case Kind.TEXTS:
             return _texts(setting, raw, where, key)
+        case Kind.WORDS:
+            return _words(setting, raw, where, key)
         case Kind.FLAG:
             return _flag(setting, raw, where, key)
         case Kind.TEXT | Kind.NAME:
@@ -105,7 +107,7 @@ def _whole(setting: Setting, raw: Any, where: str, key: str) -> int:
 def _duration(setting: Setting, raw: Any, where: str, key: str) -> int | None:
     if not isinstance(raw, str):
         number = isinstance(raw, int) and not isinstance(raw, bool) and raw > 0
-        example = f'"{raw}s", if seconds are meant' if number else f'"{setting.default}"'
+        example = f'"{raw}s", if seconds are meant' if number else f'"{setting.default or "1m"}"'
         raise _wrong_type(setting, raw, where, key, example)
     if raw == OFF:
         if setting.kind is Kind.LIMIT:
@@ -115,7 +117,7 @@ def _duration(setting: Setting, raw: Any, where: str, key: str) -> int | None:
         ms = durations.parse(raw)
     except ValueError as error:
         problem = f"{shown(raw)} is not {setting.kind}: {error}"
-        raise refusal(where, key, problem, f'write, for example, "{setting.default}"') from None
+        raise refusal(where, key, problem, f'write, for example, "{setting.default or "1m"}"') from None
     if ms < setting.least:
         least = durations.show(setting.least)
         raise refusal(where, key, f"{shown(raw)} is too short", f"take {least} or more")
@@ -141,6 +143,13 @@ def _texts(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
             raise unknown(where, key, item, setting.choices)
         if item in raw[:index]:
             raise refusal(where, key, f"{shown(item)} stands there twice", "name it once")
+    return tuple(raw)
+
+
+def _words(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
+    """A word may be empty, and stand there twice."""
+    if not isinstance(raw, list | tuple) or not all(isinstance(word, str) and "\0" not in word for word in raw):
+        raise _wrong_type(setting, raw, where, key, '["…", "…"]')
     return tuple(raw)
 
 

@@ -9,7 +9,7 @@ from lanes.config.declared.model import PolicyConfig, ProviderConfig, RunnerConf
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
-from lanes.config.reading import limits, secrets
+from lanes.config.reading import commands, limits, secrets
 from lanes.config.reading.sections import ArrayElement
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import RunnerKind
@@ -70,6 +70,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             history=row.get("history"),
             system=row.get("system"),
             target=row.get("target"),
+            command=commands.command_of(row) if kind is RunnerKind.COMMAND else None,
         )
     return tuple(built.values())
 
@@ -101,7 +102,7 @@ def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:
         if value.explicit:
             fix = f"leave it out, or make the kind {setting.runner_kind}"
             raise refusal(value.where, value.key, f"it means nothing for kind {kind}", fix)
-    needed = {RunnerKind.PROVIDER: "providers", RunnerKind.PYTHON: "target"}[kind]
+    needed = {RunnerKind.PROVIDER: "providers", RunnerKind.PYTHON: "target", RunnerKind.COMMAND: "argv"}[kind]
     if not row.get(needed):
         problem = f"kind {kind} needs {needed}"
         raise refusal(row.where, row.label, problem, f"add {needed}: {settings_of('runner')[needed].meaning}")

@@ -16,7 +16,7 @@ from lanes.config.reading.secrets import NAMED_INSTEAD
 _SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 #: Settings that hold a path; a relative one starts at the folder of what set it.
-_PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file"})
+_PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file", "runner.cwd", "runner.worktree_of"})
 
 
 class ArrayElement(NamedTuple):
@@ -85,7 +85,8 @@ def _row(doc: Document, array: str, index: int, table: Mapping[str, Any], origin
         if setting.required and setting.name not in row.values:
             raise refusal(row.where, label, f"{setting.name} is missing", f"add {setting.name}: {setting.meaning}")
         if setting.name not in row.values and array != "policy":
-            row.values[setting.name] = default_of(setting)._replace(key=f"{label}.{setting.name}")
+            value = default_of(setting)._replace(key=f"{label}.{setting.name}")
+            row.values[setting.name] = _anchored(value, doc.folder, setting.key)
     return row
 
 

@@ -13,16 +13,19 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
-from lanes.base.errors import Unfit
-from lanes.engine.runs.streams import RunStream
+from lanes.engine.background.isolation import isolated
+from lanes.engine.runs.streams import RunStream, to_delta
 from lanes.records import Message
-from lanes.runners.base import Delta, RunnerSpec, Turn
+from lanes.runners.base import Delta, RunnerSpec, StopHow, Turn
 from lanes.text.chats import last_user_text
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
+from lanes_storage.logs import Log
 from lanes_storage.records import AttemptPhase, Beat, Claimed, RunFailure
+
+log = Log("lanes.run")
 
 #: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
@@ -175,7 +178,7 @@ class ActiveRun:
             self._attempt_mono = now.mono
 
     def emit(self, *pieces: Delta | str) -> None:
-        deltas = [_delta(piece) for piece in pieces]
+        deltas = [to_delta(piece) for piece in pieces]
         with self._lock:
             self._moves("content")
             self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
@@ -239,6 +242,7 @@ class ActiveRun:
             if self.stop is not None and not (stop.kind is StopKind.ABORT and self.stop.kind is not StopKind.ABORT):
                 return False
             self.stop = stop
+        self._stop_outside(stop.grace_ms)
         self._loop.call_soon_threadsafe(self._cancel)
         return True
 
@@ -254,11 +258,19 @@ class ActiveRun:
             if self.stop is not None and grace_ms < self.stop.grace_ms:
                 stop = self.stop
                 self.stop = replace(stop, grace_ms=grace_ms)
+        self._stop_outside(grace_ms)
 
     def lose(self) -> None:
         """This run has lost its lane: stop it, and do not wait for it. From any thread."""
         self.lost = True
+        self._stop_outside(0)
         self._loop.call_soon_threadsafe(self._lose)
+
+    def _stop_outside(self, grace_ms: int) -> None:
+        """End what the run has started outside of its task: the event loop may be blocked."""
+        if self.spec.stop is not None:
+            with isolated(log, f"{self.named} can not be stopped"):
+                self.spec.stop(self, StopHow(grace_ms))
 
     def attach(self, body: "asyncio.Task[Any]") -> None:
         """Set the task that does the work. An earlier stop request is passed on to it."""
@@ -369,22 +381,6 @@ class LiveSet:
 
     def __len__(self) -> int:
         return len(self._runs)
-
-
-def _delta(piece: Delta | str) -> Delta:
-    """Check a piece of a reply, so that every listener can pass it on. Raises Unfit."""
-    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is None:  # usual
-        return piece
-    if isinstance(piece, str):
-        return Delta(piece)
-    if not isinstance(piece, Delta):
-        raise Unfit(f"a piece of a reply is a str or a Delta, not {type(piece).__name__}")
-    arguments.text(piece.text, "Delta.text")
-    if piece.choice is not None:
-        arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
-    if piece.beside is not None:
-        arguments.json_text(arguments.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
-    return piece
 
 
 def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:

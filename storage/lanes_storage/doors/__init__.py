@@ -10,6 +10,7 @@ from lanes_storage.doors.claims import (
     candidates_among,
     claim,
     collectable,
+    keep_session,
     postpone,
     suspects_running,
 )

@@ -1,8 +1,10 @@
 """The claim: how a released lane comes to be held."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from lanes_storage import processes
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.endings import end_waiting
@@ -208,6 +210,16 @@ def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, proc
     """Store the child of a command run and its process group before it may start. False: it must not start."""
     values = child._asdict() | {"run": ticket.run_id, "epoch": ticket.epoch, "process_group": process_group}
     return tx.run(sql.SET_PROCESS, values) == 1
+
+
+def keep_session(tx: Transaction, ticket: Ticket, runner: str, session: str | None) -> bool:
+    """Store the id that the agent of a runner gave the conversation of the run's lane; None: forget it.
+
+    False: the run has lost the lane, and the lane keeps what it has.
+    """
+    stored = json.dumps({runner: session})
+    values = {"run": ticket.run_id, "epoch": ticket.epoch, "session": stored}
+    return tx.run(processes.KEEP_SESSION, values) == 1
 
 
 def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:

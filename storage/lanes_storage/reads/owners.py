@@ -7,7 +7,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause
-from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, to_owner, to_run, to_wait
+from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run, to_wait
 from lanes_storage.records import OwnerRow, RunRow, SilentRun, Ticket, Wait
 
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
@@ -41,6 +41,7 @@ SELECT w.run_id, w.message_id, l.key, w.host, w.boot_id, w.pid_ns, w.pid, w.star
 FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
 WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
+LANE_OF_RUN = "SELECT l.id, l.agent_session FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id = :run"
 REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refused_writes > 0"
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
 
@@ -155,6 +156,16 @@ def waits(run_id: int | None = None) -> Query[list[Wait]]:
     if run_id is None:
         return Query(WAITS, {}, many(to_wait))
     return Query(f"{WAITS} AND w.run_id = :run", {"run": run_id}, many(to_wait))
+
+
+def lane_of_run(run_id: int) -> Query[tuple[int, dict[str, str]]]:
+    """The lane of a run, and the ids that agents gave its conversation, by their runners."""
+    return Query(LANE_OF_RUN, {"run": run_id}, lambda rows: (rows[0][0], _to_sessions(rows[0][1])), point=True)
+
+
+def _to_sessions(stored: str | None) -> dict[str, str]:
+    known = parsed(stored, dict) if stored else None
+    return {runner: session for runner, session in (known or {}).items() if isinstance(session, str)}
 
 
 def refused_writes() -> Query[int]:

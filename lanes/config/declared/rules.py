@@ -1,0 +1,70 @@
+"""Rules that say where in an agent's JSON events something is: a JSON pointer, and when it applies.
+
+``/item/text ? /type=item.completed /item/type=agent_message`` takes the text of an item where both values are as named.
+In a pointer ``*`` stands for every element of an array. The presets are written in the same way as a user's own rules.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+_RULE = re.compile(r"(?P<take>(/[^\s?/]+)+)(\s*\?(?P<when>(\s+(/[^\s=/]+)+=\S+)+))?\s*")
+
+
+class Pointer(tuple[str, ...]):
+    """A JSON pointer (RFC 6901), with ``*`` for every element of an array."""
+
+    @classmethod
+    def read(cls, text: str) -> "Pointer":
+        """The pointer that a text is."""
+        return cls(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
+
+    def find(self, event: Any) -> list[Any]:
+        """Everything that it points to; nothing where that does not exist."""
+        found = [event]
+        for part in self:
+            found = [inner for value in found for inner in _inner(value, part)]
+        return found
+
+
+def _inner(value: Any, part: str) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return [value[part]] if part in value else []
+    if isinstance(value, list):
+        if part == "*":
+            return value
+        return [value[int(part)]] if part.isdecimal() and int(part) < len(value) else []
+    return []
+
+
+class Rule(NamedTuple):
+    """Where something is, and the values that others must have for it to apply."""
+
+    take: Pointer
+    when: tuple[tuple[Pointer, str], ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> "Rule":
+        """The rule that a text is. Raises ValueError, which says what is wrong."""
+        match = _RULE.fullmatch(text)
+        if match is None:
+            raise ValueError("write a JSON pointer, and conditions behind a question mark: /text ? /type=message")
+        conditions = [each.partition("=") for each in (match["when"] or "").split()]
+        return cls(Pointer.read(match["take"]), tuple((Pointer.read(where), value) for where, _, value in conditions))
+
+    def find(self, event: Any) -> list[Any]:
+        """What it takes from an event: values that are null, false or empty are none."""
+        if not all(any(_said(found) == value for found in where.find(event)) for where, value in self.when):
+            return []
+        return [found for found in self.take.find(event) if found or (found == 0 and found is not False)]
+
+
+def _said(value: Any) -> str:
+    """A value as a condition writes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def first(rules: Sequence[Rule], event: Any) -> Any:
+    """What the first rule that applies finds; None: nothing."""
+    return next((found for rule in rules for found in rule.find(event)), None)

@@ -1,0 +1,41 @@
+"""What fills the places of an argument vector and of a working folder, and the environment of an agent.
+
+A place fills one element of the vector, whatever the text holds: there is no shell. The key of a lane, which other
+people choose, is never part of a path.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+PLACE = re.compile(r"\{([a-z_]+)\}")
+#: The places of a folder: numbers that lanes gives.
+OF_FOLDER = frozenset({"lane_id", "run_id"})
+OF_ARGUMENTS = OF_FOLDER | {"key", "message_id", "text", "session", "cwd"}
+#: What every agent gets of the gateway's environment. No key of a provider is among it.
+BASE_ENVIRONMENT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM"),
+    *("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
+)
+
+
+def places(template: str) -> set[str]:
+    """The places that a template names."""
+    return set(PLACE.findall(template))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A template with its places filled, each once; braces around anything else stay."""
+    return PLACE.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def arguments(template: Sequence[str], values: Mapping[str, str], text: str | None) -> list[str]:
+    """An argument vector; ``text`` comes last, behind ``--``, so that it is never an option."""
+    filled = [fill(each, values) for each in template]
+    return filled if text is None else [*filled, "--", text]
+
+
+def environment(given: Mapping[str, str], listed: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an agent: the base, what its runner lists, and what lanes adds."""
+    names = (*BASE_ENVIRONMENT, *listed)
+    return {name: given[name] for name in names if name in given} | dict(own)

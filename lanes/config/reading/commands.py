@@ -1,0 +1,77 @@
+"""The program of a runner of kind ``command``, with what must not be written."""
+
+from lanes.config.declared.model import CommandConfig
+from lanes.config.declared.refusal import refusal, shown, unknown
+from lanes.config.declared.rules import Rule
+from lanes.config.declared.settings import JSON_RULES
+from lanes.config.declared.templates import OF_ARGUMENTS, OF_FOLDER, places
+from lanes.config.declared.values import Value
+from lanes.config.reading.sections import ArrayElement
+
+JSONL = "jsonl"
+
+
+def command_of(row: ArrayElement) -> CommandConfig:
+    """The program of a runner. Raises ConfigError."""
+    _check_words(row)
+    _check_folder(row)
+    _check_rules(row)
+    max_cpu_ms = row.get("max_cpu")
+    return CommandConfig(
+        argv=row.get("argv"),
+        resume=row.get("resume"),
+        takes_stdin=row.get("input") == "stdin",
+        output=row.get("output"),
+        cwd=row.get("cwd"),
+        keep_cwd=row.get("keep_cwd"),
+        worktree_of=row.get("worktree_of"),
+        env=row.get("env"),
+        wrap=row.get("wrap"),
+        max_output_bytes=row.get("max_output_bytes"),
+        nice=row.get("nice"),
+        max_memory_bytes=row.get("max_memory_bytes"),
+        max_cpu_s=None if max_cpu_ms is None else -(-max_cpu_ms // 1000),
+        rules={name.removeprefix("json_"): row.get(name) for name in JSON_RULES if row.get(name)},
+    )
+
+
+def _check_words(row: ArrayElement) -> None:
+    argv, resume = row.values["argv"], row.values["resume"]
+    for vector in (argv, resume):
+        for word in vector.value:
+            for place in sorted(places(word)):
+                if place not in OF_ARGUMENTS and f"{{{place}}}" == word:
+                    raise unknown(vector.where, vector.key, place, sorted(OF_ARGUMENTS))
+    if not argv.value[0] or places(argv.value[0]):
+        raise refusal(argv.where, argv.key, "its first word is no program", "write the name or path of a program")
+    if any("session" in places(word) for word in argv.value):
+        raise refusal(argv.where, argv.key, "a new conversation has no {session} yet", "use {session} in resume")
+    if resume.value and not any("session" in places(word) for word in resume.value):
+        raise refusal(resume.where, resume.key, "it names no conversation", "add {session}")
+
+
+def _check_folder(row: ArrayElement) -> None:
+    cwd: Value = row.values["cwd"]
+    if others := sorted(places(cwd.value) - OF_FOLDER):
+        problem = f"{shown('{' + others[0] + '}')} may not be in a path: other people choose it, or it is no place"
+        raise refusal(cwd.where, cwd.key, problem, "use {lane_id} or {run_id}")
+    kept = row.values["keep_cwd"]
+    if not kept.value and "run_id" not in places(cwd.value):
+        problem = "only a folder of one run alone is thrown away"
+        raise refusal(kept.where, kept.key, problem, "add {run_id} to cwd, or leave this out")
+
+
+def _check_rules(row: ArrayElement) -> None:
+    """Each rule can be read, and ``jsonl`` has the ones without which nothing is proven."""
+    for name in JSON_RULES:
+        value = row.values[name]
+        if value.value and row.get("output") != JSONL:
+            raise refusal(value.where, value.key, "it means nothing for this output", f'make the output "{JSONL}"')
+        for text in value.value:
+            try:
+                Rule.read(text)
+            except ValueError as error:
+                raise refusal(value.where, value.key, f"{shown(text)} is no rule", str(error)) from None
+    if row.get("output") == JSONL and not (row.get("json_final") and (row.get("json_text") or row.get("json_delta"))):
+        problem = f'output "{JSONL}" needs json_final, and json_text or json_delta'
+        raise refusal(row.where, row.label, problem, "add the missing rules (see docs/agents.md)")

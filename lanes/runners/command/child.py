@@ -1,0 +1,166 @@
+"""The process tree of one run, as its gateway sees it: its keeper, the pipes of the agent, what the keeper reports."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lanes.host.identity import identity_of
+from lanes_storage.records import ProcessIdentity
+
+KEEPER = Path(__file__).with_name("keeper.py")
+#: What the keeper itself gets of this environment: a Python may need it to start.
+_OF_KEEPER = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class StartOrder:
+    """What the keeper is to start. ``grace_ms``: for the case that its gateway dies. Limits: None is no limit."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    grace_ms: int
+    nice: int | None = None
+    max_memory: int | None = None
+    max_cpu_s: int | None = None
+
+
+class Child:
+    """A keeper, and through it the agent. For the event loop; ``stop`` may be called from any thread.
+
+    ``exit`` is the exit code of the agent (negative: a signal), None until it has ended. ``failure`` says why it could
+    not be started. ``gone`` is done once the keeper has ended: with what the agent left behind and the keeper had to
+    end, or with None where the keeper was killed and nothing is proven.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._control, theirs = socket.socketpair()
+        try:
+            self._keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(KEEPER), str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                cwd="/",
+                env={name: os.environ[name] for name in _OF_KEEPER if name in os.environ},
+            )
+        except BaseException:
+            self._control.close()
+            raise
+        finally:
+            theirs.close()
+        self._control.setblocking(False)
+        self.exit: int | None = None
+        self.failure: str | None = None
+        self.gone: asyncio.Future[list[str] | None] = self._loop.create_future()
+        self._left: list[str] | None = None
+        self._lock = threading.Lock()  # a closed descriptor's number may be in use again
+        self._buffer = b""
+        self._loop.add_reader(self._control, self._hear)
+        self._open: list[asyncio.BaseTransport] = []
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        """The keeper, which leads a session and a process group. Raises ProcessLookupError where it has ended."""
+        return identity_of(self._keeper.pid)
+
+    async def start(self, order: StartOrder) -> None:
+        """Let the agent begin."""
+        with contextlib.suppress(OSError):  # the keeper is gone
+            await self._loop.sock_sendall(self._control, json.dumps(asdict(order)).encode() + b"\n")
+
+    def stop(self, grace_ms: int) -> None:
+        """Order the end of the tree: SIGTERM at once, SIGKILL at half the grace. From any thread."""
+        with self._lock, contextlib.suppress(OSError):  # it has ended
+            self._control.send(json.dumps({"stop": grace_ms}).encode() + b"\n")
+
+    async def feed(self, text: bytes) -> None:
+        """Give the agent its input, and the end of it. An agent that does not want it is none the worse for that."""
+        pipe = self._keeper.stdin
+        assert pipe is not None
+        transport, protocol = await self._loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
+        self._open.append(transport)
+        writer = asyncio.StreamWriter(transport, protocol, None, self._loop)
+        with contextlib.suppress(ConnectionError):
+            writer.write(text)
+            await writer.drain()
+        transport.close()
+
+    async def output(self) -> AsyncIterator[bytes]:
+        """What the agent writes to its standard output, as it comes, until nobody can write any more."""
+        async for data in self._read(self._keeper.stdout):
+            yield data
+
+    async def errors(self) -> AsyncIterator[bytes]:
+        """The same of its standard error."""
+        async for data in self._read(self._keeper.stderr):
+            yield data
+
+    async def _read(self, pipe: Any) -> AsyncIterator[bytes]:
+        reader = asyncio.StreamReader(limit=CHUNK, loop=self._loop)
+        transport, _ = await self._loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        self._open.append(transport)
+        while data := await reader.read(CHUNK):
+            yield data
+
+    def close(self) -> None:
+        """Let go of everything. A tree that still lives is ended by its keeper, for which this is the end of file."""
+        for transport in self._open:
+            transport.close()
+        for pipe in (self._keeper.stdin, self._keeper.stdout, self._keeper.stderr):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        self._end_control()
+
+    def kill_keeper(self) -> None:
+        """For tests and for a keeper that does not answer."""
+        self._keeper.send_signal(signal.SIGKILL)
+
+    def _hear(self) -> None:
+        try:
+            data = self._control.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._note(json.loads(line))
+        if not data:
+            self._end_control()
+
+    def _note(self, said: dict[str, Any]) -> None:
+        self.exit = said.get("exit", self.exit)
+        self.failure = said.get("failed", self.failure)
+        self._left = said.get("gone", self._left)
+
+    def _end_control(self) -> None:
+        if self._control.fileno() < 0:
+            return
+        self._loop.remove_reader(self._control)
+        with self._lock:
+            self._control.close()
+        if not self.gone.done():
+            self._loop.create_task(self._reaped(), name="lanes-keeper-reaped")
+
+    async def _reaped(self) -> None:
+        """The keeper has closed its socket, so it ends: nothing else waits for it."""
+        while self._keeper.poll() is None:  # noqa: ASYNC110 - it ends by itself in a moment
+            await asyncio.sleep(0.005)
+        if not self.gone.done():
+            self.gone.set_result(self._left)

@@ -1,0 +1,86 @@
+"""What the programs that lanes knows write, as rules. See docs/agents.md for the recipes that go with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lanes.config.declared.rules import Rule
+
+#: The events of other programs: ``output = "jsonl"`` and the rules of their own.
+JSONL = "jsonl"
+#: What a program writes is its reply.
+TEXT = "text"
+
+
+class OutputFormat(NamedTuple):
+    """Where in the events of a program something is.
+
+    ``id`` is its own id of the conversation. ``text`` is a whole text of the agent, ``delta`` a piece of one; the last
+    text is the reply, unless ``reply`` says it. The run failed if ``final`` found nothing in any event, or ``error``
+    found something: its message. ``tool`` names what the agent does now. ``usage`` and ``cost`` are added up.
+    """
+
+    id: tuple[Rule, ...] = ()
+    text: tuple[Rule, ...] = ()
+    delta: tuple[Rule, ...] = ()
+    reply: tuple[Rule, ...] = ()
+    final: tuple[Rule, ...] = ()
+    error: tuple[Rule, ...] = ()
+    tool: tuple[Rule, ...] = ()
+    usage: tuple[Rule, ...] = ()
+    cost: tuple[Rule, ...] = ()
+
+
+def format_of(rules: Mapping[str, Sequence[str]]) -> OutputFormat:
+    """A format from its rules as text. Raises ValueError."""
+    return OutputFormat(**{name: tuple(map(Rule.read, texts)) for name, texts in rules.items()})
+
+
+#: ``codex exec --json``. Its ``error`` events are no end: it may go on after them.
+CODEX = {
+    "id": ["/thread_id ? /type=thread.started"],
+    "text": ["/item/text ? /type=item.completed /item/type=agent_message"],
+    "final": ["/type ? /type=turn.completed"],
+    "error": ["/error/message ? /type=turn.failed", "/type ? /type=turn.failed"],
+    "tool": ["/item/command ? /type=item.started", "/item/type ? /type=item.started"],
+    "usage": ["/usage ? /type=turn.completed"],
+}
+
+#: ``claude -p --output-format stream-json --verbose``, with or without ``--include-partial-messages``. A failure of the
+#: API comes with the subtype "success": only ``is_error`` tells.
+CLAUDE = {
+    "id": ["/session_id ? /type=system /subtype=init", "/session_id ? /type=result"],
+    "text": ["/message/content/*/text ? /type=assistant"],
+    "delta": ["/event/delta/text ? /type=stream_event /event/delta/type=text_delta"],
+    "reply": ["/result ? /type=result"],
+    "final": ["/type ? /type=result"],
+    "error": ["/result ? /type=result /is_error=true", "/subtype ? /type=result /is_error=true"],
+    "tool": ["/message/content/*/name ? /type=assistant"],
+    "usage": ["/usage ? /type=result"],
+    "cost": ["/total_cost_usd ? /type=result"],
+}
+
+#: ``opencode run --format json``. It may exit with 0 on a stream that was cut: only a step that ended with "stop" is an
+#: end.
+OPENCODE = {
+    "id": ["/sessionID"],
+    "text": ["/part/text ? /type=text"],
+    "final": ["/type ? /type=step_finish /part/reason=stop"],
+    "error": ["/error/data/message ? /type=error", "/error/message ? /type=error", "/error/name ? /type=error"],
+    "tool": ["/part/tool ? /type=tool_use"],
+    "usage": ["/part/tokens ? /type=step_finish"],
+    "cost": ["/part/cost ? /type=step_finish"],
+}
+
+#: ``gemini --output-format stream-json``. Its ``error`` events are warnings; the result tells whether it worked.
+GEMINI = {
+    "id": ["/session_id ? /type=init"],
+    "delta": ["/content ? /type=message /role=assistant"],
+    "final": ["/type ? /type=result"],
+    "error": ["/error/message ? /type=result /status=error", "/status ? /type=result /status=error"],
+    "tool": ["/tool_name ? /type=tool_use"],
+    "usage": ["/stats ? /type=result"],
+}
+
+PRESETS = {"codex-json": CODEX, "claude-json": CLAUDE, "opencode-json": OPENCODE, "gemini-json": GEMINI}
+#: What ``output`` may be.
+OUTPUTS = (TEXT, JSONL, *PRESETS)

@@ -1,0 +1,212 @@
+"""The keeper: the parent of everything that one command run starts. A program that imports nothing of lanes.
+
+It starts held at a socket, and starts the agent only once it is told to: by then the database names its process. End of
+file there means that its gateway is gone. On Linux it adopts every descendant that loses its parent (a subreaper), so
+"no children" proves that nothing of the run is left, whatever called setsid, forked twice or closed everything. It ends
+what remains: SIGTERM, SIGKILL at half the grace, until nothing is left. It needs neither the event loop nor the life of
+its gateway for that.
+
+Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, and
+the limits ``nice``, ``max_memory``, ``max_cpu_s``), and ``{"stop": grace_ms}``. Out: ``{"started": pid}`` or
+``{"failed": reason}``, ``{"exit": code}`` (negative: a signal), and last ``{"gone": [what had to be ended]}``.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+PR_SET_CHILD_SUBREAPER = 36
+#: How long what an agent leaves behind may take to end after SIGTERM.
+LEFTOVER_GRACE_MS = 2_000
+#: Seconds between two looks while something is to be killed.
+LOOK_EVERY_S = 0.01
+IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Keeper:
+    """One run, from the order to start to the proof that nothing of it is left."""
+
+    def __init__(self, control: socket.socket, order: dict[str, Any], rest: bytes) -> None:
+        self._control = control
+        self._order = order
+        self._buffer = rest
+        self._exit: int | None = None
+        self._kill_at: float | None = None  # monotonic seconds; None: nothing is to be ended yet
+        self._ended: list[str] = []
+        wake, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._woken = wake
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        """Start the agent, and return when the whole tree has ended."""
+        self._agent = self._start()
+        self._carry_out(b"")  # what came with the order to start
+        control: list[int] = [self._control.fileno()]
+        while not self._reap():
+            if self._exit is not None and self._kill_at is None:
+                self._stop(LEFTOVER_GRACE_MS)
+            pause = None
+            if self._kill_at is not None:
+                pause = self._kill_at - time.monotonic()
+                if pause <= 0:
+                    self._signal(signal.SIGKILL)
+                    pause = LOOK_EVERY_S
+            ready, _, _ = select.select([*control, self._woken], [], [], pause)
+            if self._woken in ready and signal.SIGTERM in os.read(self._woken, 4096):
+                self._stop(self._order["grace_ms"])
+            if control and control[0] in ready and not self._obey():
+                control = []
+                self._stop(self._order["grace_ms"])
+        self._report({"gone": self._ended})
+
+    # ------------------------------------------------------------------------------------ starting
+
+    def _start(self) -> int:
+        failed, told = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            self._become_agent(told)
+        os.close(told)
+        with open(failed, "rb") as pipe:  # noqa: PTH123 - a descriptor
+            reason = pipe.read()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):  # they belong to the agent: its end must be seen
+            os.dup2(nowhere, number)
+        self._report({"failed": reason.decode(errors="replace")} if reason else {"started": pid})
+        return pid
+
+    def _become_agent(self, told: int) -> NoReturn:
+        order = self._order
+        try:
+            os.setpgid(0, 0)  # an agent that signals its own group does not meet its keeper
+            signal.set_wakeup_fd(-1)
+            for number in (*IGNORED, signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            os.chdir(order["cwd"])
+            if order.get("nice"):
+                os.nice(order["nice"])
+            for kind, limit in ((resource.RLIMIT_AS, "max_memory"), (resource.RLIMIT_CPU, "max_cpu_s")):
+                if order.get(limit):
+                    resource.setrlimit(kind, (order[limit], order[limit]))
+            os.execvpe(order["argv"][0], order["argv"], order["env"])
+        except BaseException as error:  # this process must not go on as a second keeper
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            os.write(told, why.encode(errors="replace")[:1024] or b"it could not be started")
+        os._exit(127)
+
+    # -------------------------------------------------------------------------------------- ending
+
+    def _stop(self, grace_ms: int) -> None:
+        """End the tree: SIGTERM at once, SIGKILL at half the grace. A second order can only hurry the first."""
+        kill_at = time.monotonic() + grace_ms / 2000
+        if self._kill_at is None:
+            self._kill_at = kill_at
+            self._signal(signal.SIGTERM)
+        self._kill_at = min(self._kill_at, kill_at)
+
+    def _signal(self, number: int) -> None:
+        for pid, name in descendants(os.getpid()):
+            if self._exit is not None and (said := f"{pid} {name}") not in self._ended:
+                self._ended.append(said)  # it had outlived the agent
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+                os.kill(pid, signal.SIGCONT)  # one that is stopped would not take SIGTERM
+
+    def _reap(self) -> bool:
+        """Take note of what has ended; whether nothing is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return True
+            if pid == 0:
+                return False
+            if pid == self._agent:
+                self._exit = os.waitstatus_to_exitcode(status)
+                self._report({"exit": self._exit})
+
+    # ------------------------------------------------------------------------- orders and reports
+
+    def _obey(self) -> bool:
+        """Read orders. False: the gateway is gone."""
+        try:
+            data = self._control.recv(65536)
+        except OSError:
+            data = b""
+        self._carry_out(data)
+        return bool(data)
+
+    def _carry_out(self, orders: bytes) -> None:
+        *lines, self._buffer = (self._buffer + orders).split(b"\n")
+        for line in lines:
+            self._stop(json.loads(line)["stop"])
+
+    def _report(self, said: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more
+            self._control.sendall(json.dumps(said).encode() + b"\n")
+
+
+def descendants(of: int) -> list[tuple[int, str]]:
+    """The living descendants of a process with their names, as /proc shows them; elsewhere what ``ps`` tells."""
+    table = processes()
+    found, todo = [], [of]
+    while todo:
+        parent = todo.pop()
+        for pid, (ppid, name) in table.items():
+            if ppid == parent:
+                found.append((pid, name))
+                todo.append(pid)
+    return found
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """The parent and the name of every process that has not ended."""
+    if not sys.platform.startswith("linux"):
+        with os.popen("ps -A -o pid=,ppid=,comm=") as listed:
+            rows = [line.split(None, 2) for line in listed]
+        return {int(pid): (int(ppid), name.strip()) for pid, ppid, name in rows}
+    found = {}
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - called a hundred times a second
+        if entry.isdecimal():
+            with contextlib.suppress(OSError):
+                stat = Path(f"/proc/{entry}/stat").read_text(encoding="utf-8", errors="replace")
+                head, _, tail = stat.rpartition(")")
+                state, ppid = tail.split(None, 2)[:2]
+                if state not in "ZX":
+                    found[int(entry)] = (int(ppid), head.partition("(")[2])
+    return found
+
+
+def main(descriptor: int) -> None:
+    """Wait for the order on a socket, and carry it out. Without one, nothing is started."""
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    line, ended, rest = b"", b"", b""
+    while not ended:
+        data = control.recv(65536)
+        if not data:
+            return
+        line, ended, rest = (line + data).partition(b"\n")
+    order = json.loads(line)
+    if "argv" not in order:  # to stop
+        return
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    Keeper(control, order, rest).run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,41 @@
+"""What a command run stores: its process before that may start, and its agent's own id of the conversation."""
+
+from typing import NamedTuple
+
+from lanes.runners.base import RunContext
+from lanes_storage import doors, reads
+from lanes_storage.interface import AsyncStore
+from lanes_storage.records import ProcessIdentity, Ticket
+
+
+class AgentLane(NamedTuple):
+    """The lane of a run: its number, and the id that the agent of a runner gave its conversation."""
+
+    id: int
+    session: str | None
+
+
+class AgentMemory:
+    """Stored in the lane and in the run. Each write holds only while the run holds its lane. For the event loop."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+
+    async def lane(self, run: RunContext, runner: str) -> AgentLane:
+        """The lane of a run, as the agent of that runner knows it."""
+        lane, sessions = await self._store.read(reads.lane_of_run(run.id))
+        return AgentLane(lane, sessions.get(runner))
+
+    async def attach(self, run: RunContext, keeper: ProcessIdentity) -> bool:
+        """Store the process of a run. False: it has lost its lane, or is to be aborted; nothing may start."""
+        ticket = _ticket(run)
+        return await self._store.write(lambda tx: doors.attach_process(tx, ticket, keeper, keeper.pid))
+
+    async def keep_session(self, run: RunContext, runner: str, session: str | None) -> None:
+        """Keep the agent's own id of the lane's conversation for its next run; None: forget it."""
+        ticket = _ticket(run)
+        await self._store.write(lambda tx: doors.keep_session(tx, ticket, runner, session))
+
+
+def _ticket(run: RunContext) -> Ticket:
+    return Ticket(run.id, run.epoch)

@@ -1,0 +1,238 @@
+"""The command runner: one message, one program, and before the lane is released the proof that nothing is left."""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from lanes.base.errors import RunFailed
+from lanes.config.declared.model import CommandConfig, RunnerConfig
+from lanes.config.declared.templates import arguments, environment
+from lanes.host.identity import this_process
+from lanes.host.tree import TAG, RunTree, end, tag
+from lanes.runners.base import Reply, RunContext, StopHow
+from lanes.runners.command.child import Child, StartOrder
+from lanes.runners.command.folders import working_folder
+from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
+from lanes.runners.command.memory import AgentLane, AgentMemory
+from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
+from lanes_storage.logs import Log
+from lanes_storage.records import ProcessIdentity
+
+log = Log("lanes.command")
+
+#: So much of the end of standard error is kept, for the sentence about a failure.
+ERRORS_KEPT = 4_096
+#: How long the pipes may stay open once the tree is gone: somebody else may have been given them.
+DRAIN_S = 2.0
+#: Seconds between two looks for what is left where the keeper was killed.
+SWEEP_S = 0.05
+#: How programs say that they do not know the conversation that they are to go on with.
+UNKNOWN_SESSION = re.compile(
+    r"(no|not|unknown|invalid|cannot|could not|couldn't|failed to)\b.{0,60}\b(session|conversation|thread|rollout)"
+    r"|(session|conversation|thread|rollout)\b.{0,80}\b(not|unknown|invalid|missing|expired)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+#: The grace of a lane in milliseconds, by its key.
+GraceOf = Callable[[str], int]
+
+
+class CommandRunner:
+    """The runner of one ``[[runner]]`` of kind ``command``."""
+
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
+        assert config.command is not None
+        self._name = config.name
+        self._config: CommandConfig = config.command
+        self._memory = memory
+        self._grace = grace
+        self._children: dict[int, Child] = {}
+
+    async def __call__(self, run: RunContext) -> Reply:
+        """Run one message. Raises RunFailed."""
+        lane = await self._memory.lane(run, self._name)
+        numbers = {"lane_id": str(lane.id), "run_id": str(run.id)}
+        config = self._config
+        async with working_folder(config.cwd, numbers, keep=config.keep_cwd, worktree_of=config.worktree_of) as folder:
+            places = numbers | {
+                "key": run.key, "message_id": str(run.message.id), "text": run.text, "cwd": str(folder)
+            }  # fmt: skip
+            if lane.session is not None and config.resume:
+                try:
+                    return await self._turn(run, places, lane)
+                except _UnknownSession as unknown:
+                    said = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
+                    log.warning(said, run.id, run.key, lane.session, unknown)
+                    run.progress("session:unknown, a new one begins")
+                    run.discard()
+                    await self._memory.keep_session(run, self._name, None)
+            return await self._turn(run, places, lane._replace(session=None))
+
+    def stop(self, run: RunContext, how: StopHow) -> None:
+        """Order the end of a run's processes. From any thread, and whatever the event loop does."""
+        child = self._children.get(run.id)
+        if child is not None:
+            child.stop(how.grace_ms)
+
+    # -------------------------------------------------------------------------------------- a turn
+
+    async def _turn(self, run: RunContext, places: dict[str, str], lane: AgentLane) -> Reply:
+        """One start of the program. Raises RunFailed."""
+        child = Child()
+        self._children[run.id] = child
+        keeper: ProcessIdentity | None = None
+        output = _Output(self._transcript(run), self._config.max_output_bytes)
+        try:
+            keeper = child.identity
+            if not await self._memory.attach(run, keeper):
+                raise RunFailed("not_started", "it lost its lane, or was aborted, before its program could start")
+            await child.start(self._order(run, places, lane, keeper))
+            run.progress("command:started")
+            await self._follow(run, child, output)
+        finally:
+            await self._to_its_end(run, child, keeper)
+            self._children.pop(run.id, None)
+        return self._reply(child, output, lane)
+
+    def _transcript(self, run: RunContext) -> Transcript:
+        if self._config.output == TEXT:
+            return PlainTranscript(run.emit)
+        rules = self._config.rules if self._config.output == JSONL else PRESETS[self._config.output]
+        return EventTranscript(format_of(rules), run.emit, run.progress)
+
+    def _order(self, run: RunContext, places: dict[str, str], lane: AgentLane, keeper: ProcessIdentity) -> StartOrder:
+        config = self._config
+        template = config.argv
+        if lane.session is not None:
+            template, places = config.resume, places | {"session": lane.session}
+        argv = [*config.wrap, *arguments(template, places, None if config.takes_stdin else run.text)]
+        if any("\0" in each for each in argv):
+            raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
+        own = {"LANES_RUN_ID": str(run.id), TAG: tag(run.id, keeper)}
+        env = environment(os.environ, config.env, own)
+        grace = self._grace(run.key)
+        return StartOrder(argv, env, places["cwd"], grace, config.nice, config.max_memory_bytes, config.max_cpu_s)
+
+    async def _follow(self, run: RunContext, child: Child, output: "_Output") -> None:
+        """Feed and read the program until its tree has ended."""
+        fed = run.text.encode() if self._config.takes_stdin else b""
+        feeding = asyncio.ensure_future(child.feed(fed))
+        reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(_tail(child, output))]
+        kept: str | None = None
+        try:
+            while not child.gone.done():
+                either: tuple[asyncio.Future[Any], ...] = (child.gone, output.news())
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                session = output.transcript.session
+                if session is not None and session != kept and self._config.resume:
+                    kept = session  # at once: what is cut in the middle can be gone on with
+                    await self._memory.keep_session(run, self._name, session)
+            await asyncio.wait(reading, timeout=DRAIN_S)
+            output.transcript.close()
+        finally:
+            for task in (feeding, *reading):
+                task.cancel()
+            await asyncio.gather(feeding, *reading, return_exceptions=True)
+
+    async def _to_its_end(self, run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
+        """Return once nothing of the tree is left; a cancellation meanwhile does not leave it behind."""
+        if not child.gone.done():
+            child.stop(self._grace(run.key))
+        ending = asyncio.ensure_future(_ended(run, child, keeper))
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            while not ending.done():
+                try:
+                    await asyncio.shield(ending)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+        finally:
+            child.close()
+        if cancelled is not None:
+            raise cancelled
+
+    def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
+        """The reply of a turn whose tree has ended. Raises RunFailed."""
+        told, program = output.transcript, os.path.basename(self._config.argv[0])  # noqa: PTH119 - no path of ours
+        errors = output.errors.decode(errors="replace").strip()
+        if child.failure is not None:
+            raise RunFailed("not_started", f"{program} could not be started: {child.failure}")
+        if output.too_large:
+            raise RunFailed("output_too_large", f"{program} wrote more than {self._config.max_output_bytes} bytes")
+        why: tuple[str, str] | None = None
+        if told.error is not None:
+            why = "agent_error", f"{program}: {told.error}"
+        elif child.exit != 0:
+            why = "exit_status", f"{program} {_ended_with(child.exit)}" + (f": {errors}" if errors else "")
+        elif not told.ended:
+            why = "no_final_event", f"{program} ended without the event that ends a turn: its output was cut"
+        if why is None:
+            return Reply(told.reply, provider=self._name, usage=told.usage)
+        if lane.session is not None and not told.acted and UNKNOWN_SESSION.search(f"{told.error or ''}\n{errors}"):
+            raise _UnknownSession(*why)
+        raise RunFailed(*why)
+
+
+class _UnknownSession(RunFailed):
+    """The agent does not know the conversation that it was to go on with."""
+
+
+class _Output:
+    """What a program has written, within its bounds."""
+
+    def __init__(self, transcript: Transcript, most: int) -> None:
+        self.transcript = transcript
+        self.errors = b""
+        self.too_large = False
+        self._left = most
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def news(self) -> "asyncio.Future[None]":
+        """Done at the next output."""
+        if self._news.done():
+            self._news = asyncio.get_running_loop().create_future()
+        return self._news
+
+    def take(self, data: bytes) -> bool:
+        """More output. False: it is more than is kept."""
+        self._left -= len(data)
+        self.too_large = self._left < 0
+        if not self.too_large:
+            self.transcript.take(data)
+        if not self._news.done():
+            self._news.set_result(None)
+        return not self.too_large
+
+
+async def _read(child: Child, output: _Output) -> None:
+    async for data in child.output():
+        if not output.take(data):
+            child.stop(0)
+            return
+
+
+async def _tail(child: Child, output: _Output) -> None:
+    async for data in child.errors():
+        output.errors = (output.errors + data)[-ERRORS_KEPT:]
+
+
+async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
+    """Wait until nothing of a run is left. Its keeper proves that; where it was killed, the host is searched."""
+    if await child.gone is not None or keeper is None:
+        return
+    tree, told = RunTree(run.id, keeper), False
+    while left := await asyncio.to_thread(end, tree, this_process(), hard=True):
+        if not told:
+            log.warning(
+                "run %d of lane %a: its keeper was killed; ending %s", run.id, run.key, ", ".join(map(str, left))
+            )
+            told = True
+        await asyncio.sleep(SWEEP_S)
+
+
+def _ended_with(code: int | None) -> str:
+    if code is None:
+        return "was killed together with its keeper"
+    return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"

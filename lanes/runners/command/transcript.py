@@ -1,0 +1,173 @@
+"""What an agent has written so far, read as its format says: pieces for listeners, and the reply at the end."""
+
+import codecs
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from lanes.config.declared.rules import first
+from lanes.runners.command.formats import OutputFormat
+from lanes.runners.command.usage import UsageSum
+
+#: Between two texts of an agent, for listeners.
+BETWEEN = "\n\n"
+
+
+class Transcript(Protocol):
+    """What is made of an agent's output."""
+
+    session: str | None  # its own id of the conversation
+    error: str | None  # it says that it failed
+    ended: bool  # it has written what it writes at the end of a turn
+
+    @property
+    def acted(self) -> bool:
+        """Whether it has written a text or called a tool: a repetition could do something twice."""
+        ...
+
+    def take(self, data: bytes) -> None:
+        """More of its output."""
+        ...
+
+    def close(self) -> None:
+        """The end of its output."""
+        ...
+
+    @property
+    def reply(self) -> str:
+        """What it answered."""
+        ...
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What that took; None: it did not say."""
+        ...
+
+
+class PlainTranscript:
+    """The output is the reply. It ends with its program, and tells neither errors nor a session."""
+
+    usage: dict[str, Any] | None = None
+
+    def __init__(self, emit: Callable[[str], object]) -> None:
+        self.session: str | None = None
+        self.error: str | None = None
+        self.ended = True
+        self._emit = emit
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        self._texts: list[str] = []
+
+    @property
+    def acted(self) -> bool:
+        return bool(self._texts)
+
+    def take(self, data: bytes, *, last: bool = False) -> None:
+        text = self._decode(data, last)
+        if text:
+            self._texts.append(text)
+            self._emit(text)
+
+    def close(self) -> None:
+        self.take(b"", last=True)
+
+    @property
+    def reply(self) -> str:
+        return "".join(self._texts).rstrip("\n")
+
+
+class EventTranscript:
+    """The output is one JSON object a line. Lines that are none are passed over: programs warn wherever they like."""
+
+    def __init__(self, rules: OutputFormat, emit: Callable[[str], object], progress: Callable[[str], object]) -> None:
+        self.session: str | None = None
+        self.error: str | None = None
+        self.ended = False
+        self._acted = False
+        self._rules = rules
+        self._emit = emit
+        self._progress = progress
+        self._line = bytearray()
+        self._said: str | None = None  # the reply, where the format tells it apart
+        self._text: list[str] = []  # the last text
+        self._whole = True  # the next piece begins another text
+        self._usage = UsageSum()
+
+    def take(self, data: bytes) -> None:
+        self._line += data
+        if b"\n" not in data:
+            return
+        *lines, rest = bytes(self._line).split(b"\n")
+        self._line = bytearray(rest)
+        for line in lines:
+            self._read(line)
+
+    def close(self) -> None:
+        self._read(bytes(self._line))
+        self._line.clear()
+
+    @property
+    def acted(self) -> bool:
+        return self._acted
+
+    @property
+    def reply(self) -> str:
+        return "".join(self._text) if self._said is None else self._said
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        return self._usage.total()
+
+    def _read(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(event, dict):
+            self._note(event)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        rules = self._rules
+        kind = event.get("type")
+        self._progress(f"event {kind}" if isinstance(kind, str) else "event")
+        if isinstance(session := first(rules.id, event), str):
+            self.session = session
+        for text in self._texts(rules.delta, event):
+            self._add(text)
+        whole = "".join(self._texts(rules.text, event))
+        if whole:
+            self._add_whole(whole)
+        if (tool := first(rules.tool, event)) is not None:
+            self._acted = self._whole = True
+            self._progress(f"tool:started {_short(tool)}")
+        if (said := first(rules.reply, event)) is not None:
+            self._said = _short(said, None)
+        if (error := first(rules.error, event)) is not None:
+            self.error = "it says that it failed" if error is True else _short(error, None)
+        self.ended = self.ended or first(rules.final, event) is not None
+        for rule in rules.usage:
+            for usage in rule.find(event):
+                self._usage.add(usage)
+        self._usage.spend(first(rules.cost, event))
+
+    def _texts(self, rules: Any, event: dict[str, Any]) -> list[str]:
+        return [found for rule in rules for found in rule.find(event) if isinstance(found, str)]
+
+    def _add(self, text: str) -> None:
+        if self._whole and self._text:
+            self._emit(BETWEEN)
+            self._text = []
+        self._whole, self._acted = False, True
+        self._text.append(text)
+        self._emit(text)
+
+    def _add_whole(self, text: str) -> None:
+        """A whole text: one whose pieces came before only ends here."""
+        if self._whole or "".join(self._text) != text:
+            self._whole = True
+            self._add(text)
+        self._whole = True
+
+
+def _short(value: Any, most: int | None = 200) -> str:
+    """A value as a person reads it."""
+    return (value if isinstance(value, str) else json.dumps(value))[:most]
