@@ -1,10 +1,10 @@
-"""The desk: everything an operator or an embedding program can do with lanes, on asyncio.
+"""The desk: what an operator or an embedding program can do with lanes, on asyncio.
 
     async with lanes.connect("sqlite:///lanes.db") as desk:
         message = await desk.send("agent:main:telegram:42", "hello")
         outcome = await desk.abort("agent:main:telegram:42", actor="alice", reason="stuck")
 
-Every method carries out the verb of the same name in ``lanes.verbs``; a test holds the two against each other.
+Most methods run a verb of ``lanes.verbs``; ``tests/verbs/test_faces.py`` compares the two.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scop
 from lanes_storage.records import LaneFilter, LaneOrder
 
 T = TypeVar("T")
-#: Who acts when an embedding program does not say.
+#: The actor, if an embedding program names none.
 EMBEDDER = "embedder"
 
 
@@ -47,8 +47,8 @@ async def connect(
 ) -> AsyncIterator["Desk"]:
     """Open a database (a path, or ``sqlite:///path``) and close it at the end of the block.
 
-    ``config`` says how lanes take messages, and under which limits holds run; without it everything has its default.
-    Makes it, and upgrades one with an older schema, unless ``create`` is False: a program of the older version refuses
+    ``config`` sets how lanes accept messages, and the limits of holds; the default is all defaults. Creates the
+    database, and upgrades one with an older schema, unless ``create`` is False: programs of the older version refuse
     the file from then on. Raises ``StorageError``: missing, older, newer, damaged, locked, not writable.
     """
     desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock, config)
@@ -59,7 +59,7 @@ async def connect(
 
 
 class Desk(LoopDriver):
-    """A database and what can be done with it. Belongs to the event loop that it was made in."""
+    """A database and its operations. Belongs to the event loop in which it was created."""
 
     def __init__(self, store: AsyncStore, clock: Clock = system_clock, config: Config | None = None) -> None:
         super().__init__(store, clock)
@@ -69,8 +69,8 @@ class Desk(LoopDriver):
         self._starting_holds = asyncio.Lock()
 
     async def close(self) -> None:
-        """Cancel what still holds lanes, finish what was handed in and close the database."""
-        async with AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last one first
+        """Cancel the holds, finish pending writes and close the database."""
+        async with AsyncExitStack() as ending:  # each runs even if another fails, the last one first
             ending.push_async_callback(self.store.close)
             ending.push_async_callback(self.changes.close)
             ending.push_async_callback(self._endings.close)
@@ -78,7 +78,7 @@ class Desk(LoopDriver):
                 ending.push_async_callback(self._holds.stop)
 
     def context(self, actor: str = EMBEDDER) -> Context:
-        """What an operation is handed that this actor asks for."""
+        """The context of an operation of this actor."""
         return Context(actor, self.clock, self._configured, self.store.name)
 
     def _configured(self) -> Config | None:
@@ -103,9 +103,9 @@ class Desk(LoopDriver):
         bound_owner: int | None = None,
         anonymous: bool = False,
     ) -> Message:
-        """Accept a message: once this returns, it is committed and survives everything.
+        """Accept a message: once this returns, it is committed and survives any crash.
 
-        Exactly one of ``text`` and ``request`` (a chat request with a history of its own). ``cap``, ``mode`` and
+        Exactly one of ``text`` and ``request`` (a chat request with its own history). ``cap``, ``mode`` and
         ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
@@ -130,15 +130,15 @@ class Desk(LoopDriver):
         return sent
 
     async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
-        """The message once it has ended, or as it stands after ``timeout`` seconds.
+        """The message once it has ended, or after ``timeout`` seconds.
 
-        A run that waits is not stalled. Raises NotFound, and WaitCycle where the message waits for that run.
+        A run that waits does not count as stalled. Raises NotFound; WaitCycle if the message waits for that run.
         """
         timeout = arguments.patience_s(timeout)
         return await self.when_ended(await self.message(message_id), timeout=timeout)
 
     async def when_ended(self, message: Message, *, timeout: float | None = None) -> Message:
-        """As ``wait``, for a message as it was a moment ago."""
+        """Like ``wait``, for a message that was just read."""
         timeout, run = arguments.patience_s(timeout), current_run(self.store.name)
         if run is None or message.ended_at is not None:
             return await self._ended(message, timeout)
@@ -154,7 +154,7 @@ class Desk(LoopDriver):
         return await self._endings.wait(message.id, timeout) or await self.message(message.id)
 
     async def ask(self, key: str, text: str, *, timeout: float | None = None, **how: Any) -> Message:
-        """Send a message and wait for its end; ``how`` as ``send`` takes it.
+        """Send a message and wait for its end; ``how``: further parameters of ``send``.
 
         From within a run, a wait that would never end is refused before anything is stored (WaitCycle).
         """
@@ -172,13 +172,13 @@ class Desk(LoopDriver):
         if_idle: bool = False,
         timeout: float | None = None,
     ) -> AsyncIterator[RunContext]:
-        """Hold a lane for a block of one's own code, in the same queue as messages.
+        """Hold a lane for a block of code, in the same queue as messages.
 
-        The lane is released when the block is left, by whatever way, and when its process dies. The block is
+        The lane is released when the block is left in any way, and when its process dies. The block is
         cancelled when it is aborted, runs out of time, or loses its lane; then HoldEnded is raised, with the cause.
         ``run_timeout`` and ``stall_timeout`` are seconds (None: of the policy; ``math.inf``: off); call
         ``run.progress`` within a long block. ``timeout``: how many seconds to wait for one's turn (TimeoutError).
-        ``if_idle``: do not wait at all (LaneBusy). Hand ``run.epoch`` to whatever must refuse a superseded holder.
+        ``if_idle``: do not wait at all (LaneBusy). Pass ``run.epoch`` to systems that must refuse a superseded holder.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for).
         """
         holds = await self._started_holds()
@@ -201,7 +201,7 @@ class Desk(LoopDriver):
             return self._holds
 
     async def message(self, message_id: int) -> Message:
-        """One message as it stands. Raises NotFound."""
+        """One message. Raises NotFound."""
         return Message.of(await self.perform(sending.message(self.context(), message_id)))
 
     async def messages(
@@ -212,7 +212,7 @@ class Desk(LoopDriver):
         return found
 
     async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
-        """Accept a dead letter once more; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
+        """Retry a dead letter; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
         return await self._message(messages.retry, actor, id=message_id)
 
     async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
@@ -224,11 +224,11 @@ class Desk(LoopDriver):
         return await self._message(messages.drop, actor, id=message_id)
 
     async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
-        """Delete the dead letters that failed so long ago; returns how many went."""
+        """Delete the dead letters that failed at least this long ago; returns how many."""
         return await self.perform(messages.prune_dead_letters(self.context(actor), older_than=older_than_ms))
 
     async def client_gone(self, message_id: int) -> bool:
-        """End a bound message whose connection is gone."""
+        """End a message that is bound to a connection that is closed."""
         return await self.perform(sending.bound_gone(self.context("client"), message_id, why="its client left"))
 
     async def lanes(
@@ -249,7 +249,7 @@ class Desk(LoopDriver):
         return await self.perform(reads.lanes_total(timed(chosen or LaneFilter(), self.clock())))
 
     async def counts(self) -> records.Counts:
-        """How much there is of everything."""
+        """The counts of lanes and messages."""
         counted = await self.perform(reads.counts(self.clock().wall))
         return records.Counts.of(counted, records.Liveness(self.clock()))
 
@@ -272,7 +272,7 @@ class Desk(LoopDriver):
     async def drain(
         self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
     ) -> list[records.OwnerDetail]:
-        """Let one gateway, or all, claim nothing more, and cut at ``until`` (wall time, ms) what runs.
+        """Stop one gateway, or all, from claiming, and cut at ``until`` (wall time, ms) the runs that are left.
 
         Raises NotFound.
         """
@@ -280,11 +280,11 @@ class Desk(LoopDriver):
         return drained
 
     async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
-        """What such a drain would cut, and what would become of it. Raises NotFound."""
+        """The runs that such a drain would cut, and the result for their messages. Raises NotFound."""
         return await self.perform(system.drain_rehearsal(self.context(), gateway=owner_id))
 
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
-        """Wait until none of these owners holds a lane, at most ``timeout`` seconds; as they are then."""
+        """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns the owners."""
         patience_s = arguments.patience_s(timeout)
         wait = durations.LONGEST_MS if patience_s is None else round(patience_s * 1000)
         ended: list[records.OwnerDetail] = await self._ask(system.gateways, id=tuple(owner_ids), wait=wait)
@@ -301,7 +301,7 @@ class Desk(LoopDriver):
         newest: bool = False,
         chosen: LaneFilter | None = None,
     ) -> list[records.Event]:
-        """The journal behind event ``after``, oldest first; ``newest`` takes the last ``limit``.
+        """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit``.
 
         ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
         """
@@ -323,10 +323,10 @@ class Desk(LoopDriver):
         wait: bool = True,
         timeout: float | None = None,
     ) -> records.AbortResult:
-        """Abort what a lane runs (``scope`` run, both) and what waits in it (queue, both).
+        """Abort the run of a lane (``scope`` run, both) and its waiting messages (queue, both).
 
-        ``epoch``: only if the lane still stands at it. ``grace_ms``: other than the run's own; ``force``: none.
-        ``wait`` False, or ``timeout`` seconds passed: the outcome is ``pending`` and the request stands.
+        ``epoch``: only if the lane is still at it. ``grace_ms``: instead of the grace of the run; ``force``: no grace.
+        ``wait`` False, or after ``timeout`` seconds: the outcome is ``pending`` and the request remains.
         Raises NotFound, Unfit.
         """
         patience_s = arguments.patience_s(timeout)
@@ -354,7 +354,7 @@ class Desk(LoopDriver):
         until: int | None = None,
         epoch: int | None = None,
     ) -> Lane:
-        """Let a lane claim nothing until ``until`` (wall time, ms) or until resumed. Raises NotFound, Changed."""
+        """Stop a lane from claiming until ``until`` (wall time, ms) or until resumed. Raises NotFound, Changed."""
         return await self._acted(control.pause, actor, key=key, until=until, reason=reason, epoch=epoch)
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
@@ -362,7 +362,7 @@ class Desk(LoopDriver):
         return await self._acted(control.resume, actor, key=key, epoch=epoch)
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
-        """ "Seen": errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
+        """Acknowledge: errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
         return await self._acted(control.ack, actor, key=key, epoch=epoch)
 
     async def _ask(self, verb: Verb[..., Any], actor: str = EMBEDDER, /, **params: Any) -> Any:

@@ -1,5 +1,4 @@
-"""What carries verbs out: on a file for a blocking command, on an event loop, and over HTTP at a gateway elsewhere.
+"""Drivers run verbs: on a file for a blocking command, on an event loop, and over HTTP at a remote gateway.
 
-Every driver has one interface: ``driver.call(verb, **params)`` gives the record of what came of it, and raises the same
-errors.
+Every driver has the same interface: ``driver.call(verb, **params)`` returns the record, and raises the same errors.
 """

@@ -1,4 +1,4 @@
-"""HTTP to a gateway elsewhere: the one module of the drivers that imports httpx, and only where --url is used."""
+"""HTTP to a remote gateway: the only module of the drivers that imports httpx, and only where --url is used."""
 
 import contextlib
 import ipaddress
@@ -17,10 +17,10 @@ from lanes_storage.errors import NotStorable, StorageError
 with without("httpx._main"):
     import httpx
 
-#: A gateway that sends nothing for so long is not reachable.
+#: A gateway that sends nothing for this long is not reachable.
 PATIENCE_S = 5.0
-#: The longest that a whole answer may take, from the request on, and the most bytes of one: a gateway ends a list where
-#: its texts have 16 million characters, each at most 12 bytes of JSON.
+#: The longest time for a whole exchange, and the largest response: a gateway ends a list where its texts have 16
+#: million characters, each at most 12 bytes of JSON.
 ANSWER_S = 120.0
 MOST_BYTES = 256 * 1024 * 1024
 _JSON = frozenset({"application/json", "application/problem+json"})
@@ -37,18 +37,18 @@ class GatewayUnreachable(StorageError):
 
 
 class GatewayClient:
-    """One gateway. Raises GatewayUnreachable, and the errors that the gateway tells of."""
+    """One gateway. Raises GatewayUnreachable, and the errors that the gateway reports."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        """Raises ConfigError for what is no URL of a gateway."""
+        """Raises ConfigError if the URL is not one of a gateway."""
         base = None
         with contextlib.suppress(httpx.InvalidURL):
             base = httpx.URL(url)
         if base is None or base.scheme not in ("http", "https") or not base.host:
-            shown = "this" if "@" in url else repr(without_password(url))  # where a password ends nobody knows
+            shown = "this" if "@" in url else repr(without_password(url))  # it may have a password in any place
             raise ConfigError(f"{shown} is no URL of a gateway: write http://HOST:PORT")
         self.url = without_password(url.rstrip("/"))
-        # An answer that is packed could be of any size.
+        # A compressed response could become any size.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -67,8 +67,8 @@ class GatewayClient:
         patience_s: float | None = None,
         changes: bool = False,
     ) -> Any:
-        """The JSON of an answer. ``changes``: the request changes something, so that without an answer it is not known
-        whether it did.
+        """The JSON of a response. ``changes``: the request changes something, so that it is not known whether it did
+        if no response comes.
         """
         timeout = patience_s or PATIENCE_S
         began = self._deadline.begin()
@@ -104,7 +104,7 @@ class GatewayClient:
         self._http.close()
 
     def _json(self, response: httpx.Response) -> Any:
-        """The body, which may be of anything else than a gateway. Raises GatewayUnreachable."""
+        """The body; the server may be something else than a gateway. Raises GatewayUnreachable."""
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _JSON:
             body = bytearray()
             for piece in response.iter_raw():
@@ -135,20 +135,20 @@ def _on_loopback(host: str) -> bool:
 
 
 class _Deadline(threading.local):
-    """Bounds a whole exchange of this thread. The timeouts of httpx bound one read of the socket each, so that a few
-    bytes now and then would go on for ever.
+    """Limits a whole exchange of this thread. The timeouts of httpx limit each read of the socket, so that a response
+    that comes byte by byte would never end.
     """
 
     _until = 0.0
 
     def begin(self) -> float:
-        """From now on; returns now."""
+        """Start the time of an exchange; returns the present."""
         now = time.monotonic()
         self._until = now + ANSWER_S
         return now
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore; each connection that it opens obeys the deadline of the thread that uses it."""
+        """A trace function of httpcore: each connection that it opens obeys the deadline of the thread that uses it."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             stream = info["return_value"]
             stream.read, stream.write = self._bounded(stream.read), self._bounded(stream.write)

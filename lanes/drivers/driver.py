@@ -8,28 +8,28 @@ from lanes.verbs.verb import Verb
 
 
 class Driver(Protocol):
-    """One database, here or at a gateway elsewhere. Raises LanesError and StorageError."""
+    """One database: a local file, or that of a remote gateway. Raises LanesError and StorageError."""
 
     @property
     def name(self) -> str:
-        """What is acted on, as people name it."""
+        """The name of the database or gateway, for people."""
         ...
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        """The record of what came of a verb."""
+        """Run a verb; returns its record."""
         ...
 
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        """Call it once for each of ``params``, all at the same time where it waits.
+        """Run a verb once for each of ``params``; if it waits, all wait at the same time.
 
-        Yields the place and the record of each as it ends; an expected error is one.
+        Yields the index and the record, or the expected error, of each as it ends.
         """
         ...
 
     def changed(self, seconds: float) -> bool:
-        """Wait until something was recorded since the last call, by anybody, at most so long; whether it was."""
+        """Wait, at most this long, until any process has recorded something since the last call; returns whether."""
         ...
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from lanes_storage.interface import Store
 
 T = TypeVar("T")
 
-#: How often the database is asked whether it changed while a command watches it.
+#: The interval of checks for changes while a command watches the database.
 LOOK_EVERY_S = 0.05
 
 
@@ -33,7 +33,7 @@ class LocalDriver:
         return verb.result.made(self.perform(verb.of(self.ctx, params)), self.ctx.now())
 
     def perform(self, effect: Effect[T]) -> T:
-        """Carry out an effect. Raises the error that it gives."""
+        """Run an effect. Raises the error that it returns."""
         return run(self.store, effect, self.ctx.clock, self._sleep)
 
     def call_each(
@@ -44,7 +44,7 @@ class LocalDriver:
             yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.now())
 
     def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
-        """Each is brought to its first pause before any is waited for. Raises StorageError, which ends them all."""
+        """Run each effect up to its first pause before any is waited for. Raises StorageError, which ends all."""
         waiting: dict[int, _Waiting] = {}
         version, pauses = self.store.version(), looks()
         try:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class LoopDriver:
-    """Carries verbs out on the event loop that it was made in."""
+    """Runs verbs on the event loop in which it was created."""
 
     def __init__(self, store: AsyncStore, clock: Clock) -> None:
         self.store = store
@@ -25,26 +25,26 @@ class LoopDriver:
         self._lengthy = asyncio.Lock()
 
     async def perform(self, effect: Effect[T]) -> T:
-        """Carry out an effect on this event loop. Raises the error that it gives."""
+        """Run an effect on this event loop. Raises the error that it returns."""
         if isinstance(effect, Query):
             return cast("T", raised(await self.store.read(effect)))
         if isinstance(effect, Generator):
             return await self._driven(effect)
         if isinstance(effect, Blocking):
-            return await self._at_length(effect.work)
+            return await self._in_background(effect.work)
         return raised(
             await (self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect))
         )
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
-        """The record of what came of a verb. Raises what it raises."""
+        """Run a verb; returns its record. Raises its errors."""
         return verb.result.made(await self.perform(verb.of(ctx, params)), self.clock())
 
-    async def _at_length(self, work: Callable[[Store], T]) -> T:
-        """``work`` that may go over the whole database, in a thread: for one caller at a time; threads are few."""
+    async def _in_background(self, work: Callable[[Store], T]) -> T:
+        """``work`` may read the whole database: it runs in a thread, one at a time, since threads are few."""
         await self._lengthy.acquire()
         running = asyncio.ensure_future(asyncio.to_thread(lambda: _in_thread(self.store, work)))
-        running.add_done_callback(lambda _: self._lengthy.release())  # a caller that leaves ends no thread
+        running.add_done_callback(lambda _: self._lengthy.release())  # a cancelled caller does not end the thread
         return await asyncio.shield(running)
 
     async def _driven(self, procedure: Procedure[T]) -> T:
@@ -53,7 +53,7 @@ class LoopDriver:
         try:
             while True:
                 request = procedure.send(answer)
-                if isinstance(request, Write):  # a chain of tests, since matching patterns costs every request more
+                if isinstance(request, Write):  # `match` would be slower, for every request
                     answer = await self.store.write(request.step)
                 elif isinstance(request, Read):
                     mark = self.changes.mark()

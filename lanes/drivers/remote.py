@@ -1,4 +1,4 @@
-"""The driver of a gateway elsewhere, over HTTP: the same records and errors as on a file."""
+"""The driver of a remote gateway, over HTTP: the same records and errors as on a file."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,18 +12,18 @@ from lanes.verbs.kinds import ONLY_PYTHON
 from lanes.verbs.paging import Paging
 from lanes.verbs.verb import Verb, WaitOverHttp
 
-#: For what goes over the whole database, and takes its time.
+#: The timeout of verbs that read the whole database.
 LONG_S = 120.0
-#: The longest that one answer may be waited for; shorter than the patience of the client.
+#: The longest wait within one request; shorter than the timeout of the client.
 WAIT_S = 2.0
-#: The least between two questions about the same.
+#: The shortest pause between two polling requests.
 REST_S = 0.05
-#: Between two questions whether something changed.
+#: The interval of checks for changes.
 LOOK_EVERY_S = 0.5
 
 
 class RemoteRequest(NamedTuple):
-    """A request: everything but whom it is sent to."""
+    """A request, without its destination."""
 
     path: str
     query: dict[str, Any]
@@ -32,14 +32,14 @@ class RemoteRequest(NamedTuple):
 
 
 def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
-    """The request that calls a verb. Who asks, and the policies, are for the gateway to say."""
+    """The request that calls a verb. The gateway decides on the actor and on the policies."""
     said, query, headers = {}, {}, {}
     for name, value in params.items():
         param = verb.by_name[name]
         if value is None or value == param.default:
             continue
         if param.given is ONLY_PYTHON:
-            raise TypeError(f"{verb.name}: {name} is not for a gateway elsewhere")
+            raise TypeError(f"{verb.name}: {name} is not available at a remote gateway")
         if param.header is not None and param.header.alone:
             headers[param.header.name] = param.show(value)
         else:
@@ -51,13 +51,13 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
         path = path.replace(f"{{{name}}}", said.pop(name))
     if not verb.posted:
         return RemoteRequest(path, query | said, None, headers)
-    if headers:  # refused at once where it would wait for itself; a later call goes on waiting
+    if headers:  # refused at once if it would wait for itself; a later call continues to wait
         query["wait"] = "0"
     return RemoteRequest(path, query, said, headers)
 
 
 class _Pending(NamedTuple):
-    """A call that waits: how it is asked after, what was answered first, and until when it waits."""
+    """A call that waits: the parameters to poll with, the first record, and until when it waits."""
 
     again: Mapping[str, Any]
     first: Any
@@ -65,7 +65,7 @@ class _Pending(NamedTuple):
 
 
 class RemoteDriver:
-    """Implements ``Driver``. ``wait_s``: the longest that one answer is waited for."""
+    """Implements ``Driver``. ``wait_s``: the longest wait within one request."""
 
     def __init__(self, client: GatewayClient, wait_s: float = WAIT_S) -> None:
         self._client = client
@@ -106,7 +106,7 @@ class RemoteDriver:
     def _wait(
         self, verb: Verb[..., Any], waiting: WaitOverHttp, pending: dict[int, _Pending], began: float
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        """Ask after each in turn, none for long, until it has ended or its time is over."""
+        """Poll each in turn, until it has ended or its time is over."""
         while pending:
             for place, (again, first, until) in list(pending.items()):
                 asked_at = time.monotonic()
@@ -122,14 +122,14 @@ class RemoteDriver:
                 if waiting.ended(last) or (until is not None and now >= until):
                     del pending[place]
                     yield place, waiting.told(first, last, now - began)
-                else:  # whatever answers there, it is not asked without a pause
+                else:  # there is always a pause, whatever the server answers
                     time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - asked_at)))
 
     def _once(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
         return self._ask(verb, params) if verb.paging is None else self._paged(verb, verb.paging, params)
 
     def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any]) -> Any:
-        """As many rows as were asked for, or all."""
+        """As many rows as the limit allows, or all."""
         limit: int | None = params.get("limit")
         from_oldest = how.forward and params.get("after") is None
         last = limit if from_oldest else None  # a limit means the last so many
@@ -151,7 +151,7 @@ class RemoteDriver:
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
         if not verb.path:
-            return None  # it is about this process, and nothing is to be done elsewhere
+            return None  # it is for a local database, and does nothing here
         path, query, body, headers = asked(verb, params)
         patience_s = LONG_S if verb.about.slow else None
         form = self._client.ask(verb.method, path, query, body, headers, patience_s=patience_s, changes=verb.changes)

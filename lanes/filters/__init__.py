@@ -1,10 +1,10 @@
-"""The filter language, as people type it: ``state:errored,running held:>5m feishu -cron``.
+"""The filter language: ``state:errored,running held:>5m feishu -cron``.
 
-Words stand side by side, and what is chosen has to fulfil them all. A bare word is a part of the key, or a glob that
-the key fits; a word in quotes is taken as it is, and a quote in it is written twice. ``-`` or ``!`` before a word
-leaves out what fulfils it. What the fields mean is said in ``FIELDS``.
+A filter is a list of words, all of which have to match. A bare word is a part of the key, or a glob for the key; a
+word in quotes is taken literally, and a quote in it is doubled. ``-`` or ``!`` before a word negates it. ``FIELDS``
+describes the fields.
 
-A filter that is not understood chooses nothing, and says why.
+A filter with an error chooses nothing, and explains the error.
 """
 
 from lanes.filters.fields import ALIASES, FIELDS, Field, FieldKind

@@ -1,4 +1,4 @@
-"""The fields of a filter: what each compares, and what it means of a lane, of a message and of an event."""
+"""The fields of a filter: what each compares, and its meaning for lanes, messages and events."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class FieldKind(Enum):
 
 
 class Field(NamedTuple):
-    """One field: how its value is written, an example, and what it is of each subject that has it."""
+    """One field: how its value is written, an example, and its meaning for each subject that has it."""
 
     kind: FieldKind
     example: str
@@ -26,7 +26,7 @@ class Field(NamedTuple):
     event: str = ""
 
     def of(self, subject: Subject) -> str:
-        """What it is of a lane, a message or an event; empty where these have no such thing."""
+        """Its meaning for a lane, a message or an event; empty if they do not have it."""
         return {Subject.LANE: self.lane, Subject.MESSAGE: self.message, Subject.EVENT: self.event}[subject]
 
 
@@ -76,5 +76,5 @@ FIELDS = {
         "where its lane lives",
     ),
 }  # fmt: skip
-#: These are written otherwise: the field that is meant.
+#: Other names of fields.
 ALIASES = {"since": "changed"}

@@ -1,8 +1,8 @@
-"""What a filter means, without a database: whether a lane, a message or an event fits it.
+"""The meaning of a filter without a database: whether a lane, a message or an event fits it.
 
-What is judged is given as facts: the values of fields by name, texts or moments (wall time, milliseconds). Where a
-field has several values, one of them has to pass; one that has none passes nothing. So lanes that live elsewhere are
-chosen by the same rules, from whatever is known of them. ``lanes_storage.reads.choices`` says the same in SQL.
+It is evaluated on facts: the values of fields by name, texts or moments (wall time, milliseconds). If a field has
+several values, one of them has to match; a field without a value matches nothing. So lanes of other sources are chosen
+by the same rules. ``lanes_storage.reads.choices`` is the same in SQL, and a property test compares the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,19 +21,19 @@ _LOWER = str.maketrans({chr(letter): chr(letter).lower() for letter in range(ord
 
 
 def fits(facts: Facts, chosen: LaneFilter) -> bool:
-    """Whether what has these facts is chosen. ``abortable`` is not judged here."""
+    """Whether a filter chooses what has these facts. ``abortable`` is not evaluated here."""
     if chosen.keys is not None and facts.get("key") not in chosen.keys:
         return False
     return all(_holds(condition, facts, chosen.at) for condition in chosen.conditions)
 
 
 def has(text: str, part: str) -> bool:
-    """Whether a text has a part, in whatever case: of the letters of ASCII, as SQLite has it."""
+    """Whether a text contains a part, ignoring the case of ASCII letters, as SQLite does."""
     return part.translate(_LOWER) in text.translate(_LOWER)
 
 
 def of_lane(lane: LaneRow, message: MessageRow | None, at: int) -> Facts:
-    """The facts of a lane; ``message`` is the one that runs, else the first that waits. Pauses are judged at ``at``."""
+    """The facts of a lane; ``message`` is the running one, otherwise the first waiting one. Pauses count at ``at``."""
     run, owner, error, pause = lane.run, lane.owner, lane.last_error, lane.pause
     return {
         "state": lane.state,

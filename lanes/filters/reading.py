@@ -1,4 +1,4 @@
-"""Reading a filter from text, and writing one down."""
+"""Filters from text, and to text."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ from lanes_storage.globs import is_glob
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 
-#: A longer filter is not read: nobody types one, and each word of it is looked for in every key.
+#: A longer filter is refused: each of its words is compared with every key.
 MOST_CHARACTERS = 4_096
 MOST_WORDS = 64
-#: What a filter that is not understood chooses.
+#: The choice of a filter with an error.
 NOTHING = LaneFilter(keys=())
 
 _WORD = re.compile(r'(?:[^\s"]|"(?:[^"]|"")*"?)+')
@@ -30,18 +30,18 @@ _STATES = {Subject.LANE: LaneState, Subject.MESSAGE: MessageState, Subject.EVENT
 
 
 class Parsed(NamedTuple):
-    """What a typed filter means at one moment. With a problem, a sentence for a person, it chooses nothing."""
+    """A filter that was read. With a ``problem``, a sentence for people, it chooses nothing."""
 
     chosen: LaneFilter
     problem: str | None = None
 
 
 class _Problem(Exception):
-    """A word that is not understood, with a sentence for a person."""
+    """An error in a word, with a sentence for people."""
 
 
 def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
-    """Read a filter of lanes, or of something else; ages in it are counted back from wall time ``now``."""
+    """Read a filter; its ages count back from wall time ``now``."""
     try:
         return Parsed(LaneFilter(tuple(_conditions(typed, of)), at=now, of=of))
     except _Problem as unclear:
@@ -49,7 +49,7 @@ def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
 
 
 def chosen(typed: str, now: int, of: Subject = Subject.LANE) -> LaneFilter:
-    """The same, for what cannot tell of a problem beside. Raises Unfit."""
+    """The filter of a text. Raises Unfit."""
     parsed = parse(typed, now, of)
     problem = parsed.problem or next(map(mistyped, parsed.chosen.doubtful), None)
     if problem is not None:
@@ -81,7 +81,7 @@ def mistyped(condition: Condition) -> str:
 
 
 def written(chosen: LaneFilter) -> str:
-    """A filter as somebody could have typed it; ``keys`` and ``abortable`` are not part of it."""
+    """A filter as text, without ``keys`` and ``abortable``."""
     return " ".join(map(_written, chosen.conditions))
 
 
@@ -96,7 +96,7 @@ def quoted(key: str) -> str:
 def narrowed(
     chosen: LaneFilter, *, states: Iterable[str] = (), match: str | None = None, held_for_ms: int | None = None
 ) -> LaneFilter:
-    """What is left of a filter by options that are older than the language: states, a glob over keys, an age."""
+    """A filter with the conditions of older options: states, a glob for keys, an age."""
     if known := tuple(Comparison(How.IS, state) for state in dict.fromkeys(states)):
         chosen = chosen._replace(conditions=(*chosen.conditions, Condition("state", known)))
     if match is not None:

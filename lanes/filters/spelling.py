@@ -1,20 +1,20 @@
-"""Which known word a mistyped one was meant to be."""
+"""Suggestions for mistyped words."""
 
 from collections.abc import Iterable
 
-#: From so many letters on two slips are allowed.
+#: From this length on two mistakes are allowed.
 LONG = 7
 
 
 def resembling(typed: str, known: Iterable[str]) -> str | None:
-    """The known word that is meant, if one is so near that it must be."""
+    """The known word that was meant, if one is similar enough."""
     near = [(distance(typed, word), word) for word in known]
     least, word = min(near)
     return word if least <= (2 if len(word) >= LONG else 1) else None
 
 
 def distance(one: str, other: str) -> int:
-    """How many letters are to be added, left out, changed, or swapped with their neighbour."""
+    """How many letters have to be inserted, deleted, changed, or swapped with their neighbour."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

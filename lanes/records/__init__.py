@@ -1,4 +1,4 @@
-"""What the world outside sees: one class for each form, the same for ``--json``, HTTP, the dashboard and Python.
+"""The public records: one class for each form, the same for ``--json``, HTTP, the dashboard and Python.
 
 A row of the database (``lanes_storage.records``) becomes a record by the ``of`` of its class. Ages, and whether owners
 live, come from a ``Liveness``.
@@ -33,7 +33,7 @@ from lanes.records.messages import Attempt, Failure, Message
 from lanes.records.record import Record, ids_from_json
 from lanes.records.system import Check, Cooldown, Counts, Drain, Level, MessageCounts, OwnerDetail, SettingValue, Status
 
-#: Every form, in the order in which the documents have them.
+#: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
     Hit, Mark, Silences, Silence, Message, Failure, Attempt, Event,
@@ -43,7 +43,7 @@ FORMS: tuple[type[Record], ...] = (
 
 
 def jsonable(value: Any) -> Any:
-    """A value with the JSON of every record in it."""
+    """A value with the JSON of each record in it."""
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, dict):
@@ -52,21 +52,21 @@ def jsonable(value: Any) -> Any:
 
 
 def schemas(at: str = "#/$defs/") -> dict[str, dict[str, Any]]:
-    """The JSON Schema (draft 2020-12) of every form by its name; references between them begin with ``at``."""
+    """The JSON Schema (draft 2020-12) of every form by its name; the references between them begin with ``at``."""
     from lanes.records.codec import schema_of
 
     return {form.__name__: placed(schema_of(form), at) for form in FORMS}
 
 
 def schema(name: str) -> dict[str, Any]:
-    """One schema as a complete document, to validate with."""
+    """One schema as a complete document, for validation."""
     from lanes.records.json_schema import DRAFT
 
     return {"$schema": DRAFT, "$ref": f"#/$defs/{name}", "$defs": schemas()}
 
 
 def placed(schema: Any, at: str) -> Any:
-    """A schema whose references, bare names of forms, begin with ``at``."""
+    """A schema whose references, which are bare names of forms, begin with ``at``."""
     if isinstance(schema, dict):
         return {name: at + said if name == "$ref" else placed(said, at) for name, said in schema.items()}
     return [placed(each, at) for each in schema] if isinstance(schema, list) else schema

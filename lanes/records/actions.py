@@ -1,4 +1,4 @@
-"""What is told of what was done, or would be."""
+"""Records of actions, done or planned."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of an abort."""
+    """The outcome of an abort."""
 
     RELEASED = "released"  # the owner stopped the run and confirmed it
-    FORCED = "forced"  # it did not, in its grace: the epoch was superseded
+    FORCED = "forced"  # it did not, within the grace: the epoch was superseded
     REPAIRED = "repaired"  # there was no live run: the owner was dead, or disowned it
     NOT_HELD = "not_held"  # nothing to abort
-    CHANGED = "changed"  # the lane had moved on to another run, which was left alone
+    CHANGED = "changed"  # the lane has another run by now, which was not aborted
     CLEARED = "cleared"  # no run, but waiting messages were ended, or a head that had run before
-    PENDING = "pending"  # asked, not yet confirmed
+    PENDING = "pending"  # requested, not yet confirmed
 
 
 #: The outcomes after which the lane is free because of this abort.
@@ -44,8 +44,8 @@ class AbortResult(Record):
     epoch_after: Count
     run_id: Id | None = None
     waited_s: Waited = 0.0
-    dropped: Annotated[Count, "waiting messages that were ended with it"] = 0
-    survivors: Annotated[tuple[str, ...] | None, "processes of the run: [] proven none, null unknown"] = ()
+    dropped: Annotated[Count, "waiting messages that it ended"] = 0
+    survivors: Annotated[tuple[str, ...] | None, "processes of the run: []: proven none, null: unknown"] = ()
 
 
 class Counted(Record):
@@ -55,7 +55,7 @@ class Counted(Record):
 
 
 class Pruned(Record):
-    """What became of a prune of dead letters."""
+    """The result of a prune of dead letters."""
 
     pruned: Annotated[Count, "how many were deleted"]
 
@@ -68,12 +68,12 @@ class Cut(Record):
     message_id: Id
     owner: Id
     held_ms: Seconds
-    message_state: Annotated[MessageState, "what would become of its message"]
+    message_state: Annotated[MessageState, "the next state of its message"]
     pauses: Annotated[bool, "the lane would be paused for a person"]
 
     @classmethod
     def of(cls, run: rows.RunRow, liveness: Liveness, *, message_state: MessageState, pauses: bool) -> Cut:
-        """A run, and what would become of its message and its lane."""
+        """A run, and the next state of its message and of its lane."""
         held = ages.held_ms(run, liveness.now)
         return Cut(run.key, run.id, run.message_id, run.owner_id, held, message_state, pauses)
 
@@ -81,7 +81,7 @@ class Cut(Record):
 class Finding(Record):
     """One decision of the reconciler."""
 
-    key: Annotated[Key | None, "null: it is about the owner alone"]
+    key: Annotated[Key | None, "null: it is about the owner only"]
     run_id: Id | None
     owner: Owner | None
     decision: str

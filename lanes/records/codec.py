@@ -14,7 +14,7 @@ from lanes_storage.law import Word
 
 
 class FormField(NamedTuple):
-    """One field of a record, as its annotation has it."""
+    """One field of a record, by its annotation."""
 
     name: str
     json_name: str
@@ -22,7 +22,7 @@ class FormField(NamedTuple):
     nullable: bool
     meaning: str
     marks: frozenset[Trait]
-    inline: type[Any] | None  # the record whose fields stand in its place
+    inline: type[Any] | None  # the record whose fields take its place
 
     @property
     def schema(self) -> Schema:
@@ -33,12 +33,12 @@ class FormField(NamedTuple):
 
 
 def fields(cls: type[Any]) -> tuple[FormField, ...]:
-    """The fields of a record, in their order."""
+    """The fields of a record, in order."""
     return tuple(_field(name, annotation) for name, annotation in _annotations(cls).items())
 
 
 def _annotations(cls: type[Any]) -> dict[str, Any]:
-    """The annotations of its fields, from its base on. They are text until somebody asks for them."""
+    """The annotations of its fields, those of its base first. They are text, and evaluated here."""
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = vars(kinds) | vars(sys.modules[base.__module__])
@@ -51,7 +51,7 @@ def _is_record(annotation: Any) -> bool:
 
 
 def _field(name: str, annotation: Any) -> FormField:
-    kind, nullable, more, record = _taken_apart(annotation)
+    kind, nullable, more, record = _analyzed(annotation)
     ours, outside = kind.unit
     told = name.removesuffix(ours) + outside if outside and name.endswith(ours) else name
     told = next((each.name for each in more if isinstance(each, JsonName)), told)
@@ -60,29 +60,29 @@ def _field(name: str, annotation: Any) -> FormField:
     return FormField(name, told, kind, nullable, meaning, marks, record if INLINE in marks else None)
 
 
-def _taken_apart(
+def _analyzed(
     annotation: Any, more: tuple[Any, ...] = (), nullable: bool = False
 ) -> tuple[ValueKind, bool, tuple[Any, ...], type[Any] | None]:
-    """Its kind, whether it may be null, what else it says, and the record that it is, if it is one."""
+    """The kind of an annotation, whether it may be null, its further notes, and its record, if it is one."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _taken_apart(inner[0], (*inner[1:], *more), nullable)
+        return _analyzed(inner[0], (*inner[1:], *more), nullable)
     if origin in (Union, types.UnionType):
         (value,) = (one for one in inner if one is not type(None))
-        return _taken_apart(value, more, True)
+        return _analyzed(value, more, True)
     kind = next((one for one in more if isinstance(one, ValueKind)), None)
     record = annotation if _is_record(annotation) else None
     return kind or _plain_kind(annotation, OPEN in more), nullable, more, record
 
 
 def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
-    """The kind of what is no kind by itself."""
+    """The kind of an annotation that names none."""
     if annotation is bool:
         return kinds.FLAG
     if annotation is str:
         return kinds.TEXT
     if get_origin(annotation) is tuple:
-        return _many(_taken_apart(get_args(annotation)[0])[0])
+        return _many(_analyzed(get_args(annotation)[0])[0])
     if _is_record(annotation):
         return ValueKind({"$ref": annotation.__name__}, "{}.to_json()", lambda said: annotation.from_json(said))
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
@@ -105,7 +105,7 @@ def _many(one: ValueKind) -> ValueKind:
 
 
 def writer(cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
-    """The function that makes the JSON of such a record: one literal, as fast as one that is written by hand."""
+    """The function that writes a record as JSON: one dict literal, as fast as handwritten code."""
     told = [field for field in fields(cls) if HIDDEN not in field.marks]
     entries = ", ".join(_entry(field) for field in told if UNUSUAL not in field.marks)
     unusual = [_if_unusual(field, cls._defaults[field.name]) for field in told if UNUSUAL in field.marks]
@@ -129,7 +129,7 @@ def _if_unusual(field: FormField, usual: Any) -> str:
 
 
 def reader(cls: type[Any]) -> Callable[[Any], Any]:
-    """The function that makes such a record of its JSON."""
+    """The function that reads a record from JSON."""
     scope: dict[str, Any] = {"new": cls, "defaults": cls._defaults}
     scope |= {f"read_{field.name}": field.kind.read for field in fields(cls)}
     lines = ["return new(", *(f"    {_read(field, cls)}," for field in fields(cls)), ")"]
@@ -158,7 +158,7 @@ def _read(field: FormField, cls: type[Any]) -> str:
 
 
 def _made(name: str, takes: str, lines: list[str], scope: dict[str, Any]) -> Any:
-    """A function of these lines. They are made of the names of fields and of ``kinds`` alone."""
+    """A function of these lines, which consist only of names of fields and expressions of ``kinds``."""
     known = vars(kinds) | scope
     exec("\n    ".join([f"def {name}({takes}):", *lines]), known)
     return known[name]
@@ -168,7 +168,7 @@ def _made(name: str, takes: str, lines: list[str], scope: dict[str, Any]) -> Any
 
 
 def schema_of(cls: type[Any]) -> Schema:
-    """The schema of the record: exactly its fields. References are the bare names of records."""
+    """The schema of a record: exactly its fields. References are the bare names of records."""
     properties, required = _properties(cls)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 

@@ -1,4 +1,4 @@
-"""What the journal tells."""
+"""The record of an event."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class Event(Record):
 
     @classmethod
     def of(cls, row: rows.EventRow) -> Event:
-        """An event as it is stored."""
+        """The record of a row."""
         return Event(*row)

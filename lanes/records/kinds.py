@@ -1,10 +1,10 @@
-"""The kinds that a field of a record may have, each with its JSON.
+"""The kinds of fields of records, each with its JSON.
 
 In Python ids are numbers, moments wall time in milliseconds, durations and ages milliseconds. Outside ids are decimal
 strings, moments RFC 3339 in UTC, durations and ages seconds.
 
-Besides these a field may be a record, a tuple of records or texts, a word of an enumeration, a ``str`` or a ``bool``;
-all of them with ``| None``. Further words in ``Annotated`` are its meaning for the documents, and the marks below.
+A field may also be a record, a tuple of records or texts, a word of an enumeration, a ``str`` or a ``bool``;
+each of them with ``| None``. Further notes in ``Annotated`` are its meaning for the documents, and the marks below.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from lanes_storage.law import EventType, LaneState
 
 
 class ValueKind:
-    """How values of a kind are told: the schema, an expression that writes one, and a function that reads it again.
+    """A kind: its schema, an expression that writes a value, and a function that reads one.
 
-    ``unit``: how the name of such a field ends in Python, and in JSON.
+    ``unit``: the suffix of the name of such a field in Python, and in JSON.
     """
 
     __slots__ = ("read", "schema", "unit", "write")
@@ -35,7 +35,7 @@ class ValueKind:
 
 
 class JsonName:
-    """A mark: the name of the field in JSON, where it is another one."""
+    """A mark: the name of the field in JSON, if it differs."""
 
     __slots__ = ("name",)
 
@@ -44,18 +44,18 @@ class JsonName:
 
 
 class Trait:
-    """Another mark of a field, told apart by identity."""
+    """Another mark of a field, compared by identity."""
 
     __slots__ = ()
 
 
-#: For Python alone: it is not told outside.
+#: For Python only: it is not in the JSON.
 HIDDEN = Trait()
-#: Its own fields stand in its place.
+#: The fields of the record take the place of this field.
 INLINE = Trait()
-#: Told only where it is not the default.
+#: In the JSON only if it is not the default.
 UNUSUAL = Trait()
-#: Another word than those of the enumeration is possible.
+#: Words that are not in the enumeration are possible.
 OPEN = Trait()
 
 
@@ -63,14 +63,14 @@ OPEN = Trait()
 
 
 def read_moment(said: Any) -> int:
-    """The wall time that ``moment`` told."""
+    """The wall time of a text of ``moment``."""
     from datetime import datetime
 
     return round(datetime.fromisoformat(said).timestamp() * 1000)
 
 
 def reading(*types: type) -> Callable[[Any], Any]:
-    """A function that takes values of these types as they are. Raises TypeError for others; true is no number."""
+    """A function that returns values of these types unchanged. Raises TypeError for others; true is no number."""
 
     def read(said: Any) -> Any:
         if not isinstance(said, types) or (said is True or said is False) is not (bool in types):
@@ -103,13 +103,13 @@ read_count = reading(int)
 
 # ---------------------------------------------------------------------------------------------- details
 
-#: Numbers in the detail of an event that are moments, and those that are ids.
+#: Names in the detail of an event whose numbers are moments, and those whose numbers are ids.
 MOMENTS = frozenset({"until", "parked_until"})
 IDS = frozenset({"owner", "retried_as", "run"})
 
 
 def told(detail: dict[str, Any]) -> dict[str, Any]:
-    """The detail of an event in the units of the outside; the journal stores milliseconds and numbers."""
+    """The detail of an event in the units of JSON; the journal stores milliseconds and numbers."""
     return dict([_told(word, value) for word, value in detail.items()])
 
 
@@ -124,7 +124,7 @@ def _told(word: str, value: Any) -> tuple[str, Any]:
 
 
 def read_detail(said: Any) -> dict[str, Any]:
-    """What ``told`` was given."""
+    """The inverse of ``told``."""
     return dict(_untold(word, value) for word, value in reading(dict)(said).items())
 
 
@@ -137,7 +137,7 @@ def _untold(word: str, value: Any) -> tuple[str, Any]:
     return word, value
 
 
-_DETAIL: Schema = {"type": "object", "description": "as the type of the event has it"}
+_DETAIL: Schema = {"type": "object", "description": "depends on the type of the event"}
 _BY_STATE = json_schema.exactly(**dict.fromkeys(map(str, LaneState), json_schema.COUNT))
 
 # ------------------------------------------------------------------------------------------- their list

@@ -1,4 +1,4 @@
-"""What is told of a lane, and of the run that holds it."""
+"""Records of lanes, and of the runs that hold them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lanes_storage.law import Cause, LaneState, RunnerKind
 if TYPE_CHECKING:
     from lanes.records.kinds import INLINE, OPEN, UNUSUAL, ByState, Count, Id, Key, Moment, Number, Seconds
 
-#: Where a lane lives that is a row of the database that was asked.
+#: The source of lanes that are rows of this database.
 HERE = "here"
 
 
@@ -25,7 +25,7 @@ class Owner(Record):
     id: Id
     host: str
     pid: Count
-    alive: Annotated[bool, "as far as can be told from where it was asked"]
+    alive: Annotated[bool, "as far as this process can know"]
 
     @classmethod
     def of(cls, row: rows.OwnerRow, liveness: Liveness) -> Owner:
@@ -41,13 +41,13 @@ class Pause(Record):
 
     @classmethod
     def of(cls, row: rows.PauseRow, liveness: Liveness) -> Pause | None:
-        """A pause; None once it has run out: it keeps nothing from being claimed."""
+        """The record of a row; None if the pause is over."""
         is_over = row.until is not None and row.until <= liveness.now.wall
         return None if is_over else Pause(row.reason, row.until)
 
 
 class LastError(Record):
-    """How the last run of a lane ended, when it did not end well."""
+    """How the last run of a lane failed."""
 
     cause: Annotated[Cause, OPEN]
     message: str
@@ -55,20 +55,20 @@ class LastError(Record):
 
 
 class NextLimit(Record):
-    """The limit that ends a run next, or its attempt at a provider, if it stays silent."""
+    """The limit that will end a run, or its attempt at a provider, if it stays silent."""
 
     limit: Annotated[str, "`run_timeout`, `stall_timeout`, or a limit of a provider"]
     limit_ms: Seconds
     left_ms: Annotated[Seconds, "until it acts; negative: it is overdue"]
-    provider: Annotated[str | None, "the provider that is asked; null: the limit ends the run"]
-    attempt: Annotated[Count | None, "which provider of the chain that is, and how many there are"]
+    provider: Annotated[str | None, "the provider of the attempt; null: the limit ends the run"]
+    attempt: Annotated[Count | None, "its number in the chain of `attempts`"]
     attempts: Count | None
-    next_provider: Annotated[str | None, "who is asked then; null: nobody, and the run fails"]
-    exhausted_ms: Annotated[Seconds | None, "until every provider of the chain has failed, if none answers"]
+    next_provider: Annotated[str | None, "the provider that is asked next; null: none, and the run fails"]
+    exhausted_ms: Annotated[Seconds | None, "until the whole chain has failed, if no provider answers"]
 
     @classmethod
     def of(cls, run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> NextLimit | None:
-        """The one that acts next; None: there is none, an abort was requested, or nobody lives to keep it."""
+        """The limit that acts next; None: there is none, an abort was requested, or its owner is not alive."""
         if owner is None or run.abort_at is not None or not liveness.acts(owner):
             return None
         found = next(iter(ages.limits(run, liveness.now)), None)
@@ -81,32 +81,32 @@ class NextLimit(Record):
 
 
 class Lane(Record):
-    """A lane: its row, its run and owner, and what waits."""
+    """A lane with its run, its owner and its queue."""
 
     key: Annotated[Key, "kept exactly"]
     state: Annotated[LaneState, "only `running` holds the lane"]
-    epoch: Annotated[Count, "the fencing token that the lane stands at"]
+    epoch: Annotated[Count, "the fencing token of the lane"]
     paused: Annotated[Pause | None, "why and until when it claims nothing; null: it is not paused"]
-    queued: Annotated[Count, "messages that wait"]
+    queued: Annotated[Count, "the number of waiting messages"]
     head_wait_ms: Annotated[Seconds | None, "how long the first of them has waited"]
-    interruptions: Annotated[Count, "of the message that runs, else of the head"]
-    parked_until: Annotated[Moment | None, "its head waits for a provider until then"]
+    interruptions: Annotated[Count, "of the running message, otherwise of the head"]
+    parked_until: Annotated[Moment | None, "its head waits for a provider until this time"]
     held_ms: Annotated[Seconds | None, "how long the run has held it"]
     deadline_ms: Annotated[
-        Seconds | None, "what is left of run_timeout, negative when overdue; null: no limit, or not held"
+        Seconds | None, "the time left of run_timeout, negative if overdue; null: no limit, or not held"
     ]
     stall_limit_ms: Annotated[Seconds | None, "stall_timeout of the run; null: no limit, or not held"]
-    heartbeat_age_ms: Annotated[Seconds | None, "how long ago its owner gave a sign of life"]
-    progress_age_ms: Annotated[Seconds | None, "how long ago its run did"]
-    progress: Annotated[str | None, "what that sign was"]
-    owner: Annotated[Owner | None, "who holds it, and whether that lives as far as can be told"]
+    heartbeat_age_ms: Annotated[Seconds | None, "the age of the last heartbeat of its owner"]
+    progress_age_ms: Annotated[Seconds | None, "the age of the last progress of its run"]
+    progress: Annotated[str | None, "the kind of that progress"]
+    owner: Annotated[Owner | None, "the process that holds it"]
     run_id: Id | None
     message_id: Id | None
-    abort_requested: Annotated[bool, "the run will end as aborted, whichever process ends it"]
-    last_error: Annotated[LastError | None, "how its last run ended, if not well"]
+    abort_requested: Annotated[bool, "the run will end as aborted"]
+    last_error: Annotated[LastError | None, "how its last run failed, if it did"]
     updated_at: Moment
-    acts_next: Annotated[NextLimit | None, "the limit that acts next, where its owner lives to keep it"] = None
-    source: Annotated[str, UNUSUAL, "where the lane lives, unless that is the database that was asked"] = HERE
+    acts_next: Annotated[NextLimit | None, "the limit that acts next, if its owner is alive"] = None
+    source: Annotated[str, UNUSUAL, "the source of the lane, if it is not this database"] = HERE
 
     @classmethod
     def of(cls, row: rows.LaneRow, liveness: Liveness) -> Lane:
@@ -114,7 +114,7 @@ class Lane(Record):
         run, owner, error, now = row.run, row.owner, row.last_error, liveness.now
         held = None if run is None else ages.held_ms(run, now)
         limit = None if run is None else run.terms.run_timeout_ms
-        # By place: lists are long, and names take as long as all the rest.
+        # Positional: lists are long, and keywords would double the time.
         return Lane(
             row.key,
             row.state,
@@ -141,13 +141,13 @@ class Lane(Record):
 
 
 class RequestedAbort(Record):
-    """Who asked for the end of a run, when and why."""
+    """A requested abort: by whom, when and why."""
 
     at: Moment
     actor: str | None
     reason: str | None
     cause: Annotated[Cause | None, OPEN]
-    grace_ms: Annotated[Seconds, "how long its owner has to stop it"]
+    grace_ms: Annotated[Seconds, "the time that its owner has to stop it"]
 
     @classmethod
     def of(cls, run: rows.RunRow) -> RequestedAbort | None:
@@ -174,11 +174,11 @@ class Run(Record):
     stale_after_ms: Annotated[Seconds | None, "of its owner"]
     progress: str
     progress_at: Moment
-    busy_ms: Annotated[Seconds | None, "for how long it has said that it is busy, and so not stalled"]
-    abort: Annotated[RequestedAbort | None, "who asked for its end, when, why, and how long its owner has"]
-    missed_heartbeats: Annotated[Count, "heartbeats of its owner that left it out; from two on it is a ghost"]
-    refused_writes: Annotated[Count, "what it tried to write after it had lost its lane"]
-    process_group: Annotated[Number | None, "of a command run"]
+    busy_ms: Annotated[Seconds | None, "for how much longer it is busy by its own report, and so not stalled"]
+    abort: Annotated[RequestedAbort | None, "the requested abort, if there is one"]
+    missed_heartbeats: Annotated[Count, "heartbeats of its owner without it; from two on it is a ghost"]
+    refused_writes: Annotated[Count, "writes that were refused because it had lost its lane"]
+    process_group: Annotated[Number | None, "for command runs"]
 
     @classmethod
     def of(cls, row: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> Run:
@@ -206,7 +206,7 @@ class Run(Record):
 
 
 class LaneDetail(Record):
-    """One lane with its run, its newest messages, its last events, and the paragraph that says what it waits for."""
+    """One lane with its run, its newest messages, its last events, and the paragraph about what it waits for."""
 
     lane: Annotated[Lane, INLINE]
     why: Annotated[str, "one paragraph, as `lanes why` prints it"]
@@ -219,18 +219,18 @@ class Acted(Record):
     """A lane after an action."""
 
     lane: Annotated[Lane, INLINE]
-    done: Annotated[bool, "whether the action changed the lane: false where it was so already"]
+    done: Annotated[bool, "whether the action changed the lane"]
 
 
 class Why(Record):
-    """What a lane waits for."""
+    """Why a lane does not progress."""
 
     key: Key
     why: str
 
 
 class LanePage(Record):
-    """Some lanes in an order, and where to go on."""
+    """A page of a list of lanes."""
 
     lanes: tuple[Lane, ...]
     counts: ByState
@@ -238,19 +238,19 @@ class LanePage(Record):
 
 
 class SearchPage(Record):
-    """A part of the lanes that a filter chooses."""
+    """A page of the lanes that a filter chooses."""
 
     lanes: tuple[Lane, ...]
-    total: Annotated[Count | None, "how many it chooses; null: not counted"]
-    place: Annotated[Count | None, "where the lane that was asked for stands among them"]
+    total: Annotated[Count | None, "how many lanes it chooses; null: not counted"]
+    place: Annotated[Count | None, "the index of the requested lane among them"]
 
 
 class Hit(Record):
-    """A lane that a search came to."""
+    """A lane that a search found."""
 
     key: Key
-    place: Annotated[Count, "where it stands among the lanes that the filter chooses"]
-    number: Annotated[Count, "which of the hits it is"]
+    place: Annotated[Count, "its index among the lanes that the filter chooses"]
+    number: Annotated[Count, "its index among the hits"]
     total: Annotated[Count, "how many hits there are"]
 
 
@@ -262,7 +262,7 @@ class Silence(Record):
     silent_ms: Annotated[Seconds, "how long it has shown no progress that counts against that limit"]
     limit_ms: Annotated[Seconds | None, "null: no limit ends it"]
     limit: Annotated[str | None, "`stall_timeout`, or a limit of a provider"]
-    provider: Annotated[str | None, "the provider that is asked; null: the limit ends the run"]
+    provider: Annotated[str | None, "the provider of the attempt; null: the limit ends the run"]
 
 
 class Silences(Record):
@@ -279,13 +279,13 @@ class Silences(Record):
 
 
 class Found(Record):
-    """What a search for a part of a key came to."""
+    """The result of a search for a part of a key."""
 
-    hit: Annotated[Hit | None, "null: no lane has it"]
+    hit: Annotated[Hit | None, "null: there is none"]
 
 
 class Mark(Record):
-    """A lane as it was when somebody chose it for an action: what has moved on since is left alone."""
+    """A lane at the time it was chosen for an action: if it has changed since, the action is not done."""
 
     key: Key
     epoch: Count

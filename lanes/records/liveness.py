@@ -17,7 +17,7 @@ class Liveness:
         self._living: dict[int, bool] = {}
 
     def lives(self, owner: OwnerRow) -> bool:
-        """Whether the owner lives as far as can be told from here: not ended, not provably gone, not silent."""
+        """Whether the owner is alive as far as this process can know: not ended, not provably gone, not silent."""
         alive = self._living.get(owner.id)
         if alive is None:
             here = owner.ended_at is None and not self._sight(owner).gone
@@ -25,11 +25,11 @@ class Liveness:
         return alive
 
     def acts(self, owner: OwnerRow) -> bool:
-        """Whether it keeps limits and claims as well: a stopped process lives, and does nothing."""
+        """Whether it also enforces limits and claims: a stopped process is alive, but does nothing."""
         return self.lives(owner) and self._sight(owner) is not ProcessSighting.STOPPED
 
     def evidence(self, owner: OwnerRow) -> str:
-        """What was seen of its process, for a person."""
+        """What is known of its process, for people."""
         return told(owner, self._sight(owner))
 
     def since(self, wall: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""What is told of a message."""
+"""Records of messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Attempt(Record):
     """One provider that was tried for a message."""
 
     provider: str
-    cause: Annotated[str, "a cause of an attempt, or a word of the provider's own"]
+    cause: Annotated[str, "the cause, or a word that the provider defines"]
     message: str
     at: Moment
-    status: Annotated[Count | None, "of HTTP, where it refused by one"] = None
-    type: Annotated[str | None, "what it called its error, and which part of the request it blamed"] = None
+    status: Annotated[Count | None, "of HTTP, if it refused with one"] = None
+    type: Annotated[str | None, "its name for the error"] = None
     param: str | None = None
     code: str | None = None
 
@@ -47,35 +47,35 @@ class Message(Record):
     key: Key
     state: MessageState
     position: Annotated[Count | None, "1 for the head; null unless queued"]
-    text: Annotated[str | None, "null where it was a chat request"]
+    text: Annotated[str | None, "null for a chat request"]
     reply: str | None
     error: Failure | None
-    interruptions: Annotated[Count, "runs of it that were cut by the death or silence of their owner"]
+    interruptions: Annotated[Count, "runs of it that ended with the death or silence of their owner"]
     parked_until: Moment | None
     retry_of: Id | None
     retried_as: Id | None
-    answered_by: Annotated[Id | None, "the message whose reply answers this one too"]
+    answered_by: Annotated[Id | None, "the message whose reply also answers this one"]
     accepted_at: Moment
     started_at: Moment | None
     ended_at: Moment | None
     reply_so_far: Annotated[
-        str | None, "the end of what its run had said at its last heartbeat, unless that run completed"
+        str | None, "the end of the reply at the last heartbeat of its run, unless that run completed"
     ]
-    provider: Annotated[str | None, "who answered"] = None
-    model: Annotated[str | None, "which model did"] = None
-    usage: Annotated[Object | None, "what it took, in tokens"] = None
-    attempts: Annotated[tuple[Attempt, ...], "the providers that failed it, also where another one answered"] = ()
-    asked: Annotated[str | None, UNUSUAL, "of a chat request: what its sender said last"] = None
+    provider: Annotated[str | None, "the provider that answered"] = None
+    model: Annotated[str | None, "its model"] = None
+    usage: Annotated[Object | None, "tokens used"] = None
+    attempts: Annotated[tuple[Attempt, ...], "the providers that failed, also if another one answered"] = ()
+    asked: Annotated[str | None, UNUSUAL, "of a chat request: the last user text"] = None
     tools: Annotated[tuple[str, ...], UNUSUAL, "the tools that the reply calls"] = ()
     held_up: Annotated[str | None, UNUSUAL, "what kept it from starting when it was accepted"] = None
-    reply_detail: Annotated[str | None, HIDDEN, "JSON that a runner gave for surfaces that show more than text"] = None
-    bound_owner: Annotated[Count | None, HIDDEN, "the owner with whose end it ends"] = None
+    reply_detail: Annotated[str | None, HIDDEN, "JSON of the runner for surfaces that show more than text"] = None
+    bound_owner: Annotated[Count | None, HIDDEN, "the owner that it ends with"] = None
 
     @classmethod
     def of(cls, row: rows.MessageRow, *, whole: bool = True) -> Message:
-        """A message as it is stored; what its runner noted of the reply tells who answered.
+        """The record of a row; the runner's detail of the reply tells the provider.
 
-        ``whole`` False: a chat request is not read, which takes time.
+        ``whole`` False: a chat request is not parsed, since that takes time.
         """
         noted: dict[str, Any] = (parsed(row.reply_detail, dict) if row.reply_detail else None) or {}
         return Message(

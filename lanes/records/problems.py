@@ -1,7 +1,7 @@
-"""Errors as they travel between a gateway and whoever asked it: RFC 9457 problem documents, there and back.
+"""Errors over HTTP: RFC 9457 problem documents, written by a gateway and read by its clients.
 
-One table for both ways, so that a command that asks a gateway elsewhere fails with the same error, the same words
-and the same exit code as on the file.
+One table for both directions, so that a command on a remote gateway fails with the same error, the same sentence and
+the same exit code as on a file.
 """
 
 import contextlib
@@ -13,23 +13,23 @@ from typing import Any
 from lanes.base import errors
 from lanes_storage.errors import NotStorable, StorageError
 
-#: Seconds after which a sender may try a full or draining gateway again.
+#: Seconds after which a sender may retry at a full or draining gateway.
 RETRY_AFTER_S = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """One kind of error: its status, its word for programs, and the arguments of its class; none: its sentence."""
+    """One kind of error: its status, its code for programs, and the arguments of its class; none: its sentence."""
 
     error: type[errors.LanesError | NotStorable]
     status: int
     code: str
     members: tuple[str, ...] = ()
     later: bool = False  # the same request may succeed in a moment
-    also: tuple[str, ...] = ()  # words for the same, from where the request was read
+    also: tuple[str, ...] = ()  # codes of the same error from the reading of the request
 
 
-#: The first that fits an error counts. No 409 for anything: clients repeat it by themselves.
+#: The first that matches an error counts. 409 is never used: clients retry it automatically.
 KINDS = (
     ProblemKind(errors.InvalidKey, 400, "invalid_key", ("why",)),
     ProblemKind(errors.Unfit, 400, "unfit", also=("bad_request", "bad_parameter")),
@@ -75,7 +75,7 @@ def status_of(error: type[errors.LanesError]) -> int:
 
 
 def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem:
-    """What one of our errors is to a caller."""
+    """The problem of an error."""
     later = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, StorageError):
         return Problem(503, DATABASE, f"{error}: {error.fix}", headers=later)
@@ -89,10 +89,10 @@ def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem
 
 
 def error_of(document: Mapping[str, Any]) -> errors.LanesError | NotStorable:
-    """The error that a problem document tells of; a plain LanesError where the document is of no known kind."""
+    """The error of a problem document; a plain LanesError if its code is not known."""
     said = str(document.get("detail") or document.get("title") or "refused")
     for kind in KINDS:
         if document.get("code") in (kind.code, *kind.also):
-            with contextlib.suppress(LookupError, TypeError):  # a stranger's members may be anything
+            with contextlib.suppress(LookupError, TypeError):  # the members may be anything if the server is no gateway
                 return kind.error(*(document[name] for name in kind.members)) if kind.members else kind.error(said)
     return errors.LanesError(said)

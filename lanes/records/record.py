@@ -1,15 +1,15 @@
-"""What every record is: a frozen class whose fields are declared once, and which knows its JSON both ways.
+"""The base of records: frozen classes whose fields are declared once, with their JSON in both directions.
 
     class Hit(Record):
         key: Annotated[Key, "the lane that was found"]
         waited_ms: Seconds
 
-A field is told outside under its own name, but ``…_ms`` as ``…_s``, in seconds. What its annotation may be is in
-``lanes.records.kinds``, what is made of it in ``lanes.records.codec``.
+A field has the same name in JSON, but ``…_ms`` becomes ``…_s``, in seconds. ``lanes.records.kinds`` lists the possible
+annotations, ``lanes.records.codec`` evaluates them.
 
-To the type checker a record is a frozen dataclass. It is a tuple, like a row of storage, since making a class of
-dataclasses costs a command a millisecond each; and its functions are made when they are first called, because a command
-uses few of them.
+To the type checker a record is a frozen dataclass. It is a tuple, like a row of storage, since creating a dataclass
+costs each command a millisecond; and its functions are generated when they are first called, because a command uses few
+of them.
 """
 
 from operator import itemgetter
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass_transform(frozen_default=True)
 class RecordType(type):
-    """Makes the fields of a record from its annotations, behind those of its base."""
+    """Makes the fields of a record from its annotations, after those of its base."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "RecordType":
         inherited = [base for base in bases if isinstance(base, RecordType)]
@@ -42,7 +42,7 @@ class RecordType(type):
 
 
 class Record(tuple[Any, ...], metaclass=RecordType):
-    """Something as the world outside sees it: the same on the command line, over HTTP, in the dashboard, in Python."""
+    """A public record: the same on the command line, over HTTP, in the dashboard and in Python."""
 
     _fields: ClassVar[tuple[str, ...]] = ()
     _defaults: ClassVar[dict[str, Any]] = {}
@@ -52,7 +52,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
         return cls(*values, **named)
 
     def to_json(self) -> Json:
-        """The object that JSON has for it."""
+        """Its JSON object."""
         from lanes.records.codec import writer
 
         cls = type(self)
@@ -61,7 +61,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
 
     @classmethod
     def from_json(cls, form: Any) -> Self:
-        """The record of such an object. Fields that this program does not know are left out. Raises Unreadable."""
+        """The record of a JSON object. Unknown fields are ignored. Raises Unreadable."""
         from lanes.records.codec import reader
 
         cls.from_json = staticmethod(reader(cls))  # type: ignore[assignment, method-assign]
@@ -82,7 +82,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
         return fields(cls)
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values in some fields."""
+        """A copy with other values in some fields."""
         return type(self)(**dict(zip(self._fields, self, strict=True)) | changes)
 
     def __repr__(self) -> str:
@@ -105,5 +105,5 @@ def _maker(cls: type[Record]) -> Any:
     given = ", ".join(f"{name}=defaults[{name!r}]" if name in cls._defaults else name for name in cls._fields)
     code = f"def __new__(cls, {given}): return new(cls, ({', '.join(cls._fields)},))"
     scope: dict[str, Any] = {"new": tuple.__new__, "defaults": cls._defaults, "__name__": cls.__module__}
-    exec(code, scope)  # names of fields only: what a class of named fields does as well
+    exec(code, scope)  # only names of fields, as in collections.namedtuple
     return scope["__new__"]

@@ -1,4 +1,4 @@
-"""What is told of the whole house: its gateways, its counts, its health, its settings."""
+"""Records of the whole system: gateways, counts, health, settings."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class Drain(Record):
-    """Who asked an owner to claim nothing more, and until when what runs may go on."""
+    """The drain of an owner: who requested it, and until when its runs may continue."""
 
     by: str
-    until: Annotated[Moment | None, "null: without an end"]
+    until: Annotated[Moment | None, "null: no end"]
 
 
 class OwnerDetail(Owner):
     """A gateway, or a desk that holds lanes for blocks of an embedding program."""
 
-    held: Annotated[Count, "lanes that it holds"]
-    draining: Annotated[Drain | None, "by whom, and until when what runs may go on"]
+    held: Annotated[Count, "the number of lanes that it holds"]
+    draining: Annotated[Drain | None, "by whom, and until when its runs may continue"]
     started_at: Moment
     heartbeat_age_ms: Seconds
     url: str | None
-    evidence: Annotated[str, "what was seen of its process"]
+    evidence: Annotated[str, "what is known of its process"]
 
     @classmethod
     def of(cls, row: rows.OwnerRow, liveness: Liveness) -> OwnerDetail:
@@ -51,22 +51,22 @@ class OwnerDetail(Owner):
 
 
 class MessageCounts(Record):
-    """How many messages there are of those that somebody may have to look at."""
+    """The counts of messages that may need attention."""
 
     queued: Count
     dead_letters: Count
 
 
 class Counts(Record):
-    """How much there is of everything."""
+    """The counts of a database."""
 
     lanes: Annotated[ByState, "by state"]
     paused: Count
     messages: MessageCounts
-    oldest_head_ms: Annotated[Seconds | None, "how long the head that has waited longest has done so"]
-    ghosts: Annotated[Count, "runs that hold a lane and that their owner disowns"]
+    oldest_head_ms: Annotated[Seconds | None, "the longest wait of a head"]
+    ghosts: Annotated[Count, "runs that hold a lane and that their owner does not report"]
     unlimited: Annotated[Count, "held lanes whose run_timeout or stall_timeout is off"]
-    silent: Annotated[Count, "owners that have given no sign of life for long"]
+    silent: Annotated[Count, "owners without a heartbeat for too long"]
 
     @classmethod
     def of(cls, row: rows.LaneCounts, liveness: Liveness) -> Counts:
@@ -83,7 +83,7 @@ class Counts(Record):
 
 
 class Cooldown(Record):
-    """A provider that is left alone until a stored time."""
+    """A provider that is not asked until a stored time."""
 
     provider: str
     cause: str
@@ -91,7 +91,7 @@ class Cooldown(Record):
 
 
 class Status(Record):
-    """The database at a glance."""
+    """An overview of a database."""
 
     database: str
     gateways: tuple[OwnerDetail, ...]
@@ -122,15 +122,15 @@ class Status(Record):
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious it is."""
 
     OK = "ok"
     WARNING = "warning"
-    BROKEN = "broken"  # an invariant does not hold, or the file is damaged or lies where it cannot be kept whole
+    BROKEN = "broken"  # an invariant does not hold, or the file is damaged or in a place where it cannot be safe
 
 
 class Check(Record):
-    """What one check of the doctor found."""
+    """The result of one check of the doctor."""
 
     check: str
     level: Annotated[Level, "`broken` is a broken invariant, a damaged file, or one on a network file system"]
@@ -142,7 +142,7 @@ class SettingValue(Record):
     """One effective setting. Never a secret."""
 
     name: str
-    value: Annotated[Anything, "as it would stand in the file; null: none"]
+    value: Annotated[Anything, "as in the file; null: none"]
     origin: Annotated[str, "`flag`, `environment`, `file`, `default` or `derived`"]
     where: Annotated[str, "the line or variable that set it"]
     meaning: str
