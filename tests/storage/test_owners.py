@@ -198,3 +198,12 @@ def test_progress_that_no_encoding_has_a_word_for_can_still_be_read(world: World
     claimed = world.start("a")
     world.beat(claimed.ticket, progress="tool \ud800 started")
     assert [run.progress for run in world.store.read(reads.open_runs())] == ["tool ? started"]
+
+
+def test_the_open_runs_of_an_owner_are_its_own_that_have_not_ended(world: World) -> None:
+    other = world.owner(pid=4712)
+    mine, ended = world.start("a").ticket, world.start("b").ticket
+    world.start("c", owner=other)
+    world.complete(ended)
+    assert world.step(lambda tx: doors.runs_of_owner(tx, world.me)) == {mine.run_id}
+    assert world.store.read(reads.runs_of_owner(world.me)) == {mine.run_id}
