@@ -16,7 +16,7 @@ from lanes_storage.logs import Log
 
 log = Log("lanes.bench")
 
-#: Rows that only a checkout has, put here by whoever runs it.
+#: Rows that exist only in a checkout, added by the program that runs them.
 ADDED: list[BenchRow] = []
 
 

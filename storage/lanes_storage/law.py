@@ -253,7 +253,7 @@ class BoundTo(Word):
 class Mode(StrEnum):
     """What happens to a message when its lane is busy."""
 
-    QUEUE = "queue"  # each message waits for a run of its own
+    QUEUE = "queue"  # each message gets a separate run
     COLLECT = "collect"  # texts that wait together are answered together
     INTERRUPT = "interrupt"  # the newest ends what runs and what waits
     REJECT = "reject"  # a lane with an unfinished message refuses

@@ -74,7 +74,7 @@ async def _cycle(write: Callable[[Step[Any]], Awaitable[Any]], owner: int, key: 
 
 
 def _one_by_one(store: AsyncStore) -> Callable[[Step[Any]], Awaitable[Any]]:
-    """``write`` as if there were no group commit: nobody is let in before the step before is durable."""
+    """``write`` without group commit: each step waits until the previous one is durable."""
     gate = asyncio.Lock()
 
     async def write(step: Step[Any]) -> Any:

@@ -96,7 +96,7 @@ class InotifyPause:
                 self._any.poll(left * 1000)
             elif self._rest.poll(pause * 1000):
                 return False
-            if self._heard():
+            if self._read_events():
                 self._looks = iter(LOOKS_S)
             elif pause is None:
                 return False
@@ -109,13 +109,13 @@ class InotifyPause:
         if not self._watched:
             self._watched = self._libc.inotify_add_watch(self._inotify, self._path, _WATCHED) >= 0
 
-    def _heard(self) -> bool:
+    def _read_events(self) -> bool:
         """Read the pending events; returns whether there were any."""
-        heard = False
+        found = False
         with contextlib.suppress(BlockingIOError):
             while events := os.read(self._inotify, 256 * _EVENT_BYTES):
-                heard = True
+                found = True
                 masks = (events[at + 4 : at + 8] for at in range(0, len(events), _EVENT_BYTES))
                 if any(int.from_bytes(mask, sys.byteorder) != _IN_MODIFY for mask in masks):
                     self._watched = False  # the path may name another file now
-        return heard
+        return found

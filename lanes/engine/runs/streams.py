@@ -75,8 +75,8 @@ class Listener:
 
     def _take(self) -> Delta | None:
         if self._run is not self._stream.run:
-            heard, self._run, self._at = self._at > 0, self._stream.run, 0
-            if heard:
+            had_read, self._run, self._at = self._at > 0, self._stream.run, 0
+            if had_read:
                 return BEGIN_AGAIN
         piece = self._run.piece(self._at)
         if piece is not None:

@@ -29,7 +29,7 @@ class Heartbeats:
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
         self._next_look = now.mono
-        self._told: dict[int, Beat] = {}  # by the last heartbeat, of the runs whose rows were not written since
+        self._written: dict[int, Beat] = {}  # by the last heartbeat, of the runs whose rows were not written since
 
     @property
     def by(self) -> str:
@@ -45,20 +45,18 @@ class Heartbeats:
         if now.mono < self._next_mono:
             return
 
-        told, self._told = (
-            self._told,
-            {},
-        )  # a heartbeat that fails may still be committed: the next one writes everything
+        # a heartbeat that fails may still be committed: the next one writes everything
+        written, self._written = self._written, {}
 
         def step(tx: Transaction) -> tuple[list[int] | None, list[ActiveRun], dict[int, Beat]]:
             # read in the writer, after every claim that has committed
             named = self._live.holding()
             beats = {run.id: run.beat() for run in named}
-            unchanged = {run_id for run_id, beat in beats.items() if told.get(run_id) == beat}
+            unchanged = {run_id for run_id, beat in beats.items() if written.get(run_id) == beat}
             lost = doors.heartbeat(self.owner_id, [*beats.values()], now, unchanged)(tx)
             return None if lost is None else [ticket.run_id for ticket in lost], named, beats
 
-        lost, named, self._told = self._write(step)
+        lost, named, self._written = self._write(step)
         if lost is None:
             self._register_again(now)
         self.beaten_mono = now.mono
@@ -80,7 +78,7 @@ class Heartbeats:
         if not new:
             return
         for run in new:
-            self._told.pop(run.id, None)
+            self._written.pop(run.id, None)
         self._write(lambda tx: doors.note_progress(tx, self.owner_id, [run.beat() for run in new]))
         for run in new:
             run.note_shown()

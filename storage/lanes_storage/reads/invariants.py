@@ -93,7 +93,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "held-by-its-run",
         2,
-        "a running lane has an open run of its own that carries its epoch",
+        "a running lane is held by an open run of its own, which has its epoch",
         """
         SELECT l.id, l.key, l.run_id, l.epoch FROM lanes l WHERE l.state = 'running' AND (l.run_id IS NULL
           OR l.epoch <> l.run_id
@@ -202,24 +202,24 @@ INVARIANTS: tuple[Invariant, ...] = (
         SELECT l.id, l.key, l.epoch, c.value FROM lanes l CROSS JOIN counters c
         WHERE c.name = 'epoch' AND l.epoch > c.value
         """,
-        "it stands at epoch {}, the counter at {}",
+        "it has epoch {}, the counter {}",
     ),
     Invariant(
         "one-epoch",
         5,
-        "no two lanes stand at one epoch",
+        "no two lanes have the same epoch",
         "SELECT min(id), min(key), epoch, count(*) FROM lanes WHERE epoch > 0 GROUP BY epoch HAVING count(*) > 1",
         "epoch {} is that of {} lanes",
     ),
     Invariant(
         "epoch-rises",
         5,
-        "no lane stands at an epoch before that of a run it had",
+        "no lane has an older epoch than one of its runs",
         """
         SELECT l.id, l.key, l.epoch FROM lanes l WHERE EXISTS
           (SELECT 1 FROM runs r WHERE r.lane_id = l.id AND r.id > l.epoch)
         """,
-        "it stands at epoch {}, and had a newer run",
+        "it has epoch {}, and had a newer run",
     ),
     Invariant(
         "reply-of-a-completed-run",

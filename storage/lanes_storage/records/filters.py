@@ -71,7 +71,7 @@ class LaneFilter(NamedTuple):
 
     @property
     def doubtful(self) -> tuple[Condition, ...]:
-        """Those of which only the keys that there are can tell whether they mean a key."""
+        """The conditions that may mean a key: only the existing keys decide that."""
         return tuple(condition for condition in self.conditions if condition.resembles)
 
     def only(self, keys: Iterable[str]) -> "LaneFilter":

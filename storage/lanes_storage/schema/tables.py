@@ -160,8 +160,8 @@ class MessageTable(Table, table=True):
     request: str | None = None
     runner: str | None = None
     actor: str
-    #: The person who wrote it, as its sender names them, and the program that it came from. Filled by what is told of
-    #: both: questions to a sender, and gateways in front of other programs.
+    #: The person who wrote it, as its sender names them, and the program that it came from. Filled by questions to a
+    #: sender, and by gateways in front of other programs.
     sender: str | None = None
     source: str | None = None
     #: Of a lane that was made for one request: its failure is no dead letter.
@@ -260,9 +260,9 @@ class RunTable(Table, table=True):
     #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.
     reply_so_far: str | None = None
     left_out: int = 0
-    #: When its work was done, as its heartbeats told: what is left of it is to store its end (wall time).
+    #: When its work ended, according to its heartbeats; only its end is not stored yet (wall time).
     body_ended_at: int | None = None
-    #: Its message was cut before, and no heartbeat has named this run yet.
+    #: Its message was interrupted before, and no heartbeat has named this run yet.
     recovering: bool = False
     #: The child of a command run. ``survivors``, a JSON array: what was left of its processes; null: unknown.
     #: ``process_start_time`` is null where an older lanes wrote the row.
@@ -272,7 +272,7 @@ class RunTable(Table, table=True):
     process_start_time: int | None = None
     process_group: int | None = None
     survivors: str | None = None
-    #: What it used and cost (JSON object). Filled by runners that are told.
+    #: What it used and cost (JSON object). Filled by runners that know it.
     usage: str | None = None
     abort_at: int | None = None
     abort_boot: int | None = None
@@ -381,7 +381,7 @@ class ProviderTable(Table, table=True):
     cause: str | None = None
     since: int | None = None
     until: int | None = None
-    #: Refusals in a row without a time of their own, from which the next cooldown follows.
+    #: Consecutive refusals that named no time; they determine the next cooldown.
     tries: int = 0
     #: What it said last, what key and address it was asked under (another one starts afresh), who asks it now while it
     #: cools, until when it is tried last, and when it last answered. Filled by the health of providers.

@@ -1,4 +1,4 @@
-"""Warnings: the journal tells of what takes long; nothing else changes."""
+"""Warnings: the journal records what takes long; nothing else changes."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def warn_held(tx: Transaction, ticket: Ticket, now: Now, *, by: str, detail: dic
 
 
 def warn_wait(tx: Transaction, message: int, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
-    """Record that the head of a lane has waited for long. False: that is recorded, or it is the head no more."""
+    """Record that the head of a lane has waited for long. False: it was recorded before, or is no longer the head."""
     rows = tx.rows(sql.WARN_WAIT, {"message": message, "now": now.wall})
     for (lane,) in rows:
         record(tx, EventType.WAIT_EXCEEDED, now, lane=lane, message=message, actor=by, detail=detail)
