@@ -10,7 +10,7 @@ Most methods run a verb of ``lanes.verbs``; ``tests/verbs/test_faces.py`` compar
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from lanes import records
 from lanes.base import arguments, durations
@@ -21,7 +21,7 @@ from lanes.engine.holds import Holds
 from lanes.engine.runs.current import current_run
 from lanes.records import Lane, Message
 from lanes.runners.base import RunContext
-from lanes.verbs import control, messages, queries, sending, system
+from lanes.verbs import control, messages, pausing, queries, sending, system
 from lanes.verbs.kinds import timed
 from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
@@ -31,7 +31,6 @@ from lanes_storage.interface import AsyncStore
 from lanes_storage.law import BoundTo, Cause, MessageState, Mode, Overflow, Scope
 from lanes_storage.records import LaneFilter, LaneOrder
 
-T = TypeVar("T")
 #: The actor, if an embedding program names none.
 EMBEDDER = "embedder"
 
@@ -285,8 +284,7 @@ class Desk(LoopDriver):
 
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
         """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns the owners."""
-        patience_s = arguments.patience_s(timeout)
-        wait = durations.LONGEST_MS if patience_s is None else round(patience_s * 1000)
+        wait = arguments.patience_ms(timeout, none=durations.LONGEST_MS)
         ended: list[records.OwnerDetail] = await self._ask(system.gateways, id=tuple(owner_ids), wait=wait)
         return ended
 
@@ -329,21 +327,10 @@ class Desk(LoopDriver):
         ``wait`` False, or after ``timeout`` seconds: the outcome is ``pending`` and the request remains.
         Raises NotFound, Unfit.
         """
-        patience_s = arguments.patience_s(timeout)
-        return await self.perform(
-            control.abort(
-                self.context(actor),
-                key,
-                scope=scope,
-                reason=reason,
-                grace=grace_ms,
-                force=force,
-                epoch=epoch,
-                wait=wait,
-                timeout=None if patience_s is None else round(patience_s * 1000),
-                cause=cause,
-            )
-        )
+        how = {"scope": scope, "reason": reason, "grace": grace_ms, "force": force, "epoch": epoch, "cause": cause}
+        patience = arguments.patience_ms(timeout)
+        ended: records.AbortResult = await self._ask(control.abort, actor, key=key, wait=wait, timeout=patience, **how)
+        return ended
 
     async def pause(
         self,
@@ -360,6 +347,18 @@ class Desk(LoopDriver):
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Let a lane claim again. Raises NotFound, Changed."""
         return await self._acted(control.resume, actor, key=key, epoch=epoch)
+
+    async def pause_all(
+        self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
+    ) -> records.GlobActed:
+        """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
+        acted: records.GlobActed = await self._ask(pausing.pause_all, actor, match=match, until=until, reason=reason)
+        return acted
+
+    async def resume_all(self, match: str = "*", *, actor: str = EMBEDDER) -> records.GlobActed:
+        """End the pause of a glob. Lanes with a pause of their own, or of another glob, stay paused."""
+        acted: records.GlobActed = await self._ask(pausing.resume_all, actor, match=match)
+        return acted
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Acknowledge: errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""

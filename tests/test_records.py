@@ -120,7 +120,7 @@ def test_a_record_is_frozen_can_be_copied_and_says_what_it_is() -> None:
     with pytest.raises(AttributeError):
         pause.reason = "another"  # type: ignore[misc]
     assert pause == Pause(reason="why", until=None) == copy.copy(pause) == pickle.loads(pickle.dumps(pause))
-    assert repr(pause) == "Pause(reason='why', until=None)"
+    assert repr(pause) == "Pause(reason='why', until=None, match=None)"
     assert pause.replace(until=5) == Pause("why", 5)
     with pytest.raises(TypeError):
         Pause("why")  # type: ignore[call-arg]

@@ -122,6 +122,12 @@ def patience_s(seconds: object, what: str = "timeout") -> float | None:
     return None if value == math.inf else min(max(value, 0.0), durations.LONGEST_MS / 1000)
 
 
+def patience_ms(seconds: object, none: int | None = None) -> int | None:
+    """The same in whole milliseconds; ``none``: without a timeout."""
+    patience = patience_s(seconds)
+    return none if patience is None else round(patience * 1000)
+
+
 def moment_ms(value: object, what: str) -> int:
     """A wall time: whole milliseconds since 1970, or a datetime with a time zone."""
     if isinstance(value, datetime):

@@ -12,6 +12,7 @@ from lanes.doctor.descriptors import check_descriptors
 from lanes.doctor.file import check_file, check_users, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
+from lanes.doctor.pauses import check_pauses
 from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_rows
 from lanes_storage.clock import Clock
@@ -70,6 +71,7 @@ def _examine(path: Path, ctx: Context, listens: tuple[str, int] | None) -> list[
 _LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
     "invariants": check_invariants,
     "owners": check_gateways,
+    "pauses": check_pauses,
     "providers": check_providers,
     "descriptors": check_descriptors,
 }

@@ -5,13 +5,13 @@ missing, and the next automatic action with its time. It decides nothing; it rea
 nothing that nobody lives to do.
 """
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.terminal import clean
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.text import ages
+from lanes.text.naming import all_lanes, as_typed, resume_command
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, Edge
@@ -60,8 +60,7 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
 
 def abort_command(run: RunRow) -> str:
     """What ends this run, and no other that the lane may have begun meanwhile."""
-    key = shlex.quote(run.key) if clean(run.key) == run.key else "KEY"
-    return f"lanes abort {key} --epoch {run.epoch}"
+    return f"lanes abort {as_typed(run.key, 'KEY')} --epoch {run.epoch}"
 
 
 def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[str]:
@@ -217,8 +216,8 @@ def pause_told(pause: PauseRow | None, now: Now) -> str | None:
     what, end = "It is", "`lanes resume`"
     if pause.pattern is not None:
         what, end = (
-            f"All lanes {'' if pause.pattern == '*' else f'that fit {clean(pause.pattern)} '}are",
-            "that is ended",
+            f"{all_lanes(pause.pattern)[0].upper()}{all_lanes(pause.pattern)[1:]} are",
+            f"`{resume_command(pause.pattern)}`",
         )
     until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
     return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."

@@ -6,7 +6,7 @@ live, come from a ``Liveness``.
 
 from typing import Any
 
-from lanes.records.actions import FREED, AbortResult, Counted, Cut, Finding, Outcome, Pruned
+from lanes.records.actions import FREED, AbortResult, Counted, Cut, Finding, GlobActed, Outcome, Pruned
 from lanes.records.journal import Event
 from lanes.records.lanes import (
     HERE,
@@ -31,14 +31,25 @@ from lanes.records.lanes import (
 from lanes.records.liveness import Liveness
 from lanes.records.messages import Attempt, Failure, Message
 from lanes.records.record import Record, ids_from_json
-from lanes.records.system import Check, Cooldown, Counts, Drain, Level, MessageCounts, OwnerDetail, SettingValue, Status
+from lanes.records.system import (
+    Check,
+    Cooldown,
+    Counts,
+    Drain,
+    GlobPause,
+    Level,
+    MessageCounts,
+    OwnerDetail,
+    SettingValue,
+    Status,
+)
 
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
     Hit, Mark, Silences, Silence, Message, Failure, Attempt, Event,
-    AbortResult, Counted, Pruned, Cut, Finding,
-    Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, Check, SettingValue,
+    AbortResult, Counted, GlobActed, Pruned, Cut, Finding,
+    Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
 
 
@@ -89,6 +100,8 @@ __all__ = [
     "Failure",
     "Finding",
     "Found",
+    "GlobActed",
+    "GlobPause",
     "Hit",
     "Lane",
     "LaneDetail",

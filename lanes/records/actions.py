@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from lanes.records.lanes import Owner
+from lanes.records.lanes import Owner, Pause
 from lanes.records.liveness import Liveness
 from lanes.records.record import Record
 from lanes.text import ages
@@ -52,6 +52,15 @@ class Counted(Record):
     """How many messages a filter chooses."""
 
     messages: Annotated[Count, "those for which it is allowed"]
+
+
+class GlobActed(Record):
+    """All lanes, or those whose key fits a glob, after they were paused or resumed as a whole."""
+
+    match: Annotated[str, "the glob; `*`: all lanes"]
+    paused: Annotated[Pause | None, "why and until when; null: the glob is not paused"]
+    done: Annotated[bool, "false: there was no such pause to end"]
+    lanes: Annotated[Count, "lanes that fit and are paused now, by whatever pause"]
 
 
 class Pruned(Record):

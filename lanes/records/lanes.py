@@ -38,12 +38,13 @@ class Pause(Record):
 
     reason: str
     until: Annotated[Moment | None, "null: until someone resumes it"]
+    match: Annotated[str | None, UNUSUAL, "the glob over keys that is paused; left out: the lane itself is"] = None
 
     @classmethod
     def of(cls, row: rows.PauseRow, liveness: Liveness) -> Pause | None:
         """The record of a row; None if the pause is over."""
         is_over = row.until is not None and row.until <= liveness.now.wall
-        return None if is_over else Pause(row.reason, row.until)
+        return None if is_over else Pause(row.reason, row.until, row.pattern)
 
 
 class LastError(Record):

@@ -90,6 +90,26 @@ class Cooldown(Record):
     until: Moment
 
 
+class GlobPause(Record):
+    """A pause of every lane whose key fits a glob, lanes to come included."""
+
+    match: Annotated[str, "the glob; `*`: all lanes"]
+    reason: str
+    by: str
+    at: Moment
+    until: Annotated[Moment | None, "null: until someone resumes them"]
+
+    @classmethod
+    def of(cls, row: rows.PauseRow) -> GlobPause:
+        """A pause that is of no single lane."""
+        return GlobPause(row.pattern or "", row.reason, row.actor, row.at, row.until)
+
+    @property
+    def of_all(self) -> bool:
+        """Whether it holds every lane there is and will be."""
+        return self.match.strip("*") == ""
+
+
 class Status(Record):
     """An overview of a database."""
 
@@ -100,6 +120,7 @@ class Status(Record):
     desks: Annotated[
         tuple[OwnerDetail, ...], "the processes that hold lanes for blocks of an embedding program (`desk.hold`)"
     ]
+    pauses: Annotated[tuple[GlobPause, ...], "of all lanes, or of those whose key fits a glob"] = ()
 
     @classmethod
     def of(
@@ -109,6 +130,7 @@ class Status(Record):
         counts: rows.LaneCounts,
         cooldowns: Iterable[rows.CooldownRow],
         liveness: Liveness,
+        pauses: Iterable[rows.PauseRow] = (),
     ) -> Status:
         """The record of what was read from a database."""
         owners = list(owners)
@@ -118,6 +140,7 @@ class Status(Record):
             Counts.of(counts, liveness),
             tuple(Cooldown(each.provider, each.cause, each.until) for each in cooldowns),
             tuple(OwnerDetail.of(owner, liveness) for owner in owners if owner.kind != "gateway"),
+            tuple(map(GlobPause.of, pauses)),
         )
 
 

@@ -22,6 +22,7 @@ from lanes.verbs.kinds import (
     Reason,
     words,
 )
+from lanes.verbs.pausing import pause_all, resume_all
 from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
 from lanes_storage import reads
@@ -89,8 +90,10 @@ def abort(
     examples=(
         'lanes pause agent:main:telegram:42 --for 10m --reason "provider in repair"',
         "lanes pause --match 'agent:*:feishu:*'",
+        'lanes pause --all --for 1h --reason "provider in repair"',
     ),
     said=outcomes.paused,
+    whole=pause_all,
     command=True,
     deeds=(DashboardAction("Pause {}", "Pause"),),
 )
@@ -114,8 +117,13 @@ def pause(
     "POST /api/lanes/{key}/resume",
     result=ACTED,
     errors=(NotFound, Changed),
-    examples=("lanes resume agent:main:telegram:42",),
+    examples=(
+        "lanes resume agent:main:telegram:42",
+        "lanes resume --all                    the pause of all, and no other",
+        "lanes resume --filter paused:yes      each lane by itself",
+    ),
     said=outcomes.resumed,
+    whole=resume_all,
     command=True,
     deeds=(DashboardAction("Resume {}", "Resume"),),
 )

@@ -20,7 +20,7 @@ from lanes.records.json_schema import KEY as KEY_SCHEMA
 from lanes.records.json_schema import MOST_NUMBER, Schema, nullable
 from lanes.records.json_schema import TEXT as TEXT_SCHEMA
 from lanes_storage.clock import Now
-from lanes_storage.law import EventType, is_cause
+from lanes_storage.law import MAX_KEY, EventType, is_cause
 from lanes_storage.records import LaneFilter, Subject
 
 #: The largest `limit` of a list.
@@ -254,6 +254,10 @@ TEXT = _text()
 GLOB = _text(metavar="GLOB")
 NAME = _text(arguments.LONGEST_NAME, least=1)
 REASON = _text(arguments.LONGEST_REASON)
+#: The longest glob over keys, in characters.
+MOST_PATTERN = 2 * MAX_KEY
+#: One that is stored.
+KEPT_GLOB = _text(MOST_PATTERN, least=1, metavar="GLOB")
 
 
 class Given(StrEnum):
@@ -298,5 +302,6 @@ Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with its own h
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
 Glob: TypeAlias = Annotated[str, GLOB]
+KeptGlob: TypeAlias = Annotated[str, KEPT_GLOB, "a glob over keys, such as `agent:*`; `*`: all lanes"]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
 Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane is still at this epoch."]

@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import FREED, AbortResult, Acted, Message, Outcome
+from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome
+from lanes.text.naming import all_lanes
 from lanes.text.spans import span
 
 
@@ -72,6 +73,21 @@ def resumed(acted: Acted) -> OutcomeText:
         return OutcomeText("still paused", f"still paused ({pause.reason})", grave=True)
     word = "resumed" if acted.done else "not paused"
     return OutcomeText(word, word)
+
+
+def all_paused(acted: GlobActed) -> OutcomeText:
+    """After a pause of all lanes, or of a glob."""
+    until = None if acted.paused is None else acted.paused.until
+    now = f" ({counted(acted.lanes, 'lane')} now)" if acted.lanes else ""
+    said = f"paused until {clock_time(until) if until else 'resumed'}, lanes to come included{now}"
+    return OutcomeText("paused", f"{all_lanes(acted.match)}: {said}")
+
+
+def all_resumed(acted: GlobActed) -> OutcomeText:
+    """After the end of such a pause. Other pauses are left."""
+    word = "resumed" if acted.done else "not paused"
+    left = f"; {counted(acted.lanes, 'lane')} still paused (`lanes list paused:yes`)" if acted.lanes else ""
+    return OutcomeText(word, f"{all_lanes(acted.match)}: {word}{left}", grave=bool(acted.lanes))
 
 
 def seen(acted: Acted) -> OutcomeText:

@@ -10,6 +10,7 @@ from lanes.explain.why import Circumstances, why_paragraph
 from lanes.host.identity import this_process
 from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Liveness, Mark, Message, Run, SearchPage, Why
 from lanes.verbs.kinds import (
+    MOST_PATTERN,
     NOT_TYPED,
     STEP,
     Duration,
@@ -39,8 +40,6 @@ SHOWN_MESSAGES = 50
 SHOWN_EVENTS = 20
 #: The most characters that these have together, besides the newest message.
 SHOWN_CHARACTERS = 16_000_000
-#: The longest glob over keys, in characters.
-MOST_PATTERN = 2 * MAX_KEY
 #: The most keys of a choice: a dashboard marks no more.
 MOST_KEYS = 10_000
 MOST_OFFSET = 10**9

@@ -52,7 +52,8 @@ def status(ctx: Context) -> Effect[Status]:
 
     def look(read: Reads) -> Status:
         counts, cooling = read(reads.counts(now.wall)), read(reads.cooldowns(now.wall))
-        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Liveness(now))
+        pauses = read(reads.glob_pauses(now.wall))
+        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Liveness(now), pauses)
 
     return QueryBlock(look)
 

@@ -229,7 +229,8 @@ class About:
     sentence for its record. ``printed``: what its command prints instead. ``deeds``: how the dashboard offers it.
     ``waiting`` and ``paging``: how it is called over HTTP if it waits, and if its list is long. ``command``: the
     command line generates its command. ``looks``: it changes nothing, although it is a POST. ``listed``: the default
-    limit over HTTP. ``slow``: it reads the whole database.
+    limit over HTTP. ``slow``: it reads the whole database. ``whole``: the verb that does it
+    to all lanes whose key fits a glob.
     """
 
     errors: tuple[type[LanesError], ...] = ()
@@ -244,6 +245,7 @@ class About:
     looks: bool = False
     listed: int = PAGE
     slow: bool = False
+    whole: "Verb[..., Any] | None" = None
 
 
 def verb(

@@ -73,6 +73,9 @@ PRUNE_ALL_OF_LANE = (
     "DELETE FROM event_blocks WHERE lane_id = :id",
 )
 
+#: The pause of a glob is compared with each head, so those that have expired must not accumulate.
+PRUNE_GLOB_PAUSES = "DELETE FROM pauses WHERE lane_id IS NULL AND until <= :now"
+
 PRUNE_IDEMPOTENCY = """
 DELETE FROM idempotency WHERE (lane_key, token, key) IN (
   SELECT lane_key, token, key FROM idempotency WHERE accepted_at <= :before ORDER BY accepted_at LIMIT :limit)

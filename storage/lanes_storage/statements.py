@@ -132,7 +132,7 @@ PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
 
 END_PAUSE = "DELETE FROM pauses WHERE lane_id = :lane AND kind = :kind"
 END_PAUSES = "DELETE FROM pauses WHERE lane_id = :lane"
-END_PATTERN_PAUSE = "DELETE FROM pauses WHERE pattern = :pattern AND kind = :kind"
+END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind)"
 
 # ------------------------------------------------------------------------------------------- messages
 

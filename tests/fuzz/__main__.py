@@ -13,8 +13,8 @@ CONFIG = """
 [queue]
 cap = 1000000
 """
-#: What would end the talk: a drain of the gateway, and a stream that does not end.
-LEFT_OUT = ("/api/drain", "/api/events")
+#: What would end the talk: a drain of the gateway, a pause of every lane, and a stream that does not end.
+LEFT_OUT = ("/api/drain", "/api/pause", "/api/events")
 
 
 def main(program: str, examples: str = "25") -> int:

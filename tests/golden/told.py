@@ -49,6 +49,14 @@ def _around(eye: Liveness) -> dict[str, dict[str, Record]]:
             "the last": records.LanePage((), by_state, None),
         },
         "SearchPage": {"some": records.SearchPage((one,), 12, 3), "none": records.SearchPage((), 0, None)},
+        "GlobActed": {
+            "all": records.GlobActed("*", records.Pause("in repair", rows.NOW.wall, "*"), True, 3),
+            "none": records.GlobActed("agent:*", None, False, 0),
+        },
+        "GlobPause": {
+            "all": records.GlobPause("*", "in repair", "alice", rows.NOW.wall, None),
+            "a glob": records.GlobPause("agent:[!m]*", "in repair", "alice", rows.NOW.wall, rows.NOW.wall + 1),
+        },
         "Hit": {"one": records.Hit(rows.KEYS["wide"], 3, 0, 2)},
         "Silences": {"some": records.Silences((silent, endless), 3), "none": records.Silences((), 0)},
         "Silence": {"at a provider": silent, "without a limit": endless},

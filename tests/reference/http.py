@@ -6,7 +6,7 @@ from lanes.server.asgi.routing import Route, RouteParam
 from lanes.server.routes.table import ROUTES
 from lanes.server.routes.verbs import MOST_CHARACTERS
 from lanes.server.state import streaming
-from lanes.verbs import queries
+from lanes.verbs import kinds, queries
 from lanes_storage.law import MAX_KEY
 from tests.reference.commands import wrapped
 from tests.reference.forms import kind_of
@@ -72,7 +72,7 @@ def _limits() -> str:
         ("time for one search", f"{request.SEARCH_S:g} s"),
         ("`keys` of a search", f"{queries.MOST_KEYS:,}"),
         ("`filter`", f"{filters.MOST_WORDS} words, {filters.MOST_CHARACTERS:,} characters"),
-        ("`match`", f"{queries.MOST_PATTERN:,} characters"),
+        ("`match`", f"{kinds.MOST_PATTERN:,} characters"),
         ("`part`", f"{MAX_KEY} characters"),
         ("query parameters", f"{request.MOST_PARAMETERS}"),
         ("values in a JSON body", f"{bodies.MOST_VALUES:,}"),

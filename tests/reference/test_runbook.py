@@ -54,6 +54,8 @@ def set_for(command: str, night: Path) -> None:
     stage = Stage(night)
     if command.startswith(("lanes status", "lanes drain")):
         owner = stage.owner()
+    if "paused:yes" in command:
+        stage.store.write(lambda tx: doors.pause(tx, KEY, system_clock(), actor="t", reason="restored"))
     if command == "lanes drain --dry-run":
         stage.hold("runs", owner)
     for told in (EventType.WAIT_EXCEEDED, EventType.PROVIDER_FAILING):

@@ -16,8 +16,8 @@ from tests.kit.processes import House, Process, house
 from tests.kit.simulated import simulated
 
 DOCUMENT = document(ROUTES)
-#: What would end the talk: a drain of the gateway, and a stream that does not end.
-LEFT_OUT = {("post", "/api/drain")}
+#: What would end the talk: a drain of the gateway, a pause of every lane, and a stream that does not end.
+LEFT_OUT = {("post", "/api/drain"), ("post", "/api/pause")}
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()

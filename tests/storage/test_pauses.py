@@ -16,7 +16,7 @@ def pause_matching(world: World, pattern: str, *, kind: PauseKind = PauseKind.HA
     world.step(lambda tx: doors.pause_matching(tx, pattern, kind, now, actor="bob", reason="all of it", until=until))
 
 
-def resume_matching(world: World, pattern: str, kind: PauseKind = PauseKind.HAND) -> bool:
+def resume_matching(world: World, pattern: str, kind: PauseKind | None = PauseKind.HAND) -> bool:
     return world.step(lambda tx: doors.resume_matching(tx, pattern, kind, world.time(), actor="bob"))
 
 
@@ -104,6 +104,35 @@ def test_of_a_glob_too_a_second_pause_of_a_kind_takes_the_place_of_the_first(wor
         ("*", PauseKind.HAND, time().wall + SECOND),
         ("*", PauseKind.BUDGET, None),
     ]
+
+
+def test_a_person_ends_the_pauses_of_a_glob_of_every_kind_and_those_of_no_other(world: World) -> None:
+    for pattern in ("*", "a:*"):
+        pause_matching(world, pattern)
+        pause_matching(world, pattern, kind=PauseKind.BUDGET)
+    assert resume_matching(world, "a:*", None)
+    assert not resume_matching(world, "a:*", None)
+    found = world.store.read(reads.glob_pauses(world.time().wall))
+    assert [(pause.pattern, pause.kind) for pause in found] == [("*", PauseKind.HAND), ("*", PauseKind.BUDGET)]
+
+
+def test_expired_pauses_of_globs_are_not_listed_and_go_with_the_next_pause_of_a_glob(world: World, time: Hands) -> None:
+    world.send("a:1")
+    pause_lane(world, "a:1", PauseKind.HAND, until=time().wall + SECOND)
+    pause_matching(world, "a:*", until=time().wall + SECOND)
+    pause_matching(world, "b:*", until=time().wall + MINUTE)
+    pause_matching(world, "c:*")
+
+    def listed() -> list[str | None]:
+        return [pause.pattern for pause in world.store.read(reads.glob_pauses(time().wall))]
+
+    assert listed() == ["a:*", "b:*", "c:*"]
+    time.move(SECOND)
+    assert listed() == ["b:*", "c:*"]
+    pause_matching(world, "d:*")
+    assert [row[2] for row in world.table("pauses")] == [None, "b:*", "c:*", "d:*"], (
+        "that of a lane goes with its claim"
+    )
 
 
 def test_a_claim_meets_the_pause_of_a_glob_only_until_its_time(world: World, time: Hands) -> None:

@@ -10,6 +10,7 @@ from lanes_tui.actions.bindings import own_bindings, said_of
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.palette import Palette
+from lanes_tui.dialogs.pausing import PauseAllDialog
 from lanes_tui.dialogs.question import Question
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type] = {
     "The command palette": Palette,
     "Questions": Question,
     "Outcomes": Results,
+    "Pausing all lanes": PauseAllDialog,
     "Columns": ColumnsDialog,
 }
 SIGNS = {

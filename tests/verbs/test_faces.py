@@ -38,6 +38,8 @@ FACES = {
     "abort": Face("abort", {"grace_ms": "grace"}, converted=frozenset({"timeout"}), left_out=frozenset({"run_id"})),
     "pause": Face("pause", left_out=frozenset({"for_"}), result="Lane"),
     "resume": Face("resume", result="Lane"),
+    "pause-all": Face("pause_all", left_out=frozenset({"for_"})),
+    "resume-all": Face("resume_all"),
     "ack": Face("ack", result="Lane"),
     "show": Face("detail", besides=NONE),
     "why": Face("why", besides=NONE, result="str"),

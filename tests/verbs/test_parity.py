@@ -197,6 +197,8 @@ CALLS = [
     *calls("pause", {"key": "failed:1", "for_": 10 * MINUTE, "reason": "repair"}, {"key": "failed:1", "epoch": 99},
            {"key": "none"}, {"key": "failed:1", "reason": "x" * 5_000}),
     *calls("resume", {"key": "failed:1"}, {"key": "failed:1"}, {"key": "failed:1", "epoch": 99}, {"key": "none"}),
+    *calls("pause-all", {"match": "acked:*", "for_": 10 * MINUTE, "reason": "repair"}, {}, {"match": ""}),
+    *calls("resume-all", {"match": "acked:*"}, {}, {}, {"match": "x" * 5_000}),
     *calls("ack", {"key": "acked:1"}, {"key": "acked:1", "epoch": 99}, {"key": "held:wait"}, {"key": "none"}),
     *calls(
         "abort",
@@ -242,7 +244,7 @@ def furnish(stage: Stage) -> None:
     stage.send("paused:1", "waits")
     now = system_clock()
     stage.store.write(lambda tx: doors.pause(tx, "paused:1", now, actor="me", reason="repair", until=None))
-    stage.store.write(lambda tx: doors.pause_matching(tx, "*", PauseKind.HAND, now, actor="me", reason="a test"))
+    stage.store.write(lambda tx: doors.pause_matching(tx, "?*", PauseKind.HAND, now, actor="me", reason="a test"))
 
 
 @contextmanager

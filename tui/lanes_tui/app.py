@@ -21,6 +21,7 @@ from lanes_tui.display.settings import Settings
 from lanes_tui.display.words import show_local_time
 from lanes_tui.lanes import exporting
 from lanes_tui.lanes.screen import MainScreen
+from lanes_tui.screens.guarded import Guarded
 from lanes_tui.signals import leave_on_signals
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
@@ -47,6 +48,7 @@ class Dashboard(App[int]):
     ALLOW_SELECT = False  # the mouse selects lanes instead of text; a key binding copies the lane key
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("message", "message", show=True),
+        bind("pause all", "pause_all"),
         bind("copy", "copy"),
         bind("journal", "journal"),
         bind("owners", "owners"),
@@ -198,6 +200,17 @@ class Dashboard(App[int]):
                 self._say(f"accepted as message {accepted.id}{place}{waits}", grave=bool(waits))
 
         self.push_screen(SendDialog(self.source, key), ended)
+
+    def action_pause_all(self) -> None:
+        """Let every lane claim nothing, or claim again."""
+        from lanes_tui.dialogs.pausing import PauseAllDialog
+
+        def ended(told: str | None) -> None:
+            if told is not None:
+                self._say(told)
+
+        if not isinstance(self.screen, Guarded) or self.screen.may_act():
+            self.push_screen(PauseAllDialog(self.source), ended)
 
     def action_copy(self) -> None:
         """The key of the lane to the clipboard of the terminal, exactly as it is."""

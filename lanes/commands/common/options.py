@@ -152,6 +152,7 @@ KEY = KeyType()
 DURATION = DurationType()
 ID = IdType()
 
+all_option = click.option("--all", "every", is_flag=True, help="Every lane, lanes to come included.")
 keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 
 

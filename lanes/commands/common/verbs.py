@@ -8,11 +8,22 @@ import click
 from lanes.base.errors import Unfit
 from lanes.commands.common.each import chosen_keys, do_each, refuse_unless_one
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION, ID, KEY, ChoiceType, FilterType, NumberType, fail, keys_argument
+from lanes.commands.common.options import (
+    DURATION,
+    ID,
+    KEY,
+    ChoiceType,
+    FilterType,
+    NumberType,
+    all_option,
+    fail,
+    keys_argument,
+)
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import ON_A_TERMINAL, Output
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
+from lanes.records import GlobActed
 from lanes.verbs import kinds
 from lanes.verbs.messages import message_count, message_ids
 from lanes.verbs.outcomes import Action
@@ -30,6 +41,13 @@ TYPES = {
     kinds.COUNT: click.IntRange(min=0),
     **{kinds.filter_of(subject): FilterType(subject) for subject in Subject},
 }
+#: Of a verb that can be done to all lanes as a whole.
+WHOLE = """
+
+--all means every lane, and --match every lane whose key fits: as a whole, lanes to come included, over restarts. A lane
+with a pause of its own keeps that. With --filter, and where no such pause stands to be resumed, each lane that fits is
+acted on by itself.
+"""
 BULK = """
 
 With --filter, every message that fits and for which it is allowed, the oldest first.
@@ -49,7 +67,9 @@ def command_for(verb: Verb[..., Any], *besides: str) -> Callable[[Callable[..., 
         key = verb.by_name.get("key")
         if key is not None and "key" not in besides:
             with_options = click.argument("key", type=KEY, required=key.required)(with_options)
-        return click.command(verb.name, help=verb.doc, epilog=epilog(verb))(with_options)
+        return click.command(verb.name, help=verb.doc + (WHOLE if verb.about.whole else ""), epilog=epilog(verb))(
+            with_options
+        )
 
     return made
 
@@ -91,17 +111,30 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
-    said = verb.said
+    said, whole = verb.said, verb.about.whole
     assert said is not None
 
     @command_for(verb, "key")
     @keys_argument
     @options_of(list_, only=("filter_", "match"))
     def command(
-        session: Session, /, keys: tuple[str, ...], filter_: LaneFilter | None, match: str | None, **given: Any
+        session: Session,
+        /,
+        keys: tuple[str, ...],
+        filter_: LaneFilter | None,
+        match: str | None,
+        every: bool = False,
+        **given: Any,
     ) -> int:
         refuse_unless_one(keys, given.get("epoch"))
+        if every and (keys or filter_ is not None or match is not None):
+            fail("--all is every lane: it takes no KEY, --filter or --match")
         with session.desk() as desk:
+            if whole is not None and (every or (match is not None and filter_ is None and not keys)):
+                meant = {name: value for name, value in given.items() if name in whole.by_name}
+                acted = desk.call(whole, **({} if every else {"match": match}), **meant)
+                if acted.done or every:
+                    return _told(session.out, whole, acted)
             return do_each(
                 session.out,
                 chosen_keys(desk, keys, filter_=filter_, match=match),
@@ -110,6 +143,15 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
             )
 
     return command
+
+
+def _told(out: Output, whole: Verb[..., Any], acted: GlobActed) -> int:
+    assert whole.said is not None
+    if out.json:
+        out.data([acted])
+    else:
+        out.line(whole.said(acted).sentence)
+    return Exit.DONE
 
 
 def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
@@ -174,7 +216,7 @@ def options_of(verb: Verb[..., Any], *besides: str, only: tuple[str, ...] | None
             optional = not param.required and param.kind is not kinds.KEY and param.name not in besides
             if optional and param.given is None and (only is None or param.name in only):
                 function = _option(param)(function)
-        return function
+        return function if verb.about.whole is None else all_option(function)
 
     return decorated
 

@@ -19,7 +19,7 @@ from typing import Any
 import lanes
 from lanes.config import Config
 from lanes.drivers.driver import Driver
-from lanes.records import Check, jsonable
+from lanes.records import Check, Level, jsonable
 from lanes.records.record import Json
 from lanes.verbs import messages, queries, system
 from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
@@ -140,10 +140,13 @@ def _settings(config: Config | None, *, texts: bool) -> list[Json]:
 
 
 def _checks(checks: Iterable[Check], *, texts: bool) -> list[Json]:
-    return [
-        check.to_json() | ({} if texts else {"message": _NAMED_LANE.sub("lane (\\1)", check.message)})
-        for check in checks
-    ]
+    return [check.to_json() | ({} if texts else _redacted(check)) for check in checks]
+
+
+def _redacted(check: Check) -> Json:
+    if check.check == "pauses" and check.level is not Level.OK:
+        return {"message": LEFT_OUT, "fix": LEFT_OUT}  # they name globs over keys
+    return {"message": _NAMED_LANE.sub("lane (\\1)", check.message)}
 
 
 def _about() -> Json:

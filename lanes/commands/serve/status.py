@@ -8,6 +8,7 @@ from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import is_stopped, state, took
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import OwnerDetail, Status
+from lanes.text.naming import all_lanes, resume_command
 from lanes.verbs.system import status
 
 OWNER = (
@@ -29,6 +30,10 @@ def _print(out: Output, found: Status) -> None:
     out.line("lanes     ", *pieces, f", {found.counts.paused} paused" if found.counts.paused else "")
     waits = took(found.counts.oldest_head_ms)
     oldest = f", the oldest head for {waits}" if waits else ""
+    for pause in found.pauses:
+        until = clock_time(pause.until) if pause.until else f"`{resume_command(pause.match)}`"
+        said = f"{all_lanes(pause.match)} until {until}"
+        out.line("paused    ", Cell(said, "bad"), f" (by {pause.by}: {pause.reason})")
     letters = messages.dead_letters
     dead = Cell(counted(letters, "dead letter"), "bad" if letters else "")
     out.line("messages  ", f"{messages.queued} queued{oldest}, ", dead)

@@ -11,6 +11,7 @@ from typing import Any
 from lanes.engine.background.isolation import by_page, isolated
 from lanes.engine.runs.agenda import Agenda
 from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.text.naming import all_lanes
 from lanes.text.spans import span
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
@@ -166,7 +167,8 @@ def _holder(lane: LaneRow, now: Now) -> str:
         return f"held by run {lane.run.id} of {who} for {span(now.wall - lane.run.claimed_at)}"
     if lane.pause is not None and (lane.pause.until is None or lane.pause.until > now.wall):
         since = span(now.wall - lane.pause.at)
-        return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}) for {since}"
+        of = "" if lane.pause.pattern is None else f" with {all_lanes(lane.pause.pattern)}"
+        return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}){of} for {since}"
     if lane.parked_until is not None and lane.parked_until > now.wall:
         return f"parked for another {span(lane.parked_until - now.wall)}, until a provider is available"
     return "held by nobody, and no gateway has claimed it: `lanes why` says what is missing"

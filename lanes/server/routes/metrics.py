@@ -59,6 +59,7 @@ def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
     return [
         Gauge("lanes_lanes", "Lanes by state.", by_state),
         Gauge("lanes_paused_lanes", "Lanes that claim nothing.", [({}, counts.paused)]),
+        Gauge("lanes_glob_pauses", "Pauses of all lanes or of a glob.", [({}, len(status.pauses))]),
         Gauge("lanes_queued_messages", "Messages that wait.", [({}, messages.queued)]),
         Gauge("lanes_dead_letters", "Failed messages that nobody retried or pruned.", [({}, messages.dead_letters)]),
         Gauge("lanes_oldest_head_seconds", "How long the oldest head has waited; 0 if none waits.", [({}, oldest)]),

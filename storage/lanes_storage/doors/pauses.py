@@ -6,6 +6,7 @@ reason is gone. What runs goes on.
 
 from typing import NamedTuple
 
+from lanes_storage import pruning
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
@@ -101,15 +102,19 @@ def pause_matching(
 
     The glob is stored in the syntax of SQLite, which compares it whenever it looks for a head.
     """
+    tx.run(pruning.PRUNE_GLOB_PAUSES, {"now": now.wall})
     stored = as_sqlite(pattern)
     values = {"pattern": stored, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_PATTERN, values)
     record(tx, EventType.PAUSED, now, actor=actor, detail={"match": pattern, "reason": reason, "until": until})
 
 
-def resume_matching(tx: Transaction, pattern: str, kind: PauseKind, now: Now, *, actor: str) -> bool:
-    """End the pause of a glob. Lanes that are also paused by themselves stay paused. False: there is none."""
-    ended = tx.run(sql.END_PATTERN_PAUSE, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
+def resume_matching(tx: Transaction, pattern: str, kind: PauseKind | None, now: Now, *, actor: str) -> bool:
+    """End the pause of a glob of one kind, or of every kind (None: as a person does).
+
+    Lanes with a pause of their own, or of another glob, stay paused. False: there is none.
+    """
+    ended = tx.run(sql.END_PATTERN_PAUSES, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
     if ended:
         record(tx, EventType.RESUMED, now, actor=actor, detail={"match": pattern})
     return ended

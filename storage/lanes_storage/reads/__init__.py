@@ -6,6 +6,7 @@ from lanes_storage.reads.lanes import (
     claimable,
     counts,
     get_pause,
+    glob_pauses,
     lane,
     lane_epochs,
     lane_place,

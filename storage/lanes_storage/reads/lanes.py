@@ -26,6 +26,10 @@ PAUSE = f"""
 SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id = :lane OR (pa.lane_id IS NULL AND :key GLOB pa.pattern)
 ORDER BY pa.until IS NULL DESC, pa.until DESC, pa.id LIMIT 1
 """
+#: The pauses of globs that have not expired.
+GLOB_PAUSES = f"""
+SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NULL AND (pa.until IS NULL OR pa.until > :now) ORDER BY pa.id
+"""
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.key = :key"
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
@@ -74,6 +78,11 @@ def get_pause(tx: Transaction, lane_id: int, key: str) -> PauseRow | None:
     """What pauses a lane, or did, within a transaction."""
     rows = tx.rows(PAUSE, {"lane": lane_id, "key": key})
     return to_pause(rows[0]) if rows else None
+
+
+def glob_pauses(now_wall: int) -> Query[list[PauseRow]]:
+    """The pauses of all lanes, or of those whose key fits a glob, in the order in which they came."""
+    return Query(GLOB_PAUSES, {"now": now_wall}, many(to_pause))
 
 
 def lane(key: str) -> Query[LaneRow | None]:

@@ -68,6 +68,7 @@ KEYS: dict[str, KeyMeaning] = {
     "abort": KeyMeaning("a", "Abort", "Abort"),
     "force": KeyMeaning("A", "Force", "Abort by force: without a grace"),
     "pause": KeyMeaning("p", "Pause", "Pause, or resume what is paused"),
+    "pause all": KeyMeaning("P", "Pause all", "Pause every lane, lanes to come too; or resume"),
     "retry": KeyMeaning("R", "Retry", "Retry a failed message; of a lane, its last one"),
     "ack": KeyMeaning("K", "Ack", "Take note of an errored or aborted lane: it is idle"),
     "message": KeyMeaning("m", "Message", "Message to the lane"),

@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from lanes.base.terminal import clean
-from lanes.records import Lane, Pause
+from lanes.records import GlobPause, Lane, Pause
 from lanes_storage.law import LaneState, MessageState
 
 
@@ -61,7 +61,7 @@ def _unknown(word: str) -> Appearance:
     return Appearance("?", clean(word[:LONGEST_WORD]), "muted")
 
 
-def is_paused(pause: Pause | None, wall: int) -> bool:
+def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:
     """Whether a pause stands at wall time ``wall``."""
     return pause is not None and (pause.until is None or pause.until > wall)
 

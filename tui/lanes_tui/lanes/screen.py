@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 
 from lanes.filters import FIELDS
 from lanes.records import LaneDetail
@@ -31,6 +32,7 @@ from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Facts, Freshness, Header
 from lanes_tui.widgets.keys import Keys
+from lanes_tui.widgets.standing import standing
 from lanes_tui.widgets.trends import Trends
 
 #: The exit codes that ``lanes up`` reads.
@@ -151,12 +153,17 @@ class MainScreen(Doing, Marking, Arranging):
             read_only=self.source.read_only,
             status=None if picture is None else picture.status,
             freshness=freshness,
+            standing=self._standing(),
             matching=None if picture is None else picture.window.total,
             marked=len(self.marks),
             hidden=0 if picture is None else picture.hidden,
             sparks=self._trends.sparks(),
         )
         self.query_one(Header).tell(facts, self.source.now())
+
+    def _standing(self) -> Content:
+        pauses = () if self.picture is None else self.picture.status.record.pauses
+        return standing(self.source, pauses, self.source.now(), self.size.width)
 
     def _show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""

@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.base.errors import LanesError
+from lanes.records import GlobPause
 from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.help import Help
 from lanes_tui.display import text
@@ -19,6 +20,7 @@ from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.header import Freshness
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.widgets.standing import standing
 
 T = TypeVar("T")
 
@@ -38,6 +40,7 @@ class Watching(Guarded):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source)
         self.looking = Looking(source, rhythm, self._look, self._lose)
+        self._pauses: tuple[GlobPause, ...] = ()
 
     @abstractmethod
     def body(self) -> ComposeResult:
@@ -66,6 +69,7 @@ class Watching(Guarded):
 
     async def _look(self) -> None:
         await self.read()
+        self._pauses = await self.source.glob_pauses()
         self.learn(Freshness(self.source.now()))
         self.update()
 
@@ -86,8 +90,10 @@ class Watching(Guarded):
     def _tell_bar(self) -> None:
         bar = self.query_one("#bar", Sheet)
         width = bar.scrollable_content_region.width
+        now = self.source.now()
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
-        right = text.line(text.joined([mode, self.freshness.content(self.source.now())]), " ")
+        told = [standing(self.source, self._pauses, now, width), mode, self.freshness.content(now)]
+        right = text.line(text.joined(told), " ")
         left = text.line((" lanes", "accent"), (" │ ", "muted"), self.title_line())
         bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right))), right)])
 

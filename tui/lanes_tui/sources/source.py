@@ -10,8 +10,8 @@ was on the screen.
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lanes.base.errors import NotAllowed
-from lanes.records import Drain, Event, Hit, Lane, LaneDetail, Message, SearchPage, Status
-from lanes.verbs import messages, queries, sending, system
+from lanes.records import Drain, Event, GlobActed, GlobPause, Hit, Lane, LaneDetail, Message, SearchPage, Status
+from lanes.verbs import messages, pausing, queries, sending, system
 from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
@@ -91,6 +91,8 @@ class Source:
     def __init__(self, driver: AsyncDriver, *, read_only: bool = False) -> None:
         self._driver = driver
         self.read_only = read_only
+        #: What every screen shows in red besides: how dangerous this way to look at it is.
+        self.sign = ""
         self._totals: Paced[int] = Paced()
         self._statuses: Paced[AsOf[Status]] = Paced()
 
@@ -172,6 +174,10 @@ class Source:
         """Counts, gateways, cooldowns."""
         return await self._statuses.answer(None, lambda: self._seen(system.status))
 
+    async def glob_pauses(self) -> tuple[GlobPause, ...]:
+        """What is paused as a whole."""
+        return (await self.status()).record.pauses
+
     async def detail(self, key: str) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         return await self._seen(queries.show, key=key)
@@ -220,6 +226,16 @@ class Source:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         (gateway,) = await self.call(system.drain, gateway=owner_id)
         return gateway.draining or Drain(self.actor, None)
+
+    async def pause_all(self, reason: str, for_ms: int | None) -> GlobActed:
+        """Let every lane claim nothing, lanes to come included. Raises NotAllowed."""
+        acted: GlobActed = await self.call(pausing.pause_all, reason=reason, for_=for_ms)
+        return acted
+
+    async def resume_all(self) -> GlobActed:
+        """End that. Raises NotAllowed."""
+        acted: GlobActed = await self.call(pausing.resume_all)
+        return acted
 
     async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:
         message: Message = await self.call(verb, **params)

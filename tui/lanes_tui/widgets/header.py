@@ -71,6 +71,8 @@ class Facts:
     matching: int | None = None
     marked: int = 0
     hidden: int = 0
+    #: What stands in red whatever else there is room for.
+    standing: Content = text.EMPTY
     #: By state, a few small bars on how its number went of late. Empty where nothing is known.
     sparks: Mapping[str, Content] = field(default_factory=dict)
 
@@ -119,6 +121,7 @@ def _first(facts: Facts, now: Now, width: int) -> Content:
     mode = ("read-only", "warn") if facts.read_only else ("rw", "muted")
     right = _joined(
         [
+            _Piece(11, facts.standing),
             _Piece(10, facts.freshness.word(now)),
             _Piece(4, text.line(mode)),
             *_totals(facts),

@@ -1,0 +1,20 @@
+"""How sentences name lanes as a whole, and the commands that end what they tell of."""
+
+import shlex
+
+from lanes.base.terminal import clean
+
+
+def all_lanes(glob: str) -> str:
+    """``all lanes``, or ``all lanes that fit agent:*``."""
+    return "all lanes" if glob == "*" else f"all lanes that fit {clean(glob)}"
+
+
+def resume_command(glob: str) -> str:
+    """What ends the pause of a glob."""
+    return "lanes resume --all" if glob == "*" else f"lanes resume --match {as_typed(glob, 'GLOB')}"
+
+
+def as_typed(text: str, place: str) -> str:
+    """A key or a glob as it is typed in a shell; what cannot be shown as it is, is left to the reader."""
+    return shlex.quote(text) if clean(text) == text else place

@@ -1,0 +1,142 @@
+"""The key that pauses every lane: what it asks, what it does, and that every screen shows it in red."""
+
+import pytest
+from textual.widgets import Input
+
+from lanes.testing import MINUTE, SECOND, Hands
+from lanes_storage import doors, reads
+from lanes_storage.clock import system_clock
+from lanes_storage.law import PauseKind
+from lanes_tui.dialogs.pausing import PauseAllDialog
+from lanes_tui.screens.watching import Watching
+from lanes_tui.widgets.header import Header
+from lanes_tui.widgets.sheet import Sheet
+from tests.kit.stage import Stage
+from tests.tui.driving import Drive, Driver, dashboard
+
+
+def pauses(stage: Stage) -> list[tuple[str | None, str, str]]:
+    """What is paused as a whole."""
+    found = stage.store.read(reads.glob_pauses(system_clock().wall))
+    return [(pause.pattern, pause.reason, pause.actor) for pause in found]
+
+
+def pause(stage: Stage, pattern: str = "*", until: int | None = None) -> None:
+    now, kind = system_clock(), PauseKind.HAND
+    stage.store.write(
+        lambda tx: doors.pause_matching(tx, pattern, kind, now, actor="bob", reason="repair", until=until)
+    )
+
+
+def lines(driver: Driver) -> str:
+    """What the dialog says."""
+    return "\n".join(sheet.plain for sheet in driver.app.screen.query(Sheet))
+
+
+def is_red(line: Sheet) -> bool:
+    """Whether the sign on a line has the colour of what is bad."""
+    (sign,) = [segment for segment in line.render_line(0) if "ALL PAUSED" in segment.text]
+    bad = line.screen.get_component_rich_style("tone--bad")
+    return sign.style is not None and sign.style.color == bad.color
+
+
+async def asked(driver: Driver) -> PauseAllDialog:
+    """The dialog, once it knows what there is."""
+    await driver.press("P")
+    dialog = await driver.dialog(PauseAllDialog)
+    await driver.until(lambda: driver.app.focused, "the dialog to know")
+    return dialog
+
+
+async def test_it_asks_for_how_long_and_why_and_every_lane_is_paused(stage: Stage, drive: Drive) -> None:
+    stage.hold("runs", stage.owner(), "waits")
+    async with drive(stage.path) as driver:
+        await asked(driver)
+        assert "What runs goes on (1 run), what waits is kept (1)." in lines(driver)
+        await driver.write("1h")
+        await driver.press("down")
+        await driver.write("main in repair")
+        assert "lanes pause --all --for 1h --reason 'main in repair'" in lines(driver)
+        await driver.press("enter")
+        await driver.closed()
+        await driver.shows("ALL PAUSED")
+        assert "all lanes: paused until" in driver.said[-1]
+        assert [(pattern, reason) for pattern, reason, _ in pauses(stage)] == [("*", "main in repair")]
+        stage.send("to come", "text")
+        await driver.shows("to come")
+
+        await asked(driver)
+        assert "main in repair" in lines(driver)
+        await driver.press("enter")
+        assert pauses(stage), "Cancel has the focus"
+        await driver.closed()
+        await asked(driver)
+        await driver.press("up", "enter")
+        await driver.closed()
+        assert pauses(stage) == []
+        await driver.until(lambda: "ALL PAUSED" not in driver.header, "the sign to go")
+        assert driver.said[-1] == "all lanes: resumed"
+
+
+async def test_nothing_is_done_on_escape_nor_with_a_duration_that_is_none(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        await asked(driver)
+        await driver.write("soon")
+        await driver.press("enter")
+        assert isinstance(driver.app.screen, PauseAllDialog)
+        assert "soon" in lines(driver)
+        await driver.press("escape")
+        await driver.closed()
+        assert pauses(stage) == []
+
+
+async def test_a_dashboard_that_only_looks_says_so_and_asks_nothing(stage: Stage) -> None:
+    async with dashboard(stage.path, read_only=True) as driver:
+        await driver.press("P")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1] == "this dashboard is read-only"
+        assert not isinstance(driver.app.screen, PauseAllDialog)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_every_screen_shows_it_in_red(stage: Stage, width: int) -> None:
+    stage.fail(stage.hold("lane:1", stage.owner()))
+    pause(stage)
+    async with dashboard(stage.path, (width, 30)) as driver:
+        await driver.shows("ALL PAUSED")
+        assert is_red(driver.main.query_one(Header).query_one("#about-all", Sheet))
+        for key in ("enter", "J", "O", "D"):
+            await driver.press(key)
+            await driver.until(lambda: isinstance(driver.app.screen, Watching), f"the screen of {key}")
+            bar = driver.app.screen.query_one("#bar", Sheet)
+            await driver.until(lambda bar=bar: "ALL PAUSED" in bar.plain, f"the sign, after {key}")  # type: ignore[misc]
+            assert is_red(bar)
+            await driver.press("escape")
+            await driver.closed()
+
+
+async def test_the_sign_tells_what_is_left_of_the_time_and_goes_with_it(stage: Stage) -> None:
+    time = Hands(system_clock())
+    pause(stage, "agent:*", until=time().wall + MINUTE + 30 * SECOND)
+    async with dashboard(stage.path, clock=time) as driver:
+        await driver.shows("PAUSED agent:* 1m: repair")
+        time.move(MINUTE)
+        await driver.until(lambda: "PAUSED agent:*" in driver.header and "1m" not in driver.header, "the time to pass")
+        time.move(MINUTE)
+        await driver.until(lambda: "PAUSED" not in driver.header, "the sign to go")
+
+
+async def test_of_several_pauses_the_one_of_all_is_shown_and_the_others_are_counted(stage: Stage) -> None:
+    pause(stage, "agent:*")
+    pause(stage, "bot:*")
+    pause(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.shows("ALL PAUSED +2: repair")
+
+
+async def test_the_dialog_may_be_left_while_it_asks(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        for _ in range(20):
+            await driver.pilot.press("P", "escape")
+        await driver.closed()
+        assert not driver.app.query(Input)
