@@ -49,7 +49,7 @@ Procedure = Generator[Request, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class QueryBlock(Generic[T_co]):
-    """Several queries and what is made of their results. It runs in a thread of its own beside an event loop."""
+    """Several queries and what is made of their results. On an event loop it runs in a separate thread."""
 
     look: Callable[[Reads], T_co]
 

@@ -48,7 +48,7 @@ def _worded(said: object) -> str:
 
 
 def failure_of(cause: object, said: object, attempts: object = ()) -> RunFailure:
-    """Why a run failed, from what its runner says of it. What names no cause is ``runner_failed``, and is said."""
+    """Why a run failed, as its runner says. What names no cause is ``runner_failed``, with a sentence about that."""
     text = sentence(said)
     try:
         chain = chain_of(attempts)

@@ -1,4 +1,4 @@
-"""The command line: ``lanes``. Each command is in a separate module, imported only when it is called."""
+"""The command line: ``lanes``. Each command is a separate module, imported only when it is called."""
 
 import contextlib
 import os

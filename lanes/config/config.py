@@ -60,8 +60,8 @@ class Config:
         import json
         from hashlib import sha256
 
-        apart = ("gateway.", "database.", "hooks.")
-        said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(apart)]
+        excluded = ("gateway.", "database.", "hooks.")
+        said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(excluded)]
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property

@@ -10,7 +10,7 @@ from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.identity import Stranger, strangers
 from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names
 
-#: Less room than this is worth a word; every commit needs some, and so does the log.
+#: Less free space than this is reported; every commit needs some, and so does the WAL.
 LEAST_ROOM = 512 * 1024 * 1024
 #: The log is cut back to 64 MiB after each checkpoint; more means that something keeps it from that.
 LARGEST_LOG = 256 * 1024 * 1024
@@ -52,7 +52,7 @@ def _saving(one: Stranger) -> str:
     """How to save what it has open. Stopped first, so that the file and its log are of one moment."""
     lost = "nobody else sees what it wrote there, and that is lost when it ends"
     if one.database is None:
-        return f"{lost}. Move the file back to its name, with those beside it: it goes on by itself"
+        return f"{lost}. Move the file back to its name, with those beside it: the process then continues"
     copies = [f"cp {one.database} saved.db"] + ([f"cp {one.log} saved.db-wal"] if one.log else [])
     return (
         f"{lost}. If it was moved away, move all of it back; else save it: `kill -STOP {one.pid}; {'; '.join(copies)}`,"

@@ -16,7 +16,7 @@ from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader
 from lanes_storage.records import OwnerRow
 
-#: How far two clocks may be apart before it is worth a word.
+#: How far two clocks may differ before it is reported.
 SKEW_MS = 5_000
 #: How long a gateway may take to say that it is healthy.
 ANSWER_S = 2.0
@@ -81,13 +81,13 @@ def _clocks(owners: list[OwnerRow], now: Now) -> list[Check]:
     fix = "keep the clocks of all hosts in step (NTP); runs are not judged by them, but pauses and parks end by them"
     for owner in owners:
         if owner.boot_id == now.boot_id:
-            apart = (now.wall - now.boot) - (owner.heartbeat_at - owner.heartbeat_boot)
-            said = f"the wall clock of this host was set by {span(abs(apart))} since owner {owner.id} last beat"
+            offset = (now.wall - now.boot) - (owner.heartbeat_at - owner.heartbeat_boot)
+            said = f"the wall clock of this host was set by {span(abs(offset))} since owner {owner.id} last beat"
         else:
-            apart = owner.heartbeat_at - now.wall
-            said = f"the clock of {owner.host} is ahead of this one by {span(apart)}"
-            apart = max(0, apart)
-        if abs(apart) > SKEW_MS:
+            offset = owner.heartbeat_at - now.wall
+            said = f"the clock of {owner.host} is ahead of this one by {span(offset)}"
+            offset = max(0, offset)
+        if abs(offset) > SKEW_MS:
             found.append(warning("clocks", said, fix))
     return found or [ok("clocks", "no clock is seen to be off")]
 

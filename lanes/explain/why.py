@@ -40,7 +40,7 @@ class Circumstances(NamedTuple):
 
 
 def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
-    """The paragraph. Names from outside are made harmless for a terminal."""
+    """The paragraph. Foreign names are escaped for a terminal."""
     name = f"Lane {clean(lane.key)}"
     if lane.run is not None:
         said = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
@@ -156,7 +156,7 @@ def _stalls(run: RunRow, around: Circumstances, limit_ms: int) -> str:
 
 
 def _due(what: str, left_ms: int | None, limit: str) -> str:
-    """What a limit does, and when. One that has passed is met by the owner, or else by whoever looks next."""
+    """What a limit does, and when. The owner enforces one that has passed, or else the next process that checks."""
     left = left_ms or 0
     if left <= 0:
         return f"it {what} now, {span(-left)} past its limit ({limit})"
@@ -180,7 +180,7 @@ def _abort_coming(run: RunRow, around: Circumstances) -> str:
         return f"{asked} no gateway lives that would end it, but `lanes abort` releases it by force."
     if grace > age:
         return f"{asked} released by force in {span(grace - age)} unless the owner confirms."
-    return f"{asked} the grace has passed, whoever looks next releases it by force (`lanes abort` does)."
+    return f"{asked} the grace has passed, so the next process that checks releases it by force (`lanes abort` does)."
 
 
 def _waiting(lane: LaneRow, now: Now) -> list[str]:

@@ -30,10 +30,14 @@ from starlette.routing import Router as PlainRouter
 
 from lanes.bench.kit import cycle
 from lanes.bench.kit.filling import fill
+from lanes.context import Context
+from lanes.drivers.local import LocalDriver
 from lanes.engine.background.inotify import pause_on
 from lanes.records import Lane
+from lanes.records.codec import fields
 from lanes.server.asgi.routing import Router
 from lanes.server.routes.table import ROUTES
+from lanes.verbs.queries import list_
 from lanes_storage import open_store
 from lanes_storage import statements as sql
 from lanes_storage.clock import system_clock
@@ -249,30 +253,34 @@ def _relayed(transport: str) -> Measure:
 
 
 async def _ask(transport: str) -> float:
+    import aiohttp
     import httpx
 
+    connections = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not reader.at_eof() and await reader.readline():
-            while (await reader.readline()).strip():
-                pass
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        connections.append(asyncio.current_task())
+        with closing(writer):
+            while await reader.readline():
+                while (await reader.readline()).strip():
+                    pass
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    if transport == "httpx":
-        async with httpx.AsyncClient() as client:
-            began = _processor()
-            for _ in range(500):
-                await client.get(url)
-            return _processor() - began
-    import aiohttp
-
-    async with aiohttp.ClientSession() as session:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         began = _processor()
-        for _ in range(500):
-            async with session.get(url) as answer:
-                await answer.read()
-        return _processor() - began
+        if transport == "httpx":
+            async with httpx.AsyncClient() as client:
+                for _ in range(500):
+                    await client.get(url)
+        else:
+            async with aiohttp.ClientSession() as session:
+                for _ in range(500):
+                    async with session.get(url) as answer:
+                        await answer.read()
+        took = _processor() - began
+        await asyncio.gather(*filter(None, connections))
+        return took
 
 
 def _idle(folder: Path, *, inotify: bool) -> float:
@@ -348,27 +356,21 @@ def _kept(*, trim: bool) -> float:
 def _codec(folder: Path, *, generated: bool) -> float:
     stage = Stage(folder / "lanes.db")
     stage.send("k", "hello")
-    from lanes.context import Context
-    from lanes.drivers.local import LocalDriver
-    from lanes.verbs.queries import list_
-
     (lane,) = LocalDriver(stage.store, Context("bench")).call(list_).lanes
     stage.close()
-    lane.to_json(), _plain_json(lane)  # what is generated or looked up once
+    lane.to_json()  # generates the function
     return seconds(lane.to_json if generated else lambda: _plain_json(lane), 5_000)
 
 
 def _plain_json(lane: Lane) -> dict[str, Any]:
-    from lanes.records.codec import fields
-
     told: dict[str, Any] = {}
-    for field in _FIELDS or _FIELDS.extend(fields(Lane)) or _FIELDS:  # type: ignore[func-returns-value]
+    for field in _FIELDS:
         value = getattr(lane, field.name)
         told[field.json_name] = value.to_json() if hasattr(value, "to_json") else value
     return told
 
 
-_FIELDS: list[Any] = []
+_FIELDS = fields(Lane)
 _CLIENT = "import lanes.drivers.client"
 
 TRICKS: dict[str, Trick] = {

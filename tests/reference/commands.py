@@ -40,7 +40,7 @@ EXIT_MEANINGS = {
     Exit.USAGE: "usage: what was asked for cannot be meant",
     Exit.NOT_FOUND: "no such lane or message",
     Exit.NOTHING: "nothing to abort: nothing was running, or the lane had moved on",
-    Exit.UNCONFIRMED: "not confirmed in time; what was requested stands",
+    Exit.UNCONFIRMED: "not confirmed in time; the request remains",
     Exit.UNREACHABLE: "gateway or database not reachable",
     Exit.BUSY: "the lane is busy, or its queue is full; nothing was stored",
     Exit.CONFIG: "the configuration is refused",

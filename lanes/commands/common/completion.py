@@ -21,7 +21,7 @@ _LITERAL = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]"})
 
 
 def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[Any]]":
-    """The keys that begin so."""
+    """The keys that begin like this."""
     from click.shell_completion import CompletionItem
 
     session = ctx.ensure_object(Session)

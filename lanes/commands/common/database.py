@@ -8,7 +8,7 @@ from lanes_storage.law import SIMULATED
 
 
 def unnamed() -> tuple[FoundDatabase, str]:
-    """The database where none is named, and what is to be said of that; nothing, where it is the usual one."""
+    """The database where none is named, and a sentence about it; empty for the usual one."""
     found = places.find_database(really_used=is_kept_to)
     living = places.living_gateways()
     if found.why is ChosenBy.GATEWAY:
@@ -23,7 +23,7 @@ def unnamed() -> tuple[FoundDatabase, str]:
 
 
 def real_runner_ran(database: str) -> bool:
-    """Whether a gateway with runners of somebody's own ever used a database: no simulated one may answer there."""
+    """Whether a gateway with a real runner ever used a database: then no simulated provider may answer there."""
     try:
         store = open_store(database, upgrade=False)
     except (DatabaseMissing, DatabaseTooOld):
@@ -35,7 +35,7 @@ def real_runner_ran(database: str) -> bool:
 
 
 def is_kept_to(database: str) -> bool:
-    """One that cannot be read is kept to as well: the command says why."""
+    """Whether a database stays the chosen one. One that cannot be read does: the command reports why."""
     try:
         return real_runner_ran(database)
     except StorageError:

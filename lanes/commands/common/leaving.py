@@ -23,7 +23,7 @@ _deadlines: SimpleQueue[float] = SimpleQueue()
 
 
 def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
-    """``asyncio.run``, except that a runner or a hook which does not stop can not keep the process from ending.
+    """``asyncio.run``, except that a runner or a hook that does not stop cannot keep the process alive.
 
     Raises what ``main`` raises. Where a task of a runner or a hook ends the event loop, the process ends with 1.
     """
@@ -33,7 +33,7 @@ def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
             try:
                 loop.run(_and_leave(main))
             except (SystemExit, KeyboardInterrupt):
-                leave_within(BROKEN_S)  # behind this all tasks are cancelled and waited for
+                leave_within(BROKEN_S)  # next, all tasks are cancelled and waited for
                 raise
     except SystemExit:
         log.exception("a task of a runner or a hook ended the event loop: the process ends")
@@ -55,7 +55,7 @@ def _last_resort() -> None:
             deadline = min(deadline, _deadlines.get(timeout=left))
         except Empty:
             break
-    log.critical("it did not end in time: the process ends without what still blocks it")
+    log.critical("the process did not end in time: it ends now, whatever still blocks it")
     _leave(1)
 
 
@@ -87,6 +87,6 @@ async def _something_stays() -> bool:
 
 
 def _leave(code: int) -> None:
-    """End here and now. The database is closed; only what was said is still to be written."""
+    """End the process at once. The database is closed; only log lines are still to be written."""
     flush()
     os._exit(code)

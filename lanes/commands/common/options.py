@@ -29,7 +29,7 @@ class OptionCallback(Protocol):
 
 
 def _keep(name: str) -> OptionCallback:
-    """Store a global option in the session; one behind the command counts for more than one before it."""
+    """Store a global option in the session; one after the command overrides one before it."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ARG001 - click's signature
         session = ctx.ensure_object(Session)
@@ -39,7 +39,7 @@ def _keep(name: str) -> OptionCallback:
     return keep
 
 
-#: Accepted before and behind every command.
+#: Accepted before and after every command.
 GLOBALS: tuple[click.Option, ...] = (
     click.Option(
         ["--db"],
@@ -126,8 +126,8 @@ class IdType(NumberType):
 
 
 class FilterType(FilterParam):
-    """A filter of lanes, or of messages or events. An empty one is refused where it is an option: no filter that a
-    script forgot to fill may choose everything.
+    """A filter of lanes, or of messages or events. An empty one is refused where it is an option: a script with an
+    empty variable must not choose everything.
     """
 
     name = "filter"

@@ -1,4 +1,4 @@
-"""One call of the command line: what its global options named, and the doors that they open."""
+"""One call of the command line: its global options, and access to what they name."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What the global options said. Nothing is read or opened before a command asks for it."""
+    """The global options. Nothing is read or opened before a command needs it."""
 
     def __init__(self) -> None:
         self.named_database: str | None = None
@@ -74,7 +74,7 @@ class Session:
             try:
                 remember(config)
             except OSError as error:
-                self.out.talk(f"that it was named can not be noted, so name it each time: {error}")
+                self.out.talk(f"it cannot be remembered that this file was named, so name it each time: {error}")
         return config
 
     def configured(self) -> "Config | None":
@@ -84,7 +84,7 @@ class Session:
         return self._config
 
     def context(self, database: str = "", *, configured: "Callable[[], Config | None] | None" = None) -> "Context":
-        """What an operation of this call is handed. ``configured``: in place of the configuration that is there."""
+        """The context of the operations of this call. ``configured``: instead of the configuration that is found."""
         from lanes.commands.common.actor import actor
         from lanes.context import Context
 
@@ -175,7 +175,7 @@ class Session:
         return GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
 
     def _tell_once(self, said: str) -> None:
-        """A word on stderr; a command may come by here more than once."""
+        """A message on stderr, once per command."""
         if said not in self._told:
             self._told.add(said)
             self.out.talk(said)

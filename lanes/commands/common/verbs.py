@@ -33,7 +33,7 @@ from lanes_storage.records import LaneFilter, Subject
 
 #: More words than these are not named in the usage.
 MOST_SHOWN = 6
-#: Kinds that have a type of their own on the command line.
+#: Kinds that have a separate type on the command line.
 TYPES = {
     kinds.KEY: KEY,
     kinds.ID: ID,
@@ -84,7 +84,7 @@ def query_command(
 ) -> click.Command:
     """The command of a verb that only reads: it prints what that gives.
 
-    ``nothing`` is said of an empty list. ``opened``: as for ``Session.desk``.
+    ``nothing`` is printed for an empty list. ``opened``: as for ``Session.desk``.
     """
 
     @command_for(verb)

@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Measure lanes on this machine.
 
-    Every row is measured side by side with something plain, five times, and told as a ratio. Takes about a
-    quarter of an hour and 2 GB of disk; nothing of yours is touched.
+    Every row is measured beside something plain, five times, and shown as a ratio. It takes about a quarter
+    of an hour and 2 GB of disk, and does not touch your data.
     """
     from lanes.bench import measuring, report
     from lanes.bench.kit import work

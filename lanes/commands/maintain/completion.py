@@ -5,8 +5,8 @@ import click
 from lanes.commands.common.session import Session, pass_session
 
 VARIABLE = "_LANES_COMPLETE"
-#: Bash parts words at colons, which most session keys have: they are put together again before lanes is asked, and
-#: of each answer only what stands behind the last typed colon is given back.
+#: Bash splits words at colons, which most session keys have: they are joined again before lanes is asked, and of each
+#: answer only the part after the last typed colon is returned.
 BASH = r"""
 _lanes_completion() {
     local IFS=$'\n' words=() cword=0 i answer current before type value
@@ -34,7 +34,7 @@ _lanes_completion() {
 }
 complete -o nosort -F _lanes_completion lanes
 """.lstrip()
-#: The one of click parts an answer at every comma, which keys have too.
+#: Click's own script splits an answer at every comma, which keys have too.
 FISH = """
 function _lanes_completion
     for answer in (env _LANES_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) lanes)

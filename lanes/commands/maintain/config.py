@@ -31,8 +31,8 @@ COLUMNS = (
 def command(session: Session, check: str | None) -> int:
     """Every effective setting, and where it came from.
 
-    A flag wins over the environment, that over the file, that over the default. What gave way to a setting that
-    someone made has the origin derived. No secret is shown.
+    A flag wins over the environment, that over the file, that over the default. A value that was
+    adjusted to fit others has the origin derived. No secret is shown.
 
     With --check it does what `lanes gateway` does before it opens its database: it reads the file, loads the functions
     that it names, looks for its secrets in this environment, and takes its address for a moment.

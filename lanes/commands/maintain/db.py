@@ -1,4 +1,4 @@
-"""``lanes db``: the database file itself: its schema, its soundness, copies of it."""
+"""``lanes db``: the database file itself: its schema, its integrity, copies of it."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.file.identity import missing
 from lanes_storage.sqlite.inspect import facts, marks
 
-#: The log of the upgrade, and tables that stand twice for a moment, together take less than so often the file.
+#: The upgrade needs at most this multiple of the size of the file: the WAL, and tables that exist twice for a moment.
 UPGRADE_NEEDS = 2
 
 
@@ -33,7 +33,7 @@ UPGRADE_NEEDS = 2
     """,
 )
 def command() -> None:
-    """The database: schema, soundness, copies."""
+    """The database file: schema, integrity, copies."""
 
 
 @click.command("upgrade", epilog="Example: lanes db upgrade --db /var/lib/lanes/lanes.db")
@@ -77,7 +77,7 @@ def _upgrade(session: Session, url: str, path: Path) -> None:
 def check(session: Session) -> int:
     """Read the whole file, its indexes too, and say what is wrong with it.
 
-    Takes a while on a large one, and holds nobody up. Exit code 1 for a damaged file.
+    Takes a while on a large one, and blocks nobody. Exit code 1 for a damaged file.
     """
     path = path_of(session.database())
     if not path.exists():
@@ -126,8 +126,8 @@ def backup(session: Session, file: Path) -> None:
 def restore(session: Session, file: Path) -> int:
     """Put the copy FILE in the place of the database.
 
-    Refused while a gateway or another owner lives. The file that was there is kept beside it. Epochs go on behind
-    all that were ever given out, and each lane with unfinished messages is paused (reason restored): what waits in
+    Refused while a gateway or another owner lives. The file that was there is kept beside it. Epochs continue
+    after all that were ever used, and each lane with unfinished messages is paused (reason restored): what waits in
     a copy may have been answered since. Look, then `lanes resume` or `lanes abort --scope both` it.
 
     Exit code 1 when FILE is no sound copy, or while an owner lives.

@@ -46,7 +46,7 @@ def command(session: Session, /, keys: tuple[str, ...], **given: Any) -> int:
 
 
 def _check(keys: tuple[str, ...], given: dict[str, Any]) -> None:
-    """Refuse what cannot be meant."""
+    """Refuse options that contradict each other."""
     chooses = given["every"] or any(given[name] is not None for name in WHICH)
     if bool(keys) == chooses:
         both = ", not both" if keys else ""

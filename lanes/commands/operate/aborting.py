@@ -101,7 +101,7 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, how: Mapping[str, Any]
             if not out.json:
                 out.line(f"{result.key}: {aborted(result).sentence}")
     except KeyboardInterrupt:
-        say("interrupted; what was requested stands, and ends as an abort")
+        say("interrupted; the request remains, and the run ends aborted")
         raise
     finally:
         if out.json:

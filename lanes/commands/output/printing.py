@@ -1,4 +1,4 @@
-"""Results on stdout, talk on stderr: the one seam between commands and the terminal.
+"""Results on stdout, messages on stderr: the only place where commands write to the terminal.
 
 Whatever is printed passes ``clean`` here, on a terminal and on a pipe alike. Colour comes after it and only on a
 terminal, so nothing in data can be one.
@@ -163,7 +163,7 @@ class Output:
             self._write("  ".join(painted).rstrip())
 
     def talk(self, text: str) -> None:
-        """A word to the person; never part of the result."""
+        """A message to the person; never part of the result."""
         say(text)
 
     def _dress(self, cell: Cell) -> str:

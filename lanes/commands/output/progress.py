@@ -1,4 +1,4 @@
-"""A bar for long work, on a terminal only: talk, never part of the result."""
+"""A progress bar for long work, on a terminal only; never part of the result."""
 
 import contextlib
 import sys
@@ -13,7 +13,7 @@ LOOK_S = 0.2
 
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Within the block, tell the value how much is done and how much there is in all."""
+    """Within the block, call the value with how much is done and how much there is in all."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield _silent
         return
@@ -30,7 +30,7 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def growing(label: str, file: Path, whole: int) -> Iterator[None]:
-    """A bar for what tells nothing itself, and writes about ``whole`` bytes into a file."""
+    """A bar for work that reports no progress and writes about ``whole`` bytes into a file."""
     over = threading.Event()
 
     def watch(told: Callable[[int, int], None]) -> None:

@@ -55,7 +55,7 @@ def print_events(out: Output, events: Sequence[Event], *, with_key: bool) -> Non
 
 
 def print_event(out: Output, event: Event, *, with_key: bool) -> None:
-    """One event as a line of its own: the next one is not yet known, so the columns have a usual width."""
+    """One event as a single line: the next one is not yet known, so the columns have a fixed width."""
     columns = [column for column in EVENTS if with_key or column.title != "KEY"]
     cells = [
         _padded(piece, USUAL[column.title])

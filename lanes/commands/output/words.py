@@ -36,7 +36,7 @@ def one_line(text: str | None, longest: int = 200) -> str:
 
 
 def note(lane: Lane) -> str:
-    """What is to be said of a lane in a list, the most urgent first."""
+    """The remarks about a lane in a list, the most urgent first."""
     said = []
     if lane.paused:
         until = lane.paused.until
@@ -70,7 +70,7 @@ def asks(limit: NextLimit) -> str:
 
 
 def limits(lane: Lane) -> list[str]:
-    """What is to be said of the limits of a held lane: those that are off, and one that has passed."""
+    """Remarks about the limits of a held lane: those that are off, and one that has passed."""
     off = [
         name
         for name, limit in (("run_timeout", lane.deadline_ms), ("stall_timeout", lane.stall_limit_ms))

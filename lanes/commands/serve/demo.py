@@ -35,21 +35,25 @@ PORT = 8765
 @click.option("--for", "for_ms", type=DURATION, metavar="D", help="End after so long. [default: until Ctrl-C]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on. [default: 8765, or a free one]")
 @click.option(
-    "--tempo", type=click.FloatRange(0.1, 20), default=1.0, show_default=True, help="So many times faster than life."
+    "--tempo",
+    type=click.FloatRange(0.1, 20),
+    default=1.0,
+    show_default=True,
+    help="How many times faster than real time.",
 )
 @pass_session
 def command(session: Session, for_ms: int | None, port: int | None, tempo: float) -> None:
     """See lanes at work, with traffic that meets every fault.
 
     A gateway, a simulated provider and a script; on a terminal with the dashboard. Within a minute every state is
-    there: running, errored, aborted, paused, parked, waiting for too long, a dead letter. It has a database of its
-    own (demo.db) and heeds no configuration.
+    there: running, errored, aborted, paused, parked, waiting for too long, a dead letter. It has a separate
+    database (demo.db) and ignores the configuration.
     """
     from lanes.config.declared import places
 
     database = session.named_database or os.environ.get("LANES_DB") or str(places.demo_database())
     if real_runner_ran(database):
-        raise ConfigError(f"{database} was used by a real gateway: let the demo have a database of its own")
+        raise ConfigError(f"{database} was used by a real gateway: give the demo another database")
     from lanes.commands.common.leaving import run_to_its_end
 
     run_to_its_end(_demo(database, port, tempo, for_ms, dashboard=on_a_terminal()))
@@ -96,7 +100,7 @@ def _bound(simulator: str, port: int | None, tempo: float) -> "tuple[Config, soc
 async def _traffic(
     database: str, tempo: float, stop: asyncio.Event, tell: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """The script, as a sender of its own beside the gateway; should it fail, the demonstration ends."""
+    """The script, as a separate sender beside the gateway; if it fails, the demonstration ends."""
     from lanes.desk import connect
     from lanes.simulate.demo import play
 

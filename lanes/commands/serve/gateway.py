@@ -10,13 +10,13 @@ LEVELS = ("debug", "info", "warning", "error")
 
 @click.command("gateway", epilog="Example: lanes gateway --config lanes.toml --port 8765")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on, instead of gateway.port; 0: any.")
-@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much to say.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much to log.")
 @pass_session
 def command(session: Session, port: int | None, log_level: str) -> None:
     """Run a gateway, in the foreground.
 
-    It takes messages over HTTP, runs them one at a time per lane, and takes back what dead processes left held.
-    SIGTERM or Ctrl-C drains it; once more stops it at once.
+    It takes messages over HTTP, runs them one at a time per lane, and releases lanes that dead processes hold.
+    SIGTERM or Ctrl-C drains it; a second one stops it at once.
     """
     config = session.serving_config(gateway__port=port)
     from lanes.commands.common.leaving import run_to_its_end

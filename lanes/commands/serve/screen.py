@@ -9,7 +9,7 @@ from lanes.commands.output.printing import say
 
 #: The dashboard's exit code when the gateway is to stop as well.
 STOP_TOO = 10
-#: How long it has to end by itself.
+#: How long it may take to end after SIGTERM.
 PATIENCE_S = 1.0
 
 
@@ -26,7 +26,7 @@ def log_beside() -> Path:
 
 
 class Screen:
-    """The dashboard as a process of its own, on the terminal of this one."""
+    """The dashboard as a separate process, on the terminal of this one."""
 
     def __init__(self, database: str, config: Path | None = None) -> None:
         """``config``: the file of the gateway, by whose policies what is sent from the screen is taken."""
@@ -73,7 +73,7 @@ class Screen:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End it. One whose terminal is gone may be busy with that, and does not always heed."""
+    """End it. A dashboard whose terminal is gone does not always react to SIGTERM."""
     process.terminate()
     try:
         async with asyncio.timeout(PATIENCE_S):

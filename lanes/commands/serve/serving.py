@@ -79,7 +79,7 @@ def _warn_of_access(path: Path) -> None:
 
 @asynccontextmanager
 async def _noted(database: str, url: str) -> AsyncIterator[None]:
-    """Leave word of this gateway, so that commands find its database."""
+    """Note this gateway in the state directory, so that commands find its database."""
     note: Path | None = None
     try:
         note = places.note_gateway(getpid(), database, url=url)

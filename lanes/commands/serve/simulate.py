@@ -40,7 +40,11 @@ def command() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Note every request there, as JSON lines.")
 @click.option(
-    "--tempo", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="So many times faster than life."
+    "--tempo",
+    type=click.FloatRange(0.01, 1000),
+    default=1.0,
+    show_default=True,
+    help="How many times faster than real time.",
 )
 def provider(port: int, host: str, log: Path | None, tempo: float) -> None:
     """An OpenAI-compatible provider, with faults to choose.

@@ -36,7 +36,7 @@ class ServePlan:
 def command(session: Session, port: int | None, simulate: bool) -> None:
     """Start a gateway and, on a terminal, the dashboard.
 
-    With no provider configured it runs a simulated one, on a database of its own.
+    With no provider configured it runs a simulated one, on a separate database.
     """
     plan = _plan(session, port, simulate)
     from lanes.server.preflight import check

@@ -56,7 +56,7 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class HooksConfig:
-    """What is told beside the runs: targets, ``module:function``, None where there is none."""
+    """The hooks: targets, ``module:function``, None where there is none."""
 
     before_run: str | None
     after_run: str | None
@@ -103,7 +103,7 @@ class RunnerConfig:
 class ProviderConfig:
     """One ``[[provider]]``. ``api_key`` is the key itself, None where none is configured or it is missing.
 
-    ``trace``: it is told which lane and run a request is for. ``max_tokens`` limits an answer where its dialect needs
+    ``trace``: each request names its lane and run. ``max_tokens`` limits an answer where its dialect needs
     a limit and the request names none. ``fixed`` names the timeouts that someone set; the others give way to the stall
     timeout of a lane, so take the provider from ``Config.provider(name, key)`` where a key is known.
     """
@@ -141,5 +141,5 @@ class Policy:
 
     @property
     def intake(self) -> Intake:
-        """What ``send`` is told of it."""
+        """The parameters of ``send`` that it sets."""
         return {"cap": self.cap, "mode": self.mode, "overflow": self.overflow}

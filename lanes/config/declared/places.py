@@ -17,8 +17,8 @@ from lanes.host.identity import Identity, ProcessSighting, identity_of, look, th
 
 
 class GatewayNote(NamedTuple):
-    """What a living gateway left word of: who it is, its database (a path or a URL without its password), and
-    the URL that it listens on, where it told one."""
+    """What a living gateway noted: its process, its database (a path or a URL without its password), and the URL
+    that it listens on, if it noted one."""
 
     who: Identity
     database: str
@@ -53,7 +53,7 @@ def default_database(*, env: Mapping[str, str] | None = None) -> Path:
 
 
 def demo_database(*, env: Mapping[str, str] | None = None) -> Path:
-    """The database of the simulated provider, apart from real work."""
+    """The database of the simulated provider, separate from real work."""
     return state_dir(env=env) / "demo.db"
 
 
@@ -81,7 +81,7 @@ def make_private(folder: Path) -> Path:
 
 
 def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mapping[str, str] | None = None) -> Path:
-    """Leave word of the living gateway ``pid``, in the place of those that died on this database.
+    """Note the living gateway ``pid``, in place of those that died on this database.
 
     The note that is returned is unlinked when it ends. Raises OSError where the state directory cannot be written: the
     gateway works without the note.
@@ -146,7 +146,7 @@ def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, ProcessSigh
 def find_database(*, really_used: Callable[[str], bool], env: Mapping[str, str] | None = None) -> FoundDatabase:
     """The database where none is named: that of the living gateways, if they have one, else that of the last one.
 
-    Else the default one; that is kept to as well once it is ``really_used``, by a runner of somebody's own.
+    Otherwise the default one; that also stays the chosen one once it is ``really_used``, by a real runner.
     """
     default = default_database(env=env)
     databases = {note.database for note in living_gateways(env=env)}

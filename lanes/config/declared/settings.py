@@ -1,4 +1,4 @@
-"""Every setting, once: where it stands, what it may be, its default and what it means.
+"""Every setting, once: its section, its kind, its default and its meaning.
 
 Loading, environment overrides, listings and documentation read this table; nothing else knows a name.
 """
@@ -152,7 +152,7 @@ _QUEUE = (
 _HOOKS = (
     Setting("hooks", "before_run", Kind.TEXT, None, "told of each run when it has its lane, as module:function",
             default_note="none"),
-    Setting("hooks", "after_run", Kind.TEXT, None, "told of each run when it has let go of its lane",
+    Setting("hooks", "after_run", Kind.TEXT, None, "called for each run once it has released its lane",
             default_note="none"),
     Setting("hooks", "notice", Kind.TEXT, None, "told of each message that ends otherwise than well",
             default_note="none"),
@@ -230,7 +230,7 @@ _PROVIDER = (
             default_note="none"),
     Setting("provider", "api_key_file", Kind.TEXT, None, "the file that holds its key", default_note="none"),
     Setting("provider", "trace", Kind.FLAG, False,
-            "whether it is told which lane and run a request is for (headers x-lanes-key and x-lanes-run)"),
+            "whether requests name their lane and run (headers x-lanes-key and x-lanes-run)"),
     Setting("provider", "connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
     Setting("provider", "first_byte_timeout", Kind.DURATION, "45s",
             "for the first content of a reply; below stall_timeout", least=1),

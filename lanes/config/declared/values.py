@@ -142,7 +142,7 @@ def _texts(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
         if setting.choices and item not in setting.choices:
             raise unknown(where, key, item, setting.choices)
         if item in raw[:index]:
-            raise refusal(where, key, f"{shown(item)} stands there twice", "name it once")
+            raise refusal(where, key, f"{shown(item)} is listed twice", "name it once")
     return tuple(raw)
 
 

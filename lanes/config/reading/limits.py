@@ -50,7 +50,7 @@ def contradiction(given: Values, timeouts: Iterable[Value]) -> Contradiction | N
     run, stall = given.get("run_timeout"), given.get("stall_timeout")
     if run and stall and None not in (run.value, stall.value) and stall.value > run.value:
         return Contradiction(stall, run, "stall_timeout is at most run_timeout")
-    # Without a stall_timeout of its own, one must still fit between a provider's timeout and run_timeout.
+    # Where no stall_timeout is set, one must still fit between a provider's timeout and run_timeout.
     bound = stall or run
     for timeout in timeouts:
         if bound and bound.value is not None and timeout.value >= bound.value:

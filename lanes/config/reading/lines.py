@@ -1,4 +1,4 @@
-"""In which line of a TOML text each key stands: the parser of the standard library does not say."""
+"""Finds the line of each key of a TOML text: the parser of the standard library does not report it."""
 
 import re
 from collections.abc import Iterator

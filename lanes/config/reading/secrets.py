@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Secret(NamedTuple):
     """A secret, what it is called, and why it is missing though someone asked for it.
 
-    Only whoever needs the secret complains: an operator's command works in a shell that does not have it.
+    Only a process that needs the secret reports it: an operator's command works in a shell that does not have it.
     """
 
     value: str | None = None
