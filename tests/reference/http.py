@@ -26,7 +26,7 @@ the same. Errors under `/api` are problem documents (RFC 9457, `application/prob
 OpenAI. A busy lane is never 409: a message waits, or is refused with 423 (mode `reject`), 429 (queue full, with
 `Retry-After`) or 503 (draining).
 
-Nobody's search may keep others waiting. It runs apart from what the gateway itself reads, and ends with its client.
+No search delays others: it runs separately from the reads of the gateway itself, and ends when its client leaves.
 What asks for more is refused with 400, `too_much`, and a sentence that names the limit:
 
 | what | at most |
@@ -38,7 +38,7 @@ What asks for more is refused with 400, `too_much`, and a sentence that names th
 A request with `?wait=`, and a `/v1` request without `stream`, is answered once its message has ended. Until then no
 byte comes: the status is known only then, and nothing can take back a status that was sent. Proxies and load balancers
 end a connection that is silent for long, many after 60 s, and `/v1` then takes that for a client that has left. Where
-one stands between:
+one is in between:
 
 - ask for a stream (`"stream": true`, or `Accept: text/event-stream`): a comment comes at least every {keepalive} s,
   also while the message waits in the queue; or
