@@ -32,7 +32,9 @@ def kind_of(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
     if "examples" in schema:
-        return ", ".join(f"`{word}`" for word in schema["examples"]) + (", or a word of a runner's own" if len(schema["examples"]) > 1 else "")
+        return ", ".join(f"`{word}`" for word in schema["examples"]) + (
+            ", or a word of a runner's own" if len(schema["examples"]) > 1 else ""
+        )
     if kind == "array":
         return f"array of {kind_of(schema['items'])}"
     if kind == "object" and "properties" in schema:

@@ -150,11 +150,11 @@ _QUEUE = (
 )  # fmt: skip
 
 _HOOKS = (
-    Setting("hooks", "before_run", Kind.TEXT, None, "told of each run when it has its lane, as module:function",
+    Setting("hooks", "before_run", Kind.TEXT, None, "called for each run that has claimed its lane, as module:function",
             default_note="none"),
     Setting("hooks", "after_run", Kind.TEXT, None, "called for each run once it has released its lane",
             default_note="none"),
-    Setting("hooks", "notice", Kind.TEXT, None, "told of each message that ends otherwise than well",
+    Setting("hooks", "notice", Kind.TEXT, None, "called for each message that fails, is aborted or is dropped",
             default_note="none"),
     Setting("hooks", "timeout", Kind.DURATION, "5s", "how long one call may take before it is cancelled", least=10),
 )  # fmt: skip
