@@ -16,6 +16,6 @@ def test_the_page_and_the_script_name_the_same() -> None:
     assert sorted(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)) == sorted(TRICKS)
 
 
-@pytest.mark.parametrize("name", TRICKS.keys() - LONG)
+@pytest.mark.parametrize("name", [name for name in TRICKS if name not in LONG])
 def test_a_measurement_runs(name: str) -> None:
     assert measure(TRICKS[name], rounds=1)[0] > 0
