@@ -1,1 +1,1 @@
-"""HTTP before a gateway: the native routes, the OpenAI-compatible ones, and who may use them."""
+"""The HTTP server of a gateway: native and OpenAI-compatible routes, and access checks."""

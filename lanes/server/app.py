@@ -1,4 +1,4 @@
-"""The ASGI application: guard, router, and every error as its surface shows it."""
+"""The ASGI application: access checks, routing, and errors in the form of their API."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,7 +17,7 @@ from lanes_storage.logs import Log
 
 log = Log("lanes.server")
 
-#: Headers that say one thing.
+#: Headers that may be given only once.
 SINGLE = frozenset(
     {
         b"authorization", b"content-type", b"host", b"idempotency-key", b"last-event-id", b"origin", b"x-lanes-detach",
@@ -25,7 +25,7 @@ SINGLE = frozenset(
     }
 )  # fmt: skip
 STOPPED = Problem(503, "stopped", "the gateway has stopped")
-FAULT = Problem(500, "internal", "this is a fault of lanes; its log says more")
+FAULT = Problem(500, "internal", "this is a bug in lanes; its log has details")
 
 
 class App:
@@ -43,7 +43,7 @@ class App:
         try:
             response = await self._response(call, scope)
         except ClientGone:
-            return  # nobody is there to be told
+            return  # no client is left to answer
         except Exception as error:
             response = render(_problem(error, scope), envelope_at(scope["path"]), accepted=call.accepted)
         try:
@@ -66,7 +66,7 @@ class App:
 
 
 def _check_repeated(scope: Scope) -> None:
-    """Which of two is meant nobody knows: not the host, and not the lane."""
+    """Refuse a repeated header: which of the two is meant is not known."""
     names = [name for name, _ in scope["headers"]]
     for name in names:
         if name in SINGLE and names.count(name) > 1:
@@ -74,7 +74,7 @@ def _check_repeated(scope: Scope) -> None:
 
 
 def _check_query(route: Route, call: HttpRequest) -> None:
-    """A mistyped parameter must not be taken for none: it would choose every lane."""
+    """Refuse an unknown parameter: ignored, a mistyped filter would choose every lane."""
     unknown = sorted(call.query.keys() - route.names)
     if unknown:
         known = ", ".join(sorted(route.names)) or "none"

@@ -1,4 +1,4 @@
-"""What a gateway refuses to start with, found before it opens anything: for starting one, and for checking a file."""
+"""The configuration errors with which a gateway refuses to start, for its start and for `config --check`."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,13 +19,13 @@ NO_RUNNER = (
 
 
 def refusals(config: Config) -> Iterator[ConfigError]:
-    """Everything that ``lanes gateway`` would refuse here, the first first. What the configuration names is loaded."""
+    """Everything that ``lanes gateway`` would refuse, in order. Loads the code that the configuration names."""
     if not config.runners:
         yield ConfigError(NO_RUNNER)
     yield from config.refusals()
     trusted = [*_refused(refuse_found_code, config)]
     yield from trusted
-    if not trusted:  # code that is not to be run is not loaded either
+    if not trusted:  # code that must not run is not loaded either
         yield from _refused(load_targets, config)
         yield from _refused(configured_hooks, config)
 
@@ -37,7 +37,7 @@ def check(config: Config) -> None:
 
 
 def address_refused(config: Config) -> Iterator[ConfigError]:
-    """Why a gateway could not listen there. One that is listening there now is to be followed by it."""
+    """Why a gateway could not listen there. A gateway that listens there now is no reason: it would be replaced."""
     port = config.gateway.port
     if not any(note.url and urlsplit(note.url).port == port for note in places.living_gateways()):
         yield from _refused(lambda config: bind(config).close(), config)

@@ -22,23 +22,23 @@ from lanes_storage.logs import Log
 
 log = Log("lanes.server")
 
-#: How long responses have to end once everything that they wait for has ended.
+#: How long responses may take to end once everything that they wait for has ended.
 STOP_S = 1
-#: How long everything may take from the end of the drain on, or from a second signal on: to cut what runs, to close.
+#: The longest time from the end of the drain, or from a second signal, to the exit.
 CLOSING_S = 4.75
-#: The server ticks ten times a second; so often it looks over its connections.
+#: The server ticks ten times a second; it checks its connections every so many ticks.
 TICKS_BETWEEN_LOOKS = 10
 
 
 def bind(config: Config) -> socket.socket:
-    """Take the address, before anything else is started.
+    """Bind the address, before anything else is started.
 
-    Raises ConfigError: in use, not ours, beyond loopback without a token, a secret that is missing.
+    Raises ConfigError: in use, not permitted, beyond loopback without a token, a missing secret.
     """
     config.check_gateway()
     host, port = config.gateway.host, config.gateway.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, since asyncio sends without delay only on sockets that are known to be TCP.
+    # With the protocol, since asyncio disables delays only on sockets that are known to be TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,7 +63,7 @@ def _why(error: OSError, port: int) -> str:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a bound socket is reached."""
+    """The URL of a bound socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -80,9 +80,9 @@ async def serve(
 ) -> None:
     """Start the gateway and serve it until a signal (SIGTERM, SIGINT, SIGHUP) or ``stop``; then drain and stop it.
 
-    The first signal drains, a second one stops at once; the end of a terminal is never a second one, since a shell that
-    ends tells of it twice. When this returns, or raises, no stream and no loop is left, the socket is closed, and the
-    database may be. ``leave_within``: called, from any thread, with the seconds in which all must be over.
+    The first signal drains, a second one stops at once; SIGHUP never counts as a second one, since a shell that exits
+    sends it twice. When this returns, or raises, no stream and no loop is left, the socket is closed, and the database
+    may be closed. ``leave_within``: called, from any thread, with the seconds after which the process must have ended.
     Raises StorageError where the gateway cannot start.
     """
     stopping = stop or asyncio.Event()
@@ -99,7 +99,7 @@ async def serve(
         stopping.set()
 
     in_time_s = config.clocks.drain_timeout_ms / 1000 + CLOSING_S
-    signalled: list[int] = []  # counted where they arrive: the event loop may be blocked
+    signalled: list[int] = []  # counted in the thread of the signals: the event loop may be blocked
 
     def deadline(number: int) -> None:
         if number != signal.SIGHUP and (signalled or (stopping.is_set() and not by_signal)):
@@ -110,7 +110,7 @@ async def serve(
 
     app_state = AppState(gateway, config)
     server = _Server(_config(App(app_state)))
-    async with contextlib.AsyncExitStack() as ending:  # each is done whatever becomes of the others, the last one first
+    async with contextlib.AsyncExitStack() as ending:  # each runs even if another fails, the last one first
         if signals:
             ending.enter_context(handled_signals(asked, deadline))
         ending.callback(listener.close)
@@ -146,14 +146,14 @@ async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
 
 
 class _Server(Server):
-    """Looks over its connections now and then."""
+    """Checks its connections periodically."""
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_BETWEEN_LOOKS == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, BoundedProtocol):
-                    connection.look_over(now)
+                    connection.check_time(now)
         return await super().on_tick(counter)
 
 
@@ -166,6 +166,6 @@ def _config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # anybody can write them, and the journal says who asked
+        proxy_headers=False,  # anybody can send them, and the journal names the client
         timeout_graceful_shutdown=STOP_S,
     )

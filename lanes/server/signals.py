@@ -1,7 +1,7 @@
 """The signals that end a gateway.
 
-They reach the event loop by Python's own handlers, not by asyncio's: those write into a pipe that a forked child
-shares, so that a signal for the child would end its parent.
+They reach the event loop through handlers of the signal module, not of asyncio: those write to a pipe that a forked
+child shares, so that a signal for the child would end its parent.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 
-#: A terminal that is closed asks for the same as a supervisor.
+#: SIGHUP, from a closed terminal, has the same effect as SIGTERM from a supervisor.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: No signal has this number.
 _OVER = 0
 
-_pid: int | None = None  # of the process that heeds them; None: none does
+_pid: int | None = None  # of the process that handles them; None: none
 
 
 @contextlib.contextmanager
@@ -26,9 +26,8 @@ def handled_signals(
 ) -> Generator[None, None, None]:
     """Call ``asked`` in the event loop for each signal that asks this process to end, during the block.
 
-    ``at_once`` is called in a thread, whatever blocks the event loop: a handler in Python would wait for a call into
-    another language to come back. SIGHUP is left alone where it was ignored at the start (``nohup``). From the main
-    thread.
+    ``at_once`` is called in a thread, even if the event loop is blocked: a Python handler would wait for a call into C
+    to return. SIGHUP is not handled if it was ignored at the start (``nohup``). Only from the main thread.
     """
     global _pid
     loop = asyncio.get_running_loop()
@@ -41,7 +40,7 @@ def handled_signals(
     os.set_blocking(writing, False)
 
     def follow() -> None:
-        while (number := os.read(reading, 1)[0]) != _OVER:  # which numbers come, the system writes
+        while (number := os.read(reading, 1)[0]) != _OVER:  # the operating system writes the numbers
             if number in numbers:
                 at_once(number)
 
@@ -55,18 +54,18 @@ def handled_signals(
     finally:
         _pid = None
         signal.set_wakeup_fd(told_before)
-        os.write(writing, bytes([_OVER]))  # a forked child may hold the pipe open, so that its end would never come
+        os.write(writing, bytes([_OVER]))  # a forked child may keep the pipe open, so that it would never end
         following.join()
         os.close(reading)
         os.close(writing)
         for number, handler in before.items():
-            # A shell that ends tells its jobs once more that the terminal is gone.
+            # A shell that exits sends SIGHUP to its jobs once more.
             signal.signal(number, signal.SIG_IGN if number is signal.SIGHUP else handler or signal.SIG_DFL)
 
 
 def _default_in_child() -> None:
     if _pid is not None:
-        signal.set_wakeup_fd(-1)  # the pipe is its parent's
+        signal.set_wakeup_fd(-1)  # the pipe belongs to the parent
         for number in ENDING:
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)

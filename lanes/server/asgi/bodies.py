@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 from lanes.base.errors import TooMuch
 from lanes.server.asgi.errors import HttpProblem
 
-#: A larger body is parsed in a thread: megabytes of text take longer than anybody's next event may wait.
+#: A larger body is parsed in a thread: megabytes of text would block the event loop for too long.
 LARGE_BODY = 65_536
-#: Values in one body. The parser holds up every thread while it works, and needs most of its time for their number.
+#: The most values in one body. The parser blocks all threads, and its time depends mostly on their number.
 MOST_VALUES = 100_000
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -18,18 +18,18 @@ _BETWEEN = (b",", b"[", b"{")
 
 
 async def parsed(raw: bytes) -> dict[str, Any]:
-    """The object that a body holds; an empty body is an empty object. Raises HttpProblem, TooMuch."""
+    """The object in a body; an empty body is an empty object. Raises HttpProblem, TooMuch."""
     return _parsed(raw) if len(raw) <= LARGE_BODY else await asyncio.to_thread(_parsed, raw)
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
     if not raw.strip():
         return {}
-    if _values(raw) > MOST_VALUES and _values(_STRING.sub(b"", raw)) > MOST_VALUES:  # most are in texts, and count not
+    if _values(raw) > MOST_VALUES and _values(_STRING.sub(b"", raw)) > MOST_VALUES:  # commas within texts do not count
         raise TooMuch(f"the body has more than {MOST_VALUES} values")
     try:
         data = _decode(raw.decode("utf-8"))
-        if b"\\u" in raw:  # only an escape can be half a character, which nothing could store
+        if b"\\u" in raw:  # only an escape can be half a character, which cannot be stored
             json.dumps(data, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise HttpProblem(400, "bad_json", "the body is not valid JSON in UTF-8") from error
@@ -39,7 +39,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 
 
 def _values(raw: bytes) -> int:
-    """At most so many values are in it."""
+    """An upper bound of the number of values."""
     return 1 + sum(map(raw.count, _BETWEEN))
 
 

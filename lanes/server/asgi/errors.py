@@ -14,15 +14,15 @@ from lanes_storage.law import Cause
 #: How a dialect words a problem.
 Envelope = Callable[[Problem], dict[str, Any]]
 
-#: The status of an answer to a message that ended otherwise than ``done``.
+#: The status of the response if a message failed.
 STATUS_OF_CAUSE = {
     Cause.PROVIDER_FAILED: 502,
     Cause.PROVIDER_COOLING: 503,
     Cause.DRAINED: 503,
     Cause.WAIT_CYCLE: 422,
 }
-#: What a client is told of a message that was ended, not answered: neither who did it, nor where, nor why. Programs
-#: send a request again after 5xx, and after 423 they do not.
+#: The status and sentences for a message that was ended without an answer; they do not tell by whom, where and why.
+#: Clients retry after 5xx, but not after 423.
 ENDED = 423
 ENDED_TEXT = {
     Cause.ABORTED: "the run was aborted",
@@ -33,14 +33,14 @@ ENDED_TEXT = {
     "expired": "the message waited longer than it may",
     "over_budget": "the budget is used up",
 }
-#: The status that a refusal of the request itself comes with, if it was one of HTTP.
+#: The HTTP status of a provider that refuses the request itself.
 STATUS_OF_REQUEST = frozenset({None, 400, 413, 422})
-#: On every error about a message that was accepted: the client must not send it again.
+#: On every error after a message was accepted: the client must not send it again.
 ONCE = {"x-should-retry": "false"}
 
 
 class HttpProblem(Exception):
-    """A request is refused. ``param``: the part of it that is to blame."""
+    """A request is refused. ``param``: the part of it that is at fault."""
 
     def __init__(
         self,
@@ -59,8 +59,8 @@ class HttpProblem(Exception):
 
 
 def of_failure(failure: Failure | None) -> HttpProblem:
-    """The problem of a message that was accepted and is not answered. Without a failure it has not ended: the
-    gateway stops, and a message that belongs to its connection ends with it."""
+    """The problem of a message that was accepted and not answered. Without a failure the message has not ended: the
+    gateway is stopping, and a message that is bound to its connection ends with it."""
     if failure is None:
         return HttpProblem(503, Cause.DRAINED, "the gateway has stopped before the answer came", ONCE)
     if failure.cause in ENDED_TEXT:
@@ -74,10 +74,10 @@ def of_failure(failure: Failure | None) -> HttpProblem:
 
 
 def _blamed(failure: Failure) -> Attempt | None:
-    """What the first provider said of the request, where all of them say that it is to blame."""
+    """The error of the first provider, if all providers say that the request is at fault."""
     attempts = failure.attempts if failure.cause is Cause.PROVIDER_FAILED else ()
-    all_say_so = all(each.cause in OF_THE_REQUEST and each.status in STATUS_OF_REQUEST for each in attempts)
-    return attempts[0] if attempts and all_say_so else None
+    all_agree = all(each.cause in OF_THE_REQUEST and each.status in STATUS_OF_REQUEST for each in attempts)
+    return attempts[0] if attempts and all_agree else None
 
 
 def render(problem: Problem, envelope: Envelope | None, *, accepted: bool = False) -> Response:

@@ -1,4 +1,4 @@
-"""Who may come in: the checks before any route, on the bare ASGI scope."""
+"""Access checks before any route, on the ASGI scope."""
 
 import hmac
 import ipaddress
@@ -11,7 +11,7 @@ from lanes.config.declared.model import GatewayConfig
 from lanes.server.asgi.errors import HttpProblem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-#: Probes carry no token.
+#: Health checks send no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -25,11 +25,11 @@ class RequestGuard:
         self._token = None if config.token is None else config.token.encode()
         self._hosts = LOOPBACK | {config.host.lower(), *(host.lower() for host in config.allowed_hosts)}
         self._beyond = config.host not in LOOPBACK
-        # Clients send the same few; what they send otherwise is forgotten.
+        # Clients send few different hosts.
         self._known = lru_cache(maxsize=64)(self._is_known)
 
     def check(self, path: str, headers: Mapping[str, str]) -> None:
-        """Raises HttpProblem for a request that may not come in."""
+        """Raises HttpProblem for a request that is not allowed."""
         host = headers.get("host", "")
         if not self._known(host):
             raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
@@ -51,11 +51,11 @@ class RequestGuard:
         if said is None:
             return False
         name = said["name"].strip("[]").lower()
-        return name in self._hosts or (self._beyond and _is_address(name))  # a rebound name is never a bare address
+        return name in self._hosts or (self._beyond and _is_address(name))  # DNS rebinding needs a name
 
 
 def check_content(headers: Mapping[str, str]) -> None:
-    """Raises HttpProblem for a body that is not said to be JSON: a form on some page could send any other."""
+    """Raises HttpProblem if the content type is not JSON: a form on a foreign page can send other types."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpProblem(415, "content_type", "send Content-Type: application/json")
 

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, with limits on how long a head may be, and how long a request may take to come.
+"""The HTTP/1.1 protocol of uvicorn, with limits on the size of a head and on the time in which a request must arrive.
 
-Without them, whoever connects and says little holds a connection for ever. Nothing is timed for each request: the
-server looks over all its connections now and then.
+Without them, a slow client could hold a connection forever. There is no timer for each request: the server checks all
+connections periodically.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from lanes.dialects.chat.writer import envelope
 from lanes.records.problems import Problem
 from lanes.server.asgi.writes import TurnTransport
 
-#: How long a client may take from its first byte, or from connecting, to the end of the head.
+#: The longest time from connecting, or from the first byte, to the end of the head.
 HEAD_S = 10.0
-#: The same to the end of the body.
+#: The same, to the end of the body.
 BODY_S = 60.0
 #: The longest head: request line and headers.
 MOST_HEAD_BYTES = 65_536
 
 
 def _closing(problem: Problem, openai: bool) -> bytes:
-    """A whole answer, after which the connection is closed."""
+    """A complete response, after which the connection is closed."""
     body = json.dumps(envelope(problem) if openai else problem.document()).encode()
     head = (
         f"HTTP/1.1 {problem.status} {problem.document()['title']}\r\n"
@@ -33,7 +33,7 @@ def _closing(problem: Problem, openai: bool) -> bytes:
     return head.encode() + body
 
 
-NO_HTTP = Problem(400, "bad_http", "what came is no valid HTTP/1.1")
+NO_HTTP = Problem(400, "bad_http", "the request is not valid HTTP/1.1")
 TOO_LONG = Problem(431, "too_large", f"the head of a request is at most {MOST_HEAD_BYTES} bytes")
 
 
@@ -42,12 +42,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._since: float | None = None  # when a request that is not yet whole began; None: there is none
+        self._since: float | None = None  # the start of an incomplete request; None: there is none
         self._in_head = True
-        self._begun = False  # something of a request has come, and not all
-        self._heads = 0  # that began in this piece of what came
-        self._head_bytes = 0  # of the head that has begun, as far as it is known where that is
-        self._refused = False  # what comes further is not looked at
+        self._begun = False  # a request has arrived in part
+        self._heads = 0  # the heads that began in this piece of data
+        self._head_bytes = 0  # the bytes of the current head, as far as they can be counted
+        self._refused = False  # further data is ignored
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", TurnTransport(transport)))
@@ -59,7 +59,7 @@ class BoundedProtocol(HttpToolsProtocol):
         goes_on, self._heads = self._begun, 0
         super().data_received(data)
         if self._begun and self._in_head:
-            # A head that began behind another request in this piece is smaller than it, nobody knows how much.
+            # A head that began after another request within this piece is smaller than the piece, by an unknown amount.
             self._head_bytes += len(data) if self._heads + goes_on == 1 else 0
             told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if max(self._head_bytes, told) > MOST_HEAD_BYTES:
@@ -82,14 +82,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
         self._refuse(NO_HTTP)
 
-    def look_over(self, now: float) -> None:
-        """Close the connection if its request takes too long to come."""
+    def check_time(self, now: float) -> None:
+        """Close the connection if its request takes too long to arrive."""
         limit = HEAD_S if self._in_head else BODY_S
         if self._since is None or now - self._since < limit:
             return
         if self._begun:
             part = "head" if self._in_head else "body"
-            self._refuse(Problem(408, "too_slow", f"the {part} did not come within {limit:g} s"))
+            self._refuse(Problem(408, "too_slow", f"the {part} did not arrive within {limit:g} s"))
         elif self._idle:
             self.transport.close()
 
@@ -98,8 +98,8 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer the request that has begun, and close. What came whole before it has its answer first, and only that:
-        it was carried out."""
+        """Answer the incomplete request, and close. A complete request before it was executed, so that it gets its
+        response first, and only that."""
         self._refused = True
         if not self._idle and (self._in_head or self.cycle.response_started):
             self.cycle.keep_alive = False

@@ -1,4 +1,4 @@
-"""One request, as the routes see it."""
+"""One request, for the routes."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -18,9 +18,9 @@ from lanes.server.state.cancellation import ClientGone, ServerClosing, until_dis
 
 T = TypeVar("T")
 
-#: More parameters than any route has.
+#: The most query parameters; no route has as many.
 MOST_PARAMETERS = 100
-#: How long the database may be searched for one request.
+#: The longest search of the database for one request.
 SEARCH_S = 10.0
 
 
@@ -31,7 +31,7 @@ class HttpRequest:
         self.app_state = app_state
         self.headers = headers
         self.path_params: dict[str, str] = {}
-        #: Set once a message is stored for this request: from then on no error may make the client send it again.
+        #: Set once a message is stored for this request: no later error may cause the client to send it again.
         self.accepted = False
         self._scope = scope
         self._receive = receive
@@ -56,14 +56,14 @@ class HttpRequest:
 
     @property
     def actor(self) -> str:
-        """Who asks, as the journal shows it: the name of the token, and from where."""
+        """The actor for the journal: the name of the token, and the address of the client."""
         name = self.app_state.config.gateway.token_name or "http"
         client = self._scope.get("client")
         return f"{name}@{client[0]}" if client else name
 
     @property
     def token_name(self) -> str:
-        """What idempotency keys are scoped to besides the lane."""
+        """The scope of idempotency keys, besides the lane."""
         return self.app_state.config.gateway.token_name
 
     def switch(self, header: str) -> bool:
@@ -81,7 +81,7 @@ class HttpRequest:
 
     @cached_property
     def query(self) -> dict[str, list[str]]:
-        """The query. Raises HttpProblem where it is no UTF-8: a key that is read wrongly is another lane."""
+        """The query. Raises HttpProblem if it is not UTF-8: a misread key would be another lane."""
         if not self._scope["query_string"]:
             return {}
         try:
@@ -95,7 +95,7 @@ class HttpRequest:
         return query
 
     def one(self, name: str) -> str | None:
-        """A query parameter that is given at most once; None where it is not. Raises HttpProblem."""
+        """A query parameter that may be given once; None if it is missing. Raises HttpProblem."""
         given = self.query.get(name)
         if given is None:
             return None
@@ -115,7 +115,7 @@ class HttpRequest:
         return await parsed(await self._read())
 
     async def _read(self) -> bytes:
-        """The body, refused as soon as it is too long. How long it may take is for the connection to say."""
+        """The body; refused as soon as it is too large. The protocol limits its time."""
         most = self.app_state.config.gateway.max_body_bytes
         chunks: list[bytes] = []
         size, more = 0, True
@@ -133,7 +133,7 @@ class HttpRequest:
     # -------------------------------------------------------------------------------------- waiting
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """``work``, ended when the client leaves (ClientGone) or the gateway has stopped (Closing)."""
+        """``work``, ended when the client disconnects (ClientGone) or the gateway has stopped (ServerClosing)."""
         if self.app_state.closed:
             work.close()
             raise ServerClosing
@@ -141,8 +141,8 @@ class HttpRequest:
             return await work
 
     async def searching(self, work: Coroutine[Any, Any, T]) -> T:
-        """``work`` that looks for as much as somebody asks for: ended when the client leaves (ClientGone), and when
-        it takes too long (TooMuch). As ``while_connected``, after the body was read.
+        """``work`` whose amount the client chooses: ended when the client disconnects (ClientGone), and when it takes
+        too long (TooMuch). Like ``while_connected``, only after the body was read.
         """
         limit = asyncio.timeout(SEARCH_S)
         try:

@@ -1,4 +1,4 @@
-"""The answer of almost every route, as cheap as an answer can be."""
+"""The JSON response of most routes, made for speed."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class JsonResponse:
-    """JSON, records in it too, with a status. ASCII, so that nothing between here and a terminal can misread it."""
+    """A JSON response, from records too. ASCII only, so that no program on the way can misread it."""
 
     __slots__ = ("_body", "_status")
 
@@ -28,5 +28,5 @@ class JsonResponse:
 
 
 async def long_answer(value: Any) -> JsonResponse:
-    """The answer to a list, which is made in a thread: what it says may be long, and nobody else waits for it."""
+    """The response of a list, encoded in a thread: it may be long, and must not block the event loop."""
     return await asyncio.to_thread(JsonResponse, value)

@@ -1,4 +1,4 @@
-"""From a method and a raw path to a route."""
+"""Finds the route for a method and a raw path."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,8 +28,8 @@ class RouteParam:
 class Route:
     """A method and a path; ``{key}`` and ``{id}`` are one percent-encoded segment each.
 
-    The rest is what the OpenAPI document says of it: ``answers`` maps a status to the name of a form or to a
-    schema, ``media`` names what it answers with besides JSON, ``problems`` the errors that it is likely to meet.
+    The rest is for the OpenAPI document: ``answers`` maps a status to the name of a form or to a schema, ``media`` is a
+    media type besides JSON, ``problems`` are the statuses of likely errors.
     """
 
     method: str
@@ -43,17 +43,17 @@ class Route:
     problems: tuple[int, ...] = ()
 
     def at(self, path: str, *more: RouteParam) -> "Route":
-        """The same at another path, with more parameters in its query."""
+        """The same route at another path, with more query parameters."""
         return replace(self, path=path, query=(*more, *self.query))
 
     @property
     def names(self) -> frozenset[str]:
-        """The query parameters that it knows."""
+        """The names of its query parameters."""
         return frozenset(param.name for param in self.query)
 
 
 class _Node:
-    """One segment: what may follow it, and what ends with it."""
+    """One segment of a path: the segments that may follow it, and the routes that end with it."""
 
     __slots__ = ("by_name", "named", "names", "routes")
 
@@ -61,7 +61,7 @@ class _Node:
         self.by_name: dict[str, _Node] = {}
         self.named: _Node | None = None  # a segment that is a parameter
         self.routes: dict[str, Route] = {}
-        self.names: list[str] = []  # of the parameters on the way here
+        self.names: list[str] = []  # of the parameters of the path so far
 
     def make(self, part: str) -> "_Node":
         """The node of a segment of a route's path."""
@@ -75,7 +75,7 @@ _NOWHERE = _Node()
 
 
 class Router:
-    """Finds routes by a walk over the segments of the path."""
+    """Finds routes by walking over the segments of the path."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
@@ -87,7 +87,7 @@ class Router:
             node.names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
 
     def find(self, method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
-        """The route of a request, and its path parameters. Raises HttpProblem: 404, 405, or no UTF-8."""
+        """The route of a request, and its path parameters. Raises HttpProblem: 404, 405, or 400 if it is not UTF-8."""
         node, given = self._root, []
         for part in raw_path.decode("latin-1").split("/"):
             following = node.by_name.get(part)

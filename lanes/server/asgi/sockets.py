@@ -1,8 +1,8 @@
-"""A server that takes its connections itself, and lets go of its sockets in forked children.
+"""A server that accepts its connections itself, and closes its sockets in forked children.
 
-The way of asyncio to take connections tries a thousand times in a row when no descriptor is left, and logs and
-schedules each. Here it stops at the first, says so now and then, and waits before it tries again: who wants to connect
-waits, too. And it leaves descriptors to the runs and to the database, which must not be taken by those who only wait.
+Without free file descriptors asyncio tries to accept a thousand times in a row, and logs and schedules each failure.
+This server stops at the first failure, logs it once in a while, and pauses before it tries again. It also reserves
+descriptors for runs and for the database, so that waiting clients cannot use them up.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from lanes_storage.logs import Log
 
 log = Log("lanes.server")
 
-#: Connections taken in one turn of the event loop.
+#: The most connections accepted in one turn of the event loop.
 AT_ONCE = 64
-#: Before the next try when none could be taken, and when there are as many as there may be.
+#: The pause after a failure, and after the limit of connections is reached.
 REST_S = 1.0
 FULL_S = 0.05
-#: Between two lines of complaint.
-COMPLAIN_EVERY_S = 60.0
+#: The interval of warnings.
+WARN_EVERY_S = 60.0
 
 
 class Acceptor:
-    """Takes the connections of one listening socket. Belongs to the event loop.
+    """Accepts the connections of one listening socket. Belongs to the event loop.
 
-    ``full`` is called when there are as many as the limit of descriptors allows, to part with those that are idle.
+    ``full`` is called when the limit of connections is reached, to close idle ones.
     """
 
     def __init__(
@@ -42,25 +42,25 @@ class Acceptor:
         self._full = full
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
-        self._complained_at: float | None = None
+        self._warned_at: float | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self._taken: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         _acceptors.add(self)
 
     def open(self) -> None:
-        """Take connections from now on."""
+        """Start accepting."""
         self._resting = None
         self._loop.add_reader(self._listener, self._take)
 
     def close(self) -> None:
-        """Take no more. The socket stays open."""
+        """Stop accepting. The socket stays open."""
         if self._resting is None:
             self._loop.remove_reader(self._listener)
         else:
             self._resting.cancel()
 
     def close_in_child(self) -> None:
-        """Close every socket here, in a forked child: they belong to its parent."""
+        """Close every socket in a forked child: they belong to its parent."""
         for each in [self._listener, *self._taken]:
             each.close()
 
@@ -83,7 +83,7 @@ class Acceptor:
             self._pause(FULL_S)
 
     def _room(self) -> int:
-        """How many more connections there may be. Counted only where it might matter."""
+        """How many more connections are possible. Counts only if the limit may be reached."""
         most = descriptors.most_connections()
         if len(self._taken) < most:
             return most - len(self._taken)
@@ -92,16 +92,16 @@ class Acceptor:
     async def _connect(self, connection: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._protocol, connection)
-        except OSError:  # it has left again
+        except OSError:  # the client has disconnected
             connection.close()
 
     def _rest(self, error: OSError) -> None:
         if descriptors.is_shortage(error):
             descriptors.note_shortage()
         now = self._loop.time()
-        if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_S:
-            self._complained_at = now
-            log.warning("no connection can be taken, who comes now waits: %s", os.strerror(error.errno or 0))
+        if self._warned_at is None or now - self._warned_at >= WARN_EVERY_S:
+            self._warned_at = now
+            log.warning("no connection can be accepted, new clients wait: %s", os.strerror(error.errno or 0))
         self._pause(REST_S)
 
     def _pause(self, seconds: float) -> None:
@@ -110,7 +110,7 @@ class Acceptor:
 
 
 class Server(uvicorn.Server):
-    """Leaves the signals of the process to others."""
+    """Does not handle the signals of the process."""
 
     _acceptors: tuple[Acceptor, ...] = ()
 
@@ -126,7 +126,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
     def _close_idle(self) -> None:
-        """Close what has its answer and stayed connected; those that wait for one close after it."""
+        """Close idle connections; the others close after their response."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "cycle", None) is not None:
                 connection.shutdown()
@@ -150,6 +150,5 @@ def _close_in_child() -> None:
         acceptor.close_in_child()
 
 
-# Closing at exec is not enough: a worker that was only forked would keep the address, and connections open, for as long
-# as it lives.
+# Close-on-exec is not enough: a forked worker without exec would keep the address and the connections open.
 os.register_at_fork(after_in_child=_close_in_child)

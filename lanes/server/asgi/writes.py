@@ -1,18 +1,17 @@
-"""What an answer writes in one turn of the event loop leaves in as few pieces as that takes: each write is a call of
-the system, and wakes the client."""
+"""Joins what a response writes in one turn of the event loop: each write is a system call, and wakes the client."""
 
 import asyncio
 from typing import Any
 
-#: So much waits for the end of the turn at most; what comes beside a body of this size costs nothing.
+#: The most bytes that wait for the end of the turn: beside a larger body a write costs little.
 MOST_BYTES = 65_536
 _HEAD = b"HTTP/1.1 "
 
 
 class TurnTransport:
-    """A transport whose first write of a turn leaves at once, and what follows with the end of the turn.
+    """A transport that sends the first write of a turn at once, and further ones at the end of the turn.
 
-    A head waits for its body: the two are written apart, mostly in the same turn. All else is the transport's own.
+    A head waits for its body: they are separate writes, mostly in the same turn. All other methods are unchanged.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -20,31 +19,31 @@ class TurnTransport:
         self._call_soon = asyncio.get_running_loop().call_soon
         self._waiting: list[bytes] = []
         self._size = 0
-        self._in_turn = False  # the end of this turn will be noticed
+        self._in_turn = False  # the end of the turn is scheduled
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write with the rest of this turn."""
+        """Write, together with the rest of this turn."""
         gathers = self._in_turn or data.startswith(_HEAD)
         if not self._in_turn:
             self._in_turn = True
             self._call_soon(self._end_turn)
         self._waiting.append(data)
         self._size += len(data)
-        if not gathers or self._size > MOST_BYTES:  # then as well, so that the transport can say that it has enough
+        if not gathers or self._size > MOST_BYTES:  # also then, so that the transport can pause the writer
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Send the waiting data."""
         if self._waiting:
             waiting, self._waiting, self._size = self._waiting, [], 0
             if not self._transport.is_closing():
                 self._transport.write(b"".join(waiting))
 
     def close(self) -> None:
-        """Write what waits, and close behind it."""
+        """Send the waiting data, then close."""
         self.flush()
         self._transport.close()
 

@@ -16,11 +16,11 @@ from lanes.verbs.doubts import cleared, doubts_of
 from lanes.verbs.kinds import timed
 from lanes_storage.errors import StorageError
 
-#: So many follow at a time.
+#: The most followers at a time.
 MOST_FOLLOWERS = 200
-#: A follower that takes nothing for so long is let go of; it can come back where it was.
+#: A follower that reads nothing for this long is disconnected; it can resume where it was.
 PATIENCE_S = 60.0
-#: How soon a client that lost its connection comes back, in milliseconds.
+#: How soon a client reconnects, in milliseconds.
 RETRY_MS = 2_000
 
 
@@ -37,7 +37,7 @@ async def get_events(call: HttpRequest) -> ASGIApp:
         after = first[0].id - 1 if first else None
     if call.app_state.feed.followers >= MOST_FOLLOWERS:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} follow the journal already", headers)
+        raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} clients follow the journal already", headers)
     chosen = timed(asked.get("filter_", system.EVERY), call.desk.clock())
     follower = await call.app_state.feed.follow(after, key=asked.get("key"), type_=type_, chosen=chosen)
 
@@ -48,14 +48,14 @@ async def get_events(call: HttpRequest) -> ASGIApp:
 
 
 async def _told(follower: JournalReader) -> AsyncIterator[bytes]:
-    # An id without data: who loses the connection before the first event resumes from here as well.
+    # An id without data: a client that is disconnected before the first event also resumes from here.
     yield f"retry: {RETRY_MS}\nid: {follower.after}\n\n".encode()
     try:
         while not follower.ended:
             if told := await follower.take():
                 yield told
             if not follower.behind and not await follower.wait(KEEPALIVE_S):
-                # The id as well: a filter may have let much go by.
+                # With the id: a filter may have skipped many events.
                 yield KEEPALIVE + f"id: {follower.after}\n\n".encode()
     except StorageError:
-        yield b": the database can not be read; come back\n\n"
+        yield b": the database cannot be read; reconnect\n\n"

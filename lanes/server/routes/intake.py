@@ -1,4 +1,4 @@
-"""Accepting a message for a request, by the policy of its lane; and a run that waits with the request."""
+"""Accepts messages for requests; and ends the wait of a run that waits with a request."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -17,7 +17,7 @@ RUN = sending.message.by_name["waiting_run"]
 
 
 async def accept(call: HttpRequest, key: str, text: str | None = None, **what: Any) -> Message:
-    """Accept a message; once it is stored, no error may make the client send it again.
+    """Accept a message; once it is stored, no error may cause the client to send it again.
 
     Raises what ``lanes.verbs.sending.send`` raises, and Draining.
     """
@@ -29,13 +29,13 @@ async def accept(call: HttpRequest, key: str, text: str | None = None, **what: A
 
 
 async def end_wait(call: HttpRequest, message_id: int) -> None:
-    """The run that waited with this request, if one did, waits no longer."""
+    """The run that waited with this request, if there is one, no longer waits."""
     if (run := of_header(RUN, call)) is not None:
         await call.desk.perform(sending.end_wait(run, message_id))
 
 
 async def waiting(call: HttpRequest, message_id: int, work: Coroutine[Any, Any, T]) -> T:
-    """``work`` while the client is there; when it is over, the run of the request waits no longer."""
+    """``work`` while the client is connected; after it, the run of the request no longer waits."""
     try:
         return await call.while_connected(work)
     finally:

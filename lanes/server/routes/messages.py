@@ -1,4 +1,4 @@
-"""The native routes of messages that are waited for or followed."""
+"""The native routes that wait for messages or stream them."""
 
 import json
 from collections.abc import AsyncIterator, Sequence

@@ -58,16 +58,20 @@ def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
     beats = [(labels, owner.heartbeat_age_ms / 1000) for labels, owner in owners]
     return [
         Gauge("lanes_lanes", "Lanes by state.", by_state),
-        Gauge("lanes_paused_lanes", "Lanes that claim nothing.", [({}, counts.paused)]),
+        Gauge("lanes_paused_lanes", "Lanes that are paused.", [({}, counts.paused)]),
         Gauge("lanes_glob_pauses", "Pauses of all lanes or of a glob.", [({}, len(status.pauses))]),
         Gauge("lanes_queued_messages", "Messages that wait.", [({}, messages.queued)]),
-        Gauge("lanes_dead_letters", "Failed messages that nobody retried or pruned.", [({}, messages.dead_letters)]),
+        Gauge(
+            "lanes_dead_letters", "Failed messages that were neither retried nor pruned.", [({}, messages.dead_letters)]
+        ),
         Gauge("lanes_oldest_head_seconds", "How long the oldest head has waited; 0 if none waits.", [({}, oldest)]),
         Gauge("lanes_ghost_runs", "Held lanes whose living owner disowns the run.", [({}, counts.ghosts)]),
         Gauge("lanes_unlimited_runs", "Held lanes with a limit that is off.", [({}, counts.unlimited)]),
         Gauge("lanes_refused_writes", "Writes of superseded runs that were refused.", [({}, refused)]),
-        Gauge("lanes_cooldown_seconds", "How much longer a provider is left alone.", cooling),
-        Gauge("lanes_gateway_alive", "Whether a gateway lives.", [(labels, owner.alive) for labels, owner in owners]),
+        Gauge("lanes_cooldown_seconds", "How much longer a provider is not asked.", cooling),
+        Gauge(
+            "lanes_gateway_alive", "Whether a gateway is alive.", [(labels, owner.alive) for labels, owner in owners]
+        ),
         Gauge("lanes_gateway_heartbeat_age_seconds", "The age of a gateway's last heartbeat.", beats),
         Gauge("lanes_gateway_held_lanes", "Lanes that a gateway holds.", [(at, owner.held) for at, owner in owners]),
     ]
@@ -80,8 +84,8 @@ def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
     failing = [
         ({"provider": name}, specs.standing.failing(name)) for name in {name for name, _ in specs.standing.asked}
     ]
-    yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by what came of it.", asked)
-    yield Gauge("lanes_provider_failing", "Whether a provider failed this gateway last.", failing)
+    yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by outcome.", asked)
+    yield Gauge("lanes_provider_failing", "Whether the last request of this gateway to a provider failed.", failing)
 
 
 def _written(gauge: Gauge) -> str:

@@ -10,9 +10,9 @@ from lanes.records.json_schema import ID, KEY, Schema, exactly, nullable
 from lanes.server.asgi.routing import Route, RouteParam
 
 AT = "#/components/schemas/"
-#: What any route may answer: a bad request, no token, the wrong host or origin, a database that refuses.
+#: Errors of any route: a bad request, no token, a wrong host or origin, a database that refuses.
 ALWAYS = (400, 401, 403, 503)
-#: What any POST may answer besides: a body that is too slow, too large or no JSON.
+#: Further errors of any POST: a body that is too slow, too large or not JSON.
 POSTED = (408, 413, 415)
 
 _TEXT: Schema = {"type": "string"}

@@ -1,4 +1,4 @@
-"""Every route, in one table: the router, the check of parameters, the OpenAPI document and the docs read it."""
+"""The table of all routes, for the router, the check of parameters, the OpenAPI document and the docs."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ _SENT: Schema = {
 }
 _REFUSALS = (422, 423, 429, 503)
 
-#: Verbs that are more over HTTP than in the table: they wait with their client, or stream.
+#: Verbs with a handler for HTTP: they wait with their client, or stream.
 SPECIAL: dict[str, dict[str, Any]] = {
     "send": {
         "handler": messages.post_message,

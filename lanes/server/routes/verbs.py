@@ -1,4 +1,4 @@
-"""The routes of the table of verbs: what a request gives, the call, and the answer."""
+"""The routes of the table of verbs: parameters from the request, the call, and the response."""
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from lanes.verbs.verb import Verb
 from lanes.verbs.verb import VerbParam as Declared
 from lanes_storage.interface import Query
 
-#: A list ends where its rows have so many characters together.
+#: A list ends where its rows have this many characters together.
 MOST_CHARACTERS = 16_000_000
 
 
@@ -34,8 +34,8 @@ def routes_of(
 ) -> Iterator[Route]:
     """The route of a verb. One of a lane has two: the second is for clients that cannot keep a percent-encoded slash.
 
-    ``handler``: in place of the one that any verb has. ``query``, ``body``, ``answers``, ``media``: what it takes and
-    gives besides.
+    ``handler``: instead of the general one. ``query``, ``body``, ``answers``, ``media``: additions to what the table
+    says.
     """
     outside = [param for param in own(verb) if f"{{{param.wire}}}" not in verb.path]
     in_query = [] if verb.posted else [query_of(param) for param in outside if not _only_in_header(param)]
@@ -66,7 +66,7 @@ def _only_in_header(param: Declared) -> bool:
 
 
 def handler_of(verb: Verb[..., Any]) -> Handler:
-    """Calls a verb with what a request gives."""
+    """The general handler: calls a verb with the parameters of a request."""
 
     async def handle(call: HttpRequest) -> ASGIApp:
         return await answer(verb, call, await given(verb, call))
@@ -76,7 +76,7 @@ def handler_of(verb: Verb[..., Any]) -> Handler:
 
 
 async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, Any]) -> ASGIApp:
-    """Call a verb, and answer with the form of what came of it."""
+    """Call a verb, and respond with its record."""
     effect = verb.of(call.desk.context(call.actor), params)
     work = call.desk.perform(effect)
     if isinstance(effect, Query | QueryBlock):
@@ -88,7 +88,7 @@ async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, A
 
 
 async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
-    """The parameters of a verb that a request gives, by their names. Raises HttpProblem, InvalidKey, NotFound."""
+    """The parameters of a verb in a request, by name. Raises HttpProblem, InvalidKey, NotFound."""
     body = _known(verb, await call.body()) if verb.posted else {}
     found = {}
     for param in own(verb):
@@ -111,7 +111,7 @@ async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
 
 
 def _known(verb: Verb[..., Any], body: dict[str, Any]) -> dict[str, Any]:
-    """A mistyped field must not be taken for none."""
+    """Refuse unknown fields: a mistyped one must not be ignored."""
     known = {p.wire for p in own(verb) if f"{{{p.wire}}}" not in verb.path and not _only_in_header(p)}
     if unknown := sorted(body.keys() - known):
         there_are = ", ".join(sorted(known)) or "none"
@@ -129,7 +129,7 @@ def _in_path(param: Declared, call: HttpRequest) -> Any:
 
 
 def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
-    """A field of the body; None: it is not given. Raises HttpProblem, InvalidKey."""
+    """A field of the body; None: not given. Raises HttpProblem, InvalidKey."""
     if (value := body.get(param.wire)) is None:
         return None
     with _refused_as("bad_request"):
@@ -141,7 +141,7 @@ def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
 
 
 def of_query(param: Declared, call: HttpRequest) -> Any:
-    """A parameter of the query; None: it is not given. Raises HttpProblem, InvalidKey."""
+    """A parameter of the query; None: not given. Raises HttpProblem, InvalidKey."""
     with _refused_as("bad_parameter"):
         if param.many:
             texts = call.query.get(param.wire)
@@ -150,7 +150,7 @@ def of_query(param: Declared, call: HttpRequest) -> Any:
 
 
 def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
-    """What a header gives, else the value ``besides`` it. Raises HttpProblem."""
+    """The value of a header, otherwise ``besides``, the value from elsewhere. Raises HttpProblem."""
     assert param.header is not None
     name = param.header.name
     if (text := call.headers.get(name.lower())) is None:
@@ -164,7 +164,7 @@ def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
 
 @contextmanager
 def _refused_as(code: str) -> Iterator[None]:
-    """A value that is refused here has this code; a key has its own."""
+    """An Unfit in this block becomes a problem with this code; an invalid key keeps its own."""
     try:
         yield
     except InvalidKey:
@@ -174,13 +174,13 @@ def _refused_as(code: str) -> Iterator[None]:
 
 
 def header_of(param: Declared) -> RouteParam:
-    """What the documents say of the header of a parameter."""
+    """The header of a parameter, for the documents."""
     assert param.header is not None
     return RouteParam(param.header.name, param.kind.schema, param.meaning)
 
 
 def query_of(param: Declared) -> RouteParam:
-    """What the documents say of a parameter in the query."""
+    """A query parameter, for the documents."""
     bound = {"maximum": PAGE} if param.name == "limit" else {}
     return RouteParam(
         param.wire, {**param.kind.schema, **bound}, param.meaning, many=param.many, required=param.required
@@ -188,7 +188,7 @@ def query_of(param: Declared) -> RouteParam:
 
 
 def _body(params: list[Declared]) -> Schema:
-    """The fields of a body, and no other."""
+    """The schema of a body: exactly these fields."""
     fields = {param.wire: _field(param) for param in params}
     required = [param.wire for param in params if param.required]
     more = {"required": required} if required else {}

@@ -1,1 +1,1 @@
-"""What lives as long as the server or a stream: application state, the followed journal, waiting clients."""
+"""State with the lifetime of the server or of a stream: application state, journal feed, waiting clients."""

@@ -1,4 +1,4 @@
-"""What every route needs: the gateway, its configuration, the journal, and whether all is closing."""
+"""The application state that all routes share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from lanes.server.state.journal import Feed
 
 
 class AppState:
-    """One gateway with everything that its routes share."""
+    """One gateway, its configuration, the journal feed, and whether the gateway has stopped."""
 
     def __init__(self, gateway: Gateway, config: Config) -> None:
         self.gateway = gateway
@@ -27,7 +27,7 @@ class AppState:
         return self.gateway.desk
 
     def close(self) -> None:
-        """The gateway has stopped: whoever still waits or follows is sent home."""
+        """The gateway has stopped: end the requests that wait and the streams."""
         self.closed = True
         self.feed.end()
         for cut in list(self._waiting):
@@ -35,7 +35,7 @@ class AppState:
 
     @contextmanager
     def while_open(self, cut: CancelScope) -> Iterator[None]:
-        """A block that ends with Closing when the gateway has stopped."""
+        """A block that ends with ServerClosing when the gateway has stopped."""
         self._waiting.add(cut)
         try:
             yield

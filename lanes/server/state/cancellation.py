@@ -1,4 +1,4 @@
-"""Ending what a request waits for from outside."""
+"""Cancelling what a request waits for."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ class ClientGone(Exception):
 
 
 class ServerClosing(Exception):
-    """The gateway has stopped; what still waits is ended."""
+    """The gateway has stopped; waiting requests are ended."""
 
 
 class CancelScope:
-    """A block of this task that can be ended with an exception, as ``asyncio.timeout`` ends one with its own."""
+    """A block of this task that can be ended with an exception, as ``asyncio.timeout`` does with its own."""
 
     def __enter__(self) -> "CancelScope":
         task = asyncio.current_task()
@@ -39,9 +39,9 @@ class CancelScope:
 
 @contextmanager
 def until_disconnected(receive: Receive) -> Iterator[CancelScope]:
-    """A block that ends with ClientGone when the client leaves: an ASGI handler is told only when it asks.
+    """A block that ends with ClientGone when the client disconnects: an ASGI handler has to ask for that.
 
-    Only after the body was read: before, what the client sends next would be taken for nothing.
+    Only after the body was read: this discards what the client sends.
     """
 
     async def watch() -> None:

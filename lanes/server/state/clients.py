@@ -1,17 +1,17 @@
-"""The connections that wait for messages which belong to them. Several may wait for one, by one idempotency key."""
+"""The connections that wait for messages bound to them. Several may wait for one message by its idempotency key."""
 
 from collections import Counter
 
 
 class Clients:
-    """The connections of one gateway, by the name that the sender gave the message. Belongs to the event loop."""
+    """The waiting connections of one gateway, by idempotency key. Belongs to the event loop."""
 
     def __init__(self) -> None:
         self.waiting = 0
         self._by_name: Counter[tuple[str, str]] = Counter()
 
     def come(self, key: str, idempotency_key: str | None) -> "Client":
-        """A connection is about to hand in a message, or to find it by its name."""
+        """A connection is about to send a message, or to find it by its idempotency key."""
         self.waiting += 1
         if idempotency_key is None:
             return Client(self, None)
@@ -19,7 +19,7 @@ class Clients:
         return Client(self, (key, idempotency_key))
 
     def leave(self, name: tuple[str, str] | None) -> bool:
-        """One of them waits no longer; whether nobody else waits for that message."""
+        """A connection no longer waits; returns whether no other one waits for that message."""
         self.waiting -= 1
         if name is None:
             return True
@@ -31,7 +31,7 @@ class Clients:
 
 
 class Client:
-    """One of them. It counts from before its message is accepted, so that nobody who leaves can miss it."""
+    """One connection. It is counted before its message is accepted, so that another one that leaves sees it."""
 
     def __init__(self, clients: Clients, name: tuple[str, str] | None) -> None:
         self._clients = clients
@@ -39,7 +39,7 @@ class Client:
         self._here = True
 
     def leave(self) -> bool:
-        """It waits no longer; whether nobody else waits for the same message. May be called twice, and then false."""
+        """It no longer waits; returns whether no other one waits for the same message. A second call returns False."""
         if not self._here:
             return False
         self._here = False

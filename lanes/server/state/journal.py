@@ -1,6 +1,6 @@
-"""Following the journal as it is written, with one reader of the database for all who follow.
+"""Follows the journal as it is written, with one reader of the database for all followers.
 
-A follower gets what is new from a window in memory, and reads the database only until it has caught up.
+A follower gets new events from a window in memory, and reads the database only until it has caught up.
 """
 
 import asyncio
@@ -18,26 +18,26 @@ from lanes_storage.errors import StorageError
 from lanes_storage.law import EventType
 from lanes_storage.records import LaneFilter, Subject
 
-#: Events that are kept in memory for followers, and the most that they take up. An event keeps what was dropped, which
-#: may be megabytes.
+#: The events that are kept in memory for followers, and their most bytes. An event may hold a dropped text of
+#: megabytes.
 WINDOW = 2_000
 WINDOW_BYTES = 8_000_000
-#: Events of one look at the database, and the most that they take up, but for one.
+#: The events of one read of the database, and their most characters, besides one event.
 PAGE = 500
 PAGE_CHARACTERS = 262_144
-#: What a follower takes at a time, but for one event: the rest is made when it has taken that in.
+#: The bytes that a follower takes at a time, besides one event; the rest follows when these were sent.
 MOST_BYTES = 262_144
-#: Between two looks at the database, so that a burst of commits costs one.
+#: The pause between two reads of the database, so that a burst of commits costs one.
 REST_S = 0.02
-#: A look without any change, in case one was missed.
+#: A read without a noticed change, in case one was missed.
 LOOK_ANYWAY_S = 1.0
-#: Between two looks at a database that can not be read.
+#: The pause between two reads of a database that cannot be read.
 REFUSED_S = 0.5
 EVERY = LaneFilter(of=Subject.EVENT)
 
 
 class JournalEntry(NamedTuple):
-    """An event as every follower is told it."""
+    """An event as it is sent to all followers."""
 
     id: int
     type: str
@@ -52,7 +52,7 @@ class JournalEntry(NamedTuple):
 
 
 class Feed:
-    """The newest events of a database. Belongs to the event loop; reads only while somebody follows."""
+    """The newest events of a database. Belongs to the event loop; reads only while there is a follower."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -67,7 +67,7 @@ class Feed:
     async def follow(
         self, after: int | None, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
     ) -> "JournalReader":
-        """Follow from behind event ``after`` on; None: from now on. The follower is to be closed.
+        """Follow the events after ``after``; None: from now on. The caller closes the reader.
 
         Raises NotFound for a lane that does not exist, StorageError.
         """
@@ -80,23 +80,23 @@ class Feed:
             self._size = 0
             self._task = asyncio.create_task(self._read(), name="lanes-journal")
         self.followers += 1
-        # What is ahead of the journal was read from another one: this database took its place.
+        # An id beyond the journal is from another database, which this one has replaced.
         return JournalReader(self, newest if after is None or after > newest else after, key, type_, chosen)
 
     def leave(self) -> None:
-        """One follower less."""
+        """A follower has left."""
         self.followers -= 1
         if not self.followers and self._task is not None:
             self._task.cancel()
             self._task = None
 
     def end(self) -> None:
-        """Send every follower home."""
+        """End all followers."""
         self.ended = True
         self._tell()
 
     def kept_behind(self, after: int) -> Iterator[JournalEntry] | None:
-        """Everything behind event ``after``; None where the window does not reach back to it."""
+        """The events after ``after``; None if the window does not reach back that far."""
         first = self._window[0].id - 1 if self._window else self.last
         return None if after < first else (event for event in self._window if event.id > after)
 
@@ -112,7 +112,7 @@ class Feed:
     async def page(
         self, after: int, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
     ) -> list[Event]:
-        """The next events of the database; none where there are no more. Raises StorageError."""
+        """The next events of the database. Raises StorageError."""
         return await self.desk.perform(
             system.events(
                 self.desk.context(),
@@ -151,7 +151,7 @@ class Feed:
 
 
 class JournalReader:
-    """One reader of the feed. ``after`` is how far it has come."""
+    """One follower of the feed. ``after``: the last event that it has taken."""
 
     def __init__(self, feed: Feed, after: int, key: str | None, type_: str | None, chosen: LaneFilter) -> None:
         self.after = after
@@ -160,7 +160,7 @@ class JournalReader:
         self._news = feed.news
 
     async def take(self) -> bytes:
-        """What is new, as far as it is taken at a time; empty when nothing is. Raises StorageError."""
+        """New events, up to the limit of bytes; empty if there are none. Raises StorageError."""
         feed = self._feed
         self._news, last = feed.news, feed.last
         fresh = feed.kept_behind(self.after)
@@ -185,16 +185,16 @@ class JournalReader:
 
     @property
     def behind(self) -> bool:
-        """Whether there is more to take at once."""
+        """Whether there is more to take without waiting."""
         return self.after < self._feed.last
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the feed has ended."""
         return self._feed.ended
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for something new, at most so long; whether there is."""
+        """Wait for new events, at most this long; returns whether there are any."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()

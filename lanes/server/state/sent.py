@@ -1,30 +1,31 @@
-"""What a stream has sent of a reply, which it can not take back."""
+"""The part of a reply that a stream has sent, and cannot take back."""
 
 from lanes.runners.base import Delta
 
 
 class Differs(Exception):
-    """Another run answers now, and its reply does not begin with what was sent."""
+    """The message runs again, and the new reply does not begin with the part that was sent."""
 
 
 class Sent:
-    """Goes along with one stream. The reply of another run is sent on from where the former one was cut, if the two
-    begin alike (those of a program mostly do, those of a model hardly ever): nothing is sent twice."""
+    """The state of one stream. If a message runs again, its new reply is continued from where the former one was cut,
+    if both begin with the same text (those of a program mostly do, those of a model hardly ever).
+    """
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._more_than_text = False
-        self._expected = ""  # of what was sent, the part that has yet to come again
+        self._expected = ""  # the part of the sent text that the new run has not repeated yet
 
     def what_is_new(self, piece: Delta) -> Delta | None:
-        """What of a piece is still to be sent; None: nothing. Raises Differs."""
+        """The unsent part of a piece; None: nothing. Raises Differs."""
         if piece.begin_again:
             if self._more_than_text:
                 raise Differs
             self._expected = "".join(self._texts)
             return None
         if self._expected:
-            piece = self._behind_what_is_expected(piece)
+            piece = self._after_expected(piece)
             if not piece.text:
                 return None
         self._texts.append(piece.text)
@@ -32,7 +33,7 @@ class Sent:
         return piece
 
     def rest_of(self, reply: str) -> str:
-        """What is still to be sent of a whole reply. Raises Differs."""
+        """The unsent part of a whole reply. Raises Differs."""
         sent = "".join(self._texts)
         if self._more_than_text or not reply.startswith(sent):
             raise Differs
@@ -41,10 +42,10 @@ class Sent:
 
     @property
     def incomplete(self) -> bool:
-        """Whether another run answers, and has not come to where the former one was cut."""
+        """Whether a new run has not yet reached the point where the former one was cut."""
         return bool(self._expected)
 
-    def _behind_what_is_expected(self, piece: Delta) -> Delta:
+    def _after_expected(self, piece: Delta) -> Delta:
         alike = min(len(piece.text), len(self._expected))
         if piece.choice is not None or piece.text[:alike] != self._expected[:alike]:
             raise Differs

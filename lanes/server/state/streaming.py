@@ -1,4 +1,4 @@
-"""Server-sent events: of one message, for both surfaces, and how every stream is sent."""
+"""Server-sent events: those of one message, for both APIs, and how streams are sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -10,7 +10,7 @@ from lanes.engine.runs.streams import Listener
 from lanes.runners.base import Delta
 from lanes.server.state.cancellation import ClientGone, until_disconnected
 
-#: A comment goes out after so many seconds of silence, so that nothing between us closes the connection.
+#: A comment is sent after this many seconds of silence, so that no proxy closes the connection.
 KEEPALIVE_S = 10.0
 KEEPALIVE = b": still here\n\n"
 HEADERS = [
@@ -21,7 +21,7 @@ HEADERS = [
 
 
 async def next_pieces(listener: Listener) -> list[Delta] | None:
-    """What comes within the keepalive interval; an empty list is the end of the message, None is silence."""
+    """The pieces within the keepalive interval; an empty list is the end of the message, None is silence."""
     try:
         async with asyncio.timeout(KEEPALIVE_S):
             return await listener.batch()
@@ -53,7 +53,7 @@ async def events(
 class WatchedStream:
     """A stream that calls ``over`` exactly once, with whether it was sent to its end.
 
-    ``patience_s``: a client that takes nothing for so long counts as gone. None: it may take its time.
+    ``patience_s``: a client that reads nothing for this long counts as disconnected. None: no limit.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class WatchedStream:
         try:
             with until_disconnected(receive):
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-                if scope["method"] != "HEAD":  # which asks for the head alone, and has it
+                if scope["method"] != "HEAD":  # only the head was requested
                     async for said in self._content:
                         await self._send_in_time(send, {"type": "http.response.body", "body": said, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
