@@ -20,6 +20,7 @@ from lanes.filters.reading import (
     parse,
     quoted,
     typed,
+    understood,
     written,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "parse",
     "quoted",
     "typed",
+    "understood",
     "written",
 ]

@@ -48,6 +48,11 @@ def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
         return Parsed(NOTHING._replace(of=of), str(unclear))
 
 
+def understood(text: str, now: int) -> str:
+    """What is left of a filter without the words that are not understood, or that may be mistyped."""
+    return " ".join(word for word in _WORD.findall(text[:MOST_CHARACTERS]) if typed(word, now).problem is None)
+
+
 def chosen(typed: str, now: int, of: Subject = Subject.LANE) -> LaneFilter:
     """The filter of a text. Raises Unfit."""
     parsed = parse(typed, now, of)

@@ -15,6 +15,7 @@ from lanes.records.lanes import (
     Hit,
     Lane,
     LaneDetail,
+    LaneGroup,
     LanePage,
     LastError,
     Mark,
@@ -47,7 +48,7 @@ from lanes.records.system import (
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
-    Hit, Mark, Silences, Silence, Message, Failure, Attempt, Event,
+    Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
     AbortResult, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
@@ -105,6 +106,7 @@ __all__ = [
     "Hit",
     "Lane",
     "LaneDetail",
+    "LaneGroup",
     "LanePage",
     "LastError",
     "Level",

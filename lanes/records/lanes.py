@@ -279,6 +279,24 @@ class Silences(Record):
         return Silences(tuple(Silence(run.key, run.id, *run[2:]) for run in runs), total)
 
 
+class LaneGroup(Record):
+    """The lanes whose keys begin with the same parts."""
+
+    prefix: str
+    lanes: Count
+    running: Count
+    errored: Count
+    aborted: Count
+    waiting: Annotated[Count, "lanes in which something waits"]
+    silent: Annotated[Count, "of those that run"]
+    whole: Annotated[bool, "it is the whole key of one lane: that has no more parts"]
+
+    @classmethod
+    def of(cls, row: rows.LaneGroupRow) -> LaneGroup:
+        """A group of lanes."""
+        return LaneGroup(*row)
+
+
 class Found(Record):
     """The result of a search for a part of a key."""
 

@@ -8,7 +8,20 @@ from lanes.base.procedure import Effect, QueryBlock, found
 from lanes.context import Context
 from lanes.explain.why import Circumstances, why_paragraph
 from lanes.host.identity import this_process
-from lanes.records import Event, Hit, Lane, LaneDetail, LanePage, Liveness, Mark, Message, Run, SearchPage, Why
+from lanes.records import (
+    Event,
+    Hit,
+    Lane,
+    LaneDetail,
+    LaneGroup,
+    LanePage,
+    Liveness,
+    Mark,
+    Message,
+    Run,
+    SearchPage,
+    Why,
+)
 from lanes.verbs.kinds import (
     MOST_PATTERN,
     NOT_TYPED,
@@ -45,6 +58,8 @@ MOST_KEYS = 10_000
 MOST_OFFSET = 10**9
 #: So many silent runs come before the other lanes.
 MOST_SILENT = 1_000
+#: No key is told apart by more of its parts than that.
+MOST_PARTS = 8
 BY_ATTENTION = LaneOrder()
 ALL = LaneFilter()
 
@@ -197,6 +212,26 @@ def marks(
     """Key, epoch and state of the lanes that a filter chooses, the newest first, to bind an action to them."""
     query = reads.lane_epochs(timed(_only(filter_, keys), ctx.now()), limit)
     return QueryBlock(lambda read: [Mark(*mark) for mark in read(query)])
+
+
+@verb("POST /api/groups", result=list[LaneGroup], looks=True, errors=(TooMuch,))
+def groups(
+    ctx: Context,
+    *,
+    parts: Annotated[int, count(1, MOST_PARTS), NOT_TYPED, "so many parts of a key, between colons, make a group"],
+    filter_: Lanes = ALL,
+    keys: Keys = None,
+    limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most so many"] = 1_000,
+) -> Effect[list[LaneGroup]]:
+    """The lanes that a filter chooses, in groups by the first parts of their keys: the worst group first."""
+    now = ctx.now()
+    chosen = timed(_only(filter_, keys), now)
+
+    def look(read: Reads) -> list[LaneGroup]:
+        silent = [run.id for run in read(reads.silent_runs(now, MOST_SILENT))[0]]
+        return [LaneGroup.of(row) for row in read(reads.lane_groups(chosen, parts, silent, limit))]
+
+    return QueryBlock(look)
 
 
 @verb("GET /api/silent", result=SILENT)

@@ -1,5 +1,6 @@
 """Which runs are silent: against the limit that acts first, in the order in which they come to it."""
 
+from lanes import filters
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.text import ages
 from lanes_storage import doors, reads
@@ -107,3 +108,29 @@ def test_the_silent_stand_first_the_nearest_to_its_limit_at_the_top_then_all_by_
     places = [world.store.read(reads.lane_place(LaneFilter(), key, order=order)) for key in keys]
     assert places == list(range(len(keys)))
     assert world.keys(order=order._replace(reverse=True)) == keys[::-1]
+
+
+def test_lanes_are_folded_by_the_first_parts_of_their_keys_the_worst_group_first(world: World) -> None:
+    for key in ("agent:a:slack:1", "agent:a:slack:2", "agent:b:web:1", "agent:b:web:2", "agent:b:web:3", "agent", "x:"):
+        world.complete(start(world, key))
+    world.fail(start(world, "agent:a:web:9"))
+    hung = start(world, "agent:c:web:1")
+    world.send("agent:c:web:1")
+
+    def groups(parts: int, typed: str = "") -> list[tuple[object, ...]]:
+        chosen = filters.chosen(typed, world.time().wall)
+        return [tuple(row) for row in world.store.read(reads.lane_groups(chosen, parts, [hung.run_id], 100))]
+
+    assert groups(1) == [
+        ("agent", 7, 1, 1, 0, 1, 1, False),
+        ("agent", 1, 0, 0, 0, 0, 0, True),
+        ("x", 1, 0, 0, 0, 0, 0, False),
+    ]
+    assert groups(2)[:3] == [
+        ("agent:c", 1, 1, 0, 0, 1, 1, False),
+        ("agent:a", 3, 0, 1, 0, 0, 0, False),
+        ("agent:b", 3, 0, 0, 0, 0, 0, False),
+    ]
+    assert [row[0] for row in groups(3, "web")] == ["agent:c:web", "agent:a:web", "agent:b:web"]
+    assert all(row[7] for row in groups(8))
+    assert sum(int(str(row[1])) for row in groups(4)) == 9

@@ -13,11 +13,13 @@ from lanes.drivers.client import GatewayClient
 from lanes_storage.clock import Clock, system_clock
 from lanes_tui.app import Dashboard
 from lanes_tui.display.settings import Settings
+from lanes_tui.display.views import Views
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.remote import RemoteSource
 from lanes_tui.sources.source import Source
+from lanes_tui.terminal import ABLE, TerminalTraits
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.sheet import Sheet
@@ -151,13 +153,15 @@ async def dashboard(
     settings: Settings | None = None,
     with_gateway: bool = False,
     url: str | None = None,
+    traits: TerminalTraits = ABLE,
+    views: Views | None = None,
 ) -> AsyncIterator[Driver]:
     """A dashboard on a file, or on a gateway before it at ``url``, looked at without a pause."""
     source: Source = FileSource(str(path), actor="alice@here", read_only=read_only, clock=clock)
     if url is not None:
         source = RemoteSource(GatewayClient(url, None), read_only=read_only, clock=clock, wait_s=0.05)
     rhythm = Rhythm(look_every=0.25, ask_every=0.03, least_gap=0.0, retry_every=0.05)
-    app = Listened(source, settings, with_gateway=with_gateway, rhythm=rhythm)
+    app = Listened(source, settings, with_gateway=with_gateway, rhythm=rhythm, traits=traits, views=views)
     async with app.run_test(size=size) as pilot:
         driver = Driver(app, pilot)
         await driver.until(lambda: driver.main.table.window or driver.main.freshness.lost, "the first look")

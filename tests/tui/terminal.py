@@ -52,7 +52,7 @@ class Terminal:
             sys.executable,
             ["-m", "lanes", "dashboard", "--db", str(database), *arguments],
             dimensions=(size[1], size[0]),
-            env=env | {"TERM": "xterm-256color"} | more,
+            env=env | {"TERM": "xterm-256color", "COLORFGBG": "15;0"} | more,
             timeout=None,
         )
         self.before = self._attributes()

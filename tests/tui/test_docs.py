@@ -16,13 +16,14 @@ from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.screens.dead_letters import DeadLettersScreen
+from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.tables.rows import Rows
-from lanes_tui.widgets.filter_bar import Typed
+from lanes_tui.widgets.filter_bar import LaneFilterInput
 from tests.house.modules import ROOT
 
 DOCUMENT = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")
@@ -31,11 +32,12 @@ SECTIONS: dict[str, type] = {
     "Every screen": Dashboard,
     "The lanes": MainScreen,
     "Moving in the lanes": LaneList,
-    "The filter": Typed,
+    "The filter": LaneFilterInput,
     "The other screens": Watching,
     "One lane": LaneScreen,
     "The journal": JournalScreen,
     "The owners": OwnersScreen,
+    "The groups": GroupsScreen,
     "The dead letters": DeadLettersScreen,
     "Moving in the other lists": Rows,
     "Writing a message": SendDialog,

@@ -193,14 +193,21 @@ async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
         assert "Drop message" in screen.query_one("#dialog-lines", Sheet).plain
 
 
-async def test_an_empty_database_says_what_to_type(stage: Stage) -> None:
-    async with dashboard(stage.path) as driver:
+async def test_an_empty_database_says_what_to_type_and_takes_the_first_message(stage: Stage, drive: Drive) -> None:
+    async with drive(stage.path) as driver:
         await driver.shows("No lanes yet", 'lanes send demo:1 "hello"')
-        for key in ("enter", "Y", "m"):
+        for key in ("enter", "Y"):
             await driver.press(key)
         assert driver.app.screen is driver.main
         await driver.press("J")
         await driver.until(lambda: "nothing has happened yet" in driver.app.screen.query_one(Rows).plain, "the words")
+        await driver.press("escape")
+        await driver.closed()
+        await driver.press("m")
+        await driver.dialog(SendDialog)
+        await driver.press("h", "i", "ctrl+s")
+        await driver.until(lambda: driver.keys == ["demo:1"], "the first lane")
+        assert stage.message(1).text == "hi"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (40, 12)])

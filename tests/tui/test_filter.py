@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from textual.events import Key
 
+from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.widgets.filter_bar import FilterInput, SearchInput
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
@@ -53,27 +54,44 @@ async def test_what_is_typed_ahead_is_part_of_the_filter_and_commands_nothing(cr
         assert driver.said == []
 
 
-async def test_a_word_that_is_not_understood_is_told_and_shows_and_marks_no_lane(crowd: Path) -> None:
+async def test_a_word_that_is_not_understood_is_told_and_empties_nothing(crowd: Path) -> None:
     async with dashboard(crowd) as driver:
+        await driver.filter("slack:0")
         await driver.press("slash")
-        await driver.write("slack held:<5")
-        await driver.until(lambda: "match 0" in driver.header, "no lane, as long as the filter is not whole")
-        assert "a duration is a number and a unit" in driver.bar
-        await driver.shows("No lane fits the filter.", "esc clears it", "held:>5m", "silent:>1m")
+        await driver.write(" held:<5")
+        await driver.until(lambda: "a duration is a number and a unit" in driver.bar, "the problem")
         await driver.press("enter", "ctrl+a")
-        await driver.pilot.pause()
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "nothing is marked" in driver.said[-1]
         assert driver.main.marked == ()
+        assert driver.keys == ["slack:01", "slack:09", "slack:07", "slack:05", "slack:03"]
         await driver.press("slash")
         await driver.write("m")
-        await driver.until(lambda: driver.main.query_one(FilterInput).value == "slack held:<5m", "the whole filter")
-        await driver.until(lambda: "sort attention" in driver.bar, "the problem to be gone")
+        await driver.until(lambda: "sort silent" in driver.bar and driver.total == 0, "the whole filter")
+        await driver.shows("No lane fits the filter.", "esc clears it", "held:>5m", "silent:>1m")
 
 
 async def test_a_misspelt_field_names_the_nearest(crowd: Path) -> None:
     async with dashboard(crowd) as driver:
-        await driver.filter("sate:errored")
-        assert driver.keys == []
-        assert "did you mean state:" in driver.bar
+        await driver.press("slash")
+        await driver.write("sate:errored")
+        await driver.until(lambda: "did you mean state:" in driver.bar, "the nearest")
+        await driver.until(lambda: driver.total == 60, "the lanes")
+        await driver.press("escape", "slash")
+        await driver.write("state:errored sate:x")
+        await driver.until(lambda: driver.keys == ["slack:01"], "what is understood chooses")
+
+
+async def test_a_filter_typed_far_down_goes_to_its_first_lane_and_enter_opens_that(crowd: Path) -> None:
+    async with dashboard(crowd, (100, 20)) as driver:
+        await driver.press("G")
+        await driver.until(lambda: driver.key == "feishu:02", "the last lane")
+        await driver.press("slash")
+        await driver.write("slack")
+        await driver.press("enter", "enter")  # at once: the lanes of the filter may not be there yet
+        screen = await driver.dialog(LaneScreen)
+        assert screen.lane_key == "slack:01"
+        assert driver.main.view.row == 0
 
 
 async def test_escape_clears_the_filter_from_the_table_too(crowd: Path) -> None:

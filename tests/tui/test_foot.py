@@ -20,8 +20,10 @@ async def test_a_key_stands_at_the_foot_whole_or_not_at_all(stage: Stage, width:
         await driver.until(lambda: driver.key and "Filter" in foot(driver), "the foot")
         keys = list(driver.main.query_one(Keys).query(FooterKey))
         said = [f"{key.key_display} {key.description}" for key in keys]
-        shown = foot(driver).split("  ")
-        assert [each.strip() for each in shown] == said[: len(shown)]
+        shown = [each.strip() for each in foot(driver).split("  ")]
+        assert shown == [each for each in said if each in shown]
+        if width == 80:
+            assert {"J Journal", "O Owners", "D Dead letters", "? Help"} <= set(shown), "the other screens"
         if width < 120:
             await driver.pilot.resize_terminal(120, 24)
             await driver.until(lambda: len(foot(driver).split("  ")) > len(shown), "more keys where there is more room")

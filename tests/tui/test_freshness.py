@@ -109,6 +109,30 @@ async def test_frozen_nothing_changes_by_itself_and_f_follows_again(stage: Stage
         await driver.shows("● live", "held:2", "failed:1")
 
 
+async def test_ages_in_the_header_go_on_and_a_frozen_screen_tells_what_is_pending(stage: Stage) -> None:
+    furnish(stage, 3)
+    hands = Hands(system_clock())
+    async with dashboard(stage.path, clock=hands) as driver:
+        await driver.press("f")
+        stage.send("new:1", "hello", "hello again")
+        hands.move(42_000)
+        await driver.until(lambda: "frozen 42s, 2 events pending" in driver.header, "age and count")
+        await driver.press("f")
+        await driver.until(lambda: "● live" in driver.header, "the present")
+        away = stage.path.with_name("away")
+        stage.path.rename(away)
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "◌ not reached yet" in shown(screen, "bar"), "the loss")
+        away.rename(stage.path)
+        await driver.until(lambda: "● live" in shown(screen, "bar"), "the return")
+        stage.path.rename(away)
+        await driver.until(lambda: "◌ stale" in shown(screen, "bar"), "the loss")
+        hands.move(3_600_000)
+        await driver.until(lambda: "◌ stale 1h00m" in shown(screen, "bar"), "its age")
+        away.rename(stage.path)
+
+
 async def test_a_refresh_by_hand_looks_at_once_though_frozen(stage: Stage) -> None:
     owner = furnish(stage, 3)
     async with dashboard(stage.path) as driver:
@@ -140,6 +164,7 @@ async def test_the_rate_is_changed_and_told(stage: Stage) -> None:
         (Freshness(START.later(-9_000)), "◐ slow 9s"),
         (Freshness(START.later(-9_000), every_s=5), "● live every 5s"),
         (Freshness(START.later(-70_000), frozen=True), "❚❚ frozen 1m"),
+        (Freshness(START.later(-70_000), frozen=True, pending=1), "❚❚ frozen 1m, 1 event pending"),
         (Freshness(START.later(-70_000), lost="gone", frozen=True), "◌ stale 1m"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.display.columns import USUAL
-from lanes_tui.display.settings import Settings, load, settings_path
+from lanes_tui.display.settings import USUAL_ORDER, Settings, load, settings_path
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 
@@ -44,7 +44,7 @@ def test_what_means_nothing_is_as_if_it_had_not_been_chosen(tmp_path: Path, cont
     path = tmp_path / "dashboard.toml"
     path.write_text(content, encoding="utf-8")
     found = load(path)
-    assert (found.columns, found.order, found.refresh_s) == (USUAL, LaneOrder(), 1.0)
+    assert (found.columns, found.order, found.refresh_s) == (USUAL, USUAL_ORDER, 1.0)
 
 
 @pytest.mark.parametrize("content", [b"columns = [", b"\xff\xfe\x00"])

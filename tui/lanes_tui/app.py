@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+from rich.console import RenderableType
 from textual import events, work
 from textual.app import App
 from textual.binding import BindingType
@@ -17,7 +18,9 @@ from lanes import filters
 from lanes_tui.actions.keys import bind
 from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
+from lanes_tui.display.contrast import tone_variables
 from lanes_tui.display.settings import Settings
+from lanes_tui.display.views import Views
 from lanes_tui.display.words import show_local_time
 from lanes_tui.lanes import exporting
 from lanes_tui.lanes.screen import MainScreen
@@ -26,8 +29,11 @@ from lanes_tui.signals import leave_on_signals
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.surroundings import QuietDriver, Surroundings
+from lanes_tui.terminal import ABLE, TerminalTraits
 
-USUAL_THEME = "textual-dark"
+USUAL_THEME, LIGHT_THEME, POOR_THEME = "textual-dark", "textual-light", "ansi-dark"
+#: The screens that are there again when one comes back, and what opens them.
+SCREENS = {"JournalScreen": "journal", "OwnersScreen": "owners", "DeadLettersScreen": "dead_letters"}
 #: More lanes than anyone reads; `lanes list --json` has no limit.
 MOST_EXPORTED = 10_000
 
@@ -50,9 +56,9 @@ class Dashboard(App[int]):
         bind("message", "message", show=True),
         bind("pause all", "pause_all"),
         bind("copy", "copy"),
-        bind("journal", "journal"),
-        bind("owners", "owners"),
-        bind("dead letters", "dead_letters"),
+        bind("journal", "journal", show=True),
+        bind("owners", "owners", show=True),
+        bind("dead letters", "dead_letters", show=True),
         bind("export", "export"),
         bind("screenshot", "screenshot"),
         bind("zone", "zone"),
@@ -61,6 +67,7 @@ class Dashboard(App[int]):
         bind("commands", "palette", show=True),
         bind("suspend", "suspend_process"),
     ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as the toolkit has it
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012 - as the toolkit has it
 
     def __init__(
@@ -70,11 +77,15 @@ class Dashboard(App[int]):
         *,
         with_gateway: bool = False,
         rhythm: Rhythm | None = None,
+        traits: TerminalTraits = ABLE,
+        views: Views | None = None,
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(driver_class=QuietDriver, ansi_color=True if plain else None)
         self.settings = settings or Settings()
-        self.theme = "ansi-dark" if plain else self._chosen_theme()
+        self._traits = traits
+        self._views = views or Views()
+        self.theme = POOR_THEME if plain else self._chosen_theme()
         self.source = source
         self._with_gateway = with_gateway
         self.surroundings = Surroundings(with_gateway=with_gateway)
@@ -83,14 +94,43 @@ class Dashboard(App[int]):
 
     def _chosen_theme(self) -> str:
         chosen = self.settings.theme
-        return chosen if chosen is not None and chosen in self.available_themes else USUAL_THEME
+        if chosen is not None and chosen in self.available_themes:
+            return chosen
+        return POOR_THEME if self._traits.poor else LIGHT_THEME if self._traits.light else USUAL_THEME
+
+    @property
+    def in_ascii(self) -> bool:
+        """Whether it draws with ASCII only: as was chosen, else as the terminal needs it."""
+        return self._traits.ascii if self.settings.ascii is None else self.settings.ascii
 
     def on_mount(self) -> None:
         if not self.is_headless:
             terminal = sys.stdin.fileno()
             leave_on_signals(self.exit, lambda: self.surroundings.lost(terminal))
-        self.main = MainScreen(self.source, self.settings, with_gateway=self._with_gateway, rhythm=self._rhythm)
-        self.push_screen(self.main)
+        self.set_keymap(self.settings.keymap)
+        self.main = MainScreen(
+            self.source, self.settings, with_gateway=self._with_gateway, rhythm=self._rhythm, views=self._views
+        )
+        self.push_screen(self.main, wait_for_dismiss=False)
+        self.call_after_refresh(self._come_back)
+
+    def _come_back(self) -> None:
+        """Show what was shown when this source was left."""
+        view = self._views.last.get(self.source.name)
+        if view is not None:
+            self.main.take_up(view)
+            action = SCREENS.get(view.screen or "")
+            if action is not None:
+                getattr(self, f"action_{action}")()
+
+    def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Keep what is shown, and leave."""
+        main = self.main if hasattr(self, "main") else None
+        if main is not None and main.is_open:
+            over = (each for each in self.screen_stack if type(each).__name__ in SCREENS)
+            self._views.last[self.source.name] = main.kept(next((type(each).__name__ for each in over), None))
+            self._views.save()
+        super().exit(result, return_code, message)
 
     async def on_unmount(self) -> None:
         await self.source.close()
@@ -145,9 +185,15 @@ class Dashboard(App[int]):
 
     # -------------------------------------------------------------------------------------- looks
 
+    def get_css_variables(self) -> dict[str, str]:
+        """Those of the theme, and our own: legible in each of them."""
+        variables, theme = super().get_css_variables(), self.current_theme
+        ours = tone_variables(variables, ansi=self.native_ansi_color, dark=theme.dark)
+        return variables | ours
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
-        return [*filters, AsciiFilter()] if self.settings.ascii else filters
+        return [*filters, AsciiFilter()] if self.in_ascii else filters
 
     def action_zone(self) -> None:
         """Write times in the other zone."""
@@ -167,8 +213,8 @@ class Dashboard(App[int]):
 
     def action_ascii(self) -> None:
         """Switch drawing with ASCII only on or off."""
-        self.settings.ascii = not self.settings.ascii
-        self._keep_looks("drawn with ASCII only" if self.settings.ascii else "drawn with all signs")
+        self.settings.ascii = not self.in_ascii
+        self._keep_looks("drawn with ASCII only" if self.in_ascii else "drawn with all signs")
 
     def _keep_looks(self, said: str) -> None:
         self.settings.save()
@@ -185,10 +231,7 @@ class Dashboard(App[int]):
         from lanes.records import Message
         from lanes_tui.dialogs.send import SendDialog
 
-        key = self.lane_key
-        if key is None:
-            self._say("there is no lane to write to", grave=True)
-            return
+        key = self.lane_key  # where there is none, as before the first message, it is asked for
         if self.source.read_only:
             self._say("this dashboard is read-only", grave=True)
             return

@@ -42,12 +42,16 @@ def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None
         return
     from lanes_tui.app import Dashboard
     from lanes_tui.display.settings import load, settings_path
+    from lanes_tui.display.views import load_views
+    from lanes_tui.terminal import asked, traits_of
 
     settings = load(settings_path())
     if plain is not None:
         settings.ascii = plain
         settings.save()
-    app = Dashboard(source, settings, with_gateway=os.environ.get("LANES_UP") == "1")
+    traits = traits_of(os.environ, lambda: asked(sys.stdin.fileno()))
+    views = load_views(settings_path().with_name("dashboard-views.json"))
+    app = Dashboard(source, settings, traits=traits, views=views, with_gateway=os.environ.get("LANES_UP") == "1")
     code = app.run()
     if app.surroundings.orphaned:
         say(ORPHANED)

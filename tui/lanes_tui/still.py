@@ -7,13 +7,14 @@ from rich.cells import cell_len, set_cell_size
 from lanes_storage.records import LaneFilter
 from lanes_tui.display import columns, words
 from lanes_tui.display.columns import ViewedAt
+from lanes_tui.display.settings import USUAL_ORDER
 from lanes_tui.sources.polling import Looking, Rhythm
-from lanes_tui.sources.source import Source
+from lanes_tui.sources.source import Source, by_run
 
 #: How many lanes a table without a screen shows.
 MOST = 200
 #: Columns that change by themselves, with every second: left out of a table that is printed again and again.
-RESTLESS = frozenset({"HELD", "BEAT", "WAIT"})
+RESTLESS = frozenset({"SILENT", "HELD", "BEAT", "WAIT"})
 
 Print = Callable[[str], object]
 
@@ -47,10 +48,11 @@ async def printed(source: Source, out: Print, rhythm: Rhythm | None = None) -> N
 
 
 async def _drawn(source: Source, titles: tuple[str, ...]) -> str:
-    window = await source.window(LaneFilter(), 0, MOST)
+    silences = await source.silences()
+    window = await source.window(LaneFilter(), 0, MOST, order=USUAL_ORDER)
     if not window.rows:
         return 'no lane yet: lanes send demo:1 "hello"'
-    sight = ViewedAt.of(window.at, source.now())
+    sight = ViewedAt.of(window.at, source.now(), by_run(silences, window.at))
     rows = [titles, *(tuple(columns.plain(title, lane, sight) for title in titles) for lane in window.rows)]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(titles))]
     lines = ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in rows]

@@ -9,6 +9,7 @@ from lanes_storage.reads.lanes import (
     glob_pauses,
     lane,
     lane_epochs,
+    lane_groups,
     lane_place,
     lanes,
     lanes_total,

@@ -1,6 +1,7 @@
 """Queries about lanes: lists in some order, one lane, counts."""
 
 import json
+from collections.abc import Sequence
 
 from lanes_storage import statements as sql
 from lanes_storage.fragments import dead_letter, no_pause, unlisted
@@ -9,7 +10,7 @@ from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
 from lanes_storage.reads.orders import Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
-from lanes_storage.records import LaneCounts, LaneFilter, LaneOrder, LaneRow, LaneSort, PauseRow
+from lanes_storage.records import LaneCounts, LaneFilter, LaneGroupRow, LaneOrder, LaneRow, LaneSort, PauseRow
 
 #: Of several pauses the one that ends last is shown; of several such pauses the first.
 JOINS = """
@@ -180,6 +181,34 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, La
     """
     shape = many(lambda row: (str(row[0]), int(row[1]), LaneState.read(row[2])))
     return Query(statement, choice.params | {"limit": limit}, shape, broad=True)
+
+
+def lane_groups(chosen: LaneFilter, parts: int, silent: Sequence[int], limit: int) -> Query[list[LaneGroupRow]]:
+    """The chosen lanes by the first ``parts`` parts of their keys (between colons): the worst group first.
+
+    ``silent`` are the ids of the silent runs. It walks all chosen lanes.
+    """
+    choice = choice_of(chosen)
+    first = f"""SELECT l.key, l.state, l.head_id, l.run_id, 0 AS at, instr(l.key, ':') AS step
+      FROM {choice.table()} WHERE 1 = 1{choice.where}"""
+    # each step is stored, since SQLite would write it out again wherever it is named
+    steps = [f"cut_0 AS MATERIALIZED ({first})"] + [
+        f"""cut_{part + 1} AS MATERIALIZED (SELECT key, state, head_id, run_id,
+          CASE WHEN step > 0 THEN at + step END AS at, instr(substr(key, at + step + 1), ':') AS step
+          FROM cut_{part})"""
+        for part in range(parts)
+    ]
+    statement = f"""
+    WITH {", ".join(steps)}
+    SELECT coalesce(substr(key, 1, at - 1), key) AS prefix, count(*),
+      count(run_id) AS running, sum(state = 'errored') AS errored, sum(state = 'aborted'), count(head_id) AS waiting,
+      sum(run_id IS NOT NULL AND run_id IN (SELECT value FROM json_each(:silent))) AS silent, at IS NULL
+    FROM cut_{parts}
+    GROUP BY prefix, at IS NULL
+    ORDER BY silent DESC, errored DESC, waiting DESC, running DESC, count(*) DESC, prefix LIMIT :limit
+    """
+    params = choice.params | {"silent": json.dumps([*silent]), "limit": limit}
+    return Query(statement, params, many(lambda row: LaneGroupRow._make([*row[:-1], bool(row[-1])])), broad=True)
 
 
 def counts(now_wall: int) -> Query[LaneCounts]:

@@ -22,7 +22,7 @@ from lanes_storage.records.given import (
     Ticket,
     Waiter,
 )
-from lanes_storage.records.shown import LaneCounts, LaneOrder, LaneRow, LaneSort, SilentRun
+from lanes_storage.records.shown import LaneCounts, LaneGroupRow, LaneOrder, LaneRow, LaneSort, SilentRun
 from lanes_storage.records.stored import (
     CooldownRow,
     EventRow,

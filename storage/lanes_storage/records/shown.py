@@ -78,3 +78,16 @@ class SilentRun(NamedTuple):
     limit_ms: int | None
     limit: str | None
     provider: str | None  # whose limit it is; None: the limit ends the run
+
+
+class LaneGroupRow(NamedTuple):
+    """The lanes whose keys begin with the same parts. ``whole``: a key ends there, and names one lane."""
+
+    prefix: str
+    lanes: int
+    running: int
+    errored: int
+    aborted: int
+    waiting: int  # lanes with something that waits
+    silent: int
+    whole: bool

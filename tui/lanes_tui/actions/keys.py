@@ -41,6 +41,7 @@ KEYS: dict[str, KeyMeaning] = {
     "dead letters": KeyMeaning("D", "Dead letters", "Dead letters"),
     # what is shown
     "filter": KeyMeaning("slash", "Filter", "Filter", "/"),
+    "complete": KeyMeaning("tab", "Complete", "Take the word that is proposed"),
     "search": KeyMeaning("ctrl+f,f3", "Go to", "Go to a lane by a part of its key", "^f"),
     "next": KeyMeaning("n", "Next", "The next lane with that part"),
     "previous": KeyMeaning("N", "Previous", "The one before"),
@@ -48,10 +49,17 @@ KEYS: dict[str, KeyMeaning] = {
     "reverse": KeyMeaning("S", "Reverse", "Reverse the order"),
     "columns": KeyMeaning("c", "Columns", "Choose the columns"),
     "usual": KeyMeaning("u", "Usual", "The usual columns"),
+    "view": KeyMeaning("1,2,3,4,5,6,7,8,9", "View", "The view that was kept under this number"),
+    "keep view": KeyMeaning("M", "Keep view", "Keep this view, under the number that is pressed next"),
+    "groups": KeyMeaning("L", "Groups", "Fold the lanes by the first parts of their keys"),
+    "fold": KeyMeaning("left_square_bracket", "Fewer parts", "Fold by fewer parts of the keys", "["),
+    "unfold": KeyMeaning("right_square_bracket", "More parts", "Fold by more parts of the keys", "]"),
     "freeze": KeyMeaning("f", "Freeze", "Let nothing change by itself; again: follow"),
     "faster": KeyMeaning("plus,equals_sign", "Faster", "Refresh more often", "+"),
     "slower": KeyMeaning("minus", "Slower", "Refresh less often", "-"),
     "refresh": KeyMeaning("r", "Refresh", "Refresh"),
+    "follow": KeyMeaning("F", "Follow", "After an action follow the lane, or stay at its place in the list"),
+    "mute": KeyMeaning("B", "Mute", "Ring when a run falls silent, or not"),
     "detail": KeyMeaning("v", "Detail", "Detail below"),
     "tail": KeyMeaning("t", "Tail", "Follow the newest, or not"),
     "bundle": KeyMeaning("b", "Bundle", "The same event of many lanes in one line, or one by one"),
@@ -91,7 +99,16 @@ def bind(name: str, action: str, *, show: bool = False, priority: bool = False, 
     keys = only or meaning.keys
     assert set(keys.split(",")) <= set(meaning.keys.split(",")), f"{keys} does not mean {name}"
     sign = (meaning.sign or None) if not only else None
-    return Binding(keys, action, meaning.word, show=show, key_display=sign, priority=priority, tooltip=meaning.does)
+    return Binding(
+        keys,
+        action,
+        meaning.word,
+        show=show,
+        key_display=sign,
+        priority=priority,
+        tooltip=meaning.does,
+        id=None if only else name,
+    )
 
 
 #: Moving in whatever list has ``move``, ``page`` and ``jump``.

@@ -16,6 +16,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
+from lanes_tui.widgets.filter_bar import Typed
 from lanes_tui.widgets.sheet import Sheet
 
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")
@@ -35,15 +36,29 @@ class Writing(TextArea):
         await super()._on_paste(event)
 
 
+#: Where there is no lane yet, the first message may go to this one.
+FIRST_KEY = "demo:1"
+
+
+class KeyInput(Typed):
+    """Where the lane is named, if there is none to write to."""
+
+    def action_leave(self) -> None:
+        self.screen.focus_next()
+
+    def action_clear(self) -> None:
+        self.value = ""
+
+
 class SendDialog(Dialog[Message | None]):
-    """Sends what is typed; its result is the accepted message, or None."""
+    """Sends what is typed; its result is the accepted message, or None. ``key`` None: it asks for the lane too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("send", "send", show=True, priority=True),
         bind("back", "leave", show=True, priority=True),
     ]
 
-    def __init__(self, source: Source, key: str) -> None:
+    def __init__(self, source: Source, key: str | None) -> None:
         super().__init__()
         self._source = source
         self._key = key
@@ -54,6 +69,8 @@ class SendDialog(Dialog[Message | None]):
         with Vertical(id="dialog"):
             yield Sheet(id="dialog-title")
             yield Sheet(wrap=True, id="dialog-lines")
+            if self._key is None:
+                yield KeyInput(FIRST_KEY, compact=True, id="to")
             yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus")
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
@@ -62,7 +79,7 @@ class SendDialog(Dialog[Message | None]):
 
     def on_mount(self) -> None:
         self.query_one("#dialog-title", Sheet).show([text.line(("Send a message", "accent"))])
-        self.query_one("#dialog-lines", Sheet).show([text.line(("to ", "muted"), (self._key, "strong"))])
+        self.query_one("#dialog-lines", Sheet).show([text.line(("to ", "muted"), (self._key or "", "strong"))])
         writing = self.query_one(Writing)
         writing.cursor_blink = False  # a blinking cursor is traffic
         writing.focus()
@@ -85,7 +102,8 @@ class SendDialog(Dialog[Message | None]):
     @work
     async def _send(self, said: str) -> None:
         try:
-            self.dismiss(await self._source.send(self._key, said))
+            key = self.query_one(KeyInput).value if self._key is None else self._key
+            self.dismiss(await self._source.send(key, said))
         except (Lost, LanesError) as error:
             self._under_way = False
             self._refuse(f"not accepted: {error}")

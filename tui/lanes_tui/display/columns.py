@@ -1,12 +1,12 @@
 """The columns of the lanes table: how wide each is on a screen of some width, and what it says of a lane."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from textual.content import Content
 
-from lanes.records import Lane
+from lanes.records import Lane, Silence
 from lanes_storage.clock import Now
 from lanes_storage.law import MAX_INTERRUPTIONS
 from lanes_storage.records import LaneSort
@@ -14,25 +14,30 @@ from lanes_tui.display import text, words
 
 #: What a cell says: texts, each with its tone or without one.
 Said = tuple[str | tuple[str, str], ...]
-_NOTHING: Said = (("-", "muted"),)
+_NOTHING: Said = ()
 #: A head that waits longer than this gets a warning colour.
 LONG_WAIT_MS = 30_000
 #: The same for a run without a limit.
 LONG_HOLD_MS = 300_000
-BEAT_STEP_MS = 5_000
+#: Ages below a minute are told in such steps where a second more says nothing: each of them would be painted.
+STEP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class ViewedAt:
-    """When a record is looked at: the wall time, and how much time has passed since it was read."""
+    """When a record is looked at: the wall time, and how much time has passed since it was read; and what was silent.
+
+    ``silent`` has the silent runs by id, with their ages as of the moment of reading.
+    """
 
     wall: int
     passed_ms: int
+    silent: Mapping[int, Silence] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, at: Now, now: Now) -> "ViewedAt":
+    def of(cls, at: Now, now: Now, silent: Mapping[int, Silence] | None = None) -> "ViewedAt":
         """The sight, at ``now``, of what was read at ``at``."""
-        return cls(now.wall, max(0, now.mono - at.mono))
+        return cls(now.wall, max(0, now.mono - at.mono), silent or {})
 
     def moment(self, at: int) -> str:
         """A time of day, with its date where that is not today's."""
@@ -72,11 +77,12 @@ class ColumnKind(NamedTuple):
 KINDS: dict[str, ColumnKind] = {
     "STATE": ColumnKind((10, 11, 11), False, LaneSort.STATE),
     "LANE": ColumnKind((0, 0, 0), False, LaneSort.LANE),
+    "SILENT": ColumnKind((7, 8, 9), True, LaneSort.SILENT),
     "HELD": ColumnKind((6, 6, 7), True, LaneSort.HELD),
     "BEAT": ColumnKind((5, 6, 7), True, LaneSort.BEAT),
     "QUEUE": ColumnKind((6, 6, 7), True, LaneSort.QUEUE),
     "WAIT": ColumnKind((6, 6, 7), True, LaneSort.WAIT),
-    "OWNER": ColumnKind((7, 14, 22), False, LaneSort.OWNER),
+    "OWNER": ColumnKind((7, 11, 22), False, LaneSort.OWNER),
     "TRY": ColumnKind((4, 4, 4), True, LaneSort.TRY),
     "EPOCH": ColumnKind((8, 8, 9), True, LaneSort.EPOCH),
     "CHANGED": ColumnKind((8, 8, 8), True, LaneSort.CHANGED),
@@ -84,20 +90,23 @@ KINDS: dict[str, ColumnKind] = {
 }
 ORDER = tuple(KINDS)
 #: The default columns.
-USUAL = ("STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
+USUAL = ("STATE", "LANE", "SILENT", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
 #: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
-_GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "LAST ERROR", "OWNER", "WAIT", "BEAT", "QUEUE", "HELD")
+_GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "OWNER", "LAST ERROR", "WAIT", "BEAT", "QUEUE", "HELD", "SILENT")
 #: Cells before the first column: the cursor, the mark, a space.
 MARGIN = 3
 #: A last error needs this much to say anything, a key this much to be told from others.
-_LEAST_ERROR = 12
+_LEAST_ERROR = 16
 _LEAST_LANE = 22
-#: No key needs more than this before the errors have what they need.
+#: What a key is given at most where there are errors to be told.
 _MOST_LANE = 72
 
 
-def lay_out(width: int, chosen: tuple[str, ...] = USUAL) -> tuple[Column, ...]:
-    """The chosen columns on a screen of ``width`` cells: as many of them as there is room for."""
+def lay_out(width: int, chosen: tuple[str, ...] = USUAL, longest: int = _MOST_LANE) -> tuple[Column, ...]:
+    """The chosen columns on a screen of ``width`` cells: as many of them as there is room for.
+
+    ``longest``: so many cells the longest key takes; what LANE does not need is for the errors.
+    """
     names = [name for name in ORDER if name in chosen or name == "LANE"]
     size = 0 if width < 100 else 1 if width < 150 else 2
     gap = 1 if width < 100 else 2
@@ -109,7 +118,7 @@ def lay_out(width: int, chosen: tuple[str, ...] = USUAL) -> tuple[Column, ...]:
     left = _left(names, width, size, gap)
     error = 0
     if "LAST ERROR" in names:
-        error = min(max(_LEAST_ERROR, left - _MOST_LANE, left * 2 // 5), left - _LEAST_LANE)
+        error = min(max(_LEAST_ERROR, left - max(longest, _LEAST_LANE)), left - _LEAST_LANE)
     widths = {name: KINDS[name].widths[size] for name in names} | {"LANE": max(4, left - error), "LAST ERROR": error}
     columns = []
     x = MARGIN
@@ -160,12 +169,29 @@ def _tone_of_hold(held: int, left: int | None) -> str:
     return "bad" if left < 0 else "warn" if held > left else ""
 
 
+def _silent(lane: Lane, sight: ViewedAt, width: int) -> Said:
+    """How long a run has shown no progress; of a silent one also the limit that acts first, if there is room."""
+    if lane.progress_age_ms is None:
+        return _NOTHING
+    silence = None if lane.run_id is None else sight.silent.get(lane.run_id)
+    if silence is None or 2 * lane.progress_age_ms < silence.silent_ms:  # it has shown progress since
+        return ((_in_steps(sight.age(lane.progress_age_ms)), "muted"),)
+    silent_ms, limit_ms = sight.age(silence.silent_ms), silence.limit_ms
+    age, limit = _in_steps(silent_ms), "off" if limit_ms is None else words.short(limit_ms).removesuffix("00m")
+    told = f"{age}/{limit}" if len(f"{age}/{limit}") <= width else f"{age}!"
+    return ((told, "bad" if limit_ms is not None and silent_ms >= limit_ms else "warn"),)
+
+
+def _in_steps(ms: int) -> str:
+    return words.short(ms // STEP_MS * STEP_MS) if ms >= STEP_MS else "<5s"
+
+
 def _beat(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if lane.owner is None or lane.heartbeat_age_ms is None:
         return _NOTHING
     ms = sight.age(lane.heartbeat_age_ms)
     if lane.owner.alive:  # in steps, so that a healthy owner does not change its lines every second
-        return ((words.short(ms // BEAT_STEP_MS * BEAT_STEP_MS) if ms >= BEAT_STEP_MS else "<5s", "muted"),)
+        return ((_in_steps(ms), "muted"),)
     age = words.short(ms)
     return ((age + ("!" if len(age) < width else ""), "bad"),)
 
@@ -224,6 +250,7 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
 _CELLS: dict[str, Callable[[Lane, ViewedAt, int], Said]] = {
     "STATE": _state,
     "LANE": _lane,
+    "SILENT": _silent,
     "HELD": _held,
     "BEAT": _beat,
     "QUEUE": _queue,

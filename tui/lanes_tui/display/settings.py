@@ -18,6 +18,19 @@ from lanes_tui.display.columns import ORDER, USUAL
 T = TypeVar("T")
 #: How often the source is looked at, in seconds; ``+`` and ``-`` go through these.
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+#: How lanes are sorted unless somebody chose otherwise: what is silent, and then by attention.
+USUAL_ORDER = LaneOrder(LaneSort.SILENT)
+#: The first edition wrote these down, chosen or not: they are what is usual now.
+_FIRST_EDITION = {
+    "columns": ["STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR"],
+    "sort": "attention",
+    "ascii": False,
+}
+EDITION = 2
+#: Keys are folded by so many of their parts at most.
+MOST_PARTS = 8
+#: So many typed filters are kept.
+MOST_FILTERS = 50
 HEAD = "# Written by the dashboard of lanes. Delete a line, or the file, for what is usual.\n"
 
 
@@ -27,11 +40,16 @@ class Settings:
 
     path: Path | None = None
     columns: tuple[str, ...] = USUAL
-    order: LaneOrder = field(default_factory=LaneOrder)
+    order: LaneOrder = USUAL_ORDER
     refresh_s: float = 1.0
     theme: str | None = None
-    ascii: bool = False
+    ascii: bool | None = None  # None: as the terminal needs it
     local_time: bool = False
+    muted: bool = False  # no bell and no word when a run falls silent
+    follow: bool = False  # after an action go with the lane; else stay at its place in the list
+    parts: int = 2  # of a key, by which lanes are folded
+    filters: tuple[str, ...] = ()  # that were typed, the last one last
+    keymap: dict[str, str] = field(default_factory=dict)  # keys by what they do, as ``actions.keys`` names it
     broken: str | None = None  # why the file could not be read
     others: dict[str, Any] = field(default_factory=dict)  # what the file says besides
 
@@ -40,15 +58,22 @@ class Settings:
         if self.path is None or self.broken is not None:
             return
         chosen = self.others | {
+            "edition": EDITION,
             "columns": list(self.columns),
             "sort": str(self.order.by),
             "reverse": self.order.reverse,
             "refresh": self.refresh_s,
-            "ascii": self.ascii,
             "local_time": self.local_time,
+            "muted": self.muted,
+            "follow": self.follow,
+            "parts": self.parts,
+            "filters": list(self.filters),
             **({} if self.theme is None else {"theme": self.theme}),
+            **({} if self.ascii is None else {"ascii": self.ascii}),
         }
         text = HEAD + "".join(f"{name} = {_written(value)}\n" for name, value in chosen.items())
+        if self.keymap:
+            text += "\n[keymap]\n" + "".join(f"{_written(name)} = {_written(k)}\n" for name, k in self.keymap.items())
         draft = self.path.with_suffix(".new")
         with contextlib.suppress(OSError):
             make_private(self.path.parent)
@@ -71,13 +96,20 @@ def load(path: Path) -> Settings:
     except (OSError, ValueError) as error:
         settings.broken = f"{path}: {error}"
         return settings
+    if found.pop("edition", 1) == 1:
+        found = {name: value for name, value in found.items() if value != _FIRST_EDITION.get(name)}
     settings.columns = _taken(found, "columns", _columns, USUAL)
-    by = _taken(found, "sort", LaneSort, LaneSort.ATTENTION)
+    by = _taken(found, "sort", LaneSort, USUAL_ORDER.by)
     settings.order = LaneOrder(by, _taken(found, "reverse", bool, False))
     settings.refresh_s = _taken(found, "refresh", _rate, 1.0)
     settings.theme = _taken(found, "theme", str, None)
-    settings.ascii = _taken(found, "ascii", bool, False)
+    settings.ascii = _taken(found, "ascii", bool, None)
     settings.local_time = _taken(found, "local_time", bool, False)
+    settings.follow = _taken(found, "follow", bool, False)
+    settings.parts = _taken(found, "parts", _parts, 2)
+    settings.filters = _taken(found, "filters", _texts, ())
+    settings.keymap = _taken(found, "keymap", _keymap, {})
+    settings.muted = _taken(found, "muted", bool, False)
     settings.others = {name: value for name, value in found.items() if _is_plain(value)}
     return settings
 
@@ -85,7 +117,7 @@ def load(path: Path) -> Settings:
 def _taken(found: dict[str, Any], name: str, read: Callable[[Any], T], usual: T) -> T:
     try:
         return read(found.pop(name)) if name in found else usual
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return usual
 
 
@@ -94,6 +126,18 @@ def _columns(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not names:
         raise ValueError(value)
     return names
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str))[-MOST_FILTERS:]
+
+
+def _keymap(value: Any) -> dict[str, str]:
+    return {str(name): ",".join(keys) if isinstance(keys, list) else str(keys) for name, keys in value.items()}
+
+
+def _parts(value: Any) -> int:
+    return max(1, min(int(value), MOST_PARTS))
 
 
 def _rate(value: Any) -> float:

@@ -39,6 +39,11 @@ Part = str | tuple[str, str] | Content
 
 #: Variation selectors and skin tones: every terminal has another opinion on how wide they make what they follow.
 _UNSTEADY = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]")
+#: So many marks over one letter are shown; a terminal would paint more of them over the lines above and below.
+_MOST_MARKS = 4
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5,}"
+)
 #: The longest text that is shown of one piece of data; more than any screen holds.
 _LONGEST = 8_000
 ELLIPSIS = "…"
@@ -48,7 +53,13 @@ EMPTY = Content("")
 
 def harmless(text: str) -> str:
     """``text`` on one line, without characters that control the terminal or have an unpredictable width."""
-    return _UNSTEADY.sub("", clean(text[:_LONGEST]))
+    return _steady(clean(text[:_LONGEST]))
+
+
+def _steady(cleaned: str) -> str:
+    if cleaned.isascii():
+        return cleaned
+    return _MARKS.sub(lambda marks: marks[0][:_MOST_MARKS] + ELLIPSIS, _UNSTEADY.sub("", cleaned))
 
 
 def line(*parts: Part) -> Content:
@@ -83,7 +94,7 @@ def joined(parts: Iterable[Content], between: str = "  ") -> Content:
 
 def prose(text: str, tone: str = "") -> list[Content]:
     """A text of several lines."""
-    kept = _UNSTEADY.sub("", clean(text[:_LONGEST], keep_newlines=True))
+    kept = _steady(clean(text[:_LONGEST], keep_newlines=True))
     return [line((each, tone)) for each in kept.split("\n")]
 
 
@@ -112,13 +123,22 @@ def fitted(content: Content, width: int, *, right: bool = False) -> Content:
     return line(space, content) if right else line(content, space)
 
 
+def key_of(key: str) -> str:
+    """A key, with the spaces at its edges seen."""
+    inner = key.strip(" ")
+    if len(inner) == len(key):
+        return key
+    before = len(key) - len(key.lstrip(" "))
+    return "␣" * before + inner + "␣" * (len(key) - before - len(inner))
+
+
 @lru_cache(maxsize=2_000)
 def in_the_middle(text: str, width: int) -> str:
     """``text``, cut in its middle where it does not fit: keys differ at their ends.
 
     The same few keys are asked for at every look, and to measure them is most of the work.
     """
-    shown = harmless(text)
+    shown = harmless(key_of(text))
     if cell_len(shown) <= width:
         return shown
     if width < 5:

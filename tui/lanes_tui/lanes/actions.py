@@ -51,6 +51,8 @@ class Doing(Board):
         deed, targets = DEEDS[name], self.targets
         if not targets or not self.may_act():
             return
+        if not len(self.marks) and not self.settings.follow:
+            self.table.leave_lane()
         if len(self.marks):
             self._ask_for_many(deed, targets)
         elif deed.grave:

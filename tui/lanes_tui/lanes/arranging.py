@@ -1,5 +1,6 @@
 """How lanes are shown: filter, search, order, columns, and the refresh rate."""
 
+import contextlib
 from typing import ClassVar
 
 from textual import on, work
@@ -12,7 +13,7 @@ from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, Sear
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import KINDS
-from lanes_tui.display.settings import RATES
+from lanes_tui.display.settings import MOST_FILTERS, RATES
 from lanes_tui.lanes.board import Board
 from lanes_tui.sources.source import Lost
 from lanes_tui.tables.heads import Heads
@@ -34,15 +35,20 @@ class Arranging(Board):
         bind("freeze", "freeze"),
         bind("faster", "rate(-1)"),
         bind("slower", "rate(1)"),
+        bind("follow", "follow"),
+        bind("mute", "mute"),
         bind("refresh", "refresh_now"),
     ]
     _sought = ""
     _came_to: str | None = None  # the last hit: the cursor's own lane is not known until it is read
     _search_began: int | None = None
+    #: While it is frozen: the last event when that began, and how many have been written since.
+    pending: tuple[int, int] | None = None
 
     # ------------------------------------------------------------------------------------- filter
 
     def action_filter(self) -> None:
+        self.bar.input.proposes.before = self.settings.filters
         self.screen.set_focus(self.bar.input)  # at once: keys that are typed ahead are for it
 
     def action_back(self) -> None:
@@ -62,12 +68,30 @@ class Arranging(Board):
 
     @on(FilterTyped)
     def _filter_typed(self, event: FilterTyped) -> None:
-        self.typed = event.typed
+        now = self.source.now().wall
+        parsed = filters.typed(event.typed, now)
+        self.problem = parsed.problem
+        self.typed = event.typed if parsed.problem is None else filters.understood(event.typed, now)
         self.tell_bar()
         self.follower.wake()
+        self._doubt(event.typed if parsed.problem is not None and parsed.chosen.conditions else "")
+
+    @work(exclusive=True, group="doubt")
+    async def _doubt(self, typed: str) -> None:
+        """A word that may be a mistyped field is a part of a key where there is such a key: that may be pasted."""
+        if not typed:
+            return
+        with contextlib.suppress(Lost):  # the next look tells
+            if await self.source.total(filters.typed(typed, self.source.now().wall).chosen):
+                self.typed = typed
+                self.follower.wake()
 
     @on(FilterLeft)
     def _filter_left(self) -> None:
+        if self.typed and self.problem is None:
+            others = [typed for typed in self.settings.filters if typed != self.typed]
+            self.settings.filters = (*others, self.typed)[-MOST_FILTERS:]
+            self.settings.save()
         self.table.focus()
 
     # ------------------------------------------------------------------------------------- search
@@ -116,8 +140,9 @@ class Arranging(Board):
     # ---------------------------------------------------------------------------- order and columns
 
     def action_sort(self) -> None:
-        """Sort by attention, then by each column that is shown, in turn."""
-        sorts = [LaneSort.ATTENTION, *(KINDS[column.title].sort for column in self.table.columns)]
+        """Sort by silence, by attention, then by each column that is shown, in turn."""
+        shown = (KINDS[column.title].sort for column in self.table.columns)
+        sorts = list(dict.fromkeys((LaneSort.SILENT, LaneSort.ATTENTION, *shown)))
         by = self.settings.order.by
         place = sorts.index(by) if by in sorts else -1
         self.sort(LaneOrder(sorts[(place + 1) % len(sorts)]))
@@ -152,20 +177,36 @@ class Arranging(Board):
     def tell_arrangement(self) -> None:
         """Bring table, heads and filter line to the chosen order and columns."""
         self.table.show_columns(self.settings.columns)
-        self.query_one(Heads).show(self.settings.columns, self.settings.order)
+        self.tell_heads()
         self.tell_bar()
+
+    def tell_heads(self) -> None:
+        """Bring the heads over the columns of the table."""
+        self.query_one(Heads).show(self.table.columns, self.settings.order)
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""
-        problem = filters.typed(self.typed, self.source.now().wall).problem
-        said = text.EMPTY if problem is None else text.line((problem, "warn"), " ")
+        said = text.EMPTY if self.problem is None else text.line((self.problem, "warn"), " ")
         self.bar.tell(self.settings.order, len(self.table.columns), len(KINDS), said)
 
     # -------------------------------------------------------------------------------------- rhythm
 
     def action_freeze(self) -> None:
         self.follower.freeze(not self.follower.frozen)
+        self.pending = None
+        if self.follower.frozen:
+            self.count_pending()
         self.tell_header()
+
+    @work(exclusive=True, group="pending")
+    async def count_pending(self) -> None:
+        """How much was written since it was frozen."""
+        with contextlib.suppress(Lost):  # the next look tells
+            last = max((event.id for event in await self.source.events(limit=1)), default=0)
+            began = last if self.pending is None else self.pending[0]
+            if self.follower.frozen:
+                self.pending = began, last - began
+                self.tell_header()
 
     def action_rate(self, step: int) -> None:
         """Refresh less or more often."""
@@ -178,3 +219,16 @@ class Arranging(Board):
 
     def action_refresh_now(self) -> None:
         self.follower.wake()
+
+    def action_mute(self) -> None:
+        """Ring when a run falls silent, or not."""
+        self.settings.muted = not self.settings.muted
+        self.settings.save()
+        self.tell_header()
+        self.say("no bell when a run falls silent" if self.settings.muted else "a bell when a run falls silent")
+
+    def action_follow(self) -> None:
+        """After an action follow the lane, or stay at its place in the list, where the next one comes to stand."""
+        self.settings.follow = not self.settings.follow
+        self.settings.save()
+        self.say("after an action: follow the lane" if self.settings.follow else "after an action: stay at the place")

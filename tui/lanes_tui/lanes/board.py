@@ -4,6 +4,7 @@ from lanes.records import Lane
 from lanes_tui.actions.acting import Acting
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
+from lanes_tui.display.views import Views
 from lanes_tui.lanes.follow import Picture, SnapshotReader
 from lanes_tui.screens.guarded import Guarded
 from lanes_tui.sources.marks import MarkedLane, Marks
@@ -15,13 +16,15 @@ from lanes_tui.tables.lane_table import LaneList
 class Board(Guarded):
     """The state of the main screen. What can be done with it is in the classes that build on it."""
 
-    def __init__(self, source: Source, settings: Settings, rhythm: Rhythm) -> None:
+    def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
         super().__init__(source)
+        self.views = views
         self.settings = settings
         self.rhythm = rhythm
         self.marks = Marks()
         self.acting = Acting(source)
-        self.typed = ""  # the filter
+        self.typed = ""  # the filter, without the words that are not understood
+        self.problem: str | None = None  # why what stands in the filter line now is not understood
         self.picture: Picture | None = None
         self.table = LaneList(self.marks, id="lanes")
         self.follower: SnapshotReader

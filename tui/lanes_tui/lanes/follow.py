@@ -5,10 +5,10 @@ from typing import NamedTuple, Protocol
 
 from lanes import filters
 from lanes.base.errors import NotFound
-from lanes.records import LaneDetail, Status
+from lanes.records import LaneDetail, Silence, Silences, Status
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.sources.polling import Looking, Rhythm
-from lanes_tui.sources.source import AsOf, Source, Window
+from lanes_tui.sources.source import AsOf, Source, Window, by_run
 from lanes_tui.tables.lane_table import View
 
 
@@ -34,6 +34,12 @@ class Picture:
     status: AsOf[Status]
     hidden: int
     detail: AsOf[LaneDetail] | None
+    silences: AsOf[Silences]
+
+    @property
+    def silent(self) -> dict[int, Silence]:
+        """The silent runs by id, with their ages as of the window."""
+        return by_run(self.silences, self.window.at)
 
     @property
     def everything(self) -> int:
@@ -55,6 +61,7 @@ class Stage(Protocol):
     @property
     def covered(self) -> bool: ...
     def show(self, picture: Picture) -> None: ...
+    def hear(self, silences: Silences) -> None: ...
     def lose(self, why: str) -> None: ...
 
 
@@ -87,10 +94,14 @@ class SnapshotReader:
         await self._looking.run()
 
     async def _show(self) -> None:
-        if self._stage.covered:
+        if (
+            self._stage.covered and self._last is not None
+        ):  # by a screen that looks for itself, and not for what falls silent
+            self._stage.hear((await self._source.silences()).record)
             return
         frozen = self.frozen
         picture = await self._look()
+        self._stage.hear(picture.silences.record)
         if self.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
             return  # it was frozen while this was read: what stood on the screen then stays
         self._last = picture
@@ -99,17 +110,20 @@ class SnapshotReader:
     async def _look(self) -> Picture:
         view, wish = self._stage.view, self._stage.wish
         chosen = filters.typed(wish.typed, self._source.now().wall).chosen
+        silences = await self._source.silences()
         window = await self._window(chosen, wish, view)
         row = None if view.key is None else window.place_of(view.key)
         if view.key is not None and row is None:
             row = await self._source.place(chosen, view.key, order=wish.order)
+        if row is None and self._last is not None and self._last.wish.typed != wish.typed:
+            row = 0  # the cursor's lane is not one of them: the first of them is what was looked for
         after = view.following(view.row if row is None else row, window.total)
         if after.span != view.span:
             window = await self._window(chosen, wish, after)
         lane = window.lane_at(after.row)
         detail = await self._detail(None if lane is None else lane.key)
         hidden = await self._hidden(chosen)
-        return Picture(wish, window, view.key, row, await self._source.status(), hidden, detail)
+        return Picture(wish, window, view.key, row, await self._source.status(), hidden, detail, silences)
 
     async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
         return await self._source.window(chosen, *view.span, order=wish.order)

@@ -66,11 +66,19 @@ class Marking(Board):
 
     def action_mark_all(self) -> None:
         """Mark every lane that the filter chooses."""
-        self._mark_matching(invert=False)
+        if self._understood():
+            self._mark_matching(invert=False)
 
     def action_mark_others(self) -> None:
         """Mark every lane that the filter chooses and that is not marked, and no other of them."""
-        self._mark_matching(invert=True)
+        if self._understood():
+            self._mark_matching(invert=True)
+
+    def _understood(self) -> bool:
+        """Whether the lanes that are listed are those that the filter line names."""
+        if self.problem is not None:
+            self.say(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
+        return self.problem is None
 
     @work
     async def _mark_matching(self, *, invert: bool) -> None:

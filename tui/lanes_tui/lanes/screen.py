@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Vertical
 from textual.content import Content
 
 from lanes.filters import FIELDS
-from lanes.records import LaneDetail
+from lanes.records import LaneDetail, Silences
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.dialogs.help import Help
@@ -17,11 +18,15 @@ from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
+from lanes_tui.display.views import Views
 from lanes_tui.lanes.actions import Doing
+from lanes_tui.lanes.alarm import SilenceAlarm
 from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.lanes.follow import Picture, SnapshotReader, Wish
 from lanes_tui.lanes.marking import Marking
 from lanes_tui.lanes.preview import Glance
+from lanes_tui.lanes.viewing import Viewing
+from lanes_tui.screens.groups import GroupChoice, GroupsScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
@@ -42,7 +47,7 @@ STOP_TOO = 10
 NOTHING_YET = (
     text.line(("No lanes yet.", "strong")),
     text.EMPTY,
-    text.line("Send the first message from another terminal:"),
+    text.line("Send the first message with ", ("m", "accent"), ", or from another terminal:"),
     text.line(('  lanes send demo:1 "hello"', "accent")),
 )
 EXAMPLES = [field.example for field in FIELDS.values()] + ["-part", '"two words"']
@@ -53,7 +58,7 @@ NO_MATCH = (
 )
 
 
-class MainScreen(Doing, Marking, Arranging):
+class MainScreen(Doing, Marking, Arranging, Viewing):
     """Shows one source, and acts on its lanes."""
 
     AUTO_FOCUS = "LaneList"  # from the first key on
@@ -62,26 +67,34 @@ class MainScreen(Doing, Marking, Arranging):
         *Arranging.KEYS,
         *Marking.KEYS,
         *Doing.KEYS,
+        *Viewing.KEYS,
+        bind("groups", "groups"),
         bind("detail", "toggle_detail"),
         bind("help", "help", show=True),
         bind("leave", "leave", show=True),
         bind("interrupt", "leave"),
     ]
 
-    def __init__(self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm) -> None:
-        super().__init__(source, settings, rhythm)
+    def __init__(
+        self, source: Source, settings: Settings, *, with_gateway: bool, rhythm: Rhythm, views: Views | None = None
+    ) -> None:
+        super().__init__(source, settings, rhythm, views or Views())
         self._with_gateway = with_gateway
         self._detail = DetailPanes()
         self.follower = SnapshotReader(source, self, rhythm)
         self._glance = Glance(source, self._show_lane)
         self._trends = Trends()
+        self._alarm = SilenceAlarm()
+        self._open_next = False  # Enter was pressed before the lanes of the filter were there
 
     def compose(self) -> ComposeResult:
         yield Header()
         yield FilterBar()
-        yield Heads()
-        yield self.table
-        yield self._detail
+        with Vertical(id="body"):
+            with Vertical(id="list"):
+                yield Heads()
+                yield self.table
+            yield self._detail
         yield Keys()
 
     def on_mount(self) -> None:
@@ -93,6 +106,14 @@ class MainScreen(Doing, Marking, Arranging):
             )
         self.run_worker(self.follower.run(), name="follow")
         self.run_worker(self._glance.run(), name="glance")
+        self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        """The ages in the header go on also while no look ends: frozen, slow or stale."""
+        if self.follower.frozen and self.pending is not None:
+            self.count_pending()
+        if self.is_open:
+            self.tell_header()
 
     @property
     def lane_key(self) -> str | None:
@@ -115,8 +136,8 @@ class MainScreen(Doing, Marking, Arranging):
 
     @property
     def covered(self) -> bool:
-        """Whether another whole screen, which looks for itself, lies over this one."""
-        return any(isinstance(screen, Watching) for screen in self.app.screen_stack)
+        """Whether another whole screen, which looks for itself, lies over this one, and this one was shown before."""
+        return self.picture is not None and any(isinstance(screen, Watching) for screen in self.app.screen_stack)
 
     def on_screen_resume(self) -> None:
         self.follower.wake()
@@ -131,10 +152,21 @@ class MainScreen(Doing, Marking, Arranging):
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
-        self.table.show(picture.window, ViewedAt.of(at, at), picture.key, picture.row)
+        self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row)
+        self.tell_heads()
         self.tell_header()
         self._show_lane(self.lane_key, picture.detail)
         self.tell_dialog()
+        if self._open_next:
+            self._open_next = False
+            self.action_open_lane()
+
+    def hear(self, silences: Silences) -> None:
+        """Ring for what has fallen silent since the last look, unless that is muted."""
+        said = self._alarm.rings(silences, self.source.now())
+        if said is not None and not self.settings.muted:
+            self.app.bell()
+            self.say(said, grave=True)
 
     def lose(self, why: str) -> None:
         """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
@@ -146,7 +178,10 @@ class MainScreen(Doing, Marking, Arranging):
 
     def tell_header(self) -> None:
         picture = self.picture
-        freshness = replace(self.freshness, frozen=self.follower.frozen, every_s=self.rhythm.look_every)
+        pending = 0 if self.pending is None or not self.follower.frozen else self.pending[1]
+        freshness = replace(
+            self.freshness, frozen=self.follower.frozen, every_s=self.rhythm.look_every, pending=pending
+        )
         facts = Facts(
             name=self.source.name,
             actor=self.source.actor,
@@ -157,6 +192,8 @@ class MainScreen(Doing, Marking, Arranging):
             matching=None if picture is None else picture.window.total,
             marked=len(self.marks),
             hidden=0 if picture is None else picture.hidden,
+            silent=0 if picture is None else picture.silences.record.total,
+            muted=self.settings.muted,
             sparks=self._trends.sparks(),
         )
         self.query_one(Header).tell(facts, self.source.now())
@@ -190,6 +227,7 @@ class MainScreen(Doing, Marking, Arranging):
             self.call_after_refresh(self.update)
 
     def renew(self) -> None:
+        self.tell_heads()
         self.tell_header()
         self.tell_bar()
 
@@ -197,8 +235,24 @@ class MainScreen(Doing, Marking, Arranging):
 
     def action_open_lane(self) -> None:
         """The lane under the cursor on a screen of its own."""
-        if self.lane is not None:
+        if self.picture is None or self.picture.wish != self.wish:  # what was typed is not on the screen yet
+            self._open_next = True
+        elif self.lane is not None:
             self.app.push_screen(LaneScreen(self.source, self.rhythm, self.lane.key))
+
+    def action_groups(self) -> None:
+        """The lanes of the filter, folded by the first parts of their keys."""
+        self.app.push_screen(GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._take))
+
+    @work
+    async def _take(self, group: GroupChoice) -> None:
+        """Show the lanes of a group; or act on them, as on marked ones."""
+        if group.action is None:
+            self.bar.input.value = group.typed
+            return
+        self.table.show_marks()
+        self.tell_header()
+        await self.app.run_action(group.action, self)
 
     def action_toggle_detail(self) -> None:
         self._detail.toggle_class("-hidden")

@@ -65,7 +65,12 @@ class Watching(Guarded):
 
     def on_mount(self) -> None:
         self._tell_bar()
+        self.set_interval(1.0, self._tick)  # its age goes on also while no look ends
         self.run_worker(self.looking.run(), name="look", exclusive=True)
+
+    def _tick(self) -> None:
+        if self.is_open:
+            self._tell_bar()
 
     async def _look(self) -> None:
         await self.read()

@@ -10,17 +10,33 @@ was on the screen.
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lanes.base.errors import NotAllowed
-from lanes.records import Drain, Event, GlobActed, GlobPause, Hit, Lane, LaneDetail, Message, SearchPage, Status
+from lanes.records import (
+    Drain,
+    Event,
+    GlobActed,
+    GlobPause,
+    Hit,
+    Lane,
+    LaneDetail,
+    LaneGroup,
+    Message,
+    SearchPage,
+    Silence,
+    Silences,
+    Status,
+)
 from lanes.verbs import messages, pausing, queries, sending, system
 from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
-from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.pacing import Paced
 
 T = TypeVar("T")
 BY_ATTENTION = LaneOrder()
+#: What is silent is looked for in at most this fraction (one part in so many) of the time: that walks over all runs.
+SILENCE_SHARE = 50
 
 
 class Lost(Exception):
@@ -53,6 +69,12 @@ class Window(NamedTuple):
         """The lane at that place, if it is in this window."""
         inside = 0 <= place - self.offset < len(self.rows)
         return self.rows[place - self.offset] if inside else None
+
+
+def by_run(silences: AsOf[Silences], at: Now) -> dict[int, Silence]:
+    """The silent runs by id, with their ages as of ``at``."""
+    passed = max(0, at.mono - silences.at.mono)
+    return {each.run_id: each.replace(silent_ms=each.silent_ms + passed) for each in silences.record.runs}
 
 
 class AsyncDriver(Protocol):
@@ -95,6 +117,9 @@ class Source:
         self.sign = ""
         self._totals: Paced[int] = Paced()
         self._statuses: Paced[AsOf[Status]] = Paced()
+        self._silences: Paced[AsOf[Silences]] = Paced(SILENCE_SHARE)
+        self._groups: Paced[list[LaneGroup]] = Paced()
+        self._silent: tuple[int, ...] | None = None  # the runs that came first last time
 
     @property
     def name(self) -> str:
@@ -178,6 +203,21 @@ class Source:
         """What is paused as a whole."""
         return (await self.status()).record.pauses
 
+    async def groups(self, chosen: LaneFilter, parts: int) -> list[LaneGroup]:
+        """The chosen lanes, in groups by the first parts of their keys: the worst group first."""
+
+        async def ask() -> list[LaneGroup]:
+            found: list[LaneGroup] = await self.call(queries.groups, parts=parts, filter_=chosen, keys=chosen.keys)
+            return found
+
+        return await self._groups.answer((chosen._replace(at=0), parts), ask)
+
+    async def silences(self) -> AsOf[Silences]:
+        """What is silent. From then on these come first in the order ``silent``."""
+        found = await self._silences.answer(None, lambda: self._seen(queries.silent))
+        self._silent = tuple(each.run_id for each in found.record.runs)
+        return found
+
     async def detail(self, key: str) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         return await self._seen(queries.show, key=key)
@@ -201,7 +241,8 @@ class Source:
         return found
 
     def _asked(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
-        return {"filter_": chosen, "keys": chosen.keys, "sort": order.by, "reverse": order.reverse}
+        asked = {"filter_": chosen, "keys": chosen.keys, "sort": order.by, "reverse": order.reverse}
+        return asked | ({"silent": self._silent} if order.by is LaneSort.SILENT else {})
 
     # -------------------------------------------------------------------------------------- acting
 

@@ -16,18 +16,19 @@ class Heads(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._chosen: tuple[str, ...] = columns.USUAL
+        self._columns: tuple[columns.Column, ...] = ()
         self._order = LaneOrder()
 
-    def show(self, chosen: tuple[str, ...], order: LaneOrder) -> None:
-        """Show these columns, sorted so."""
-        self._chosen, self._order = chosen, order
-        self.refresh()
+    def show(self, laid: tuple[columns.Column, ...], order: LaneOrder) -> None:
+        """Show these columns, as the table has them, sorted so."""
+        if (laid, order) != (self._columns, self._order):
+            self._columns, self._order = laid, order
+            self.refresh()
 
     def render(self) -> Content:
         parts: list[text.Part] = []
         x = 0
-        for column in self._columns():
+        for column in self._columns:
             sorts = columns.KINDS[column.title].sort is self._order.by
             arrow = (UP if self._order.reverse else DOWN) if sorts else ""
             title = column.fit(text.line((column.title + arrow, "accent" if sorts else "head")))
@@ -36,10 +37,6 @@ class Heads(Widget):
         return text.line(*parts)
 
     def on_click(self, event: events.Click) -> None:
-        for column in self._columns():
+        for column in self._columns:
             if column.x <= event.x < column.x + column.width:
                 self.post_message(SortWanted(columns.KINDS[column.title].sort))
-
-    def _columns(self) -> tuple[columns.Column, ...]:
-        # one cell at the right belongs to the table's scrollbar
-        return columns.lay_out(self.size.width - 1, self._chosen)

@@ -1,8 +1,10 @@
 """The lanes table. It holds one window of lanes, whatever their number, and a cursor that stays on its lane."""
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import BindingType
 from textual.content import Content
@@ -24,6 +26,10 @@ from lanes_tui.tables.scrolling import tell_size
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
 MARK = "*"
+#: So long an action may take to move its lane, with the question before it, in seconds.
+ACTION_S = 30.0
+#: LANE grows with the keys that are seen, in such steps, so that not each of them moves all columns.
+LEAST_KEY, KEY_STEP, MOST_KEY = 16, 8, 72
 
 
 class View(NamedTuple):
@@ -67,6 +73,7 @@ class LaneList(ScrollView, can_focus=True):
         self.range_from: str | None = None  # the lane where a range of marks begins
         self.window: Window | None = None
         self.stale = False
+        self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
         self._columns: tuple[Column, ...] = ()
@@ -74,6 +81,7 @@ class LaneList(ScrollView, can_focus=True):
         self._height = 0  # as it was before the last change of size
         self._key: str | None = None
         self._painted: dict[int, tuple[Said, ...]] = {}
+        self._longest = LEAST_KEY
         self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
         self._hint: Sequence[Content] = ()
@@ -88,7 +96,9 @@ class LaneList(ScrollView, can_focus=True):
     @property
     def view(self) -> View:
         """What is seen just now."""
-        return View(self.scroll_offset.y, max(1, self._room.height), self._row, self._key)
+        left, until = self._leaves
+        key = None if self._key == left and time.monotonic() < until else self._key
+        return View(self.scroll_offset.y, max(1, self._room.height), self._row, key)
 
     @property
     def lane(self) -> Lane | None:
@@ -105,6 +115,7 @@ class LaneList(ScrollView, can_focus=True):
         view = view.following(standing, window.total)
         bare = self.window is None or not self.window.total or not window.total
         self.window, self._sight = window, sight
+        self._lay_out(self._longest)
         tell_size(self, Size(self._room.width, window.total))
         if bare:
             self._repaint()
@@ -114,8 +125,18 @@ class LaneList(ScrollView, can_focus=True):
     def show_columns(self, chosen: tuple[str, ...]) -> None:
         """Show these columns, as far as there is room."""
         self._chosen = chosen
-        self._columns = columns.lay_out(self._room.width, chosen)
-        self._repaint()
+        self._lay_out()
+
+    def _lay_out(self, longest: int = LEAST_KEY) -> None:
+        """Give LANE what the longest key needs, and go by that until the size or the columns change."""
+        keys = () if self.window is None else (lane.key for lane in self.window.rows)
+        needed = max((cell_len(text.in_the_middle(key, MOST_KEY)) for key in keys), default=0)
+        self._longest = max(longest, -(-needed // KEY_STEP) * KEY_STEP)
+        # one cell at the right belongs to the scrollbar, whether it is there or not
+        laid = columns.lay_out(self.outer_size.width - 1, self._chosen, self._longest)
+        if laid != self._columns:
+            self._columns = laid
+            self._repaint()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -189,6 +210,18 @@ class LaneList(ScrollView, can_focus=True):
         if window.lane_at(first) is None or window.lane_at(later) is None:
             self.post_message(WindowWanted())
 
+    def put(self, row: int, key: str | None) -> None:
+        """Let the next look find the cursor at that row, on lane ``key`` (None: on whatever stands there)."""
+        self._refresh_row(self._row)
+        self._row, self._key = row, key
+        if self.window is not None:
+            self.move_to(min(row, max(0, self.window.total - 1)))
+            self._key = key
+
+    def leave_lane(self) -> None:
+        """Stay at this place of the list when the lane under the cursor moves, as an action will make it."""
+        self._leaves = self._key, time.monotonic() + ACTION_S
+
     def forget_cursor(self) -> None:
         """Stay at this place of the list, whatever lane comes to stand there."""
         self._key = None
@@ -198,7 +231,7 @@ class LaneList(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         view, before = self.view, self._height
         self._height = view.height
-        self._columns = columns.lay_out(self._room.width, self._chosen)
+        self._lay_out()
         if self.window is not None:
             tell_size(self, Size(self._room.width, self.window.total))
             if view.top <= view.row < view.top + before:  # what was in sight stays so
@@ -246,7 +279,7 @@ class LaneList(ScrollView, can_focus=True):
         return columns.said(lane, self._sight, self._columns)
 
     def _cursor_style(self) -> Style:
-        if self.app.no_color:
+        if self.app.native_ansi_color:  # the terminal's colours are not known: only its own two can be turned round
             return Style(reverse=True)
         return Style(background=self.get_component_styles("lane-table--cursor").background)
 

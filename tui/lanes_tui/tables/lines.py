@@ -55,6 +55,8 @@ class LineCache:
         if self.layout.stale:
             content = text.line((content.plain, "muted"))
         layout = self.layout
+        if under_cursor and layout.cursor.reverse:  # a colour would become the ground of its word
+            content = text.line(content.plain)
         base = layout.base + layout.cursor if under_cursor else layout.base
         segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
         return Strip(segments).adjust_cell_length(layout.width, base.rich_style)

@@ -129,13 +129,15 @@ class Rows(ScrollView, can_focus=True):
         return self._strip(self._rows[place].content, mark, width, self._looks() if under else Style())
 
     def _looks(self) -> Style:
-        if self.app.no_color:
+        if self.app.native_ansi_color:
             return Style(reverse=True)
         return Style(background=self.get_component_styles("rows--cursor").background)
 
     def _strip(self, content: Content, mark: str, width: int, style: Style) -> Strip:
         base = self.visual_style + style
         whole = text.line((mark, "accent"), " " * (_MARGIN - 1), text.fitted(content, max(0, width - _MARGIN)))
+        if style.reverse:  # a colour would become the ground of its word
+            whole = text.line(whole.plain)
         segments = [Segment(piece, look.rich_style) for piece, look in whole.render(base, "", self._get_style)]
         return Strip(segments).adjust_cell_length(width, base.rich_style)
 

@@ -15,6 +15,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped
 from lanes_tui.display import text
 from lanes_tui.tables.heads import DOWN, UP
+from lanes_tui.widgets.proposing import FilterSuggester
 from lanes_tui.widgets.sheet import Sheet
 
 #: The longest filter: no key is longer, and other terms fit beside it.
@@ -52,6 +53,52 @@ class FilterInput(Typed):
         self.post_message(FilterLeft())
 
 
+class LaneFilterInput(FilterInput):
+    """The filter of the lanes: with proposals, and what was typed before."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("up", "older", only="up"),
+        bind("down", "newer", only="down"),
+        bind("complete", "complete", show=True),
+    ]
+
+    def __init__(self) -> None:
+        self.proposes = FilterSuggester()
+        super().__init__(placeholder=_HINT, compact=True, select_on_focus=False, id="filter", suggester=self.proposes)
+        self._place: int | None = None  # among what was typed before
+
+    def action_complete(self) -> None:
+        """Take what is proposed."""
+        self.action_end()
+        self.action_cursor_right()
+
+    def action_older(self) -> None:
+        before = self.proposes.before
+        self._go(len(before) - 1 if self._place is None else self._place - 1)
+
+    def action_newer(self) -> None:
+        if self._place is None:
+            self.action_leave()
+        else:
+            self._go(self._place + 1)
+
+    def action_leave(self) -> None:
+        self._place = None
+        super().action_leave()
+
+    def action_clear(self) -> None:
+        self._place = None
+        super().action_clear()
+
+    def _go(self, place: int) -> None:
+        before = self.proposes.before
+        if place < 0 or not before:
+            return
+        self._place = place if place < len(before) else None
+        self.value = before[place] if place < len(before) else ""
+        self.action_end()
+
+
 class SearchInput(Typed):
     """Where a search is typed. It is seen only while it is used."""
 
@@ -67,7 +114,7 @@ class FilterBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Sheet(id="slash")
-        yield FilterInput(placeholder=_HINT, compact=True, select_on_focus=False, id="filter")
+        yield LaneFilterInput()
         yield SearchInput(placeholder="a part of a key to go to", compact=True, id="search", classes="-hidden")
         yield Sheet(id="order")
 
@@ -75,9 +122,9 @@ class FilterBar(Horizontal):
         self._prompt(" / ")
 
     @property
-    def input(self) -> FilterInput:
+    def input(self) -> LaneFilterInput:
         """Where the filter is typed."""
-        return self.query_one(FilterInput)
+        return self.query_one(LaneFilterInput)
 
     @property
     def search(self) -> SearchInput:

@@ -32,6 +32,7 @@ class Freshness:
     lost: str | None = None  # why
     frozen: bool = False
     every_s: float = 1.0
+    pending: int = 0  # events since it was frozen
 
     def content(self, now: Now) -> Content:
         """``● live  as of 14:02:07Z``."""
@@ -52,7 +53,8 @@ class Freshness:
         if self.lost is not None:
             return text.line((f"◌ stale {words.short(age)}", "bad"))
         if self.frozen:
-            return text.line((f"❚❚ frozen {words.short(age)}", "warn"))
+            pending = f", {words.counted(self.pending, 'event')} pending" if self.pending else ""
+            return text.line((f"❚❚ frozen {words.short(age)}{pending}", "warn"))
         if age > _LATE * max(1.0, self.every_s) * 1000:
             return text.line((f"◐ slow {words.short(age)}", "warn"))
         every = (f" every {self.every_s:g}s", "muted") if self.every_s != 1 else ""
@@ -71,6 +73,8 @@ class Facts:
     matching: int | None = None
     marked: int = 0
     hidden: int = 0
+    silent: int = 0
+    muted: bool = False
     #: What stands in red whatever else there is room for.
     standing: Content = text.EMPTY
     #: By state, a few small bars on how its number went of late. Empty where nothing is known.
@@ -148,7 +152,7 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
     if seen is None:
         return text.EMPTY
     status = seen.record
-    alarms, sparks = _alarms(status, width), facts.sparks
+    alarms, sparks = _alarms(facts, status, width), facts.sparks
     states = _states(status, sparks)
     # every state counts: where there is no room for bars, words say enough, and at last signs do
     if _width(states) + _width(alarms) > width - 2:
@@ -226,14 +230,17 @@ def _waiting(status: Status, sparks: Mapping[str, Content], passed_ms: int) -> l
     return pieces
 
 
-def _alarms(status: Status, width: int) -> list[_Piece]:
+def _alarms(facts: Facts, status: Status, width: int) -> list[_Piece]:
     pieces = []
     if not any(gateway.alive for gateway in status.gateways):
         dead = f", {len(status.gateways)} dead" if status.gateways else ""
         said = "⚠ no gateway" if width < _WORDY else f"⚠ no living gateway{dead}"
         pieces.append(_Piece(10, text.line((said, "bad"))))
+    if facts.silent:
+        muted = (" muted", "muted") if facts.muted else ""
+        pieces.append(_Piece(10, text.line((f"⚠ silent {words.number(facts.silent)}", "bad"), muted)))
     if status.counts.silent:
-        pieces.append(_Piece(8, text.line((f"⚠ silent {words.number(status.counts.silent)}", "bad"))))
+        pieces.append(_Piece(8, text.line((f"⚠ no beat {words.number(status.counts.silent)}", "bad"))))
     if status.counts.ghosts:
         pieces.append(_Piece(8, text.line((words.counted(status.counts.ghosts, "ghost"), "bad"))))
     return pieces

@@ -3,6 +3,11 @@
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
+from lanes_tui.actions.keys import KEYS
+
+#: What is named first where there is no room for all: how to find the rest, and the other screens.
+FIRST = ("back", "help", "open", "filter", "abort", "journal", "owners", "dead letters", "commands", "groups", "pause")
+
 
 class Keys(Footer):
     """The toolkit's footer without the palette of its own; a key that does not fit whole is not shown."""
@@ -20,7 +25,8 @@ class Keys(Footer):
         self._fit()
 
     def _fit(self) -> None:
+        first = {KEYS[name].word: place for place, name in enumerate(FIRST)}
         left = self.size.width
-        for key in self.query(FooterKey):
+        for key in sorted(self.query(FooterKey), key=lambda key: first.get(key.description, len(first))):
             left -= key.render().cell_len
             key.display = left >= 0

@@ -1,0 +1,84 @@
+"""The colours of the tones: in each theme they can be read on everything that they stand on.
+
+A theme's own colours are wishes. Each is moved towards black or white until its contrast with every ground is enough
+(4.5, as WCAG asks of text). Where the terminal decides what its colours are, only those are used that can be read on
+its default ground with the palettes that are in use, and no ground is painted.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from textual.color import Color
+
+ENOUGH = 4.5
+#: What text stands on.
+GROUNDS = ("ground", "ground-bar", "ground-raised", "ground-cursor", "ground-cursor-blurred")
+#: What is aimed at: the terminal rounds colours.
+_AIM = 4.7
+_STEPS = 50
+#: How much of the theme's primary colour the cursor's line has, with the focus and without.
+_CURSOR, _CURSOR_BLURRED = 0.22, 0.10
+#: How much of the foreground the bars at head and foot have, and how much dialogs and fields.
+_BAR, _RAISED = 0.09, 0.05
+#: Which colour of a theme each tone wishes for.
+_WISHES = {
+    "running": "success", "errored": "error", "aborted": "warning", "paused": "accent", "good": "success",
+    "warn": "warning", "bad": "error", "head": "primary", "mark": "warning", "accent": "accent", "strong": "foreground",
+}  # fmt: skip
+#: These stand back: so much of the foreground is in them.
+_QUIET = {"idle": 0.65, "muted": 0.65}
+_ANSI = {
+    True: {
+        "running": "bright_green", "errored": "bright_red", "aborted": "bright_yellow", "paused": "bright_magenta",
+        "good": "bright_green", "warn": "bright_yellow", "bad": "bright_red", "head": "bright_cyan",
+        "mark": "bright_yellow", "accent": "bright_cyan", "strong": "default", "idle": "default", "muted": "default",
+    },
+    False: {
+        "running": "blue", "errored": "red", "aborted": "magenta", "paused": "magenta", "good": "blue",
+        "warn": "magenta", "bad": "red", "head": "blue", "mark": "magenta", "accent": "blue", "strong": "default",
+        "idle": "default", "muted": "default",
+    },
+}  # fmt: skip
+
+
+def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool) -> dict[str, str]:
+    """The variables of the style sheet: for the tones (``tone-idle`` …), for plain text, and for each ground."""
+    if ansi:
+        tones = {f"tone-{tone}": f"ansi_{name}" for tone, name in _ANSI[dark].items()}
+        return tones | dict.fromkeys(("plain", *GROUNDS), "ansi_default")
+    ground, foreground, primary = (Color.parse(theme[name]) for name in ("background", "foreground", "primary"))
+    grounds = {
+        "ground": ground,
+        "ground-bar": ground.blend(foreground, _BAR),
+        "ground-raised": ground.blend(foreground, _RAISED),
+        "ground-cursor": ground.blend(primary, _CURSOR),
+        "ground-cursor-blurred": ground.blend(primary, _CURSOR_BLURRED),
+    }
+    wishes = {f"tone-{tone}": Color.parse(theme[name]) for tone, name in _WISHES.items()}
+    wishes |= {f"tone-{tone}": ground.blend(foreground, share) for tone, share in _QUIET.items()}
+    wishes |= {"plain": foreground}
+    found = {name: legible(wish, grounds.values(), dark=dark) for name, wish in wishes.items()}
+    return {name: colour.hex for name, colour in (grounds | found).items()}
+
+
+def legible(wish: Color, grounds: Iterable[Color], *, dark: bool) -> Color:
+    """The nearest colour on the way to white, or to black on light grounds, that can be read on all of them."""
+    grounds = list(grounds)
+    end = Color(255, 255, 255) if dark else Color(0, 0, 0)
+    for step in range(_STEPS):
+        colour = wish.blend(end, step / _STEPS)
+        if all(contrast(colour, ground) >= _AIM for ground in grounds):
+            return colour
+    return end
+
+
+def contrast(one: Color, other: Color) -> float:
+    """How well two colours can be told apart, from 1 to 21, as WCAG 2 reckons it."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.normalized
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,79 @@
+"""Views that are kept: nine by number, and of each source the last one, in ``lanes/dashboard-views.json``.
+
+As with the settings, what cannot be read is as if it had not been kept, and a file that is broken is left alone.
+"""
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lanes.config.declared.places import make_private
+
+#: So many marks are kept: more are marked again as fast by a filter.
+MOST_MARKS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """What the lanes screen shows, and where the person is in it. ``marks``: key, epoch and state of each."""
+
+    typed: str = ""
+    sort: str = "silent"
+    reverse: bool = False
+    columns: tuple[str, ...] = ()
+    detail: bool = True
+    key: str | None = None
+    marks: tuple[tuple[str, int, str], ...] = ()
+    screen: str | None = None
+
+
+@dataclass(slots=True)
+class Views:
+    """All that are kept. ``path`` None: only until the dashboard is left."""
+
+    path: Path | None = None
+    numbered: dict[str, KeptView] = field(default_factory=dict)
+    last: dict[str, KeptView] = field(default_factory=dict)
+    broken: bool = False
+
+    def save(self) -> None:
+        """Keep them, readable by the person alone: keys are part of them."""
+        if self.path is None or self.broken:
+            return
+        kept = {"views": _jsonable(self.numbered), "last": _jsonable(self.last)}
+        draft = self.path.with_suffix(".new")
+        with contextlib.suppress(OSError):
+            make_private(self.path.parent)
+            draft.touch(mode=0o600)
+            draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            draft.replace(self.path)
+
+
+def load_views(path: Path) -> Views:
+    """What was kept, as far as it can be read."""
+    views = Views(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        views.numbered, views.last = _read(found["views"]), _read(found["last"])
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        views.broken = True
+    return views
+
+
+def _jsonable(views: dict[str, KeptView]) -> dict[str, Any]:
+    return {name: asdict(view) for name, view in views.items()}
+
+
+def _read(found: dict[str, dict[str, Any]]) -> dict[str, KeptView]:
+    names = {each.name for each in fields(KeptView)}
+    views = {}
+    for name, given in found.items():
+        known = {key: value for key, value in given.items() if key in names}
+        known["columns"] = tuple(map(str, known.get("columns", ())))
+        known["marks"] = tuple((str(key), int(epoch), str(state)) for key, epoch, state in known.get("marks", ()))
+        views[name] = KeptView(**known)
+    return views

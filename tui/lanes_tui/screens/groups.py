@@ -1,0 +1,189 @@
+"""The groups: lanes folded by the first parts of their keys (agent, channel, chat), the worst group first."""
+
+import re
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+
+from lanes import filters
+from lanes.records import LaneGroup
+from lanes_storage.law import LaneState
+from lanes_storage.records import How, LaneFilter
+from lanes_tui.actions.keys import bind
+from lanes_tui.display import text, words
+from lanes_tui.display.settings import MOST_PARTS, Settings
+from lanes_tui.screens.watching import Watching
+from lanes_tui.sources.marks import MOST, MarkedLane, Marks
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Lost, Source
+from lanes_tui.tables.rows import ListRow, Rows
+from lanes_tui.widgets.sheet import Sheet
+
+_SIGNS = re.compile(r"([*?\[])")
+_WIDTHS = (("STATE", 11), ("GROUP", 0), ("LANES", 8), ("SILENT", 7), ("RUN", 7), ("WAIT", 7), ("ERR", 7), ("ABORT", 7))
+
+
+class GroupChoice(NamedTuple):
+    """What becomes of a group: its filter is typed, or its lanes, which are marked, are acted on."""
+
+    typed: str
+    action: str | None = None
+
+
+class GroupsScreen(Watching):
+    """Lists the groups of the lanes that a filter chooses. Marks and actions are those of their lanes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("open", "open", show=True),
+        bind("fold", "fold(-1)", show=True),
+        bind("unfold", "fold(1)", show=True),
+        bind("mark", "mark", show=True),
+        bind("mark none", "mark_none"),
+        bind("abort", "act_on(\"do('abort')\")", show=True),
+        bind("force", "act_on(\"do('force')\")"),
+        bind("pause", "act_on('pause')", show=True),
+        bind("retry", "act_on(\"do('retry')\")"),
+        bind("ack", "act_on(\"do('ack')\")"),
+    ]
+
+    def __init__(
+        self,
+        source: Source,
+        rhythm: Rhythm,
+        typed: str,
+        marks: Marks,
+        settings: Settings,
+        chosen: Callable[[GroupChoice], object],
+    ) -> None:
+        super().__init__(source, rhythm)
+        self._take = chosen
+        self._typed, self._marks, self._settings = typed, marks, settings
+        self._groups: list[LaneGroup] = []
+
+    def body(self) -> ComposeResult:
+        yield Sheet(id="group-heads")
+        yield Rows(id="groups")
+
+    def title_line(self) -> Content:
+        parts = self._settings.parts
+        by = f"by the first {parts} parts of their keys" if parts > 1 else "by the first part of their keys"
+        of = text.line((f" of {self._typed}", "accent")) if self._typed else text.EMPTY
+        marked = f", {words.number(len(self._marks))} lanes marked" if len(self._marks) else ""
+        return text.line(("groups ", "head"), of, (f" {by}", "muted"), (marked, "mark"))
+
+    async def read(self) -> None:
+        self._groups = await self.source.groups(self._chosen, self._settings.parts)
+
+    @property
+    def _chosen(self) -> LaneFilter:
+        return filters.typed(self._typed, self.source.now().wall).chosen
+
+    def show(self) -> None:
+        heads = [_fitted(name, text.line((name, "head")), self._width(width)) for name, width in _WIDTHS]
+        self.query_one("#group-heads", Sheet).show([text.line("  ", text.joined(heads))])
+        rows = [ListRow(f"{group.prefix}/{group.whole}", self._line(group)) for group in self._groups]
+        self.query_one(Rows).show(rows, text.line(("no lane fits the filter", "muted")))
+
+    def _width(self, width: int) -> int:
+        """GROUP has what the others leave."""
+        fixed = sum(each for _, each in _WIDTHS) + 2 * (len(_WIDTHS) - 1)
+        return width or max(12, min(64, self.size.width - fixed - 4))
+
+    def _line(self, group: LaneGroup) -> Content:
+        look = words.look_of_state(_worst(group))
+        width = self._width(0)
+        more = "" if group.whole else ":"
+        cells = {
+            "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
+            "GROUP": text.line((text.in_the_middle(group.prefix, width - 1), "strong"), (more, "muted")),
+            "LANES": text.line(words.number(group.lanes)),
+            "SILENT": _count(group.silent, "warn"),
+            "RUN": _count(group.running, "running"),
+            "WAIT": _count(group.waiting, ""),
+            "ERR": _count(group.errored, "errored"),
+            "ABORT": _count(group.aborted, "aborted"),
+        }
+        return text.joined([_fitted(name, cells[name], self._width(size)) for name, size in _WIDTHS])
+
+    @property
+    def group(self) -> LaneGroup | None:
+        """The one under the cursor."""
+        key = self.query_one(Rows).key
+        return next((group for group in self._groups if f"{group.prefix}/{group.whole}" == key), None)
+
+    # ------------------------------------------------------------------------------------- actions
+
+    def action_open(self) -> None:
+        """The lanes of the group, on the main screen."""
+        if self.group is not None:
+            self._leave_with(GroupChoice(self._typed_with(self.group)))
+
+    def action_fold(self, by: int) -> None:
+        """Fold by fewer or more parts."""
+        self._settings.parts = max(1, min(self._settings.parts + by, MOST_PARTS))
+        self._settings.save()
+        self.looking.wake()
+
+    def action_mark(self) -> None:
+        """Mark the lanes of the group."""
+        if self.group is not None:
+            self._mark(self.group)
+
+    def action_mark_none(self) -> None:
+        """Take every mark away."""
+        self._marks.clear()
+        self.update()
+
+    def action_act_on(self, action: str) -> None:
+        """Mark the lanes of the group and nothing else, and act on them."""
+        if self.group is not None and self.may_act():
+            self._marks.clear()
+            self._mark(self.group, action)
+
+    @work
+    async def _mark(self, group: LaneGroup, action: str | None = None) -> None:
+        try:
+            found: list[MarkedLane] = await self.source.marks(self._within(group), MOST + 1)
+        except Lost:
+            return
+        if len(found) > MOST:
+            self.say(text.line(f"it has more than {words.number(MOST)} lanes: fold by more parts"), grave=True)
+            return
+        self._marks.add(found)
+        if action is None:
+            self.query_one(Rows).action_move(1)
+            self.update()
+        else:
+            self._leave_with(GroupChoice(self._typed, action))
+
+    def _leave_with(self, choice: GroupChoice) -> None:
+        self.dismiss()
+        self._take(choice)
+
+    def _within(self, group: LaneGroup) -> LaneFilter:
+        """The filter with the keys of a group."""
+        exact = _SIGNS.sub(r"[\1]", group.prefix)
+        how, value = (How.IS, group.prefix) if group.whole else (How.FITS, f"{exact}:*")
+        return self._chosen.where("key", how, value)
+
+    def _typed_with(self, group: LaneGroup) -> str:
+        """The same as somebody would type it, behind what is typed already."""
+        condition = self._within(group).conditions[-1]
+        return f"{self._typed} {filters.written(LaneFilter((condition,)))}".strip()
+
+
+def _worst(group: LaneGroup) -> LaneState:
+    found = ((group.errored, LaneState.ERRORED), (group.aborted, LaneState.ABORTED), (group.running, LaneState.RUNNING))
+    return next((state for count, state in found if count), LaneState.IDLE)
+
+
+def _count(count: int, tone: str) -> Content:
+    return text.line((words.number(count), tone)) if count else text.line(" ")
+
+
+def _fitted(name: str, content: Content, width: int) -> Content:
+    return text.fitted(content, width, right=name not in ("STATE", "GROUP"))
