@@ -166,6 +166,6 @@ def _config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # anybody can send them, and the journal names the client
+        proxy_headers=False,  # any client can send them, and the journal names the client
         timeout_graceful_shutdown=STOP_S,
     )

@@ -48,7 +48,7 @@ def pause_all(
 def resume_all(ctx: Context, *, match: KeptGlob = EVERY_KEY) -> Procedure[GlobActed]:
     """End the pause of all lanes, or that of a glob. Harmless where there is none.
 
-    A lane with a pause of its own, or of another glob, stays paused.
+    A lane that is also paused by itself, or by another glob, stays paused.
     """
     now = ctx.now()
 

@@ -122,7 +122,7 @@ class _Answer:
         return JsonResponse(self._writer.whole(_told(message)))
 
     async def streamed(self) -> ASGIApp:
-        """Pieces as they come. A failure before the first is an error with a status of its own."""
+        """Pieces as they come. A failure before the first is an error with its own status."""
         listener = self._listener = self._call.gateway.listen(self._message.id)
         try:
             first = await self._first(listener)
@@ -159,7 +159,7 @@ class _Answer:
         return first
 
     async def _events(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The stream; one that can not be gone on with says so, and its message has no client any more."""
+        """The stream; one that cannot be continued ends with an error, and its message no longer has a client."""
         try:
             async for piece in pieces:
                 yield piece
