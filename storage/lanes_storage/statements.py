@@ -42,10 +42,9 @@ _CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
   (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL
 FROM {{source}}
-WHERE l.head_id > :after AND l.run_id IS NULL
+WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
   AND (m.parked_until IS NULL OR m.parked_until <= :now)
-  AND {{bound}}
   AND (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL) IS NOT NULL
 ORDER BY l.head_id
 """
@@ -55,20 +54,20 @@ ORDER BY l.head_id
 #: configuration (slots, runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
 CANDIDATES = _CANDIDATES.format(
     source="lanes l JOIN messages m ON m.id = l.head_id",
-    bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
+    chosen="l.head_id > :after AND (m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
 #: The same for an owner that runs only what is bound to it: found from its own messages, even if queues are long.
 BOUND_CANDIDATES = _CANDIDATES.format(
     source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
-    bound="m.bound_owner = :owner AND m.ended_at IS NULL",
+    chosen="l.head_id > :after AND m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
 #: The same among the heads ``:heads``, a JSON array of ids, which were chosen before.
 CHOSEN_CANDIDATES = _CANDIDATES.format(
     source="json_each(:heads) j CROSS JOIN messages m ON m.id = j.value"
     " CROSS JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
-    bound="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
+    chosen="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
 #: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and

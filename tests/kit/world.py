@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
 from lanes_storage.doors import AbortRequest, Accepted, Control, Evidence, Refusal, WaitCircle
-from lanes_storage.interface import Query, Step, Store
+from lanes_storage.interface import Query, Step, Store, Transaction
 from lanes_storage.law import Cause, LaneState, MessageState, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
 from lanes_storage.records import (
     Admission,
@@ -112,9 +112,17 @@ class World:
     # ---------------------------------------------------------------------------------------- claim
 
     def candidates(self, owner: int | None = None, *, after: int = 0, limit: int = 64) -> list[Head]:
-        """What ``owner`` might claim."""
-        who = self.me if owner is None else owner
-        return self.store.write(lambda tx: doors.candidates(tx, who, self.time(), after=after, limit=limit))
+        """What ``owner`` might claim: the same whether all heads are asked about or only some."""
+        who, now = self.me if owner is None else owner, self.time()
+
+        def step(tx: Transaction) -> list[Head]:
+            found = doors.candidates(tx, who, now, after=after, limit=limit)
+            if after == 0 and len(found) < limit:
+                every = [message for (message,) in tx.rows("SELECT id FROM messages", {})]
+                assert doors.candidates_among(tx, who, now, every) == found
+            return found
+
+        return self.store.write(step)
 
     def head(self, key: str, owner: int | None = None) -> Head:
         """The head of a lane that may be claimed."""

@@ -48,7 +48,7 @@ def candidates(
 
 def candidates_among(tx: Transaction, owner: int, now: Now, heads: Sequence[int]) -> list[Head]:
     """Those of these heads that ``owner`` may claim now, the longest wait first."""
-    params = {"heads": array([*heads]), "after": 0, "owner": owner, "now": now.wall}
+    params = {"heads": array([*heads]), "owner": owner, "now": now.wall}
     return [_to_head(row) for row in tx.rows(sql.CHOSEN_CANDIDATES, params)]
 
 
