@@ -10,7 +10,7 @@ WORKERS ?= auto
 TESTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak fuzz lock dist clean pictures
+.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak fuzz clients lock dist clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -75,12 +75,18 @@ fuzz: $(STAMP) ## Ask a gateway whatever its OpenAPI document allows, and what i
 	@test -x .venv-fuzz/bin/schemathesis || { $(PYTHON) -m venv .venv-fuzz && .venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/fuzz.in; }
 	@$(BIN)/python -m tests.fuzz $(CURDIR)/.venv-fuzz/bin/schemathesis
 
+clients: $(STAMP) ## Ask a gateway with real clients (openai, anthropic), each through every dialect of a provider
+	@test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	@$(BIN)/python -m tests.clients $(CURDIR)/.venv-clients/bin/python
+
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate requirements/clients.in -o requirements/clients.txt
 
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
 
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) .venv-3.* .venv-fuzz $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-3.* .venv-fuzz .venv-clients $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

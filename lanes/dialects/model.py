@@ -143,11 +143,13 @@ class RefusalPiece(NamedTuple):
 
 
 class ReasoningPiece(NamedTuple):
-    """A piece of a thought. ``signature`` ends it; ``data`` is a whole one that only its maker can read."""
+    """A piece of a thought. ``signature`` ends it; ``data`` is a whole one that only its maker can read. ``place``
+    tells thoughts apart that are signed each."""
 
     text: str = ""
     signature: str | None = None
     data: str | None = None
+    place: int | None = None
 
 
 class CallPiece(NamedTuple):

@@ -74,8 +74,10 @@ class Node:
             self._left.pop(name, None)
 
     def rest(self) -> Iterator[tuple[str, Option]]:
-        """What nobody took, as options."""
+        """What nobody took, as options. An empty list or object says nothing."""
         for name, value in self._left.items():
+            if value in ([], {}):
+                continue
             yield name, Option(value, self.place(name))
 
     def done(self) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 from lanes.base.errors import Unfit
 from lanes.dialects.chat import CHAT
 from lanes.dialects.dialect import Dialect
+from lanes.dialects.messages import MESSAGES
+from lanes.dialects.responses import RESPONSES
 from lanes.records.problems import Problem
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT,)}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT, RESPONSES, MESSAGES)}
 
 #: Where clients find the routes of every dialect.
 BASE = "/v1/"

@@ -19,13 +19,15 @@ class Delta(NamedTuple):
     more than text (tool calls, a refusal); surfaces that speak that dialect pass it on. ``begin_again`` is never
     emitted by a runner: another run of the message has begun, and all pieces before are void.
     ``beside`` is what else the chunk said: ``model``, ``system_fingerprint`` and ``service_tier`` where they are new,
-    and the ``logprobs`` of this piece.
+    and the ``logprobs`` of this piece. ``native`` is the event itself, where the provider speaks a dialect other than
+    chat and the client speaks the same.
     """
 
     text: str = ""
     choice: dict[str, Any] | None = None
     begin_again: bool = False
     beside: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
 
 
 #: The piece that a listener gets when another run of the message begins: all pieces before are void.
@@ -39,6 +41,8 @@ class Reply:
     ``message`` is the whole OpenAI assistant message where there is more than text (tool calls);
     ``usage`` the OpenAI usage object; ``model`` and ``provider`` who answered; ``attempts`` the providers that failed
     before; ``more`` what an OpenAI client gets besides: ``system_fingerprint``, ``service_tier``, ``logprobs``.
+    ``native`` is the whole answer in the provider's words, where client and provider speak the same dialect and it is
+    not chat.
     """
 
     text: str
@@ -49,6 +53,7 @@ class Reply:
     attempts: Sequence[Tried] = ()
     provider: str | None = None
     more: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from lanes.runners import python
 from lanes.runners.base import Cooldowns, Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.runner import CommandRunner
-from lanes.runners.http.client import HttpClient
+from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
 from lanes.runners.providers.health import ProviderHealth
@@ -45,6 +45,8 @@ def build_specs(
     client = HttpClient()
     standing = ProviderHealth(cooldowns, config.clocks.max_park_ms, clock)
     specs = Specs(client, standing)
+    for provider in config.providers.values():
+        client.prepare(provider.name, Through(provider.proxy, provider.ca_file))
     for runner in config.runners:
         if runner.kind is RunnerKind.COMMAND:
             specs[runner.name] = _command(runner, config, memory)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -13,12 +14,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from lanes.simulate.chat import Chat, error_body
+from lanes.simulate import asked
+from lanes.simulate.dialects import ROUTES
+from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.faults import FAULTS, Fault, chosen, parse
-from lanes.simulate.plays import PLAYS, Scene
+from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Receive, Scope, Send, Wire
-from lanes.text.chats import last_user_text
 
 
 class Simulator:
@@ -31,12 +33,15 @@ class Simulator:
 
     def __init__(self, *, tempo: float = 1.0, log: Path | None = None, seed: int | None = None) -> None:
         self._tempo = tempo
-        self._luck = Random(seed)  # not a secret
+        self._shared = Shared(Random(seed), lambda seconds: self.away(seconds / tempo))  # luck is no secret
+        #: Called when the provider is to be gone for so many seconds; whoever serves it sees to that.
+        self.away: Callable[[float], None] = lambda _: None
         self._record = RequestLog(log)
         self._stopping = asyncio.Event()
         routes = [Route("/sim/requests", self._list, methods=["GET"])]
         for base in ("", "/{base:path}"):
-            routes.append(Route(f"{base}/chat/completions", _Endpoint(self), methods=["POST"]))
+            for path, answer in ROUTES.items():
+                routes.append(Route(f"{base}{path}", _Endpoint(self, answer), methods=["POST"]))
             routes.append(Route(f"{base}/models", _models, methods=["GET"]))
         self.app = Starlette(routes=routes)
 
@@ -57,39 +62,38 @@ class Simulator:
         after = int(request.query_params.get("after", "0"))
         return JSONResponse([asdict(seen) for seen in self.requests if seen.sequence > after])
 
-    async def complete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one chat request, as an ASGI application."""
+    async def complete(self, answers: type[SimulatedAnswer], scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request in that dialect, as an ASGI application."""
         request = Request(scope, receive)
         try:
             body = _object(await request.body())
         except ClientDisconnect:
             return
-        said = last_user_text(body)
-        model = str(body.get("model", ""))
-        name, text = chosen(model, said)
+        read = asked.read(body)
+        name, text = chosen(read.model, read.text)
         key = request.headers.get("x-lanes-key")
         wire = Wire(scope, receive, send, float(request.query_params.get("tempo", self._tempo)))
         seen = self._record.open(
-            model=model,
+            model=read.model,
             fault=name,
-            stream=body.get("stream") is True,
-            text=said,
+            stream=read.stream,
+            text=read.text,
             key=None if key is None else unquote(key),
             run=request.headers.get("x-lanes-run"),
         )
-        chat = Chat(wire, body, model, seen.sequence)
+        answer = answers(wire, read, seen.sequence)
         outcome = RequestEnd.STOPPED
         try:
-            outcome = await self._play(wire, Scene(chat, parse(name) or Fault(""), text, self._luck))
+            outcome = await self._play(wire, Scene(answer, parse(name) or Fault(""), text, self._shared))
         finally:
-            seen.tokens = len(chat.sent)
+            seen.tokens = len(answer.sent)
             self._record.end(seen, outcome, wire.finished_ns)
         if outcome is RequestEnd.STOPPED:
             await wire.abandon()
 
     async def _play(self, wire: Wire, scene: Scene) -> RequestEnd:
         """Play until the end, until the client leaves, or until the provider stops."""
-        play = asyncio.ensure_future(PLAYS.get(scene.fault.name, _unknown)(scene))
+        play = asyncio.ensure_future(PLAYS.get(scene.fault.name, unknown)(scene))
         left = asyncio.ensure_future(wire.left())
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -106,13 +110,14 @@ class Simulator:
 
 
 class _Endpoint:
-    """The chat route as an ASGI application, which sees the client leave."""
+    """A route as an ASGI application, which sees the client leave."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, answers: type[SimulatedAnswer]) -> None:
         self._simulator = simulator
+        self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._simulator.complete(scope, receive, send)
+        await self._simulator.complete(self._answers, scope, receive, send)
 
 
 async def _models(_: Request) -> JSONResponse:
@@ -121,12 +126,6 @@ async def _models(_: Request) -> JSONResponse:
         for name, (number, _) in FAULTS.items()
     ]
     return JSONResponse({"object": "list", "data": listed})
-
-
-async def _unknown(scene: Scene) -> RequestEnd:
-    error = error_body("There is no such simulated model.", "invalid_request_error", "model_not_found")
-    await scene.chat.refuse(404, {"error": error})
-    return RequestEnd.FAILED
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -19,6 +19,18 @@ FAULTS: dict[str, tuple[str | None, str]] = {
     "sim-server-error": (None, "sends an error event in the stream, before any token"),
     "sim-garbage": (None, "sends what is no event stream"),
     "sim-flaky": ("probability", "answers 500 with that probability (0.3, or 30 for per cent), else as sim-ok"),
+    "sim-529": (None, "answers 529, overloaded"),
+    "sim-403-input": (None, "answers 403 for what the text says; the credentials are good"),
+    "sim-429-one-request": (None, "answers 429 for this one request, however often it comes"),
+    "sim-context-overflow": (None, "answers 400: the conversation is too long for the model"),
+    "sim-one-slot": (None, "answers one request at a time; others wait for their turn"),
+    "sim-outage": ("seconds", "is not reachable for so many seconds, once for each text, then answers"),
+    "sim-reasoning": (None, "thinks, then answers"),
+    "sim-tool": (None, "calls the first tool; once it has the result, it answers"),
+    "sim-tools": (None, "calls two tools at once, then as sim-tool"),
+    "sim-json": (None, "answers with JSON of the schema that is asked for"),
+    "sim-refusal": (None, "refuses, as a model does"),
+    "sim-length": (None, "ends at the limit of its length"),
 }
 
 _NUMBERED = re.compile(r"(sim-[a-z0-9-]+?)-(\d+(?:\.\d+)?)")

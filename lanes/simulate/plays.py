@@ -1,10 +1,13 @@
-"""What happens for each fault, played on a chat answer."""
+"""What happens for each name, played on an answer of whatever dialect."""
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
-from lanes.simulate.chat import Chat, error_body
+from lanes.simulate.asked import fitting
+from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
 from lanes.simulate.faults import Fault
 from lanes.simulate.record import RequestEnd
 
@@ -12,20 +15,55 @@ from lanes.simulate.record import RequestEnd
 TOKEN_S = 0.003
 DRIP_S = 5.0
 SLOW_S = 0.25
+SLOT_S = 0.05
 
 ANSWER = "All is well here, says the simulated provider."
+THOUGHT = "The question is short. So is the answer."
 #: So many tokens come before something goes wrong in the middle.
 TOKENS_BEFORE = 3
+
+BROKEN = SimulatedError(
+    500, "The simulated provider had an internal error.", "server_error", "server_error", "api_error"
+)
+LIMITED = SimulatedError(
+    429, "Request too large: limit 30000 tokens per minute, requested 40000.", "requests", "rate_limit_exceeded",
+    "rate_limit_error",
+)  # fmt: skip
+EXHAUSTED = SimulatedError(
+    429, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota",
+    "insufficient_quota", "billing_error",
+)  # fmt: skip
+OVERLOADED = SimulatedError(529, "Overloaded", "server_error", "server_overloaded", "overloaded_error")
+FLAGGED = SimulatedError(
+    403, "The input was flagged by moderation.", "invalid_request_error", "content_policy_violation", "permission_error"
+)
+TOO_LONG = SimulatedError(
+    400, "prompt is too long: this model's maximum context length is 8192 tokens.", "invalid_request_error",
+    "context_length_exceeded", "invalid_request_error",
+)  # fmt: skip
+UNKNOWN = SimulatedError(
+    404, "There is no such simulated model.", "invalid_request_error", "model_not_found", "not_found_error"
+)
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all answers of one provider share: its luck, the one slot of a small model, and the outages that were."""
+
+    luck: Random
+    away: Callable[[float], None]
+    slot: asyncio.Lock = field(default_factory=asyncio.Lock)
+    outages: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a play is given: the answer to play on, the fault, the user's text and where luck comes from."""
+    """What a play is given: the answer to play on, the fault, the user's text, and what it shares with others."""
 
-    chat: Chat
+    answer: SimulatedAnswer
     fault: Fault
     text: str
-    luck: Random
+    shared: Shared
 
 
 Play = Callable[[Scene], Awaitable[RequestEnd]]
@@ -52,85 +90,165 @@ async def slow(scene: Scene) -> RequestEnd:
     seconds = scene.fault.number
     steps = max(2, round(seconds / SLOW_S))
     words = (ANSWER.split(" ") * (steps // len(ANSWER.split(" ")) + 1))[:steps]
-    await scene.chat.begin()
+    await scene.answer.begin()
     for number, word in enumerate(words):
-        await scene.chat.token(word if number == 0 else f" {word}")
-        await scene.chat.wire.pause(seconds / steps)
-    await scene.chat.end()
+        await scene.answer.token(word if number == 0 else f" {word}")
+        await scene.answer.wire.pause(seconds / steps)
+    await scene.answer.end()
     return RequestEnd.FINISHED
 
 
 async def hang(scene: Scene) -> RequestEnd:
     """No byte, not even a status line."""
-    await scene.chat.wire.silence()
+    await scene.answer.wire.silence()
     return RequestEnd.FAILED
 
 
 async def stall(scene: Scene) -> RequestEnd:
     """Some tokens, then nothing."""
     await _some(scene)
-    await scene.chat.wire.silence()
+    await scene.answer.wire.silence()
     return RequestEnd.FAILED
 
 
 async def drip(scene: Scene) -> RequestEnd:
     """A token now and then, for ever."""
-    await scene.chat.begin()
+    await scene.answer.begin()
     while True:
-        await scene.chat.token("drip ")
-        await scene.chat.wire.pause(DRIP_S)
+        await scene.answer.token("drip ")
+        await scene.answer.wire.pause(DRIP_S)
 
 
 async def cut(scene: Scene) -> RequestEnd:
     """Some tokens, then a clean end that says nothing."""
     await _some(scene)
-    await scene.chat.cut()
+    await scene.answer.cut()
     return RequestEnd.FAILED
 
 
 async def reset(scene: Scene) -> RequestEnd:
     """Some tokens, then a TCP reset."""
     await _some(scene)
-    await scene.chat.wire.reset()
+    await scene.answer.wire.reset()
     return RequestEnd.FAILED
 
 
 async def status_500(scene: Scene) -> RequestEnd:
     """An internal error."""
-    return await _refuse(scene, 500, "The simulated provider had an internal error.", "server_error", None)
+    return await _refuse(scene, BROKEN)
 
 
 async def status_429(scene: Scene) -> RequestEnd:
     """Too many requests, and when to come again."""
     headers = {"retry-after": f"{scene.fault.number:g}"}
     sentence = f"Rate limit reached, try again in {scene.fault.number:g}s."
-    return await _refuse(scene, 429, sentence, "requests", "rate_limit_exceeded", headers)
+    return await _refuse(scene, LIMITED._replace(sentence=sentence), headers)
+
+
+async def too_large(scene: Scene) -> RequestEnd:
+    """A 429 that this one request gets however often it comes, while others are served."""
+    return await _refuse(scene, LIMITED._replace(type="tokens"))
 
 
 async def quota(scene: Scene) -> RequestEnd:
     """No money left."""
-    sentence = "You exceeded your current quota, please check your plan and billing details."
-    return await _refuse(scene, 429, sentence, "insufficient_quota", "insufficient_quota")
+    return await _refuse(scene, EXHAUSTED)
+
+
+async def overloaded(scene: Scene) -> RequestEnd:
+    """Too much to do, for everyone."""
+    return await _refuse(scene, OVERLOADED)
+
+
+async def forbidden_input(scene: Scene) -> RequestEnd:
+    """A 403 for what this one text says: the credentials are good."""
+    return await _refuse(scene, FLAGGED)
+
+
+async def context_overflow(scene: Scene) -> RequestEnd:
+    """A conversation that is longer than the model can read."""
+    return await _refuse(scene, TOO_LONG)
 
 
 async def server_error(scene: Scene) -> RequestEnd:
     """An error event, before any token: the stream had begun under status 200."""
-    await scene.chat.begin()
-    error = error_body("The server had an error while processing your request.", "server_error", "server_error")
-    await scene.chat.error_event(error)
+    await scene.answer.begin()
+    await scene.answer.error_event(BROKEN._replace(sentence="The server had an error while processing your request."))
     return RequestEnd.FAILED
 
 
 async def garbage(scene: Scene) -> RequestEnd:
     """What is no event stream."""
-    await scene.chat.garbage()
+    await scene.answer.garbage()
     return RequestEnd.FAILED
 
 
 async def flaky(scene: Scene) -> RequestEnd:
     """Now the one, now the other."""
     chance = scene.fault.number if scene.fault.number <= 1 else scene.fault.number / 100
-    return await (status_500 if scene.luck.random() < chance else ok)(scene)
+    return await (status_500 if scene.shared.luck.random() < chance else ok)(scene)
+
+
+async def one_slot(scene: Scene) -> RequestEnd:
+    """One answer at a time: whoever comes meanwhile waits for its turn, without a word."""
+    async with scene.shared.slot:
+        return await _answer(scene, ANSWER, SLOT_S)
+
+
+async def outage(scene: Scene) -> RequestEnd:
+    """The provider is not there at all for so many seconds, once for each text; then it answers again."""
+    if scene.text in scene.shared.outages:
+        return await ok(scene)
+    scene.shared.outages.add(scene.text)
+    scene.answer.wire.was_reset = True
+    scene.shared.away(scene.fault.number)
+    await scene.answer.wire.silence()
+    return RequestEnd.FAILED
+
+
+async def reasoning(scene: Scene) -> RequestEnd:
+    """Some thoughts, then the answer."""
+    await scene.answer.begin()
+    for token in tokens(THOUGHT):
+        await scene.answer.think(token)
+        await scene.answer.wire.pause(TOKEN_S)
+    return await _finish(scene, ANSWER)
+
+
+async def refusal(scene: Scene) -> RequestEnd:
+    """The model says no."""
+    await scene.answer.begin()
+    await scene.answer.refuse_to("I cannot help with that.")
+    await scene.answer.end()
+    return RequestEnd.FINISHED
+
+
+async def length(scene: Scene) -> RequestEnd:
+    """An answer that ends at its limit."""
+    scene.answer.cut_short = True
+    await _some(scene)
+    await scene.answer.end()
+    return RequestEnd.FINISHED
+
+
+async def tool(scene: Scene) -> RequestEnd:
+    """Calls the first tool of the request; once it has the result, it answers."""
+    return await _call(scene, 1)
+
+
+async def all_tools(scene: Scene) -> RequestEnd:
+    """Calls two tools at once, the only one twice; once it has the results, it answers."""
+    return await _call(scene, 2)
+
+
+async def structured(scene: Scene) -> RequestEnd:
+    """JSON of the schema that the request gives."""
+    return await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
+
+
+async def unknown(scene: Scene) -> RequestEnd:
+    """There is no such name."""
+    return await _refuse(scene, UNKNOWN)
 
 
 PLAYS: dict[str, Play] = {
@@ -148,27 +266,52 @@ PLAYS: dict[str, Play] = {
     "sim-server-error": server_error,
     "sim-garbage": garbage,
     "sim-flaky": flaky,
+    "sim-529": overloaded,
+    "sim-403-input": forbidden_input,
+    "sim-429-one-request": too_large,
+    "sim-context-overflow": context_overflow,
+    "sim-one-slot": one_slot,
+    "sim-outage": outage,
+    "sim-reasoning": reasoning,
+    "sim-tool": tool,
+    "sim-tools": all_tools,
+    "sim-json": structured,
+    "sim-refusal": refusal,
+    "sim-length": length,
 }
 
 
-async def _answer(scene: Scene, text: str) -> RequestEnd:
-    await scene.chat.begin()
+async def _answer(scene: Scene, text: str, pace: float = TOKEN_S) -> RequestEnd:
+    await scene.answer.begin()
+    return await _finish(scene, text, pace)
+
+
+async def _finish(scene: Scene, text: str, pace: float = TOKEN_S) -> RequestEnd:
     for token in tokens(text):
-        await scene.chat.token(token)
-        await scene.chat.wire.pause(TOKEN_S)
-    await scene.chat.end()
+        await scene.answer.token(token)
+        await scene.answer.wire.pause(pace)
+    await scene.answer.end()
     return RequestEnd.FINISHED
 
 
 async def _some(scene: Scene) -> None:
-    await scene.chat.begin()
+    await scene.answer.begin()
     for token in tokens(ANSWER)[:TOKENS_BEFORE]:
-        await scene.chat.token(token)
-        await scene.chat.wire.pause(TOKEN_S)
+        await scene.answer.token(token)
+        await scene.answer.wire.pause(TOKEN_S)
 
 
-async def _refuse(
-    scene: Scene, status: int, sentence: str, kind: str, code: str | None, headers: dict[str, str] | None = None
-) -> RequestEnd:
-    await scene.chat.refuse(status, {"error": error_body(sentence, kind, code)}, headers)
+async def _call(scene: Scene, count: int) -> RequestEnd:
+    tools = scene.answer.asked.tools
+    if not tools or scene.answer.asked.resulted:
+        return await ok(scene)
+    await scene.answer.begin()
+    for name, schema in [tools[at % len(tools)] for at in range(count)]:
+        await scene.answer.call(name, fitting({"type": "object"} | schema))
+    await scene.answer.end()
+    return RequestEnd.FINISHED
+
+
+async def _refuse(scene: Scene, error: SimulatedError, headers: dict[str, str] | None = None) -> RequestEnd:
+    await scene.answer.refuse(error, headers)
     return RequestEnd.FAILED

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lanes.server.asgi.sockets import Server
+from lanes.server.asgi.sockets import Acceptor, Server
 from lanes.simulate.app import Simulator
 from lanes.simulate.wire import KILL_EXTENSION, Receive, Scope, Send
 
@@ -39,7 +39,8 @@ async def serve(
     """
     simulated = simulator or Simulator(tempo=tempo, log=log)
     listener = _listen(host, port)
-    server = Server(_config(simulated))
+    server = _OnceAway(_config(simulated))
+    simulated.away = partial(server.away, listener)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
     try:
         yield _url(listener)
@@ -47,7 +48,7 @@ async def serve(
         server.should_exit = True
         simulated.stop()
         await serving
-        listener.close()
+        server.close(listener)
         simulated.close()
 
 
@@ -65,6 +66,37 @@ async def _until_signalled(port: int, host: str, log: Path | None, tempo: float)
         sys.stderr.write(f"simulated provider on {address}\n")
         sys.stderr.flush()
         await stop.wait()
+
+
+class _OnceAway(Server):
+    """A server that can be gone for a time: nothing listens at its address, and every connection is reset."""
+
+    _back: asyncio.TimerHandle | None = None
+    _listener: socket.socket | None = None
+
+    def away(self, listener: socket.socket, seconds: float) -> None:
+        """Be gone for so many seconds."""
+        if self._back is not None:
+            return
+        listening = self._listener or listener
+        address = listening.getsockname()[:2]
+        for acceptor in self._acceptors:
+            acceptor.close()
+        listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        self._back = asyncio.get_running_loop().call_later(seconds, self._return, *address)
+
+    def close(self, listener: socket.socket) -> None:
+        """Close what listens."""
+        if self._back is not None:
+            self._back.cancel()
+        (self._listener or listener).close()
+
+    def _return(self, host: str, port: int) -> None:
+        self._back, self._listener = None, _listen(host, port)
+        self._acceptors = (Acceptor(self._listener, self._protocol, self._close_idle),)
+        self._acceptors[0].open()
 
 
 class _Protocol(HttpToolsProtocol):

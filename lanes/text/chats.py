@@ -1,4 +1,4 @@
-"""What a person reads of a chat request, and of a reply that is more than text."""
+"""What a person reads of a request of whatever dialect, and of a reply that is more than text."""
 
 from typing import Any
 
@@ -6,16 +6,20 @@ from lanes_storage.reads.shapes import parsed
 
 #: A request of more characters is not looked into for those who list messages.
 LONGEST = 1_000_000
+#: The parts of a message that are text.
+_TEXTS = frozenset({"text", "input_text"})
 
 
 def last_user_text(request: dict[str, Any]) -> str:
     """The text of the last user message of a chat request; empty where there is none."""
+    if isinstance(said := request.get("input"), str):
+        return said
     for message in reversed(_messages(request)):
-        if message.get("role") == "user":
+        if message.get("role") == "user" and not _only_results(message):
             content = message.get("content")
             if isinstance(content, str):
                 return content
-            return "".join(str(part.get("text", "")) for part in _dicts(content) if part.get("type") == "text")
+            return "".join(str(part.get("text", "")) for part in _dicts(content) if part.get("type") in _TEXTS)
     return ""
 
 
@@ -35,6 +39,10 @@ def asked(stored: str | None) -> str | None:
 def tools_of(message: Any) -> tuple[str, ...]:
     """The names of the tools that an assistant message calls."""
     called = message if isinstance(message, dict) else {}
+    if called.get("type") == "function_call":
+        return (_name(called),)
+    if uses := [part for part in _dicts(called.get("content")) if part.get("type") == "tool_use"]:
+        return tuple(map(_name, uses))
     calls = [call.get("function") for call in _dicts(called.get("tool_calls"))] + [called.get("function_call")]
     return tuple(_name(call) for call in calls if isinstance(call, dict))
 
@@ -43,8 +51,12 @@ def _results(request: dict[str, Any]) -> list[str]:
     """The tools whose results stand at its end: named by the message that called them, else by themselves."""
     names: list[str] = []
     for message in reversed(_messages(request)):
-        if message.get("role") not in ("tool", "function"):
-            return list(dict.fromkeys(tools_of(message) or names)) if names else []
+        if message.get("role") not in ("tool", "function") and message.get("type") != "function_call_output":
+            count = len(_results_in(message))
+            if names or not count:
+                return list(dict.fromkeys(tools_of(message) or names)) if names else []
+            names = ["a tool"] * count
+            continue
         names.insert(0, _name(message))
     return names
 
@@ -55,7 +67,15 @@ def _name(called: dict[str, Any]) -> str:
 
 
 def _messages(request: dict[str, Any]) -> list[dict[str, Any]]:
-    return _dicts(request.get("messages"))
+    return _dicts(request.get("messages", request.get("input")))
+
+
+def _results_in(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in _dicts(message.get("content")) if part.get("type") == "tool_result"]
+
+
+def _only_results(message: dict[str, Any]) -> bool:
+    return bool(results := _results_in(message)) and len(results) == len(_dicts(message.get("content")))
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Provider settings for tests: generous limits, so that only a limit that a test sets is ever met."""
 
+from typing import Any
+
 from lanes.config import ProviderConfig
 
 
@@ -8,16 +10,18 @@ def provider(
     model: str = "sim-ok",
     *,
     name: str = "first",
+    dialect: str = "chat",
     api_key: str | None = None,
     connect_ms: int = 20_000,
     first_ms: int = 20_000,
     idle_ms: int = 20_000,
     trace: bool = False,
+    **more: Any,
 ) -> ProviderConfig:
-    """One provider of the ``chat`` dialect; all limits in milliseconds."""
+    """One provider; all limits in milliseconds."""
     return ProviderConfig(
         name=name,
-        dialect="chat",
+        dialect=dialect,
         base_url=base_url,
         model=model,
         api_key=api_key,
@@ -25,4 +29,5 @@ def provider(
         first_byte_timeout_ms=first_ms,
         idle_timeout_ms=idle_ms,
         trace=trace,
+        **more,
     )

@@ -14,12 +14,14 @@ import openai
 import pytest
 
 from lanes.runners.http.client import HttpClient
+from lanes.runners.http.failures import AttemptFailed
 from lanes.simulate.app import Simulator
 from lanes.simulate.faults import FAULTS, Fault, chosen, parse
 from lanes.simulate.plays import ANSWER, PLAYS
 from lanes.simulate.record import RequestEnd
 from lanes.simulate.server import serve
-from tests.kit.asking import ask
+from lanes_storage.law import AttemptCause
+from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
 from tests.kit.until import PATIENCE_S, until
 from tests.runners.conftest import Simulated
@@ -100,6 +102,47 @@ async def test_its_models(official: openai.AsyncOpenAI) -> None:
     assert {"sim-ok", "sim-429-1", "sim-slow-1", "sim-flaky-1"} <= listed
     assert len(listed) == len(FAULTS) == len(PLAYS)
     assert all(parse(name) for name in listed)
+
+
+# ------------------------------------------------------------------------------------- bad hours and models
+
+
+async def test_one_slot_answers_one_after_the_other(sim: Simulated, client: HttpClient) -> None:
+    await asyncio.gather(*(ask(client, provider(sim.url, "sim-one-slot")) for _ in range(3)))
+    seen = sim.simulator.requests
+    await until(lambda: all(one.outcome is RequestEnd.FINISHED for one in seen), "the end of all")
+    assert max(one.started_ns for one in seen) < min(one.ended_ns or 0 for one in seen), "they came together"
+
+
+async def test_an_outage_is_no_connection_for_anyone_and_ends(sim: Simulated, client: HttpClient) -> None:
+    """Nothing listens there; who was connected is cut off. The same text is answered once it is over."""
+    hanging = asyncio.create_task(refused(client, provider(sim.url, "sim-hang")))
+    await until(lambda: sim.simulator.requests, "a request that hangs")
+    cut = await refused(client, provider(sim.url), "[[sim-outage-5]]")
+    assert {cut.cause, (await hanging).cause} <= {AttemptCause.RESET, AttemptCause.CUT}
+    gone = await refused(client, provider(sim.url))
+    assert gone.cause is AttemptCause.UNREACHABLE
+
+    async def answers() -> bool:
+        try:
+            return (await ask(client, provider(sim.url), "[[sim-outage-5]]")).text == ANSWER
+        except AttemptFailed:
+            return False
+
+    await until(answers, "the end of the outage")
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
+async def test_what_a_model_does_besides_text(sim: Simulated, client: HttpClient, dialect: str) -> None:
+    one = provider(sim.url, dialect=dialect)
+    refusal = await ask(client, one, "[[sim-refusal]]")
+    assert refusal.finish_reason == ("content_filter" if dialect == "messages" else "stop")
+    short = await ask(client, one, "[[sim-length]]")
+    assert (short.finish_reason, short.text) == ("length", "All is well")
+    thought = await ask(client, one, "[[sim-reasoning]]")
+    assert thought.text == ANSWER
+    assert (thought.message or {})["reasoning_content"] == "The question is short. So is the answer."
+    assert (thought.usage or {})["total_tokens"] > 0
 
 
 # ------------------------------------------------------------------------------------------- names

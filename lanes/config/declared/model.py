@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from lanes.config.declared.values import Value
 from lanes_storage.law import Mode, Overflow, RunnerKind
@@ -118,6 +118,12 @@ class ProviderConfig:
     idle_timeout_ms: int
     trace: bool = False
     max_tokens: int = 8192
+    api_key_header: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    proxy: str | None = None
+    ca_file: str | None = None
     fixed: frozenset[str] = frozenset()
 
 

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     TEXTS = "a list of texts"
     WORDS = "a list of words, such as a program and its arguments"
     FLAG = "true or false"
+    TABLE = "a table of texts"
+    OBJECT = "a table"
 
 
 class Setting(NamedTuple):
@@ -222,13 +224,25 @@ _PROVIDER = (
     Setting("provider", "name", Kind.NAME, None, "what runners, cooldowns and errors call it", required=True),
     Setting(
         "provider", "dialect", Kind.CHOICE, "chat", "the API that it speaks",
-        choices=("chat", "responses", "messages"), later=("responses", "messages"),
+        choices=("chat", "responses", "messages"),
     ),
     Setting("provider", "base_url", Kind.TEXT, None, "where its API starts, https://…/v1", required=True),
     Setting("provider", "model", Kind.TEXT, None, "the model that is asked for", required=True),
     Setting("provider", "api_key_env", Kind.NAME, None, "the environment variable that holds its key",
             default_note="none"),
     Setting("provider", "api_key_file", Kind.TEXT, None, "the file that holds its key", default_note="none"),
+    Setting("provider", "api_key_header", Kind.NAME, None, "the header that carries its key",
+            default_note="authorization, as a bearer; x-api-key for messages"),
+    Setting("provider", "headers", Kind.TABLE, None, "further headers of each request", default_note="none"),
+    Setting("provider", "query", Kind.TABLE, None, "the query of each request", default_note="none"),
+    Setting("provider", "extra_body", Kind.OBJECT, None,
+            "fields of the body of each request, whatever the client says", default_note="none"),
+    Setting("provider", "max_tokens", Kind.WHOLE, 8192,
+            "the limit of an answer where its dialect needs one and the request names none", least=1, most=10_000_000),
+    Setting("provider", "proxy", Kind.TEXT, None, "the HTTP proxy that it is reached through",
+            default_note="what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name; none for this machine"),
+    Setting("provider", "ca_file", Kind.TEXT, None, "certificates to trust it by, in place of the usual ones",
+            default_note="those of certifi, SSL_CERT_FILE or SSL_CERT_DIR"),
     Setting("provider", "trace", Kind.FLAG, False,
             "whether requests name their lane and run (headers x-lanes-key and x-lanes-run)"),
     Setting("provider", "connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),

@@ -85,6 +85,8 @@ def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
             return _words(setting, raw, where, key)
         case Kind.FLAG:
             return _flag(setting, raw, where, key)
+        case Kind.TABLE | Kind.OBJECT:
+            return _table(setting, raw, where, key)
         case Kind.TEXT | Kind.NAME:
             return _text(setting, raw, where, key)
 
@@ -156,6 +158,15 @@ def _words(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
 def _flag(setting: Setting, raw: Any, where: str, key: str) -> bool:
     if not isinstance(raw, bool):
         raise _wrong_type(setting, raw, where, key, "true")
+    return raw
+
+
+def _table(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise _wrong_type(setting, raw, where, key, '{ "name" = "…" }')
+    for name, value in raw.items():
+        if not name.strip() or (setting.kind is Kind.TABLE and not isinstance(value, str)):
+            raise refusal(where, f"{key}.{name}", f"{shown(value)} is no text", f'write {shown(name)} = "…"')
     return raw
 
 

@@ -9,7 +9,7 @@ from lanes.config.declared.model import PolicyConfig, ProviderConfig, RunnerConf
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
-from lanes.config.reading import commands, limits, secrets
+from lanes.config.reading import commands, limits, reaching, secrets
 from lanes.config.reading.sections import ArrayElement
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import RunnerKind
@@ -31,6 +31,7 @@ def providers(
     for row in rows:
         _unique(row, built)
         _check_url(row)
+        reaching.check(row)
         key = secrets.resolve(row.values["api_key_env"], row.values["api_key_file"], env)
         if key.problem:
             missing.append(key.problem)
@@ -44,6 +45,13 @@ def providers(
             first_byte_timeout_ms=row.get("first_byte_timeout"),
             idle_timeout_ms=row.get("idle_timeout"),
             trace=row.get("trace"),
+            max_tokens=row.get("max_tokens"),
+            api_key_header=row.get("api_key_header"),
+            headers=row.get("headers") or {},
+            query=row.get("query") or {},
+            extra_body=row.get("extra_body") or {},
+            proxy=row.get("proxy"),
+            ca_file=row.get("ca_file"),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
         )
     return built, missing

@@ -16,7 +16,16 @@ from lanes.config.reading.secrets import NAMED_INSTEAD
 _SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 #: Settings that hold a path; a relative one starts at the folder of what set it.
-_PATHS = frozenset({"database.url", "gateway.token_file", "provider.api_key_file", "runner.cwd", "runner.worktree_of"})
+_PATHS = frozenset(
+    {
+        "database.url",
+        "gateway.token_file",
+        "provider.api_key_file",
+        "provider.ca_file",
+        "runner.cwd",
+        "runner.worktree_of",
+    }
+)
 
 
 class ArrayElement(NamedTuple):

@@ -12,12 +12,10 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     """The inner pieces of a piece of an answer. What chat alone can say (audio, annotations) is none."""
     choice = delta.choice or {}
     thought = choice.get("reasoning_content") or choice.get("reasoning")
-    if isinstance(thought, str) and thought:
+    signed = list(_signed(choice.get("reasoning_details")))
+    yield from signed
+    if isinstance(thought, str) and thought and not signed:
         yield ReasoningPiece(thought)
-    for detail in _dicts(choice.get("reasoning_details")):
-        signature, data = _text(detail, "signature"), _text(detail, "data")
-        if signature or data:
-            yield ReasoningPiece("", signature, data)
     if delta.text:
         yield TextPiece(delta.text)
     if refusal := _text(choice, "refusal"):
@@ -30,6 +28,15 @@ def pieces(delta: Delta) -> Iterator[Piece]:
         yield CallPiece(index if isinstance(index, int) else None, arguments, _text(call, "id"), name)
 
 
+def _signed(details: object) -> Iterator[Piece]:
+    """Thoughts as those tell them that sign them. In a whole message each is one."""
+    for at, detail in enumerate(_dicts(details)):
+        text, signature, data = (_text(detail, name) for name in ("text", "signature", "data"))
+        place = detail.get("index", at)
+        if text or signature or data:
+            yield ReasoningPiece(text or "", signature, data, place if isinstance(place, int) else at)
+
+
 def delta_of(piece: Piece) -> Delta:
     """A piece of an answer, in the words of chat."""
     match piece:
@@ -37,12 +44,14 @@ def delta_of(piece: Piece) -> Delta:
             return Delta(text)
         case RefusalPiece(text):
             return Delta(choice={"refusal": text})
-        case ReasoningPiece(text, None, None):
+        case ReasoningPiece(text, _, _, None):
             return Delta(choice={"reasoning_content": text})
-        case ReasoningPiece(text, signature, data):
-            detail = {"type": "reasoning.encrypted", "data": data} if data else {"type": "reasoning.text"}
-            choice: dict[str, Any] = {"reasoning_details": [detail | ({"signature": signature} if signature else {})]}
-            return Delta(choice=choice | ({"reasoning_content": text} if text else {}))
+        case ReasoningPiece(text, signature, data, place):
+            told = {"index": place, "type": "reasoning.text", "text": text, "signature": signature}
+            told = {"index": place, "type": "reasoning.encrypted", "data": data} if data else told
+            choice: dict[str, Any] = {"reasoning_content": text} if text else {}
+            details = {name: value for name, value in told.items() if value not in (None, "")}
+            return Delta(choice=choice | {"reasoning_details": [details]})
         case CallPiece(index, arguments, id, name):
             call: dict[str, Any] = {"index": index, "function": {"arguments": arguments}}
             if id is not None:

@@ -54,6 +54,7 @@ def to_answer(result: object) -> RunResult:
         "model": arguments.text_or_none(result.model, "Reply.model", arguments.LONGEST_NAME),
         "provider": arguments.text_or_none(result.provider, "Reply.provider", arguments.LONGEST_NAME),
         "more": arguments.dict_or_none(result.more, "Reply.more"),
+        "native": arguments.dict_or_none(result.native, "Reply.native"),
     }
     attempts = chain_of(result.attempts)
     told = {name: detail[name] for name in ("provider", "model", "usage") if detail[name] is not None}

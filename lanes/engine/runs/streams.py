@@ -222,7 +222,7 @@ class Streams:
 
 def to_delta(piece: Delta | str) -> Delta:
     """Check a piece of a reply, so that every listener can pass it on. Raises Unfit."""
-    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is None:  # usual
+    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is piece.native is None:
         return piece
     if isinstance(piece, str):
         return Delta(piece)
@@ -231,6 +231,8 @@ def to_delta(piece: Delta | str) -> Delta:
     arguments.text(piece.text, "Delta.text")
     if piece.choice is not None:
         arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
+    if piece.native is not None:
+        arguments.json_text(arguments.dict_or_none(piece.native, "Delta.native"), "Delta.native")
     if piece.beside is not None:
         arguments.json_text(arguments.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
     return piece

@@ -6,8 +6,8 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
-from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
+from typing import NamedTuple, Protocol
+from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import getproxies
 
 import certifi
@@ -39,6 +39,16 @@ class Way(Protocol):
         ...
 
 
+class Through(NamedTuple):
+    """How a provider is reached: through its own proxy, and trusted by its own certificates. None: as all are."""
+
+    proxy: str | None = None
+    ca_file: str | None = None
+
+
+_AS_ALL = Through()
+
+
 class HttpClient:
     """The connections of one process to all its providers.
 
@@ -48,39 +58,60 @@ class HttpClient:
     """
 
     def __init__(self) -> None:
-        self._direct: Way | None = None
+        self._ways: dict[tuple[Through, bool], Way] = {}  # by how, and whether a proxy stands between
+        self._trusted: dict[str | None, ssl.SSLContext] = {}
         self._loading = asyncio.Lock()
+        self._proxied = bool(getproxies())
         try:
-            self._trusted = _trusted()
-            self._proxied = _proxied(self._trusted) if getproxies() else None
+            self._trusted[None] = _trusted()
+            if self._proxied:
+                self._ways[_AS_ALL, True] = _proxied(self._trusted[None], None)
         except (ImportError, ValueError, OSError) as error:
             problem = f"the proxy or certificates that the environment names cannot be used: {error}"
             raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
 
+    def prepare(self, provider: str, through: Through) -> None:
+        """Read the certificates of a provider, and prepare its proxy. Raises ConfigError."""
+        if through == _AS_ALL:
+            return
+        try:
+            if through.ca_file not in self._trusted:
+                self._trusted[through.ca_file] = ssl.create_default_context(cafile=through.ca_file)
+            if through.proxy is not None or self._proxied:
+                self._ways[through, True] = _proxied(self._trusted[through.ca_file], through.proxy)
+        except (ImportError, ValueError, OSError) as error:
+            raise ConfigError(f"provider {provider!a}: its proxy or ca_file cannot be used: {error}") from error
+
     @contextlib.asynccontextmanager
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        connected: Callable[[], None],
+        through: Through = _AS_ALL,
     ) -> AsyncIterator[ProviderResponse]:
         """Send a request and give the answer; ``connected`` is called when the request starts to go out.
 
         However the block is left, a response that was not read to its end closes its connection at once.
         Raises AttemptFailed, and NoDescriptor where the fault is this process's own.
         """
-        way = self.way(url) or await self._load()
+        way = self.way(url, through) or await self._load(through)
         answer = await way.send(url, body, headers, connected)
         try:
             yield answer
         finally:
             await answer.aclose()
 
-    def way(self, url: str) -> Way | None:
+    def way(self, url: str, through: Through = _AS_ALL) -> Way | None:
         """What a request to this address goes by; None where that is not loaded yet."""
-        return self._direct if self._proxied is None or urlsplit(url).hostname in _HERE else self._proxied
+        here = through.proxy is None and (not self._proxied or urlsplit(url).hostname in _HERE)
+        return self._ways.get((through, not here))
 
-    async def _load(self) -> Way:
+    async def _load(self, through: Through) -> Way:
         """Load the library with the first request, in a thread: the start of a gateway does not wait for it."""
         async with self._loading:
-            if self._direct is None:
+            if (through, False) not in self._ways:
                 try:
                     made_by = await asyncio.to_thread(_connections)
                 except OSError as error:
@@ -88,19 +119,18 @@ class HttpClient:
                         raise
                     descriptors.note_shortage()  # what is loaded is files, too
                     raise NoDescriptor from error
-                self._direct = made_by(self._trusted, KEPT_IDLE_S)
-        return self._direct
+                self._ways[through, False] = made_by(self._trusted[through.ca_file], KEPT_IDLE_S)
+        return self._ways[through, False]
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for way in (self._direct, self._proxied):
-            if way is not None:
-                await way.aclose()
+        for way in self._ways.values():
+            await way.aclose()
 
 
 @lru_cache(maxsize=256)
-def endpoint(base_url: str, path: str) -> str:
-    """The address of one route below a base URL; a query in the base URL stays. Raises ConfigError."""
+def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
+    """The address of one route below a base URL, with that query. Raises ConfigError."""
     try:
         url = urlsplit(base_url)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
@@ -108,7 +138,8 @@ def endpoint(base_url: str, path: str) -> str:
         usable = False
     if not usable:
         raise ConfigError("the address of the provider is no base URL; write https://host/v1")
-    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}"))
+    asked = "&".join(part for part in (url.query, urlencode(query)) if part)
+    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=asked))
 
 
 def _trusted() -> ssl.SSLContext:
@@ -119,10 +150,10 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def _proxied(trusted: ssl.SSLContext) -> Way:
+def _proxied(trusted: ssl.SSLContext, proxy: str | None) -> Way:
     from lanes.runners.http.proxied import Proxied
 
-    return Proxied(trusted, KEPT_IDLE_S)
+    return Proxied(trusted, KEPT_IDLE_S, proxy)
 
 
 def _connections() -> Callable[[ssl.SSLContext, float], Way]:

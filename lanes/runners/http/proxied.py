@@ -1,4 +1,5 @@
-"""The way to a provider through the proxy that the environment names: httpx. Loaded where it names one."""
+"""The way to a provider through a proxy, its own or the one that the environment names: httpx. Loaded where there is
+one."""
 
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -17,11 +18,16 @@ _NOTHING = httpx.ByteStream(b"")
 
 
 class Proxied:
-    """Connections whose number is not limited. Raises ImportError, ValueError, OSError for a proxy of no use."""
+    """Connections whose number is not limited; without a ``proxy`` through the one that the environment names.
 
-    def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float) -> None:
+    Raises ImportError, ValueError, OSError for a proxy of no use.
+    """
+
+    def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float, proxy: str | None = None) -> None:
         limits = httpx.Limits(max_connections=None, keepalive_expiry=kept_idle_s)
-        self._client = httpx.AsyncClient(verify=trusted, timeout=None, limits=limits, follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            verify=trusted, timeout=None, limits=limits, follow_redirects=False, proxy=proxy
+        )
 
     async def send(
         self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]

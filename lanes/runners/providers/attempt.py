@@ -12,7 +12,7 @@ from lanes.dialects.dialect import Draft
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http import failures
 from lanes.runners.http.answers import ProviderResponse
-from lanes.runners.http.client import HttpClient
+from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
@@ -58,7 +58,7 @@ async def attempt(
     try:
         async with (
             Patience(provider, begins) as patience,
-            client.post(url, body, headers, patience.connected) as answer,
+            client.post(url, body, headers, patience.connected, Through(provider.proxy, provider.ca_file)) as answer,
         ):
             if answer.status != 200:
                 raise await _refusal(answer)

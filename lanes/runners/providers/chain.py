@@ -79,7 +79,7 @@ class _ProviderRunner:
 
     async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
         dialect = DIALECTS[provider.dialect]
-        url, body = endpoint(provider.base_url, dialect.route), asked.body(provider)
+        url, body = endpoint(provider.base_url, dialect.route, tuple(provider.query.items())), asked.body(provider)
         headers, draft = asked.headers(provider, run), dialect.draft(provider.model, asked.passes(provider))
 
         def begins(limit: AttemptCause, limit_ms: int) -> None:

@@ -49,7 +49,7 @@ class Outgoing:
         except Unsayable as error:
             words = Words(400, "invalid_request_error", error.param, "unsupported_parameter")
             raise AttemptFailed(AttemptCause.BAD_REQUEST, str(error), words=words) from error
-        return json.dumps(body | spoken.asks(provider.model)).encode()
+        return json.dumps(body | dict(provider.extra_body) | spoken.asks(provider.model)).encode()
 
     def headers(self, provider: ProviderConfig, run: RunContext) -> dict[str, str]:
         """The headers for one provider. Which lane and run it is for is told only where the provider has ``trace``."""
@@ -61,9 +61,11 @@ class Outgoing:
             "user-agent": "lanes",
             **spoken.headers,
             **(self._headers if self.passes(provider) else {}),
+            **{name.lower(): value for name, value in provider.headers.items()},
         }
         if provider.api_key:
-            made[spoken.key] = f"Bearer {provider.api_key}" if spoken.key == _BEARER else provider.api_key
+            name = (provider.api_key_header or spoken.key).lower()
+            made[name] = f"Bearer {provider.api_key}" if name == _BEARER else provider.api_key
         if provider.trace:
             made["x-lanes-key"] = quote(run.key, safe="")
             made["x-lanes-run"] = str(run.id)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from lanes.records import Attempt, Failure
 from lanes.records.problems import Problem
 from lanes.runners.providers.health import OF_THE_REQUEST
-from lanes_storage.law import Cause
+from lanes_storage.law import AttemptCause, Cause
 
 #: How a dialect words a problem.
 Envelope = Callable[[Problem], dict[str, Any]]
@@ -35,6 +35,8 @@ ENDED_TEXT = {
 }
 #: The HTTP status of a provider that refuses the request itself.
 STATUS_OF_REQUEST = frozenset({None, 400, 413, 422})
+#: What OpenAI's clients look for, where the provider speaks a dialect that has no codes.
+CODE_OF_CAUSE: dict[str, str] = {AttemptCause.CONTEXT_OVERFLOW: "context_length_exceeded"}
 #: On every error after a message was accepted: the client must not send it again.
 ONCE = {"x-should-retry": "false"}
 
@@ -69,7 +71,14 @@ def of_failure(failure: Failure | None) -> HttpProblem:
     if blamed is not None:
         said = blamed.message.removeprefix(f"HTTP {blamed.status}: ")
         kind = blamed.type or "invalid_request_error"
-        return HttpProblem(400, blamed.code or blamed.cause, said, ONCE, param=blamed.param, error_type=kind)
+        return HttpProblem(
+            400,
+            blamed.code or CODE_OF_CAUSE.get(blamed.cause, blamed.cause),
+            said,
+            ONCE,
+            param=blamed.param,
+            error_type=kind,
+        )
     return HttpProblem(STATUS_OF_CAUSE.get(failure.cause, 500), failure.cause, failure.message, ONCE)
 
 

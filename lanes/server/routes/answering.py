@@ -19,6 +19,8 @@ from lanes.engine.runs.streams import Listener
 from lanes.records import Message
 from lanes.records.problems import Problem
 from lanes.runners.base import Delta
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers.outgoing import Outgoing
 from lanes.server.asgi.errors import HttpProblem, of_failure
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
@@ -46,15 +48,17 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     _field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG)
     key = _session(call, body)
     anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
+    request, runner = body | (ours or {}), model if model in call.gateway.specs else None
+    _check_sayable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
     detached, name = call.switch("X-Lanes-Detach"), of_header(NAME, call)
     client = call.app_state.clients.come(key, name)
     try:
         message = await accept(
             call,
             key,
-            request=body | (ours or {}),
+            request=request,
             waiting_run=of_header(RUN, call),
-            runner=model if model in call.gateway.specs else None,
+            runner=runner,
             idempotency_key=name,
             bound_to=None if detached else BoundTo.CLIENT,
             bound_owner=None if detached else call.gateway.owner_id,
@@ -65,6 +69,28 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
         raise
     made = _Answer(call, client, message, dialect.writer(Asking(message.id, int(time.time()), body)))
     return await (made.streamed() if stream else made.whole())
+
+
+def _check_sayable(call: HttpRequest, dialect: Dialect, request: dict[str, Any], runner: str) -> None:
+    """Refuse before it is stored what no provider of the chain can be told, since all speak other dialects, which have
+    no words for it. Raises HttpProblem, Unfit.
+    """
+    config = call.app_state.config
+    chosen = config.runner(runner)
+    chain = {each.dialect: each for each in map(config.provider, chosen.providers if chosen is not None else ())}
+    if not chain or dialect.name in chain:
+        return
+    dialect.check(request)
+    refusals = list[AttemptFailed]()
+    for provider in chain.values():
+        try:
+            Outgoing(dialect, request).body(provider)
+        except AttemptFailed as refusal:
+            refusals.append(refusal)
+        else:
+            return
+    said = refusals[0].words
+    raise HttpProblem(400, said.code or "bad_request", refusals[0].message, param=said.param, error_type=said.type)
 
 
 def _field(body: dict[str, Any], name: str, kind: ParamKind) -> Any:

@@ -1,10 +1,12 @@
-"""The routes that OpenAI's clients speak to: ``/v1/chat/completions`` and ``/v1/models``."""
+"""The routes that OpenAI's clients speak to: ``/v1/chat/completions``, ``/v1/responses`` and ``/v1/models``."""
 
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from lanes.dialects.chat import CHAT
+from lanes.dialects.responses import RESPONSES
+from lanes.dialects.table import NAMED
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
@@ -14,6 +16,11 @@ from lanes.server.routes.answering import answer
 async def post_chat(call: HttpRequest) -> ASGIApp:
     """A chat completion, streamed or whole."""
     return await answer(call, CHAT)
+
+
+async def post_responses(call: HttpRequest) -> ASGIApp:
+    """A response of OpenAI's newer API, streamed or whole."""
+    return await answer(call, RESPONSES, {NAMED: RESPONSES.name})
 
 
 async def get_models(call: HttpRequest) -> ASGIApp:

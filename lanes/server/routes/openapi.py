@@ -5,6 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 import lanes
+from lanes.dialects.messages import MESSAGES
+from lanes.dialects.table import envelope_at
 from lanes.records import placed, schemas
 from lanes.records.json_schema import ID, KEY, Schema, exactly, nullable
 from lanes.server.asgi.routing import Route, RouteParam
@@ -31,6 +33,7 @@ PROBLEM: Schema = {
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
+ANTHROPIC_ERROR = exactly(type={"const": "error"}, error=exactly(type=_TEXT, message=_TEXT))
 OPENAI_ERROR = exactly(error=exactly(message=_TEXT, type=_TEXT, param=nullable(_TEXT), code=nullable(_TEXT)))
 
 
@@ -49,7 +52,12 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "security": [{}, {"token": []}],
         "paths": paths,
         "components": {
-            "schemas": {**schemas(AT), "Problem": PROBLEM, "OpenAIError": OPENAI_ERROR},
+            "schemas": {
+                **schemas(AT),
+                "Problem": PROBLEM,
+                "OpenAIError": OPENAI_ERROR,
+                "AnthropicError": ANTHROPIC_ERROR,
+            },
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -101,7 +109,8 @@ def _answer(status: int, schema: str | Schema, media: dict[str, Any]) -> dict[st
 def _problem(status: int, route: Route) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": AT + "Problem"}}}
     if route.path.startswith("/v1/"):
-        content = {"application/json": {"schema": {"$ref": AT + "OpenAIError"}}}
+        error = "AnthropicError" if envelope_at(route.path) is MESSAGES.envelope else "OpenAIError"
+        content = {"application/json": {"schema": {"$ref": AT + error}}}
     elif status in route.problems and not route.path.startswith("/api"):  # what a probe is told that is not well
         content["application/json"] = {"schema": {"type": "object"}}
     return {"description": HTTPStatus(status).phrase, "content": content}

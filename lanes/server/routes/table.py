@@ -8,7 +8,7 @@ from lanes.records.json_schema import TEXT, Schema, words
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
 from lanes.server.asgi.routing import Route, RouteParam, Router
-from lanes.server.routes import events, health, messages, metrics, openai
+from lanes.server.routes import anthropic, events, health, messages, metrics, openai
 from lanes.server.routes.answering import NAME
 from lanes.server.routes.intake import RUN
 from lanes.server.routes.verbs import header_of, query_of, routes_of
@@ -44,6 +44,23 @@ _SENT: Schema = {
         {"required": ["request"], "properties": {"request": OBJECT, "text": {"type": "null"}}},
     ]
 }
+#: What lanes itself reads of a request in another dialect than chat, or refuses.
+_OURS: dict[str, Schema] = {name: CHAT_SCHEMA["properties"][name] for name in ("model", "stream", "metadata")}
+_RESPONSES: Schema = {
+    "type": "object",
+    "properties": {
+        **_OURS,
+        "input": {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": OBJECT, "minItems": 1}]},
+        "conversation": CHAT_SCHEMA["properties"]["conversation"],
+        "background": {"enum": [False, None], "description": "an answer belongs to its connection"},
+    },
+    "required": ["input"],
+}
+_MESSAGES: Schema = {
+    "type": "object",
+    "properties": {**_OURS, "messages": CHAT_SCHEMA["properties"]["messages"]},
+    "required": ["messages"],
+}
 _REFUSALS = (422, 423, 429, 503)
 
 #: Verbs with a handler for HTTP: they wait with their client, or stream.
@@ -67,6 +84,27 @@ ROUTES = (
         openai.post_chat,
         headers=_SESSION,
         body=CHAT_SCHEMA,
+        answers={200: OBJECT},
+        media="text/event-stream",
+        problems=(*_REFUSALS, 500, 502, 504),
+    ),
+    Route(
+        "POST",
+        "/v1/responses",
+        openai.post_responses,
+        headers=_SESSION,
+        body=_RESPONSES,
+        answers={200: OBJECT},
+        media="text/event-stream",
+        problems=(*_REFUSALS, 500, 502, 504),
+    ),
+    Route(
+        "POST",
+        "/v1/messages",
+        anthropic.post_messages,
+        query=(RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here"),),
+        headers=_SESSION,
+        body=_MESSAGES,
         answers={200: OBJECT},
         media="text/event-stream",
         problems=(*_REFUSALS, 500, 502, 504),

@@ -50,4 +50,4 @@ class Sent:
         if piece.choice is not None or piece.text[:alike] != self._expected[:alike]:
             raise Differs
         self._expected = self._expected[alike:]
-        return piece._replace(text=piece.text[alike:])
+        return piece._replace(text=piece.text[alike:], native=None)

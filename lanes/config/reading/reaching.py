@@ -1,0 +1,55 @@
+"""Checks how a provider is reached: its headers, its query, what is added to each body, its proxy."""
+
+import json
+import re
+
+from lanes.config.declared.refusal import refusal, shown
+from lanes.config.reading.sections import ArrayElement
+
+#: Headers that hold secrets, which are never written, and those that lanes itself decides.
+SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
+OURS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
+)
+#: Fields of a body that another setting or lanes itself decides.
+DECIDED = frozenset({"model", "stream"})
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PROXY = re.compile(r"https?://[^\s/?#@]+/?")
+
+
+def check(row: ArrayElement) -> None:
+    """Refuse what cannot be sent, what is a secret, and what lanes decides. Raises ConfigError."""
+    _check_headers(row)
+    _check_body(row)
+    proxy = row.values["proxy"]
+    if proxy.value is not None and not _PROXY.fullmatch(proxy.value):  # not shown: it may hold a password
+        fix = "write, say, http://host:3128, without a name and a password"
+        raise refusal(proxy.where, proxy.key, "it is no address of an HTTP proxy", fix)
+
+
+def _check_headers(row: ArrayElement) -> None:
+    headers, named = row.values["headers"], row.values["api_key_header"]
+    if named.value is not None and (not _HEADER.fullmatch(named.value) or named.value.lower() in OURS):
+        raise refusal(named.where, named.key, f"{shown(named.value)} can carry no key", "write, say, api-key")
+    for name, value in (headers.value or {}).items():
+        key = f"{headers.key}.{name}"
+        if name.lower() in SECRET:
+            fix = "use api_key_env or api_key_file, and api_key_header where the header has another name"
+            raise refusal(headers.where, key, "secrets are named, never written", fix)
+        if not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
+            raise refusal(headers.where, key, "no HTTP header can be sent so", "it is one line of plain characters")
+        if name.lower() in OURS or name.lower().startswith("x-lanes-"):
+            raise refusal(headers.where, key, "lanes itself decides it", "take it out")
+
+
+def _check_body(row: ArrayElement) -> None:
+    body = row.values["extra_body"]
+    for name, value in (body.value or {}).items():
+        key = f"{body.key}.{name}"
+        if name in DECIDED:
+            raise refusal(body.where, key, "another setting or lanes itself decides it", "take it out")
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise refusal(body.where, key, "JSON has no such value", "write a text in its place") from None

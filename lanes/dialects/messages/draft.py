@@ -1,0 +1,229 @@
+"""Builds a reply from the events of a messages stream."""
+
+import json
+from typing import Any
+
+from lanes.dialects.chat.pieces import delta_of, usage_told
+from lanes.dialects.gathering import Gathering, garbage
+from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, TextPiece, Usage
+from lanes.runners.base import Delta, Reply
+from lanes.runners.http.failures import from_error
+from lanes.runners.http.merging import Merger
+
+#: Why a reply ended, in the words of messages and of chat. Others are kept as they are.
+FINISHES = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+#: Blocks whose content the inner model knows.
+_KNOWN = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+
+
+class _Block:
+    """One block of content: as the inner model counts it, and as it came, where that is kept."""
+
+    def __init__(self, kind: str, call: int, came: Merger | None) -> None:
+        self.kind = kind
+        self.call = call
+        self.came = came
+        self.arguments: list[str] = []
+
+
+class MessagesDraft:
+    """Adds up events. Raises AttemptFailed: an error in the stream, a block that nobody knows.
+
+    ``native``: the client speaks this dialect too. Then each piece carries the event itself, and the reply the whole
+    message, so that nothing is lost of what lanes does not know.
+    """
+
+    def __init__(self, model: str, native: bool) -> None:
+        self.contents = 0
+        self.finished = False
+        self._gathered = Gathering()
+        self._native = native
+        self._model = model
+        self._told_model = False
+        self._message: dict[str, Any] = {}
+        self._blocks: dict[int, _Block] = {}
+        self._calls = 0
+        self._usage: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
+        self._stop: str | None = None
+
+    def take(self, event: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
+        """Add one event; what of it is for a listener goes to ``pieces``."""
+        kind = event.get("type") or name
+        if kind == "error" or event.get("error"):
+            raise from_error(event)
+        if kind == "content_block_delta":
+            self._tell(event, self._delta(event), pieces)
+        elif kind == "content_block_start":
+            self._tell(event, self._start(event), pieces)
+        elif kind == "content_block_stop":
+            self._tell(event, self._end_block(event), pieces)
+        elif kind == "message_start":
+            self._begin(event)
+            self._tell(event, [], pieces)
+        elif kind == "message_delta":
+            self._take_last(event)
+        elif kind == "message_stop":
+            if self._stop is None:
+                raise garbage("it ended without a stop reason")
+            self.finished = True
+        elif kind != "ping":
+            self._tell(event, [], pieces)
+
+    def end(self) -> None:
+        """``[DONE]``, which this dialect does not need."""
+
+    @property
+    def missing(self) -> str:
+        """What a stream lacks that ends now."""
+        return "the terminal event message_stop" if self._stop else "a stop reason"
+
+    def reply(self) -> Reply:
+        """The reply, once it is finished."""
+        text = self._gathered.text()
+        stop = self._stop or "end_turn"
+        return Reply(
+            text=text,
+            finish_reason=FINISHES.get(stop, stop),
+            message=self._gathered.message(text),
+            usage=usage_told(_usage(self._usage)) if self._usage else None,
+            model=self._model,
+            native={"message": self._whole(), "last": self._last} if self._native else None,
+        )
+
+    def _tell(self, event: dict[str, Any], said: list[Piece], pieces: list[Delta]) -> None:
+        """Hand on what an event says; where the client speaks this dialect, the event with it."""
+        deltas = [self._gather(delta_of(piece)) for piece in said]
+        strange = not deltas and self._strange(event)
+        self.contents += len(deltas) or strange
+        if self._native:
+            first = deltas[0] if deltas else Delta(choice={} if strange else None)
+            deltas = [first._replace(native=event)]
+        if deltas and not self._told_model:
+            deltas[0] = deltas[0]._replace(beside={"model": self._model})
+            self._told_model = True
+        pieces += deltas
+
+    def _gather(self, delta: Delta) -> Delta:
+        if delta.choice is not None:
+            self._gathered.more.add(delta.choice)
+        return delta._replace(text=self._gathered.add(delta.text))
+
+    def _strange(self, event: dict[str, Any]) -> bool:
+        """Whether it says more than the inner model can tell."""
+        block = self._blocks.get(event.get("index", -1))
+        return block is not None and block.kind not in _KNOWN
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        message = event.get("message")
+        if not isinstance(message, dict):
+            raise garbage("its message is no object")
+        self._message = {name: value for name, value in message.items() if name != "content"}
+        if isinstance(usage := message.get("usage"), dict):
+            self._usage |= usage
+        if isinstance(model := message.get("model"), str) and model:
+            self._model = model
+
+    def _start(self, event: dict[str, Any]) -> list[Piece]:
+        block, index = event.get("content_block"), event.get("index")
+        if not isinstance(block, dict) or not isinstance(index, int):
+            raise garbage("a block of its content is no object")
+        kind = str(block.get("type"))
+        if kind not in _KNOWN and not self._native:
+            raise garbage(f"its content has a block of type {kind}, which the client's dialect cannot say")
+        came = Merger(self._gathered.spend) if self._native else None
+        self._blocks[index] = _Block(kind, self._calls, came)
+        if came is not None:
+            came.add({name: value for name, value in block.items() if name != "input"})
+        match kind:
+            case "text":
+                text = block.get("text")
+                return [TextPiece(text)] if isinstance(text, str) and text else []
+            case "tool_use":
+                self._calls += 1
+                return [CallPiece(self._calls - 1, "", str(block.get("id")), str(block.get("name")))]
+            case "redacted_thinking":
+                return [ReasoningPiece("", None, str(block.get("data")), index)]
+        return []
+
+    def _delta(self, event: dict[str, Any]) -> list[Piece]:
+        delta, block = event.get("delta"), self._blocks.get(event.get("index", -1))
+        if not isinstance(delta, dict) or block is None:
+            raise garbage("a piece belongs to no block of its content")
+        kind = delta.get("type")
+        if block.came is not None:
+            self._keep(block, delta)
+        if kind == "input_json_delta":
+            arguments = str(delta.get("partial_json") or "")
+            block.arguments.append(arguments)
+            return [CallPiece(block.call, arguments)] if arguments and block.kind == "tool_use" else []
+        if kind == "text_delta":
+            return [TextPiece(text)] if isinstance(text := delta.get("text"), str) and text else []
+        if kind == "thinking_delta":
+            text = delta.get("thinking")
+            return [ReasoningPiece(text, place=event["index"])] if isinstance(text, str) and text else []
+        if kind == "signature_delta":
+            return [ReasoningPiece("", str(delta.get("signature")), place=event["index"])]
+        return []
+
+    @staticmethod
+    def _keep(block: _Block, delta: dict[str, Any]) -> None:
+        """Add a piece to its block as it came."""
+        assert block.came is not None
+        match delta.get("type"):
+            case "input_json_delta":
+                pass
+            case "citations_delta":
+                block.came.add({"citations": [delta.get("citation")]})
+            case _:
+                block.came.add({name: value for name, value in delta.items() if name != "type"})
+
+    def _end_block(self, event: dict[str, Any]) -> list[Piece]:
+        block = self._blocks.get(event.get("index", -1))
+        if block is not None and block.kind == "tool_use" and not "".join(block.arguments):
+            return [CallPiece(block.call, "{}")]
+        return []
+
+    def _take_last(self, event: dict[str, Any]) -> None:
+        delta, usage = event.get("delta"), event.get("usage")
+        self._last = event
+        if isinstance(usage, dict):
+            self._usage |= {name: value for name, value in usage.items() if value is not None}
+        if isinstance(delta, dict) and isinstance(reason := delta.get("stop_reason"), str) and reason:
+            self._stop = reason
+            self.contents += 1
+
+    def _whole(self) -> dict[str, Any]:
+        """The message as a client gets it that asks for no stream."""
+        ended = self._last.get("delta")
+        content = [_as_it_came(block) for _, block in sorted(self._blocks.items())]
+        more = ended if isinstance(ended, dict) else {}
+        return self._message | {"content": content} | more | {"usage": self._usage}
+
+
+def _as_it_came(block: _Block) -> dict[str, Any]:
+    assert block.came is not None
+    made = block.came.result()
+    if block.kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
+        try:
+            made["input"] = json.loads("".join(block.arguments) or "{}")
+        except ValueError as error:
+            raise garbage("the input of a tool is no JSON") from error
+    return made
+
+
+def _usage(said: dict[str, Any]) -> Usage:
+    def count(name: str) -> int | None:
+        value = said.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    cached, written = count("cache_read_input_tokens"), count("cache_creation_input_tokens")
+    asked = (count("input_tokens") or 0) + (cached or 0) + (written or 0)
+    return Usage(asked, count("output_tokens") or 0, cached, written)

@@ -1,0 +1,362 @@
+"""Requests in the messages dialect, there and back."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
+
+from lanes.dialects.model import (
+    CallPart,
+    FilePart,
+    Format,
+    ImagePart,
+    Option,
+    Part,
+    Prompt,
+    ReasoningPart,
+    RefusalPart,
+    ResultPart,
+    Said,
+    TextPart,
+    Tool,
+    ToolChoice,
+)
+from lanes.dialects.reading import Node, data_of, refused, untold
+
+#: Settings by what messages calls them, and by the inner name.
+_NAMES = {
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop_sequences": "stop",
+}
+#: How hard a model is to think, by the tokens that it may think for.
+_BUDGETS = ((2048, "low"), (8192, "medium"))
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
+_CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
+
+
+def read(body: dict[str, Any]) -> Prompt:
+    """The request of a client. Raises Unsayable."""
+    node = Node(body)
+    prompt = Prompt([*_system(node), *(_said(message) for message in node.nodes("messages"))])
+    prompt.tools = [_tool(tool) for tool in node.nodes("tools")]
+    options = prompt.options
+    if (choice := node.node("tool_choice")) is not None:
+        options.update(_choice(choice))
+    options.update(_effort(node))
+    if (metadata := node.node("metadata")) is not None:
+        if (user := metadata.take("user_id", str)) is not None:
+            options["user"] = Option(user, metadata.place("user_id"))
+        metadata.done()
+    if (tier := node.take("service_tier", str)) not in (None, "auto"):
+        options["messages_tier"] = Option(tier, "service_tier")
+    node.leave("cache_control")
+    for name, option in node.rest():
+        options[_NAMES.get(name, name)] = option
+    return prompt
+
+
+def write(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
+    """The request to a provider; ``max_tokens`` where it names none. Raises Unsayable."""
+    said = list(prompt.said)
+    system = [text for one in _leading(said) for text in _texts(one)]
+    body: dict[str, Any] = {"messages": list(_messages(said)), "max_tokens": max_tokens}
+    if system:
+        body["system"] = "\n\n".join(system)
+    if prompt.tools:
+        body["tools"] = [_written_tool(tool) for tool in prompt.tools]
+    for name, option in prompt.options.items():
+        if name not in _WRITTEN:
+            raise untold(option.param)
+        _WRITTEN[name](body, option)
+    return body
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+def _system(node: Node) -> Iterable[Said]:
+    content = node.content("system")
+    if content:
+        yield Said("system", [TextPart(content)] if isinstance(content, str) else list(map(_part, content)), "system")
+
+
+def _said(node: Node) -> Said:
+    role, content = node.need("role", str), node.content("content")
+    parts = [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
+    node.done()
+    if role not in ("user", "assistant", "system"):
+        raise refused(node.place("role"), f"{role!r} is no role that another dialect has")
+    return Said(role, parts, node.param)  # type: ignore[arg-type]
+
+
+def _part(node: Node) -> Part:
+    kind = node.need("type", str)
+    node.leave("cache_control")
+    if kind == "thinking":  # what was not signed proves nothing to anybody
+        part: Part = ReasoningPart(node.need("thinking", str), node.take("signature", str) or None)
+    elif kind not in _PARTS:
+        raise untold(node.param)
+    else:
+        part = _PARTS[kind](node)
+    node.done()
+    return part
+
+
+def _text(node: Node) -> Part:
+    if node.take("citations", list):
+        raise untold(node.place("citations"))
+    return TextPart(node.need("text", str))
+
+
+def _image(node: Node) -> Part:
+    return ImagePart(_source(node))
+
+
+def _document(node: Node) -> Part:
+    if (node.node("citations") or Node({})).take("enabled", bool):
+        raise untold(node.place("citations"))
+    return FilePart(_source(node), node.take("title", str))
+
+
+def _source(node: Node) -> str:
+    """The address of what stands in ``source``: its own, or a ``data:`` URL."""
+    source = node.node("source")
+    if source is None:
+        raise refused(node.place("source"), "it is missing")
+    match source.need("type", str):
+        case "url":
+            url = source.need("url", str)
+        case "base64":
+            url = f"data:{source.need('media_type', str)};base64,{source.need('data', str)}"
+        case "text":
+            text = base64.b64encode(source.need("data", str).encode()).decode()
+            url = f"data:{source.take('media_type', str) or 'text/plain'};base64,{text}"
+        case _:
+            raise untold(source.param)
+    source.done()
+    return url
+
+
+def _call(node: Node) -> Part:
+    node.leave("caller")
+    return CallPart(node.need("id", str), node.need("name", str), json.dumps(node.take("input", dict) or {}))
+
+
+def _result(node: Node) -> Part:
+    content = node.content("content")
+    parts: list[Part] = [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
+    return ResultPart(node.need("tool_use_id", str), parts, node.take("is_error", bool) or False)
+
+
+_PARTS: dict[str, Callable[[Node], Part]] = {
+    "text": _text,
+    "image": _image,
+    "document": _document,
+    "redacted_thinking": lambda node: ReasoningPart("", None, node.need("data", str)),
+    "tool_use": _call,
+    "tool_result": _result,
+}
+
+
+def _tool(node: Node) -> Tool:
+    if node.take("type", str) not in (None, "custom"):
+        raise untold(node.param)
+    node.leave("cache_control")
+    name, description = node.need("name", str), node.take("description", str)
+    tool = Tool(name, description, node.take("input_schema", dict), node.take("strict", bool), node.param)
+    node.done()
+    return tool
+
+
+def _choice(node: Node) -> dict[str, Option]:
+    kind = node.need("type", str)
+    if kind not in _CHOICES:
+        raise untold(node.place("type"))
+    found = {"tool_choice": Option(ToolChoice(_CHOICES[kind], node.take("name", str)), "tool_choice")}  # type: ignore[arg-type]
+    if node.take("disable_parallel_tool_use", bool):
+        found["parallel"] = Option(False, node.place("disable_parallel_tool_use"))
+    node.done()
+    return found
+
+
+def _effort(node: Node) -> dict[str, Option]:
+    """How hard the model is to think, and the form of its answer."""
+    found: dict[str, Option] = {}
+    if (thinking := node.node("thinking")) is not None:
+        kind, budget = thinking.need("type", str), thinking.take("budget_tokens", int) or 0
+        thinking.leave("display")
+        thinking.done()
+        effort = {"disabled": "none", "adaptive": "high"}.get(kind)
+        effort = effort or next((word for most, word in _BUDGETS if budget <= most), "high")
+        found["effort"] = Option(effort, "thinking")
+    if (config := node.node("output_config")) is not None:
+        if (effort := config.take("effort", str)) is not None:
+            found["effort"] = Option({"max": "xhigh"}.get(effort, effort), config.place("effort"))
+        if (form := config.node("format")) is not None:
+            if form.need("type", str) != "json_schema":
+                raise untold(form.place("type"))
+            found["format"] = Option(Format(None, form.need("schema", dict), True), form.param)
+            form.done()
+        config.done()
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------- writing
+
+
+def _leading(said: list[Said]) -> Iterable[Said]:
+    """Take the system messages off the beginning: the only place that they have."""
+    while said and said[0].role == "system":
+        yield said.pop(0)
+
+
+def _texts(said: Said) -> Iterable[str]:
+    for part in said.parts:
+        if not isinstance(part, TextPart):
+            raise untold(f"{said.param}.content")
+        yield part.text
+
+
+def _messages(said: list[Said]) -> Iterable[dict[str, Any]]:
+    """The turns of both sides: what one side said in several messages is one, as the results of several calls are."""
+    for role, messages in groupby(said, lambda one: one.role):
+        blocks: list[dict[str, Any]] = []
+        for one in messages:
+            if role == "system":
+                raise untold(f"{one.param}.role")
+            blocks += [_written(part, one.param) for part in one.parts if part != TextPart("") or role == "user"]
+        yield {"role": role, "content": _plain(blocks)}
+
+
+def _plain(blocks: list[dict[str, Any]]) -> Any:
+    """A single text by itself."""
+    return blocks[0]["text"] if [block["type"] for block in blocks] == ["text"] else blocks
+
+
+def _written(part: Part, param: str) -> dict[str, Any]:
+    match part:
+        case TextPart(text) | RefusalPart(text):
+            return {"type": "text", "text": text}
+        case ImagePart(url, detail):
+            if detail not in (None, "auto"):
+                raise untold(f"{param}.content.image_url.detail")
+            return {"type": "image", "source": _written_source(url)}
+        case FilePart(url, name):
+            return {"type": "document", "source": _document_source(url, param)} | ({"title": name} if name else {})
+        case CallPart(id, name, arguments):
+            return {"type": "tool_use", "id": id, "name": name, "input": _arguments(arguments, param)}
+        case ResultPart(call_id, parts, failed):
+            content = [_written(each, param) for each in parts]
+            block = {"type": "tool_result", "tool_use_id": call_id, "content": _plain(content)}
+            return block | ({"is_error": True} if failed else {})
+        case ReasoningPart(text, signature, data):
+            if data is not None:
+                return {"type": "redacted_thinking", "data": data}
+            return {"type": "thinking", "thinking": text, "signature": signature or ""}
+
+
+def _written_source(url: str) -> dict[str, Any]:
+    found = data_of(url)
+    return {"type": "url", "url": url} if found is None else _base64(*found)
+
+
+def _base64(media_type: str, data: str) -> dict[str, Any]:
+    return {"type": "base64", "media_type": media_type, "data": data}
+
+
+def _document_source(url: str, param: str) -> dict[str, Any]:
+    found = data_of(url)
+    if found is None or found[0] == "application/pdf":
+        return _written_source(url)
+    if found[0].startswith("text/"):
+        return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(found[1]).decode(errors="replace")}
+    raise untold(f"{param}.content.file")
+
+
+def _arguments(arguments: str, param: str) -> dict[str, Any]:
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise refused(f"{param}.tool_calls", "the arguments of a call are no JSON object, as this provider needs them")
+    return value
+
+
+def _written_tool(tool: Tool) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": tool.name, "input_schema": tool.schema or {"type": "object", "properties": {}}}
+    if tool.description is not None:
+        made["description"] = tool.description
+    return made | ({"strict": True} if tool.strict else {})
+
+
+def _written_choice(body: dict[str, Any], option: Option) -> None:
+    how = next(name for name, inner in _CHOICES.items() if inner == option.value.how)
+    made = {"type": how} | ({"name": option.value.name} if how == "tool" else {})
+    body["tool_choice"] = made | body.get("tool_choice", {}) | made
+
+
+def _written_parallel(body: dict[str, Any], option: Option) -> None:
+    if option.value is False:
+        body["tool_choice"] = body.get("tool_choice", {"type": "auto"}) | {"disable_parallel_tool_use": True}
+
+
+def _written_temperature(body: dict[str, Any], option: Option) -> None:
+    if isinstance(option.value, int | float) and option.value > 1:
+        raise refused(option.param, "the provider speaks another dialect, in which it is at most 1")
+    body["temperature"] = option.value
+
+
+def _written_effort(body: dict[str, Any], option: Option) -> None:
+    if option.value == "none":
+        body["thinking"] = {"type": "disabled"}
+        return
+    if option.value not in _EFFORTS:
+        raise refused(option.param, "the provider speaks another dialect, which knows no such effort")
+    body["thinking"] = {"type": "adaptive"}
+    body.setdefault("output_config", {})["effort"] = _EFFORTS[option.value]
+
+
+def _written_format(body: dict[str, Any], option: Option) -> None:
+    if option.value.schema is None:
+        raise untold(option.param)
+    body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": option.value.schema}
+
+
+def _written_user(body: dict[str, Any], option: Option) -> None:
+    body["metadata"] = {"user_id": option.value}
+
+
+def _as(name: str) -> Callable[[dict[str, Any], Option], None]:
+    def write(body: dict[str, Any], option: Option) -> None:
+        body[name] = option.value
+
+    return write
+
+
+def _only(*values: object) -> Callable[[dict[str, Any], Option], None]:
+    """A setting whose other values this dialect cannot say, and these need no words."""
+
+    def check(_: dict[str, Any], option: Option) -> None:
+        if option.value not in values:
+            raise untold(option.param)
+
+    return check
+
+
+_WRITTEN: dict[str, Callable[[dict[str, Any], Option], None]] = {
+    **{inner: _as(name) for name, inner in _NAMES.items()},
+    "temperature": _written_temperature,
+    "top_k": _as("top_k"),
+    "tool_choice": _written_choice,
+    "parallel": _written_parallel,
+    "effort": _written_effort,
+    "format": _written_format,
+    "user": _written_user,
+    "store": _only(False),
+    "service_tier": _only("auto", "default"),
+    "verbosity": _only("medium"),
+}

@@ -1,0 +1,226 @@
+"""Writes answers in the messages dialect."""
+
+import json
+from typing import Any, NamedTuple
+
+from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
+from lanes.dialects.dialect import Asking, Told, event
+from lanes.dialects.messages.draft import FINISHES
+from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
+from lanes.records.problems import Problem
+from lanes.runners.base import Delta
+
+_json = json.JSONEncoder().encode
+_STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "function_call": "tool_use"}
+_STOPS |= {"content_filter": "refusal"}
+#: What messages calls an error, by its status.
+_ERRORS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+class _Called(NamedTuple):
+    """What an open block holds that is a call of a tool: its place among all calls, or its id."""
+
+    place: int | str | None
+
+
+class MessagesWriter:
+    """One answer: the events of a provider of this dialect as they came, those of others made here."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._id = f"msg_{asking.message_id}"
+        self._model = asking.model
+        self._started = False
+        self._open: tuple[int, Any] | None = None  # the block that is open: its index, and what it holds
+        self._next = 0
+
+    def piece(self, delta: Delta) -> str:
+        """The events of one piece."""
+        if delta.beside is not None:
+            self._model = delta.beside.get("model") or self._model
+        if delta.native is not None:
+            return self._passed(delta.native)
+        return "".join((self._start(), *(self._told(piece) for piece in pieces(delta))))
+
+    def ending(self, told: Told, *, begun: bool) -> str:
+        """The last events."""
+        native, said = told.detail.get("native") or {}, ""
+        if not begun and native:
+            said = self._replayed(native["message"])
+        elif not begun:
+            self._model = told.detail.get("model") or self._model
+            said = self.piece(delta_of_message(told.text, told.detail.get("message")))
+        last = native.get("last") or {
+            "type": "message_delta",
+            "delta": {"stop_reason": _stop_of(told), "stop_sequence": None},
+            "usage": _usage_told(told),
+        }
+        return "".join((said, self._close(), _event(last), _event({"type": "message_stop"})))
+
+    def error(self, problem: Problem) -> str:
+        """An error event."""
+        return _event(envelope(problem))
+
+    def silence(self) -> str:
+        """A ping, which clients of this dialect expect."""
+        return _event({"type": "ping"})
+
+    def whole(self, told: Told) -> dict[str, Any]:
+        """A message."""
+        if (native := told.detail.get("native")) is not None:
+            message: dict[str, Any] = native["message"]
+            return message
+        self._model = told.detail.get("model") or self._model
+        content: list[dict[str, Any]] = []
+        for piece in pieces(delta_of_message(told.text, told.detail.get("message"))):
+            _add(content, piece)
+        return self._message(content) | {"stop_reason": _stop_of(told), "usage": _usage_told(told)}
+
+    def _passed(self, came: dict[str, Any]) -> str:
+        """An event as it came; one that tells again what was told, since another run began again, is left out."""
+        kind, index = came.get("type"), came.get("index")
+        if kind == "message_start":
+            if self._started:
+                return ""
+            self._started = True
+        elif kind == "content_block_start" and isinstance(index, int):
+            if index < self._next:
+                return ""
+            self._open, self._next = (index, None), index + 1
+        elif kind == "content_block_stop":
+            self._open = None
+        return _event(came)
+
+    def _replayed(self, message: dict[str, Any]) -> str:
+        """A whole message as a stream."""
+        blank: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None}
+        events: list[dict[str, Any]] = [{"type": "message_start", "message": message | blank}]
+        for index, block in enumerate(message["content"]):
+            empty, deltas = _taken_apart(block)
+            events.append({"type": "content_block_start", "index": index, "content_block": empty})
+            events += ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
+            events.append({"type": "content_block_stop", "index": index})
+        return "".join(map(_event, events))
+
+    def _start(self) -> str:
+        if self._started:
+            return ""
+        self._started = True
+        return _event({"type": "message_start", "message": self._message([])})
+
+    def _message(self, content: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": content,
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }
+
+    def _told(self, piece: Piece) -> str:
+        match piece:
+            case TextPiece(text) | RefusalPiece(text):
+                return self._within("text", {"type": "text", "text": ""}) + self._delta("text_delta", text=text)
+            case ReasoningPiece(_, _, data, _) if data:
+                return self._within(None, {"type": "redacted_thinking", "data": data}) + self._close()
+            case ReasoningPiece(text, signature, _, place):
+                said = self._within(("thinking", place), {"type": "thinking", "thinking": "", "signature": ""})
+                said += self._delta("thinking_delta", thinking=text) if text else ""
+                return said + (self._delta("signature_delta", signature=signature) if signature else "")
+            case CallPiece(place, arguments, id, name):
+                block = {"type": "tool_use", "id": id or f"toolu_{self._next}", "name": name or "", "input": {}}
+                goes_on = place is None and id is None and self._open is not None and isinstance(self._open[1], _Called)
+                said = "" if goes_on else self._within(_Called(id if place is None else place), block)
+                return said + (self._delta("input_json_delta", partial_json=arguments) if arguments else "")
+
+    def _within(self, holds: Any, block: dict[str, Any]) -> str:
+        """Open a block unless one that holds this is open."""
+        if self._open is not None and holds is not None and self._open[1] == holds:
+            return ""
+        closed = self._close()
+        self._open, self._next = (self._next, holds), self._next + 1
+        return closed + _event({"type": "content_block_start", "index": self._open[0], "content_block": block})
+
+    def _delta(self, kind: str, **said: str) -> str:
+        assert self._open is not None
+        return _event({"type": "content_block_delta", "index": self._open[0], "delta": {"type": kind} | said})
+
+    def _close(self) -> str:
+        if self._open is None:
+            return ""
+        (index, _), self._open = self._open, None
+        return _event({"type": "content_block_stop", "index": index})
+
+
+def envelope(problem: Problem) -> dict[str, Any]:
+    """The error envelope of this dialect."""
+    kind = _ERRORS.get(problem.status, "invalid_request_error" if problem.status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": problem.sentence}}
+
+
+def _add(content: list[dict[str, Any]], piece: Piece) -> None:
+    """Add a piece of a whole message to its content."""
+    match piece:
+        case TextPiece(text) | RefusalPiece(text):
+            content.append({"type": "text", "text": text})
+        case ReasoningPiece(_, _, data, _) if data:
+            content.append({"type": "redacted_thinking", "data": data})
+        case ReasoningPiece(text, signature, _, _):
+            content.append({"type": "thinking", "thinking": text, "signature": signature or ""})
+        case CallPiece(_, arguments, id, name):
+            content.append({"type": "tool_use", "id": id, "name": name, "input": _input(arguments)})
+
+
+def _taken_apart(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A block as it begins, and the pieces that complete it."""
+    match block.get("type"):
+        case "text":
+            return block | {"text": ""}, [{"type": "text_delta", "text": block.get("text", "")}]
+        case "thinking":
+            thought = {"type": "thinking_delta", "thinking": block.get("thinking", "")}
+            return block | {"thinking": "", "signature": ""}, [
+                thought, {"type": "signature_delta", "signature": block.get("signature", "")},
+            ]  # fmt: skip
+        case "tool_use" | "server_tool_use" | "mcp_tool_use":
+            return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": _json(block.get("input", {}))}]
+    return block, []
+
+
+def _input(arguments: str) -> Any:
+    """The input of a tool. What a model wrote that is no JSON is handed on as text, so that the client can say so."""
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return {"arguments": arguments}
+
+
+def _stop_of(told: Told) -> str:
+    if (told.detail.get("message") or {}).get("refusal"):
+        return "refusal"
+    known = _STOPS.get(told.finish)
+    return known or (told.finish if told.finish in FINISHES else "end_turn")
+
+
+def _usage_told(told: Told) -> dict[str, Any]:
+    usage = usage_of(told.detail.get("usage"))
+    if usage is None:
+        return {"input_tokens": 0, "output_tokens": 0}
+    cached, written = usage.cached or 0, usage.cache_written or 0
+    made = {"input_tokens": max(0, usage.input - cached - written), "output_tokens": usage.output}
+    more = {"cache_read_input_tokens": usage.cached, "cache_creation_input_tokens": usage.cache_written}
+    return made | {name: count for name, count in more.items() if count is not None}
+
+
+def _event(data: dict[str, Any]) -> str:
+    return event(data, _json, data["type"])

@@ -1,0 +1,174 @@
+"""Builds a reply from the events of a responses stream."""
+
+from typing import Any
+
+from lanes.dialects.chat.pieces import delta_of, usage_told
+from lanes.dialects.gathering import Gathering, garbage
+from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece, Usage
+from lanes.runners.base import Delta, Reply
+from lanes.runners.http.failures import from_error
+
+#: Output items that the inner model knows.
+_KNOWN = frozenset({"message", "function_call", "reasoning"})
+_THOUGHTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
+_FINISHES = {"max_output_tokens": "length", "max_messages": "length"}
+
+
+class _Item:
+    """One item of the output: its kind, the place of its call among all, and whether pieces of it have come."""
+
+    def __init__(self, kind: str, call: int) -> None:
+        self.kind = kind
+        self.call = call
+        self.pieces = 0
+
+
+class ResponsesDraft:
+    """Adds up events. Raises AttemptFailed: an error in the stream, an item that nobody knows.
+
+    ``native``: the client speaks this dialect too. Then each piece carries the event itself, and the reply the whole
+    response, so that nothing is lost of what lanes does not know.
+    """
+
+    def __init__(self, model: str, native: bool) -> None:
+        self.contents = 0
+        self.finished = False
+        self._gathered = Gathering()
+        self._native = native
+        self._model = model
+        self._told_model = False
+        self._items: dict[int, _Item] = {}
+        self._calls = 0
+        self._ended: dict[str, Any] = {}
+
+    def take(self, event: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
+        """Add one event; what of it is for a listener goes to ``pieces``."""
+        kind = str(event.get("type") or name)
+        if kind == "error" or event.get("error"):
+            raise from_error(event)
+        response = event.get("response")
+        if isinstance(response, dict):
+            if isinstance(model := response.get("model"), str) and model:
+                self._model = model
+            if kind == "response.failed":
+                raise from_error({"error": response.get("error") or {"message": "the response failed"}})
+            if kind in ("response.completed", "response.incomplete"):
+                self._ended, self.finished = event, True
+                self.contents += 1
+                return
+        self._tell(event, list(self._said(kind, event)), pieces)
+
+    def end(self) -> None:
+        """``[DONE]``, which this dialect does not need."""
+
+    @property
+    def missing(self) -> str:
+        """What a stream lacks that ends now."""
+        return "the terminal event response.completed"
+
+    def reply(self) -> Reply:
+        """The reply, once it is finished."""
+        response, text = self._ended["response"], self._gathered.text()
+        return Reply(
+            text=text,
+            finish_reason=self._finish(response),
+            message=self._gathered.message(text),
+            usage=_usage_told(response.get("usage")),
+            model=self._model,
+            native={"response": response, "type": self._ended["type"]} if self._native else None,
+        )
+
+    def _finish(self, response: dict[str, Any]) -> str:
+        if self._ended["type"] == "response.completed":
+            return "tool_calls" if self._calls else "stop"
+        details = response.get("incomplete_details")
+        reason = str(details.get("reason")) if isinstance(details, dict) else "max_output_tokens"
+        return _FINISHES.get(reason, reason)
+
+    def _tell(self, event: dict[str, Any], said: list[Piece], pieces: list[Delta]) -> None:
+        """Hand on what an event says; where the client speaks this dialect, the event with it."""
+        deltas = [self._gather(delta_of(piece)) for piece in said]
+        item = self._items.get(event.get("output_index", -1))
+        strange = item is not None and item.kind not in _KNOWN
+        self.contents += len(deltas) or strange
+        if self._native:
+            first = deltas[0] if deltas else Delta(choice={} if strange else None)
+            deltas = [first._replace(native=event)]
+        if deltas and not self._told_model:
+            deltas[0] = deltas[0]._replace(beside={"model": self._model})
+            self._told_model = True
+        pieces += deltas
+
+    def _gather(self, delta: Delta) -> Delta:
+        if delta.choice is not None:
+            self._gathered.more.add(delta.choice)
+        return delta._replace(text=self._gathered.add(delta.text))
+
+    def _said(self, kind: str, event: dict[str, Any]) -> list[Piece]:
+        if kind == "response.output_item.added":
+            return self._begin(event)
+        item = self._items.get(event.get("output_index", -1))
+        if kind == "response.output_item.done":
+            return self._complete(event, item)
+        delta = event.get("delta")
+        if kind == "response.reasoning_summary_part.added" and event.get("summary_index"):
+            return [ReasoningPiece("\n\n")]
+        if not isinstance(delta, str) or not delta:
+            return []
+        if item is not None:
+            item.pieces += 1
+        if kind == "response.output_text.delta":
+            return [TextPiece(delta)]
+        if kind == "response.refusal.delta":
+            return [RefusalPiece(delta)]
+        if kind in _THOUGHTS:
+            return [ReasoningPiece(delta)]
+        if kind == "response.function_call_arguments.delta" and item is not None:
+            return [CallPiece(item.call, delta)]
+        return []
+
+    def _begin(self, event: dict[str, Any]) -> list[Piece]:
+        item, index = event.get("item"), event.get("output_index")
+        if not isinstance(item, dict) or not isinstance(index, int):
+            raise garbage("an item of its output is no object")
+        kind = str(item.get("type"))
+        if kind not in _KNOWN and not self._native:
+            raise garbage(f"its output has an item of type {kind}, which the client's dialect cannot say")
+        self._items[index] = _Item(kind, self._calls)
+        if kind != "function_call":
+            return []
+        self._calls += 1
+        return [CallPiece(self._calls - 1, "", str(item.get("call_id")), str(item.get("name")))]
+
+    @staticmethod
+    def _complete(event: dict[str, Any], known: _Item | None) -> list[Piece]:
+        """The end of an item. Some servers send no pieces of it before."""
+        item = event.get("item")
+        if known is None or known.pieces or not isinstance(item, dict):
+            return []
+        if known.kind == "function_call":
+            return [CallPiece(known.call, str(item.get("arguments") or "{}"))]
+        parts = item.get("content") if known.kind == "message" else None
+        texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        text = "".join(text for text in texts if isinstance(text, str))
+        return [TextPiece(text)] if text else []
+
+
+def _usage_told(said: Any) -> dict[str, Any] | None:
+    if not isinstance(said, dict):
+        return None
+
+    def count(of: Any, name: str) -> int | None:
+        value = of.get(name) if isinstance(of, dict) else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    asked, told = said.get("input_tokens_details"), said.get("output_tokens_details")
+    return usage_told(
+        Usage(
+            count(said, "input_tokens") or 0,
+            count(said, "output_tokens") or 0,
+            count(asked, "cached_tokens"),
+            count(asked, "cache_write_tokens"),
+            count(told, "reasoning_tokens"),
+        )
+    )

@@ -1,0 +1,312 @@
+"""Requests in the responses dialect, there and back."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lanes.dialects.model import (
+    CallPart,
+    FilePart,
+    Format,
+    ImagePart,
+    Option,
+    Part,
+    Prompt,
+    ReasoningPart,
+    RefusalPart,
+    ResultPart,
+    Role,
+    Said,
+    TextPart,
+    Tool,
+    ToolChoice,
+)
+from lanes.dialects.reading import Node, data_of, refused, untold
+
+#: Settings by what responses calls them, and by the inner name.
+_NAMES = {
+    "max_output_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "parallel_tool_calls": "parallel",
+    "user": "user",
+    "service_tier": "service_tier",
+    "store": "store",
+    "metadata": "metadata",
+}
+#: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
+_HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "client_metadata")
+#: Settings that say what holds anyway.
+_DEFAULTS = {"truncation": "disabled", "top_logprobs": 0, "service_tier": "auto", "background": False}
+#: What may be asked for besides, though no other dialect has it: thoughts that only their maker can read.
+_ENCRYPTED = "reasoning.encrypted_content"
+#: How a proof of a thought is marked that came from a provider of another dialect.
+SIGNED, SEALED = "lanes:signature:", "lanes:data:"
+
+
+def read(body: dict[str, Any]) -> Prompt:
+    """The request of a client. Raises Unsayable."""
+    node = Node(body)
+    prompt = Prompt([])
+    if instructions := node.take("instructions", str):
+        prompt.said.append(Said("system", [TextPart(instructions)], "instructions"))
+    items = node.content("input")
+    if isinstance(items, str):
+        prompt.said.append(Said("user", [TextPart(items)], "input"))
+    else:
+        prompt.said += map(_item, items)
+    prompt.tools = [_tool(tool) for tool in node.nodes("tools")]
+    if (choice := node.any("tool_choice")) is not None:
+        prompt.options["tool_choice"] = Option(_choice(choice), "tool_choice")
+    prompt.options |= _form(node.node("text")) | _effort(node.node("reasoning"))
+    if set(node.take("include", list) or ()) - {_ENCRYPTED}:
+        raise untold("include")
+    node.leave(*_HINTS)
+    for name, option in node.rest():
+        if name not in _DEFAULTS or option.value != _DEFAULTS[name]:
+            prompt.options[_NAMES.get(name, name)] = option
+    return prompt
+
+
+def write(prompt: Prompt) -> dict[str, Any]:
+    """The request to a provider. Raises Unsayable."""
+    said = list(prompt.said)
+    instructions = [text for one in _leading(said) for text in _texts(one)]
+    body: dict[str, Any] = {"input": [item for one in said for item in _items(one)], "store": False}
+    if instructions:
+        body["instructions"] = "\n\n".join(instructions)
+    if prompt.tools:
+        body["tools"] = [_written_tool(tool) for tool in prompt.tools]
+    for name, option in prompt.options.items():
+        if name not in _WRITTEN:
+            raise untold(option.param)
+        _WRITTEN[name](body, option.value)
+    return body
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+def _item(node: Node) -> Said:
+    kind = node.take("type", str) or "message"
+    node.leave("id", "status", "phase")
+    match kind:
+        case "message":
+            said = _message(node)
+        case "function_call":
+            call = CallPart(node.need("call_id", str), node.need("name", str), node.need("arguments", str))
+            said = Said("assistant", [call], node.param)
+        case "function_call_output":
+            said = Said("user", [ResultPart(node.need("call_id", str), _parts(node, "output"))], node.param)
+        case "reasoning":
+            said = Said("assistant", list(_thought(node)), node.param)
+        case _:
+            raise untold(node.param)
+    node.done()
+    return said
+
+
+def _message(node: Node) -> Said:
+    role: str = node.need("role", str)
+    roles: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+    if role not in roles:
+        raise refused(node.place("role"), f"{role!r} is no role that another dialect has")
+    return Said(roles[role], _parts(node, "content"), node.param)
+
+
+def _parts(node: Node, name: str) -> list[Part]:
+    content = node.content(name)
+    return [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
+
+
+def _part(node: Node) -> Part:
+    kind = node.need("type", str)
+    if node.take("file_id", str) is not None:
+        raise untold(node.place("file_id"))
+    node.leave("annotations", "logprobs", "prompt_cache_breakpoint")
+    part: Part
+    match kind:
+        case "input_text" | "output_text" | "text":
+            part = TextPart(node.need("text", str))
+        case "refusal":
+            part = RefusalPart(node.need("refusal", str))
+        case "input_image":
+            part = ImagePart(node.need("image_url", str), node.take("detail", str))
+        case "input_file":
+            url = node.take("file_url", str)
+            part = FilePart(url or node.need("file_data", str), node.take("filename", str))
+        case _:
+            raise untold(node.param)
+    node.done()
+    return part
+
+
+def _thought(node: Node) -> Iterable[Part]:
+    """What an earlier answer thought: only what lanes has marked is a proof for a provider of another dialect."""
+    proof = node.take("encrypted_content", str) or ""
+    text = "\n\n".join(part.take("text", str) or "" for part in node.nodes("summary"))
+    node.leave("content")
+    if proof.startswith(SIGNED):
+        yield ReasoningPart(text, proof.removeprefix(SIGNED))
+    elif proof.startswith(SEALED):
+        yield ReasoningPart("", None, proof.removeprefix(SEALED))
+
+
+def _tool(node: Node) -> Tool:
+    if node.need("type", str) != "function":
+        raise untold(node.param)
+    name, description = node.need("name", str), node.take("description", str)
+    tool = Tool(name, description, node.take("parameters", dict), node.take("strict", bool), node.param)
+    node.done()
+    return tool
+
+
+def _choice(given: Any) -> ToolChoice:
+    if isinstance(given, str) and given in ("auto", "none", "required"):
+        return ToolChoice(given)  # type: ignore[arg-type]
+    node = Node(given, "tool_choice") if isinstance(given, dict) else None
+    if node is None or node.take("type", str) != "function":
+        raise untold("tool_choice")
+    return ToolChoice("named", node.need("name", str))
+
+
+def _form(node: Node | None) -> dict[str, Option]:
+    """The form of the answer, and how long it is."""
+    if node is None:
+        return {}
+    found: dict[str, Option] = {}
+    if (verbosity := node.take("verbosity", str)) is not None:
+        found["verbosity"] = Option(verbosity, node.place("verbosity"))
+    form = node.node("format")
+    kind = "text" if form is None else form.need("type", str)
+    if kind == "json_object":
+        found["format"] = Option(Format(), "text.format")
+    elif kind == "json_schema" and form is not None:
+        name, schema, strict = form.take("name", str), form.need("schema", dict), form.take("strict", bool)
+        found["format"] = Option(Format(name, schema, strict, form.take("description", str)), "text.format")
+    elif kind != "text":
+        raise untold("text.format.type")
+    if form is not None:
+        form.done()
+    node.done()
+    return found
+
+
+def _effort(node: Node | None) -> dict[str, Option]:
+    if node is None:
+        return {}
+    effort = node.take("effort", str)
+    node.leave("summary", "generate_summary")
+    node.done()
+    return {} if effort is None else {"effort": Option(effort, "reasoning.effort")}
+
+
+# --------------------------------------------------------------------------------------------------------- writing
+
+
+def _leading(said: list[Said]) -> Iterable[Said]:
+    while said and said[0].role == "system":
+        yield said.pop(0)
+
+
+def _texts(said: Said) -> Iterable[str]:
+    for part in said.parts:
+        if not isinstance(part, TextPart):
+            raise untold(f"{said.param}.content")
+        yield part.text
+
+
+def _items(said: Said) -> Iterable[dict[str, Any]]:
+    """The items of one message: calls of tools and their results are items beside it."""
+    spoken: list[Part] = []
+    beside: list[dict[str, Any]] = []
+    for part in said.parts:
+        match part:
+            case CallPart(id, name, arguments):
+                beside.append({"type": "function_call", "call_id": id, "name": name, "arguments": arguments})
+            case ResultPart():
+                beside.append(_result(part, said.param))
+            case ReasoningPart():
+                pass  # another maker's thought, which this one cannot read
+            case _:
+                spoken.append(part)
+    if any(part != TextPart("") for part in spoken):
+        message = {"role": said.role, "content": _content(said, spoken)}
+        beside.insert(len(beside) if said.role == "user" else 0, message)
+    yield from beside
+
+
+def _content(said: Said, parts: list[Part]) -> Any:
+    texts = [part.text for part in parts if isinstance(part, TextPart | RefusalPart)]
+    if len(texts) == len(parts) and (said.role != "user" or len(parts) == 1):
+        return "".join(texts)
+    if said.role != "user":
+        raise untold(f"{said.param}.content")
+    return [_written(part, said.param) for part in parts]
+
+
+def _written(part: Part, param: str) -> dict[str, Any]:
+    match part:
+        case TextPart(text) | RefusalPart(text):
+            return {"type": "input_text", "text": text}
+        case ImagePart(url, detail):
+            return {"type": "input_image", "image_url": url, "detail": detail or "auto"}
+        case FilePart(url, name) if data_of(url):
+            return {"type": "input_file", "filename": name or "file", "file_data": url}
+        case FilePart(url, _):
+            return {"type": "input_file", "file_url": url}
+    raise untold(f"{param}.content")
+
+
+def _result(result: ResultPart, param: str) -> dict[str, Any]:
+    texts = [part.text for part in result.parts if isinstance(part, TextPart)]
+    output: Any = "".join(texts)
+    if len(texts) < len(result.parts):
+        output = [_written(part, param) for part in result.parts]
+        if result.failed:
+            output.insert(0, {"type": "input_text", "text": "Error:"})
+    elif result.failed:
+        output = f"Error: {output}"
+    return {"type": "function_call_output", "call_id": result.call_id, "output": output}
+
+
+def _written_tool(tool: Tool) -> dict[str, Any]:
+    """A tool. Here one is strict unless it says otherwise, which is not so in other dialects."""
+    made = {"type": "function", "name": tool.name, "parameters": tool.schema, "strict": tool.strict or False}
+    return made | ({"description": tool.description} if tool.description is not None else {})
+
+
+def _written_choice(body: dict[str, Any], choice: ToolChoice) -> None:
+    body["tool_choice"] = {"type": "function", "name": choice.name} if choice.how == "named" else choice.how
+
+
+def _written_format(body: dict[str, Any], form: Format) -> None:
+    made: dict[str, Any] = {"type": "json_object"}
+    if form.schema is not None:
+        told = {"description": form.description, "strict": form.strict}
+        made = {"type": "json_schema", "name": form.name or "answer", "schema": form.schema}
+        made |= {name: value for name, value in told.items() if value is not None}
+    body.setdefault("text", {})["format"] = made
+
+
+def _written_verbosity(body: dict[str, Any], verbosity: str) -> None:
+    body.setdefault("text", {})["verbosity"] = verbosity
+
+
+def _written_effort(body: dict[str, Any], effort: str) -> None:
+    body["reasoning"] = {"effort": effort}
+
+
+def _as(name: str) -> Callable[[dict[str, Any], Any], None]:
+    def write(body: dict[str, Any], value: Any) -> None:
+        body[name] = value
+
+    return write
+
+
+_WRITTEN: dict[str, Callable[[dict[str, Any], Any], None]] = {
+    **{inner: _as(name) for name, inner in _NAMES.items()},
+    "tool_choice": _written_choice,
+    "format": _written_format,
+    "verbosity": _written_verbosity,
+    "effort": _written_effort,
+}

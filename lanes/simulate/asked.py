@@ -1,0 +1,92 @@
+"""What a request asks of the simulated provider, in whatever dialect it came."""
+
+from typing import Any, NamedTuple
+
+from lanes.text.chats import last_user_text
+
+
+class AskedTool(NamedTuple):
+    """A tool that may be called, and the schema of its arguments."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+class SimulatedRequest(NamedTuple):
+    """A request. ``text`` is that of the last user message; ``resulted``: results of tools stand at its end;
+    ``schema`` is the form that the answer is to have."""
+
+    body: dict[str, Any]
+    model: str
+    stream: bool
+    text: str
+    tools: tuple[AskedTool, ...]
+    resulted: bool
+    schema: dict[str, Any] | None
+    words: int
+
+
+def read(body: dict[str, Any]) -> SimulatedRequest:
+    """What a body asks. Nonsense asks for nothing."""
+    said = body.get("messages", body.get("input"))
+    return SimulatedRequest(
+        body,
+        str(body.get("model", "")),
+        body.get("stream") is True,
+        last_user_text(body),
+        tuple(_tools(body)),
+        _resulted(said),
+        _schema(body),
+        sum(len(str(each).split()) for each in said) if isinstance(said, list) else len(str(said or "").split()),
+    )
+
+
+def fitting(schema: dict[str, Any]) -> Any:
+    """A small value of a schema."""
+    if schema.get("enum"):
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object" | None:
+            properties = schema.get("properties")
+            return {name: fitting(each) for name, each in properties.items()} if isinstance(properties, dict) else {}
+        case "array":
+            return [fitting(schema.get("items") or {"type": "string"})]
+        case "integer" | "number":
+            return 1
+        case "boolean":
+            return True
+    return "simulated"
+
+
+def _tools(body: dict[str, Any]) -> list[AskedTool]:
+    found = []
+    for tool in _dicts(body.get("tools")):
+        called = tool.get("function", tool)
+        if isinstance(called, dict) and isinstance(called.get("name"), str):
+            schema = called.get("parameters") or called.get("input_schema")
+            found.append(AskedTool(called["name"], schema if isinstance(schema, dict) else {}))
+    return found
+
+
+def _resulted(said: Any) -> bool:
+    last = _dicts(said)[-1:]
+    return any(one.get("role") == "tool" or one.get("type") == "function_call_output" or _results(one) for one in last)
+
+
+def _results(message: dict[str, Any]) -> bool:
+    return any(part.get("type") == "tool_result" for part in _dicts(message.get("content")))
+
+
+def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of ``response_format``, ``text.format`` or ``output_config.format``."""
+    for place in (("response_format", "json_schema"), ("text", "format"), ("output_config", "format")):
+        node: Any = body
+        for name in (*place, "schema"):
+            node = node.get(name) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            return node
+    return None
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

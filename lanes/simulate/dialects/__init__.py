@@ -1,0 +1,14 @@
+"""What the answers of the simulated provider look like on the wire, in each dialect. Written apart from
+``lanes.dialects``, so that neither hides a fault of the other."""
+
+from lanes.simulate.dialects.answer import SimulatedAnswer
+from lanes.simulate.dialects.chat import SimulatedChat
+from lanes.simulate.dialects.messages import SimulatedMessages
+from lanes.simulate.dialects.responses import SimulatedResponses
+
+#: The routes below any base URL, each with the dialect that is spoken there.
+ROUTES: dict[str, type[SimulatedAnswer]] = {
+    "/chat/completions": SimulatedChat,
+    "/responses": SimulatedResponses,
+    "/messages": SimulatedMessages,
+}

@@ -1,0 +1,31 @@
+"""docs/providers.md: its recipes load, and the names of its tables are those of the program."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lanes.config import from_data
+from lanes.dialects.table import DIALECTS
+from lanes.server.routes.table import ROUTES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
+RECIPES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_loads(recipe: str) -> None:
+    data = tomllib.loads(recipe)
+    (provider,) = data["provider"]
+    data["runner"] = [{"name": "r", "kind": "provider", "providers": [provider["name"]]}]
+    made = from_data(data, env={provider.get("api_key_env", "NONE"): "sk-1"})
+    assert not made.problems
+    assert made.providers[provider["name"]].dialect in DIALECTS
+
+
+def test_each_dialect_has_its_route() -> None:
+    paths = {route.path for route in ROUTES if route.method == "POST"}
+    for dialect in DIALECTS.values():
+        assert f"/v1/{dialect.route}" in paths
+        assert f"`{dialect.name}`" in PAGE

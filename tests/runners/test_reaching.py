@@ -1,0 +1,127 @@
+"""How a provider is reached: its own headers, query and fields, its proxy, its certificates."""
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanes.base.errors import ConfigError
+from lanes.config import from_data
+from lanes.runners.http.client import HttpClient, Through, endpoint
+from tests.kit.asking import ask, refused
+from tests.kit.providers import provider
+from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
+
+TLS = Path(__file__).parents[1] / "fixtures" / "tls"
+
+
+async def test_what_its_own_settings_add(client: HttpClient) -> None:
+    """As Azure and OpenRouter need it."""
+    calls: list[Call] = []
+
+    async def answer(call: Call) -> None:
+        calls.append(call)
+        await call.say(STREAM, chunk("x", "stop"), DONE)
+
+    async with raw_server(answer) as url:
+        more: dict[str, Any] = {
+            "headers": {"X-Title": "lanes"},
+            "extra_body": {"provider": {"order": ["a"]}, "messages": []},
+        }
+        await ask(client, provider(url, api_key="sk-1", api_key_header="API-Key", **more))
+    (call,) = calls
+    assert (call.headers["x-title"], call.headers["api-key"]) == ("lanes", "sk-1")
+    assert "authorization" not in call.headers
+    assert (call.body["provider"], call.body["messages"], call.body["stream"]) == ({"order": ["a"]}, [], True)
+
+
+async def test_its_key_goes_where_its_dialect_has_it(client: HttpClient) -> None:
+    calls: list[Call] = []
+
+    async def answer(call: Call) -> None:
+        calls.append(call)
+        call.writer.close()
+
+    async with raw_server(answer) as url:
+        ways: list[tuple[str, dict[str, Any]]] = [("messages", {}), ("messages", {"api_key_header": "Authorization"})]
+        for dialect, more in [*ways, ("responses", {})]:
+            await refused(client, provider(url, api_key="sk-1", dialect=dialect, **more))
+    assert [(call.headers.get("x-api-key"), call.headers.get("authorization")) for call in calls] == [
+        ("sk-1", None), (None, "Bearer sk-1"), (None, "Bearer sk-1"),
+    ]  # fmt: skip
+    assert [call.headers.get("anthropic-version") for call in calls] == ["2023-06-01", "2023-06-01", None]
+
+
+def test_the_address_of_a_route() -> None:
+    query = (("api-version", "2026-01-01"), ("a", "b c"))
+    assert (
+        endpoint("https://h/openai/", "responses", query) == "https://h/openai/responses?api-version=2026-01-01&a=b+c"
+    )
+    assert endpoint("https://h/v1", "messages") == "https://h/v1/messages"
+
+
+async def test_through_its_own_proxy(client: HttpClient) -> None:
+    asked: list[bytes] = []
+
+    async def proxied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b"\r\n")[0])
+        writer.write(STREAM + chunk("by proxy", "stop") + DONE)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(proxied, "127.0.0.1", 0)
+    through = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client.prepare("one", Through(through))
+    assert (await ask(client, provider("http://127.0.0.1:9/v1", proxy=through))).text == "by proxy"
+    assert asked == [b"POST http://127.0.0.1:9/v1/chat/completions HTTP/1.1"]
+    server.close()
+
+
+async def test_trusted_by_its_own_certificates(client: HttpClient) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(STREAM + chunk("trusted", "stop") + DONE)
+        await writer.drain()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "cert.pem", TLS / "key.pem")
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    trusted = str(TLS / "cert.pem")
+    client.prepare("one", Through(None, trusted))
+    assert (await ask(client, provider(url, ca_file=trusted))).text == "trusted"
+    assert (await refused(client, provider(url))).cause == "unreachable"
+    server.close()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_are_none_are_a_matter_of_configuration(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match="provider 'one': its proxy or ca_file"):
+        HttpClient().prepare("one", Through(None, str(file)))
+
+
+def test_the_file_says_all_of_it(tmp_path: Path) -> None:
+    data = {
+        "runner": [{"name": "r", "kind": "provider", "providers": ["one"]}],
+        "provider": [
+            {
+                "name": "one", "base_url": "http://h/v1", "model": "m", "headers": {"x-a": "b"}, "query": {"v": "1"},
+                "extra_body": {"a": {"b": [1]}}, "proxy": "http://h:3128", "ca_file": "ca.pem", "max_tokens": 5,
+                "api_key_header": "api-key",
+            }
+        ],
+    }  # fmt: skip
+    made = from_data(data, env={}).providers["one"]
+    assert (made.headers, made.query, made.extra_body) == ({"x-a": "b"}, {"v": "1"}, {"a": {"b": [1]}})
+    assert (made.proxy, made.max_tokens, made.api_key_header) == ("http://h:3128", 5, "api-key")
+    assert made.ca_file is not None
+    assert Path(made.ca_file).is_absolute()
+    assert json.dumps([setting.to_json() for setting in from_data(data, env={}).settings()])
