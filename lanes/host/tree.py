@@ -1,8 +1,8 @@
 """The process tree of a command run, as any process on its host sees it: who is left of it, and how to end that.
 
 Its keeper (``lanes.runners.command.keeper``) is the parent of everything in it, and ends the tree itself. So as long as
-the keeper lives, it is only told to. Where it was killed, what is left is found by the tag that the agent's environment
-carries, and by the keeper's session and process group.
+the keeper lives, it is only told to. Where it was killed, what is left is in its control group. Where there is none, it
+is found by the tag that the agent's environment carries, and by the keeper's session and process group.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lanes.base.terminal import clean
+from lanes.host.cgroups import ControlGroup
 from lanes.host.identity import Identity, ProcessSighting, look
 
 #: The environment variable that marks every process of a run.
@@ -56,8 +57,13 @@ def survivors(tree: RunTree, me: Identity) -> list[Survivor] | None:
     if sight in (ProcessSighting.OTHER_HOST, ProcessSighting.OTHER_NAMESPACE) or not _LINUX:
         return None
     alive = not sight.gone
-    found, hidden = [], False
     table = {each.pid: each for each in _processes() if each.start_time >= tree.keeper.start_time}
+    group = ControlGroup(tree.tag)
+    if not alive and (members := group.members()) is not None:
+        if not members:
+            group.remove()
+        return [Survivor(pid, table[pid].start_time, table[pid].name) for pid in members if pid in table]
+    found, hidden = [], False
     for each in table.values():
         if each.pid == tree.keeper.pid:
             ours: bool | None = alive and each.start_time == tree.keeper.start_time
@@ -79,6 +85,8 @@ def end(tree: RunTree, me: Identity, *, hard: bool) -> list[Survivor] | None:
     ``hard``: SIGKILL. Otherwise the keeper is told to end its tree in its grace, and the others get SIGTERM.
     """
     left = survivors(tree, me)
+    if left and hard and tree.keeper.pid not in [each.pid for each in left]:
+        ControlGroup(tree.tag).kill()
     for each in left or ():
         keeps = each.pid == tree.keeper.pid
         number = signal.SIGKILL if hard and not (keeps and len(left or ()) > 1) else signal.SIGTERM

@@ -6,3 +6,10 @@ UPDATE lanes SET agent_session =
   json_patch(CASE WHEN json_valid(agent_session) THEN agent_session ELSE '{}' END, :session)
 WHERE run_id = :run AND epoch = :epoch
 """
+
+NOTE_SURVIVORS = "UPDATE runs SET survivors = :survivors WHERE id = :run AND forced RETURNING lane_id"
+
+UNPROVEN_OF_LANE = """
+SELECT 1 FROM runs
+WHERE lane_id = :lane AND forced AND process_pid IS NOT NULL AND coalesce(survivors, '') <> '[]' LIMIT 1
+"""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lanes_storage import open_store, pruning, reads, statements
+from lanes_storage import open_store, processes, pruning, reads, statements
 from lanes_storage.clock import system_clock
 from lanes_storage.doors.shared.journal import event, write_events
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
@@ -25,7 +25,7 @@ GROWING = ("lanes", "messages", "runs", "events", "event_blocks", "idempotency")
 COLD = {"UNFINISHED_LANES"}
 WRITING = {
     name: sql
-    for name, sql in (vars(statements) | vars(pruning)).items()
+    for name, sql in (vars(statements) | vars(pruning) | vars(processes)).items()
     if name not in COLD
     and not name.startswith("_")
     and isinstance(sql, str)

@@ -3,8 +3,8 @@
 import pytest
 
 from lanes.testing import MINUTE
-from lanes_storage import doors
-from lanes_storage.interface import Transaction
+from lanes_storage import doors, reads
+from lanes_storage.interface import Query, Transaction
 from lanes_storage.law import OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import Claimed, Ticket
 from tests.kit.watch import Watch
@@ -134,3 +134,120 @@ def test_a_lane_is_paused_for_its_survivors_and_for_a_person_at_once(world: Worl
     ticket = world.start("a", kind=RunnerKind.COMMAND, runner="coder", terms=terms).ticket
     assert world.reclaim(ticket).paused
     assert sorted(row[3] for row in world.table("pauses")) == [PauseKind.INTERRUPTED, PauseKind.SURVIVORS]
+
+
+# ---------------------------------------------------------------------------- what is proven afterwards
+
+
+def forced(world: World, key: str = "a", *, process: bool = True) -> int:
+    """A run that was released by force; returns its id."""
+    ticket = command(world, key).ticket
+    if process:
+        assert world.attach_process(ticket)
+    world.reclaim(ticket)
+    return ticket.run_id
+
+
+def note(world: World, run: int, *left: str) -> None:
+    world.step(lambda tx: doors.note_survivors(tx, run, left, world.time(), by="owner:1"))
+
+
+def unproven(world: World) -> list[tuple[int, tuple[str, ...] | None]]:
+    return [(run.id, run.survivors) for run in world.store.read(reads.unproven_runs(PROCESS.host))]
+
+
+def test_a_lane_goes_on_once_nothing_is_left(world: World) -> None:
+    run = forced(world)
+    world.send("a", "waits")
+    assert unproven(world) == [(run, None)]
+    note(world, run, "4242 sleep")
+    assert unproven(world) == [(run, ("4242 sleep",))]
+    assert world.lane("a").pause is not None
+    seen = Watch(world)
+    note(world, run)
+    assert unproven(world) == []
+    assert world.lane("a").pause is None
+    assert [line.type for line in seen.lines()] == ["resumed"]
+    assert len(world.candidates()) == 1
+
+
+def test_only_runs_of_that_host_that_were_released_by_force_are_looked_for(world: World) -> None:
+    ticket = command(world).ticket
+    world.attach_process(ticket)
+    world.expire(ticket)
+    note(world, ticket.run_id, "4242 sleep")
+    (survivors,) = (row for row in world.store.read(Query("SELECT survivors FROM runs", {}, list)))
+    assert survivors[0] is None, "nothing is written of a run that confirmed its end"
+    run = forced(world, "b")
+    assert [each.id for each in world.store.read(reads.unproven_runs("elsewhere"))] == []
+    assert world.store.read(reads.unproven_run(ticket.run_id)) is None
+    found = world.store.read(reads.unproven_run(run))
+    assert found is not None
+    assert (found.key, found.abort_grace_ms) == ("b", TERMS.abort_grace_ms)
+    assert found.keeper is not None
+    assert found.keeper._replace(pid_ns=PROCESS.pid_ns) == PROCESS, "its namespace is that of its owner"
+
+
+def test_a_lane_with_two_trees_waits_for_both_and_for_no_other_lane(world: World) -> None:
+    first = forced(world)
+    world.resume("a")
+    second, other = forced(world), forced(world, "b")
+    note(world, second)
+    assert world.lane("a").pause is not None, "a person resumed it, so its first tree may still live"
+    note(world, first)
+    assert world.lane("a").pause is None
+    assert world.lane("b").pause is not None
+    note(world, other)
+    assert world.lane("b").pause is None
+
+
+def test_a_person_keeps_a_lane_paused_whatever_is_proven(world: World) -> None:
+    run = forced(world)
+    world.pause("a", reason="looking")
+    note(world, run)
+    pause = world.lane("a").pause
+    assert pause is not None
+    assert pause.reason == "looking"
+
+
+def test_a_run_that_was_cut_before_it_had_a_process_left_nothing(world: World) -> None:
+    forced(world, process=False)
+    lane, other = world.lane("a").id, forced(world, "b")
+    assert unproven(world) == [(other, None)]
+    assert world.store.read(reads.needlessly_paused()) == [lane]
+    for each in (lane, world.lane("b").id):
+        world.step(lambda tx, each=each: doors.end_survivors_pause(tx, each, world.time(), by="owner:1"))  # type: ignore[misc]
+    assert world.lane("a").pause is None
+    assert world.lane("b").pause is not None
+
+
+# ---------------------------------------------------------------------- the conversation of the agent
+
+
+def sessions(world: World, ticket: Ticket) -> dict[str, str]:
+    return world.store.read(reads.lane_of_run(ticket.run_id))[1]
+
+
+def keep(world: World, ticket: Ticket, runner: str, session: str | None) -> bool:
+    return world.step(lambda tx: doors.keep_session(tx, ticket, runner, session))
+
+
+def test_the_conversation_of_each_runner_is_kept_on_the_lane(world: World) -> None:
+    ticket = command(world).ticket
+    other = command(world, "b").ticket
+    assert keep(world, ticket, "coder", "s-1")
+    assert keep(world, ticket, "writer", "w-1")
+    assert keep(world, ticket, "coder", "s-2")
+    assert (sessions(world, ticket), sessions(world, other)) == ({"coder": "s-2", "writer": "w-1"}, {})
+    assert keep(world, ticket, "coder", None)
+    assert sessions(world, ticket) == {"writer": "w-1"}
+
+
+def test_a_run_that_lost_its_lane_changes_no_conversation(world: World) -> None:
+    ticket = command(world).ticket
+    other = command(world, "b").ticket
+    assert not keep(world, Ticket(ticket.run_id, other.epoch), "coder", "s-1")
+    assert not keep(world, Ticket(other.run_id, ticket.epoch), "coder", "s-1")
+    world.reclaim(ticket)
+    assert not keep(world, ticket, "coder", "s-1")
+    assert sessions(world, ticket) == {}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lanes.base.errors import NotFound
 from lanes.base.procedure import Procedure, read, wait_for_change, write
 from lanes.context import Context
+from lanes.engine.reconcile.survivors import settle
 from lanes.host.identity import is_gone, this_process
 from lanes.records import AbortResult, Outcome
 from lanes_storage import doors, reads
@@ -93,7 +94,13 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
         if run.ended_at is not None:
             # of the release itself: the lane may have moved on to its next message
             after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
-            return _proven(pending, run, owner, after or pending.epoch_before, waited_ms / 1000)
+            survivors: tuple[str, ...] | None = ()
+            if run.forced and run.process_group is not None:
+                grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+                patience = grace if timeout_ms is None else min(grace, max(0, timeout_ms - waited_ms))
+                survivors = yield from settle(ctx, run.id, patience_ms=patience, force=grace == 0)
+            waited_ms = ctx.now().mono - started.mono
+            return _proven(pending, run, owner, after or pending.epoch_before, waited_ms / 1000, survivors)
         due = force_due_in(run, owner, now, started, slept)
         if due <= 0:
             yield from write(doors.abort(ticket, now, by=ctx.actor, forced=True))
@@ -127,10 +134,16 @@ def _nobody_holds(run: RunRow, owner: OwnerRow | None) -> bool:
     return is_gone(owner, this_process())
 
 
-def _proven(pending: AbortResult, run: RunRow, owner: OwnerRow | None, epoch_after: int, waited: float) -> AbortResult:
+def _proven(
+    pending: AbortResult,
+    run: RunRow,
+    owner: OwnerRow | None,
+    epoch_after: int,
+    waited: float,
+    survivors: tuple[str, ...] | None,
+) -> AbortResult:
     """Determine the outcome from the ended run."""
     outcome = Outcome.RELEASED
     if run.forced:
         outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
-    survivors = () if run.process_group is None else None
     return pending.replace(outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)

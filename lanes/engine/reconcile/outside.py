@@ -7,6 +7,7 @@ from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.one_pass import carry_out, looks_silent
 from lanes.engine.reconcile.reconciler import ACTING, ReconcileDecision, told
+from lanes.engine.reconcile.survivors import SurvivorWatch
 from lanes.explain.phrases import counted
 from lanes.records import Finding, Liveness
 from lanes.text.spans import span
@@ -15,6 +16,8 @@ from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
 
+#: How long one pass waits for the end of processes that runs have left behind on this host.
+SURVIVORS_MS = 15_000
 #: Between two looks at owners that are watched.
 LOOK_EVERY_MS = 100
 
@@ -28,7 +31,10 @@ def reconcile_once(store: Store, ctx: Context, tell: Tell, *, dry_run: bool, wai
     findings = observer.look()
     if wait:
         findings = _watch(store, ctx.clock, observer, findings, tell)
-    return carry_out(observer, findings, store, ctx.clock, dry_run=dry_run)
+    done = carry_out(observer, findings, store, ctx.clock, dry_run=dry_run)
+    if not dry_run:
+        _end_survivors(store, ctx)
+    return done
 
 
 def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[list[Finding]], bool]) -> None:
@@ -37,11 +43,13 @@ def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[li
     """
     clock, interval_ms = ctx.clock, ctx.reconcile_interval_ms()
     observer = Observer(store, store.write, clock, by=ctx.actor, interval_ms=interval_ms)
+    survivors = SurvivorWatch(store, store.write)
     tell(f"watching every {span(interval_ms)}, until Ctrl-C")
     while True:
         try:
             store.write(doors.touch)  # a pass that could not commit would be none
             done = observer.run_once()
+            survivors.run_once(clock(), by=ctx.actor)
         except StorageError as error:
             observer.forget()
             tell(f"lanes: {error}: {error.fix}")
@@ -50,6 +58,13 @@ def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[li
             if not each_pass([told(finding, liveness, done=applied) for finding, applied in done]):
                 return
         time.sleep(interval_ms / 1000)
+
+
+def _end_survivors(store: Store, ctx: Context) -> None:
+    """End what runs left behind on this host. What does not end is told by the lanes that stay paused."""
+    watch, until = SurvivorWatch(store, store.write), ctx.now().mono + SURVIVORS_MS
+    while watch.run_once(ctx.now(), by=ctx.actor) and ctx.now().mono < until:
+        time.sleep(LOOK_EVERY_MS / 1000)
 
 
 def _watch(

@@ -14,6 +14,7 @@ from lanes.engine.background.isolation import by_page, isolated
 from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
+from lanes.engine.reconcile.survivors import SurvivorWatch
 from lanes.engine.runs.agenda import Agenda
 from lanes.engine.runs.drains import DrainWatch, OwnerDrain
 from lanes.engine.runs.filewatch import FileWatch
@@ -122,6 +123,7 @@ class Upkeep:
             reader, self._write, self._clock, by=self._heartbeats.by, interval_ms=self._reconcile_interval_ms
         )
         losses = Losses(self._write, reader, self._heartbeats, self._live)
+        survivors = SurvivorWatch(reader, self._write)
         duties: list[Duty] = [
             self._begin,
             self._give_up,
@@ -134,6 +136,7 @@ class Upkeep:
             self._drain.cut_when_over,
             self._force,
             lambda now: self._reconcile(observer, now),
+            lambda now: survivors.run_once(now, by=self._heartbeats.by),
             lambda now: self._held.run_once(now, by=self._heartbeats.by),
         ]
         if self._wait_patience_ms is not None:

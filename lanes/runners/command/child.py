@@ -34,6 +34,7 @@ class StartOrder:
     nice: int | None = None
     max_memory: int | None = None
     max_cpu_s: int | None = None
+    cgroup: str | None = None
 
 
 class Child:

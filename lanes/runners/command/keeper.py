@@ -6,9 +6,10 @@ file there means that its gateway is gone. On Linux it adopts every descendant t
 what remains: SIGTERM, SIGKILL at half the grace, until nothing is left. It needs neither the event loop nor the life of
 its gateway for that.
 
-Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, and
-the limits ``nice``, ``max_memory``, ``max_cpu_s``), and ``{"stop": grace_ms}``. Out: ``{"started": pid}`` or
-``{"failed": reason}``, ``{"exit": code}`` (negative: a signal), and last ``{"gone": [what had to be ended]}``.
+Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, the
+limits ``nice``, ``max_memory``, ``max_cpu_s``, and the control group ``cgroup``), and ``{"stop": grace_ms}``. Out:
+``{"started": pid}`` or ``{"failed": reason}``, ``{"exit": code}`` (negative: a signal), and last ``{"gone": […]}``:
+what had to be ended.
 """
 
 import contextlib
@@ -203,6 +204,8 @@ def main(descriptor: int) -> None:
     order = json.loads(line)
     if "argv" not in order:  # to stop
         return
+    if order.get("cgroup"):
+        Path(order["cgroup"], "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     Keeper(control, order, rest).run()

@@ -9,6 +9,7 @@ from typing import Any
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import CommandConfig, RunnerConfig
 from lanes.config.declared.templates import arguments, environment
+from lanes.host.cgroups import ControlGroup
 from lanes.host.identity import this_process
 from lanes.host.tree import TAG, RunTree, end, tag
 from lanes.runners.base import Reply, RunContext, StopHow
@@ -113,7 +114,8 @@ class CommandRunner:
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(run.id, keeper)}
         env = environment(os.environ, config.env, own)
         grace = self._grace(run.key)
-        return StartOrder(argv, env, places["cwd"], grace, config.nice, config.max_memory_bytes, config.max_cpu_s)
+        limits = config.nice, config.max_memory_bytes, config.max_cpu_s
+        return StartOrder(argv, env, places["cwd"], grace, *limits, ControlGroup(own[TAG]).make())
 
     async def _follow(self, run: RunContext, child: Child, output: "_Output") -> None:
         """Feed and read the program until its tree has ended."""
@@ -220,7 +222,10 @@ async def _tail(child: Child, output: _Output) -> None:
 
 async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
     """Wait until nothing of a run is left. Its keeper proves that; where it was killed, the host is searched."""
-    if await child.gone is not None or keeper is None:
+    if await child.gone is not None and keeper is not None:
+        ControlGroup(tag(run.id, keeper)).remove()
+        return
+    if keeper is None:
         return
     tree, told = RunTree(run.id, keeper), False
     while left := await asyncio.to_thread(end, tree, this_process(), hard=True):

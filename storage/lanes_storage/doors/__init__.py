@@ -18,7 +18,16 @@ from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progress, register, runs_of_owner, touch
-from lanes_storage.doors.pauses import Control, end_pause, pause, pause_matching, resume, resume_matching
+from lanes_storage.doors.pauses import (
+    Control,
+    end_pause,
+    end_survivors_pause,
+    note_survivors,
+    pause,
+    pause_matching,
+    resume,
+    resume_matching,
+)
 from lanes_storage.doors.releases import Evidence, abort, complete, expire, fail, interrupt, park, reclaim
 from lanes_storage.doors.restoring import restored
 from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency

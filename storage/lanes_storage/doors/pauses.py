@@ -4,9 +4,11 @@ A lane may have one pause of each kind (``PauseKind``). Each ends separately: by
 reason is gone. What runs goes on.
 """
 
+import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from lanes_storage import pruning
+from lanes_storage import processes, pruning
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
@@ -93,6 +95,21 @@ def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: s
     if ended:
         _resumed(tx, lane, now, actor=actor, epoch=None)
     return ended
+
+
+def note_survivors(tx: Transaction, run: int, left: Sequence[str], now: Now, *, by: str) -> None:
+    """Store which processes of a run live that was released by force. () proves that none does: where that holds for
+    all such runs of its lane, the lane is no longer paused because of them."""
+    rows = tx.rows(processes.NOTE_SURVIVORS, {"run": run, "survivors": json.dumps([*left])})
+    for (lane,) in rows if not left else ():
+        end_survivors_pause(tx, lane, now, by=by)
+
+
+def end_survivors_pause(tx: Transaction, lane: int, now: Now, *, by: str) -> bool:
+    """End the pause of a lane for its survivors, if it has none any more."""
+    if tx.rows(processes.UNPROVEN_OF_LANE, {"lane": lane}):
+        return False
+    return end_pause(tx, lane, PauseKind.SURVIVORS, now, actor=by)
 
 
 def pause_matching(

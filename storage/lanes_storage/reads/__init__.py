@@ -30,6 +30,7 @@ from lanes_storage.reads.owners import (
     aborts_of_owner,
     drain_of_owner,
     lane_of_run,
+    needlessly_paused,
     open_runs,
     owner,
     owners,
@@ -39,6 +40,8 @@ from lanes_storage.reads.owners import (
     run,
     runs_of_owner,
     silent_runs,
+    unproven_run,
+    unproven_runs,
     waiting_of_owner,
     waits,
 )

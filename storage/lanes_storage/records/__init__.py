@@ -31,5 +31,6 @@ from lanes_storage.records.stored import (
     OwnerRow,
     PauseRow,
     RunRow,
+    UnprovenRun,
     Wait,
 )

@@ -181,3 +181,17 @@ class CooldownRow(NamedTuple):
     since: int
     until: int
     tries: int
+
+
+class UnprovenRun(NamedTuple):
+    """A command run that was released by force: whether it left processes behind is not proven yet.
+
+    ``survivors``: those that were last seen; None: nobody could look. ``keeper``: the process that leads them; None
+    where an older lanes wrote the row.
+    """
+
+    id: int
+    key: str
+    abort_grace_ms: int
+    survivors: tuple[str, ...] | None
+    keeper: ProcessIdentity | None

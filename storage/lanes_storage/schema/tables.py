@@ -29,6 +29,8 @@ from lanes_storage.schema.columns import Table, identity, number, partial, refer
 
 #: Open runs that their owner's last heartbeats did not name, and those that no deadline ends.
 LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
+#: Command runs that were released by force, and of whose processes nothing is proven yet.
+UNPROVEN = "forced AND process_pid IS NOT NULL AND coalesce(survivors, '') <> '[]'"
 UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
@@ -227,6 +229,7 @@ class RunTable(Table, table=True):
         # Both are counted for every status, and mostly there is none.
         partial("runs_left_out", "left_out", where=LEFT_OUT),
         partial("runs_unlimited", "id", where=UNLIMITED),
+        partial("runs_unproven", "lane_id", "process_host", where=UNPROVEN),
         partial("runs_refused", "refused_writes", where="refused_writes > 0"),
     )
     id: int = number()

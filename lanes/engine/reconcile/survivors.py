@@ -1,0 +1,95 @@
+"""Ends what command runs have left behind on this host, and proves that nothing is left.
+
+A run whose release its owner did not confirm may have left its processes behind. Until some lanes process on their host
+has ended them, their lane is paused (``PauseKind.SURVIVORS``). Works in any process: a gateway does it in its upkeep,
+``lanes abort`` and ``lanes reconcile`` do it themselves.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from lanes.base.procedure import Procedure, read, wait_for_change, write
+from lanes.context import Context
+from lanes.engine.background.loop import WriteFunction
+from lanes.host.identity import this_process
+from lanes.host.tree import RunTree, Survivor, end
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import Reader, Transaction
+from lanes_storage.logs import Log
+from lanes_storage.records import UnprovenRun
+
+log = Log("lanes.survivors")
+
+#: Milliseconds between two looks, for those whose processes are ended now.
+LOOK_EVERY_MS = 100
+#: Milliseconds a command waits at least for the end of a tree whose run had no grace.
+LEAST_MS = 5_000
+
+
+class SurvivorWatch:
+    """Looks again and again for what is left. For one thread."""
+
+    def __init__(self, reader: Reader, write: WriteFunction) -> None:
+        self._reader = reader
+        self._write = write
+        self._next_mono = 0
+        self._first_seen: dict[int, int] = {}  # by run, on the monotonic clock
+
+    def run_once(self, now: Now, *, by: str) -> int:
+        """End what is left, and write what is proven; returns how many runs are not proven yet. Raises StorageError."""
+        if now.mono < self._next_mono:
+            return len(self._first_seen)
+        self._next_mono = now.mono + LOOK_EVERY_MS
+        host = this_process().host
+        for lane in self._reader.read(reads.needlessly_paused()):
+            self._write(lambda tx, lane=lane: doors.end_survivors_pause(tx, lane, now, by=by))  # type: ignore[misc]
+        runs = self._reader.read(reads.unproven_runs(host))
+        self._first_seen = {run.id: self._first_seen.get(run.id, now.mono) for run in runs}
+        for run in runs:
+            waited = now.mono - self._first_seen[run.id]
+            left = _end(run, hard=2 * waited >= run.abort_grace_ms)
+            if left is not None and (told := _told(left)) != run.survivors:
+                if not left:
+                    log.info("nothing is left of run %d of lane %s", run.id, ascii(run.key))
+                else:
+                    log.warning("run %d of lane %s left %s: they are ended", run.id, ascii(run.key), ", ".join(told))
+                self._write(lambda tx, run=run, told=told: doors.note_survivors(tx, run.id, told, now, by=by))  # type: ignore[misc]
+        return len(runs)
+
+
+def settle(ctx: Context, run_id: int, *, patience_ms: int, force: bool) -> Procedure[tuple[str, ...] | None]:
+    """End what is left of one run, and wait until nothing is, at most so long.
+
+    () is proven; otherwise what still lives, or None where that cannot be told from here.
+    """
+    started = ctx.now()
+    while True:
+        now = ctx.now()
+        run: UnprovenRun | None = yield from read(reads.unproven_run(run_id))
+        if run is None:
+            return ()
+        waited = now.mono - started.mono
+        left = _end(run, hard=force or 2 * waited >= patience_ms)
+        if left is None:
+            return run.survivors
+        if not left:
+            yield from write(partial(_prove, run_id, now, ctx.actor))
+            return ()
+        if waited >= max(patience_ms, LEAST_MS):
+            return _told(left)
+        yield from wait_for_change(LOOK_EVERY_MS / 1000)
+
+
+def _prove(run_id: int, now: Now, by: str, tx: Transaction) -> None:
+    doors.note_survivors(tx, run_id, (), now, by=by)
+
+
+def _end(run: UnprovenRun, *, hard: bool) -> Sequence[Survivor] | None:
+    if run.keeper is None:
+        return None  # written by a lanes that did not store which process it was
+    return end(RunTree(run.id, run.keeper), this_process(), hard=hard)
+
+
+def _told(left: Sequence[Survivor]) -> tuple[str, ...]:
+    return tuple(map(str, left))

@@ -1,0 +1,89 @@
+"""A control group (version 2) for each command run, where this process may make one.
+
+Nothing leaves a control group by setsid, by forking or by closing files, and the group outlives its keeper. So it
+proves what is left of a run whose keeper was killed, and it ends all of that at once (``cgroup.kill``, Linux 5.14).
+"""
+
+import contextlib
+import os
+from functools import cache
+from pathlib import Path
+
+#: How the groups of runs are called: ``lanes-`` and the tag of the run.
+PREFIX = "lanes-"
+
+
+class ControlGroup:
+    """The group of one run, by its tag."""
+
+    def __init__(self, tag: str) -> None:
+        self._name = f"{PREFIX}{tag}"
+
+    def make(self) -> str | None:
+        """Make it below that of this process; returns its path. None: there is no such thing here."""
+        parent = _own()
+        if parent is None:
+            return None
+        folder = parent / self._name
+        try:
+            folder.mkdir()
+        except OSError:  # it is not this user's to divide
+            return None
+        return str(folder)
+
+    def members(self) -> list[int] | None:
+        """The processes in it; None: there is no such group."""
+        folder = self._find()
+        if folder is None:
+            return None
+        try:
+            return [int(pid) for pid in (folder / "cgroup.procs").read_text(encoding="ascii").split() if pid != "0"]
+        except OSError:
+            return None
+
+    def kill(self) -> None:
+        """SIGKILL for everything in it."""
+        folder = self._find()
+        if folder is not None:
+            with contextlib.suppress(OSError):  # an older kernel: they are killed one by one
+                (folder / "cgroup.kill").write_text("1", encoding="ascii")
+
+    def remove(self) -> None:
+        """Remove it, if nothing is in it any more."""
+        folder = self._find()
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _find(self) -> Path | None:
+        """It may have been made below the group of a process that was started elsewhere."""
+        parent, top = _own(), _mount()
+        for folder in (parent, top):
+            if folder is not None and (folder / self._name).is_dir():
+                return folder / self._name
+        return next(top.rglob(self._name), None) if top is not None else None
+
+
+@cache
+def _mount() -> Path | None:
+    """Where version 2 is mounted."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((Path(fields[1]) for line in lines if (fields := line.split())[2] == "cgroup2"), None)
+
+
+def _own() -> Path | None:
+    """The group of this process."""
+    mount = _mount()
+    if mount is None:
+        return None
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    path = next((line[3:] for line in lines if line.startswith("0::")), None)
+    if path is None or not os.access(mount / path.lstrip("/"), os.W_OK):
+        return None
+    return mount / path.lstrip("/")

@@ -1,0 +1,151 @@
+"""No process of a run outlives it unseen: aborted, timed out, with a blocked loop, after ``kill -9`` of the gateway."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes.host.cgroups import ControlGroup
+from lanes_storage.law import LaneState
+from tests.agents.kit import commanded, program
+from tests.agents.trees import EACH, alive, pids
+from tests.kit.processes import House, eventually, house
+from tests.kit.until import until
+
+TREE = program("tree")
+CONTROL_GROUPS = ControlGroup("of-a-test").make() is not None
+ControlGroup("of-a-test").remove()
+QUICK = {"abort_grace": "2s", "reconcile_interval": "100ms"}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as built:
+        built.config.write_text(
+            f"[[runner]]\nname = 'coder'\nkind = 'command'\nargv = {json.dumps(TREE)}\n"
+            "[clocks]\nabort_grace = '2s'\nreconcile_interval = '100ms'\n",
+            encoding="utf-8",
+        )
+        yield built
+
+
+def is_gone(folder: Path) -> bool:
+    return not alive(pids(folder))
+
+
+async def test_an_abort_ends_the_whole_tree_before_the_lane_is_released(tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "1"
+    async with commanded(tmp_path, TREE, clocks=QUICK) as site:
+        await site.desk.send("k", "go")
+        tree = await until(lambda: pids(folder), "the tree to stand")
+        assert len(alive(tree)) == EACH
+        waits = await site.desk.send("k", "next")
+        (result,) = [await site.desk.abort("k", actor="me", reason="test")]
+        assert (result.outcome, result.survivors, alive(tree)) == ("released", (), [])
+        await until(lambda: pids(folder) not in ([], tree), "the next message to start")
+        assert not (folder / "overlap").exists()
+        await site.desk.abort("k", actor="me")
+        assert (await site.desk.wait(waits.id)).state == "aborted"
+        assert is_gone(folder)
+
+
+async def test_a_time_out_ends_the_whole_tree(tmp_path: Path) -> None:
+    async with commanded(tmp_path, TREE, clocks={**QUICK, "run_timeout": "2s"}) as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert (ended.state, ended.error.cause) == ("failed", "run_timeout")
+        lane = await site.desk.lane("agent:main:test")
+        assert (lane.state, lane.paused) == (LaneState.ERRORED, None)
+        assert is_gone(tmp_path / "work" / "1")
+
+
+async def test_what_an_agent_leaves_behind_ends_before_its_reply_is_stored(tmp_path: Path) -> None:
+    async with commanded(tmp_path, program("tree", "leave"), clocks=QUICK) as site:
+        for _ in range(2):
+            ended = await site.ask()
+            assert (ended.state, ended.reply) == ("done", "the tree stands")
+            assert len(pids(tmp_path / "work" / "1")) == EACH
+            assert is_gone(tmp_path / "work" / "1")
+
+
+async def test_a_drain_and_a_stop_of_the_gateway_end_the_tree(tmp_path: Path) -> None:
+    async with commanded(tmp_path, TREE, clocks=QUICK) as site:
+        await site.desk.send("k", "go")
+        await until(lambda: pids(tmp_path / "work" / "1"), "the tree to stand")
+    await until(lambda: is_gone(tmp_path / "work" / "1"), "the tree to end")
+
+
+async def test_a_tree_is_ended_while_the_event_loop_is_blocked(tmp_path: Path, made: House) -> None:
+    """A command of another process aborts, and this test, which is the loop of the gateway, waits for it blocked."""
+    folder = tmp_path / "work" / "1"
+    async with commanded(tmp_path, TREE, clocks=QUICK) as site:
+        await site.desk.send("k", "go")
+        tree = await until(lambda: pids(folder), "the tree to stand")
+        waits = await site.desk.send("k", "next")
+        told = made.lanes("abort", "k", "--json").json[0]
+        assert (told["outcome"], told["survivors"], alive(tree)) == ("forced", [], [])
+        await until(lambda: pids(folder) not in ([], tree), "the pause for survivors to end, and the next message")
+        assert not (folder / "overlap").exists()
+        await site.desk.abort("k", actor="me")
+        await site.desk.wait(waits.id)
+
+
+@pytest.mark.parametrize("keeper", ["lives", "killed"])
+def test_the_tree_of_a_gateway_that_was_killed_is_found_and_ended(made: House, keeper: str) -> None:
+    """``killed``: with its keeper, so that nobody ends the tree but those who look for it."""
+    folder = made.folder / "work" / "1"
+    gateway = made.gateway()
+    made.lanes("send", "k", "go")
+    tree = eventually(lambda: pids(folder), "the tree to stand")
+    (keeper_pid,) = made.row("SELECT process_pid FROM runs")
+    made.lanes("send", "k", "next")
+    if keeper == "killed":
+        os.kill(gateway.pid, signal.SIGSTOP)
+        os.kill(keeper_pid, signal.SIGKILL)
+    gateway.kill()
+    if keeper == "killed":
+        assert len(alive(tree)) == EACH
+        assert made.lanes("abort", "k", "--json").json[0]["survivors"] == []
+        if not CONTROL_GROUPS:  # it has cleared its environment and left its session: no search finds it
+            os.kill(tree[-1][0], signal.SIGKILL)
+    made.gateway("second")
+    eventually(lambda: pids(folder) not in ([], tree), "the next message to start")
+    assert not (folder / "overlap").exists()
+    assert alive(tree) == []
+    state, cause = made.row("SELECT state, error_cause FROM messages WHERE id = 1")
+    assert (state, cause) == (("aborted", "aborted") if keeper == "killed" else ("failed", "owner_gone"))
+    assert made.row("SELECT survivors FROM runs ORDER BY id")[0] == "[]"
+
+
+def test_a_lane_stays_paused_until_its_tree_is_gone_and_a_pause_by_hand_stays(made: House) -> None:
+    folder = made.folder / "work" / "1"
+    gateway = made.gateway()
+    made.lanes("send", "k", "go")
+    tree = eventually(lambda: pids(folder), "the tree to stand")
+    made.lanes("pause", "k", "--reason", "mine")
+    gateway.kill()
+    made.lanes("reconcile")
+    assert alive(tree) == []
+    assert [kind for (kind,) in made.rows("SELECT kind FROM pauses")] == ["hand"]
+
+
+def test_a_keeper_without_its_order_starts_nothing(tmp_path: Path) -> None:
+    """It is held at a socket: where its gateway dies before the process is stored, it just ends."""
+    import socket
+    import subprocess
+
+    from lanes.runners.command.child import KEEPER
+
+    ours, theirs = socket.socketpair()
+    keeper = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(KEEPER), str(theirs.fileno())], pass_fds=[theirs.fileno()]
+    )
+    theirs.close()
+    ours.sendall(json.dumps({"argv": ["touch", str(tmp_path / "started")]}).encode())  # not yet a whole line
+    ours.close()
+    assert keeper.wait(60) == 0
+    assert not (tmp_path / "started").exists()
