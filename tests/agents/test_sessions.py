@@ -37,7 +37,7 @@ async def test_without_resume_every_message_begins_a_conversation(tmp_path: Path
         assert [await told(site), await told(site)] == ["turn 1", "turn 1"]
 
 
-async def test_a_conversation_that_the_agent_does_not_know_any_more_begins_again_once(tmp_path: Path) -> None:
+async def test_F154_a_conversation_that_the_agent_does_not_know_any_more_begins_again_once(tmp_path: Path) -> None:
     async with commanded(tmp_path, NEW, resume=RESUME, output="claude-json") as site:
         assert await told(site) == "turn 1"
         (tmp_path / "work" / "1" / "conversations.json").unlink()

@@ -37,7 +37,7 @@ def is_gone(folder: Path) -> bool:
     return not alive(pids(folder))
 
 
-async def test_an_abort_ends_the_whole_tree_before_the_lane_is_released(tmp_path: Path) -> None:
+async def test_F150_an_abort_ends_the_whole_tree_before_the_lane_is_released(tmp_path: Path) -> None:
     folder = tmp_path / "work" / "1"
     async with commanded(tmp_path, TREE, clocks=QUICK) as site:
         await site.desk.send("k", "go")
@@ -53,7 +53,7 @@ async def test_an_abort_ends_the_whole_tree_before_the_lane_is_released(tmp_path
         assert is_gone(folder)
 
 
-async def test_a_time_out_ends_the_whole_tree(tmp_path: Path) -> None:
+async def test_F150_a_time_out_ends_the_whole_tree(tmp_path: Path) -> None:
     async with commanded(tmp_path, TREE, clocks={**QUICK, "run_timeout": "2s"}) as site:
         ended = await site.ask()
         assert ended.error is not None
@@ -63,7 +63,7 @@ async def test_a_time_out_ends_the_whole_tree(tmp_path: Path) -> None:
         assert is_gone(tmp_path / "work" / "1")
 
 
-async def test_what_an_agent_leaves_behind_ends_before_its_reply_is_stored(tmp_path: Path) -> None:
+async def test_F150_what_an_agent_leaves_behind_ends_before_its_reply_is_stored(tmp_path: Path) -> None:
     async with commanded(tmp_path, program("tree", "leave"), clocks=QUICK) as site:
         for _ in range(2):
             ended = await site.ask()
@@ -79,7 +79,7 @@ async def test_a_drain_and_a_stop_of_the_gateway_end_the_tree(tmp_path: Path) ->
     await until(lambda: is_gone(tmp_path / "work" / "1"), "the tree to end")
 
 
-async def test_a_tree_is_ended_while_the_event_loop_is_blocked(tmp_path: Path, made: House) -> None:
+async def test_F151_a_tree_is_ended_while_the_event_loop_is_blocked(tmp_path: Path, made: House) -> None:
     """A command of another process aborts, and this test, which is the loop of the gateway, waits for it blocked."""
     folder = tmp_path / "work" / "1"
     async with commanded(tmp_path, TREE, clocks=QUICK) as site:
@@ -95,7 +95,7 @@ async def test_a_tree_is_ended_while_the_event_loop_is_blocked(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("keeper", ["lives", "killed"])
-def test_the_tree_of_a_gateway_that_was_killed_is_found_and_ended(made: House, keeper: str) -> None:
+def test_F152_the_tree_of_a_gateway_that_was_killed_is_found_and_ended(made: House, keeper: str) -> None:
     """``killed``: with its keeper, so that nobody ends the tree but those who look for it."""
     folder = made.folder / "work" / "1"
     gateway = made.gateway()
@@ -121,7 +121,7 @@ def test_the_tree_of_a_gateway_that_was_killed_is_found_and_ended(made: House, k
     assert made.row("SELECT survivors FROM runs ORDER BY id")[0] == "[]"
 
 
-def test_a_lane_stays_paused_until_its_tree_is_gone_and_a_pause_by_hand_stays(made: House) -> None:
+def test_F152_a_lane_stays_paused_until_its_tree_is_gone_and_a_pause_by_hand_stays(made: House) -> None:
     folder = made.folder / "work" / "1"
     gateway = made.gateway()
     made.lanes("send", "k", "go")
@@ -133,7 +133,7 @@ def test_a_lane_stays_paused_until_its_tree_is_gone_and_a_pause_by_hand_stays(ma
     assert [kind for (kind,) in made.rows("SELECT kind FROM pauses")] == ["hand"]
 
 
-def test_a_keeper_without_its_order_starts_nothing(tmp_path: Path) -> None:
+def test_F153_a_keeper_without_its_order_starts_nothing(tmp_path: Path) -> None:
     """It is held at a socket: where its gateway dies before the process is stored, it just ends."""
     import socket
     import subprocess
