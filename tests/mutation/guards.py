@@ -80,7 +80,7 @@ def all_statements() -> dict[str, str]:
                 if isinstance(value, str):
                     found[name] = value
                 elif type(value) is tuple:  # several that belong together
-                    found |= {f"{name}[{nth}]": sql for nth, sql in enumerate(value)}
+                    found |= {f"{name}[{nth}]": sql for nth, sql in enumerate(value) if sql not in found.values()}
     return found
 
 

@@ -1,5 +1,6 @@
 """A run that waits for another lane: noted, counted as no stall, and refused where it would wait for itself."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, WaitCircle
-from lanes_storage.law import Prunable
-from lanes_storage.records import Ticket, Waiter
-from tests.kit.world import PROCESS, World
+from lanes_storage.law import Cause, Prunable
+from lanes_storage.records import ProcessIdentity, Ticket, Waiter
+from tests.kit.world import OWNER, PROCESS, World
 
 
 def wait(world: World, ticket: Ticket, message: int) -> WaitCircle | bool:
@@ -138,3 +139,12 @@ def test_an_owner_looks_at_those_of_its_own_runs_that_wait(world: World) -> None
     world.start("c")
     assert wait(world, waiting, message) is True
     assert [run.id for run in world.store.read(reads.open_runs(world.me))] == [waiting.run_id]
+
+
+def test_the_end_of_an_owner_ends_the_waits_in_its_process_alone(world: World) -> None:
+    run, message, other = world.start("a").ticket, world.send("b"), world.owner(pid=4712)
+    for pid in (OWNER.pid, 4712):
+        waiter = Waiter(run.run_id, ProcessIdentity(OWNER.host, OWNER.boot_id, OWNER.pid_ns, pid, OWNER.start_time))
+        world.step(partial(doors.begin_wait, waiter=waiter, message=message, now=world.time()))
+    world.step(lambda tx: doors.end_owner(tx, other, world.time(), cause=Cause.OWNER_GONE, by="tester"))
+    assert [row[4] for row in world.table("waits")] == [OWNER.pid]
