@@ -18,9 +18,9 @@ from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, 
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect
 from lanes.context import Context
+from lanes.filters.doubts import cleared, doubts_of
 from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
-from lanes.verbs.doubts import cleared, doubts_of
 from lanes.verbs.kinds import FLAG, ID, Given, Header, ParamKind
 from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from starlette.types import ASGIApp
 
 from lanes.base.procedure import QueryBlock
+from lanes.filters.doubts import cleared, doubts_of
 from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.asgi.request import HttpRequest
@@ -12,7 +13,6 @@ from lanes.server.routes.verbs import answer, given
 from lanes.server.state.journal import JournalReader
 from lanes.server.state.streaming import KEEPALIVE, KEEPALIVE_S, WatchedStream
 from lanes.verbs import system
-from lanes.verbs.doubts import cleared, doubts_of
 from lanes.verbs.kinds import timed
 from lanes_storage.errors import StorageError
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from lanes import filters
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect, QueryBlock
+from lanes.filters.reading import mistyped
 from lanes_storage import reads
 from lanes_storage.interface import Query, Reads
 from lanes_storage.records import Condition, LaneFilter
@@ -27,7 +27,7 @@ def cleared(effect: Effect[T], doubts: Sequence[Condition]) -> Effect[T]:
     def look(read: Reads) -> T | LanesError:
         for doubt in doubts:
             if not read(reads.lanes(LaneFilter((doubt._replace(negated=False),)), limit=1)):
-                return Unfit(f"filter: {filters.mistyped(doubt)}")
+                return Unfit(f"filter: {mistyped(doubt)}")
         return cast("T | LanesError", effect.look(read) if isinstance(effect, QueryBlock) else read(effect))
 
     return QueryBlock(look)
