@@ -17,6 +17,7 @@ PATTERNS = "a pause of one lane fits no key by a glob; pauses_of_lane has those 
 SERVE_AN_INDEX = {
     "BOUND_CANDIDATES: p.lane_id IS NULL": PATTERNS,
     "CANDIDATES: p.lane_id IS NULL": PATTERNS,
+    "CHOSEN_CANDIDATES: p.lane_id IS NULL": PATTERNS,
     "UNCHANGED_HEADS: p.lane_id IS NULL": PATTERNS,
     "BOUND_CANDIDATES: m.ended_at IS NULL": "a head has not ended; messages_bound has only what has not",
     "COUNT_SUSPECTS: l.run_id IS NOT NULL": "the join asks the same; lanes_held has only what is held",

@@ -144,7 +144,7 @@ def test_F63_what_is_asked_most_looks_at_nothing_but_its_own(store: Store, name:
     assert any(step in found for found in plan(store, WRITING[name])), plan(store, WRITING[name])
 
 
-@pytest.mark.parametrize("name", ["CANDIDATES", "BOUND_CANDIDATES", "UNCHANGED_HEADS"])
+@pytest.mark.parametrize("name", ["CANDIDATES", "BOUND_CANDIDATES", "CHOSEN_CANDIDATES", "UNCHANGED_HEADS"])
 def test_F63_a_claim_looks_at_no_pause_of_another_lane(store: Store, name: str) -> None:
     steps = [step for step in plan(store, WRITING[name]) if re.match(r"\w+ p\b", step)]
     assert len(steps) >= 2
