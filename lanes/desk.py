@@ -21,7 +21,7 @@ from lanes.engine.holds import Holds
 from lanes.engine.runs.current import current_run
 from lanes.records import Lane, Message
 from lanes.runners.base import RunContext
-from lanes.verbs import control, messages, pausing, queries, sending, system
+from lanes.verbs import control, messages, queries, sending, system
 from lanes.verbs.kinds import timed
 from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
@@ -352,12 +352,12 @@ class Desk(LoopDriver):
         self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
     ) -> records.GlobActed:
         """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
-        acted: records.GlobActed = await self._ask(pausing.pause_all, actor, match=match, until=until, reason=reason)
+        acted: records.GlobActed = await self._ask(control.pause_all, actor, match=match, until=until, reason=reason)
         return acted
 
     async def resume_all(self, match: str = "*", *, actor: str = EMBEDDER) -> records.GlobActed:
         """End the pause of a glob. Lanes with a pause of their own, or of another glob, stay paused."""
-        acted: records.GlobActed = await self._ask(pausing.resume_all, actor, match=match)
+        acted: records.GlobActed = await self._ask(control.resume_all, actor, match=match)
         return acted
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:

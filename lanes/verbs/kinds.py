@@ -267,7 +267,7 @@ class Given(StrEnum):
     ONLY_PYTHON = "only by a program"
 
 
-class Header(NamedTuple):
+class ParamHeader(NamedTuple):
     """A header of HTTP that gives a parameter: ``alone``, or as well as the query or the body does. Where both give it
     differently, that is refused, unless the header ``wins``.
     """

@@ -24,10 +24,10 @@ from lanes.verbs.kinds import (
     ONLY_PYTHON,
     Chat,
     Flag,
-    Header,
     Id,
     Name,
     NewKey,
+    ParamHeader,
     Seconds,
     Text,
 )
@@ -52,7 +52,7 @@ LOOK_AGAIN_MS = 60_000
 Run = Annotated[
     Id | None,
     NOT_TYPED,
-    Header("X-Lanes-Run", alone=True),
+    ParamHeader("X-Lanes-Run", alone=True),
     "the run that waits with this request: a wait for itself is refused",
 ]
 
@@ -71,7 +71,7 @@ def send(
     request: Annotated[Chat | None, NOT_TYPED] = None,
     if_idle: Annotated[Flag, "Only if the lane has no unfinished message; otherwise exit code 75."] = False,
     idempotency_key: Annotated[
-        Name | None, Header("Idempotency-Key"), "The same key and text again is the same message."
+        Name | None, ParamHeader("Idempotency-Key"), "The same key and text again is the same message."
     ] = None,
     waiting_run: Run = None,
     runner: Annotated[Name | None, ONLY_PYTHON] = None,

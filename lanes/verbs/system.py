@@ -17,11 +17,11 @@ from lanes.verbs.kinds import (
     Duration,
     Events,
     Flag,
-    Header,
     Id,
     Key,
     Limit,
     Moment,
+    ParamHeader,
     timed,
 )
 from lanes.verbs.paging import FORWARD
@@ -114,7 +114,7 @@ def events(
     filter_: Events = EVERY,
     since: Annotated[Duration | None, "Events of this last period, such as 1h."] = None,
     type: Annotated[str | None, EVENT_TYPE, "Events of this type, such as claim, fail or notice."] = None,  # noqa: A002 - the journal's word
-    after: Annotated[Id | None, NOT_TYPED, Header("Last-Event-ID", wins=True), "events after this one"] = None,
+    after: Annotated[Id | None, NOT_TYPED, ParamHeader("Last-Event-ID", wins=True), "events after this one"] = None,
     limit: Annotated[Limit | None, "The last N events; with `after`, the next N."] = None,
     since_at: Annotated[Moment | None, ONLY_PYTHON] = None,
     newest: Annotated[bool | None, ANY, ONLY_PYTHON] = None,

@@ -21,7 +21,7 @@ from lanes.context import Context
 from lanes.filters.doubts import cleared, doubts_of
 from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
-from lanes.verbs.kinds import FLAG, ID, Given, Header, ParamKind
+from lanes.verbs.kinds import FLAG, ID, Given, ParamHeader, ParamKind
 from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging
 from lanes_storage.clock import Now
@@ -117,7 +117,7 @@ class VerbParam:
     default: Any
     meaning: str
     given: Given | None
-    header: Header | None
+    header: ParamHeader | None
     many: bool
 
     @property
@@ -217,7 +217,7 @@ def _param(declared: inspect.Parameter) -> VerbParam:
     kind = next((each for each in said if isinstance(each, ParamKind)), FLAG)
     meaning = next((each for each in said if type(each) is str), "")
     given = next((each for each in said if isinstance(each, Given)), None)
-    header = next((each for each in said if isinstance(each, Header)), None)
+    header = next((each for each in said if isinstance(each, ParamHeader)), None)
     return VerbParam(declared.name, kind, declared.default, meaning, given, header, many)
 
 

@@ -123,6 +123,8 @@ CALLS = [
     ),
     *calls("marks", {}, {"filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD, "limit": 2},
            {"keys": tuple(map(str, range(10_001)))}),
+    *calls("groups", {"parts": 1}, {"parts": 1, "keys": tuple(map(str, range(10_001)))}),
+    *calls("groups", {"parts": 2, "filter_": LaneFilter().where("key", How.HAS, "a"), "keys": HELD, "limit": 1}),
     *calls("silent", {}, {"limit": 1}),
     *calls("show", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
     *calls("why", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),

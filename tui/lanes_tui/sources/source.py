@@ -25,7 +25,7 @@ from lanes.records import (
     Silences,
     Status,
 )
-from lanes.verbs import messages, pausing, queries, sending, system
+from lanes.verbs import control, messages, queries, sending, system
 from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
@@ -270,12 +270,12 @@ class Source:
 
     async def pause_all(self, reason: str, for_ms: int | None) -> GlobActed:
         """Let every lane claim nothing, lanes to come included. Raises NotAllowed."""
-        acted: GlobActed = await self.call(pausing.pause_all, reason=reason, for_=for_ms)
+        acted: GlobActed = await self.call(control.pause_all, reason=reason, for_=for_ms)
         return acted
 
     async def resume_all(self) -> GlobActed:
         """End that. Raises NotAllowed."""
-        acted: GlobActed = await self.call(pausing.resume_all)
+        acted: GlobActed = await self.call(control.resume_all)
         return acted
 
     async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:
