@@ -90,6 +90,7 @@ NOT_IN_PYTHON = {
     "search",
     "find",
     "marks",
+    "groups",
     "silent",
     "dead-letters",
     "message-ids",
