@@ -74,7 +74,7 @@ def _command(runner: RunnerConfig, config: Config, memory: AgentMemory | None) -
 
 def _target(runner: RunnerConfig, config: Config) -> Runner:
     folder = config.source.parent if config.source else Path.cwd()
-    return python.load(runner.target or "", folder)
+    return python.load(runner.target or "", folder, threads=True)
 
 
 def _chain(runner: RunnerConfig, config: Config) -> Chain:

@@ -1,17 +1,24 @@
 """The Python runner: a function of the user's, named ``module:function``."""
 
+import asyncio
+import contextlib
 import importlib
 import inspect
 import sys
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from lanes.base.errors import ConfigError
-from lanes.runners.base import Runner
+from lanes.runners.base import Reply, RunContext, Runner
 
 
-def load(target: str, folder: Path | None = None, *, what: str = "runner target") -> Runner:
-    """The async function, or object with an async ``__call__``, that ``module:function`` names.
+def load(target: str, folder: Path | None = None, *, what: str = "runner target", threads: bool = False) -> Runner:
+    """The async function, or object with an async ``__call__``, that ``module:function`` names. ``threads``: or a plain
+    function, which then runs in a separate thread for each run.
 
     Modules are looked for as Python does, and then in ``folder`` (where the configuration file is); ``what`` is
     what errors call it. Raises ConfigError, which says what is missing: the module, the function, ``async``, or
@@ -31,10 +38,52 @@ def load(target: str, folder: Path | None = None, *, what: str = "runner target"
         raise ConfigError(f"{label}: {module_name} ({where}) has no {path or 'function named'}")
     if not callable(found):
         raise ConfigError(f"{label}: {path} ({where}) is no function")
-    if not _is_async(found):
+    plain = not _is_async(found)
+    if plain and (not threads or inspect.isclass(found)):
         raise ConfigError(f"{label}: {path} ({where}) is not async; write `async def`")
     _check_signature(found, label)
-    return cast("Runner", found)
+    return InThread(found) if plain else cast("Runner", found)
+
+
+class InThread:
+    """A plain function as a runner: each run has a separate thread, so that one which hangs keeps no other waiting.
+
+    A thread cannot be cancelled. So the run ends when its function returns, also after it was told to stop; where that
+    is too late, its lane is released by force, and the thread keeps a slot of the runner until it ends.
+    """
+
+    def __init__(self, function: Callable[[RunContext], str | Reply]) -> None:
+        self._function = function
+
+    async def __call__(self, run: RunContext) -> str | Reply:
+        """Run one message. Raises whatever the function does."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[str | Reply] = loop.create_future()
+        context = copy_context()
+
+        def work() -> None:
+            try:
+                result = context.run(self._function, run)
+            except StopIteration as error:  # no future may hold one
+                told = partial(done.set_exception, RuntimeError(f"the function raised {error!r}"))
+            except BaseException as error:
+                told = partial(done.set_exception, error)
+            else:
+                told = partial(done.set_result, result)
+            with contextlib.suppress(RuntimeError):  # the event loop has ended
+                loop.call_soon_threadsafe(told)
+
+        threading.Thread(target=work, name=f"lanes-runner-{run.id}", daemon=True).start()
+        cancelled: asyncio.CancelledError | None = None
+        while not done.done():
+            try:
+                await asyncio.wait({done})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            done.exception()  # it is told nowhere
+            raise cancelled
+        return done.result()
 
 
 def _imported(name: str, label: str, folder: Path | None) -> Any:

@@ -11,5 +11,6 @@ NOTE_SURVIVORS = "UPDATE runs SET survivors = :survivors WHERE id = :run AND for
 
 UNPROVEN_OF_LANE = """
 SELECT 1 FROM runs
-WHERE lane_id = :lane AND forced AND process_pid IS NOT NULL AND coalesce(survivors, '') <> '[]' LIMIT 1
+WHERE lane_id = :lane AND forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]'
+LIMIT 1
 """

@@ -127,7 +127,7 @@ async def test_an_exit_code_is_a_failure_after_a_good_end_too(tmp_path: Path, ou
         assert "ended with exit code 3: out of luck" in ended.error.message
 
 
-async def test_rules_of_ones_own(tmp_path: Path) -> None:
+async def test_the_rules_of_a_configuration(tmp_path: Path) -> None:
     rules: dict[str, Any] = {
         "json_text": ["/say/*/words ? /kind=speech"],
         "json_final": ["/over"],

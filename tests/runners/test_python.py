@@ -1,5 +1,6 @@
 """Runners of one's own, found by name."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.kit.runs import KitRun
 
 MODULE = """
 import functools
+import threading
 
 async def run(run):
     return f"you said {run.text}"
@@ -20,7 +22,19 @@ async def two(run, other):
     return ""
 
 def plain(run):
-    return ""
+    return f"{run.text}, from a thread"
+
+gate = threading.Event()
+
+def waits(run):
+    gate.wait()
+    return "at last"
+
+def stops(run):
+    raise StopIteration(run.text)
+
+def fails(run):
+    raise KeyError(run.text)
 
 class Agent:
     def __init__(self, greeting="hi"):
@@ -54,6 +68,25 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 )
 async def test_what_can_be_a_runner(folder: Path, name: str, reply: str) -> None:
     assert await load(f"kit_agents:{name}", folder)(KitRun("x")) == reply
+
+
+async def test_a_plain_function_runs_in_a_thread_and_keeps_no_other_waiting(folder: Path) -> None:
+    hung = asyncio.ensure_future(load("kit_agents:waits", folder, threads=True)(KitRun("x")))
+    try:
+        assert await load("kit_agents:plain", folder, threads=True)(KitRun("x")) == "x, from a thread"
+        with pytest.raises(KeyError, match="x"):
+            await load("kit_agents:fails", folder, threads=True)(KitRun("x"))
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await load("kit_agents:stops", folder, threads=True)(KitRun("x"))
+        with pytest.raises(ConfigError, match="not async"):
+            load("kit_agents:Agent", folder, threads=True)
+        hung.cancel()
+        await asyncio.sleep(0)
+        assert not hung.done(), "its thread goes on, so its lane is not free yet"
+    finally:
+        sys.modules["kit_agents"].gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await hung
 
 
 @pytest.mark.parametrize(

@@ -34,17 +34,21 @@ class SurvivorWatch:
         self._reader = reader
         self._write = write
         self._next_mono = 0
+        self._version: int | None = None
         self._first_seen: dict[int, int] = {}  # by run, on the monotonic clock
 
-    def run_once(self, now: Now, *, by: str) -> int:
-        """End what is left, and write what is proven; returns how many runs are not proven yet. Raises StorageError."""
-        if now.mono < self._next_mono:
+    def run_once(self, now: Now, *, by: str, version: int | None = None) -> int:
+        """End what is left, and write what is proven; returns how many runs are not proven yet. Raises StorageError.
+
+        ``version``: of the database. While that is the same, and nothing was left, nothing is looked for.
+        """
+        unchanged = version is not None and version == self._version and not self._first_seen
+        if now.mono < self._next_mono or unchanged:
             return len(self._first_seen)
         self._next_mono = now.mono + LOOK_EVERY_MS
         host = this_process().host
-        for lane in self._reader.read(reads.needlessly_paused()):
-            self._write(lambda tx, lane=lane: doors.end_survivors_pause(tx, lane, now, by=by))  # type: ignore[misc]
         runs = self._reader.read(reads.unproven_runs(host))
+        self._version = version  # only after everything was read
         self._first_seen = {run.id: self._first_seen.get(run.id, now.mono) for run in runs}
         for run in runs:
             waited = now.mono - self._first_seen[run.id]
@@ -86,6 +90,8 @@ def _prove(run_id: int, now: Now, by: str, tx: Transaction) -> None:
 
 
 def _end(run: UnprovenRun, *, hard: bool) -> Sequence[Survivor] | None:
+    if not run.started:
+        return ()
     if run.keeper is None:
         return None  # written by a lanes that did not store which process it was
     return end(RunTree(run.id, run.keeper), this_process(), hard=hard)

@@ -136,7 +136,7 @@ class Upkeep:
             self._drain.cut_when_over,
             self._force,
             lambda now: self._reconcile(observer, now),
-            lambda now: survivors.run_once(now, by=self._heartbeats.by),
+            lambda now: survivors.run_once(now, by=self._heartbeats.by, version=self._version),
             lambda now: self._held.run_once(now, by=self._heartbeats.by),
         ]
         if self._wait_patience_ms is not None:

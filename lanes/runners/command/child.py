@@ -119,7 +119,7 @@ class Child:
             yield data
 
     def close(self) -> None:
-        """Let go of everything. A tree that still lives is ended by its keeper, for which this is the end of file."""
+        """Close everything. A tree that still lives is ended by its keeper, for which this is the end of file."""
         for transport in self._open:
             transport.close()
         for pipe in (self._keeper.stdin, self._keeper.stdout, self._keeper.stderr):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lanes.config.declared.rules import Rule
 
-#: The events of other programs: ``output = "jsonl"`` and the rules of their own.
+#: The events of other programs, read by rules that the configuration holds.
 JSONL = "jsonl"
 #: What a program writes is its reply.
 TEXT = "text"

@@ -21,7 +21,6 @@ from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progres
 from lanes_storage.doors.pauses import (
     Control,
     end_pause,
-    end_survivors_pause,
     note_survivors,
     pause,
     pause_matching,

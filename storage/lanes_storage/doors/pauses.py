@@ -102,14 +102,8 @@ def note_survivors(tx: Transaction, run: int, left: Sequence[str], now: Now, *, 
     all such runs of its lane, the lane is no longer paused because of them."""
     rows = tx.rows(processes.NOTE_SURVIVORS, {"run": run, "survivors": json.dumps([*left])})
     for (lane,) in rows if not left else ():
-        end_survivors_pause(tx, lane, now, by=by)
-
-
-def end_survivors_pause(tx: Transaction, lane: int, now: Now, *, by: str) -> bool:
-    """End the pause of a lane for its survivors, if it has none any more."""
-    if tx.rows(processes.UNPROVEN_OF_LANE, {"lane": lane}):
-        return False
-    return end_pause(tx, lane, PauseKind.SURVIVORS, now, actor=by)
+        if not tx.rows(processes.UNPROVEN_OF_LANE, {"lane": lane}):
+            end_pause(tx, lane, PauseKind.SURVIVORS, now, actor=by)
 
 
 def pause_matching(

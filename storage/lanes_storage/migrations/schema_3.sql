@@ -73,5 +73,5 @@ CREATE INDEX runs_of_lane ON runs (lane_id, id);
 CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;
 CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
 CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
-CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND process_pid IS NOT NULL AND coalesce(survivors, '') <> '[]';
+CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';
 CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;

@@ -30,7 +30,6 @@ from lanes_storage.reads.owners import (
     aborts_of_owner,
     drain_of_owner,
     lane_of_run,
-    needlessly_paused,
     open_runs,
     owner,
     owners,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Row
-from lanes_storage.law import Cause, PauseKind
+from lanes_storage.law import Cause
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run, to_wait
 from lanes_storage.records import OwnerRow, ProcessIdentity, RunRow, SilentRun, Ticket, UnprovenRun, Wait
 
@@ -42,18 +42,12 @@ FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_
 WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 LANE_OF_RUN = "SELECT l.id, l.agent_session FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id = :run"
-#: Released by force, with processes of which nothing is proven yet.
+#: Released by force, and of their processes nothing is proven yet; they may have had none.
 UNPROVEN = """
 SELECT r.id, rl.key, r.abort_grace_ms, r.survivors, r.process_host, r.process_boot_id, o.pid_ns, r.process_pid,
   r.process_start_time
 FROM runs r JOIN lanes rl ON rl.id = r.lane_id JOIN owners o ON o.id = r.owner_id
-WHERE r.forced AND r.process_pid IS NOT NULL AND coalesce(r.survivors, '') <> '[]'
-"""
-#: Paused for the processes of runs, and there are none: the run was released before it had any.
-NEEDLESSLY_PAUSED = f"""
-SELECT pa.lane_id FROM pauses pa WHERE pa.lane_id IS NOT NULL AND pa.kind = '{PauseKind.SURVIVORS}' AND NOT EXISTS (
-  SELECT 1 FROM runs r WHERE r.lane_id = pa.lane_id
-    AND r.forced AND r.process_pid IS NOT NULL AND coalesce(r.survivors, '') <> '[]')
+WHERE r.forced AND (r.kind = 'command' OR r.process_pid IS NOT NULL) AND coalesce(r.survivors, '') <> '[]'
 """
 REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refused_writes > 0"
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
@@ -183,7 +177,9 @@ def _to_sessions(stored: str | None) -> dict[str, str]:
 
 def unproven_runs(host: str) -> Query[list[UnprovenRun]]:
     """The runs that may have left processes behind on a host."""
-    return Query(f"{UNPROVEN} AND r.process_host = :host ORDER BY r.id", {"host": host}, many(_to_unproven))
+    return Query(
+        f"{UNPROVEN} AND coalesce(r.process_host, :host) = :host ORDER BY r.id", {"host": host}, many(_to_unproven)
+    )
 
 
 def unproven_run(run_id: int) -> Query[UnprovenRun | None]:
@@ -195,12 +191,9 @@ def _to_unproven(row: Row) -> UnprovenRun:
     run, key, grace_ms, stored, *process = row
     keeper = None if process[-1] is None else ProcessIdentity(*process)
     left = parsed(stored, list) if stored else None
-    return UnprovenRun(run, key, grace_ms, None if left is None else tuple(map(str, left)), keeper)
-
-
-def needlessly_paused() -> Query[list[int]]:
-    """The lanes that are paused for processes which nothing has left."""
-    return Query(NEEDLESSLY_PAUSED, {}, lambda rows: [row[0] for row in rows])
+    return UnprovenRun(
+        run, key, grace_ms, None if left is None else tuple(map(str, left)), process[0] is not None, keeper
+    )
 
 
 def refused_writes() -> Query[int]:

@@ -186,12 +186,13 @@ class CooldownRow(NamedTuple):
 class UnprovenRun(NamedTuple):
     """A command run that was released by force: whether it left processes behind is not proven yet.
 
-    ``survivors``: those that were last seen; None: nobody could look. ``keeper``: the process that leads them; None
-    where an older lanes wrote the row.
+    ``survivors``: those that were last seen; None: nobody could look. ``started``: it had
+    processes at all. ``keeper``: the one that leads them; None where an older lanes wrote the row.
     """
 
     id: int
     key: str
     abort_grace_ms: int
     survivors: tuple[str, ...] | None
+    started: bool
     keeper: ProcessIdentity | None

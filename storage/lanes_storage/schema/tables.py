@@ -30,7 +30,7 @@ from lanes_storage.schema.columns import Table, identity, number, partial, refer
 #: Open runs that their owner's last heartbeats did not name, and those that no deadline ends.
 LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
 #: Command runs that were released by force, and of whose processes nothing is proven yet.
-UNPROVEN = "forced AND process_pid IS NOT NULL AND coalesce(survivors, '') <> '[]'"
+UNPROVEN = "forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]'"
 UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
