@@ -148,6 +148,16 @@ async def test_the_rules_of_a_configuration(tmp_path: Path) -> None:
             assert ended.reply == (None if cause else "yes")
 
 
+async def test_half_a_character_and_a_line_that_is_no_event_harm_nothing(tmp_path: Path) -> None:
+    said = [
+        "[1, 2]",
+        '{"type": "item.completed", "item": {"type": "agent_message", "text": "a\\ud800b \\ud83d\\ude00"}}',
+        "{",
+    ]
+    async with commanded(tmp_path, program("speak", "0", *said, *lines(CODEX[-1:])), output="codex-json") as site:
+        assert (await site.ask()).reply == "a?b \U0001f600"
+
+
 async def test_every_text_is_streamed_as_it_comes(tmp_path: Path) -> None:
     async with commanded(tmp_path, program("speak", "0", *lines(CODEX)), output="codex-json") as site:
         sent = await site.desk.send("k", "hello")

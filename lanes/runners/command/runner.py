@@ -10,6 +10,7 @@ from lanes.base.errors import RunFailed
 from lanes.config.declared.model import CommandConfig, RunnerConfig
 from lanes.config.declared.templates import arguments, environment
 from lanes.host.cgroups import ControlGroup
+from lanes.host.descriptors import is_shortage, note_shortage
 from lanes.host.identity import this_process
 from lanes.host.tree import TAG, RunTree, end, tag
 from lanes.runners.base import Reply, RunContext, StopHow
@@ -18,6 +19,8 @@ from lanes.runners.command.folders import working_folder
 from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
+from lanes.runners.http.failures import NoRoom
+from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
 
@@ -81,7 +84,13 @@ class CommandRunner:
 
     async def _turn(self, run: RunContext, places: dict[str, str], lane: AgentLane) -> Reply:
         """One start of the program. Raises RunFailed."""
-        child = Child()
+        try:
+            child = Child()
+        except OSError as error:
+            if is_shortage(error):
+                note_shortage()
+                raise NoRoom from error
+            raise RunFailed("not_started", f"no process could be started: {error}") from error
         self._children[run.id] = child
         keeper: ProcessIdentity | None = None
         output = _Output(self._transcript(run), self._config.max_output_bytes)
@@ -119,7 +128,7 @@ class CommandRunner:
 
     async def _follow(self, run: RunContext, child: Child, output: "_Output") -> None:
         """Feed and read the program until its tree has ended."""
-        fed = run.text.encode() if self._config.takes_stdin else b""
+        fed = run.text.encode(errors="replace") if self._config.takes_stdin else b""
         feeding = asyncio.ensure_future(child.feed(fed))
         reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(_tail(child, output))]
         kept: str | None = None
@@ -130,13 +139,25 @@ class CommandRunner:
                 session = output.transcript.session
                 if session is not None and session != kept and self._config.resume:
                     kept = session  # at once: what is cut in the middle can be gone on with
-                    await self._memory.keep_session(run, self._name, session)
+                    await self._keep(run, session)
             await asyncio.wait(reading, timeout=DRAIN_S)
+            for task in reading:
+                if task.done():
+                    task.result()
             output.transcript.close()
         finally:
             for task in (feeding, *reading):
                 task.cancel()
             await asyncio.gather(feeding, *reading, return_exceptions=True)
+
+    async def _keep(self, run: RunContext, session: str) -> None:
+        """Keep the id of the conversation. A database that fails ends no run that works."""
+        try:
+            await self._memory.keep_session(run, self._name, session)
+        except DatabaseReplaced:
+            raise
+        except StorageError as error:
+            log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
 
     async def _to_its_end(self, run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
         """Return once nothing of the tree is left; a cancellation meanwhile does not leave it behind."""
@@ -209,10 +230,15 @@ class _Output:
 
 
 async def _read(child: Child, output: _Output) -> None:
-    async for data in child.output():
-        if not output.take(data):
-            child.stop(0)
-            return
+    """Take the output. Where it is taken no more, the program is ended: it would wait for a reader."""
+    try:
+        async for data in child.output():
+            if not output.take(data):
+                child.stop(0)
+                return
+    except Exception:
+        child.stop(0)
+        raise
 
 
 async def _tail(child: Child, output: _Output) -> None:

@@ -9,6 +9,8 @@ from lanes.config.declared.rules import first
 from lanes.runners.command.formats import OutputFormat
 from lanes.runners.command.usage import UsageSum
 
+#: The longest id of a conversation that is kept.
+LONGEST_SESSION = 512
 #: Between two texts of an agent, for listeners.
 BETWEEN = "\n\n"
 
@@ -120,6 +122,8 @@ class EventTranscript:
     def _read(self, line: bytes) -> None:
         try:
             event = json.loads(line)
+            if b"\\u" in line:  # half a character is none
+                event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
         except (ValueError, RecursionError):
             return
         if isinstance(event, dict):
@@ -129,7 +133,7 @@ class EventTranscript:
         rules = self._rules
         kind = event.get("type")
         self._progress(f"event {kind}" if isinstance(kind, str) else "event")
-        if isinstance(session := first(rules.id, event), str):
+        if isinstance(session := first(rules.id, event), str) and len(session) <= LONGEST_SESSION:
             self.session = session
         for text in self._texts(rules.delta, event):
             self._add(text)
