@@ -1,18 +1,23 @@
 """The driver of an event loop."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, TypeVar, cast
 
+from lanes.base.errors import LanesError
 from lanes.base.procedure import Blocking, Effect, InThread, Procedure, QueryBlock, Read, Write, raised
 from lanes.context import Context
+from lanes.drivers.together import PAGE, EffectSet
 from lanes.host.changes import Changes
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Clock
 from lanes_storage.interface import AsyncStore, Query, Store
 
 T = TypeVar("T")
+
+#: Between two looks at all that wait together there is so many times the pause that a look took.
+REST_SHARE = 3
 
 
 class LoopDriver:
@@ -39,6 +44,64 @@ class LoopDriver:
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """Run a verb; returns its record. Raises its errors."""
         return verb.result.made(await self.perform(verb.of(ctx, params)), self.clock())
+
+    async def call_each(
+        self, verb: Verb[..., Any], ctx: Context, params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any | LanesError], None]:
+        """Call it once for each of ``params``, in pages of one transaction each; all wait at the same time.
+
+        Yields the place and the record of each as it ends; an expected error is one. Whoever stops asking for more
+        stops it between two pages.
+        """
+        waiting = verb.waiting
+        pending: dict[int, Any] = {}
+        for first in range(0, len(params), PAGE):
+            page = params[first : first + PAGE]
+            asks = [bool(waiting and waiting.waits(each)) for each in page]
+            given = [
+                {**each, **(waiting.first if asked and waiting else {})} for asked, each in zip(asks, page, strict=True)
+            ]
+            async for place, came in self._together(verb, ctx, given):
+                if not asks[place] or waiting is None or isinstance(came, LanesError) or waiting.ended(came):
+                    yield first + place, came
+                else:
+                    pending[first + place] = came
+        if waiting is None or not pending:
+            return
+        places, began = list(pending), self.clock().mono
+        again = [{**waiting.again(params[place], pending[place])} for place in places]
+        async for number, last in self._together(verb, ctx, again):
+            place = places[number]
+            waited_s = (self.clock().mono - began) / 1000
+            yield place, last if isinstance(last, LanesError) else waiting.told(pending[place], last, waited_s)
+
+    async def _together(
+        self, verb: Verb[..., Any], ctx: Context, params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any | LanesError], None]:
+        under_way: EffectSet[Any] = EffectSet()
+        try:
+            for first in range(0, len(params), PAGE):
+                under_way.begin([verb.of(ctx, each) for each in params[first : first + PAGE]])
+                await asyncio.sleep(0)  # thousands take a moment, in which others have their turn
+            while True:
+                mark, began = self.changes.mark(), self.clock().mono
+                while (asked := under_way.next_round()) is not None:
+                    if asked.step is not None:
+                        under_way.answer(asked.places, await self.store.write(asked.step))
+                    else:
+                        under_way.answer(asked.places, await self.store.look(asked.look))
+                    for place, came in under_way.take():
+                        yield place, came if isinstance(came, LanesError) else verb.result.made(came, self.clock())
+                for place, came in under_way.take():
+                    yield place, came if isinstance(came, LanesError) else verb.result.made(came, self.clock())
+                if (seconds := under_way.waits_s) is None:
+                    return
+                # many that wait are not asked after all the time, however much is committed meanwhile
+                await asyncio.sleep(REST_SHARE * (self.clock().mono - began) / 1000)
+                await self.changes.wait(seconds, mark)
+                under_way.waited()
+        finally:
+            under_way.close()
 
     async def _in_background(self, work: Callable[[Store], T]) -> T:
         """``work`` may read the whole database: it runs in a thread, one at a time, since threads are few."""

@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 
 #: How many a process needs besides its runs: the database, the log, listening sockets, dashboards, commands.
 RESERVE = 64
@@ -58,6 +59,15 @@ def raise_limit(runs: int) -> int:
 def needed(runs: int) -> int:
     """How many descriptors the process needs in total for so many concurrent runs."""
     return PER_RUN * runs + RESERVE
+
+
+def used_by(pid: int) -> tuple[int, int] | None:
+    """How many a process has open, and how many it may have; None where that cannot be seen."""
+    try:
+        soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), soft
+    except (OSError, AttributeError):  # another user's, ended by now, or not on Linux
+        return None
 
 
 def allowed(limit: int) -> int:

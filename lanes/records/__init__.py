@@ -6,7 +6,19 @@ live, come from a ``Liveness``.
 
 from typing import Any
 
-from lanes.records.actions import FREED, AbortResult, Counted, Cut, Finding, GlobActed, Outcome, Pruned
+from lanes.records.actions import (
+    FREED,
+    AbortResult,
+    Counted,
+    Cut,
+    Finding,
+    GlobActed,
+    LetterPage,
+    LetterTally,
+    Outcome,
+    Pruned,
+    Tally,
+)
 from lanes.records.journal import Event
 from lanes.records.lanes import (
     HERE,
@@ -41,6 +53,7 @@ from lanes.records.system import (
     Level,
     MessageCounts,
     OwnerDetail,
+    OwnerHealth,
     SettingValue,
     Status,
 )
@@ -49,8 +62,8 @@ from lanes.records.system import (
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
     Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
-    AbortResult, Counted, GlobActed, Pruned, Cut, Finding,
-    Status, Counts, MessageCounts, OwnerDetail, Drain, Cooldown, GlobPause, Check, SettingValue,
+    AbortResult, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
+    Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
 
 
@@ -109,6 +122,8 @@ __all__ = [
     "LaneGroup",
     "LanePage",
     "LastError",
+    "LetterPage",
+    "LetterTally",
     "Level",
     "Liveness",
     "Mark",
@@ -118,6 +133,7 @@ __all__ = [
     "Outcome",
     "Owner",
     "OwnerDetail",
+    "OwnerHealth",
     "Pause",
     "Pruned",
     "Record",
@@ -128,6 +144,7 @@ __all__ = [
     "Silence",
     "Silences",
     "Status",
+    "Tally",
     "Why",
     "ids_from_json",
     "jsonable",

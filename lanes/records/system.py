@@ -50,6 +50,26 @@ class OwnerDetail(Owner):
         )
 
 
+class OwnerHealth(Record):
+    """How an owner does: what it did per minute in the last minutes, and what it has open."""
+
+    owner: Count
+    runs_per_min: Annotated[Count, "runs that ended, rounded up"]
+    answers_per_min: Count
+    failures_per_min: Count
+    silent: Annotated[Count, "runs that have been silent for half of the limit that acts first"]
+    last_error: Annotated[str | None, "the cause of its last failure in that time"]
+    descriptors: Annotated[Count | None, "files and connections that its process has open; null: not seen from here"]
+    descriptors_limit: Count | None
+
+    @classmethod
+    def of(cls, row: rows.OwnerLoad, minutes: int, descriptors: tuple[int, int] | None) -> OwnerHealth:
+        """What was counted over so many minutes."""
+        ran, answered, failed = (-(-count // minutes) for count in (row.runs, row.answers, row.failures))
+        used, most = descriptors or (None, None)
+        return OwnerHealth(row.owner, ran, answered, failed, row.silent, row.last_error, used, most)
+
+
 class MessageCounts(Record):
     """The counts of messages that may need attention."""
 

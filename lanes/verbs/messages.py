@@ -14,6 +14,8 @@ from lanes.base.errors import (
 )
 from lanes.base.procedure import Effect, Procedure, QueryBlock, read, within, write
 from lanes.context import Context
+from lanes.records import LetterPage, LetterTally
+from lanes.records.json_schema import MOST_NUMBER
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
     ANY,
@@ -26,6 +28,8 @@ from lanes.verbs.kinds import (
     Key,
     Limit,
     Messages,
+    Moment,
+    count,
     timed,
     words,
 )
@@ -34,6 +38,7 @@ from lanes.verbs.results import COUNTED, IDS, MESSAGE, MESSAGES, PRUNED
 from lanes.verbs.sending import read_back
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
+from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Reads, Step, Transaction
 from lanes_storage.law import MessageState, Prunable
@@ -54,6 +59,12 @@ EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Dead letters in one transaction: other writers get the lock in between.
 PAGE = 200
 
+#: And in one answer: so many at most, with so many characters.
+MOST_ON_A_PAGE = 1_000
+PAGE_CHARACTERS = 16_000_000
+
+OlderThan = Annotated[Duration, NOT_TYPED, "those that failed at least so long ago"]
+Until = Annotated[Moment | None, NOT_TYPED, "those that failed at that moment or earlier (Unix time, in milliseconds)"]
 Before = Annotated[Id | None, NOT_TYPED, "messages that were accepted before this one"]
 
 
@@ -119,6 +130,46 @@ def dead_letters(
     return reads.dead_letters(limit, before, within=within, chosen=chosen, until=until, waiting=waiting)
 
 
+@verb("POST /api/dead-letters/search", result=LetterPage, looks=True)
+def search_dead_letters(
+    ctx: Context,
+    *,
+    filter_: Messages = EVERY,
+    waiting: Annotated[Flag, NOT_TYPED, "only those that were not retried yet"] = False,
+    limit: Annotated[int, count(0, MOST_ON_A_PAGE), NOT_TYPED, "at most so many"] = 0,
+    offset: Annotated[int, count(0, MOST_NUMBER), NOT_TYPED, "the place of the first one"] = 0,
+    place_of: Annotated[Id | None, NOT_TYPED, "the message whose place is told"] = None,
+) -> Effect[LetterPage]:
+    """A page of the dead letters that a filter chooses, the newest first, how many there are, and where one stands."""
+    chosen = timed(filter_, ctx.now())
+
+    def look(read: Reads) -> LetterPage:
+        query = reads.dead_letters(limit, chosen=chosen, waiting=waiting, offset=offset, within=PAGE_CHARACTERS)
+        found = read(query) if limit else []
+        total = read(reads.letter_tally(chosen, waiting=waiting)).letters
+        place = None if place_of is None else read(reads.letter_place(chosen, place_of, waiting=waiting))
+        return LetterPage(tuple(map(records.Message.of, found)), total, place)
+
+    return QueryBlock(look)
+
+
+@verb("POST /api/dead-letters/tally", result=LetterTally, looks=True)
+def tally_dead_letters(
+    ctx: Context, *, filter_: Messages = EVERY, older_than: OlderThan = 0, until: Until = None
+) -> Effect[LetterTally]:
+    """What a prune of dead letters would delete: how many, from which to which, and how many it would keep."""
+    now = ctx.now()
+    chosen, before = timed(filter_, now), _before(now, older_than, until)
+
+    def look(read: Reads) -> LetterTally:
+        found = read(reads.letter_tally(chosen, before))
+        ends = [None if number is None else read(reads.message(number)) for number in (found.oldest, found.newest)]
+        first, last = (None if row is None else records.Message.of(row) for row in ends)
+        return LetterTally(found.letters, found.retried, found.kept, first, last)
+
+    return QueryBlock(look)
+
+
 @verb("GET /api/message-ids", result=IDS, slow=True)
 def message_ids(
     ctx: Context,
@@ -165,6 +216,7 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     status=202,
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
     examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
+    deeds=(DashboardAction("Retry {}", "Retry", name="retry message"),),
     said=outcomes.retried,
     printed=lambda message: str(message.id),
     command=True,
@@ -240,6 +292,7 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     result=MESSAGE,
     errors=(NotFound, NotAllowed),
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
+    deeds=(DashboardAction("Drop {}", "Drop", grave=True, name="drop message"),),
     said=outcomes.dropped,
     command=True,
 )
@@ -260,30 +313,38 @@ def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is c
 
 @verb("POST /api/dead-letters/prune", result=PRUNED, slow=True)
 def prune_dead_letters(
-    ctx: Context, *, older_than: Annotated[Duration, "how old the dead letters must be (0s: all)"]
+    ctx: Context,
+    *,
+    older_than: Annotated[Duration, "how old the dead letters must be (0s: all)"],
+    until: Until = None,
+    filter_: Messages = EVERY,
 ) -> Effect[int]:
     """Delete the dead letters that failed at least this long ago for good, and return how many.
 
     A dead letter is kept while its sender may still repeat it with its idempotency key (24 h).
     """
-    return _pruning(ctx, older_than)
+    return _pruning(ctx, older_than, _before(ctx.now(), older_than, until), filter_)
 
 
-def _pruning(ctx: Context, older_than_ms: int) -> Procedure[int]:
-    now = ctx.now()
-    before, after, gone = now.wall - older_than_ms, 0, 0
+def _before(now: Now, older_than_ms: int, until: int | None) -> int:
+    before = now.wall - older_than_ms
+    return before if until is None else min(before, until)
+
+
+def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter) -> Procedure[int]:
+    now, after, gone = ctx.now(), 0, 0
+    chosen = timed(chosen, now)
     while True:
-        rows = yield from read(reads.old(Prunable.DEAD_LETTERS, after, PAGE))
-        due = [(row.id, before) for row in rows if row.finished_at is not None and row.finished_at <= before]
+        due = yield from read(reads.prunable(chosen, before, after, PAGE))
 
-        def step(tx: Transaction, due: Sequence[tuple[int, int]] = due) -> int:
-            count = doors.prune(tx, Prunable.DEAD_LETTERS, due)
+        def step(tx: Transaction, due: Sequence[int] = due) -> int:
+            count = doors.prune(tx, Prunable.DEAD_LETTERS, [(letter, before) for letter in due])
             if count:
                 doors.note_pruned(tx, Prunable.DEAD_LETTERS, count, older_than_ms, now, actor=ctx.actor)
             return count
 
         if due:
             gone += yield from write(step)
-        if len(rows) < PAGE:
+        if len(due) < PAGE:
             return gone
-        after = rows[-1].id
+        after = due[-1]

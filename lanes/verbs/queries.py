@@ -20,6 +20,7 @@ from lanes.records import (
     Message,
     Run,
     SearchPage,
+    Tally,
     Why,
 )
 from lanes.verbs.kinds import (
@@ -242,6 +243,18 @@ def silent(
 ) -> Effect[tuple[list[rows.SilentRun], int]]:
     """The runs that have been silent for at least half of the limit that acts first, the nearest to it first."""
     return reads.silent_runs(ctx.now(), limit)
+
+
+@verb("POST /api/tally", result=Tally, looks=True, errors=(TooMuch,))
+def tally(ctx: Context, *, filter_: Lanes = ALL, keys: Keys = None) -> Effect[Tally]:
+    """How many lanes a filter chooses, by state, and what an action on them would meet."""
+    query = reads.tally(_only(filter_, keys)._replace(at=filter_.at or ctx.now().wall))
+
+    def look(read: Reads) -> Tally:
+        found = read(query)
+        return Tally({str(state): count for state, count in found.states.items()}, *found[1:])
+
+    return QueryBlock(look)
 
 
 @verb("GET /api/lanes/{key}", result=LaneDetail, errors=(NotFound,), examples=("lanes show agent:main:telegram:42",))

@@ -7,8 +7,9 @@ from typing import Annotated
 from lanes.base.errors import LanesError, NotFound
 from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, read, wait_for_change, within
 from lanes.context import Context
-from lanes.host.identity import is_gone, this_process
-from lanes.records import Check, Cut, Event, Finding, Liveness, Status
+from lanes.host import descriptors
+from lanes.host.identity import Identity, is_gone, is_here, this_process
+from lanes.records import Check, Cut, Event, Finding, Liveness, OwnerHealth, Status
 from lanes.verbs.kinds import (
     ANY,
     EVENT_TYPE,
@@ -35,6 +36,9 @@ from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
+#: Over so many minutes it is told how an owner does, and of so many silent runs.
+HEALTH_MINUTES = 5
+MOST_SILENT = 1_000
 #: The longest pause between two reads of gateways that drain.
 LOOK_AGAIN_MS = 250
 EVERY = LaneFilter(of=Subject.EVENT)
@@ -85,6 +89,28 @@ def gateways(
     return _until_nothing_is_held(ctx, id, wait)
 
 
+@verb("GET /api/owners/health", result=list[OwnerHealth])
+def owner_health(ctx: Context) -> Effect[list[OwnerHealth]]:
+    """How each living owner does: runs, answers and failures per minute, silent runs, its last error, descriptors."""
+    now, me = ctx.now(), this_process()
+
+    def look(read: Reads) -> list[OwnerHealth]:
+        silent, _ = read(reads.silent_runs(now, MOST_SILENT))
+        loads = read(reads.owner_loads(now.wall - HEALTH_MINUTES * 60_000, [run.id for run in silent]))
+        owners = {owner.id: owner for owner in read(reads.owners())}
+        return [
+            OwnerHealth.of(load, HEALTH_MINUTES, _descriptors(owners[load.owner], me))
+            for load in loads
+            if load.owner in owners
+        ]
+
+    return QueryBlock(look)
+
+
+def _descriptors(owner: OwnerRow, me: Identity) -> tuple[int, int] | None:
+    return descriptors.used_by(owner.pid) if is_here(owner, me) and not is_gone(owner, me) else None
+
+
 def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[OwnerRow]]:
     deadline = ctx.now().mono + patience_ms
     while True:
@@ -115,6 +141,7 @@ def events(
     since: Annotated[Duration | None, "Events of this last period, such as 1h."] = None,
     type: Annotated[str | None, EVENT_TYPE, "Events of this type, such as claim, fail or notice."] = None,  # noqa: A002 - the journal's word
     after: Annotated[Id | None, NOT_TYPED, ParamHeader("Last-Event-ID", wins=True), "events after this one"] = None,
+    before: Annotated[Id | None, NOT_TYPED, "events before this one"] = None,
     limit: Annotated[Limit | None, "The last N events; with `after`, the next N."] = None,
     since_at: Annotated[Moment | None, ONLY_PYTHON] = None,
     newest: Annotated[bool | None, ANY, ONLY_PYTHON] = None,
@@ -136,6 +163,7 @@ def events(
         query = reads.events(
             lane=None if lane is None else lane.id,
             after=after or 0,
+            before=before,
             since=start,
             type=type,
             limit=limit,

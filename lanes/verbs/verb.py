@@ -72,7 +72,7 @@ class ResultForm(NamedTuple):
 
 
 class DashboardAction(NamedTuple):
-    """How a dashboard offers a verb for lanes.
+    """How a dashboard offers a verb for lanes or messages.
 
     ``title``: with a placeholder for the lanes. ``word``: the label of a button. ``fits``: the states in which it has
     an effect. ``grave``: it cannot be undone. ``name``: instead of the verb's. ``params``: further parameters.

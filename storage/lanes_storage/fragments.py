@@ -37,6 +37,11 @@ def dead_letter(of: str = "") -> str:
     return f"{of}state = 'failed' AND NOT {of}anonymous"
 
 
+def unnamed(message: str) -> str:
+    """A SQL condition: no sender can come again for the message of this id with its idempotency key."""
+    return f"NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = {message})"
+
+
 def one_of(column: str, words: Iterable[StrEnum]) -> str:
     """A SQL condition: the column is one of the words.
 

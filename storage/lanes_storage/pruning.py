@@ -1,13 +1,13 @@
 """Every statement that deletes what is finished and old. Each repeats what made its row prunable."""
 
-from lanes_storage.fragments import dead_letter, events_of, one_of, unlisted, within_block
+from lanes_storage.fragments import dead_letter, events_of, one_of, unlisted, unnamed, within_block
 from lanes_storage.law import TERMINAL, MessageState
 
 #: Terminal states that are pruned by age. Failed messages are dead letters: only a person prunes them.
 PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
 
 #: A sender that repeats an idempotency key must still get the message of the first request.
-_UNNAMED = "NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = messages.id)"
+_UNNAMED = unnamed("messages.id")
 
 #: The reply to several messages is stored with the last of them, which is therefore pruned last.
 PRUNE_MESSAGE = f"""

@@ -16,7 +16,7 @@ from lanes.verbs import control, messages, queries, sending, system
 from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import BoundTo, Mode, Overflow
-from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, NewOwner
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, NewOwner, Subject
 from lanes_tui.display import columns, describing
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.file import FileSource
@@ -160,7 +160,7 @@ async def test_F95_the_dashboard_shows_whatever_stands_in_a_column(
             told += [describing.event_line(event, sight).plain for event in detail.events]
         await source.status()
         await source.events(limit=1_000)
-        await source.dead_letters(1_000)
+        await source.letters(LaneFilter(of=Subject.MESSAGE), 0, 1_000)
         await source.marks(LaneFilter(), 1_000)
         await source.export(LaneFilter(), LaneOrder(), 1_000)
         await table(source, told.append)

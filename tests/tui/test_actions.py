@@ -10,8 +10,8 @@ from lanes.verbs import control, table
 from lanes_storage import reads
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneRow
-from lanes_tui.dialogs.abort import AbortDialog
-from lanes_tui.dialogs.bulk import BulkDialog
+from lanes_tui.actions.acting import ActionResult
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.display.words import PAUSED
 from lanes_tui.sources.file import FileSource
@@ -26,11 +26,16 @@ def lane(stage: Stage, key: str) -> LaneRow:
     return found
 
 
+def told_of(results: Results) -> list[ActionResult]:
+    """What came of each."""
+    return [*results.run.grave, *results.run.well]
+
+
 async def test_an_abort_asks_first_with_cancel_in_focus(stage: Stage) -> None:
     stage.hold("held:1", stage.dead_owner(), "waiting")
     async with dashboard(stage.path) as driver:
         await driver.press("a")
-        dialog = await driver.dialog(AbortDialog)
+        dialog = await driver.dialog(ActionDialog)
         assert "held:1" in dialog.said
         assert "running for" in dialog.said
         assert "epoch 1" in dialog.said
@@ -47,7 +52,7 @@ async def test_an_abort_frees_the_lane_and_says_what_was_proven(stage: Stage) ->
     stage.hold("held:1", stage.dead_owner(), "waiting")
     async with dashboard(stage.path) as driver:
         await driver.press("a")
-        await driver.dialog(AbortDialog)
+        await driver.dialog(ActionDialog)
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1].startswith("held:1: repaired after")
@@ -61,7 +66,7 @@ async def test_a_lane_that_moved_on_under_the_question_is_left_alone(stage: Stag
     first = stage.hold("held:1", owner)
     async with dashboard(stage.path) as driver:
         await driver.press("a")
-        dialog = await driver.dialog(AbortDialog)
+        dialog = await driver.dialog(ActionDialog)
         stage.complete(first)
         second = stage.hold("held:1", owner)
         await driver.until(lambda: "moved on to epoch 2" in dialog.said, "the question to see it")
@@ -77,8 +82,8 @@ async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Sta
     stage.hold("held:1", stage.owner())
     async with dashboard(stage.path) as driver:
         await driver.press("A")
-        dialog = await driver.dialog(AbortDialog)
-        assert "taken from its owner at once" in dialog.said
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "taken from its owner at once" in dialog.said, "what force does")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "released by force" in driver.said[-1]
@@ -89,7 +94,7 @@ async def test_an_owner_that_confirms_is_told_as_released(stage: Stage) -> None:
     claimed = stage.hold("held:1", stage.owner())
     async with dashboard(stage.path) as driver:
         await driver.press("a")
-        await driver.dialog(AbortDialog)
+        await driver.dialog(ActionDialog)
         await driver.press("y")
 
         def asked() -> bool:
@@ -106,6 +111,8 @@ async def test_p_pauses_and_resumes(stage: Stage) -> None:
     stage.hold("held:1", stage.owner(), "waiting")
     async with dashboard(stage.path) as driver:
         await driver.press("p")
+        await driver.dialog(ActionDialog)
+        await driver.press("enter")
         await driver.until(lambda: lane(stage, "held:1").pause, "the pause")
         await driver.shows(f"▶ running {PAUSED.symbol}", f"{PAUSED.symbol} paused 1")
         await driver.until(lambda: driver.main.lane is not None and driver.main.lane.paused, "the pause on the screen")
@@ -117,13 +124,19 @@ async def test_r_retries_and_k_takes_note(stage: Stage) -> None:
     stage.fail(stage.hold("failed:1", stage.owner()))
     async with dashboard(stage.path) as driver:
         await driver.press("K")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
         await driver.until(lambda: lane(stage, "failed:1").state is LaneState.IDLE, "the note")
         await driver.until(lambda: driver.said, "a word on it")
         await driver.press("R")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
         await driver.until(lambda: lane(stage, "failed:1").queued == 1, "the message to wait again")
         await driver.until(lambda: len(driver.said) == 2, "both words")
         assert "waits again as #2" in driver.said[-1]
         await driver.press("R")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
         await driver.until(lambda: len(driver.said) == 3, "the refusal")
         assert "no failed message" in driver.said[-1]
 
@@ -132,6 +145,8 @@ async def test_note_is_not_taken_of_a_running_lane(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
     async with dashboard(stage.path) as driver:
         await driver.press("K")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
         await driver.until(lambda: driver.said, "the refusal")
         assert "use abort" in driver.said[-1]
 
@@ -169,8 +184,8 @@ async def test_many_are_asked_for_with_counts_by_state_and_cancel_in_focus(stage
         await driver.press("ctrl+a")
         await driver.until(lambda: len(driver.main.marks) == 9, "the marks")
         await driver.press("a")
-        dialog = await driver.dialog(BulkDialog)
-        assert dialog.said.startswith("▶ running 8   ✖ errored 1\n")
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "▶ running 8   ✖ errored 1\n" in dialog.said, "the counts")
         assert "and 3 more" in dialog.said
         assert isinstance(dialog.focused, Button)
         assert "Cancel" in str(dialog.focused.label)
@@ -188,16 +203,16 @@ async def test_more_than_twenty_want_their_number_typed(stage: Stage) -> None:
         await driver.press("ctrl+a")
         await driver.until(lambda: len(driver.main.marks) == 21, "the marks")
         await driver.press("a")
-        dialog = await driver.dialog(BulkDialog)
+        dialog = await driver.dialog(ActionDialog)
         await driver.press("y")
         await driver.press("3", "y")
         assert driver.app.screen is dialog
+        assert "Type 21 to go on." in dialog.said
         await driver.press("backspace", "2", "1")
-        assert "Type 21 to go on: 21_" in dialog.said
         await driver.press("y")
         results = await driver.dialog(Results)
-        await driver.until(lambda: len(results.told) == 21, "every outcome")
-        assert {told.outcome for told in results.told} == {"repaired"}
+        await driver.until(lambda: results.run.done == 21, "every outcome")
+        assert {told.outcome for told in told_of(results)} == {"repaired"}
         assert not len(driver.main.marks)
         await driver.press("escape")
         await driver.closed()
@@ -221,12 +236,13 @@ async def test_twenty_are_aborted_while_others_change_and_only_they(stage: Stage
             stage.complete(claimed)
         stage.fail(others[3])
         await driver.press("a")
-        dialog = await driver.dialog(BulkDialog)
-        assert "2 lanes moved on since being marked, and will be left alone." in dialog.said
+        dialog = await driver.dialog(ActionDialog)
+        moved = "2 lanes moved on since being marked, and will be left alone."
+        await driver.until(lambda: moved in dialog.said, "what moved on")
         await driver.press("y")
         results = await driver.dialog(Results)
-        await driver.until(lambda: len(results.told) == 20, "every outcome")
-    outcomes = {told.key: told.outcome for told in results.told}
+        await driver.until(lambda: results.run.done == 20, "every outcome")
+    outcomes = {told.name: told.outcome for told in told_of(results)}
     assert {key for key, outcome in outcomes.items() if outcome == "changed"} == {"stuck:moves0", "stuck:moves1"}
     assert sum(outcome == "repaired" for outcome in outcomes.values()) == 18
     assert {lane(stage, key).state for key in ("stuck:moves0", "stuck:moves1")} == {LaneState.RUNNING}
@@ -246,13 +262,13 @@ async def test_many_are_paused_resumed_retried_and_taken_note_of(stage: Stage) -
             await driver.press("ctrl+a")
             await driver.until(lambda: len(driver.main.marks) == 4, "the marks")
             await driver.press(key)
-            await driver.dialog(BulkDialog)
-            await driver.press("y")
+            await driver.dialog(ActionDialog)
+            await driver.press("enter")
             results = await driver.dialog(Results)
-            await driver.until(lambda: len(results.told) == 4, "every outcome")
-            await driver.press("escape")
+            await driver.until(lambda: results.run.done == 4, "every outcome")
+            await driver.press("escape", "U")
             await driver.closed()
-            return {told.key: told.outcome for told in results.told}
+            return {told.name: told.outcome for told in told_of(results)}
 
         assert set((await act("p")).values()) == {"paused"}
         assert set((await act("p")).values()) == {"resumed"}

@@ -7,13 +7,11 @@ from textual.events import Key
 from textual.screen import Screen
 
 from lanes_tui.app import Dashboard
-from lanes_tui.dialogs.abort import AbortDialog
-from lanes_tui.dialogs.bulk import BulkDialog
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.dialogs.palette import Palette
-from lanes_tui.dialogs.question import Question
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
 from lanes_tui.lanes.screen import MainScreen
@@ -30,10 +28,10 @@ CHOICES = ("escape", "ctrl+c", "enter", "y")  # the last one is not the same que
 #: The key that opens each of them, with those before it, and every key that leaves it.
 LEFT = (
     ((("q", LeavingDialog),), ("l", "y", "escape", "ctrl+c", "enter")),
-    ((("a", AbortDialog),), CHOICES),
-    ((("U", MainScreen), ("space", MainScreen), ("a", BulkDialog)), CHOICES),
+    ((("a", ActionDialog),), CHOICES),
+    ((("U", MainScreen), ("space", MainScreen), ("a", ActionDialog)), CHOICES),
     (
-        (("U", MainScreen), ("space", MainScreen), ("R", BulkDialog), ("y", Results)),
+        (("U", MainScreen), ("space", MainScreen), ("R", ActionDialog), ("y", Results)),
         ("escape", "enter", "q", "ctrl+c"),
     ),
     ((("c", ColumnsDialog),), ("escape", "q", "ctrl+c", "enter")),
@@ -44,8 +42,8 @@ LEFT = (
     ((("J", JournalScreen),), ("escape", "q", "ctrl+c")),
     ((("O", OwnersScreen),), ("escape", "q", "ctrl+c")),
     ((("D", DeadLettersScreen),), ("escape", "q", "ctrl+c")),
-    ((("D", DeadLettersScreen), ("R", Question)), ("escape", "y")),
-    ((("O", OwnersScreen), ("W", Question)), ("escape", "y")),
+    ((("D", DeadLettersScreen), ("R", ActionDialog)), ("escape", "y")),
+    ((("O", OwnersScreen), ("W", ActionDialog)), ("escape", "y")),
 )
 
 

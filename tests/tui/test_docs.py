@@ -8,7 +8,9 @@ from textual.widget import Widget
 
 from lanes_tui.actions.bindings import own_bindings, said_of
 from lanes_tui.app import Dashboard
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
+from lanes_tui.dialogs.fields import FieldInput, WordChoice
 from lanes_tui.dialogs.palette import Palette
 from lanes_tui.dialogs.pausing import PauseAllDialog
 from lanes_tui.dialogs.question import Question
@@ -42,6 +44,9 @@ SECTIONS: dict[str, type] = {
     "Moving in the other lists": Rows,
     "Writing a message": SendDialog,
     "The command palette": Palette,
+    "Before an action": ActionDialog,
+    "Its fields": FieldInput,
+    "Its scope": WordChoice,
     "Questions": Question,
     "Outcomes": Results,
     "Pausing all lanes": PauseAllDialog,

@@ -8,7 +8,7 @@ from textual.widgets._footer import FooterKey
 
 from lanes.testing import START, Hands
 from lanes_storage.clock import system_clock
-from lanes_tui.dialogs.abort import AbortDialog
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.lanes.screen import LEAVE_RUNNING, STOP_TOO
 from lanes_tui.screens.lane import LaneScreen
@@ -68,7 +68,7 @@ async def test_a_question_that_stands_while_the_source_is_lost_acts_on_nothing(s
     away = stage.path.with_name("away")
     async with dashboard(stage.path) as driver:
         await driver.press("a")
-        await driver.dialog(AbortDialog)
+        await driver.dialog(ActionDialog)
         stage.path.rename(away)
         await driver.until(lambda: driver.main.freshness.lost, "the loss")
         await driver.press("y")
@@ -190,7 +190,7 @@ async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
         gateway.kill()
         await driver.shows("no living gateway, 1 dead")
         await driver.press("a")
-        await driver.dialog(AbortDialog)
+        await driver.dialog(ActionDialog)
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "repaired" in driver.said[-1]

@@ -8,7 +8,7 @@ from textual.screen import Screen
 from lanes.testing import DAY, HOUR, Hands
 from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
-from lanes_tui.dialogs.question import Question
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
@@ -79,8 +79,12 @@ async def test_a_waiting_message_is_dropped(stage: Stage, drive: Drive) -> None:
         screen = await driver.dialog(LaneScreen)
         await driver.until(lambda: "second" in shown(screen, "messages"), "the queue")
         await driver.press("j", "j", "d")
+        dialog = await driver.dialog(ActionDialog)
+        assert "#3" in dialog.said
+        assert "second" in dialog.said
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
-        assert driver.said[-1] == "message 3 dropped; the journal keeps it"
+        assert "message 3 of held:1: dropped" in driver.said[-1]
         assert stage.message(3).state is MessageState.DROPPED
         assert stage.message(2).state is MessageState.QUEUED
 
@@ -92,6 +96,8 @@ async def test_what_runs_is_not_dropped(stage: Stage, drive: Drive) -> None:
         screen = await driver.dialog(LaneScreen)
         await driver.until(lambda: "the one that runs" in shown(screen, "messages"), "the message")
         await driver.press("d")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
         await driver.until(lambda: driver.said, "the refusal")
         assert "use abort" in driver.said[-1]
 
@@ -103,8 +109,10 @@ async def test_a_failed_message_is_retried_from_its_lane(stage: Stage, drive: Dr
         screen = await driver.dialog(LaneScreen)
         await driver.until(lambda: "#1" in shown(screen, "messages"), "the message")
         await driver.press("R")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
-        assert driver.said[-1] == "message 1 waits again, as message 2"
+        assert "message 1 waits again as #2" in driver.said[-1]
         assert stage.waits("failed:1")
 
 
@@ -116,22 +124,24 @@ async def test_the_journal_is_followed_filtered_and_coalesced(stage: Stage, driv
     async with drive(stage.path) as driver:
         await driver.press("J")
         screen = await driver.dialog(JournalScreen)
-        await driver.until(lambda: "×7 on 7 lanes" in shown(screen, "journal"), "the like of it in one line")
+        await driver.until(lambda: "×7 on 7 lanes" in shown(screen, "rows"), "the like of it in one line")
         await driver.press("b")
-        assert shown(screen, "journal").count("accepted") == 7
-        await driver.press("slash", "c", "l", "a", "i", "m", "enter")
-        await driver.until(lambda: "accepted" not in shown(screen, "journal"), "the filter")
-        assert "held:1" in shown(screen, "journal")
+        assert shown(screen, "rows").count("accepted") == 7
+        await driver.press("slash")
+        await driver.write("type:claim")
+        await driver.press("enter")
+        await driver.until(lambda: "accepted" not in shown(screen, "rows"), "the filter")
+        assert "held:1" in shown(screen, "rows")
         assert screen.lane_key == "held:1"
         await driver.press("slash", "escape")
-        await driver.until(lambda: "accepted" in shown(screen, "journal"), "no filter")
+        await driver.until(lambda: "accepted" in shown(screen, "rows"), "no filter")
         stage.send("late:1", "hello")
         await driver.until(lambda: screen.lane_key == "late:1", "the cursor to follow the tail")
         await driver.press("t", "k")
-        key = screen.query_one("#journal", Rows).key
+        key = screen.query_one("#rows", Rows).key
         stage.send("late:2", "hello")
-        await driver.until(lambda: "late:2" in shown(screen, "journal"), "the event")
-        assert screen.query_one("#journal", Rows).key == key
+        await driver.until(lambda: "late:2" in shown(screen, "rows"), "the event")
+        assert screen.query_one("#rows", Rows).key == key
         await driver.press("t")
         await driver.until(lambda: screen.lane_key == "late:2", "the tail again")
 
@@ -147,7 +157,7 @@ async def test_the_journal_of_one_lane_opens_from_its_screen(stage: Stage, drive
         await driver.dialog(LaneScreen)
         await driver.press("J")
         screen = await driver.dialog(JournalScreen)
-        await driver.until(lambda: "claim" in shown(screen, "journal"), "its events")
+        await driver.until(lambda: "claim" in shown(screen, "rows"), "its events")
         assert "journal held:1" in shown(screen, "bar")
         assert screen.lane_key == "held:1"
 
@@ -165,7 +175,7 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         await driver.until(lambda: driver.said, "the refusal")
         assert "does not live" in driver.said[-1]
         await driver.press("j", "W")
-        question = await driver.dialog(Question)
+        question = await driver.dialog(ActionDialog)
         assert "It holds 1 lane" in question.said
         await driver.press("y")
         await driver.until(lambda: "draining" in shown(screen, "owners"), "the drain")
@@ -193,21 +203,21 @@ async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage
     async with drive(stage.path) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)
-        await driver.until(lambda: "failed:1" in shown(screen, "letters"), "the letter")
-        assert "provider_failed ×2" in shown(screen, "letters")
+        await driver.until(lambda: "failed:1" in shown(screen, "rows"), "the letter")
+        assert "provider_failed ×2" in shown(screen, "rows")
         await driver.press("enter")
         await driver.dialog(LaneScreen)
         await driver.press("escape")
         await driver.dialog(DeadLettersScreen)
         await driver.press("R")
-        await driver.dialog(Question)
+        await driver.dialog(ActionDialog)
         await driver.press("escape")
         await driver.dialog(DeadLettersScreen)
         assert not stage.waits("failed:1")
         await driver.press("R")
-        await driver.dialog(Question)
+        await driver.dialog(ActionDialog)
         await driver.press("y")
-        await driver.until(lambda: "none: nothing has failed" in shown(screen, "letters"), "the retry")
+        await driver.until(lambda: "none: nothing has failed" in shown(screen, "rows"), "the retry")
         assert stage.waits("failed:1")
 
 
@@ -221,20 +231,23 @@ async def test_dead_letters_are_pruned_after_a_question(tmp_path: Path) -> None:
     async with dashboard(tmp_path / "lanes.db", clock=clock) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)
-        await driver.until(lambda: "failed:2" in shown(screen, "letters"), "the letters")
+        await driver.until(lambda: "failed:2" in shown(screen, "rows"), "the letters")
         await driver.press("j", "x")
-        question = await driver.dialog(Question)
-        assert "2 dead letters" in question.said
+        question = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "2 dead letters" in question.said, "the count")
+        assert "oldest  #1 failed:0" in question.said
+        assert "newest  #2 failed:1" in question.said
         await driver.press("enter")
         await driver.dialog(DeadLettersScreen)
         assert not driver.said, "Cancel has the focus"
         await driver.press("x")
-        await driver.dialog(Question)
+        question = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "2 dead letters" in question.said, "the count")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1] == "2 dead letters pruned"
-        await driver.until(lambda: "failed:1" not in shown(screen, "letters"), "the rest")
-        assert "failed:2" in shown(screen, "letters")
+        await driver.until(lambda: "failed:1" not in shown(screen, "rows"), "the rest")
+        assert "failed:2" in shown(screen, "rows")
     world.store.close()
 
 

@@ -17,7 +17,7 @@ from lanes.records import Outcome
 from lanes.testing import Hands
 from lanes.verbs import control, messages
 from lanes_storage.law import LaneState, MessageState
-from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
+from lanes_storage.records import LaneFilter, LaneOrder, LaneSort, Subject
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.remote import RemoteSource
 from lanes_tui.sources.source import Lost, Source
@@ -61,14 +61,24 @@ def night(tmp_path: Path) -> tuple[Path, Hands]:
     return path, stage(path)
 
 
+LETTERS = LaneFilter(of=Subject.MESSAGE)
+
+
 async def test_both_tell_the_same(night: tuple[Path, Hands]) -> None:
     async with both(*night) as (file, remote):
         assert await remote.status() == await file.status()
         assert await remote.detail(FEISHU) == await file.detail(FEISHU)
         assert await remote.events(limit=100) == await file.events(limit=100)
         assert await remote.events(key=FEISHU, limit=3) == await file.events(key=FEISHU, limit=3)
-        assert await remote.dead_letters(50) == await file.dead_letters(50)
-        assert len(await remote.dead_letters(50)) == 3
+        letters = await file.letters(LETTERS, 0, 50)
+        assert await remote.letters(LETTERS, 0, 50) == letters
+        assert (len(letters.messages), letters.total) == (3, 3)
+        assert await remote.letters(LETTERS, 1, 1, letters.messages[2].id) == letters.replace(
+            messages=letters.messages[1:2], place=2
+        )
+        assert await remote.letter_tally(LETTERS, file.now().wall) == await file.letter_tally(LETTERS, file.now().wall)
+        assert await remote.tally(LaneFilter()) == await file.tally(LaneFilter())
+        assert (await remote.owner_health()).keys() == (await file.owner_health()).keys()
 
 
 @pytest.mark.parametrize("typed", FILTERS)
@@ -125,7 +135,7 @@ async def _pause(source: Source, stage: Stage) -> Any:
 
 async def _send(source: Source, stage: Stage) -> Any:
     sent = await source.send("new:1", "hello\nthere")
-    dropped = await source.drop(sent.id)
+    dropped = await source.call(messages.drop, id=sent.id)
     return sent.state, sent.text, dropped.state
 
 
@@ -135,9 +145,9 @@ async def _retry(source: Source, stage: Stage) -> Any:
 
 
 async def _retry_message(source: Source, stage: Stage) -> Any:
-    (letter,) = await source.dead_letters(10)
-    again = await source.retry_message(letter.id)
-    return again.text, await source.dead_letters(10)
+    (letter,) = (await source.letters(LETTERS, 0, 10)).messages
+    again = await source.call(messages.retry, id=letter.id)
+    return again.text, await source.letters(LETTERS, 0, 10)
 
 
 async def _ack(source: Source, stage: Stage) -> Any:
@@ -215,8 +225,8 @@ async def test_both_raise_the_same(tmp_path: Path, elsewhere: bool) -> None:
             (source.call(control.pause, key="no:such", epoch=1), NotFound),
             (source.call(control.pause, key="held:1", epoch=7), Changed),
             (source.call(messages.retry_last, key="failed:1", epoch=7), Changed),
-            (source.drop(999), NotFound),
-            (source.drop(1), NotAllowed),
+            (source.call(messages.drop, id=999), NotFound),
+            (source.call(messages.drop, id=1), NotAllowed),
             (source.drain(999), NotFound),
         )
         for call, error in wrong:

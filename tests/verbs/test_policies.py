@@ -74,14 +74,18 @@ async def way_of(name: str, path: Path, config: Config, key: str = "") -> AsyncI
         elif name == "dashboard":
             file = FileSource(str(path), actor="me", config=config)
             stack.push_async_callback(file.close)
-            yield Way(file.send, file.retry_message, lambda _: file.call(messages.retry_last, key=key, epoch=1))
+            yield Way(
+                file.send,
+                lambda number: file.call(messages.retry, id=number),
+                lambda _: file.call(messages.retry_last, key=key, epoch=1),
+            )
         else:
             url = await stack.enter_async_context(counter(path, policy=POLICY))
             remote = RemoteSource(GatewayClient(url, None))
             stack.push_async_callback(remote.close)
             yield Way(
                 remote.send,
-                remote.retry_message,
+                lambda number: remote.call(messages.retry, id=number),
                 lambda _: remote.call(messages.retry_last, key=key, epoch=1),
             )
 

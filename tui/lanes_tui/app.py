@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rich.console import RenderableType
-from textual import events, work
+from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
@@ -15,7 +15,9 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from lanes import filters
+from lanes_tui.actions.acting import ActionRun
 from lanes_tui.actions.keys import bind
+from lanes_tui.actions.messages import FilterWanted
 from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
 from lanes_tui.display.contrast import tone_variables
@@ -55,6 +57,7 @@ class Dashboard(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("message", "message", show=True),
         bind("pause all", "pause_all"),
+        bind("outcomes", "outcomes"),
         bind("copy", "copy"),
         bind("journal", "journal", show=True),
         bind("owners", "owners", show=True),
@@ -89,6 +92,7 @@ class Dashboard(App[int]):
         self.source = source
         self._with_gateway = with_gateway
         self.surroundings = Surroundings(with_gateway=with_gateway)
+        self.last_run: ActionRun | None = None
         self._rhythm = rhythm or Rhythm(look_every=self.settings.refresh_s)
         show_local_time(self.settings.local_time)
 
@@ -151,6 +155,10 @@ class Dashboard(App[int]):
         return self.screen.lane_key if isinstance(self.screen, OnLane) else None
 
     # ------------------------------------------------------------------------------------ screens
+
+    @on(FilterWanted)
+    def _filter_wanted(self, event: FilterWanted) -> None:
+        self.main.bar.input.value = event.typed
 
     def action_journal(self) -> None:
         """The journal: of the lane whose screen is open, else of all."""
@@ -225,6 +233,26 @@ class Dashboard(App[int]):
         self._say(said)
 
     # ------------------------------------------------------------------------------------ actions
+
+    def begin(self, run: ActionRun, how: Mapping[str, Any], ended: Callable[[], None]) -> None:
+        """Carry out an action. It goes on when the screen where it began is left."""
+
+        async def carry_out() -> None:
+            await run.carry_out(self.source, how)
+            ended()
+
+        if len(run.targets) > 1:
+            self.last_run = run
+        self.run_worker(carry_out(), name="action")
+
+    def action_outcomes(self) -> None:
+        """What came of the last action on many."""
+        from lanes_tui.dialogs.results import Results
+
+        if self.last_run is None:
+            self._say("nothing was done to many yet")
+        elif not isinstance(self.screen, Results):
+            self.push_screen(Results(self.last_run))
 
     def action_message(self) -> None:
         """Write to the lane that the screen stands on."""

@@ -13,6 +13,7 @@ from lanes_storage.reads.lanes import (
     lane_place,
     lanes,
     lanes_total,
+    tally,
 )
 from lanes_storage.reads.messages import (
     DROPPABLE,
@@ -20,10 +21,13 @@ from lanes_storage.reads.messages import (
     dead_letters,
     ended_among,
     history,
+    letter_place,
+    letter_tally,
     message,
     message_count,
     message_ids,
     messages,
+    prunable,
     recent_history,
 )
 from lanes_storage.reads.owners import (
@@ -32,6 +36,7 @@ from lanes_storage.reads.owners import (
     lane_of_run,
     open_runs,
     owner,
+    owner_loads,
     owners,
     owners_of,
     real_runner_ever_ran,

@@ -33,6 +33,7 @@ def events(
     *,
     lane: int | None = None,
     after: int = 0,
+    before: int | None = None,
     since: int | None = None,
     type: str | None = None,  # noqa: A002 - the journal's own word
     limit: int | None = None,
@@ -40,7 +41,8 @@ def events(
     chosen: LaneFilter | None = None,
     within: int | None = None,
 ) -> Query[list[EventRow]]:
-    """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit`` events instead of the first.
+    """The journal after event ``after`` and before event ``before``, oldest first; ``newest`` takes the last
+    ``limit`` events instead of the first.
 
     ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. ``within``: stop after the event with
     which the page exceeds this many characters.
@@ -51,13 +53,22 @@ def events(
     conditions = ["e.id > :after"] if lane is None else ["+e.id > :after"]
     if lane is not None and after:
         conditions.append(f"b.block >= {block_of(':after')}")
+    if before is not None:
+        conditions.append("e.id < :before" if lane is None else f"+e.id < :before AND b.block <= {block_of(':before')}")
     if type is not None:
         conditions.append("e.type = :type")
     if since is not None:
         conditions.append("e.at >= :since")
     order, most = "DESC" if newest else "ASC", -1 if limit is None else limit
     sorting = ", ".join(f"{term} {order}" for term in terms)
-    params = {"after": after, "lane": lane, "type": type, "since": since, "within": within} | choice.params
+    params = {
+        "after": after,
+        "before": before,
+        "lane": lane,
+        "type": type,
+        "since": since,
+        "within": within,
+    } | choice.params
     text = f"""
     SELECT {COLUMNS} FROM {table} LEFT JOIN lanes l ON l.id = e.lane_id
     WHERE {" AND ".join(conditions)}{choice.where} ORDER BY {sorting} LIMIT {most:d}

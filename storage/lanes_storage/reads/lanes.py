@@ -8,9 +8,18 @@ from lanes_storage.fragments import dead_letter, no_pause, unlisted
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
-from lanes_storage.reads.orders import Walk, walks_of
+from lanes_storage.reads.orders import HELD, QUEUED, Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
-from lanes_storage.records import LaneCounts, LaneFilter, LaneGroupRow, LaneOrder, LaneRow, LaneSort, PauseRow
+from lanes_storage.records import (
+    LaneCounts,
+    LaneFilter,
+    LaneGroupRow,
+    LaneOrder,
+    LaneRow,
+    LaneSort,
+    LaneTally,
+    PauseRow,
+)
 
 #: Of several pauses the one that ends last is shown; of several such pauses the first.
 JOINS = """
@@ -37,6 +46,11 @@ NO_LIMIT = -1
 #: From this offset on it is faster to count the lanes before a page.
 FAR = 2_000
 
+#: How many messages an abort of a released lane ends: its head, if that ran before, with all that it ran together with.
+RERUNS = """
+CASE WHEN l.run_id IS NOT NULL OR hm.started_at IS NULL THEN 0 WHEN hm.batch IS NULL THEN 1
+  ELSE (SELECT count(*) FROM messages b WHERE b.batch = hm.batch AND b.state = 'queued') END
+"""
 #: The number of listed lanes. Counting all rows and subtracting the few hidden ones takes a tenth of the time of
 #: testing each row.
 ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})"
@@ -171,6 +185,20 @@ def lanes_total(chosen: LaneFilter) -> Query[int]:
     some = f"SELECT count(*) FROM {choice.table()} WHERE 1 = 1{choice.where}"
     statement = every if choice.conditions == [LISTED] else some
     return Query(statement, choice.params, lambda rows: int(rows[0][0]), broad=True)
+
+
+def tally(chosen: LaneFilter) -> Query[LaneTally]:
+    """What there is in the lanes that a filter chooses, by state. Needs ``at``."""
+    choice = choice_of(chosen)
+    sums = (HELD, RERUNS, QUEUED, f"NOT ({no_pause('l', ':now')})")
+    sql = f"SELECT l.state, count(*), {', '.join(f'sum({each})' for each in sums)}"
+    statement = f"{sql} FROM {choice.table(*sums)} WHERE 1 = 1{choice.where} GROUP BY l.state"
+
+    def shape(rows: list[Row]) -> LaneTally:
+        states = {LaneState.read(row[0]): int(row[1]) for row in rows}
+        return LaneTally(states, *(sum(int(row[place]) for row in rows) for place in range(2, 6)))
+
+    return Query(statement, choice.params | {"now": chosen.at}, shape, broad=True)
 
 
 def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, LaneState]]]:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from lanes_storage.fragments import dead_letter
+from lanes_storage.fragments import dead_letter, unnamed
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
-from lanes_storage.records import LaneFilter, MessageRow, Subject
+from lanes_storage.records import LaneFilter, LetterTallyRow, MessageRow, Subject
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
@@ -72,13 +72,19 @@ def messages(
 
 
 def _newest(
-    condition: str, params: dict[str, object], limit: int | None, within: int | None, chosen: LaneFilter
+    condition: str,
+    params: dict[str, object],
+    limit: int | None,
+    within: int | None,
+    chosen: LaneFilter,
+    offset: int = 0,
 ) -> Query[list[MessageRow]]:
     """The newest of the messages that meet a condition and match a filter."""
     most = NO_LIMIT if limit is None else limit
     choice = messages_among(chosen)
     params |= choice.params
-    table = f"(SELECT c.* FROM messages c WHERE {condition}{choice.where} ORDER BY c.id DESC LIMIT {most:d})"
+    page = f"LIMIT {most:d} OFFSET {offset:d}"
+    table = f"(SELECT c.* FROM messages c WHERE {condition}{choice.where} ORDER BY c.id DESC {page})"
     fits = ""
     if within is not None:
         order = "OVER (ORDER BY s.id DESC)"
@@ -101,15 +107,45 @@ def dead_letters(
     chosen: LaneFilter = EVERY,
     until: int | None = None,
     waiting: bool = False,
+    offset: int = 0,
 ) -> Query[list[MessageRow]]:
     """Failed messages of all lanes, newest first; the other parameters are as for ``messages``.
 
-    ``until``: those that failed at that wall time or earlier; ``waiting``: those that were not retried yet.
+    ``until``: those that failed at that wall time or earlier; ``waiting``: those that were not retried yet;
+    ``offset``: without so many of the newest.
     """
-    condition = f"{dead_letter('c.')} AND c.id < :before"
+    condition = f"{_letters(until, waiting=waiting)} AND c.id < :before"
+    return _newest(condition, {"before": before or LAST, "until": until}, limit, within, chosen, offset)
+
+
+def _letters(until: int | None, *, waiting: bool) -> str:
+    condition = dead_letter("c.")
     condition += " AND c.ended_at <= :until" if until is not None else ""
-    condition += " AND c.retried_as IS NULL" if waiting else ""
-    return _newest(condition, {"before": before or LAST, "until": until}, limit, within, chosen)
+    return condition + (" AND c.retried_as IS NULL" if waiting else "")
+
+
+def letter_tally(chosen: LaneFilter, until: int | None = None, *, waiting: bool = False) -> Query[LetterTallyRow]:
+    """How many dead letters these are, how many of them would be kept by a prune, and which is the oldest."""
+    choice = messages_among(chosen)
+    sums = f"count(*), count(c.retried_as), coalesce(sum(NOT ({unnamed('c.id')})), 0), min(c.id), max(c.id)"
+    sql = f"SELECT {sums} FROM messages c WHERE {_letters(until, waiting=waiting)}{choice.where}"
+    return Query(sql, choice.params | {"until": until}, lambda rows: LetterTallyRow(*rows[0]), broad=True)
+
+
+def letter_place(chosen: LaneFilter, letter: int, *, waiting: bool = False) -> Query[int]:
+    """How many of the chosen dead letters are newer than one."""
+    choice = messages_among(chosen)
+    sql = f"SELECT count(*) FROM messages c WHERE {_letters(None, waiting=waiting)} AND c.id > :letter{choice.where}"
+    return Query(sql, choice.params | {"letter": letter}, lambda rows: int(rows[0][0]), broad=True)
+
+
+def prunable(chosen: LaneFilter, until: int, after: int, limit: int) -> Query[list[int]]:
+    """The ids of the chosen dead letters that failed at that wall time or earlier, the oldest first, behind one."""
+    choice = messages_among(chosen)
+    condition = f"{_letters(until, waiting=False)} AND c.id > :after{choice.where}"
+    sql = f"SELECT c.id FROM messages c WHERE {condition} ORDER BY c.id LIMIT {limit:d}"
+    params = choice.params | {"until": until, "after": after}
+    return Query(sql, params, lambda rows: [row[0] for row in rows], broad=True)
 
 
 def message_count(chosen: LaneFilter, condition: str = "1 = 1") -> Query[int]:

@@ -5,12 +5,37 @@ from collections.abc import Sequence
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
+from lanes_storage.fragments import names
 from lanes_storage.interface import Query, Row
-from lanes_storage.law import Cause
+from lanes_storage.law import Cause, Edge
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run, to_wait
-from lanes_storage.records import OwnerRow, ProcessIdentity, RunRow, SilentRun, Ticket, UnprovenRun, Wait
+from lanes_storage.records import (
+    OwnerLoad,
+    OwnerRow,
+    ProcessIdentity,
+    RunRow,
+    SilentRun,
+    Ticket,
+    UnprovenRun,
+    Wait,
+)
 
+#: How runs end that failed.
+FAILURES = (Edge.FAIL, Edge.EXPIRE, Edge.RECLAIM)
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
+#: So many of the newest runs are looked at: those of the last minutes, without an index on when they ended.
+NEWEST_RUNS = 20_000
+LOADS = f"""
+WITH newest AS (SELECT id, owner_id, message_id, edge, ended_at FROM runs ORDER BY id DESC LIMIT {NEWEST_RUNS}),
+of_owner AS (
+  SELECT owner_id, count(*) AS runs, sum(edge = 'complete') AS answers, sum(edge IN ({names(FAILURES)})) AS failures,
+    max(CASE WHEN edge IN ({names(FAILURES)}) THEN message_id END) AS failed
+  FROM newest WHERE ended_at >= :since GROUP BY owner_id)
+SELECT o.id, coalesce(f.runs, 0), coalesce(f.answers, 0), coalesce(f.failures, 0),
+  (SELECT count(*) FROM json_each(:silent) j JOIN runs r ON r.id = j.value WHERE r.owner_id = o.id),
+  (SELECT m.error_cause FROM messages m WHERE m.id = f.failed)
+FROM owners o LEFT JOIN of_owner f ON f.owner_id = o.id WHERE o.ended_at IS NULL ORDER BY o.id
+"""
 OWNER = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.id = :id"
 OWNERS = f"""
 SELECT {OWNER_COLUMNS} FROM json_each(:ids) j CROSS JOIN owners o ON o.id = j.value ORDER BY j.key
@@ -100,6 +125,13 @@ FROM silences s JOIN lanes l ON l.id = s.lane_id
 WHERE s.silent > 0 AND {SILENT_PART} * s.silent >= coalesce(s.most, {NO_LIMIT_MS})
 ORDER BY 1.0 * s.silent / max(1, coalesce(s.most, {NO_LIMIT_MS})) DESC, s.id LIMIT :most
 """
+
+
+def owner_loads(since: int, silent: Sequence[int]) -> Query[list[OwnerLoad]]:
+    """What the owners did since that wall time, as far as the newest runs tell; ``silent`` are runs that are."""
+    return Query(
+        LOADS, {"since": since, "silent": json.dumps([*silent])}, many(lambda row: OwnerLoad(*row)), broad=True
+    )
 
 
 def owners() -> Query[list[OwnerRow]]:

@@ -22,7 +22,17 @@ from lanes_storage.records.given import (
     Ticket,
     Waiter,
 )
-from lanes_storage.records.shown import LaneCounts, LaneGroupRow, LaneOrder, LaneRow, LaneSort, SilentRun
+from lanes_storage.records.shown import (
+    LaneCounts,
+    LaneGroupRow,
+    LaneOrder,
+    LaneRow,
+    LaneSort,
+    LaneTally,
+    LetterTallyRow,
+    OwnerLoad,
+    SilentRun,
+)
 from lanes_storage.records.stored import (
     CooldownRow,
     EventRow,

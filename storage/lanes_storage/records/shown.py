@@ -40,6 +40,37 @@ class LaneCounts(NamedTuple):
     silent: int = 0  # held lanes whose owner has not beaten for its stale_after
 
 
+class OwnerLoad(NamedTuple):
+    """What an owner did of late, and which of its runs are silent."""
+
+    owner: int
+    runs: int  # that have ended
+    answers: int
+    failures: int
+    silent: int
+    last_error: str | None  # the cause of the last failure
+
+
+class LaneTally(NamedTuple):
+    """What there is in some lanes: how many in each state, and what an action on them would meet."""
+
+    states: dict[LaneState, int]
+    runs: int  # lanes that are held
+    reruns: int  # waiting messages of released lanes that ran before, which an abort of the run ends
+    waiting: int  # messages that wait, those included
+    paused: int
+
+
+class LetterTallyRow(NamedTuple):
+    """What there is of the dead letters that a filter chooses. ``oldest`` and ``newest`` are the ids of two of them."""
+
+    letters: int = 0
+    retried: int = 0
+    kept: int = 0  # whose sender may still come again with an idempotency key
+    oldest: int | None = None
+    newest: int | None = None
+
+
 class LaneSort(StrEnum):
     """The sort keys for lanes. Lanes without such a value come last, the newest first."""
 

@@ -1,97 +1,126 @@
-"""The actions of the dashboard on lanes: one at a time on each lane, with a sentence about the result."""
+"""The actions of the dashboard, and what came of each: one runner for all of them, for one lane or ten thousand."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from lanes.base.errors import Changed, LanesError
 from lanes.verbs import table
 from lanes.verbs.verb import Verb
 from lanes_storage.law import LaneState
-from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.source import Lost, Source
 
-#: The reason in the journal for actions of the dashboard.
+#: The reason in the journal for actions of the dashboard, where nobody gave one.
 REASON = "from the dashboard"
-#: How many lanes are processed concurrently: each abort waits for its owner, and these waits must not add up.
-TOGETHER = 64
+
+
+class ActionTarget(NamedTuple):
+    """What an action is carried out on: a name for people, and the parameters that mean it."""
+
+    name: str
+    params: Mapping[str, Any]
 
 
 class ActionResult(NamedTuple):
     """The result of an action: one word, and a sentence. ``grave``: not the requested result."""
 
-    key: str
+    name: str
     outcome: str
     sentence: str
     grave: bool = False
 
 
-class LaneAction(NamedTuple):
-    """An action on lanes.
+class OfferedAction(NamedTuple):
+    """A verb as the dashboard offers it.
 
-    ``title`` is its title with a placeholder for the lanes, ``word`` the text of the button; ``fits`` are the states in
-    which it has an effect.
+    ``title`` is its title with a place for what it is done to, ``word`` the text of the button; ``fits`` are the states
+    in which it has an effect; ``params`` are those that it is always called with.
     """
 
     name: str
+    verb: Verb[..., Any]
     title: str
     word: str
-    fits: frozenset[LaneState]
-    act: Callable[[Source, MarkedLane], Awaitable[ActionResult]]
+    fits: frozenset[LaneState] = frozenset(LaneState)
     grave: bool = False
+    params: Mapping[str, Any] = {}
+
+    def takes(self, param: str) -> bool:
+        """Whether a person may give this parameter."""
+        return param in self.verb.by_name and param not in self.params
 
 
-def deeds_of(verb: Verb[..., Any]) -> list[LaneAction]:
-    """A verb as what can be done to lanes."""
-    reason = {"reason": REASON} if "reason" in verb.by_name else {}
-    offered = [(each, _caller(verb, {**reason, **each.params})) for each in verb.about.deeds]
+def offered(verb: Verb[..., Any]) -> list[OfferedAction]:
+    """The ways in which a verb is offered."""
     return [
-        LaneAction(each.name or verb.name, each.title, each.word, each.fits, act, each.grave) for each, act in offered
+        OfferedAction(each.name or verb.name, verb, each.title, each.word, each.fits, each.grave, each.params)
+        for each in verb.about.deeds
     ]
 
 
-def _caller(verb: Verb[..., Any], params: Mapping[str, Any]) -> Callable[[Source, MarkedLane], Awaitable[ActionResult]]:
-    async def act(source: Source, mark: MarkedLane) -> ActionResult:
-        assert verb.said is not None
-        return ActionResult(mark.key, *verb.said(await source.call(verb, key=mark.key, epoch=mark.epoch, **params)))
-
-    return act
+#: What can be done, by name.
+ACTIONS = {action.name: action for verb in table().values() for action in offered(verb)}
 
 
-#: What can be done to lanes, by name.
-DEEDS = {deed.name: deed for verb in table().values() for deed in deeds_of(verb)}
+class ActionRun:
+    """One action on all its targets, in pages. It goes on whatever screen is looked at; ``told`` hears each result."""
 
+    def __init__(
+        self,
+        action: OfferedAction,
+        targets: Sequence[ActionTarget],
+        told: Callable[[ActionTarget, ActionResult], None] = lambda *_: None,
+    ) -> None:
+        self.action, self.targets = action, targets
+        self.counts: Counter[tuple[str, bool]] = Counter()
+        self.grave: list[ActionResult] = []
+        self.well: list[ActionResult] = []
+        self.problem: str | None = None  # why it ended before its end
+        self.stopped = self.ended = False
+        self._told = told
 
-class Acting:
-    """Acts on a source. An action on a lane whose previous action has not ended yet gives ``busy``."""
+    @property
+    def done(self) -> int:
+        """How many results there are."""
+        return len(self.grave) + len(self.well)
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._under_way: set[str] = set()
+    def result(self, place: int) -> ActionResult:
+        """One of the results: what did not go as asked comes first."""
+        return self.grave[place] if place < len(self.grave) else self.well[place - len(self.grave)]
 
-    async def do(self, deed: LaneAction, mark: MarkedLane) -> ActionResult:
-        """Apply the action to the lane as it was marked; returns the outcome."""
-        key = mark.key
-        if key in self._under_way:
-            return ActionResult(key, "busy", "busy: an action on it has not ended yet", grave=True)
-        self._under_way.add(key)
+    def stop(self) -> None:
+        """Begin nothing more. What was requested stands."""
+        self.stopped = not self.ended
+
+    async def carry_out(self, source: Source, how: Mapping[str, Any]) -> None:
+        """Do it; ``how`` are the parameters that a person gave."""
+        given = {**self.action.params, **how}
+        if self.action.takes("reason"):
+            given["reason"] = given.get("reason") or REASON
         try:
-            return await deed.act(self._source, mark)
-        except Changed as changed:
-            return ActionResult(
-                key, "changed", f"changed: it stands at epoch {changed.epoch} now, and was left alone", grave=True
-            )
+            calls = source.call_each(self.action.verb, [{**given, **target.params} for target in self.targets])
+            async with aclosing(calls):
+                async for place, came in calls:
+                    self._tell(self.targets[place], came)
+                    if self.stopped:
+                        break
         except (Lost, LanesError) as error:
-            return ActionResult(key, "not done", f"not done: {error}", grave=True)
+            self.problem = str(error)
         finally:
-            self._under_way.discard(key)
+            self.ended = True
 
-    async def do_all(self, deed: LaneAction, marks: Sequence[MarkedLane], told: Callable[[ActionResult], None]) -> None:
-        """Apply the action to many lanes, some at a time; reports each outcome when it is known."""
-        waiting = iter(marks)
+    def _tell(self, target: ActionTarget, came: Any) -> None:
+        result = ActionResult(target.name, *self._said(came))
+        (self.grave if result.grave else self.well).append(result)
+        self.counts[result.outcome, result.grave] += 1
+        self._told(target, result)
 
-        async def work() -> None:
-            for mark in waiting:
-                told(await self.do(deed, mark))
-
-        await asyncio.gather(*(work() for _ in range(min(TOGETHER, len(marks)))))
+    def _said(self, came: Any) -> tuple[str, str, bool]:
+        if isinstance(came, Changed):
+            return "changed", f"changed: it stands at epoch {came.epoch} now, and was left alone", True
+        if isinstance(came, LanesError):
+            return "not done", f"not done: {came}", True
+        assert self.action.verb.said is not None
+        word, sentence, grave = self.action.verb.said(came)
+        return word, sentence, grave

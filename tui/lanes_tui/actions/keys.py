@@ -85,6 +85,8 @@ KEYS: dict[str, KeyMeaning] = {
     "drain": KeyMeaning("W", "Drain", "Drain a gateway: it claims nothing more"),
     "yes": KeyMeaning("y", "Yes", "Yes, in a question"),
     "keep gateway": KeyMeaning("l", "Leave running", "Leave the gateway running, where it is asked"),
+    "stop": KeyMeaning("ctrl+k", "Stop", "Stop the action that goes on"),
+    "outcomes": KeyMeaning("o", "Outcomes", "Outcomes of the last action on many"),
     "send": KeyMeaning("ctrl+s", "Send", "Send"),
     # taking along
     "copy": KeyMeaning("Y", "Copy", "Copy the key of the lane; in a question: the command that does the same"),

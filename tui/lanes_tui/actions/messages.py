@@ -27,6 +27,13 @@ class FilterTyped(Message):
 
 
 @dataclass
+class FilterWanted(Message):
+    """The main screen is to show the lanes of this filter."""
+
+    typed: str
+
+
+@dataclass
 class FilterLeft(Message):
     """The filter keeps what was typed; the keys belong to the table again."""
 

@@ -1,71 +1,121 @@
-"""What came of an action on many lanes: each outcome, as it comes."""
+"""What came of an action on many: how many of each outcome, and each of them, while it goes on and afterwards."""
 
-from collections import Counter
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
-from lanes_tui.actions.acting import ActionResult, LaneAction
+from lanes_tui.actions.acting import ActionResult, ActionRun
 from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
+from lanes_tui.tables.scrolling import tell_size
 from lanes_tui.widgets.sheet import Sheet
 
+#: How often it is painted while the action goes on: whatever comes in between is one paint.
+PAINT_EVERY_S = 0.2
 
-class Outcomes(Sheet, can_focus=True):
-    """The outcomes, which scroll."""
+
+class Outcomes(ScrollView, can_focus=True):
+    """The results of a run, of which only the lines that are seen are made."""
+
+    def __init__(self, run: ActionRun) -> None:
+        super().__init__(id="outcomes")
+        self._run = run
+
+    @property
+    def plain(self) -> str:
+        """What is shown, without its looks."""
+        return "\n".join(_line(self._run.result(place)).plain for place in range(self._run.done))
+
+    def renew(self) -> None:
+        """Show what came since."""
+        tell_size(self, Size(self.scrollable_content_region.width, self._run.done))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width, place = self.scrollable_content_region.width, y + self.scroll_offset.y
+        base = self.visual_style
+        if place >= self._run.done:
+            return Strip.blank(width, base.rich_style)
+        whole = text.fitted(_line(self._run.result(place)), width)
+        segments = [Segment(piece, look.rich_style) for piece, look in whole.render(base, "", self._get_style)]
+        return Strip(segments).adjust_cell_length(width, base.rich_style)
 
 
 class Results(Dialog[None]):
-    """Can be left while lanes are still being acted on: the action goes on."""
+    """Can be left while the action goes on; it comes back with the key for outcomes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [bind(name, "dismiss") for name in ("back", "open", "leave", "interrupt")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("stop", "stop", show=True),
+        *(bind(name, "dismiss") for name in ("back", "open", "leave", "interrupt", "outcomes")),
+    ]
 
-    def __init__(self, deed: LaneAction, total: int) -> None:
+    def __init__(self, run: ActionRun) -> None:
         super().__init__()
-        self._deed, self._total = deed, total
-        self.told: list[ActionResult] = []
+        self.run = run
+        self.painted = 0
+        self._title, self._summary = Sheet(id="dialog-title"), Sheet(id="dialog-summary", wrap=True)
+        self._outcomes, self._keys = Outcomes(run), Sheet(id="dialog-keys")
+        self._shown: object = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="-wide"):
-            yield Sheet(id="dialog-title")
-            yield Sheet(id="dialog-summary", wrap=True)
-            yield Outcomes(id="dialog-lines")
-            yield Sheet(id="dialog-keys")
+            yield self._title
+            yield self._summary
+            yield self._outcomes
+            yield self._keys
 
     def on_mount(self) -> None:
-        self.query_one("#dialog-keys", Sheet).show([text.line(("esc", "accent"), (" close", "muted"))])
-        self.query_one(Outcomes).focus()
+        self.set_focus(self._outcomes)
         self.renew()
-
-    def tell(self, told: ActionResult) -> None:
-        """One more outcome."""
-        self.told.append(told)
-        self.update()
+        self.set_interval(PAINT_EVERY_S, self.update)
 
     def renew(self) -> None:
-        many = f"{words.number(len(self.told))} of {words.counted(self._total, 'lane')}"
-        title = self._deed.title.format(many)
-        self.query_one("#dialog-title", Sheet).show([text.line((title, "accent"))])
-        self.query_one("#dialog-summary", Sheet).show([self._summary()])
-        # what did not go as asked comes first
-        ordered = sorted(self.told, key=lambda told: not told.grave)
-        self.query_one(Outcomes).show([_line(told) for told in ordered])
+        run = self.run
+        now = (run.done, run.ended, run.stopped, run.problem)
+        if now == self._shown:
+            return
+        self._shown = now
+        self.painted += 1
+        many = f"{words.number(run.done)} of {words.counted(len(run.targets), noun(run))}"
+        self._title.show([text.line((run.action.title.format(many), "accent"))])
+        self._summary.show([summary(run)])
+        self._outcomes.renew()
+        stop = [] if run.ended else [text.line(("^k", "accent"), (" stop  ", "muted"))]
+        self._keys.show([text.joined([*stop, text.line(("esc", "accent"), (" close", "muted"))])])
 
-    def _summary(self) -> Content:
-        counts = Counter((told.outcome, told.grave) for told in self.told)
-        pieces = [
-            text.line((f"{words.number(count)} {outcome}", "warn" if grave else "good"))
-            for (outcome, grave), count in counts.most_common()
-        ]
-        left = self._total - len(self.told)
-        if left:
-            pieces.append(text.line((f"{words.number(left)} under way", "muted")))
-        return text.joined(pieces, "   ")
+    def action_stop(self) -> None:
+        """Begin nothing more."""
+        self.run.stop()
+        self.update()
 
 
-def _line(told: ActionResult) -> Content:
-    return text.line((told.key, "strong"), "  ", (told.sentence, "warn" if told.grave else "muted"))
+def noun(run: ActionRun) -> str:
+    """What it is done to."""
+    return "lane" if "key" in run.action.verb.by_name else "message"
+
+
+def summary(run: ActionRun) -> Content:
+    """How many of each outcome, and what is still to come."""
+    pieces = [
+        text.line((f"{words.number(count)} {outcome}", "warn" if grave else "good"))
+        for (outcome, grave), count in run.counts.most_common()
+    ]
+    left = words.number(len(run.targets) - run.done)
+    if run.problem is not None:
+        pieces.append(text.line((f"{left} not tried: {run.problem}", "bad")))
+    elif run.done < len(run.targets):
+        said = f"{left} not begun or not waited for: stopped" if run.ended else f"{left} under way"
+        pieces.append(text.line((said, "warn" if run.ended else "muted")))
+    return text.joined(pieces, "   ")
+
+
+def _line(result: ActionResult) -> Content:
+    return text.line((result.name, "strong"), "  ", (result.sentence, "warn" if result.grave else "muted"))

@@ -1,13 +1,13 @@
 """Groups the same event of many lanes into one line of the journal screen."""
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from lanes.records import Event
 
-#: So many of the same, one after the other, become one line.
+#: So many of the same, with at most so many other kinds between them, become one line.
 FEWEST = 4
+INTERLEAVED = 3
 
 
 class Group(NamedTuple):
@@ -32,11 +32,22 @@ class Group(NamedTuple):
 
 
 def coalesced(events: Sequence[Event]) -> list[Group]:
-    """The same events, in their order, those that say the same as their neighbours in groups."""
+    """The same events, in the order of the first of each group: those that say the same as others near by."""
+    found: list[Group] = []
+    under_way: dict[object, list[Event]] = {}
+    for event in events:
+        sameness = _sameness(event)
+        if sameness not in under_way and len(under_way) == INTERLEAVED:
+            found += _ended(under_way)
+            under_way = {}
+        under_way.setdefault(sameness, []).append(event)
+    return sorted(found + _ended(under_way), key=lambda group: group.first.id)
+
+
+def _ended(under_way: dict[object, list[Event]]) -> list[Group]:
     groups: list[Group] = []
-    for _, run in groupby(events, _sameness):
-        same = tuple(run)
-        groups += [Group(same)] if len(same) >= FEWEST else single(same)
+    for same in under_way.values():
+        groups += [Group(tuple(same))] if len(same) >= FEWEST else single(same)
     return groups
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from textual.content import Content
 
 from lanes.explain.phrases import asks_for, failed_over, replied
-from lanes.records import Attempt, Event, Message
+from lanes.records import Attempt, Event, Lane, Message
+from lanes.text.spans import span
 from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
@@ -121,3 +122,25 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
     detail = event.detail or {}
     more = [str(detail[name]) for name in _SAID if detail.get(name)]
     return text.line(*parts, (f" {text.first_words(', '.join(more))}" if more else "", "muted"))
+
+
+def described(lane: Lane, sight: ViewedAt) -> list[Content]:
+    """A lane before something is done to it: its key, its state and epoch, and who holds it."""
+    look = words.look_of(lane, sight.wall)
+    state: list[text.Part] = [(f"{look.symbol} {look.word}", look.tone)]
+    if lane.held_ms is not None:
+        state.append(f" for {span(sight.age(lane.held_ms))}")
+    lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
+    return lines if lane.run_id is None else [*lines, _holder(lane, sight)]
+
+
+def _holder(lane: Lane, sight: ViewedAt) -> Content:
+    owner = lane.owner
+    if owner is None:
+        return text.line(("held by nobody: its owner has ended", "bad"))
+    who = f"held by {owner.host}:{owner.pid} (owner {owner.id})"
+    silent = lane.heartbeat_age_ms
+    beat = "no heartbeat known" if silent is None else f"last heartbeat {span(sight.age(silent))} ago"
+    if owner.alive:
+        return text.line((f"{who}, {beat}", "muted"))
+    return text.line((f"{who}, dead or silent, {beat}", "bad"))

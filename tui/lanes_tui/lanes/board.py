@@ -1,7 +1,6 @@
 """The shared state of the main screen: the source, the selection, the marks, the last snapshot."""
 
 from lanes.records import Lane
-from lanes_tui.actions.acting import Acting
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
@@ -22,7 +21,6 @@ class Board(Guarded):
         self.settings = settings
         self.rhythm = rhythm
         self.marks = Marks()
-        self.acting = Acting(source)
         self.typed = ""  # the filter, without the words that are not understood
         self.problem: str | None = None  # why what stands in the filter line now is not understood
         self.picture: Picture | None = None

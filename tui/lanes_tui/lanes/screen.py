@@ -156,7 +156,6 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
         self.tell_heads()
         self.tell_header()
         self._show_lane(self.lane_key, picture.detail)
-        self.tell_dialog()
         if self._open_next:
             self._open_next = False
             self.action_open_lane()

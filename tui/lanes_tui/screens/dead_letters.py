@@ -1,35 +1,46 @@
 """The dead letters: what failed in any lane, why, and what becomes of it."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 
-from lanes.records import Message
+from lanes.base.errors import LanesError
+from lanes.records import LetterPage, Message
+from lanes.verbs.messages import prune_dead_letters
+from lanes_storage.records import LaneFilter, Subject
+from lanes_tui.actions.acting import ACTIONS, ActionResult, ActionTarget, OfferedAction
 from lanes_tui.actions.keys import bind
-from lanes_tui.dialogs.question import DialogChoice, Question
+from lanes_tui.actions.subjects import LetterSubject, MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import message_whole, said
+from lanes_tui.screens.filtered import Filtered
 from lanes_tui.screens.lane import LaneScreen
-from lanes_tui.screens.watching import Watching
+from lanes_tui.screens.watching import LANE_KEYS
+from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Source
+from lanes_tui.sources.source import Lost, Source
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.sheet import Sheet
 
-#: So many are shown, the newest; `lanes dead-letters` lists them all.
-MOST = 500
+PRUNE = OfferedAction("prune", prune_dead_letters, "Prune {}", "Prune", grave=True)
 
 
-class DeadLettersScreen(Watching):
-    """Lists failed messages, and retries or prunes the one under the cursor."""
+class DeadLettersScreen(Filtered):
+    """Lists failed messages, however many, and retries or prunes them."""
 
+    OF = Subject.MESSAGE
+    HINT = "filter: a key, cause:run_timeout since:1h provider:main"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open_lane", show=True),
+        bind("mark", "mark", show=True),
+        bind("mark all", "mark_all"),
+        bind("mark others", "mark_others"),
+        bind("mark none", "mark_none"),
+        *LANE_KEYS,
         bind("retry", "retry", show=True),
         bind("prune", "prune", show=True),
     ]
@@ -37,24 +48,36 @@ class DeadLettersScreen(Watching):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
         self._rhythm = rhythm
-        self._letters: list[Message] = []
+        self._page = LetterPage((), 0, None)
+        self._offset = 0
+        self._problem: str | None = None
+        self._whole = Pane(wrap=True, id="message")
+        self.marks: dict[str, int] = {}
+        self._all_of: str | None = None  # the filter all of whose letters are marked, and no other
+        self.rows.marks = self.marks
 
     def body(self) -> ComposeResult:
-        yield Rows(id="letters")
-        yield Pane(wrap=True, id="message")
+        yield self.filter
+        yield self.rows
+        yield self._whole
 
     def title_line(self) -> Content:
-        count = words.counted(len(self._letters), "message")
-        more = "the newest " if len(self._letters) == MOST else ""
-        return text.line(("dead letters ", "head"), (f"{more}{count} failed, kept until retried or pruned", "muted"))
+        marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
+        count = words.counted(self._page.total, "message")
+        return text.line(("dead letters ", "head"), (f"{count} failed, kept until retried or pruned", "muted"), marked)
 
     async def read(self) -> None:
-        self._letters = await self.source.dead_letters(MOST)
+        span, key = self.rows.span, self.rows.key
+        chosen, self._problem = self.parsed
+        self._page = await self.source.letters(chosen, *span, None if key is None else int(key))
+        self._offset = span.offset
 
     def show(self) -> None:
-        sight = self.sight()
-        rows = [ListRow(str(letter.id), _line(letter, sight)) for letter in self._letters]
-        self.query_one(Rows).show(rows, text.line(("none: nothing has failed that was not retried", "good")))
+        sight, page = self.sight(), self._page
+        rows = [ListRow(str(letter.id), _line(letter, sight)) for letter in page.messages]
+        nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"
+        self.rows.show(rows, text.line((nothing, "good")), offset=self._offset, total=page.total, place=page.place)
+        self.filter.say(text.line((f"{self._problem} ", "warn")) if self._problem else text.EMPTY)
         self._show_one()
 
     @property
@@ -63,78 +86,101 @@ class DeadLettersScreen(Watching):
         return None if self.letter is None else self.letter.key
 
     @property
+    def lane_named(self) -> str | None:
+        return self.lane_key
+
+    @property
     def letter(self) -> Message | None:
         """The one under the cursor."""
-        key = self.query_one(Rows).key
-        return next((letter for letter in self._letters if str(letter.id) == key), None)
+        return next((letter for letter in self._page.messages if str(letter.id) == self.rows.key), None)
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
-        if not self.is_open:
-            return
         letter = self.letter
-        self.query_one("#message", Sheet).show([] if letter is None else message_whole(letter, self.sight()))
+        self._whole.show([] if letter is None else message_whole(letter, self.sight()))
 
     def action_open_lane(self) -> None:
         if self.letter is not None:
             self.app.push_screen(LaneScreen(self.source, self._rhythm, self.letter.key))
 
-    def action_retry(self) -> None:
-        """Ask, then accept it once more."""
-        letter = self.letter
-        if letter is None or not self.may_act():
+    # -------------------------------------------------------------------------------------- marking
+
+    def action_mark(self) -> None:
+        """Mark the one under the cursor, or take its mark away; then go on to the next."""
+        if (key := self.rows.key) is not None:
+            self._toggle([int(key)])
+            self.rows.action_move(1)
+
+    def action_mark_all(self) -> None:
+        """Mark all that the filter chooses."""
+        self._mark_matching(invert=False)
+
+    def action_mark_others(self) -> None:
+        """Mark those that the filter chooses and that are not marked, and no other of them."""
+        self._mark_matching(invert=True)
+
+    def action_mark_none(self) -> None:
+        """Take every mark away."""
+        self._toggle(list(self.marks.values()))
+
+    @work(exclusive=True, group="marks")
+    async def _mark_matching(self, *, invert: bool) -> None:
+        typed, chosen = self.typed, self.parsed.chosen
+        try:
+            found = await self.source.letter_ids(chosen)
+        except (Lost, LanesError) as error:
+            self.say(f"not marked: {error}", grave=True)
             return
+        if len(found) > MOST:
+            self.say(f"more than {words.number(MOST)} dead letters match: filter first", grave=True)
+            return
+        self._toggle(found if invert else [each for each in found if str(each) not in self.marks])
+        if not invert and len(self.marks) == len(found):
+            self._all_of = typed
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._retry(letter.id)
+    def _toggle(self, ids: list[int]) -> None:
+        self._all_of = None
+        for each in ids:
+            if self.marks.pop(str(each), None) is None:
+                self.marks[str(each)] = each
+        self.rows.show_marks()
+        self.update()
 
-        self.app.push_screen(_question(letter), answered)
+    # --------------------------------------------------------------------------------------- acting
 
-    @work
-    async def _retry(self, message_id: int) -> None:
-        new = await self.do(self.source.retry_message(message_id))
-        if new is not None:
-            self.say(f"message {message_id} waits again, as message {new.id}")
+    def action_retry(self) -> None:
+        """Ask, then accept them once more: what is marked, or the one under the cursor."""
+        letter = self.letter
+        known = [each for each in self._page.messages if str(each.id) in self.marks]
+        if self.marks:
+            chosen = self._all_of or None
+            self.act(MessageSubject(ACTIONS["retry message"], known, list(self.marks.values()), chosen))
+        elif letter is not None:
+            self.act(MessageSubject(ACTIONS["retry message"], [letter]))
+
+    def heard(self, target: ActionTarget, result: ActionResult) -> None:
+        """What could not be retried stays marked."""
+        if not result.grave:
+            self.marks.pop(str(target.params.get("id")), None)
 
     def action_prune(self) -> None:
         """Ask, then delete it and what failed before it, for good."""
-        letter = self.letter
-        if letter is None or letter.ended_at is None or not self.may_act():
+        letter, chosen = self.letter, self.parsed.chosen
+        if letter is None or not self.may_act():
             return
-        until = letter.ended_at
-        count = sum(each.ended_at is not None and each.ended_at <= until for each in self._letters)
+        subject = LetterSubject(PRUNE, letter, chosen)
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._prune(until)
+        def answered(how: dict[str, Any]) -> None:
+            del how  # nothing but yes can be said
+            self._prune(chosen, subject.until)
 
-        self.app.push_screen(_last_question(count), answered)
+        self.ask(subject, answered)
 
     @work
-    async def _prune(self, until: int) -> None:
-        gone = await self.do(self.source.prune_dead_letters(until))
+    async def _prune(self, chosen: LaneFilter, until: int) -> None:
+        gone = await self.do(self.source.prune(chosen, until))
         if gone is not None:
             self.say(f"{words.counted(gone, 'dead letter')} pruned")
-
-
-def _last_question(count: int) -> Question[bool]:
-    lines = [
-        text.line((words.counted(count, "dead letter"), "strong"), ": this one, and all that failed before it."),
-        text.line(("They are deleted for good. Those whose sender may still ask for them (24 h) stay.", "warn")),
-    ]
-    choices = [DialogChoice(False, "Cancel"), DialogChoice(True, "Prune", "yes", grave=True)]
-    return Question("Prune dead letters?", lines, choices, leave=False)
-
-
-def _question(letter: Message) -> Question[bool]:
-    lines = [
-        text.line((letter.key, "strong"), (f"  message #{letter.id}", "muted")),
-        text.line(said(letter)),
-        text.line(("It goes to the tail of its lane as a new message. What the first try did is not undone.", "warn")),
-    ]
-    choices = [DialogChoice(True, "Retry", "yes"), DialogChoice(False, "Cancel")]
-    return Question("Retry this message?", lines, choices, leave=False)
 
 
 def _line(letter: Message, sight: ViewedAt) -> Content:

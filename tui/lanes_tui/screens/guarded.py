@@ -1,18 +1,31 @@
 """Screens that act on a source, and do not while it is only looked at or cannot be read."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual.binding import ActiveBinding
 from textual.content import Content
 
+from lanes_tui.actions.acting import ActionResult, ActionRun, ActionTarget
 from lanes_tui.actions.closing import ClosingScreen
-from lanes_tui.display import text
+from lanes_tui.actions.subjects import ActionSubject
+from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.dialogs.results import Results, noun, summary
+from lanes_tui.display import text, words
 from lanes_tui.sources.source import Source
 from lanes_tui.widgets.header import Freshness
 
 #: How the actions begin that change something at the source.
 ACTING = ("do(", "pause", "message", "retry", "drop", "drain", "prune")
+
+
+@runtime_checkable
+class RunsActions(Protocol):
+    """The app, as screens see it: actions go on in it, whatever becomes of the screen where they began."""
+
+    last_run: ActionRun | None
+
+    def begin(self, run: ActionRun, how: Mapping[str, Any], ended: Callable[[], None]) -> None: ...
 
 
 def greyed(active: Mapping[str, ActiveBinding]) -> dict[str, ActiveBinding]:
@@ -48,6 +61,59 @@ class Guarded(ClosingScreen[None]):
         if why is not None:
             self.say(why, grave=True)
         return why is None
+
+    # ------------------------------------------------------------------------------------- acting
+
+    def act(self, subject: ActionSubject, *, asks: bool = True) -> None:
+        """Ask, and do it. What came of one is said; of many it is listed."""
+        if not subject.targets or not self.may_act():
+            return
+        if asks:
+            self.ask(subject, lambda how: self._begin(subject, how))
+        else:
+            self._begin(subject, {})
+
+    def ask(self, subject: ActionSubject, answered: Callable[[dict[str, Any]], None]) -> None:
+        """Ask whether to do it, and how; without an answer nothing is done."""
+
+        def left(how: dict[str, Any] | None) -> None:
+            if how is not None and self.may_act():
+                answered(how)
+
+        self.app.push_screen(ActionDialog(self.source, subject), left)
+
+    def _begin(self, subject: ActionSubject, how: Mapping[str, Any]) -> None:
+        app = self.app
+        assert isinstance(app, RunsActions)
+        run = ActionRun(subject.action, subject.targets, self.heard)
+        many = len(run.targets) > 1
+
+        def ended() -> None:
+            self.look_again()
+            if not many:
+                self._say_one(run)
+            elif not (isinstance(app.screen, Results) and app.screen.run is run):
+                title = subject.action.title.format(words.counted(len(run.targets), noun(run)))
+                self.say(text.line(title, ": ", summary(run)), grave=bool(run.grave or run.problem))
+
+        app.begin(run, how, ended)
+        if many:
+            app.push_screen(Results(run))
+
+    def _say_one(self, run: ActionRun) -> None:
+        if run.problem is not None:
+            self.say(f"not done: {run.problem}", grave=True)
+            return
+        (result,) = (*run.grave, *run.well)
+        self.say(text.line(result.name, ": ", result.sentence), grave=result.grave)
+
+    def heard(self, target: ActionTarget, result: ActionResult) -> None:
+        """What came of an action on one of its targets, as soon as it is known."""
+
+    def look_again(self) -> None:
+        """Look at what came of an action."""
+
+    # ------------------------------------------------------------------------------------ freshness
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:

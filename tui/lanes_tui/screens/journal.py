@@ -6,58 +6,56 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Input
 
 from lanes.base.errors import NotFound
+from lanes.filters import Parsed
 from lanes.records import Event
+from lanes_storage.records import LaneFilter, Subject
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.display import text, words
 from lanes_tui.display.coalescing import Group, coalesced, single
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line
-from lanes_tui.screens.watching import Watching
+from lanes_tui.screens.filtered import Filtered
+from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.filter_bar import FilterInput
-from lanes_tui.widgets.sheet import Sheet
 
-#: So many events are read; what is older is for `lanes events`.
-MOST = 1_000
+#: So many events are read at a time: the newest first, older ones when the cursor comes to the top.
+PAGE = 1_000
 
 
-class JournalScreen(Watching):
-    """Shows the newest events, the newest at the bottom. ``key``: of one lane only."""
+class JournalScreen(Filtered):
+    """Shows events, the newest at the bottom. ``key``: of one lane only."""
 
+    OF = Subject.EVENT
+    HINT = "filter: a key, type:fail cause:run_timeout since:5m actor:alice"
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("filter", "filter", show=True),
         bind("tail", "tail", show=True),
         bind("bundle", "bundle", show=True),
+        *LANE_KEYS,
+        bind("retry", "do('retry')"),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm, key: str | None = None) -> None:
         super().__init__(source, rhythm)
         self._only = key
         self.tail, self.together = True, True
-        self._typed = ""
+        self._whole = Pane(wrap=True, id="event")
         self._events: list[Event] = []
         self._groups: list[Group] = []
+        self._read_for: object = None
+        self._older = False  # wanted
+        self._begun = False  # the first event is read
+        self._problem: str | None = None
 
     def body(self) -> ComposeResult:
-        with Horizontal(id="journal-filter"):
-            yield Sheet(id="slash")
-            yield FilterInput(placeholder="filter: words that the line must have", compact=True, select_on_focus=False)
-            yield Sheet(id="modes")
-        yield Rows(id="journal", tail=True)
-        yield Pane(wrap=True, id="event")
-
-    def on_mount(self) -> None:
-        self.query_one("#slash", Sheet).show([text.line((" /", "accent"))])
-        self.query_one(FilterInput).cursor_blink = False  # a blinking cursor is traffic
+        yield self.filter
+        yield self.rows
+        yield self._whole
 
     @property
     def lane_key(self) -> str | None:
@@ -66,44 +64,78 @@ class JournalScreen(Watching):
         return self._only if group is None else group.last.key
 
     @property
+    def lane_named(self) -> str | None:
+        return self.lane_key
+
+    @property
     def _group(self) -> Group | None:
-        key = self.query_one(Rows).key
-        return next((group for group in self._groups if str(group.first.id) == key), None)
+        return next((group for group in self._groups if str(group.first.id) == self.rows.key), None)
 
     def title_line(self) -> Content:
         whose = (self._only, "strong") if self._only is not None else ("of every lane", "muted")
         return text.line(("journal ", "head"), whose)
 
+    # -------------------------------------------------------------------------------------- reading
+
+    def split(self, typed: str) -> tuple[str, str | None]:
+        """The type of event is asked for beside the filter: no lane and no message has one."""
+        types = [word[5:] for word in typed.split() if word.startswith("type:") and word[5:]]
+        return " ".join(word for word in typed.split() if not word.startswith("type:")), types[-1] if types else None
+
     async def read(self) -> None:
+        parsed, kind = self.parsed, self.split(self.good)[1]
+        self._problem = parsed.problem
+        wanted = (self.good, self.freshness.lost)
+        if wanted != self._read_for or not self._events:
+            await self._read_anew(parsed, kind)
+            self._read_for = wanted
+            return
+        newer = await self._page(parsed.chosen, kind, after=self._events[-1].id)
+        while newer:
+            self._events += newer
+            newer = await self._page(parsed.chosen, kind, after=newer[-1].id) if len(newer) == PAGE else []
+        if self._older and not self._begun:
+            older = await self._page(parsed.chosen, kind, before=self._events[0].id)
+            self._events[:0] = older
+            self._begun = len(older) < PAGE
+        self._older = False
+
+    async def _read_anew(self, parsed: Parsed, kind: str | None) -> None:
+        self._events = await self._page(parsed.chosen, kind)
+        self._begun, self._older = len(self._events) < PAGE, False
+
+    async def _page(
+        self, chosen: LaneFilter, kind: str | None, *, after: int | None = None, before: int | None = None
+    ) -> list[Event]:
         try:
-            self._events = await self.source.events(key=self._only, limit=MOST)
+            return await self.source.events(
+                key=self._only, limit=PAGE, chosen=chosen, type=kind, after=after, before=before
+            )
         except NotFound:
-            self._events = []
+            return []
+
+    # -------------------------------------------------------------------------------------- showing
 
     def show(self) -> None:
         sight = self.sight()
-        chosen = [event for event in self._events if self._fits(event, sight)]
-        self._groups = coalesced(chosen) if self.together else single(chosen)
-        rows = self.query_one(Rows)
-        rows.tail = self.tail
-        rows.show([ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing())
-        modes = f"{words.number(len(chosen))} of the last {words.number(len(self._events))}"
+        self._groups = coalesced(self._events) if self.together else single(self._events)
+        self.rows.tail = self.tail
+        self.rows.show(
+            [ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing()
+        )
         tail = f"tail {'on' if self.tail else 'off'}"
-        like = "coalesced" if self.together else "one by one"
-        line = text.line((f"{modes}  ", "muted"), tail, ("  ", ""), like, " ")
-        sheet = self.query_one("#modes", Sheet)
-        sheet.styles.width = text.width_of(line)
-        sheet.show([line])
+        like = "bundled" if self.together else "one by one"
+        count = f"{words.number(len(self._events))} events{'' if self._begun else ', older above'}  "
+        said = (
+            text.line((self._problem, "warn"), " ")
+            if self._problem
+            else text.line((count, "muted"), tail, "  ", like, " ")
+        )
+        self.filter.say(said)
         self._show_event()
 
     def _nothing(self) -> Content:
-        return text.line(("no event fits the filter" if self._events else "nothing has happened yet", "muted"))
-
-    def _fits(self, event: Event, sight: ViewedAt) -> bool:
-        if not self._typed:
-            return True
-        whole = f"{event_line(event, sight, with_key=False).plain} {event.key or ''}".lower()
-        return all(word in whole for word in self._typed.lower().split())
+        return text.line(("no event fits the filter" if self.typed else "nothing has happened yet", "muted"))
 
     def _line(self, group: Group, sight: ViewedAt) -> Content:
         if len(group.events) == 1:
@@ -113,34 +145,25 @@ class JournalScreen(Watching):
         return text.line(like, (f"  ×{len(group.events)}{lanes} since {sight.moment(group.first.at)}", "accent"))
 
     @on(Rows.Chosen)
+    def _chosen(self, event: Rows.Chosen) -> None:
+        self._show_event()
+        if self._groups and event.key == str(self._groups[0].first.id) and not self._begun:
+            self._older = True
+            self.looking.wake()
+
     def _show_event(self) -> None:
-        if not self.is_open:
-            return
         group = self._group
-        self.query_one("#event", Sheet).show([] if group is None else _whole(group, self.sight()))
-
-    @on(Input.Changed)
-    def _typed_on(self, event: Input.Changed) -> None:
-        event.stop()
-        self._typed = event.value
-        self.show()
-
-    @on(FilterLeft)
-    def _filter_left(self) -> None:
-        self.query_one(Rows).focus()
-
-    def action_filter(self) -> None:
-        self.set_focus(self.query_one(FilterInput))  # at once: what is typed ahead is for it
+        self._whole.show([] if group is None else _whole(group, self.sight()))
 
     def action_tail(self) -> None:
         self.tail = not self.tail
         if self.tail:
-            self.query_one(Rows).action_jump(-1)
-        self.show()
+            self.rows.action_jump(-1)
+        self.update()
 
     def action_bundle(self) -> None:
         self.together = not self.together
-        self.show()
+        self.update()
 
 
 def _whole(group: Group, sight: ViewedAt) -> list[Content]:

@@ -2,19 +2,21 @@
 
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from lanes.base.errors import NotFound
-from lanes.records import LaneDetail, Message
+from lanes.records import Lane, LaneDetail, Message
+from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
+from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line, message_whole
-from lanes_tui.screens.watching import Watching
+from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source
 from lanes_tui.tables.rows import ListRow, Rows
@@ -27,8 +29,9 @@ class LaneScreen(Watching):
     """Everything that is known of one lane; acts on the message under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("drop", "drop", show=True),
+        *LANE_KEYS,
         bind("retry", "retry", show=True),
+        bind("drop", "drop", show=True),
     ]
 
     def __init__(self, source: Source, rhythm: Rhythm, key: str) -> None:
@@ -100,23 +103,18 @@ class LaneScreen(Watching):
 
     # ------------------------------------------------------------------------------------- acting
 
-    def action_drop(self) -> None:
-        message = self.message
-        if message is not None and self.may_act():
-            self._drop(message.id)
+    @property
+    def lane(self) -> Lane | None:
+        return None if self._detail is None or self._gone else self._detail.record.lane
 
-    @work
-    async def _drop(self, message_id: int) -> None:
-        if await self.do(self.source.drop(message_id)) is not None:
-            self.say(f"message {message_id} dropped; the journal keeps it")
+    def action_drop(self) -> None:
+        """Ask, then end the message under the cursor unanswered."""
+        self._act_on_message("drop message")
 
     def action_retry(self) -> None:
-        message = self.message
-        if message is not None and self.may_act():
-            self._retry(message.id)
+        """Ask, then accept the message under the cursor once more."""
+        self._act_on_message("retry message")
 
-    @work
-    async def _retry(self, message_id: int) -> None:
-        new = await self.do(self.source.retry_message(message_id))
-        if new is not None:
-            self.say(f"message {message_id} waits again, as message {new.id}")
+    def _act_on_message(self, name: str) -> None:
+        if self.message is not None:
+            self.act(MessageSubject(ACTIONS[name], [self.message]))

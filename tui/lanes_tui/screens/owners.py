@@ -1,56 +1,83 @@
-"""The owners: which process, whether it lives, what it holds, and whether it drains."""
+"""The owners as a table of their health: which process, whether it lives, how it does, what it holds."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 
-from lanes.records import OwnerDetail, Status
+from lanes.base.errors import LanesError
+from lanes.records import OwnerDetail, OwnerHealth, Status
+from lanes.verbs.system import drain
+from lanes_storage.records import Comparison, Condition, How, LaneFilter
+from lanes_tui.actions.acting import ACTIONS, OfferedAction
 from lanes_tui.actions.keys import bind
-from lanes_tui.dialogs.question import DialogChoice, Question
+from lanes_tui.actions.messages import FilterWanted
+from lanes_tui.actions.subjects import LaneSubject, OwnerSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.screens.watching import Watching
+from lanes_tui.screens.watching import LANE_KEYS, Watching
+from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.sources.source import AsOf, Lost, Source
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
-_WIDTHS = (("OWNER", 6), ("PROCESS", 20), ("STATE", 18), ("BEAT", 6), ("HELD", 6), ("UP", 6), ("URL", 0))
-_RIGHT = frozenset({"BEAT", "HELD", "UP"})
+DRAIN = OfferedAction("drain", drain, "Drain {}", "Drain", grave=True)
+#: Each column with its width; one of 0 takes what is left. Where there is no room for all, the last ones go.
+_WIDTHS = (
+    ("OWNER", 6), ("PROCESS", 18), ("STATE", 16), ("BEAT", 5), ("HELD", 6), ("SILENT", 6), ("RUN/M", 6), ("FAIL/M", 6),
+    ("ANSW/M", 6), ("FILES", 6), ("UP", 6), ("LAST ERROR", 18), ("URL", 0),
+)  # fmt: skip
+_RIGHT = frozenset({"BEAT", "HELD", "SILENT", "RUN/M", "FAIL/M", "ANSW/M", "FILES", "UP"})
+#: So much of the descriptors a process may have is a warning.
+_MANY_FILES = 0.8
+
+Known = tuple[str, OwnerDetail, OwnerHealth | None]
 
 
 class OwnersScreen(Watching):
-    """Lists the owners of the database, living and dead, and drains the gateway under the cursor."""
+    """Lists the owners of the database, the worst first, and drains the gateway under the cursor."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [bind("drain", "drain", show=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("open", "open_lanes", show=True),
+        bind("drain", "drain", show=True),
+        *LANE_KEYS,
+        bind("retry", "do('retry')"),
+    ]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
+        self._heads, self._rows = Sheet(id="owner-heads"), Rows(id="owners")
+        self._whole = Pane(wrap=True, id="owner")
         self._status: AsOf[Status] | None = None
+        self._health: dict[int, OwnerHealth] = {}
+        self._owners: dict[str, Known] = {}
 
     def body(self) -> ComposeResult:
-        yield Sheet(id="owner-heads")
-        yield Rows(id="owners")
-        yield Pane(wrap=True, id="owner")
-
-    def on_mount(self) -> None:
-        heads = [_fitted(name, text.line((name, "head")), width) for name, width in _WIDTHS]
-        self.query_one("#owner-heads", Sheet).show([text.line("  ", text.joined(heads))])
+        yield self._heads
+        yield self._rows
+        yield self._whole
 
     def title_line(self) -> Content:
         return text.line(("owners ", "head"), ("the processes that may hold lanes of this database", "muted"))
 
     async def read(self) -> None:
         self._status = await self.source.status()
+        self._health = await self.source.owner_health()
 
     def show(self) -> None:
-        sight = self._sight()
-        rows = [ListRow(key, _line(*known, sight)) for key, known in self._owners.items()]
-        self.query_one(Rows).show(rows, text.line(("no gateway: `lanes status` says how to start one", "muted")))
+        assert self._status is not None, "it is read first"
+        status, sight = self._status.record, self._sight()
+        owners = [("gateway", owner) for owner in status.gateways] + [("desk", owner) for owner in status.desks]
+        known = [(kind, owner, self._health.get(owner.id)) for kind, owner in owners]
+        self._owners = {str(each[1].id): each for each in sorted(known, key=_harm)}
+        heads = [_fitted(name, text.line((name, "head")), width) for name, width in _WIDTHS]
+        self._heads.show([text.line("  ", text.joined(heads))])
+        rows = [ListRow(key, _line(*each, sight)) for key, each in self._owners.items()]
+        self._rows.show(rows, text.line(("no gateway: `lanes status` says how to start one", "muted")))
         self._show_one()
 
     def _sight(self) -> ViewedAt:
@@ -58,33 +85,47 @@ class OwnersScreen(Watching):
         return ViewedAt.of(now if self._status is None else self._status.at, now)
 
     @property
-    def _owners(self) -> dict[str, tuple[str, OwnerDetail]]:
-        """By id; ``gateway`` or ``desk``, and the owner."""
-        if self._status is None:
-            return {}
-        status = self._status.record
-        known = [("gateway", owner) for owner in status.gateways] + [("desk", owner) for owner in status.desks]
-        return {str(owner.id): (kind, owner) for kind, owner in known}
-
-    @property
-    def _chosen(self) -> tuple[str, OwnerDetail] | None:
+    def _chosen(self) -> Known | None:
         """The one under the cursor."""
-        return self._owners.get(self.query_one(Rows).key or "")
+        return self._owners.get(self._rows.key or "")
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
-        if not self.is_open:
-            return
         chosen = self._chosen
-        lines = [] if chosen is None else _whole(*chosen, self._sight())
-        self.query_one("#owner", Sheet).show(lines)
+        self._whole.show([] if chosen is None else _described(*chosen, self._sight()))
+
+    def action_open_lanes(self) -> None:
+        """The lanes that the owner holds, on the main screen."""
+        if self._chosen is not None:
+            self.app.post_message(FilterWanted(f"owner:{self._chosen[1].id}"))
+            self.dismiss()
+
+    # --------------------------------------------------------------------------------------- acting
+
+    def action_do(self, name: str) -> None:
+        """Act on every lane that the owner holds."""
+        if self._chosen is not None and self.may_act():
+            self._act_on_held(name, self._chosen[1])
+
+    @work(exclusive=True, group="lane action")
+    async def _act_on_held(self, name: str, owner: OwnerDetail) -> None:
+        held = LaneFilter((Condition("owner", (Comparison(How.IS, str(owner.id)),)),))
+        try:
+            marks = await self.source.marks(held, MOST + 1)
+        except (Lost, LanesError) as error:
+            self.say(f"not done: {error}", grave=True)
+            return
+        if not marks or len(marks) > MOST:
+            many = words.counted(len(marks), "lane") if not marks else f"more than {words.number(MOST)} lanes"
+            self.say(f"{owner.host}:{owner.pid} holds {many}", grave=True)
+            return
+        self.act(LaneSubject(ACTIONS[name], marks, sight=self.sight, chosen=f"owner:{owner.id}"))
 
     def action_drain(self) -> None:
         """Ask, then let it claim nothing more."""
-        chosen = self._chosen
-        if chosen is None or not self.may_act():
+        if self._chosen is None or not self.may_act():
             return
-        kind, gateway = chosen
+        kind, gateway, _ = self._chosen
         if kind == "desk":
             self.say(f"desk {gateway.id} holds for its own code, and claims nothing else: abort the lane", grave=True)
             return
@@ -92,64 +133,80 @@ class OwnersScreen(Watching):
             self.say(f"gateway {gateway.id} does not live: what it held is taken back by the others", grave=True)
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._drain(gateway.id)
+        def answered(how: dict[str, Any]) -> None:
+            self._drain(gateway.id, how.get("for_"))
 
-        self.app.push_screen(_question(gateway), answered)
+        self.ask(OwnerSubject(DRAIN, gateway), answered)
 
     @work
-    async def _drain(self, owner_id: int) -> None:
-        if await self.do(self.source.drain(owner_id)) is not None:
+    async def _drain(self, owner_id: int, for_ms: int | None) -> None:
+        if await self.do(self.source.drain(owner_id, for_ms)) is not None:
             self.say(f"gateway {owner_id} drains: it claims nothing more until it is started again")
 
 
-def _question(gateway: OwnerDetail) -> Question[bool]:
-    runs = f"It holds {words.counted(gateway.held, 'lane')}: each may end its run for 30 s, then it is cut and goes"
-    lines = [
-        text.line((f"{gateway.host}:{gateway.pid}", "strong"), (f"  gateway {gateway.id}", "muted")),
-        text.line(runs + " on as its policy says." if gateway.held else "It holds nothing just now."),
-        text.line(("It claims nothing more until its process is started again.", "warn")),
-    ]
-    choices = [DialogChoice(False, "Cancel"), DialogChoice(True, "Drain", "yes", grave=True)]
-    return Question("Drain this gateway?", lines, choices, leave=False)
+def _harm(known: Known) -> tuple[bool, int, int, int]:
+    """The worst first: dead ones that still hold lanes, then those whose runs are silent or fail."""
+    _, owner, health = known
+    silent, failures = (0, 0) if health is None else (health.silent, health.failures_per_min)
+    return owner.alive, -silent, -failures, owner.id
 
 
-def _line(kind: str, gateway: OwnerDetail, sight: ViewedAt) -> Content:
-    word, tone = _state(gateway, sight)
-    beat = text.line((words.short(sight.age(gateway.heartbeat_age_ms)), "muted" if gateway.alive else "bad"))
+def _line(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> Content:
+    word, tone = _state(owner, sight)
     cells = {
-        "OWNER": text.line(str(gateway.id)),
-        "PROCESS": text.line((text.in_the_middle(f"{gateway.host}:{gateway.pid}", 20), "strong")),
+        "OWNER": text.line(str(owner.id)),
+        "PROCESS": text.line((text.in_the_middle(f"{owner.host}:{owner.pid}", 18), "strong")),
         "STATE": text.line((word, tone)),
-        "BEAT": beat,
-        "HELD": text.line(words.number(gateway.held)),
-        "UP": text.line((words.short(sight.wall - gateway.started_at), "muted")),
-        "URL": text.line((gateway.url or ("desk" if kind == "desk" else "-"), "muted")),
+        "BEAT": text.line((words.short(sight.age(owner.heartbeat_age_ms)), "muted" if owner.alive else "bad")),
+        "HELD": text.line(words.number(owner.held)),
+        "UP": text.line((words.short(sight.wall - owner.started_at), "muted")),
+        "URL": text.line((owner.url or ("desk" if kind == "desk" else ""), "muted")),
     }
-    return text.joined([_fitted(name, cells[name], width) for name, width in _WIDTHS])
+    if health is not None:
+        cells |= _health_cells(health)
+    return text.joined([_fitted(name, cells.get(name, text.EMPTY), width) for name, width in _WIDTHS])
+
+
+def _health_cells(health: OwnerHealth) -> dict[str, Content]:
+    files, most = health.descriptors, health.descriptors_limit
+    full = files is not None and most is not None and files > _MANY_FILES * most
+    return {
+        "SILENT": _count(health.silent, "warn"),
+        "RUN/M": _count(health.runs_per_min, ""),
+        "FAIL/M": _count(health.failures_per_min, "errored"),
+        "ANSW/M": _count(health.answers_per_min, ""),
+        "FILES": _count(files or 0, "warn" if full else "muted"),
+        "LAST ERROR": text.line((health.last_error or "", "errored")),
+    }
+
+
+def _count(number: int, tone: str) -> Content:
+    return text.line((words.number(number), tone)) if number else text.EMPTY
 
 
 def _fitted(name: str, content: Content, width: int) -> Content:
     return text.fitted(content, width, right=name in _RIGHT) if width else content
 
 
-def _state(gateway: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
-    if not gateway.alive:
+def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
+    if not owner.alive:
         return "✖ dead or silent", "bad"
-    if gateway.draining is not None:
-        until = gateway.draining.until
+    if owner.draining is not None:
+        until = owner.draining.until
         left = "" if until is None else f" {words.short(max(0, until - sight.wall))}"
         return f"▶ draining{left}", "warn"
     return "● alive", "good"
 
 
-def _whole(kind: str, gateway: OwnerDetail, sight: ViewedAt) -> list[Content]:
+def _described(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> list[Content]:
     lines = [
-        text.line((f"{kind.upper()} {gateway.id} ", "head"), (gateway.evidence, "" if gateway.alive else "bad")),
-        text.line(("started ", "muted"), sight.moment(gateway.started_at), (f"  {gateway.url or 'no HTTP'}", "muted")),
+        text.line((f"{kind.upper()} {owner.id} ", "head"), (owner.evidence, "" if owner.alive else "bad")),
+        text.line(("started ", "muted"), sight.moment(owner.started_at), (f"  {owner.url or 'no HTTP'}", "muted")),
     ]
-    if gateway.draining is not None:
-        until = "" if gateway.draining.until is None else f", runs may end until {sight.moment(gateway.draining.until)}"
-        lines.append(text.line(("draining ", "warn"), f"by {gateway.draining.by}{until}"))
+    if owner.draining is not None:
+        until = "" if owner.draining.until is None else f", runs may end until {sight.moment(owner.draining.until)}"
+        lines.append(text.line(("draining ", "warn"), f"by {owner.draining.by}{until}"))
+    if health is not None and health.descriptors is not None:
+        most = "" if health.descriptors_limit is None else f" of {words.number(health.descriptors_limit)}"
+        lines.append(text.line(("open files ", "muted"), f"{words.number(health.descriptors)}{most}"))
     return lines

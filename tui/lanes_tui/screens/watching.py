@@ -4,19 +4,24 @@ from abc import abstractmethod
 from collections.abc import Awaitable
 from typing import ClassVar, TypeVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.base.errors import LanesError
-from lanes.records import GlobPause
+from lanes.records import GlobPause, Lane
+from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
+from lanes_tui.actions.subjects import LaneSubject
 from lanes_tui.dialogs.help import Help
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
+from lanes_tui.display.words import is_paused
 from lanes_tui.screens.guarded import Guarded
+from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.polling import Looking, Rhythm
-from lanes_tui.sources.source import Lost, Source
+from lanes_tui.sources.source import AsOf, Lost, Source
 from lanes_tui.widgets.header import Freshness
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
@@ -25,14 +30,23 @@ from lanes_tui.widgets.standing import standing
 T = TypeVar("T")
 
 
+#: What may be done to the lane that one reads about.
+LANE_KEYS = [
+    bind("abort", "do('abort')", show=True),
+    bind("force", "do('force')"),
+    bind("pause", "pause"),
+    bind("ack", "do('ack')"),
+]
+
+
 class Watching(Guarded):
     """Follows the source by itself while it is open."""
 
     AUTO_FOCUS = "Rows"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("back", "close", show=True),
-        bind("leave", "close"),
-        bind("interrupt", "close"),
+        bind("leave", "leave"),
+        bind("interrupt", "leave"),
         bind("refresh", "refresh_now"),
         bind("help", "help", show=True),
     ]
@@ -104,6 +118,44 @@ class Watching(Guarded):
 
     # ------------------------------------------------------------------------------------- acting
 
+    @property
+    def lane(self) -> Lane | None:
+        """The lane that is shown with its epoch, where one is."""
+        return None
+
+    @property
+    def lane_named(self) -> str | None:
+        """The key of the lane that actions on a lane are for."""
+        return None
+
+    def action_do(self, name: str) -> None:
+        """Act on the lane, at the epoch that is on the screen; where none is, at the one that the question names."""
+        if self.lane is not None:
+            self._act_on(name, AsOf(self.source.now(), self.lane))
+        elif self.lane_named is not None and self.may_act():
+            self._find_and_act(name, self.lane_named)
+
+    def action_pause(self) -> None:
+        """Pause the lane, or resume it."""
+        self.action_do("pause")
+
+    @work(exclusive=True, group="lane action")
+    async def _find_and_act(self, name: str, key: str) -> None:
+        found = await self.do(self.source.detail(key))
+        if found is not None and self.is_open:
+            self._act_on(name, AsOf(found.at, found.record.lane))
+
+    def _act_on(self, name: str, seen: AsOf[Lane]) -> None:
+        lane, source = seen.record, self.source
+        if name == "pause" and is_paused(lane.paused, source.now().wall):
+            name = "resume"
+        marks = [MarkedLane.of(lane)]
+        subject = LaneSubject(ACTIONS[name], marks, lane=lane, sight=lambda: ViewedAt.of(seen.at, source.now()))
+        self.act(subject, asks=name != "resume")
+
+    def look_again(self) -> None:
+        self.looking.wake()
+
     async def do(self, act: Awaitable[T]) -> T | None:
         """Act, and look at what came of it; None where it was refused, which is said."""
         try:
@@ -120,6 +172,9 @@ class Watching(Guarded):
         return ViewedAt.of(now, now)
 
     def action_close(self) -> None:
+        self.dismiss()
+
+    def action_leave(self) -> None:
         self.dismiss()
 
     def action_refresh_now(self) -> None:

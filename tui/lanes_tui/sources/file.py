@@ -6,7 +6,7 @@ is raised, and the next call opens the file that is there by then.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,16 @@ class FileDriver:
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         async with self._at_work(acting=verb.changes) as desk:
             return await desk.call(verb, desk.context(self.actor), **params)
+
+    async def call_each(
+        self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        async with contextlib.AsyncExitStack() as stack:
+            desk = await stack.enter_async_context(self._at_work(acting=True))
+            calls = desk.call_each(verb, desk.context(self.actor), params)
+            await stack.enter_async_context(contextlib.aclosing(calls))
+            async for came in calls:
+                yield came
 
     async def close(self) -> None:
         self._closed = True  # what is still on its way opens nothing any more

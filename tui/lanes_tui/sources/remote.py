@@ -5,10 +5,11 @@ next one asks again. Who acts is for the gateway to say, by the token.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lanes.base.errors import ConfigError, TooMuch, Unreadable
+from lanes.base.errors import ConfigError, LanesError, TooMuch, Unreadable
 from lanes.drivers.client import GatewayClient
 from lanes.drivers.remote import WAIT_S, RemoteDriver
 from lanes.verbs.verb import Verb
@@ -16,12 +17,15 @@ from lanes_storage.clock import Clock, Now, system_clock
 from lanes_storage.errors import StorageError
 from lanes_tui.sources.source import Lost, Source
 
-#: Calls at a time: as many as are aborted together, and some for looking.
-THREADS = 72
+#: Calls of one action at a time; and threads, some of which are for looking.
+TOGETHER = 64
+THREADS = TOGETHER + 8
 
 
 class RemoteSource(Source):
     """Looks at a gateway elsewhere. ``wait_s``: the longest that one answer is waited for."""
+
+    option = "--url"
 
     def __init__(
         self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S
@@ -57,6 +61,20 @@ class ThreadedDriver:
             raise Lost(f"{error}: {error.fix}") from error
         except (ConfigError, TooMuch, Unreadable) as error:  # the next look may do better
             raise Lost(str(error)) from error
+
+    async def call_each(
+        self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        async def one(place: int) -> tuple[int, Any]:
+            try:
+                return place, await self.call(verb, **params[place])
+            except LanesError as error:
+                return place, error
+
+        for first in range(0, len(params), TOGETHER):
+            page = range(first, min(first + TOGETHER, len(params)))
+            for came in asyncio.as_completed([one(place) for place in page]):
+                yield await came
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

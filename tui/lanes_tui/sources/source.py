@@ -7,6 +7,7 @@ Actions may also raise what verbs raise (``LanesError``): ``Changed`` where the 
 was on the screen.
 """
 
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lanes.base.errors import NotAllowed
@@ -19,14 +20,20 @@ from lanes.records import (
     Lane,
     LaneDetail,
     LaneGroup,
+    LetterPage,
+    LetterTally,
     Message,
+    OwnerHealth,
     SearchPage,
     Silence,
     Silences,
     Status,
+    Tally,
 )
 from lanes.verbs import control, messages, queries, sending, system
+from lanes.verbs.outcomes import Action
 from lanes.verbs.paging import PAGE
+from lanes.verbs.system import EVERY
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
@@ -102,6 +109,12 @@ class AsyncDriver(Protocol):
         """The record of what came of a verb."""
         ...
 
+    def call_each(
+        self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        """Call it once for each of ``params``: the place and the record of each as it ends, or an expected error."""
+        ...
+
     async def close(self) -> None:
         """Release everything. Harmless twice."""
         ...
@@ -110,12 +123,16 @@ class AsyncDriver(Protocol):
 class Source:
     """What the dashboard reads and acts on. ``read_only``: every action is refused (``NotAllowed``)."""
 
+    #: How a command is told to act on the same.
+    option = "--db"
+
     def __init__(self, driver: AsyncDriver, *, read_only: bool = False) -> None:
         self._driver = driver
         self.read_only = read_only
         #: What every screen shows in red besides: how dangerous this way to look at it is.
         self.sign = ""
         self._totals: Paced[int] = Paced()
+        self._healths: Paced[list[OwnerHealth]] = Paced()
         self._statuses: Paced[AsOf[Status]] = Paced()
         self._silences: Paced[AsOf[Silences]] = Paced(SILENCE_SHARE)
         self._groups: Paced[list[LaneGroup]] = Paced()
@@ -148,6 +165,14 @@ class Source:
         if verb.changes and self.read_only:
             raise NotAllowed("this dashboard is read-only")
         return await self._driver.call(verb, **params)
+
+    def call_each(
+        self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        """The same for each of ``params``, many in one transaction; an expected error is told in place of a record."""
+        if verb.changes and self.read_only:
+            raise NotAllowed("this dashboard is read-only")
+        return self._driver.call_each(verb, params)
 
     # ------------------------------------------------------------------------------------- looking
 
@@ -218,6 +243,11 @@ class Source:
         self._silent = tuple(each.run_id for each in found.record.runs)
         return found
 
+    async def owner_health(self) -> dict[int, OwnerHealth]:
+        """How each living owner does, by its id."""
+        found: list[OwnerHealth] = await self._healths.answer(None, lambda: self.call(system.owner_health))
+        return {each.owner: each for each in found}
+
     async def detail(self, key: str) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""
         return await self._seen(queries.show, key=key)
@@ -226,14 +256,40 @@ class Source:
         now = self.now()
         return AsOf(now, await self.call(verb, **params))
 
-    async def events(self, *, key: str | None = None, limit: int) -> list[Event]:
-        """The newest ``limit`` events of the journal, or of one lane, oldest first. Raises NotFound."""
-        found: list[Event] = await self.call(system.events, key=key, limit=min(limit, PAGE))
+    async def events(
+        self, *, key: str | None = None, limit: int, chosen: LaneFilter = EVERY, **more: Any
+    ) -> list[Event]:
+        """The newest ``limit`` events of the journal, or of one lane, oldest first. Raises NotFound.
+
+        ``after``: the first ones behind an event instead; ``before``: the newest before one; ``type``: of that type.
+        """
+        found: list[Event] = await self.call(system.events, key=key, limit=min(limit, PAGE), filter_=chosen, **more)
         return found
 
-    async def dead_letters(self, limit: int) -> list[Message]:
-        """The failed messages of every lane that nobody retried yet, newest first."""
-        found: list[Message] = await self.call(messages.dead_letters, waiting=True, limit=min(limit, PAGE))
+    async def letters(self, chosen: LaneFilter, offset: int, limit: int, place_of: int | None = None) -> LetterPage:
+        """A page of the dead letters that a filter chooses and that nobody retried yet, the newest first."""
+        page: LetterPage = await self.call(
+            messages.search_dead_letters,
+            filter_=chosen,
+            waiting=True,
+            limit=min(limit, PAGE),
+            offset=offset,
+            place_of=place_of,
+        )
+        return page
+
+    async def letter_tally(self, chosen: LaneFilter, until: int) -> LetterTally:
+        """What a prune of the chosen dead letters that failed at ``until`` or earlier would delete."""
+        found: LetterTally = await self.call(messages.tally_dead_letters, filter_=chosen, until=until)
+        return found
+
+    async def letter_ids(self, chosen: LaneFilter) -> list[int]:
+        """The ids of all that could be retried, the oldest first."""
+        return [int(each) for each in await self.call(messages.message_ids, for_=Action.RETRY, filter_=chosen)]
+
+    async def tally(self, chosen: LaneFilter) -> Tally:
+        """What an action on the chosen lanes would meet."""
+        found: Tally = await self.call(queries.tally, filter_=chosen, keys=chosen.keys)
         return found
 
     async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
@@ -250,22 +306,9 @@ class Source:
         """Accept a message for a lane. Raises InvalidKey, QueueFull, LaneBusy, NotAllowed."""
         return await self._message(sending.send, key=key, text=text)
 
-    async def drop(self, message_id: int) -> Message:
-        """End a waiting message. Raises NotFound, NotAllowed."""
-        return await self._message(messages.drop, id=message_id)
-
-    async def retry_message(self, message_id: int) -> Message:
-        """Accept a dead letter once more; the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
-        return await self._message(messages.retry, id=message_id)
-
-    async def prune_dead_letters(self, until: int) -> int:
-        """Delete the dead letters that failed at wall time ``until`` or earlier; how many went. Raises NotAllowed."""
-        age_ms = max(0, self.now().wall - until)
-        return int((await self.call(messages.prune_dead_letters, older_than=age_ms)).pruned)
-
-    async def drain(self, owner_id: int) -> Drain:
+    async def drain(self, owner_id: int, for_ms: int | None = None) -> Drain:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
-        (gateway,) = await self.call(system.drain, gateway=owner_id)
+        (gateway,) = await self.call(system.drain, gateway=owner_id, for_=for_ms)
         return gateway.draining or Drain(self.actor, None)
 
     async def pause_all(self, reason: str, for_ms: int | None) -> GlobActed:
@@ -277,6 +320,10 @@ class Source:
         """End that. Raises NotAllowed."""
         acted: GlobActed = await self.call(control.resume_all)
         return acted
+
+    async def prune(self, chosen: LaneFilter, until: int) -> int:
+        """Delete the chosen dead letters that failed at wall time ``until`` or earlier; how many went."""
+        return int((await self.call(messages.prune_dead_letters, filter_=chosen, older_than=0, until=until)).pruned)
 
     async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:
         message: Message = await self.call(verb, **params)

@@ -1,6 +1,6 @@
-"""A list with a cursor that stays on its row, whatever comes and goes around it."""
+"""A list with a cursor that stays on its row, whatever comes and goes around it. It may hold a part of a longer one."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -18,8 +18,10 @@ from lanes_tui.actions.keys import MOVES
 from lanes_tui.display import text
 from lanes_tui.tables.scrolling import tell_size
 
-MARK = "▌"
+CURSOR, MARK = "▌", "*"
 _MARGIN = 2
+#: A row that is not read yet.
+_UNREAD = text.line(("…", "muted"))
 
 
 class ListRow(NamedTuple):
@@ -27,6 +29,13 @@ class ListRow(NamedTuple):
 
     key: str
     content: Content
+
+
+class Span(NamedTuple):
+    """A part of a list: the place of its first row, and how many."""
+
+    offset: int
+    limit: int
 
 
 class Rows(ScrollView, can_focus=True):
@@ -37,7 +46,7 @@ class Rows(ScrollView, can_focus=True):
 
     @dataclass
     class Chosen(Message):
-        """The cursor stands on another row; None: there is none."""
+        """The cursor stands on another row; None: there is none, or it is not read yet."""
 
         rows: "Rows"
         key: str | None
@@ -47,11 +56,18 @@ class Rows(ScrollView, can_focus=True):
             """The list, so that handlers can be bound to one of several."""
             return self.rows
 
-    def __init__(self, *, id: str | None = None, tail: bool = False) -> None:  # noqa: A002 - the toolkit's own word
+    @dataclass
+    class Wanted(Message):
+        """Rows are seen that are not held."""
+
+        rows: "Rows"
+
+    def __init__(self, *, id: str | None = None, tail: bool = False, marks: Container[str] = ()) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(id=id)
         self.tail = tail
+        self.marks = marks
         self._rows: Sequence[ListRow] = ()
-        self._at = 0
+        self._offset = self._total = self._at = 0
         self._key: str | None = None
         self._empty = text.EMPTY
 
@@ -61,27 +77,73 @@ class Rows(ScrollView, can_focus=True):
         return self._key
 
     @property
+    def total(self) -> int:
+        """How long the whole list is."""
+        return self._total
+
+    @property
+    def span(self) -> Span:
+        """The part that the view wants to hold: what is seen, and a screen above and below it."""
+        height = max(1, self._room.height)
+        return Span(max(0, min(self.scroll_offset.y, self._at) - height), 3 * height)
+
+    @property
     def plain(self) -> str:
         """What is shown, without its looks."""
         return "\n".join(row.content.plain for row in self._rows) or self._empty.plain
 
-    def show(self, rows: Sequence[ListRow], empty: Content = text.EMPTY) -> None:
-        """Show these rows instead, or ``empty`` where there are none."""
-        before, self._rows, self._empty = self._rows, rows, empty
-        tell_size(self, Size(self._room.width, max(1, len(rows))))
-        if self.tail and self._at >= len(before) - 1:
-            self._place(len(rows) - 1)
+    def show(
+        self,
+        rows: Sequence[ListRow],
+        empty: Content = text.EMPTY,
+        *,
+        offset: int = 0,
+        total: int | None = None,
+        place: int | None = None,
+    ) -> None:
+        """Show these rows instead, or ``empty`` where there are none.
+
+        ``offset`` and ``total``: they are a part of a list. ``place``: where the row under the cursor stands in it now.
+        """
+        before = {at: self._row(at) for at in self._seen}
+        was_last = self._at >= self._total - 1
+        self._rows, self._empty, self._offset = rows, empty, offset
+        self._total = len(rows) if total is None else max(total, offset + len(rows))
+        tell_size(self, Size(self._room.width, max(1, self._total)))
+        if self.tail and was_last:
+            self._place(self._total - 1)
         else:
-            self._place(next((i for i, row in enumerate(rows) if row.key == self._key), self._at))
-        self._refresh_changed(before)
+            found = next((offset + i for i, row in enumerate(rows) if row.key == self._key), place)
+            self._place(self._at if found is None or self._key is None else found)
+        for at in self._seen:
+            if not _same(before.get(at), self._row(at)):
+                self._refresh_line(at)
 
     def forget_cursor(self) -> None:
         """Begin at the top with what is shown next."""
         self._key, self._at = None, 0
 
+    def show_marks(self) -> None:
+        """Paint the marks as they are by now."""
+        self.refresh(Region(1, 0, 1, self._room.height))
+
     @property
     def _room(self) -> Size:
         return self.scrollable_content_region.size
+
+    @property
+    def _seen(self) -> range:
+        top = self.scroll_offset.y
+        return range(top, top + self._room.height)
+
+    def _row(self, at: int) -> ListRow | None:
+        """A row, or what stands for one; None behind the last."""
+        inside = at - self._offset
+        if 0 <= inside < len(self._rows):
+            return self._rows[inside]
+        if 0 <= at < self._total:
+            return ListRow("", _UNREAD)
+        return ListRow("", self._empty) if at == 0 else None
 
     def action_move(self, by: int) -> None:
         self._place(self._at + by)
@@ -90,24 +152,33 @@ class Rows(ScrollView, can_focus=True):
         self._place(self._at + pages * max(1, self._room.height - 1))
 
     def action_jump(self, place: int) -> None:
-        self._place(place if place >= 0 else len(self._rows) + place)
+        self._place(place if place >= 0 else self._total + place)
 
     def on_click(self, event: events.Click) -> None:
-        if event.y + self.scroll_offset.y < len(self._rows):
+        if event.y + self.scroll_offset.y < self._total:
             self._place(event.y + self.scroll_offset.y)
 
     def on_resize(self) -> None:
-        tell_size(self, Size(self._room.width, max(1, len(self._rows))))
+        tell_size(self, Size(self._room.width, max(1, self._total)))
         self._place(self._at)
         self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._want()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self.refresh()
 
+    def _want(self) -> None:
+        held = range(self._offset, self._offset + len(self._rows))
+        if any(at not in held for at in (*self._seen[:1], *self._seen[-1:], self._at) if at < self._total):
+            self.post_message(self.Wanted(self))
+
     def _place(self, at: int) -> None:
         """Put the cursor there, and bring it into sight."""
-        before, self._at = self._at, max(0, min(at, len(self._rows) - 1))
+        before, self._at = self._at, max(0, min(at, self._total - 1))
         height = max(1, self._room.height)
         top = max(min(self.scroll_offset.y, self._at), self._at - height + 1)
         if top != self.scroll_offset.y:
@@ -115,41 +186,42 @@ class Rows(ScrollView, can_focus=True):
         if before != self._at:
             self._refresh_line(before)
             self._refresh_line(self._at)
-        key = self._rows[self._at].key if self._rows else None
+        row = self._row(self._at)
+        key = None if row is None else row.key or None
         if key != self._key:
             self._key = key
             self.post_message(self.Chosen(self, key))
+        self._want()
 
     def render_line(self, y: int) -> Strip:
         place, width = y + self.scroll_offset.y, self._room.width
-        if place >= len(self._rows):
-            return self._strip(self._empty if place == 0 else text.EMPTY, " ", width, Style())
+        row = self._row(place)
+        if row is None or not self._total:
+            return self._strip(text.EMPTY if row is None else row.content, " ", " ", width, Style())
         under = place == self._at
-        mark = MARK if under else " "
-        return self._strip(self._rows[place].content, mark, width, self._looks() if under else Style())
+        mark = MARK if row.key and row.key in self.marks else " "
+        return self._strip(row.content, CURSOR if under else " ", mark, width, self._looks() if under else Style())
 
     def _looks(self) -> Style:
         if self.app.native_ansi_color:
             return Style(reverse=True)
         return Style(background=self.get_component_styles("rows--cursor").background)
 
-    def _strip(self, content: Content, mark: str, width: int, style: Style) -> Strip:
+    def _strip(self, content: Content, cursor: str, mark: str, width: int, style: Style) -> Strip:
         base = self.visual_style + style
-        whole = text.line((mark, "accent"), " " * (_MARGIN - 1), text.fitted(content, max(0, width - _MARGIN)))
+        whole = text.line((cursor, "accent"), (mark, "mark"), text.fitted(content, max(0, width - _MARGIN)))
         if style.reverse:  # a colour would become the ground of its word
             whole = text.line(whole.plain)
         segments = [Segment(piece, look.rich_style) for piece, look in whole.render(base, "", self._get_style)]
         return Strip(segments).adjust_cell_length(width, base.rich_style)
 
-    def _refresh_changed(self, before: Sequence[ListRow]) -> None:
-        top, height = self.scroll_offset.y, self._room.height
-        for place in range(top, top + height):
-            old = before[place].content if place < len(before) else self._empty
-            new = self._rows[place].content if place < len(self._rows) else self._empty
-            if not old.is_same(new):
-                self._refresh_line(place)
-
     def _refresh_line(self, place: int) -> None:
         y = place - self.scroll_offset.y
         if 0 <= y < self._room.height:
             self.refresh(Region(0, y, self._room.width, 1))
+
+
+def _same(one: ListRow | None, other: ListRow | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.key == other.key and one.content.is_same(other.content)

@@ -1,0 +1,27 @@
+"""The command that does the same as an action of the dashboard, for a shell."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lanes.verbs.verb import Verb
+from lanes_tui.sources.source import Source
+
+#: The flag of a parameter is its name; these are written otherwise, and these stand for themselves.
+_FLAGS = {"for_": "--for", "older_than": "--older-than"}
+
+
+def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], how: Mapping[str, Any]) -> str:
+    """``chosen`` are the words that choose what it is done to, ``how`` the parameters."""
+    words = ["lanes", *chosen]
+    for name, value in how.items():
+        param = verb.by_name[name]
+        if value is None or value == param.default:
+            continue
+        flag = _FLAGS.get(name, f"--{param.wire.replace('_', '-')}")
+        words += [flag] if value is True else [flag, str(param.show(value))]
+    return " ".join([*map(shlex.quote, words), *_where(source)])
+
+
+def _where(source: Source) -> list[str]:
+    return [source.option, shlex.quote(source.name)]

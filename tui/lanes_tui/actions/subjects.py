@@ -1,0 +1,325 @@
+"""What an action is for, as its dialog tells it: how many, which, in which states; what ends and what is kept."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from textual.content import Content
+
+from lanes import filters
+from lanes.base.errors import NotFound
+from lanes.records import Lane, LetterTally, Message, OwnerDetail, Tally
+from lanes_storage.law import LaneState, Scope
+from lanes_storage.records import LaneFilter
+from lanes_tui.actions.acting import ActionTarget, OfferedAction
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import ViewedAt
+from lanes_tui.display.describing import described, said
+from lanes_tui.sources.marks import MarkedLane
+from lanes_tui.sources.source import Source
+
+#: So many are named.
+NAMED = 6
+#: So many cells of a key are shown.
+_KEY = 48
+#: The states in the order in which lanes are named.
+_FIRST = (LaneState.RUNNING, LaneState.ERRORED, LaneState.ABORTED, LaneState.IDLE)
+
+
+class ActionSubject(ABC):
+    """What an action is for. ``count``: how many these are; above some number a person has to type it.
+
+    ``renewed``: it is read again while the question stands. ``scope``: what of a lane is meant.
+    """
+
+    count: int
+    renewed = False
+    scope = Scope.RUN
+
+    def __init__(self, action: OfferedAction) -> None:
+        self.action = action
+
+    @property
+    def targets(self) -> list[ActionTarget]:
+        """What the action is carried out on, one by one; none where it is one call."""
+        return []
+
+    @abstractmethod
+    async def load(self, source: Source) -> None:
+        """Read what is to be told. Raises Lost."""
+
+    @abstractmethod
+    def title(self) -> str:
+        """The question, or that there is nothing to do."""
+
+    @abstractmethod
+    def lines(self) -> list[Content]:
+        """What is told before it is done."""
+
+    @abstractmethod
+    def words(self) -> list[str] | None:
+        """The command and the words that choose the same; None: no command does."""
+
+    def possible(self) -> bool:
+        """Whether there is anything to do; until it is known, there is."""
+        return True
+
+
+class LaneSubject(ActionSubject):
+    """Lanes, each as it was marked. ``lane``: where it is one; ``chosen``: a filter that means exactly these."""
+
+    def __init__(
+        self,
+        action: OfferedAction,
+        marks: Sequence[MarkedLane],
+        *,
+        lane: Lane | None = None,
+        sight: Callable[[], ViewedAt],
+        chosen: str | None = None,
+        hidden: int = 0,
+    ) -> None:
+        super().__init__(action)
+        self.marks, self.count = marks, len(marks)
+        self.renewed = len(marks) == 1
+        self.lane = lane
+        self._sight, self._chosen, self._hidden = sight, chosen, hidden
+        self._tally: Tally | None = None
+        self._now: dict[str, MarkedLane] | None = None
+        self._read_at: ViewedAt | None = None
+
+    @property
+    def targets(self) -> list[ActionTarget]:
+        """What the action is carried out on."""
+        return [ActionTarget(mark.key, {"key": mark.key, "epoch": mark.epoch}) for mark in self.marks]
+
+    async def load(self, source: Source) -> None:
+        keys = tuple(mark.key for mark in self.marks)
+        self._tally = await source.tally(LaneFilter(keys=keys))
+        if len(keys) > 1:
+            self._now = {mark.key: mark for mark in await source.marks(LaneFilter(keys=keys), len(keys))}
+            return
+        try:
+            found = await source.detail(keys[0])
+        except NotFound:  # it is gone: the action will say so
+            return
+        self.lane, now = found.record.lane, source.now()
+        self._sight = lambda: ViewedAt.of(found.at, now)
+
+    def title(self) -> str:
+        if self.lane is None or self.count > 1:
+            return f"{self.action.title.format(words.counted(self.count, 'lane'))}?"
+        if not self.possible():
+            return "Nothing to abort"
+        if self.action.verb.name == "abort":
+            what = "this run" if self.lane.run_id is not None else "what ran before"
+            return f"{self.action.title.format(what)}?"
+        return f"{self.action.title.format('this lane')}?"
+
+    def possible(self) -> bool:
+        if self.action.verb.name != "abort" or self._tally is None:
+            return True
+        met = self._tally
+        return bool(met.runs or met.reruns or (met.waiting and self.scope is not Scope.RUN))
+
+    def lines(self) -> list[Content]:
+        lines = self._one() if self.count == 1 else self._many()
+        if self.action.verb.name == "abort" and self._tally is not None:
+            lines.append(_ends(self._tally, self.scope))
+        if self.action.params.get("force") and (self._tally is None or self._tally.runs):
+            taken = "The lane is taken from its owner" if self.count == 1 else "The lanes are taken from their owners"
+            lines.append(text.line((f"{taken} at once, with no grace to stop the run.", "warn")))
+        return lines
+
+    def _one(self) -> list[Content]:
+        (mark,) = self.marks
+        if self.lane is None:
+            return [text.line((mark.key, "strong"))]
+        if self.lane.epoch == mark.epoch:
+            return described(self.lane, self._sight())
+        moved = f"It has moved on to epoch {self.lane.epoch}; it is left alone, since epoch {mark.epoch} was meant."
+        return [text.line((mark.key, "strong")), text.line((moved, "warn"))]
+
+    def _many(self) -> list[Content]:
+        lines = (
+            [_by_state(self._tally, self.count)] if self._tally is not None else [text.line(("counting …", "muted"))]
+        )
+        lines += [text.line((sentence, "warn")) for sentence in self._warnings()] + [text.EMPTY]
+        for mark in sorted(self.marks, key=lambda mark: _FIRST.index(mark.state))[:NAMED]:
+            look = words.LANES[mark.state]
+            key = text.in_the_middle(mark.key, _KEY)
+            lines.append(text.line((f"{look.symbol} ", look.tone), key, (f"  epoch {mark.epoch}", "muted")))
+        if self.count > NAMED:
+            lines.append(text.line((f"and {words.number(self.count - NAMED)} more", "muted")))
+        return lines
+
+    def _warnings(self) -> list[str]:
+        warnings = []
+        if self._hidden:
+            hidden = words.counted(self._hidden, "lane")
+            warnings.append(f"{hidden} of these {'is' if self._hidden == 1 else 'are'} hidden by the filter.")
+        if self._now is None:
+            return warnings
+        moved = sum(mark.key not in self._now or self._now[mark.key].epoch != mark.epoch for mark in self.marks)
+        unfit = sum(mark.state not in self.action.fits for mark in self._now.values())
+        if moved:
+            warnings.append(f"{words.counted(moved, 'lane')} moved on since being marked, and will be left alone.")
+        if unfit:
+            warnings.append(f"For {words.counted(unfit, 'lane')} in another state there is nothing to do.")
+        return warnings
+
+    def words(self) -> list[str] | None:
+        if self.action.verb.name == "retry-last":
+            return None
+        sure = ["--yes"] if self.count > 1 and self.action.verb.name == "abort" else []
+        if self._chosen is not None and self.count > 1:
+            return [self.action.verb.name, "--filter", self._chosen, *sure]
+        epoch = ["--epoch", str(self.marks[0].epoch)] if self.count == 1 and self.action.verb.name == "abort" else []
+        return [self.action.verb.name, *(mark.key for mark in self.marks), *epoch, *sure]
+
+
+class MessageSubject(ActionSubject):
+    """Messages: one that is shown whole, or the ids of many."""
+
+    def __init__(
+        self, action: OfferedAction, messages: Sequence[Message], ids: Sequence[int] = (), chosen: str | None = None
+    ) -> None:
+        super().__init__(action)
+        self._messages, self._chosen = messages, chosen
+        self._ids = list(ids) or [message.id for message in messages]
+        self.count = len(self._ids)
+
+    @property
+    def targets(self) -> list[ActionTarget]:
+        """What the action is carried out on, the oldest first."""
+        keys = {message.id: f" {message.key}" for message in self._messages}
+        return [ActionTarget(f"#{each}{keys.get(each, '')}", {"id": each}) for each in sorted(self._ids)]
+
+    async def load(self, source: Source) -> None:
+        """All is known."""
+
+    def title(self) -> str:
+        return (
+            f"{self.action.title.format('this message' if self.count == 1 else words.counted(self.count, 'message'))}?"
+        )
+
+    def lines(self) -> list[Content]:
+        named = [
+            text.line((message.key, "strong"), (f"  message #{message.id}  ", "muted"), said(message))
+            for message in self._messages[:NAMED]
+        ]
+        if self.count > len(named):
+            named.append(text.line((f"{words.number(self.count - len(named))} more, the oldest first", "muted")))
+        return [*named, text.line((_AFTER[self.action.name], "warn"))]
+
+    def words(self) -> list[str] | None:
+        if self.count == 1:
+            return [self.action.verb.name, str(self._ids[0])]
+        return None if self._chosen is None else [self.action.verb.name, "--filter", self._chosen, "--yes"]
+
+
+class LetterSubject(ActionSubject):
+    """The dead letters that a prune up to one of them deletes; counted where they are, in the database."""
+
+    def __init__(self, action: OfferedAction, letter: Message, chosen: LaneFilter) -> None:
+        super().__init__(action)
+        self.letter, self.chosen = letter, chosen
+        self.until = letter.ended_at or letter.accepted_at
+        self.count = 0
+        self._tally: LetterTally | None = None
+
+    async def load(self, source: Source) -> None:
+        self._tally = await source.letter_tally(self.chosen, self.until)
+        self.count = self._tally.letters - self._tally.kept
+
+    def possible(self) -> bool:
+        return self._tally is not None  # what is not counted yet is not deleted
+
+    def title(self) -> str:
+        return "Prune dead letters?"
+
+    def lines(self) -> list[Content]:
+        found = self._tally
+        if found is None:
+            return [text.line(("counting …", "muted"))]
+        retried = f", {words.number(found.retried)} of them retried since" if found.retried else ""
+        which = " that fit the filter" if self.chosen.conditions else ""
+        gone = f"{which} {'is' if self.count == 1 else 'are'} deleted for good{retried}."
+        lines = [text.line((words.counted(self.count, "dead letter"), "strong"), gone)]
+        for word, end in (("oldest", found.oldest), ("newest", found.newest)):
+            if end is not None:
+                lines.append(text.line((f"{word}  #{end.id} ", "muted"), (end.key, "strong"), f"  {said(end)}"))
+        if found.kept:
+            stay = f"{words.number(found.kept)} of these stay: their sender may still ask for them (24 h)."
+            lines.append(text.line((stay, "warn")))
+        return lines
+
+    def words(self) -> list[str] | None:
+        return None if self.chosen.conditions else ["dead-letters", "--prune", "--yes"]
+
+
+class OwnerSubject(ActionSubject):
+    """A gateway that is to claim nothing more."""
+
+    count = 1
+
+    def __init__(self, action: OfferedAction, owner: OwnerDetail) -> None:
+        super().__init__(action)
+        self.owner = owner
+
+    async def load(self, source: Source) -> None:
+        """All is known."""
+
+    def title(self) -> str:
+        return "Drain this gateway?"
+
+    def lines(self) -> list[Content]:
+        owner = self.owner
+        runs = f"It holds {words.counted(owner.held, 'lane')}: each may end its run for 30 s, then it is cut and goes"
+        return [
+            text.line((f"{owner.host}:{owner.pid}", "strong"), (f"  gateway {owner.id}", "muted")),
+            text.line(f"{runs} on as its policy says." if owner.held else "It holds nothing just now."),
+            text.line(("It claims nothing more until its process is started again.", "warn")),
+        ]
+
+    def words(self) -> list[str] | None:
+        return ["drain", str(self.owner.id)]
+
+
+_AFTER = {
+    "retry message": "A retry is a new message at the tail of its lane. What the first try did is not undone.",
+    "drop message": "It is not answered any more. The journal keeps what it was.",
+}
+
+
+def _by_state(tally: Tally, count: int) -> Content:
+    pieces = []
+    for state, number in sorted(tally.lanes.items(), key=lambda pair: -pair[1]):
+        look = words.look_of_state(LaneState.read(state))
+        pieces.append(text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(number)}"))
+    gone = count - sum(tally.lanes.values())
+    if gone:
+        pieces.append(text.line((f"{words.number(gone)} gone", "bad")))
+    if tally.paused:
+        look = words.PAUSED
+        pieces.append(text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(tally.paused)}"))
+    return text.joined(pieces, "   ")
+
+
+def _ends(tally: Tally, scope: Scope) -> Content:
+    """What an abort with that scope ends, and what it keeps."""
+    runs = 0 if scope is Scope.QUEUE else tally.runs
+    ended = tally.reruns if scope is Scope.RUN else tally.waiting
+    kept = tally.waiting - ended
+    ends = [words.counted(runs, "run")] if runs else []
+    if ended:
+        before = " that ran before" if scope is Scope.RUN else ""
+        ends.append(f"{words.counted(ended, 'waiting message')}{before}")
+    if not ends:
+        return text.line(("Nothing runs, and nothing that ran before waits: there is nothing to abort.", "warn"))
+    keeps = f"; {words.counted(kept, 'waiting message')} {'is' if kept == 1 else 'are'} kept" if kept else ""
+    return text.line(("Ends ", "muted"), (" and ".join(ends), "warn"), (f"{keeps}.", "muted"))
+
+
+def chosen_by(typed: str, marks: Sequence[MarkedLane], matching: int | None) -> str | None:
+    """The filter that chooses exactly these lanes, where all that it chooses are marked."""
+    parsed = filters.parse(typed, 1)
+    return typed if typed.strip() and parsed.problem is None and matching == len(marks) else None

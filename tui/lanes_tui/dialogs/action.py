@@ -1,0 +1,198 @@
+"""Before anything is done: the one dialog of all actions.
+
+It tells what the action is for, by counts and by name, what ends and what is kept; takes a reason, a scope, a duration,
+and above some number that number; and shows the command that does the same.
+"""
+
+from typing import Any, ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Input
+
+from lanes.base import durations
+from lanes_storage.law import Scope
+from lanes_tui.actions.command_line import command_line
+from lanes_tui.actions.keys import KEYS, bind
+from lanes_tui.actions.subjects import ActionSubject
+from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.dialogs.fields import FieldEntered, FieldInput, LabelledField, NumberInput, WordChoice
+from lanes_tui.display import text
+from lanes_tui.sources.source import Lost, Source
+from lanes_tui.widgets.sheet import Sheet
+
+#: For more than that, their number has to be typed.
+TYPED_ABOVE = 20
+#: How often what may change while the question stands is read again.
+LOOK_EVERY_S = 0.5
+
+
+class ActionDialog(Dialog[dict[str, Any] | None]):
+    """Its result are the parameters with which to do it; None: it is not to be done."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(bind(name, "app.focus_previous") for name in ("left", "up")),
+        *(bind(name, "app.focus_next") for name in ("right", "down")),
+        bind("copy", "copy"),
+        *(bind(name, "leave") for name in ("back", "interrupt")),
+    ]
+
+    def __init__(self, source: Source, subject: ActionSubject) -> None:
+        super().__init__()
+        self._source, self.subject = source, subject
+        self.action = action = subject.action
+        self._title, self._lines = Sheet(id="dialog-title"), Sheet(wrap=True, id="dialog-lines")
+        self._same, self._problem = Sheet(wrap=True, id="same"), Sheet(wrap=True, id="refused")
+        self._number = NumberInput(compact=True, id="number", max_length=9)
+        self._duration = FieldInput(compact=True, id="duration", placeholder="until it is resumed; or 10m, 1h, 2d")
+        self._reason = FieldInput(compact=True, id="reason", placeholder="why; it is kept in the journal")
+        self._scope = WordChoice(tuple(Scope), id="scope")
+        self._no = Button(_label("Cancel", "back"), compact=True, id="no")
+        grave = "-grave" if action.grave else None
+        self._yes = Button(_label(action.word, "yes"), compact=True, id="yes", classes=grave)
+        self._fields: dict[str, LabelledField] = {"number": LabelledField("how many", self._number)}
+        fields = (("for_", "for", self._duration), ("reason", "reason", self._reason), ("scope", "scope", self._scope))
+        self._fields |= {name: LabelledField(label, field) for name, label, field in fields if action.takes(name)}
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield self._title
+            yield self._lines
+            yield from self._fields.values()
+            yield self._problem
+            yield self._same
+            with Horizontal(id="choices"):
+                yield self._no
+                yield self._yes
+
+    def on_mount(self) -> None:
+        self.renew()
+        self._load()
+        if self.subject.renewed:
+            self.set_interval(LOOK_EVERY_S, self._load)
+        if self.action.grave:
+            self.set_focus(self._number if self._wanted else self._no)
+        else:
+            self.set_focus(self._duration if "for_" in self._fields else self._yes)
+
+    @work(exclusive=True)
+    async def _load(self) -> None:
+        wanted = self._wanted
+        try:
+            await self.subject.load(self._source)
+        except Lost as lost:
+            self._tell(f"not known by now: {lost}")
+        self.update()
+        if self._wanted and not wanted and self.action.grave and self.is_open:
+            self.set_focus(self._number)
+
+    # ------------------------------------------------------------------------------------ what it says
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The parameters that are given by now. Raises ValueError for a duration that is none."""
+        given: dict[str, Any] = {}
+        if "for_" in self._fields and self._duration.value.strip():
+            given["for_"] = durations.parse(self._duration.value.strip())
+        if "reason" in self._fields and self._reason.value.strip():
+            given["reason"] = self._reason.value.strip()
+        if "scope" in self._fields and self._scope.value != Scope.RUN:
+            given["scope"] = Scope(self._scope.value)
+        return given
+
+    @property
+    def said(self) -> str:
+        """What it says, without its looks."""
+        return "\n".join((self._title.plain, self._lines.plain, self._problem.plain, self._same.plain))
+
+    @property
+    def command(self) -> str | None:
+        """The command that does the same, if one does."""
+        words = self.subject.words()
+        try:
+            how = {**self.action.params, **self.how}
+        except ValueError:
+            return None
+        return None if words is None else command_line(self._source, self.action.verb, words, how)
+
+    @property
+    def _wanted(self) -> str:
+        """What has to be typed; empty where nothing has."""
+        return str(self.subject.count) if self.subject.count > TYPED_ABOVE else ""
+
+    @property
+    def _possible(self) -> bool:
+        return self.subject.possible()
+
+    def renew(self) -> None:
+        self.subject.scope = Scope(self._scope.value)
+        self._title.show([text.line((self.subject.title(), "accent"))])
+        self._lines.show(self.subject.lines())
+        command = self.command
+        same = [] if command is None else [text.line(("$ ", "muted"), (command, "muted"), ("  Y copies", "muted"))]
+        self._same.show(same)
+        self._fields["number"].display = bool(self._wanted)
+        self._number.placeholder = f"type {self._wanted} to go on"
+        self._yes.display = self._possible
+
+    def _tell(self, sentence: str) -> None:
+        self._problem.show([text.line((sentence, "warn"))] if sentence else [])
+
+    @on(Input.Changed)
+    @on(WordChoice.Changed)
+    def _changed(self) -> None:
+        self._tell("")
+        self.update()
+
+    # ---------------------------------------------------------------------------------------- answers
+
+    @on(FieldEntered)
+    def _entered(self) -> None:
+        """Go on to what is missing; else what is grave waits for one more key, on its button."""
+        if self._wanted and self._number.value != self._wanted:
+            self.set_focus(self._number)
+        elif self.action.grave:
+            self.set_focus(self._yes)
+        else:
+            self._give()
+
+    def _give(self) -> None:
+        if not self._possible:
+            return
+        if self._number.value != self._wanted and self._wanted:
+            self._tell(f"Type {self._wanted} to go on.")
+            self.set_focus(self._number)
+            return
+        try:
+            self.dismiss(self.how)
+        except ValueError as error:
+            self._tell(str(error))
+            self.set_focus(self._duration)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_copy(self) -> None:
+        if (command := self.command) is not None:
+            self.app.copy_to_clipboard(command)
+            self._tell("copied")
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character == KEYS["yes"].keys:
+            event.stop()
+            self._give()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button is self._yes:
+            self._give()
+        else:
+            self.dismiss(None)
+
+
+def _label(word: str, key: str) -> Content:
+    return text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))

@@ -1,0 +1,109 @@
+"""The fields of a dialog for actions: a text, a number, one of a few words."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from lanes_tui.actions.keys import KEYS, bind
+from lanes_tui.display import text
+from lanes_tui.widgets.filter_bar import Typed
+from lanes_tui.widgets.sheet import Sheet
+
+_LABEL = 10
+
+
+class FieldEntered(Message):
+    """What was typed into a field is to count."""
+
+
+class FieldInput(Typed):
+    """Where the value of a field is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("open", "enter"),
+        bind("down", "app.focus_next", only="down"),
+        bind("up", "app.focus_previous", only="up"),
+        bind("back", "screen.leave"),
+        bind("interrupt", "screen.leave"),
+    ]
+
+    def action_enter(self) -> None:
+        self.post_message(FieldEntered())
+
+
+class NumberInput(FieldInput):
+    """Where a number is typed to show that it is meant. Other keys are for the dialog."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.is_printable and not (event.character or "").isdecimal():
+            event.prevent_default()  # it is not typed
+            if event.character != KEYS["yes"].keys:
+                event.stop()
+
+
+class WordChoice(Widget, can_focus=True):
+    """One of a few words."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("left", "turn(-1)"),
+        bind("right", "turn(1)"),
+        bind("mark", "turn(1)"),
+        bind("up", "app.focus_previous"),
+        bind("down", "app.focus_next"),
+        bind("open", "enter"),
+    ]
+
+    class Changed(Message):
+        """Another word is chosen."""
+
+    def __init__(self, words: Sequence[str], *, id: str) -> None:  # noqa: A002 - the toolkit's own word
+        super().__init__(id=id)
+        self._words = words
+        self._at = 0
+
+    @property
+    def value(self) -> str:
+        """The word that is chosen."""
+        return self._words[self._at]
+
+    def render(self) -> Content:
+        chosen = "strong" if self.has_focus else ""
+        words = [(f"‹{each}›", chosen) if each == self.value else (f" {each} ", "muted") for each in self._words]
+        return text.line(*words)
+
+    def action_turn(self, by: int) -> None:
+        self._at = (self._at + by) % len(self._words)
+        self.refresh()
+        self.post_message(self.Changed())
+
+    def action_enter(self) -> None:
+        self.post_message(FieldEntered())
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+
+class LabelledField(Horizontal):
+    """A field with its name before it."""
+
+    def __init__(self, label: str, field: Widget) -> None:
+        super().__init__(classes="field")
+        self._label, self._field = Sheet(), field
+        self._said = text.line((label.rjust(_LABEL), "muted"), " ")
+
+    def compose(self) -> ComposeResult:
+        yield self._label
+        yield self._field
+
+    def on_mount(self) -> None:
+        self._label.show([self._said])

@@ -1,0 +1,75 @@
+"""Screens that list something in the language of filters."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.widgets import Input
+
+from lanes import filters
+from lanes.filters import Parsed
+from lanes_storage.records import Subject
+from lanes_tui.actions.keys import bind
+from lanes_tui.actions.messages import FilterLeft
+from lanes_tui.screens.watching import Watching
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Source
+from lanes_tui.tables.rows import Rows
+from lanes_tui.widgets.list_filter import ListFilter
+
+
+class Filtered(Watching):
+    """Lists what a typed filter chooses. While a word of it is not understood, the list stays as it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("filter", "filter", show=True)]
+    OF: ClassVar[Subject]
+    HINT: ClassVar[str]
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
+        self.filter = ListFilter(self.HINT)
+        self.rows = Rows(id="rows")
+        self.good = ""  # the last one that was understood
+
+    @property
+    def typed(self) -> str:
+        """The filter as it is typed."""
+        return self.filter.input.value
+
+    @property
+    def parsed(self) -> Parsed:
+        """What is chosen now: by the last filter that was understood; and what is wrong with the one that is typed."""
+        now = self.source.now().wall
+        parsed = filters.parse(self.split(self.typed)[0], now, self.OF)
+        if parsed.problem is None:
+            self.good = self.typed
+            return parsed
+        return Parsed(filters.parse(self.split(self.good)[0], now, self.OF).chosen, parsed.problem)
+
+    def split(self, typed: str) -> tuple[str, str | None]:
+        """The filter, and what is asked for beside it."""
+        return typed, None
+
+    @on(Input.Changed)
+    def _typed_on(self, event: Input.Changed) -> None:
+        event.stop()
+        self.rows.forget_cursor()
+        self.looking.wake()
+
+    @on(FilterLeft)
+    def _filter_left(self) -> None:
+        self.rows.focus()
+
+    @on(Rows.Wanted)
+    def _rows_wanted(self) -> None:
+        self.looking.wake()
+
+    def action_filter(self) -> None:
+        self.set_focus(self.filter.input)  # at once: what is typed ahead is for it
+
+    def action_close(self) -> None:
+        """Clear the filter, or close."""
+        if self.typed:
+            self.filter.input.value = ""
+        else:
+            self.dismiss()
