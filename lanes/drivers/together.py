@@ -14,7 +14,7 @@ from lanes_storage.interface import Reads, Step, Transaction
 T = TypeVar("T")
 
 #: Effects in one transaction, so that others get the write lock in between.
-PAGE = 256
+PAGE = 100
 
 
 class Round(NamedTuple):

@@ -72,7 +72,9 @@ FACES = {
     "retry": Face("retry", BY_ID),
     "retry-last": Face("retry_last"),
     "drop": Face("drop", BY_ID),
-    "prune-dead-letters": Face("prune_dead_letters", {"older_than_ms": "older_than"}, result="int"),
+    "prune-dead-letters": Face(
+        "prune_dead_letters", {"older_than_ms": "older_than"}, left_out=frozenset({"until", "filter_"}), result="int"
+    ),
     "status": Face("status", besides=NONE),
     "gateways": Face("drain_wait", {"owner_ids": "id", "timeout": "wait"}, frozenset({"owner_ids", "timeout"}), NONE),
     "events": Face(
@@ -80,7 +82,7 @@ FACES = {
         {"chosen": "filter_", "since": "since_at"},
         converted=frozenset({"after", "chosen", "newest"}),
         besides=NONE,
-        left_out=frozenset({"since", "within"}),
+        left_out=frozenset({"since", "within", "before"}),
     ),
     "drain": Face("drain", {"owner_id": "gateway"}, besides=frozenset({"by"}), left_out=frozenset({"for_"})),
     "drain-rehearsal": Face("drain_rehearsal", {"owner_id": "gateway"}, besides=NONE),
@@ -91,6 +93,10 @@ NOT_IN_PYTHON = {
     "find",
     "marks",
     "groups",
+    "tally",
+    "search-dead-letters",
+    "tally-dead-letters",
+    "owner-health",
     "silent",
     "dead-letters",
     "message-ids",

@@ -126,6 +126,8 @@ CALLS = [
     *calls("groups", {"parts": 1}, {"parts": 1, "keys": tuple(map(str, range(10_001)))}),
     *calls("groups", {"parts": 2, "filter_": LaneFilter().where("key", How.HAS, "a"), "keys": HELD, "limit": 1}),
     *calls("silent", {}, {"limit": 1}),
+    *calls("tally", {}, {"filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD},
+           {"keys": tuple(map(str, range(10_001)))}),
     *calls("show", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
     *calls("why", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
     *calls(
@@ -140,6 +142,14 @@ CALLS = [
         {},
         {"filter_": MESSAGES.where("cause", How.IS, "provider_failed"), "limit": 2, "before": 10**6},
         {"older_than": 0, "waiting": True},
+    ),
+    *calls(
+        "search-dead-letters",
+        {},
+        {"filter_": MESSAGES.where("key", How.HAS, "fail"), "waiting": True, "limit": 2, "offset": 1, "place_of": 9},
+    ),
+    *calls(
+        "tally-dead-letters", {}, {"filter_": MESSAGES.where("key", How.HAS, "fail"), "older_than": 0, "until": 10**13}
     ),
     *(
         call
@@ -160,11 +170,13 @@ CALLS = [
         {"key": "failed:1"},
         {"filter_": EVENTS.where("key", How.HAS, "fail"), "since": 10 * MINUTE},
         {"type": "fail", "after": 1, "limit": 3},
+        {"before": 9, "limit": 3},
         {"limit": 0},
         {"type": "No Word"},
         {"key": "none"},
     ),
     *calls("doctor", {}),
+    *calls("owner-health", {}),
     *calls("drain-rehearsal", {}, {"gateway": 2}, {"gateway": 999}),
     *calls("reconcile", {}, {"dry_run": True}),
     # the policies
@@ -215,6 +227,7 @@ CALLS = [
         {"key": "held:run", "run_id": 999},
         {"key": "held:run", "scope": "everything"},
     ),
+    *calls("prune-dead-letters", {"older_than": 0, "until": 1, "filter_": MESSAGES.where("key", How.HAS, "fail")}),
     *calls("prune-dead-letters", {"older_than": 10 * MINUTE}, {"older_than": 0}, {"older_than": -1}),
     # the policy of the database, and at last the end of it all
     *calls("drain", {"gateway": 999}, {"gateway": 2}, {"for_": 360 * MINUTE}),

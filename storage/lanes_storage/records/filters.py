@@ -76,7 +76,8 @@ class LaneFilter(NamedTuple):
 
     def only(self, keys: Iterable[str]) -> "LaneFilter":
         """The same filter, for these lanes only."""
-        return self._replace(keys=tuple(key for key in keys if self.keys is None or key in self.keys))
+        known = None if self.keys is None else frozenset(self.keys)
+        return self._replace(keys=tuple(key for key in keys if known is None or key in known))
 
     def where(self, field: str, how: How, value: str | int, *, negated: bool = False) -> "LaneFilter":
         """The same filter with one more condition."""

@@ -19,6 +19,8 @@ from lanes_tui.sources.source import Source
 
 #: So many are named.
 NAMED = 6
+#: So many keys fit a command that somebody copies.
+LISTED = 20
 #: So many cells of a key are shown.
 _KEY = 48
 #: The states in the order in which lanes are named.
@@ -171,7 +173,10 @@ class LaneSubject(ActionSubject):
             return None
         sure = ["--yes"] if self.count > 1 and self.action.verb.name == "abort" else []
         if self._chosen is not None and self.count > 1:
-            return [self.action.verb.name, "--filter", self._chosen, *sure]
+            chosen = ["--filter", self._chosen] if self._chosen else ["--match", "*"]
+            return [self.action.verb.name, *chosen, *sure]
+        if self.count > LISTED:
+            return None
         epoch = ["--epoch", str(self.marks[0].epoch)] if self.count == 1 and self.action.verb.name == "abort" else []
         return [self.action.verb.name, *(mark.key for mark in self.marks), *epoch, *sure]
 
@@ -320,6 +325,6 @@ def _ends(tally: Tally, scope: Scope) -> Content:
 
 
 def chosen_by(typed: str, marks: Sequence[MarkedLane], matching: int | None) -> str | None:
-    """The filter that chooses exactly these lanes, where all that it chooses are marked."""
+    """The filter that chooses exactly these lanes, where all that it chooses are marked. Empty: every lane."""
     parsed = filters.parse(typed, 1)
-    return typed if typed.strip() and parsed.problem is None and matching == len(marks) else None
+    return typed.strip() if parsed.problem is None and matching == len(marks) else None
