@@ -12,10 +12,12 @@ from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.dialogs.palette import Palette
+from lanes_tui.dialogs.pausing import PauseAllDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.screens.dead_letters import DeadLettersScreen
+from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
@@ -31,7 +33,7 @@ LEFT = (
     ((("a", ActionDialog),), CHOICES),
     ((("U", MainScreen), ("space", MainScreen), ("a", ActionDialog)), CHOICES),
     (
-        (("U", MainScreen), ("space", MainScreen), ("R", ActionDialog), ("y", Results)),
+        (("U", MainScreen), ("space", MainScreen), ("space", MainScreen), ("R", ActionDialog), ("y", Results)),
         ("escape", "enter", "q", "ctrl+c"),
     ),
     ((("c", ColumnsDialog),), ("escape", "q", "ctrl+c", "enter")),
@@ -42,6 +44,8 @@ LEFT = (
     ((("J", JournalScreen),), ("escape", "q", "ctrl+c")),
     ((("O", OwnersScreen),), ("escape", "q", "ctrl+c")),
     ((("D", DeadLettersScreen),), ("escape", "q", "ctrl+c")),
+    ((("L", GroupsScreen),), ("escape", "q", "ctrl+c")),
+    ((("P", PauseAllDialog),), ("escape", "ctrl+c")),
     ((("D", DeadLettersScreen), ("R", ActionDialog)), ("escape", "y")),
     ((("O", OwnersScreen), ("W", ActionDialog)), ("escape", "y")),
 )

@@ -126,6 +126,8 @@ CALLS = [
     *calls("groups", {"parts": 1}, {"parts": 1, "keys": tuple(map(str, range(10_001)))}),
     *calls("groups", {"parts": 2, "filter_": LaneFilter().where("key", How.HAS, "a"), "keys": HELD, "limit": 1}),
     *calls("silent", {}, {"limit": 1}),
+    *calls("groups", {"parts": 1}, {"parts": 2, "filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD,
+                                    "limit": 5}, {"parts": 1, "keys": tuple(map(str, range(10_001)))}),
     *calls("tally", {}, {"filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD},
            {"keys": tuple(map(str, range(10_001)))}),
     *calls("show", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
@@ -145,7 +147,7 @@ CALLS = [
     ),
     *calls(
         "search-dead-letters",
-        {},
+        {"limit": 2},
         {"filter_": MESSAGES.where("key", How.HAS, "fail"), "waiting": True, "limit": 2, "offset": 1, "place_of": 9},
     ),
     *calls(
@@ -300,7 +302,9 @@ AGE = re.compile(r"\b\d+(\.\d+)?( ?(ms|s|m|h|d)\b)+( \d+ ?(ms|s|m|h|d)\b)*|less 
 ACTOR = re.compile(r"alice|http@[0-9.]+")
 #: What tells two processes apart; and two databases, and what the doctor says of its machine.
 OF_PROCESSES = frozenset({"pid", "host"})
-OF_SYSTEM = OF_PROCESSES | {"url", "database", "evidence", "message", "fix"}
+#: The routes about more than lanes and messages.
+OF_WHOLE = frozenset({"status", "gateways", "drain", "doctor", "owners/health"})
+OF_SYSTEM = OF_PROCESSES | {"url", "database", "evidence", "message", "fix", "descriptors", "descriptors_limit"}
 
 
 def told(value: Any, hidden: frozenset[str]) -> Any:
@@ -328,7 +332,7 @@ class Came(NamedTuple):
 def came(way: Way, call: Call) -> Came:
     verb, read = table()[call.verb], way.stage.store.read
     last = max(event.id for event in read(reads.events(limit=1, newest=True)))
-    hidden = OF_SYSTEM if verb.path.removeprefix("/api/") in ("status", "gateways", "drain", "doctor") else OF_PROCESSES
+    hidden = OF_SYSTEM if verb.path.removeprefix("/api/") in OF_WHOLE else OF_PROCESSES
     try:
         result = told(json.loads(json.dumps(jsonable(way.call(verb, call.params)))), hidden)
     except LanesError as error:
