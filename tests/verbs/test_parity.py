@@ -126,8 +126,6 @@ CALLS = [
     *calls("groups", {"parts": 1}, {"parts": 1, "keys": tuple(map(str, range(10_001)))}),
     *calls("groups", {"parts": 2, "filter_": LaneFilter().where("key", How.HAS, "a"), "keys": HELD, "limit": 1}),
     *calls("silent", {}, {"limit": 1}),
-    *calls("groups", {"parts": 1}, {"parts": 2, "filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD,
-                                    "limit": 5}, {"parts": 1, "keys": tuple(map(str, range(10_001)))}),
     *calls("tally", {}, {"filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD},
            {"keys": tuple(map(str, range(10_001)))}),
     *calls("show", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
