@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-import lanes_tui
 from lanes.drivers.client import GatewayClient
 from lanes_storage.clock import Clock, system_clock
 from lanes_tui.app import Dashboard
@@ -34,8 +33,6 @@ Drive = Callable[..., AbstractAsyncContextManager["Driver"]]
 
 class Listened(Dashboard):
     """Keeps the words that were said: those on the screen go away after a while, also on a slow machine."""
-
-    CSS_PATH = str(Path(lanes_tui.__file__).with_name("lanes.tcss"))  # else it is sought beside this file
 
     def __init__(self, *given: Any, **more: Any) -> None:
         self.heard: list[str] = []

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
@@ -51,7 +52,8 @@ class OnLane(Protocol):
 class Dashboard(App[int]):
     """Shows one source until it is left; its return value is the exit code."""
 
-    CSS_PATH = "lanes.tcss"
+    DRIVER: ClassVar[type[Driver]] = QuietDriver
+    CSS_PATH = Path(__file__).with_name("lanes.tcss")  # for classes made of this one, too
     ENABLE_COMMAND_PALETTE = False  # there is one, on a key of ours
     ALLOW_SELECT = False  # the mouse selects lanes instead of text; a key binding copies the lane key
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -84,7 +86,7 @@ class Dashboard(App[int]):
         views: Views | None = None,
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
-        super().__init__(driver_class=QuietDriver, ansi_color=True if plain else None)
+        super().__init__(driver_class=self.DRIVER, ansi_color=True if plain else None)
         self.settings = settings or Settings()
         self._traits = traits
         self._views = views or Views()

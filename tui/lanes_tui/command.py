@@ -12,6 +12,8 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import say
 
 if TYPE_CHECKING:
+    from lanes_tui.app import Dashboard
+    from lanes_tui.display.settings import Settings
     from lanes_tui.sources.source import Source
 
 ORPHANED = (
@@ -20,43 +22,89 @@ ORPHANED = (
 )
 
 
-@click.command("dashboard", epilog="Example: lanes dashboard --read-only")
+@click.command(
+    "dashboard",
+    epilog="""\b
+    Examples:
+      lanes dashboard --read-only
+      lanes dashboard --serve              in a browser, to look
+      lanes dashboard --serve --write      in a browser, to act too
+    """,
+)
 @click.option("--read-only", is_flag=True, help="Look, and act on nothing.")
 @click.option("--watch", is_flag=True, help="Print the lanes again whenever they change, without a screen.")
 @click.option("--ascii/--unicode", "plain", default=None, help="Draw with ASCII only, or not; remembered.")
+@click.option("--serve", is_flag=True, help="Serve it to browsers of this machine, read-only; needs the extra `web`.")
+@click.option("--write", is_flag=True, help="With --serve: act on lanes too. Shown in red.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --serve: another port than 8766; 0: any.")
+@click.option("--in-tab", is_flag=True, hidden=True)
+@click.pass_context
 @pass_session
-def dashboard(session: Session, read_only: bool, watch: bool, plain: bool | None) -> None:
+def dashboard(
+    session: Session,
+    ctx: click.Context,
+    /,
+    read_only: bool,
+    watch: bool,
+    plain: bool | None,
+    serve: bool,
+    write: bool,
+    port: int | None,
+    in_tab: bool,
+) -> None:
     """Watch lanes live, and free them.
 
-    Without a terminal it prints the lanes once, or with --watch whenever they change.
+    Without a terminal it prints the lanes once, or with --watch whenever they change. With --serve it is a page in a
+    browser, which asks for a token.
     """
     from lanes_tui.sources.source import Lost
     from lanes_tui.still import printed, table
 
+    if not serve and (write or port is not None):
+        ctx.fail("--write and --port are for --serve")
+    if serve and (watch or (write and read_only)):
+        ctx.fail("--serve goes with --write or with --read-only, and not with --watch")
     source = _source(session, read_only)
-    if watch or not _on_a_terminal():
+    if serve:
+        from lanes_tui.web.command import PORT, serve_dashboard
+
+        asyncio.run(source.close())
+        serve_dashboard(session, port=PORT if port is None else port, writes=write, plain=plain)
+        return
+    if not in_tab and (watch or not _on_a_terminal()):
         try:
             asyncio.run(printed(source, click.echo) if watch else table(source, click.echo))
         except Lost as lost:
             raise click.ClickException(str(lost)) from lost
         return
-    from lanes_tui.app import Dashboard
     from lanes_tui.display.settings import load, settings_path
-    from lanes_tui.display.views import load_views
-    from lanes_tui.terminal import asked, traits_of
 
     settings = load(settings_path())
     if plain is not None:
         settings.ascii = plain
         settings.save()
-    traits = traits_of(os.environ, lambda: asked(sys.stdin.fileno()))
-    views = load_views(settings_path().with_name("dashboard-views.json"))
-    app = Dashboard(source, settings, traits=traits, views=views, with_gateway=os.environ.get("LANES_UP") == "1")
+    app = _app(source, settings, in_tab=in_tab)
     code = app.run()
     if app.surroundings.orphaned:
         say(ORPHANED)
         sys.exit(1)
     sys.exit(app.return_code or 0 if code is None else code)  # 1 after a crash, which has been printed
+
+
+def _app(source: "Source", settings: "Settings", *, in_tab: bool) -> "Dashboard":
+    if in_tab:
+        from lanes_tui.web.in_tab import SIGN, TabDashboard
+
+        source.sign = "" if source.read_only else SIGN
+        return TabDashboard(source, settings)
+    from lanes_tui.app import Dashboard
+    from lanes_tui.display.settings import settings_path
+    from lanes_tui.display.views import load_views
+    from lanes_tui.terminal import asked, traits_of
+
+    traits = traits_of(os.environ, lambda: asked(sys.stdin.fileno()))
+    views = load_views(settings_path().with_name("dashboard-views.json"))
+    return Dashboard(source, settings, traits=traits, views=views, with_gateway=os.environ.get("LANES_UP") == "1")
 
 
 def _source(session: Session, read_only: bool) -> "Source":

@@ -1,0 +1,117 @@
+"""The tabs that are open: each a WebSocket and a process. At most so many, and none that nobody uses."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+
+from aiohttp import WSMsgType, web
+
+from lanes.base.durations import show
+from lanes_storage.clock import Clock
+from lanes_tui.web.process import TabProcess
+
+#: How many dashboards run at a time.
+MOST_TABS = 8
+#: A tab in which nobody typed or moved the mouse for so long is ended.
+IDLE_MS = 30 * 60_000
+#: How often it is looked for such tabs.
+LOOK_EVERY_S = 1.0
+#: Codes of this program with which a WebSocket is closed; 4000 and more are free for that.
+ENDED, REFUSED, IDLE, TOO_MANY = 4000, 4001, 4002, 4003
+_SIDE = range(1, 1001)
+
+
+class Tab:
+    """One browser's tab and its dashboard."""
+
+    def __init__(self, socket: web.WebSocketResponse, process: TabProcess, clock: Clock) -> None:
+        self._socket = socket
+        self._process = process
+        self._clock = clock
+        self.used_at = clock().mono
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def run(self) -> None:
+        """Show the dashboard until either end is gone; then neither is left."""
+        showing = asyncio.create_task(self._show())
+        try:
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._heard(message.data)
+        finally:
+            await self._process.end()
+            await showing
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the tab from here, with a sentence for whoever looks at it."""
+        await self._socket.close(code=code, message=reason.encode())
+
+    async def _show(self) -> None:
+        async for screen in self._process.screens():
+            with contextlib.suppress(ConnectionError):  # a tab that is gone: the process must not wait until it is told
+                await self._socket.send_bytes(screen)
+        code = await self._process.end()
+        said = "The dashboard was left." if self._process.left else f"The dashboard ended by itself (exit code {code})."
+        await self.close(ENDED, said)
+
+    async def _heard(self, message: str) -> None:
+        """A message of the terminal in the browser. What is none is ignored."""
+        try:
+            said = json.loads(message)
+        except (ValueError, RecursionError):
+            return
+        match said:
+            case ["stdin", str(typed)]:
+                self.used_at = self._clock().mono
+                await self._process.type(typed)
+            case ["resize", {"width": int(width), "height": int(height)}] if width in _SIDE and height in _SIDE:
+                await self._process.tell(type="resize", width=width, height=height)
+            case ["ping", str(mark)]:
+                await self._socket.send_json(["pong", mark])
+            case ["focus" | "blur" as what]:
+                await self._process.tell(type=what)
+
+
+class Tabs:
+    """All of them."""
+
+    def __init__(self, argv: Sequence[str], clock: Clock, idle_ms: int = IDLE_MS) -> None:
+        self._argv = argv
+        self._clock = clock
+        self._idle_ms = idle_ms
+        self._places = 0
+        self.open: set[Tab] = set()
+
+    async def run(self, socket: web.WebSocketResponse, width: int, height: int) -> None:
+        """Run a dashboard for a WebSocket whose token is known, until one of them ends."""
+        if self._places == MOST_TABS:  # counted before the process starts: several may come at a time
+            said = f"{MOST_TABS} tabs are open already: close one of them."
+            await socket.close(code=TOO_MANY, message=said.encode())
+            return
+        self._places += 1
+        try:
+            size = (side if side in _SIDE else usual for side, usual in ((width, 80), (height, 24)))
+            tab = Tab(socket, await TabProcess.start(self._argv, *size), self._clock)
+            self.open.add(tab)
+            try:
+                await tab.run()
+            finally:
+                self.open.discard(tab)
+        finally:
+            self._places -= 1
+
+    async def end_idle(self) -> None:
+        """End tabs that nobody uses, until cancelled."""
+        while True:
+            now = self._clock().mono
+            for tab in [tab for tab in self.open if now - tab.used_at >= self._idle_ms]:
+                await tab.close(IDLE, f"Nobody used it for {show(self._idle_ms)}.")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def close(self) -> None:
+        """Close every tab."""
+        await asyncio.gather(*(tab.close(1001, "The server has ended.") for tab in self.open))
