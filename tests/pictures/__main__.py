@@ -12,6 +12,8 @@ from rich.cells import cell_len
 
 from lanes_tui.app import Dashboard
 from lanes_tui.sources.file import FileSource
+from tests.kit.chromium import PROGRAM
+from tests.pictures.in_browser import FILE, draw_in_browser
 from tests.pictures.scene import stage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -72,6 +74,12 @@ def main() -> None:
             drawn = asyncio.run(draw(picture))
         (DOCS / picture.file).write_text(drawn, encoding="utf-8")
         print(f"docs/{picture.file}")  # noqa: T201 - this is a command
+    if PROGRAM is None:
+        print(f"docs/{FILE} is as it was: there is no chromium here")  # noqa: T201
+        return
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        (DOCS / FILE).write_bytes(asyncio.run(draw_in_browser()))
+    print(f"docs/{FILE}")  # noqa: T201
 
 
 if __name__ == "__main__":
