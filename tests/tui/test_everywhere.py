@@ -183,14 +183,25 @@ async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
         await driver.press("question_mark")
         screen = await driver.dialog(Help)
         said = screen.query_one("#dialog-lines", Sheet).plain
-        for word in ("HERE", "EVERYWHERE", "MOVING", "Abort", "Journal", "Filter", "○ idle"):
+        for word in (
+            "MOVING",
+            "SCREENS",
+            "WHAT IS SHOWN",
+            "CHOOSING",
+            "ACTING",
+            "TAKING ALONG",
+            "Abort",
+            "Journal",
+            "Filter",
+            "○ idle",
+        ):
             assert word in said
         assert "Scroll" not in said, "of the toolkit's own"
         await driver.press("escape", "enter")
         await driver.dialog(LaneScreen)
         await driver.press("question_mark")
         screen = await driver.dialog(Help)
-        assert "Drop message" in screen.query_one("#dialog-lines", Sheet).plain
+        assert "Drop a waiting message" in screen.query_one("#dialog-lines", Sheet).plain
 
 
 async def test_an_empty_database_says_what_to_type_and_takes_the_first_message(stage: Stage, drive: Drive) -> None:

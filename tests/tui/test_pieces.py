@@ -15,6 +15,7 @@ from lanes_tui.display.describing import message_line, message_whole
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.source import AsOf
 from lanes_tui.widgets.bars import ClockBar, abreast, clocks, stacked
+from lanes_tui.widgets.timeline import timeline
 from lanes_tui.widgets.trends import QUEUE, Trends
 from tests.golden.rows import LANES, ME, NOW, message
 from tests.pictures.scene import NIGHT, stage
@@ -100,21 +101,35 @@ async def _status(path: Path) -> AsOf[Status]:
         await source.close()
 
 
-async def test_trends_are_drawn_from_samples_that_stand_apart(tmp_path: Path) -> None:
+async def test_trends_are_five_minutes_from_zero_and_failures_a_minute(tmp_path: Path) -> None:
     status = (await _status(tmp_path / "lanes.db")).record
 
-    def running_then(number: int) -> Status:
-        return status.replace(counts=status.counts.replace(lanes=status.counts.lanes | {"running": number}))
+    def then(running: int, letters: int = 0) -> Status:
+        counts = status.counts.replace(lanes={"running": running, "errored": 0})
+        messages = counts.messages.replace(queued=7, dead_letters=letters)
+        return status.replace(counts=counts.replace(messages=messages))
 
     trends = Trends()
     assert trends.sparks() == {}
-    for second, running in enumerate((0, 5, 10, 10)):
-        at = NIGHT.later(second * 1000)
-        trends.add(AsOf(at, running_then(running)))
-        trends.add(AsOf(at.later(10), running_then(99)))
+    for place, running in enumerate((90, 100, 90, 0)):
+        at = NIGHT.later(place * 30_000)
+        trends.add(AsOf(at, then(running)))
+        trends.add(AsOf(at.later(10), then(running // 2)))
     sparks = trends.sparks()
-    assert sparks[LaneState.RUNNING].plain == "▁▅██"
-    assert QUEUE not in sparks, "what has not changed is not drawn"
+    assert sparks[LaneState.RUNNING].plain == "▇█▇▁", "a tenth less is not drawn as nothing"
+    assert sparks[QUEUE].plain == "████"
+    assert LaneState.ERRORED not in sparks, "what was zero all along is not drawn"
+    for place in range(40):
+        trends.add(AsOf(NIGHT.later(place * 30_000), then(1)))
+    assert len(trends.sparks()[QUEUE].plain) == 10
+    later = NIGHT.later(3_600_000)
+    for second, letters in ((0, 3), (10, 5), (20, 4), (30, 9)):
+        trends.add(AsOf(later.later(second * 1000), then(1, letters)))
+    assert trends.failures() == 3 + 2 + 5
+    trends.add(AsOf(later.later(75_000), then(1, 9)))
+    assert trends.failures() == 5, "those of the last minute"
+    trends.add(AsOf(later.later(200_000), then(1, 9)))
+    assert trends.failures() == 0
 
 
 def test_times_of_another_day_have_their_date() -> None:
@@ -134,3 +149,21 @@ def test_ages_grow_from_the_moment_of_reading() -> None:
 @pytest.mark.parametrize(("count", "said"), [(1, "once"), (2, "2 times"), (2_000, "2,000 times")])
 def test_how_often_is_told_in_words(count: int, said: str) -> None:
     assert words.times(count) == said
+
+
+def test_the_last_runs_of_a_lane_are_bars_on_one_scale() -> None:
+    at = NOW.wall
+    rows = [
+        message(id=1, state=MessageState.DONE, reply="x", accepted_at=at - 100_000, started_at=at - 100_000,
+                ended_at=at - 50_000, position=None),
+        message(id=2, state=MessageState.RUNNING, accepted_at=at - 80_000, started_at=at - 50_000, ended_at=None,
+                position=None),
+        message(id=3, state=MessageState.QUEUED, accepted_at=at, started_at=None, ended_at=None, position=1),
+    ]  # fmt: skip
+    lines = [line.plain for line in timeline([Message.of(row) for row in rows], at, 8 + 34 + 20)]
+    assert lines[0].startswith("#1      ━━━━━━━━━━━")
+    assert lines[0].endswith("✔ 50 s")
+    assert lines[1].startswith("#2          ┄┄┄┄┄┄━━━━━━━━━━")
+    assert lines[1].endswith("▶ 50 s, waited 30 s")
+    assert len(lines) == 2
+    assert timeline([], at, 80) == []

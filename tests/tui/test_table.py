@@ -206,3 +206,16 @@ async def test_the_terminal_may_change_its_size_at_any_time(stage: Stage) -> Non
             await driver.until(lambda: driver.rows[-1].startswith("▌"), "the cursor on the last line")
             assert driver.key == "idle:000"
             assert "idle" in driver.rows[-1]
+
+
+async def test_what_has_changed_is_marked_for_a_moment(stage: Stage) -> None:
+    furnish(stage, 3)
+    async with dashboard(stage.path) as driver:
+        table = driver.main.table
+        await driver.until(lambda: "held:1" in driver.rows[0], "the lanes")
+        assert not table._fresh
+        stage.send("held:1", "more")
+        await driver.until(lambda: table._fresh_at(0), "the mark on its queue")
+        queue = next(i for i, column in enumerate(table.columns) if column.title == "QUEUE")
+        assert queue in table._fresh_at(0)
+        await driver.until(lambda: not table._fresh, "the mark to go")

@@ -61,6 +61,7 @@ KEYS: dict[str, KeyMeaning] = {
     "follow": KeyMeaning("F", "Follow", "After an action follow the lane, or stay at its place in the list"),
     "mute": KeyMeaning("B", "Mute", "Ring when a run falls silent, or not"),
     "detail": KeyMeaning("v", "Detail", "Detail below"),
+    "wrap": KeyMeaning("w", "Wrap", "Wrap the lines of the message, or cut them"),
     "tail": KeyMeaning("t", "Tail", "Follow the newest, or not"),
     "bundle": KeyMeaning("b", "Bundle", "The same event of many lanes in one line, or one by one"),
     "zone": KeyMeaning("z", "Time zone", "Times in UTC, or in the zone of this machine"),
@@ -93,6 +94,23 @@ KEYS: dict[str, KeyMeaning] = {
     "export": KeyMeaning("e", "Export", "Export the lanes of the filter as JSON"),
     "screenshot": KeyMeaning("E", "Screenshot", "Screenshot, as SVG"),
 }
+
+
+#: The sections of the help, by the meaning that begins each.
+SECTIONS = {
+    "up": "MOVING", "open": "SCREENS", "filter": "WHAT IS SHOWN", "mark": "CHOOSING", "abort": "ACTING",
+    "copy": "TAKING ALONG",
+}  # fmt: skip
+
+
+def section_of(binding: Binding) -> str:
+    """The section of the help that a binding is told in."""
+    found = ""
+    for name, meaning in KEYS.items():
+        found = SECTIONS.get(name, found)
+        if (meaning.word, meaning.does) == (binding.description, binding.tooltip):
+            break
+    return found
 
 
 def bind(name: str, action: str, *, show: bool = False, priority: bool = False, only: str = "") -> Binding:

@@ -1,22 +1,22 @@
 """The help: the keys that do something just now, read from the live bindings."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import ActiveBinding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 
 from lanes_tui.actions.bindings import is_ours, said_of
-from lanes_tui.actions.keys import bind
+from lanes_tui.actions.keys import SECTIONS, bind, section_of
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
-_KEYS = 20
+_KEYS = 16
 
 
 class Help(Dialog[None]):
@@ -31,21 +31,17 @@ class Help(Dialog[None]):
         self._active = [active for active in bindings if is_ours(active)]
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="dialog"):
+        with Vertical(id="dialog", classes="-wide"):
             yield Sheet(id="dialog-title")
-            yield Pane(id="dialog-lines")
+            yield Pane(wrap=True, id="dialog-lines")
 
     def on_mount(self) -> None:
         self.query_one("#dialog-title", Sheet).show([text.line(("Keys", "accent"), ("  esc closes", "muted"))])
-        groups = (
-            ("HERE", [a for a in self._active if isinstance(a.node, Screen)]),
-            ("EVERYWHERE", [a for a in self._active if isinstance(a.node, App)]),
-            ("MOVING", [a for a in self._active if not isinstance(a.node, Screen | App)]),
-        )
         lines: list[Content] = []
-        for name, active in groups:
+        for section in SECTIONS.values():
+            active = [each for each in self._active if section_of(each.binding) == section]
             if active:
-                lines += [text.line((name, "head")), *self._keys(active), text.EMPTY]
+                lines += [text.line((section, "head")), *self._keys(active), text.EMPTY]
         pane = self.query_one(Pane)
         pane.show([*lines, *_legend()])
         pane.focus()
@@ -54,17 +50,26 @@ class Help(Dialog[None]):
         """One line for each action, with all of its keys."""
         keys: dict[str, tuple[str, list[str]]] = {}
         for active in bindings:
-            said = keys.setdefault(active.binding.action, (said_of(active.binding), []))
-            said[1].append(self.app.get_key_display(active.binding))
-        return [
-            text.line("  ", text.fitted(text.line((" ".join(dict.fromkeys(shown)), "accent")), _KEYS), said)
-            for said, shown in keys.values()
-        ]
+            _, signs = keys.setdefault(active.binding.action, (said_of(active.binding), []))
+            signs.append(self.app.get_key_display(active.binding))
+        lines: list[Content] = []
+        for said, shown in keys.values():
+            first, *others = textwrap.wrap(said, self._room) or [""]
+            named = text.fitted(text.line((" ".join(dict.fromkeys(shown)), "accent")), _KEYS)
+            lines.append(text.line("  ", named, first))
+            lines += [text.line(" " * (_KEYS + 2), other) for other in others]
+        return lines
+
+    @property
+    def _room(self) -> int:
+        """The cells that a sentence has beside its keys."""
+        return max(20, min(140, self.app.size.width * 94 // 100) - _KEYS - 10)
 
 
 def _legend() -> list[Content]:
     looks = [*words.LANES.values(), words.PAUSED]
     return [
         text.joined([text.line((f"{look.symbol} {look.word}", look.tone)) for look in looks]),
+        text.line(("SILENT with a limit behind it: half of that limit or more has passed without progress.", "muted")),
         text.line(("A beat with ! behind it: the owner is dead or silent.", "muted")),
     ]

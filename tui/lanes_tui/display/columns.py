@@ -93,6 +93,9 @@ ORDER = tuple(KINDS)
 USUAL = ("STATE", "LANE", "SILENT", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
 #: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
 _GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "OWNER", "LAST ERROR", "WAIT", "BEAT", "QUEUE", "HELD", "SILENT")
+#: These give way to whole keys too.
+_SPARE = frozenset({"EPOCH", "CHANGED", "TRY", "OWNER"})
+_WISHED_LANE = 40
 #: Cells before the first column: the cursor, the mark, a space.
 MARGIN = 3
 #: A last error needs this much to say anything, a key this much to be told from others.
@@ -111,7 +114,8 @@ def lay_out(width: int, chosen: tuple[str, ...] = USUAL, longest: int = _MOST_LA
     size = 0 if width < 100 else 1 if width < 150 else 2
     gap = 1 if width < 100 else 2
     for name in _GIVES_WAY:
-        if _left(names, width, size, gap) >= _LEAST_LANE + (_LEAST_ERROR if "LAST ERROR" in names else 0):
+        lane = max(_LEAST_LANE, min(longest, _WISHED_LANE)) if name in _SPARE else _LEAST_LANE
+        if _left(names, width, size, gap) >= lane + (_LEAST_ERROR if "LAST ERROR" in names else 0):
             break
         if name in names:
             names.remove(name)

@@ -193,6 +193,7 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
             hidden=0 if picture is None else picture.hidden,
             silent=0 if picture is None else picture.silences.record.total,
             muted=self.settings.muted,
+            failures=self._trends.failures(),
             sparks=self._trends.sparks(),
         )
         self.query_one(Header).tell(facts, self.source.now())

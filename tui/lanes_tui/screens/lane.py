@@ -10,6 +10,7 @@ from textual.content import Content
 
 from lanes.base.errors import NotFound
 from lanes.records import Lane, LaneDetail, Message
+from lanes_storage.law import MessageState
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import MessageSubject
@@ -23,6 +24,7 @@ from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.bars import clocks, stacked
 from lanes_tui.widgets.detail import Pane, in_order, title
 from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.widgets.timeline import timeline
 
 
 class LaneScreen(Watching):
@@ -30,6 +32,7 @@ class LaneScreen(Watching):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *LANE_KEYS,
+        bind("wrap", "wrap"),
         bind("retry", "retry", show=True),
         bind("drop", "drop", show=True),
     ]
@@ -43,6 +46,7 @@ class LaneScreen(Watching):
     def body(self) -> ComposeResult:
         yield Pane(wrap=True, id="why")
         yield Sheet(id="clocks")
+        yield Sheet(id="timeline")
         with Horizontal(id="lists"):
             with Vertical(id="left"):
                 yield Sheet(id="queue-head")
@@ -78,6 +82,7 @@ class LaneScreen(Watching):
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
+        self.query_one("#timeline", Sheet).show(timeline(detail.messages, sight.wall, self.size.width - 4))
         count = f" {words.number(detail.lane.queued)} waiting" if detail.lane.queued else ""
         self.query_one("#queue-head", Sheet).show([text.line(("MESSAGES", "head"), count)])
         rows = [ListRow(str(message.id), message_line(message, sight)) for message in in_order(detail.messages)]
@@ -92,7 +97,15 @@ class LaneScreen(Watching):
             return
         message = self.message
         lines = [] if message is None else message_whole(message, self._sight())
-        self.query_one("#message", Sheet).show(lines)
+        whole = self.query_one("#message", Pane)
+        at_end = whole.scroll_offset.y >= whole.max_scroll_y
+        whole.show(lines)
+        if at_end and message is not None and message.state is MessageState.RUNNING:
+            whole.call_after_refresh(whole.scroll_end, animate=False)  # as its reply grows
+
+    def action_wrap(self) -> None:
+        """Wrap the lines of the message, or cut them."""
+        self.query_one("#message", Pane).turn_wrap()
 
     @property
     def message(self) -> Message | None:

@@ -28,8 +28,13 @@ SPARE_SCREENS = 1
 MARK = "*"
 #: So long an action may take to move its lane, with the question before it, in seconds.
 ACTION_S = 30.0
+#: What has changed in these columns is marked for so long; in the others something changes all the time.
+FRESH_S, TELLING = 1.5, frozenset({"STATE", "QUEUE", "LAST ERROR"})
 #: LANE grows with the keys that are seen, in such steps, so that not each of them moves all columns.
 LEAST_KEY, KEY_STEP, MOST_KEY = 16, 8, 72
+
+
+NONE_FRESH: frozenset[int] = frozenset()
 
 
 class View(NamedTuple):
@@ -81,6 +86,8 @@ class LaneList(ScrollView, can_focus=True):
         self._height = 0  # as it was before the last change of size
         self._key: str | None = None
         self._painted: dict[int, tuple[Said, ...]] = {}
+        self._known: dict[str, tuple[Said, ...]] = {}  # what was said of each lane that is held here
+        self._fresh: dict[str, tuple[frozenset[int], float]] = {}  # its cells that changed, and until when
         self._longest = LEAST_KEY
         self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
@@ -256,7 +263,13 @@ class LaneList(ScrollView, can_focus=True):
             return lines.plain(self._hinted(y), self._look)
         if row not in self._painted:
             self._painted[row] = self._cells(row)
-        return lines.strip(TableLine(self._painted[row], self._mark_of(row), row == self._row), self._look)
+        line = TableLine(self._painted[row], self._mark_of(row), row == self._row, self._fresh_at(row))
+        return lines.strip(line, self._look)
+
+    def _fresh_at(self, row: int) -> frozenset[int]:
+        lane = None if self.window is None else self.window.lane_at(row)
+        cells, until = self._fresh.get("" if lane is None else lane.key, (NONE_FRESH, 0.0))
+        return cells if time.monotonic() < until else NONE_FRESH
 
     def _mark_of(self, row: int) -> str:
         lane = None if self.window is None else self.window.lane_at(row)
@@ -291,14 +304,34 @@ class LaneList(ScrollView, can_focus=True):
 
     def _renew(self) -> None:
         """Repaint the cells that say something else than before."""
-        top = self.scroll_offset.y
+        top, now = self.scroll_offset.y, time.monotonic()
+        ended = {key for key, (_, until) in self._fresh.items() if until <= now}
         regions: list[Region] = []
+        known: dict[str, tuple[Said, ...]] = {}
         for row in range(top, top + self._room.height):
             old, new = self._painted.get(row), self._cells(row)
             self._painted[row] = new
-            regions += self._changed(row - top, old, new)
+            lane = None if self.window is None else self.window.lane_at(row)
+            if lane is None:
+                regions += self._changed(row - top, old, new)
+                continue
+            known[lane.key] = new
+            fresh = self._freshly(self._known.get(lane.key, new), new)
+            if fresh:
+                self._fresh[lane.key] = fresh, now + FRESH_S
+            again = lane.key in ended or (fresh and old == new)
+            regions += self._changed(row - top, None if again else old, new)
+        self._known = known
+        self._fresh = {key: each for key, each in self._fresh.items() if each[1] > now}
         if regions:
             self.refresh(*regions)
+
+    def _freshly(self, before: tuple[Said, ...], now: tuple[Said, ...]) -> frozenset[int]:
+        """The telling cells of a lane that say something else than at the last look."""
+        if len(before) != len(now) or len(now) != len(self._columns):
+            return NONE_FRESH
+        cells = enumerate(zip(self._columns, before, now, strict=True))
+        return frozenset(place for place, (c, old, new) in cells if old != new and c.title in TELLING)
 
     def _changed(self, y: int, old: tuple[Said, ...] | None, new: tuple[Said, ...]) -> list[Region]:
         """The cells of a line that say something else."""

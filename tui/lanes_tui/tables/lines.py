@@ -22,6 +22,7 @@ class TableLine(NamedTuple):
     cells: tuple[Said, ...]
     mark: str
     under_cursor: bool
+    fresh: frozenset[int] = frozenset()  # cells that have just changed
 
 
 class Layout(NamedTuple):
@@ -64,7 +65,10 @@ class LineCache:
     def _content(self, line: TableLine) -> Content:
         parts: list[text.Part] = [(CURSOR if line.under_cursor else " ", "accent"), (line.mark, "mark"), " "]
         x = MARGIN
-        for column, cell in zip(self.layout.columns, line.cells, strict=False):
-            parts += [" " * (column.x - x), column.fit(text.line(*cell))]
+        for place, (column, cell) in enumerate(zip(self.layout.columns, line.cells, strict=False)):
+            said = text.line(*cell)
+            if place in line.fresh:
+                said = text.line((said.plain, "mark"))
+            parts += [" " * (column.x - x), column.fit(said)]
             x = column.x + column.width
         return text.line(*parts)

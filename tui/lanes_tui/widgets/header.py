@@ -73,6 +73,7 @@ class Facts:
     matching: int | None = None
     marked: int = 0
     hidden: int = 0
+    failures: int = 0  # in the last minute
     silent: int = 0
     muted: bool = False
     #: What stands in red whatever else there is room for.
@@ -159,7 +160,7 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
         states = _states(status, {})
     if _width(states) + _width(alarms) > width - 2:
         states = _states(status, {}, worded=False)
-    pieces = [*states, *alarms, *_waiting(status, sparks, now.mono - seen.at.mono), *_troubles(status, now)]
+    pieces = [*states, *alarms, *_waiting(status, sparks, now.mono - seen.at.mono), *_troubles(facts, status, now)]
     return text.line(" ", _joined(pieces, width - 2))
 
 
@@ -246,8 +247,10 @@ def _alarms(facts: Facts, status: Status, width: int) -> list[_Piece]:
     return pieces
 
 
-def _troubles(status: Status, now: Now) -> list[_Piece]:
+def _troubles(facts: Facts, status: Status, now: Now) -> list[_Piece]:
     pieces = []
+    if facts.failures:
+        pieces.append(_Piece(6, text.line((f"{words.number(facts.failures)} failed/min", "errored"))))
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
         said = text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted"))

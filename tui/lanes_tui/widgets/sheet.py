@@ -34,6 +34,12 @@ class Sheet(ScrollView, can_focus=False):
         self._lines = lines
         self._lay_out()
 
+    def turn_wrap(self) -> None:
+        """Wrap lines that were cut, or cut those that were wrapped."""
+        self._wrap = not self._wrap
+        self._made_for = (0, None)
+        self._lay_out()
+
     @property
     def plain(self) -> str:
         """What is shown, without its looks."""

@@ -1,51 +1,65 @@
-"""How numbers went of late, as a few small bars."""
+"""How numbers went in the last five minutes, as a few small bars that begin at zero; and failures a minute."""
 
 from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
 
 from textual.content import Content
 
-from lanes.records import Status
+from lanes.records import Counts, Status
 from lanes_storage.law import LaneState
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import AsOf
 
-#: So many samples are kept, and drawn.
-KEPT = 8
-#: The shortest time between two samples.
-APART_MS = 1_000
+#: Each bar is the highest of so long, and there are so many.
+BAR_MS, BARS_KEPT = 30_000, 10
+MINUTE_MS = 60_000
 BARS = "▁▂▃▄▅▆▇█"
 #: The name of what waits, beside the states.
 QUEUE = "queue"
+_SHOWN: dict[str, tuple[Callable[[Counts], int], str]] = {
+    LaneState.RUNNING.value: (lambda counts: counts.lanes.get(LaneState.RUNNING, 0), words.LANES["running"].tone),
+    LaneState.ERRORED.value: (lambda counts: counts.lanes.get(LaneState.ERRORED, 0), words.LANES["errored"].tone),
+    QUEUE: (lambda counts: counts.messages.queued, "muted"),
+}
 
 
 class Trends:
-    """Samples of the counts that the header shows."""
+    """The counts that the header shows, as they were."""
 
     def __init__(self) -> None:
-        self._samples: deque[AsOf[Status]] = deque(maxlen=KEPT)
+        self._bars: deque[tuple[int, dict[str, int]]] = deque(maxlen=BARS_KEPT)
+        self._letters: deque[tuple[int, int]] = deque()  # when, and how many dead letters there were
 
     def add(self, status: AsOf[Status]) -> None:
-        """Take a sample, unless the last one is too near."""
-        if not self._samples or status.at.mono - self._samples[-1].at.mono >= APART_MS:
-            self._samples.append(status)
+        """Take note of the counts at one moment."""
+        counts, at = status.record.counts, status.at.mono
+        numbers = {name: read(counts) for name, (read, _) in _SHOWN.items()}
+        bar = at // BAR_MS
+        if self._bars and self._bars[-1][0] == bar:
+            before = self._bars[-1][1]
+            self._bars[-1] = bar, {name: max(number, before[name]) for name, number in numbers.items()}
+        else:
+            self._bars.append((bar, numbers))
+        if not self._letters or self._letters[-1][1] != counts.messages.dead_letters:
+            self._letters.append((at, counts.messages.dead_letters))
+        while len(self._letters) > 1 and at - self._letters[1][0] > MINUTE_MS:
+            self._letters.popleft()
 
     def sparks(self) -> dict[str, Content]:
-        """The bars, by state and for the queue; none for what has not changed."""
-        counts = [seen.record.counts for seen in self._samples]
-        running = [each.lanes.get(LaneState.RUNNING, 0) for each in counts]
-        errored = [each.lanes.get(LaneState.ERRORED, 0) for each in counts]
-        queued = [each.messages.queued for each in counts]
-        drawn = {
-            LaneState.RUNNING.value: _line(running, words.LANES[LaneState.RUNNING].tone),
-            LaneState.ERRORED.value: _line(errored, words.LANES[LaneState.ERRORED].tone),
-            QUEUE: _line(queued, "muted"),
-        }
+        """The bars, by state and for the queue; none for what was zero all along, or before there are two."""
+        drawn = {name: _line([numbers[name] for _, numbers in self._bars], tone) for name, (_, tone) in _SHOWN.items()}
         return {name: line for name, line in drawn.items() if line.plain}
+
+    def failures(self) -> int:
+        """How many messages failed for good in the last minute."""
+        counts = [count for _, count in self._letters]
+        return sum(max(0, later - before) for before, later in pairwise(counts))
 
 
 def _line(numbers: list[int], tone: str) -> Content:
-    low, high = min(numbers, default=0), max(numbers, default=0)
-    if low == high:
+    high = max(numbers, default=0)
+    if len(numbers) < 2 or not high:
         return text.EMPTY
     top = len(BARS) - 1
-    return text.line(("".join(BARS[round((n - low) * top / (high - low))] for n in numbers), tone))
+    return text.line(("".join(BARS[round(number * top / high)] for number in numbers), tone))

@@ -1,0 +1,50 @@
+"""The last runs of a lane as bars on one scale of time: how long each waited, ran, and where a provider failed."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from lanes.records import Attempt, Message
+from lanes.text.spans import span
+from lanes_tui.display import text, words
+
+WAITS, RUNS, FAILED = "┄", "━", "×"
+#: So many runs are drawn, the newest.
+MOST = 5
+_ID, _SAID = 8, 34
+
+
+def timeline(messages: Sequence[Message], wall: int, width: int) -> list[Content]:
+    """One line for each of the newest messages that started, the oldest at the top; nothing where none did."""
+    started = sorted((each for each in messages if each.started_at is not None), key=lambda each: each.id)[-MOST:]
+    length = max(10, width - _ID - _SAID)
+    if not started:
+        return []
+    first = min(each.accepted_at for each in started)
+    whole = max(1, max(each.ended_at or wall for each in started) - first)
+    return [_line(each, first, whole, length, wall) for each in started]
+
+
+def _line(message: Message, first: int, whole: int, length: int, wall: int) -> Content:
+    began, ended = message.started_at or message.accepted_at, message.ended_at or wall
+
+    def cell(at: int) -> int:
+        return max(0, min(length - 1, (at - first) * length // whole))
+
+    look = words.look_of_message(message.state)
+    failed = {cell(attempt.at) for attempt in _failed(message)}
+    parts: list[text.Part] = []
+    for place in range(length):
+        if place in failed and cell(began) <= place <= cell(ended):
+            parts.append((FAILED, "errored"))
+        elif cell(began) <= place <= cell(ended):
+            parts.append((RUNS, look.tone))
+        else:
+            parts.append((WAITS, "muted") if cell(message.accepted_at) <= place < cell(began) else " ")
+    waited = f", waited {span(began - message.accepted_at)}" if began - message.accepted_at >= 1_000 else ""
+    said = f" {look.symbol} {span(max(0, ended - began))}{waited}"
+    return text.line((f"#{message.id} ".ljust(_ID), "muted"), *parts, (said, look.tone))
+
+
+def _failed(message: Message) -> Sequence[Attempt]:
+    return message.attempts if message.error is None else message.error.attempts
