@@ -34,6 +34,8 @@ class Picture(NamedTuple):
 PICTURES = (
     Picture("dashboard.svg", keys=("j",)),
     Picture("dashboard-small.svg", (80, 24), keys=("j",)),
+    Picture("dashboard-wide.svg", (160, 36), keys=("j",)),
+    Picture("dashboard-groups.svg", (120, 12), keys=("L", "right_square_bracket")),
     Picture("dashboard-marks.svg", keys=("slash", *"state:run", "enter", "space", "space", "space", "a")),
     Picture("dashboard-lane.svg", (120, 30), keys=("j", "enter")),
     Picture("dashboard-journal.svg", (120, 30), keys=("J",)),
