@@ -201,6 +201,18 @@ def test_a_lane_with_two_trees_waits_for_both_and_for_no_other_lane(world: World
     assert world.lane("b").pause is None
 
 
+def test_runs_that_left_nothing_keep_no_lane_paused(world: World) -> None:
+    """One that confirmed its end, and one of another kind that was released by force."""
+    confirmed = command(world).ticket
+    assert world.attach_process(confirmed)
+    world.expire(confirmed)
+    world.reclaim(world.start("a", kind=RunnerKind.PROVIDER).ticket)
+    run = forced(world)
+    assert unproven(world) == [(run, None)]
+    note(world, run)
+    assert world.lane("a").pause is None
+
+
 def test_a_person_keeps_a_lane_paused_whatever_is_proven(world: World) -> None:
     run = forced(world)
     world.pause("a", reason="looking")
