@@ -48,7 +48,7 @@ CODEX = {
 #: ``claude -p --output-format stream-json --verbose``, with or without ``--include-partial-messages``. A failure of the
 #: API comes with the subtype "success": only ``is_error`` tells.
 CLAUDE = {
-    "id": ["/session_id ? /type=system /subtype=init", "/session_id ? /type=result"],
+    "id": ["/session_id ? /type=system /subtype=init"],
     "text": ["/message/content/*/text ? /type=assistant"],
     "delta": ["/event/delta/text ? /type=stream_event /event/delta/type=text_delta"],
     "reply": ["/result ? /type=result"],

@@ -26,8 +26,8 @@ from lanes_storage.records import ProcessIdentity
 
 log = Log("lanes.command")
 
-#: So much of the end of standard error is kept, for the sentence about a failure.
-ERRORS_KEPT = 4_096
+#: So much of the beginning and of the end of standard error is kept, for the sentence about a failure.
+ERRORS_KEPT = 2_048
 #: How long the pipes may stay open once the tree is gone: somebody else may have been given them.
 DRAIN_S = 2.0
 #: Seconds between two looks for what is left where the keeper was killed.
@@ -179,7 +179,7 @@ class CommandRunner:
     def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
         told, program = output.transcript, os.path.basename(self._config.argv[0])  # noqa: PTH119 - no path of ours
-        errors = output.errors.decode(errors="replace").strip()
+        errors = (output.errors + output.last_errors).decode(errors="replace").strip()
         if child.failure is not None:
             raise RunFailed("not_started", f"{program} could not be started: {child.failure}")
         if output.too_large:
@@ -208,6 +208,7 @@ class _Output:
     def __init__(self, transcript: Transcript, most: int) -> None:
         self.transcript = transcript
         self.errors = b""
+        self.last_errors = b""
         self.too_large = False
         self._left = most
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -243,7 +244,9 @@ async def _read(child: Child, output: _Output) -> None:
 
 async def _tail(child: Child, output: _Output) -> None:
     async for data in child.errors():
-        output.errors = (output.errors + data)[-ERRORS_KEPT:]
+        room = ERRORS_KEPT - len(output.errors)
+        output.errors += data[: max(0, room)]
+        output.last_errors = (output.last_errors + data[max(0, room) :])[-ERRORS_KEPT:]
 
 
 async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
