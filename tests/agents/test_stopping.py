@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,22 @@ async def test_F150_what_an_agent_leaves_behind_ends_before_its_reply_is_stored(
             assert (ended.state, ended.reply) == ("done", "the tree stands")
             assert len(pids(tmp_path / "work" / "1")) == EACH
             assert is_gone(tmp_path / "work" / "1")
+
+
+async def test_F150_a_tree_is_ended_while_the_database_takes_no_write(tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "1"
+    async with commanded(tmp_path, TREE, clocks={**QUICK, "run_timeout": "2s"}) as site:
+        sent = await site.desk.send("k", "go")
+        tree = await until(lambda: pids(folder), "the tree to stand")
+        with closing(sqlite3.connect(tmp_path / "lanes.db", isolation_level=None, timeout=60)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await until(lambda: not alive(tree), "the tree to end")
+            assert other.execute("SELECT state FROM lanes").fetchone() == ("running",)
+            other.execute("ROLLBACK")
+        ended = await site.desk.wait(sent.id)
+        assert (ended.state, ended.error and ended.error.cause) == ("failed", "run_timeout")
+        await site.desk.send("k", "next")
+        await until(lambda: pids(folder) not in ([], tree), "the next message to start")
 
 
 async def test_a_drain_and_a_stop_of_the_gateway_end_the_tree(tmp_path: Path) -> None:
