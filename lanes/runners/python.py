@@ -42,10 +42,10 @@ def load(target: str, folder: Path | None = None, *, what: str = "runner target"
     if plain and (not threads or inspect.isclass(found)):
         raise ConfigError(f"{label}: {path} ({where}) is not async; write `async def`")
     _check_signature(found, label)
-    return InThread(found) if plain else cast("Runner", found)
+    return ThreadRunner(found) if plain else cast("Runner", found)
 
 
-class InThread:
+class ThreadRunner:
     """A plain function as a runner: each run has a separate thread, so that one which hangs keeps no other waiting.
 
     A thread cannot be cancelled. So the run ends when its function returns, also after it was told to stop; where that
