@@ -19,7 +19,7 @@ def test_imports_run_one_way() -> None:
 
 
 def test_only_the_command_line_imports_the_command_line() -> None:
-    ends = {"lanes.__main__", "lanes.testing.__main__", "lanes_tui.command"}
+    ends = {"lanes.__main__", "lanes.testing.__main__", "lanes_tui.command", "lanes_tui.web.command"}
     wrong = {
         module: commands
         for module, imports in graph().items()
