@@ -31,9 +31,16 @@ CHOICES = ("escape", "ctrl+c", "enter", "y")  # the last one is not the same que
 LEFT = (
     ((("q", LeavingDialog),), ("l", "y", "escape", "ctrl+c", "enter")),
     ((("a", ActionDialog),), CHOICES),
-    ((("U", MainScreen), ("space", MainScreen), ("a", ActionDialog)), CHOICES),
+    ((("U", MainScreen), ("space", MainScreen), ("a", ActionDialog)), CHOICES[:-1]),
     (
-        (("U", MainScreen), ("space", MainScreen), ("space", MainScreen), ("R", ActionDialog), ("y", Results)),
+        (
+            ("U", MainScreen),
+            ("g", MainScreen),
+            ("space", MainScreen),
+            ("space", MainScreen),
+            ("R", ActionDialog),
+            ("y", Results),
+        ),
         ("escape", "enter", "q", "ctrl+c"),
     ),
     ((("c", ColumnsDialog),), ("escape", "q", "ctrl+c", "enter")),
@@ -46,8 +53,8 @@ LEFT = (
     ((("D", DeadLettersScreen),), ("escape", "q", "ctrl+c")),
     ((("L", GroupsScreen),), ("escape", "q", "ctrl+c")),
     ((("P", PauseAllDialog),), ("escape", "ctrl+c")),
-    ((("D", DeadLettersScreen), ("R", ActionDialog)), ("escape", "y")),
-    ((("O", OwnersScreen), ("W", ActionDialog)), ("escape", "y")),
+    ((("D", DeadLettersScreen), ("R", ActionDialog)), ("y",)),
+    ((("O", OwnersScreen), ("W", ActionDialog)), ("y",)),
 )
 
 
