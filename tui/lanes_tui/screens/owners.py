@@ -28,7 +28,7 @@ from lanes_tui.widgets.sheet import Sheet
 DRAIN = OfferedAction("drain", drain, "Drain {}", "Drain", grave=True)
 #: Each column with its width; one of 0 takes what is left. Where there is no room for all, the last ones go.
 _WIDTHS = (
-    ("OWNER", 6), ("PROCESS", 18), ("STATE", 16), ("BEAT", 5), ("HELD", 6), ("SILENT", 6), ("RUN/M", 6), ("FAIL/M", 6),
+    ("OWNER", 6), ("PROCESS", 18), ("STATE", 16), ("HELD", 6), ("SILENT", 6), ("FAIL/M", 6), ("BEAT", 5), ("RUN/M", 6),
     ("ANSW/M", 6), ("FILES", 6), ("UP", 6), ("LAST ERROR", 18), ("URL", 0),
 )  # fmt: skip
 _RIGHT = frozenset({"BEAT", "HELD", "SILENT", "RUN/M", "FAIL/M", "ANSW/M", "FILES", "UP"})
