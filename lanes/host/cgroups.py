@@ -49,18 +49,24 @@ class ControlGroup:
                 (folder / "cgroup.kill").write_text("1", encoding="ascii")
 
     def remove(self) -> None:
-        """Remove it, if nothing is in it any more."""
+        """Remove it where this process makes groups, if nothing is in it any more."""
+        parent = _own()
+        if parent is not None:
+            with contextlib.suppress(OSError):
+                (parent / self._name).rmdir()
+
+    def remove_anywhere(self) -> None:
+        """The same, wherever it was made."""
         folder = self._find()
         if folder is not None:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def _find(self) -> Path | None:
-        """It may have been made below the group of a process that was started elsewhere."""
+        """It may have been made below the group of a process that was started elsewhere. Searching takes a while."""
         parent, top = _own(), _mount()
-        for folder in (parent, top):
-            if folder is not None and (folder / self._name).is_dir():
-                return folder / self._name
+        if parent is not None and (parent / self._name).is_dir():
+            return parent / self._name
         return next(top.rglob(self._name), None) if top is not None else None
 
 

@@ -61,7 +61,7 @@ def survivors(tree: RunTree, me: Identity) -> list[Survivor] | None:
     group = ControlGroup(tree.tag)
     if not alive and (members := group.members()) is not None:
         if not members:
-            group.remove()
+            group.remove_anywhere()
         return [Survivor(pid, table[pid].start_time, table[pid].name) for pid in members if pid in table]
     found, hidden = [], False
     for each in table.values():

@@ -23,6 +23,9 @@ log = Log("lanes.survivors")
 
 #: Milliseconds between two looks, for those whose processes are ended now.
 LOOK_EVERY_MS = 100
+#: The same once all of them have resisted for so long: a process that a disk blocks, say.
+RARELY_MS = 2_000
+RESISTS_MS = 30_000
 #: Milliseconds a command waits at least for the end of a tree whose run had no grace.
 LEAST_MS = 5_000
 
@@ -50,6 +53,8 @@ class SurvivorWatch:
         runs = self._reader.read(reads.unproven_runs(host))
         self._version = version  # only after everything was read
         self._first_seen = {run.id: self._first_seen.get(run.id, now.mono) for run in runs}
+        if runs and all(now.mono - seen >= RESISTS_MS for seen in self._first_seen.values()):
+            self._next_mono = now.mono + RARELY_MS
         for run in runs:
             waited = now.mono - self._first_seen[run.id]
             left = _end(run, hard=2 * waited >= run.abort_grace_ms)
