@@ -1,1 +1,1 @@
-"""The HTTP server of a gateway: native and OpenAI-compatible routes, and access checks."""
+"""The HTTP server of a gateway: native routes, those of the dialects of model APIs, and access checks."""

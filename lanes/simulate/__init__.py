@@ -1,1 +1,1 @@
-"""The simulated provider: an OpenAI-compatible server whose model names choose what goes wrong."""
+"""The simulated provider: a server that speaks all three dialects, whose model names choose what goes wrong."""

@@ -9,6 +9,7 @@ import pytest
 from lanes.config import from_data
 from lanes.dialects.table import DIALECTS
 from lanes.server.routes.table import ROUTES
+from lanes.simulate.faults import FAULTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 RECIPES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -22,6 +23,12 @@ def test_a_recipe_loads(recipe: str) -> None:
     made = from_data(data, env={provider.get("api_key_env", "NONE"): "sk-1"})
     assert not made.problems
     assert made.providers[provider["name"]].dialect in DIALECTS
+
+
+def test_every_name_of_the_simulated_provider_is_told() -> None:
+    for name, (number, what) in FAULTS.items():
+        of = "" if number is None else f" (N: {number})"
+        assert f"| `{name}{'' if number is None else '-N'}` | {what}{of} |" in PAGE
 
 
 def test_each_dialect_has_its_route() -> None:

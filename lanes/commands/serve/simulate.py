@@ -47,7 +47,7 @@ def command() -> None:
     help="How many times faster than real time.",
 )
 def provider(port: int, host: str, log: Path | None, tempo: float) -> None:
-    """An OpenAI-compatible provider, with faults to choose.
+    """A provider of every dialect (chat, responses, messages), with faults to choose.
 
     It listens on loopback, and says its address on stderr.
 

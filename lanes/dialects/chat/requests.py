@@ -37,6 +37,8 @@ _NAMES = {
     "store": "store",
     "metadata": "metadata",
 }
+#: Settings that say what holds anyway.
+_DEFAULTS: dict[str, Any] = {"logprobs": False, "frequency_penalty": 0, "presence_penalty": 0, "modalities": ["text"]}
 #: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
 _HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier")
 
@@ -52,6 +54,8 @@ def read(body: dict[str, Any]) -> Prompt:
         prompt.options["format"] = Option(made, "response_format")
     node.leave("n", *_HINTS)
     for name, option in node.rest():
+        if name in _DEFAULTS and option.value == _DEFAULTS[name]:
+            continue
         value = [option.value] if name == "stop" and isinstance(option.value, str) else option.value
         prompt.options[_NAMES.get(name, name)] = Option(value, name)
     return prompt

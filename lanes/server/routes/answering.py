@@ -77,7 +77,9 @@ def _check_sayable(call: HttpRequest, dialect: Dialect, request: dict[str, Any],
     """
     config = call.app_state.config
     chosen = config.runner(runner)
-    chain = {each.dialect: each for each in map(config.provider, chosen.providers if chosen is not None else ())}
+    chain = {
+        (each := config.providers[name]).dialect: each for name in (chosen.providers if chosen is not None else ())
+    }
     if not chain or dialect.name in chain:
         return
     dialect.check(request)
