@@ -23,8 +23,8 @@ every request but those for health carries `Authorization: Bearer …`. A POST i
 
 `{key}` is one percent-encoded segment, read from the raw path; where a proxy decodes slashes, `/api/lane…?key=` is
 the same. Errors under `/api` are problem documents (RFC 9457, `application/problem+json`), under `/v1` the envelope of
-the [dialect](providers.md) of the route. A busy lane is never 409: a message waits, or is refused with 423 (mode `reject`), 429 (queue full, with
-`Retry-After`) or 503 (draining).
+the [dialect](providers.md) of the route. A busy lane is never 409: a message waits, or is refused with 423 (mode
+`reject`), 429 (queue full, with `Retry-After`) or 503 (draining).
 
 No search delays others: it runs separately from the reads of the gateway itself, and ends when its client leaves.
 What asks for more is refused with 400, `too_much`, and a sentence that names the limit:
@@ -57,8 +57,8 @@ A message that was accepted and not answered is an error that is not to be sent 
 | every provider cools, or the gateway drains | 503 | `server_error` |
 | its runner failed, or its process died | 500 | `server_error` |
 
-In a stream that has begun the same comes as an event with `error` in it. The types are those of OpenAI; `/v1/messages` has
-Anthropic's (`api_error`, `overloaded_error` and so on).
+In a stream that has begun the same comes as an event with `error` in it. The types
+are those of OpenAI; `/v1/messages` has Anthropic's (`api_error`, `overloaded_error` and so on).
 
 ## Pages
 
