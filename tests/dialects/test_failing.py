@@ -111,6 +111,40 @@ async def test_a_response_that_fails_in_the_middle_says_so_in_words_of_responses
 
 
 @pytest.mark.parametrize(
+    ("dialect", "begun", "error"),
+    [
+        ("messages", {"type": "message_start", "message": {"model": "m"}}, {"type": "overloaded_error"}),
+        ("responses", {"type": "response.created", "response": {"model": "m"}}, {"code": "server_error"}),
+    ],
+)
+async def test_a_provider_that_began_and_said_nothing_is_followed_by_the_next(
+    tmp_path: Path, dialect: str, begun: dict[str, Any], error: dict[str, Any]
+) -> None:
+    """What says nothing by itself is not handed on before there is content, and so rules nobody out."""
+    failed = {"type": "error", "error": error | {"message": "busy"}}
+    given = Path(__file__).with_name("cases") / f"{dialect}-{dialect}-text.json"
+    said = json.loads(given.read_text(encoding="utf-8"))["answer"]
+
+    async def fails(call: Call) -> None:
+        await call.say(STREAM, f"data: {json.dumps(begun)}\n\n".encode())
+        await asyncio.sleep(0)
+        await call.say(f"data: {json.dumps(failed)}\n\n".encode())
+
+    async def answers(call: Call) -> None:
+        await call.say(STREAM, *(event.encode() for event in said))
+
+    async with (
+        raw_server(fails) as one,
+        raw_server(answers) as two,
+        gateway(tmp_path, {"one": (dialect, one), "two": (dialect, two)}) as client,
+    ):
+        told = await client.post(ROUTES[dialect], json=asking(dialect, "hi", stream=True))
+    first = "message_start" if dialect == "messages" else "response.created"
+    assert told.text.count(f"event: {first}\n") == 1
+    assert "real" in told.text
+
+
+@pytest.mark.parametrize(
     ("dialect", "sign"),
     [("messages", "event: ping"), ("responses", "event: response.in_progress")],
 )

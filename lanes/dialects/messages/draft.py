@@ -47,6 +47,7 @@ class MessagesDraft:
         self._native = native
         self._model = model
         self._told_model = False
+        self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
         self._message: dict[str, Any] = {}
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
@@ -109,7 +110,10 @@ class MessagesDraft:
         if deltas and not self._told_model:
             deltas[0] = deltas[0]._replace(beside={"model": self._model})
             self._told_model = True
-        pieces += deltas
+        self._held += deltas
+        if self.contents:
+            pieces += self._held
+            self._held.clear()
 
     def _gather(self, delta: Delta) -> Delta:
         if delta.choice is not None:

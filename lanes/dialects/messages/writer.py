@@ -85,18 +85,8 @@ class MessagesWriter:
         return self._message(content) | {"stop_reason": _stop_of(told), "usage": _usage_told(told)}
 
     def _passed(self, came: dict[str, Any]) -> str:
-        """An event as it came; one that tells again what was told, since another run began again, is left out."""
-        kind, index = came.get("type"), came.get("index")
-        if kind == "message_start":
-            if self._started:
-                return ""
-            self._started = True
-        elif kind == "content_block_start" and isinstance(index, int):
-            if index < self._next:
-                return ""
-            self._open, self._next = (index, None), index + 1
-        elif kind == "content_block_stop":
-            self._open = None
+        """An event as it came."""
+        self._started = True
         return _event(came)
 
     def _replayed(self, message: dict[str, Any]) -> str:

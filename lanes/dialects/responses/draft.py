@@ -37,6 +37,7 @@ class ResponsesDraft:
         self._native = native
         self._model = model
         self._told_model = False
+        self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
         self._items: dict[int, _Item] = {}
         self._calls = 0
         self._ended: dict[str, Any] = {}
@@ -97,7 +98,10 @@ class ResponsesDraft:
         if deltas and not self._told_model:
             deltas[0] = deltas[0]._replace(beside={"model": self._model})
             self._told_model = True
-        pieces += deltas
+        self._held += deltas
+        if self.contents:
+            pieces += self._held
+            self._held.clear()
 
     def _gather(self, delta: Delta) -> Delta:
         if delta.choice is not None:

@@ -100,7 +100,7 @@ class ResponsesWriter:
     def _passed(self, came: dict[str, Any]) -> str:
         kind = str(came.get("type"))
         if kind == "response.created" and self._started:
-            return ""  # told while it waited, or by a run that was cut
+            return ""  # told while it waited
         self._started = True
         return self._event(kind, **{name: value for name, value in came.items() if name != "type"})
 

@@ -29,7 +29,7 @@ class Sent:
             if not piece.text:
                 return None
         self._texts.append(piece.text)
-        self._more_than_text |= piece.choice is not None
+        self._more_than_text |= piece.choice is not None or piece.native is not None
         return piece
 
     def rest_of(self, reply: str) -> str:
@@ -47,7 +47,7 @@ class Sent:
 
     def _after_expected(self, piece: Delta) -> Delta:
         alike = min(len(piece.text), len(self._expected))
-        if piece.choice is not None or piece.text[:alike] != self._expected[:alike]:
+        if piece.choice is not None or piece.native is not None or piece.text[:alike] != self._expected[:alike]:
             raise Differs
         self._expected = self._expected[alike:]
-        return piece._replace(text=piece.text[alike:], native=None)
+        return piece._replace(text=piece.text[alike:])
