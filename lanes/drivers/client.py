@@ -29,11 +29,11 @@ _JSON = frozenset({"application/json", "application/problem+json"})
 class GatewayUnreachable(StorageError):
     """The gateway does not answer, or its database does not."""
 
-    fix = "see whether it runs there and can be reached from here (`curl URL/healthz`), or use --db on its host"
-
     def __init__(self, url: str, detail: str, *, fix: str | None = None) -> None:
         super().__init__(f"gateway {url}", detail)
-        self.fix = fix or self.fix
+        self.fix = fix or (
+            f"see whether it runs there and can be reached from here (`curl {url}/healthz`), or use --db on its host"
+        )
 
 
 class GatewayClient:

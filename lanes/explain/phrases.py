@@ -1,6 +1,6 @@
 """Times and numbers as people read them."""
 
-from lanes.records import Message
+from lanes.records import Failure, LastError, Message
 from lanes.text.timestamps import moment
 
 
@@ -25,6 +25,11 @@ def failed_over(message: Message) -> str | None:
     if message.provider is None or not message.attempts:
         return None
     return f"{message.provider}, after {', '.join(f'{each.provider} ({each.cause})' for each in message.attempts)}"
+
+
+def failed(error: Failure | LastError) -> str:
+    """The cause of a failure and its sentence, which may begin with the cause: ``aborted by alice: stuck``."""
+    return error.message if error.message.startswith(f"{error.cause} ") else f"{error.cause}: {error.message}"
 
 
 def counted(number: int, noun: str) -> str:

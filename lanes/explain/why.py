@@ -58,6 +58,13 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     return " ".join(said)
 
 
+def held_up(lane: LaneRow, around: Circumstances) -> str | None:
+    """The part of the paragraph that tells what keeps the head of a lane from starting; None: nothing waits."""
+    if around.head is None:
+        return None
+    return " ".join(_unclaimed(lane, around.head, around) if lane.run is None else _held(lane.run, lane.owner, around))
+
+
 def abort_command(run: RunRow) -> str:
     """What ends this run, and no other that the lane may have begun meanwhile."""
     return f"lanes abort {as_typed(run.key, 'KEY')} --epoch {run.epoch}"
@@ -255,7 +262,7 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
     if missing:
         return missing
     cooling = _cooling(around)
-    provider = f", and one of its providers: cooling are {cooling}" if cooling else ""
+    provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
         f" free{provider}.",
@@ -285,7 +292,10 @@ def _slots(head: MessageRow, around: Circumstances) -> list[str]:
 
 
 def _cooling(around: Circumstances) -> str:
-    return ", ".join(f"{clean(c.provider)} ({clean(c.cause)})" for c in around.cooldowns)
+    now = around.now.wall
+    return ", ".join(
+        f"provider {clean(c.provider)} cools for {span(c.until - now)} ({clean(c.cause)})" for c in around.cooldowns
+    )
 
 
 def _parked(head: MessageRow, around: Circumstances) -> str | None:
@@ -294,7 +304,7 @@ def _parked(head: MessageRow, around: Circumstances) -> str | None:
     cooling = _cooling(around)
     said = f"Its head is parked for another {span(head.parked_until - around.now.wall)}"
     said += ", then it is claimed again" if around.acting("gateway") else ""
-    return said + (f"; cooling: {cooling}." if cooling else ".")
+    return said + (f": {cooling}." if cooling else ".")
 
 
 def _bound(head: MessageRow, around: Circumstances) -> str | None:

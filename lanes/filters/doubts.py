@@ -5,10 +5,11 @@ from typing import Any, TypeVar, cast
 
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect, QueryBlock
-from lanes.filters.reading import mistyped
+from lanes.filters.fields import FIELDS
+from lanes.filters.reading import FIELD, mistyped
 from lanes_storage import reads
 from lanes_storage.interface import Query, Reads
-from lanes_storage.records import Condition, LaneFilter
+from lanes_storage.records import Condition, How, LaneFilter, Subject
 
 T = TypeVar("T")
 
@@ -16,6 +17,25 @@ T = TypeVar("T")
 def doubts_of(params: Iterable[Any]) -> list[Condition]:
     """The doubtful words of all filters among these parameters."""
     return [doubt for param in params if isinstance(param, LaneFilter) for doubt in param.doubtful]
+
+
+def unknown_fields(chosen: LaneFilter) -> list[Condition]:
+    """The words that look like a field and are none, so that they are parts of a key."""
+    return [each for each in chosen.conditions if not each.negated and named(each) is not None]
+
+
+def named(condition: Condition) -> str | None:
+    """The word before the colon of a part of a key, if it looks like a field."""
+    if condition.field != "key" or condition.any_of[0].how not in (How.HAS, How.FITS):
+        return None
+    field = FIELD.fullmatch(str(condition.any_of[0].value))
+    return None if field is None or field[1].lower() in FIELDS else field[1]
+
+
+def no_field(condition: Condition, of: Subject) -> str:
+    """What is said of such a word where no lane has such a key."""
+    fields = " ".join(f"{name}:" for name in FIELDS if FIELDS[name].of(of))
+    return f"no key has “{condition.any_of[0].value}”, and “{named(condition)}:” is no field; these are: {fields}"
 
 
 def cleared(effect: Effect[T], doubts: Sequence[Condition]) -> Effect[T]:

@@ -20,7 +20,7 @@ NOTHING = LaneFilter(keys=())
 
 _WORD = re.compile(r'(?:[^\s"]|"(?:[^"]|"")*"?)+')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"?')
-_FIELD = re.compile(r"([A-Za-z_-]+):(.*)", re.DOTALL)
+FIELD = re.compile(r"([A-Za-z_-]+):(.*)", re.DOTALL)
 _COMPARED = re.compile(r"(>=|<=|>|<|=|)(.*)", re.DOTALL)
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _ORDERED = {">": How.MORE, ">=": How.LEAST, "<": How.LESS, "<=": How.MOST, "=": How.IS}
@@ -92,7 +92,7 @@ def written(chosen: LaneFilter) -> str:
 
 def quoted(key: str) -> str:
     """A word that chooses the keys with exactly this part."""
-    field = _FIELD.fullmatch(key)
+    field = FIELD.fullmatch(key)
     named = field is not None and (field[1].lower() in FIELDS or resembling(field[1].lower(), FIELDS) is not None)
     plain = re.fullmatch(r'[^\s"*?\[!-][^\s"*?\[]*', key) is not None and not named
     return key if plain else _quote(key)
@@ -129,7 +129,7 @@ def _condition(word: str, of: Subject) -> Condition:
         raise _Problem(
             f"{word} is no word" if rest else f"{word} stands before what is to be left out, such as {word}cron"
         )
-    field = None if rest.startswith('"') else _FIELD.fullmatch(text)
+    field = None if rest.startswith('"') else FIELD.fullmatch(text)
     name = "" if field is None else field[1].lower()
     if field is None or name not in FIELDS:
         how = How.FITS if is_glob(text) and not rest.startswith('"') else How.HAS

@@ -228,6 +228,7 @@ class Why(Record):
 
     key: Key
     why: str
+    held_up: Annotated[str | None, UNUSUAL, "what keeps its first message from starting"] = None
 
 
 class LanePage(Record):

@@ -6,7 +6,7 @@ from lanes import filters
 from lanes.base.errors import LanesError, NotFound, TooMuch
 from lanes.base.procedure import Effect, QueryBlock, found
 from lanes.context import Context
-from lanes.explain.why import Circumstances, why_paragraph
+from lanes.explain.why import Circumstances, held_up, why_paragraph
 from lanes.host.identity import this_process
 from lanes.records import (
     Event,
@@ -273,7 +273,7 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
         liveness = Liveness(ctx.now())
         return LaneDetail(
             lane=Lane.of(lane, liveness),
-            why=_why(ctx, lane, read),
+            why=why_paragraph(lane, _around(ctx, lane, read)),
             run=None if lane.run is None else Run.of(lane.run, lane.owner, liveness),
             messages=tuple(map(Message.of, newest)),
             events=tuple(map(Event.of, last)),
@@ -291,12 +291,15 @@ def why(ctx: Context, key: Key) -> Effect[Why]:
 
     def look(read: Reads) -> Why | LanesError:
         lane = read(reads.lane(key))
-        return NotFound("lane", key) if lane is None else Why(key, _why(ctx, lane, read))
+        if lane is None:
+            return NotFound("lane", key)
+        around = _around(ctx, lane, read)
+        return Why(key, why_paragraph(lane, around), held_up(lane, around))
 
     return QueryBlock(look)
 
 
-def _why(ctx: Context, lane: rows.LaneRow, read: Reads) -> str:
+def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     now = ctx.now()
     owners = read(reads.owners())
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
@@ -308,10 +311,7 @@ def _why(ctx: Context, lane: rows.LaneRow, read: Reads) -> str:
     def start() -> str:
         return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
 
-    around = Circumstances(
-        now, this_process(), owners, head, cooling, last[-1] if last else None, waits, start, running
-    )
-    return why_paragraph(lane, around)
+    return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits, start, running)
 
 
 def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:

@@ -170,7 +170,7 @@ def test_show_has_everything_of_a_lane(busy: Stage, lanes: Call) -> None:
     assert text.code == 0
     for part in ("state     running", "run_timeout 5m 0s", "waiting:", "last events:", "alive, last heartbeat"):
         assert part in text.out
-    assert "provider_failed at" in lanes("show", "errored").out
+    assert "provider_failed: all providers failed, at" in lanes("show", "errored").out
 
 
 def test_show_tells_what_a_run_has_said_so_far(stage: Stage, lanes: Call) -> None:

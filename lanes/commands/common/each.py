@@ -8,8 +8,10 @@ from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.options import fail
 from lanes.commands.output.printing import Output, say
 from lanes.drivers.driver import Driver
+from lanes.filters.doubts import no_field, unknown_fields
 from lanes.records import Record
 from lanes.verbs.queries import list_
+from lanes_storage.records import LaneFilter, Subject
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -20,6 +22,14 @@ def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
     if bool(keys) == any(value is not None for value in which.values()):
         fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
     return list(dict.fromkeys(keys)) or [lane.key for lane in desk.call(list_, **which).lanes]
+
+
+def nothing_fits(desk: Driver, chosen: LaneFilter | None, said: str = "no lane fits") -> str:
+    """What is said where nothing fits a filter: also which of its words may have been meant as a field."""
+    for word in () if chosen is None else unknown_fields(chosen):
+        if not desk.call(list_, filter_=LaneFilter((word,)), limit=1).lanes:
+            return f"{said}: {no_field(word, chosen.of if chosen else Subject.LANE)}"
+    return said
 
 
 def refuse_unless_one(keys: tuple[str, ...], epoch: int | None) -> None:
@@ -34,7 +44,7 @@ def do_each(
     act: Callable[[T], R],
     said: Callable[[R], str],
     *,
-    nothing: str = "no lane fits",
+    nothing: Callable[[], str],
 ) -> int:
     """Act on each lane or message, say what came of it, and go on after an expected error."""
     done: list[R] = []
@@ -52,5 +62,5 @@ def do_each(
     if out.json:
         out.data(done)
     elif not done and not codes:
-        say(nothing)
+        say(nothing())
     return gravest(codes) or Exit.DONE

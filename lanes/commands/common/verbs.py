@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lanes.base.errors import Unfit
-from lanes.commands.common.each import chosen_keys, do_each, refuse_unless_one
+from lanes.commands.common.each import chosen_keys, do_each, nothing_fits, refuse_unless_one
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import (
     DURATION,
@@ -140,6 +140,7 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
                 chosen_keys(desk, keys, filter_=filter_, match=match),
                 lambda key: desk.call(verb, key=key, **given),
                 lambda acted: f"{acted.lane.key}: {said(acted).sentence}",
+                nothing=lambda: nothing_fits(desk, filter_),
             )
 
     return command
@@ -186,8 +187,13 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
             numbers = [int(number) for number in desk.call(message_ids, for_=action, filter_=filter_)]
             if len(numbers) > 1 and not yes and not _confirmed(out, action, len(numbers)):
                 return Exit.FAILED
-            nothing = f"nothing to {action}"
-            return do_each(out, numbers, lambda number: desk.call(verb, id=number), told, nothing=nothing)
+            return do_each(
+                out,
+                numbers,
+                lambda number: desk.call(verb, id=number),
+                told,
+                nothing=lambda: nothing_fits(desk, filter_, f"nothing to {action}"),
+            )
 
     return command
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.options import fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
@@ -32,18 +33,28 @@ COLUMNS = (
 )
 
 
-@command_for(list_, "filter_")
+@command_for(list_)
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
 @click.option("--watch", is_flag=True, help="Show it again at each change, until Ctrl-C; as JSON, one list a line.")
-def command(session: Session, /, words: tuple[str, ...], watch: bool, limit: int | None, **given: Any) -> None:
+def command(
+    session: Session,
+    /,
+    words: tuple[str, ...],
+    filter_: LaneFilter | None,
+    watch: bool,
+    limit: int | None,
+    **given: Any,
+) -> None:
     out = session.out
     limit = max(1, out.height - FRAME) if limit is None and watch and out.tty and not out.json else out.limit(limit)
-    given["filter_"] = _read(words)
+    if words and filter_ is not None:
+        fail("give the filter as words or with --filter, not both")
+    given["filter_"] = filter_ or _read(words)
     with session.desk() as desk:
         if watch:
             _watch(out, desk, given, limit)
         else:
-            _show(out, given, _look(desk, given, limit), limit)
+            _show(out, desk, given, _look(desk, given, limit), limit)
 
 
 def _read(words: tuple[str, ...]) -> LaneFilter:
@@ -68,7 +79,7 @@ def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) 
             out.data(lanes[:limit], one_line=True)
         else:
             out.clear()
-            _show(out, given, lanes, limit)
+            _show(out, desk, given, lanes, limit)
             if not out.tty:
                 out.line()
         out.flush()
@@ -77,14 +88,14 @@ def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) 
             pass
 
 
-def _show(out: Output, given: dict[str, Any], lanes: list[Lane], limit: int | None) -> None:
+def _show(out: Output, desk: Driver, given: dict[str, Any], lanes: list[Lane], limit: int | None) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
     if out.json:
         out.data(lanes)
     elif not lanes:
         everything = given["filter_"].everything and not any(given[name] for name in given if name != "filter_")
-        out.talk("no lane yet: `lanes send KEY TEXT`" if everything else "no lane fits")
+        out.talk("no lane yet: `lanes send KEY TEXT`" if everything else nothing_fits(desk, given["filter_"]))
     else:
         out.table(COLUMNS, [_row(lane) for lane in lanes])
         if more:

@@ -1,6 +1,7 @@
 """``lanes send KEY TEXT``: accept a message, and wait for its reply if asked to."""
 
 import os
+import re
 import sys
 import time
 
@@ -10,9 +11,12 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, KEY, fail
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
+from lanes.commands.output.printing import Output
 from lanes.commands.output.words import took
 from lanes.drivers.driver import Driver
+from lanes.explain.phrases import failed
 from lanes.records import Message
+from lanes.verbs.queries import why
 from lanes.verbs.sending import message, send
 from lanes.verbs.system import gateways
 
@@ -21,6 +25,8 @@ NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
 PATIENCE_S = 10.0
 #: Between two looks whether a gateway lives.
 LOOK_MS = 1_000
+#: In what is told of a wait: with a new one alone nothing else has changed.
+DURATIONS = re.compile(r"\b\d+ m?s\b|\b\d+[dhm] \d+[hms]\b")
 UNFINISHED = ("queued", "running")
 
 
@@ -100,7 +106,7 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     out.talk(f"accepted as message {number}{_held_up(accepted)}")
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
     alone_since: float | None = None
-    first = True
+    first, waiting = True, WaitTold()
     while last.state in UNFINISHED:
         now = time.monotonic()
         alone_since = None if _a_gateway_lives(desk) else (alone_since or now)
@@ -116,7 +122,26 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
         left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
         last = desk.call(message, id=number, wait=left, waiting_run=run)
         first = False
+        if out.watched:
+            waiting.tell(out, desk, last)
     return _print_ended(session, last)
+
+
+class WaitTold:
+    """Tells a person why a message has not started: once, and again when that has changed, not only its durations."""
+
+    def __init__(self) -> None:
+        self._told: str | None = None
+
+    def tell(self, out: Output, desk: Driver, last: Message) -> None:
+        held_up = desk.call(why, key=last.key).held_up if last.state == "queued" else None
+        if held_up is None:
+            return
+        before = "" if last.position in (None, 1) else f"it is number {last.position} of its lane. "
+        kind = DURATIONS.sub("", before + held_up)
+        if kind != self._told:
+            self._told = kind
+            out.talk(f"waits: {before}{held_up}")
 
 
 def _a_gateway_lives(desk: Driver) -> bool:
@@ -142,7 +167,7 @@ def _print_ended(session: Session, message: Message) -> int:
         session.out.block(message.reply or "")
     if not done:
         error = message.error
-        said = f"{message.state}: it has no reply" if error is None else f"{error.cause}: {error.message}"
+        said = f"{message.state}: it has no reply" if error is None else failed(error)
         session.out.talk(f"lanes: message {message.id} {message.state}: {said}")
         for attempt in () if error is None else error.attempts:
             session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")

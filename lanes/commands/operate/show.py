@@ -4,7 +4,7 @@ from lanes.commands.common.verbs import query_command
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_events, print_messages
 from lanes.commands.output.words import asks, state, took
-from lanes.explain.phrases import clock_time, failed_over
+from lanes.explain.phrases import clock_time, failed, failed_over
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes.verbs.queries import show
 
@@ -28,7 +28,7 @@ def _print(out: Output, detail: LaneDetail) -> None:
         out.line("answered  ", f"message {answered.id} by {who}{model}{_tokens(answered)}")
     if lane.last_error:
         error = lane.last_error
-        out.line("error     ", f"{error.cause} at {clock_time(error.at)}: {error.message}")
+        out.line("error     ", f"{failed(error)}, at {clock_time(error.at)}")
     out.line()
     out.paragraph(detail.why)
     waiting = [message for message in reversed(detail.messages) if message.state == "queued"]

@@ -76,6 +76,11 @@ class Output:
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
     @property
+    def watched(self) -> bool:
+        """Whether a person sees the talk while the command runs."""
+        return _is_terminal(sys.stderr)
+
+    @property
     def heard(self) -> bool:
         """Whether somebody still takes the results: false once the reader of a pipe has left."""
         if sys.stdout is None or sys.stdout.closed or self._reader_left:

@@ -6,7 +6,7 @@ from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import one_line, state
-from lanes.explain.phrases import asks_for, clock_time, failed_over, replied
+from lanes.explain.phrases import asks_for, clock_time, failed, failed_over, replied
 from lanes.records import Event, Message
 from lanes_storage.clock import system_clock
 
@@ -86,7 +86,7 @@ def _dead_letter(message: Message) -> list[Piece]:
 def _result(message: Message) -> str:
     if message.error is not None:
         retried = f" (retried as {message.retried_as})" if message.retried_as else ""
-        return f"{message.error.cause}: {one_line(message.error.message)}{retried}"
+        return f"{one_line(failed(message.error))}{retried}"
     if message.answered_by is not None:
         return f"answered by {message.answered_by}"
     if message.state == "queued" and message.parked_until and message.parked_until > system_clock().wall:

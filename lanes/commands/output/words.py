@@ -1,7 +1,7 @@
 """Records as people read them: ages, times, states and their looks."""
 
 from lanes.commands.output.printing import Cell
-from lanes.explain.phrases import clock_time
+from lanes.explain.phrases import clock_time, failed
 from lanes.records import Lane, NextLimit, OwnerDetail
 from lanes.text.spans import span
 from lanes_storage.clock import system_clock
@@ -90,5 +90,5 @@ def _released(lane: Lane) -> list[str]:
         said.append(f"parked until {clock_time(lane.parked_until)}")
     error = lane.last_error
     if error and lane.state != "idle":
-        said.append(f"{error.cause}: {one_line(error.message, 80)}")
+        said.append(one_line(failed(error), 80))
     return said

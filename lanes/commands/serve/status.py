@@ -68,11 +68,13 @@ def _row(owner: OwnerDetail) -> list[Cell | str]:
 
 
 def _note(owner: OwnerDetail) -> str:
-    """What does not fit a column. A drain ends with the process that it is of."""
+    """What does not fit a column. A drain ends with the process that it is of, and so does its address."""
     if is_stopped(owner):
         return owner.evidence
+    if not owner.alive:
+        return f"{owner.evidence}; its address was {owner.url}" if owner.url else owner.evidence
     said = [owner.url] if owner.url else []
-    if owner.draining and owner.alive:
+    if owner.draining:
         said.append(f"draining by {owner.draining.by} until {clock_time(owner.draining.until)}")
     return ", ".join(said)
 
