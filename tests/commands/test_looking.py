@@ -112,6 +112,46 @@ def test_a_filter_that_is_not_understood_chooses_nothing_and_names_the_nearest(b
     assert lanes("list", "--json", "--match", "no such*").json == []
 
 
+def test_where_nothing_fits_a_word_that_looks_like_a_field_is_named(busy: Stage, lanes: Call) -> None:
+    for command in (["list"], ["list", "--filter"], ["pause", "--filter"], ["ack", "--filter"]):
+        nothing = lanes(*command, "foo:bar")
+        assert (nothing.code, nothing.out) == (0, "")
+        assert (
+            "no lane fits: no key has “foo:bar”, and “foo:” is no field; these are: state: key: owner:" in nothing.err
+        )
+    drop = lanes("drop", "--filter", "foo:bar")
+    assert "nothing to drop: no key has “foo:bar”, and “foo:” is no field; these are: state: key: wait:" in drop.err
+    busy.send("foo:bar", "hello")
+    assert lanes("list", "foo:bar state:errored").err == "no lane fits\n", "it is a part of a key"
+
+
+def test_list_takes_its_filter_as_words_or_as_an_option(busy: Stage, lanes: Call) -> None:
+    for filter_ in (["state:errored"], ["--filter", "state:errored"]):
+        assert [lane["key"] for lane in lanes("list", *filter_, "--json").json] == ["parked", "errored"]
+    both = lanes("list", "state:errored", "--filter", "held")
+    assert both.code == 2
+    assert "as words or with --filter, not both" in both.err
+
+
+def test_the_cause_of_an_abort_is_told_once(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    claimed = stage.hold("k", owner)
+    assert lanes("abort", "k", "--no-wait", "--reason", "stuck").code == 0
+    stage.confirm_abort(claimed)
+    for command in ("messages", "list", "show"):
+        told = lanes(*(["list"] if command == "list" else [command, "k"])).out
+        assert "aborted by " in told
+        assert "aborted: aborted by" not in told
+
+
+def test_the_address_of_a_gateway_that_is_gone_is_said_to_be_gone(stage: Stage, lanes: Call) -> None:
+    url = "http://127.0.0.1:8765"
+    gone, alive = stage.dead_owner(url=url), stage.owner(url=url)
+    said = lanes("status").out
+    assert re.search(rf"gateway {gone}: process \d+ on this host is gone; its address was http://127", said)
+    assert f"gateway {alive}: http://127.0.0.1:8765" in said
+
+
 def test_F04_a_lane_without_limits_is_shown_as_such(stage: Stage, lanes: Call) -> None:
     owner = stage.owner()
     stage.hold("endless", owner, terms=TERMS._replace(run_timeout_ms=None, stall_timeout_ms=None))

@@ -1,6 +1,7 @@
 """lanes send: what it accepts, what it prints and how it exits."""
 
 import io
+import re
 import stat
 import sys
 import threading
@@ -9,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from lanes.commands.operate.send import WaitTold
+from lanes.commands.output.printing import Output
+from lanes.context import Context
+from lanes.drivers.local import LocalDriver
+from lanes.records import Message
+from lanes.verbs import control
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
-from tests.kit.stage import Stage
+from tests.kit.stage import MINUTE, Stage
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
@@ -62,6 +69,33 @@ def test_of_what_can_not_start_it_says_so_and_why(stage: Stage, lanes: Call) -> 
     held = lanes("send", "other", "hello", "--json")
     assert "no gateway lives" in held.json["held_up"]
     assert "held_up" not in lanes("messages", "other", "--json").json[0]
+
+
+def test_a_wait_is_told_why_and_again_when_that_changes(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    now, desk, waiting, out = system_clock(), LocalDriver(stage.store, Context("me")), WaitTold(), Output(json=False)
+
+    def told() -> str:
+        waiting.tell(out, desk, Message.of(stage.message(second.id)))
+        return capsys.readouterr().err
+
+    _, second = stage.send("k", "first", "second")
+    owner = stage.owner()
+    claimed = stage.claim("k", owner)
+    assert told().startswith(f"waits: Run {claimed.ticket.run_id}")
+    stage.park(claimed)
+    stage.store.write(lambda tx: doors.cool(tx, "sim", "rate_limited", MINUTE, now, by="me"))
+    parked = told()
+    assert "waits: it is number 2 of its lane. Its head is parked for another" in parked
+    assert re.search(r"provider sim cools for \d+ s \(rate_limited\)", parked)
+    assert told() == "", "a new duration alone is no change"
+    desk.call(control.pause, key="k", reason="to look")
+    assert "It is paused until `lanes resume` (by me: to look)" in told()
+
+
+def test_only_a_terminal_is_told_why_a_message_waits(stage: Stage, lanes: Call) -> None:
+    stage.hold("k", stage.owner())
+    waited = lanes("send", "k", "hello", "--wait", "--timeout", "10ms")
+    assert (waited.code, "waits:" in waited.err) == (5, False)
 
 
 def test_json_is_the_message(stage: Stage, lanes: Call) -> None:

@@ -108,6 +108,8 @@ def test_every_other_command_does_what_readme_says(terminal: Terminal) -> None:
     assert HUNG in of("lanes why")
     assert "released" in of("lanes abort")
     assert "stuck at the provider" in of("lanes events")
+    failed_over = "lanes messages agent:main:telegram:7"
+    eventually(lambda: "sim-backup: server_error" in terminal.type(failed_over), "the second provider to fail as well")
     if not missing("curl"):
         assert '"chat.completion"' in of("curl")
     waited = f"lanes messages {HUNG} --state done"

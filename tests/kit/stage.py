@@ -41,20 +41,37 @@ class Stage:
         """Close the database."""
         self.store.close()
 
-    def owner(self, who: Identity | None = None, *, kind: str = "gateway", stale_after_ms: int = 30_000) -> int:
+    def owner(
+        self,
+        who: Identity | None = None,
+        *,
+        kind: str = "gateway",
+        stale_after_ms: int = 30_000,
+        url: str | None = None,
+    ) -> int:
         """Enter a process as an owner; this one unless told otherwise."""
         who = who or this_process()
         new = NewOwner(
-            kind, who.host, who.boot_id, who.pid_ns, who.pid, who.start_time, "test", 5_000, stale_after_ms, ("chat",)
+            kind,
+            who.host,
+            who.boot_id,
+            who.pid_ns,
+            who.pid,
+            who.start_time,
+            "test",
+            5_000,
+            stale_after_ms,
+            ("chat",),
+            url,
         )
         return self.store.write(lambda tx: doors.register(tx, new, system_clock()))
 
-    def dead_owner(self) -> int:
+    def dead_owner(self, *, url: str | None = None) -> int:
         """Enter a process that has ended since."""
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         who = identity_of(child.pid)
         child.communicate(b"\n")
-        return self.owner(who)
+        return self.owner(who, url=url)
 
     def send(self, key: str, *texts: str) -> list[Message]:
         """Accept messages."""
