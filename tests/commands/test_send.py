@@ -83,7 +83,7 @@ def test_a_wait_is_told_why_and_again_when_that_changes(stage: Stage, capsys: py
     claimed = stage.claim("k", owner)
     assert told().startswith(f"waits: Run {claimed.ticket.run_id}")
     stage.park(claimed)
-    stage.store.write(lambda tx: doors.cool(tx, "sim", "rate_limited", MINUTE, now, by="me"))
+    stage.store.write(lambda tx: doors.cool(tx, "sim", "rate_limited", MINUTE // 2, now, by="me"))
     parked = told()
     assert "waits: it is number 2 of its lane. Its head is parked for another" in parked
     assert re.search(r"provider sim cools for \d+ s \(rate_limited\)", parked)
