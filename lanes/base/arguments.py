@@ -31,7 +31,7 @@ FIRST_MOMENT = 10**11
 def text(value: object, what: str, longest: int | None = None) -> str:
     """A text, of at most so many characters."""
     if not isinstance(value, str):
-        raise Unfit(f"{what} is a str, not {type(value).__name__}")
+        raise Unfit(f"{what} must be a str, not {type(value).__name__}")
     if longest is not None and len(value) > longest:
         raise Unfit(f"{what} has {len(value)} characters; at most {longest} are kept")
     return str.__str__(value)
@@ -55,7 +55,7 @@ def reason(value: object) -> str | None:
 def attempt_phase(value: object) -> AttemptPhase:
     """The provider that a run asks, and the limit that ends the attempt."""
     if not isinstance(value, AttemptPhase):
-        raise Unfit(f"an attempt is an AttemptPhase, not {type(value).__name__}")
+        raise Unfit(f"an attempt must be an AttemptPhase, not {type(value).__name__}")
     return AttemptPhase(
         text(value.provider, "AttemptPhase.provider", LONGEST_NAME),
         text(value.limit, "AttemptPhase.limit", LONGEST_NAME),
@@ -70,7 +70,7 @@ def attempt_phase(value: object) -> AttemptPhase:
 def cause(value: object) -> Cause:
     """A known cause, or one that a program defines."""
     if not is_cause(value):
-        raise Unfit(f"a cause is a word such as tool_missing, not {sentence(value, 100)!a}")
+        raise Unfit(f"a cause must be a word such as tool_missing, not {sentence(value, 100)!a}")
     return Cause.read(value)
 
 
@@ -78,7 +78,7 @@ def one_of(words: type[E], value: object, what: str) -> E:
     """One of the allowed words."""
     found = words._value2member_map_.get(value) if isinstance(value, str) else None
     if not isinstance(found, words):
-        raise Unfit(f"{what} is one of {', '.join(words)}, not {sentence(value, 100)!a}")
+        raise Unfit(f"{what} must be one of {', '.join(words)}, not {sentence(value, 100)!a}")
     return found
 
 
@@ -86,7 +86,7 @@ def count(value: object, what: str, least: int = 0) -> int:
     """A whole number that can be stored."""
     number = int(value) if type(value) is not bool and isinstance(value, Integral) else least - 1
     if not least <= number < 2**63:
-        raise Unfit(f"{what} is a whole number, {least} or more, not {sentence(value, 100)!a}")
+        raise Unfit(f"{what} must be a whole number, {least} or more, not {sentence(value, 100)!a}")
     return number
 
 
@@ -94,9 +94,9 @@ def span_ms(seconds: object, what: str) -> int:
     """A duration in seconds, as milliseconds: a finite number, not negative, of at most ten years."""
     value = _number(seconds, what)
     if math.isnan(value) or value < 0:
-        raise Unfit(f"{what} is a number of seconds, 0 or more, not {value}")
+        raise Unfit(f"{what} must be a number of seconds, 0 or more, not {value}")
     if value * 1000 > durations.LONGEST_MS:
-        raise Unfit(f"{what} is at most {durations.show(durations.LONGEST_MS)}")
+        raise Unfit(f"{what} must be at most {durations.show(durations.LONGEST_MS)}")
     return round(value * 1000)
 
 
@@ -106,9 +106,9 @@ def limit_ms(seconds: object, what: str) -> int | None:
     if value == math.inf:
         return None
     if not value > 0:
-        raise Unfit(f"{what} is a number of seconds, more than 0; math.inf switches it off")
+        raise Unfit(f"{what} must be a number of seconds, more than 0; math.inf switches it off")
     if value * 1000 > durations.LONGEST_MS:
-        raise Unfit(f"{what} is at most {durations.show(durations.LONGEST_MS)}; math.inf switches it off")
+        raise Unfit(f"{what} must be at most {durations.show(durations.LONGEST_MS)}; math.inf switches it off")
     return max(1, round(value * 1000))
 
 
@@ -118,7 +118,7 @@ def patience_s(seconds: object, what: str = "timeout") -> float | None:
         return None
     value = _number(seconds, what)
     if math.isnan(value):
-        raise Unfit(f"{what} is a number of seconds, not nan")
+        raise Unfit(f"{what} must be a number of seconds, not nan")
     return None if value == math.inf else min(max(value, 0.0), durations.LONGEST_MS / 1000)
 
 
@@ -134,7 +134,7 @@ def moment_ms(value: object, what: str) -> int:
         return _of_datetime(value, what)
     ms = int(value) if type(value) is not bool and isinstance(value, Integral) else -1
     if not 0 <= ms <= LAST_MOMENT:
-        raise Unfit(f"{what} is a wall time: whole milliseconds since 1970, or a datetime with a time zone")
+        raise Unfit(f"{what} must be a wall time: whole milliseconds since 1970, or a datetime with a time zone")
     return ms
 
 
@@ -154,7 +154,7 @@ def until_ms(value: object, now: Now, what: str = "until") -> int:
     if isinstance(value, datetime):
         return _of_datetime(value, what)
     said = ascii(sentence(value, 100))
-    raise Unfit(f"{what} is a datetime with a time zone, or a duration (a timedelta, or seconds), not {said}")
+    raise Unfit(f"{what} must be a datetime with a time zone, or a duration (a timedelta, or seconds), not {said}")
 
 
 def json_text(value: object, what: str) -> str:
@@ -163,7 +163,7 @@ def json_text(value: object, what: str) -> str:
     try:
         written = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unfit(f"{what} is no JSON: {sentence(error, 200)}") from error
+        raise Unfit(f"{what} is not valid JSON: {sentence(error, 200)}") from error
     if _deeper(value, DEEPEST):
         raise Unfit(f"{what} is nested more than {DEEPEST} deep")
     return written
@@ -173,16 +173,16 @@ def dict_or_none(value: object, what: str) -> dict[str, Any] | None:
     """A JSON object, or None."""
     if value is None or isinstance(value, dict):
         return value
-    raise Unfit(f"{what} is a dict, not {type(value).__name__}")
+    raise Unfit(f"{what} must be a dict, not {type(value).__name__}")
 
 
 def _number(value: object, what: str) -> float:
     if type(value) is bool or not isinstance(value, Real):
-        raise Unfit(f"{what} is a number of seconds, not {type(value).__name__}")
+        raise Unfit(f"{what} must be a number of seconds, not {type(value).__name__}")
     try:
         return float(value)
     except OverflowError as error:
-        raise Unfit(f"{what} is a number of seconds of at most {durations.show(durations.LONGEST_MS)}") from error
+        raise Unfit(f"{what} must be a number of seconds of at most {durations.show(durations.LONGEST_MS)}") from error
 
 
 def _of_datetime(value: datetime, what: str) -> int:

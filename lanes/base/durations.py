@@ -18,11 +18,11 @@ def parse(text: str) -> int:
     """
     form = _FORM.fullmatch(text)
     if form is None:
-        raise ValueError("a duration is a number and a unit: 500ms, 30s, 5m, 2h, 14d")
+        raise ValueError("a duration must be a number and a unit: 500ms, 30s, 5m, 2h, 14d")
     whole, fraction, unit = form[1], form[2] or "", UNITS[form[3]]
     ms, rest = divmod(int(whole + fraction) * unit, int("1" + "0" * len(fraction)))
     if rest:
-        raise ValueError("a duration is a whole number of milliseconds")
+        raise ValueError("a duration must be a whole number of milliseconds")
     if ms > LONGEST_MS:
         raise ValueError(f"a duration is at most {show(LONGEST_MS)}")
     return ms

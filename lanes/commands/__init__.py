@@ -10,7 +10,7 @@ def main() -> None:
     from lanes.commands.common.entry import run
 
     code = run()
-    if sys.warnoptions:  # a run with warnings on is to report what was left open
+    if sys.warnoptions:  # with warnings on, exit normally, so that Python reports what was not closed
         raise SystemExit(code)
     if (logs := sys.modules.get("lanes.logs")) is not None:
         logs.flush()  # a thread writes the log of a command that serves

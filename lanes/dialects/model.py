@@ -14,7 +14,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Unsayable(Unfit):
-    """A request says something that a dialect has no words for, or that is no valid request of its own dialect.
+    """A request contains something that a dialect cannot express, or that is invalid in its own dialect.
 
     ``param`` is its place as the client named it: ``messages[2].content[0]``.
     """

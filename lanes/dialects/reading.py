@@ -92,8 +92,8 @@ def refused(param: str, why: str) -> Unsayable:
 
 
 def untold(param: str) -> Unsayable:
-    """The refusal of what another dialect has no words for."""
-    return refused(param, "the provider speaks another dialect, which cannot say it")
+    """The refusal of what another dialect cannot express."""
+    return refused(param, "the provider speaks another dialect, which cannot express it")
 
 
 def _nodes(values: list[Any], param: str) -> Iterator[Node]:

@@ -67,8 +67,9 @@ class GatewayClient:
         patience_s: float | None = None,
         changes: bool = False,
     ) -> Any:
-        """The JSON of a response. ``changes``: the request changes something, so that it is not known whether it did
-        if no response comes.
+        """Return the JSON of a response.
+
+        ``changes``: the request has a side effect; without a response its result is unknown.
         """
         timeout = patience_s or PATIENCE_S
         began = self._deadline.begin()

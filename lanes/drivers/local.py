@@ -44,7 +44,7 @@ class LocalDriver:
             yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.now())
 
     def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
-        """Run each effect up to its first pause before any is waited for. Raises StorageError, which ends all."""
+        """Start every effect and run it to its first wait, then wait for all. A StorageError stops the whole batch."""
         waiting: dict[int, _Waiting] = {}
         version, pauses = self.store.version(), looks()
         try:

@@ -127,7 +127,7 @@ def _condition(word: str, of: Subject) -> Condition:
     text = _QUOTED.sub(lambda found: found[1].replace('""', '"'), rest)
     if not text:
         raise _Problem(
-            f"{word} is no word" if rest else f"{word} stands before what is to be left out, such as {word}cron"
+            f"{word} is not a word" if rest else f"write {word} before what is to be left out, such as {word}cron"
         )
     field = None if rest.startswith('"') else FIELD.fullmatch(text)
     name = "" if field is None else field[1].lower()
@@ -189,7 +189,9 @@ def _age(name: str, value: str) -> Comparison:
             raise ValueError
         age = durations.parse(text)
     except ValueError:
-        raise _Problem(f"{name}:{value}: a duration is a number and a unit, such as {FIELDS[name].example}") from None
+        raise _Problem(
+            f"{name}:{value}: a duration must be a number and a unit, such as {FIELDS[name].example}"
+        ) from None
     return Comparison(How.MOST if recent else _ORDERED.get(sign, How.LEAST), age)
 
 

@@ -150,7 +150,7 @@ def _same_start(one: int, other: int) -> bool:
 
 
 def _find(pid: int) -> _Found | None:
-    """The process with that pid, None if there is none. Raises PermissionError if there is one, but it is hidden."""
+    """The process with that pid, or None. Raises PermissionError if it exists, but this user may not inspect it."""
     if pid <= 0:
         return None
     if not _LINUX:
@@ -166,7 +166,7 @@ def _find(pid: int) -> _Found | None:
         return None
     except PermissionError:
         pass
-    raise PermissionError(f"process {pid} is hidden")
+    raise PermissionError(f"process {pid} exists, but this user may not inspect it")
 
 
 def _proc_is_ours() -> bool:
@@ -199,7 +199,7 @@ def _by_psutil_or_none(pid: int) -> _Found | None:
     except psutil.NoSuchProcess:
         return None
     except psutil.AccessDenied:
-        raise PermissionError(f"process {pid} is hidden") from None
+        raise PermissionError(f"process {pid} exists, but this user may not inspect it") from None
 
 
 def _by_psutil(pid: int) -> _Found:

@@ -44,7 +44,7 @@ class JsonName:
 
 
 class Trait:
-    """Another mark of a field, compared by identity."""
+    """A flag on a field (such as ``HIDDEN``), compared with ``is``."""
 
     __slots__ = ()
 

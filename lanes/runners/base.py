@@ -172,13 +172,13 @@ class RunnerSpec:
 
     def __post_init__(self) -> None:
         if not arguments.text(self.name, "the name of a runner", arguments.LONGEST_NAME):
-            raise Unfit("a runner has a name")
+            raise Unfit("a runner must have a name")
         if self.kind not in set(RunnerKind):
-            raise Unfit(f"the kind of a runner is one of {', '.join(RunnerKind)}")
+            raise Unfit(f"the kind of a runner must be one of {', '.join(RunnerKind)}")
         if not callable(self.run):
-            raise Unfit(f"a runner is an async function, not {type(self.run).__name__}")
+            raise Unfit(f"a runner must be an async function, not {type(self.run).__name__}")
         if type(self.max_runs) is not int or self.max_runs < 1:
-            raise Unfit("max_runs is a whole number, 1 or more")
+            raise Unfit("max_runs must be a whole number, 1 or more")
 
 
 class Cooldowns(Protocol):

@@ -58,13 +58,13 @@ class ParamKind:
 
 def _parse_id(text: str, name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MOST_NUMBER):
-        raise Unfit(f"{name} is an id: digits")
+        raise Unfit(f"{name} must be an id: digits")
     return int(text)
 
 
 def _parse_count(text: str, name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise Unfit(f"{name} is a whole number, 0 or more")
+        raise Unfit(f"{name} must be a whole number, 0 or more")
     return arguments.count(int(text), name)
 
 
@@ -77,19 +77,19 @@ def _parse_duration(text: str, name: str) -> int:
 
 def _parse_flag(text: str, name: str) -> bool:
     if text not in ("true", "1", "false", "0"):
-        raise Unfit(f"{name} is true or false")
+        raise Unfit(f"{name} must be true or false")
     return text in ("true", "1")
 
 
 def _check_flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
-        raise Unfit(f"{name} is true or false, not {type(value).__name__}")
+        raise Unfit(f"{name} must be true or false, not {type(value).__name__}")
     return value
 
 
 def _check_step(value: object, name: str) -> int:
     if value not in (-1, 0, 1) or isinstance(value, bool):
-        raise Unfit(f"{name} is -1, 0 or 1")
+        raise Unfit(f"{name} must be -1, 0 or 1")
     return int(value)
 
 
@@ -162,7 +162,7 @@ def count(least: int, most: int) -> ParamKind:
     def check(value: object, name: str) -> int:
         number = arguments.count(value, name)
         if not least <= number <= most:
-            raise Unfit(f"{name} is a whole number from {least} to {most}")
+            raise Unfit(f"{name} must be a whole number from {least} to {most}")
         return number
 
     def parse(text: str, name: str) -> int:
@@ -183,7 +183,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.AS
 def _parse_seconds(text: str, name: str) -> int:
     seconds = float(text) if _NUMBER.fullmatch(text) else -1.0
     if not 0 <= seconds <= MOST_WAIT_S:
-        raise Unfit(f"{name} is a number from 0 to {MOST_WAIT_S:g}")
+        raise Unfit(f"{name} must be a number from 0 to {MOST_WAIT_S:g}")
     return round(seconds * 1000)
 
 
@@ -214,7 +214,7 @@ MOMENT = ParamKind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_m
 def _check_event_type(value: object, name: str) -> str:
     word = arguments.text(value, name)
     if not is_cause(word):  # a newer lanes may write others than this one
-        raise Unfit(f"a type of event is a word such as {', '.join(EventType)}")
+        raise Unfit(f"a type of event must be a word such as {', '.join(EventType)}")
     return word
 
 

@@ -170,7 +170,7 @@ class Verb(Generic[P, T]):
         return cleared(effect(ctx, **checked), doubts_of(checked.values()))
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters that are given, as the verb takes them. Raises Unfit, InvalidKey."""
+        """Check the given parameters and convert them to what the verb expects. Raises Unfit, InvalidKey."""
         known = self.by_name
         meant = {name: value for name, value in given.items() if value is not None or known[name].default is None}
         return {name: known[name].check(value) for name, value in meant.items()}

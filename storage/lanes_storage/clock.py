@@ -31,7 +31,7 @@ class Now(NamedTuple):
     def awake_since(self, boot: int, slept: int | None) -> int:
         """How long the machine was awake since a moment of this boot, in milliseconds.
 
-        ``slept``: its value at that moment; None: unknown, and no sleep is subtracted.
+        ``slept``: the value of ``slept`` at that moment. If it is None, no sleep is subtracted.
         """
         return self.boot - boot - slept_between(slept, self.slept)
 

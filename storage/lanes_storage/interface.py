@@ -180,7 +180,7 @@ class AsyncStore(Protocol):
         ...
 
     def write_blocking(self, step: Step[T], timeout: float | None = None) -> T:
-        """The same from a thread. Raises TimeoutError after ``timeout`` seconds.
+        """``write`` for threads: blocks until the commit. Raises TimeoutError after ``timeout`` seconds.
 
         A step that has begun by then goes on and may commit; one that has not never runs.
         """

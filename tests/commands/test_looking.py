@@ -428,7 +428,7 @@ def test_a_paused_lane_says_so_until_its_pause_has_run_out(stage: Stage, lanes: 
 def test_a_limit_that_is_none_is_refused_in_one_sentence(lanes: Call, command: list[str], limit: str) -> None:
     refused = lanes(*command, "--limit", limit)
     assert (refused.code, refused.out) == (2, "")
-    assert "limit is a whole number from 1 to 1000000000" in refused.err
+    assert "limit must be a whole number from 1 to 1000000000" in refused.err
     assert len(refused.err) < 300
 
 

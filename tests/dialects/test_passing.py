@@ -119,4 +119,6 @@ async def test_a_chat_client_is_not_told_half_of_what_chat_has_no_words_for(tmp_
     async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
         told = await client.post(ROUTES["chat"], json={"messages": [{"role": "user", "content": "hi"}]})
     assert told.status_code == 502
-    assert "a block of type server_tool_use, which the client's dialect cannot say" in told.json()["error"]["message"]
+    assert (
+        "a block of type server_tool_use, which the client's dialect cannot express" in told.json()["error"]["message"]
+    )

@@ -59,7 +59,7 @@ async def test_a_word_that_is_not_understood_is_told_and_empties_nothing(crowd: 
         await driver.filter("slack:0")
         await driver.press("slash")
         await driver.write(" held:<5")
-        await driver.until(lambda: "a duration is a number and a unit" in driver.bar, "the problem")
+        await driver.until(lambda: "a duration must be a number and a unit" in driver.bar, "the problem")
         await driver.press("enter", "ctrl+a")
         await driver.until(lambda: driver.said, "the refusal")
         assert "nothing is marked" in driver.said[-1]

@@ -109,7 +109,7 @@ def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:
             continue
         if value.explicit:
             fix = f"leave it out, or make the kind {setting.runner_kind}"
-            raise refusal(value.where, value.key, f"it means nothing for kind {kind}", fix)
+            raise refusal(value.where, value.key, f"this setting cannot be used with kind {kind}", fix)
     needed = {RunnerKind.PROVIDER: "providers", RunnerKind.PYTHON: "target", RunnerKind.COMMAND: "argv"}[kind]
     if not row.get(needed):
         problem = f"kind {kind} needs {needed}"

@@ -66,12 +66,13 @@ def _check_rules(row: ArrayElement) -> None:
     for name in JSON_RULES:
         value = row.values[name]
         if value.value and row.get("output") != JSONL:
-            raise refusal(value.where, value.key, "it means nothing for this output", f'make the output "{JSONL}"')
+            problem = "this setting cannot be used with this output"
+            raise refusal(value.where, value.key, problem, f'make the output "{JSONL}"')
         for text in value.value:
             try:
                 Rule.read(text)
             except ValueError as error:
-                raise refusal(value.where, value.key, f"{shown(text)} is no rule", str(error)) from None
+                raise refusal(value.where, value.key, f"{shown(text)} is not a valid rule", str(error)) from None
     if row.get("output") == JSONL and not (row.get("json_final") and (row.get("json_text") or row.get("json_delta"))):
         problem = f'output "{JSONL}" needs json_final, and json_text or json_delta'
         raise refusal(row.where, row.label, problem, "add the missing rules (see docs/agents.md)")

@@ -13,7 +13,7 @@ HEAD = ("model", "system_fingerprint", "service_tier")
 
 
 class ChatDraft:
-    """Adds up chunks. Raises AttemptFailed: an error in the stream, what is no chunk, what is beyond ``max_reply``.
+    """Adds up chunks. Raises AttemptFailed: an error in the stream, something that is no chunk, beyond ``max_reply``.
 
     ``model`` is what answers, unless a chunk says so before the first piece.
     """
@@ -38,7 +38,7 @@ class ChatDraft:
             self._usage = usage
             self.contents += 1
         head = (chunk.get("model"), chunk.get("system_fingerprint"), chunk.get("service_tier"))
-        if head != self._last_head:  # nearly never
+        if head != self._last_head:  # rarely true
             self._take_head(head)
         if not choices:
             return
@@ -53,7 +53,7 @@ class ChatDraft:
             raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
 
     def end(self) -> None:
-        """The stream has said ``[DONE]``. Raises AttemptFailed (cut) where the reply was not finished."""
+        """Called at ``[DONE]``. Raises AttemptFailed (CUT) if there was no finish reason."""
         if self.finish_reason is None:
             raise AttemptFailed(AttemptCause.CUT, "the stream ended without a finish reason")
         self.finished = True

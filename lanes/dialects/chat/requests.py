@@ -44,7 +44,7 @@ _HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", 
 
 
 def read(body: dict[str, Any]) -> Prompt:
-    """The request of a client. Raises Unsayable."""
+    """The request of a client. Raises Unsayable if it has something that cannot be translated."""
     node = Node(body)
     said = [_said(message) for message in node.nodes("messages")]
     prompt = Prompt(said, [_tool(tool) for tool in node.nodes("tools")])
@@ -89,7 +89,7 @@ def _said(node: Node) -> Said:
         case "assistant":
             said = Said("assistant", [*_thoughts(node), *_parts(node), *_calls(node)], node.param)
         case _:
-            raise refused(node.place("role"), f"{role!r} is no role that another dialect has")
+            raise refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
     node.done()
     return said
 

@@ -141,7 +141,7 @@ class MessagesDraft:
             raise garbage("a block of its content is no object")
         kind = str(block.get("type"))
         if kind not in _KNOWN and not self._native:
-            raise garbage(f"its content has a block of type {kind}, which the client's dialect cannot say")
+            raise garbage(f"its content has a block of type {kind}, which the client's dialect cannot express")
         came = Merger(self._gathered.spend) if self._native else None
         self._blocks[index] = _Block(kind, self._calls, came)
         if came is not None:

@@ -88,7 +88,7 @@ def _said(node: Node) -> Said:
     parts = [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
     node.done()
     if role not in ("user", "assistant", "system"):
-        raise refused(node.place("role"), f"{role!r} is no role that another dialect has")
+        raise refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
     return Said(role, parts, node.param)  # type: ignore[arg-type]
 
 
@@ -338,7 +338,7 @@ def _as(name: str) -> Callable[[dict[str, Any], Option], None]:
 
 
 def _only(*values: object) -> Callable[[dict[str, Any], Option], None]:
-    """A setting whose other values this dialect cannot say, and these need no words."""
+    """A setting of which this dialect can express only these values, which need no words."""
 
     def check(_: dict[str, Any], option: Option) -> None:
         if option.value not in values:

@@ -137,7 +137,7 @@ class ResponsesDraft:
             raise garbage("an item of its output is no object")
         kind = str(item.get("type"))
         if kind not in _KNOWN and not self._native:
-            raise garbage(f"its output has an item of type {kind}, which the client's dialect cannot say")
+            raise garbage(f"its output has an item of type {kind}, which the client's dialect cannot express")
         self._items[index] = _Item(kind, self._calls)
         if kind != "function_call":
             return []

@@ -109,7 +109,7 @@ def _message(node: Node) -> Said:
     role: str = node.need("role", str)
     roles: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
     if role not in roles:
-        raise refused(node.place("role"), f"{role!r} is no role that another dialect has")
+        raise refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
     return Said(roles[role], _parts(node, "content"), node.param)
 
 

@@ -1,4 +1,4 @@
-"""The free slots for one page of claims, and what happens to heads that get none."""
+"""The free slots for one page of claims, and what happens to the first messages of queues that get no slot."""
 
 import sys
 from collections.abc import Mapping

@@ -85,7 +85,7 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:
 
 
 def _shortened(told: str) -> str:
-    """Its beginning and its end: cleaning megabytes of text would block the event loop."""
+    """Keep only the start and the end of a long text: cleaning megabytes of text would block the event loop."""
     half = LONGEST_TRACE // 2
     return told if len(told) <= LONGEST_TRACE else f"{told[:half]}\n…\n{told[-half:]}"
 

@@ -227,7 +227,7 @@ def to_delta(piece: Delta | str) -> Delta:
     if isinstance(piece, str):
         return Delta(piece)
     if not isinstance(piece, Delta):
-        raise Unfit(f"a piece of a reply is a str or a Delta, not {type(piece).__name__}")
+        raise Unfit(f"a piece of a reply must be a str or a Delta, not {type(piece).__name__}")
     arguments.text(piece.text, "Delta.text")
     if piece.choice is not None:
         arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")

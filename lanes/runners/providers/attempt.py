@@ -19,7 +19,7 @@ from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.providers.timeouts import Begins, Patience
 from lanes_storage.law import AttemptCause
 
-#: How much of an error is read, in bytes, and for how long once the status is known, in seconds.
+#: At most this many bytes of an error body are read, for at most this many seconds.
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
 #: How long the end of the response is waited for after the terminal event, so that its connection can be used

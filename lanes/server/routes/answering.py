@@ -37,7 +37,7 @@ from lanes_storage.reads.shapes import parsed
 
 #: What ``Idempotency-Key`` gives.
 NAME = send.by_name["idempotency_key"]
-#: What a stream ends with whose reply another run begins again, in other words.
+#: Ends a stream whose run was cut, when a new run starts the reply again with other text.
 BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
 
 

@@ -106,7 +106,7 @@ async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
     if "within" in verb.by_name:
         found["within"] = MOST_CHARACTERS
     if found.get("limit", 0) > PAGE:
-        raise HttpProblem(400, "bad_parameter", f"limit is a whole number from 1 to {PAGE}")
+        raise HttpProblem(400, "bad_parameter", f"limit must be a whole number from 1 to {PAGE}")
     return found
 
 

@@ -149,5 +149,5 @@ class SimulatedAnswer(ABC):
 
 
 def halves(text: str) -> tuple[str, str]:
-    """A text in two pieces, as arguments of a call come."""
+    """Split a text in two, as providers stream the arguments of a tool call."""
     return text[: len(text) // 2], text[len(text) // 2 :]

@@ -1,6 +1,6 @@
 """The doors: every change of state goes through one of these functions, in one transaction with its event.
 
-A door whose guard no longer holds changes nothing and returns that; it raises no exception for it.
+A door whose guard no longer holds changes nothing and returns a value that says so; it raises no exception for it.
 """
 
 from lanes_storage.doors.aborts import AbortRequest, end_bound, request_abort

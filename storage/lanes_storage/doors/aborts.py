@@ -1,4 +1,4 @@
-"""Requesting an abort, ending what waits, and ending what is bound to something that is gone."""
+"""Requests an abort, ends waiting messages, and ends messages that are bound to a client or process that is gone."""
 
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from lanes_storage.records import RunFailure, Ticket
 class AbortRequest(NamedTuple):
     """The result of an abort request.
 
-    ``ticket`` is the run that it is stored for, or None: nothing ran, or the lane had ``moved_on`` from the
-    epoch that was meant. ``cut`` counts the waiting messages that were ended with it; ``cleared``: a head that had run
-    before was ended.
+    ``ticket`` is the run that must stop, or None if no run was active, or if the lane had ``moved_on`` from the
+    epoch that the caller meant. ``cut`` counts the waiting messages that were ended too. ``cleared``: the first waiting
+    message had run before, and was ended.
     """
 
     lane_id: int
@@ -28,7 +28,7 @@ class AbortRequest(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """Who asks for an end, and why."""
+    """Who requests an end, and why."""
 
     actor: str
     reason: str | None
@@ -51,10 +51,12 @@ def request_abort(
     epoch: int | None = None,
     grace_ms: int | None = None,
 ) -> AbortRequest | None:
-    """Request the end of the run of a lane, and end what waits if ``scope`` says so. None: no such lane.
+    """Request the end of the run of a lane, and end waiting messages if ``scope`` says so.
 
-    ``epoch`` is what the caller saw; a lane that has moved on is left alone. The request is sticky: from now on
-    every release of that epoch is the abort edge. A second request can only shorten the grace.
+    Returns None if there is no such lane.
+
+    ``epoch`` is the epoch that the caller saw; a lane that has another one by now is not changed. The request is
+    sticky: from now on every release of that epoch is the abort edge. A second request can only shorten the grace.
     """
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
@@ -73,7 +75,7 @@ def request_abort(
 
 
 def interrupt_lane(tx: Transaction, lane: int, run: int | None, now: Now, *, actor: str) -> None:
-    """Make way for a newer message: request the abort of the run, and end what waits."""
+    """Make way for a newer message: request the abort of the run, and end the waiting messages."""
     asked = _Asked(actor, REPLACED, Cause.INTERRUPTED_BY_NEWER)
     _cut_waiting(tx, lane, asked, now)
     if run is not None:
@@ -81,9 +83,9 @@ def interrupt_lane(tx: Transaction, lane: int, run: int | None, now: Now, *, act
 
 
 def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) -> bool:
-    """End a message because what it is bound to is gone: at once if it waits, by abort if it runs.
+    """End a message because its client or process is gone: at once if it waits, by an abort if it runs.
 
-    False: it is not bound to anything, or has ended before.
+    Returns False if it is not bound to anything, or has already ended.
     """
     rows = tx.rows(sql.PAYLOAD, {"message": message})
     if not rows or rows[0][7] is None:
@@ -96,14 +98,14 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
 
 
 def _cut_waiting(tx: Transaction, lane: int, asked: _Asked, now: Now) -> int:
-    """End everything that waits in a lane as ``aborted``; returns how many messages that were."""
+    """End all waiting messages of a lane as ``aborted``; returns how many there were."""
     waiting = [message for (message,) in tx.rows(sql.WAITING_OF_LANE, {"lane": lane})]
     return _cut(tx, waiting, asked, now)
 
 
 def _clear_head(tx: Transaction, head: int, asked: _Asked, now: Now) -> int:
-    """End a waiting head that ran before, with everything that it ran together with: otherwise the abort that was meant
-    for its run would become a rerun. Returns how many messages that were."""
+    """End a first waiting message that ran before, and all messages that ran together with it: otherwise the abort that
+    was meant for their run would let them run again. Returns how many messages were ended."""
     *_, started_at, _, _, _, batch = tx.rows(sql.PAYLOAD, {"message": head})[0]
     if started_at is None:
         return 0
@@ -117,7 +119,7 @@ def _cut(tx: Transaction, messages: list[int], asked: _Asked, now: Now) -> int:
 
 
 def _request(tx: Transaction, lane: int, run: int, asked: _Asked, now: Now, grace_ms: int | None = None) -> bool:
-    """Store the request. False: there was one before; then it can only shorten the grace."""
+    """Store the abort request. Returns False if there was one before; then only its grace may become shorter."""
     clocks = {"now": now.wall, "boot": now.boot, "boot_id": now.boot_id, "slept": now.slept}
     first = tx.run(sql.REQUEST_ABORT, asked._asdict() | clocks | {"run": run, "grace_ms": grace_ms}) == 1
     if not first and (grace_ms is None or tx.run(sql.HURRY_ABORT, {"run": run, "grace_ms": grace_ms}) != 1):

@@ -1,4 +1,4 @@
-"""The claim: how a released lane comes to be held."""
+"""The claim: how a run takes a lane that is free."""
 
 import json
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ from lanes_storage.records import (
 def candidates(
     tx: Transaction, owner: int, now: Now, *, after: int = 0, limit: int = 64, bound_only: bool = False
 ) -> list[Head]:
-    """Heads of lanes that ``owner`` may claim, as far as the database decides.
+    """The first waiting messages of lanes that ``owner`` may claim, as far as the database decides.
 
-    The longest wait first, beginning after the head ``after``. ``bound_only``: only those that are bound to it.
+    The longest wait comes first, beginning after the head ``after``. ``bound_only``: only messages bound to ``owner``.
     """
     statement = sql.BOUND_CANDIDATES if bound_only else sql.CANDIDATES
     rows = tx.rows(f"{statement} LIMIT {limit:d}", {"after": after, "owner": owner, "now": now.wall})
@@ -47,7 +47,7 @@ def candidates(
 
 
 def candidates_among(tx: Transaction, owner: int, now: Now, heads: Sequence[int]) -> list[Head]:
-    """Those of these heads that ``owner`` may claim now, the longest wait first."""
+    """Which of these heads ``owner`` may claim now, the longest wait first."""
     params = {"heads": array([*heads]), "owner": owner, "now": now.wall}
     return [_to_head(row) for row in tx.rows(sql.CHOSEN_CANDIDATES, params)]
 
@@ -57,14 +57,15 @@ def _to_head(row: Row) -> Head:
 
 
 def suspects_running(tx: Transaction) -> int:
-    """How many held lanes run a suspect: a message that one more interruption makes poison."""
+    """How many held lanes run a suspect: a message that would become poison by one more interruption."""
     return int(tx.rows(sql.COUNT_SUSPECTS, {"suspect": MAX_INTERRUPTIONS - 1})[0][0])
 
 
 def collectable(tx: Transaction, head: Head) -> list[WaitingMessage]:
-    """The messages that would be answered together with ``head``, beginning with itself.
+    """The messages that would be answered together with ``head``, starting with ``head``.
 
-    Those that it was claimed with before; else the texts that directly follow it, for the same runner. A message that
+    If it was claimed together with others before, those; otherwise the texts directly after it, for the same runner. A
+    message that
     was interrupted runs alone: if it crashes its gateway, no other message is affected.
     """
     rows = tx.rows(f"{sql.COLLECTABLE} LIMIT {MAX_BATCH}", {"lane": head.lane_id})
@@ -84,9 +85,9 @@ def _alike(first: WaitingMessage, message: WaitingMessage) -> bool:
 
 
 class Claim(NamedTuple):
-    """The command: an owner takes the lane of ``head``, to run it and what is answered together with it.
+    """The command: an owner takes the lane of ``head``, to run ``head`` and the messages answered together with it.
 
-    ``members``: those messages, beginning with ``head``; empty: only the head.
+    ``members`` are those messages, starting with ``head``; if empty, only ``head``.
     """
 
     head: Head
@@ -113,16 +114,16 @@ class Claim(NamedTuple):
 def claim(
     head: Head, owner: int, runner: str, kind: RunnerKind, terms: Terms, now: Now, *, members: Sequence[int] = ()
 ) -> CommandStep[Claimed | None]:
-    """Take the lane of ``head`` under a new epoch, for it and the other ``members``.
+    """Take the lane of ``head`` under a new epoch, to run ``head`` and the other ``members``.
 
-    None: the lane is no longer as ``head`` was read (held, paused, or another head).
+    Returns None if the lane has changed since ``head`` was read (it is held, paused, or has another head).
     """
     return call(take, Claim(head, owner, runner, kind, terms, now, members))
 
 
 @serialized
 def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
-    """Read which lanes are still as their heads were read, and take those under new epochs."""
+    """Read which lanes are unchanged since their heads were read, and take those under new epochs."""
     heads = array([[each.head.lane_id, each.head.message_id, each.now.wall, each.taken[-1]] for each in claims])
     free = tx.rows(sql.UNCHANGED_HEADS, (heads,))
     taken = [
@@ -149,7 +150,7 @@ _READ = (
 
 
 class _Taken(NamedTuple):
-    """A claim that takes effect, with the message that the run is for, as it was before, and the new epoch."""
+    """A claim that takes effect: the message that will run, as it was before, and the new epoch."""
 
     place: int
     claim: Claim
@@ -191,7 +192,8 @@ def _event(each: _Taken) -> Given:
 
 
 def _claimed(tx: Transaction, each: _Taken) -> Claimed:
-    """The message as its runner gets it: a collected one with the texts of all, separated by blank lines."""
+    """The message for the runner; for messages answered together, the last one with all texts, separated by blank
+    lines."""
     claim, message = each.claim, each.message
     if claim.batch is not None:
         together = tx.rows(sql.BATCH, {"batch": claim.batch, "state": MessageState.RUNNING})
@@ -207,15 +209,18 @@ def _claimed(tx: Transaction, each: _Taken) -> Claimed:
 
 
 def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, process_group: int) -> bool:
-    """Store the child of a command run and its process group before it may start. False: it must not start."""
+    """Store the child of a command run and its process group before the command may start.
+
+    Returns False if the command must not start.
+    """
     values = child._asdict() | {"run": ticket.run_id, "epoch": ticket.epoch, "process_group": process_group}
     return tx.run(sql.SET_PROCESS, values) == 1
 
 
 def keep_session(tx: Transaction, ticket: Ticket, runner: str, session: str | None) -> bool:
-    """Store the id that the agent of a runner gave the conversation of the run's lane; None: forget it.
+    """Store the conversation id that the runner's agent gave, for the run's lane; None removes it.
 
-    False: the run has lost the lane, and the lane keeps what it has.
+    Returns False if the run has lost the lane; then the stored id stays.
     """
     stored = json.dumps({runner: session})
     values = {"run": ticket.run_id, "epoch": ticket.epoch, "session": stored}
@@ -223,9 +228,9 @@ def keep_session(tx: Transaction, ticket: Ticket, runner: str, session: str | No
 
 
 def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:
-    """Let an unclaimed head wait for a provider until ``until`` (wall time); returns its message's state after that.
+    """Let an unclaimed head wait for a provider until ``until`` (wall time); returns the new state of its message.
 
-    A head that has waited ``max_park_ms`` over all its parks, or would have to, ends ``failed`` instead.
+    A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead.
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
     if until > since + max_park_ms:

@@ -13,9 +13,9 @@ from lanes_storage.records import Admission, NewMessage, RunFailure
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """Acknowledge an error: errored or aborted back to idle. Not applied: the lane is in neither state.
+    """Acknowledge an error: the lane goes from errored or aborted to idle. Not applied if it is in neither state.
 
-    ``meant``: the epoch that the lane must have; None: any.
+    ``meant``: the epoch that the lane must have; None allows any.
     """
     lane, met = find(tx, key, meant)
     if lane is None or tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) != 1:
@@ -28,10 +28,10 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
 def retry(
     tx: Transaction, message: int, admission: Admission, now: Now, *, actor: str
 ) -> Accepted | Refusal | MessageState | None:
-    """Accept a dead letter again, as a new message at the tail.
+    """Accept a dead letter again, as a new message at the end of the queue.
 
-    A ``MessageState``: it is no dead letter but in that state (``failed``: it was retried before).
-    ``Refusal.HOLD``: it was a hold, whose work only its waiter knew. None: no such message.
+    Returns a ``MessageState`` if the message is not a dead letter but in that state (``failed``: already retried).
+    ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. None: there is no such message.
     """
     rows = tx.rows(sql.DEAD_LETTER, {"message": message})
     if not rows:
@@ -54,7 +54,7 @@ def retry(
 def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState | None:
     """End a waiting message as ``dropped``; the journal keeps its content.
 
-    Returns the state that it was in: only ``queued`` can be dropped. None: no such message.
+    Returns its state before: only a ``queued`` message can be dropped. Returns None if there is no such message.
     """
     rows = tx.rows(sql.PAYLOAD, {"message": message})
     if not rows:

@@ -1,4 +1,4 @@
-"""Cooldowns: providers that no gateway asks until a stored time."""
+"""Cooldowns: until a stored time, no gateway sends a request to the provider."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ LONGEST_MS = 60_000
 
 
 def cool(tx: Transaction, provider: str, cause: str, for_ms: int | None, now: Now, *, by: str) -> CooldownRow:
-    """Do not ask a provider for ``for_ms``; None: 1 s, doubling to 60 s while it keeps refusing.
+    """Send no requests to a provider for ``for_ms``. None means 1 s, doubled up to 60 s while the provider refuses.
 
-    A refusal that arrives while it is cooling (another run had asked before) does not double again.
+    A refusal during a cooldown (the answer to an earlier request of another run) does not double it again.
     """
     rows = tx.rows(sql.FIND_COOLDOWN, {"provider": provider})
     until_before, tries = (rows[0][1], rows[0][2]) if rows else (0, 0)
@@ -46,5 +46,5 @@ def cooling(tx: Transaction, now: Now) -> list[CooldownRow]:
 
 
 def warm(tx: Transaction, provider: str) -> None:
-    """End a cooldown and its doubling: the provider answered."""
+    """End a cooldown and reset its doubling, because the provider has answered."""
     tx.run(sql.END_COOLDOWN, {"provider": provider})

@@ -1,4 +1,4 @@
-"""Accepting messages: the only way a lane or a message comes into being."""
+"""Accepts messages: the only code that creates lanes and messages."""
 
 import json
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ class Refusal(StrEnum):
     QUEUE_FULL = "queue_full"
     LANE_BUSY = "lane_busy"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
-    HOLD = "hold"  # only of a retry
+    HOLD = "hold"  # only a retry returns it
 
 
 class Accepted(NamedTuple):
-    """The message is stored. ``created`` False: it was stored before, under the same idempotency key.
+    """The message is stored. ``created`` is False if it was stored earlier, under the same idempotency key.
 
-    For a new one: its lane, its position among those that wait there, and whether any lane is paused.
+    For a new message: its lane, its position in that lane's queue, and whether any lane is paused.
     """
 
     message_id: int
@@ -41,15 +41,15 @@ class Accepted(NamedTuple):
 
 
 class Placement(StrEnum):
-    """How a message that is accepted gets its place."""
+    """How an accepted message gets its place in the queue."""
 
     FREE = "free"
-    INTERRUPT = "interrupt"  # what runs and what waits is ended
+    INTERRUPT = "interrupt"  # the active run and the waiting messages are ended
     DROP_OLDEST = "drop_oldest"  # the oldest waiting messages are dropped
 
 
 class Accept(NamedTuple):
-    """The command: a message for the tail of its lane. ``retry_of``: the dead letter that it repeats."""
+    """The command: put a message at the end of its lane's queue. ``retry_of``: the dead letter that it repeats."""
 
     new: NewMessage
     admission: Admission
@@ -58,7 +58,7 @@ class Accept(NamedTuple):
 
     @property
     def about(self) -> tuple[object, ...]:
-        """Waits are followed from lane to lane, so only one command of a set begins one."""
+        """A wait is checked for cycles across lanes, so only one command of a set may begin a wait."""
         return (self.new.key,) if self.admission.waiter is None else (self.new.key, Waiter)
 
 
@@ -85,8 +85,8 @@ def accept(
 ) -> CommandStep[Accepted | Refusal | WaitCircle]:
     """Store a message at the tail of its lane, creating the lane if there is none.
 
-    ``admission`` is checked only for a message that is not stored yet, but a run that will wait for the message may
-    close no cycle in any case. A refusal stores nothing.
+    ``admission`` is checked only for a new message, not for one that is already stored. In both cases, a run that will
+    wait for the message must not close a cycle of waits. A refusal stores nothing.
     """
     return call(enter, Accept(new, admission, now, retry_of))
 
@@ -151,7 +151,7 @@ def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:
 
 
 def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Refusal | Placement:
-    """Whether a message is accepted, and how it gets its place; ``met`` None: there is no such lane yet."""
+    """Whether a message is accepted, and how it gets its place; ``met`` is None if the lane does not exist yet."""
     admission, name = command.admission, command.new.idempotency
     if same is not None:
         known = name is not None and same.digest == name.digest
@@ -172,7 +172,7 @@ def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Ref
 
 
 class _Entry(NamedTuple):
-    """A message that is accepted, and what was read of its lane, if there was one."""
+    """An accepted message, and what was read about its lane, if the lane exists."""
 
     command: Accept
     met: Met | None
@@ -183,14 +183,14 @@ class _Entry(NamedTuple):
 
     @property
     def accepted(self) -> Accepted:
-        """Its position counts only what still waits."""
+        """The position counts only messages that are still waiting."""
         before = 0 if self.met is None or self.room is Placement.INTERRUPT else self.met.queued
         place = min(before + 1, self.command.admission.cap) if self.room is Placement.DROP_OLDEST else before + 1
         return Accepted(self.message, True, self.lane, place, self.pauses)
 
 
 def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placement]], last: Last) -> list[Accepted]:
-    """Store messages, each in another lane."""
+    """Store messages, each for a different lane."""
     for (new, admission, now, _), met, room in entering:
         if met is not None and room is Placement.INTERRUPT:
             interrupt_lane(tx, met.lane_id, met.run_id, now, actor=new.actor)

@@ -1,4 +1,4 @@
-"""Owners: the processes that hold and wait for lanes, and their heartbeats."""
+"""Owners: processes that hold lanes or wait for lanes, and their heartbeats."""
 
 import json
 from collections.abc import Container, Mapping, Sequence
@@ -25,7 +25,7 @@ def register(tx: Transaction, new: NewOwner, now: Now) -> int:
 
 
 class Heartbeat(NamedTuple):
-    """The command: an owner lives, and these are the runs that it holds, each with its progress.
+    """The command: the owner is alive and holds these runs; each comes with its progress.
 
     ``unchanged``: the runs that its previous heartbeat named with the same progress.
     """
@@ -52,17 +52,17 @@ class OpenRun(NamedTuple):
 def heartbeat(
     owner: int, beats: Sequence[Beat], now: Now, unchanged: Container[int] = frozenset()
 ) -> CommandStep[list[Ticket] | None]:
-    """Prove that an owner lives, and name every run that it holds, with its progress.
+    """Prove that an owner is alive, and name every run that it holds, with the progress of the run.
 
-    A run that is left out GHOST_AFTER times is a ghost. Results in the named runs that are no longer its; None: the
-    owner was declared gone and must register again.
+    A run missing from GHOST_AFTER heartbeats is a ghost. Returns the named runs that the owner no longer holds, or None
+    if it was declared gone and must register again.
     """
     return call(beat, Heartbeat(owner, beats, now, unchanged))
 
 
 @serialized
 def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | None]:
-    """Read which owners live and what they hold, compare it with what they name, write it."""
+    """Read which owners are alive and which runs they hold, compare those with the named runs, and write the result."""
     held = _held(tx, [command.owner for command in commands])
     living = [(each, compare(each.beats, held[each.owner])) for each in commands if each.owner in held]
     tx.many(sql.HEARTBEAT_OWNER, [(each.now.wall, each.now.boot, each.now.slept, each.owner) for each, _ in living])
@@ -75,7 +75,7 @@ def beat(tx: Transaction, commands: Sequence[Heartbeat]) -> list[list[Ticket] | 
 
 
 def _held(tx: Transaction, owners: list[int]) -> dict[int, dict[int, OpenRun]]:
-    """The open runs of each owner that has not ended."""
+    """The open runs of each owner that is still registered."""
     held: dict[int, dict[int, OpenRun]] = {}
     for owner, run, *more in tx.rows(sql.LIVING_OWNERS, (array(owners),)):
         of_owner = held.setdefault(owner, {})
@@ -85,7 +85,8 @@ def _held(tx: Transaction, owners: list[int]) -> dict[int, dict[int, OpenRun]]:
 
 
 class Compared(NamedTuple):
-    """The runs that an owner has lost, leaves out, and names for the first time after an interruption."""
+    """Which runs the owner has lost, which it did not name, and which it names for the first time after an
+    interruption."""
 
     lost: list[Ticket]
     left_out: list[int]
@@ -93,8 +94,8 @@ class Compared(NamedTuple):
 
 
 def compare(beats: Sequence[Beat], held: Mapping[int, OpenRun]) -> Compared:
-    """Compare what an owner names with what it holds. An interrupted message counts as running again only when a
-    heartbeat names its new run."""
+    """Compare the runs that an owner names with the runs that it holds. An interrupted message counts as running again
+    only when a heartbeat names its new run."""
     named = {beat.ticket.run_id for beat in beats}
     return Compared(
         [beat.ticket for beat in beats if beat.ticket.run_id not in held],
@@ -104,7 +105,7 @@ def compare(beats: Sequence[Beat], held: Mapping[int, OpenRun]) -> Compared:
 
 
 def _changed(command: Heartbeat, held: Mapping[int, OpenRun]) -> Sequence[Beat]:
-    """The rows of a thousand runs that only wait stay as they are, except those where another process stored a wait."""
+    """Which runs must be written: only those that changed, or for which another process stored a wait."""
 
     def unchanged(beat: Beat) -> bool:
         row = held.get(beat.ticket.run_id)
@@ -114,7 +115,7 @@ def _changed(command: Heartbeat, held: Mapping[int, OpenRun]) -> Sequence[Beat]:
 
 
 def _run(beat: Beat, owner: int) -> Given:
-    """A run whose progress cannot be stored still counts as named: it lives."""
+    """A run whose progress cannot be stored still counts as named, so it counts as alive."""
     ticket, progress, boot, at, busy, reply, slept, ended, attempt = beat
     if not (isinstance(progress, str) and isinstance(reply, str | None) and _is_time(busy)):
         progress, busy, reply = "(can not be shown)", None, None
@@ -123,7 +124,7 @@ def _run(beat: Beat, owner: int) -> Given:
 
 
 def note_progress(tx: Transaction, owner: int, beats: Sequence[Beat]) -> None:
-    """Show before the next heartbeat what some of its runs do now; nothing is decided from that."""
+    """Show the present progress of some runs before the next heartbeat; no decision is based on it."""
     tx.many(sql.BEAT_RUN, [_run(one, owner) for one in beats])
 
 
@@ -145,7 +146,7 @@ def runs_of_owner(tx: Transaction, owner: int) -> frozenset[int]:
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:
     """Stop an owner from claiming; at ``until`` (wall time) it interrupts what still runs.
 
-    A second drain replaces the first. A drain lasts until the owner ends. False: it has ended.
+    A second drain replaces the first. A drain lasts until the owner ends. Returns False if the owner has ended.
     """
     changed = tx.run(sql.DRAIN_OWNER, {"owner": owner, "by": by, "until": until, "now": now.wall}) == 1
     if changed:
@@ -154,15 +155,15 @@ def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool
 
 
 def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, heartbeats: int | None = None) -> bool:
-    """End an owner that stopped, is provably gone or fell silent, and the waiting messages that are bound to it.
+    """End an owner that stopped, is provably gone or was silent too long, and end the waiting messages bound to it.
 
-    Its runs are released before, by the releases. ``heartbeats``: only if it has not beaten since that count
-    was read. An owner that was merely silent learns of it at its next heartbeat, and registers again.
-    False: it had ended before, or has beaten since.
+    Its runs must be released before. ``heartbeats``: end it only if it has sent no heartbeat since that count was read.
+    An owner that was merely silent is informed at its next heartbeat, and registers again.
+    Returns False if it had already ended, or has sent a heartbeat since.
     """
     if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause, "heartbeats": heartbeats}) != 1:
         return False
-    if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then nothing waits in its process
+    if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then no code in its process waits any more
         tx.run(sql.END_WAITS_OF_OWNER, {"owner": owner})
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
@@ -174,5 +175,5 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
 
 
 def touch(tx: Transaction) -> None:
-    """Write a value without a meaning, to see whether the database accepts a write."""
+    """Write a value that means nothing, to test whether the database accepts a write."""
     tx.run(sql.TOUCH, {})

@@ -1,7 +1,7 @@
-"""Pauses: why a lane, or every lane whose key matches a glob, is not claimed, and how that ends.
+"""Pauses: while one applies to a lane (or to all lanes whose keys match a glob), no run may claim that lane.
 
 A lane may have one pause of each kind (``PauseKind``). Each ends separately: by a person, at its time, or when its
-reason is gone. What runs goes on.
+cause is gone. An active run continues.
 """
 
 import json
@@ -18,9 +18,10 @@ from lanes_storage.law import EventType, LaneState, PauseKind
 
 
 class Control(NamedTuple):
-    """Whether an action was applied, and the lane's state and epoch before. ``state`` None: no such lane.
+    """Whether an action was applied, and the previous state and epoch of the lane. ``state`` is None without such a
+    lane.
 
-    ``moved_on``: the lane had another epoch than the one that was meant, and was left alone.
+    ``moved_on``: the lane had another epoch than the caller meant, and was not changed.
     """
 
     applied: bool
@@ -30,7 +31,8 @@ class Control(NamedTuple):
 
 
 def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Control]:
-    """The lane that an action is for, and the result if it stops here; None: no such lane, or it has moved on."""
+    """The id of the lane, or None if the action must stop here (no such lane, or another epoch); and the result
+    then."""
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return None, Control(False, None)
@@ -52,7 +54,7 @@ def pause(
 ) -> Control:
     """A person pauses a lane until ``until`` (wall time), or until it is resumed.
 
-    ``meant``, here and below: the epoch that the lane must have; None: any.
+    ``meant``, here and below: the epoch that the lane must have; None allows any.
     """
     lane, met = find(tx, key, meant)
     if lane is None:
@@ -62,7 +64,7 @@ def pause(
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """A person ends every pause of the lane itself, of any kind. Not applied: it had none."""
+    """A person ends every pause of the lane itself, of any kind. Not applied if it had no pause."""
     lane, met = find(tx, key, meant)
     if lane is None or tx.run(sql.END_PAUSES, {"lane": lane}) == 0:
         return met
@@ -90,7 +92,7 @@ def pause_lane(
 
 
 def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: str) -> bool:
-    """End one kind of pause of a lane, whose reason is gone. False: it had none of that kind."""
+    """End one kind of pause of a lane, because its cause is gone. Returns False if there was no such pause."""
     ended = tx.run(sql.END_PAUSE, {"lane": lane, "kind": kind}) > 0
     if ended:
         _resumed(tx, lane, now, actor=actor, epoch=None)
@@ -98,8 +100,8 @@ def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: s
 
 
 def note_survivors(tx: Transaction, run: int, left: Sequence[str], now: Now, *, by: str) -> None:
-    """Store which processes of a run live that was released by force. () proves that none does: where that holds for
-    all such runs of its lane, the lane is no longer paused because of them."""
+    """Store which processes of a run are still alive after its forced release. ``()`` proves that none is; once that is
+    proven for all such runs of the lane, the lane is no longer paused because of them."""
     rows = tx.rows(processes.NOTE_SURVIVORS, {"run": run, "survivors": json.dumps([*left])})
     for (lane,) in rows if not left else ():
         if not tx.rows(processes.UNPROVEN_OF_LANE, {"lane": lane}):
@@ -121,9 +123,9 @@ def pause_matching(
 
 
 def resume_matching(tx: Transaction, pattern: str, kind: PauseKind | None, now: Now, *, actor: str) -> bool:
-    """End the pause of a glob of one kind, or of every kind (None: as a person does).
+    """End the pause of a glob: the one of that kind, or all kinds if ``kind`` is None (as a person does).
 
-    Lanes with a pause of their own, or of another glob, stay paused. False: there is none.
+    Lanes with a separate pause, or paused by another glob, stay paused. Returns False if there was no such pause.
     """
     ended = tx.run(sql.END_PATTERN_PAUSES, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
     if ended:

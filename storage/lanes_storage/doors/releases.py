@@ -44,19 +44,19 @@ from lanes_storage.records import Release, RunFailure, RunResult, Ticket
 
 
 class Evidence(NamedTuple):
-    """What a judge read before it decided. The release takes effect only if that is still so.
+    """What the judging process read before it decided. The release takes effect only if that is still true.
 
-    None means that the decision did not rest on it.
+    A field is None if the decision did not depend on it.
     """
 
-    heartbeats: int | None = None  # of the owner: it is still silent
-    progress_boot: int | None = None  # of the run: it is still stalled
-    ghost: bool = False  # heartbeats still leave the run out
-    works: bool = False  # no heartbeat has told that its work has ended
+    heartbeats: int | None = None  # the owner's count of heartbeats: unchanged if the owner is still silent
+    progress_boot: int | None = None  # the time of the run's last progress: unchanged if the run is still stalled
+    ghost: bool = False  # the heartbeats still do not name the run
+    works: bool = False  # no heartbeat has reported that its work has ended
 
 
 class End(NamedTuple):
-    """The command: a run is to end by this edge. ``forced``: its owner has not confirmed that it has ended."""
+    """The command: end a run by this edge. ``forced``: its owner has not confirmed that the run has ended."""
 
     ticket: Ticket
     edge: Edge
@@ -86,8 +86,8 @@ def fail(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandSt
 def park(ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
     """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
 
-    If that is longer than it may wait over all its parks, the run fails with the same cause. None: its owner had no
-    room for it after all; it waits for no particular time, and as long as necessary.
+    If its waiting time over all parks would exceed the limit, the run fails with the same cause. ``until`` is None if
+    its owner had no free slot after all: then it waits until there is one, without a limit.
     """
     return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until))
 
@@ -100,12 +100,12 @@ def expire(
 
 
 def interrupt(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
-    """The owner drains and has stopped the run itself: ``on_interrupt`` decides about the message."""
+    """The owner is draining and has stopped the run itself: ``on_interrupt`` decides what happens to the message."""
     return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure))
 
 
 def reclaim(ticket: Ticket, failure: RunFailure, now: Now, *, by: str, evidence: Evidence) -> CommandStep[Release]:
-    """The owner is gone, silent, or left the run out of its heartbeats: another process releases the lane."""
+    """The owner is gone, silent, or no longer names the run in its heartbeats: another process releases the lane."""
     return call(release, End(ticket, Edge.RECLAIM, now, by, failure=failure, forced=True, evidence=evidence))
 
 
@@ -116,7 +116,7 @@ def abort(ticket: Ticket, now: Now, *, by: str, forced: bool) -> CommandStep[Rel
 
 @serialized
 def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
-    """Read which runs hold their lanes, decide how each really ends, write it."""
+    """Read which runs hold their lanes, decide how each really ends, and write that."""
     held = _held(tx, ends)
     cuts = _cuts(tx, ends, held)
     outcomes = [decide(end, held.get(place), cuts.get(place, 0)) for place, end in enumerate(ends)]
@@ -129,7 +129,7 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
         if outcome
     }
     _write(tx, [*ended.values()])
-    # a judge that came second is no late write of the run
+    # a forced release that came second does not count as a late write of the run
     _refuse(tx, [end for place, end in enumerate(ends) if place not in held and not end.forced])
     return [ended[place].release if place in ended else Release(applied=False) for place in range(len(ends))]
 
@@ -158,7 +158,7 @@ class HeldRun(NamedTuple):
     bound_to: str | None
     parked_since: int | None
     batch: int | None
-    drain_at: int | None  # of its owner
+    drain_at: int | None  # when its owner began to drain
     body_ended_at: int | None
 
 
@@ -169,14 +169,14 @@ def _held(tx: Transaction, ends: Sequence[End]) -> dict[int, HeldRun]:
 
 
 def _cuts(tx: Transaction, ends: Sequence[End], held: Mapping[int, HeldRun]) -> dict[int, int]:
-    """How many runs of its message were interrupted before, for each end that may be one more."""
+    """How often a run of the message was interrupted before, for each end that may be one more interruption."""
     places = [place for place in held if (failure := ends[place].failure) and failure.cause in INTERRUPTIONS]
     messages = array([[held[place].lane_id, held[place].message_id] for place in places])
     return {places[number]: count for number, count in tx.rows(sql.COUNT_CUTS, (messages,))} if places else {}
 
 
 def _members(tx: Transaction, run: HeldRun) -> list[int]:
-    """The messages that the run answers, in their order; the last is the one that it is for."""
+    """The messages that the run answers, in their order; the last one is the message of the run."""
     return [run.message_id] if run.batch is None else batch_members(tx, run.batch, MessageState.RUNNING)
 
 
@@ -200,10 +200,10 @@ class RunEnd(NamedTuple):
 
 
 def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
-    """How the run really ends. None: not by this command, and nothing changes.
+    """How the run really ends. Returns None if this command does not end it; then nothing changes.
 
-    Because it no longer holds its lane (``run`` is None), is no longer as its judge saw it, or nobody requested the
-    abort. ``cuts``: how many runs of its message were interrupted before, for an end that may be one more.
+    That is so if the run no longer holds its lane (``run`` is None), has changed since it was judged, or if nobody
+    requested the abort. ``cuts``: how often runs of its message were interrupted before, if this may be one more.
     """
     if run is None or (end.evidence is not None and not _still_so(end.evidence, run)):
         return None
@@ -218,7 +218,8 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     assert end.failure is not None
     if end.edge is Edge.PARK:
         return _parked(end, run, end.failure)
-    if end.edge is Edge.RECLAIM and end.failure.cause in INTERRUPTIONS:  # a runner that uses such a word only failed
+    # if a runner itself uses such a cause, the run counts as failed
+    if end.edge is Edge.RECLAIM and end.failure.cause in INTERRUPTIONS:
         return _interrupted(end.edge, run, end.failure, cuts + 1)
     return RunEnd(end.edge, MessageState.FAILED, run.interruptions, end.failure, end.failure)
 
@@ -240,10 +241,11 @@ def _parked(end: End, run: HeldRun, failure: RunFailure) -> RunEnd:
 
 
 def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> RunEnd:
-    if run.bound_to is not None:  # it ends with what it is bound to, and never runs again
+    # the message ends together with the client or process that it is bound to, and does not run again
+    if run.bound_to is not None:
         ending = RunFailure(BoundTo.read(run.bound_to).gone, failure.message)
         return RunEnd(edge, MessageState.ABORTED, run.interruptions, failure, ending)
-    # an owner that was draining was told to end: that it died before it was done is no fault of its message
+    # a draining owner was asked to end: if it dies before it is done, that is not the message's fault
     count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None)
     if run.on_interrupt == OnInterrupt.FAIL:
         return RunEnd(edge, MessageState.FAILED, count, failure, failure)
@@ -261,12 +263,12 @@ def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> Ru
 
 
 class _Ended(NamedTuple):
-    """An end that was decided, and everything that its rows are made of."""
+    """A decided end, with everything needed to write its rows."""
 
     end: End
     run: HeldRun
     outcome: RunEnd
-    epoch: int  # of the lane from now on
+    epoch: int  # the lane's epoch from now on
     members: list[int]
 
     @property
@@ -275,7 +277,7 @@ class _Ended(NamedTuple):
 
     @property
     def pauses(self) -> list[PauseKind]:
-        """The pauses of the lane that come with it: by policy, and because processes of the run may still live."""
+        """The pauses that this end adds to the lane: by policy, and because processes of the run may still be alive."""
         run = self.run
         alive = self.end.forced and run.kind == RunnerKind.COMMAND and run.on_survivors == OnSurvivors.PAUSE
         return [kind for kind in (self.outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
@@ -304,7 +306,7 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
 
 
 def _lane(each: _Ended) -> Given:
-    """A requeued message is the head again."""
+    """The row of the lane; a requeued message becomes its head again."""
     end, state, failure = each.end, TRANSITIONS[each.outcome.edge].target, each.outcome.failure
     remembers = failure is not None and state is not LaneState.IDLE
     error = (each.cause, failure.message, end.now.wall) if failure and remembers else (None, None, None)
@@ -325,7 +327,7 @@ def _requeued(each: _Ended, message: int) -> Given:
 
 
 def _ending(each: _Ended, message: int) -> Ending:
-    """The reply is stored with the last of the messages."""
+    """The reply is stored with the last message of the batch."""
     end, run, outcome, _, (*_, last) = each
     done, bound = outcome.message_state is MessageState.DONE, run.bound_to is not None
     return Ending(
@@ -375,7 +377,7 @@ def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
 
 
 def _event_of_member(each: _Ended, message: int) -> Given:
-    """What happened to a message that was answered, or ended, together with the one that the run is for."""
+    """The event for a message that was answered, or ended, together with the message of the run."""
     end, run, outcome, *_ = each
     failure, state = outcome.message_failure, str(outcome.message_state)
     what: dict[str, Any] = {"lane": run.lane_id, "from_state": str(MessageState.RUNNING), "to_state": state}
@@ -384,7 +386,7 @@ def _event_of_member(each: _Ended, message: int) -> Given:
 
 
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
-    """Superseded runs wrote: count it, keep the reply, change nothing else."""
+    """For superseded runs that wrote: count the write, keep the reply in the journal, change nothing else."""
     for end in ends:
         late, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
         for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late}):

@@ -1,4 +1,4 @@
-"""What is changed in a database that was restored from a copy."""
+"""Changes that are needed in a database that was restored from a copy."""
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
@@ -8,9 +8,9 @@ from lanes_storage.law import PauseKind
 
 
 def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:
-    """Raise the epoch counter to at least ``epoch``, and pause every lane with unfinished messages; their keys.
+    """Raise the epoch counter to at least ``epoch``, and pause every lane with unfinished messages; returns their keys.
 
-    What waits in a copy may have been answered since it was made, so a person must look before it runs again.
+    Waiting messages of a copy may have been answered since the copy was made, so a person must check before they run.
     Other pauses stay.
     """
     tx.run(sql.RAISE_EPOCH, {"least": epoch})

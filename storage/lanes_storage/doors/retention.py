@@ -1,4 +1,4 @@
-"""Retention: what is finished and old enough is deleted, a few rows at a time.
+"""Retention: rows that are finished and old enough are deleted, a few at a time.
 
 Each statement repeats the conditions under which the row may be deleted, since it may have changed since it was read.
 """
@@ -30,9 +30,9 @@ _WITH_IT = {
 
 
 def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) -> int:
-    """Delete rows of a kind, with the rows that belong to them; returns how many rows of that kind were deleted.
+    """Delete rows of one kind, with their dependent rows; returns how many rows of that kind were deleted.
 
-    ``chosen`` is pairs of an id and the wall time before which it must have been finished.
+    ``chosen`` contains pairs: an id, and the wall time before which the row must have been finished.
     """
     if kind is Prunable.EVENTS:
         return _prune_events(tx, chosen)
@@ -44,7 +44,7 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
 
 
 def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
-    """Delete events, and the blocks in which their lanes have no others."""
+    """Delete events, and the entries of blocks in which their lanes have no other events."""
     gone = [
         (id_, lane) for id_, before in chosen for (lane,) in tx.rows(sql.PRUNE_EVENT, {"id": id_, "before": before})
     ]
@@ -54,11 +54,11 @@ def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
 
 
 def prune_idempotency(tx: Transaction, before: int, limit: int) -> int:
-    """Delete idempotency keys from before ``before`` (wall time); returns how many."""
+    """Delete idempotency keys older than ``before`` (wall time); returns how many."""
     return tx.run(sql.PRUNE_IDEMPOTENCY, {"before": before, "limit": limit})
 
 
 def note_pruned(tx: Transaction, kind: Prunable, count: int, older_than_ms: int, now: Now, *, actor: str) -> None:
-    """Record that a person had something pruned."""
+    """Record that a person pruned rows."""
     detail = {"what": kind, "count": count, "older_than_ms": older_than_ms}
     record(tx, EventType.PRUNED, now, actor=actor, detail=detail)

@@ -1,4 +1,4 @@
-"""Runs that wait for messages of other lanes, without a cycle: it would never end."""
+"""Runs that wait for messages of other lanes. A cycle of waits is refused, because it would never end."""
 
 from collections import deque
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from lanes_storage.records import Waiter
 
 
 class WaitCircle(NamedTuple):
-    """A wait that would never end. ``keys`` are the lanes of the cycle, from the waiting one back to itself."""
+    """A wait that would never end. ``keys`` are the lanes of the cycle, from the waiting lane back to itself."""
 
     keys: tuple[str, ...]
 
 
 def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
-    """The cycle that the run would close if it waited for a message of that lane.
+    """The cycle that would be closed if the run waited for a message of that lane.
 
-    None: it would close none, or it holds no lane any more, or there is no such lane yet.
+    Returns None if there would be no cycle, if the run no longer holds a lane, or if the lane does not exist yet.
     """
     waiting, wanted = tx.rows(sql.OPEN_RUN, {"run": run}), tx.rows(sql.FIND_LANE, {"key": key})
     if not waiting or not wanted:
@@ -27,9 +27,9 @@ def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
 
 
 def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitCircle | bool:
-    """Store that a run waits, in some process, for a message: it is not stalled until that message has ended.
+    """Store that a run waits, in some process, for a message: the run is not stalled until that message has ended.
 
-    Refused if it closes a cycle. False: the run holds no lane any more, and nothing was stored.
+    Refused if that closes a cycle of waits. Returns False if the run no longer holds a lane; then nothing is stored.
     """
     run, process = waiter
     waiting = tx.rows(sql.OPEN_RUN, {"run": run})
@@ -51,7 +51,7 @@ def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
 
 
 def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCircle | None:
-    """A search from the wanted lane along what its run waits for; the path back to the waiting lane is the cycle."""
+    """Search from the wanted lane along the waits of its run; a path back to the waiting lane is the cycle."""
     home, home_key, _ = waiting
     seen = {wanted[0]}
     paths: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, wanted[1]), wanted[0], wanted[2])])

@@ -322,7 +322,8 @@ class Source:
         return acted
 
     async def prune(self, chosen: LaneFilter, until: int) -> int:
-        """Delete the chosen dead letters that failed at wall time ``until`` or earlier; how many went."""
+        """Delete the chosen dead letters that failed at wall time ``until`` or earlier; returns how many were
+        deleted."""
         return int((await self.call(messages.prune_dead_letters, filter_=chosen, older_than=0, until=until)).pruned)
 
     async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:

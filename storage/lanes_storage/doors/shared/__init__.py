@@ -1,1 +1,1 @@
-"""What several doors write: events, notices, ends of messages."""
+"""What several doors write: events, notices, and how messages end."""

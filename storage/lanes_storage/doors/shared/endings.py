@@ -1,4 +1,4 @@
-"""How a message ends: the one place that writes it, with the notice for those that did not end ``done``."""
+"""How a message ends: the only code that writes it, with the notice for a message that did not end ``done``."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,8 @@ class Ending(NamedTuple):
 
 
 def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
-    """Write how messages end that had not ended, and the notices of those that did not end ``done``."""
+    """Write how messages end (skipping those that have already ended), and a notice for each that did not end
+    ``done``."""
     tx.many(sql.FINISH_MESSAGE, [_row(ending) for ending in endings])
     write_events(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
 
@@ -71,7 +72,7 @@ def end_waiting(
     actor: str,
     reason: str | None = None,
 ) -> bool:
-    """End a waiting message without a run; the journal keeps its content. False: it was not waiting."""
+    """End a waiting message without a run; the journal keeps its content. Returns False if it was not waiting."""
     row = tx.rows(sql.PAYLOAD, {"message": message})
     if not row or row[0][1] != MessageState.QUEUED:
         return False
@@ -86,5 +87,5 @@ def end_waiting(
 
 
 def batch_members(tx: Transaction, batch: int, state: MessageState) -> list[int]:
-    """The messages of a batch that are in that state, in their order."""
+    """The messages of a batch that are in the given state, in their order."""
     return [message for message, _ in tx.rows(sql.BATCH, {"batch": batch, "state": state})]

@@ -30,7 +30,7 @@ def event(
 
 
 def write_events(tx: Transaction, events: Sequence[Given]) -> None:
-    """Write events, and in which blocks of the journal their lanes have some."""
+    """Write events, and mark the blocks of the journal in which their lanes have events."""
     if events:
         tx.many(sql.RECORD, events)
         tx.run(sql.MARK_BLOCKS, (len(events),))
@@ -42,7 +42,7 @@ def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # 
 
 
 def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
-    """Fencing tokens that were never used before, from the one counter of the database."""
+    """New fencing tokens, which were never used before, from the one counter of the database."""
     if count == 0:
         return iter(())
     ((last,),) = tx.rows(sql.NEXT_EPOCHS, (count,))

@@ -31,7 +31,7 @@ NOTHING_TO_DO = {
 def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: bool = False) -> str:
     """What a person can do about a message that ended in ``state``, as a sentence.
 
-    ``bound``: it belonged to a connection or a process, which has been told and asks again by itself.
+    ``bound``: it belonged to a connection or a process, which was informed and repeats the request by itself.
     """
     if cause in NOTHING_TO_DO:
         return NOTHING_TO_DO[cause]

@@ -1,4 +1,4 @@
-"""Sets of commands, as transitions take them."""
+"""Sets of commands, in the form that transitions take."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
@@ -8,7 +8,7 @@ from lanes_storage.interface import Transaction
 
 
 class SetCommand(Protocol):
-    """A command for a transition. ``about``: what no other command of the same set may change."""
+    """A command for a transition. ``about`` names the things that no other command of the same set may change."""
 
     @property
     def about(self) -> Iterable[Hashable]: ...
@@ -22,15 +22,15 @@ R = TypeVar("R")
 def serialized(
     transition: Callable[[Transaction, Sequence[C]], list[R]],
 ) -> Callable[[Transaction, Sequence[C]], list[R]]:
-    """Execute commands about the same thing one after another, in their order, and all others as one set.
+    """Execute commands about the same thing one after another, in their order, and all other commands as one set.
 
-    So the second of them is decided on what the first has changed.
+    So each command is decided after the changes of the earlier commands about the same thing.
     """
 
     @wraps(transition)
     def in_rounds(tx: Transaction, commands: Sequence[C]) -> list[R]:
         things = [thing for command in commands for thing in command.about] if len(commands) > 1 else []
-        if len(things) == len(set(things)):  # nearly always
+        if len(things) == len(set(things)):  # almost always true
             return transition(tx, commands)
         results: list[Any] = [None] * len(commands)
         for places in rounds(commands, lambda command: command.about):
@@ -42,7 +42,8 @@ def serialized(
 
 
 def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> list[list[int]]:
-    """The places of the commands, in as few rounds as possible, such that no round is about one thing twice."""
+    """Divide the commands (given by their positions) into as few rounds as possible, such that no thing occurs twice in
+    one round."""
     made: list[list[int]] = []
     first_free: dict[Hashable, int] = {}
     for place, command in enumerate(commands):

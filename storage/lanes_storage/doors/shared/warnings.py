@@ -1,4 +1,4 @@
-"""Warnings: the journal records what takes long; nothing else changes."""
+"""Warnings: the journal records what takes a long time; nothing else changes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lanes_storage.records import Ticket
 
 
 def warn_held(tx: Transaction, ticket: Ticket, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
-    """Record that a run has held its lane for long. False: it no longer holds it."""
+    """Record that a run has held its lane for a long time. Returns False if it no longer holds the lane."""
     run, epoch = ticket
     rows = tx.rows(sql.HELD_BY_RUN, {"run": run, "epoch": epoch})
     for lane, state in rows:
@@ -21,7 +21,10 @@ def warn_held(tx: Transaction, ticket: Ticket, now: Now, *, by: str, detail: dic
 
 
 def warn_wait(tx: Transaction, message: int, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
-    """Record that the head of a lane has waited for long. False: it was recorded before, or is no longer the head."""
+    """Record that the head of a lane has waited for a long time.
+
+    Returns False if that was recorded before, or the message is no longer the head.
+    """
     rows = tx.rows(sql.WARN_WAIT, {"message": message, "now": now.wall})
     for (lane,) in rows:
         record(tx, EventType.WAIT_EXCEEDED, now, lane=lane, message=message, actor=by, detail=detail)

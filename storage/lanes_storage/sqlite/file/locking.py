@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 #: How long a writer waits for another process before it raises DatabaseLocked.
 BUSY_TIMEOUT_MS = 5_000
-#: Seconds between two attempts to get the lock: from, to.
+#: Seconds between two attempts to get the lock: at least, at most.
 RETRY_S = (0.0005, 0.004)
 #: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
 OPENING_TIMEOUT_S = 0.5
@@ -53,7 +53,7 @@ class SideLock:
         _ours.add(self)
 
     def take(self) -> bool:
-        """Take the lock without waiting; False: another process has it. Raises StorageError."""
+        """Take the lock without waiting; returns False if another process has it. Raises StorageError."""
         if not self.is_open:  # the previous attempt to open it failed
             self._open()
         try:
@@ -88,7 +88,8 @@ class SideLock:
 
     @contextlib.contextmanager
     def held(self, timeout_s: float) -> Iterator[bool]:
-        """Hold the lock for a block, after waiting so many seconds at most; False: another process kept it."""
+        """Hold the lock for a block; wait at most so many seconds for it, and yield False if another process kept
+        it."""
         until = time.monotonic() + timeout_s
         while not (taken := self.take()) and time.monotonic() < until:
             _pause()
@@ -199,7 +200,7 @@ def _protected(memory: Path) -> bool:
 def used_elsewhere(database: Path, memory: Path) -> list[int]:
     """The processes that use a database under another name, and so with another WAL, as far as Linux shows them.
 
-    Each user of a database has a lock on it all the time, and one on the shared memory of the name that it uses.
+    Every process that has the database open holds a lock on it, and one on the ``-shm`` file of the name it uses.
     """
     found = _elsewhere(database, memory)
     if found:
