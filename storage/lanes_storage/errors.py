@@ -26,7 +26,7 @@ A guard that no longer holds is not an error: every door returns a value that sa
 import os
 from collections.abc import Sequence
 
-#: The section that explains how to recover a file that has no name any more.
+#: The section that explains how to recover a file that was deleted but is still open in a process.
 _RUNBOOK = "docs/operations.md, “The file is another one”"
 
 
@@ -49,7 +49,7 @@ class DatabaseMissing(StorageError):
 
 
 class DatabaseDeleted(DatabaseMissing):
-    """It was deleted or moved away: processes still have it open (``pids``), or side files remain (``left``)."""
+    """The file was deleted or moved away: processes still have it open (``pids``), or side files remain (``left``)."""
 
     says = "no lanes database at {database} any more: it was deleted or moved away, and {detail}"
 
@@ -142,7 +142,8 @@ class DatabaseReplaced(StorageError):
 
 
 class DatabaseAliased(StorageError):
-    """The file has a second name, or another process uses it under one. Each name would have a separate WAL."""
+    """The file has a second name, or another process uses it under another name. Each name would have a separate
+    WAL."""
 
     fix = "leave it one name (`find -samefile` finds the others), the one under which it is used"
 

@@ -13,7 +13,7 @@ def names(words: Iterable[StrEnum]) -> str:
 
 
 def no_pause(lane: str, now: str) -> str:
-    """A SQL condition: nothing pauses the lane, a row of ``lanes`` under that name, at the wall time ``now``.
+    """A SQL condition: no pause applies at the wall time ``now``; ``lane`` is the alias of a row of ``lanes``.
 
     Two lookups in a table that is mostly empty, each with a limit, so that the planner does not turn them into a join.
     """
@@ -25,9 +25,10 @@ def no_pause(lane: str, now: str) -> str:
 
 
 def unlisted(of: str = "") -> str:
-    """A SQL condition on a lane: it was made for one request, which has ended. Lists and counts leave it out.
+    """A SQL condition on a lane: it was made for one request, which has ended. Such lanes are not listed and not
+    counted.
 
-    ``of``: the name of its table, with a dot; here and below.
+    ``of``, here and below: the alias of the table, with a dot.
     """
     return f"{of}anonymous AND {of}head_id IS NULL AND {of}run_id IS NULL"
 
@@ -38,7 +39,8 @@ def dead_letter(of: str = "") -> str:
 
 
 def unnamed(message: str) -> str:
-    """A SQL condition: no sender can come again for the message of this id with its idempotency key."""
+    """A SQL condition: the message with this id has no idempotency key with which its sender could repeat the
+    request."""
     return f"NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.message_id = {message})"
 
 

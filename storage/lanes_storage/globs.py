@@ -9,11 +9,11 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-#: A set: brackets that are closed. An open bracket without a closing one is an ordinary character.
+#: A set: brackets that are closed. An opening bracket without a closing one is an ordinary character.
 _PLACE = re.compile(r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|.", re.DOTALL)
 _MEMBER = re.compile(r"(.)-(.)|.", re.DOTALL)
 _WILD = re.compile(r"[*?\[]")
-#: A set of only the character that means negation, for Python and for SQLite: it must not come first.
+#: A set that contains only the negation character, for Python and for SQLite: it must not come first in the set.
 _BOTH = {"!^": "^!"}
 _STORED = re.compile(r"\[(\^?)(\]?[^\]]*)\]")
 #: Characters with a special meaning at the beginning of a set or of a range, here or in SQLite.
@@ -21,7 +21,7 @@ _SPECIAL = "]^-!"
 
 
 class Place(NamedTuple):
-    """What matches at one place: one of these characters, or with ``negated`` any other character.
+    """What matches at one place: one of these characters, or, if ``negated``, any character except these.
 
     ``star``: any number of any characters.
     """
@@ -56,7 +56,7 @@ def places(glob: str) -> list[Place]:
 
 @lru_cache(maxsize=256)
 def as_pattern(glob: str) -> re.Pattern[str]:
-    """The regular expression that matches the same texts. It does not backtrack behind a star that matched."""
+    """The regular expression that matches the same texts. After a star has matched, it does not backtrack behind it."""
     runs = [(star, "".join(map(_for_python, run))) for star, run in groupby(places(glob), key=lambda place: place.star)]
     parts = [part for star, part in runs if not star]
     if not any(star for star, _ in runs):

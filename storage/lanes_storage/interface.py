@@ -21,7 +21,7 @@ C_contra = TypeVar("C_contra", contravariant=True)
 FEW_ROWS = 64
 
 Params = Mapping[str, Any]
-#: Parameters of a statement: by name, or a tuple in the order in which the statement names them, which is fastest.
+#: Parameters of a statement: by name, or as a tuple in the order in which the statement names them, which is fastest.
 Given = Params | tuple[Any, ...]
 Row = Sequence[Any]
 
@@ -29,7 +29,7 @@ Row = Sequence[Any]
 class Query(NamedTuple, Generic[T_co]):
     """One SELECT and the function that converts its rows.
 
-    ``broad``: its cost has no bound, so it must not block anything else.
+    ``broad``: its cost has no upper limit, so it must not block anything else.
     ``point``: it finds ``FEW_ROWS`` rows at most, each by a key or next to the previous one in an index, however large
     the database is. It is fast enough to run on the event loop.
     """
@@ -81,7 +81,7 @@ class Transition(Protocol[C_contra, T_co]):
 
 @dataclass(slots=True, eq=False)
 class CommandStep(Generic[T]):
-    """A step that is one command for a transition. Called by itself, it is a set of one.
+    """A step that is one command for a transition. Called directly, it is a set of one command.
 
     A writer executes all waiting commands of one transition as one set. ``then`` takes the result of the
     command, in the same transaction, and returns the result of the step.
@@ -92,7 +92,7 @@ class CommandStep(Generic[T]):
     then: Callable[[Transaction, Any], T] | None = None
 
     def __call__(self, tx: Transaction) -> T:
-        """Execute it alone."""
+        """Execute this command as a set of one."""
         return self.result(tx, self.transition(tx, [self.command])[0])
 
     def result(self, tx: Transaction, of_command: Any) -> T:
@@ -100,7 +100,7 @@ class CommandStep(Generic[T]):
         return of_command if self.then is None else self.then(tx, of_command)
 
     def and_then(self, further: Callable[[Transaction, T], U]) -> "CommandStep[U]":
-        """The same step, with ``further`` applied to its result."""
+        """This step, with ``further`` applied to its result."""
         return CommandStep(self.transition, self.command, lambda tx, came: further(tx, self.result(tx, came)))
 
 
@@ -163,7 +163,7 @@ class Store(Reader, Protocol):
 
 
 class AsyncStore(Protocol):
-    """The same database, used from an event loop and, by ``write_blocking``, from threads."""
+    """A database, used from an event loop and, by ``write_blocking``, from threads."""
 
     @property
     def name(self) -> str:
@@ -172,7 +172,7 @@ class AsyncStore(Protocol):
 
     @property
     def changes_file(self) -> Path | None:
-        """A file that each commit of any process writes to; None where there is no such file to watch."""
+        """A file that each commit of any process writes to; None if there is no such file."""
         ...
 
     async def write(self, step: Step[T]) -> T:
@@ -182,12 +182,13 @@ class AsyncStore(Protocol):
     def write_blocking(self, step: Step[T], timeout: float | None = None) -> T:
         """``write`` for threads: blocks until the commit. Raises TimeoutError after ``timeout`` seconds.
 
-        A step that has begun by then goes on and may commit; one that has not never runs.
+        A step that has begun before the timeout continues and may commit; a step that has not begun is not executed.
         """
         ...
 
     async def read(self, query: Query[T]) -> T:
-        """Run one query: a ``point`` query in this thread while that is fast, a ``broad`` one separate from all others.
+        """Run one query: a ``point`` query in this thread while that is fast, a ``broad`` query on a connection of its
+        own kind.
 
         A broad query is interrupted when its caller is cancelled. Its rows are converted in another thread.
         """
@@ -198,11 +199,11 @@ class AsyncStore(Protocol):
         ...
 
     async def version(self) -> int:
-        """As ``Reader.version``."""
+        """See ``Reader.version``."""
         ...
 
     def reader(self) -> Reader:
-        """A new reader, for another thread."""
+        """A new connection that reads, for another thread."""
         ...
 
     def shorten_log(self) -> str | None:
@@ -215,7 +216,7 @@ class AsyncStore(Protocol):
     def check(self) -> None:
         """Check that the database is still the one that was opened. From any thread; cheap.
 
-        Raises DatabaseReplaced while it is not; reads and writes do the same.
+        Raises DatabaseReplaced while it is not; reads and writes raise it too.
         """
         ...
 

@@ -78,7 +78,8 @@ class Edge(Word):
 
 
 class TransitionRule(NamedTuple):
-    """One row of the transition table: an edge, where it may start, where it ends, and who takes it."""
+    """One row of the transition table: an edge, the states that it may start from, the state it leads to, and who uses
+    it."""
 
     edge: Edge
     sources: frozenset[LaneState]
@@ -137,7 +138,8 @@ _OWN_CAUSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def is_cause(word: object) -> bool:
-    """Whether it names a cause: one of those above, or one of a runner (``[a-z][a-z0-9_]*``, at most 64 characters)."""
+    """Whether a word names a cause: one of ``Cause``, or one of a runner (``[a-z][a-z0-9_]*``, at most 64
+    characters)."""
     return isinstance(word, str) and _OWN_CAUSE.fullmatch(word) is not None
 
 
@@ -246,7 +248,7 @@ class BoundTo(Word):
 
     @property
     def gone(self) -> Cause:
-        """The cause of the message's end when that is gone."""
+        """The cause of the message's end when the thing that it is bound to is gone."""
         return Cause.CLIENT_GONE if self is BoundTo.CLIENT else Cause.WAITER_GONE
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
-    """The logger of that name. Handlers and filters belong to the host program and may raise; even the default handler
-    does when standard error is closed. Such an exception is dropped: it must not end a thread, a run or a task, and it
-    cannot be logged either."""
+    """The logger of that name, for lanes inside a host program. Handlers and filters belong to the host program and may
+    raise an exception; even the default handler does if standard error is closed. The exception is dropped: it must not
+    end a thread, a run or a task, and it cannot be logged either."""
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name), {})

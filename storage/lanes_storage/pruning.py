@@ -1,4 +1,4 @@
-"""Every statement that deletes what is finished and old. Each repeats what made its row prunable."""
+"""Every statement that deletes old finished rows. Each repeats the conditions under which its row may be deleted."""
 
 from lanes_storage.fragments import dead_letter, events_of, one_of, unlisted, unnamed, within_block
 from lanes_storage.law import TERMINAL, MessageState
@@ -9,7 +9,7 @@ PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
 #: A sender that repeats an idempotency key must still get the message of the first request.
 _UNNAMED = unnamed("messages.id")
 
-#: The reply to several messages is stored with the last of them, which is therefore pruned last.
+#: A reply to several messages is stored with the last of them, so that message is deleted last.
 PRUNE_MESSAGE = f"""
 DELETE FROM messages WHERE id = :id AND {one_of("state", PRUNED_BY_AGE)} AND ended_at <= :before AND {_UNNAMED}
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
@@ -30,7 +30,7 @@ DELETE FROM events WHERE id = :id AND at <= :before
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id) RETURNING lane_id
 """
 
-#: When the block has no event of the lane any more.
+#: Used when the block contains no event of the lane any more.
 PRUNE_BLOCK = f"""
 DELETE FROM event_blocks WHERE lane_id = :lane AND block = :block
   AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = :lane AND {within_block("e.id", ":block")})

@@ -1,4 +1,4 @@
-"""Every statement that writes, and every read that a write decides on. Those that delete what is old are in
+"""Every statement that writes, and every read that a write depends on. Statements that delete old rows are in
 ``pruning``, other reads in ``reads``.
 
 Plain SQL with ``:name`` parameters. A read for a set of commands takes them as a JSON array, by ``json_each``, and is
@@ -23,8 +23,8 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
-#: The lanes of ``:keys``, a JSON array, in its order (null: there is none), and how much waits in each; before that,
-#: the last ids that were assigned to a lane and to a message, and whether anything is paused.
+#: The lanes of ``:keys``, a JSON array, in its order (null: no such lane), and how many messages wait in each; before
+#: that, the last ids that were assigned to a lane and to a message, and whether anything is paused.
 LANES_MET = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
   (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
@@ -57,13 +57,13 @@ CANDIDATES = _CANDIDATES.format(
     chosen="l.head_id > :after AND (m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
-#: The same for an owner that runs only what is bound to it: found from its own messages, even if queues are long.
+#: CANDIDATES for an owner that runs only messages bound to it: found from these messages, even if queues are long.
 BOUND_CANDIDATES = _CANDIDATES.format(
     source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
     chosen="l.head_id > :after AND m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
-#: The same among the heads ``:heads``, a JSON array of ids, which were chosen before.
+#: CANDIDATES among the heads ``:heads``, a JSON array of ids that were chosen before.
 CHOSEN_CANDIDATES = _CANDIDATES.format(
     source="json_each(:heads) j CROSS JOIN messages m ON m.id = j.value"
     " CROSS JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
@@ -82,7 +82,7 @@ WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')
 ORDER BY h.key
 """
 
-#: The claim, of the messages from ``:head`` to ``:last``: one and the same unless they were collected.
+#: The claim, of the messages from ``:head`` to ``:last``: the same message unless several were collected.
 CLAIM_LANE = """
 UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
   head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued'
@@ -109,7 +109,7 @@ UNFINISHED_LANES = "SELECT id, key FROM lanes WHERE head_id IS NOT NULL OR run_i
 
 CHANGED_LANE = "UPDATE lanes SET updated_at = :now WHERE id = :lane"
 
-#: After waiting messages were added or removed other than by a claim.
+#: Used after waiting messages were added, or removed other than by a claim.
 RESET_HEAD = """
 UPDATE lanes SET updated_at = :now,
   head_id = (SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank LIMIT 1)
@@ -154,7 +154,7 @@ SELECT id, text, runner, bound_to, batch, accepted_at, interruptions FROM messag
 WHERE lane_id = :lane AND state = 'queued' ORDER BY rank
 """
 
-#: The members of a batch that are in the same state; one that was dropped no longer belongs to it.
+#: The members of a batch that are in the same state; a dropped message no longer belongs to it.
 BATCH = "SELECT id, text FROM messages WHERE batch = :batch AND state = :state ORDER BY id"
 
 FINISH_MESSAGE = f"""
@@ -222,7 +222,8 @@ ON CONFLICT (run_id, message_id, host, pid_ns, pid) DO UPDATE SET boot_id = excl
   start_time = excluded.start_time
 """
 
-#: What the owner's next heartbeat will write as well. Not in another boot, whose clocks are not comparable.
+#: Writes what the owner's next heartbeat will write too. Not for a run of another boot, whose clocks are not
+#: comparable.
 WAIT_IS_PROGRESS = """
 UPDATE runs SET progress = 'waiting for another lane', progress_at = :now, progress_boot = :boot,
   progress_slept_ms = :slept
@@ -245,7 +246,7 @@ LANE_OF_MESSAGE = """
 SELECT l.id, l.key, l.run_id FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message
 """
 
-#: The lanes that the run of a lane waits for: those of the unfinished messages that it named.
+#: The lanes that the run of a lane waits for: the lanes of the unfinished messages that it waits for.
 WAITED_FOR = """
 SELECT l.id, l.key, l.run_id FROM waits w JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
 WHERE w.run_id = :run AND m.ended_at IS NULL
@@ -266,8 +267,8 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
   false, 0)
 """
 
-#: What the ends of runs are decided from, for those of ``:tickets``, a JSON array of ``[run, epoch]``, that still hold
-#: their lanes.
+#: The rows from which the ends of runs are decided, for those of ``:tickets``, a JSON array of ``[run, epoch]``, that
+#: still hold their lanes.
 HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
@@ -315,19 +316,19 @@ SELECT count(*) FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m
 WHERE l.run_id IS NOT NULL AND m.interruptions >= :suspect
 """
 
-#: A heartbeat of its owner did not name this run.
+#: Counts a heartbeat of the owner that did not name this run.
 LEAVE_OUT = "UPDATE runs SET left_out = left_out + 1 WHERE id = :run AND ended_at IS NULL"
 
 OPEN_RUNS_OF_OWNER = "SELECT id FROM runs WHERE owner_id = :owner AND ended_at IS NULL"
 
-#: Those of ``:owners``, a JSON array, that have not ended, with each run that they hold (null: none).
+#: Those of ``:owners``, a JSON array, that have not ended, with each run that they hold (null if they hold none).
 LIVING_OWNERS = """
 SELECT o.id, r.id, r.recovering, r.lane_id, r.message_id, r.progress_boot FROM json_each(:owners) g
   CROSS JOIN owners o ON o.id = g.value LEFT JOIN runs r ON r.owner_id = o.id AND r.ended_at IS NULL
 WHERE o.ended_at IS NULL
 """
 
-#: A heartbeat of its owner names a run.
+#: Stores that a heartbeat of the owner names this run.
 BEAT_RUN = """
 UPDATE runs SET left_out = 0, progress = :progress, progress_at = :progress_at, progress_boot = :progress_boot,
   busy_until_boot = :busy_until_boot, reply_so_far = :reply_so_far, progress_slept_ms = :progress_slept_ms,
@@ -390,7 +391,7 @@ INSERT INTO events (at, type, lane_id, from_state, to_state, run_id, message_id,
 VALUES (:at, :type, :lane, :from_state, :to_state, :run, :message, :epoch, :actor, :cause, :detail)
 """
 
-#: Of the last ``:count`` events: their ids have no gap, since only one transaction at a time assigns them.
+#: For the last ``:count`` events: their ids have no gap, since only one transaction at a time assigns them.
 MARK_BLOCKS = f"""
 INSERT INTO event_blocks (lane_id, block) SELECT lane_id, {block_of("id")} FROM events
 WHERE id > (SELECT max(id) FROM events) - :count AND lane_id IS NOT NULL ON CONFLICT DO NOTHING

@@ -7,8 +7,8 @@ from lanes_storage.migrations.rebuilding import make, rebuild, statements_of
 KIND = """CASE WHEN pause_until IS NULL AND pause_reason IN ('survivors', 'interrupted', 'restored')
   THEN pause_reason ELSE 'hand' END"""
 
-#: The process that held the run, and default values where its row was pruned since. 0.1 did not store in which process
-#: the run waits; such a wait ended with the run.
+#: The process that held the run, or default values if the row of that process was pruned. 0.1 did not store in which
+#: process the run waits; such a wait ended with the run.
 WAITER = {"host": "''", "boot_id": "''", "pid_ns": "''", "pid": "0", "start_time": "0"}
 
 

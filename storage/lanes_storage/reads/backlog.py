@@ -9,11 +9,11 @@ from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingHead, WaitingLane
 
-#: The end of a pause without an end: later than every time.
+#: The end of a pause that has no end: later than every time.
 NEVER = 2**63 - 1
 
 _UNTIL = f"SELECT max(coalesce(p.until, {NEVER})) FROM pauses p WHERE"
-#: When the last park or pause of a head ends. It may be in the past; then the head is not blocked.
+#: When the last park or pause that blocks a head ends. If that time is in the past, the head is not blocked.
 _FREE_AT = f"""
 max(coalesce(m.parked_until, 0), coalesce(({_UNTIL} p.lane_id = l.id), 0),
   coalesce(({_UNTIL} p.lane_id IS NULL AND l.key GLOB p.pattern), 0))
@@ -46,17 +46,17 @@ FROM events WHERE id > :after
 
 
 def heads(after: int, limit: int) -> Query[tuple[list[WaitingLane], int]]:
-    """The heads of released lanes after message ``after``, the longest wait first; and the newest event."""
+    """The heads of free lanes after message ``after``, the longest wait first; and the id of the newest event."""
     return Query(f"{HEADS} LIMIT {limit:d}", {"after": after}, _with_last, point=limit <= FEW_ROWS)
 
 
 def touched(after: int, until: int) -> Query[list[WaitingLane]]:
-    """The heads of the released lanes that the events after ``after`` up to ``until`` name."""
+    """The heads of the free lanes that are named by the events after ``after``, up to and including ``until``."""
     return Query(TOUCHED, {"after": after, "until": until}, _all)
 
 
 def heads_of(lanes: Sequence[int]) -> Query[list[WaitingLane]]:
-    """The same of these lanes."""
+    """The heads of these lanes, as far as the lanes are free."""
     return Query(OF_LANES, {"lanes": json.dumps([*lanes])}, _all)
 
 

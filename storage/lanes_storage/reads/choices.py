@@ -15,7 +15,7 @@ from lanes_storage.law import Scope
 from lanes_storage.reads.orders import QUEUED
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 
-#: How ``lanes l`` is joined: its run, the run's owner and message, its head.
+#: The joins of ``lanes l``: to its run, to that run's owner and message, and to the head of the lane.
 _OF_LANES = {
     "s": "JOIN json_each(:silent) s ON s.value = l.run_id",
     "r": "LEFT JOIN runs r ON r.id = l.run_id",
@@ -28,14 +28,14 @@ _ALIAS = re.compile(r"\b([a-z]+)\.")
 
 #: A lane that was made for one request is listed only until that request has ended.
 LISTED = f"NOT ({unlisted('l.')})"
-#: The message that a lane is about: the one that runs, else the head.
+#: The message that a lane is about: the running one, otherwise the head.
 _MESSAGE = "CASE WHEN l.run_id IS NULL THEN hm.{0} ELSE rm.{0} END"
 _PAUSED = f"NOT ({no_pause('l', ':at')})"
 _HERE = "'here'"
 #: The entries of a JSON column; another program may have written invalid JSON there.
 _ENTRIES = "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({0}) THEN {0} END) j WHERE {{condition}})"
 
-#: What an abort with a scope would end: a run, a head that ran before (requeued or parked), waiting messages.
+#: What an abort with each scope would end: a run, a head that ran before (requeued or parked), waiting messages.
 _ABORTABLE = {
     Scope.RUN: "(l.run_id IS NOT NULL OR (l.head_id IS NOT NULL AND hm.started_at IS NOT NULL))",
     Scope.QUEUE: "l.head_id IS NOT NULL",
@@ -44,7 +44,7 @@ _ABORTABLE = {
 
 
 class Expressions(NamedTuple):
-    """A field in SQL. ``within`` wraps the condition if the expressions are from several rows."""
+    """The SQL expressions of one field. ``within`` wraps the condition if the expressions come from several rows."""
 
     sql: tuple[str, ...]
     within: str = "{condition}"
@@ -54,7 +54,7 @@ def _is(*sql: str) -> Expressions:
     return Expressions(sql)
 
 
-#: An age is stored as the time from which it is counted.
+#: An age is stored as the time from which the age is counted.
 FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
     Subject.LANE: {
         "state": _is("l.state"),
@@ -104,7 +104,7 @@ AGES = frozenset({"held", "wait", "beat", "silent", "changed"})
 FLAG = "paused"
 
 _ORDERED = {How.MORE: ">", How.LESS: "<", How.LEAST: ">=", How.MOST: "<="}
-#: Older means an earlier start time, so the comparison is reversed.
+#: A greater age means an earlier start time, so the comparison is reversed.
 _OLDER = {How.MORE: "<", How.LESS: ">", How.LEAST: "<=", How.MOST: ">="}
 
 
@@ -137,7 +137,7 @@ def choice_of(chosen: LaneFilter) -> Conditions:
 
 
 def messages_among(chosen: LaneFilter) -> Conditions:
-    """The condition on ``messages c`` that a filter of messages adds; none if the filter chooses everything."""
+    """The condition on ``messages c`` that a filter of messages adds; empty if the filter chooses all messages."""
     choice = _choice(chosen, Subject.MESSAGE)
     if choice.conditions:
         found = f"(SELECT 1 FROM {_OF_MESSAGES} WHERE m.id = c.id{choice.where}) IS NOT NULL"
@@ -195,13 +195,13 @@ def _compared(choice: Conditions, sql: str, field: str, comparison: Comparison, 
 
 
 def _counts(comparison: Comparison) -> bool:
-    """Whether a count of 0 does not match."""
+    """Whether a count of 0 does not match the comparison."""
     how, value = comparison
     return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
 
 
 def _given(choice: Conditions, value: object) -> str:
-    """The placeholder of a new parameter."""
+    """Add a parameter with this value; returns its placeholder."""
     name = f"given_{len(choice.params)}"
     choice.params[name] = value
     return f":{name}"

@@ -1,6 +1,6 @@
 """The invariants as queries: each finds rows that break it, with the evidence.
 
-They hold after every commit, on a file of any age: retention keeps the events of all remaining rows. Each is one
+They hold after every commit, for a file of any age: retention keeps the events of all remaining rows. Each is one
 SELECT, so that it reads one snapshot, and scans a table once or twice, with no lookup whose cost grows with another
 table.
 """
@@ -18,7 +18,7 @@ SHOWN = 20
 
 
 class Breach(NamedTuple):
-    """One row that breaks an invariant. ``key`` is that of its lane as stored; None: there is no such lane."""
+    """One row that breaks an invariant. ``key`` is the key of its lane as stored, or None if there is no such lane."""
 
     id: int
     key: str | None
@@ -28,7 +28,7 @@ class Breach(NamedTuple):
 class Invariant(NamedTuple):
     """One invariant, with the query that finds the rows that break it.
 
-    ``number`` is that of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,
+    ``number`` is the number of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,
     journal 6), ``statement`` selects an id, a lane key, and the values for the text ``evidence``.
     """
 
@@ -284,7 +284,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "state-in-the-journal",
         6,
-        # The events of later changes may be pruned: for example an acknowledgement, which belongs to no message.
+        # The events of later changes may have been pruned: for example an acknowledgement, which belongs to no message.
         "every lane that was not touched since is in the state that the journal last told of",
         f"""
         SELECT l.id, l.key, l.state, e.to_state, e.id FROM lanes l JOIN

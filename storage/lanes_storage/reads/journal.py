@@ -49,7 +49,7 @@ def events(
     """
     choice = Conditions([], {}) if chosen is None else events_among(chosen)
     table, terms = ("events e", ("e.id",)) if lane is None else (events_of(":lane"), ("b.block", "e.id"))
-    # of two lower bounds an engine may take either to search by: within a block, that shall be the start of the block
+    # with two lower bounds, an engine may search by either one; the + makes it search by the start of the block
     conditions = ["e.id > :after"] if lane is None else ["+e.id > :after"]
     if lane is not None and after:
         conditions.append(f"b.block >= {block_of(':after')}")

@@ -21,7 +21,7 @@ from lanes_storage.records import (
     PauseRow,
 )
 
-#: Of several pauses the one that ends last is shown; of several such pauses the first.
+#: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = """
 LEFT JOIN pauses pa ON pa.id = (SELECT p.id FROM pauses p
   WHERE p.lane_id = l.id OR (p.lane_id IS NULL AND l.key GLOB p.pattern)
@@ -46,7 +46,7 @@ NO_LIMIT = -1
 #: From this offset on it is faster to count the lanes before a page.
 FAR = 2_000
 
-#: How many messages an abort of a released lane ends: its head, if that ran before, with all that it ran together with.
+#: How many messages an abort of a free lane ends: its head, if the head ran before, with all messages that ran with it.
 RERUNS = """
 CASE WHEN l.run_id IS NOT NULL OR hm.started_at IS NULL THEN 0 WHEN hm.batch IS NULL THEN 1
   ELSE (SELECT count(*) FROM messages b WHERE b.batch = hm.batch AND b.state = 'queued') END
@@ -58,7 +58,8 @@ ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlist
 OF_STATE = f"""
 (SELECT count(*) FROM lanes WHERE state = '{{0}}') - (SELECT count(*) FROM lanes WHERE {unlisted()} AND state = '{{0}}')
 """
-#: The number of paused lanes: all if everything is paused; those that match if a glob is; else those with a pause.
+#: The number of paused lanes: all lanes if everything is paused; the matching lanes if a glob is paused; otherwise the
+#: lanes with a pause.
 PAUSED = f"""
 CASE
 WHEN (SELECT 1 FROM pauses WHERE pattern = '*' AND (until IS NULL OR until > :now) LIMIT 1) IS NOT NULL THEN {ALL}
@@ -90,13 +91,13 @@ SELECT
 
 
 def get_pause(tx: Transaction, lane_id: int, key: str) -> PauseRow | None:
-    """What pauses a lane, or did, within a transaction."""
+    """The pause of a lane, even an expired one, read within a transaction."""
     rows = tx.rows(PAUSE, {"lane": lane_id, "key": key})
     return to_pause(rows[0]) if rows else None
 
 
 def glob_pauses(now_wall: int) -> Query[list[PauseRow]]:
-    """The pauses of all lanes, or of those whose key fits a glob, in the order in which they came."""
+    """The pauses of all lanes, or of lanes whose keys match a glob, oldest first."""
     return Query(GLOB_PAUSES, {"now": now_wall}, many(to_pause))
 
 
@@ -108,7 +109,7 @@ def lane(key: str) -> Query[LaneRow | None]:
 def lanes(
     chosen: LaneFilter, *, order: LaneOrder = BY_ATTENTION, limit: int | None = None, offset: int = 0
 ) -> Query[list[LaneRow]]:
-    """The chosen lanes in some order; by attention, unfinished ones first, the longest wait at the top."""
+    """The chosen lanes in some order; if by attention, unfinished lanes come first, the longest wait at the top."""
     choice, walks = choice_of(chosen), walks_of(order)
     pages = _far_pages if limit is not None and offset > FAR else _near_pages
     sorting = f"walk, word{_direction(walks)}, first, second"
@@ -122,7 +123,7 @@ def lanes(
 
 
 def _near_pages(walks: tuple[Walk, ...], choice: Conditions, sorting: str) -> str:
-    """Every walk from its start up to the end of the page."""
+    """Every walk from its beginning to the end of the page."""
     union = " UNION ALL ".join(
         f"SELECT * FROM ({_walk(number, walk, choice)} ORDER BY {walk.order} LIMIT :page)"
         for number, walk in enumerate(walks)
@@ -131,7 +132,7 @@ def _near_pages(walks: tuple[Walk, ...], choice: Conditions, sorting: str) -> st
 
 
 def _far_pages(walks: tuple[Walk, ...], choice: Conditions, sorting: str) -> str:
-    """Every walk from the start of the page: counting the rows before it is faster than sorting them."""
+    """Every walk from the beginning of the page: counting the rows before the page is faster than sorting them."""
     unions = []
     for number, walk in enumerate(walks):
         before = "".join(f" - {_count(each, choice)}" for each in walks[:number])
@@ -145,7 +146,7 @@ def lane_place(
 ) -> Query[int | None]:
     """The position of a lane among the chosen ones, from 0, in the order of ``lanes``; None if it is not chosen.
 
-    ``outside``: also the position that it would have if it is not chosen; None if there is no such lane.
+    ``outside``: also return the position that the lane would have if it were chosen; None if there is no such lane.
     """
     choice, walks = choice_of(chosen), walks_of(order)
     among = Conditions([], {}) if outside else choice
@@ -188,7 +189,7 @@ def lanes_total(chosen: LaneFilter) -> Query[int]:
 
 
 def tally(chosen: LaneFilter) -> Query[LaneTally]:
-    """What there is in the lanes that a filter chooses, by state. Needs ``at``."""
+    """Counts over the lanes that a filter chooses, by state. Needs ``at``."""
     choice = choice_of(chosen)
     sums = (HELD, RERUNS, QUEUED, f"NOT ({no_pause('l', ':now')})")
     sql = f"SELECT l.state, count(*), {', '.join(f'sum({each})' for each in sums)}"
@@ -219,7 +220,7 @@ def lane_groups(chosen: LaneFilter, parts: int, silent: Sequence[int], limit: in
     choice = choice_of(chosen)
     first = f"""SELECT l.key, l.state, l.head_id, l.run_id, 0 AS at, instr(l.key, ':') AS step
       FROM {choice.table()} WHERE 1 = 1{choice.where}"""
-    # each step is stored, since SQLite would write it out again wherever it is named
+    # MATERIALIZED: otherwise SQLite would evaluate each step again wherever it is named
     steps = [f"cut_0 AS MATERIALIZED ({first})"] + [
         f"""cut_{part + 1} AS MATERIALIZED (SELECT key, state, head_id, run_id,
           CASE WHEN step > 0 THEN at + step END AS at, instr(substr(key, at + step + 1), ':') AS step

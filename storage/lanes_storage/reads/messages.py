@@ -14,13 +14,13 @@ SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.l
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 #: The approximate size of a message when it is read.
 SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
-#: The newest messages of a lane in any state; the texts only of those that have a reply.
+#: The newest messages of a lane in any state, with their texts only if they have a reply.
 NEWEST = """
 SELECT batch, iif(state = 'done', text, NULL), iif(state = 'done', reply, NULL) FROM messages
 WHERE lane_id = :lane AND id < :before ORDER BY id DESC LIMIT {most:d}
 """
-#: An exchange is one reply and the texts that it answers: several if they were collected. The join order is fixed, from
-#: the turns to the texts: otherwise SQLite 3.51 scans all messages that were ever collected.
+#: An exchange is one reply and the texts that it answers (several if they were collected). The join order is fixed,
+#: from the turns to the texts: otherwise SQLite 3.51 scans all messages that were ever collected.
 HISTORY = """
 WITH turns AS (
   SELECT id, batch, text, reply FROM messages
@@ -37,7 +37,7 @@ SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = 
 JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
-#: How many messages without a reply may be among the newest.
+#: How many of the newest messages may have no reply before the slower query is used.
 BESIDE = 8
 EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Larger than every message id.
@@ -58,7 +58,7 @@ def messages(
     within: int | None = None,
     chosen: LaneFilter = EVERY,
 ) -> Query[list[MessageRow]]:
-    """Messages of a lane, newest first; ``before``: only those accepted before that one.
+    """Messages of a lane, newest first; ``before``: only messages that were accepted before that one.
 
     ``within``: at most this many characters in total, but always the first message; ``chosen``: only those
     that this filter of messages chooses.
@@ -79,7 +79,7 @@ def _newest(
     chosen: LaneFilter,
     offset: int = 0,
 ) -> Query[list[MessageRow]]:
-    """The newest of the messages that meet a condition and match a filter."""
+    """The newest messages that meet a condition and match a filter."""
     most = NO_LIMIT if limit is None else limit
     choice = messages_among(chosen)
     params |= choice.params
@@ -95,7 +95,7 @@ def _newest(
 
 
 def ended_among(ids: Sequence[int]) -> Query[list[MessageRow]]:
-    """Those of these messages that have ended."""
+    """The messages of these that have ended."""
     return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, many(to_message), point=len(ids) <= FEW_ROWS)
 
 
@@ -111,8 +111,8 @@ def dead_letters(
 ) -> Query[list[MessageRow]]:
     """Failed messages of all lanes, newest first; the other parameters are as for ``messages``.
 
-    ``until``: those that failed at that wall time or earlier; ``waiting``: those that were not retried yet;
-    ``offset``: without so many of the newest.
+    ``until``: only those that failed at that wall time or earlier; ``waiting``: only those that were not retried yet;
+    ``offset``: skip so many of the newest.
     """
     condition = f"{_letters(until, waiting=waiting)} AND c.id < :before"
     return _newest(condition, {"before": before or LAST, "until": until}, limit, within, chosen, offset)
@@ -125,7 +125,7 @@ def _letters(until: int | None, *, waiting: bool) -> str:
 
 
 def letter_tally(chosen: LaneFilter, until: int | None = None, *, waiting: bool = False) -> Query[LetterTallyRow]:
-    """How many dead letters these are, how many of them would be kept by a prune, and which is the oldest."""
+    """How many dead letters there are, how many of them a prune would keep, and which is the oldest."""
     choice = messages_among(chosen)
     sums = f"count(*), count(c.retried_as), coalesce(sum(NOT ({unnamed('c.id')})), 0), min(c.id), max(c.id)"
     sql = f"SELECT {sums} FROM messages c WHERE {_letters(until, waiting=waiting)}{choice.where}"
@@ -133,14 +133,14 @@ def letter_tally(chosen: LaneFilter, until: int | None = None, *, waiting: bool 
 
 
 def letter_place(chosen: LaneFilter, letter: int, *, waiting: bool = False) -> Query[int]:
-    """How many of the chosen dead letters are newer than one."""
+    """How many of the chosen dead letters are newer than this one."""
     choice = messages_among(chosen)
     sql = f"SELECT count(*) FROM messages c WHERE {_letters(None, waiting=waiting)} AND c.id > :letter{choice.where}"
     return Query(sql, choice.params | {"letter": letter}, lambda rows: int(rows[0][0]), broad=True)
 
 
 def prunable(chosen: LaneFilter, until: int, after: int, limit: int) -> Query[list[int]]:
-    """The ids of the chosen dead letters that failed at that wall time or earlier, the oldest first, behind one."""
+    """The ids of chosen dead letters after id ``after`` that failed at wall time ``until`` or earlier, oldest first."""
     choice = messages_among(chosen)
     condition = f"{_letters(until, waiting=False)} AND c.id > :after{choice.where}"
     sql = f"SELECT c.id FROM messages c WHERE {condition} ORDER BY c.id LIMIT {limit:d}"
@@ -173,8 +173,8 @@ def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]
 
 
 def recent_history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]] | None]:
-    """The same from the newest messages of the lane only. None: they are not enough, because many have no reply, or one
-    was collected: the other texts of its exchange may be older.
+    """``history``, read from the newest messages of the lane only. Returns None if these are not enough: many have no
+    reply, or one was collected: the other texts of its exchange may be older.
     """
     most = limit + BESIDE
 

@@ -20,19 +20,19 @@ class Term(NamedTuple):
 
     @property
     def turned(self) -> "Term":
-        """The same, the other way round."""
+        """This term in the opposite direction."""
         return Term(self.sql, not self.descending)
 
     @property
     def rising(self) -> str:
-        """A number that increases in this order."""
+        """A number that increases in the direction of this term."""
         return f"-({self.sql})" if self.descending else self.sql
 
 
 class Walk(NamedTuple):
     """Lanes that meet a condition, sorted by a text, if any, and then by one or two numbers.
 
-    If there is only a text, it is unique; otherwise the last number is.
+    If a walk sorts only by a text, that text is unique; otherwise the last number is unique.
     """
 
     condition: str
@@ -41,7 +41,7 @@ class Walk(NamedTuple):
 
     @property
     def turned(self) -> "Walk":
-        """The same, the other way round."""
+        """This walk in the opposite direction."""
         text = None if self.text is None else self.text.turned
         return Walk(self.condition, tuple(term.turned for term in self.numbers), text)
 
@@ -113,7 +113,7 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     LaneSort.EPOCH: (Walk("1 = 1", (Term("l.epoch", descending=True), NEWEST)),),
     LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),
 }
-#: In these orders every walk has a value, so that reversing the order reverses all of them.
+#: In these orders every lane has a value, so reversing the order reverses all walks.
 WHOLE = frozenset({LaneSort.ATTENTION, LaneSort.SILENT, LaneSort.STATE})
 
 

@@ -1,4 +1,4 @@
-"""Queries about owners and the runs that they hold: what judges decide from."""
+"""Queries about owners and the runs that they hold: the input of judges."""
 
 import json
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from lanes_storage.records import (
     Wait,
 )
 
-#: How runs end that failed.
+#: The edges by which failed runs end.
 FAILURES = (Edge.FAIL, Edge.EXPIRE, Edge.RECLAIM)
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
-#: So many of the newest runs are looked at: those of the last minutes, without an index on when they ended.
+#: How many of the newest runs are read: those of the last minutes, without an index on when they ended.
 NEWEST_RUNS = 20_000
 LOADS = f"""
 WITH newest AS (SELECT id, owner_id, message_id, edge, ended_at FROM runs ORDER BY id DESC LIMIT {NEWEST_RUNS}),
@@ -44,7 +44,7 @@ RUN = f"SELECT {RUN_COLUMNS} FROM runs r JOIN lanes rl ON rl.id = r.lane_id WHER
 OPEN_RUNS = f"""
 SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_id IS NOT NULL
 """
-#: Leaves out the healthy runs of an owner: its heartbeats name them, no abort is requested, and they wait for nothing.
+#: Leaves out the healthy runs of an owner: its heartbeats name them, no abort is requested, and they do not wait.
 NOT_PLAIN_OF = """
 (r.owner_id <> :owner OR r.left_out > 0 OR r.abort_at IS NOT NULL OR r.id IN (SELECT w.run_id FROM waits w))
 """
@@ -56,7 +56,7 @@ SELECT r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_gr
 FROM runs r JOIN lanes l ON l.run_id = r.id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL
 """
-#: Join from the waits, which are few, to their runs: the runs of an owner may be many.
+#: Joins from the waits, which are few, to their runs: an owner may have many runs.
 WAITING_OF_OWNER = """
 SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
@@ -67,7 +67,7 @@ FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_
 WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 LANE_OF_RUN = "SELECT l.id, l.agent_session FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id = :run"
-#: Released by force, and of their processes nothing is proven yet; they may have had none.
+#: Runs that were released by force and of whose processes nothing is proven yet; they may have had no processes.
 UNPROVEN = """
 SELECT r.id, rl.key, r.abort_grace_ms, r.survivors, r.process_host, r.process_boot_id, o.pid_ns, r.process_pid,
   r.process_start_time
@@ -78,24 +78,24 @@ REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refuse
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"
 
 
-#: A run is silent from this part of its limit on (one part in so many).
+#: A run counts as silent after this part of its limit (2: half of it).
 SILENT_PART = 2
-#: The limit against which a run is judged whose stall limit is off.
+#: The limit by which silence is judged for a run whose stall limit is off.
 NO_LIMIT_MS = 120_000
 
 
 def _age(of: str, boot: str, slept: str, wall: str) -> str:
-    """An age as ``Now.awake_since`` tells it for a run of the same boot; for others by the wall clock."""
+    """An age, computed like ``Now.awake_since`` for a run of the same boot, and by the wall clock for other runs."""
     awake = f":boot - {boot} - CASE WHEN {slept} IS NULL THEN 0 ELSE max(0, :slept - {slept}) END"
     return f"max(0, CASE WHEN {of}.boot_id = :boot_id THEN {awake} ELSE :wall - {wall} END)"
 
 
-#: What a run asks now, where that can be read.
+#: What a run waits for from a provider, if that can be read.
 _ASKED = """CASE WHEN json_valid(r.attempt) AND json_type(r.attempt, '$.limit_ms') = 'integer'
   THEN json_extract(r.attempt, '$.{0}') END"""
 _QUIET = _age("r", "r.progress_boot", "r.progress_slept_ms", "r.progress_at")
 _LEAST_LIMIT = f"min(coalesce(r.stall_timeout_ms, {NO_LIMIT_MS}), coalesce({_ASKED.format('limit_ms')}, 1e15))"
-#: One walk over the open runs, whatever number of lanes there is. ``lanes.text.ages`` says the same of one run.
+#: One walk over the open runs, whatever the number of lanes. ``lanes.text.ages`` computes the same for one run.
 SILENT_RUNS = f"""
 WITH open AS (
   SELECT r.id, r.lane_id, r.boot_id, r.stall_timeout_ms AS stall,
@@ -128,7 +128,8 @@ ORDER BY 1.0 * s.silent / max(1, coalesce(s.most, {NO_LIMIT_MS})) DESC, s.id LIM
 
 
 def owner_loads(since: int, silent: Sequence[int]) -> Query[list[OwnerLoad]]:
-    """What the owners did since that wall time, as far as the newest runs tell; ``silent`` are runs that are."""
+    """What the owners did since that wall time, as far as the newest runs show; ``silent`` are the ids of silent
+    runs."""
     return Query(
         LOADS, {"since": since, "silent": json.dumps([*silent])}, many(lambda row: OwnerLoad(*row)), broad=True
     )
@@ -150,7 +151,7 @@ def owners_of(ids: Sequence[int]) -> Query[list[OwnerRow]]:
 
 
 def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
-    """Who drains an owner, since when and until when (wall time); None while nobody does."""
+    """Who drains an owner, since when and until when (wall time); None if nobody does."""
     return Query(
         DRAIN_OF_OWNER, {"owner": owner_id}, lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None
     )
@@ -169,7 +170,7 @@ def run(run_id: int) -> Query[RunRow | None]:
 def open_runs(of_others_than: int | None = None) -> Query[list[RunRow]]:
     """Every run that holds a lane. The cost depends on the number of held lanes only.
 
-    ``of_others_than``: leave out the healthy runs of that owner, which it knows itself.
+    ``of_others_than``: leave out the healthy runs of that owner, because it knows them itself.
     """
     if of_others_than is None:
         return Query(f"{OPEN_RUNS} ORDER BY r.id", {}, many(to_run))
@@ -191,14 +192,14 @@ def waiting_of_owner(owner_id: int) -> Query[frozenset[int]]:
 
 
 def waits(run_id: int | None = None) -> Query[list[Wait]]:
-    """The waits of open runs for messages that have not ended; of one run, or of all."""
+    """The waits of open runs for messages that have not ended; of one run, or of all runs."""
     if run_id is None:
         return Query(WAITS, {}, many(to_wait))
     return Query(f"{WAITS} AND w.run_id = :run", {"run": run_id}, many(to_wait))
 
 
 def lane_of_run(run_id: int) -> Query[tuple[int, dict[str, str]]]:
-    """The lane of a run, and the ids that agents gave its conversation, by their runners."""
+    """The lane of a run, and the conversation ids that its agents gave, by runner."""
     return Query(LANE_OF_RUN, {"run": run_id}, lambda rows: (rows[0][0], _to_sessions(rows[0][1])), point=True)
 
 

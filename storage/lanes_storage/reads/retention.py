@@ -6,7 +6,7 @@ from lanes_storage.interface import Query
 from lanes_storage.law import Prunable
 from lanes_storage.records import Old
 
-#: Columns of each: id, session key, the time from which its age counts (null: it must stay), the time of its creation.
+#: Columns of each: id, session key, the time from which its age counts (null: it must be kept), the time of creation.
 WALKS = {
     Prunable.MESSAGES: f"""
         SELECT m.id, l.key, CASE WHEN m.state IN ({names(sql.PRUNED_BY_AGE)}) THEN m.ended_at END, m.accepted_at

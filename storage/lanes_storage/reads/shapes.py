@@ -69,7 +69,7 @@ o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o
 o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.slept_ms, o.heartbeats,
 o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause
 """
-#: With the number of lanes that it holds: not for lists of lanes, which would count again for each row.
+#: Contains the number of lanes that the owner holds. Not for lists of lanes: the count would be repeated for each row.
 OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
 PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
@@ -91,7 +91,7 @@ def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
 
 
 def one(shape: Callable[[Row], T]) -> Callable[[list[Row]], T | None]:
-    """Convert a function for one row to a function for the first row; None if there is no row."""
+    """Convert a function for one row to a function that returns the first row, or None if there is none."""
     return lambda rows: shape(rows[0]) if rows else None
 
 

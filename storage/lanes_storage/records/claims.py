@@ -36,7 +36,7 @@ class WaitingMessage(NamedTuple):
 
 
 class WaitingHead(NamedTuple):
-    """The oldest waiting message of a lane. ``warned_at``: when its long wait was reported; None: not yet."""
+    """The oldest waiting message of a lane. ``warned_at``: when its long wait was reported; None if it was not."""
 
     message_id: int
     key: str
@@ -45,8 +45,8 @@ class WaitingHead(NamedTuple):
 
 
 class WaitingLane(NamedTuple):
-    """A released lane with its head, as the backlog of a dispatcher stores it. ``free_at``: until when (wall time) a
-    park or a pause blocks it; in the past: nothing does."""
+    """A free lane with its head, as the backlog of a dispatcher stores it. ``free_at``: until when (wall time) a park
+    or a pause blocks it; if that is in the past, nothing blocks it."""
 
     lane_id: int
     message_id: int
@@ -58,7 +58,7 @@ class WaitingLane(NamedTuple):
 
 
 class News(NamedTuple):
-    """What is new in the journal: the last event, and whether an event concerns many lanes at once; and whether few
+    """What is new in the journal: the last event, whether an event concerns many lanes at once, and whether only a few
     heads wait."""
 
     last: int
@@ -67,7 +67,8 @@ class News(NamedTuple):
 
 
 class Old(NamedTuple):
-    """A row that may be pruned. ``finished_at`` None: it must stay; ``key`` None: it belongs to no lane."""
+    """A row that may be pruned. ``finished_at`` is None if it must be kept; ``key`` is None if it belongs to no
+    lane."""
 
     id: int
     key: str | None
@@ -91,9 +92,9 @@ class Claimed(NamedTuple):
 class Release(NamedTuple):
     """What a release door did.
 
-    ``applied`` False: the run had lost its lane before (its id and epoch no longer match); only the count of its
-    refused writes changed. ``edge`` is the edge that was taken: once an abort is requested,
-    every release is the abort edge.
+    ``applied`` is False if the run had already lost its lane (its id and epoch no longer match); then only its count of
+    refused writes changed. ``edge`` is the edge that was used: once an abort is requested, every release is the abort
+    edge.
     """
 
     applied: bool

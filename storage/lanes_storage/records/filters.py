@@ -41,7 +41,8 @@ class Comparison(NamedTuple):
 class Condition(NamedTuple):
     """The field matches one of the comparisons; ``negated``: none of them. A missing value matches none.
 
-    ``resembles``: of a part of a key whose beginning may be this field, mistyped. No lane has such a key: it is.
+    ``resembles``: the field that was perhaps meant, if this is a part of a key that looks like a mistyped field. If no
+    lane has such a key, it was mistyped.
     """
 
     field: str
@@ -66,7 +67,7 @@ class LaneFilter(NamedTuple):
 
     @property
     def everything(self) -> bool:
-        """Whether it chooses everything."""
+        """Whether the filter chooses everything."""
         return not self.conditions and self.keys is None and self.abortable is None
 
     @property
@@ -75,10 +76,10 @@ class LaneFilter(NamedTuple):
         return tuple(condition for condition in self.conditions if condition.resembles)
 
     def only(self, keys: Iterable[str]) -> "LaneFilter":
-        """The same filter, for these lanes only."""
+        """This filter, limited to these lanes."""
         known = None if self.keys is None else frozenset(self.keys)
         return self._replace(keys=tuple(key for key in keys if known is None or key in known))
 
     def where(self, field: str, how: How, value: str | int, *, negated: bool = False) -> "LaneFilter":
-        """The same filter with one more condition."""
+        """This filter with one more condition."""
         return self._replace(conditions=(*self.conditions, Condition(field, (Comparison(how, value),), negated)))

@@ -6,8 +6,8 @@ from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Ov
 
 
 class NewMessage(NamedTuple):
-    """One message to accept. Exactly one of ``text`` and ``request`` is given; a hold has neither, because its work is
-    done by the waiter that it is bound to.
+    """One message to accept. Exactly one of ``text`` and ``request`` is given; a hold has neither, because the waiter
+    that it is bound to does the work.
 
     ``request`` is the JSON text of a chat request that contains its history. ``runner`` names a runner
     (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
@@ -89,7 +89,7 @@ class NewOwner(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The limits and policies that a run is claimed under. Judges use these, not those of their own process."""
+    """The limits and policies under which a run was claimed. Judges use these, not those of their own process."""
 
     run_timeout_ms: int | None
     stall_timeout_ms: int | None
@@ -109,7 +109,7 @@ class Ticket(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """One live run as its owner's heartbeat names it."""
+    """One live run, as the heartbeat of its owner reports it."""
 
     ticket: Ticket
     progress: str
@@ -118,14 +118,14 @@ class Beat(NamedTuple):
     busy_until_boot: int | None = None
     reply_so_far: str | None = None  # the last part of the reply; None: nothing yet
     progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: unknown
-    body_ended_at: int | None = None  # when its work ended; that end is not stored yet
+    body_ended_at: int | None = None  # when the runner's work ended, if the release is not stored yet
     attempt: "AttemptPhase | None" = None  # None: it asks no provider now
 
 
 class AttemptPhase(NamedTuple):
     """The provider that a run asks now, and the limit that ends this attempt if the provider stays silent.
 
-    ``next`` is the provider that is asked after that; None: none, and the run fails. ``rest_ms`` is the longest time
+    ``next`` is the provider that is asked afterwards; if it is None, the run fails. ``rest_ms`` is the longest time
     from then until every other provider of the chain has failed too. The run stores when the phase began.
     """
 
@@ -142,7 +142,7 @@ class AttemptPhase(NamedTuple):
 
 
 class ProviderAttempt(NamedTuple):
-    """One provider that was tried for a message."""
+    """One provider that was asked for a message, and failed."""
 
     provider: str
     cause: str  # an AttemptCause, or another word a provider gave
@@ -155,7 +155,7 @@ class ProviderAttempt(NamedTuple):
 
 
 class RunFailure(NamedTuple):
-    """Why something failed. For an exceeded limit: the limit, and how long it really took."""
+    """Why something failed. For an exceeded limit: the limit, and the time that was really used."""
 
     cause: Cause
     message: str

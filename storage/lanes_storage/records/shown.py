@@ -24,7 +24,7 @@ class LaneRow(NamedTuple):
     updated_at: int
     run: RunRow | None
     owner: OwnerRow | None
-    interruptions: int = 0  # of the message that runs, else of the head
+    interruptions: int = 0  # of the running message, otherwise of the head
 
 
 class LaneCounts(NamedTuple):
@@ -41,7 +41,7 @@ class LaneCounts(NamedTuple):
 
 
 class OwnerLoad(NamedTuple):
-    """What an owner did of late, and which of its runs are silent."""
+    """What an owner did recently, and how many of its runs are silent."""
 
     owner: int
     runs: int  # that have ended
@@ -52,27 +52,27 @@ class OwnerLoad(NamedTuple):
 
 
 class LaneTally(NamedTuple):
-    """What there is in some lanes: how many in each state, and what an action on them would meet."""
+    """Counts over some lanes: how many in each state, and how much an action on them would affect."""
 
     states: dict[LaneState, int]
     runs: int  # lanes that are held
-    reruns: int  # waiting messages of released lanes that ran before, which an abort of the run ends
-    waiting: int  # messages that wait, those included
+    reruns: int  # waiting messages of free lanes that ran before; an abort of the run ends them too
+    waiting: int  # waiting messages, including those
     paused: int
 
 
 class LetterTallyRow(NamedTuple):
-    """What there is of the dead letters that a filter chooses. ``oldest`` and ``newest`` are the ids of two of them."""
+    """Counts over the dead letters that a filter chooses. ``oldest`` and ``newest`` are the ids of two of them."""
 
     letters: int = 0
     retried: int = 0
-    kept: int = 0  # whose sender may still come again with an idempotency key
+    kept: int = 0  # whose sender may still repeat the request with an idempotency key
     oldest: int | None = None
     newest: int | None = None
 
 
 class LaneSort(StrEnum):
-    """The sort keys for lanes. Lanes without such a value come last, the newest first."""
+    """The sort keys for lanes. Lanes without a value for the key come last, the newest first."""
 
     ATTENTION = "attention"  # unfinished first, the longest wait at the top
     SILENT = "silent"  # silent runs first, the one nearest to its limit at the top; then by attention
@@ -92,7 +92,7 @@ class LaneSort(StrEnum):
 class LaneOrder(NamedTuple):
     """How lanes are sorted. ``reverse`` reverses the order; lanes without a value stay last.
 
-    ``silent``: for that order, the ids of the silent runs, as ``reads.silent_runs`` lists them.
+    ``silent``: for the order ``silent``, the ids of the silent runs, as ``reads.silent_runs`` lists them.
     """
 
     by: LaneSort = LaneSort.ATTENTION
@@ -101,18 +101,19 @@ class LaneOrder(NamedTuple):
 
 
 class SilentRun(NamedTuple):
-    """A run that has been silent for at least half of the limit that acts first; None: no limit ends it."""
+    """A run that has been silent for at least half of the limit that acts first. ``limit`` is None if no limit ends
+    it."""
 
     id: int
     key: str
     silent_ms: int
     limit_ms: int | None
     limit: str | None
-    provider: str | None  # whose limit it is; None: the limit ends the run
+    provider: str | None  # the provider whose limit it is; None if the limit ends the whole run
 
 
 class LaneGroupRow(NamedTuple):
-    """The lanes whose keys begin with the same parts. ``whole``: a key ends there, and names one lane."""
+    """The lanes whose keys begin with the same parts. ``whole``: the prefix is itself the whole key of a lane."""
 
     prefix: str
     lanes: int

@@ -35,7 +35,7 @@ class MessageRow(NamedTuple):
     ended_at: int | None = None
     position: int | None = None  # 1 for the head; None unless queued
     reply_so_far: str | None = (
-        None  # the last part of it, as of the last heartbeat of its run, unless the run completed
+        None  # the last part of the reply at the last heartbeat of the run, unless the run completed
     )
     attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
 
@@ -80,9 +80,10 @@ class RunRow(NamedTuple):
     ended_by: str | None
     refused_writes: int
     late_reply: str | None
-    waiting: bool  # it waits for a message of another lane, so it is not stalled
+    waiting: bool  # the run waits for a message of another lane, so it is not stalled
     abort_slept_ms: int | None = None
-    body_ended_at: int | None = None  # its work has ended and that end is not stored yet: no limit applies any more
+    # the runner's work has ended, but the release is not stored yet: no limit applies any more
+    body_ended_at: int | None = None
     attempt: AttemptPhase | None = None  # the provider that it asks now
 
     @property
@@ -92,7 +93,7 @@ class RunRow(NamedTuple):
 
     @property
     def ticket(self) -> Ticket:
-        """What this run must present to write."""
+        """The id and epoch that this run must present to write."""
         return Ticket(self.id, self.epoch)
 
 
@@ -135,9 +136,9 @@ class OwnerRow(NamedTuple):
 
 
 class PauseRow(NamedTuple):
-    """Why a lane claims nothing. ``until`` None: until a person resumes it.
+    """Why no run may claim a lane. ``until`` is None if only a person ends the pause.
 
-    ``pattern``: the glob over keys that is paused; None: the pause is of the lane itself.
+    ``pattern``: the glob over keys that is paused; None if the pause is of the lane itself.
     """
 
     reason: str
@@ -184,10 +185,10 @@ class CooldownRow(NamedTuple):
 
 
 class UnprovenRun(NamedTuple):
-    """A command run that was released by force: whether it left processes behind is not proven yet.
+    """A command run that was released by force: it is not proven yet whether it left processes behind.
 
-    ``survivors``: those that were last seen; None: nobody could look. ``started``: it had
-    processes at all. ``keeper``: the one that leads them; None where an older lanes wrote the row.
+    ``survivors``: the processes that were last seen; None if no process could check. ``started``: it had processes at
+    all. ``keeper``: the process that leads them; None if an older lanes wrote the row.
     """
 
     id: int

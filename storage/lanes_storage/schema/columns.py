@@ -8,8 +8,8 @@ from sqlmodel import Field, SQLModel
 
 
 class Table(SQLModel, registry=registry()):
-    """The base class of the tables of lanes only. All other SQLModel tables of a process share one MetaData: with that
-    one, the tables of a host program would be created in our file, and ours in theirs."""
+    """The base class of the tables of lanes. All other SQLModel tables of a process share one MetaData. If lanes shared
+    it too, the tables of a host program would be created in the file of lanes, and the other way round."""
 
 
 def together(*columns: str) -> str:
@@ -44,7 +44,7 @@ def reference(table: str, *, required: bool = False) -> Any:
 
 
 def widened(metadata: MetaData) -> MetaData:
-    """A 64-bit integer, for milliseconds. SQLite has only one integer type, and its primary keys must be declared
+    """Use 64-bit integers, for milliseconds. SQLite has only one integer type, and its primary keys must be declared
     as INTEGER."""
     for table in metadata.tables.values():
         for column in table.columns:

@@ -27,7 +27,7 @@ from lanes_storage.law import (
 )
 from lanes_storage.schema.columns import Table, identity, number, partial, reference, together, widened
 
-#: Open runs that their owner's last heartbeats did not name, and those that no deadline ends.
+#: Conditions: open runs that the last heartbeats of their owner did not name, and open runs that no deadline ends.
 LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
 #: Command runs that were released by force, and of whose processes nothing is proven yet.
 UNPROVEN = "forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]'"
@@ -69,7 +69,7 @@ class OwnerTable(Table, table=True):
     started_at: int
     heartbeat_at: int
     heartbeat_boot: int
-    #: ``Now.slept`` as of the last heartbeat; null, here and in runs: an older lanes wrote the row.
+    #: ``Now.slept`` at the last heartbeat; null, here and in runs, if an older lanes wrote the row.
     slept_ms: int | None = None
     heartbeats: int = 0
     drain_by: str | None = None
@@ -90,9 +90,9 @@ class LaneTable(Table, table=True):
         CheckConstraint("run_id IS NULL OR epoch > 0", name="lane_held_under_an_epoch"),
         CheckConstraint("parent_id IS NULL OR parent_id <> id", name="lane_is_not_its_parent"),
         CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
-        # The two hot indexes: lanes with something waiting, by how long; lanes that are held.
+        # The two indexes of the hot path: lanes with waiting messages, by their wait; lanes that are held.
         partial("lanes_waiting", "head_id", where="head_id IS NOT NULL"),
-        # Of those that wait, the ones that nothing holds: a claim does not walk past a thousand busy lanes.
+        # Of the lanes with waiting messages, the free ones: a claim need not walk past a thousand busy lanes.
         partial("lanes_claimable", "run_id", "head_id", where="head_id IS NOT NULL"),
         partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
         # Lanes that ended badly are listed and counted without reading all the others.
@@ -100,7 +100,7 @@ class LaneTable(Table, table=True):
         # The smallest index that has every lane: to count them is to walk it, and at a million it still fits the cache
         # of a connection. Its column never changes, so nothing but a new lane writes it.
         Index("lanes_all", "anonymous"),
-        # What was made for one request is left out of lists, and pruned first, once that has ended.
+        # Lanes that were made for one request are not listed, and are pruned first, once that request has ended.
         partial("lanes_anonymous", "id", where="anonymous"),
         partial("lanes_unlisted", "state", "anonymous", "head_id", "run_id", where=unlisted()),
         partial("lanes_children", "parent_id", where="parent_id IS NOT NULL"),
@@ -114,10 +114,10 @@ class LaneTable(Table, table=True):
     #: The oldest queued message, kept by the doors so that the longest-waiting head is found by index.
     head_id: int | None = reference("messages")
     anonymous: bool = False
-    #: Of a child lane, which runs one of several requests of a session at once: the lane that lists them.
+    #: For a child lane, which runs one of several concurrent requests of a session: the lane that lists it.
     #: Filled by policies with ``concurrency``.
     parent_id: int | None = reference("lanes")
-    #: Which conversation the lane is in, and the name that the program behind a command run gave it.
+    #: The number of the lane's conversation, and the name that the program behind a command run gave it.
     #: Filled by the memory of conversations and by command runners.
     conversation: int = 1
     agent_session: str | None = None
@@ -129,7 +129,7 @@ class LaneTable(Table, table=True):
 
 
 class MessageTable(Table, table=True):
-    """One accepted piece of input. In its lane they start in the order of ``rank``."""
+    """One accepted piece of input. The messages of a lane start in the order of ``rank``."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -162,20 +162,20 @@ class MessageTable(Table, table=True):
     request: str | None = None
     runner: str | None = None
     actor: str
-    #: The person who wrote it, as its sender names them, and the program that it came from. Filled by questions to a
-    #: sender, and by gateways in front of other programs.
+    #: The person who wrote the message, as the sender names them, and the program that it came from. Filled by
+    #: questions to a sender, and by gateways in front of other programs.
     sender: str | None = None
     source: str | None = None
-    #: Of a lane that was made for one request: its failure is no dead letter.
+    #: The lane was made for one request: if the message fails, it is not a dead letter.
     anonymous: bool = False
-    #: The position that a person moved it to; null: its position is the order of acceptance. Set by ``lanes move``.
+    #: The position that a person moved it to; null if it keeps the order of acceptance. Set by ``lanes move``.
     moved_to: int | None = None
     rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
-    #: When it has waited too long (wall time). Filled by ``max_wait``.
+    #: When the message has waited too long (wall time). Filled by ``max_wait``.
     expires_at: int | None = None
     bound_to: str | None = None
     bound_owner: int | None = None
-    #: The last of the messages that are answered together, from their first claim on; null for one that is alone.
+    #: The last of the messages that are answered together, from their first claim on; null for a message that is alone.
     batch: int | None = None
     run_id: int | None = None
     reply: str | None = None
@@ -226,7 +226,7 @@ class RunTable(Table, table=True):
         # Runs whose abort is requested are next to each other: they are read after every commit.
         partial("runs_of_owner", "owner_id", "abort_at", where="ended_at IS NULL"),
         Index("runs_of_lane", "lane_id", "id"),
-        # Both are counted for every status, and mostly there is none.
+        # Both are counted for every status, and usually both counts are 0.
         partial("runs_left_out", "left_out", where=LEFT_OUT),
         partial("runs_unlimited", "id", where=UNLIMITED),
         partial("runs_unproven", "lane_id", "process_host", where=UNPROVEN),
@@ -248,7 +248,7 @@ class RunTable(Table, table=True):
     on_survivors: str
     claimed_at: int
     claimed_boot: int
-    #: ``Now.slept`` at the claim, and at the last progress: what the machine slept since then is no time of the run.
+    #: ``Now.slept`` at the claim, and at the last progress: the time that the machine slept since then does not count.
     claimed_slept_ms: int | None = None
     boot_id: str
     progress: str
@@ -256,18 +256,18 @@ class RunTable(Table, table=True):
     progress_boot: int
     progress_slept_ms: int | None = None
     busy_until_boot: int | None = None
-    #: The provider that is asked now, since when, and which limit ends that first (JSON object): ``AttemptPhase``.
+    #: The provider that is asked now, since when, and the limit that ends this attempt (JSON object): ``AttemptPhase``.
     attempt: str | None = None
-    #: What it asks its sender (JSON object), while it waits for the answer. Filled by ``run.ask``.
+    #: What the run asks its sender (JSON object), while it waits for the answer. Filled by ``run.ask``.
     question: str | None = None
-    #: The end of what the run has replied, as of the last heartbeat; kept where it did not complete.
+    #: The end of the reply so far, at the last heartbeat; kept if the run did not complete.
     reply_so_far: str | None = None
     left_out: int = 0
-    #: When its work ended, according to its heartbeats; only its end is not stored yet (wall time).
+    #: When the runner's work ended, according to heartbeats, while the release is not stored yet (wall time).
     body_ended_at: int | None = None
-    #: Its message was interrupted before, and no heartbeat has named this run yet.
+    #: The message of this run was interrupted before, and no heartbeat has named this run yet.
     recovering: bool = False
-    #: The child of a command run. ``survivors``, a JSON array: what was left of its processes; null: unknown.
+    #: The child of a command run. ``survivors``, a JSON array: the processes that remained; null: unknown.
     #: ``process_start_time`` is null where an older lanes wrote the row.
     process_host: str | None = None
     process_boot_id: str | None = None
@@ -275,7 +275,7 @@ class RunTable(Table, table=True):
     process_start_time: int | None = None
     process_group: int | None = None
     survivors: str | None = None
-    #: What it used and cost (JSON object). Filled by runners that know it.
+    #: What the run used and cost (JSON object). Filled by runners that know it.
     usage: str | None = None
     abort_at: int | None = None
     abort_boot: int | None = None
@@ -310,7 +310,8 @@ class WaitTable(Table, table=True):
 
 
 class PauseTable(Table, table=True):
-    """Why a lane, or every lane whose key fits a glob (``*``: all), claims nothing. One of each kind at most."""
+    """Why no run may claim a lane, or any lane whose key matches a glob (``*``: all). At most one pause of each
+    kind."""
 
     __tablename__ = "pauses"
     __table_args__ = (
@@ -350,8 +351,8 @@ class EventTable(Table, table=True):
 
 
 class EventBlockTable(Table, table=True):
-    """In which blocks of the journal a lane has events. An index of events would be written with every event, all over
-    the file."""
+    """In which blocks of the journal a lane has events. An index on events would be updated with every event, at places
+    all over the file."""
 
     __tablename__ = "event_blocks"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -360,7 +361,7 @@ class EventBlockTable(Table, table=True):
 
 
 class IdempotencyTable(Table, table=True):
-    """A sender's own name for a message. It has no foreign key: it is kept when the message is pruned."""
+    """The name that a sender gave a message. It has no foreign key: the row is kept when the message is pruned."""
 
     __tablename__ = "idempotency"
     __table_args__ = (Index("idempotency_age", "accepted_at"), Index("idempotency_message", "message_id"))
@@ -373,7 +374,7 @@ class IdempotencyTable(Table, table=True):
 
 
 class ProviderTable(Table, table=True):
-    """The state of a provider, for every gateway: until when it is not asked, and what is known of it."""
+    """The state of a provider, for every gateway: until when it is not asked, and what is known about it."""
 
     __tablename__ = "providers"
     __table_args__ = (
@@ -386,8 +387,9 @@ class ProviderTable(Table, table=True):
     until: int | None = None
     #: Consecutive refusals that named no time; they determine the next cooldown.
     tries: int = 0
-    #: What it said last, what key and address it was asked under (another one starts afresh), who asks it now while it
-    #: cools, until when it is tried last, and when it last answered. Filled by the health of providers.
+    #: Its last error message; the key and address under which it was asked (if they change, the state is reset); which
+    #: run asks it while it cools; until when it is tried last; when it last answered. Filled by the health of
+    #: providers.
     message: str | None = None
     fingerprint: str | None = None
     probe_owner: int | None = None

@@ -26,15 +26,15 @@ def _step(version: int) -> Callable[[Transaction], None]:
     return step
 
 
-#: From version N to N + 1. Never edited once released.
+#: From version N to N + 1. A released step is never edited.
 MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _step(2), 2: _step(3)}
 
 
 @cache
 def creation(dialect: str) -> tuple[str, ...]:
-    """The statements that make an empty database of the newest version, the tables first. Imports SQLModel.
+    """The statements that create an empty database of the newest version, the tables first. Imports SQLModel.
 
-    Always in the same order: the engine's choice between two indexes may depend on it.
+    They are always in the same order: the engine's choice between two indexes may depend on it.
     """
     from sqlalchemy import create_mock_engine
 

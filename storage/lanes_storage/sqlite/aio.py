@@ -43,7 +43,7 @@ class AsyncSqliteStore:
         self._reader = reader
         self._broad = BroadReads(file)
         self._listeners = listeners
-        self._stuck: Stuck | None = None  # the result of the last attempt to shorten a large WAL
+        self._stuck: Stuck | None = None  # what prevented the last attempt to shorten a large WAL
         self._closed = False
 
     @classmethod
@@ -144,7 +144,7 @@ class AsyncSqliteStore:
         try:
             await asyncio.to_thread(self._writer.close)
         finally:
-            if self._file.guard.at_home:  # in a forked child their threads do not exist
+            if self._file.guard.at_home:  # in a forked child, the threads of these connections do not exist
                 self._point_reads.close()
                 await self._reader.close()
                 await asyncio.to_thread(self._broad.close)
@@ -154,7 +154,7 @@ _Opened = tuple[SqliteFile, PointReads]
 
 
 async def _opened(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
-    """The file, opened in a thread. If the caller is cancelled meanwhile, that thread closes it again."""
+    """Open the file in a thread. If the caller is cancelled meanwhile, that thread closes the file again."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
     opening = threads.submit(_open, path, create, synchronous, gauge)
     threads.shutdown(wait=False)

@@ -98,6 +98,6 @@ class BroadReads:
 
 
 def _ignore_result(running: "asyncio.Future[T]") -> None:
-    """Read the result, which nobody waits for: otherwise asyncio logs an exception that was never retrieved."""
+    """Read the result, for which nobody waits: otherwise asyncio logs an exception that was never retrieved."""
     if not running.cancelled():
         running.exception()

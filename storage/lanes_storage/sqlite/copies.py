@@ -75,20 +75,20 @@ def check_copy(path: Path) -> None:
 
 
 def numbers(path: Path) -> dict[str, int]:
-    """The last numbers that a file assigned: the epoch, and the id of each table. Raises StorageError."""
+    """The highest numbers that a database has assigned: the epoch, and the id of each table. Raises StorageError."""
     with translated(str(path)), contextlib.closing(open_reader(path)) as connection:
         found = dict(connection.execute(_SEQUENCES).fetchall())
         return found | {"epoch": connection.execute(_EPOCH).fetchone()[0]}
 
 
 def raise_ids(tx: Transaction, least: dict[str, int]) -> None:
-    """Make sure that no id up to these, by table, is assigned again."""
+    """Make sure that ids up to and including these (by table) are not assigned again."""
     for table, number in least.items():
         tx.run(_RAISE_SEQUENCE, {"table": table, "least": number})
 
 
 def take_back(draft: Path) -> None:
-    """Make a copy of a file that was put aside writable again. Raises StorageError."""
+    """Make a copy of a file writable again that was put aside. Raises StorageError."""
     with translated(str(draft)), contextlib.closing(connect_writing(draft)) as connection:
         for (name,) in connection.execute(_MARKS_OF_ASIDE).fetchall():
             connection.execute(f"DROP TRIGGER {name}")
@@ -123,7 +123,7 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
 def _put_aside(files: Files) -> Path:
     """Mark the file, checkpoint its WAL, and rename it and its side files."""
     aside = _free_name(f"{files.database}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with contextlib.suppress(sqlite3.DatabaseError):  # perhaps damaged; then nothing can write to it anyway
+    with contextlib.suppress(sqlite3.DatabaseError):  # if the file is damaged, nothing can write to it anyway
         _refuse_changes(files.database)
     for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
         if old.exists():
@@ -132,7 +132,7 @@ def _put_aside(files: Files) -> Path:
 
 
 def _free_name(name: str) -> Path:
-    """That name, or the first free one with a number appended: two restores in the same second both keep their file."""
+    """That name, or with the first free number appended: two restores within one second both keep their files."""
     names = map(Path, chain([name], (f"{name}-{number}" for number in count(2))))
     return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
 
@@ -155,7 +155,7 @@ def _refuse_changes(path: Path) -> None:
 
 
 def _copy_mode(draft: Path, aside: Path) -> None:
-    """Give it the mode and the owner of the file that it replaces."""
+    """Give the draft the mode and the owner of the file that it replaces."""
     before = aside.stat()
     draft.chmod(before.st_mode & 0o777)
     if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):

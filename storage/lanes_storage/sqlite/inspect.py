@@ -20,7 +20,7 @@ NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "afpfs", "webdav", "ceph", "glusterfs", "lustre", "beegfs",
     "gpfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "macfuse",
 })  # fmt: skip
-#: Instructions of the engine between two calls of ``progress``.
+#: SQLite executes this many instructions between two calls of ``progress``.
 _PROGRESS_EVERY = 1_000_000
 
 _SCHEMA = Query(
@@ -112,7 +112,7 @@ def _mounts() -> dict[Path, str]:
 
 
 def other_names(path: Path) -> errors.DatabaseAliased | None:
-    """The problem if the file has a second name or is used under one; None: no problem."""
+    """The problem if the file has a second name, or is used under one; None if it has not."""
     try:
         open_reader(path).close()
     except errors.DatabaseAliased as error:
@@ -123,7 +123,7 @@ def other_names(path: Path) -> errors.DatabaseAliased | None:
 
 
 def marks(path: Path) -> tuple[int, int]:
-    """The application id (``versions.APPLICATION_ID``: ours) and the version of the schema. Raises StorageError."""
+    """The application id (``versions.APPLICATION_ID`` for lanes) and the version of the schema. Raises StorageError."""
     with contextlib.closing(SqliteReader(path)) as reader:
         return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
 
@@ -151,7 +151,7 @@ def schema_text(path: Path) -> str:
 
 
 def deviations(path: Path) -> list[str]:
-    """The differences of the file to this version of the schema, for example ``without column lanes.epoch``.
+    """The differences between the file and this version of the schema, for example ``without column lanes.epoch``.
 
     Raises StorageError.
     """

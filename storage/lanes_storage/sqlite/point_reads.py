@@ -42,7 +42,7 @@ SLOW_S = 0.002
 #: The total time of slow reads after which reads move to the thread; each fast read reduces the total a little.
 MOST_S = 0.02
 FORGIVEN_S = 0.0001
-#: How long they stay there: the first time, and at most.
+#: How long reads stay on the thread: the first time, and at most.
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
 
@@ -50,7 +50,7 @@ _BLOCK_BYTES = 4_096
 
 
 class ReadPace:
-    """Decides whether reads are fast enough for a thread that must not be blocked."""
+    """Decides whether reads are fast enough for the event loop's thread, or another thread that must not be blocked."""
 
     def __init__(self, gauge: ReadCost, cold_s: float = 0.0) -> None:
         """``cold_s``: how long an uncached read from the disk took, in seconds."""
@@ -63,12 +63,12 @@ class ReadPace:
             self._back_off(self._timer())
 
     def begin(self) -> float | None:
-        """The start time of a read; None: it must run on the thread."""
+        """The start time of a read, or None if the read must run on the other thread."""
         now = self._timer()
         return now if now >= self._again_at else None
 
     def end(self, began: float) -> None:
-        """The read is over."""
+        """Called when the read has ended."""
         now = self._timer()
         took_s = now - began
         if took_s > SLOW_S and self._read_disk():
@@ -81,17 +81,18 @@ class ReadPace:
                 self._backoff_s = FIRST_BACKOFF_S
 
     def _read_disk(self) -> bool:
-        """Whether blocks were read from the disk since the last long read. At the first one, that is assumed."""
+        """Whether blocks were read from the disk since the last long read. For the first long read, that is assumed."""
         before, self._fetched = self._fetched, self._blocks()
         return self._fetched != before
 
     def back_off_long(self) -> None:
-        """Another process keeps a lock: SQLite has waited for it for long, so do not try again soon."""
+        """Called when another process keeps a lock: SQLite has waited a long time for it, so do not try again soon."""
         self._backoff_s = LONGEST_BACKOFF_S
         self._back_off(self._timer())
 
     def _back_off(self, now: float) -> None:
-        """Use the thread for a while. Then half of the allowance counts as used: a slow disk is detected soon."""
+        """Use the other thread for a while. After that, half of the allowance counts as used: a slow disk is detected
+        soon."""
         self._again_at = now + self._backoff_s
         self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
         self._debt_s = MOST_S / 2
@@ -107,7 +108,7 @@ class PointReads:
         self._pace = ReadPace(gauge, cold_read_s(file.guard.files.log, gauge.timer))
 
     def fetch(self, sql: str, params: Params) -> list[Row] | None:
-        """The rows; None: they cannot be read without waiting. Raises sqlite3.Error."""
+        """The rows, or None if they cannot be read without waiting. Raises sqlite3.Error."""
         began = self._pace.begin()
         if began is None:
             return None
@@ -117,7 +118,7 @@ class PointReads:
             match error.sqlite_errorcode & 0xFF:
                 case sqlite3.SQLITE_BUSY:  # another process has a lock
                     return None
-                case sqlite3.SQLITE_PROTOCOL:  # and still has it after ten seconds of attempts to get it
+                case sqlite3.SQLITE_PROTOCOL:  # another process still has the lock after ten seconds of attempts
                     self._pace.back_off_long()
                     return None
             raise
@@ -125,7 +126,7 @@ class PointReads:
             self._pace.end(began)
 
     def close(self) -> None:
-        """Harmless twice."""
+        """Close the connection. May be called twice."""
         self._connection.close()
 
 

@@ -40,12 +40,12 @@ class _Job:
     error: BaseException | None = None
 
     def begin(self) -> bool:
-        """Whether the step is still wanted: a thread that gave up may have submitted the same step again. A step from
-        an event loop runs even if its caller is cancelled; code that ends relies on that."""
+        """Whether the result of the step is still needed: a thread that gave up may have submitted the same step again.
+        A step from an event loop runs even if its caller is cancelled; code that ends relies on that."""
         return isinstance(self.future, asyncio.Future) or self.future.set_running_or_notify_cancel()
 
     def resolve(self) -> None:
-        if self.future.done():  # its caller was cancelled; the commit stays
+        if self.future.done():  # its caller was cancelled; the step is committed all the same
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -174,7 +174,7 @@ class Writer:
         return self._connection.total_changes != changes
 
     def _commit(self, batch: list[_Job]) -> bool:
-        """Run the batch in one transaction. False: one step raised, and nothing was committed."""
+        """Run the batch in one transaction. Returns False if a step raised; then nothing was committed."""
         carried_out = False
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
@@ -213,7 +213,7 @@ class Writer:
 
 
 def _for_callers(name: str, error: BaseException) -> BaseException:
-    """What the callers are told. No coroutine may raise a StopIteration, which therefore no future takes."""
+    """The exception for the callers. A StopIteration is replaced: neither a coroutine nor a future may raise it."""
     if isinstance(error, sqlite3.Error):
         return translate(name, error)
     if not isinstance(error, StopIteration):

@@ -24,13 +24,15 @@ READ_PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 0",
 )
 WRITE_PRAGMAS = (
-    # For new files; existing ones keep theirs. A run writes rows all over the file, each of which costs a whole page.
+    # For new files; existing files keep their page size. A run writes rows all over the file, and each costs a whole
+    # page.
     "PRAGMA page_size = 2048",
     # Readers never block the writer, and the writer never blocks readers.
     "PRAGMA journal_mode = WAL",
     # Check the references between lanes, messages and runs at every commit.
     "PRAGMA foreign_keys = ON",
-    # When the WAL restarts it is truncated to this, so that one burst does not use the disk space forever.
+    # When the WAL restarts, it is truncated to this size, so that one burst of writes does not use the disk space
+    # forever.
     "PRAGMA journal_size_limit = 67108864",
 )
 
@@ -65,7 +67,8 @@ def path_of(url: str) -> Path:
     return path
 
 
-#: A statement that a trigger in the file refuses (see ``sqlite.copies``), and a file that SQLite finds moved.
+#: Error codes: a trigger in the file refused the statement (see ``sqlite.copies``); SQLite found that the file was
+#: moved.
 _PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
 
 
@@ -135,8 +138,8 @@ def open_writer(
 
 
 def _drop_statistics(connection: sqlite3.Connection) -> None:
-    """Plan every statement as in the tests. The statistics of ``ANALYZE`` never change by themselves: once the tables
-    have grown, plans that were made for small tables would scan them."""
+    """Delete the statistics of ``ANALYZE``, so that statements are planned as in the tests. They never change by
+    themselves: once the tables have grown, plans that were made for small tables would scan them."""
     found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite#_stat_' ESCAPE '#'"
     tables = connection.execute(found).fetchall()
     for (table,) in tables:
@@ -175,7 +178,7 @@ def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connecti
 
 
 def check_plain(path: Path) -> None:
-    """Refuse anything other than a regular file: opening a pipe would block forever. Raises DatabaseUnavailable."""
+    """Refuse anything except a regular file: opening a pipe would block forever. Raises DatabaseUnavailable."""
     if path.is_dir():
         raise errors.DatabaseUnavailable(str(path), "that is a folder")
     if path.exists() and not path.is_file():
@@ -206,7 +209,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         check_plain(files.database)
         if not files.database.exists():
             raise missing(path)
-        if files.side.exists():  # a copy that nobody uses has no WAL, and reading must not create one
+        if files.side.exists():  # a copy that no process uses has no WAL, and reading must not create one
             lock = held.enter_context(contextlib.closing(SideLock(files.side, str(path))))
             held.enter_context(lock.opening(files.memory))
         check_names(files)

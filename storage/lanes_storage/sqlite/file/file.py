@@ -98,7 +98,7 @@ class SqliteFile:
             return connection
 
     def committed(self) -> None:
-        """After a commit, when its callers have their results: keep the WAL short.
+        """Called after a commit, when its callers have their results: keep the WAL short.
 
         A failure does not concern those callers: the WAL stays longer, and the next call retries.
         """
@@ -106,11 +106,11 @@ class SqliteFile:
             self._log.committed()
 
     def idle_in_s(self) -> float | None:
-        """After how many seconds without a commit ``idle`` has something to do; None: never."""
+        """After how many seconds without a commit ``idle`` has something to do; None if it never has."""
         return self._log.idle_in_s()
 
     def idle(self) -> None:
-        """Nothing was written for a while: checkpoint the whole WAL, as far as possible now."""
+        """Called when nothing was written for a while: checkpoint the whole WAL, as far as possible now."""
         with contextlib.suppress(sqlite3.Error, errors.StorageError):
             self._log.idle()
 

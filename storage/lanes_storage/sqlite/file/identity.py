@@ -33,13 +33,13 @@ class Files(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> "Files":
-        """SQLite names the side files after the file that a link leads to, and so do we."""
+        """The paths of a database. SQLite names the side files after the target of a link, and so does this."""
         real = path.resolve()
         return cls(path, real, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-lock")))
 
 
 class FileGuard:
-    """Checks the files of one store after each commit, before its callers are told."""
+    """Checks the files of one store after each commit, before the callers get their results."""
 
     def __init__(self, files: Files, lock: SideLock) -> None:
         """Record the files that the paths name now as the ones that are open."""
@@ -66,7 +66,7 @@ class FileGuard:
 
     @property
     def at_home(self) -> bool:
-        """Whether this is the process that opened it."""
+        """Whether this is the process that opened the files."""
         return os.getpid() == self._pid
 
     def check_process(self) -> None:
@@ -115,19 +115,19 @@ class _Open(NamedTuple):
 
     @property
     def meant(self) -> str:
-        """The name that it has, or had before it was deleted."""
+        """The name that the file has, or had before it was deleted."""
         return self.name.removesuffix(_DELETED)
 
 
 def strangers(path: Path) -> list[Stranger]:
     """The processes of this user that still use an old file of this database: deleted, moved away or replaced.
 
-    Empty on systems other than Linux, which do not show it.
+    Empty on systems other than Linux, which do not show open files.
     """
     files = Files.of(path)
     if not _strange(files):
         return []
-    time.sleep(_LOOK_AGAIN_S)  # not one that is just opening or closing it
+    time.sleep(_LOOK_AGAIN_S)  # so that a process that is just opening or closing it does not count
     return [found for _, found in sorted(_strange(files).items())]
 
 
@@ -148,7 +148,7 @@ def _strange(files: Files) -> dict[int, Stranger]:
 
 
 def _moved(opened: list[_Open]) -> set[_Open]:
-    """The databases that it has open whose lock file is elsewhere: that is where the database was before."""
+    """The databases that the process has open whose lock file is elsewhere: there, the database was before."""
     names = {one.meant for one in opened}
     databases = {name for name in names if f"{name}-wal" in names and f"{name}-lock" not in names}
     moved = {name + end for name in databases for end in ("", "-wal", "-shm")}
@@ -156,7 +156,8 @@ def _moved(opened: list[_Open]) -> set[_Open]:
 
 
 def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger:
-    """``other`` in the order of its descriptors: for a copy, one of the file and one of its WAL are enough."""
+    """Describe a process by its foreign files, in the order of their descriptors; to copy, one of the file and one of
+    the WAL suffice."""
     bases = [one.meant.removesuffix("-wal").removesuffix("-shm") for one in other]
     database = _first(other, bases) or _first(sorted(opened), bases)
     logs = [f"{base}-wal" for base in bases]
@@ -176,7 +177,7 @@ def _processes() -> list[str]:
 
 
 def _opened(process: str) -> list[_Open]:
-    """The files that a process has open. Empty for another user's."""
+    """The files that a process has open. Empty for a process of another user."""
     found: list[_Open] = []
     with contextlib.suppress(OSError):  # gone, hidden
         if os.readlink(f"/proc/{process}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):  # noqa: PTH115 - no path

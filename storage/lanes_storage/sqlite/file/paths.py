@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: Device and inode; None: there is no such file.
+#: Device and inode, or None if there is no such file.
 Seen = tuple[int, int] | None
 
-#: The timestamps of a folder are coarse: a few milliseconds, or two seconds. Two changes in one step look like one.
+#: The timestamps of a folder are coarse: a few milliseconds, or two seconds. Two changes within one such step look like
+#: one.
 SETTLED_NS = 3_000_000_000
 #: For how long checking the folder is enough: a mount can hide a name without a change of the folder, and some file
 #: systems do not update its timestamps.
@@ -52,7 +53,7 @@ class Names:
 
 
 def _rests(folder: str, now: int) -> tuple[int, ...] | None:
-    """The state of a folder, for comparison; None: it changed too recently to be reliable, or is gone."""
+    """The state of a folder, for comparison; None if it changed too recently to be reliable, or does not exist."""
     try:
         found = os.stat(folder)  # noqa: PTH116
     except OSError:

@@ -8,7 +8,8 @@ from lanes_storage import errors
 from lanes_storage.clock import boot_id, system_clock
 from lanes_storage.schema import versions
 
-#: Works with every version of the schema. The owners that have not ended, and whether their heartbeat is recent.
+#: Works with every version of the schema. Selects the owners that have not ended, and whether their heartbeat is
+#: recent.
 _OWNERS = """
 SELECT kind, id, host, boot_id, pid_ns, pid, start_time, :now - heartbeat_at BETWEEN 0 AND stale_after_ms FROM owners
 WHERE ended_at IS NULL ORDER BY id
@@ -62,7 +63,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
 
 
 def _check_use(connection: sqlite3.Connection, path: Path) -> None:
-    """A gateway of the older version would lose its runs: it does not know the new schema.
+    """Refuse while an owner of the older version lives: it does not know the new schema and would lose its runs.
 
     A living process of this machine counts even without heartbeats: it may be stopped, and continue at any moment.
     """
@@ -81,7 +82,7 @@ def _is_here(host: str, boot: str, pid_ns: str) -> bool:
 
 
 def _is_alive(pid: int, start_time: int) -> bool | None:
-    """Whether that process of this machine lives; None: a process with that pid lives, but it may be another one."""
+    """Whether that process of this machine lives; None if a process with that pid lives, but may be another one."""
     try:
         os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat").read_bytes()

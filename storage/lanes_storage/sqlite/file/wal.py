@@ -54,9 +54,9 @@ class Checkpoint(NamedTuple):
 
 
 class Stuck(NamedTuple):
-    """What readers block of a WAL that should restart: which WAL, and the frames that are in the file.
+    """Which WAL cannot restart because of readers, and how many of its frames are in the file.
 
-    It stays the same between two checks if one reader was there all the time; if readers come and go, more frames can
+    Two checks give the same value if one reader was active all the time; if readers come and go, more frames can
     be copied each time.
     """
 
@@ -78,7 +78,7 @@ def log_bytes(path: Path) -> int:
 
 
 def checkpoint(writing: sqlite3.Connection, second: sqlite3.Connection) -> Checkpoint | None:
-    """Checkpoint as far as readers allow, under the write lock. None: another process writes.
+    """Checkpoint as far as readers allow, under the write lock. Returns None if another process writes.
 
     It needs two connections, because a connection with a write transaction cannot checkpoint. Raises sqlite3.Error.
     """
@@ -115,7 +115,7 @@ class WriteAheadLog:
         self._idle_at = float("-inf")
 
     def committed(self) -> None:
-        """After a commit: checkpoint if the WAL has become long. Raises sqlite3.Error, StorageError."""
+        """Called after a commit: checkpoint if the WAL has become long. Raises sqlite3.Error, StorageError."""
         self._pending = True
         if not self._is_long():
             return
@@ -125,16 +125,16 @@ class WriteAheadLog:
             self.checkpoint()
 
     def idle_in_s(self) -> float | None:
-        """After how many seconds without a commit there is something to do; None: never."""
+        """After how many seconds without a commit ``idle`` has something to do; None if it never has."""
         return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._pending else None
 
     def idle(self) -> None:
-        """Nothing was written for a while: checkpoint everything. Raises sqlite3.Error, StorageError."""
+        """Called when nothing was written for a while: checkpoint everything. Raises sqlite3.Error, StorageError."""
         self._idle_at = time.monotonic()
         self.checkpoint()
 
     def checkpoint(self) -> Checkpoint | None:
-        """Checkpoint as far as readers allow, under the write lock. None: another process has it.
+        """Checkpoint as far as readers allow, under the write lock. Returns None if another process has the lock.
 
         Raises sqlite3.Error, StorageError.
         """
@@ -142,7 +142,7 @@ class WriteAheadLog:
             return self._checkpoint() if held else None
 
     def shorten(self) -> Stuck | None:
-        """Restart the WAL, waiting for the current readers. None: done, or another process writes.
+        """Restart the WAL, waiting for the current readers. Returns None if that is done, or if another process writes.
 
         Writers are blocked meanwhile. So a reader that begins after the checkpoint reads only the file, and the WAL can
         restart as soon as the earlier readers have ended. Raises sqlite3.Error, StorageError.
@@ -195,7 +195,8 @@ class WriteAheadLog:
         return os.pread(self._descriptor, 8, 16)
 
     def _is_long(self) -> bool:
-        """Whether the current WAL has so many frames. Behind its end are frames of older ones, with other salts."""
+        """Whether the current WAL has LONG_LOG_FRAMES frames. After its end there are frames of older WALs, with other
+        salts."""
         if os.pread(self._descriptor, 8, self._far) == self._older:
             return False
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
