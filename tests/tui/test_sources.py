@@ -147,7 +147,7 @@ async def _retry(source: Source, stage: Stage) -> Any:
 async def _retry_message(source: Source, stage: Stage) -> Any:
     (letter,) = (await source.letters(LETTERS, 0, 10)).messages
     again = await source.call(messages.retry, id=letter.id)
-    return again.text, await source.letters(LETTERS, 0, 10)
+    return again.text, (await source.letters(LETTERS, 0, 10)).total
 
 
 async def _ack(source: Source, stage: Stage) -> Any:
@@ -167,7 +167,7 @@ DEEDS: tuple[tuple[Deed, Any], ...] = (
     (_pause, ("to look", None, True, True, False)),
     (_send, (MessageState.QUEUED, "hello\nthere", MessageState.DROPPED)),
     (_retry, (MessageState.QUEUED, 4)),
-    (_retry_message, ("the one that runs", [])),
+    (_retry_message, ("the one that runs", 0)),
     (_ack, LaneState.IDLE),
     (_drain, (True, True)),
 )

@@ -105,7 +105,7 @@ async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
             raise HttpProblem(400, "bad_request", f"{param.wire} is missing: {param.meaning}")
     if "within" in verb.by_name:
         found["within"] = MOST_CHARACTERS
-    if found.get("limit", 0) > PAGE:
+    if found.get("limit", 0) > PAGE and "maximum" not in verb.by_name["limit"].kind.schema:
         raise HttpProblem(400, "bad_parameter", f"limit must be a whole number from 1 to {PAGE}")
     return found
 
@@ -183,7 +183,7 @@ def query_of(param: Declared) -> RouteParam:
     """A query parameter, for the documents."""
     bound = {"maximum": PAGE} if param.name == "limit" else {}
     return RouteParam(
-        param.wire, {**param.kind.schema, **bound}, param.meaning, many=param.many, required=param.required
+        param.wire, {**bound, **param.kind.schema}, param.meaning, many=param.many, required=param.required
     )
 
 
