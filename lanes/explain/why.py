@@ -201,7 +201,8 @@ def _ended(lane: LaneRow, now: Now) -> list[str]:
     error = lane.last_error
     if error is None:
         return []
-    return [f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}: {clean(error.message)}."]
+    said = f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}"
+    return [f"{said}: {clean(error.message.removeprefix(f'{error.cause} '))}."]
 
 
 def _answered(told: Mapping[str, Any]) -> list[str]:

@@ -94,10 +94,11 @@ def query_command(
             given["limit"] = out.limit(given["limit"])
         with session.desk(opened=opened) as desk:
             found = desk.call(verb, **given)
+            missing = nothing_fits(desk, given.get("filter_"), nothing) if nothing and not found else None
         if out.json:
             out.data(found)
-        elif nothing and not found:
-            out.talk(nothing)
+        elif missing is not None:
+            out.talk(missing)
         else:
             print_(out, found)
         return exit_code(session, found)

@@ -38,11 +38,11 @@ def command(session: Session, /, keys: tuple[str, ...], **given: Any) -> int:
     with session.desk() as desk:
         plan = plan_for(desk, keys, which, given["scope"], epoch=given["epoch"], look=given["dry_run"])
         if given["dry_run"]:
-            return preview(session.out, plan)
+            return preview(session.out, desk, plan, given["filter_"])
         if len(plan.targets) > 1 and not given["yes"] and not _confirmed(session.out, plan):
             say("nothing was aborted")
             return Exit.FAILED
-        return carry_out(session.out, desk, plan, {**how, "wait": not given["no_wait"]})
+        return carry_out(session.out, desk, plan, given["filter_"], {**how, "wait": not given["no_wait"]})
 
 
 def _check(keys: tuple[str, ...], given: dict[str, Any]) -> None:

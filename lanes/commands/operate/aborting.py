@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.errors import LanesError, NotFound
+from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
@@ -16,6 +17,7 @@ from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_, show
 from lanes.verbs.system import status
 from lanes_storage.law import LaneState, Scope
+from lanes_storage.records import LaneFilter
 
 PREVIEW = (
     OutputColumn("KEY", cut="middle", least=20),
@@ -70,7 +72,7 @@ def plan_for(
     return AbortPlan(seen, lanes, missing)
 
 
-def preview(out: Output, plan: AbortPlan) -> int:
+def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None) -> int:
     """Show what would be aborted."""
     _complain(plan.missing)
     if out.json:
@@ -80,12 +82,12 @@ def preview(out: Output, plan: AbortPlan) -> int:
     if plan.missing:
         return Exit.NOT_FOUND
     if not plan.lanes:
-        say("nothing to abort")
+        say(nothing_fits(desk, chosen, "nothing to abort"))
         return Exit.NOTHING
     return Exit.DONE
 
 
-def carry_out(out: Output, desk: Driver, plan: AbortPlan, how: Mapping[str, Any]) -> int:
+def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
     codes = [exit_of(error) for error in plan.missing]
@@ -109,7 +111,7 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, how: Mapping[str, Any]
     if any(result.outcome in UNCONFIRMED for result in results.values()):
         _name_the_stopped(desk)
     if not codes:
-        say("nothing to abort")
+        say(nothing_fits(desk, chosen, "nothing to abort"))
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
 
 

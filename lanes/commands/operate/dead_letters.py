@@ -4,15 +4,18 @@ from typing import Any
 
 import click
 
+from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_dead_letters
+from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import Message, Pruned
 from lanes.verbs.messages import dead_letters, prune_dead_letters
+from lanes_storage.records import LaneFilter
 
 
 @command_for(dead_letters)
@@ -25,7 +28,7 @@ def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **gi
     with session.desk() as desk:
         found = desk.call(dead_letters, **given, limit=None if limit is None else limit + 1)
         if not prune:
-            _list(out, found, limit)
+            _list(out, desk, given["filter_"], found, limit)
             return Exit.DONE
         if found and not yes and not _confirmed(out, len(found)):
             out.talk("nothing was pruned")
@@ -61,12 +64,12 @@ def _report(out: Output, gone: int, *, kept: int) -> None:
         out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
 
 
-def _list(out: Output, found: list[Message], limit: int | None) -> None:
+def _list(out: Output, desk: Driver, chosen: LaneFilter | None, found: list[Message], limit: int | None) -> None:
     shown = found[:limit]
     if out.json:
         out.data(shown)
     elif not shown:
-        out.talk("no dead letter")
+        out.talk(nothing_fits(desk, chosen, "no dead letter"))
     else:
         print_dead_letters(out, shown)
         if len(found) > len(shown):

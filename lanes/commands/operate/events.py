@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.printing import Output
@@ -27,12 +28,13 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
             _follow(out, desk, given)
             return
         found = desk.call(events, **given)
+        missing = "" if found else nothing_fits(desk, given["filter_"], "no such event")
     if out.json:
         out.data(found)
     elif found:
         print_events(out, found, with_key=key is None)
     elif given["type"] in {None, *EventType}:
-        out.talk("no such event")
+        out.talk(missing)
     else:
         out.talk(f"no such event; this version writes {', '.join(EventType)}")
 
