@@ -25,8 +25,8 @@ def why_left(left: BaseException) -> str:
 
 
 def _of_signal(error: BaseException) -> bool:
-    """Whether the present handler of SIGINT raised it. Python's default handler leaves no trace, so it counts as raised
-    by it."""
+    """Whether the present handler of SIGINT raised the exception. Python's default handler leaves no trace, so with
+    that handler every KeyboardInterrupt counts as Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():  # signal handlers run only in the main thread
         return False
     handler = signal.getsignal(signal.SIGINT)

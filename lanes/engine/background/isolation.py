@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 @contextmanager
 def isolated(log: Log, about: str) -> Iterator[None]:
-    """A block for one of many items. Only errors of the database, which concern all items, pass: StorageError,
-    TimeoutError."""
+    """A block for one of many items: its exceptions are logged. Only errors of the database are raised, because they
+    concern all items: StorageError, TimeoutError."""
     try:
         yield
     except (StorageError, TimeoutError):

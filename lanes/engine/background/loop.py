@@ -110,8 +110,8 @@ class PlainPause:
 
 
 class Loop:
-    """One such thread. ``duties`` creates the duties for a new reader; ``pause_s`` returns how long to sleep between
-    rounds.
+    """A thread that repeats duties. ``duties`` creates the duties for a new reader; ``pause_s`` returns how long to
+    sleep between rounds.
 
     ``refused`` is called in the thread after each round that a database error ended.
     """

@@ -42,7 +42,8 @@ Kind = tuple[str, bool]
 
 
 class Backlog:
-    """For the event loop. ``runner_of`` returns the runner of this gateway for a head; None: none."""
+    """For the event loop. ``runner_of`` returns the runner of this gateway for a head, or None if it has none for
+    it."""
 
     def __init__(
         self, store: AsyncStore, owner: Callable[[], int], runner_of: Callable[[WaitingLane], str | None]
@@ -86,7 +87,7 @@ class Backlog:
     async def reach(self, now: Now, open_: Collection[str]) -> bool:
         """Continue the scan until there is a head for every runner in ``open_``, or no head is left.
 
-        False: the scan took long and is not finished. Raises StorageError.
+        Returns False if the scan took too long and is not finished. Raises StorageError.
         """
         for _ in range(PAGES):
             if self._scanned is None or all(self._found(name, self._scanned) for name in open_):
@@ -95,7 +96,7 @@ class Backlog:
         return self._scanned is None
 
     def _found(self, runner: str, scanned: int) -> bool:
-        """Whether the first head for a runner is known for certain."""
+        """Whether the oldest waiting head of a runner is certainly known."""
         queue = self._queues.get((runner, False))
         return queue is not None and bool(queue) and queue.first <= scanned
 

@@ -48,7 +48,7 @@ class Policies(Protocol):
     """The per-lane part of the configuration."""
 
     def runner_of(self, key: str) -> str | None:
-        """The name of the runner of a lane; None: the default one."""
+        """The name of the runner of a lane, or None for the default runner."""
         ...
 
     def collects(self, key: str) -> int | None:
@@ -204,7 +204,7 @@ class Dispatcher:
         return started
 
     async def _claim_these(self, chosen: Mapping[int, Kind]) -> FreeSlots:
-        """Claim them, and decide what happens to those that were not claimed."""
+        """Claim these heads, and decide what happens to those that were not claimed."""
         self._claimed = []
         try:
             room = await self._store.write(partial(self._claim_page, chosen=[*chosen]))
@@ -222,7 +222,7 @@ class Dispatcher:
         return room
 
     def _rest(self, room: FreeSlots) -> None:
-        """Runners that are cooling down rest once enough of their heads are parked."""
+        """Let runners rest that are cooling down, once enough of their heads are parked."""
         for name, (until, postponed) in room.cooled.items():
             rest = self._resting.get(name)
             before = rest.postponed if rest is not None and rest.until == until else 0
@@ -241,7 +241,7 @@ class Dispatcher:
         return room
 
     def _claim(self, tx: Transaction, heads: Sequence[Head], room: FreeSlots, now: Now) -> None:
-        """As one set; after a set that raised, one by one, to find the head that raised."""
+        """Claim the heads as one set; after a set that raised, one by one, to find the head that raised."""
         for head in heads:
             if self._skipped.may_claim(head, now.mono):
                 self._decide(tx, head, room, now)
@@ -253,7 +253,7 @@ class Dispatcher:
         self._take(tx, room, now)
 
     def _try_again(self) -> bool:
-        """In the handler of an exception that is not the store's: whether a retry of the page can complete."""
+        """Called in an exception handler for errors outside the store: whether a retry of the page can complete."""
         found = self._skipped.skip(self._clock().mono)
         again = found or not self._singly
         self._singly = not found
@@ -322,7 +322,7 @@ class Dispatcher:
     # --------------------------------------------------------------------------------------- one head
 
     def _decide(self, tx: Transaction, head: Head, room: FreeSlots, now: Now) -> None:
-        """Claim it, or decide what happens to it."""
+        """Claim the head, or decide what happens to it."""
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # the code that took this place has ended without giving it up
             doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
@@ -380,7 +380,8 @@ class Dispatcher:
         return None if spec is None else spec.name
 
     def _spec_of(self, head: Head | WaitingLane) -> RunnerSpec | None:
-        """The runner of a message: the one it names, else the one of its lane. None: this gateway does not have it."""
+        """The runner of a message: the one it names, else that of its lane. Returns None if this gateway does not have
+        it."""
         if head.runner is not None:
             return self._specs.get(head.runner)
         name = self._policies.runner_of(head.key)
@@ -388,7 +389,7 @@ class Dispatcher:
 
 
 def cooling_until(spec: RunnerSpec, cooling: Mapping[str, int]) -> int | None:
-    """When the first provider of a runner is available again; None: one is now."""
+    """When the first provider of a runner is available again; None if one is available now."""
     untils = [cooling.get(provider) for provider in spec.providers]
     waits = [until for until in untils if until is not None]
     return min(waits) if waits and len(waits) == len(untils) else None

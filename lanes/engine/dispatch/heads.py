@@ -22,18 +22,18 @@ class HeadQueue:
 
     @property
     def first(self) -> int:
-        """The lowest. It must not be empty."""
+        """The lowest id. The queue must not be empty."""
         if self._at == len(self._ids):
             return self._beside[0]
         return min(self._ids[self._at], self._beside[0]) if self._beside else self._ids[self._at]
 
     @property
     def beside(self) -> int:
-        """How many are outside the array."""
+        """How many ids are outside the array."""
         return len(self._beside)
 
     def append(self, number: int) -> None:
-        """Add an id that is larger than all in the array; otherwise as ``put``."""
+        """Add an id that is larger than all ids in the array; any other id is added as by ``put``."""
         if not self._ids or number > self._ids[-1]:
             self._ids.append(number)
         else:
@@ -47,7 +47,7 @@ class HeadQueue:
             heapq.heappush(self._beside, number)
 
     def pop(self) -> int:
-        """Remove and return the lowest."""
+        """Remove and return the lowest id."""
         number = self.first
         if self._beside and self._beside[0] == number:
             heapq.heappop(self._beside)

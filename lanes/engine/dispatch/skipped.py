@@ -24,7 +24,8 @@ class SkippedHeads:
         return head.message_id not in self._until or now_mono >= self._until[head.message_id][0]
 
     def skip(self, now_mono: int) -> bool:
-        """In an exception handler: skip the current head, for longer each time. False: there is no current head."""
+        """Called in an exception handler: skip the current head, for longer each time. Returns False if there is
+        none."""
         head, self.current = self.current, None
         if head is None:
             return False

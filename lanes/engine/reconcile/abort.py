@@ -1,4 +1,4 @@
-"""Abort: ask, let the owner confirm, and release by force when it does not. For ``lanes.verbs.control``.
+"""Abort: request it, let the owner confirm, and release by force if it does not. For ``lanes.verbs.control``.
 
 It works whether the owner is alive, dead or hung, because both the request and the release are rows: the owner only
 makes it faster. The outcome is determined by reading the run's row again, never assumed.
@@ -22,7 +22,7 @@ LOOK_AGAIN_MS = 250
 
 
 class AbortParams(NamedTuple):
-    """An abort request. ``epoch``: only if the lane still has it. ``grace_ms``: instead of the grace of the run."""
+    """An abort request. ``epoch``: abort only if the lane still has it. ``grace_ms``: replaces the grace of the run."""
 
     key: str
     reason: str | None
@@ -112,7 +112,7 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
 
 
 def force_due_in(run: RunRow, owner: OwnerRow | None, now: Now, first_seen: Now, slept: int | None) -> int:
-    """In how many milliseconds an abort-requested run may be released by force; 0 or less: now.
+    """In how many milliseconds an abort-requested run may be released by force; 0 or less means now.
 
     At once if its owner is provably gone, has ended, or disowns the run; otherwise when the grace has passed since
     the request: by the boot clock if the request was made in this boot, else since ``first_seen``. Time in which the

@@ -38,8 +38,8 @@ def reconcile_once(store: Store, ctx: Context, tell: Tell, *, dry_run: bool, wai
 
 
 def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[list[Finding]], bool]) -> None:
-    """Pass after pass, as in a gateway, until ``each_pass`` is False of what one did. It outlives a database that fails
-    for a while.
+    """Run pass after pass, as a gateway does, until ``each_pass`` returns False for a pass. It continues if the
+    database fails for a while.
     """
     clock, interval_ms = ctx.clock, ctx.reconcile_interval_ms()
     observer = Observer(store, store.write, clock, by=ctx.actor, interval_ms=interval_ms)
@@ -61,7 +61,7 @@ def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[li
 
 
 def _end_survivors(store: Store, ctx: Context) -> None:
-    """End what runs left behind on this host. What does not end is told by the lanes that stay paused."""
+    """End what runs left behind on this host. If something does not end, the lanes that stay paused show it."""
     watch, until = SurvivorWatch(store, store.write), ctx.now().mono + SURVIVORS_MS
     while watch.run_once(ctx.now(), by=ctx.actor) and ctx.now().mono < until:
         time.sleep(LOOK_EVERY_MS / 1000)

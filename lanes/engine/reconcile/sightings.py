@@ -18,7 +18,7 @@ S = TypeVar("S")
 
 
 class Since(NamedTuple):
-    """A first sight: its time, and how long the owner's machine had slept by then, as of its heartbeat."""
+    """A first sighting: its time, and how long the owner's machine had slept by then, as of its heartbeat."""
 
     at: Now
     slept: int | None

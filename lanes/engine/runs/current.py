@@ -17,6 +17,6 @@ CURRENT: ContextVar[Current | None] = ContextVar("lanes_current_run", default=No
 
 
 def current_run(database: str) -> int | None:
-    """The id of the run of that database that the calling code belongs to; None: no run."""
+    """The id of the run of that database that the calling code belongs to; None if it belongs to no run."""
     run = CURRENT.get()
     return run.id if run is not None and run.database == database else None

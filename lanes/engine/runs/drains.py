@@ -33,7 +33,7 @@ def cut(live: LiveSet, why: str, now: Now) -> None:
 
 
 def cut_one(run: ActiveRun, why: str, now: Now) -> None:
-    """The same for one run."""
+    """``cut`` for one run."""
     run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, why, CUT_GRACE_MS, now.mono))
 
 

@@ -101,7 +101,7 @@ class Execution:
                 body.cancel()
 
     async def _over_or_taken(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
-        """Return when its work has ended, or its lane was taken away.
+        """Return when the work of the run has ended, or its lane was taken away.
 
         An event loop that ends cancels all its tasks at once: that interrupts the run, it is not left behind.
         """
@@ -144,7 +144,7 @@ class Execution:
         self._free(run, release)
 
     async def _write(self, run: ActiveRun, ending: Ending) -> Release | None:
-        """Write a release, with retries, until its outcome is known. None: the store was closed meanwhile."""
+        """Write a release, with retries, until its outcome is known. Returns None if the store was closed meanwhile."""
         try:
             return await self._insist(run, ending)
         finally:
@@ -208,7 +208,7 @@ class Execution:
                 return lambda now: doors.interrupt(ticket, failure, now, by=by)
 
     def _free(self, run: ActiveRun, release: Release | None) -> None:
-        """The run no longer holds its lane. None: the lane was taken away."""
+        """The run no longer holds its lane. ``release`` is None if the lane was taken away."""
         self._live.leave(run)
         self._released.set()
         if self._hook_runner is not None:

@@ -24,8 +24,8 @@ class FileWatch:
         self._lost = False
 
     def run_once(self, now: Now) -> None:
-        """Check the file. Raises DatabaseReplaced while it is another one, so that nothing else is done in that
-        round."""
+        """Check the file. Raises DatabaseReplaced while the path names another file, so that nothing else is done in
+        that round."""
         try:
             self._store.check()
         except DatabaseReplaced as error:

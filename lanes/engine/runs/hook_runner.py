@@ -56,12 +56,13 @@ class HookRunner:
             self._following = asyncio.create_task(self._follow(), name="lanes-notices")
 
     def before(self, run: ActiveRun) -> None:
-        """A run has its lane."""
+        """Called when a run has its lane."""
         hook = self._hooks.before_run
         self._begun[run.id] = None if hook is None else self._call("before_run", hook, run)
 
     def after(self, run: ActiveRun, release: Release | None) -> None:
-        """A run has released its lane. Only the first call for a run counts; later ones are about a late write."""
+        """Called when a run has released its lane. Only the first call for a run counts; later ones are about a late
+        write."""
         if run.id not in self._begun:
             return
         before, hook = self._begun.pop(run.id), self._hooks.after_run
@@ -72,7 +73,7 @@ class HookRunner:
         self._call("after_run", hook, ended, behind=before)
 
     def wake_threadsafe(self) -> None:
-        """Something was committed."""
+        """Called when something was committed."""
         if self._following is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._changed.set)
@@ -133,7 +134,7 @@ class HookRunner:
     def _call(
         self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None" = None
     ) -> "asyncio.Task[None] | None":
-        """Call a hook in a task, after the call ``behind``. None: too many calls are in progress."""
+        """Call a hook in a task, after the call ``behind``. Returns None if too many calls are in progress."""
         if len(self._calls) >= MOST_AT_ONCE:
             self._count(name, "skipped", f"{MOST_AT_ONCE} calls of hooks are under way")
             return None

@@ -127,12 +127,12 @@ class ActiveRun:
 
     @property
     def named(self) -> str:
-        """Its name in the log."""
+        """The name of the run in the log."""
         return f"run {self.id} of lane {self.key!a}"
 
     @property
     def by(self) -> str:
-        """The name of the owner that claimed it, in the journal."""
+        """The name of the owner that claimed the run, in the journal."""
         return f"owner:{self.owner_id}"
 
     @property
@@ -219,11 +219,11 @@ class ActiveRun:
         return self._attempt is not self._shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
 
     def note_shown(self) -> None:
-        """Its last heartbeat is committed."""
+        """The last heartbeat, which contained the attempt, is committed."""
         self._shown = self._named
 
     def note_end(self) -> None:
-        """Its body has ended: from now on no limit applies to it."""
+        """The body of the run has ended: from now on no limit applies to it."""
         self.body_ended_at = self._clock().wall
 
     def sign(self) -> "Sign":
@@ -314,7 +314,7 @@ class LiveSet:
         self._lock = threading.Lock()
 
     def join(self, run: ActiveRun) -> None:
-        """A run whose claim is about to commit."""
+        """Add a run whose claim is about to commit."""
         with self._lock:
             self._runs[run.id] = run
             self._of_runner[run.spec.name] += 1
@@ -335,13 +335,13 @@ class LiveSet:
                 self._give_back(run)
 
     def stray(self, run: ActiveRun) -> None:
-        """A run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
+        """Record a run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
         with self._lock:
             if self._runs.pop(run.id, None) is run:
                 self._strays[run.id] = run
 
     def end_stray(self, run: ActiveRun) -> None:
-        """Its task has ended. Does nothing for a run that was not a stray."""
+        """The task of a stray run has ended. Does nothing for a run that was not a stray."""
         with self._lock:
             if self._strays.pop(run.id, None) is run:
                 self._give_back(run)

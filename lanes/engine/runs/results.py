@@ -25,8 +25,8 @@ LONGEST_TRACE = 32_768
 
 
 class Parking(NamedTuple):
-    """The message must wait until a wall time; None: until any process has room for it, which counts towards no
-    limit."""
+    """The message must wait until a wall time; with None, until any process has a free slot for it, which counts
+    towards no limit."""
 
     until: int | None
     failure: RunFailure
@@ -91,5 +91,5 @@ def _shortened(told: str) -> str:
 
 
 def _said(wrong: BaseException) -> str:
-    """Our own errors are sentences; for others the type is more useful than the text."""
+    """The text of an error: a sentence for our own errors; for others the type is more useful than the text."""
     return str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)

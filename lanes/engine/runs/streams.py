@@ -198,7 +198,7 @@ class Streams:
             stream.end(error)
 
     def release(self, message_id: int, run: RunStream | None) -> None:
-        """A run has ended, its message has not: discard its stream unless someone listens, or the next run has
+        """A run has ended, but its message has not: discard the stream unless someone listens, or the next run has
         begun."""
         stream = self._streams.get(message_id)
         if run is None or stream is None or stream.run is not run:

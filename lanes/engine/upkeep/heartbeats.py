@@ -37,7 +37,7 @@ class Heartbeats:
         return f"owner:{self.owner_id}"
 
     def hurry(self) -> None:
-        """Send a heartbeat in the next round, before any judgement."""
+        """Send a heartbeat in the next round, before any run is judged."""
         self._next_mono = 0
 
     def beat_when_due(self, now: Now) -> None:

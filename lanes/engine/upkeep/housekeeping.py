@@ -111,7 +111,7 @@ class Pruner:
             after = rows[-1].id
 
     def _due(self, kind: Prunable, row: Old, now: Now) -> tuple[int, int] | None:
-        """The id of the row, and the wall time before which it must have been finished; None: it stays."""
+        """The id of the row, and the wall time before which it must have been finished; None if the row is kept."""
         due = None
         with isolated(log, f"row {row.id} of {kind}"):
             before = now.wall - self._kept_ms(kind, row.key)

@@ -25,7 +25,7 @@ CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class StartOrder:
-    """What the keeper is to start. ``grace_ms``: for the case that its gateway dies. Limits: None is no limit."""
+    """What the keeper is to start. ``grace_ms`` is used if its gateway dies. A limit that is None does not apply."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -90,7 +90,7 @@ class Child:
             self._control.send(json.dumps({"stop": grace_ms}).encode() + b"\n")
 
     async def feed(self, text: bytes) -> None:
-        """Give the agent its input, and the end of it. An agent that does not want it is none the worse for that."""
+        """Write the input to the agent, and close it. An agent that does not read it is not disturbed."""
         pipe = self._keeper.stdin
         assert pipe is not None
         transport, protocol = await self._loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
@@ -107,7 +107,7 @@ class Child:
             yield data
 
     async def errors(self) -> AsyncIterator[bytes]:
-        """The same of its standard error."""
+        """What the agent writes to its standard error."""
         async for data in self._read(self._keeper.stderr):
             yield data
 
@@ -119,7 +119,7 @@ class Child:
             yield data
 
     def close(self) -> None:
-        """Close everything. A tree that still lives is ended by its keeper, for which this is the end of file."""
+        """Close everything. If the tree is still alive, its keeper ends it: for the keeper, this is the end of file."""
         for transport in self._open:
             transport.close()
         for pipe in (self._keeper.stdin, self._keeper.stdout, self._keeper.stderr):
@@ -129,7 +129,7 @@ class Child:
         self._end_control()
 
     def kill_keeper(self) -> None:
-        """For tests and for a keeper that does not answer."""
+        """Kill the keeper: for tests, and for a keeper that does not answer."""
         self._keeper.send_signal(signal.SIGKILL)
 
     def _hear(self) -> None:
@@ -160,7 +160,7 @@ class Child:
             self._loop.create_task(self._reaped(), name="lanes-keeper-reaped")
 
     async def _reaped(self) -> None:
-        """The keeper has closed its socket, so it ends: nothing else waits for it."""
+        """Wait for the end of the keeper, which has closed its socket: nothing else waits for it."""
         while self._keeper.poll() is None:  # noqa: ASYNC110 - it ends by itself in a moment
             await asyncio.sleep(0.005)
         if not self.gone.done():

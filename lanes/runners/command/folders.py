@@ -1,4 +1,4 @@
-"""The working folder of a run: made where it is missing, kept for the next run of its lane or thrown away."""
+"""The working folder of a run: created if it is missing, then kept for the next run of its lane or deleted."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,10 @@ from lanes.config.declared.templates import fill
 async def working_folder(
     template: str, places: Mapping[str, str], *, keep: bool, worktree_of: str | None
 ) -> AsyncIterator[Path]:
-    """The folder of a run. Raises RunFailed where it cannot be had.
+    """The folder of a run. Raises RunFailed if it cannot be used.
 
-    ``keep`` False: it is of this run alone, and removed at its end. ``worktree_of``: it is made as a worktree of that
-    repository, at its present commit.
+    If ``keep`` is False, the folder is for this run only, and removed at its end. ``worktree_of``: create it as a
+    worktree of that repository, at its present commit.
     """
     folder = Path(fill(template, places))
     try:

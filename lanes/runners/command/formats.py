@@ -7,16 +7,16 @@ from lanes.config.declared.rules import Rule
 
 #: The events of other programs, read by rules that the configuration holds.
 JSONL = "jsonl"
-#: What a program writes is its reply.
+#: The whole output of a program is its reply.
 TEXT = "text"
 
 
 class OutputFormat(NamedTuple):
-    """Where in the events of a program something is.
+    """The rules that find each thing in the events of a program.
 
-    ``id`` is its own id of the conversation. ``text`` is a whole text of the agent, ``delta`` a piece of one; the last
-    text is the reply, unless ``reply`` says it. The run failed if ``final`` found nothing in any event, or ``error``
-    found something: its message. ``tool`` names what the agent does now. ``usage`` and ``cost`` are added up.
+    ``id`` is the program's own id of the conversation. ``text`` is a whole text of the agent, ``delta`` a piece of one;
+    the last text is the reply, unless ``reply`` says it. The run failed if ``final`` found nothing in any event, or
+    ``error`` found something: its message. ``tool`` names what the agent does now. ``usage`` and ``cost`` are added up.
     """
 
     id: tuple[Rule, ...] = ()
@@ -82,5 +82,5 @@ GEMINI = {
 }
 
 PRESETS = {"codex-json": CODEX, "claude-json": CLAUDE, "opencode-json": OPENCODE, "gemini-json": GEMINI}
-#: What ``output`` may be.
+#: The allowed values of ``output``.
 OUTPUTS = (TEXT, JSONL, *PRESETS)

@@ -127,7 +127,7 @@ class Keeper:
                 os.kill(pid, signal.SIGCONT)  # one that is stopped would not take SIGTERM
 
     def _reap(self) -> bool:
-        """Take note of what has ended; whether nothing is left."""
+        """Record which processes have ended; returns whether none is left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -142,7 +142,7 @@ class Keeper:
     # ------------------------------------------------------------------------- orders and reports
 
     def _obey(self) -> bool:
-        """Read orders. False: the gateway is gone."""
+        """Read orders. Returns False if the gateway is gone."""
         try:
             data = self._control.recv(65536)
         except OSError:
@@ -174,7 +174,7 @@ def descendants(of: int) -> list[tuple[int, str]]:
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """The parent and the name of every process that has not ended."""
+    """The parent and the name of every process that has not ended, by pid."""
     if not sys.platform.startswith("linux"):
         with os.popen("ps -A -o pid=,ppid=,comm=") as listed:
             rows = [line.split(None, 2) for line in listed]
@@ -192,7 +192,7 @@ def processes() -> dict[int, tuple[int, str]]:
 
 
 def main(descriptor: int) -> None:
-    """Wait for the order on a socket, and carry it out. Without one, nothing is started."""
+    """Wait on a socket for the order to start, and execute it. Without an order, nothing is started."""
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     line, ended, rest = b"", b"", b""

@@ -9,7 +9,7 @@ from lanes_storage.records import ProcessIdentity, Ticket
 
 
 class AgentLane(NamedTuple):
-    """The lane of a run: its number, and the id that the agent of a runner gave its conversation."""
+    """The lane of a run: its id, and the conversation id that the runner's agent gave."""
 
     id: int
     session: str | None
@@ -22,17 +22,18 @@ class AgentMemory:
         self._store = store
 
     async def lane(self, run: RunContext, runner: str) -> AgentLane:
-        """The lane of a run, as the agent of that runner knows it."""
+        """The lane of a run, with the conversation id of that runner's agent."""
         lane, sessions = await self._store.read(reads.lane_of_run(run.id))
         return AgentLane(lane, sessions.get(runner))
 
     async def attach(self, run: RunContext, keeper: ProcessIdentity) -> bool:
-        """Store the process of a run. False: it has lost its lane, or is to be aborted; nothing may start."""
+        """Store the process of a run. Returns False if the run has lost its lane or is to be aborted; nothing may
+        start."""
         ticket = _ticket(run)
         return await self._store.write(lambda tx: doors.attach_process(tx, ticket, keeper, keeper.pid))
 
     async def keep_session(self, run: RunContext, runner: str, session: str | None) -> None:
-        """Keep the agent's own id of the lane's conversation for its next run; None: forget it."""
+        """Store the agent's conversation id for the lane's next run; None removes it."""
         ticket = _ticket(run)
         await self._store.write(lambda tx: doors.keep_session(tx, ticket, runner, session))
 

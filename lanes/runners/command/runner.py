@@ -26,13 +26,13 @@ from lanes_storage.records import ProcessIdentity
 
 log = Log("lanes.command")
 
-#: So much of the beginning and of the end of standard error is kept, for the sentence about a failure.
+#: How many bytes of the beginning and of the end of standard error are kept, for the sentence about a failure.
 ERRORS_KEPT = 2_048
-#: How long the pipes may stay open once the tree is gone: somebody else may have been given them.
+#: How long the pipes may stay open once the tree is gone: another process may have inherited them.
 DRAIN_S = 2.0
 #: Seconds between two looks for what is left where the keeper was killed.
 SWEEP_S = 0.05
-#: How programs say that they do not know the conversation that they are to go on with.
+#: How programs report that they do not know the conversation that they should continue.
 UNKNOWN_SESSION = re.compile(
     r"(no|not|unknown|invalid|cannot|could not|couldn't|failed to)\b.{0,60}\b(session|conversation|thread|rollout)"
     r"|(session|conversation|thread|rollout)\b.{0,80}\b(not|unknown|invalid|missing|expired)",
@@ -151,7 +151,7 @@ class CommandRunner:
             await asyncio.gather(feeding, *reading, return_exceptions=True)
 
     async def _keep(self, run: RunContext, session: str) -> None:
-        """Keep the id of the conversation. A database that fails ends no run that works."""
+        """Store the id of the conversation. An error of the database does not end the run."""
         try:
             await self._memory.keep_session(run, self._name, session)
         except DatabaseReplaced:
@@ -199,11 +199,11 @@ class CommandRunner:
 
 
 class _UnknownSession(RunFailed):
-    """The agent does not know the conversation that it was to go on with."""
+    """The agent does not know the conversation that it should continue."""
 
 
 class _Output:
-    """What a program has written, within its bounds."""
+    """What a program has written, up to a limit."""
 
     def __init__(self, transcript: Transcript, most: int) -> None:
         self.transcript = transcript
@@ -214,13 +214,13 @@ class _Output:
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def news(self) -> "asyncio.Future[None]":
-        """Done at the next output."""
+        """A future that is done at the next output."""
         if self._news.done():
             self._news = asyncio.get_running_loop().create_future()
         return self._news
 
     def take(self, data: bytes) -> bool:
-        """More output. False: it is more than is kept."""
+        """Add output. Returns False if there is more than can be kept."""
         self._left -= len(data)
         self.too_large = self._left < 0
         if not self.too_large:
@@ -231,7 +231,7 @@ class _Output:
 
 
 async def _read(child: Child, output: _Output) -> None:
-    """Take the output. Where it is taken no more, the program is ended: it would wait for a reader."""
+    """Read the output. If it is too large, the program is ended: otherwise it would wait for a reader."""
     try:
         async for data in child.output():
             if not output.take(data):
@@ -250,7 +250,7 @@ async def _tail(child: Child, output: _Output) -> None:
 
 
 async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
-    """Wait until nothing of a run is left. Its keeper proves that; where it was killed, the host is searched."""
+    """Wait until nothing of a run is left. Its keeper proves that; if the keeper was killed, the host is searched."""
     if await child.gone is not None and keeper is not None:
         ControlGroup(tag(run.id, keeper)).remove()
         return

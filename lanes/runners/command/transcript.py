@@ -16,7 +16,7 @@ BETWEEN = "\n\n"
 
 
 class Transcript(Protocol):
-    """What is made of an agent's output."""
+    """What an agent's output contains."""
 
     session: str | None  # its own id of the conversation
     error: str | None  # it says that it failed
@@ -24,30 +24,30 @@ class Transcript(Protocol):
 
     @property
     def acted(self) -> bool:
-        """Whether it has written a text or called a tool: a repetition could do something twice."""
+        """Whether the agent has written a text or called a tool: then a repetition could do something twice."""
         ...
 
     def take(self, data: bytes) -> None:
-        """More of its output."""
+        """Add more of the output."""
         ...
 
     def close(self) -> None:
-        """The end of its output."""
+        """The output has ended."""
         ...
 
     @property
     def reply(self) -> str:
-        """What it answered."""
+        """The answer of the agent."""
         ...
 
     @property
     def usage(self) -> dict[str, Any] | None:
-        """What that took; None: it did not say."""
+        """What the answer cost, in tokens; None if the agent did not report it."""
         ...
 
 
 class PlainTranscript:
-    """The output is the reply. It ends with its program, and tells neither errors nor a session."""
+    """The whole output is the reply. It ends with its program, and contains neither errors nor a conversation id."""
 
     usage: dict[str, Any] | None = None
 
@@ -78,7 +78,7 @@ class PlainTranscript:
 
 
 class EventTranscript:
-    """The output is one JSON object a line. Lines that are none are passed over: programs warn wherever they like."""
+    """The output is one JSON object per line. Other lines are ignored: programs print warnings anywhere."""
 
     def __init__(self, rules: OutputFormat, emit: Callable[[str], object], progress: Callable[[str], object]) -> None:
         self.session: str | None = None
@@ -165,7 +165,7 @@ class EventTranscript:
         self._emit(text)
 
     def _add_whole(self, text: str) -> None:
-        """A whole text: one whose pieces came before only ends here."""
+        """Add a whole text; if its pieces came before, it only ends there."""
         if self._whole or "".join(self._text) != text:
             self._whole = True
             self._add(text)

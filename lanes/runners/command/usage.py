@@ -11,7 +11,7 @@ _NAMES = {
 
 
 class UsageSum:
-    """Adds up what the events of a run tell."""
+    """Adds up the usage in the events of a run."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, int] = {}
@@ -19,7 +19,7 @@ class UsageSum:
         self._told = False
 
     def add(self, usage: Any) -> None:
-        """Add one usage object. What is no number is passed over."""
+        """Add one usage object. Values that are not numbers are ignored."""
         if not isinstance(usage, Mapping):
             return
         self._told = True
@@ -34,7 +34,7 @@ class UsageSum:
             self._told, self._cost = True, self._cost + cost
 
     def total(self) -> dict[str, Any] | None:
-        """The sum; None: nothing was told."""
+        """The sum, or None if no usage was reported."""
         if not self._told:
             return None
         tokens = {"prompt_tokens": 0, "completion_tokens": 0} | self._tokens

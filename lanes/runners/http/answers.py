@@ -50,7 +50,7 @@ class ProviderResponse(ABC):
 
 
 def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) -> AttemptFailed | NoDescriptor:
-    """The failure that an error of a library stands for; where the fault is this process's own, NoDescriptor.
+    """Our failure for an error of a library; NoDescriptor if this process itself is the cause.
 
     Its frames are dropped: they hold all that was sent, and some hold the error.
     """
@@ -65,7 +65,7 @@ def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) 
 
 
 def root(error: BaseException) -> str:
-    """The text of the innermost error: the outer ones only say that something failed."""
+    """The text of the innermost error: the outer errors only say that something failed."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):

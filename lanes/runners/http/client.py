@@ -40,7 +40,7 @@ class Way(Protocol):
 
 
 class Through(NamedTuple):
-    """How a provider is reached: through its own proxy, and trusted by its own certificates. None: as all are."""
+    """How a provider is reached: its proxy, and its certificates. None in a field means as for all providers."""
 
     proxy: str | None = None
     ca_file: str | None = None
@@ -104,7 +104,7 @@ class HttpClient:
             await answer.aclose()
 
     def way(self, url: str, through: Through = _AS_ALL) -> Way | None:
-        """What a request to this address goes by; None where that is not loaded yet."""
+        """The connections for a request to this address; None if their library is not loaded yet."""
         here = through.proxy is None and (not self._proxied or urlsplit(url).hostname in _HERE)
         return self._ways.get((through, not here))
 

@@ -69,7 +69,7 @@ _TOO_LONG = re.compile(r"maximum context length|context (window|length|size)|pro
 
 
 class Words(NamedTuple):
-    """What a provider calls its error: the status of HTTP, where it came by one, and what OpenAI's clients read."""
+    """How a provider names its error: the HTTP status, if it had one, and the fields that OpenAI's clients read."""
 
     status: int | None = None
     type: str | None = None
@@ -90,14 +90,14 @@ class AttemptFailed(Exception):
         super().__init__(message)
 
     def redact(self, key: str | None) -> None:
-        """Take the provider's key out of what it said, and only then what is too long to keep."""
+        """Remove the provider's key from its message, and only then shorten the message."""
         self.message = redacted(self.message, key)[:LONGEST_SENTENCE]
         words = (None if word is None else redacted(word, key)[:LONGEST_WORD] for word in self.words[1:])
         self.words = Words(self.words.status, *words)
 
 
 class NoDescriptor(Exception):
-    """This process itself has no file descriptor left: nothing is known of the provider."""
+    """This process itself has no file descriptor left: nothing is known about the provider."""
 
 
 class NoRoom(RunError):
@@ -108,7 +108,7 @@ class NoRoom(RunError):
 
 
 def from_response(status: int, body: bytes, retry_after_ms: int | None) -> AttemptFailed:
-    """The failure that an answer with another status than 200 stands for."""
+    """The failure for a response with another status than 200."""
     error = _error_in(body)
     cause = _cause(error, status)
     said = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
@@ -117,7 +117,7 @@ def from_response(status: int, body: bytes, retry_after_ms: int | None) -> Attem
 
 
 def from_error(error: Any) -> AttemptFailed:
-    """The failure that an error object under status 200 stands for, in the stream or as the whole answer."""
+    """The failure for an error object under status 200, in the stream or as the whole answer."""
     inner = error.get("error") if isinstance(error, dict) else None
     found = inner or error
     cause = _cause(found, 200)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-#: What is said once, and by some providers again in every piece.
+#: Fields that are sent once; some providers repeat them in every piece.
 _ONCE = frozenset({"id", "type", "role", "name"})
 #: What anything but a text costs of the room that there is, in characters.
 _NODE = 64
@@ -14,7 +14,8 @@ class _Text(list[str]):
 
 
 class Merger:
-    """Merges pieces into one object. ``spend`` is told how much is kept, in characters, and raises at its limit."""
+    """Merges pieces into one object. ``spend`` is called with the size of what is kept, in characters; it raises at its
+    limit."""
 
     def __init__(self, spend: Callable[[int], None]) -> None:
         self._spend = spend
@@ -24,7 +25,7 @@ class Merger:
         return bool(self._whole)
 
     def add(self, piece: dict[str, Any]) -> None:
-        """Merge one piece into what is there. Raises RecursionError where it is nested too deeply."""
+        """Merge one piece into the object. Raises RecursionError if it is nested too deeply."""
         self._merge(self._whole, piece)
 
     def result(self) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def _grown(old: Any, new: str) -> _Text:
 
 
 def _belonging(entries: list[Any], piece: dict[str, Any]) -> dict[str, Any] | None:
-    """The entry that a piece goes on with, None where it begins a new one.
+    """The entry that a piece continues, or None if the piece begins a new entry.
 
     That is the one of its ``index``. Some providers send tool calls without: then it is the last one, unless
     the piece brings another id.

@@ -4,7 +4,7 @@ case."""
 import string
 from functools import lru_cache
 
-#: A part of a key of so many characters says too much of it.
+#: A part of a key with at least this many characters reveals too much.
 LEAST = 12
 SHOWN = "***"
 

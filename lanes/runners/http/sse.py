@@ -13,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SseError(ValueError):
-    """The bytes are no event stream, or one that is too large to keep."""
+    """The bytes are not an event stream, or the stream is too large to keep."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -24,7 +24,7 @@ class ServerSentEvent(NamedTuple):
 
 
 class SseParser:
-    """Feed it chunks, and it gives the events that they complete.
+    """Takes chunks, and returns the events that they complete.
 
     Lines end with LF, CR or CR LF. Comments, ids and retry times are ignored. An event that the stream does
     not complete with an empty line is never given. Raises SseError.
@@ -56,7 +56,7 @@ class SseParser:
 
     @property
     def begun(self) -> bool:
-        """Whether what comes next goes on with something."""
+        """Whether the next bytes continue an incomplete line or event."""
         return bool(self._first or self._after_cr or self._rest or self._data or self._name)
 
     def _ended(self, line: bytes) -> ServerSentEvent | None:

@@ -93,7 +93,8 @@ class _ProviderRunner:
     async def _failed(
         self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, attempts: list[ProviderAttempt]
     ) -> int | None:
-        """Take down a failure, and until when it was a refusal by 429. Raises RunFailed where it is final."""
+        """Record a failure; returns until when the provider refused with 429. Raises RunFailed if the failure is
+        final."""
         # Asked and discarded before anything is awaited: in between, a listener could take a piece.
         reached = run.reached_caller
         if not reached:
@@ -114,7 +115,7 @@ class _ProviderRunner:
 
 
 class _Place(NamedTuple):
-    """Where an attempt stands in its chain, and who is asked after it."""
+    """The position of an attempt in its chain, and the next provider."""
 
     number: int
     of: int

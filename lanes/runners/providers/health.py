@@ -75,7 +75,7 @@ class ProviderHealth:
         return found
 
     def failing(self, provider: str) -> bool:
-        """Whether the last thing that is known of a provider is a failure of its own."""
+        """Whether the last known result of a provider is a failure that the provider caused."""
         spell = self._spells.get(provider)
         return spell is not None and spell.over_at is None
 
@@ -100,7 +100,7 @@ class ProviderHealth:
             return self.clock().wall + (for_ms or UNSTORED_MS)
 
     async def answered(self, provider: str) -> None:
-        """Remember that it answered, which ends the doubling of its cooldowns.
+        """Remember that a provider answered, which ends the doubling of its cooldowns.
 
         Written once per change, not for every reply. A cooldown that another run brought about meanwhile stands.
         """
@@ -117,7 +117,8 @@ class ProviderHealth:
             self._warm.add(provider)
 
     async def _count(self, provider: str, failure: AttemptFailed) -> None:
-        """Count a failure, and tell of the first of many: who answers instead nobody would notice."""
+        """Count a failure, and report the first of many: otherwise nobody would notice that another provider
+        answers."""
         now, spell = self.clock().mono, self._spells.get(provider)
         begins = spell is None or (spell.over_at is not None and now - spell.over_at > SPELL_MS)
         if spell is None or begins:

@@ -77,7 +77,7 @@ class Outgoing:
 
 
 async def outgoing(run: RunContext, config: RunnerConfig) -> Outgoing:
-    """What a message asks.
+    """The request for a message.
 
     For a text the runner's system message, the last finished exchanges and the text make the conversation.
     Raises RunFailed for a request that asks for several answers at once.

@@ -50,18 +50,18 @@ class Patience:
             raise AttemptFailed(self._cause, sentence) from None
 
     def connected(self) -> None:
-        """The connection stands and the request goes out: now the first content is waited for."""
+        """The connection is open and the request is sent: now wait for the first content."""
         self._begin(AttemptCause.FIRST_BYTE_TIMEOUT, self._provider.first_byte_timeout_ms, "no content")
 
     def content(self) -> None:
-        """Content has come."""
+        """Content has arrived."""
         if self._cause is AttemptCause.IDLE_TIMEOUT and self._timer is not None:
             self._last = self._loop.time()  # all that most pieces cost: the timer looks at it when it is due
         else:
             self._begin(AttemptCause.IDLE_TIMEOUT, self._provider.idle_timeout_ms, "no further content")
 
     def over(self) -> None:
-        """The terminal event has come: nothing is waited for any more."""
+        """The terminal event has arrived: no more waiting."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
