@@ -1,6 +1,29 @@
 """What one check of the doctor found."""
 
+from typing import Self
+
 from lanes.records import Check, Level
+
+#: The checks whose sentences contain only words of lanes, and names of hosts, users and files. Those of any other check
+#: may quote a conversation or a key: a bundle without texts leaves them out, so that a new check cannot leak.
+OWN_WORDS = frozenset(
+    {
+        "clocks", "configuration", "dead_letters", "descriptors", "disk", "draining", "file", "file_system", "folder",
+        "gateway", "ghosts", "invariants", "journal", "limits", "lock", "log", "names", "owners", "permissions", "port",
+        "rows", "schema", "sqlite", "users",
+    }
+)  # fmt: skip
+
+
+class QuotingMessage(str):
+    """The message of another check; ``bare`` is the same without what it quotes."""
+
+    bare: str
+
+    def __new__(cls, message: str, bare: str) -> Self:
+        made = super().__new__(cls, message)
+        made.bare = bare
+        return made
 
 
 def ok(check: str, message: str) -> Check:
@@ -18,4 +41,4 @@ def broken(check: str, message: str, fix: str) -> Check:
     return Check(check, Level.BROKEN, message, fix)
 
 
-__all__ = ["Check", "Level", "broken", "ok", "warning"]
+__all__ = ["OWN_WORDS", "Check", "Level", "QuotingMessage", "broken", "ok", "warning"]

@@ -1,6 +1,6 @@
 """The invariants of the contract, asked of a live file."""
 
-from lanes.doctor.checks import Check, broken, ok
+from lanes.doctor.checks import Check, QuotingMessage, broken, ok
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.reads.invariants import INVARIANTS, SHOWN, Breach, Invariant
@@ -17,9 +17,10 @@ def check_invariants(reader: Reader, clock: Clock) -> list[Check]:
 
 def _breached(invariant: Invariant, breaches: list[Breach]) -> Check:
     named = "; ".join(f"{_where(breach)}: {breach.evidence}" for breach in breaches[:3])
+    rows = "; ".join(f"row {breach.id}: {breach.evidence}" for breach in breaches[:3])
     count = f"{SHOWN} or more" if len(breaches) == SHOWN else str(len(breaches))
-    message = f"not so: {invariant.sentence} (invariant {invariant.number}, broken {count} times): {named}"
-    return broken(invariant.name, message, _FIX)
+    bare = f"not so: {invariant.sentence} (invariant {invariant.number}, broken {count} times)"
+    return broken(invariant.name, QuotingMessage(f"{bare}: {named}", f"{bare}: {rows}"), _FIX)
 
 
 def _where(breach: Breach) -> str:

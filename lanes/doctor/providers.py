@@ -1,7 +1,7 @@
 """The providers: which of them fail, while others answer in their place and nobody notices."""
 
 from lanes.base.terminal import clean
-from lanes.doctor.checks import Check, ok, warning
+from lanes.doctor.checks import Check, QuotingMessage, ok, warning
 from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.clock import Clock
@@ -29,6 +29,7 @@ def check_providers(reader: Reader, clock: Clock) -> list[Check]:
 
 def _failing(name: str, event: EventRow, now: int) -> Check:
     why = clean(str((event.detail or {}).get("message", "")))
-    said = f"provider {clean(name)} has failed for {span(now - event.at)} ({clean(event.cause or '')}: {why})"
+    bare = f"provider {clean(name)} has failed for {span(now - event.at)} ({clean(event.cause or '')}"
+    said = QuotingMessage(f"{bare}: {why})", f"{bare})")
     fix = "the next of each chain is asked in its place: see who answers with `lanes show KEY`, and repair it"
     return warning("providers", said, fix)

@@ -1,12 +1,15 @@
 """lanes bundle: what is in it, and what must not be."""
 
 import json
+import sqlite3
 import stat
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from lanes import doctor
+from lanes.doctor.checks import ok
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
@@ -144,6 +147,32 @@ def test_a_configuration_that_is_refused_is_no_obstacle(stage: Stage, lanes: Cal
     (tmp_path / "lanes.toml").write_text("[clocks]\nrun_timout = '5m'\n")
     assert lanes("bundle", str(tmp_path / "bug.zip")).code == 0
     assert json.loads(opened(tmp_path / "bug.zip")["settings.json"]) == []
+
+
+def test_F90_what_a_check_of_the_doctor_quotes_is_left_out(
+    stage: Stage, lanes: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of a provider, the key of a broken invariant, a refused value, and a check that nobody declared."""
+    stage.send("k (row 1) xyzzy", "text")
+    error = {"message": "a xyzzy text"}
+    stage.store.write(
+        lambda tx: doors.note_provider(tx, "main", "server_error", system_clock(), by="owner:1", detail=error)
+    )
+    with sqlite3.connect(stage.path) as connection:
+        connection.execute("UPDATE lanes SET epoch = epoch + 7")
+    (tmp_path / "lanes.toml").write_text('[clocks]\nrun_timeout = "xyzzy"\n')
+    monkeypatch.setattr(doctor, "_LOOKS", doctor._LOOKS | {"new": lambda *_: [ok("new", "a xyzzy text")]})
+    shown = lanes("doctor").out
+    assert "main has failed for" in shown
+    assert "(server_error: a xyzzy text)" in shown
+    assert "lane k (row 1) xyzzy (row 1)" in shown
+    assert lanes("bundle", str(tmp_path / "bug.zip")).code == 0
+    parts = opened(tmp_path / "bug.zip")
+    assert [name for name, content in parts.items() if "xyzzy" in content] == []
+    told = {check["check"]: check for check in json.loads(parts["doctor.json"])}
+    assert (told["new"]["message"], told["new"]["fix"]) == ("(left out)", None)
+    assert told["providers"]["message"].startswith("provider main has failed for ")
+    assert any(": row 1: " in check["message"] for check in told.values())
 
 
 def test_F90_the_words_of_a_runners_own_cause_are_left_out(stage: Stage, lanes: Call, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ itself: those of a provider may quote a conversation.
 
 import json
 import platform
-import re
 import secrets
 import sqlite3
 import zipfile
@@ -18,8 +17,9 @@ from typing import Any
 
 import lanes
 from lanes.config import Config
+from lanes.doctor.checks import OWN_WORDS, QuotingMessage
 from lanes.drivers.driver import Driver
-from lanes.records import Check, Level, jsonable
+from lanes.records import Check, jsonable
 from lanes.records.record import Json
 from lanes.verbs import messages, queries, system
 from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
@@ -44,7 +44,6 @@ THEIRS = frozenset(
 OURS = frozenset({None, *Cause}) - THEIRS
 LEFT_OUT = "(left out)"
 Hide = Callable[[Any], Any]
-_NAMED_LANE = re.compile(r"lane .*? \((row \d+)\)", re.DOTALL)
 
 ABOUT = """\
 A bundle of lanes, made for a bug report.
@@ -144,9 +143,10 @@ def _checks(checks: Iterable[Check], *, texts: bool) -> list[Json]:
 
 
 def _redacted(check: Check) -> Json:
-    if check.check == "pauses" and check.level is not Level.OK:
-        return {"message": LEFT_OUT, "fix": LEFT_OUT}  # they name globs over keys
-    return {"message": _NAMED_LANE.sub("lane (\\1)", check.message)}
+    if check.check in OWN_WORDS:
+        return {}
+    message = check.message.bare if isinstance(check.message, QuotingMessage) else LEFT_OUT
+    return {"message": message, "fix": check.fix and LEFT_OUT}
 
 
 def _about() -> Json:
