@@ -27,6 +27,8 @@ def test_files(refused: Refuse, text: str, sentence: str) -> None:
         ("[gateway]\nport = 1\nport = 2\n", "lanes.toml:3: no valid TOML: "),
         ("[gateway", "lanes.toml:1: no valid TOML: "),
         ("[gateway]\nhost = '''\n", "lanes.toml:3: no valid TOML: "),
+        (f"# {'9' * 5000}\n[gateway]\nport = {'9' * 5000}\n", "lanes.toml:3: a number in it is too long; correct"),
+        (f"[gateway]\nhost = [\n1,\n{'9' * 5000},\n]\n", "lanes.toml:4: a number in it is too long; correct"),
     ],
 )
 def test_no_toml(refused: Refuse, text: str, start: str) -> None:
@@ -36,6 +38,7 @@ def test_no_toml(refused: Refuse, text: str, start: str) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "sentence"),
     [
+        ("LANES_GATEWAY_PORT", "9" * 5000, f'gateway.port: "{"9" * 56}… is not a whole number; write port = 8765'),
         ("LANES_GATEWAY_PORT", "x", 'gateway.port: "x" is not a whole number; write port = 8765'),
         (
             "LANES_CLOCKS_RUN_TIMEOT",

@@ -120,7 +120,7 @@ class IdType(NumberType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         text = str(value)
-        if not (text.isascii() and text.isdecimal()) or int(text[:20]) > self.largest:
+        if not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) > self.largest:
             self.fail("a message's id is a number, as `lanes messages KEY` shows it", param, ctx)
         return int(text)
 

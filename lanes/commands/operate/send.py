@@ -85,7 +85,7 @@ def command(
 def _waiting_run() -> int | None:
     """The run that this process is a part of, and that waits with it: so told by the environment."""
     number = os.environ.get("LANES_RUN_ID", "")
-    return int(number) if number.isascii() and number.isdecimal() else None
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else None
 
 
 def _text(given: str) -> str:

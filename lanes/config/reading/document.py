@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,7 +85,25 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         problem = place[1] if place else str(error)
         line = (place and place[2]) or text.count("\n") + 1
         raise refusal(f"{path}:{line}", "", f"no valid TOML: {problem}", "correct that line") from None
+    except ValueError:  # a number of more digits than Python converts
+        raise refusal(_line_of_number(path, text), "", "a number in it is too long", "correct that number") from None
     except RecursionError:
         raise refusal(
             str(path), "", "its values are nested too deeply", "no setting needs more than one list"
         ) from None
+
+
+def _line_of_number(path: Path, text: str) -> str:
+    """The place of the number that the parser gave up at: the first long line up to which it does so as well."""
+    import tomllib
+
+    lines = text.split("\n")
+    for count, line in enumerate(lines, 1):
+        if len(line) > sys.get_int_max_str_digits():
+            try:
+                tomllib.loads("\n".join(lines[:count]))
+            except tomllib.TOMLDecodeError:
+                continue  # within a text or a list of several lines
+            except ValueError:
+                return f"{path}:{count}"
+    return str(path)
