@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from lanes import filters
-from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound
+from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound, Unfit
 from lanes.base.procedure import Effect, Procedure, read, within, write
 from lanes.context import Context
 from lanes.engine.reconcile.abort import AbortParams, go_on_waiting, request
@@ -21,6 +21,7 @@ from lanes.verbs.kinds import (
     KeptGlob,
     Key,
     Moment,
+    PauseTime,
     Reason,
     words,
 )
@@ -43,7 +44,7 @@ def pause_all(
     ctx: Context,
     *,
     match: KeptGlob = EVERY_KEY,
-    for_: Annotated[Duration | None, "how long; without, until resumed"] = None,
+    for_: Annotated[PauseTime | None, "how long; without, until resumed"] = None,
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
     reason: Reason | None = None,
 ) -> Procedure[GlobActed]:
@@ -52,7 +53,7 @@ def pause_all(
     What runs goes on, what waits is kept. A second pause of the same glob takes the place of the first.
     """
     now = ctx.now()
-    end = until if for_ is None else now.wall + for_
+    end = _end_of_pause(now, for_, until)
     why = reason or PAUSED_BY_HAND
 
     def step(tx: Transaction) -> None:
@@ -75,6 +76,13 @@ def resume_all(ctx: Context, *, match: KeptGlob = EVERY_KEY) -> Procedure[GlobAc
 
     ended = yield from write(step)
     return GlobActed(match, None, ended, (yield from _paused(match, now)))
+
+
+def _end_of_pause(now: Now, for_: int | None, until: int | None) -> int | None:
+    """When it ends; None: when it is resumed. Raises Unfit."""
+    if for_ is None and until is not None and until <= now.wall:
+        raise Unfit("a pause ends in the future; resume ends one", "until")
+    return until if for_ is None else now.wall + for_
 
 
 def _paused(match: str, now: Now) -> Procedure[int]:
@@ -152,14 +160,14 @@ def pause(
     ctx: Context,
     key: Key,
     *,
-    for_: Annotated[Duration | None, "How long, such as 10m. [default: until resumed]"] = None,
+    for_: Annotated[PauseTime | None, "How long, such as 10m. [default: until resumed]"] = None,
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
     reason: Reason | None = None,
     epoch: Epoch | None = None,
 ) -> Effect[ActedRow]:
     """Stop lanes from claiming messages. Runs continue, and waiting messages are kept."""
     now = ctx.now()
-    end = until if for_ is None else now.wall + for_
+    end = _end_of_pause(now, for_, until)
     why = reason or PAUSED_BY_HAND
     return _acted(key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
 

@@ -200,6 +200,23 @@ DURATION = ParamKind(
     _parse_duration,
     show=durations.show,
 )
+#: The shortest pause: one that is over at once would only end another.
+LEAST_PAUSE_MS = 1_000
+
+
+def _check_pause(value: object, name: str) -> int:
+    if (ms := arguments.count(value, name)) < LEAST_PAUSE_MS:
+        raise Unfit(f"{name}: a pause lasts at least {durations.show(LEAST_PAUSE_MS)}; resume ends one", name)
+    return ms
+
+
+PAUSE_TIME = ParamKind(
+    "D",
+    DURATION_SCHEMA,
+    _check_pause,
+    lambda text, name: _check_pause(_parse_duration(text, name), name),
+    show=durations.show,
+)
 #: A wait in whole milliseconds; a number of seconds in a query.
 SECONDS = ParamKind(
     "S",
@@ -288,6 +305,8 @@ Id: TypeAlias = Annotated[int, ID]
 Count: TypeAlias = Annotated[int, COUNT]
 #: Whole milliseconds; ``30s`` in text and JSON.
 Duration: TypeAlias = Annotated[int, DURATION]
+#: The same, of at least a second.
+PauseTime: TypeAlias = Annotated[int, PAUSE_TIME]
 #: Wall time in milliseconds, or a datetime with a time zone.
 Moment: TypeAlias = Annotated[int, MOMENT]
 Lanes: TypeAlias = Annotated[LaneFilter, filter_of(Subject.LANE), "The lanes that fit, such as 'state:errored feishu'."]

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome
+from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome, Pause
 from lanes.text.naming import all_lanes
 from lanes.text.spans import span
 
@@ -61,9 +61,14 @@ def dropped(message: Message) -> OutcomeText:
 def paused(acted: Acted) -> OutcomeText:
     """A pause."""
     lane = acted.lane
-    until = None if lane.paused is None else lane.paused.until
+    if lane.paused is None:
+        return OutcomeText("not paused", "its pause is over already", grave=True)
     goes_on = "; its run continues" if lane.run_id is not None else ""
-    return OutcomeText("paused", f"paused until {clock_time(until) if until else 'resumed'}{goes_on}")
+    return OutcomeText("paused", f"paused until {_end(lane.paused)}{goes_on}")
+
+
+def _end(pause: Pause | None) -> str:
+    return "resumed" if pause is None or pause.until is None else clock_time(pause.until)
 
 
 def resumed(acted: Acted) -> OutcomeText:
@@ -77,9 +82,8 @@ def resumed(acted: Acted) -> OutcomeText:
 
 def all_paused(acted: GlobActed) -> OutcomeText:
     """After a pause of all lanes, or of a glob."""
-    until = None if acted.paused is None else acted.paused.until
     now = f" ({counted(acted.lanes, 'lane')} now)" if acted.lanes else ""
-    said = f"paused until {clock_time(until) if until else 'resumed'}, lanes to come included{now}"
+    said = f"paused until {_end(acted.paused)}, lanes to come included{now}"
     return OutcomeText("paused", f"{all_lanes(acted.match)}: {said}")
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from lanes.records import Acted, Lane
+from lanes.verbs import outcomes
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import Cause
@@ -25,6 +27,27 @@ def test_pause_and_resume(stage: Stage, lanes: Call) -> None:
     assert [lane["paused"] for lane in lanes("list", "--json").json] == [None, None]
     (event,) = lanes("events", "a:2", "--type", "resumed", "--json").json
     assert "@" in event["actor"]
+
+
+@pytest.mark.parametrize("which", [["k"], ["--all"], ["--match", "k*"], ["--filter", "k"]])
+@pytest.mark.parametrize("for_", ["0s", "1ms", "999ms"])
+def test_a_pause_that_would_be_over_at_once_is_refused_and_ends_no_other(
+    stage: Stage, lanes: Call, which: list[str], for_: str
+) -> None:
+    stage.send("k", "text")
+    lanes("pause", *which)
+    refused = lanes("pause", *which, "--for", for_)
+    assert (refused.code, refused.out) == (2, "")
+    assert "a pause lasts at least 1s" in refused.err
+    assert lanes("list", "--json").json[0]["paused"]["until"] is None
+    assert lanes("pause", *which, "--for", "1s").code == 0
+
+
+def test_of_a_pause_that_has_ended_nothing_else_is_told(stage: Stage, lanes: Call) -> None:
+    stage.send("k", "text")
+    (acted,) = lanes("pause", "k", "--json").json
+    over = Lane.from_json(acted | {"paused": None})
+    assert outcomes.paused(Acted(over, True)).sentence == "its pause is over already"
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "ack", "abort"])
@@ -151,3 +174,9 @@ def test_drop(stage: Stage, lanes: Call) -> None:
 def test_ids(stage: Stage, lanes: Call, command: str, number: str, code: int) -> None:
     stage.send("k", "text")
     assert lanes(command, number).code == code
+
+
+def test_an_id_that_is_longer_than_any_is_refused(lanes: Call) -> None:
+    for number in ("9" * 19, "0" * 5_000, "9" * 5_000):
+        refused = lanes("drop", number)
+        assert (refused.code, "a message's id is a number" in refused.err) == (2, True)

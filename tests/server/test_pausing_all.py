@@ -22,6 +22,14 @@ async def test_all_lanes_are_paused_and_resumed(served: Served) -> None:
     assert done.json()["state"] == "done"
 
 
+async def test_a_pause_that_would_be_over_at_once_is_refused(served: Served) -> None:
+    await served.post("/api/lanes/k/messages", {"text": "hello"})
+    for where in ("/api/pause", "/api/lanes/k/pause"):
+        answer = await served.post(where, {"for": "999ms"})
+        assert (answer.status_code, answer.json()["param"]) == (400, "for")
+        assert "a pause lasts at least 1s" in answer.json()["detail"]
+
+
 async def test_a_glob_that_is_none_is_refused(served: Served) -> None:
     for body in ({"match": ""}, {"match": 3}, {"match": "x" * 1025}, {"glob": "*"}, {"for": "soon"}):
         answer = await served.post("/api/pause", body)
