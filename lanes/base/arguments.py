@@ -123,7 +123,7 @@ def patience_s(seconds: object, what: str = "timeout") -> float | None:
 
 
 def patience_ms(seconds: object, none: int | None = None) -> int | None:
-    """The same in whole milliseconds; ``none``: without a timeout."""
+    """A timeout in whole milliseconds; ``none`` is returned if there is no timeout."""
     patience = patience_s(seconds)
     return none if patience is None else round(patience * 1000)
 

@@ -49,7 +49,7 @@ Procedure = Generator[Request, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class QueryBlock(Generic[T_co]):
-    """Several queries and what is made of their results. On an event loop it runs in a separate thread."""
+    """Several queries and a function of their results. On an event loop it runs in a separate thread."""
 
     look: Callable[[Reads], T_co]
 
@@ -136,7 +136,7 @@ def run(
 
 
 def raised(given: T | LanesError) -> T:
-    """What a step or a look gave. Raises it where it is an error."""
+    """The result of a step or a look. Raises it if it is an error."""
     if isinstance(given, LanesError):
         raise given
     return given
@@ -154,7 +154,7 @@ def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable
 
 
 def to_next_wait(store: Store, procedure: Procedure[Any]) -> WaitForChange:
-    """Bring a procedure to where it waits next. Raises StopIteration with its result where it ends before."""
+    """Run a procedure to its next wait. Raises StopIteration with its result if it ends before."""
     answer: Any = None
     while True:
         match procedure.send(answer):

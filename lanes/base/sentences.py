@@ -17,7 +17,7 @@ LAST_MOMENT = 253_402_300_799_999
 
 
 class Tried(Protocol):
-    """What tells of one provider that was tried: a ``lanes.Attempt``, or the row of one."""
+    """The description of one provider that was tried: a ``lanes.Attempt``, or its row."""
 
     @property
     def provider(self) -> str: ...

@@ -19,12 +19,12 @@ class Draft(Protocol):
         ...
 
     def end(self) -> None:
-        """The stream has said ``[DONE]``. Raises AttemptFailed (cut) where the reply was not finished."""
+        """Called at ``[DONE]``. Raises AttemptFailed (CUT) if the reply was not finished."""
         ...
 
     @property
     def missing(self) -> str:
-        """What a stream lacks that ends now."""
+        """What is missing if the stream ends now."""
         ...
 
     def reply(self) -> Reply:
@@ -48,7 +48,7 @@ class AnswerWriter(Protocol):
     """Writes one answer to a client. Every text is ASCII, so that nothing between here and a terminal misreads it."""
 
     def piece(self, delta: Delta) -> str:
-        """One piece of a stream; empty where the dialect has nothing to say of it."""
+        """One piece of a stream; empty if the dialect has nothing to send for it."""
         ...
 
     def ending(self, told: Told, *, begun: bool) -> str:
@@ -60,7 +60,7 @@ class AnswerWriter(Protocol):
         ...
 
     def silence(self) -> str:
-        """What keeps a silent stream alive."""
+        """What is sent to keep a silent stream alive."""
         ...
 
     def whole(self, told: Told) -> dict[str, Any]:

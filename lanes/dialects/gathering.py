@@ -11,7 +11,8 @@ MAX_REPLY = 16 * 1024 * 1024
 
 
 class Gathering:
-    """What has come of one answer. ``more`` is the chat message besides its text. Raises AttemptFailed (garbage) beyond
+    """The parts of one answer that have arrived. ``more`` is the chat message besides its text. Raises AttemptFailed
+    (garbage) beyond
     ``max_reply``."""
 
     def __init__(self, max_reply: int = MAX_REPLY) -> None:
@@ -26,7 +27,7 @@ class Gathering:
         return bool(self._texts)
 
     def add(self, text: str) -> str:
-        """Add a text; what of it is whole."""
+        """Add a text; returns the part that consists of whole characters."""
         if not text:
             return text
         self.spend(len(text))
@@ -39,11 +40,11 @@ class Gathering:
         return text
 
     def text(self) -> str:
-        """All of it, once it has ended."""
+        """The whole text, once the answer has ended."""
         return "".join(self._texts) + whole(self._half)
 
     def message(self, text: str) -> dict[str, Any] | None:
-        """The chat message; None where it is its text and no more."""
+        """The chat message, or None if it has nothing besides its text."""
         return {"role": "assistant", "content": text or None} | self.more.result() if self.more else None
 
 
@@ -54,12 +55,12 @@ class _Room:
         self._left = left
 
     def spend(self, size: int) -> None:
-        """Take some of it. Raises AttemptFailed where there is not so much."""
+        """Use some of the room. Raises AttemptFailed if there is not enough."""
         self._left -= size
         if self._left < 0:
             raise garbage("it is larger than lanes keeps")
 
 
 def garbage(why: str) -> AttemptFailed:
-    """The failure of an answer that is none."""
+    """The failure for an answer that is invalid."""
     return AttemptFailed(AttemptCause.GARBAGE, f"no usable reply: {why}")

@@ -16,7 +16,7 @@ from lanes_storage.interface import AsyncStore, Query, Store
 
 T = TypeVar("T")
 
-#: Between two looks at all that wait together there is so many times the pause that a look took.
+#: Between two checks of all waiting calls, the pause is this many times as long as one check took.
 REST_SHARE = 3
 
 

@@ -18,7 +18,7 @@ PAGE = 100
 
 
 class Round(NamedTuple):
-    """What some of them ask for: a step, or a look, that gives the answer of each."""
+    """The next request of some effects: a step, or a look, that returns the answer for each."""
 
     places: Sequence[int]
     step: Step[list[Any]] | None
@@ -26,7 +26,7 @@ class Round(NamedTuple):
 
 
 class EffectSet(Generic[T]):
-    """Effects under way. Whoever drives it carries out its rounds until there are none, then waits, and so on."""
+    """Effects in progress. Their driver carries out rounds until there are none, then waits for a change, and so on."""
 
     def __init__(self) -> None:
         self._begun = 0
@@ -35,19 +35,19 @@ class EffectSet(Generic[T]):
         self._ended: list[tuple[int, T | LanesError]] = []
 
     def begin(self, effects: Sequence[Effect[T]]) -> None:
-        """Begin these as well; places are counted over all that were begun."""
+        """Add these effects; their places continue the count of all that were added."""
         for effect in effects:
             place, self._begun = self._begun, self._begun + 1
             self._procedures[place] = _as_procedure(effect)
             self._go_on(place, None)
 
     def take(self) -> list[tuple[int, T | LanesError]]:
-        """Those that have ended since the last call: the place and the result of each."""
+        """The effects that have ended since the last call: the place and the result of each."""
         taken, self._ended = self._ended, []
         return taken
 
     def next_round(self) -> Round | None:
-        """What to carry out next; None: all that are left wait."""
+        """What to carry out next; None if all remaining effects wait."""
         for kind in (Write, Read):
             places = list(islice((place for place, ask in self._asked.items() if isinstance(ask, kind)), PAGE))
             if places:
@@ -61,16 +61,16 @@ class EffectSet(Generic[T]):
 
     @property
     def waits_s(self) -> float | None:
-        """How long those that are left wait at most for a change; None: none is left."""
+        """How long the remaining effects wait at most for a change; None if none is left."""
         return min((ask.seconds for ask in self._asked.values() if isinstance(ask, WaitForChange)), default=None)
 
     def waited(self) -> None:
-        """Let them go on: the database has changed, or the time is over."""
+        """Continue the effects: the database has changed, or the time is over."""
         for place in [place for place, ask in self._asked.items() if isinstance(ask, WaitForChange)]:
             self._go_on(place, None)
 
     def close(self) -> None:
-        """End those that are left."""
+        """End the remaining effects."""
         for procedure in self._procedures.values():
             procedure.close()
 

@@ -1,4 +1,5 @@
-"""Who listens on a port of this machine, as far as the system tells (Linux, processes of the same user)."""
+"""Which processes listen on a port of this machine, as far as the system shows it (Linux, processes of the same
+user)."""
 
 import contextlib
 from pathlib import Path
@@ -11,7 +12,7 @@ _SHOWN = 120
 
 
 def holder_of(port: int) -> str | None:
-    """The processes that listen on a port, ``pid 4711 (python -m lanes gateway)``; None: it can not be told."""
+    """The processes that listen on a port, ``pid 4711 (python -m lanes gateway)``; None if that is not visible."""
     inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
     found = [f"pid {pid} ({_command(pid)})" for pid in _processes() if inodes & _sockets(pid)] if inodes else []
     return " and ".join(found) or None

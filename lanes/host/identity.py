@@ -124,7 +124,7 @@ def evidence(owner: Named, me: Identity) -> str:
 
 
 def told(owner: Named, sight: ProcessSighting) -> str:
-    """The same, from an earlier result."""
+    """The description of an earlier result, as a sentence."""
     return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
 
 

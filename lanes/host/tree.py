@@ -149,7 +149,7 @@ def _descends(process: _Process, ancestor: int, table: dict[int, _Process]) -> b
 
 
 def _is_tagged(pid: int, wanted: str) -> bool | None:
-    """Whether the environment that a process was started with carries the tag; None: it is hidden, and may be ours."""
+    """Whether the environment that a process was started with carries the tag; None if that cannot be read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - many, often
             return f"{TAG}={wanted}".encode() in file.read().split(b"\0")

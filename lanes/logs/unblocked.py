@@ -1,4 +1,4 @@
-"""A stream that never holds up whoever writes to it.
+"""A stream that never blocks the code that writes to it.
 
 A pipe that nobody reads (a paused pager, Ctrl-S, a log driver that is stuck) blocks every write once it is full, and
 with it whatever thread wanted to say something. So a separate thread hands the bytes on. What does not fit into its
@@ -21,7 +21,7 @@ PIECE = 65_536
 
 
 def dropped(lines: int) -> str:
-    """How the reader is told of what it missed."""
+    """How the reader is informed about lines that were dropped."""
     return f"{lines} lines were dropped here: nobody took them in time"
 
 
@@ -101,7 +101,8 @@ class Unblocked(io.RawIOBase):
             os.close(self._fd)
 
     def _next(self) -> bytes | None:
-        """What is to be handed on next: all that waits, then the word about what did not fit. None: it is over."""
+        """The next bytes to write: everything that waits, then the line about dropped lines. Returns None at the
+        end."""
         with self._news:
             self._news.wait_for(lambda: self._waiting or self._dropped or self._ended)
             if self._waiting:
@@ -117,7 +118,7 @@ class Unblocked(io.RawIOBase):
             return chunk
 
     def _write_all(self, chunk: bytes) -> bool:
-        """Write it, however long that takes. False: the system refuses, and there is nobody to tell."""
+        """Write the bytes, however long that takes. Returns False if the system refuses; that cannot be reported."""
         rest = memoryview(chunk)
         while rest:
             try:

@@ -17,7 +17,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: No signal has this number.
 _OVER = 0
 
-_pid: int | None = None  # of the process that handles them; None: none
+_pid: int | None = None  # the process that handles the signals, if any
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def limits(run: RunRow, now: Now) -> list[Limit]:
 
 
 def end(run: RunRow, now: Now) -> tuple[str, int] | None:
-    """The limit that ends the run if it stays silent, and when (milliseconds); None: only an abort does."""
+    """The limit that ends the run if it stays silent, and when (milliseconds); None if only an abort ends it."""
     first = next(iter(limits(run, now)), None)
     return first and (first.name, first.left_ms if first.exhausted_ms is None else first.exhausted_ms)
 

@@ -249,7 +249,8 @@ def _living(owners: list[OwnerRow], number: int | None) -> list[OwnerRow] | Lane
 
 
 def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
-    """What the release of a drained run would decide, by the same rows and the same judge. None: the run has ended."""
+    """How the release of a drained run would end, by the same rows and the same judge. Returns None if the run has
+    ended."""
     failure = RunFailure(Cause.DRAINED, "its gateway was drained")
     of_run = {"messages": json.dumps([[run.lane_id, run.message_id]])}
     cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))

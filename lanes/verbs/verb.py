@@ -65,7 +65,7 @@ class ResultForm(NamedTuple):
         return self.make(result, Liveness(now))
 
     def read(self, form: Any) -> Any:
-        """The same from its JSON. Raises Unreadable."""
+        """The record of a result in JSON. Raises Unreadable."""
         if self.record is None:
             return [str(each) for each in ids_from_json(form)]
         return self.record.all_from_json(form) if self.many else self.record.from_json(form)

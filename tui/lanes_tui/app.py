@@ -43,7 +43,7 @@ MOST_EXPORTED = 10_000
 
 @runtime_checkable
 class OnLane(Protocol):
-    """A screen that stands on a lane, or on none."""
+    """A screen that shows a lane, or none."""
 
     @property
     def lane_key(self) -> str | None: ...
@@ -153,7 +153,7 @@ class Dashboard(App[int]):
 
     @property
     def lane_key(self) -> str | None:
-        """The lane that the open screen stands on."""
+        """The lane of the open screen."""
         return self.screen.lane_key if isinstance(self.screen, OnLane) else None
 
     # ------------------------------------------------------------------------------------ screens
@@ -248,7 +248,7 @@ class Dashboard(App[int]):
         self.run_worker(carry_out(), name="action")
 
     def action_outcomes(self) -> None:
-        """What came of the last action on many."""
+        """The results of the last action on many."""
         from lanes_tui.dialogs.results import Results
 
         if self.last_run is None:
@@ -257,7 +257,7 @@ class Dashboard(App[int]):
             self.push_screen(Results(self.last_run))
 
     def action_message(self) -> None:
-        """Write to the lane that the screen stands on."""
+        """Write a message to the lane of the open screen."""
         from lanes.records import Message
         from lanes_tui.dialogs.send import SendDialog
 

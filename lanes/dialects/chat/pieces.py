@@ -9,7 +9,7 @@ from lanes.runners.base import Delta
 
 
 def pieces(delta: Delta) -> Iterator[Piece]:
-    """The inner pieces of a piece of an answer. What chat alone can say (audio, annotations) is none."""
+    """The inner pieces of a piece of an answer. Parts that only chat can express (audio, annotations) are left out."""
     choice = delta.choice or {}
     thought = choice.get("reasoning_content") or choice.get("reasoning")
     signed = list(_signed(choice.get("reasoning_details")))

@@ -71,7 +71,7 @@ class ChatWriter:
         return self._object("chat.completion", [choice], usage=detail.get("usage"))
 
     def _around(self, **more: Any) -> tuple[str, str]:
-        """What stands before and behind the delta of a chunk."""
+        """The parts of a chunk before and after its delta."""
         chunk = self._chunk([{"index": 0, "delta": "here", "finish_reason": None} | more])
         before, _, after = chunk.rpartition('"here"')
         return before, after
@@ -101,13 +101,13 @@ def _with_text(whole: Delta) -> Delta:
 
 
 def _besides(detail: Any) -> tuple[Any, dict[str, Any]]:
-    """What a stored reply says besides, as ``_apart`` gives it."""
+    """The further fields of a stored reply, as ``_apart`` returns them."""
     model = {"model": detail["model"]} if detail.get("model") else {}
     return _apart(model | (detail.get("more") or {}))
 
 
 def _apart(beside: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The logprobs, and what holds for the whole answer."""
+    """Split further fields into the logprobs and those for the whole answer."""
     return beside.get("logprobs"), {name: beside[name] for name in HEAD if name in beside}
 
 

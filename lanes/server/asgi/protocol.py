@@ -16,7 +16,7 @@ from lanes.server.asgi.writes import TurnTransport
 
 #: The longest time from connecting, or from the first byte, to the end of the head.
 HEAD_S = 10.0
-#: The same, to the end of the body.
+#: The longest time from the same start to the end of the body.
 BODY_S = 60.0
 #: The longest head: request line and headers.
 MOST_HEAD_BYTES = 65_536

@@ -129,7 +129,7 @@ def _in_path(param: Declared, call: HttpRequest) -> Any:
 
 
 def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
-    """A field of the body; None: not given. Raises HttpProblem, InvalidKey."""
+    """A field of the body, or None if it is not given. Raises HttpProblem, InvalidKey."""
     if (value := body.get(param.wire)) is None:
         return None
     with _refused_as("bad_request"):
@@ -141,7 +141,7 @@ def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
 
 
 def of_query(param: Declared, call: HttpRequest) -> Any:
-    """A parameter of the query; None: not given. Raises HttpProblem, InvalidKey."""
+    """A parameter of the query, or None if it is not given. Raises HttpProblem, InvalidKey."""
     with _refused_as("bad_parameter"):
         if param.many:
             texts = call.query.get(param.wire)

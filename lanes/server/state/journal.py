@@ -67,7 +67,7 @@ class Feed:
     async def follow(
         self, after: int | None, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
     ) -> "JournalReader":
-        """Follow the events after ``after``; None: from now on. The caller closes the reader.
+        """Follow the events after ``after``; with None, from now on. The caller closes the reader.
 
         Raises NotFound for a lane that does not exist, StorageError.
         """

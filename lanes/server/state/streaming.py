@@ -53,7 +53,7 @@ async def events(
 class WatchedStream:
     """A stream that calls ``over`` exactly once, with whether it was sent to its end.
 
-    ``patience_s``: a client that reads nothing for this long counts as disconnected. None: no limit.
+    ``patience_s``: a client that reads nothing for this long counts as disconnected. With None, there is no limit.
     """
 
     def __init__(

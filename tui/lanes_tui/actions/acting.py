@@ -16,7 +16,7 @@ REASON = "from the dashboard"
 
 
 class ActionTarget(NamedTuple):
-    """What an action is carried out on: a name for people, and the parameters that mean it."""
+    """The target of an action: a name for people, and the parameters that select it."""
 
     name: str
     params: Mapping[str, Any]
@@ -90,7 +90,7 @@ class ActionRun:
         return self.grave[place] if place < len(self.grave) else self.well[place - len(self.grave)]
 
     def stop(self) -> None:
-        """Begin nothing more. What was requested stands."""
+        """Start no further request. Requests that were sent are not withdrawn."""
         self.stopped = not self.ended
 
     async def carry_out(self, source: Source, how: Mapping[str, Any]) -> None:

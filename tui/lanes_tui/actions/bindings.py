@@ -12,7 +12,7 @@ def is_ours(active: ActiveBinding) -> bool:
 
 
 def said_of(binding: Binding) -> str:
-    """What a binding does, in words."""
+    """The description of a binding."""
     return binding.tooltip or binding.description
 
 

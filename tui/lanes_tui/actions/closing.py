@@ -26,7 +26,7 @@ class ClosingScreen(Screen[T]):
 
     @property
     def is_open(self) -> bool:
-        """Whether it stands, with all its parts."""
+        """Whether the screen is mounted, with all its parts."""
         return (
             self._parts is not None
             and self.is_attached
@@ -35,12 +35,12 @@ class ClosingScreen(Screen[T]):
         )
 
     def update(self) -> None:
-        """Show what is known by now. May be called at any time: before it stands, and after it was left."""
+        """Show what is known by now. May be called at any time: before the screen is mounted, and after it was left."""
         if self.is_open:
             self.renew()
 
     def renew(self) -> None:
-        """Show what is known by now. Called only while the screen stands."""
+        """Show what is known by now. Called only while the screen is mounted."""
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Leave with a result; without effect once it has left, and while something lies over it."""

@@ -1,4 +1,4 @@
-"""The command that does the same as an action of the dashboard, for a shell."""
+"""The shell command that is equivalent to an action of the dashboard."""
 
 import shlex
 from collections.abc import Mapping, Sequence

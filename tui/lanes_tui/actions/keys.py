@@ -104,7 +104,7 @@ SECTIONS = {
 
 
 def section_of(binding: Binding) -> str:
-    """The section of the help that a binding is told in."""
+    """The section of the help in which a binding is listed."""
     found = ""
     for name, meaning in KEYS.items():
         found = SECTIONS.get(name, found)

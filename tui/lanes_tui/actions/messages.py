@@ -1,4 +1,4 @@
-"""What widgets tell the screen."""
+"""The messages from widgets to the screen."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from lanes_storage.records import LaneSort
 
 @dataclass
 class LaneChosen(Message):
-    """The cursor stands on another lane (None: its place is known, its lane not yet)."""
+    """The cursor moved to another lane (None: its place is known, but the lane is not read yet)."""
 
     key: str | None
 

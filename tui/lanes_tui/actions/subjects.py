@@ -47,7 +47,7 @@ class ActionSubject(ABC):
 
     @abstractmethod
     async def load(self, source: Source) -> None:
-        """Read what is to be told. Raises Lost."""
+        """Read what the dialog shows. Raises Lost."""
 
     @abstractmethod
     def title(self) -> str:
@@ -55,11 +55,11 @@ class ActionSubject(ABC):
 
     @abstractmethod
     def lines(self) -> list[Content]:
-        """What is told before it is done."""
+        """The text that is shown before the action."""
 
     @abstractmethod
     def words(self) -> list[str] | None:
-        """The command and the words that choose the same; None: no command does."""
+        """The shell command and the words that select the same; None if there is no such command."""
 
     def possible(self) -> bool:
         """Whether there is anything to do; until it is known, there is."""
@@ -90,7 +90,7 @@ class LaneSubject(ActionSubject):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """What the action is carried out on."""
+        """The targets of the action."""
         return [ActionTarget(mark.key, {"key": mark.key, "epoch": mark.epoch}) for mark in self.marks]
 
     async def load(self, source: Source) -> None:
@@ -194,7 +194,7 @@ class MessageSubject(ActionSubject):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """What the action is carried out on, the oldest first."""
+        """The targets of the action, the oldest first."""
         keys = {message.id: f" {message.key}" for message in self._messages}
         return [ActionTarget(f"#{each}{keys.get(each, '')}", {"id": each}) for each in sorted(self._ids)]
 
@@ -310,7 +310,7 @@ def _by_state(tally: Tally, count: int) -> Content:
 
 
 def _ends(tally: Tally, scope: Scope) -> Content:
-    """What an abort with that scope ends, and what it keeps."""
+    """What an abort with this scope ends, and what it keeps."""
     runs = 0 if scope is Scope.QUEUE else tally.runs
     ended = tally.reruns if scope is Scope.RUN else tally.waiting
     kept = tally.waiting - ended

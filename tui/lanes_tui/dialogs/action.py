@@ -31,7 +31,7 @@ LOOK_EVERY_S = 0.5
 
 
 class ActionDialog(Dialog[dict[str, Any] | None]):
-    """Its result are the parameters with which to do it; None: it is not to be done."""
+    """Its result is the parameters of the action, or None if the action is cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(bind(name, "app.focus_previous") for name in ("left", "up")),
@@ -105,12 +105,12 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     @property
     def said(self) -> str:
-        """What it says, without its looks."""
+        """The text of the dialog, without styles."""
         return "\n".join((self._title.plain, self._lines.plain, self._problem.plain, self._same.plain))
 
     @property
     def command(self) -> str | None:
-        """The command that does the same, if one does."""
+        """The equivalent shell command, if there is one."""
         words = self.subject.words()
         try:
             how = {**self.action.params, **self.how}
@@ -120,7 +120,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     @property
     def _wanted(self) -> str:
-        """What has to be typed; empty where nothing has."""
+        """The text that a person has to type; empty if none."""
         return str(self.subject.count) if self.subject.count > TYPED_ABOVE else ""
 
     @property

@@ -1,4 +1,4 @@
-"""Before the dashboard of ``lanes up`` is left: what becomes of the gateway."""
+"""The question before the dashboard of ``lanes up`` is closed: whether the gateway continues."""
 
 from enum import Enum
 

@@ -73,7 +73,7 @@ class PauseAllDialog(Dialog[str | None]):
 
     @property
     def _standing(self) -> GlobPause | None:
-        """The pause of all lanes that stands."""
+        """The present pause of all lanes."""
         pauses = () if self._status is None else self._status.pauses
         now = self._source.now().wall
         return next((pause for pause in pauses if pause.of_all and words.is_paused(pause, now)), None)
@@ -109,7 +109,7 @@ class PauseAllDialog(Dialog[str | None]):
 
     @property
     def _command(self) -> str:
-        """The command that does the same."""
+        """The equivalent shell command."""
         for_, reason = (self.query_one(f"#{name}", Input).value.strip() for name in ("for", "reason"))
         said = f" --for {shlex.quote(for_)}" if for_ else ""
         return f"lanes pause --all{said}{f' --reason {shlex.quote(reason)}' if reason else ''}"

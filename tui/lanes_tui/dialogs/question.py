@@ -72,7 +72,7 @@ class Question(Dialog[T]):
 
     @property
     def said(self) -> str:
-        """What it says, without its looks."""
+        """The text of the dialog, without styles."""
         return "\n".join(line.plain for line in self._lines)
 
     def may_give(self, answer: T) -> bool:

@@ -31,7 +31,7 @@ class Outcomes(ScrollView, can_focus=True):
 
     @property
     def plain(self) -> str:
-        """What is shown, without its looks."""
+        """The text that is shown, without styles."""
         return "\n".join(_line(self._run.result(place)).plain for place in range(self._run.done))
 
     def renew(self) -> None:
@@ -98,7 +98,7 @@ class Results(Dialog[None]):
 
 
 def noun(run: ActionRun) -> str:
-    """What it is done to."""
+    """The targets of the action."""
     return "lane" if "key" in run.action.verb.by_name else "message"
 
 

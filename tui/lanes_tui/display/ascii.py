@@ -31,8 +31,8 @@ def in_ascii(text: str) -> str:
 
 
 class AsciiFilter(LineFilter):
-    """What the toolkit passes every line of every widget through."""
+    """A filter through which the toolkit passes every line of every widget."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - as it calls it
-        """The same line in ASCII."""
+        """The line in ASCII."""
         return [Segment(in_ascii(text), style, control) for text, style, control in segments]

@@ -11,7 +11,7 @@ INTERLEAVED = 3
 
 
 class Group(NamedTuple):
-    """Events that say the same, one after the other; mostly it is one."""
+    """Consecutive events of the same kind; usually there is only one."""
 
     events: tuple[Event, ...]
 

@@ -48,7 +48,7 @@ class ViewedAt:
         return ms + self.passed_ms
 
     def left(self, ms: int | None) -> int | None:
-        """What is left of a duration by now; negative once it is over. None stays None."""
+        """The remaining part of a duration by now; negative once it is over. Returns None for None."""
         return None if ms is None else ms - self.passed_ms
 
 
@@ -133,7 +133,7 @@ def lay_out(width: int, chosen: tuple[str, ...] = USUAL, longest: int = _MOST_LA
 
 
 def _left(names: list[str], width: int, size: int, gap: int) -> int:
-    """What the columns of a fixed width leave to the others."""
+    """The width that the columns of a fixed width leave to the other columns."""
     return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
 
 
@@ -143,7 +143,7 @@ def said(lane: Lane, sight: ViewedAt, columns: tuple[Column, ...]) -> tuple[Said
 
 
 def plain(title: str, lane: Lane, sight: ViewedAt) -> str:
-    """What a column says, whole and without colour."""
+    """The whole text of a column, without colour."""
     return text.line(*_CELLS[title](lane, sight, 10_000)).plain
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from textual.color import Color
 
 ENOUGH = 4.5
-#: What text stands on.
+#: The background of text.
 GROUNDS = ("ground", "ground-bar", "ground-raised", "ground-cursor", "ground-cursor-blurred")
 #: What is aimed at: the terminal rounds colours.
 _AIM = 4.7

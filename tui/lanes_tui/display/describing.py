@@ -32,7 +32,7 @@ def message_line(message: Message, sight: ViewedAt) -> Content:
 
 
 def said(message: Message) -> str:
-    """What a message asks, on one line."""
+    """The text of a message, on one line."""
     return text.first_words(asks_for(message) or "(a chat request)")
 
 

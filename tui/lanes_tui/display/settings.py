@@ -36,7 +36,7 @@ HEAD = "# Written by the dashboard of lanes. Delete a line, or the file, for wha
 
 @dataclass(slots=True)
 class Settings:
-    """What was chosen. ``path`` None: it is not kept."""
+    """The chosen settings. They are not kept if ``path`` is None."""
 
     path: Path | None = None
     columns: tuple[str, ...] = USUAL
@@ -87,7 +87,7 @@ def settings_path(*, env: Mapping[str, str] | None = None) -> Path:
 
 
 def load(path: Path) -> Settings:
-    """What was chosen, as far as it can be read."""
+    """The stored settings, as far as they can be read."""
     settings = Settings(path)
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))

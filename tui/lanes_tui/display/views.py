@@ -31,7 +31,7 @@ class KeptView:
 
 @dataclass(slots=True)
 class Views:
-    """All that are kept. ``path`` None: only until the dashboard is left."""
+    """All kept views. If ``path`` is None, they are kept only until the dashboard is closed."""
 
     path: Path | None = None
     numbered: dict[str, KeptView] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Views:
 
 
 def load_views(path: Path) -> Views:
-    """What was kept, as far as it can be read."""
+    """The stored views, as far as they can be read."""
     views = Views(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -62,7 +62,7 @@ def _unknown(word: str) -> Appearance:
 
 
 def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:
-    """Whether a pause stands at wall time ``wall``."""
+    """Whether a pause applies at wall time ``wall``."""
     return pause is not None and (pause.until is None or pause.until > wall)
 
 

@@ -62,7 +62,7 @@ class Doing(Board):
         self.act(subject, asks=lane is None or name != "resume")
 
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
-        """What did not go as asked stays marked."""
+        """Lanes for which the action failed stay marked."""
         if not result.grave:
             self.marks.drop((target.params["key"],))
 

@@ -17,7 +17,8 @@ class SilenceAlarm:
         self._rang_at: int | None = None
 
     def rings(self, silences: Silences, now: Now) -> str | None:
-        """What is to be said of what fell silent since; None: nothing, or not yet."""
+        """The text about runs that became silent since the last call; None if there is nothing to report, or not
+        yet."""
         silent = {each.run_id: each for each in silences.runs}
         if self._known is None:
             self._known = set(silent)

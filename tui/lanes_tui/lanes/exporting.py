@@ -1,4 +1,4 @@
-"""What is shown, as a file in the working folder."""
+"""Writes what is shown to a file in the working folder."""
 
 import json
 import time

@@ -23,7 +23,7 @@ class Glance:
         self._asked = asyncio.Event()
 
     def at(self, key: str | None) -> None:
-        """Read this lane instead of the last one; None: there is none."""
+        """Read this lane instead of the last one; None reads no lane."""
         self._key = key
         self._asked.set()
 

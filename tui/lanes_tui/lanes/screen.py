@@ -234,7 +234,7 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
     # ------------------------------------------------------------------------------------ actions
 
     def action_open_lane(self) -> None:
-        """The lane under the cursor on a screen of its own."""
+        """Open the lane under the cursor on a separate screen."""
         if self.picture is None or self.picture.wish != self.wish:  # what was typed is not on the screen yet
             self._open_next = True
         elif self.lane is not None:

@@ -159,7 +159,7 @@ class DeadLettersScreen(Filtered):
             self.act(MessageSubject(ACTIONS["retry message"], [letter]))
 
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
-        """What could not be retried stays marked."""
+        """Messages that could not be retried stay marked."""
         if not result.grave:
             self.marks.pop(str(target.params.get("id")), None)
 

@@ -171,7 +171,7 @@ class GroupsScreen(Watching):
         return self._chosen.where("key", how, value)
 
     def _typed_with(self, group: LaneGroup) -> str:
-        """The same as somebody would type it, behind what is typed already."""
+        """The group as a person would type it, after the text that is already typed."""
         condition = self._within(group).conditions[-1]
         return f"{self._typed} {filters.written(LaneFilter((condition,)))}".strip()
 

@@ -48,7 +48,7 @@ class Guarded(ClosingScreen[None]):
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing may be acted on just now; None: something may."""
+        """Why no action is allowed now; None if actions are allowed."""
         if self.source.read_only:
             return "this dashboard is read-only"
         if self.freshness.lost is not None:
@@ -65,7 +65,7 @@ class Guarded(ClosingScreen[None]):
     # ------------------------------------------------------------------------------------- acting
 
     def act(self, subject: ActionSubject, *, asks: bool = True) -> None:
-        """Ask, and do it. What came of one is said; of many it is listed."""
+        """Ask, and do it. The result of a single action is shown; the results of many are listed."""
         if not subject.targets or not self.may_act():
             return
         if asks:
@@ -108,7 +108,7 @@ class Guarded(ClosingScreen[None]):
         self.say(text.line(result.name, ": ", result.sentence), grave=result.grave)
 
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
-        """What came of an action on one of its targets, as soon as it is known."""
+        """Called with the result of an action on one target, as soon as it is known."""
 
     def look_again(self) -> None:
         """Look at what came of an action."""
