@@ -310,8 +310,7 @@ class WaitTable(Table, table=True):
 
 
 class PauseTable(Table, table=True):
-    """Why no run may claim a lane, or any lane whose key matches a glob (``*``: all). At most one pause of each
-    kind."""
+    """Why no run may claim a lane, or any lane whose key matches a glob (``*``: all). At most one of each kind."""
 
     __tablename__ = "pauses"
     __table_args__ = (
