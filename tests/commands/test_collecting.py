@@ -1,20 +1,17 @@
-"""F129: garbage is looked for late only by commands that end before."""
+"""F129: no command changes when this process looks for garbage: several stay for days."""
 
 import subprocess
 import sys
 
 SCRIPT = """
 import gc
-usual = gc.get_threshold()
-from lanes.commands import COLLECT_AFTER, hurry
-hurry()
-kept = [[] for _ in range(COLLECT_AFTER // 2)]
-print(gc.get_threshold()[0], end=" ")
-kept += [[] for _ in range(COLLECT_AFTER)]
-print(gc.get_threshold() == usual, gc.get_freeze_count() > COLLECT_AFTER // 2)
+usual = gc.get_threshold(), gc.isenabled(), gc.get_freeze_count()
+from lanes.commands.common.entry import run
+assert run(["--version"]) == 0
+print((gc.get_threshold(), gc.isenabled(), gc.get_freeze_count()) == usual)
 """
 
 
-def test_F129_a_command_that_stays_collects_as_usual() -> None:
+def test_F129_a_command_collects_as_usual() -> None:
     said = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["100000", "True", "True"]
+    assert said.splitlines()[-1] == "True"

@@ -16,6 +16,7 @@ from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_, show
 from lanes.verbs.system import status
+from lanes_storage.errors import StorageError
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import LaneFilter
 
@@ -117,7 +118,10 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
 
 def _name_the_stopped(desk: Driver) -> None:
     """An owner that did not confirm may be a stopped process, which does nothing until it goes on."""
-    found = desk.call(status)
+    try:
+        found = desk.call(status)
+    except (LanesError, StorageError):
+        return  # the abort itself has been answered; this is advice
     for owner in (*found.gateways, *found.desks):
         if is_stopped(owner):
             say(f"lanes: owner {owner.id}: {owner.evidence}")
