@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lanes.commands.serve import drain
 from lanes.doctor import gateways
 from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes_storage import doors
@@ -78,7 +79,10 @@ def test_a_drain_ends_with_its_gateway(stage: Stage, lanes: Call, port: int) -> 
     assert lanes("status").out.count("draining by alice") == 1
 
 
-def test_a_stopped_gateway_is_told_to_go_on_by_every_command(stage: Stage, lanes: Call) -> None:
+def test_a_stopped_gateway_is_told_to_go_on_by_every_command(
+    stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "CUT_MS", 0)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         stage.hold("k", stage.owner(identity_of(child.pid)))
@@ -90,6 +94,10 @@ def test_a_stopped_gateway_is_told_to_go_on_by_every_command(stage: Stage, lanes
         assert "`lanes why` says what it waits for" in aborted.out + aborted.err
         for command in (["why", "k"], ["status"], ["doctor"]):
             assert cure in lanes(*command).out
+        waits = (["send", "k", "text"], 0), (["send", "k", "text", "--wait"], 69), (["drain", "--wait", "1ms"], 5)
+        for command, code in waits:
+            done = lanes(*command)
+            assert (done.code, cure in done.err) == (code, True), done
     finally:
         child.kill()
         child.communicate()

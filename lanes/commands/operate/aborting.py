@@ -8,7 +8,7 @@ from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
-from lanes.commands.output.words import is_stopped, note, state, took
+from lanes.commands.output.words import note, state, stopped, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import FREED, AbortResult, Lane, Outcome
@@ -122,9 +122,8 @@ def _name_the_stopped(desk: Driver) -> None:
         found = desk.call(status)
     except (LanesError, StorageError):
         return  # the abort itself has been answered; this is advice
-    for owner in (*found.gateways, *found.desks):
-        if is_stopped(owner):
-            say(f"lanes: owner {owner.id}: {owner.evidence}")
+    for said in stopped((*found.gateways, *found.desks)):
+        say(f"lanes: {said}")
 
 
 def _complain(errors: Sequence[LanesError]) -> None:

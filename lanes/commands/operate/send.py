@@ -12,7 +12,7 @@ from lanes.commands.common.options import DURATION, KEY, fail
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.printing import Output
-from lanes.commands.output.words import took
+from lanes.commands.output.words import is_stopped, stopped, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import failed
 from lanes.records import Message
@@ -21,9 +21,9 @@ from lanes.verbs.sending import message, send
 from lanes.verbs.system import gateways
 
 NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
-#: How long a wait goes on while no gateway lives: one that is being restarted comes back within it.
+#: How long a wait goes on while no gateway claims anything: one that is being restarted comes back within it.
 PATIENCE_S = 10.0
-#: Between two looks whether a gateway lives.
+#: Between two looks whether a gateway claims.
 LOOK_MS = 1_000
 #: In what is told of a wait: with a new one alone nothing else has changed.
 DURATIONS = re.compile(r"\b\d+ m?s\b|\b\d+[dhm] \d+[hms]\b")
@@ -58,8 +58,8 @@ def command(
 
     Prints its id. A TEXT of - is read from standard input.
 
-    With --wait: exit code 1 when it ends otherwise than done, 5 when --timeout runs out, 69 when no gateway lives.
-    A run that waits for a lane which waits for it is refused at once, exit code 1.
+    With --wait: exit code 1 when it ends otherwise than done, 5 when --timeout runs out, 69 when no gateway claims
+    anything. A run that waits for a lane which waits for it is refused at once, exit code 1.
     """
     if timeout is not None and not wait:
         fail("--timeout needs --wait")
@@ -73,8 +73,7 @@ def command(
         )
         if wait:
             return _wait(session, desk, accepted, run, timeout)
-        if accepted.state in UNFINISHED and not _a_gateway_lives(desk):
-            alone = NO_GATEWAY.format(start=session.how_to_start())
+        if accepted.state in UNFINISHED and (alone := _alone(session, desk)) is not None:
             accepted = accepted.replace(held_up=" ".join(filter(None, (accepted.held_up, alone))))
     _print_accepted(session, accepted)
     if accepted.held_up is not None:
@@ -109,11 +108,11 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     first, waiting = True, WaitTold()
     while last.state in UNFINISHED:
         now = time.monotonic()
-        alone_since = None if _a_gateway_lives(desk) else (alone_since or now)
+        alone = _alone(session, desk)
+        alone_since = None if alone is None else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
             _print_accepted(session, last)
-            said = NO_GATEWAY.format(start=session.how_to_start())
-            out.talk(f"lanes: message {number} is accepted, and {said}")
+            out.talk(f"lanes: message {number} is accepted, and {alone}")
             return Exit.UNREACHABLE
         if end is not None and now >= end:
             _print_accepted(session, last)
@@ -144,8 +143,15 @@ class WaitTold:
             out.talk(f"waits: {before}{held_up}")
 
 
-def _a_gateway_lives(desk: Driver) -> bool:
-    return any(gateway.alive for gateway in desk.call(gateways))
+def _alone(session: Session, desk: Driver) -> str | None:
+    """That no gateway claims anything now, and what to do about that; None: one does."""
+    found = desk.call(gateways)
+    if any(gateway.alive and not is_stopped(gateway) for gateway in found):
+        return None
+    halted = stopped(found)
+    if halted:
+        return f"no gateway claims anything now: {'; '.join(halted)}"
+    return NO_GATEWAY.format(start=session.how_to_start())
 
 
 def _held_up(message: Message) -> str:

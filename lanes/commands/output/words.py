@@ -1,5 +1,7 @@
 """Records as people read them: ages, times, states and their looks."""
 
+from collections.abc import Iterable
+
 from lanes.commands.output.printing import Cell
 from lanes.explain.phrases import clock_time, failed
 from lanes.records import Lane, NextLimit, OwnerDetail
@@ -20,6 +22,11 @@ def state(name: str) -> Cell:
 def is_stopped(owner: OwnerDetail) -> bool:
     """Whether its process is stopped; the evidence says what lets it go on."""
     return f"kill -CONT {owner.pid}" in owner.evidence
+
+
+def stopped(owners: Iterable[OwnerDetail]) -> list[str]:
+    """Each owner whose process is stopped, with the command that lets it go on."""
+    return [f"owner {owner.id}: {owner.evidence}" for owner in owners if is_stopped(owner)]
 
 
 def took(ms: float | None) -> str:

@@ -8,7 +8,7 @@ from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
-from lanes.commands.output.words import state, took
+from lanes.commands.output.words import state, stopped, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import Cut, OwnerDetail
@@ -33,7 +33,10 @@ REHEARSAL = (
 def command(session: Session, /, gateway: str | None, wait: int | None, dry_run: bool) -> int:
     out = session.out
     with session.desk() as desk:
-        living = [each for each in desk.call(gateways) if each.alive]
+        found = desk.call(gateways)
+        for said in stopped(found):
+            out.talk(f"lanes: {said}")
+        living = [each for each in found if each.alive]
         chosen = living if gateway is None else _named(living, gateway)
         if not chosen:
             out.talk(f"lanes: no {'' if gateway is None else 'such '}gateway lives: `lanes status` shows them")
