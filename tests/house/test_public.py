@@ -19,7 +19,7 @@ WALKED = ("lanes", "lanes.testing")
 #: Classes that lanes makes and nobody else: their constructors are their own affair.
 MADE_BY_LANES = {"Desk", "Listener", "Config", "TimedGateway", "History"}
 #: Doors of the surfaces that lanes itself ships.
-INTERNAL = {"Desk.perform", "Desk.context", "Desk.call"}
+INTERNAL = {"Desk.perform", "Desk.context", "Desk.call", "Desk.call_each"}
 #: How lanes makes records, and describes them.
 OF_RECORDS = {"of", "fields"}
 #: Underscored methods whose types a caller meets all the same.
