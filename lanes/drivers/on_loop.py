@@ -50,8 +50,8 @@ class LoopDriver:
     ) -> AsyncGenerator[tuple[int, Any | LanesError], None]:
         """Call it once for each of ``params``, in pages of one transaction each; all wait at the same time.
 
-        Yields the place and the record of each as it ends; an expected error is one. A caller that stops asking for more
-        stops it between two pages.
+        Yields the place and the record of each as it ends; an expected error is one. A caller that stops asking for
+        more stops it between two pages.
         """
         waiting = verb.waiting
         pending: dict[int, Any] = {}

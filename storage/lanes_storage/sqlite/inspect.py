@@ -29,7 +29,7 @@ _SCHEMA = Query(
     lambda rows: "".join(f"{row[0]};\n" for row in rows),
 )
 
-#: The versions (first, fixed: the first is included, the fixed one is not) in which a checkpoint during a commit can lose later writes.
+#: The versions in which a checkpoint during a commit can lose later writes: from the first to below the fixed one.
 _FAULTY = (((3, 7, 0), (3, 44, 6)), ((3, 45, 0), (3, 50, 7)), ((3, 51, 0), (3, 51, 3)))
 
 #: The parts of a schema: indexes and triggers by name, tables by their columns.
