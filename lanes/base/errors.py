@@ -74,12 +74,13 @@ class QueueFull(Refused):
 
 
 class LaneBusy(Refused):
-    """The lane has an unfinished message and the sender does not want to wait."""
+    """The lane has an unfinished message, and the sender does not want to wait; ``rejects``: its mode is ``reject``."""
 
     reason = "lane_busy"
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key, f"lane {key!r} is busy")
+    def __init__(self, key: str, rejects: bool = False) -> None:
+        self.rejects = rejects
+        super().__init__(key, f"lane {key!r} is busy{', and its mode is reject' if rejects else ''}")
 
 
 class WaitCycle(Refused):

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from lanes.base.errors import ConfigError
 from lanes.config.config import Config
 from lanes.config.declared import places
 from lanes.config.declared.refusal import refusal
@@ -34,8 +36,18 @@ def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -
         return
     for value in _code(config):
         problem = f"it runs {value.value!r}, and {config.source} was only found in this folder"
-        fix = f"look at the file, then name it once: --config {config.source.name}"
+        command = shlex.join(["lanes", "gateway", "--config", config.source.name])
+        fix = f"look at the file, then name it once: `{command}`"
         raise refusal(value.where, value.key, problem, fix)
+
+
+def needs_naming(config: Config) -> bool:
+    """Whether a gateway would refuse its code until a person names the file."""
+    try:
+        refuse_found_code(config)
+    except ConfigError:
+        return True
+    return False
 
 
 def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:

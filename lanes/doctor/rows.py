@@ -55,7 +55,7 @@ def _limits(counts: LaneCounts) -> Check:
     if counts.unlimited:
         said = f"held lanes with run_timeout or stall_timeout off: {counts.unlimited}"
         return warning(
-            "limits", said, "nothing ends a hung run there but `lanes abort`; `lanes list --held` shows them"
+            "limits", said, "nothing ends a hung run there but `lanes abort KEY`; `lanes list --held` shows them"
         )
     return ok("limits", "every held lane has its limits")
 

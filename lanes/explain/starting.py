@@ -26,11 +26,18 @@ def start_command(config: "Config | None", database: str, real_runner_ran: Calla
         return f"configure its runner again, then `{shlex.join(['lanes', 'gateway', '--db', str(_file(database))])}`"
     else:
         words, serves = ["lanes", "up"], serves or str(places.demo_database())
-    if config is not None and config.source is not None and config.source not in places.config_candidates():
+    if config is not None and config.source is not None and _is_to_be_named(config, config.source):
         words += ["--config", str(config.source)]
     if _file(serves) != _file(database):
         words += ["--db", str(_file(database))]
     return f"`{shlex.join(words)}`"
+
+
+def _is_to_be_named(config: "Config", source: Path) -> bool:
+    """Whether a gateway would not find that file, or would refuse the code in it until it is named."""
+    from lanes.config.approval import needs_naming
+
+    return source not in places.config_candidates() or needs_naming(config)
 
 
 def _file(database: str) -> Path:

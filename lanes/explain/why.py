@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lanes.base.terminal import clean
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.text import ages
-from lanes.text.naming import all_lanes, as_typed, resume_command
+from lanes.text.naming import all_lanes, on_lane, resume_command
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, Edge
@@ -67,7 +67,7 @@ def held_up(lane: LaneRow, around: Circumstances) -> str | None:
 
 def abort_command(run: RunRow) -> str:
     """What ends this run, and no other that the lane may have begun meanwhile."""
-    return f"lanes abort {as_typed(run.key, 'KEY')} --epoch {run.epoch}"
+    return on_lane("abort", run.key, f"--epoch {run.epoch}")
 
 
 def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[str]:
@@ -184,10 +184,11 @@ def _abort_coming(run: RunRow, around: Circumstances) -> str:
     reason = f" ({clean(run.abort_reason)})" if run.abort_reason else ""
     asked = f"{clean(run.abort_actor or '')} asked for its abort {ago(age)}{reason}:"
     if not around.acting():
-        return f"{asked} no gateway lives that would end it, but `lanes abort` releases it by force."
+        return f"{asked} no gateway lives that would end it, but `{abort_command(run)}` releases it by force."
     if grace > age:
         return f"{asked} released by force in {span(grace - age)} unless the owner confirms."
-    return f"{asked} the grace has passed, so the next process that checks releases it by force (`lanes abort` does)."
+    passed = f"{asked} the grace has passed, so the next process that checks releases it by force"
+    return f"{passed} (`{abort_command(run)}` does)."
 
 
 def _waiting(lane: LaneRow, now: Now) -> list[str]:
@@ -214,14 +215,14 @@ def _answered(told: Mapping[str, Any]) -> list[str]:
 
 
 def _paused(lane: LaneRow, now: Now) -> str | None:
-    return pause_told(lane.pause, now)
+    return pause_told(lane.pause, lane.key, now)
 
 
-def pause_told(pause: PauseRow | None, now: Now) -> str | None:
+def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
     """That a lane is paused, until when, by whom and why; None: it is not."""
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
-    what, end = "It is", "`lanes resume`"
+    what, end = "It is", f"`{on_lane('resume', key)}`"
     if pause.pattern is not None:
         what, end = (
             f"{all_lanes(pause.pattern)[0].upper()}{all_lanes(pause.pattern)[1:]} are",

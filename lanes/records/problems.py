@@ -25,6 +25,7 @@ class ProblemKind:
     status: int
     code: str
     members: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()  # arguments with a default, which older gateways do not send
     later: bool = False  # the same request may succeed in a moment
     also: tuple[str, ...] = ()  # codes of the same error from the reading of the request
 
@@ -35,7 +36,7 @@ KINDS = (
     ProblemKind(errors.Unfit, 400, "unfit", also=("bad_request", "bad_parameter")),
     ProblemKind(NotStorable, 400, "not_storable"),
     ProblemKind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),
-    ProblemKind(errors.LaneBusy, 423, "lane_busy", ("key",)),
+    ProblemKind(errors.LaneBusy, 423, "lane_busy", ("key",), newer=("rejects",)),
     ProblemKind(errors.Draining, 503, "draining", ("key",), later=True),
     ProblemKind(errors.WaitCycle, 422, "wait_cycle", ("keys",)),
     ProblemKind(errors.IdempotencyConflict, 422, "idempotency_conflict", ("key", "idempotency_key")),
@@ -81,7 +82,7 @@ def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem
         return Problem(503, DATABASE, f"{error}: {error.fix}", headers=later)
     for kind in KINDS:
         if isinstance(error, kind.error):
-            members = {name: getattr(error, name) for name in kind.members}
+            members = {name: getattr(error, name) for name in (*kind.members, *kind.newer)}
             if (param := getattr(error, "param", None)) is not None:
                 members["param"] = param
             return Problem(kind.status, kind.code, str(error), members, later if kind.later else {})
@@ -94,5 +95,8 @@ def error_of(document: Mapping[str, Any]) -> errors.LanesError | NotStorable:
     for kind in KINDS:
         if document.get("code") in (kind.code, *kind.also):
             with contextlib.suppress(LookupError, TypeError):  # the members may be anything if the server is no gateway
-                return kind.error(*(document[name] for name in kind.members)) if kind.members else kind.error(said)
+                if not kind.members:
+                    return kind.error(said)
+                newer = {name: document[name] for name in kind.newer if name in document}
+                return kind.error(*(document[name] for name in kind.members), **newer)
     return errors.LanesError(said)

@@ -15,6 +15,12 @@ def resume_command(glob: str) -> str:
     return "lanes resume --all" if glob == "*" else f"lanes resume --match {as_typed(glob, 'GLOB')}"
 
 
+def on_lane(verb: str, key: str, *options: str) -> str:
+    """The command that does this to a lane: ``lanes why agent:42``."""
+    typed = as_typed(key, "KEY")
+    return " ".join(["lanes", verb, *options, "--", typed] if key.startswith("-") else ["lanes", verb, typed, *options])
+
+
 def as_typed(text: str, place: str) -> str:
     """A key or a glob as it is typed in a shell; what cannot be shown as it is, is left to the reader."""
     return shlex.quote(text) if clean(text) == text else place

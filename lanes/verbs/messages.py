@@ -277,7 +277,7 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
                     f"message {number} was a hold: only the program that held the lane can do that work again"
                 )
             case Refusal.LANE_BUSY:
-                return LaneBusy(before.key)
+                return LaneBusy(before.key, rejects=True)
             case Refusal():
                 return QueueFull(before.key, admission.cap)
         if before.retried_as is not None:

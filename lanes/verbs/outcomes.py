@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome, Pause
-from lanes.text.naming import all_lanes
+from lanes.text.naming import all_lanes, on_lane
 from lanes.text.spans import span
 
 
@@ -27,6 +27,7 @@ class OutcomeText(NamedTuple):
 def aborted(result: AbortResult) -> OutcomeText:
     """The proven outcome of an abort."""
     outcome, after = result.outcome, f"after {span(result.waited_s * 1000)}"
+    why = on_lane("why", result.key)
     epochs = f"(epoch {result.epoch_before} → {result.epoch_after})"
     sentence = {
         Outcome.RELEASED: f"released {after}",
@@ -35,7 +36,7 @@ def aborted(result: AbortResult) -> OutcomeText:
         Outcome.NOT_HELD: "nothing to abort",
         Outcome.CHANGED: f"changed: it is at epoch {result.epoch_after} now, and was not aborted",
         Outcome.CLEARED: "cleared",
-        Outcome.PENDING: f"not confirmed {after}; the request stands: `lanes why` says what it waits for"
+        Outcome.PENDING: f"not confirmed {after}; the request stands: `{why}` says what it waits for"
         if result.waited_s
         else "requested",
     }[outcome]
@@ -44,7 +45,7 @@ def aborted(result: AbortResult) -> OutcomeText:
     if result.survivors:
         sentence += f"; still alive: {', '.join(result.survivors)}"
     elif result.survivors is None and outcome is not Outcome.PENDING:
-        sentence += "; whether processes of it survive is not known (`lanes why` tells if the lane waits for that)"
+        sentence += f"; whether processes of it survive is not known (`{why}` tells if the lane waits for that)"
     return OutcomeText(outcome.replace("_", " "), sentence, outcome not in FREED)
 
 

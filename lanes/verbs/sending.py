@@ -106,7 +106,7 @@ def send(
             case Refusal.QUEUE_FULL:
                 return QueueFull(key, admission.cap)
             case Refusal.LANE_BUSY:
-                return LaneBusy(key)
+                return LaneBusy(key, admission.mode is Mode.REJECT)
             case doors.WaitCircle(keys):
                 return WaitCycle(keys)
             case _:
@@ -151,7 +151,7 @@ def read_back(tx: Transaction, number: int, now: Now) -> records.Message | Lanes
 
 def _held_up(tx: Transaction, row: MessageRow, now: Now) -> records.Message:
     told, pause = records.Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
-    return told if pause is None else told.replace(held_up=pause_told(pause, now))
+    return told if pause is None else told.replace(held_up=pause_told(pause, row.key, now))
 
 
 def _is_whole(text: str | None) -> bool:

@@ -151,7 +151,10 @@ def test_the_file_of_the_folder_is_named_and_its_code_runs_only_once_it_was_name
     for command in ("gateway", "up"):
         refused = bare(command)
         assert refused.code == 78
-        assert f"{file} was only found in this folder; look at the file, then name it once: --config" in refused.err
+        assert (
+            f"{file} was only found in this folder; look at the file, then name it once: `lanes gateway --config"
+            in refused.err
+        )
     assert "no module not_there" in bare("gateway", "--config", "lanes.toml").err, "it was about to be run"
     assert "no module not_there" in bare("gateway").err, "as it is from now on"
     file.write_text(file.read_text().replace("told", "else"))

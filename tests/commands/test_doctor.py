@@ -91,7 +91,7 @@ def test_a_stopped_gateway_is_told_to_go_on_by_every_command(
         cure = f"kill -CONT {child.pid}"
         aborted = lanes("abort", "k", "--timeout", "10ms")
         assert aborted.code == 5
-        assert "`lanes why` says what it waits for" in aborted.out + aborted.err
+        assert "`lanes why k` says what it waits for" in aborted.out + aborted.err
         for command in (["why", "k"], ["status"], ["doctor"]):
             assert cure in lanes(*command).out
         waits = (["send", "k", "text"], 0), (["send", "k", "text", "--wait"], 69), (["drain", "--wait", "1ms"], 5)

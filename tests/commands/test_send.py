@@ -59,7 +59,7 @@ def test_of_what_can_not_start_it_says_so_and_why(stage: Stage, lanes: Call) -> 
     owner = stage.owner()
     sent = lanes("send", "k", "hello", "--json")
     assert sent.code == 0
-    assert "It is paused until `lanes resume`" in sent.json["held_up"]
+    assert "It is paused until `lanes resume k`" in sent.json["held_up"]
     assert "to look" in sent.err
     assert "no gateway lives" not in sent.err
     waited = lanes("send", "k", "hello", "--wait", "--timeout", "10ms")
@@ -89,7 +89,7 @@ def test_a_wait_is_told_why_and_again_when_that_changes(stage: Stage, capsys: py
     assert re.search(r"provider sim cools for \d+ s \(rate_limited\)", parked)
     assert told() == "", "a new duration alone is no change"
     desk.call(control.pause, key="k", reason="to look")
-    assert "It is paused until `lanes resume` (by me: to look)" in told()
+    assert "It is paused until `lanes resume k` (by me: to look)" in told()
 
 
 def test_only_a_terminal_is_told_why_a_message_waits(stage: Stage, lanes: Call) -> None:

@@ -113,7 +113,7 @@ def test_where_nobody_lives_it_promises_nothing_and_says_what_to_do(world: World
     assert lane(world).acts_next is None
     assert "No gateway claims anything now: gateway" in why(world, "b")
     world.request_abort("a")
-    assert "no gateway lives that would end it, but `lanes abort` releases it by force." in why(world)
+    assert "no gateway lives that would end it, but `lanes abort a --epoch " in why(world)
     world.end_owner(world.me)
     assert "Its owner has ended: a reconcile pass (start a gateway, or run `lanes reconcile`)" in why(world)
     assert "No gateway lives, so nothing is claimed" in why(world, "b")

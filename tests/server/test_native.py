@@ -49,7 +49,7 @@ async def test_the_202_says_that_its_lane_is_paused_and_why(served: Served) -> N
     await served.post("/api/lanes/a/pause", {"reason": "to look"})
     sent = await served.post("/api/lanes/a/messages", {"text": "hello"})
     assert sent.status_code == 202
-    assert "paused until `lanes resume`" in sent.json()["held_up"]
+    assert "paused until `lanes resume a`" in sent.json()["held_up"]
     assert "to look" in sent.json()["held_up"]
 
 

@@ -37,7 +37,6 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (errors.Unreadable, "is it a gateway of lanes, and not older than this command?"),
     (errors.QueueFull, "wait, or see what waits with `lanes messages`"),
-    (errors.LaneBusy, "it waits its turn without --if-idle, where the mode of the lane is not `reject`"),
     (errors.IdempotencyConflict, "use another key for another text"),
 )
 _WHERE_TO_LOOK = {
@@ -74,4 +73,8 @@ def gravest(codes: Iterable[Exit]) -> Exit | None:
 def _hint(error: Exception) -> str:
     if isinstance(error, errors.NotFound):
         return _WHERE_TO_LOOK.get(error.what, "")
+    if isinstance(error, errors.LaneBusy):
+        if error.rejects:
+            return "repeat it when the lane is free, or set another mode in its policy"
+        return "without --if-idle it waits its turn"
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")

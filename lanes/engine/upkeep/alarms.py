@@ -171,4 +171,4 @@ def _holder(lane: LaneRow, now: Now) -> str:
         return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}){of} for {since}"
     if lane.parked_until is not None and lane.parked_until > now.wall:
         return f"parked for another {span(lane.parked_until - now.wall)}, until a provider is available"
-    return "held by nobody, and no gateway has claimed it: `lanes why` says what is missing"
+    return "held by nobody, and no gateway has claimed it: `lanes why KEY` says what is missing"
