@@ -341,7 +341,7 @@ class Desk(LoopDriver):
         until: int | None = None,
         epoch: int | None = None,
     ) -> Lane:
-        """Stop a lane from claiming until ``until`` (wall time, ms) or until resumed. Raises NotFound, Changed."""
+        """Stop a lane from claiming until ``until`` (a wall time to come, ms) or resumed. Raises NotFound, Changed."""
         return await self._acted(control.pause, actor, key=key, until=until, reason=reason, epoch=epoch)
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
