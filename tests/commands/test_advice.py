@@ -92,6 +92,7 @@ def test_a_busy_lane_is_refused_for_what_is_true_of_it(stage: Stage, lanes: Call
     refused = [lanes("send", "k", "text", "--if-idle")]
     if mode == "reject":
         refused += [lanes("send", "k", "text"), lanes("retry", str(dead.message.id))]
+        refused.append(lanes("retry", "--filter", "k"))
     for each in refused:
         assert each.code == 75
         assert ("its mode is reject" in each.err, "--if-idle" in each.err) == (mode == "reject", mode == "queue")

@@ -63,4 +63,4 @@ def do_each(
         out.data(done)
     elif not done and not codes:
         say(nothing())
-    return gravest(codes) or Exit.DONE
+    return gravest(codes) or (codes[0] if codes and not done else Exit.DONE)
