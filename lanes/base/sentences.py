@@ -1,6 +1,7 @@
 """Converts texts of other programs to sentences that can be stored. No function here raises, for any argument."""
 
 import itertools
+import json
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -27,6 +28,16 @@ class Tried(Protocol):
     def message(self) -> str: ...
     @property
     def at(self) -> int: ...
+
+
+def in_json(value: object) -> str:
+    """A value of another program's JSON, as far as a sentence shows it."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return sentence(json.dumps(value), 100)
+        case dict() | list():
+            return "an object" if isinstance(value, dict) else "an array"
+    return sentence(value, 100)
 
 
 def sentence(said: object, longest: int = LONGEST) -> str:

@@ -11,17 +11,20 @@ from typing import Any
 from lanes.base.errors import ConfigError, LanesError
 from lanes.base.terminal import without_password
 from lanes.host.optional import without
-from lanes.records.problems import DATABASE, error_of
+from lanes.records.problems import DATABASE, error_of, is_problem
 from lanes_storage.errors import NotStorable, StorageError
 
 with without("httpx._main"):
     import httpx
 
-#: A gateway that sends nothing for this long is not reachable.
+#: A gateway that does not begin to answer within this time, or is silent for as long in between, is not reachable.
 PATIENCE_S = 5.0
-#: The longest time for a whole exchange, and the largest response: a gateway ends a list where its texts have 16
-#: million characters, each at most 12 bytes of JSON.
-ANSWER_S = 120.0
+#: The longest time for sending a whole request, and for receiving a whole body; a body that comes faster than
+#: ``LEAST_BYTES_PER_S`` may take longer.
+TRANSFER_S = 30.0
+LEAST_BYTES_PER_S = 1_000_000
+#: The largest response: a gateway ends a list where its texts have 16 million characters, each at most 12 bytes of
+#: JSON.
 MOST_BYTES = 256 * 1024 * 1024
 _JSON = frozenset({"application/json", "application/problem+json"})
 
@@ -65,14 +68,16 @@ class GatewayClient:
         headers: Mapping[str, str] | None = None,
         *,
         patience_s: float | None = None,
+        within_s: float | None = None,
         changes: bool = False,
     ) -> Any:
         """Return the JSON of a response.
 
+        ``patience_s``: the longest time until it begins; ``within_s``: until it is complete.
         ``changes``: the request has a side effect; without a response its result is unknown.
         """
         timeout = patience_s or PATIENCE_S
-        began = self._deadline.begin()
+        self._deadline.begin(timeout, within_s)
         try:
             request = self._http.build_request(
                 method,
@@ -84,13 +89,13 @@ class GatewayClient:
                 extensions={"trace": self._deadline.watch},
             )
             response = self._http.send(request, stream=True)
+            self._deadline.in_body()
             try:
                 answer = self._json(response)
             finally:
                 response.close()
         except httpx.TimeoutException as error:
-            late = time.monotonic() - began >= ANSWER_S
-            said = f"no whole answer within {ANSWER_S:g} s" if late else f"no answer within {timeout:g} s"
+            said = self._deadline.missed() or f"no answer within {timeout:g} s"
             if changes:
                 said += "; whether it did what was asked is not known"
             raise GatewayUnreachable(self.url, said) from error
@@ -98,7 +103,7 @@ class GatewayClient:
             raise GatewayUnreachable(self.url, str(error) or type(error).__name__) from error
         if response.is_success:
             return answer
-        raise self._error(response.status_code, answer if isinstance(answer, dict) else {})
+        raise self._error(response.status_code, answer)
 
     def close(self) -> None:
         """Close every connection."""
@@ -110,6 +115,7 @@ class GatewayClient:
             body = bytearray()
             for piece in response.iter_raw():
                 body += piece
+                self._deadline.received(len(piece))
                 if len(body) > MOST_BYTES:
                     raise GatewayUnreachable(self.url, f"its answer is longer than {MOST_BYTES} bytes")
             with contextlib.suppress(ValueError, RecursionError):
@@ -117,7 +123,10 @@ class GatewayClient:
         said = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
         raise GatewayUnreachable(self.url, said)
 
-    def _error(self, status: int, document: dict[str, Any]) -> LanesError | StorageError | NotStorable:
+    def _error(self, status: int, document: Any) -> LanesError | StorageError | NotStorable:
+        if status < 400 or not is_problem(document):
+            said = f"it answered {status} without a problem document: is it a gateway of lanes?"
+            return GatewayUnreachable(self.url, said)
         if status == httpx.codes.UNAUTHORIZED:
             return ConfigError(f"gateway {self.url} needs its bearer token: set LANES_TOKEN")
         error = error_of(document)
@@ -136,27 +145,51 @@ def _on_loopback(host: str) -> bool:
 
 
 class _Deadline(threading.local):
-    """Limits a whole exchange of this thread. The timeouts of httpx limit each read of the socket, so that a response
-    that comes byte by byte would never end.
+    """Limits the parts of an exchange of this thread: its request, the head of the response, its body. The timeouts of
+    httpx limit each read of the socket, so that a response that comes byte by byte would never end.
     """
 
-    _until = 0.0
+    _until = 0.0  # of the present part
+    _end = 0.0  # of the exchange
+    _patience_s = 0.0
+    _allowed_s: float | None = None  # how long the body may take; None: it has not begun
 
-    def begin(self) -> float:
-        """Start the time of an exchange; returns the present."""
+    def begin(self, patience_s: float, within_s: float | None) -> None:
+        """Start an exchange."""
         now = time.monotonic()
-        self._until = now + ANSWER_S
-        return now
+        self._patience_s, self._allowed_s = patience_s, None
+        self._end = now + within_s if within_s is not None else float("inf")
+        self._until = now + TRANSFER_S
+
+    def in_body(self) -> None:
+        """The head has come."""
+        self._allowed_s = min(TRANSFER_S, max(0.0, self._end - time.monotonic()))
+        self._until = time.monotonic() + self._allowed_s
+
+    def received(self, size: int) -> None:
+        """Some of the body has come."""
+        self._until += size / LEAST_BYTES_PER_S
+
+    def missed(self) -> str | None:
+        """The sentence of a body that took too long; None: something else did."""
+        if self._allowed_s is None or self._left() > 0:
+            return None
+        return f"no whole answer within {self._allowed_s:.3g} s"
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
         """A trace function of httpcore: each connection that it opens obeys the deadline of the thread that uses it."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             stream = info["return_value"]
             stream.read, stream.write = self._bounded(stream.read), self._bounded(stream.write)
+        elif event.endswith("send_request_body.complete"):
+            self._until = time.monotonic() + self._patience_s
+
+    def _left(self) -> float:
+        return min(self._until, self._end) - time.monotonic()
 
     def _bounded(self, work: Callable[..., Any]) -> Callable[..., Any]:
         def bounded(what: Any, timeout: float | None = None) -> Any:
-            left = max(0.001, self._until - time.monotonic())
+            left = max(0.001, self._left())
             return work(what, left if timeout is None else min(timeout, left))
 
         return bounded

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.errors import LanesError
+from lanes.drivers import client
 from lanes.drivers.client import GatewayClient, GatewayUnreachable
-from lanes.records import Event
+from lanes.records import Event, Status
 from lanes.verbs import paging
 from lanes.verbs.kinds import ONLY_PYTHON
 from lanes.verbs.paging import Paging
@@ -71,6 +72,7 @@ class RemoteDriver:
         self._client = client
         self._wait_s = wait_s
         self._newest: str | None = None
+        self._is_gateway = False
 
     @property
     def name(self) -> str:
@@ -90,15 +92,15 @@ class RemoteDriver:
             try:
                 each = verb.checked(given)
                 waiting = verb.waiting if verb.waiting is not None and verb.waiting.waits(each) else None
-                first = self._once(verb, {**each, **(waiting.first if waiting else {})})
+                patience_ms = each.get(waiting.patience) if waiting else None
+                until = None if patience_ms is None else began + patience_ms / 1000
+                first = self._once(verb, {**each, **(waiting.first if waiting else {})}, until)
             except LanesError as error:
                 yield place, error
                 continue
             if waiting is None or waiting.ended(first):
                 yield place, first
             else:
-                patience_ms = each.get(waiting.patience)
-                until = None if patience_ms is None else began + patience_ms / 1000
                 pending[place] = _Pending(waiting.again(each, first), first, until)
         if verb.waiting is not None:
             yield from self._wait(verb, verb.waiting, pending, began)
@@ -113,7 +115,7 @@ class RemoteDriver:
                 left = self._wait_s if until is None else max(0.0, until - asked_at)
                 patience_ms = round(1000 * min(left, self._wait_s / len(pending)))
                 try:
-                    last = self._ask(verb, {**again, waiting.patience: patience_ms})
+                    last = self._ask(verb, {**again, waiting.patience: patience_ms}, until)
                 except LanesError as error:
                     del pending[place]
                     yield place, error
@@ -125,8 +127,8 @@ class RemoteDriver:
                 else:  # there is always a pause, whatever the server answers
                     time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - asked_at)))
 
-    def _once(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
-        return self._ask(verb, params) if verb.paging is None else self._paged(verb, verb.paging, params)
+    def _once(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
+        return self._ask(verb, params, until) if verb.paging is None else self._paged(verb, verb.paging, params)
 
     def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any]) -> Any:
         """As many rows as the limit allows, or all."""
@@ -149,13 +151,21 @@ class RemoteDriver:
             if before is not None and not how.goes_on(before, place):
                 raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
 
-    def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any]) -> Any:
+    def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
+        """One request; ``until``: when its call ends, which the answer may miss by ``PATIENCE_S``."""
         if not verb.path:
             return None  # it is for a local database, and does nothing here
         path, query, body, headers = asked(verb, params)
         patience_s = LONG_S if verb.about.slow else None
-        form = self._client.ask(verb.method, path, query, body, headers, patience_s=patience_s, changes=verb.changes)
-        return verb.result.read(form)
+        within_s = None if until is None else max(0.0, until - time.monotonic()) + client.PATIENCE_S
+        form = self._client.ask(
+            verb.method, path, query, body, headers, patience_s=patience_s, within_s=within_s, changes=verb.changes
+        )
+        answer = verb.result.read(form)
+        if form == [] and not self._is_gateway:  # any program may answer that: a gateway has a status as well
+            Status.from_json(self._client.ask("GET", "/api/status"))
+        self._is_gateway = True
+        return answer
 
     def changed(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -88,7 +88,7 @@ def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         word = annotation.read if issubclass(annotation, Word) else annotation
         schema = (json_schema.open_words if is_open else json_schema.words)(annotation)
-        return ValueKind(schema, "{}", lambda said: word(kinds.read_text(said)))
+        return ValueKind(schema, "{}", kinds.plainly("known word")(lambda said: word(kinds.read_text(said))))
     raise TypeError(f"{annotation!r} is no kind of a field")
 
 
@@ -137,9 +137,9 @@ def reader(cls: type[Any]) -> Callable[[Any], Any]:
 
     def from_json(form: Any) -> Any:
         try:
-            return read(form)
+            return read(kinds.read_object(form))
         except (TypeError, ValueError, KeyError, OverflowError) as error:
-            said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            said = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(f"this is no {cls.__name__}: {said}") from error
 
     return from_json

@@ -9,12 +9,16 @@ each of them with ``| None``. Further notes in ``Annotated`` are its meaning for
 
 import contextlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, TypeVar
 
+from lanes.base.sentences import in_json
 from lanes.records import json_schema
 from lanes.records.json_schema import Schema
 from lanes.text.timestamps import moment
 from lanes_storage.law import EventType, LaneState
+
+T = TypeVar("T")
 
 
 class ValueKind:
@@ -62,6 +66,23 @@ OPEN = Trait()
 # ----------------------------------------------------------------------------------------------- values
 
 
+def plainly(what: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
+    """A decorator: the function raises ValueError in plain words where a value is none of these."""
+
+    def wrapped(read: Callable[[Any], T]) -> Callable[[Any], T]:
+        @wraps(read)
+        def plain(said: Any) -> T:
+            try:
+                return read(said)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ValueError(f"{in_json(said)} is no {what}") from error
+
+        return plain
+
+    return wrapped
+
+
+@plainly("time")
 def read_moment(said: Any) -> int:
     """The wall time of a text of ``moment``."""
     from datetime import datetime
@@ -69,22 +90,27 @@ def read_moment(said: Any) -> int:
     return round(datetime.fromisoformat(said).timestamp() * 1000)
 
 
+_NAMES = {str: "text", float: "number", int: "whole number", bool: "truth value", dict: "object", list: "array"}
+
+
 def reading(*types: type) -> Callable[[Any], Any]:
     """A function that returns values of these types unchanged. Raises TypeError for others; true is no number."""
 
     def read(said: Any) -> Any:
         if not isinstance(said, types) or (said is True or said is False) is not (bool in types):
-            raise TypeError(f"{said!r} is no {types[0].__name__}")
+            raise TypeError(f"{in_json(said)} is no {_NAMES[types[0]]}")
         return said
 
     return read
 
 
+@plainly("id")
 def read_id(said: Any) -> int:
     """The number of an id."""
     return int(read_text(said))
 
 
+@plainly("number of seconds")
 def read_seconds(said: Any) -> int:
     """Milliseconds."""
     seconds: float = read_number(said)
@@ -96,6 +122,7 @@ def read_counts(said: Any) -> dict[str, int]:
     return {word: read_count(number) for word, number in reading(dict)(said).items()}
 
 
+read_object = reading(dict)
 read_text = reading(str)
 read_number = reading(float, int)
 read_count = reading(int)

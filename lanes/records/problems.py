@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 
 from lanes.base import errors
 from lanes_storage.errors import NotStorable, StorageError
@@ -87,6 +87,11 @@ def problem_of(error: errors.LanesError | StorageError | NotStorable) -> Problem
                 members["param"] = param
             return Problem(kind.status, kind.code, str(error), members, later if kind.later else {})
     return Problem(400, "refused", str(error))
+
+
+def is_problem(document: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether an answer is a problem document of a gateway."""
+    return isinstance(document, dict) and all(isinstance(document.get(name), str) for name in ("code", "detail"))
 
 
 def error_of(document: Mapping[str, Any]) -> errors.LanesError | NotStorable:

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from lanes.base.errors import Unreadable
+from lanes.base.sentences import in_json
 
 if TYPE_CHECKING:
     from lanes.records.codec import FormField
@@ -71,7 +72,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
     def all_from_json(cls, forms: Any) -> list[Self]:
         """The records of an array. Raises Unreadable."""
         if not isinstance(forms, list):
-            raise Unreadable(f"this is no array of {cls.__name__}: {forms!r:.200}")
+            raise Unreadable(f"this is no array of {cls.__name__}: {in_json(forms)}")
         return [cls.from_json(form) for form in forms]
 
     @classmethod
@@ -97,7 +98,7 @@ def ids_from_json(said: Any) -> list[int]:
     """The ids of an array. Raises Unreadable."""
     if isinstance(said, list) and all(isinstance(each, str) and each.isdecimal() for each in said):
         return [int(each) for each in said]
-    raise Unreadable(f"this is no array of ids: {said!r:.200}")
+    raise Unreadable(f"this is no array of ids: {in_json(said)}")
 
 
 def _maker(cls: type[Record]) -> Any:

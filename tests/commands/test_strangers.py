@@ -74,11 +74,10 @@ def test_an_answer_that_is_no_record_is_told_in_one_sentence(bare: Call, said: A
     with stranger(lambda _: [answer(said)]) as url:
         for command in COMMANDS:
             called = bare(*command.split(), "--url", url, "--json")
-            if called.code == 69:
-                assert "lanes: " in called.err, f"{command}: {called}"
-                assert "Traceback" not in called.err, f"{command}: {called}"
-            else:  # an empty list is an answer
-                assert said == [], f"{command}: {called}"
+            assert called.code == 69, f"{command}: {called}"
+            assert "lanes: " in called.err, f"{command}: {called}"
+            for foreign in ("Traceback", "NoneType", "subscript", "object has", "'", "must be", "argument"):
+                assert foreign not in called.err.partition("this is no ")[2], f"{command}: {called}"
 
 
 HTML = answer(b"<html>welcome</html>", media="text/html")
@@ -102,27 +101,74 @@ def test_what_is_no_json_is_no_gateway(bare: Call, name: str) -> None:
         assert "is it a gateway of lanes?" in refused(bare, url, "pause", "a")
 
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-DRIPPING = {
-    "a body": lambda: itertools.chain([HEAD + b"\r\n"], itertools.repeat(b" ")),
-    "a head": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nx-long: "], itertools.repeat(b"x")),
+FOREIGN = {
+    "a redirection": answer({"location": "/elsewhere"}, "302 Found"),
+    "a redirection with a problem": answer({"code": "unfit", "detail": "no"}, "302 Found", "application/problem+json"),
+    "a fault": answer({"error": "it broke"}, "500 Internal Server Error"),
+    "a fault that says nothing": answer(None, "500 Internal Server Error"),
+    "no such page": answer({"detail": "Not Found"}, "404 Not Found"),
+    "who are you": answer({"message": "log in"}, "401 Unauthorized"),
 }
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_status_without_a_problem_document_is_no_gateway(bare: Call, name: str) -> None:
+    with stranger(lambda _: [FOREIGN[name]]) as url:
+        for command in ("status", "events", "pause a", "send a hello"):
+            line = refused(bare, url, *command.split())
+            assert "without a problem document: is it a gateway of lanes?" in line, line
+
+
+@pytest.mark.parametrize("command", ["events", "list", "messages a", "dead-letters", "status"])
+def test_an_empty_list_of_something_else_is_no_journal(bare: Call, command: str) -> None:
+    with stranger(lambda _: [answer([])]) as url:
+        assert "is it a gateway of lanes" in refused(bare, url, *command.split())
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+
+def _body() -> Iterable[bytes]:
+    return itertools.chain([HEAD + b"\r\n"], itertools.repeat(b" "))
+
+
+def _head() -> Iterable[bytes]:
+    return itertools.chain([b"HTTP/1.1 200 OK\r\nx-long: "], itertools.repeat(b"x"))
+
+
+DRIPPING = {"a body": (_body, "TRANSFER_S", "no whole answer"), "a head": (_head, "PATIENCE_S", "no answer")}
+
+
+def dripping(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    left = Event()
+    for piece in pieces:
+        yield piece
+        left.wait(0.01)
 
 
 @pytest.mark.parametrize("part", DRIPPING)
 def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """Each piece comes in time, and the whole never."""
-    monkeypatch.setattr(client, "ANSWER_S", 0.3)
-    arrived = Event()
-
-    def dripping(_: str) -> Iterator[bytes]:
-        for piece in DRIPPING[part]():
-            yield piece
-            arrived.wait(0.01)
-
-    with stranger(dripping) as url:
-        assert "no whole answer within 0.3 s" in refused(bare, url, "status")
+    pieces, limit, said = DRIPPING[part]
+    monkeypatch.setattr(client, limit, 0.3)
+    with stranger(lambda _: dripping(pieces())) as url:
+        assert f"{said} within 0.3 s" in refused(bare, url, "status")
         assert "whether it did what was asked is not known" in refused(bare, url, "pause", "a")
+
+
+def test_a_wait_ends_near_its_own_limit_although_the_answer_drips(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(client, "TRANSFER_S", 60.0)  # only the limit of the wait can end it
+    with stranger(lambda _: dripping(_body())) as url:
+        assert "no whole answer within" in refused(bare, url, "abort", "a", "--timeout", "200ms")
+
+
+def test_a_body_that_comes_fast_may_be_long(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "TRANSFER_S", 0.2)
+    monkeypatch.setattr(client, "LEAST_BYTES_PER_S", 1)
+    body = itertools.chain([HEAD + b"connection: close\r\n\r\n[7"], itertools.repeat(b" ", 40), [b"]"])
+    with stranger(lambda _: dripping(body)) as url:
+        assert "this is no Status" in refused(bare, url, "status")
 
 
 def test_what_is_endless_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
