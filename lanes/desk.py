@@ -4,8 +4,7 @@
         message = await desk.send("agent:main:telegram:42", "hello")
         outcome = await desk.abort("agent:main:telegram:42", actor="alice", reason="stuck")
 
-Most methods run a verb of ``lanes.verbs``; ``tests/verbs/test_faces.py`` compares the two.
-"""
+Most methods run a verb of ``lanes.verbs``; ``tests/verbs/test_faces.py`` compares the two."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -46,10 +45,11 @@ async def connect(
 ) -> AsyncIterator["Desk"]:
     """Open a database (a path, or ``sqlite:///path``) and close it at the end of the block.
 
-    ``config`` sets how lanes accept messages, and the limits of holds; the default is all defaults. Creates the
-    database, and upgrades one with an older schema, unless ``create`` is False: programs of the older version refuse
-    the file from then on. Raises ``StorageError``: missing, older, newer, damaged, locked, not writable.
+    ``config`` sets policies and the limits of holds; without it no file is looked for. Creates the database, and
+    upgrades an older one, unless ``create`` is False: programs of the older version refuse the file from then on.
+    Raises Unfit; ``StorageError``: missing, older, newer, damaged, locked, not writable.
     """
+    arguments.instance(config, Config, "config", "lanes.config.load(path)")
     desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock, config)
     try:
         yield desk
@@ -239,18 +239,18 @@ class Desk(LoopDriver):
         offset: int = 0,
     ) -> list[Lane]:
         """Lanes in some order; by attention, unfinished ones first, the longest wait at the top. Raises Unfit."""
-        queries.list_.checked({"filter_": chosen, "limit": limit, "cursor": offset})
-        found = queries.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)
-        return list(await self.perform(found))
+        arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
+        queries.list_.checked({"limit": limit, "cursor": offset})
+        return list(await self.perform(queries.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)))
 
     async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
-        """How many lanes a filter chooses."""
+        """How many lanes a filter chooses. Raises Unfit."""
+        arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
         return await self.perform(reads.lanes_total(timed(chosen or LaneFilter(), self.clock())))
 
     async def counts(self) -> records.Counts:
         """The counts of lanes and messages."""
-        counted = await self.perform(reads.counts(self.clock().wall))
-        return records.Counts.of(counted, records.Liveness(self.clock()))
+        return records.Counts.of(await self.perform(reads.counts(self.clock().wall)), records.Liveness(self.clock()))
 
     async def lane(self, key: str) -> Lane:
         """One lane. Raises NotFound."""

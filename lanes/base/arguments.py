@@ -205,3 +205,9 @@ def _deeper(value: object, levels: int) -> bool:
         if not here:
             return False
     return True
+
+
+def instance(value: object, kind: type, name: str, how: str) -> None:
+    """Check that a value is None or of this class; ``how`` says what makes one. Raises Unfit."""
+    if value is not None and not isinstance(value, kind):
+        raise Unfit(f"{name} must be made by {how}, not {type(value).__name__}")

@@ -252,7 +252,8 @@ def tally(ctx: Context, *, filter_: Lanes = ALL, keys: Keys = None) -> Effect[Ta
 
     def look(read: Reads) -> Tally:
         found = read(query)
-        return Tally({str(state): count for state, count in found.states.items()}, *found[1:])
+        states = {state.value: found.states.get(state, 0) for state in LaneState}
+        return Tally(states, *found[1:])
 
     return QueryBlock(look)
 

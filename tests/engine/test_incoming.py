@@ -154,3 +154,14 @@ async def test_F99_a_filter_by_pauses_that_names_no_moment_judges_them_now(tmp_p
             assert [lane.key for lane in page.lanes] == keys
             with pytest.raises(ValueError, match="needs the time"):
                 await desk.store.read(reads.lanes(chosen))
+
+
+async def test_a_configuration_or_filter_of_another_type_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(lanes.Unfit, match=r"config must be made by lanes\.config\.load\(path\), not str"):
+        async with lanes.connect(str(tmp_path / "lanes.db"), config="lanes.toml"):  # type: ignore[arg-type]
+            raise AssertionError("it was opened")
+    assert not (tmp_path / "lanes.db").exists()
+    async with lanes.connect(str(tmp_path / "lanes.db")) as desk:
+        for ask in (desk.lanes, desk.lanes_total):
+            with pytest.raises(lanes.Unfit, match="chosen must be made by LaneFilter"):
+                await ask("sate:x")  # type: ignore[arg-type]

@@ -297,7 +297,7 @@ _AFTER = {
 
 def _by_state(tally: Tally, count: int) -> Content:
     pieces = []
-    for state, number in sorted(tally.lanes.items(), key=lambda pair: -pair[1]):
+    for state, number in sorted(((s, n) for s, n in tally.lanes.items() if n), key=lambda pair: -pair[1]):
         look = words.look_of_state(LaneState.read(state))
         pieces.append(text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(number)}"))
     gone = count - sum(tally.lanes.values())
