@@ -141,7 +141,8 @@ async def serve(server: WebServer, on_ready: Callable[[], None]) -> None:
     """Serve until a signal asks to end: SIGINT, SIGTERM, SIGHUP unless that was ignored at the start."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        # a shell without job control starts what runs in the background with SIGINT ignored
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop.set)
     async with server.serving():
         on_ready()
