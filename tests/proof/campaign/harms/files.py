@@ -95,8 +95,10 @@ class Restored:
         campaign.rest(0.5)
         campaign.end_gateways()
         campaign.made.lanes("db", "restore", self._backup)
-        # what waits in the copy may have been answered since: nothing of it may run again
-        campaign.made.lanes("abort", "--match", "*", "--scope", "both", "--yes", check=False)
+        # What waits in the copy may have been answered since: nothing of it may run again. A lane that another process
+        # reconciles between the look and the abort has moved on, and is left alone: it is asked again.
+        for _ in range(2):
+            campaign.made.lanes("abort", "--match", "*", "--scope", "both", "--yes", check=False)
         campaign.made.lanes("resume", "--match", "*", check=False)
         campaign.closed = False
         replace_strangers(campaign)
