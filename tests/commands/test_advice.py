@@ -37,10 +37,11 @@ notice = "not_there:told"
 def advised(said: str) -> list[list[str]]:
     """The arguments of the commands between backticks. Each is one that the parser takes."""
     found = [shlex.split(command)[1:] for command in re.findall(r"`(lanes [^`]*)`", said)]
+    parent = click.Context(app, info_name="lanes", **app.context_settings)
     for name, *arguments in found:
-        command = app.get_command(click.Context(app), name)
+        command = app.get_command(parent, name)
         assert command is not None, name
-        command.make_context(name, arguments)
+        command.make_context(name, arguments, parent=parent)  # click keeps the help option of the first context
     return found
 
 
