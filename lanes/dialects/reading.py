@@ -2,12 +2,15 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from lanes.dialects.model import Option, Unsayable
+from lanes.dialects.model import Option, Part, TextPart, Unsayable
 
 T = TypeVar("T")
+
+#: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
+HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier")
 
 _DATA = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
 _CALLED: dict[type, str] = {
@@ -68,6 +71,11 @@ class Node:
             raise refused(self.place(name), "it must be a text or a list of parts")
         return list(_nodes(value or [], self.place(name)))
 
+    def parts(self, name: str, part: "Callable[[Node], Part]") -> list[Part]:
+        """A field that is a text or a list of parts, as parts; ``part`` reads one. Raises Unsayable."""
+        content = self.content(name)
+        return [TextPart(content)] if isinstance(content, str) else [part(each) for each in content]
+
     def leave(self, *names: str) -> None:
         """Leave out fields that change nothing of the answer."""
         for name in names:
@@ -94,6 +102,11 @@ def refused(param: str, why: str) -> Unsayable:
 def untold(param: str) -> Unsayable:
     """The refusal of what another dialect cannot express."""
     return refused(param, "the provider speaks another dialect, which cannot express it")
+
+
+def unknown_role(node: Node, role: str) -> Unsayable:
+    """The refusal of a message of a role that not every dialect has."""
+    return refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
 
 
 def _nodes(values: list[Any], param: str) -> Iterator[Node]:

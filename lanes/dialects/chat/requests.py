@@ -1,6 +1,6 @@
 """Requests in the chat dialect, there and back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from lanes.dialects.model import (
@@ -20,7 +20,8 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import Node, data_of, refused, untold
+from lanes.dialects.reading import HINTS, Node, data_of, unknown_role, untold
+from lanes.dialects.writing import WriteOption, named, write_options
 
 #: Settings by what chat calls them, and by the inner name. Either name of a limit is read, the newer one is written.
 _NAMES = {
@@ -39,8 +40,6 @@ _NAMES = {
 }
 #: Settings that say what holds anyway.
 _DEFAULTS: dict[str, Any] = {"logprobs": False, "frequency_penalty": 0, "presence_penalty": 0, "modalities": ["text"]}
-#: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
-_HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier")
 
 
 def read(body: dict[str, Any]) -> Prompt:
@@ -52,7 +51,7 @@ def read(body: dict[str, Any]) -> Prompt:
         prompt.options["tool_choice"] = Option(_choice(choice), "tool_choice")
     if (form := node.node("response_format")) is not None and (made := _format(form)) is not None:
         prompt.options["format"] = Option(made, "response_format")
-    node.leave("n", *_HINTS)
+    node.leave("n", *HINTS)
     for name, option in node.rest():
         if name in _DEFAULTS and option.value == _DEFAULTS[name]:
             continue
@@ -66,10 +65,7 @@ def write(prompt: Prompt) -> dict[str, Any]:
     body: dict[str, Any] = {"messages": [message for said in prompt.said for message in _messages(said)]}
     if prompt.tools:
         body["tools"] = [_written_tool(tool) for tool in prompt.tools]
-    for name, option in prompt.options.items():
-        if name not in _WRITTEN:
-            raise untold(option.param)
-        _WRITTEN[name](body, option.value)
+    write_options(body, prompt, _WRITTEN)
     return body
 
 
@@ -89,16 +85,15 @@ def _said(node: Node) -> Said:
         case "assistant":
             said = Said("assistant", [*_thoughts(node), *_parts(node), *_calls(node)], node.param)
         case _:
-            raise refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
+            raise unknown_role(node, role)
     node.done()
     return said
 
 
 def _parts(node: Node) -> list[Part]:
-    content = node.content("content")
-    parts = [TextPart(content)] if isinstance(content, str) else [_part(part) for part in content]
+    parts = node.parts("content", _part)
     refusal = node.take("refusal", str)
-    return [*parts, RefusalPart(refusal)] if refusal else list(parts)
+    return [*parts, RefusalPart(refusal)] if refusal else parts
 
 
 def _part(node: Node) -> Part:
@@ -179,7 +174,7 @@ def _format(node: Node) -> Format | None:
 
 
 def _messages(said: Said) -> Iterable[dict[str, Any]]:
-    """The messages of one message: results of tools are each one of their own."""
+    """The messages of one message: each result of a tool is a separate one."""
     rest: list[Part] = []
     for part in said.parts:
         if isinstance(part, ResultPart):
@@ -246,12 +241,14 @@ def _written_tool(tool: Tool) -> dict[str, Any]:
     }
 
 
-def _written_choice(body: dict[str, Any], choice: ToolChoice) -> None:
-    named = {"type": "function", "function": {"name": choice.name}}
-    body["tool_choice"] = named if choice.how == "named" else choice.how
+def _written_choice(body: dict[str, Any], option: Option) -> None:
+    choice: ToolChoice = option.value
+    chosen = {"type": "function", "function": {"name": choice.name}}
+    body["tool_choice"] = chosen if choice.how == "named" else choice.how
 
 
-def _written_format(body: dict[str, Any], form: Format) -> None:
+def _written_format(body: dict[str, Any], option: Option) -> None:
+    form: Format = option.value
     if form.schema is None:
         body["response_format"] = {"type": "json_object"}
         return
@@ -265,15 +262,8 @@ def _written_format(body: dict[str, Any], form: Format) -> None:
     body["response_format"] = {"type": "json_schema", "json_schema": schema}
 
 
-def _as(name: str) -> Callable[[dict[str, Any], Any], None]:
-    def write(body: dict[str, Any], value: Any) -> None:
-        body[name] = value
-
-    return write
-
-
-_WRITTEN: dict[str, Callable[[dict[str, Any], Any], None]] = {
-    **{inner: _as(name) for name, inner in _NAMES.items()},
+_WRITTEN: dict[str, WriteOption] = {
+    **{inner: named(name) for name, inner in _NAMES.items()},
     "tool_choice": _written_choice,
     "format": _written_format,
 }

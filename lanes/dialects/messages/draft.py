@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from lanes.dialects.chat.pieces import delta_of, usage_told
-from lanes.dialects.gathering import Gathering, garbage
+from lanes.dialects.chat.pieces import usage_told
+from lanes.dialects.events import EventDraft, OpenPart, tokens
+from lanes.dialects.gathering import garbage
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, TextPiece, Usage
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import from_error
@@ -19,38 +20,26 @@ FINISHES = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-#: Blocks whose content the inner model knows.
-_KNOWN = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 
 
-class _Block:
-    """One block of content: as the inner model counts it, and as it came, where that is kept."""
+class _Block(OpenPart):
+    """One block of content. ``came``: the block as it came, where that is kept."""
 
     def __init__(self, kind: str, call: int, came: Merger | None) -> None:
-        self.kind = kind
-        self.call = call
+        super().__init__(kind, call)
         self.came = came
         self.arguments: list[str] = []
 
 
-class MessagesDraft:
-    """Adds up events. Raises AttemptFailed: an error in the stream, a block that nobody knows.
+class MessagesDraft(EventDraft[_Block]):
+    """Adds up events. Raises AttemptFailed: an error in the stream, a block that nobody knows."""
 
-    ``native``: the client speaks this dialect too. Then each piece carries the event itself, and the reply the whole
-    message, so that nothing is lost of what lanes does not know.
-    """
+    PLACE = "index"
+    KNOWN = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 
     def __init__(self, model: str, native: bool) -> None:
-        self.contents = 0
-        self.finished = False
-        self._gathered = Gathering()
-        self._native = native
-        self._model = model
-        self._told_model = False
-        self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
+        super().__init__(model, native)
         self._message: dict[str, Any] = {}
-        self._blocks: dict[int, _Block] = {}
-        self._calls = 0
         self._usage: dict[str, Any] = {}
         self._last: dict[str, Any] = {}
         self._stop: str | None = None
@@ -78,9 +67,6 @@ class MessagesDraft:
         elif kind != "ping":
             self._tell(event, [], pieces)
 
-    def end(self) -> None:
-        """``[DONE]``, which this dialect does not need."""
-
     @property
     def missing(self) -> str:
         """What a stream lacks that ends now."""
@@ -99,32 +85,6 @@ class MessagesDraft:
             native={"message": self._whole(), "last": self._last} if self._native else None,
         )
 
-    def _tell(self, event: dict[str, Any], said: list[Piece], pieces: list[Delta]) -> None:
-        """Hand on what an event says; where the client speaks this dialect, the event with it."""
-        deltas = [self._gather(delta_of(piece)) for piece in said]
-        strange = not deltas and self._strange(event)
-        self.contents += len(deltas) or strange
-        if self._native:
-            first = deltas[0] if deltas else Delta(choice={} if strange else None)
-            deltas = [first._replace(native=event)]
-        if deltas and not self._told_model:
-            deltas[0] = deltas[0]._replace(beside={"model": self._model})
-            self._told_model = True
-        self._held += deltas
-        if self.contents:
-            pieces += self._held
-            self._held.clear()
-
-    def _gather(self, delta: Delta) -> Delta:
-        if delta.choice is not None:
-            self._gathered.more.add(delta.choice)
-        return delta._replace(text=self._gathered.add(delta.text))
-
-    def _strange(self, event: dict[str, Any]) -> bool:
-        """Whether it says more than the inner model can tell."""
-        block = self._blocks.get(event.get("index", -1))
-        return block is not None and block.kind not in _KNOWN
-
     def _begin(self, event: dict[str, Any]) -> None:
         message = event.get("message")
         if not isinstance(message, dict):
@@ -140,10 +100,10 @@ class MessagesDraft:
         if not isinstance(block, dict) or not isinstance(index, int):
             raise garbage("a block of its content is no object")
         kind = str(block.get("type"))
-        if kind not in _KNOWN and not self._native:
+        if kind not in self.KNOWN and not self._native:
             raise garbage(f"its content has a block of type {kind}, which the client's dialect cannot express")
         came = Merger(self._gathered.spend) if self._native else None
-        self._blocks[index] = _Block(kind, self._calls, came)
+        self._parts[index] = _Block(kind, self._calls, came)
         if came is not None:
             came.add({name: value for name, value in block.items() if name != "input"})
         match kind:
@@ -158,7 +118,7 @@ class MessagesDraft:
         return []
 
     def _delta(self, event: dict[str, Any]) -> list[Piece]:
-        delta, block = event.get("delta"), self._blocks.get(event.get("index", -1))
+        delta, block = event.get("delta"), self._part(event)
         if not isinstance(delta, dict) or block is None:
             raise garbage("a piece belongs to no block of its content")
         kind = delta.get("type")
@@ -190,7 +150,7 @@ class MessagesDraft:
                 block.came.add({name: value for name, value in delta.items() if name != "type"})
 
     def _end_block(self, event: dict[str, Any]) -> list[Piece]:
-        block = self._blocks.get(event.get("index", -1))
+        block = self._part(event)
         if block is not None and block.kind == "tool_use" and not "".join(block.arguments):
             return [CallPiece(block.call, "{}")]
         return []
@@ -207,7 +167,7 @@ class MessagesDraft:
     def _whole(self) -> dict[str, Any]:
         """The message as a client gets it that asks for no stream."""
         ended = self._last.get("delta")
-        content = [_as_it_came(block) for _, block in sorted(self._blocks.items())]
+        content = [_as_it_came(block) for _, block in sorted(self._parts.items())]
         more = ended if isinstance(ended, dict) else {}
         return self._message | {"content": content} | more | {"usage": self._usage}
 
@@ -224,10 +184,6 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
 
 
 def _usage(said: dict[str, Any]) -> Usage:
-    def count(name: str) -> int | None:
-        value = said.get(name)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    cached, written = count("cache_read_input_tokens"), count("cache_creation_input_tokens")
-    asked = (count("input_tokens") or 0) + (cached or 0) + (written or 0)
-    return Usage(asked, count("output_tokens") or 0, cached, written)
+    cached, written = tokens(said, "cache_read_input_tokens"), tokens(said, "cache_creation_input_tokens")
+    asked = (tokens(said, "input_tokens") or 0) + (cached or 0) + (written or 0)
+    return Usage(asked, tokens(said, "output_tokens") or 0, cached, written)

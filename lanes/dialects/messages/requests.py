@@ -22,7 +22,8 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import Node, data_of, refused, untold
+from lanes.dialects.reading import Node, data_of, refused, unknown_role, untold
+from lanes.dialects.writing import WriteOption, named, taken_system, write_options
 
 #: Settings by what messages calls them, and by the inner name.
 _NAMES = {
@@ -61,16 +62,13 @@ def read(body: dict[str, Any]) -> Prompt:
 def write(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
     """The request to a provider; ``max_tokens`` where it names none. Raises Unsayable."""
     said = list(prompt.said)
-    system = [text for one in _leading(said) for text in _texts(one)]
+    system = taken_system(said)
     body: dict[str, Any] = {"messages": list(_messages(said)), "max_tokens": max_tokens}
-    if system:
-        body["system"] = "\n\n".join(system)
+    if system is not None:
+        body["system"] = system
     if prompt.tools:
         body["tools"] = [_written_tool(tool) for tool in prompt.tools]
-    for name, option in prompt.options.items():
-        if name not in _WRITTEN:
-            raise untold(option.param)
-        _WRITTEN[name](body, option)
+    write_options(body, prompt, _WRITTEN)
     return body
 
 
@@ -84,11 +82,10 @@ def _system(node: Node) -> Iterable[Said]:
 
 
 def _said(node: Node) -> Said:
-    role, content = node.need("role", str), node.content("content")
-    parts = [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
+    role, parts = node.need("role", str), node.parts("content", _part)
     node.done()
     if role not in ("user", "assistant", "system"):
-        raise refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
+        raise unknown_role(node, role)
     return Said(role, parts, node.param)  # type: ignore[arg-type]
 
 
@@ -146,8 +143,7 @@ def _call(node: Node) -> Part:
 
 
 def _result(node: Node) -> Part:
-    content = node.content("content")
-    parts: list[Part] = [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
+    parts = node.parts("content", _part)
     return ResultPart(node.need("tool_use_id", str), parts, node.take("is_error", bool) or False)
 
 
@@ -205,19 +201,6 @@ def _effort(node: Node) -> dict[str, Option]:
 
 
 # --------------------------------------------------------------------------------------------------------- writing
-
-
-def _leading(said: list[Said]) -> Iterable[Said]:
-    """Take the system messages off the beginning: the only place that they have."""
-    while said and said[0].role == "system":
-        yield said.pop(0)
-
-
-def _texts(said: Said) -> Iterable[str]:
-    for part in said.parts:
-        if not isinstance(part, TextPart):
-            raise untold(f"{said.param}.content")
-        yield part.text
 
 
 def _messages(said: list[Said]) -> Iterable[dict[str, Any]]:
@@ -330,14 +313,7 @@ def _written_user(body: dict[str, Any], option: Option) -> None:
     body["metadata"] = {"user_id": option.value}
 
 
-def _as(name: str) -> Callable[[dict[str, Any], Option], None]:
-    def write(body: dict[str, Any], option: Option) -> None:
-        body[name] = option.value
-
-    return write
-
-
-def _only(*values: object) -> Callable[[dict[str, Any], Option], None]:
+def _only(*values: object) -> WriteOption:
     """A setting of which this dialect can express only these values, which need no words."""
 
     def check(_: dict[str, Any], option: Option) -> None:
@@ -347,10 +323,10 @@ def _only(*values: object) -> Callable[[dict[str, Any], Option], None]:
     return check
 
 
-_WRITTEN: dict[str, Callable[[dict[str, Any], Option], None]] = {
-    **{inner: _as(name) for name, inner in _NAMES.items()},
+_WRITTEN: dict[str, WriteOption] = {
+    **{inner: named(name) for name, inner in _NAMES.items()},
     "temperature": _written_temperature,
-    "top_k": _as("top_k"),
+    "top_k": named("top_k"),
     "tool_choice": _written_choice,
     "parallel": _written_parallel,
     "effort": _written_effort,

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
 from lanes.dialects.dialect import Asking, Told, event
+from lanes.dialects.events import EventWriter
 from lanes.dialects.messages.draft import FINISHES
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
 from lanes.records.problems import Problem
-from lanes.runners.base import Delta
 
 _json = json.JSONEncoder().encode
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "function_call": "tool_use"}
@@ -32,23 +32,15 @@ class _Called(NamedTuple):
     place: int | str | None
 
 
-class MessagesWriter:
-    """One answer: the events of a provider of this dialect as they came, those of others made here."""
+class MessagesWriter(EventWriter):
+    """One answer."""
 
     def __init__(self, asking: Asking) -> None:
+        super().__init__(asking.model)
         self._id = f"msg_{asking.message_id}"
-        self._model = asking.model
         self._started = False
         self._open: tuple[int, Any] | None = None  # the block that is open: its index, and what it holds
         self._next = 0
-
-    def piece(self, delta: Delta) -> str:
-        """The events of one piece."""
-        if delta.beside is not None:
-            self._model = delta.beside.get("model") or self._model
-        if delta.native is not None:
-            return self._passed(delta.native)
-        return "".join((self._start(), *(self._told(piece) for piece in pieces(delta))))
 
     def ending(self, told: Told, *, begun: bool) -> str:
         """The last events."""

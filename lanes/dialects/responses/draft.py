@@ -2,44 +2,31 @@
 
 from typing import Any
 
-from lanes.dialects.chat.pieces import delta_of, usage_told
-from lanes.dialects.gathering import Gathering, garbage
+from lanes.dialects.chat.pieces import usage_told
+from lanes.dialects.events import EventDraft, OpenPart, tokens
+from lanes.dialects.gathering import garbage
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece, Usage
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import from_error
 
-#: Output items that the inner model knows.
-_KNOWN = frozenset({"message", "function_call", "reasoning"})
 _THOUGHTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _FINISHES = {"max_output_tokens": "length", "max_messages": "length"}
 
 
-class _Item:
-    """One item of the output: its kind, the place of its call among all, and whether pieces of it have come."""
+class _Item(OpenPart):
+    """One item of the output. ``pieces``: how many pieces of it have come."""
 
-    def __init__(self, kind: str, call: int) -> None:
-        self.kind = kind
-        self.call = call
-        self.pieces = 0
+    pieces = 0
 
 
-class ResponsesDraft:
-    """Adds up events. Raises AttemptFailed: an error in the stream, an item that nobody knows.
+class ResponsesDraft(EventDraft[_Item]):
+    """Adds up events. Raises AttemptFailed: an error in the stream, an item that nobody knows."""
 
-    ``native``: the client speaks this dialect too. Then each piece carries the event itself, and the reply the whole
-    response, so that nothing is lost of what lanes does not know.
-    """
+    PLACE = "output_index"
+    KNOWN = frozenset({"message", "function_call", "reasoning"})
 
     def __init__(self, model: str, native: bool) -> None:
-        self.contents = 0
-        self.finished = False
-        self._gathered = Gathering()
-        self._native = native
-        self._model = model
-        self._told_model = False
-        self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
-        self._items: dict[int, _Item] = {}
-        self._calls = 0
+        super().__init__(model, native)
         self._ended: dict[str, Any] = {}
 
     def take(self, event: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
@@ -58,9 +45,6 @@ class ResponsesDraft:
                 self.contents += 1
                 return
         self._tell(event, list(self._said(kind, event)), pieces)
-
-    def end(self) -> None:
-        """``[DONE]``, which this dialect does not need."""
 
     @property
     def missing(self) -> str:
@@ -86,32 +70,10 @@ class ResponsesDraft:
         reason = str(details.get("reason")) if isinstance(details, dict) else "max_output_tokens"
         return _FINISHES.get(reason, reason)
 
-    def _tell(self, event: dict[str, Any], said: list[Piece], pieces: list[Delta]) -> None:
-        """Hand on what an event says; where the client speaks this dialect, the event with it."""
-        deltas = [self._gather(delta_of(piece)) for piece in said]
-        item = self._items.get(event.get("output_index", -1))
-        strange = item is not None and item.kind not in _KNOWN
-        self.contents += len(deltas) or strange
-        if self._native:
-            first = deltas[0] if deltas else Delta(choice={} if strange else None)
-            deltas = [first._replace(native=event)]
-        if deltas and not self._told_model:
-            deltas[0] = deltas[0]._replace(beside={"model": self._model})
-            self._told_model = True
-        self._held += deltas
-        if self.contents:
-            pieces += self._held
-            self._held.clear()
-
-    def _gather(self, delta: Delta) -> Delta:
-        if delta.choice is not None:
-            self._gathered.more.add(delta.choice)
-        return delta._replace(text=self._gathered.add(delta.text))
-
     def _said(self, kind: str, event: dict[str, Any]) -> list[Piece]:
         if kind == "response.output_item.added":
             return self._begin(event)
-        item = self._items.get(event.get("output_index", -1))
+        item = self._part(event)
         if kind == "response.output_item.done":
             return self._complete(event, item)
         delta = event.get("delta")
@@ -136,9 +98,9 @@ class ResponsesDraft:
         if not isinstance(item, dict) or not isinstance(index, int):
             raise garbage("an item of its output is no object")
         kind = str(item.get("type"))
-        if kind not in _KNOWN and not self._native:
+        if kind not in self.KNOWN and not self._native:
             raise garbage(f"its output has an item of type {kind}, which the client's dialect cannot express")
-        self._items[index] = _Item(kind, self._calls)
+        self._parts[index] = _Item(kind, self._calls)
         if kind != "function_call":
             return []
         self._calls += 1
@@ -161,18 +123,13 @@ class ResponsesDraft:
 def _usage_told(said: Any) -> dict[str, Any] | None:
     if not isinstance(said, dict):
         return None
-
-    def count(of: Any, name: str) -> int | None:
-        value = of.get(name) if isinstance(of, dict) else None
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
     asked, told = said.get("input_tokens_details"), said.get("output_tokens_details")
     return usage_told(
         Usage(
-            count(said, "input_tokens") or 0,
-            count(said, "output_tokens") or 0,
-            count(asked, "cached_tokens"),
-            count(asked, "cache_write_tokens"),
-            count(told, "reasoning_tokens"),
+            tokens(said, "input_tokens") or 0,
+            tokens(said, "output_tokens") or 0,
+            tokens(asked, "cached_tokens"),
+            tokens(asked, "cache_write_tokens"),
+            tokens(told, "reasoning_tokens"),
         )
     )

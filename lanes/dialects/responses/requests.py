@@ -1,6 +1,6 @@
 """Requests in the responses dialect, there and back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from lanes.dialects.model import (
@@ -20,7 +20,8 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import Node, data_of, refused, untold
+from lanes.dialects.reading import HINTS, Node, data_of, unknown_role, untold
+from lanes.dialects.writing import WriteOption, named, taken_system, write_options
 
 #: Settings by what responses calls them, and by the inner name.
 _NAMES = {
@@ -33,8 +34,6 @@ _NAMES = {
     "store": "store",
     "metadata": "metadata",
 }
-#: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
-_HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "client_metadata")
 #: Settings that say what holds anyway.
 _DEFAULTS = {"truncation": "disabled", "top_logprobs": 0, "service_tier": "auto", "background": False}
 #: What may be asked for besides, though no other dialect has it: thoughts that only their maker can read.
@@ -60,7 +59,7 @@ def read(body: dict[str, Any]) -> Prompt:
     prompt.options |= _form(node.node("text")) | _effort(node.node("reasoning"))
     if set(node.take("include", list) or ()) - {_ENCRYPTED}:
         raise untold("include")
-    node.leave(*_HINTS)
+    node.leave("client_metadata", *HINTS)
     for name, option in node.rest():
         if name not in _DEFAULTS or option.value != _DEFAULTS[name]:
             prompt.options[_NAMES.get(name, name)] = option
@@ -70,16 +69,13 @@ def read(body: dict[str, Any]) -> Prompt:
 def write(prompt: Prompt) -> dict[str, Any]:
     """The request to a provider. Raises Unsayable."""
     said = list(prompt.said)
-    instructions = [text for one in _leading(said) for text in _texts(one)]
+    instructions = taken_system(said)
     body: dict[str, Any] = {"input": [item for one in said for item in _items(one)], "store": False}
-    if instructions:
-        body["instructions"] = "\n\n".join(instructions)
+    if instructions is not None:
+        body["instructions"] = instructions
     if prompt.tools:
         body["tools"] = [_written_tool(tool) for tool in prompt.tools]
-    for name, option in prompt.options.items():
-        if name not in _WRITTEN:
-            raise untold(option.param)
-        _WRITTEN[name](body, option.value)
+    write_options(body, prompt, _WRITTEN)
     return body
 
 
@@ -96,7 +92,7 @@ def _item(node: Node) -> Said:
             call = CallPart(node.need("call_id", str), node.need("name", str), node.need("arguments", str))
             said = Said("assistant", [call], node.param)
         case "function_call_output":
-            said = Said("user", [ResultPart(node.need("call_id", str), _parts(node, "output"))], node.param)
+            said = Said("user", [ResultPart(node.need("call_id", str), node.parts("output", _part))], node.param)
         case "reasoning":
             said = Said("assistant", list(_thought(node)), node.param)
         case _:
@@ -109,13 +105,8 @@ def _message(node: Node) -> Said:
     role: str = node.need("role", str)
     roles: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
     if role not in roles:
-        raise refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
-    return Said(roles[role], _parts(node, "content"), node.param)
-
-
-def _parts(node: Node, name: str) -> list[Part]:
-    content = node.content(name)
-    return [TextPart(content)] if isinstance(content, str) else list(map(_part, content))
+        raise unknown_role(node, role)
+    return Said(roles[role], node.parts("content", _part), node.param)
 
 
 def _part(node: Node) -> Part:
@@ -203,18 +194,6 @@ def _effort(node: Node | None) -> dict[str, Option]:
 # --------------------------------------------------------------------------------------------------------- writing
 
 
-def _leading(said: list[Said]) -> Iterable[Said]:
-    while said and said[0].role == "system":
-        yield said.pop(0)
-
-
-def _texts(said: Said) -> Iterable[str]:
-    for part in said.parts:
-        if not isinstance(part, TextPart):
-            raise untold(f"{said.param}.content")
-        yield part.text
-
-
 def _items(said: Said) -> Iterable[dict[str, Any]]:
     """The items of one message: calls of tools and their results are items beside it."""
     spoken: list[Part] = []
@@ -275,11 +254,13 @@ def _written_tool(tool: Tool) -> dict[str, Any]:
     return made | ({"description": tool.description} if tool.description is not None else {})
 
 
-def _written_choice(body: dict[str, Any], choice: ToolChoice) -> None:
+def _written_choice(body: dict[str, Any], option: Option) -> None:
+    choice: ToolChoice = option.value
     body["tool_choice"] = {"type": "function", "name": choice.name} if choice.how == "named" else choice.how
 
 
-def _written_format(body: dict[str, Any], form: Format) -> None:
+def _written_format(body: dict[str, Any], option: Option) -> None:
+    form: Format = option.value
     made: dict[str, Any] = {"type": "json_object"}
     if form.schema is not None:
         told = {"description": form.description, "strict": form.strict}
@@ -288,23 +269,16 @@ def _written_format(body: dict[str, Any], form: Format) -> None:
     body.setdefault("text", {})["format"] = made
 
 
-def _written_verbosity(body: dict[str, Any], verbosity: str) -> None:
-    body.setdefault("text", {})["verbosity"] = verbosity
+def _written_verbosity(body: dict[str, Any], option: Option) -> None:
+    body.setdefault("text", {})["verbosity"] = option.value
 
 
-def _written_effort(body: dict[str, Any], effort: str) -> None:
-    body["reasoning"] = {"effort": effort}
+def _written_effort(body: dict[str, Any], option: Option) -> None:
+    body["reasoning"] = {"effort": option.value}
 
 
-def _as(name: str) -> Callable[[dict[str, Any], Any], None]:
-    def write(body: dict[str, Any], value: Any) -> None:
-        body[name] = value
-
-    return write
-
-
-_WRITTEN: dict[str, Callable[[dict[str, Any], Any], None]] = {
-    **{inner: _as(name) for name, inner in _NAMES.items()},
+_WRITTEN: dict[str, WriteOption] = {
+    **{inner: named(name) for name, inner in _NAMES.items()},
     "tool_choice": _written_choice,
     "format": _written_format,
     "verbosity": _written_verbosity,

@@ -3,13 +3,13 @@
 import json
 from typing import Any, NamedTuple
 
-from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
+from lanes.dialects.chat.pieces import delta_of_message, usage_of
 from lanes.dialects.chat.writer import envelope
 from lanes.dialects.dialect import Asking, Told, event
+from lanes.dialects.events import EventWriter
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
 from lanes.dialects.responses.requests import SEALED, SIGNED
 from lanes.records.problems import Problem
-from lanes.runners.base import Delta
 
 _json = json.JSONEncoder().encode
 #: What a response repeats of its request, with what holds where that says nothing.
@@ -41,28 +41,19 @@ class _OpenItem(NamedTuple):
     texts: list[str]
 
 
-class ResponsesWriter:
-    """One answer: the events of a provider of this dialect as they came, those of others made here. All are counted
-    here."""
+class ResponsesWriter(EventWriter):
+    """One answer. All of its events are counted here."""
 
     def __init__(self, asking: Asking) -> None:
+        super().__init__(asking.model)
         self._id = asking.message_id
         self._head = {"id": f"resp_{asking.message_id}", "object": "response", "created_at": asking.at}
-        self._model = asking.model
         repeated = {name: asking.body.get(name) for name in _REPEATED}
         self._repeated = {name: _REPEATED[name] if given is None else given for name, given in repeated.items()}
         self._count = 0
         self._started = False
         self._done: list[dict[str, Any]] = []
         self._open: _OpenItem | None = None
-
-    def piece(self, delta: Delta) -> str:
-        """The events of one piece."""
-        if delta.beside is not None:
-            self._model = delta.beside.get("model") or self._model
-        if delta.native is not None:
-            return self._passed(delta.native)
-        return "".join((self._start(), *(self._told(piece) for piece in pieces(delta))))
 
     def ending(self, told: Told, *, begun: bool) -> str:
         """The last events."""

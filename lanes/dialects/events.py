@@ -1,0 +1,109 @@
+"""What the dialects share whose streams consist of typed events: messages and responses."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+from lanes.dialects.chat.pieces import delta_of, pieces
+from lanes.dialects.gathering import Gathering
+from lanes.dialects.model import Piece
+from lanes.runners.base import Delta
+
+
+class OpenPart:
+    """A part of the answer that has begun: its kind, and the place of its call among all calls."""
+
+    def __init__(self, kind: str, call: int) -> None:
+        self.kind = kind
+        self.call = call
+
+
+P = TypeVar("P", bound=OpenPart)
+
+
+class EventDraft(Generic[P]):
+    """Adds up events.
+
+    ``native``: the client speaks this dialect too. Then each piece carries the event itself, and the reply the whole
+    answer, so that nothing is lost of what lanes does not know.
+    """
+
+    #: The field of an event that says which part it belongs to, and the kinds of parts that the inner model knows.
+    PLACE: ClassVar[str]
+    KNOWN: ClassVar[frozenset[str]]
+
+    def __init__(self, model: str, native: bool) -> None:
+        self.contents = 0
+        self.finished = False
+        self._gathered = Gathering()
+        self._native = native
+        self._model = model
+        self._told_model = False
+        self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
+        self._parts: dict[int, P] = {}
+        self._calls = 0
+
+    def end(self) -> None:
+        """``[DONE]``, which these dialects do not need."""
+
+    def _part(self, event: dict[str, Any]) -> P | None:
+        """The part that an event belongs to."""
+        return self._parts.get(event.get(self.PLACE, -1))
+
+    def _tell(self, event: dict[str, Any], said: list[Piece], pieces: list[Delta]) -> None:
+        """Hand on what an event says; where the client speaks this dialect, the event with it."""
+        deltas = [self._gather(delta_of(piece)) for piece in said]
+        strange = not deltas and self._is_strange(event)
+        self.contents += len(deltas) or strange
+        if self._native:
+            first = deltas[0] if deltas else Delta(choice={} if strange else None)
+            deltas = [first._replace(native=event)]
+        if deltas and not self._told_model:
+            deltas[0] = deltas[0]._replace(beside={"model": self._model})
+            self._told_model = True
+        self._held += deltas
+        if self.contents:
+            pieces += self._held
+            self._held.clear()
+
+    def _gather(self, delta: Delta) -> Delta:
+        if delta.choice is not None:
+            self._gathered.more.add(delta.choice)
+        return delta._replace(text=self._gathered.add(delta.text))
+
+    def _is_strange(self, event: dict[str, Any]) -> bool:
+        """Whether the event says more than the inner model can tell."""
+        part = self._part(event)
+        return part is not None and part.kind not in self.KNOWN
+
+
+class EventWriter(ABC):
+    """Writes one answer: the events of a provider of this dialect as they came, those of others made here."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def piece(self, delta: Delta) -> str:
+        """The events of one piece."""
+        if delta.beside is not None:
+            self._model = delta.beside.get("model") or self._model
+        if delta.native is not None:
+            return self._passed(delta.native)
+        return "".join((self._start(), *(self._told(piece) for piece in pieces(delta))))
+
+    @abstractmethod
+    def _start(self) -> str:
+        """The events before the first piece; empty once they were written."""
+
+    @abstractmethod
+    def _passed(self, event: dict[str, Any]) -> str:
+        """An event of a provider of this dialect."""
+
+    @abstractmethod
+    def _told(self, piece: Piece) -> str:
+        """The events of a piece of another dialect."""
+
+
+def tokens(counted: Any, name: str) -> int | None:
+    """A number of tokens in what a provider counted; None where it says none."""
+    value = counted.get(name) if isinstance(counted, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

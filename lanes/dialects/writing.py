@@ -1,0 +1,45 @@
+"""Writes requests to providers: what all dialects share."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lanes.dialects.model import Option, Prompt, Said, TextPart
+from lanes.dialects.reading import untold
+
+#: Writes one setting into a request. Raises Unsayable.
+WriteOption = Callable[[dict[str, Any], Option], None]
+
+
+def named(name: str) -> WriteOption:
+    """Writes a setting as it is, under this name."""
+
+    def write(body: dict[str, Any], option: Option) -> None:
+        body[name] = option.value
+
+    return write
+
+
+def write_options(body: dict[str, Any], prompt: Prompt, writers: Mapping[str, WriteOption]) -> None:
+    """Write the settings of a request. Raises Unsayable for one that the dialect does not know."""
+    for name, option in prompt.options.items():
+        if name not in writers:
+            raise untold(option.param)
+        writers[name](body, option)
+
+
+def taken_system(said: list[Said]) -> str | None:
+    """Take the system messages off the beginning, as one text, for dialects that have a separate field for it.
+
+    Returns None if there is none. Raises Unsayable for one that is more than text.
+    """
+    texts: list[str] = []
+    while said and said[0].role == "system":
+        texts += _texts(said.pop(0))
+    return "\n\n".join(texts) if texts else None
+
+
+def _texts(said: Said) -> Iterable[str]:
+    for part in said.parts:
+        if not isinstance(part, TextPart):
+            raise untold(f"{said.param}.content")
+        yield part.text
