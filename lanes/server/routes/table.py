@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 from lanes.records.json_schema import TEXT, Schema, words
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
-from lanes.server.asgi.routing import Route, RouteParam, Router
+from lanes.server.asgi.routing import Handler, Route, RouteParam, Router
 from lanes.server.routes import anthropic, events, health, messages, metrics, openai
 from lanes.server.routes.answering import NAME
 from lanes.server.routes.intake import RUN
@@ -76,38 +76,31 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "events": {"handler": events.get_events, "media": "text/event-stream"},
 }
 
+
+def _ingress(path: str, handler: Handler, body: dict[str, Any], *query: RouteParam) -> Route:
+    """The route of a dialect that clients of models speak."""
+    return Route(
+        "POST",
+        path,
+        handler,
+        query=query,
+        headers=_SESSION,
+        body=body,
+        answers={200: OBJECT},
+        media="text/event-stream",
+        problems=(*_REFUSALS, 500, 502, 504),
+    )
+
+
 ROUTES = (
     *(route for verb in table().values() if verb.path for route in routes_of(verb, **SPECIAL.get(verb.name, {}))),
-    Route(
-        "POST",
-        "/v1/chat/completions",
-        openai.post_chat,
-        headers=_SESSION,
-        body=CHAT_SCHEMA,
-        answers={200: OBJECT},
-        media="text/event-stream",
-        problems=(*_REFUSALS, 500, 502, 504),
-    ),
-    Route(
-        "POST",
-        "/v1/responses",
-        openai.post_responses,
-        headers=_SESSION,
-        body=_RESPONSES,
-        answers={200: OBJECT},
-        media="text/event-stream",
-        problems=(*_REFUSALS, 500, 502, 504),
-    ),
-    Route(
-        "POST",
+    _ingress("/v1/chat/completions", openai.post_chat, CHAT_SCHEMA),
+    _ingress("/v1/responses", openai.post_responses, _RESPONSES),
+    _ingress(
         "/v1/messages",
         anthropic.post_messages,
-        query=(RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here"),),
-        headers=_SESSION,
-        body=_MESSAGES,
-        answers={200: OBJECT},
-        media="text/event-stream",
-        problems=(*_REFUSALS, 500, 502, 504),
+        _MESSAGES,
+        RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here"),
     ),
     Route("GET", "/v1/models", openai.get_models, answers={200: OBJECT}),
     Route("GET", "/v1/models/{model}", openai.get_model, answers={200: OBJECT}, problems=(404,)),
