@@ -356,7 +356,7 @@ class Desk(LoopDriver):
         return acted
 
     async def resume_all(self, match: str = "*", *, actor: str = EMBEDDER) -> records.GlobActed:
-        """End the pause of a glob. Lanes with a pause of their own, or of another glob, stay paused."""
+        """End the pause of a glob. Lanes that are paused themselves, or by another glob, stay paused."""
         acted: records.GlobActed = await self._ask(control.resume_all, actor, match=match)
         return acted
 

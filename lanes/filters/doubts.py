@@ -33,7 +33,7 @@ def named(condition: Condition) -> str | None:
 
 
 def no_field(condition: Condition, of: Subject) -> str:
-    """What is said of such a word where no lane has such a key."""
+    """The sentence about such a word where no lane has such a key."""
     fields = " ".join(f"{name}:" for name in FIELDS if FIELDS[name].of(of))
     return f"no key has “{condition.any_of[0].value}”, and “{named(condition)}:” is no field; these are: {fields}"
 

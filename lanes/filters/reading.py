@@ -78,7 +78,7 @@ def typed(text: str, now: int) -> Parsed:
 
 
 def mistyped(condition: Condition) -> str:
-    """What is said of a doubtful condition where no lane has such a key: it names the field that was meant."""
+    """The sentence about a doubtful condition where no lane has such a key: it names the field that was meant."""
     text = str(condition.any_of[0].value)
     return (
         f'no field “{text.partition(":")[0]}:”: did you mean {condition.resembles}: ? A key stands in quotes: "{text}"'

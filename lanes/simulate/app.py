@@ -34,7 +34,7 @@ class Simulator:
     def __init__(self, *, tempo: float = 1.0, log: Path | None = None, seed: int | None = None) -> None:
         self._tempo = tempo
         self._shared = Shared(Random(seed), lambda seconds: self.away(seconds / tempo))  # luck is no secret
-        #: Called when the provider is to be gone for so many seconds; whoever serves it sees to that.
+        #: Called when the provider is to be gone for so many seconds; the server carries that out.
         self.away: Callable[[float], None] = lambda _: None
         self._record = RequestLog(log)
         self._stopping = asyncio.Event()

@@ -190,7 +190,7 @@ async def flaky(scene: Scene) -> RequestEnd:
 
 
 async def one_slot(scene: Scene) -> RequestEnd:
-    """One answer at a time: whoever comes meanwhile waits for its turn, without a word."""
+    """One answer at a time: a request that comes meanwhile waits for its turn, without a word."""
     async with scene.shared.slot:
         return await _answer(scene, ANSWER, SLOT_S)
 

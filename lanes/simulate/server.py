@@ -1,4 +1,4 @@
-"""Serving the simulated provider: inside another program, or as a process of its own."""
+"""Serving the simulated provider: inside another program, or as a separate process."""
 
 import asyncio
 import contextlib

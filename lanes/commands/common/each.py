@@ -25,7 +25,7 @@ def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
 
 
 def nothing_fits(desk: Driver, chosen: LaneFilter | None, said: str = "no lane fits") -> str:
-    """What is said where nothing fits a filter: also which of its words may have been meant as a field."""
+    """The sentence where nothing fits a filter. It names the words that may have been meant as a field."""
     for word in () if chosen is None else unknown_fields(chosen):
         if not desk.call(list_, filter_=LaneFilter((word,)), limit=1).lanes:
             return f"{said}: {no_field(word, chosen.of if chosen else Subject.LANE)}"

@@ -44,9 +44,9 @@ TYPES = {
 #: Of a verb that can be done to all lanes as a whole.
 WHOLE = """
 
---all means every lane, and --match every lane whose key fits: as a whole, lanes to come included, over restarts. A lane
-with a pause of its own keeps that. With --filter, and where no such pause stands to be resumed, each lane that fits is
-acted on by itself.
+--all means every lane, and --match every lane whose key fits: as a whole, lanes to come included, over restarts. A
+pause of a single lane stays. With --filter, or with resume where there is no such pause, each lane that fits is acted
+on by itself.
 """
 BULK = """
 

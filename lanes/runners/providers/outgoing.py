@@ -25,7 +25,7 @@ _BEARER = "authorization"
 class Outgoing:
     """A request on its way, the same for every provider of the chain.
 
-    A provider of its own dialect gets it as the client made it, tools, temperature and unknown fields included; for
+    A provider of the same dialect gets it as the client made it, tools, temperature and unknown fields included; for
     another one it is translated. What names the lane is taken out (a provider would refuse fields that it does not
     know, and need not learn the key).
     """

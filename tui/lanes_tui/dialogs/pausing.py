@@ -103,7 +103,7 @@ class PauseAllDialog(Dialog[str | None]):
         for_ = span(self._source.now().wall - pause.at)
         return [
             text.line(f"Paused by {pause.by} for {for_}: {pause.reason}"),
-            text.line(("Lanes with a pause of their own, or of another glob, stay paused.", "muted")),
+            text.line(("Lanes that are paused themselves, or by another glob, stay paused.", "muted")),
             text.line(("lanes resume --all", "muted")),
         ]
 

@@ -42,7 +42,7 @@ class Glance:
                     self._show(key, None)
                 self._show(key, await reading)
             finally:
-                reading.cancel()  # whoever leaves does not leave it behind
+                reading.cancel()  # a reader that leaves ends its read
 
     async def _read(self, key: str | None) -> AsOf[LaneDetail] | None:
         try:

@@ -157,7 +157,7 @@ class Watching(Guarded):
         self.looking.wake()
 
     async def do(self, act: Awaitable[T]) -> T | None:
-        """Act, and look at what came of it; None where it was refused, which is said."""
+        """Act, and read the result; returns None after a refusal, which it shows."""
         try:
             return await act
         except (Lost, LanesError) as error:

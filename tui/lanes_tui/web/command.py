@@ -29,7 +29,7 @@ def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | 
 
 
 def _token(session: Session) -> tuple[str, str]:
-    """The token, and what is said of it: that of the environment or the configuration, else one for this time."""
+    """The token, and a sentence about it: that of the environment or the configuration, else one for this time."""
     if token := os.environ.get("LANES_TOKEN"):
         return token, "its token is that of LANES_TOKEN"
     config = session.configured()

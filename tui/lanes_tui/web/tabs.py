@@ -47,7 +47,7 @@ class Tab:
             await showing
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the tab from here, with a sentence for whoever looks at it."""
+        """Close the tab from here, with a sentence for the person who looks at it."""
         await self._socket.close(code=code, message=reason.encode())
 
     async def _show(self) -> None:

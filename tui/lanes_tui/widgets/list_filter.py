@@ -32,5 +32,5 @@ class ListFilter(Horizontal):
 
     @property
     def plain(self) -> str:
-        """What is said at the right, without its looks."""
+        """The text at the right, without styles."""
         return self._note.plain
