@@ -1,0 +1,48 @@
+"""The desk: what an operator or an embedding program can do with lanes, on asyncio.
+
+    async with lanes.connect("sqlite:///lanes.db") as desk:
+        message = await desk.send("agent:main:telegram:42", "hello")
+        outcome = await desk.abort("agent:main:telegram:42", actor="alice", reason="stuck")
+
+Most methods run a verb of ``lanes.verbs``; ``tests/verbs/test_faces.py`` compares the two."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from lanes.base import arguments
+from lanes.config import Config
+from lanes.desk.base import EMBEDDER as EMBEDDER
+from lanes.desk.control import DeskControl
+from lanes.desk.messages import DeskMessages
+from lanes.desk.queries import DeskQueries
+from lanes.desk.sending import DeskSending
+from lanes.desk.system import DeskSystem
+from lanes_storage import open_async_store
+from lanes_storage.clock import Clock, system_clock
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    create: bool = True,
+    synchronous: str = "full",
+    config: Config | None = None,
+    clock: Clock = system_clock,
+) -> AsyncIterator["Desk"]:
+    """Open a database (a path, or ``sqlite:///path``) and close it at the end of the block.
+
+    ``config`` sets policies and the limits of holds; without it no file is looked for. Creates the database, and
+    upgrades an older one, unless ``create`` is False: programs of the older version refuse the file from then on.
+    Raises Unfit; ``StorageError``: missing, older, newer, damaged, locked, not writable.
+    """
+    arguments.instance(config, Config, "config", "lanes.config.load(path)")
+    desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock, config)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+class Desk(DeskSending, DeskMessages, DeskQueries, DeskControl, DeskSystem):
+    """A database and its operations. Belongs to the event loop in which it was created."""

@@ -1,0 +1,57 @@
+"""What the methods of a desk share."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from lanes import records
+from lanes.config import Config
+from lanes.context import Context
+from lanes.drivers.on_loop import LoopDriver
+from lanes.engine.holds import Holds
+from lanes.records import Lane, Message
+from lanes.verbs.verb import Verb
+from lanes.waiting import Endings
+from lanes_storage.clock import Clock, system_clock
+from lanes_storage.interface import AsyncStore
+
+#: The actor, if an embedding program names none.
+EMBEDDER = "embedder"
+
+
+class DeskBase(LoopDriver):
+    """A database, its configuration, and the calls of verbs that the methods of a desk share."""
+
+    def __init__(self, store: AsyncStore, clock: Clock = system_clock, config: Config | None = None) -> None:
+        super().__init__(store, clock)
+        self.config = config
+        self._endings = Endings(store, self.changes)
+        self._holds: Holds | None = None
+        self._starting_holds = asyncio.Lock()
+
+    def context(self, actor: str = EMBEDDER) -> Context:
+        """The context of an operation of this actor."""
+        return Context(actor, self.clock, self._configured, self.store.name)
+
+    async def close(self) -> None:
+        """Cancel the holds, finish pending writes and close the database."""
+        async with AsyncExitStack() as ending:  # each runs even if another fails, the last one first
+            ending.push_async_callback(self.store.close)
+            ending.push_async_callback(self.changes.close)
+            ending.push_async_callback(self._endings.close)
+            if self._holds is not None:
+                ending.push_async_callback(self._holds.stop)
+
+    def _configured(self) -> Config | None:
+        return self.config
+
+    async def _ask(self, verb: Verb[..., Any], actor: str = EMBEDDER, /, **params: Any) -> Any:
+        return await self.call(verb, self.context(actor), **params)
+
+    async def _acted(self, verb: Verb[..., Any], actor: str, /, **params: Any) -> Lane:
+        acted: records.Acted = await self._ask(verb, actor, **params)
+        return acted.lane
+
+    async def _message(self, verb: Verb[..., Any], actor: str, /, **params: Any) -> Message:
+        message: Message = await self._ask(verb, actor, **params)
+        return message

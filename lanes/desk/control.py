@@ -1,0 +1,69 @@
+"""What an operator does with lanes."""
+
+from lanes import records
+from lanes.base import arguments
+from lanes.desk.base import EMBEDDER, DeskBase
+from lanes.records import Lane
+from lanes.verbs import control
+from lanes_storage.law import Cause, Scope
+
+
+class DeskControl(DeskBase):
+    """Abort, pause, resume, acknowledge."""
+
+    async def abort(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        reason: str | None = None,
+        cause: Cause = Cause.ABORTED,
+        scope: Scope = Scope.RUN,
+        epoch: int | None = None,
+        grace_ms: int | None = None,
+        force: bool = False,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> records.AbortResult:
+        """Abort the run of a lane (``scope`` run, both) and its waiting messages (queue, both).
+
+        ``epoch``: only if the lane is still at it. ``grace_ms``: instead of the grace of the run; ``force``: no grace.
+        ``wait`` False, or after ``timeout`` seconds: the outcome is ``pending`` and the request remains.
+        Raises NotFound, Unfit.
+        """
+        how = {"scope": scope, "reason": reason, "grace": grace_ms, "force": force, "epoch": epoch, "cause": cause}
+        patience = arguments.patience_ms(timeout)
+        ended: records.AbortResult = await self._ask(control.abort, actor, key=key, wait=wait, timeout=patience, **how)
+        return ended
+
+    async def pause(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        reason: str | None = None,
+        until: int | None = None,
+        epoch: int | None = None,
+    ) -> Lane:
+        """Stop a lane from claiming until ``until`` (a wall time to come, ms) or resumed. Raises NotFound, Changed."""
+        return await self._acted(control.pause, actor, key=key, until=until, reason=reason, epoch=epoch)
+
+    async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Let a lane claim again. Raises NotFound, Changed."""
+        return await self._acted(control.resume, actor, key=key, epoch=epoch)
+
+    async def pause_all(
+        self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
+    ) -> records.GlobActed:
+        """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
+        acted: records.GlobActed = await self._ask(control.pause_all, actor, match=match, until=until, reason=reason)
+        return acted
+
+    async def resume_all(self, match: str = "*", *, actor: str = EMBEDDER) -> records.GlobActed:
+        """End the pause of a glob. Lanes that are paused themselves, or by another glob, stay paused."""
+        acted: records.GlobActed = await self._ask(control.resume_all, actor, match=match)
+        return acted
+
+    async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Acknowledge: errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
+        return await self._acted(control.ack, actor, key=key, epoch=epoch)

@@ -1,0 +1,39 @@
+"""Messages that were accepted."""
+
+from collections.abc import Sequence
+
+from lanes.desk.base import EMBEDDER, DeskBase
+from lanes.records import Message
+from lanes.verbs import messages, sending
+from lanes_storage.law import MessageState
+
+
+class DeskMessages(DeskBase):
+    """Read messages, retry and prune dead letters, drop what waits."""
+
+    async def messages(
+        self, key: str, *, states: Sequence[MessageState] = (), limit: int | None = None
+    ) -> list[Message]:
+        """The messages of a lane, newest first. Raises NotFound."""
+        found: list[Message] = await self._ask(messages.messages, key=key, state=tuple(states), limit=limit)
+        return found
+
+    async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """Retry a dead letter; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
+        return await self._message(messages.retry, actor, id=message_id)
+
+    async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
+        """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull, LaneBusy."""
+        return await self._message(messages.retry_last, actor, key=key, epoch=epoch)
+
+    async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
+        return await self._message(messages.drop, actor, id=message_id)
+
+    async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
+        """Delete the dead letters that failed at least this long ago; returns how many."""
+        return await self.perform(messages.prune_dead_letters(self.context(actor), older_than=older_than_ms))
+
+    async def client_gone(self, message_id: int) -> bool:
+        """End a message that is bound to a connection that is closed."""
+        return await self.perform(sending.bound_gone(self.context("client"), message_id, why="its client left"))

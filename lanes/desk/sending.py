@@ -1,0 +1,164 @@
+"""Sending messages, and waiting for their end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lanes.base import arguments
+from lanes.config import from_data
+from lanes.desk.base import EMBEDDER, DeskBase
+from lanes.engine.holds import Holds
+from lanes.engine.runs.current import current_run
+from lanes.records import Message
+from lanes.runners.base import RunContext
+from lanes.verbs import sending
+from lanes_storage.law import BoundTo, Mode, Overflow
+
+
+class DeskSending(DeskBase):
+    """Send a message, wait for its end, hold a lane for a block of code."""
+
+    async def send(
+        self,
+        key: str,
+        text: str | None = None,
+        *,
+        request: dict[str, Any] | None = None,
+        runner: str | None = None,
+        actor: str = EMBEDDER,
+        idempotency_key: str | None = None,
+        token: str = "",
+        if_idle: bool = False,
+        cap: int | None = None,
+        mode: Mode | str | None = None,
+        overflow: Overflow | str | None = None,
+        waiting_run: int | None = None,
+        bound_to: BoundTo | None = None,
+        bound_owner: int | None = None,
+        anonymous: bool = False,
+    ) -> Message:
+        """Accept a message: once this returns, it is committed and survives any crash.
+
+        Exactly one of ``text`` and ``request`` (a chat request with its own history). ``cap``, ``mode`` and
+        ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it.
+        Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
+        """
+        sent: Message = await self.call(
+            sending.send,
+            self.context(actor),
+            key=key,
+            text=text,
+            request=request,
+            runner=runner,
+            idempotency_key=idempotency_key,
+            token=token,
+            if_idle=if_idle,
+            cap=cap,
+            mode=mode,
+            overflow=overflow,
+            waiting_run=waiting_run,
+            bound_to=bound_to,
+            bound_owner=bound_owner,
+            anonymous=anonymous,
+        )
+        return sent
+
+    async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
+        """The message once it has ended, or after ``timeout`` seconds.
+
+        A run that waits does not count as stalled. Raises NotFound; WaitCycle if the message waits for that run.
+        """
+        timeout = arguments.patience_s(timeout)
+        return await self.when_ended(await self.message(message_id), timeout=timeout)
+
+    async def when_ended(self, message: Message, *, timeout: float | None = None) -> Message:
+        """Like ``wait``, for a message that was just read."""
+        timeout, run = arguments.patience_s(timeout), current_run(self.store.name)
+        if run is None or message.ended_at is not None:
+            return await self._ended(message, timeout)
+        await self.perform(sending.begin_wait(self.context(), run, message.id))
+        try:
+            return await self._ended(message, timeout)
+        finally:
+            await asyncio.shield(self.perform(sending.end_wait(run, message.id)))
+
+    async def _ended(self, message: Message, timeout: float | None) -> Message:
+        if message.ended_at is not None:
+            return message
+        return await self._endings.wait(message.id, timeout) or await self.message(message.id)
+
+    async def ask(self, key: str, text: str, *, timeout: float | None = None, **how: Any) -> Message:
+        """Send a message and wait for its end; ``how``: further parameters of ``send``.
+
+        From within a run, a wait that would never end is refused before anything is stored (WaitCycle).
+        """
+        message = await self.send(key, text, waiting_run=current_run(self.store.name), **how)
+        return await self.when_ended(message, timeout=timeout)
+
+    async def message(self, message_id: int) -> Message:
+        """One message. Raises NotFound."""
+        return Message.of(await self.perform(sending.message(self.context(), message_id)))
+
+    @asynccontextmanager
+    async def hold(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        run_timeout: float | None = None,
+        stall_timeout: float | None = None,
+        if_idle: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[RunContext]:
+        """Hold a lane for a block of code, in the same queue as messages.
+
+        The lane is released when the block is left in any way, and when its process dies. The block is
+        cancelled when it is aborted, runs out of time, or loses its lane; then HoldEnded is raised, with the cause.
+        ``run_timeout`` and ``stall_timeout`` are seconds (None: of the policy; ``math.inf``: off); call
+        ``run.progress`` within a long block. ``timeout``: how many seconds to wait for one's turn (TimeoutError).
+        ``if_idle``: do not wait at all (LaneBusy). Pass ``run.epoch`` to systems that must refuse a superseded holder.
+        Raises InvalidKey, Unfit, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for).
+        """
+        holds = await self._started_holds()
+        async with holds.hold(
+            key,
+            actor=actor,
+            run_timeout=run_timeout,
+            stall_timeout=stall_timeout,
+            if_idle=if_idle,
+            timeout=timeout,
+        ) as run:
+            yield run
+
+    async def _started_holds(self) -> Holds:
+        async with self._starting_holds:
+            if self._holds is None:
+                holds = Holds(self.store, self.clock, self.config or from_data({}), _Queue(self))
+                await holds.start()
+                self._holds = holds
+            return self._holds
+
+
+class _Queue:
+    """The desk as a hold sees it."""
+
+    def __init__(self, desk: DeskSending) -> None:
+        self._desk = desk
+
+    async def take_place(self, key: str, *, runner: str, owner: int, actor: str, if_idle: bool) -> Message:
+        return await self._desk.send(
+            key,
+            runner=runner,
+            actor=actor,
+            if_idle=if_idle,
+            waiting_run=current_run(self._desk.store.name),
+            bound_to=BoundTo.WAITER,
+            bound_owner=owner,
+        )
+
+    async def ended(self, message_id: int) -> Message:
+        return await self._desk._ended(await self._desk.message(message_id), None)
+
+    async def give_up(self, message_id: int) -> None:
+        await self._desk.perform(sending.bound_gone(self._desk.context(), message_id, why="its caller gave it up"))
