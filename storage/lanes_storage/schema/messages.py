@@ -1,0 +1,92 @@
+"""Messages, and the names that senders gave them."""
+
+from sqlalchemy import CheckConstraint, Column, Computed, Index, Integer
+from sqlmodel import Field
+
+from lanes_storage.fragments import dead_letter, one_of
+from lanes_storage.law import (
+    TERMINAL,
+    BoundTo,
+    MessageState,
+)
+from lanes_storage.schema.columns import Table, identity, partial, reference, together
+
+
+class MessageTable(Table, table=True):
+    """One accepted piece of input. The messages of a lane start in the order of ``rank``."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint(one_of("state", MessageState), name="message_state"),
+        # A hold has no input: its waiter does the work itself.
+        CheckConstraint(
+            "((text IS NULL) <> (request IS NULL))"
+            f" OR (text IS NULL AND request IS NULL AND coalesce(bound_to, '') = '{BoundTo.WAITER}')",
+            name="message_has_one_input",
+        ),
+        CheckConstraint(f"{one_of('state', TERMINAL)} = (ended_at IS NOT NULL)", name="message_ends_once"),
+        CheckConstraint("state <> 'running' OR run_id IS NOT NULL", name="message_runs_in_a_run"),
+        CheckConstraint("reply IS NULL OR state = 'done'", name="message_reply_only_when_done"),
+        CheckConstraint("state <> 'failed' OR error_cause IS NOT NULL", name="message_failure_has_a_cause"),
+        CheckConstraint(f"bound_to IS NULL OR {one_of('bound_to', BoundTo)}", name="message_bound_to"),
+        CheckConstraint(together("bound_to", "bound_owner"), name="message_bound_whole"),
+        CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
+        CheckConstraint("interruptions >= 0", name="message_interruptions"),
+        Index("messages_of_lane", "lane_id", "id"),
+        partial("messages_queued", "lane_id", "rank", where="state = 'queued'"),
+        partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
+        partial("messages_failed", "id", "retried_as", where=dead_letter()),
+        partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = identity()
+    lane_id: int = reference("lanes", required=True)
+    state: str
+    text: str | None = None
+    request: str | None = None
+    runner: str | None = None
+    actor: str
+    #: The person who wrote the message, as the sender names them, and the program that it came from. Filled by
+    #: questions to a sender, and by gateways in front of other programs.
+    sender: str | None = None
+    source: str | None = None
+    #: The lane was made for one request: if the message fails, it is not a dead letter.
+    anonymous: bool = False
+    #: The position that a person moved it to; null if it keeps the order of acceptance. Set by ``lanes move``.
+    moved_to: int | None = None
+    rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
+    #: When the message has waited too long (wall time). Filled by ``max_wait``.
+    expires_at: int | None = None
+    bound_to: str | None = None
+    bound_owner: int | None = None
+    #: The last of the messages that are answered together, from their first claim on; null for a message that is alone.
+    batch: int | None = None
+    run_id: int | None = None
+    reply: str | None = None
+    reply_detail: str | None = None
+    error_cause: str | None = None
+    error_message: str | None = None
+    attempts: str | None = None  # JSON array
+    interruptions: int = 0
+    parked_until: int | None = None
+    parked_since: int | None = None
+    retry_of: int | None = None
+    retried_as: int | None = None
+    answered_by: int | None = None
+    accepted_at: int
+    wait_warned_at: int | None = None  # once per message, whichever gateway notices its wait first
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+class IdempotencyTable(Table, table=True):
+    """The name that a sender gave a message. It has no foreign key: the row is kept when the message is pruned."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("idempotency_age", "accepted_at"), Index("idempotency_message", "message_id"))
+    lane_key: str = Field(primary_key=True)
+    token: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    digest: str
+    message_id: int
+    accepted_at: int
