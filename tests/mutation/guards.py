@@ -2,11 +2,14 @@
 
 import ast
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
-from lanes_storage import processes, pruning, statements
+from lanes_storage import statements
 from lanes_storage.doors import releases
 
 #: The function in which a judge's release asks once more for what it was decided on.
@@ -72,10 +75,18 @@ def terms(sql: str) -> Iterator[tuple[int, int]]:
         yield start, len(sql)
 
 
+def modules() -> list[ModuleType]:
+    """The modules of statements."""
+    beside = [
+        import_module(f"{statements.__name__}.{found.name}") for found in pkgutil.iter_modules(statements.__path__)
+    ]
+    return [statements, *beside]
+
+
 def all_statements() -> dict[str, str]:
     """Every statement that writes, and every read that a write decides on, by name."""
     found: dict[str, str] = {}
-    for module in (statements, pruning, processes):
+    for module in modules():
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_"):
                 if isinstance(value, str):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lanes_storage import open_store, processes, pruning, reads, statements
+from lanes_storage import open_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.doors.shared.journal import event, write_events
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
@@ -15,8 +15,10 @@ from lanes_storage.interface import FEW_ROWS, Query, Store
 from lanes_storage.law import EventType, Prunable
 from lanes_storage.reads.invariants import INVARIANTS
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
+from lanes_storage.statements import pruning
 from tests.kit import sets
 from tests.kit.world import World
+from tests.mutation.guards import modules
 
 NOW = 1_790_000_000_000
 #: Tables that grow with the number of lanes, messages and runs ever made.
@@ -25,7 +27,8 @@ GROWING = ("lanes", "messages", "runs", "events", "event_blocks", "idempotency")
 COLD = {"UNFINISHED_LANES"}
 WRITING = {
     name: sql
-    for name, sql in (vars(statements) | vars(pruning) | vars(processes)).items()
+    for module in modules()
+    for name, sql in vars(module).items()
     if name not in COLD
     and not name.startswith("_")
     and isinstance(sql, str)

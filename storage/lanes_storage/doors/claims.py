@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lanes_storage import processes
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.endings import end_waiting
@@ -32,6 +31,7 @@ from lanes_storage.records import (
     Ticket,
     WaitingMessage,
 )
+from lanes_storage.statements import processes
 
 
 def candidates(

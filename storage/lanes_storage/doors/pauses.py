@@ -8,13 +8,13 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lanes_storage import processes, pruning
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
+from lanes_storage.statements import processes, pruning
 
 
 class Control(NamedTuple):

@@ -5,12 +5,12 @@ Each statement repeats the conditions under which the row may be deleted, since 
 
 from collections.abc import Sequence
 
-from lanes_storage import pruning as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, Prunable
+from lanes_storage.statements import pruning as sql
 
 _STATEMENTS = {
     Prunable.MESSAGES: sql.PRUNE_MESSAGE,

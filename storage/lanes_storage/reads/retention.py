@@ -1,10 +1,10 @@
 """Queries about old rows: walks by id, oldest first, so that retention needs no index that the hot path must update."""
 
-from lanes_storage import pruning as sql
 from lanes_storage.fragments import dead_letter, names
 from lanes_storage.interface import Query
 from lanes_storage.law import Prunable
 from lanes_storage.records import Old
+from lanes_storage.statements import pruning as sql
 
 #: Columns of each: id, session key, the time from which its age counts (null: it must be kept), the time of creation.
 WALKS = {

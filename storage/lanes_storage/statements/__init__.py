@@ -1,5 +1,5 @@
-"""Every statement that writes, and every read that a write depends on. Statements that delete old rows are in
-``pruning``, other reads in ``reads``.
+"""Every statement that writes, and every read that a write depends on: here those of the way of a message, in the
+modules of this package the others. Other reads are in ``lanes_storage.reads``.
 
 Plain SQL with ``:name`` parameters. A read for a set of commands takes them as a JSON array, by ``json_each``, and is
 written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
