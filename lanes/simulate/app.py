@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from lanes.simulate import asked
 from lanes.simulate.dialects import ROUTES
 from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.faults import FAULTS, Fault, chosen, parse
@@ -69,7 +68,7 @@ class Simulator:
             body = _object(await request.body())
         except ClientDisconnect:
             return
-        read = asked.read(body)
+        read = answers.read(body, request.path_params)
         name, text = chosen(read.model, read.text)
         key = request.headers.get("x-lanes-key")
         wire = Wire(scope, receive, send, float(request.query_params.get("tempo", self._tempo)))

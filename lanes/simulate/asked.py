@@ -13,8 +13,8 @@ class AskedTool(NamedTuple):
 
 
 class SimulatedRequest(NamedTuple):
-    """A request. ``text`` is that of the last user message; ``resulted``: results of tools stand at its end;
-    ``schema`` is the form that the answer is to have."""
+    """A request. ``text`` is that of the last user message, ``texts`` are those of all; ``resulted``: results of tools
+    stand at its end; ``schema`` is the form that the answer is to have."""
 
     body: dict[str, Any]
     model: str
@@ -24,6 +24,7 @@ class SimulatedRequest(NamedTuple):
     resulted: bool
     schema: dict[str, Any] | None
     words: int
+    texts: tuple[str, ...]
 
 
 def read(body: dict[str, Any]) -> SimulatedRequest:
@@ -38,6 +39,7 @@ def read(body: dict[str, Any]) -> SimulatedRequest:
         _resulted(said),
         _schema(body),
         sum(len(str(each).split()) for each in said) if isinstance(said, list) else len(str(said or "").split()),
+        tuple(text for each in dicts(said) if (text := last_user_text({"messages": [each]}))),
     )
 
 
@@ -60,7 +62,7 @@ def fitting(schema: dict[str, Any]) -> Any:
 
 def _tools(body: dict[str, Any]) -> list[AskedTool]:
     found = []
-    for tool in _dicts(body.get("tools")):
+    for tool in dicts(body.get("tools")):
         called = tool.get("function", tool)
         if isinstance(called, dict) and isinstance(called.get("name"), str):
             schema = called.get("parameters") or called.get("input_schema")
@@ -69,12 +71,12 @@ def _tools(body: dict[str, Any]) -> list[AskedTool]:
 
 
 def _resulted(said: Any) -> bool:
-    last = _dicts(said)[-1:]
+    last = dicts(said)[-1:]
     return any(one.get("role") == "tool" or one.get("type") == "function_call_output" or _results(one) for one in last)
 
 
 def _results(message: dict[str, Any]) -> bool:
-    return any(part.get("type") == "tool_result" for part in _dicts(message.get("content")))
+    return any(part.get("type") == "tool_result" for part in dicts(message.get("content")))
 
 
 def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -88,5 +90,6 @@ def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
+def dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; of anything else none."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -28,6 +28,8 @@ FAULTS: dict[str, tuple[str | None, str]] = {
     "sim-reasoning": (None, "thinks, then answers"),
     "sim-tool": (None, "calls the first tool; once it has the result, it answers"),
     "sim-tools": (None, "calls two tools at once, then as sim-tool"),
+    "sim-shell": (None, "runs the command in the text by the tool for that, then does what a second name says"),
+    "sim-recall": (None, "answers with the texts of all user messages"),
     "sim-json": (None, "answers with JSON of the schema that is asked for"),
     "sim-refusal": (None, "refuses, as a model does"),
     "sim-length": (None, "ends at the limit of its length"),

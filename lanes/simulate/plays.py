@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
-from lanes.simulate.asked import fitting
+from lanes.simulate.asked import AskedTool, fitting
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
-from lanes.simulate.faults import Fault
+from lanes.simulate.faults import Fault, chosen, parse
 from lanes.simulate.record import RequestEnd
 
 #: The pace, in seconds at tempo 1: between tokens, between the tokens of a drip, and at most in a slow answer.
@@ -21,6 +22,8 @@ ANSWER = "All is well here, says the simulated provider."
 THOUGHT = "The question is short. So is the answer."
 #: So many tokens come before something goes wrong in the middle.
 TOKENS_BEFORE = 3
+#: What tools that run a command call it.
+COMMANDS = frozenset({"command", "cmd"})
 
 BROKEN = SimulatedError(
     500, "The simulated provider had an internal error.", "server_error", "server_error", "api_error"
@@ -241,6 +244,16 @@ async def all_tools(scene: Scene) -> RequestEnd:
     return await _call(scene, 2)
 
 
+async def shell(scene: Scene) -> RequestEnd:
+    """Runs the command in the text, by the tool for that; once it has the result, it does what the text says next."""
+    return await _calls(scene, [*_command(scene)][:1])
+
+
+async def recall(scene: Scene) -> RequestEnd:
+    """All that the user has said."""
+    return await _answer(scene, " | ".join(scene.answer.asked.texts))
+
+
 async def structured(scene: Scene) -> RequestEnd:
     """JSON of the schema that the request gives."""
     return await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
@@ -275,6 +288,8 @@ PLAYS: dict[str, Play] = {
     "sim-reasoning": reasoning,
     "sim-tool": tool,
     "sim-tools": all_tools,
+    "sim-shell": shell,
+    "sim-recall": recall,
     "sim-json": structured,
     "sim-refusal": refusal,
     "sim-length": length,
@@ -303,13 +318,30 @@ async def _some(scene: Scene) -> None:
 
 async def _call(scene: Scene, count: int) -> RequestEnd:
     tools = scene.answer.asked.tools
-    if not tools or scene.answer.asked.resulted:
-        return await ok(scene)
+    return await _calls(scene, [(tools[at % len(tools)], {}) for at in range(count if tools else 0)])
+
+
+async def _calls(scene: Scene, calls: Sequence[tuple[AskedTool, Mapping[str, Any]]]) -> RequestEnd:
+    """Call tools with these arguments and what else they need; with their results there, do what follows."""
+    if not calls or scene.answer.asked.resulted:
+        name, text = chosen("sim-ok", scene.text)  # what a second name says
+        return await PLAYS.get(name, unknown)(replace(scene, fault=parse(name) or Fault(""), text=text))
     await scene.answer.begin()
-    for name, schema in [tools[at % len(tools)] for at in range(count)]:
-        await scene.answer.call(name, fitting({"type": "object"} | schema))
+    for (name, schema), given in calls:
+        await scene.answer.call(name, fitting({"type": "object"} | schema) | given)
     await scene.answer.end()
     return RequestEnd.FINISHED
+
+
+def _command(scene: Scene) -> Iterator[tuple[AskedTool, Mapping[str, Any]]]:
+    """The tools that run commands, with the command in the text."""
+    text = scene.answer.asked.text.rpartition("[[sim-shell]]")[2].partition("[[")[0].strip()
+    for tool in scene.answer.asked.tools:
+        properties = tool.schema.get("properties") or {}
+        for name in COMMANDS & properties.keys():
+            needed = {each: properties[each] for each in tool.schema.get("required") or () if each in properties}
+            words = ["sh", "-c", text] if properties[name].get("type") == "array" else text
+            yield tool._replace(schema={"properties": needed}), {name: words}
 
 
 async def _refuse(scene: Scene, error: SimulatedError, headers: dict[str, str] | None = None) -> RequestEnd:

@@ -3,6 +3,7 @@
 
 from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.dialects.chat import SimulatedChat
+from lanes.simulate.dialects.gemini import SimulatedGemini
 from lanes.simulate.dialects.messages import SimulatedMessages
 from lanes.simulate.dialects.responses import SimulatedResponses
 
@@ -11,4 +12,5 @@ ROUTES: dict[str, type[SimulatedAnswer]] = {
     "/chat/completions": SimulatedChat,
     "/responses": SimulatedResponses,
     "/messages": SimulatedMessages,
+    "/models/{model}:{method}": SimulatedGemini,
 }

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from lanes.simulate import asked
 from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.wire import Wire
 
@@ -22,16 +23,21 @@ class SimulatedError(NamedTuple):
 class SimulatedAnswer(ABC):
     """One answer, sent as a stream of events or as one object, as the client asked."""
 
-    def __init__(self, wire: Wire, asked: SimulatedRequest, sequence: int) -> None:
+    def __init__(self, wire: Wire, request: SimulatedRequest, sequence: int) -> None:
         self.wire = wire
-        self.stream = asked.stream
-        self.asked = asked
+        self.stream = request.stream
+        self.asked = request
         self.sequence = sequence
         self.sent: list[str] = []  # the pieces of its text
         self.thought: list[str] = []
         self.refused = False
         self.cut_short = False
         self.calls: list[tuple[str, str, str]] = []  # id, name, arguments
+
+    @classmethod
+    def read(cls, body: dict[str, Any], path: dict[str, str]) -> SimulatedRequest:  # noqa: ARG003 - for Gemini
+        """What a request asks for; ``path`` has what its path names."""
+        return asked.read(body)
 
     async def begin(self) -> None:
         """Start a stream with what comes before all content; nothing yet where one object was asked for."""
