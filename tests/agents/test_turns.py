@@ -61,6 +61,12 @@ FAILED: dict[str, dict[str, Any]] = {
     },
     "gemini-json": {"type": "result", "status": "error", "error": {"type": "api", "message": "overloaded"}},
 }
+#: What each writes while it asks a failing provider again, and what lanes was asked to wait with it for ever.
+RETRIES: dict[str, dict[str, Any]] = {
+    "codex-json": {"type": "error", "message": "Reconnecting... waiting for network"},
+    "claude-json": {"type": "system", "subtype": "api_retry", "attempt": 3, "error": "unknown"},
+    "opencode-json": {"type": "step_start", "sessionID": "ses_1", "part": {"type": "step-start"}},
+}
 
 
 def lines(events: Events) -> list[str]:
@@ -100,6 +106,54 @@ async def test_the_events_of_an_agent(tmp_path: Path, output: str) -> None:
             assert ended.usage["cost_usd"] == 0.25
 
 
+@pytest.mark.parametrize(
+    ("output", "event", "tokens", "cost"),
+    [
+        ("codex-json", {"usage": {"input_tokens": 150, "cached_input_tokens": 70, "output_tokens": 9}}, 52, None),
+        ("claude-json", {"usage": {"input_tokens": 50, "output_tokens": 2}, "total_cost_usd": 0.35}, 52, 0.1),
+    ],
+)
+async def test_F311_usage_that_is_reported_for_the_whole_conversation_counts_once(
+    tmp_path: Path, output: str, event: dict[str, Any], tokens: int, cost: float | None
+) -> None:
+    """The second run reports the sum of both; one that is lower has begun again."""
+    events = RECORDED[output]
+    again = [*events[:-1], events[-1] | event]
+    resume = program("speak", "0", *lines(again), "{session}")
+    async with commanded(tmp_path, program("speak", "0", *lines(events)), output=output, resume=resume) as site:
+        first, second = await site.ask(), await site.ask()
+        assert first.usage is not None
+        assert second.usage is not None
+        assert (first.usage["total_tokens"], second.usage["total_tokens"]) == (107, tokens)
+        assert second.usage.get("cost_usd") == cost
+        third = await site.ask()
+        assert third.usage is not None
+        assert third.usage["completion_tokens"] == (0 if output == "codex-json" else 2)
+
+
+async def test_tokens_that_were_read_from_a_cache_are_part_of_the_prompt(tmp_path: Path) -> None:
+    told = CLAUDE[-1] | {
+        "usage": {
+            "input_tokens": 3,
+            "cache_creation_input_tokens": 40,
+            "cache_read_input_tokens": 500,
+            "output_tokens": 7,
+        }
+    }
+    async with commanded(tmp_path, program("speak", "0", *lines([told])), output="claude-json") as site:
+        usage = (await site.ask()).usage
+        assert usage is not None
+        assert (usage["prompt_tokens"], usage["prompt_tokens_details"]) == (543, {"cached_tokens": 500})
+    step = {"tokens": {"input": 3, "output": 7, "cache": {"read": 500, "write": 40}}, "reason": "stop"}
+    steps: Events = [{"type": "step_finish", "part": step}] * 2
+    folder = tmp_path / "opencode"
+    folder.mkdir()
+    async with commanded(folder, program("speak", "0", *lines(steps)), output="opencode-json") as site:
+        usage = (await site.ask()).usage
+        assert usage is not None
+        assert (usage["prompt_tokens"], usage["prompt_tokens_details"]) == (1086, {"cached_tokens": 1000})
+
+
 @pytest.mark.parametrize("output", RECORDED)
 async def test_an_agent_that_says_that_it_failed_has_failed_whatever_its_exit_code(tmp_path: Path, output: str) -> None:
     events = [*RECORDED[output][:-1], FAILED[output]]
@@ -108,6 +162,48 @@ async def test_an_agent_that_says_that_it_failed_has_failed_whatever_its_exit_co
         assert (ended.state, ended.error and ended.error.cause) == ("failed", "agent_error")
         assert ended.error is not None
         assert "overloaded" in ended.error.message
+
+
+@pytest.mark.parametrize("output", RETRIES)
+async def test_F312_another_attempt_at_a_failing_provider_is_no_progress(tmp_path: Path, output: str) -> None:
+    """Some programs repeat that without an end: an event each time would keep their lane held up to run_timeout."""
+    argv = program("repeat", json.dumps(RETRIES[output]))
+    clocks = {"stall_timeout": "1s", "abort_grace": "2s"}
+    async with commanded(tmp_path, argv, output=output, clocks=clocks) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.error and ended.error.cause) == ("failed", "stall_timeout")
+
+
+async def test_F313_a_step_that_is_cut_and_repeated_for_ever_ends_its_program(tmp_path: Path) -> None:
+    """opencode asks its provider again at once, without a pause and without an end, when a stream was cut."""
+    step: Events = [
+        {"type": "step_start", "sessionID": "ses_1"},
+        {"type": "text", "part": {"type": "text", "text": "All is"}},
+        {"type": "step_finish", "part": {"reason": "unknown"}},
+    ]
+    async with commanded(tmp_path, program("repeat", *lines(step)), output="opencode-json") as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert (ended.state, ended.error.cause) == ("failed", "agent_error")
+        assert "5 steps in a row brought nothing (unknown)" in ended.error.message
+
+
+async def test_the_message_of_a_failure_is_not_a_text_of_the_agent(tmp_path: Path) -> None:
+    told = "Prompt is too long"
+    said = {"role": "assistant", "model": "<synthetic>", "content": [{"type": "text", "text": told}]}
+    events = [{"type": "assistant", "message": said}, FAILED["claude-json"]]
+    async with commanded(tmp_path, program("speak", "1", *lines(events)), output="claude-json") as site:
+        sent = await site.desk.send("k", "hello")
+        assert "".join([piece.text async for piece in site.gateway.listen(sent.id)]) == ""
+
+
+async def test_the_reason_of_a_failure_that_is_reported_without_one(tmp_path: Path) -> None:
+    cut = {"type": "error", "severity": "error", "message": "Model stream ended without a finish reason."}
+    events = [cut, {"type": "result", "status": "error"}]
+    async with commanded(tmp_path, program("speak", "0", *lines(events)), output="gemini-json") as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert (ended.error.cause, cut["message"] in ended.error.message) == ("agent_error", True)
 
 
 @pytest.mark.parametrize("output", RECORDED)

@@ -234,7 +234,7 @@ def test_a_run_that_was_cut_before_it_had_a_process_left_nothing(world: World) -
 
 
 def sessions(world: World, ticket: Ticket) -> dict[str, str]:
-    return world.store.read(reads.lane_of_run(ticket.run_id))[1]
+    return {runner: kept for runner, (kept, _) in world.store.read(reads.lane_of_run(ticket.run_id))[1].items()}
 
 
 def keep(world: World, ticket: Ticket, runner: str, session: str | None) -> bool:
@@ -260,3 +260,10 @@ def test_a_run_that_lost_its_lane_changes_no_conversation(world: World) -> None:
     world.reclaim(ticket)
     assert not keep(world, ticket, "coder", "s-1")
     assert sessions(world, ticket) == {}
+
+
+def test_what_a_conversation_has_used_is_kept_with_its_id(world: World) -> None:
+    ticket = command(world).ticket
+    for used in ({"prompt_tokens": 10, "cost_usd": 0.5}, {"prompt_tokens": 30, "cost_usd": 0.75}, None):
+        world.step(lambda tx, used=used: doors.keep_session(tx, ticket, "coder", "s-1", used))  # type: ignore[misc]
+        assert world.store.read(reads.lane_of_run(ticket.run_id))[1] == {"coder": ("s-1", used or {})}

@@ -1,7 +1,8 @@
 """Rules that say where in an agent's JSON events something is: a JSON pointer, and when it applies.
 
-``/item/text ? /type=item.completed /item/type=agent_message`` takes the text of an item where both values are as named.
-In a pointer ``*`` stands for every element of an array. The presets are written in the same way as a user's own rules.
+``/item/text ? /type=item.completed /item/type=agent_message`` takes the text of an item where both values are as named;
+with ``!=`` a value must not be as named. In a pointer ``*`` stands for every element of an array. The presets are
+written in the same way as a user's own rules.
 """
 
 import json
@@ -39,10 +40,11 @@ def _inner(value: Any, part: str) -> Sequence[Any]:
 
 
 class Rule(NamedTuple):
-    """Where something is, and the values that others must have for it to apply."""
+    """Where something is, and the values that others must have, or must not have, for it to apply."""
 
     take: Pointer
     when: tuple[tuple[Pointer, str], ...] = ()
+    unless: tuple[tuple[Pointer, str], ...] = ()
 
     @classmethod
     def read(cls, text: str) -> "Rule":
@@ -50,14 +52,22 @@ class Rule(NamedTuple):
         match = _RULE.fullmatch(text)
         if match is None:
             raise ValueError("write a JSON pointer, and conditions behind a question mark: /text ? /type=message")
-        conditions = [each.partition("=") for each in (match["when"] or "").split()]
-        return cls(Pointer.read(match["take"]), tuple((Pointer.read(where), value) for where, _, value in conditions))
+        when: list[tuple[Pointer, str]] = []
+        unless: list[tuple[Pointer, str]] = []
+        for condition in (match["when"] or "").split():
+            where, _, value = condition.partition("=")
+            (unless if where.endswith("!") else when).append((Pointer.read(where.removesuffix("!")), value))
+        return cls(Pointer.read(match["take"]), tuple(when), tuple(unless))
 
     def find(self, event: Any) -> list[Any]:
         """What it takes from an event: values that are null, false or empty are none."""
-        if not all(any(_said(found) == value for found in where.find(event)) for where, value in self.when):
+        if not all(_is(event, *each) for each in self.when) or any(_is(event, *each) for each in self.unless):
             return []
         return [found for found in self.take.find(event) if found or (found == 0 and found is not False)]
+
+
+def _is(event: Any, where: Pointer, value: str) -> bool:
+    return any(_said(found) == value for found in where.find(event))
 
 
 def _said(value: Any) -> str:

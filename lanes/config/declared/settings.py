@@ -179,6 +179,7 @@ JSON_RULES = {
     "json_tool": "where the name of a tool that begins is",
     "json_usage": "where the counts of tokens are",
     "json_cost": "where the cost in US dollars is",
+    "json_waits": "what only events have that are no progress, such as another attempt at a failing provider",
 }
 
 _COMMAND = (

@@ -16,7 +16,13 @@ class OutputFormat(NamedTuple):
 
     ``id`` is the program's own id of the conversation. ``text`` is a whole text of the agent, ``delta`` a piece of one;
     the last text is the reply, unless ``reply`` says it. The run failed if ``final`` found nothing in any event, or
-    ``error`` found something: its message. ``tool`` names what the agent does now. ``usage`` and ``cost`` are added up.
+    ``error`` found something: its message. ``tool`` names what the agent does now. ``usage`` and ``cost`` are added up;
+    ``usage_so_far`` and ``cost_so_far`` are those of the whole conversation, of which only the increase belongs to the
+    run.
+
+    ``waits`` finds the events of a program that asks its failing provider again. They are no progress: some programs
+    do so for ever. ``futile`` finds steps that brought nothing, as some repeat without a pause. ``reason`` is what may
+    be the reason of a failure that is reported without one.
     """
 
     id: tuple[Rule, ...] = ()
@@ -28,6 +34,11 @@ class OutputFormat(NamedTuple):
     tool: tuple[Rule, ...] = ()
     usage: tuple[Rule, ...] = ()
     cost: tuple[Rule, ...] = ()
+    usage_so_far: tuple[Rule, ...] = ()
+    cost_so_far: tuple[Rule, ...] = ()
+    waits: tuple[Rule, ...] = ()
+    futile: tuple[Rule, ...] = ()
+    reason: tuple[Rule, ...] = ()
 
 
 def format_of(rules: Mapping[str, Sequence[str]]) -> OutputFormat:
@@ -35,32 +46,36 @@ def format_of(rules: Mapping[str, Sequence[str]]) -> OutputFormat:
     return OutputFormat(**{name: tuple(map(Rule.read, texts)) for name, texts in rules.items()})
 
 
-#: ``codex exec --json``. Its ``error`` events are no end: it may go on after them.
+#: ``codex exec --json``. Its ``error`` events are no end: it may go on after them, also for ever (with a provider that
+#: cannot be reached). Its usage is that of the whole conversation.
 CODEX = {
     "id": ["/thread_id ? /type=thread.started"],
     "text": ["/item/text ? /type=item.completed /item/type=agent_message"],
     "final": ["/type ? /type=turn.completed"],
     "error": ["/error/message ? /type=turn.failed", "/type ? /type=turn.failed"],
     "tool": ["/item/command ? /type=item.started", "/item/type ? /type=item.started"],
-    "usage": ["/usage ? /type=turn.completed"],
+    "usage_so_far": ["/usage ? /type=turn.completed"],
+    "waits": ["/message ? /type=error"],
 }
 
 #: ``claude -p --output-format stream-json --verbose``, with or without ``--include-partial-messages``. A failure of the
-#: API comes with the subtype "success": only ``is_error`` tells.
+#: API comes with the subtype "success": only ``is_error`` tells. Before that its message comes as one of the model.
+#: The usage is that of the run, and the cost that of the whole conversation.
 CLAUDE = {
     "id": ["/session_id ? /type=system /subtype=init"],
-    "text": ["/message/content/*/text ? /type=assistant"],
+    "text": ["/message/content/*/text ? /type=assistant /message/model!=<synthetic>"],
     "delta": ["/event/delta/text ? /type=stream_event /event/delta/type=text_delta"],
     "reply": ["/result ? /type=result"],
     "final": ["/type ? /type=result"],
-    "error": ["/result ? /type=result /is_error=true", "/subtype ? /type=result /is_error=true"],
+    "error": [f"/{each} ? /type=result /is_error=true" for each in ("result", "errors/0", "subtype")],
     "tool": ["/message/content/*/name ? /type=assistant"],
     "usage": ["/usage ? /type=result"],
-    "cost": ["/total_cost_usd ? /type=result"],
+    "cost_so_far": ["/total_cost_usd ? /type=result"],
+    "waits": ["/error ? /type=system /subtype=api_retry"],
 }
 
 #: ``opencode run --format json``. It may exit with 0 on a stream that was cut: only a step that ended with "stop" is an
-#: end.
+#: end. Or it repeats a step that was cut at once and for ever, and each attempt at a failing provider begins a step.
 OPENCODE = {
     "id": ["/sessionID"],
     "text": ["/part/text ? /type=text"],
@@ -69,9 +84,12 @@ OPENCODE = {
     "tool": ["/part/tool ? /type=tool_use"],
     "usage": ["/part/tokens ? /type=step_finish"],
     "cost": ["/part/cost ? /type=step_finish"],
+    "waits": ["/type ? /type=step_start"],
+    "futile": ["/part/reason ? /type=step_finish /part/reason=unknown"],
 }
 
-#: ``gemini --output-format stream-json``. Its ``error`` events are warnings; the result tells whether it worked.
+#: ``gemini --output-format stream-json``. Its ``error`` events are warnings; the result tells whether it worked, but
+#: not always why not. It may exit with 0 after a failure.
 GEMINI = {
     "id": ["/session_id ? /type=init"],
     "delta": ["/content ? /type=message /role=assistant"],
@@ -79,6 +97,7 @@ GEMINI = {
     "error": ["/error/message ? /type=result /status=error", "/status ? /type=result /status=error"],
     "tool": ["/tool_name ? /type=tool_use"],
     "usage": ["/stats ? /type=result"],
+    "reason": ["/message ? /type=error"],
 }
 
 PRESETS = {"codex-json": CODEX, "claude-json": CLAUDE, "opencode-json": OPENCODE, "gemini-json": GEMINI}

@@ -1,5 +1,6 @@
 """What a command run stores: its process before that may start, and its agent's own id of the conversation."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lanes.runners.base import RunContext
@@ -9,10 +10,11 @@ from lanes_storage.records import ProcessIdentity, Ticket
 
 
 class AgentLane(NamedTuple):
-    """The lane of a run: its id, and the conversation id that the runner's agent gave."""
+    """The lane of a run: its id, the conversation id that the runner's agent gave, and what that has used so far."""
 
     id: int
     session: str | None
+    used: Mapping[str, float] = {}
 
 
 class AgentMemory:
@@ -24,7 +26,7 @@ class AgentMemory:
     async def lane(self, run: RunContext, runner: str) -> AgentLane:
         """The lane of a run, with the conversation id of that runner's agent."""
         lane, sessions = await self._store.read(reads.lane_of_run(run.id))
-        return AgentLane(lane, sessions.get(runner))
+        return AgentLane(lane, *sessions.get(runner, (None, {})))
 
     async def attach(self, run: RunContext, keeper: ProcessIdentity) -> bool:
         """Store the process of a run. Returns False if the run has lost its lane or is to be aborted; nothing may
@@ -32,10 +34,12 @@ class AgentMemory:
         ticket = _ticket(run)
         return await self._store.write(lambda tx: doors.attach_process(tx, ticket, keeper, keeper.pid))
 
-    async def keep_session(self, run: RunContext, runner: str, session: str | None) -> None:
-        """Store the agent's conversation id for the lane's next run; None removes it."""
+    async def keep_session(
+        self, run: RunContext, runner: str, session: str | None, used: Mapping[str, float] | None = None
+    ) -> None:
+        """Store the agent's conversation id for the lane's next run, and what it has used; None removes it."""
         ticket = _ticket(run)
-        await self._store.write(lambda tx: doors.keep_session(tx, ticket, runner, session))
+        await self._store.write(lambda tx: doors.keep_session(tx, ticket, runner, session, used))
 
 
 def _ticket(run: RunContext) -> Ticket:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lanes.base.errors import RunFailed
@@ -72,7 +72,7 @@ class CommandRunner:
                     run.progress("session:unknown, a new one begins")
                     run.discard()
                     await self._memory.keep_session(run, self._name, None)
-            return await self._turn(run, places, lane._replace(session=None))
+            return await self._turn(run, places, AgentLane(lane.id, None))
 
     def stop(self, run: RunContext, how: StopHow) -> None:
         """Order the end of a run's processes. From any thread, and whatever the event loop does."""
@@ -93,24 +93,24 @@ class CommandRunner:
             raise RunFailed("not_started", f"no process could be started: {error}") from error
         self._children[run.id] = child
         keeper: ProcessIdentity | None = None
-        output = _Output(self._transcript(run), self._config.max_output_bytes)
+        output = _Output(self._transcript(run, lane), self._config.max_output_bytes)
         try:
             keeper = child.identity
             if not await self._memory.attach(run, keeper):
                 raise RunFailed("not_started", "it lost its lane, or was aborted, before its program could start")
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
-            await self._follow(run, child, output)
+            await self._follow(run, child, output, lane)
         finally:
             await self._to_its_end(run, child, keeper)
             self._children.pop(run.id, None)
         return self._reply(child, output, lane)
 
-    def _transcript(self, run: RunContext) -> Transcript:
+    def _transcript(self, run: RunContext, lane: AgentLane) -> Transcript:
         if self._config.output == TEXT:
             return PlainTranscript(run.emit)
         rules = self._config.rules if self._config.output == JSONL else PRESETS[self._config.output]
-        return EventTranscript(format_of(rules), run.emit, run.progress)
+        return EventTranscript(format_of(rules), run.emit, run.progress, lane.used)
 
     def _order(self, run: RunContext, places: dict[str, str], lane: AgentLane, keeper: ProcessIdentity) -> StartOrder:
         config = self._config
@@ -126,7 +126,7 @@ class CommandRunner:
         limits = config.nice, config.max_memory_bytes, config.max_cpu_s
         return StartOrder(argv, env, places["cwd"], grace, *limits, ControlGroup(own[TAG]).make())
 
-    async def _follow(self, run: RunContext, child: Child, output: "_Output") -> None:
+    async def _follow(self, run: RunContext, child: Child, output: "_Output", lane: AgentLane) -> None:
         """Feed and read the program until its tree has ended."""
         fed = run.text.encode(errors="replace") if self._config.takes_stdin else b""
         feeding = asyncio.ensure_future(child.feed(fed))
@@ -139,21 +139,23 @@ class CommandRunner:
                 session = output.transcript.session
                 if session is not None and session != kept and self._config.resume:
                     kept = session  # at once: what is cut in the middle can be gone on with
-                    await self._keep(run, session)
+                    await self._keep(run, session, lane.used if session == lane.session else {})
             await asyncio.wait(reading, timeout=DRAIN_S)
             for task in reading:
                 if task.done():
                     task.result()
             output.transcript.close()
+            if kept is not None and output.transcript.used_so_far:
+                await self._keep(run, kept, output.transcript.used_so_far)
         finally:
             for task in (feeding, *reading):
                 task.cancel()
             await asyncio.gather(feeding, *reading, return_exceptions=True)
 
-    async def _keep(self, run: RunContext, session: str) -> None:
-        """Store the id of the conversation. An error of the database does not end the run."""
+    async def _keep(self, run: RunContext, session: str, used: Mapping[str, float]) -> None:
+        """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""
         try:
-            await self._memory.keep_session(run, self._name, session)
+            await self._memory.keep_session(run, self._name, session, used)
         except DatabaseReplaced:
             raise
         except StorageError as error:
@@ -220,18 +222,18 @@ class _Output:
         return self._news
 
     def take(self, data: bytes) -> bool:
-        """Add output. Returns False if there is more than can be kept."""
+        """Add output. Returns False if the program must be ended: it wrote too much, or is hopeless."""
         self._left -= len(data)
         self.too_large = self._left < 0
         if not self.too_large:
             self.transcript.take(data)
         if not self._news.done():
             self._news.set_result(None)
-        return not self.too_large
+        return not (self.too_large or self.transcript.hopeless)
 
 
 async def _read(child: Child, output: _Output) -> None:
-    """Read the output. If it is too large, the program is ended: otherwise it would wait for a reader."""
+    """Read the output. A program that must not go on is ended: otherwise it would wait for a reader."""
     try:
         async for data in child.output():
             if not output.take(data):

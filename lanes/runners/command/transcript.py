@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from lanes.config.declared.rules import first
@@ -13,6 +13,8 @@ from lanes.runners.command.usage import UsageSum
 LONGEST_SESSION = 512
 #: Between two texts of an agent, for listeners.
 BETWEEN = "\n\n"
+#: So many steps in a row that bring nothing end a program: it repeats them without a pause, and for ever.
+MOST_FUTILE = 5
 
 
 class Transcript(Protocol):
@@ -21,6 +23,11 @@ class Transcript(Protocol):
     session: str | None  # its own id of the conversation
     error: str | None  # it says that it failed
     ended: bool  # it has written what it writes at the end of a turn
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the program must be ended, since it would go on for ever."""
+        ...
 
     @property
     def acted(self) -> bool:
@@ -45,11 +52,18 @@ class Transcript(Protocol):
         """What the answer cost, in tokens; None if the agent did not report it."""
         ...
 
+    @property
+    def used_so_far(self) -> dict[str, float]:
+        """What the whole conversation has used, where an agent reports that; else {}."""
+        ...
+
 
 class PlainTranscript:
     """The whole output is the reply. It ends with its program, and contains neither errors nor a conversation id."""
 
     usage: dict[str, Any] | None = None
+    used_so_far: dict[str, float] = {}  # noqa: RUF012 - stays empty
+    hopeless = False
 
     def __init__(self, emit: Callable[[str], object]) -> None:
         self.session: str | None = None
@@ -80,10 +94,18 @@ class PlainTranscript:
 class EventTranscript:
     """The output is one JSON object per line. Other lines are ignored: programs print warnings anywhere."""
 
-    def __init__(self, rules: OutputFormat, emit: Callable[[str], object], progress: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        rules: OutputFormat,
+        emit: Callable[[str], object],
+        progress: Callable[[str], object],
+        used_before: Mapping[str, float] | None = None,
+    ) -> None:
         self.session: str | None = None
         self.error: str | None = None
         self.ended = False
+        self._futile = 0  # steps in a row
+        self._reason: str | None = None
         self._acted = False
         self._rules = rules
         self._emit = emit
@@ -92,7 +114,7 @@ class EventTranscript:
         self._said: str | None = None  # the reply, where the format tells it apart
         self._text: list[str] = []  # the last text
         self._whole = True  # the next piece begins another text
-        self._usage = UsageSum()
+        self._usage = UsageSum(used_before)
 
     def take(self, data: bytes) -> None:
         self._line += data
@@ -119,6 +141,14 @@ class EventTranscript:
     def usage(self) -> dict[str, Any] | None:
         return self._usage.total()
 
+    @property
+    def used_so_far(self) -> dict[str, float]:
+        return self._usage.so_far
+
+    @property
+    def hopeless(self) -> bool:
+        return self._futile >= MOST_FUTILE
+
     def _read(self, line: bytes) -> None:
         try:
             event = json.loads(line)
@@ -132,7 +162,8 @@ class EventTranscript:
     def _note(self, event: dict[str, Any]) -> None:
         rules = self._rules
         kind = event.get("type")
-        self._progress(f"event {kind}" if isinstance(kind, str) else "event")
+        if first(rules.waits, event) is None:
+            self._progress(f"event {kind}" if isinstance(kind, str) else "event")
         if isinstance(session := first(rules.id, event), str) and len(session) <= LONGEST_SESSION:
             self.session = session
         for text in self._texts(rules.delta, event):
@@ -141,17 +172,33 @@ class EventTranscript:
         if whole:
             self._add_whole(whole)
         if (tool := first(rules.tool, event)) is not None:
-            self._acted = self._whole = True
+            self._acted, self._whole, self._futile = True, True, 0
             self._progress(f"tool:started {_short(tool)}")
         if (said := first(rules.reply, event)) is not None:
             self._said = _short(said, None)
-        if (error := first(rules.error, event)) is not None:
-            self.error = "it says that it failed" if error is True else _short(error, None)
         self.ended = self.ended or first(rules.final, event) is not None
+        self._note_failure(event)
+        self._note_usage(event)
+
+    def _note_failure(self, event: dict[str, Any]) -> None:
+        rules = self._rules
+        if (reason := first(rules.reason, event)) is not None:
+            self._reason = _short(reason)
+        if (error := first(rules.error, event)) is not None:
+            said = "it says that it failed" if error is True else _short(error, None)
+            self.error = said if self._reason is None or self._reason in said else f"{said}: {self._reason}"
+        if (why := first(rules.futile, event)) is not None:
+            self._futile += 1
+        if self.hopeless and self.error is None:
+            self.error = f"{self._futile} steps in a row brought nothing ({_short(why)})"
+
+    def _note_usage(self, event: dict[str, Any]) -> None:
+        rules = self._rules
         for rule in rules.usage:
             for usage in rule.find(event):
                 self._usage.add(usage)
         self._usage.spend(first(rules.cost, event))
+        self._usage.note(first(rules.usage_so_far, event), first(rules.cost_so_far, event))
 
     def _texts(self, rules: Any, event: dict[str, Any]) -> list[str]:
         return [found for rule in rules for found in rule.find(event) if isinstance(found, str)]

@@ -3,45 +3,92 @@
 from collections.abc import Mapping
 from typing import Any
 
+#: What the programs call each count. ``prompt_tokens`` has several where they count cached tokens apart.
 _NAMES = {
-    "prompt_tokens": ("prompt_tokens", "input_tokens", "input"),
     "completion_tokens": ("completion_tokens", "output_tokens", "output"),
     "cached_tokens": ("cached_input_tokens", "cache_read_input_tokens", "cached_tokens", "cached"),
 }
+_PROMPT = ("prompt_tokens", "input_tokens", "input")
+_APART = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_COST = "cost_usd"
 
 
 class UsageSum:
-    """Adds up the usage in the events of a run."""
+    """Adds up the usage in the events of a run.
 
-    def __init__(self) -> None:
-        self._tokens: dict[str, int] = {}
-        self._cost = 0.0
+    ``before``: what the conversation had used before the run (``so_far`` of the run before it), for programs that
+    report only the sum of the whole conversation.
+    """
+
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        self._before = before or {}
+        self._used: dict[str, float] = {}  # reported for this run
+        self._so_far: dict[str, float] = {}  # reported for the whole conversation
         self._told = False
 
     def add(self, usage: Any) -> None:
         """Add one usage object. Values that are not numbers are ignored."""
-        if not isinstance(usage, Mapping):
-            return
-        self._told = True
-        for name, known in _NAMES.items():
-            count = next((usage[word] for word in known if type(usage.get(word)) is int), None)
-            if count is not None:
-                self._tokens[name] = self._tokens.get(name, 0) + count
+        if isinstance(usage, Mapping):
+            self._add(_read(usage))
 
     def spend(self, cost: Any) -> None:
         """Add what something cost, in US dollars."""
-        if isinstance(cost, int | float) and not isinstance(cost, bool):
-            self._told, self._cost = True, self._cost + cost
+        if (amount := _number(cost)) is not None:
+            self._add({_COST: amount})
+
+    def note(self, usage: Any, cost: Any) -> None:
+        """Record what the whole conversation has used and cost so far."""
+        if isinstance(usage, Mapping):
+            self._told = True
+            self._so_far |= _read(usage)
+        if (amount := _number(cost)) is not None:
+            self._told = True
+            self._so_far[_COST] = amount
+
+    def _add(self, more: Mapping[str, float]) -> None:
+        self._told = True
+        for name, count in more.items():
+            self._used[name] = self._used.get(name, 0) + count
+
+    @property
+    def so_far(self) -> dict[str, float]:
+        """What the whole conversation has used, for programs that report it; {}: this one did not."""
+        return dict(self._so_far)
 
     def total(self) -> dict[str, Any] | None:
-        """The sum, or None if no usage was reported."""
+        """What this run has used, or None if no usage was reported."""
         if not self._told:
             return None
-        tokens = {"prompt_tokens": 0, "completion_tokens": 0} | self._tokens
-        cached = tokens.pop("cached_tokens", None)
+        tokens = {"prompt_tokens": 0, "completion_tokens": 0} | self._used
+        for name, count in self._so_far.items():
+            before = self._before.get(name, 0)
+            tokens[name] = count - before if count >= before else count  # a lower sum has begun again
+        cached, cost = tokens.pop("cached_tokens", None), tokens.pop(_COST, 0)
         said: dict[str, Any] = {**tokens, "total_tokens": sum(tokens.values())}
         if cached is not None:
             said["prompt_tokens_details"] = {"cached_tokens": cached}
-        if self._cost:
-            said["cost_usd"] = round(self._cost, 6)
+        if cost:
+            said[_COST] = round(cost, 6)
         return said
+
+
+def _read(usage: Mapping[str, Any]) -> dict[str, int]:
+    """The counts of one usage object."""
+    found = {name: count for name, words in _NAMES.items() if (count := _count(usage, *words)) is not None}
+    cache = usage.get("cache")
+    apart = [_count(usage, word) for word in _APART]
+    if isinstance(cache, Mapping):
+        found["cached_tokens"] = _count(cache, "read") or 0
+        apart += _count(cache, "read"), _count(cache, "write")
+    prompt = _count(usage, *_PROMPT)
+    if prompt is not None:
+        found["prompt_tokens"] = prompt + sum(count or 0 for count in apart)
+    return found
+
+
+def _count(usage: Mapping[str, Any], *words: str) -> int | None:
+    return next((usage[word] for word in words if type(usage.get(word)) is int), None)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,7 +1,7 @@
 """The claim: how a run takes a lane that is free."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
@@ -217,12 +217,15 @@ def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, proc
     return tx.run(sql.SET_PROCESS, values) == 1
 
 
-def keep_session(tx: Transaction, ticket: Ticket, runner: str, session: str | None) -> bool:
-    """Store the conversation id that the runner's agent gave, for the run's lane; None removes it.
+def keep_session(
+    tx: Transaction, ticket: Ticket, runner: str, session: str | None, used: Mapping[str, float] | None = None
+) -> bool:
+    """Store the conversation id that the runner's agent gave, and what the conversation has used by its report, for
+    the run's lane; None removes it.
 
     Returns False if the run has lost the lane; then the stored id stays.
     """
-    stored = json.dumps({runner: session})
+    stored = json.dumps({runner: {"id": session, "used": used} if session is not None and used else session})
     values = {"run": ticket.run_id, "epoch": ticket.epoch, "session": stored}
     return tx.run(processes.KEEP_SESSION, values) == 1
 

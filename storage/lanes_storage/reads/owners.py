@@ -198,14 +198,15 @@ def waits(run_id: int | None = None) -> Query[list[Wait]]:
     return Query(f"{WAITS} AND w.run_id = :run", {"run": run_id}, many(to_wait))
 
 
-def lane_of_run(run_id: int) -> Query[tuple[int, dict[str, str]]]:
-    """The lane of a run, and the conversation ids that its agents gave, by runner."""
+def lane_of_run(run_id: int) -> Query[tuple[int, dict[str, tuple[str, dict[str, float]]]]]:
+    """The lane of a run; by runner, the conversation ids that its agents gave, and what those have used."""
     return Query(LANE_OF_RUN, {"run": run_id}, lambda rows: (rows[0][0], _to_sessions(rows[0][1])), point=True)
 
 
-def _to_sessions(stored: str | None) -> dict[str, str]:
-    known = parsed(stored, dict) if stored else None
-    return {runner: session for runner, session in (known or {}).items() if isinstance(session, str)}
+def _to_sessions(stored: str | None) -> dict[str, tuple[str, dict[str, float]]]:
+    known = (parsed(stored, dict) if stored else None) or {}
+    found = {runner: kept if isinstance(kept, dict) else {"id": kept} for runner, kept in known.items()}
+    return {runner: (kept["id"], kept.get("used") or {}) for runner, kept in found.items() if kept.get("id")}
 
 
 def unproven_runs(host: str) -> Query[list[UnprovenRun]]:
