@@ -5,12 +5,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.errors import Unreadable
+from lanes.verbs.kinds import MOST_LISTED
 
 Page = Any
 Row = Any
 
 #: The most lanes, messages or events in one response.
 PAGE = 1_000
+
+
+def one_more(limit: int | None) -> int | None:
+    """The limit of a request whose answer also tells whether there are more rows than ``limit``."""
+    return None if limit is None else min(limit + 1, MOST_LISTED)
 
 
 def _as_they_are(page: Page, rows: list[Row]) -> Any:

@@ -435,6 +435,21 @@ def test_a_limit_that_is_none_is_refused_in_one_sentence(lanes: Call, command: l
     assert len(refused.err) < 300
 
 
+@pytest.mark.parametrize("command", [["list"], ["events"], ["messages", "k"], ["dead-letters"]])
+def test_the_largest_limit_is_taken(stage: Stage, lanes: Call, command: list[str]) -> None:
+    stage.send("k", "text")
+    assert lanes(*command, "--limit", "1000000000").code == 0
+
+
+def test_an_event_says_its_cause_once(stage: Stage, lanes: Call) -> None:
+    stage.send("k", "text")
+    lanes("abort", "k", "--scope", "queue", "--reason", "stuck")
+    _, ended, notice = (line.split("  ", 4)[-1] for line in lanes("events", "k").out.splitlines()[1:])
+    assert [line.count("aborted") for line in (ended, notice)] == [1, 1]
+    assert "stuck" in ended
+    assert "stuck, send it again" in notice
+
+
 def test_a_key_that_resembles_a_field_is_a_key_where_there_is_such_a_lane(stage: Stage, lanes: Call) -> None:
     mistyped = lanes("list", "test:1", "--json")
     assert (mistyped.code, mistyped.out) == (2, "")

@@ -53,7 +53,9 @@ def test_what_was_changed_is_told_on_stderr_and_is_no_failure(stage: Stage) -> N
 
 def test_what_only_reads_fails(stage: Stage) -> None:
     stage.hold("k", stage.dead_owner())
-    for arguments in (("list",), ("show", "k"), ("abort", "k", "--dry-run"), ("reconcile", "--dry-run")):
+    for arguments in (
+        ("list",), ("show", "k"), ("abort", "k", "--dry-run"), ("reconcile", "--dry-run"), ("list", "--help"),
+    ):  # fmt: skip
         done = on_full(stage.path, *arguments)
         assert (done.returncode, "output cannot be written" in done.stderr) == (1, True), done.stderr
 

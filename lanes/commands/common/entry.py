@@ -1,5 +1,6 @@
 """From the process's arguments to its exit code. Expected errors become one sentence, never a traceback."""
 
+import errno
 import io
 import sys
 from collections.abc import Callable, Sequence
@@ -38,6 +39,12 @@ def _code_of(work: Callable[[], object]) -> int:
         if isinstance(error, DatabaseLocked):
             _name_the_holder(error.database)
         return exit_of(error)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # click prints help itself, and nobody reads it to its end
+            return Exit.DONE
+        if error.errno == errno.ENOSPC:
+            return _refused(click.ClickException(f"the output cannot be written: {error.strerror}"))
+        raise
     return given if isinstance(given, int) else Exit.DONE
 
 

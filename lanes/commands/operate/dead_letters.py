@@ -15,6 +15,7 @@ from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import Message, Pruned
 from lanes.verbs.messages import dead_letters, prune_dead_letters
+from lanes.verbs.paging import one_more
 from lanes_storage.records import LaneFilter
 
 
@@ -26,7 +27,7 @@ def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **gi
     out = session.out
     limit = None if prune else out.limit(limit)
     with session.desk() as desk:
-        found = desk.call(dead_letters, **given, limit=None if limit is None else limit + 1)
+        found = desk.call(dead_letters, **given, limit=one_more(limit))
         if not prune:
             _list(out, desk, given["filter_"], found, limit)
             return Exit.DONE

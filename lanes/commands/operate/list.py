@@ -16,6 +16,7 @@ from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.filters import parse
 from lanes.records import Lane
+from lanes.verbs.paging import one_more
 from lanes.verbs.queries import list_
 from lanes_storage.records import LaneFilter
 
@@ -67,7 +68,7 @@ def _read(words: tuple[str, ...]) -> LaneFilter:
 
 def _look(desk: Driver, given: dict[str, Any], limit: int | None) -> list[Lane]:
     """The lanes, and one more than the limit where there are more."""
-    return list(desk.call(list_, **given, limit=None if limit is None else limit + 1).lanes)
+    return list(desk.call(list_, **given, limit=one_more(limit)).lanes)
 
 
 def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:

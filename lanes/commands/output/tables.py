@@ -103,11 +103,11 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
         said.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
     named = (("run", event.run_id), ("message", event.message_id))
     said += [f"{word} {number}" for word, number in named if number is not None]
-    said += [event.cause] if event.cause is not None else []
-    if event.actor:
-        said.append(f"by {event.actor}")
     detail = event.detail or {}
-    sentence = detail.get("message") or detail.get("reason")  # the sentence of an abort ends with its reason
-    said += [str(each) for each in (detail.get("next"), sentence) if each]
+    sentence = str(detail.get("message") or detail.get("reason") or "")  # the sentence of an abort ends with its reason
+    if event.cause is not None and event.cause != event.to_state and not sentence.startswith(event.cause):
+        said.append(event.cause)
+    said += [f"by {event.actor}"] if event.actor else []
+    said += [str(each) for each in (sentence, detail.get("next")) if each]
     key = [event.key or ""] if with_key else []
     return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]
