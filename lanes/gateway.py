@@ -29,7 +29,7 @@ from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
-from lanes_storage.records import Head, Terms
+from lanes_storage.records import Head, RetryTerms, Terms
 
 log = Log("lanes.gateway")
 
@@ -250,3 +250,6 @@ class _GatewayPolicies:
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         return self._config.terms(head.key, spec.kind, runner=spec.name)
+
+    def retry(self, key: str) -> RetryTerms | None:
+        return self._config.retry(key)

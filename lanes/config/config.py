@@ -24,8 +24,8 @@ from lanes.config.declared.values import Value
 from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
-from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
-from lanes_storage.records import Terms
+from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
+from lanes_storage.records import RetryTerms, Terms
 
 T = TypeVar("T")
 
@@ -117,6 +117,26 @@ class Config:
             on_interrupt=OnInterrupt(on_interrupt),
             on_survivors=OnSurvivors(on_survivors),
         )
+
+    def retry(self, key: str) -> RetryTerms | None:
+        """How messages of that lane are run once more by themselves; None: not at all."""
+        if not self._retries:
+            return None
+        matching = self.matching(key)
+        return self._once(("retry", matching), lambda: self._retry(matching))
+
+    @cached_property
+    def _retries(self) -> bool:
+        """Whether anything is run once more, by any policy: every claim asks."""
+        return self.values["queue.retry"].value is not None or any("retry" in each.values for each in self.policies)
+
+    def _retry(self, matching: tuple[int, ...]) -> RetryTerms | None:
+        said = self._of("queue.retry", matching).value
+        if said is None:
+            return None
+        causes = PASSING if said["causes"] is None else frozenset(said["causes"])
+        hold = self._of("queue.hold_while_retrying", matching).value
+        return RetryTerms(said["attempts"], said["backoff"], causes, said["max_age"], hold)
 
     def provider(self, name: str, key: str | None = None, *, runner: str | None = None) -> ProviderConfig:
         """That provider, its timeouts fitted below the stall timeout of the lane. Raises KeyError."""

@@ -267,6 +267,9 @@ class _HoldPolicies:
         del key
         return None
 
+    def retry(self, key: str) -> None:
+        """Only the program that waits can do that work again."""
+
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         runner = self._runners.runner(spec.name)
         return self._config.terms(head.key, RunnerKind.PYTHON) if runner is None else runner.terms

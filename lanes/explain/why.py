@@ -305,7 +305,8 @@ def _parked(head: MessageRow, around: Circumstances) -> str | None:
         return None
     cooling = _cooling(around)
     said = f"Its head is parked for another {span(head.parked_until - around.now.wall)}"
-    said += ", then it is claimed again" if around.acting("gateway") else ""
+    then = f"run once more (retry {head.retries})" if head.retries else "claimed again"
+    said += f", then it is {then}" if around.acting("gateway") else ""
     return said + (f": {cooling}." if cooling else ".")
 
 

@@ -68,6 +68,7 @@ class Message(Record):
     asked: Annotated[str | None, UNUSUAL, "of a chat request: the last user text"] = None
     tools: Annotated[tuple[str, ...], UNUSUAL, "the tools that the reply calls"] = ()
     held_up: Annotated[str | None, UNUSUAL, "what kept it from starting when it was accepted"] = None
+    retries: Annotated[Count, "runs that failed, after which it was run once more by itself"] = 0
     reply_detail: Annotated[str | None, HIDDEN, "JSON of the runner for surfaces that show more than text"] = None
     bound_owner: Annotated[Count | None, HIDDEN, "the owner that it ends with"] = None
 
@@ -102,6 +103,7 @@ class Message(Record):
             chats.asked(row.request) if whole else None,
             chats.tools_of(noted.get("message")),
             None,  # held_up
+            row.retries,
             row.reply_detail,
             row.bound_owner,
         )

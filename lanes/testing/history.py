@@ -48,7 +48,8 @@ class History:
 def read_history(reader: Reader, acknowledged: Iterable[int] = (), *, settled: bool = False) -> History:
     """Judge everything that a database's journal tells, from its beginning; nothing may have been pruned.
 
-    No two runs of a lane overlap; messages of a lane start in the order in which they were accepted; every message
+    No two runs of a lane overlap; messages of a lane start in the order in which they were accepted, unless they were
+    moved; every message
     has at most one ending and one answer, and every id in ``acknowledged`` was accepted. ``settled``: all is over,
     so every message has ended. The journal's order is the order of the commits. To be read while nobody writes.
     Raises ``StorageError``.
@@ -84,6 +85,7 @@ class _Journal:
         self._answered: dict[int, int] = {}
         self._newest: dict[str, int] = {}  # the newest message that has started
         self._members: dict[int, list[int]] = {}
+        self._moved: set[int] = set()  # by a person, or because they let others pass
 
     def tell(self, event: EventRow) -> None:
         key = event.key or "?"
@@ -93,6 +95,8 @@ class _Journal:
             self._claimed(key, event.run_id, event)
         elif event.type in RELEASES and event.run_id is not None:
             self._released(key, event.run_id, event)
+        elif event.message_id is not None and (event.type == EventType.MOVED or (event.detail or {}).get("aside")):
+            self._moved.add(event.message_id)
         elif event.type == EventType.ENDED and event.message_id is not None and event.to_state in TERMINAL:
             self._end(event.message_id, str(event.to_state))
 
@@ -104,11 +108,11 @@ class _Journal:
         self._members[run] = members
         newest = self._newest.get(key, 0)
         for message in members:
-            if message < newest:
+            if message < newest and message not in self._moved:
                 self.history.out_of_order.append(f"lane {key!r}: message {message} started after {newest}")
             if message in self.ended:
                 self.history.duplicated.append(f"message {message} ran again after it had ended")
-        self._newest[key] = max(newest, members[-1])
+        self._newest[key] = max([newest, *(message for message in members if message not in self._moved)])
 
     def _released(self, key: str, run: int, event: EventRow) -> None:
         if self.held.get(key) != run:
@@ -116,6 +120,7 @@ class _Journal:
         else:
             del self.held[key]
         detail = event.detail or {}
+        self._moved.update(self._members[run] if detail.get("aside") else ())
         self.history.interruptions += event.cause in COUNTED_INTERRUPTIONS
         if event.cause in INTERRUPTIONS or detail.get("forced"):
             self.history.cut_runs.add(run)

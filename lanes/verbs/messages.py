@@ -41,7 +41,7 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Reads, Step, Transaction
-from lanes_storage.law import MessageState, Prunable
+from lanes_storage.law import RETRIABLE, Cause, MessageState, Prunable
 from lanes_storage.records import (
     Comparison,
     Condition,
@@ -180,7 +180,8 @@ def message_ids(
     """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
     that were not retried yet, for `retry`.
 
-    A message that a limit ended (expired, over_budget) is retried only where the filter names that cause.
+    A message that a limit ended (expired, over_budget) is retried only where the filter names that cause, an aborted
+    one where it names its state or cause.
     """
     return reads.message_ids(*_allowed(ctx, for_, filter_))
 
@@ -201,10 +202,11 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     chosen = timed(filter_, ctx.now())
     if action is outcomes.Action.DROP:
         return chosen, reads.DROPPABLE
-    if not any(condition.field == "cause" and not condition.negated for condition in chosen.conditions):
+    named = {condition.field for condition in chosen.conditions if not condition.negated}
+    if "cause" not in named:
         deliberate = tuple(Comparison(How.IS, cause) for cause in DELIBERATE)
         chosen = chosen._replace(conditions=(*chosen.conditions, Condition("cause", deliberate, negated=True)))
-    return chosen, reads.RETRIABLE
+    return chosen, reads.RETRIABLE_WHERE_NAMED if named & {"state", "cause"} else reads.RETRIABLE
 
 
 # ----------------------------------------------------------------------------------------------- acting
@@ -222,10 +224,11 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     command=True,
 )
 def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
-    """Retry a failed message.
+    """Retry a failed or aborted message.
 
-    It becomes a new message at the end of the queue of its lane, accepted by the policy of the lane. A message that a
-    limit ended (expired, over_budget) is chosen only by a filter that names that cause.
+    It becomes a new message at the end of the queue of its lane, accepted by the policy of the lane. A filter chooses
+    failed messages, the oldest first. Those that a limit ended (expired, over_budget) it chooses only where it names
+    that cause, aborted ones where it names their state or cause (`state:aborted`).
     """
     return _retrying(ctx, lambda _: id)
 
@@ -239,7 +242,7 @@ def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as i
     deeds=(DashboardAction("Retry the last failed message of {}", "Retry", name="retry"),),
 )
 def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[records.Message]:
-    """Retry the newest failed message of a lane that was not retried yet."""
+    """Retry the newest message of a lane that failed, or that a person aborted, and that was not retried yet."""
 
     def last(tx: Transaction) -> int | LanesError:
         lane = within(tx, reads.lane(key))
@@ -248,14 +251,19 @@ def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[
         if epoch not in (None, lane.epoch):
             return Changed(key, lane.epoch)
         before: int | None = None
-        while page := within(tx, reads.messages(lane.id, (MessageState.FAILED,), AT_ONCE, before)):
+        while page := within(tx, reads.messages(lane.id, tuple(RETRIABLE), AT_ONCE, before)):
             for each in page:
-                if each.retried_as is None:
+                if each.retried_as is None and (each.state is MessageState.FAILED or _by_hand(each)):
                     return each.id
             before = page[-1].id
-        return NotAllowed("it has no failed message that was not retried")
+        return NotAllowed("it has no failed or aborted message that was not retried")
 
     return _retrying(ctx, last)
+
+
+def _by_hand(message: MessageRow) -> bool:
+    """Whether a person aborted it: a newer message, or a client that left, makes it needless."""
+    return message.error is not None and message.error.cause is Cause.ABORTED
 
 
 def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -> Step[records.Message | LanesError]:
@@ -282,7 +290,7 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
                 return QueueFull(before.key, admission.cap)
         if before.retried_as is not None:
             return NotAllowed(f"message {number} was retried before, as message {before.retried_as}")
-        return NotAllowed(f"message {number} is {before.state}: only a failed message can be retried")
+        return NotAllowed(f"message {number} is {before.state}: only a failed or aborted message can be retried")
 
     return step
 

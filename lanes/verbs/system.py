@@ -31,7 +31,7 @@ from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.releases import End, HeldRun, RunEnd, decide
+from lanes_storage.doors.shared.ends import End, HeldRun, RunEnd, decide
 from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject

@@ -52,6 +52,8 @@ class MessageState(Word):
 
 UNFINISHED = frozenset({MessageState.QUEUED, MessageState.RUNNING})
 TERMINAL = frozenset(MessageState) - UNFINISHED
+#: What a person may retry.
+RETRIABLE = frozenset({MessageState.FAILED, MessageState.ABORTED})
 
 #: The allowed transitions of a message. Only a park or an interruption leads back to ``queued``.
 MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
@@ -131,6 +133,8 @@ class Cause(Word):
     WAITER_GONE = "waiter_gone"
     WAIT_CYCLE = "wait_cycle"
     OVERFLOW = "overflow"
+    EXPIRED = "expired"  # it waited longer than its `max_wait`
+    OVER_BUDGET = "over_budget"
 
 
 #: The form of a cause that a runner defines.
@@ -173,6 +177,8 @@ class EventType(StrEnum):
     PRUNED = "pruned"  # dead letters, pruned by a person; rows pruned by age have no event
     PROVIDER_FAILING = "provider_failing"  # a provider fails and the next of its chain is asked; one event per period
     PROVIDER_ANSWERS = "provider_answers"  # the provider answers again
+    MOVED = "moved"  # a person moved a waiting message
+    RECALLED = "recalled"  # a message that let others pass while its retry waited is the head of its lane again
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.
@@ -202,6 +208,16 @@ class AttemptCause(StrEnum):
     CONTEXT_OVERFLOW = "context_overflow"
 
 
+#: Causes that may be gone when the message is run once more: the default of a retry policy.
+PASSING = frozenset(
+    {Cause.PROVIDER_COOLING, Cause.BACKEND_LOST, Cause.STALL_TIMEOUT}
+    | (
+        set(AttemptCause)
+        - {AttemptCause.QUOTA, AttemptCause.AUTH, AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW}
+    )
+)
+
+
 class OnInterrupt(Word):
     """What happens to the message of an interrupted run."""
 
@@ -224,6 +240,7 @@ class PauseKind(Word):
     INTERRUPTED = "interrupted"  # the policy `on_interrupt`, for a person to look
     SURVIVORS = "survivors"  # processes of its last run may live: ends automatically when none is left
     BUDGET = "budget"  # a usage limit is reached
+    LOOP = "loop"  # runs send each other messages without end, or too many messages came
     RESTORED = "restored"  # the database came from a copy, and the lane had unfinished messages
 
 
@@ -299,5 +316,7 @@ MAX_SUSPECTS = 8
 GHOST_AFTER = 2
 #: The most texts that one run may answer together.
 MAX_BATCH = 100
+#: Added to the id of a message that lets others pass while its retry waits: its rank is behind all of them.
+ASIDE = 1 << 53
 #: The longest session key, in characters.
 MAX_KEY = 512

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lanes.base.errors import ConfigError
-from lanes.config import SETTINGS, Config, RunnerConfig, from_data, load, simulated
+from lanes.config import SETTINGS, Config, Kind, RunnerConfig, from_data, load, simulated
 from lanes.config.declared.settings import SECTIONS
 from lanes_storage.law import RunnerKind
 from tests.config.conftest import RUNNER, Load, Write
@@ -183,10 +183,17 @@ def test_flag_over_environment_over_file_over_default(loaded: Load) -> None:
 
 
 def test_every_scalar_setting_has_its_variable(loaded: Load) -> None:
-    values = {"url": "/x.db", "token_file": "/t", "on_interrupt": "pause", "on_survivors": "start", "host": "::1"}
+    values = {
+        "url": "/x.db",
+        "token_file": "/t",
+        "on_interrupt": "pause",
+        "on_survivors": "start",
+        "host": "::1",
+        "hold_while_retrying": "false",
+    }
     values |= dict.fromkeys(("before_run", "after_run", "notice"), "module:function")
     for setting in SETTINGS:
-        if setting.section not in SECTIONS or setting.kind == "a list of texts":
+        if setting.section not in SECTIONS or setting.kind in (Kind.TEXTS, Kind.FIELDS):
             assert setting.variable is None
             continue
         assert setting.variable == f"LANES_{setting.section.upper()}_{setting.name.upper()}"

@@ -332,6 +332,8 @@ _DETAILS: dict[str, dict[str, Any]] = {
 _LATER = {
     EventType.PROVIDER_FAILING: {"provider": "codex", "message": "HTTP 500: no"},
     EventType.PROVIDER_ANSWERS: {"provider": "codex", "failures": 3, "failed_ms": 1_500},
+    EventType.MOVED: {"to": "front"},
+    EventType.RECALLED: None,
 }
 LATER_EVENTS = {f"{kind}": event(n, kind, detail=detail) for n, (kind, detail) in enumerate(_LATER.items(), 100)}
 EVENTS = {

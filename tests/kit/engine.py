@@ -8,7 +8,7 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import Reply, RunContext, Runner, RunnerSpec
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Claimed, Head, Terms
+from lanes_storage.records import Claimed, Head, RetryTerms, Terms
 from tests.kit.world import TERMS, World
 
 
@@ -33,6 +33,10 @@ class FixedPolicies:
         return self.runners.get(key)
 
     def collects(self, key: str) -> int | None:
+        return None
+
+    def retry(self, key: str) -> RetryTerms | None:
+        del key
         return None
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:

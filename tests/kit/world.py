@@ -22,6 +22,7 @@ from lanes_storage.records import (
     OwnerRow,
     ProcessIdentity,
     Release,
+    RetryTerms,
     RunFailure,
     RunResult,
     RunRow,
@@ -176,20 +177,35 @@ class World:
         answer = RunResult(reply) if isinstance(reply, str) else reply
         return self.store.write(doors.complete(ticket, answer, self.time(), by="tester"))
 
-    def fail(self, ticket: Ticket, failure: RunFailure | None = None) -> Release:
+    def fail(self, ticket: Ticket, failure: RunFailure | None = None, retry: RetryTerms | None = None) -> Release:
         """The run failed."""
         why = failure or RunFailure(Cause.PROVIDER_FAILED, "all failed")
-        return self.store.write(doors.fail(ticket, why, self.time(), by="tester"))
+        return self.store.write(doors.fail(ticket, why, self.time(), by="tester", retry=retry))
 
-    def park(self, ticket: Ticket, for_ms: int = MINUTE, failure: RunFailure | None = None) -> Release:
+    def park(
+        self,
+        ticket: Ticket,
+        for_ms: int = MINUTE,
+        failure: RunFailure | None = None,
+        retry: RetryTerms | None = None,
+    ) -> Release:
         """Every provider refused."""
         why, now = failure or RunFailure(Cause.PROVIDER_COOLING, "all cool"), self.time()
-        return self.store.write(doors.park(ticket, now.wall + for_ms, why, now, by="tester"))
+        return self.store.write(doors.park(ticket, now.wall + for_ms, why, now, by="tester", retry=retry))
 
-    def expire(self, ticket: Ticket, *, forced: bool = False, evidence: Evidence | None = None) -> Release:
+    def expire(
+        self,
+        ticket: Ticket,
+        *,
+        forced: bool = False,
+        evidence: Evidence | None = None,
+        retry: RetryTerms | None = None,
+    ) -> Release:
         """The run's time is over."""
-        why = RunFailure(Cause.RUN_TIMEOUT, "ran for too long")
-        return self.store.write(doors.expire(ticket, why, self.time(), by="tester", forced=forced, evidence=evidence))
+        why, now = RunFailure(Cause.RUN_TIMEOUT, "ran for too long"), self.time()
+        return self.store.write(
+            doors.expire(ticket, why, now, by="tester", forced=forced, evidence=evidence, retry=retry)
+        )
 
     def interrupt(self, ticket: Ticket) -> Release:
         """The owner drains and has stopped the run."""
@@ -252,14 +268,24 @@ class World:
         """End a waiting message."""
         return self.store.write(lambda tx: doors.drop(tx, message, self.time(), actor="alice"))
 
+    def move(self, message: int) -> MessageState | None:
+        """Let a waiting message start before the others."""
+        return self.store.write(lambda tx: doors.move_to_front(tx, message, self.time(), actor="alice"))
+
+    def recall(self) -> int:
+        """Put messages that let others pass back, if their wait is over."""
+        return self.store.write(lambda tx: doors.recall(tx, self.time(), by="tester"))
+
     def retry(self, message: int, *, cap: int = 20) -> Accepted | Refusal | MessageState | None:
         """Accept a dead letter once more."""
         return self.store.write(lambda tx: doors.retry(tx, message, Admission(cap), self.time(), actor="alice"))
 
-    def postpone(self, head: Head, for_ms: int = MINUTE, *, max_park_ms: int = 10 * MINUTE) -> MessageState:
+    def postpone(
+        self, head: Head, for_ms: int = MINUTE, *, max_park_ms: int = 10 * MINUTE, retry: RetryTerms | None = None
+    ) -> MessageState:
         """Let an unclaimed head wait for a provider."""
         now = self.time()
-        return self.store.write(lambda tx: doors.postpone(tx, head, now.wall + for_ms, max_park_ms, now))
+        return self.store.write(lambda tx: doors.postpone(tx, head, now.wall + for_ms, max_park_ms, now, retry))
 
     def attach_process(self, ticket: Ticket, child: ProcessIdentity = PROCESS, group: int = 4242) -> bool:
         """Note the child of a run."""

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from lanes_storage.doors import releases
+from lanes_storage.doors.shared import ends
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.store import SqliteReader
 from tests.mutation.guards import EVIDENCE, Guard, all_statements
@@ -22,7 +22,7 @@ class Ear:
         self._instead: dict[str, str] = {}
         run, many, rows = SqliteTransaction.run, SqliteTransaction.many, SqliteTransaction.rows
         read = SqliteReader.read
-        still_so = vars(releases)[EVIDENCE]
+        still_so = vars(ends)[EVIDENCE]
 
         def heard_still_so(*args: Any) -> Any:
             self.heard.add(EVIDENCE)
@@ -34,12 +34,12 @@ class Ear:
         changed.rows = lambda tx, sql, params: rows(tx, self._hear(sql), params)
         changed = SqliteReader
         changed.read = lambda reader, query: read(reader, query._replace(sql=self._hear(query.sql)))
-        vars(releases)[EVIDENCE] = heard_still_so
+        vars(ends)[EVIDENCE] = heard_still_so
 
     def take_away(self, guard: Guard) -> None:
         """From now on this process does without a guard."""
         if guard.subject == EVIDENCE:
-            exec(guard.without, vars(releases))
+            exec(guard.without, vars(ends))
         else:
             self._instead[guard.text] = guard.without
 

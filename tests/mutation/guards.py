@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 
 from lanes_storage import statements
-from lanes_storage.doors import releases
+from lanes_storage.doors.shared import ends
 
 #: The function in which a judge's release asks once more for what it was decided on.
 EVIDENCE = "_still_so"
@@ -98,7 +98,7 @@ def all_statements() -> dict[str, str]:
 
 def of_evidence() -> Iterator[Guard]:
     """What a judge's release asks once more before it lands."""
-    source = inspect.getsource(getattr(releases, EVIDENCE))
+    source = inspect.getsource(getattr(ends, EVIDENCE))
     assert source.isascii(), "columns are counted in bytes"
     starts = [0]
     for line in source.splitlines(keepends=True):

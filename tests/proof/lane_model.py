@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from lanes_storage.clock import Now
 from lanes_storage.doors import Refusal
-from lanes_storage.law import Edge, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, PauseKind, RunnerKind
-from lanes_storage.records import Terms
+from lanes_storage.law import ASIDE, Edge, LaneState, Mode, OnInterrupt, OnSurvivors, Overflow, PauseKind, RunnerKind
+from lanes_storage.records import RetryTerms, Terms
 
 POISON_AT = 3
 RELEASED_TO = {
@@ -39,6 +39,12 @@ class Message:
     batch: int | None = None
     answered_by: int | None = None
     retried: bool = False
+    retries: int = 0
+    place: int | None = None  # among those of its lane, if it is not that of its id
+
+    @property
+    def rank(self) -> int:
+        return self.id if self.place is None else self.place
 
 
 @dataclass(slots=True)
@@ -104,8 +110,8 @@ class Model:
     # ---------------------------------------------------------------------------------------- looking
 
     def waiting(self, key: str) -> list[Message]:
-        """What waits in a lane, oldest first."""
-        return [m for m in sorted(self.messages.values(), key=lambda m: m.id) if m.key == key and m.state == "queued"]
+        """What waits in a lane, in the order in which it will start."""
+        return [m for m in sorted(self.messages.values(), key=lambda m: m.rank) if m.key == key and m.state == "queued"]
 
     def open_runs(self, owner: int | None = None) -> list[Run]:
         return [run for run in self.runs.values() if run.open and owner in (None, run.owner)]
@@ -204,7 +210,15 @@ class Model:
             run.abort_grace = min(run.abort_grace, grace)
 
     def release(
-        self, run: Run, edge: Edge, now: Now, *, forced: bool = False, counted: bool | None = None, until: int = 0
+        self,
+        run: Run,
+        edge: Edge,
+        now: Now,
+        *,
+        forced: bool = False,
+        counted: bool | None = None,
+        until: int = 0,
+        retry: RetryTerms | None = None,
     ) -> Edge:
         """An open run ends; returns by which edge. ``counted`` not None: it was interrupted, and that counts or not."""
         if forced:
@@ -219,6 +233,11 @@ class Model:
             state = "done"
         elif edge is Edge.PARK and until <= (last.parked_since or now.wall) + run.terms.max_park_ms:
             state = "queued"
+        elif edge is Edge.FAIL and retry is not None and not last.hold and last.retries + 1 < retry.attempts:
+            edge, state, until = Edge.PARK, "queued", now.wall + retry.wait_ms(last.retries, last.id)
+            for message in map(self.messages.__getitem__, run.members):
+                message.retries, message.parked_since = message.retries + 1, until
+                message.place = message.place if retry.hold else message.id + ASIDE
         elif counted is None:
             edge, state = (Edge.FAIL if edge is Edge.PARK else edge), "failed"
         elif last.bound is not None:
@@ -253,6 +272,24 @@ class Model:
         for message in messages:
             assert message.state == "queued"
             message.state = state
+
+    def move(self, message: Message) -> None:
+        """It starts before all others of its lane."""
+        run = self.lanes[message.key].run
+        running = [] if run is None else [self.messages[member] for member in self.runs[run].members]
+        message.place = min(other.rank for other in (*self.waiting(message.key), *running)) - 1
+        message.batch = None
+
+    def recall(self, now: Now) -> int:
+        """What lets others pass takes its place again, once its wait is over."""
+        due = [
+            m
+            for m in self.messages.values()
+            if m.state == "queued" and m.rank >= ASIDE and (m.parked_until or 0) <= now.wall
+        ]
+        for message in due:
+            message.place = message.id
+        return len(due)
 
     def clear_head(self, key: str) -> bool:
         """The abort that was meant for the run of a head that waits again ends it, with all that ran together."""

@@ -33,6 +33,7 @@ from lanes_storage.records import (
     NewMessage,
     NewOwner,
     Release,
+    RetryTerms,
     RunFailure,
     RunResult,
     Terms,
@@ -219,7 +220,7 @@ class LaneMachine(RuleBasedStateMachine):
     def somebody_retries(self, which: int) -> None:
         message = self.one(self.model.messages, which)
         again = self.write(lambda tx: doors.retry(tx, message.id, Admission(), self.time(), actor="alice"))
-        if message.state != "failed" or message.retried:
+        if message.state not in ("failed", "aborted") or message.retried:
             assert again == message.state
         elif message.hold:
             assert again is Refusal.HOLD
@@ -299,6 +300,29 @@ class LaneMachine(RuleBasedStateMachine):
     def fail(self, run: Run) -> None:
         why = RunFailure(Cause.PROVIDER_FAILED, "all failed")
         self.end(run, Edge.FAIL, lambda tx, now: doors.fail(ticket(run), why, now, by="run")(tx))
+
+    @precondition(lambda self: self.model.open_runs())
+    @rule(which=pick, hold=st.booleans())
+    def a_run_fails_for_a_cause_that_may_pass(self, which: int, hold: bool) -> None:
+        runs = self.model.open_runs()
+        run = runs[which % len(runs)]
+        if self.model.owners[run.owner].alive:
+            why, retry = RunFailure(Cause.BACKEND_LOST, "gone"), TWICE._replace(hold=hold)
+            step = lambda tx, now: doors.fail(ticket(run), why, now, by="run", retry=retry)(tx)  # noqa: E731
+            self.end(run, Edge.FAIL, step, retry=retry)
+
+    @rule()
+    def what_let_others_pass_takes_its_place(self) -> None:
+        now = self.time()
+        assert self.write(lambda tx: doors.recall(tx, now, by="upkeep")) == self.model.recall(now)
+
+    @precondition(lambda self: self.model.messages)
+    @rule(which=st.integers(0, 50))
+    def somebody_moves(self, which: int) -> None:
+        message = self.one(self.model.messages, which)
+        assert self.write(lambda tx: doors.move_to_front(tx, message.id, self.time(), actor="alice")) == message.state
+        if message.state == "queued":
+            self.model.move(message)
 
     def park(self, run: Run) -> None:
         why, until = RunFailure(Cause.PROVIDER_COOLING, "all cool"), self.time().wall + MINUTE
@@ -469,9 +493,12 @@ class LaneMachine(RuleBasedStateMachine):
         named = "p.kind || ' ' || l.key, coalesce(p.until, 0)"
         self.agree(f"SELECT {named} FROM pauses p JOIN lanes l ON l.id = p.lane_id", pauses)
         messages = {
-            m.id: (m.state, m.interruptions, m.parked_until, m.answered_by, m.started) for m in model.messages.values()
+            m.id: (m.state, m.interruptions, m.parked_until, m.answered_by, m.started, m.retries, m.rank)
+            for m in model.messages.values()
         }
-        columns = "id, state, interruptions, parked_until, answered_by, started_at IS NOT NULL"
+        columns = (
+            "id, state, interruptions, parked_until, answered_by, started_at IS NOT NULL, coalesce(retries, 0), rank"
+        )
         self.agree(f"SELECT {columns} FROM messages", messages)
         runs = {r.id: (r.edge, r.forced, r.refused, r.left_out, r.abort_at is not None) for r in model.runs.values()}
         columns = "id, edge, forced, refused_writes, left_out, abort_at IS NOT NULL"
@@ -529,6 +556,7 @@ def ticket(run: Run) -> Ticket:
     return Ticket(run.id, run.id)
 
 
+TWICE = RetryTerms(2, 10 * SECOND, frozenset({Cause.BACKEND_LOST}), 365 * DAY)
 terms_of_the_end = Terms(
     None, None, 10 * SECOND, 5 * SECOND, MINUTE, 3 * MINUTE, OnInterrupt.REQUEUE, OnSurvivors.START
 )

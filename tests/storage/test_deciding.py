@@ -8,7 +8,7 @@ from lanes.testing import MINUTE, START
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.doors.intake import Accept, Met, Placement, Same, admit
 from lanes_storage.doors.owners import Compared, OpenRun, compare
-from lanes_storage.doors.releases import End, Evidence, HeldRun, RunEnd, decide
+from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
 from lanes_storage.records import Admission, Beat, Idempotency, NewMessage, RunFailure, RunResult, Ticket
 

@@ -13,6 +13,7 @@ from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
+from lanes_storage.statements import again
 from tests.kit.watch import Watch
 from tests.kit.world import PROCESS, World
 
@@ -118,7 +119,7 @@ def start(tx: Transaction, message: int, run: int) -> int:
 
 
 def retried(tx: Transaction, message: int) -> int:
-    return tx.run(sql.MARK_RETRIED, {"message": message, "new": 4711})
+    return tx.run(again.MARK_RETRIED, {"message": message, "new": 4711})
 
 
 def process(tx: Transaction, run: int, epoch: int) -> int:

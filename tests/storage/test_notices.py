@@ -7,7 +7,7 @@ import pytest
 from lanes.testing import MINUTE
 from lanes_storage import doors, reads
 from lanes_storage.doors.shared.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
-from lanes_storage.law import BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt, Scope
+from lanes_storage.law import RETRIABLE, BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt, Scope
 from lanes_storage.records import EventRow, RunFailure
 from tests.kit.world import TERMS, World
 
@@ -170,7 +170,7 @@ def test_F56_an_aborted_run_says_nothing_but_its_notice(world: World) -> None:
     assert notice.detail == {
         "state": "aborted",
         "message": "aborted by alice: stuck",
-        "next": "send it again if it is still wanted",
+        "next": f"retry it with `lanes retry {message.id}` if it is still wanted",
     }
 
 
@@ -216,9 +216,9 @@ def test_a_failure_in_an_anonymous_lane_is_told_too(world: World) -> None:
 @pytest.mark.parametrize("state", sorted(NOTED))
 def test_every_cause_has_a_next_step(state: MessageState, cause: Cause) -> None:
     said = next_step(17, state, cause)
-    named = cause in NOTHING_TO_DO or state is not MessageState.FAILED
+    other = cause in NOTHING_TO_DO or state not in RETRIABLE or (state, cause) == (MessageState.ABORTED, Cause.OVERFLOW)
     assert said.startswith("nothing to do") == (cause in NOTHING_TO_DO)
-    assert ("`lanes retry 17`" in said) == (not named)
+    assert ("`lanes retry 17`" in said) == (not other)
 
 
 def test_a_dead_letter_of_each_cause_that_can_fail_a_message_says_what_to_see_to_first() -> None:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     FLAG = "true or false"
     TABLE = "a table of texts"
     OBJECT = "a table"
+    FIELDS = "a table of the fields that it has"
 
 
 class Setting(NamedTuple):
@@ -31,7 +32,8 @@ class Setting(NamedTuple):
 
     ``default`` is written as in the file; None: none, or as ``default_note`` says. Bounds are in units of the
     kind, milliseconds for durations. ``later`` are choices that are known and not supported yet. ``in_policy``
-    settings may also stand in a policy. ``runner_kind`` limits a setting of a runner to one kind of runner.
+    settings may also stand in a policy. ``runner_kind`` limits a setting of a runner to one kind of runner. ``fields``
+    are those of a table (``Kind.FIELDS``).
     """
 
     section: str
@@ -47,6 +49,7 @@ class Setting(NamedTuple):
     in_policy: bool = False
     required: bool = False
     runner_kind: str | None = None
+    fields: tuple["Setting", ...] = ()
 
     @property
     def key(self) -> str:
@@ -56,7 +59,7 @@ class Setting(NamedTuple):
     @property
     def variable(self) -> str | None:
         """The environment variable that overrides it, None where there is none."""
-        if self.section not in SECTIONS or self.kind in (Kind.TEXTS, Kind.WORDS):
+        if self.section not in SECTIONS or self.kind in (Kind.TEXTS, Kind.WORDS, Kind.FIELDS):
             return None
         return f"LANES_{self.section}_{self.name}".upper()
 
@@ -121,6 +124,16 @@ _CLOCKS = (
     _clock("keep_events", "14d", "how long events are kept"),
 )
 
+_RETRY = (
+    Setting("retry", "attempts", Kind.WHOLE, 3, "how many runs in all, the first one included", least=2, most=1_000),
+    Setting("retry", "backoff", Kind.DURATION, "10s",
+            "how long it waits before the second run; twice as long before each further one, but not beyond 10m",
+            least=100),
+    Setting("retry", "causes", Kind.TEXTS, None, "the causes, of the run or of an attempt at a provider",
+            default_note="those that may pass by themselves"),
+    Setting("retry", "max_age", Kind.DURATION, "1h", "no further run begins later than this after its acceptance"),
+)  # fmt: skip
+
 _QUEUE = (
     Setting(
         "queue", "mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
@@ -148,6 +161,15 @@ _QUEUE = (
         "queue", "on_survivors", Kind.CHOICE, None,
         "whether a lane goes on while processes of its last command run may live",
         default_note="pause for command runs", choices=("pause", "start"), in_policy=True,
+    ),
+    Setting(
+        "queue", "retry", Kind.FIELDS, None,
+        "how a message is run once more by itself whose run failed, had no effect and reached nobody",
+        default_note="none: it ends failed", in_policy=True, fields=_RETRY,
+    ),
+    Setting(
+        "queue", "hold_while_retrying", Kind.FLAG, True,
+        "whether what waits behind such a message waits for it too; if false, it lets the others pass", in_policy=True,
     ),
 )  # fmt: skip
 

@@ -68,6 +68,10 @@ def written(setting: Setting, value: Any) -> Any:
         return OFF
     if setting.kind in (Kind.DURATION, Kind.LIMIT) and value is not None:
         return durations.show(value)
+    if setting.kind is Kind.FIELDS and value is not None:
+        return {
+            field.name: written(field, value[field.name]) for field in setting.fields if value[field.name] is not None
+        }
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -87,6 +91,8 @@ def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
             return _flag(setting, raw, where, key)
         case Kind.TABLE | Kind.OBJECT:
             return _table(setting, raw, where, key)
+        case Kind.FIELDS:
+            return _fields(setting, raw, where, key)
         case Kind.TEXT | Kind.NAME:
             return _text(setting, raw, where, key)
 
@@ -168,6 +174,20 @@ def _table(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
         if not name.strip() or (setting.kind is Kind.TABLE and not isinstance(value, str)):
             raise refusal(where, f"{key}.{name}", f"{shown(value)} is no text", f'write {shown(name)} = "…"')
     return raw
+
+
+def _fields(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
+    """Every field, those that are not given by their defaults."""
+    known = {field.name: field for field in setting.fields}
+    if not isinstance(raw, dict) or not raw:
+        raise _wrong_type(setting, raw, where, key, f"{{ {setting.fields[0].name} = … }}")
+    for name in raw.keys() - known.keys():
+        raise unknown(where, f"{key}.{name}", name, known)
+    made = {}
+    for name, field in known.items():
+        value = raw.get(name, field.default)
+        made[name] = None if value is None else _convert(field, value, where, f"{key}.{name}")
+    return made
 
 
 def _text(setting: Setting, raw: Any, where: str, key: str) -> str:

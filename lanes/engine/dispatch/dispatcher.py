@@ -27,7 +27,7 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
-from lanes_storage.records import Head, Terms, WaitingLane
+from lanes_storage.records import Head, RetryTerms, Terms, WaitingLane
 
 log = Log("lanes.dispatcher")
 
@@ -58,6 +58,10 @@ class Policies(Protocol):
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         """The limits and policies for a run of this head by that runner."""
+        ...
+
+    def retry(self, key: str) -> RetryTerms | None:
+        """How the messages of a lane are run once more by themselves; None: not at all."""
         ...
 
 
@@ -336,7 +340,7 @@ class Dispatcher:
         terms = self._policies.terms(head, spec)
         until = cooling_until(spec, room.cooling)
         if until is not None:
-            doors.postpone(tx, head, until, terms.max_park_ms, now)
+            doors.postpone(tx, head, until, terms.max_park_ms, now, self._policies.retry(head.key))
             room.cooled[spec.name] = (until, room.cooled.get(spec.name, (until, 0))[1] + 1)
             return
         members = self._together(tx, head, now)
@@ -355,6 +359,7 @@ class Dispatcher:
             if claimed is not None:
                 self._debounce.forget(claimed.message.lane_id, now)
                 run = ActiveRun(claimed, spec, self._owner(), self._store, self._clock, self._loop)
+                run.retry = self._policies.retry(run.key)
                 self._live.join(run)
                 tx.on_rollback(partial(self._live.leave, run))
                 self._claimed.append(run)

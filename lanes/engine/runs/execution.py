@@ -25,9 +25,9 @@ from lanes_storage import doors
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, CommandStep, Transaction
-from lanes_storage.law import Cause, MessageState
+from lanes_storage.law import Cause, MessageState, OnInterrupt
 from lanes_storage.logs import Log
-from lanes_storage.records import Release, RunFailure, RunResult
+from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult
 
 log = Log("lanes.run")
 
@@ -185,25 +185,25 @@ class Execution:
             cut_one(run, LOST, self._clock())  # its runner noticed that before the upkeep did
         if lost or body.cancelled():
             return self._stopped(run)
-        ticket, by = run.ticket, run.by
+        ticket, by, retry = run.ticket, run.by, _repeatable(run) if body.exception() else None
         end = result_of(body, run.named, self._clock())
         if isinstance(end, RunResult):
             return lambda now: doors.complete(ticket, end, now, by=by)
         if isinstance(end, Parking):
-            return lambda now: doors.park(ticket, end.until, end.failure, now, by=by)
-        return _failed(run, end)
+            return lambda now: doors.park(ticket, end.until, end.failure, now, by=by, retry=retry)
+        return _failed(run, end, retry)
 
     def _stopped(self, run: ActiveRun) -> Ending:
         """The release of a run whose body was cancelled."""
         ticket, by, stop = run.ticket, run.by, run.stop
         if stop is None:
             return _failed(run, failure_of(Cause.RUNNER_FAILED, "the runner cancelled itself"))
-        failure = stop.failure
+        failure, retry = stop.failure, _repeatable(run) if stop.kind is StopKind.EXPIRE else None
         match stop.kind:
             case StopKind.ABORT:
                 return lambda now: doors.abort(ticket, now, by=by, forced=False)
             case StopKind.EXPIRE:
-                return lambda now: doors.expire(ticket, failure, now, by=by, forced=False)
+                return lambda now: doors.expire(ticket, failure, now, by=by, forced=False, retry=retry)
             case StopKind.DRAIN:
                 return lambda now: doors.interrupt(ticket, failure, now, by=by)
 
@@ -234,8 +234,17 @@ async def _body(run: ActiveRun) -> str | Reply:
         run.note_end()  # in this iteration of the event loop: the next one may be late
 
 
-def _failed(run: ActiveRun, failure: RunFailure) -> Ending:
-    return lambda now: doors.fail(run.ticket, failure, now, by=run.by)
+def _repeatable(run: ActiveRun) -> RetryTerms | None:
+    """What its policy says of a retry, if its message may be run once more by itself: one that was cut may be repeated,
+    and nothing of the reply has reached anybody, or can from now on."""
+    if run.retry is None or run.terms.on_interrupt != OnInterrupt.REQUEUE or run.reached_caller:
+        return None
+    run.discard()
+    return run.retry
+
+
+def _failed(run: ActiveRun, failure: RunFailure, retry: RetryTerms | None = None) -> Ending:
+    return lambda now: doors.fail(run.ticket, failure, now, by=run.by, retry=retry)
 
 
 def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:

@@ -23,7 +23,7 @@ from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
-from lanes_storage.records import AttemptPhase, Beat, Claimed, RunFailure
+from lanes_storage.records import AttemptPhase, Beat, Claimed, RetryTerms, RunFailure
 
 log = Log("lanes.run")
 
@@ -94,6 +94,7 @@ class ActiveRun:
         self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet
         self.released = False  # this process has stored its release; set in the writer
         self.stream: RunStream | None = None  # set on the event loop before the runner starts
+        self.retry: RetryTerms | None = None  # of its policy
         self._store = store
         self._clock = clock
         self._loop = loop

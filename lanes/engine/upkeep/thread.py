@@ -20,6 +20,7 @@ from lanes.engine.runs.drains import DrainWatch, OwnerDrain
 from lanes.engine.runs.filewatch import FileWatch
 from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
+from lanes.engine.upkeep.due import DueMessages
 from lanes.engine.upkeep.heartbeats import Heartbeats, lose
 from lanes.engine.upkeep.losses import Losses
 from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
@@ -141,7 +142,11 @@ class Upkeep:
         ]
         if self._wait_patience_ms is not None:
             waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
-            duties.append(lambda now: waits.run_once(now, by=self._heartbeats.by))
+            due = DueMessages(reader, self._write)
+            duties += [
+                lambda now: waits.run_once(now, by=self._heartbeats.by),
+                lambda now: due.run_once(now, by=self._heartbeats.by),
+            ]
         return duties
 
     def _begin(self, now: Now) -> None:

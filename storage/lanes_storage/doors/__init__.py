@@ -27,9 +27,11 @@ from lanes_storage.doors.pauses import (
     resume,
     resume_matching,
 )
-from lanes_storage.doors.releases import Evidence, abort, complete, expire, fail, interrupt, park, reclaim
+from lanes_storage.doors.releases import abort, complete, expire, fail, interrupt, park, reclaim
 from lanes_storage.doors.restoring import restored
 from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency
+from lanes_storage.doors.shared.ends import Evidence
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.shared.warnings import warn_held, warn_wait
+from lanes_storage.doors.waiting.places import move_to_front, recall
 from lanes_storage.doors.waits import WaitCircle, begin_wait, end_wait

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.ends import retry_at
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
 from lanes_storage.doors.shared.sets import array, serialized
+from lanes_storage.doors.waiting.places import park_again
 from lanes_storage.interface import CommandStep, Given, Row, Transaction, call
 from lanes_storage.law import (
     MAX_BATCH,
@@ -26,6 +28,7 @@ from lanes_storage.records import (
     Head,
     MessageRow,
     ProcessIdentity,
+    RetryTerms,
     RunFailure,
     Terms,
     Ticket,
@@ -230,14 +233,21 @@ def keep_session(
     return tx.run(processes.KEEP_SESSION, values) == 1
 
 
-def postpone(tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now) -> MessageState:
+def postpone(
+    tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now, retry: RetryTerms | None = None
+) -> MessageState:
     """Let an unclaimed head wait for a provider until ``until`` (wall time); returns the new state of its message.
 
-    A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead.
+    A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead, unless ``retry``
+    parks it once more.
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
     if until > since + max_park_ms:
         failure = RunFailure(cooling, "no provider became available in time")
+        again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
+        if retry is not None and again is not None:
+            park_again(tx, head, again, retry, now)
+            return MessageState.QUEUED
         end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
         return MessageState.FAILED
     tx.run(sql.POSTPONE_MESSAGE, {"message": head.message_id, "until": until, "now": now.wall})

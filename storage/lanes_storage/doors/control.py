@@ -8,8 +8,9 @@ from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.waits import WaitCircle
 from lanes_storage.interface import Transaction
-from lanes_storage.law import Cause, EventType, LaneState, MessageState
+from lanes_storage.law import RETRIABLE, Cause, EventType, LaneState, MessageState
 from lanes_storage.records import Admission, NewMessage, RunFailure
+from lanes_storage.statements import again
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -28,24 +29,24 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
 def retry(
     tx: Transaction, message: int, admission: Admission, now: Now, *, actor: str
 ) -> Accepted | Refusal | MessageState | None:
-    """Accept a dead letter again, as a new message at the end of the queue.
+    """Accept a failed or aborted message again, as a new message at the end of the queue.
 
-    Returns a ``MessageState`` if the message is not a dead letter but in that state (``failed``: already retried).
+    Returns its ``MessageState`` if that does not allow it (``failed``, ``aborted``: already retried).
     ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. None: there is no such message.
     """
-    rows = tx.rows(sql.DEAD_LETTER, {"message": message})
+    rows = tx.rows(again.TO_RETRY, {"message": message})
     if not rows:
         return None
     state, retried_as, text, request, runner, key, lane = rows[0]
-    if state != MessageState.FAILED or retried_as is not None:
+    if state not in RETRIABLE or retried_as is not None:
         return MessageState.read(state)
     if text is None and request is None:
         return Refusal.HOLD
-    again = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
-    accepted = accept(again, admission, now, retry_of=message)(tx)
+    new = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
+    accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
-        tx.run(sql.MARK_RETRIED, {"message": message, "new": accepted.message_id})
+        tx.run(again.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         detail = {"retried_as": accepted.message_id}
         record(tx, EventType.RETRIED, now, lane=lane, message=message, actor=actor, detail=detail)
     return accepted

@@ -17,60 +17,26 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
+from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
 from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
-    COUNTED_INTERRUPTIONS,
-    GHOST_AFTER,
     INTERRUPTIONS,
-    MAX_CUTS,
-    MAX_INTERRUPTIONS,
     TRANSITIONS,
-    BoundTo,
     Cause,
     Edge,
     EventType,
     LaneState,
     MessageState,
-    OnInterrupt,
     OnSurvivors,
     PauseKind,
     RunnerKind,
 )
-from lanes_storage.records import Release, RunFailure, RunResult, Ticket
+from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, Ticket
+from lanes_storage.statements import again
 
 # --------------------------------------------------------------------------------------------- commands
-
-
-class Evidence(NamedTuple):
-    """What the judging process read before it decided. The release takes effect only if that is still true.
-
-    A field is None if the decision did not depend on it.
-    """
-
-    heartbeats: int | None = None  # the owner's count of heartbeats: unchanged if the owner is still silent
-    progress_boot: int | None = None  # the time of the run's last progress: unchanged if the run is still stalled
-    ghost: bool = False  # the heartbeats still do not name the run
-    works: bool = False  # no heartbeat has reported that its work has ended
-
-
-class End(NamedTuple):
-    """The command: end a run by this edge. ``forced``: its owner has not confirmed that the run has ended."""
-
-    ticket: Ticket
-    edge: Edge
-    now: Now
-    by: str
-    answer: RunResult | None = None
-    failure: RunFailure | None = None
-    parked_until: int | None = None
-    forced: bool = False
-    evidence: Evidence | None = None
-
-    @property
-    def about(self) -> tuple[int]:
-        return (self.ticket.run_id,)
 
 
 def complete(ticket: Ticket, answer: RunResult, now: Now, *, by: str) -> CommandStep[Release]:
@@ -78,25 +44,40 @@ def complete(ticket: Ticket, answer: RunResult, now: Now, *, by: str) -> Command
     return call(release, End(ticket, Edge.COMPLETE, now, by, answer=answer))
 
 
-def fail(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
-    """The run failed: the lane is errored, the message failed with cause and provider chain."""
-    return call(release, End(ticket, Edge.FAIL, now, by, failure=failure))
+def fail(
+    ticket: Ticket, failure: RunFailure, now: Now, *, by: str, retry: RetryTerms | None = None
+) -> CommandStep[Release]:
+    """The run failed: the lane is errored, the message failed with cause and provider chain.
+
+    ``retry``, here and below: the message has had no effect and reached nobody, so these may park it instead.
+    """
+    return call(release, End(ticket, Edge.FAIL, now, by, failure=failure, retry=retry))
 
 
-def park(ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
+def park(
+    ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by: str, retry: RetryTerms | None = None
+) -> CommandStep[Release]:
     """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
 
     If its waiting time over all parks would exceed the limit, the run fails with the same cause. ``until`` is None if
     its owner had no free slot after all: then it waits until there is one, without a limit.
     """
-    return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until))
+    return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until, retry=retry))
 
 
 def expire(
-    ticket: Ticket, failure: RunFailure, now: Now, *, by: str, forced: bool, evidence: Evidence | None = None
+    ticket: Ticket,
+    failure: RunFailure,
+    now: Now,
+    *,
+    by: str,
+    forced: bool,
+    evidence: Evidence | None = None,
+    retry: RetryTerms | None = None,
 ) -> CommandStep[Release]:
     """A limit of the run has passed (``run_timeout`` or ``stall_timeout``)."""
-    return call(release, End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence))
+    judged = End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence, retry=retry)
+    return call(release, judged)
 
 
 def interrupt(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
@@ -137,31 +118,6 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
 # ------------------------------------------------------------------------------------------------- read
 
 
-class HeldRun(NamedTuple):
-    """A run that still holds its lane: a row of ``statements.HELD_RUNS`` after the place of its command."""
-
-    run_id: int
-    lane_id: int
-    message_id: int
-    kind: str
-    on_interrupt: str
-    on_survivors: str
-    max_park_ms: int
-    abort_at: int | None
-    abort_cause: str | None
-    abort_actor: str | None
-    abort_reason: str | None
-    left_out: int
-    progress_boot: int
-    heartbeats: int
-    interruptions: int
-    bound_to: str | None
-    parked_since: int | None
-    batch: int | None
-    drain_at: int | None  # when its owner began to drain
-    body_ended_at: int | None
-
-
 def _held(tx: Transaction, ends: Sequence[End]) -> dict[int, HeldRun]:
     """The runs that still hold their lanes, by the place of their command."""
     rows = tx.rows(sql.HELD_RUNS, (array([[*end.ticket] for end in ends]),))
@@ -178,85 +134,6 @@ def _cuts(tx: Transaction, ends: Sequence[End], held: Mapping[int, HeldRun]) -> 
 def _members(tx: Transaction, run: HeldRun) -> list[int]:
     """The messages that the run answers, in their order; the last one is the message of the run."""
     return [run.message_id] if run.batch is None else batch_members(tx, run.batch, MessageState.RUNNING)
-
-
-# ----------------------------------------------------------------------------------------------- decide
-
-
-class RunEnd(NamedTuple):
-    """How a run really ends.
-
-    ``failure`` is what the lane stores, ``message_failure`` what the message stores; they differ if the message is
-    requeued, or ends for another reason (poison, a client that is gone).
-    """
-
-    edge: Edge
-    message_state: MessageState
-    interruptions: int
-    failure: RunFailure | None = None
-    message_failure: RunFailure | None = None
-    parked_until: int | None = None
-    pause: PauseKind | None = None
-
-
-def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
-    """How the run really ends. Returns None if this command does not end it; then nothing changes.
-
-    That is so if the run no longer holds its lane (``run`` is None), has changed since it was judged, or if nobody
-    requested the abort. ``cuts``: how often runs of its message were interrupted before, if this may be one more.
-    """
-    if run is None or (end.evidence is not None and not _still_so(end.evidence, run)):
-        return None
-    if run.abort_at is not None:
-        words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
-        failure = RunFailure(Cause.read(run.abort_cause), words)
-        return RunEnd(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
-    if end.edge is Edge.ABORT:
-        return None
-    if end.edge is Edge.COMPLETE:
-        return RunEnd(end.edge, MessageState.DONE, run.interruptions)
-    assert end.failure is not None
-    if end.edge is Edge.PARK:
-        return _parked(end, run, end.failure)
-    # if a runner itself uses such a cause, the run counts as failed
-    if end.edge is Edge.RECLAIM and end.failure.cause in INTERRUPTIONS:
-        return _interrupted(end.edge, run, end.failure, cuts + 1)
-    return RunEnd(end.edge, MessageState.FAILED, run.interruptions, end.failure, end.failure)
-
-
-def _still_so(evidence: Evidence, held: HeldRun) -> bool:
-    return (
-        (evidence.heartbeats is None or evidence.heartbeats == held.heartbeats)
-        and (evidence.progress_boot is None or evidence.progress_boot == held.progress_boot)
-        and (not evidence.ghost or held.left_out >= GHOST_AFTER)
-        and (not evidence.works or held.body_ended_at is None)
-    )
-
-
-def _parked(end: End, run: HeldRun, failure: RunFailure) -> RunEnd:
-    since, until = end.now.wall if run.parked_since is None else run.parked_since, end.parked_until
-    if until is not None and until > since + run.max_park_ms:
-        return RunEnd(Edge.FAIL, MessageState.FAILED, run.interruptions, failure, failure)
-    return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
-
-
-def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> RunEnd:
-    # the message ends together with the client or process that it is bound to, and does not run again
-    if run.bound_to is not None:
-        ending = RunFailure(BoundTo.read(run.bound_to).gone, failure.message)
-        return RunEnd(edge, MessageState.ABORTED, run.interruptions, failure, ending)
-    # a draining owner was asked to end: if it dies before it is done, that is not the message's fault
-    count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None)
-    if run.on_interrupt == OnInterrupt.FAIL:
-        return RunEnd(edge, MessageState.FAILED, count, failure, failure)
-    if count >= MAX_INTERRUPTIONS:
-        poison = RunFailure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
-        return RunEnd(edge, MessageState.FAILED, count, poison, poison)
-    if cuts >= MAX_CUTS:
-        worn = RunFailure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
-        return RunEnd(edge, MessageState.FAILED, count, worn, worn)
-    pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
-    return RunEnd(edge, MessageState.QUEUED, count, failure, pause=pause)
 
 
 # ------------------------------------------------------------------------------------------------ write
@@ -300,7 +177,12 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
         for kind in each.pauses:
             pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
     requeued = [(each, message) for each in ended if each.requeued for message in each.members]
-    tx.many(sql.REQUEUE_MESSAGE, [_requeued(each, message) for each, message in requeued])
+    retried = [(each, message) for each, message in requeued if each.outcome.again is not None]
+    tx.many(sql.REQUEUE_MESSAGE, [_requeued(*one) for one in requeued if one[0].outcome.again is None])
+    tx.many(again.RETRY_MESSAGE, [_retried(*one) for one in retried])
+    if requeued and tx.rows(again.ANY_MOVED, {}):  # their place may not be the first
+        for lane, now in {each.run.lane_id: each.end.now.wall for each, _ in requeued}.items():
+            tx.run(sql.RESET_HEAD, {"lane": lane, "now": now})
     finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
     write_events(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
 
@@ -324,6 +206,19 @@ def _requeued(each: _Ended, message: int) -> Given:
     failure, until = each.outcome.failure, each.outcome.parked_until
     attempts = attempts_json(failure.attempts) if failure else None
     return each.outcome.interruptions, until, None if until is None else each.end.now.wall, attempts, message
+
+
+def _retried(each: _Ended, message: int) -> dict[str, Any]:
+    outcome = each.outcome
+    assert outcome.again is not None
+    assert outcome.failure is not None
+    return {
+        "message": message,
+        "until": outcome.parked_until,
+        "attempts": attempts_json(outcome.failure.attempts),
+        "aside": not outcome.again.hold,
+        "before": MessageState.RUNNING,
+    }
 
 
 def _ending(each: _Ended, message: int) -> Ending:
@@ -371,6 +266,9 @@ def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
         detail |= {"forced": True, "epoch_before": end.ticket.epoch}
     if outcome.parked_until is not None:
         detail["parked_until"] = outcome.parked_until
+    if outcome.again is not None:
+        detail["retry"] = run.retries + 1
+        detail |= {} if outcome.again.hold else {"aside": True}
     if outcome.edge is Edge.ABORT:
         detail |= {"requested_by": run.abort_actor, "reason": run.abort_reason}
     return detail

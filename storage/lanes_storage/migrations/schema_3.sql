@@ -2,7 +2,85 @@ CREATE TABLE event_blocks (
     lane_id INTEGER NOT NULL,
     block INTEGER NOT NULL,
     PRIMARY KEY (lane_id, block)
-) WITHOUT ROWID;
+)
+ WITHOUT ROWID;
+CREATE TABLE lanes (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "key" TEXT NOT NULL,
+    state VARCHAR NOT NULL,
+    epoch INTEGER NOT NULL,
+    run_id INTEGER,
+    head_id INTEGER,
+    anonymous BOOLEAN NOT NULL,
+    parent_id INTEGER,
+    conversation INTEGER NOT NULL,
+    agent_session VARCHAR,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cost_micros INTEGER,
+    error_cause VARCHAR,
+    error_message VARCHAR,
+    error_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    CONSTRAINT lane_key_length CHECK (length(key) BETWEEN 1 AND 512),
+    CONSTRAINT lane_state CHECK ((state = 'aborted' OR state = 'errored' OR state = 'idle' OR state = 'running')),
+    CONSTRAINT lane_held_by_one_run CHECK ((state = 'running') = (run_id IS NOT NULL)),
+    CONSTRAINT lane_held_under_an_epoch CHECK (run_id IS NULL OR epoch > 0),
+    CONSTRAINT lane_is_not_its_parent CHECK (parent_id IS NULL OR parent_id <> id),
+    CONSTRAINT lane_error_whole CHECK (((error_cause IS NULL) = (error_message IS NULL)) AND ((error_cause IS NULL) = (error_at IS NULL))),
+    UNIQUE ("key"),
+    FOREIGN KEY(run_id) REFERENCES runs (id) DEFERRABLE INITIALLY DEFERRED,
+    FOREIGN KEY(head_id) REFERENCES messages (id) DEFERRABLE INITIALLY DEFERRED,
+    FOREIGN KEY(parent_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE TABLE messages (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    lane_id INTEGER NOT NULL,
+    state VARCHAR NOT NULL,
+    text VARCHAR,
+    request VARCHAR,
+    runner VARCHAR,
+    actor VARCHAR NOT NULL,
+    sender VARCHAR,
+    source VARCHAR,
+    anonymous BOOLEAN NOT NULL,
+    moved_to INTEGER,
+    rank INTEGER GENERATED ALWAYS AS (coalesce(moved_to, id)),
+    expires_at INTEGER,
+    bound_to VARCHAR,
+    bound_owner INTEGER,
+    batch INTEGER,
+    run_id INTEGER,
+    reply VARCHAR,
+    reply_detail VARCHAR,
+    error_cause VARCHAR,
+    error_message VARCHAR,
+    attempts VARCHAR,
+    interruptions INTEGER NOT NULL,
+    depth INTEGER,
+    retries INTEGER,
+    parked_until INTEGER,
+    parked_since INTEGER,
+    retry_of INTEGER,
+    retried_as INTEGER,
+    answered_by INTEGER,
+    accepted_at INTEGER NOT NULL,
+    wait_warned_at INTEGER,
+    started_at INTEGER,
+    ended_at INTEGER,
+    CONSTRAINT message_state CHECK ((state = 'aborted' OR state = 'done' OR state = 'dropped' OR state = 'failed' OR state = 'queued' OR state = 'running')),
+    CONSTRAINT message_has_one_input CHECK (((text IS NULL) <> (request IS NULL)) OR (text IS NULL AND request IS NULL AND coalesce(bound_to, '') = 'waiter')),
+    CONSTRAINT message_ends_once CHECK ((state = 'aborted' OR state = 'done' OR state = 'dropped' OR state = 'failed') = (ended_at IS NOT NULL)),
+    CONSTRAINT message_runs_in_a_run CHECK (state <> 'running' OR run_id IS NOT NULL),
+    CONSTRAINT message_reply_only_when_done CHECK (reply IS NULL OR state = 'done'),
+    CONSTRAINT message_failure_has_a_cause CHECK (state <> 'failed' OR error_cause IS NOT NULL),
+    CONSTRAINT message_bound_to CHECK (bound_to IS NULL OR (bound_to = 'client' OR bound_to = 'waiter')),
+    CONSTRAINT message_bound_whole CHECK (((bound_to IS NULL) = (bound_owner IS NULL))),
+    CONSTRAINT message_parked_since CHECK (parked_until IS NULL OR parked_since IS NOT NULL),
+    CONSTRAINT message_interruptions CHECK (interruptions >= 0),
+    FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
+);
 CREATE TABLE runs (
     id INTEGER NOT NULL,
     lane_id INTEGER NOT NULL,
@@ -68,10 +146,40 @@ CREATE TABLE runs (
     CONSTRAINT run_process_start CHECK (process_start_time IS NULL OR process_pid IS NOT NULL),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
+CREATE TABLE pauses (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    lane_id INTEGER,
+    pattern VARCHAR,
+    kind VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    actor VARCHAR NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER,
+    CONSTRAINT pause_kind CHECK ((kind = 'budget' OR kind = 'hand' OR kind = 'interrupted' OR kind = 'loop' OR kind = 'restored' OR kind = 'survivors')),
+    CONSTRAINT pause_of_one_or_of_many CHECK ((lane_id IS NULL) <> (pattern IS NULL)),
+    FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX lanes_aborted ON lanes (id) WHERE state = 'aborted';
+CREATE INDEX lanes_all ON lanes (anonymous);
+CREATE INDEX lanes_anonymous ON lanes (id) WHERE anonymous;
+CREATE INDEX lanes_children ON lanes (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX lanes_claimable ON lanes (run_id, head_id) WHERE head_id IS NOT NULL;
+CREATE INDEX lanes_errored ON lanes (id) WHERE state = 'errored';
+CREATE INDEX lanes_held ON lanes (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX lanes_unlisted ON lanes (state, anonymous, head_id, run_id) WHERE anonymous AND head_id IS NULL AND run_id IS NULL;
+CREATE INDEX lanes_waiting ON lanes (head_id) WHERE head_id IS NOT NULL;
+CREATE INDEX messages_batch ON messages (batch, id) WHERE batch IS NOT NULL;
+CREATE INDEX messages_bound ON messages (bound_owner) WHERE bound_owner IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX messages_failed ON messages (id, retried_as) WHERE state = 'failed' AND NOT anonymous;
+CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AND state = 'queued';
+CREATE INDEX messages_of_lane ON messages (lane_id, id);
+CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
 CREATE INDEX runs_left_out ON runs (left_out) WHERE ended_at IS NULL AND left_out >= 2;
 CREATE INDEX runs_of_lane ON runs (lane_id, id);
 CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;
 CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
 CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
 CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';
+CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
+CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
 CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;

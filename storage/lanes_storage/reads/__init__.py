@@ -1,6 +1,6 @@
 """The queries: all reads for display, for judges and for waiting. Each is one SELECT."""
 
-from lanes_storage.reads.backlog import heads, heads_of, news, suspects_running, touched, waiting_heads
+from lanes_storage.reads.backlog import heads, heads_of, news, recallable, suspects_running, touched, waiting_heads
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,
@@ -18,6 +18,7 @@ from lanes_storage.reads.lanes import (
 from lanes_storage.reads.messages import (
     DROPPABLE,
     RETRIABLE,
+    RETRIABLE_WHERE_NAMED,
     dead_letters,
     ended_among,
     history,

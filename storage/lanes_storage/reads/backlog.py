@@ -8,6 +8,7 @@ from lanes_storage.fragments import names
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingHead, WaitingLane
+from lanes_storage.statements import again
 
 #: The end of a pause that has no end: later than every time.
 NEVER = 2**63 - 1
@@ -68,6 +69,11 @@ def news(after: int, few: int) -> Query[News]:
 def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
     """The waiting heads after message ``after``, the longest wait first."""
     return Query(f"{WAITING_HEADS} LIMIT {limit:d}", {"after": after}, lambda rows: [WaitingHead(*row) for row in rows])
+
+
+def recallable(wall: int) -> Query[bool]:
+    """Whether a message that let others pass takes its place again at that wall time."""
+    return Query(f"{again.RECALLABLE} LIMIT 1", {"now": wall}, bool)
 
 
 def suspects_running() -> Query[int]:

@@ -186,11 +186,13 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "in-order",
         4,
-        "no message started before an older one of its lane that still waits, unless both were answered together",
+        "no message started before an older one of its lane that still waits, unless both were answered together, or"
+        " one was moved",
         """
-        SELECT l.id, l.key, l.head_id FROM lanes l JOIN messages h ON h.id = l.head_id WHERE EXISTS
+        SELECT l.id, l.key, l.head_id FROM lanes l JOIN messages h ON h.id = l.head_id
+        WHERE h.moved_to IS NULL AND EXISTS
           (SELECT 1 FROM messages m WHERE m.lane_id = l.id AND m.id > h.id AND m.started_at IS NOT NULL
-            AND (m.batch IS NULL OR h.batch IS NULL OR m.batch <> h.batch))
+            AND m.moved_to IS NULL AND (m.batch IS NULL OR h.batch IS NULL OR m.batch <> h.batch))
         """,
         "its head is message {}, and a newer one has started",
     ),

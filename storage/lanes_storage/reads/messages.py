@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from lanes_storage.fragments import dead_letter, unnamed
+from lanes_storage import law
+from lanes_storage.fragments import dead_letter, names, unnamed
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
@@ -162,9 +163,13 @@ def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]
     return Query(sql, choice.params, lambda rows: [row[0] for row in rows], broad=True)
 
 
-#: Waiting messages, and dead letters that were not retried yet: conditions for the two functions above.
+#: Waiting messages, and dead letters that were not retried yet and have an input: conditions for the two functions
+#: above.
 DROPPABLE = "c.state = 'queued'"
-RETRIABLE = f"{dead_letter('c.')} AND c.retried_as IS NULL"
+_ONCE = "c.retried_as IS NULL AND (c.text IS NOT NULL OR c.request IS NOT NULL)"
+RETRIABLE = f"{dead_letter('c.')} AND {_ONCE}"
+#: Aborted messages too, for a filter that names them.
+RETRIABLE_WHERE_NAMED = f"c.state IN ({names(law.RETRIABLE)}) AND NOT c.anonymous AND {_ONCE}"
 
 
 def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:

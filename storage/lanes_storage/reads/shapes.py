@@ -48,7 +48,7 @@ m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.p
 m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
 CASE WHEN m.state = 'queued' THEN
   (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.rank <= m.rank) END,
-(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id)
+(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id), coalesce(m.retries, 0)
 """
 
 RUN_COLUMNS = """
@@ -143,8 +143,9 @@ def to_message(row: Row) -> MessageRow:
         bound_to,
         *row[9:13],
         error,
-        *row[16:],
+        *row[16:28],
         to_attempts(row[15]),
+        *row[28:],
     ]
     return MessageRow(*values)
 

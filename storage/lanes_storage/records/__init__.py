@@ -16,6 +16,7 @@ from lanes_storage.records.given import (
     NewOwner,
     ProcessIdentity,
     ProviderAttempt,
+    RetryTerms,
     RunFailure,
     RunResult,
     Terms,

@@ -21,6 +21,7 @@ class Head(NamedTuple):
     accepted_at: int
     batch: int | None
     paused_before: bool = False  # its lane has an expired pause
+    retries: int = 0
 
 
 class WaitingMessage(NamedTuple):

@@ -4,6 +4,9 @@ from typing import Any, NamedTuple, TypedDict
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
 
+#: A backoff that doubles does not grow beyond this.
+LONGEST_BACKOFF_MS = 600_000
+
 
 class NewMessage(NamedTuple):
     """One message to accept. Exactly one of ``text`` and ``request`` is given; a hold has neither, because the waiter
@@ -99,6 +102,30 @@ class Terms(NamedTuple):
     max_park_ms: int
     on_interrupt: OnInterrupt
     on_survivors: OnSurvivors
+
+
+class RetryTerms(NamedTuple):
+    """When a message whose run failed is run once more: ``attempts`` runs in all, the first one included, for these
+    causes, if the next one begins within ``max_age_ms`` after the message was accepted.
+
+    ``hold``: what waits behind the message waits for it; otherwise it lets the others pass.
+    """
+
+    attempts: int
+    backoff_ms: int
+    causes: frozenset[str]
+    max_age_ms: int
+    hold: bool = True
+
+    def covers(self, failure: "RunFailure") -> bool:
+        """Whether the failure, or one of the attempts at a provider in it, has one of the causes."""
+        return not self.causes.isdisjoint((failure.cause, *(attempt.cause for attempt in failure.attempts)))
+
+    def wait_ms(self, retries: int, message: int) -> int:
+        """How long to wait before the next run: twice as long after each, and up to a quarter longer, so that messages
+        that failed together do not return together."""
+        wait = min(self.backoff_ms << min(retries, 20), max(self.backoff_ms, LONGEST_BACKOFF_MS))
+        return wait + wait * (message * 2_654_435_761 % 1_000) // 4_000
 
 
 class Ticket(NamedTuple):

@@ -38,6 +38,7 @@ class MessageRow(NamedTuple):
         None  # the last part of the reply at the last heartbeat of the run, unless the run completed
     )
     attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
+    retries: int = 0  # how often it was run once more by itself, after a run that failed
 
 
 class RunRow(NamedTuple):

@@ -56,6 +56,10 @@ class LaneTable(Table, table=True):
     #: Filled by the memory of conversations and by command runners.
     conversation: int = 1
     agent_session: str | None = None
+    #: What its runs used and cost, as far as providers told: tokens, and millionths of a US dollar.
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
     error_cause: str | None = None
     error_message: str | None = None
     error_at: int | None = None

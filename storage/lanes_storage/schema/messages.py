@@ -37,6 +37,7 @@ class MessageTable(Table, table=True):
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
         partial("messages_failed", "id", "retried_as", where=dead_letter()),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
+        partial("messages_moved", "moved_to", where="moved_to IS NOT NULL AND state = 'queued'"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = identity()
@@ -52,7 +53,7 @@ class MessageTable(Table, table=True):
     source: str | None = None
     #: The lane was made for one request: if the message fails, it is not a dead letter.
     anonymous: bool = False
-    #: The position that a person moved it to; null if it keeps the order of acceptance. Set by ``lanes move``.
+    #: Its position, if that is not the order of acceptance: a person moved it, or it lets others pass (``ASIDE``).
     moved_to: int | None = None
     rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
     #: When the message has waited too long (wall time). Filled by ``max_wait``.
@@ -68,6 +69,10 @@ class MessageTable(Table, table=True):
     error_message: str | None = None
     attempts: str | None = None  # JSON array
     interruptions: int = 0
+    #: The number of messages in the chain before it: its sender was a run, of a message that a run sent, and so on.
+    depth: int | None = None
+    #: How often the message was run once more by itself; null if never.
+    retries: int | None = None
     parked_until: int | None = None
     parked_since: int | None = None
     retry_of: int | None = None

@@ -6,7 +6,7 @@ written so that each row is found by its key. Sets of states come from the law, 
 """
 
 from lanes_storage.fragments import block_of, no_pause, one_of
-from lanes_storage.law import INTERRUPTIONS, REMEMBERING, TERMINAL
+from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
 
 # ------------------------------------------------------------------------------------------- counters
 
@@ -40,7 +40,7 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 
 _CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
-  (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL
+  (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0)
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
@@ -116,7 +116,13 @@ UPDATE lanes SET updated_at = :now,
 WHERE id = :lane
 """
 
-NEW_TAIL = "UPDATE lanes SET head_id = coalesce(head_id, :message), updated_at = :now WHERE id = :lane"
+#: A head that lets others pass does so from now on.
+NEW_TAIL = f"""
+UPDATE lanes SET
+  head_id = coalesce((SELECT m.id FROM messages m WHERE m.id = head_id AND m.rank < {ASIDE}), :message),
+  updated_at = :now
+WHERE id = :lane
+"""
 
 # --------------------------------------------------------------------------------------------- pauses
 
@@ -196,13 +202,6 @@ WAITING_OF_OWNER = (
     "SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'"
 )
 
-DEAD_LETTER = """
-SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key, l.id FROM messages m JOIN lanes l ON l.id = m.lane_id
-WHERE m.id = :message
-"""
-
-MARK_RETRIED = "UPDATE messages SET retried_as = :new WHERE id = :message AND state = 'failed' AND retried_as IS NULL"
-
 FIND_IDEMPOTENT = """
 SELECT digest, message_id FROM idempotency WHERE lane_key = :lane_key AND token = :token AND key = :key
 """
@@ -272,7 +271,7 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
 HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
-  m.parked_since, m.batch, o.drain_at, r.body_ended_at
+  m.parked_since, m.batch, o.drain_at, r.body_ended_at, coalesce(m.retries, 0), m.accepted_at
 FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
   JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL

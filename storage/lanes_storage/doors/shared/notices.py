@@ -18,6 +18,8 @@ BEFORE_RETRY = {
     Cause.GHOST: "check what the cut run had done already",
     Cause.DRAINED: "check what the cut run had done already",
     Cause.POISON: "find out why the gateway died during its runs",
+    Cause.EXPIRED: "see what its lane was busy with so long, or raise max_wait",
+    Cause.OVER_BUDGET: "raise its budget, or wait until it is free again",
     Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
 }
 #: Endings that a person requested, or that need no action.
@@ -42,4 +44,6 @@ def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: 
         return (f"{before}, then " if before else "") + f"retry it with `lanes retry {message}`"
     if cause is Cause.OVERFLOW:
         return "send it again when fewer wait in its lane, or raise queue.cap"
+    if state is MessageState.ABORTED:
+        return f"retry it with `lanes retry {message}` if it is still wanted"
     return "send it again if it is still wanted"

@@ -1,0 +1,169 @@
+"""How a run ends: the command, what is read about the run, and the decision. Pure functions, without a database."""
+
+from typing import NamedTuple
+
+from lanes_storage.clock import Now
+from lanes_storage.law import (
+    COUNTED_INTERRUPTIONS,
+    GHOST_AFTER,
+    INTERRUPTIONS,
+    MAX_CUTS,
+    MAX_INTERRUPTIONS,
+    BoundTo,
+    Cause,
+    Edge,
+    MessageState,
+    OnInterrupt,
+    PauseKind,
+)
+from lanes_storage.records import RetryTerms, RunFailure, RunResult, Ticket
+
+
+class Evidence(NamedTuple):
+    """What the judging process read before it decided. The release takes effect only if that is still true.
+
+    A field is None if the decision did not depend on it.
+    """
+
+    heartbeats: int | None = None  # the owner's count of heartbeats: unchanged if the owner is still silent
+    progress_boot: int | None = None  # the time of the run's last progress: unchanged if the run is still stalled
+    ghost: bool = False  # the heartbeats still do not name the run
+    works: bool = False  # no heartbeat has reported that its work has ended
+
+
+class End(NamedTuple):
+    """The command: end a run by this edge. ``forced``: its owner has not confirmed that the run has ended."""
+
+    ticket: Ticket
+    edge: Edge
+    now: Now
+    by: str
+    answer: RunResult | None = None
+    failure: RunFailure | None = None
+    parked_until: int | None = None
+    forced: bool = False
+    evidence: Evidence | None = None
+    retry: RetryTerms | None = None  # None: the message must not be run once more by itself
+
+    @property
+    def about(self) -> tuple[int]:
+        return (self.ticket.run_id,)
+
+
+class HeldRun(NamedTuple):
+    """A run that still holds its lane: a row of ``statements.HELD_RUNS`` after the place of its command."""
+
+    run_id: int
+    lane_id: int
+    message_id: int
+    kind: str
+    on_interrupt: str
+    on_survivors: str
+    max_park_ms: int
+    abort_at: int | None
+    abort_cause: str | None
+    abort_actor: str | None
+    abort_reason: str | None
+    left_out: int
+    progress_boot: int
+    heartbeats: int
+    interruptions: int
+    bound_to: str | None
+    parked_since: int | None
+    batch: int | None
+    drain_at: int | None  # when its owner began to drain
+    body_ended_at: int | None
+    retries: int = 0
+    accepted_at: int = 0
+
+
+class RunEnd(NamedTuple):
+    """How a run really ends.
+
+    ``failure`` is what the lane stores, ``message_failure`` what the message stores; they differ if the message is
+    requeued, or ends for another reason (poison, a client that is gone).
+    """
+
+    edge: Edge
+    message_state: MessageState
+    interruptions: int
+    failure: RunFailure | None = None
+    message_failure: RunFailure | None = None
+    parked_until: int | None = None
+    pause: PauseKind | None = None
+    again: RetryTerms | None = None  # the message waits to be run once more
+
+
+def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
+    """How the run really ends. Returns None if this command does not end it; then nothing changes.
+
+    That is so if the run no longer holds its lane (``run`` is None), has changed since it was judged, or if nobody
+    requested the abort. ``cuts``: how often runs of its message were interrupted before, if this may be one more.
+    """
+    if run is None or (end.evidence is not None and not _still_so(end.evidence, run)):
+        return None
+    if run.abort_at is not None:
+        words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
+        failure = RunFailure(Cause.read(run.abort_cause), words)
+        return RunEnd(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
+    if end.edge is Edge.ABORT:
+        return None
+    if end.edge is Edge.COMPLETE:
+        return RunEnd(end.edge, MessageState.DONE, run.interruptions)
+    assert end.failure is not None
+    if end.edge is Edge.PARK and (parked := _parked(end, run, end.failure)) is not None:
+        return parked
+    # if a runner itself uses such a cause, the run counts as failed
+    if end.edge is Edge.RECLAIM and end.failure.cause in INTERRUPTIONS:
+        return _interrupted(end.edge, run, end.failure, cuts + 1)
+    retry = None if run.bound_to == BoundTo.WAITER else end.retry  # only its waiter can do the work of a hold
+    if (again := retry_at(retry, end.failure, run.message_id, run.retries, run.accepted_at, end.now)) is not None:
+        return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, end.failure, parked_until=again, again=retry)
+    edge = Edge.FAIL if end.edge is Edge.PARK else end.edge
+    return RunEnd(edge, MessageState.FAILED, run.interruptions, end.failure, end.failure)
+
+
+def retry_at(
+    retry: RetryTerms | None, failure: RunFailure, message: int, retries: int, accepted_at: int, now: Now
+) -> int | None:
+    """When (wall time) a message that failed is run once more; None: it is not, and ends."""
+    if retry is None or retries + 1 >= retry.attempts or not retry.covers(failure):
+        return None
+    at = now.wall + retry.wait_ms(retries, message)
+    return at if at <= accepted_at + retry.max_age_ms else None
+
+
+def _still_so(evidence: Evidence, held: HeldRun) -> bool:
+    return (
+        (evidence.heartbeats is None or evidence.heartbeats == held.heartbeats)
+        and (evidence.progress_boot is None or evidence.progress_boot == held.progress_boot)
+        and (not evidence.ghost or held.left_out >= GHOST_AFTER)
+        and (not evidence.works or held.body_ended_at is None)
+    )
+
+
+def _parked(end: End, run: HeldRun, failure: RunFailure) -> RunEnd | None:
+    """The park; None if its message would wait too long for a provider."""
+    since, until = end.now.wall if run.parked_since is None else run.parked_since, end.parked_until
+    if until is not None and until > since + run.max_park_ms:
+        return None
+    return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
+
+
+def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> RunEnd:
+    # the message ends together with the client or process that it is bound to, and does not run again
+    if run.bound_to is not None:
+        ending = RunFailure(BoundTo.read(run.bound_to).gone, failure.message)
+        return RunEnd(edge, MessageState.ABORTED, run.interruptions, failure, ending)
+    # a draining owner was asked to end: if it dies before it is done, that is not the message's fault
+    count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None)
+    if run.on_interrupt == OnInterrupt.FAIL:
+        return RunEnd(edge, MessageState.FAILED, count, failure, failure)
+    if count >= MAX_INTERRUPTIONS:
+        poison = RunFailure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, poison, poison)
+    if cuts >= MAX_CUTS:
+        worn = RunFailure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, worn, worn)
+    pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
+    return RunEnd(edge, MessageState.QUEUED, count, failure, pause=pause)

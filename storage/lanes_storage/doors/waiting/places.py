@@ -1,0 +1,52 @@
+"""The places of waiting messages: a person moves one to the front; one whose retry waits may let others pass."""
+
+from lanes_storage import statements as sql
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import Cause, EventType, MessageState
+from lanes_storage.records import Head, RetryTerms
+from lanes_storage.statements import again
+
+#: Messages that are recalled in one transaction.
+PAGE = 64
+
+
+def park_again(tx: Transaction, head: Head, until: int, retry: RetryTerms, now: Now) -> None:
+    """Let an unclaimed head, which no provider took in time, wait for its next try until ``until`` (wall time)."""
+    row = tx.rows(again.ATTEMPTS, {"message": head.message_id})[0]
+    values = {"message": head.message_id, "until": until, "attempts": row[0], "before": MessageState.QUEUED}
+    tx.run(again.RETRY_MESSAGE, values | {"aside": not retry.hold})
+    if not retry.hold:
+        tx.run(sql.RESET_HEAD, {"lane": head.lane_id, "now": now.wall})
+    detail = {"until": until, "retry": head.retries + 1} | ({} if retry.hold else {"aside": True})
+    what = {"lane": head.lane_id, "message": head.message_id, "cause": Cause.PROVIDER_COOLING, "detail": detail}
+    record(tx, EventType.POSTPONED, now, **what, actor="lanes")
+
+
+def recall(tx: Transaction, now: Now, *, by: str) -> int:
+    """Put messages that let others pass back to their places, once their wait is over; returns how many."""
+    due = tx.rows(f"{again.RECALLABLE} LIMIT {PAGE:d}", {"now": now.wall})
+    for message, lane in due:
+        tx.run(again.RECALL, {"message": message})
+        tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+        record(tx, EventType.RECALLED, now, lane=lane, message=message, actor=by)
+    return len(due)
+
+
+def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState | None:
+    """Let a waiting message start before all others of its lane, also before what runs there, should that come back.
+
+    Returns its state: only a ``queued`` message is moved. Returns None if there is no such message.
+    """
+    rows = tx.rows(sql.PAYLOAD, {"message": message})
+    if not rows:
+        return None
+    lane, state = rows[0][0], MessageState.read(rows[0][1])
+    if state is not MessageState.QUEUED:
+        return state
+    front = min(rank for (rank,) in tx.rows(again.RANKS, {"lane": lane})) - 1
+    tx.run(again.MOVE_MESSAGE, {"message": message, "to": front})
+    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+    record(tx, EventType.MOVED, now, lane=lane, message=message, actor=actor, detail={"to": "front"})
+    return state
