@@ -17,10 +17,11 @@ from lanes.config.declared.model import (
     PolicyConfig,
     ProviderConfig,
     RunnerConfig,
+    SourceConfig,
 )
 from lanes.config.declared.refusal import refusal
 from lanes.config.declared.settings import settings_of
-from lanes.config.declared.values import Value
+from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
@@ -48,6 +49,7 @@ class Config:
     policies: tuple[PolicyConfig, ...]
     values: Mapping[str, Value]
     rows: tuple[ArrayElement, ...] = ()
+    sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     problems: tuple[ConfigError, ...] = ()
     content: bytes = field(default=b"", repr=False)
     found_here: bool = False
@@ -85,7 +87,13 @@ class Config:
             cap=self._of("queue.cap", matching).value,
             overflow=Overflow(self._of("queue.overflow", matching).value),
             debounce_ms=self._of("queue.debounce", matching).value,
+            concurrency=self._of("queue.concurrency", matching).value,
         )
+
+    def concurrency(self, key: str, source: SourceConfig) -> int:
+        """How many requests of one session of that source run at once."""
+        value = self._of("queue.concurrency", self.matching(key))
+        return int(value.value) if value.explicit else source.concurrency
 
     def clocks_for(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Clocks:
         """The clocks of a run of that kind on that lane; ``runner`` where it is not the one of the policy."""
@@ -196,8 +204,24 @@ class Config:
         return next(found, self.values[setting])
 
     def _resolved(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> dict[str, Value]:
+        if runner in self.sources:
+            return self._once(("source", matching, runner), lambda: self._resolved_of_source(matching, runner))
         about = (matching, kind, runner if self.runner(runner) else "")
         return self._once(about, lambda: limits.resolve(self.given(matching), kind, self.timeouts(about[2])))
+
+    def _resolved_of_source(self, matching: tuple[int, ...], name: str) -> dict[str, Value]:
+        """A policy sets the limits before the source, and that before the sections, which know nothing of programs."""
+        of_source = self.sources[name].limits
+        by_policy = {
+            name: value
+            for name in of_source
+            if (value := self._of(f"clocks.{name}", matching)).explicit and value is not self.values[f"clocks.{name}"]
+        }
+        clocks = limits.resolve({**self.given(matching), **of_source, **by_policy}, RunnerKind.PROVIDER, ())
+        run, stall = clocks["run_timeout"], clocks["stall_timeout"]
+        if None not in (run.value, stall.value) and stall.value > run.value:
+            clocks["stall_timeout"] = stall._replace(value=run.value, origin=Origin.DERIVED)
+        return clocks
 
     def _once(self, about: tuple[object, ...], make: Callable[[], T]) -> T:
         """There are few different answers and every message and claim asks, so each is worked out once."""

@@ -11,7 +11,7 @@ from lanes.config.config import Config
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
 from lanes.config.declared.settings import ARRAYS
 from lanes.config.declared.values import Origin, Value
-from lanes.config.reading import arrays, limits, secrets, sections
+from lanes.config.reading import arrays, limits, secrets, sections, sources
 from lanes.config.reading.document import Document, find, read
 from lanes.config.reading.sections import ArrayElement
 
@@ -103,6 +103,9 @@ def _assembled(
     token = secrets.resolve(values["gateway.token_env"], values["gateway.token_file"], env)
     providers, missing = arrays.providers([row for row in rows if row.array == "provider"], env)
     runners = arrays.runners([row for row in rows if row.array == "runner"], providers)
+    sources.check_naming(values["gateway.session_from"])
+    of_sources = [row for row in rows if row.array == "source"]
+    built, no_tokens = sources.sources(of_sources, providers, runners, token.value, env)
     config = Config(
         source=source,
         database=DatabaseConfig(values["database.url"].value, values["database.synchronous"].value),
@@ -113,7 +116,8 @@ def _assembled(
         policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
         values=values,
         rows=tuple(rows),
-        problems=tuple([token.problem, *missing] if token.problem else missing),
+        sources=built,
+        problems=tuple(problem for problem in (token.problem, *missing, *no_tokens) if problem),
     )
     consistency.check(config)
     stall_ms = config.clocks.stall_timeout_ms

@@ -20,7 +20,7 @@ def start_command(config: "Config | None", database: str, real_runner_ran: Calla
     serves = None
     if config is not None and config.values["database.url"].origin is not Origin.FLAG:  # one of this command alone
         serves = config.database.url
-    if config is not None and config.runners:
+    if config is not None and (config.runners or config.sources):
         words, serves = ["lanes", "gateway"], serves or str(places.default_database())
     elif real_runner_ran():
         return f"configure its runner again, then `{shlex.join(['lanes', 'gateway', '--db', str(_file(database))])}`"

@@ -20,7 +20,7 @@ NO_RUNNER = (
 
 def refusals(config: Config) -> Iterator[ConfigError]:
     """Everything that ``lanes gateway`` would refuse, in order. Loads the code that the configuration names."""
-    if not config.runners:
+    if not config.runners and not config.sources:
         yield ConfigError(NO_RUNNER)
     yield from config.refusals()
     trusted = [*_refused(refuse_found_code, config)]

@@ -54,7 +54,7 @@ def _plan(session: Session, port: int | None, simulate: bool) -> ServePlan:
     from lanes.config.declared import places
 
     config = session.serving_config(gateway__port=port)
-    if config.runners and not simulate:
+    if (config.runners or config.sources) and not simulate:
         return ServePlan(config, session.database(serving=True), simulate=False)
     named = session.named_database or config.database.url or os.environ.get("LANES_DB")
     database = named or str(places.demo_database())

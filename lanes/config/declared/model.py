@@ -125,6 +125,24 @@ class ProviderConfig:
     proxy: str | None = None
     ca_file: str | None = None
     fixed: frozenset[str] = frozenset()
+    clients_key: bool = False  # each client sends its own key, which goes nowhere else
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One ``[[source]]``: a program whose requests are passed on as they are. ``token`` is the token itself, None where
+    it is missing. ``provider`` has the timeouts of the source. ``limits`` hold for its runs unless a policy sets
+    others."""
+
+    name: str
+    provider: ProviderConfig
+    token: str | None = field(repr=False)
+    session_from: tuple[str, ...]
+    concurrency: int
+    abort_text: str
+    answers_aborts: bool
+    max_body_bytes: int
+    limits: Mapping[str, Value]
 
 
 class PolicyConfig(NamedTuple):
@@ -144,6 +162,7 @@ class Policy:
     cap: int
     overflow: Overflow
     debounce_ms: int
+    concurrency: int
 
     @property
     def intake(self) -> Intake:

@@ -66,7 +66,7 @@ class Setting(NamedTuple):
 
 #: The tables of the file, and its arrays of tables.
 SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
-ARRAYS = ("runner", "provider", "policy")
+ARRAYS = ("runner", "provider", "source", "policy")
 
 
 def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:
@@ -96,8 +96,8 @@ _GATEWAY = (
     Setting("gateway", "token_env", Kind.NAME, "LANES_TOKEN", "the environment variable that holds the bearer token"),
     Setting("gateway", "token_file", Kind.TEXT, None, "the file that holds the bearer token", default_note="none"),
     Setting(
-        "gateway", "session_from", Kind.TEXTS, (), "further fields of a /v1 request that may name the lane",
-        choices=("prompt_cache_key", "user"),
+        "gateway", "session_from", Kind.TEXTS, (),
+        "what else of a /v1 request may name the lane: prompt_cache_key, user, header:NAME, body:a.b, body:a.b:c",
     ),
     Setting(
         "gateway", "allowed_hosts", Kind.TEXTS, (),
@@ -151,6 +151,11 @@ _QUEUE = (
     Setting(
         "queue", "overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
         choices=("reject", "drop-oldest"), in_policy=True,
+    ),
+    Setting(
+        "queue", "concurrency", Kind.WHOLE, 1,
+        "how many requests of one session run at once; only of requests that carry their own history",
+        default_note="1; that of a source for its lanes", least=1, most=1_000, in_policy=True,
     ),
     Setting(
         "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
@@ -250,7 +255,9 @@ _PROVIDER = (
         choices=("chat", "responses", "messages"),
     ),
     Setting("provider", "base_url", Kind.TEXT, None, "where its API starts, https://…/v1", required=True),
-    Setting("provider", "model", Kind.TEXT, None, "the model that is asked for", required=True),
+    Setting("provider", "model", Kind.TEXT, "*", "the model that is asked for; *: the client's, for sources only"),
+    Setting("provider", "api_key", Kind.CHOICE, None, "client: each client of a source sends its own key",
+            default_note="none", choices=("client",)),
     Setting("provider", "api_key_env", Kind.NAME, None, "the environment variable that holds its key",
             default_note="none"),
     Setting("provider", "api_key_file", Kind.TEXT, None, "the file that holds its key", default_note="none"),
@@ -275,13 +282,42 @@ _PROVIDER = (
             "between two pieces of a reply; below stall_timeout", least=1),
 )  # fmt: skip
 
+_SOURCE = (
+    Setting("source", "name", Kind.NAME, None, "what begins the names of its lanes, and stands in its address",
+            required=True),
+    Setting("source", "preset", Kind.CHOICE, "auto", "the program: how it names its sessions, and how long it waits",
+            choices=("auto", "openclaw", "codex", "claude", "opencode", "hermes")),
+    Setting("source", "provider", Kind.NAME, None, "where its requests go, as they are", required=True),
+    Setting("source", "token_env", Kind.NAME, None, "the environment variable that holds its token",
+            default_note="this or token_file is needed"),
+    Setting("source", "token_file", Kind.TEXT, None, "the file that holds its token", default_note="none"),
+    Setting("source", "session_from", Kind.TEXTS, None,
+            "what names a session: prompt_cache_key, user, header:NAME, body:a.b, body:a.b:c, runtime:session",
+            default_note="that of the preset"),
+    Setting("source", "run_timeout", Kind.LIMIT, None, "hard limit of one request", default_note="60m", least=10),
+    Setting("source", "stall_timeout", Kind.LIMIT, None, "how long a request may show no progress of any kind",
+            default_note="a minute more than the two below", least=10),
+    Setting("source", "first_byte_timeout", Kind.DURATION, None, "for the first event of an answer",
+            default_note="that of the preset; 15m for a provider on this machine or its network", least=1),
+    Setting("source", "idle_timeout", Kind.DURATION, None, "between two events of an answer",
+            default_note="that of the preset; 15m for a provider on this machine or its network", least=1),
+    Setting("source", "concurrency", Kind.WHOLE, 16, "how many requests of one session run at once",
+            least=1, most=1_000),
+    Setting("source", "abort_text", Kind.TEXT, "This run was stopped.", "what the program is told of an abort"),
+    Setting("source", "on_abort", Kind.CHOICE, "error",
+            "answer: an aborted request that has no answer yet ends with abort_text as its answer",
+            choices=("error", "answer")),
+    Setting("source", "max_body_bytes", Kind.WHOLE, 67_108_864, "the largest request body, also once unpacked, in bytes",
+            least=1024, most=1_073_741_824),
+)  # fmt: skip
+
 _POLICY = (
     Setting("policy", "match", Kind.TEXT, None, "the session keys that it is for, as a glob", required=True),
     Setting("policy", "runner", Kind.NAME, None, "the runner of these lanes", default_note="the first runner"),
 )
 
 #: Every setting, in the order in which it is listed.
-SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_POLICY)
+SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_SOURCE, *_POLICY)
 
 
 @cache

@@ -16,6 +16,8 @@ from lanes_storage.law import RunnerKind
 
 #: In requests this name means the runner of the policy, so no runner can have it.
 RESERVED = "lanes"
+#: The model of a provider that only sources ask: that of each request.
+CLIENTS_MODEL = "*"
 
 _MAX_RUNS = {RunnerKind.PROVIDER: 1000, RunnerKind.COMMAND: 16, RunnerKind.PYTHON: 16}
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -33,6 +35,7 @@ def providers(
         _check_url(row)
         reaching.check(row)
         key = secrets.resolve(row.values["api_key_env"], row.values["api_key_file"], env)
+        _check_clients_key(row)
         if key.problem:
             missing.append(key.problem)
         built[row.get("name")] = ProviderConfig(
@@ -53,6 +56,7 @@ def providers(
             proxy=row.get("proxy"),
             ca_file=row.get("ca_file"),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
+            clients_key=row.get("api_key") is not None,
         )
     return built, missing
 
@@ -122,6 +126,20 @@ def _check_providers(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> 
     for name in named.value or ():
         if name not in known:
             raise unknown(named.where, named.key, name, known, "add a [[provider]] of that name")
+        if known[name].clients_key:  # it would be asked for other messages, and with others in its chain
+            problem = f"{shown(name)} is asked with the keys of its clients"
+            raise refusal(named.where, named.key, problem, "only a [[source]] may name it")
+        if known[name].model == CLIENTS_MODEL:
+            problem = f"{shown(name)} has no model"
+            raise refusal(named.where, named.key, problem, f"set model in its [[provider]]; {named.key} needs it")
+
+
+def _check_clients_key(row: ArrayElement) -> None:
+    theirs = row.values["api_key"]
+    for name in ("api_key_env", "api_key_file", "api_key_header"):
+        if theirs.value is not None and row.values[name].explicit:
+            problem = f"contradicts {row.values[name].key} ({row.values[name].where})"
+            raise refusal(theirs.where, theirs.key, problem, "keep one of the two")
 
 
 def _check_url(row: ArrayElement) -> None:

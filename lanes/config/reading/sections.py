@@ -24,6 +24,7 @@ _PATHS = frozenset(
         "provider.ca_file",
         "runner.cwd",
         "runner.worktree_of",
+        "source.token_file",
     }
 )
 
@@ -88,6 +89,9 @@ def _row(doc: Document, array: str, index: int, table: Mapping[str, Any], origin
     for key, raw in table.items():
         where = doc.where(array, index, key)
         setting = _known(array, key, where, f"{label}.{key}")
+        if setting.key == "provider.api_key" and raw not in setting.choices:  # not shown: it may be the key itself
+            fix = 'use api_key_env or api_key_file, or write api_key = "client"'
+            raise refusal(where, f"{label}.{key}", "secrets are named, never written", fix)
         value = from_toml(setting, raw, origin, where, f"{label}.{key}")
         row.values[key] = _anchored(value, doc.folder, setting.key)
     for setting in settings_of(array).values():

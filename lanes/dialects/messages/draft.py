@@ -80,7 +80,7 @@ class MessagesDraft(EventDraft[_Block]):
             text=text,
             finish_reason=FINISHES.get(stop, stop),
             message=self._gathered.message(text),
-            usage=usage_told(_usage(self._usage)) if self._usage else None,
+            usage=usage_told(usage_in(self._usage)) if self._usage else None,
             model=self._model,
             native={"message": self._whole(), "last": self._last} if self._native else None,
         )
@@ -183,7 +183,7 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
     return made
 
 
-def _usage(said: dict[str, Any]) -> Usage:
+def usage_in(said: dict[str, Any]) -> Usage:
     cached, written = tokens(said, "cache_read_input_tokens"), tokens(said, "cache_creation_input_tokens")
     asked = (tokens(said, "input_tokens") or 0) + (cached or 0) + (written or 0)
     return Usage(asked, tokens(said, "output_tokens") or 0, cached, written)

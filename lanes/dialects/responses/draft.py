@@ -58,7 +58,7 @@ class ResponsesDraft(EventDraft[_Item]):
             text=text,
             finish_reason=self._finish(response),
             message=self._gathered.message(text),
-            usage=_usage_told(response.get("usage")),
+            usage=usage_in(response.get("usage")),
             model=self._model,
             native={"response": response, "type": self._ended["type"]} if self._native else None,
         )
@@ -120,7 +120,7 @@ class ResponsesDraft(EventDraft[_Item]):
         return [TextPiece(text)] if text else []
 
 
-def _usage_told(said: Any) -> dict[str, Any] | None:
+def usage_in(said: Any) -> dict[str, Any] | None:
     if not isinstance(said, dict):
         return None
     asked, told = said.get("input_tokens_details"), said.get("output_tokens_details")

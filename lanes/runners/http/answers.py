@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from lanes.host import descriptors
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
@@ -15,8 +15,9 @@ from lanes.runners.http.unpacking import unpacked
 class ProviderResponse(ABC):
     """A response whose status and headers have arrived."""
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], raw: Sequence[tuple[bytes, bytes]]) -> None:
         self.status = status
+        self.raw_headers = raw
         self._headers = headers
         said = headers.get("content-type", "").encode(errors="replace").decode()
         self.content_type = said.partition(";")[0].strip().lower()
@@ -30,6 +31,10 @@ class ProviderResponse(ABC):
         # Not decompressed by the library, which decompresses each received chunk completely.
         encoding = (self.header("content-encoding") or "identity").strip().lower()
         return self._body() if encoding == "identity" else unpacked(self._body(), encoding)
+
+    def packed_chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives, unchanged. Raises AttemptFailed: reset, cut, garbage."""
+        return self._body()
 
     async def start_of_body(self, limit: int) -> bytes:
         """The body up to ``limit`` bytes. Raises AttemptFailed."""

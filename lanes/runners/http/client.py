@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -25,11 +25,15 @@ KEPT_IDLE_S = 4.0
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+#: The headers of a request; a header that is repeated needs the second form.
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
 class Way(Protocol):
     """Connections of one library."""
 
     async def send(
-        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+        self, url: str, body: bytes, headers: Headers, connected: Callable[[], None], method: str = "POST"
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
         ...
@@ -87,9 +91,11 @@ class HttpClient:
         self,
         url: str,
         body: bytes,
-        headers: Mapping[str, str],
+        headers: Headers,
         connected: Callable[[], None],
         through: Through = _AS_ALL,
+        *,
+        method: str = "POST",
     ) -> AsyncIterator[ProviderResponse]:
         """Send a request and give the answer; ``connected`` is called when the request starts to go out.
 
@@ -97,7 +103,8 @@ class HttpClient:
         Raises AttemptFailed, and NoDescriptor where the fault is this process's own.
         """
         way = self.way(url, through) or await self._load(through)
-        answer = await way.send(url, body, headers, connected)
+        answer = await way.send(url, body, headers, connected, method)
+        del body  # it may have megabytes, and the answer may take an hour
         try:
             yield answer
         finally:

@@ -7,7 +7,7 @@ together that took two thirds of the processor time of a message.
 import errno
 import os
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from types import SimpleNamespace
@@ -38,20 +38,26 @@ class Connections:
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[traced],
-            skip_auto_headers=("accept", "accept-encoding", "user-agent"),
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
             max_line_size=_LONGEST,
             max_field_size=_LONGEST,
         )
 
     async def send(
-        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]],
+        connected: Callable[[], None],
+        method: str = "POST",
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
         try:
-            answer = await self._session.post(
+            answer = await self._session.request(
+                method,
                 _url(url),
                 headers=headers,
-                data=body if len(body) < _LARGE else BytesIO(body),
+                data=(body if len(body) < _LARGE else BytesIO(body)) or None,
                 allow_redirects=False,
                 trace_request_ctx=connected,
             )
@@ -66,7 +72,7 @@ class Connections:
 
 class DirectResponse(ProviderResponse):
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        super().__init__(answer.status, answer.headers)
+        super().__init__(answer.status, answer.headers, answer.raw_headers)
         self._answer = answer
 
     async def _body(self) -> AsyncGenerator[bytes, None]:
@@ -114,4 +120,4 @@ async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: obj
 
 @lru_cache(maxsize=256)
 def _url(address: str) -> URL:
-    return URL(address)
+    return URL(address, encoded=address.isascii())  # what came percent-encoded goes on as it is

@@ -2,7 +2,7 @@
 one."""
 
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from lanes.host.optional import without
@@ -30,17 +30,23 @@ class Proxied:
         )
 
     async def send(
-        self, url: str, body: bytes, headers: Mapping[str, str], connected: Callable[[], None]
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]],
+        connected: Callable[[], None],
+        method: str = "POST",
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             # To a tunnelling proxy goes a CONNECT of its own first.
-            if event.endswith("send_request_headers.started") and info["request"].method == b"POST":
+            if event.endswith("send_request_headers.started") and info["request"].method == method.encode():
                 connected()
 
         # Made by itself: the client would merge headers, cookies and an address of its own into each.
-        request = httpx.Request("POST", url, content=body, headers=dict(headers), extensions={"trace": trace})
+        given = [*headers.items()] if isinstance(headers, Mapping) else [*headers]
+        request = httpx.Request(method, url, content=body or None, headers=given, extensions={"trace": trace})
         try:
             return ProxiedResponse(await self._client.send(request, stream=True))
         except (httpx.HTTPError, OSError) as error:
@@ -53,7 +59,7 @@ class Proxied:
 
 class ProxiedResponse(ProviderResponse):
     def __init__(self, response: httpx.Response) -> None:
-        super().__init__(response.status_code, response.headers)
+        super().__init__(response.status_code, response.headers, response.headers.raw)
         self._response = response
 
     async def _body(self) -> AsyncGenerator[bytes, None]:

@@ -1,0 +1,139 @@
+"""The sources: programs whose requests are passed on as they are."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from lanes.base.errors import ConfigError
+from lanes.config.declared.model import ProviderConfig, RunnerConfig, SourceConfig
+from lanes.config.declared.presets import (
+    FIELDS,
+    LOCAL_SILENCE_MS,
+    PRESETS,
+    RUN_TIMEOUT_MS,
+    RUNTIME,
+    STALL_MARGIN_MS,
+    Preset,
+    naming_fault,
+)
+from lanes.config.declared.refusal import refusal, shown, unknown
+from lanes.config.declared.values import Value
+from lanes.config.reading import secrets
+from lanes.config.reading.sections import ArrayElement
+
+#: A name stands in an address and begins keys, so it is plain.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,256}")
+
+
+def sources(
+    rows: Iterable[ArrayElement],
+    providers: Mapping[str, ProviderConfig],
+    runners: Iterable[RunnerConfig],
+    gateway_token: str | None,
+    env: Mapping[str, str],
+) -> tuple[dict[str, SourceConfig], list[ConfigError]]:
+    """The sources by name, and what is missing of their tokens. Raises ConfigError."""
+    built: dict[str, SourceConfig] = {}
+    missing: list[ConfigError] = []
+    taken, tokens = {runner.name for runner in runners}, {gateway_token}
+    for row in rows:
+        _check_name(row, {*taken, *built})
+        provider, token = _provider(row, providers), _token(row, env)
+        if token.problem:
+            missing.append(token.problem)
+        elif token.value in tokens:
+            raise refusal(row.where, row.label, "its token is used elsewhere", "give each source its own")
+        tokens.add(token.value)
+        built[row.get("name")] = _source(row, provider, token.value)
+    return built, missing
+
+
+def check_naming(setting: Value) -> None:
+    """Refuse what names no session. Raises ConfigError."""
+    for word in setting.value or ():
+        fault = naming_fault(word)
+        if fault == "":
+            raise unknown(setting.where, setting.key, word, (*FIELDS, RUNTIME, "header:NAME", "body:a.b"))
+        if fault:
+            raise refusal(setting.where, setting.key, f"{shown(word)} names no session: {fault}", "take it out")
+
+
+def _check_name(row: ArrayElement, taken: set[str]) -> None:
+    name = row.values["name"]
+    if not _NAME.fullmatch(name.value):
+        fix = "take lower-case letters, digits, dots, dashes: at most 32"
+        raise refusal(name.where, name.key, f"{shown(name.value)} cannot stand in an address", fix)
+    if name.value in taken:
+        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
+
+
+def _provider(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> ProviderConfig:
+    named = row.values["provider"]
+    if named.value not in known:
+        raise unknown(named.where, named.key, named.value, known, "add a [[provider]] of that name")
+    if known[named.value].extra_body:
+        problem = f"the provider {shown(named.value)} has extra_body, and a source passes bodies as they are"
+        raise refusal(named.where, named.key, problem, "give it a [[provider]] without")
+    return known[named.value]
+
+
+def _token(row: ArrayElement, env: Mapping[str, str]) -> secrets.Secret:
+    by_env, by_file = row.values["token_env"], row.values["token_file"]
+    if by_env.value is None and by_file.value is None:
+        raise refusal(row.where, row.label, "it has no token", "add token_file or token_env")
+    token = secrets.resolve(by_env, by_file, env)
+    if token.value is not None and not _TOKEN.fullmatch(token.value):
+        fix = "take 16 to 256 letters, digits, and . _ ~ -, since it stands in an address"
+        named = by_env if by_file.value is None else by_file
+        return secrets.Secret(problem=refusal(named.where, named.key, "the token cannot be used", fix))
+    return token
+
+
+def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> SourceConfig:
+    preset = PRESETS[row.get("preset")]
+    check_naming(row.values["session_from"])
+    given = row.get("session_from")
+    silence = _silence(preset, provider)
+    first_ms, idle_ms = row.get("first_byte_timeout") or silence, row.get("idle_timeout") or silence
+    return SourceConfig(
+        name=row.get("name"),
+        provider=replace(provider, first_byte_timeout_ms=first_ms, idle_timeout_ms=idle_ms),
+        token=token,
+        session_from=preset.session_from if given is None else given,
+        concurrency=row.get("concurrency"),
+        abort_text=row.get("abort_text"),
+        answers_aborts=row.get("on_abort") == "answer",
+        max_body_bytes=row.get("max_body_bytes"),
+        limits=_limits(row, max(first_ms, idle_ms)),
+    )
+
+
+def _silence(preset: Preset, provider: ProviderConfig) -> int:
+    return max(preset.silence_ms, LOCAL_SILENCE_MS) if is_near(provider.base_url) else preset.silence_ms
+
+
+def is_near(base_url: str) -> bool:
+    """Whether an address is on this machine or in a private network: programs wait longer for models there."""
+    host = (urlsplit(base_url).hostname or "").lower()
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan"))
+
+
+def _limits(row: ArrayElement, longest_ms: int) -> dict[str, Value]:
+    """The limits of its runs, for lanes whose policies set none."""
+    run, stall = row.values["run_timeout"], row.values["stall_timeout"]
+    if not run.explicit:
+        run = run._replace(value=RUN_TIMEOUT_MS)
+    if not stall.explicit:
+        stall = stall._replace(value=longest_ms + STALL_MARGIN_MS)
+    for name in ("first_byte_timeout", "idle_timeout"):
+        value = row.values[name]
+        if value.explicit and stall.explicit and stall.value is not None and value.value >= stall.value:
+            problem = f"contradicts {stall.key} ({stall.where}): {name} is below stall_timeout"
+            raise refusal(value.where, value.key, problem, "change one of the two")
+    return {"run_timeout": run, "stall_timeout": stall}

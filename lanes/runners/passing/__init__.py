@@ -1,0 +1,1 @@
+"""Passes requests of other programs on to their provider, unchanged and within limits."""

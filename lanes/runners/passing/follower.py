@@ -1,0 +1,156 @@
+"""Follows a stream that passes, without keeping it: signs of life, the end, and the usage."""
+
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lanes.dialects.chat.pieces import usage_told
+from lanes.dialects.messages.draft import usage_in as usage_in_messages
+from lanes.dialects.responses.draft import usage_in as usage_in_responses
+from lanes.runners.http.objects import DONE, ObjectReader
+from lanes.runners.http.sse import ServerSentEvent, SseError
+
+#: Packed streams that can be followed; others count by their bytes.
+_PLAIN = frozenset({"", "identity"})
+_ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
+#: So much of an unpacked body is looked at.
+LONGEST_START = 4_194_304
+
+
+class Sign(NamedTuple):
+    """What an event shows. ``alive``: it counts against silence. ``failed``: it reports an error, by this code."""
+
+    alive: bool = True
+    ended: bool = False
+    failed: str | None = None
+    usage: dict[str, Any] | None = None
+    model: str | None = None
+    response: str | None = None  # of responses: its id, and the number of the event
+    sequence: int | None = None
+
+
+Reading = Callable[[dict[str, Any]], Sign]
+
+
+def of_chat(event: dict[str, Any]) -> Sign:
+    """The sign in a chunk of chat; its end is ``[DONE]``."""
+    choices, usage = event.get("choices"), event.get("usage")
+    return Sign(bool(choices) or isinstance(usage, dict), False, _error(event.get("error")), _dict(usage), _text(event, "model"))
+
+
+def of_responses(event: dict[str, Any]) -> Sign:
+    """The sign in an event of responses."""
+    kind, response = event.get("type"), event.get("response")
+    response = response if isinstance(response, dict) else {}
+    ended = kind in ("response.completed", "response.failed", "response.incomplete")
+    error = _error(response.get("error") if kind == "response.failed" else event.get("error", event))
+    failed = error if kind in ("response.failed", "error") else None
+    alive = kind not in ("response.in_progress", "response.queued")
+    usage, number = _dict(response.get("usage")) if ended else None, event.get("sequence_number")
+    named = _text(response, "id"), number if isinstance(number, int) else None
+    return Sign(alive, ended, failed, usage, _text(response, "model"), *named)
+
+
+def of_messages(event: dict[str, Any]) -> Sign:
+    """The sign in an event of messages; its usage comes in parts."""
+    kind, message = event.get("type"), event.get("message")
+    message = message if isinstance(message, dict) else {}
+    failed = _error(event.get("error")) if kind == "error" else None
+    usage = _dict(event.get("usage")) or _dict(message.get("usage"))
+    return Sign(kind != "ping", kind == "message_stop", failed, usage, _text(message, "model"))
+
+
+READINGS: dict[str, Reading] = {"chat": of_chat, "responses": of_responses, "messages": of_messages}
+#: The usage of an answer, in the words of chat, from that of the dialect.
+USAGES: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "chat": lambda usage: usage,
+    "responses": usage_in_responses,
+    "messages": lambda usage: usage_told(usage_in_messages(usage)),
+}
+
+
+class Follower:
+    """Follows one event stream of a dialect. What cannot be read is passed all the same, and counts as a sign."""
+
+    def __init__(self, dialect: str, encoding: str) -> None:
+        self.ended = False
+        self.failed: str | None = None
+        self.usage: dict[str, Any] = {}
+        self.model: str | None = None
+        self.response: str | None = None
+        self.sequence = 0
+        #: Whether the stream stands between two events, so that another event may be put there.
+        self.between = True
+        self._read = READINGS[dialect]
+        self._reader: ObjectReader | None = ObjectReader() if encoding in _PLAIN | _ZLIB else None
+        self._packed = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding in _ZLIB else None
+        self._tail = b"\n\n"
+
+    @property
+    def plain(self) -> bool:
+        """Whether text can be added to the stream."""
+        return self._reader is not None and self._packed is None
+
+    def take(self, chunk: bytes) -> bool:
+        """Follow a chunk; returns whether it is a sign of life."""
+        self._tail = (self._tail + chunk)[-4:].replace(b"\r\n", b"\n")
+        self.between = self._tail.endswith((b"\n\n", b"\r\r"))
+        if self._reader is None:
+            return True
+        try:
+            text = chunk if self._packed is None else self._packed.decompress(chunk, LONGEST_START)
+            signs = [self._sign(event) for event in self._reader.feed(text)]
+        except (SseError, zlib.error):
+            self._reader = None
+            return True
+        return any(signs)
+
+    def _sign(self, event: dict[str, Any] | ServerSentEvent) -> bool:
+        if isinstance(event, ServerSentEvent):
+            self.ended |= event.data.strip() == DONE.data
+            return True
+        sign = self._read(event)
+        self.ended |= sign.ended
+        self.failed = self.failed or sign.failed
+        self.usage |= sign.usage or {}
+        self.model = sign.model or self.model
+        self.response = sign.response or self.response
+        self.sequence = self.sequence if sign.sequence is None else sign.sequence
+        return sign.alive
+
+
+def _error(error: Any) -> str | None:
+    """The code of an error; never its text, which may repeat the conversation."""
+    if not isinstance(error, dict):
+        return None
+    codes = (error.get(name) for name in ("code", "type"))
+    return next((code for code in codes if isinstance(code, str) and code.isascii() and len(code) <= 64), "error")
+
+
+def _dict(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _text(holder: dict[str, Any], name: str) -> str | None:
+    value = holder.get(name)
+    return value if isinstance(value, str) else None
+
+
+def whole_answer(body: bytes) -> dict[str, Any]:
+    """An answer without a stream; empty if it is none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def unpacked_start(body: bytes, encoding: str) -> bytes:
+    """The start of a packed body; empty if it cannot be read."""
+    if encoding not in _ZLIB:
+        return b""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, LONGEST_START)
+    except zlib.error:
+        return b""

@@ -1,0 +1,121 @@
+"""Asks a provider for a client, and passes its answer on as it comes, within limits."""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, Protocol
+
+from lanes.config.declared.model import ProviderConfig
+from lanes.runners.http import failures
+from lanes.runners.http.answers import ProviderResponse
+from lanes.runners.http.client import HttpClient, Through
+from lanes.runners.http.failures import AttemptFailed, Words
+from lanes.runners.passing.exchange import Exchange
+from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
+from lanes.runners.passing.silence import Silence
+from lanes.runners.providers.timeouts import Begins, Patience
+
+#: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
+LOOKED_AT = 1_048_576
+#: How long the rest after the last event is waited for.
+LINGER_S = 0.05
+
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+class Passed(NamedTuple):
+    """What is known of an answer that was passed. ``failed``: the provider refused, or reported an error."""
+
+    status: int
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    failed: AttemptFailed | None = None
+
+
+class Alive(Protocol):
+    """Is told of each sign of life."""
+
+    def __call__(self) -> None: ...
+
+
+async def relay(
+    client: HttpClient, provider: ProviderConfig, exchange: Exchange, begins: Begins, alive: Alive
+) -> Passed:
+    """Send the request of an exchange, and pass the answer to its client. Raises AttemptFailed, NoDescriptor.
+
+    ``exchange.started`` tells whether a part of the answer was passed.
+    """
+    method, url, body, headers, dialect, _ = exchange.take_request()
+    through = Through(provider.proxy, provider.ca_file)
+    async with (
+        Patience(provider, begins) as patience,
+        client.post(url, body, headers, patience.connected, through, method=method) as answer,
+    ):
+        del body  # it may have megabytes
+        alive()
+        return await _pass(answer, dialect, exchange, patience, alive)
+
+
+async def _pass(
+    answer: ProviderResponse, dialect: str, exchange: Exchange, patience: Patience, alive: Alive
+) -> Passed:
+    encoding = (answer.header("content-encoding") or "").strip().lower()
+    follower = Follower(dialect, encoding) if answer.content_type == "text/event-stream" else None
+    await exchange.head(answer.status, answer.raw_headers, follower)
+    looked_at = bytearray()
+    async with contextlib.aclosing(answer.packed_chunks()) as chunks:
+        with Silence(exchange, dialect) as silence:
+            async for chunk in chunks:
+                silence.over()
+                if follower is None or follower.take(chunk):
+                    patience.content()
+                    alive()
+                if follower is None and len(looked_at) < LOOKED_AT:
+                    looked_at += chunk
+                await exchange.piece(chunk)
+                if follower is not None and follower.ended:
+                    break
+        patience.over()
+        if follower is not None and follower.ended:
+            await _linger(chunks, exchange)
+    exchange.whole = True
+    if follower is None:
+        return await _of_whole(answer, dialect, bytes(looked_at), encoding)
+    failed = None if follower.failed is None else _without_text(failures.from_error({"code": follower.failed}))
+    usage = USAGES[dialect](follower.usage) if follower.usage else None
+    return Passed(answer.status, follower.model, usage, failed)
+
+
+async def _linger(chunks: AsyncIterator[bytes], exchange: Exchange) -> None:
+    """Pass what follows the last event, but wait no longer than a moment for it."""
+    with contextlib.suppress(TimeoutError, AttemptFailed):
+        async with asyncio.timeout(LINGER_S):
+            async for chunk in chunks:
+                await exchange.piece(chunk)
+
+
+async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes, encoding: str) -> Passed:
+    """What an answer without a stream says about itself."""
+    text = await asyncio.to_thread(unpacked_start, body, encoding) if encoding else body
+    if answer.status >= 400:
+        retry_ms = failures.retry_after_ms(answer.header("retry-after"), time.time_ns() // 1_000_000)
+        return Passed(answer.status, failed=_without_text(failures.from_response(answer.status, text, retry_ms)))
+    found = whole_answer(text)
+    usage = found.get("usage")
+    model = found.get("model")
+    return Passed(
+        answer.status,
+        model if isinstance(model, str) else None,
+        USAGES[dialect](usage) if isinstance(usage, dict) else None,
+    )
+
+
+def _without_text(failure: AttemptFailed) -> AttemptFailed:
+    """The failure without the sentences of the provider, which may repeat the conversation or a key."""
+    status, kind, _, code = failure.words
+    words = [word for word in (kind, code) if word is not None and _CODE.fullmatch(word)]
+    said = [f"HTTP {status}"] if status is not None else ["error in the stream"]
+    named = Words(status, *(word if word in words else None for word in (kind, None, code)))
+    return AttemptFailed(failure.cause, " ".join(dict.fromkeys(said + words)), failure.retry_after_ms, named)

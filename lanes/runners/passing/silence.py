@@ -1,0 +1,63 @@
+"""Keeps a silent stream alive by events of its dialect: some clients do not count comments as a sign of life."""
+
+import asyncio
+import contextlib
+import json
+from types import TracebackType
+
+from lanes.runners.passing.exchange import Exchange
+
+#: After so many seconds of silence, and again.
+EVERY_S = 15.0
+_EVENTS = {
+    "chat": b": still here\n\n",
+    "messages": b'event: ping\ndata: {"type": "ping"}\n\n',
+}
+
+
+class Silence:
+    """Sends a sign of life between two events of a provider that shows none. Nothing of it counts against silence."""
+
+    def __init__(self, exchange: Exchange, dialect: str) -> None:
+        self._exchange = exchange
+        self._dialect = dialect
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._last = self._loop.time()
+
+    def __enter__(self) -> "Silence":
+        if self._exchange.follower is not None and not self._exchange.sized:
+            self._timer = self._loop.call_later(EVERY_S, self._due)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def over(self) -> None:
+        """Something came."""
+        self._last = self._loop.time()
+
+    def _due(self) -> None:
+        left = self._last + EVERY_S - self._loop.time()
+        if left <= 0:
+            follower = self._exchange.follower
+            if follower is not None and follower.between and follower.plain and (said := self._said()):
+                self._sending = self._loop.create_task(self._send(said))
+            self._last, left = self._loop.time(), EVERY_S
+        self._timer = self._loop.call_later(left, self._due)
+
+    async def _send(self, said: bytes) -> None:
+        with contextlib.suppress(OSError):  # the client has left, which its connection notices itself
+            await self._exchange.beside(said)
+
+    def _said(self) -> bytes:
+        if self._dialect != "responses":
+            return _EVENTS[self._dialect]
+        follower = self._exchange.follower
+        if follower is None or follower.response is None:  # nothing was created yet that could be in progress
+            return b": still here\n\n"
+        response = {"id": follower.response, "object": "response", "status": "in_progress", "output": []}
+        event = {"type": "response.in_progress", "response": response, "sequence_number": follower.sequence}
+        return f"event: response.in_progress\ndata: {json.dumps(event)}\n\n".encode()
