@@ -111,6 +111,11 @@ class Gateway:
         return self._engine.owner_id
 
     @property
+    def models(self) -> list[str]:
+        """The runners that a request may name as its model."""
+        return [name for name, spec in self.specs.items() if not spec.internal]
+
+    @property
     def held(self) -> int:
         """How many lanes it holds."""
         return self._engine.held

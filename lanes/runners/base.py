@@ -169,6 +169,7 @@ class RunnerSpec:
     max_runs: int
     providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one is not cooling
     stop: Callable[[RunContext, StopHow], None] | None = None
+    internal: bool = False  # no request may name it as its model
 
     def __post_init__(self) -> None:
         if not arguments.text(self.name, "the name of a runner", arguments.LONGEST_NAME):

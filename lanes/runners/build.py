@@ -8,11 +8,15 @@ from lanes.runners.base import Cooldowns, Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.runner import CommandRunner
 from lanes.runners.http.client import HttpClient, Through
+from lanes.runners.passing.runner import PassingRunner
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
 from lanes.runners.providers.health import ProviderHealth
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.law import RunnerKind
+
+#: How many requests of one source are passed on at a time.
+MOST_PASSED = 1000
 
 
 class Specs(dict[str, RunnerSpec]):
@@ -53,6 +57,9 @@ def build_specs(
             continue
         run = _runner(runner, config, standing, client)
         specs[runner.name] = RunnerSpec(runner.name, runner.kind, run, runner.max_runs, runner.providers)
+    for source in config.sources.values():
+        passing = PassingRunner(source, client, clock)
+        specs[source.name] = RunnerSpec(source.name, RunnerKind.PROVIDER, passing, MOST_PASSED, internal=True)
     return specs
 
 

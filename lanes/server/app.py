@@ -9,6 +9,8 @@ from lanes.server.asgi.errors import HttpProblem, render
 from lanes.server.asgi.guard import RequestGuard, check_content
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.routing import Route
+from lanes.server.passing.answering import passed
+from lanes.server.passing.places import IN_PATH, below, place_of, shown_path
 from lanes.server.routes.table import ROUTER
 from lanes.server.state.app_state import AppState
 from lanes.server.state.cancellation import ClientGone, ServerClosing
@@ -21,7 +23,7 @@ log = Log("lanes.server")
 SINGLE = frozenset(
     {
         b"authorization", b"content-type", b"host", b"idempotency-key", b"last-event-id", b"origin", b"x-lanes-detach",
-        b"x-lanes-run", b"x-lanes-session",
+        b"x-lanes-run", b"x-lanes-session", b"x-lanes-token",
     }
 )  # fmt: skip
 STOPPED = Problem(503, "stopped", "the gateway has stopped")
@@ -39,13 +41,15 @@ class App:
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        scope = scope if not raw_path.startswith(IN_PATH) else {**scope, "path": shown_path(scope["path"])}
         call = HttpRequest(self._app_state, scope, receive, headers)
         try:
-            response = await self._response(call, scope)
+            response = await self._response(call, scope, raw_path)
         except ClientGone:
             return  # no client is left to answer
         except Exception as error:
-            response = render(_problem(error, scope), envelope_at(scope["path"]), accepted=call.accepted)
+            response = render(_problem(error, scope), envelope_at(below(scope["path"])), accepted=call.accepted)
         try:
             await response(scope, receive, send)
         except ClientGone:
@@ -53,11 +57,15 @@ class App:
         except StorageError as error:
             log.warning("%s %s was cut off: %s", scope["method"], ascii(scope["path"]), error)
 
-    async def _response(self, call: HttpRequest, scope: Scope) -> ASGIApp:
+    async def _response(self, call: HttpRequest, scope: Scope, raw_path: str) -> ASGIApp:
         if len(call.headers) < len(scope["headers"]):
             _check_repeated(scope)
-        self._guard.check(scope["path"], call.headers)
-        route, call.path_params = ROUTER.find(scope["method"], scope.get("raw_path") or scope["path"].encode())
+        self._guard.check_origin(call.headers)
+        place = place_of(call.app_state.config.sources, raw_path, call.headers)
+        if place is not None:
+            return await passed(call, place)
+        self._guard.check_token(scope["path"], call.headers)
+        route, call.path_params = ROUTER.find(scope["method"], raw_path.encode("latin-1"))
         if scope["query_string"]:
             _check_query(route, call)
         if route.method == "POST":

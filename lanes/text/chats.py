@@ -3,6 +3,7 @@
 from typing import Any
 
 from lanes_storage.reads.shapes import parsed
+from lanes_storage.records import OUTLINE
 
 #: A request of more characters is not looked into for those who list messages.
 LONGEST = 1_000_000
@@ -30,10 +31,20 @@ def asked(stored: str | None) -> str | None:
     request = parsed(stored, dict)
     if request is None:
         return None
+    if isinstance(outline := request.get(OUTLINE), dict):
+        return _outlined(outline)
     said = last_user_text(request)
     results = _results(request)
     brought = f"(results of {', '.join(results)})" if results else ""
     return " ".join(part for part in (said, brought) if part) or None
+
+
+def _outlined(outline: dict[str, Any]) -> str:
+    """What is known of a request that was passed on."""
+    size, model, tools = outline.get("bytes"), outline.get("model"), outline.get("tools")
+    parts = [f"{size / 1000:.0f} kB" if isinstance(size, int) else "", str(model or "")]
+    parts.append(f"{len(tools)} tools" if isinstance(tools, list) and tools else "")
+    return f"(passed on: {', '.join(part for part in parts if part)})"
 
 
 def tools_of(message: Any) -> tuple[str, ...]:

@@ -284,6 +284,10 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
                 return NotAllowed(
                     f"message {number} was a hold: only the program that held the lane can do that work again"
                 )
+            case Refusal.PASSED:
+                return NotAllowed(
+                    f"message {number} was passed on, and its content was not stored: only the program can ask again"
+                )
             case Refusal.LANE_BUSY:
                 return LaneBusy(before.key, rejects=True)
             case Refusal():

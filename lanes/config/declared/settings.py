@@ -307,7 +307,7 @@ _SOURCE = (
     Setting("source", "on_abort", Kind.CHOICE, "error",
             "answer: an aborted request that has no answer yet ends with abort_text as its answer",
             choices=("error", "answer")),
-    Setting("source", "max_body_bytes", Kind.WHOLE, 67_108_864, "the largest request body, also once unpacked, in bytes",
+    Setting("source", "max_body_bytes", Kind.WHOLE, 67_108_864, "the largest request body, also unpacked, in bytes",
             least=1024, most=1_073_741_824),
 )  # fmt: skip
 

@@ -11,7 +11,6 @@ from lanes.config.declared.model import ProviderConfig
 from lanes.runners.passing.follower import Follower
 from lanes.runners.passing.headers import incoming
 
-
 #: A request without a stream shows nothing until its answer is complete; it gets at least so long.
 LEAST_WHOLE_MS = 10 * 60_000
 
@@ -30,8 +29,8 @@ class PassedRequest(NamedTuple):
 class Exchange:
     """Belongs to the event loop. Its parts are sent in order: the head, pieces, and once the run has ended the rest.
 
-    ``started``: the head of an answer was sent. ``whole``: the answer of the provider has arrived completely. ``broken``:
-    its connection broke after the head. ``rest`` is what waits for the end of the run: a client that has the end of its
+    ``started``: the head of an answer was sent. ``whole``: the provider's answer is complete. ``broken``: its
+    connection broke after the head. ``rest`` is what waits for the end of the run: a client that has the end of its
     answer may ask again at once, and must find its lane free.
     """
 

@@ -18,7 +18,7 @@ _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 LONGEST_START = 4_194_304
 
 
-class Sign(NamedTuple):
+class SignOfLife(NamedTuple):
     """What an event shows. ``alive``: it counts against silence. ``failed``: it reports an error, by this code."""
 
     alive: bool = True
@@ -30,16 +30,18 @@ class Sign(NamedTuple):
     sequence: int | None = None
 
 
-Reading = Callable[[dict[str, Any]], Sign]
+Reading = Callable[[dict[str, Any]], SignOfLife]
 
 
-def of_chat(event: dict[str, Any]) -> Sign:
+def of_chat(event: dict[str, Any]) -> SignOfLife:
     """The sign in a chunk of chat; its end is ``[DONE]``."""
     choices, usage = event.get("choices"), event.get("usage")
-    return Sign(bool(choices) or isinstance(usage, dict), False, _error(event.get("error")), _dict(usage), _text(event, "model"))
+    return SignOfLife(
+        bool(choices) or isinstance(usage, dict), False, _error(event.get("error")), _dict(usage), _text(event, "model")
+    )
 
 
-def of_responses(event: dict[str, Any]) -> Sign:
+def of_responses(event: dict[str, Any]) -> SignOfLife:
     """The sign in an event of responses."""
     kind, response = event.get("type"), event.get("response")
     response = response if isinstance(response, dict) else {}
@@ -49,16 +51,16 @@ def of_responses(event: dict[str, Any]) -> Sign:
     alive = kind not in ("response.in_progress", "response.queued")
     usage, number = _dict(response.get("usage")) if ended else None, event.get("sequence_number")
     named = _text(response, "id"), number if isinstance(number, int) else None
-    return Sign(alive, ended, failed, usage, _text(response, "model"), *named)
+    return SignOfLife(alive, ended, failed, usage, _text(response, "model"), *named)
 
 
-def of_messages(event: dict[str, Any]) -> Sign:
+def of_messages(event: dict[str, Any]) -> SignOfLife:
     """The sign in an event of messages; its usage comes in parts."""
     kind, message = event.get("type"), event.get("message")
     message = message if isinstance(message, dict) else {}
     failed = _error(event.get("error")) if kind == "error" else None
     usage = _dict(event.get("usage")) or _dict(message.get("usage"))
-    return Sign(kind != "ping", kind == "message_stop", failed, usage, _text(message, "model"))
+    return SignOfLife(kind != "ping", kind == "message_stop", failed, usage, _text(message, "model"))
 
 
 READINGS: dict[str, Reading] = {"chat": of_chat, "responses": of_responses, "messages": of_messages}
@@ -108,8 +110,10 @@ class Follower:
 
     def _sign(self, event: dict[str, Any] | ServerSentEvent) -> bool:
         if isinstance(event, ServerSentEvent):
-            self.ended |= event.data.strip() == DONE.data
-            return True
+            if event.data.strip() == DONE.data:
+                self.ended = True
+                return True
+            event = whole_answer(event.data)
         sign = self._read(event)
         self.ended |= sign.ended
         self.failed = self.failed or sign.failed
@@ -137,8 +141,8 @@ def _text(holder: dict[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def whole_answer(body: bytes) -> dict[str, Any]:
-    """An answer without a stream; empty if it is none."""
+def whole_answer(body: bytes | str) -> dict[str, Any]:
+    """The object in an answer without a stream, or in an event; empty if there is none."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

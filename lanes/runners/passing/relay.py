@@ -14,7 +14,7 @@ from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed, Words
 from lanes.runners.passing.exchange import Exchange
 from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
-from lanes.runners.passing.silence import Silence
+from lanes.runners.passing.keepalive import Keepalive
 from lanes.runners.providers.timeouts import Begins, Patience
 
 #: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
@@ -58,15 +58,13 @@ async def relay(
         return await _pass(answer, dialect, exchange, patience, alive)
 
 
-async def _pass(
-    answer: ProviderResponse, dialect: str, exchange: Exchange, patience: Patience, alive: Alive
-) -> Passed:
+async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, patience: Patience, alive: Alive) -> Passed:
     encoding = (answer.header("content-encoding") or "").strip().lower()
     follower = Follower(dialect, encoding) if answer.content_type == "text/event-stream" else None
     await exchange.head(answer.status, answer.raw_headers, follower)
     looked_at = bytearray()
     async with contextlib.aclosing(answer.packed_chunks()) as chunks:
-        with Silence(exchange, dialect) as silence:
+        with Keepalive(exchange, dialect) as silence:
             async for chunk in chunks:
                 silence.over()
                 if follower is None or follower.take(chunk):

@@ -13,7 +13,7 @@ from lanes.server.asgi.errors import HttpProblem
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: Health checks send no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-
+TOKEN_HEADER = "x-lanes-token"
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\\\s]+)(:[0-9]{1,5})?")
 
@@ -28,21 +28,21 @@ class RequestGuard:
         # Clients send few different hosts.
         self._known = lru_cache(maxsize=64)(self._is_known)
 
-    def check(self, path: str, headers: Mapping[str, str]) -> None:
-        """Raises HttpProblem for a request that is not allowed."""
+    def check_origin(self, headers: Mapping[str, str]) -> None:
+        """Raises HttpProblem for a host or an origin that is not allowed."""
         host = headers.get("host", "")
         if not self._known(host):
             raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
         origin = headers.get("origin")
         if origin is not None and _place_of(origin) != host.lower():
             raise HttpProblem(403, "origin", "requests from other origins are refused")
-        if path not in OPEN_PATHS and self._token is not None:
-            self._check_token(headers.get("authorization", ""))
 
-    def _check_token(self, authorization: str) -> None:
-        scheme, _, given = authorization.partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self._token or b"")
-        if scheme.lower() != "bearer" or not right:
+    def check_token(self, path: str, headers: Mapping[str, str]) -> None:
+        """Raises HttpProblem for a request without the token of the gateway, where it needs one."""
+        if path in OPEN_PATHS or self._token is None:
+            return
+        given = given_token(headers)
+        if given is None or not hmac.compare_digest(given[1].encode("latin-1"), self._token):
             headers = {"WWW-Authenticate": "Bearer"}
             raise HttpProblem(401, "token", "this gateway needs a bearer token", headers)
 
@@ -52,6 +52,15 @@ class RequestGuard:
             return False
         name = said["name"].strip("[]").lower()
         return name in self._hosts or (self._beyond and _is_address(name))  # DNS rebinding needs a name
+
+
+def given_token(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """The header that carries the token of a request, and the token. Where ``X-Lanes-Token`` is given,
+    ``Authorization`` belongs to the provider."""
+    if TOKEN_HEADER in headers:
+        return TOKEN_HEADER, headers[TOKEN_HEADER].strip()
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return ("authorization", given.strip()) if scheme.lower() == "bearer" else None
 
 
 def check_content(headers: Mapping[str, str]) -> None:

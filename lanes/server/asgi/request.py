@@ -1,10 +1,10 @@
 """One request, for the routes."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from starlette.types import Receive, Scope
 
@@ -37,6 +37,22 @@ class HttpRequest:
         self._receive = receive
 
     @property
+    def method(self) -> str:
+        """GET, POST, …"""
+        return str(self._scope["method"])
+
+    @property
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Every header, as it came and in its order."""
+        headers: Sequence[tuple[bytes, bytes]] = self._scope["headers"]
+        return headers
+
+    @property
+    def raw_query(self) -> str:
+        """The query, as it came."""
+        return str(self._scope["query_string"].decode("latin-1"))
+
+    @property
     def gateway(self) -> Gateway:
         return self.app_state.gateway
 
@@ -65,6 +81,16 @@ class HttpRequest:
     def token_name(self) -> str:
         """The scope of idempotency keys, besides the lane."""
         return self.app_state.config.gateway.token_name
+
+    @property
+    def session_header(self) -> str | None:
+        """What ``X-Lanes-Session`` names, percent-decoded. Raises HttpProblem."""
+        header = self.headers.get("x-lanes-session")
+        try:
+            # ASGI headers are read as Latin-1; a client may as well send plain UTF-8.
+            return None if header is None else unquote(header.encode("latin-1").decode("utf-8"), errors="strict")
+        except UnicodeDecodeError as error:
+            raise HttpProblem(400, "invalid_key", "X-Lanes-Session is not percent-encoded UTF-8") from error
 
     def switch(self, header: str) -> bool:
         """A header that is true or false; without it, false. Raises HttpProblem."""
@@ -112,11 +138,10 @@ class HttpRequest:
 
     async def body(self) -> dict[str, Any]:
         """The JSON object of the body; an empty body is an empty object. Raises HttpProblem, ClientGone."""
-        return await parsed(await self._read())
+        return await parsed(await self.raw_body(self.app_state.config.gateway.max_body_bytes))
 
-    async def _read(self) -> bytes:
-        """The body; refused as soon as it is too large. The protocol limits its time."""
-        most = self.app_state.config.gateway.max_body_bytes
+    async def raw_body(self, most: int) -> bytes:
+        """The body; refused as soon as it is too large. The protocol limits its time. Raises HttpProblem."""
         chunks: list[bytes] = []
         size, more = 0, True
         while more:

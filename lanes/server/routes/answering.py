@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
-from urllib.parse import unquote
 
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -48,7 +47,7 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     _field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG)
     key = _session(call, body)
     anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
-    request, runner = body | (ours or {}), model if model in call.gateway.specs else None
+    request, runner = body | (ours or {}), model if model in call.gateway.models else None
     _check_sayable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
     detached, name = call.switch("X-Lanes-Detach"), of_header(NAME, call)
     client = call.app_state.clients.come(key, name)
@@ -104,7 +103,7 @@ def _session(call: HttpRequest, body: dict[str, Any]) -> str | None:
     """The lane that a request names; None: it names none. What is no key is never taken for none."""
     conversation, metadata = body.get("conversation"), _field(body, "metadata", OBJECT) or {}
     names = [
-        _decoded(call.headers.get("x-lanes-session")),
+        call.session_header,
         _field(metadata, "lanes_session", TEXT),
         (_field(conversation, "id", TEXT) or "")
         if isinstance(conversation, dict)
@@ -112,14 +111,6 @@ def _session(call: HttpRequest, body: dict[str, Any]) -> str | None:
         *(_field(body, name, TEXT) for name in call.app_state.config.gateway.session_from),
     ]
     return next((check_key(name) for name in names if name is not None), None)
-
-
-def _decoded(header: str | None) -> str | None:
-    try:
-        # ASGI headers are read as Latin-1; a client may as well send plain UTF-8.
-        return None if header is None else unquote(header.encode("latin-1").decode("utf-8"), errors="strict")
-    except UnicodeDecodeError as error:
-        raise HttpProblem(400, "invalid_key", "X-Lanes-Session is not percent-encoded UTF-8") from error
 
 
 class _Answer:

@@ -25,14 +25,14 @@ async def post_responses(call: HttpRequest) -> ASGIApp:
 
 async def get_models(call: HttpRequest) -> ASGIApp:
     """The runners, as models; ``lanes`` is the one that the policy names."""
-    names = ["lanes", *call.gateway.specs]
+    names = ["lanes", *call.gateway.models]
     return JsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
 async def get_model(call: HttpRequest) -> ASGIApp:
     """One of them."""
     name = call.path_params["model"]
-    if name != "lanes" and name not in call.gateway.specs:
+    if name != "lanes" and name not in call.gateway.models:
         raise HttpProblem(404, "model_not_found", "there is no such model here; see /v1/models", param="model")
     return JsonResponse(_model(name))
 

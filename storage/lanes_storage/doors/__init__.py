@@ -16,7 +16,7 @@ from lanes_storage.doors.claims import (
 )
 from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
-from lanes_storage.doors.intake import Accepted, Refusal, accept
+from lanes_storage.doors.intake import Accepted, Refusal, accept, enter_beside
 from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progress, register, runs_of_owner, touch
 from lanes_storage.doors.pauses import (
     Control,

@@ -9,7 +9,7 @@ from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.waits import WaitCircle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import RETRIABLE, Cause, EventType, LaneState, MessageState
-from lanes_storage.records import Admission, NewMessage, RunFailure
+from lanes_storage.records import OUTLINE, Admission, NewMessage, RunFailure
 from lanes_storage.statements import again
 
 
@@ -32,7 +32,8 @@ def retry(
     """Accept a failed or aborted message again, as a new message at the end of the queue.
 
     Returns its ``MessageState`` if that does not allow it (``failed``, ``aborted``: already retried).
-    ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. None: there is no such message.
+    ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. ``Refusal.PASSED``: only its outline was
+    stored. None: there is no such message.
     """
     rows = tx.rows(again.TO_RETRY, {"message": message})
     if not rows:
@@ -42,6 +43,8 @@ def retry(
         return MessageState.read(state)
     if text is None and request is None:
         return Refusal.HOLD
+    if request is not None and request.startswith(f'{{"{OUTLINE}"'):
+        return Refusal.PASSED
     new = NewMessage(key, text=text, request=request, runner=runner, actor=actor)
     accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"

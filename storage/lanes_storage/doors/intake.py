@@ -14,8 +14,9 @@ from lanes_storage.doors.shared.journal import event, write_events
 from lanes_storage.doors.shared.sets import serialized
 from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle
 from lanes_storage.interface import CommandStep, Given, Transaction, call
-from lanes_storage.law import HELD, Cause, EventType, MessageState, Mode, Overflow
+from lanes_storage.law import HELD, MAX_KEY, Cause, EventType, MessageState, Mode, Overflow
 from lanes_storage.records import Admission, NewMessage, RunFailure, Waiter
+from lanes_storage.statements import children
 
 
 class Refusal(StrEnum):
@@ -24,7 +25,8 @@ class Refusal(StrEnum):
     QUEUE_FULL = "queue_full"
     LANE_BUSY = "lane_busy"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
-    HOLD = "hold"  # only a retry returns it
+    HOLD = "hold"  # only a retry returns it, and the next one
+    PASSED = "passed"
 
 
 class Accepted(NamedTuple):
@@ -215,8 +217,9 @@ def _lane(entry: _Entry) -> Given:
 
 def _message(entry: _Entry) -> Given:
     (new, _, now, retry_of), met = entry.command, entry.met
-    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.actor)
-    return *of_lane, new.anonymous if met is None else met.anonymous, new.bound_to, new.bound_owner, retry_of, now.wall
+    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.actor, new.source)
+    once = new.once or (new.anonymous if met is None else met.anonymous)
+    return *of_lane, once, new.bound_to, new.bound_owner, retry_of, now.wall
 
 
 def _named(entry: _Entry) -> Given:
@@ -236,3 +239,40 @@ def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) 
     failure = RunFailure(Cause.OVERFLOW, f"the queue was full ({cap} waiting), and a newer message came")
     for message in waiting[: len(waiting) - cap + 1]:
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)
+
+
+# ---------------------------------------------------------------------------------------- child lanes
+
+
+def enter_beside(
+    tx: Transaction, new: NewMessage, admission: Admission, width: int, now: Now
+) -> Accepted | Refusal | WaitCircle:
+    """Accept a message of a session for one of at most ``width`` child lanes: a free one, otherwise a new one,
+    otherwise the one where the fewest wait. The lane of the session itself runs nothing, and lists its children.
+    """
+    if new.anonymous or width == 1:
+        return enter(tx, [Accept(new, admission, now)])[0]
+    tx.run(children.MAKE_PARENT, {"key": new.key, "now": now.wall})
+    parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
+    key = _child(tx, parent, new.key, width)
+    accepted = enter(tx, [Accept(new._replace(key=key), admission, now)])[0]
+    if isinstance(accepted, Accepted):
+        tx.run(children.ADOPT, {"parent": parent, "key": key})
+    return accepted
+
+
+def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
+    """The key of the child that takes the next message."""
+    there = tx.rows(children.CHILDREN, {"parent": parent})
+    if there and (there[0][2] or len(there) >= width):
+        return str(there[0][1])
+    number = len(there) + 1
+    while tx.rows(children.TAKEN, {"key": child_key(key, number)}):
+        number += 1
+    return child_key(key, number)
+
+
+def child_key(key: str, number: int) -> str:
+    """The key of a child lane; only lists of single lanes show it."""
+    end = f" #{number}"
+    return key[: MAX_KEY - len(end)] + end

@@ -7,6 +7,7 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 from lanes_storage.records.claims import Claimed, Head, News, Old, Release, WaitingHead, WaitingLane, WaitingMessage
 from lanes_storage.records.filters import Comparison, Condition, How, LaneFilter, Subject
 from lanes_storage.records.given import (
+    OUTLINE,
     Admission,
     AttemptPhase,
     Beat,
@@ -22,6 +23,7 @@ from lanes_storage.records.given import (
     Terms,
     Ticket,
     Waiter,
+    is_outline,
 )
 from lanes_storage.records.shown import (
     LaneCounts,

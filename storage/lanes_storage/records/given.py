@@ -1,5 +1,6 @@
 """The records that storage takes: plain and frozen."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
@@ -15,6 +16,7 @@ class NewMessage(NamedTuple):
     ``request`` is the JSON text of a chat request that contains its history. ``runner`` names a runner
     (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
     ``anonymous`` marks a lane made for one request, which is not listed after the request has ended.
+    ``source`` is the program that it came from. ``once``: it is no dead letter, since nothing could send it again.
     """
 
     key: str
@@ -26,6 +28,17 @@ class NewMessage(NamedTuple):
     bound_owner: int | None = None
     anonymous: bool = False
     idempotency: "Idempotency | None" = None
+    source: str | None = None
+    once: bool = False
+
+
+#: What stands in place of a request that is passed on for a program: its size, and no content of it.
+OUTLINE = "lanes_outline"
+
+
+def is_outline(request: Mapping[str, Any] | None) -> bool:
+    """Whether that is all that was stored of a request."""
+    return request is not None and OUTLINE in request
 
 
 class Idempotency(NamedTuple):

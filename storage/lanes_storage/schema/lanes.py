@@ -50,7 +50,6 @@ class LaneTable(Table, table=True):
     head_id: int | None = reference("messages")
     anonymous: bool = False
     #: For a child lane, which runs one of several concurrent requests of a session: the lane that lists it.
-    #: Filled by policies with ``concurrency``.
     parent_id: int | None = reference("lanes")
     #: The number of the lane's conversation, and the name that the program behind a command run gave it.
     #: Filled by the memory of conversations and by command runners.

@@ -48,10 +48,11 @@ class MessageTable(Table, table=True):
     runner: str | None = None
     actor: str
     #: The person who wrote the message, as the sender names them, and the program that it came from. Filled by
-    #: questions to a sender, and by gateways in front of other programs.
+    #: questions to a sender.
     sender: str | None = None
     source: str | None = None
-    #: The lane was made for one request: if the message fails, it is not a dead letter.
+    #: The lane was made for one request, or the request was only passed on: if the message fails, it is not a dead
+    #: letter.
     anonymous: bool = False
     #: Its position, if that is not the order of acceptance: a person moved it, or it lets others pass (``ASIDE``).
     moved_to: int | None = None

@@ -142,9 +142,10 @@ END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coa
 # ------------------------------------------------------------------------------------------- messages
 
 MAKE_MESSAGE = """
-INSERT INTO messages (id, lane_id, state, text, request, runner, actor, anonymous, bound_to, bound_owner, interruptions,
-  retry_of, accepted_at)
-VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, :anonymous, :bound_to, :bound_owner, 0, :retry_of, :now)
+INSERT INTO messages (id, lane_id, state, text, request, runner, actor, source, anonymous, bound_to, bound_owner,
+  interruptions, retry_of, accepted_at)
+VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, :source, :anonymous, :bound_to, :bound_owner, 0,
+  :retry_of, :now)
 """
 
 #: Messages that are answered together share the parking time of their head: a newer text does not extend it.

@@ -15,7 +15,7 @@ _EVENTS = {
 }
 
 
-class Silence:
+class Keepalive:
     """Sends a sign of life between two events of a provider that shows none. Nothing of it counts against silence."""
 
     def __init__(self, exchange: Exchange, dialect: str) -> None:
@@ -26,7 +26,7 @@ class Silence:
         self._sending: asyncio.Task[None] | None = None
         self._last = self._loop.time()
 
-    def __enter__(self) -> "Silence":
+    def __enter__(self) -> "Keepalive":
         if self._exchange.follower is not None and not self._exchange.sized:
             self._timer = self._loop.call_later(EVERY_S, self._due)
         return self

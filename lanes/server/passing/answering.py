@@ -1,0 +1,221 @@
+"""Passes a request on, and its answer back. A request for an answer of a model is a run of its lane all along."""
+
+import asyncio
+import uuid
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lanes.base.errors import Draining, QueueFull
+from lanes.config.declared.model import ProviderConfig, SourceConfig
+from lanes.dialects.chat import CHAT
+from lanes.dialects.dialect import Dialect
+from lanes.records import Message
+from lanes.records.problems import Problem
+from lanes.runners.http.failures import AttemptFailed, NoDescriptor
+from lanes.runners.passing.exchange import Exchange, PassedRequest
+from lanes.runners.passing.headers import outgoing
+from lanes.runners.passing.relay import relay
+from lanes.runners.passing.runner import PassingRunner
+from lanes.server.asgi.errors import render
+from lanes.server.asgi.request import HttpRequest
+from lanes.server.passing.endings import (
+    LIMITS,
+    SILENT_TEXT,
+    UNREACHED_TEXT,
+    as_answer,
+    ended,
+    ended_problem,
+    last_event,
+)
+from lanes.server.passing.naming import LONGEST
+from lanes.server.passing.outline import Outline, outline_of
+from lanes.server.passing.places import BASE, SourcePlace
+from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
+from lanes.server.state.clients import Client
+from lanes.verbs.kinds import NEW_KEY
+from lanes.verbs.passing import pass_on
+from lanes_storage.law import Cause, MessageState
+
+#: The longest time of a request that is no run: models, counts of tokens, probes.
+BESIDE_S = 600.0
+MESSAGES_KEY = "x-api-key"
+
+
+async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
+    """Pass one request on. Raises HttpProblem before anything is stored."""
+    place.check(call.method)
+    source, dialect = place.source, place.dialect(call.method)
+    body = await call.raw_body(source.max_body_bytes)
+    if dialect is None:
+        request = _request(call, place, body, CHAT, streamed=False)
+        return _Beside(call, place, _runner(call, source), Exchange(request))
+    outline = await outline_of(body, call.headers, source)
+    exchange = Exchange(_request(call, place, body, dialect, streamed=outline.streamed))
+    del body  # the exchange drops it when it was sent; the answer may take an hour
+    key, anonymous = _key(call, source, outline)
+    runner, client = _runner(call, source), call.app_state.clients.come(key, None)
+    try:
+        if call.gateway.draining is not None:
+            raise Draining(key)
+        message = await call.desk.perform(
+            pass_on(
+                call.desk.context(f"{source.name}@{call.actor.rpartition('@')[2]}"),
+                key,
+                request=outline.stored(),
+                source=source.name,
+                owner=call.gateway.owner_id,
+                anonymous=anonymous,
+                concurrency=call.app_state.config.concurrency(key, source),
+            )
+        )
+    except QueueFull:
+        client.leave()
+        return render(ended(Cause.OVERFLOW, "too many requests of this session wait already"), dialect.envelope)
+    except BaseException:
+        client.leave()
+        raise
+    call.accepted = True
+    runner.expect(message.id, exchange)
+    return _Run(call, client, runner, exchange, message, outline, dialect)
+
+
+def _request(call: HttpRequest, place: SourcePlace, body: bytes, dialect: Dialect, *, streamed: bool) -> PassedRequest:
+    header = MESSAGES_KEY if place.path.startswith(f"{BASE}/messages") else dialect.key
+    headers = outgoing(call.raw_headers, place.source, place.carried, header)
+    return PassedRequest(call.method, place.url(call.raw_query), body, headers, dialect.name, streamed)
+
+
+def _runner(call: HttpRequest, source: SourceConfig) -> PassingRunner:
+    runner = call.gateway.specs[source.name].run
+    assert isinstance(runner, PassingRunner)
+    return runner
+
+
+def _key(call: HttpRequest, source: SourceConfig, outline: Outline) -> tuple[str, bool]:
+    """The session key, and whether it is for this one request. Raises InvalidKey."""
+    named = call.session_header
+    if named is not None:
+        return f"{source.name}:{NEW_KEY.check(named, 'X-Lanes-Session')[:LONGEST]}", False
+    if outline.session is not None:
+        return f"{source.name}:{outline.session}", False
+    return f"{source.name}:anonymous:{uuid.uuid4()}", True
+
+
+class _Run:
+    """The answer to a request that is a run. Its run writes to the connection; this ends it."""
+
+    def __init__(
+        self,
+        call: HttpRequest,
+        client: Client,
+        runner: PassingRunner,
+        exchange: Exchange,
+        message: Message,
+        outline: Outline,
+        dialect: Dialect,
+    ) -> None:
+        self._call = call
+        self._client = client
+        self._runner = runner
+        self._exchange = exchange
+        self._message = message
+        self._outline = outline
+        self._dialect = dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._exchange.connect(send)
+        message: Message | None = None
+        try:
+            with until_disconnected(receive) as cut, self._call.app_state.while_open(cut):
+                message = await self._call.desk.when_ended(self._message)
+        except ServerClosing:
+            pass
+        except BaseException as error:
+            self._exchange.close()
+            await asyncio.shield(self._left())
+            if isinstance(error, ClientGone):
+                return
+            raise
+        finally:
+            self._exchange.close()
+            self._runner.forget(self._message.id)
+            self._client.leave()
+        await self._end(message, scope, receive, send)
+
+    async def _left(self) -> None:
+        """The client has left: its message ends with that."""
+        await self._call.desk.client_gone(self._message.id)
+
+    async def _end(self, message: Message | None, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._exchange
+        failure = None if message is None else message.error
+        theirs = failure is None or failure.cause is Cause.PROVIDER_FAILED
+        if exchange.whole and message is not None and theirs:
+            await send({"type": "http.response.body", "body": b"".join(exchange.rest)})
+            return
+        if exchange.broken:
+            return  # as the provider did: the connection is cut
+        problem = ended_problem(message, self._runner.source)
+        if not exchange.started:
+            await self._refused(message, problem)(scope, receive, send)
+            return
+        follower = exchange.follower
+        if follower is None or exchange.sized or not follower.plain:
+            return  # nothing can be added to such an answer: the connection is cut
+        said = last_event(self._message, self._outline, self._dialect, problem, follower)
+        await send({"type": "http.response.body", "body": said})
+
+    def _refused(self, message: Message | None, problem: Problem) -> Response:
+        source, aborted = self._runner.source, message is not None and message.state is MessageState.ABORTED
+        if aborted and source.answers_aborts:
+            return as_answer(self._message, self._outline, self._dialect, source.abort_text)
+        return render(problem, self._dialect.envelope)
+
+
+class _Beside:
+    """The answer to a request that asks no model: it holds no lane."""
+
+    def __init__(self, call: HttpRequest, place: SourcePlace, runner: PassingRunner, exchange: Exchange) -> None:
+        self._call = call
+        self._place = place
+        self._runner = runner
+        self._exchange = exchange
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._exchange
+        exchange.connect(send)
+        problem = Problem(502, "unreachable", UNREACHED_TEXT)
+        try:
+            with until_disconnected(receive) as cut, self._call.app_state.while_open(cut):
+                async with asyncio.timeout(BESIDE_S):
+                    await relay(self._runner.client, self._limits(), exchange, _nothing, _nothing)
+        except ServerClosing:
+            problem = Problem(503, "stopped", "the gateway has stopped")
+        except TimeoutError:
+            problem = ended("run_timeout", SILENT_TEXT)
+        except AttemptFailed as failure:
+            if failure.cause in LIMITS:
+                problem = ended(failure.cause, SILENT_TEXT)
+        except NoDescriptor:
+            pass
+        if exchange.whole:
+            await send({"type": "http.response.body", "body": b"".join(exchange.rest)})
+        elif not exchange.started:
+            await render(problem, _envelope(self._place))(scope, receive, send)
+
+    def _limits(self) -> ProviderConfig:
+        limits = self._exchange.limits(self._runner.source.provider)
+        assert limits is not None
+        return limits
+
+
+def _envelope(place: SourcePlace) -> Any:
+    from lanes.dialects.table import envelope_at
+
+    return envelope_at(place.path) or CHAT.envelope
+
+
+def _nothing(*_: object) -> None:
+    """Nobody watches a request that holds no lane."""

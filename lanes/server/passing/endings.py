@@ -1,0 +1,69 @@
+"""How a request that was passed on ends where its provider does not end it."""
+
+import json
+import time
+from typing import Any
+
+from starlette.responses import Response
+
+from lanes.config.declared.model import SourceConfig
+from lanes.dialects.dialect import Asking, Dialect, Told
+from lanes.records import Message
+from lanes.records.problems import Problem
+from lanes.runners.base import Delta
+from lanes.runners.passing.follower import Follower
+from lanes.server.asgi.errors import ENDED, ENDED_TEXT, ONCE, HttpProblem, of_failure
+from lanes.server.passing.outline import Outline
+from lanes_storage.law import AttemptCause, Cause
+
+#: Limits of a source: what lanes ends by them is not asked again.
+LIMITS = frozenset({AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
+SILENT_TEXT = "the provider showed no sign of life for longer than it may"
+UNREACHED_TEXT = "the provider could not be reached, or gave no answer"
+ASKED_AGAIN_TEXT = "this request was ended a moment ago, and is not passed on again"
+
+
+def ended_problem(message: Message | None, source: SourceConfig) -> Problem:
+    """What the client of a message is told that ended without its provider's answer. ``None``: the gateway stops."""
+    failure = None if message is None else message.error
+    if failure is None or failure.cause is Cause.CLIENT_GONE:  # it is here, so what has gone is the gateway
+        return of_failure(None).problem
+    last = failure.attempts[-1].cause if failure.attempts else None
+    if failure.cause is Cause.PROVIDER_FAILED and last in LIMITS:
+        return ended(last, SILENT_TEXT)
+    if failure.cause is Cause.PROVIDER_FAILED:  # no status came: the client may ask again, as it would without lanes
+        return Problem(502, last or failure.cause, UNREACHED_TEXT)
+    if failure.cause is Cause.ABORTED:
+        return ended(failure.cause, source.abort_text)
+    if failure.cause in ENDED_TEXT:
+        return ended(failure.cause, ENDED_TEXT[failure.cause])
+    return of_failure(failure).problem
+
+
+def ended(code: str, sentence: str) -> Problem:
+    """What lanes ended, which the client is not to send again."""
+    return HttpProblem(ENDED, code, sentence, ONCE).problem
+
+
+def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -> Response:
+    """An ordinary short answer."""
+    writer = dialect.writer(Asking(message.id, int(time.time()), outline.echoed()))
+    told = Told(text, {})
+    if not outline.streamed:
+        return Response(json.dumps(writer.whole(told)), 200, media_type="application/json")
+    said = writer.piece(Delta(text)) + writer.ending(told, begun=True)
+    return Response(said, 200, {"cache-control": "no-store"}, "text/event-stream; charset=utf-8")
+
+
+def last_event(message: Message, outline: Outline, dialect: Dialect, problem: Problem, follower: Follower) -> bytes:
+    """The end of a stream that the provider began."""
+    before = "" if follower.between else "\n\n"
+    if dialect.name == "responses" and follower.response is not None:
+        code = "invalid_prompt" if problem.status < 500 else "server_error"  # clients do not ask again after the first
+        error = {"code": code, "message": problem.sentence}
+        response = {"id": follower.response, "object": "response", "status": "failed", "error": error, "output": []}
+        event: dict[str, Any] = {"type": "response.failed", "response": response, **dialect.envelope(problem)}
+        event["sequence_number"] = follower.sequence + 1
+        return f"{before}event: response.failed\ndata: {json.dumps(event)}\n\n".encode("ascii")
+    writer = dialect.writer(Asking(message.id, int(time.time()), outline.echoed()))
+    return (before + writer.error(problem)).encode("ascii")

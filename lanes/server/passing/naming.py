@@ -1,0 +1,74 @@
+"""What names the session of a request, and so its lane."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from lanes.base.errors import InvalidKey
+from lanes.base.terminal import check_key
+from lanes.config.declared.presets import BODY, HEADER, RUNTIME
+from lanes_storage.law import MAX_KEY
+
+#: A longer name leaves no room for the name of its source, and the number of a child lane.
+LONGEST = MAX_KEY - 48
+#: The line in which OpenClaw tells its agent where it runs.
+_RUNTIME = re.compile(r"^Runtime:[^\n]*?\bsession=([^\s|]+)", re.MULTILINE)
+_INSTRUCTING = frozenset({"system", "developer"})
+
+
+def session_of(words: Iterable[str], headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
+    """The name of the session, by the first of the words that finds one; None if none does."""
+    return next((name for word in words if (name := _found(word, headers, body)) and _fits(name)), None)
+
+
+def _found(word: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
+    if word.startswith(HEADER):
+        return headers.get(word.removeprefix(HEADER).lower())
+    if word == RUNTIME:
+        return next((found[1] for text in _first_texts(body) if (found := _RUNTIME.search(text))), None)
+    path, _, within = word.removeprefix(BODY).partition(":")
+    value = _at(body, path)
+    if within and isinstance(value, str):
+        try:
+            value = _at(json.loads(value), within)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, str) else None
+
+
+def _at(node: Any, path: str) -> Any:
+    for name in path.split("."):
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
+
+
+def _fits(name: str) -> bool:
+    try:
+        check_key(name)
+    except InvalidKey:
+        return False
+    return len(name) <= LONGEST
+
+
+def _first_texts(body: Mapping[str, Any]) -> Iterator[str]:
+    """The texts that a program itself wrote: its instructions, and the first message."""
+    for name in ("system", "instructions"):
+        yield from _texts(body.get(name))
+    said = body.get("messages", body.get("input"))
+    if isinstance(said, str):
+        yield said
+    for message in said if isinstance(said, list) else ():
+        role = message.get("role") if isinstance(message, dict) else None
+        if role in _INSTRUCTING or role == "user":
+            yield from _texts(message.get("content"))
+        if role == "user":
+            return
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and isinstance(part.get("text"), str):
+            yield part["text"]

@@ -1,0 +1,139 @@
+"""What is known of a request that is passed on: enough to show and to recognise it. Its content is not kept."""
+
+import asyncio
+import hashlib
+import hmac
+import importlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.base.terminal import clean
+from lanes.config.declared.model import SourceConfig
+from lanes.server.asgi.errors import HttpProblem
+from lanes.server.passing.naming import session_of
+from lanes_storage.records import OUTLINE
+
+#: A larger body is read in a thread.
+LARGE_BODY = 65_536
+MOST_TOOLS = 200
+LONGEST_NAME = 128
+#: The parts of a request that make it the same one when it is sent again, streamed or not.
+_SAID = ("model", "system", "instructions", "messages", "input")
+_ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """``session``: the name of its session, None if it names none. ``digest`` is keyed by the token of its source."""
+
+    session: str | None
+    size: int
+    digest: str
+    model: str | None = None
+    streamed: bool = False
+    wants_usage: bool = False
+    tools: tuple[str, ...] = ()
+
+    def stored(self) -> dict[str, Any]:
+        """What is stored in place of the request."""
+        told = {"bytes": self.size, "digest": self.digest, "model": self.model, "tools": [*self.tools]}
+        return {OUTLINE: told | {"stream": self.streamed}}
+
+    def echoed(self) -> dict[str, Any]:
+        """What an answer that lanes itself writes repeats of the request."""
+        return {"model": self.model, "stream_options": {"include_usage": self.wants_usage}}
+
+
+async def outline_of(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> Outline:
+    """Read a request. One that cannot be read has an outline, too. Raises HttpProblem if it is too large unpacked."""
+    if len(body) <= LARGE_BODY and "content-encoding" not in headers:
+        return _outline(body, headers, source)
+    return await asyncio.to_thread(_outline, body, headers, source)
+
+
+def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> Outline:
+    encoding = headers.get("content-encoding", "").strip().lower()
+    text = unpacked(body, encoding, source.max_body_bytes)
+    asked = _object(text)
+    key = hashlib.sha256(b"lanes outline " + (source.token or "").encode()).digest()
+    said = json.dumps([asked.get(name) for name in _SAID]).encode() if asked else body
+    options = asked.get("stream_options")
+    return Outline(
+        session=session_of(source.session_from, headers, asked),
+        size=len(body),
+        digest=hmac.new(key, said, "sha256").hexdigest()[:32],
+        model=_name(asked.get("model")),
+        streamed=asked.get("stream") is True or (not asked and "text/event-stream" in headers.get("accept", "")),
+        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        tools=tuple(_tools(asked.get("tools"))),
+    )
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """The body as it was packed; as it is where the packing is not known here. Raises HttpProblem."""
+    if encoding in _ZLIB:
+        return _of_zlib(body, most)
+    if encoding == "zstd":
+        return _of_zstd(body, most)
+    return body
+
+
+def _of_zlib(body: bytes, most: int) -> bytes:
+    packed = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        made = packed.decompress(body, most + 1)
+    except zlib.error:
+        return b""
+    return _bounded(made, most)
+
+
+def _of_zstd(body: bytes, most: int) -> bytes:
+    """Needs Python 3.14 or the package ``zstandard``; without, the body passes unread."""
+    try:
+        made: bytes = importlib.import_module("compression.zstd").ZstdDecompressor().decompress(body, most + 1)
+    except ImportError:
+        try:
+            library = importlib.import_module("zstandard")
+        except ImportError:
+            return b""
+        try:
+            with library.ZstdDecompressor().stream_reader(body) as reader:
+                made = reader.read(most + 1)
+        except library.ZstdError:
+            return b""
+    except Exception as error:
+        if type(error).__name__ == "ZstdError":
+            return b""
+        raise
+    return _bounded(made, most)
+
+
+def _bounded(made: bytes, most: int) -> bytes:
+    if len(made) > most:
+        raise HttpProblem(413, "too_large", f"the body unpacks to more than {most} bytes")
+    return made
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _tools(tools: Any) -> list[str]:
+    found = []
+    for tool in tools[:MOST_TOOLS] if isinstance(tools, list) else ():
+        called = tool.get("function", tool) if isinstance(tool, dict) else {}
+        name = called.get("name") or called.get("type") if isinstance(called, dict) else None
+        if shown := _name(name):
+            found.append(shown)
+    return found
+
+
+def _name(value: Any) -> str | None:
+    return clean(value[:LONGEST_NAME]) if isinstance(value, str) and value else None

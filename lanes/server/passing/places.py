@@ -1,0 +1,90 @@
+"""Which source a request belongs to: by the token in its path, or by one in its headers under ``/v1``."""
+
+import hmac
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lanes.config.declared.model import SourceConfig
+from lanes.dialects.dialect import Dialect
+from lanes.dialects.table import DIALECTS
+from lanes.server.asgi.errors import HttpProblem
+from lanes.server.asgi.guard import given_token
+
+#: ``/g/NAME/TOKEN``, and what follows.
+_IN_PATH = re.compile(r"/g/(?P<name>[^/]+)/(?P<token>[^/]*)(?P<rest>/.*|)", re.DOTALL)
+IN_PATH = "/g/"
+BASE = "/v1"
+#: What a program may ask with a key that is not its own: models, and nothing else of an account.
+_OF_MODELS = re.compile(
+    r"/v1/(models(/[^/]+)?|embeddings|completions|(chat/completions|responses|messages)(/[a-z_]+)?)"
+)
+#: Routes of older clients that answer like chat.
+_RUNS = {f"/v1/{dialect.route}": dialect for dialect in DIALECTS.values()}
+
+
+class SourcePlace(NamedTuple):
+    """A source, and the path below it. ``carried``: the headers that carried its token, which are not for the
+    provider."""
+
+    source: SourceConfig
+    path: str
+    carried: tuple[str, ...] = ()
+
+    def dialect(self, method: str) -> Dialect | None:
+        """The dialect of a request for an answer of a model; None for any other request."""
+        return _RUNS.get(self.path) if method == "POST" else None
+
+    def check(self, method: str) -> None:
+        """Refuse what has nothing to do with models, if the provider is asked with a key of its own. Raises
+        HttpProblem."""
+        at_root = self.path in ("", "/") and method in ("GET", "HEAD")
+        if not (self.source.provider.clients_key or at_root or _OF_MODELS.fullmatch(self.path)):
+            raise HttpProblem(404, "no_route", "a source passes on what is asked of models, and nothing else")
+
+    def url(self, query: str) -> str:
+        """Where the request goes."""
+        base = self.source.provider.base_url
+        path = self.path.removeprefix(BASE)
+        if path == self.path:  # not below /v1, as is a probe of the root
+            base = base.removesuffix(BASE)
+        more = "&".join(part for part in (query, _query(self.source.provider.query)) if part)
+        return f"{base}{path}" + (f"?{more}" if more else "")
+
+
+def place_of(sources: Mapping[str, SourceConfig], raw_path: str, headers: Mapping[str, str]) -> SourcePlace | None:
+    """The place of a request; None if it belongs to no source. Raises HttpProblem for a wrong token."""
+    if raw_path.startswith(IN_PATH):
+        found = _IN_PATH.fullmatch(raw_path)
+        source = sources.get(found["name"]) if found else None
+        token = source.token if source else None
+        right = hmac.compare_digest(found["token"].encode("latin-1") if found else b"", (token or "").encode())
+        if found is None or source is None or not token or not right:
+            raise HttpProblem(401, "token", "there is no source of that name, or its token is another")
+        return SourcePlace(source, found["rest"])
+    if raw_path != BASE and not raw_path.startswith(f"{BASE}/"):
+        return None
+    given = given_token(headers)
+    for source in sources.values() if given else ():
+        assert given is not None
+        if source.token is not None and hmac.compare_digest(given[1].encode("latin-1"), source.token.encode()):
+            return SourcePlace(source, raw_path, (given[0],))
+    return None
+
+
+def shown_path(path: str) -> str:
+    """A path without the token in it."""
+    found = _IN_PATH.fullmatch(path)
+    return f"{IN_PATH}{found['name']}/***{found['rest']}" if found else path
+
+
+def below(path: str) -> str:
+    """The path below a source."""
+    found = _IN_PATH.fullmatch(path)
+    return found["rest"] if found else path
+
+
+def _query(query: Mapping[str, str]) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode(query)

@@ -1,0 +1,33 @@
+"""Accepting a request that is passed on for a program."""
+
+from typing import Any
+
+from lanes.base import arguments
+from lanes.base.errors import LanesError, QueueFull
+from lanes.context import Context
+from lanes.records import Message
+from lanes.verbs.sending import read_back
+from lanes_storage import doors
+from lanes_storage.doors import Accepted
+from lanes_storage.interface import Step, Transaction
+from lanes_storage.law import BoundTo, Mode, Overflow
+from lanes_storage.records import NewMessage
+
+
+def pass_on(
+    ctx: Context, key: str, *, request: dict[str, Any], source: str, owner: int, anonymous: bool, concurrency: int
+) -> Step[Message | LanesError]:
+    """Accept it for its session, of which ``concurrency`` requests run at once; ``request`` is its outline. It belongs
+    to its connection, and runs once. A full queue is QueueFull."""
+    stored, now = arguments.json_text(request, "request"), ctx.now()
+    bound = BoundTo.CLIENT, owner
+    new = NewMessage(key, None, stored, source, ctx.actor, *bound, anonymous, source=source, once=True)
+    admission = ctx.admission(key)._replace(mode=Mode.QUEUE, overflow=Overflow.REJECT)
+
+    def step(tx: Transaction) -> Message | LanesError:
+        accepted = doors.enter_beside(tx, new, admission, concurrency, now)
+        if not isinstance(accepted, Accepted):
+            return QueueFull(key, admission.cap)
+        return read_back(tx, accepted.message_id, now)
+
+    return step

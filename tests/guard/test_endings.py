@@ -1,0 +1,152 @@
+"""What lanes ends is not asked again: 423 in the words of the dialect, and neither actor, host nor reason."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.guard.conftest import Guard, Guarded
+from tests.guard.mirror import mirror
+from tests.kit.until import until
+
+ASKED: dict[str, dict[str, Any]] = {
+    "chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
+    "responses": {"input": "hi"},
+    "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 10},
+}
+BEGUN = {
+    "chat/completions": b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n',
+    "responses": b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_7"},'
+    b'"sequence_number":0}\n\nevent: x\ndata: {"type":"response.output_text.delta","sequence_number":4}\n\n',
+    "messages": b'event: message_start\ndata: {"type":"message_start","message":{"id":"m"}}\n\n',
+}
+SESSION = {"x-lanes-session": "s"}
+
+
+async def aborted(guarded: Guarded, route: str, *, stream: bool, **headers: str) -> httpx.Response:
+    """The answer to a request that an operator aborts."""
+    body = {"model": "sim-hang", "stream": stream, **ASKED[route]}
+    asking = asyncio.create_task(guarded.client.post(f"{guarded.base}/{route}", json=body, headers=SESSION | headers))
+
+    async def reached() -> bool:
+        return len(guarded.simulator.requests) == 1
+
+    await until(reached, "the provider to be asked")
+    lane = await guarded.running()
+    result = await guarded.desk.abort(lane.key, actor="alice", reason="the reason")
+    assert result.outcome == "released"
+    return await asking
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ASKED)
+async def test_F293_an_aborted_request_ends_with_423(guard: Guard, route: str, stream: bool) -> None:
+    guarded = await guard()
+    answer = await aborted(guarded, route, stream=stream)
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (423, "false")
+    error = answer.json()["error"]
+    assert (error["type"], error["message"]) == ("invalid_request_error", "This run was stopped.")
+    assert "alice" not in answer.text
+    assert "reason" not in answer.text
+
+    async def left() -> bool:
+        return [str(seen.outcome) for seen in guarded.simulator.requests] == ["client_left"]
+
+    await until(left, "the provider to be left, once")
+
+
+@pytest.mark.parametrize("route", ASKED)
+async def test_F293_a_stream_that_had_begun_ends_with_an_error_event(guard: Guard, route: str) -> None:
+    async with mirror(pieces=[BEGUN[route], asyncio.Event()]) as seen:
+        guarded = await guard(seen.url)
+        async with guarded.client.stream(
+            "POST", f"{guarded.base}/{route}", json={"stream": True, **ASKED[route]}, headers=SESSION
+        ) as answer:
+            chunks = answer.aiter_raw()
+            got = await anext(chunks)
+            lane = await guarded.running()
+            await guarded.desk.abort(lane.key, actor="alice", reason="the reason")
+            got += b"".join([chunk async for chunk in chunks])
+    assert got.startswith(BEGUN[route])
+    last = json.loads(got.removeprefix(BEGUN[route]).decode().partition("data: ")[2])
+    assert last["error"]["type"] == "invalid_request_error"
+    assert b"alice" not in got
+    if route == "responses":
+        assert (last["response"]["id"], last["sequence_number"], last["response"]["error"]["code"]) == (
+            "resp_7", 5, "invalid_prompt",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ASKED)
+async def test_F293_an_abort_may_end_as_an_ordinary_answer(guard: Guard, route: str, stream: bool) -> None:
+    guarded = await guard(source={"on_abort": "answer", "abort_text": "Gestoppt."})
+    answer = await aborted(guarded, route, stream=stream)
+    assert answer.status_code == 200
+    assert "Gestoppt." in answer.text
+    terminal = {"chat/completions": "[DONE]", "responses": "response.completed", "messages": "message_stop"}
+    assert (terminal[route] in answer.text) is stream
+
+
+LIMITED = [
+    ({"first_byte_timeout": "60ms"}, [], "first_byte_timeout"),
+    ({"idle_timeout": "60ms"}, [BEGUN["chat/completions"]], "idle_timeout"),
+    ({"stall_timeout": "60ms", "first_byte_timeout": "50ms"}, [], "first_byte_timeout"),
+]
+
+
+@pytest.mark.parametrize(("limits", "pieces", "cause"), LIMITED)
+async def test_F293_a_spent_limit_ends_a_request_once(
+    guard: Guard, limits: dict[str, str], pieces: list[bytes], cause: str
+) -> None:
+    async with mirror(pieces=[*pieces, asyncio.Event()]) as seen:
+        guarded = await guard(seen.url, source=limits)
+        body = {"stream": True, **ASKED["chat/completions"]}
+        answer = await guarded.client.post(f"{guarded.base}/chat/completions", json=body, headers=SESSION)
+        assert len(seen.requests) == 1
+    (message,) = await guarded.messages()
+    assert message["error"]["attempts"][0]["cause"] == cause
+    assert '"invalid_request_error"' in answer.text
+    assert cause in answer.text
+
+
+async def test_F293_a_comment_and_a_ping_are_no_sign_of_life(guard: Guard) -> None:
+    async with mirror(
+        pieces=[BEGUN["messages"], *[b'event: ping\ndata: {"type": "ping"}\n\n'] * 3, asyncio.Event()]
+    ) as seen:
+        guarded = await guard(seen.url, source={"idle_timeout": "100ms"})
+        answer = await guarded.client.post(
+            f"{guarded.base}/messages", json={"stream": True, **ASKED["messages"]}, headers=SESSION
+        )
+    assert answer.text.count("ping") == 6
+    assert "idle_timeout" in str(await guarded.messages())
+
+
+async def test_F293_a_full_queue_is_423(guard: Guard) -> None:
+    guarded = await guard(source={"concurrency": 1}, queue={"cap": 1})
+    body = {"model": "sim-hang", **ASKED["responses"]}
+
+    async def post() -> httpx.Response:
+        return await guarded.client.post(f"{guarded.base}/responses", json=body, headers=SESSION)
+
+    first = asyncio.create_task(post())
+    await guarded.running()
+    others = [asyncio.create_task(post()) for _ in range(2)]
+    done, _ = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+    refused = done.pop().result()
+    assert (refused.status_code, refused.headers["x-should-retry"]) == (423, "false")
+    assert refused.json()["error"]["code"] == "overflow"
+    for task in (first, *others):
+        task.cancel()
+
+
+async def test_F293_a_gateway_that_stops_says_503(guard: Guard) -> None:
+    guarded = await guard()
+    body = {"model": "sim-hang", **ASKED["responses"]}
+    asking = asyncio.create_task(guarded.client.post(f"{guarded.base}/responses", json=body, headers=SESSION))
+    await guarded.running()
+    guarded.stop.set()
+    answer = await asking
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "drained")

@@ -1,0 +1,142 @@
+"""Whose key goes where, and that no key, token, body or reply is stored or logged."""
+
+import json
+import logging
+import sqlite3
+from typing import Any
+
+import httpx
+import pytest
+
+from lanes.base.errors import ConfigError
+from lanes.config import from_data
+from tests.guard.conftest import TOKEN, Guard, Guarded
+from tests.guard.mirror import mirror
+
+SECRET = "sk-secret-marker-4711"
+BODY = {"model": "m", "messages": [{"role": "user", "content": "private-marker-0815"}], "tools": [
+    {"type": "function", "function": {"name": "read_file", "parameters": {}}}]}  # fmt: skip
+
+
+async def ask(guarded: Guarded, url: str, **headers: str) -> httpx.Response:
+    return await guarded.client.post(f"{url}/chat/completions", json=BODY, headers=headers)
+
+
+async def test_F292_a_client_sends_its_own_key(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url)
+        await ask(guarded, guarded.base, authorization=f"Bearer {SECRET}")
+        await ask(guarded, f"{guarded.url}/v1", authorization=f"Bearer {SECRET}", **{"x-lanes-token": TOKEN})
+        await ask(guarded, f"{guarded.url}/v1", authorization=f"Bearer {TOKEN}", **{"x-api-key": SECRET})
+    sent = [dict(asked.headers) for asked in seen.requests]
+    assert [each.get("authorization") for each in sent] == [f"Bearer {SECRET}", f"Bearer {SECRET}", None]
+    assert sent[2]["x-api-key"] == SECRET
+    assert not any(TOKEN in asked.raw for asked in seen.requests)
+
+
+@pytest.mark.parametrize(("route", "header"), [("chat/completions", "authorization"), ("messages", "x-api-key")])
+async def test_F292_the_key_of_lanes_replaces_that_of_a_client(guard: Guard, route: str, header: str) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url, provider={"api_key_env": "KEY"}, client_key=False)
+        headers = {"authorization": f"Bearer {SECRET}", "x-api-key": SECRET, "api-key": SECRET}
+        await guarded.client.post(f"{guarded.base}/{route}", json=BODY, headers=headers)
+        files = await guarded.client.get(f"{guarded.base}/files", headers=headers)
+    assert files.status_code == 404, "a key of lanes is for models alone"
+    (asked,) = seen.requests
+    assert SECRET not in asked.raw
+    assert dict(asked.headers)[header].endswith("sk-of-lanes-itself")
+
+
+async def test_F292_a_redirect_is_not_followed(guard: Guard) -> None:
+    async with mirror(status=307) as seen:
+        guarded = await guard(seen.url)
+        answer = await ask(guarded, guarded.base, authorization=f"Bearer {SECRET}")
+    assert (answer.status_code, len(seen.requests)) == (307, 1)
+
+
+async def test_F292_what_happens_under_a_clients_key_cools_nothing(guard: Guard) -> None:
+    async with mirror(status=429, body=b'{"error":{"code":"insufficient_quota"}}') as seen:
+        guarded = await guard(seen.url)
+        await ask(guarded, guarded.base)
+        assert (await guarded.desk.status()).cooldowns == ()
+        await ask(guarded, guarded.base)
+        assert len(seen.requests) == 2
+
+
+SOURCE = {"name": "s", "provider": "p", "token_env": "T"}
+PROVIDER = {"name": "p", "base_url": "https://h/v1"}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"runner": [{"name": "r", "kind": "provider", "providers": ["p"]}]}, "the keys of its clients"),
+    ({"provider": [PROVIDER | {"api_key": "sk-written"}]}, "never written"),
+    ({"provider": [PROVIDER | {"api_key": "client", "api_key_env": "K"}]}, "contradicts"),
+    ({"source": [{"name": "s", "provider": "p"}]}, "no token"),
+    ({"source": [SOURCE | {"provider": "q"}]}, "unknown name"),
+    ({"source": [SOURCE | {"name": "A b"}]}, "cannot stand in an address"),
+    ({"source": [SOURCE | {"session_from": ["header:x-session-affinity"]}]}, "the same for many"),
+    ({"source": [SOURCE | {"session_from": ["promt_cache_key"]}]}, "did you mean"),
+    ({"source": [SOURCE, SOURCE | {"name": "other"}]}, "used elsewhere"),
+    ({"source": [SOURCE | {"idle_timeout": "2m", "stall_timeout": "1m"}]}, "below stall_timeout"),
+]
+
+
+@pytest.mark.parametrize(("changed", "words"), REFUSED)
+def test_F292_a_configuration_that_would_carry_a_key_elsewhere_is_refused(changed: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as refused:
+        from_data({"provider": [PROVIDER | {"api_key": "client"}], **changed}, env={"T": "t" * 20})
+    assert "sk-written" not in str(refused.value)
+
+
+async def test_F292_the_token_of_a_source_is_for_models_alone(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url, gateway={"token_env": "TOKEN"})
+        token = {"authorization": f"Bearer {TOKEN}"}
+        assert (await guarded.client.get(f"{guarded.url}/api/lanes", headers=token)).status_code == 401
+        assert (
+            await guarded.client.get(f"{guarded.url}/api/lanes", headers={"x-lanes-token": TOKEN})
+        ).status_code == 401
+        assert (await guarded.client.get(f"{guarded.url}/v1/models", headers=token)).headers["x-from"]
+        for wrong in ("bot/wrong", "other/" + TOKEN, "bot/", "bot"):
+            answer = await guarded.client.post(f"{guarded.url}/g/{wrong}/v1/responses", json={"input": "x"})
+            assert answer.status_code == 401
+        theirs = {"x-lanes-token": "token-of-the-gateway"}
+        assert (await guarded.client.get(f"{guarded.url}/api/lanes", headers=theirs)).status_code == 200
+        assert len(seen.requests) == 1
+
+
+async def test_F292_nothing_of_a_request_or_an_answer_is_kept(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = (
+        b'data: {"choices":[{"delta":{"content":"reply-marker-1234"}}],"usage":{"total_tokens":5}}\n\ndata: [DONE]\n\n'
+    )
+    named = {"authorization": f"Bearer {SECRET}", "x-api-key": SECRET, "api-key": SECRET, "x-lanes-session": "s"}
+    refusal = b'{"error":{"message":"private-marker-0815"}}'
+    async with mirror(pieces=[said]) as seen:
+        guarded = await guard(seen.url)
+        assert "reply-marker" in (await ask(guarded, guarded.base, **named)).text
+        seen.pieces, seen.status, seen.body = None, 400, refusal
+        assert (await ask(guarded, guarded.base, **named)).status_code == 400
+        await guarded.client.get(f"{guarded.url}/g/bot/{TOKEN}/v1/nonsense?{SECRET}", headers=named)
+        (failed, done) = sorted(await guarded.messages(), key=lambda message: str(message["state"]), reverse=True)
+        assert (failed["error"]["attempts"][0]["cause"], done["state"]) == ("bad_request", "done")
+        stored = guarded.path.read_bytes() + guarded.path.with_name("lanes.db-wal").read_bytes()
+    for secret in (SECRET, "private-marker", "reply-marker", TOKEN):
+        assert secret.encode() not in stored, secret
+        logged = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]  # the test's own
+        assert not [line for line in logged if secret in line]
+    with sqlite3.connect(guarded.path) as database:
+        ((request, source),) = database.execute("SELECT request, source FROM messages WHERE state = 'done'")
+    outline = json.loads(request)["lanes_outline"]
+    assert (outline["model"], outline["tools"], source) == ("m", ["read_file"], "bot")
+    assert outline["bytes"] > 100
+
+
+async def test_F292_a_request_never_runs_again(guard: Guard) -> None:
+    async with mirror(status=500) as seen:
+        guarded = await guard(seen.url)
+        await ask(guarded, guarded.base, **{"x-lanes-session": "s"})
+        (failed,) = await guarded.messages()
+        retried = await guarded.client.post(f"{guarded.url}/api/messages/{failed['id']}/retry", json={})
+        assert (retried.status_code, len(seen.requests)) == (422, 1)
+        assert "its content was not stored" in retried.text
+        again = await guarded.client.get(f"{guarded.url}/v1/models")
+        assert "bot" not in [each["id"] for each in again.json()["data"]]

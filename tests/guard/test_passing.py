@@ -1,0 +1,184 @@
+"""A request goes out as it was made, and the answer of the provider comes back as it is, in every dialect."""
+
+import asyncio
+import gzip
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.guard.conftest import TOKEN, Guard
+from tests.guard.mirror import Mirror, mirror
+from tests.kit.until import until
+
+ROUTES: dict[str, dict[str, Any]] = {
+    "chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
+    "responses": {"input": "hi"},
+    "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 10},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ROUTES)
+async def test_F291_what_the_provider_answers_comes_back_as_it_is(guard: Guard, route: str, stream: bool) -> None:
+    guarded = await guard()
+    body = {"model": "sim-ok", "stream": stream, **ROUTES[route]}
+    direct_to = guarded.gateway.config.sources["bot"].provider.base_url
+    headers = {"x-lanes-session": "s"}
+    direct = await guarded.client.post(f"{direct_to}/{route}", json=body)
+    through = await guarded.client.post(f"{guarded.base}/{route}", json=body, headers=headers)
+    assert through.status_code == direct.status_code == 200
+    assert _told(through) == _told(direct)
+    (message,) = await guarded.messages()
+    assert (message["state"], message["reply"]) == ("done", "")
+    assert "sim-ok" in message["asked"]
+
+
+def _told(answer: httpx.Response) -> tuple[Any, ...]:
+    """What an answer says, without the ids and times that differ between any two."""
+    plain = answer.text
+    for name in ("id", "created", "created_at", "item_id"):
+        plain = re.sub(rf'"{name}":\s*("[^"]*"|\d+)', f'"{name}": 0', plain)
+    headers = {n: v for n, v in answer.headers.items() if n not in ("date", "content-length")}
+    return plain, headers
+
+
+@pytest.fixture
+async def reflecting(guard: Guard) -> Any:
+    """A provider that keeps what it is asked, byte by byte."""
+    async with mirror() as seen:
+        yield seen, await guard(seen.url)
+
+
+async def test_F291_the_request_goes_out_as_it_was_made(reflecting: tuple[Mirror, Any]) -> None:
+    seen, guarded = reflecting
+    body = b'{ "model":"any/model", "stream" : true, "input":[{"role":"user","content":"h\\u00e9"}], "new":1e3 }'
+    headers = {
+        "authorization": "Bearer sk-client",
+        "anthropic-beta": "a,b",
+        "x-stainless-lang": "js",
+        "accept": "text/event-stream",
+        "accept-encoding": "gzip, br",
+        "user-agent": "claude-cli/2",
+        "content-type": "application/json; charset=utf-8",
+        "x-lanes-session": "not for the provider",
+    }
+    await guarded.client.post(f"{guarded.base}/messages?beta=true&x=%2F", content=body, headers=headers)
+    (asked,) = seen.requests
+    assert (asked.method, asked.target, asked.body) == ("POST", "/v1/messages?beta=true&x=%2F", body)
+    sent = {name: value for name, value in asked.headers if name not in ("host", "content-length", "connection")}
+    assert sent == {name: value for name, value in headers.items() if not name.startswith("x-lanes-")}
+    assert TOKEN not in asked.raw
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_F291_a_packed_body_goes_out_packed(reflecting: tuple[Mirror, Any], encoding: str) -> None:
+    seen, guarded = reflecting
+    plain = json.dumps({"model": "m", "input": "x" * 2000, "prompt_cache_key": "s1"}).encode()
+    packed = gzip.compress(plain) if encoding == "gzip" else b"\x28\xb5\x2f\xfd" + bytes(20)
+    headers = {"content-encoding": encoding, "content-type": "application/json"}
+    await guarded.client.post(f"{guarded.base}/responses", content=packed, headers=headers)
+    assert seen.requests[0].body == packed
+    assert dict(seen.requests[0].headers)["content-encoding"] == encoding
+    keys = [lane.key for lane in await guarded.desk.lanes()]
+    assert any("s1" in key for key in keys) is (encoding == "gzip")
+
+
+async def test_F291_a_body_that_unpacks_to_more_than_the_limit_is_refused(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url, source={"max_body_bytes": 100_000})
+        bomb = gzip.compress(bytes(200_000))
+        headers = {"content-encoding": "gzip", "content-type": "application/json"}
+        answer = await guarded.client.post(f"{guarded.base}/responses", content=bomb, headers=headers)
+        plain = await guarded.client.post(f"{guarded.base}/responses", content=bytes(200_000))
+    assert (answer.status_code, plain.status_code, seen.requests) == (413, 413, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "below", "target"),
+    [
+        ("HEAD", "/", "/"),
+        ("HEAD", "", ""),
+        ("GET", "/v1/models", "/v1/models"),
+        ("GET", "/v1/models/a%2Fb", "/v1/models/a%2Fb"),
+        ("POST", "/v1/messages/count_tokens?beta=true", "/v1/messages/count_tokens?beta=true"),
+        ("GET", "/props", "/props"),
+    ],
+)
+async def test_F291_what_asks_no_model_passes_and_holds_no_lane(
+    reflecting: tuple[Mirror, Any], method: str, below: str, target: str
+) -> None:
+    seen, guarded = reflecting
+    answer = await guarded.client.request(method, f"{guarded.url}/g/bot/{TOKEN}{below}", headers={"x-api-key": "sk-c"})
+    assert answer.status_code == 200
+    assert answer.headers["x-from"] == "the provider"
+    (asked,) = seen.requests
+    assert (asked.method, asked.target) == (method, target or "/")
+    assert dict(asked.headers)["x-api-key"] == "sk-c"
+    assert await guarded.desk.lanes() == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 529])
+async def test_F291_a_refusal_of_the_provider_comes_back_at_once_and_unchanged(guard: Guard, status: int) -> None:
+    async with mirror(status=status, body=b'{"error":{"code":"rate_limit_exceeded","message":"no sk-client"}}') as seen:
+        guarded = await guard(seen.url)
+        headers = {"authorization": "Bearer sk-client", "x-lanes-session": "s"}
+        answer = await guarded.client.post(f"{guarded.base}/responses", json={"input": "hi"}, headers=headers)
+        assert (answer.status_code, answer.content) == (status, seen.body)
+        assert answer.headers["retry-after"] == "7"
+        assert answer.headers["x-from"] == "the provider"
+        assert len(seen.requests) == 1, "a source never asks again"
+    lanes = await guarded.desk.lanes()
+    assert [lane.state for lane in lanes if lane.last_error] == ["errored"]
+    assert (await guarded.client.get(f"{guarded.url}/api/dead-letters")).json() == [], "nothing could send it again"
+    assert (await guarded.desk.status()).cooldowns == ()
+
+
+async def test_F291_pieces_pass_as_they_come(guard: Guard) -> None:
+    go_on = asyncio.Event()
+    async with mirror(
+        pieces=[b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', go_on, b"data: [DONE]\n\n"]
+    ) as seen:
+        guarded = await guard(seen.url)
+        body = {"model": "m", "stream": True, "messages": []}
+        async with guarded.client.stream("POST", f"{guarded.base}/chat/completions", json=body) as answer:
+            chunks = answer.aiter_raw()
+            assert b'"a"' in await anext(chunks)
+            acts = (await guarded.running()).acts_next
+            assert acts is None or acts.provider in (None, "real")
+            go_on.set()
+            rest = b"".join([chunk async for chunk in chunks])
+    assert rest == b"data: [DONE]\n\n"
+    await guarded.free()
+
+
+async def test_F291_what_the_provider_breaks_off_is_broken_off(guard: Guard) -> None:
+    async with mirror(pieces=[b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', None]) as seen:
+        guarded = await guard(seen.url)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await guarded.client.post(f"{guarded.base}/chat/completions", json={"stream": True, "messages": []})
+        assert len(seen.requests) == 1
+    await guarded.free()
+
+
+async def test_F291_a_provider_that_is_not_there_is_told_like_one(guard: Guard) -> None:
+    guarded = await guard("http://127.0.0.1:9/v1")
+    answer = await guarded.client.post(f"{guarded.base}/chat/completions", json={"messages": []})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "unreachable")
+    assert "x-should-retry" not in answer.headers
+
+
+async def test_a_client_that_leaves_frees_its_lane(guard: Guard) -> None:
+    guarded = await guard()
+    body = {"model": "sim-hang", "messages": [{"role": "user", "content": "x"}]}
+    asking = asyncio.create_task(guarded.client.post(f"{guarded.base}/chat/completions", json=body))
+    await guarded.running()
+    asking.cancel()
+    await guarded.free()
+    await until(lambda: _left(guarded), "the provider to see the client leave")
+
+
+async def _left(guarded: Any) -> bool:
+    return [str(seen.outcome) for seen in guarded.simulator.requests] == ["client_left"]
