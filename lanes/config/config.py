@@ -110,7 +110,9 @@ class Config:
         clocks = _clocks(self._resolved(matching, kind, runner))
         on_interrupt = self._of("queue.on_interrupt", matching).value
         on_survivors = self._of("queue.on_survivors", matching).value
-        if on_interrupt is None:
+        if runner in self.sources:
+            on_interrupt = OnInterrupt.FAIL  # its content is not stored, and it goes out once
+        elif on_interrupt is None:
             on_interrupt = OnInterrupt.REQUEUE if kind is RunnerKind.PROVIDER else OnInterrupt.FAIL
         if on_survivors is None or kind is not RunnerKind.COMMAND:
             # Only a command run leaves processes behind.

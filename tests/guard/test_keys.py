@@ -140,3 +140,12 @@ async def test_F292_a_request_never_runs_again(guard: Guard) -> None:
         assert "its content was not stored" in retried.text
         again = await guarded.client.get(f"{guarded.url}/v1/models")
         assert "bot" not in [each["id"] for each in again.json()["data"]]
+
+
+async def test_F292_a_policy_that_retries_does_not_mean_what_is_passed_on(guard: Guard) -> None:
+    retry = {"attempts": 3, "backoff": "1ms", "causes": ["server_error", "provider_failed"]}
+    async with mirror(status=500) as seen:
+        guarded = await guard(seen.url, policy=[{"match": "*", "retry": retry}])
+        answer = await ask(guarded, guarded.base, **{"x-lanes-session": "s"})
+        assert (answer.status_code, len(seen.requests)) == (500, 1)
+        assert [message["state"] for message in await guarded.messages()] == ["failed"]
