@@ -93,7 +93,6 @@ async def test_F293_an_abort_may_end_as_an_ordinary_answer(guard: Guard, route: 
 LIMITED = [
     ({"first_byte_timeout": "60ms"}, [], "first_byte_timeout"),
     ({"idle_timeout": "60ms"}, [BEGUN["chat/completions"]], "idle_timeout"),
-    ({"stall_timeout": "60ms", "first_byte_timeout": "50ms"}, [], "first_byte_timeout"),
 ]
 
 
