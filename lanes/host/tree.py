@@ -21,21 +21,9 @@ TAG = "LANES_RUN_TAG"
 _LINUX = sys.platform.startswith("linux")
 
 
-class RunTree(NamedTuple):
-    """A run's processes: its keeper, and the group and session that it leads."""
-
-    run_id: int
-    keeper: Identity
-
-    @property
-    def tag(self) -> str:
-        """Unique on a host in one boot: two databases may both have a run 41."""
-        return tag(self.run_id, self.keeper)
-
-
-def tag(run_id: int, keeper: Identity) -> str:
-    """What ``TAG`` holds."""
-    return f"{run_id}-{keeper.pid}-{keeper.start_time}"
+def tag(keeper: Identity) -> str:
+    """What ``TAG`` holds: unique on a host in one boot."""
+    return f"{keeper.pid}-{keeper.start_time}"
 
 
 class Survivor(NamedTuple):
@@ -49,46 +37,48 @@ class Survivor(NamedTuple):
         return f"{self.pid} {clean(self.name)}"
 
 
-def survivors(tree: RunTree, me: Identity) -> list[Survivor] | None:
+def survivors(keeper: Identity, me: Identity) -> list[Survivor] | None:
     """What is left of a tree: [] proves that nothing is, None that it cannot be told from here."""
-    sight = look(tree.keeper, me)
+    sight = look(keeper, me)
     if sight is ProcessSighting.OTHER_BOOT:
         return []  # a database file has one machine at a time, and the processes of an earlier boot ended with it
     if sight in (ProcessSighting.OTHER_HOST, ProcessSighting.OTHER_NAMESPACE) or not _LINUX:
         return None
     alive = not sight.gone
-    table = {each.pid: each for each in _processes() if each.start_time >= tree.keeper.start_time}
-    group = ControlGroup(tree.tag)
-    if not alive and (members := group.members()) is not None:
-        if not members:
-            group.remove_anywhere()
-        return [Survivor(pid, table[pid].start_time, table[pid].name) for pid in members if pid in table]
+    table = {each.pid: each for each in _processes() if each.start_time >= keeper.start_time}
+    # Without its keeper, a process is found by the control group, unless another program has moved it to another one.
+    members = None if alive else ControlGroup(tag(keeper)).members()
     found, hidden = [], False
     for each in table.values():
-        if each.pid == tree.keeper.pid:
-            ours: bool | None = alive and each.start_time == tree.keeper.start_time
+        if each.pid == keeper.pid:
+            ours: bool | None = alive and each.start_time == keeper.start_time
+        elif each.pid in (members or ()) or (alive and _descends(each, keeper.pid, table)):
+            ours = True
         else:
-            ours = (alive and _descends(each, tree.keeper.pid, table)) or _is_tagged(each.pid, tree.tag)
-            if not ours and not alive:
+            ours = _is_tagged(each.pid, tag(keeper))
+            if not ours and not alive and keeper.pid in (each.session, each.group):
                 # Its environment was cleared, perhaps. The number of a session is not used again while the session has
                 # members, so without a leader of that number these are the keeper's.
-                ours = ours if tree.keeper.pid not in (each.session, each.group) else tree.keeper.pid not in table
+                ours = keeper.pid not in table
         hidden = hidden or ours is None
         if ours:
             found.append(Survivor(each.pid, each.start_time, each.name))
+    if not found and members is not None:
+        ControlGroup(tag(keeper)).remove_anywhere()
+        return []
     return found or (None if hidden else [])
 
 
-def end(tree: RunTree, me: Identity, *, hard: bool) -> list[Survivor] | None:
+def end(keeper: Identity, me: Identity, *, hard: bool) -> list[Survivor] | None:
     """End what is left of a tree, and tell what that was; call it again until nothing is left.
 
     ``hard``: SIGKILL. Otherwise the keeper is told to end its tree in its grace, and the others get SIGTERM.
     """
-    left = survivors(tree, me)
-    if left and hard and tree.keeper.pid not in [each.pid for each in left]:
-        ControlGroup(tree.tag).kill()
+    left = survivors(keeper, me)
+    if left and hard and keeper.pid not in [each.pid for each in left]:
+        ControlGroup(tag(keeper)).kill()
     for each in left or ():
-        keeps = each.pid == tree.keeper.pid
+        keeps = each.pid == keeper.pid
         number = signal.SIGKILL if hard and not (keeps and len(left or ()) > 1) else signal.SIGTERM
         _send(each, number)
     return left

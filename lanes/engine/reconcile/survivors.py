@@ -12,7 +12,7 @@ from lanes.base.procedure import Procedure, read, wait_for_change, write
 from lanes.context import Context
 from lanes.engine.background.loop import WriteFunction
 from lanes.host.identity import this_process
-from lanes.host.tree import RunTree, Survivor, end
+from lanes.host.tree import Survivor, end
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reader, Transaction
@@ -99,7 +99,7 @@ def _end(run: UnprovenRun, *, hard: bool) -> Sequence[Survivor] | None:
         return ()
     if run.keeper is None:
         return None  # written by a lanes that did not store which process it was
-    return end(RunTree(run.id, run.keeper), this_process(), hard=hard)
+    return end(run.keeper, this_process(), hard=hard)
 
 
 def _told(left: Sequence[Survivor]) -> tuple[str, ...]:

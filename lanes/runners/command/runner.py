@@ -3,23 +3,21 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import CommandConfig, RunnerConfig
 from lanes.config.declared.templates import arguments, environment
 from lanes.host.cgroups import ControlGroup
-from lanes.host.descriptors import is_shortage, note_shortage
-from lanes.host.identity import this_process
-from lanes.host.tree import TAG, RunTree, end, tag
-from lanes.runners.base import Reply, RunContext, StopHow
+from lanes.host.tree import TAG, tag
+from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.folders import working_folder
 from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
-from lanes.runners.http.failures import NoRoom
+from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
@@ -30,17 +28,12 @@ log = Log("lanes.command")
 ERRORS_KEPT = 2_048
 #: How long the pipes may stay open once the tree is gone: another process may have inherited them.
 DRAIN_S = 2.0
-#: Seconds between two looks for what is left where the keeper was killed.
-SWEEP_S = 0.05
 #: How programs report that they do not know the conversation that they should continue.
 UNKNOWN_SESSION = re.compile(
     r"(no|not|unknown|invalid|cannot|could not|couldn't|failed to)\b.{0,60}\b(session|conversation|thread|rollout)"
     r"|(session|conversation|thread|rollout)\b.{0,80}\b(not|unknown|invalid|missing|expired)",
     re.IGNORECASE | re.DOTALL,
 )
-
-#: The grace of a lane in milliseconds, by its key.
-GraceOf = Callable[[str], int]
 
 
 class CommandRunner:
@@ -52,7 +45,8 @@ class CommandRunner:
         self._config: CommandConfig = config.command
         self._memory = memory
         self._grace = grace
-        self._children: dict[int, Child] = {}
+        self._trees = RunTrees(memory, grace)
+        self.stop = self._trees.stop
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
@@ -74,36 +68,16 @@ class CommandRunner:
                     await self._memory.keep_session(run, self._name, None)
             return await self._turn(run, places, AgentLane(lane.id, None))
 
-    def stop(self, run: RunContext, how: StopHow) -> None:
-        """Order the end of a run's processes. From any thread, and whatever the event loop does."""
-        child = self._children.get(run.id)
-        if child is not None:
-            child.stop(how.grace_ms)
-
     # -------------------------------------------------------------------------------------- a turn
 
     async def _turn(self, run: RunContext, places: dict[str, str], lane: AgentLane) -> Reply:
         """One start of the program. Raises RunFailed."""
-        try:
-            child = Child()
-        except OSError as error:
-            if is_shortage(error):
-                note_shortage()
-                raise NoRoom from error
-            raise RunFailed("not_started", f"no process could be started: {error}") from error
-        self._children[run.id] = child
-        keeper: ProcessIdentity | None = None
+        child = new_child()
         output = _Output(self._transcript(run, lane), self._config.max_output_bytes)
-        try:
-            keeper = child.identity
-            if not await self._memory.attach(run, keeper):
-                raise RunFailed("not_started", "it lost its lane, or was aborted, before its program could start")
+        async with self._trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
             await self._follow(run, child, output, lane)
-        finally:
-            await self._to_its_end(run, child, keeper)
-            self._children.pop(run.id, None)
         return self._reply(child, output, lane)
 
     def _transcript(self, run: RunContext, lane: AgentLane) -> Transcript:
@@ -120,7 +94,7 @@ class CommandRunner:
         argv = [*config.wrap, *arguments(template, places, None if config.takes_stdin else run.text)]
         if any("\0" in each for each in argv):
             raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
-        own = {"LANES_RUN_ID": str(run.id), TAG: tag(run.id, keeper)}
+        own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
         env = environment(os.environ, config.env, own)
         grace = self._grace(run.key)
         limits = config.nice, config.max_memory_bytes, config.max_cpu_s
@@ -161,23 +135,6 @@ class CommandRunner:
         except StorageError as error:
             log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
 
-    async def _to_its_end(self, run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
-        """Return once nothing of the tree is left; a cancellation meanwhile does not leave it behind."""
-        if not child.gone.done():
-            child.stop(self._grace(run.key))
-        ending = asyncio.ensure_future(_ended(run, child, keeper))
-        cancelled: asyncio.CancelledError | None = None
-        try:
-            while not ending.done():
-                try:
-                    await asyncio.shield(ending)
-                except asyncio.CancelledError as error:
-                    cancelled = error
-        finally:
-            child.close()
-        if cancelled is not None:
-            raise cancelled
-
     def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
         told, program = output.transcript, os.path.basename(self._config.argv[0])  # noqa: PTH119 - no path of ours
@@ -190,7 +147,7 @@ class CommandRunner:
         if told.error is not None:
             why = "agent_error", f"{program}: {told.error}"
         elif child.exit != 0:
-            why = "exit_status", f"{program} {_ended_with(child.exit)}" + (f": {errors}" if errors else "")
+            why = "exit_status", f"{program} {ended_with(child.exit)}" + (f": {errors}" if errors else "")
         elif not told.ended:
             why = "no_final_event", f"{program} ended without the event that ends a turn: its output was cut"
         if why is None:
@@ -249,26 +206,3 @@ async def _tail(child: Child, output: _Output) -> None:
         room = ERRORS_KEPT - len(output.errors)
         output.errors += data[: max(0, room)]
         output.last_errors = (output.last_errors + data[max(0, room) :])[-ERRORS_KEPT:]
-
-
-async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
-    """Wait until nothing of a run is left. Its keeper proves that; if the keeper was killed, the host is searched."""
-    if await child.gone is not None and keeper is not None:
-        ControlGroup(tag(run.id, keeper)).remove()
-        return
-    if keeper is None:
-        return
-    tree, told = RunTree(run.id, keeper), False
-    while left := await asyncio.to_thread(end, tree, this_process(), hard=True):
-        if not told:
-            log.warning(
-                "run %d of lane %a: its keeper was killed; ending %s", run.id, run.key, ", ".join(map(str, left))
-            )
-            told = True
-        await asyncio.sleep(SWEEP_S)
-
-
-def _ended_with(code: int | None) -> str:
-    if code is None:
-        return "was killed together with its keeper"
-    return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"

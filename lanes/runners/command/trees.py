@@ -1,0 +1,108 @@
+"""The process trees of a runner's runs, each from the moment that the database names it to the proof that nothing is
+left."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from lanes.base.errors import RunFailed
+from lanes.host.cgroups import ControlGroup
+from lanes.host.descriptors import is_shortage, note_shortage
+from lanes.host.identity import this_process
+from lanes.host.tree import end, tag
+from lanes.runners.base import RunContext, StopHow
+from lanes.runners.command.child import Child
+from lanes.runners.command.memory import AgentMemory
+from lanes.runners.http.failures import NoRoom
+from lanes_storage.logs import Log
+from lanes_storage.records import ProcessIdentity
+
+log = Log("lanes.command")
+
+#: Seconds between two looks for what is left where the keeper was killed.
+SWEEP_S = 0.05
+
+#: The grace of a lane in milliseconds, by its key.
+GraceOf = Callable[[str], int]
+
+
+class RunTrees:
+    """The trees of one runner. For the event loop, except ``stop``."""
+
+    def __init__(self, memory: AgentMemory, grace: GraceOf) -> None:
+        self._memory = memory
+        self._grace = grace
+        self._children: dict[int, Child] = {}
+
+    def stop(self, run: RunContext, how: StopHow) -> None:
+        """Order the end of a run's processes. From any thread, and whatever the event loop does."""
+        child = self._children.get(run.id)
+        if child is not None:
+            child.stop(how.grace_ms)
+
+    @asynccontextmanager
+    async def of(self, run: RunContext, child: Child) -> AsyncIterator[ProcessIdentity]:
+        """The tree of a run whose program has not begun; yields its keeper once the database names that. At the end of
+        the block the tree is ended, and waited for. Raises RunFailed if the program may not begin."""
+        self._children[run.id] = child
+        keeper: ProcessIdentity | None = None
+        try:
+            keeper = child.identity
+            if not await self._memory.attach(run, keeper):
+                raise RunFailed("not_started", "it lost its lane, or was aborted, before its program could start")
+            yield keeper
+        finally:
+            await self._to_its_end(run, child, keeper)
+            self._children.pop(run.id, None)
+
+    async def _to_its_end(self, run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
+        """Return once nothing of the tree is left; a cancellation meanwhile does not leave it behind."""
+        if not child.gone.done():
+            child.stop(self._grace(run.key))
+        ending = asyncio.ensure_future(_ended(run, child, keeper))
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            while not ending.done():
+                try:
+                    await asyncio.shield(ending)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+        finally:
+            child.close()
+        if cancelled is not None:
+            raise cancelled
+
+
+def new_child() -> Child:
+    """Start a keeper. Raises RunFailed or NoRoom if that is not possible now."""
+    try:
+        return Child()
+    except OSError as error:
+        if is_shortage(error):
+            note_shortage()
+            raise NoRoom from error
+        raise RunFailed("not_started", f"no process could be started: {error}") from error
+
+
+def ended_with(code: int | None) -> str:
+    """How a program ended, as part of a sentence about it."""
+    if code is None:
+        return "was killed together with its keeper"
+    return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
+
+
+async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
+    """Wait until nothing of a run is left. Its keeper proves that; if the keeper was killed, the host is searched."""
+    if await child.gone is not None and keeper is not None:
+        ControlGroup(tag(keeper)).remove()
+        return
+    if keeper is None:
+        return
+    told = False
+    while left := await asyncio.to_thread(end, keeper, this_process(), hard=True):
+        if not told:
+            log.warning(
+                "run %d of lane %a: its keeper was killed; ending %s", run.id, run.key, ", ".join(map(str, left))
+            )
+            told = True
+        await asyncio.sleep(SWEEP_S)

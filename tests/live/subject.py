@@ -1,0 +1,52 @@
+"""One subject of ``make live``: what it tries, and the table that becomes of it."""
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+#: A cell for what works. Any other is why not.
+YES = "yes"
+
+
+class Unavailable(Exception):
+    """The subject cannot be tried here: why."""
+
+
+class Table(NamedTuple):
+    """What was tried: a row for each program, its version second."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def failed(self) -> bool:
+        """Whether something did not work."""
+        return any(cell != YES for row in self.rows for cell in row[2:])
+
+    def text(self) -> str:
+        """As a table of a document."""
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is tried. ``run`` gets a folder that is kept between runs, and a function that says how it goes on. It
+    raises Unavailable where this machine does not have what it needs."""
+
+    name: str
+    document: Path
+    run: Callable[[Path, Callable[[str], None]], Table]
+
+
+def write(subject: Subject, table: Table) -> None:
+    """Write the table into the document of its subject, with the date."""
+    begin, end = f"<!-- live: {subject.name} -->\n", f"<!-- end of live: {subject.name} -->\n"
+    said = f"Tried on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `make live`:\n\n{table.text()}"
+    text = subject.document.read_text(encoding="utf-8")
+    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    assert found.search(text), f"{subject.document} has no place for the table of {subject.name}"
+    subject.document.write_text(found.sub(lambda _: f"{begin}{said}{end}", text), encoding="utf-8")
