@@ -10,7 +10,7 @@ WORKERS ?= auto
 TESTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak fuzz clients lock dist clean pictures
+.PHONY: help run test test-all check format lint types bench peers catalogue mutate soak fuzz clients live lock dist clean pictures
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ clients: $(STAMP) ## Ask a gateway with real clients (openai, anthropic), each t
 	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
 	@$(BIN)/python -m tests.clients $(CURDIR)/.venv-clients/bin/python
 
+live: $(STAMP) ## Try real agents, from npm, in front of the simulated provider (SUBJECTS=agents), and write the tables
+	@$(BIN)/python -m tests.live --write $(SUBJECTS)
+
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
@@ -91,4 +94,4 @@ dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
 
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) .venv-3.* .venv-fuzz .venv-clients $(PEERS) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-3.* .venv-fuzz .venv-clients $(PEERS) .bench .live .mypy_cache .pytest_cache .ruff_cache .hypothesis

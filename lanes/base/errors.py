@@ -27,6 +27,7 @@ from typing import Any
 
 from lanes.base.sentences import Tried, failure_of
 from lanes_storage.law import Cause
+from lanes_storage.records import RunFailure
 
 
 class LanesError(Exception):
@@ -190,3 +191,14 @@ class RunParked(RunError):
     ) -> None:
         self.until = until
         super().__init__(Cause.PROVIDER_COOLING, message, attempts)
+
+
+def failure_of_error(error: BaseException) -> RunFailure:
+    """How a run ends whose runner has raised this."""
+    if isinstance(error, RunError):
+        return failure_of(error.failure.cause, error.failure.message, error.failure.attempts)
+    if isinstance(error, ConnectionError | EOFError):  # the database is gone; the runner did nothing wrong
+        return failure_of(Cause.BACKEND_LOST, error)
+    if isinstance(error, WaitCycle):
+        return failure_of(Cause.WAIT_CYCLE, str(error))
+    return failure_of(Cause.RUNNER_FAILED, error)

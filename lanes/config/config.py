@@ -114,9 +114,10 @@ class Config:
             on_interrupt = OnInterrupt.FAIL  # its content is not stored, and it goes out once
         elif on_interrupt is None:
             on_interrupt = OnInterrupt.REQUEUE if kind is RunnerKind.PROVIDER else OnInterrupt.FAIL
-        if on_survivors is None or kind is not RunnerKind.COMMAND:
-            # Only a command run leaves processes behind.
-            on_survivors = OnSurvivors.PAUSE if kind is RunnerKind.COMMAND else OnSurvivors.START
+        configured = self.runner(runner)
+        starts = kind is RunnerKind.COMMAND or (configured is not None and configured.isolated is not None)
+        if on_survivors is None or not starts:  # only a run that starts processes can leave some behind
+            on_survivors = OnSurvivors.PAUSE if starts else OnSurvivors.START
         return Terms(
             run_timeout_ms=clocks.run_timeout_ms,
             stall_timeout_ms=clocks.stall_timeout_ms,

@@ -22,7 +22,7 @@ def arrays(rows: Iterable[ArrayElement], stall_ms: int | None) -> list[SettingVa
         kind = row.get("kind")
         for name, setting in settings_of(row.array).items():
             value = row.values.get(name)
-            if value is not None and setting.runner_kind in (None, kind):
+            if value is not None and (not setting.runner_kinds or kind in setting.runner_kinds):
                 listed.append(_shown(setting, _effective(name, value, stall_ms)))
     return listed
 

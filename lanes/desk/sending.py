@@ -9,9 +9,9 @@ from lanes.base import arguments
 from lanes.config import from_data
 from lanes.desk.base import EMBEDDER, DeskBase
 from lanes.engine.holds import Holds
-from lanes.engine.runs.current import current_run
 from lanes.records import Message
 from lanes.runners.base import RunContext
+from lanes.runners.current import current_run
 from lanes.verbs import sending
 from lanes_storage.law import BoundTo, Mode, Overflow
 

@@ -17,10 +17,10 @@ from lanes.base.terminal import check_key
 from lanes.config import Config
 from lanes.engine.engine import Engine
 from lanes.engine.registration import as_owner
-from lanes.engine.runs.current import CURRENT, Current
 from lanes.engine.runs.live import ActiveRun
 from lanes.records import Message
 from lanes.runners.base import RunContext, RunnerSpec
+from lanes.runners.current import CURRENT, Current
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore

@@ -34,6 +34,24 @@ class Delta(NamedTuple):
 BEGIN_AGAIN = Delta(begin_again=True)
 
 
+def to_delta(piece: Delta | str) -> Delta:
+    """Check a piece of a reply, so that every listener can pass it on. Raises Unfit."""
+    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is piece.native is None:
+        return piece
+    if isinstance(piece, str):
+        return Delta(piece)
+    if not isinstance(piece, Delta):
+        raise Unfit(f"a piece of a reply must be a str or a Delta, not {type(piece).__name__}")
+    arguments.text(piece.text, "Delta.text")
+    if piece.choice is not None:
+        arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
+    if piece.native is not None:
+        arguments.json_text(arguments.dict_or_none(piece.native, "Delta.native"), "Delta.native")
+    if piece.beside is not None:
+        arguments.json_text(arguments.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
+    return piece
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a run produced.

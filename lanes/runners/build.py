@@ -1,5 +1,6 @@
 """Creates runners from a configuration."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from lanes.config import Config, ProviderConfig, RunnerConfig
@@ -8,6 +9,7 @@ from lanes.runners.base import Cooldowns, Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.runner import CommandRunner
 from lanes.runners.http.client import HttpClient, Through
+from lanes.runners.isolated.runner import IsolatedRunner, check_target
 from lanes.runners.passing.runner import PassingRunner
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
@@ -25,17 +27,20 @@ class Specs(dict[str, RunnerSpec]):
     def __init__(self, client: HttpClient, standing: ProviderHealth) -> None:
         super().__init__()
         self.standing = standing
-        self._client = client
+        self.closing: list[Callable[[], Awaitable[None]]] = [client.aclose]
 
     async def aclose(self) -> None:
-        """Close the connections. After the gateway that runs them has stopped."""
-        await self._client.aclose()
+        """Close the connections, and end waiting processes. After the gateway that runs them has stopped."""
+        for close in self.closing:
+            await close()
 
 
 def load_targets(config: Config) -> None:
     """Load what Python runners name. Raises ConfigError."""
     for runner in config.runners:
-        if runner.kind is RunnerKind.PYTHON:
+        if runner.isolated is not None:
+            check_target(runner.target or "", _folder(config))
+        elif runner.kind is RunnerKind.PYTHON:
             _target(runner, config)
 
 
@@ -52,8 +57,8 @@ def build_specs(
     for provider in config.providers.values():
         client.prepare(provider.name, Through(provider.proxy, provider.ca_file))
     for runner in config.runners:
-        if runner.kind is RunnerKind.COMMAND:
-            specs[runner.name] = _command(runner, config, memory)
+        if runner.kind is RunnerKind.COMMAND or runner.isolated is not None:
+            specs[runner.name] = _with_processes(runner, config, memory, specs)
             continue
         run = _runner(runner, config, standing, client)
         specs[runner.name] = RunnerSpec(runner.name, runner.kind, run, runner.max_runs, runner.providers)
@@ -69,19 +74,26 @@ def _runner(runner: RunnerConfig, config: Config, standing: ProviderHealth, clie
     return _target(runner, config)
 
 
-def _command(runner: RunnerConfig, config: Config, memory: AgentMemory | None) -> RunnerSpec:
-    assert memory is not None, "command runners store their processes"
+def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | None, specs: Specs) -> RunnerSpec:
+    assert memory is not None, "their processes are stored"
 
     def grace_ms(key: str) -> int:
         return config.terms(key, runner.kind, runner=runner.name).abort_grace_ms
 
-    run = CommandRunner(runner, memory, grace_ms)
-    return RunnerSpec(runner.name, runner.kind, run, runner.max_runs, stop=run.stop)
+    if runner.isolated is None:
+        command = CommandRunner(runner, memory, grace_ms)
+        return RunnerSpec(runner.name, runner.kind, command, runner.max_runs, stop=command.stop)
+    isolated = IsolatedRunner(runner, _folder(config), memory, grace_ms)
+    specs.closing.append(isolated.aclose)
+    return RunnerSpec(runner.name, runner.kind, isolated, runner.max_runs, stop=isolated.stop)
 
 
 def _target(runner: RunnerConfig, config: Config) -> Runner:
-    folder = config.source.parent if config.source else Path.cwd()
-    return python.load(runner.target or "", folder, threads=True)
+    return python.load(runner.target or "", _folder(config), threads=True)
+
+
+def _folder(config: Config) -> Path:
+    return config.source.parent if config.source else Path.cwd()
 
 
 def _chain(runner: RunnerConfig, config: Config) -> Chain:

@@ -48,11 +48,17 @@ async def commanded(
     **more: Any,
 ) -> AsyncIterator[Site]:
     """A gateway whose only runner, ``coder``, starts this program; ``more`` are its other settings."""
-    data = {
-        "runner": [{"name": "coder", "kind": "command", "argv": argv, **more}],
-        "clocks": clocks or {},
-        "queue": queue or {},
-    }
+    runner = {"name": "coder", "kind": "command", "argv": argv, **more}
+    async with configured(folder, runner, clocks=clocks, queue=queue) as site:
+        yield site
+
+
+@asynccontextmanager
+async def configured(
+    folder: Path, runner: dict[str, Any], *, clocks: dict[str, str] | None = None, queue: dict[str, Any] | None = None
+) -> AsyncIterator[Site]:
+    """A gateway with this runner only."""
+    data = {"runner": [runner], "clocks": clocks or {}, "queue": queue or {}}
     config = from_data(data, env={}, cwd=folder)
     async with connect(str(lay(folder / "lanes.db")), config=config) as desk:
         memory = AgentMemory(desk.store)

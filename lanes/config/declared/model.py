@@ -65,6 +65,16 @@ class HooksConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessLimits:
+    """What holds for each process of a run. ``user``: the name of the user that it belongs to; None: the gateway's."""
+
+    user: str | None = None
+    nice: int = 0
+    max_memory_bytes: int | None = None
+    max_cpu_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandConfig:
     """The program of a runner of kind ``command``; paths are absolute. ``rules`` are those of ``output = "jsonl"``."""
 
@@ -78,16 +88,15 @@ class CommandConfig:
     env: tuple[str, ...]
     wrap: tuple[str, ...]
     max_output_bytes: int
-    nice: int
-    max_memory_bytes: int | None
-    max_cpu_s: int | None
+    limits: ProcessLimits
     rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerConfig:
     """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
-    kind ``python`` (``module:function``). ``history`` counts finished exchanges of the lane."""
+    kind ``python`` (``module:function``). ``history`` counts finished exchanges of the lane. ``isolated``: each of its
+    runs has a process, with these limits."""
 
     name: str
     kind: RunnerKind
@@ -97,6 +106,7 @@ class RunnerConfig:
     system: str | None = None
     target: str | None = None
     command: CommandConfig | None = None
+    isolated: ProcessLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)

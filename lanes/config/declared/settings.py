@@ -32,8 +32,8 @@ class Setting(NamedTuple):
 
     ``default`` is written as in the file; None: none, or as ``default_note`` says. Bounds are in units of the
     kind, milliseconds for durations. ``later`` are choices that are known and not supported yet. ``in_policy``
-    settings may also stand in a policy. ``runner_kind`` limits a setting of a runner to one kind of runner. ``fields``
-    are those of a table (``Kind.FIELDS``).
+    settings may also stand in a policy. ``runner_kinds`` limits a setting of a runner to some kinds of runners; ():
+    it is for all. ``fields`` are those of a table (``Kind.FIELDS``).
     """
 
     section: str
@@ -48,7 +48,7 @@ class Setting(NamedTuple):
     later: tuple[str, ...] = ()
     in_policy: bool = False
     required: bool = False
-    runner_kind: str | None = None
+    runner_kinds: tuple[str, ...] = ()
     fields: tuple["Setting", ...] = ()
 
     @property
@@ -192,7 +192,12 @@ _HOOKS = (
 def _of_command(
     name: str, kind: Kind, default: str | int | bool | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
 ) -> Setting:
-    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kind="command", **more)
+    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=("command",), **more)
+
+
+def _of_process(name: str, kind: Kind, default: str | int | None, meaning: str, note: str = "", **more: Any) -> Setting:
+    kinds = ("command", "python")
+    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
 
 
 #: The rules of ``output = "jsonl"``, and what each finds.
@@ -222,12 +227,20 @@ _COMMAND = (
     _of_command("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key"),
     _of_command("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox"),
     _of_command("max_output_bytes", Kind.WHOLE, 16_777_216, "how much it may write", least=1024, most=1_073_741_824),
-    _of_command("nice", Kind.WHOLE, 0, "how far it stands back for other programs", most=19),
-    _of_command("max_memory_bytes", Kind.WHOLE, None, "the address space of each of its processes", "no limit",
-                least=1_048_576, most=1 << 50),
-    _of_command("max_cpu", Kind.DURATION, None, "the processor time of each of its processes", "no limit", least=1_000),
-    *(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in JSON_RULES.items()),
 )  # fmt: skip
+_JSONL = tuple(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in JSON_RULES.items())
+
+#: Of command runners, and of Python runners with processes.
+_PROCESS = (
+    _of_process("user", Kind.NAME, None, "the user of this system that its processes belong to; only root can set it",
+                "that of the gateway"),
+    _of_process("nice", Kind.WHOLE, 0, "how far it stands back for other programs", most=19),
+    _of_process("max_memory_bytes", Kind.WHOLE, None, "the address space of each of its processes", "no limit",
+                least=1_048_576, most=1 << 50),
+    _of_process("max_cpu", Kind.DURATION, None, "the processor time of each of its processes", "no limit", least=1_000),
+)  # fmt: skip
+#: Their names, for the checks of a configuration.
+OF_PROCESSES = tuple(setting.name for setting in _PROCESS)
 
 _RUNNER = (
     Setting("runner", "name", Kind.NAME, None, "what requests and policies call it", required=True),
@@ -238,14 +251,19 @@ _RUNNER = (
     Setting("runner", "max_runs", Kind.WHOLE, None, "how many of its runs one gateway has at a time",
             default_note="1000 for provider runners, 16 for others", least=1, most=100_000),
     Setting("runner", "providers", Kind.TEXTS, None, "the providers, tried in this order",
-            default_note="needed", runner_kind="provider"),
+            default_note="needed", runner_kinds=("provider",)),
     Setting("runner", "history", Kind.WHOLE, 20, "how many finished exchanges of the lane are sent along",
-            most=1000, runner_kind="provider"),
+            most=1000, runner_kinds=("provider",)),
     Setting("runner", "system", Kind.TEXT, None, "the system message of every text", default_note="none",
-            runner_kind="provider"),
+            runner_kinds=("provider",)),
     Setting("runner", "target", Kind.TEXT, None, "the callable, as module:function", default_note="needed",
-            runner_kind="python"),
+            runner_kinds=("python",)),
+    Setting("runner", "isolate", Kind.CHOICE, "thread", "process: each run has a process, which can be killed;"
+            " thread: an async function shares the event loop of the gateway, a plain one has a thread",
+            choices=("thread", "process"), runner_kinds=("python",)),
     *_COMMAND,
+    *_PROCESS,
+    *_JSONL,
 )  # fmt: skip
 
 _PROVIDER = (

@@ -83,6 +83,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             system=row.get("system"),
             target=row.get("target"),
             command=commands.command_of(row) if kind is RunnerKind.COMMAND else None,
+            isolated=commands.isolation_of(row) if kind is RunnerKind.PYTHON else None,
         )
     return tuple(built.values())
 
@@ -109,10 +110,10 @@ def _unique(row: ArrayElement, built: Mapping[str, object]) -> None:
 def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:
     for name, setting in settings_of("runner").items():
         value = row.values[name]
-        if setting.runner_kind in (None, kind):
+        if not setting.runner_kinds or kind in setting.runner_kinds:
             continue
         if value.explicit:
-            fix = f"leave it out, or make the kind {setting.runner_kind}"
+            fix = f"leave it out, or make the kind {' or '.join(setting.runner_kinds)}"
             raise refusal(value.where, value.key, f"this setting cannot be used with kind {kind}", fix)
     needed = {RunnerKind.PROVIDER: "providers", RunnerKind.PYTHON: "target", RunnerKind.COMMAND: "argv"}[kind]
     if not row.get(needed):

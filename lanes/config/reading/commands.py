@@ -1,9 +1,9 @@
-"""The program of a runner of kind ``command``, with what must not be written."""
+"""The processes of runners: the program of one of kind ``command``, with what must not be written."""
 
-from lanes.config.declared.model import CommandConfig
+from lanes.config.declared.model import CommandConfig, ProcessLimits
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.rules import Rule
-from lanes.config.declared.settings import JSON_RULES
+from lanes.config.declared.settings import JSON_RULES, OF_PROCESSES
 from lanes.config.declared.templates import OF_ARGUMENTS, OF_FOLDER, places
 from lanes.config.declared.values import Value
 from lanes.config.reading.sections import ArrayElement
@@ -16,7 +16,6 @@ def command_of(row: ArrayElement) -> CommandConfig:
     _check_words(row)
     _check_folder(row)
     _check_rules(row)
-    max_cpu_ms = row.get("max_cpu")
     return CommandConfig(
         argv=row.get("argv"),
         resume=row.get("resume"),
@@ -28,11 +27,27 @@ def command_of(row: ArrayElement) -> CommandConfig:
         env=row.get("env"),
         wrap=row.get("wrap"),
         max_output_bytes=row.get("max_output_bytes"),
-        nice=row.get("nice"),
-        max_memory_bytes=row.get("max_memory_bytes"),
-        max_cpu_s=None if max_cpu_ms is None else -(-max_cpu_ms // 1000),
+        limits=_limits(row),
         rules={name.removeprefix("json_"): row.get(name) for name in JSON_RULES if row.get(name)},
     )
+
+
+def isolation_of(row: ArrayElement) -> ProcessLimits | None:
+    """The limits of the processes of a Python runner; None: its runs are in the gateway. Raises ConfigError."""
+    if row.get("isolate") == "process":
+        return _limits(row)
+    for name in OF_PROCESSES:
+        value = row.values[name]
+        if value.explicit:
+            fix = 'leave it out, or add isolate = "process"'
+            raise refusal(value.where, value.key, "this setting needs a process for each run", fix)
+    return None
+
+
+def _limits(row: ArrayElement) -> ProcessLimits:
+    max_cpu_ms = row.get("max_cpu")
+    max_cpu_s = None if max_cpu_ms is None else -(-max_cpu_ms // 1000)
+    return ProcessLimits(row.get("user"), row.get("nice"), row.get("max_memory_bytes"), max_cpu_s)
 
 
 def _check_words(row: ArrayElement) -> None:

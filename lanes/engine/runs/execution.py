@@ -13,7 +13,6 @@ from typing import Any
 from lanes.base.errors import RunError, RunFailed
 from lanes.base.sentences import failure_of, sentence
 from lanes.engine.background.exceptions import LEAVES, why_left
-from lanes.engine.runs.current import CURRENT, Current
 from lanes.engine.runs.drains import CUT_GRACE_MS, cut_one
 from lanes.engine.runs.filewatch import LOST
 from lanes.engine.runs.hook_runner import HookRunner
@@ -21,6 +20,7 @@ from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
 from lanes.engine.runs.results import Parking, result_of
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import Reply
+from lanes.runners.current import CURRENT, Current
 from lanes_storage import doors
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed

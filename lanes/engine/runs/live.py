@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from lanes.base import arguments
 from lanes.engine.background.isolation import isolated
-from lanes.engine.runs.streams import RunStream, to_delta
+from lanes.engine.runs.streams import RunStream
 from lanes.records import Message
-from lanes.runners.base import Delta, RunnerSpec, StopHow, Turn
+from lanes.runners.base import Delta, RunnerSpec, StopHow, Turn, to_delta
 from lanes.text.chats import last_user_text
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now

@@ -6,7 +6,7 @@ import traceback
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
-from lanes.base.errors import RunError, RunParked, Unfit, WaitCycle
+from lanes.base.errors import RunError, RunParked, Unfit, failure_of_error
 from lanes.base.sentences import chain_of, failure_of, sentence
 from lanes.base.terminal import clean
 from lanes.runners.base import Reply
@@ -67,21 +67,15 @@ def to_answer(result: object) -> RunResult:
 
 
 def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:
-    if isinstance(error, RunError):
-        said = error.failure
-        failure = failure_of(said.cause, said.message, said.attempts)
-        if isinstance(error, NoRoom):
-            return Parking(None, failure)
-        if not isinstance(error, RunParked):
-            return failure
+    failure = failure_of_error(error)
+    if isinstance(error, NoRoom):
+        return Parking(None, failure)
+    if isinstance(error, RunParked):
         return Parking(max(arguments.until_ms(error.until, now), now.wall + LEAST_PARK_MS), failure)
-    if isinstance(error, ConnectionError | EOFError):  # the database is gone; the runner did nothing wrong
-        return failure_of(Cause.BACKEND_LOST, error)
-    if isinstance(error, WaitCycle):
-        return failure_of(Cause.WAIT_CYCLE, str(error))
-    told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
-    log.warning("%s: its runner raised\n%s", about, told)
-    return failure_of(Cause.RUNNER_FAILED, error)
+    if failure.cause is Cause.RUNNER_FAILED and not isinstance(error, RunError):
+        told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
+        log.warning("%s: its runner raised\n%s", about, told)
+    return failure
 
 
 def _shortened(told: str) -> str:

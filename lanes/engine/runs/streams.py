@@ -7,8 +7,6 @@ void, and listeners that have taken a piece of it are told.
 import asyncio
 from collections.abc import Callable
 
-from lanes.base import arguments
-from lanes.base.errors import Unfit
 from lanes.runners.base import BEGIN_AGAIN, Delta
 
 
@@ -218,21 +216,3 @@ class Streams:
             if stream.ended or not stream.begun:
                 del self._streams[message_id]
             self.unheard(message_id)
-
-
-def to_delta(piece: Delta | str) -> Delta:
-    """Check a piece of a reply, so that every listener can pass it on. Raises Unfit."""
-    if type(piece) is Delta and type(piece.text) is str and piece.choice is piece.beside is piece.native is None:
-        return piece
-    if isinstance(piece, str):
-        return Delta(piece)
-    if not isinstance(piece, Delta):
-        raise Unfit(f"a piece of a reply must be a str or a Delta, not {type(piece).__name__}")
-    arguments.text(piece.text, "Delta.text")
-    if piece.choice is not None:
-        arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
-    if piece.native is not None:
-        arguments.json_text(arguments.dict_or_none(piece.native, "Delta.native"), "Delta.native")
-    if piece.beside is not None:
-        arguments.json_text(arguments.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
-    return piece

@@ -34,6 +34,7 @@ class StartOrder:
     nice: int | None = None
     max_memory: int | None = None
     max_cpu_s: int | None = None
+    user: tuple[int, int, Sequence[int]] | None = None
     cgroup: str | None = None
 
 
@@ -91,15 +92,19 @@ class Child:
 
     async def feed(self, text: bytes) -> None:
         """Write the input to the agent, and close it. An agent that does not read it is not disturbed."""
+        writer = await self.input()
+        with contextlib.suppress(ConnectionError):
+            writer.write(text)
+            await writer.drain()
+        writer.transport.close()
+
+    async def input(self) -> asyncio.StreamWriter:
+        """The standard input of the agent. Call it once."""
         pipe = self._keeper.stdin
         assert pipe is not None
         transport, protocol = await self._loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
         self._open.append(transport)
-        writer = asyncio.StreamWriter(transport, protocol, None, self._loop)
-        with contextlib.suppress(ConnectionError):
-            writer.write(text)
-            await writer.drain()
-        transport.close()
+        return asyncio.StreamWriter(transport, protocol, None, self._loop)
 
     async def output(self) -> AsyncIterator[bytes]:
         """What the agent writes to its standard output, as it comes, until nobody can write any more."""

@@ -7,7 +7,8 @@ what remains: SIGTERM, SIGKILL at half the grace, until nothing is left. It need
 its gateway for that.
 
 Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, the
-limits ``nice``, ``max_memory``, ``max_cpu_s``, and the control group ``cgroup``), and ``{"stop": grace_ms}``. Out:
+limits ``nice``, ``max_memory``, ``max_cpu_s``, the control group ``cgroup``, and ``user``, by numbers, with its
+groups), and ``{"stop": grace_ms}``. Out:
 ``{"started": pid}`` or ``{"failed": reason}``, ``{"exit": code}`` (negative: a signal), and last ``{"gone": […]}``:
 what had to be ended.
 """
@@ -96,6 +97,11 @@ class Keeper:
             signal.set_wakeup_fd(-1)
             for number in (*IGNORED, signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
+            if order.get("user"):
+                user, group, groups = order["user"]
+                os.setgroups(groups)
+                os.setgid(group)
+                os.setuid(user)
             os.chdir(order["cwd"])
             if order.get("nice"):
                 os.nice(order["nice"])

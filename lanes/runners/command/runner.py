@@ -9,7 +9,6 @@ from typing import Any
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import CommandConfig, RunnerConfig
 from lanes.config.declared.templates import arguments, environment
-from lanes.host.cgroups import ControlGroup
 from lanes.host.tree import TAG, tag
 from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.child import Child, StartOrder
@@ -17,7 +16,8 @@ from lanes.runners.command.folders import working_folder
 from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
-from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child
+from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child, start_order
+from lanes.runners.command.users import environment_of, system_user
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
@@ -45,6 +45,7 @@ class CommandRunner:
         self._config: CommandConfig = config.command
         self._memory = memory
         self._grace = grace
+        self._user = system_user(config.command.limits.user, config.name)
         self._trees = RunTrees(memory, grace)
         self.stop = self._trees.stop
 
@@ -53,7 +54,10 @@ class CommandRunner:
         lane = await self._memory.lane(run, self._name)
         numbers = {"lane_id": str(lane.id), "run_id": str(run.id)}
         config = self._config
-        async with working_folder(config.cwd, numbers, keep=config.keep_cwd, worktree_of=config.worktree_of) as folder:
+        made = working_folder(
+            config.cwd, numbers, keep=config.keep_cwd, worktree_of=config.worktree_of, user=self._user
+        )
+        async with made as folder:
             places = numbers | {
                 "key": run.key, "message_id": str(run.message.id), "text": run.text, "cwd": str(folder)
             }  # fmt: skip
@@ -95,10 +99,8 @@ class CommandRunner:
         if any("\0" in each for each in argv):
             raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
-        env = environment(os.environ, config.env, own)
-        grace = self._grace(run.key)
-        limits = config.nice, config.max_memory_bytes, config.max_cpu_s
-        return StartOrder(argv, env, places["cwd"], grace, *limits, ControlGroup(own[TAG]).make())
+        given = environment_of(self._user, environment(os.environ, config.env, {}))
+        return start_order(argv, given | own, places["cwd"], self._grace(run.key), config.limits, self._user)
 
     async def _follow(self, run: RunContext, child: Child, output: "_Output", lane: AgentLane) -> None:
         """Feed and read the program until its tree has ended."""

@@ -2,17 +2,19 @@
 left."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from lanes.base.errors import RunFailed
+from lanes.config.declared.model import ProcessLimits
 from lanes.host.cgroups import ControlGroup
 from lanes.host.descriptors import is_shortage, note_shortage
 from lanes.host.identity import this_process
-from lanes.host.tree import end, tag
+from lanes.host.tree import TAG, end, tag
 from lanes.runners.base import RunContext, StopHow
-from lanes.runners.command.child import Child
+from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.memory import AgentMemory
+from lanes.runners.command.users import SystemUser
 from lanes.runners.http.failures import NoRoom
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
@@ -82,6 +84,15 @@ def new_child() -> Child:
             note_shortage()
             raise NoRoom from error
         raise RunFailed("not_started", f"no process could be started: {error}") from error
+
+
+def start_order(
+    argv: Sequence[str], env: Mapping[str, str], cwd: str, grace_ms: int, limits: ProcessLimits, user: SystemUser | None
+) -> StartOrder:
+    """The order to start a program in a control group, if there is one. ``env`` has the tag."""
+    numbers = None if user is None else user.numbers
+    own = limits.nice, limits.max_memory_bytes, limits.max_cpu_s, numbers
+    return StartOrder(argv, env, cwd, grace_ms, *own, ControlGroup(env[TAG]).make())
 
 
 def ended_with(code: int | None) -> str:

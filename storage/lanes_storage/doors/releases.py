@@ -156,7 +156,8 @@ class _Ended(NamedTuple):
     def pauses(self) -> list[PauseKind]:
         """The pauses that this end adds to the lane: by policy, and because processes of the run may still be alive."""
         run = self.run
-        alive = self.end.forced and run.kind == RunnerKind.COMMAND and run.on_survivors == OnSurvivors.PAUSE
+        starts = run.kind == RunnerKind.COMMAND or run.process_pid is not None
+        alive = self.end.forced and starts and run.on_survivors == OnSurvivors.PAUSE
         return [kind for kind in (self.outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
 
     @property

@@ -272,7 +272,8 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_t
 HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
-  m.parked_since, m.batch, o.drain_at, r.body_ended_at, coalesce(m.retries, 0), m.accepted_at
+  m.parked_since, m.batch, o.drain_at, r.body_ended_at, coalesce(m.retries, 0), m.accepted_at,
+  r.process_pid
 FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
   JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL

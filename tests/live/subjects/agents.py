@@ -124,8 +124,10 @@ class Trial:
         assert self._made.held() == [], "the lane is held"
 
     def _begin(self, key: str, seconds: int) -> str:
-        """Have a tool sleep for so many seconds, with a child in a session by itself."""
-        text = f"[[sim-shell]] setsid sleep {seconds} & sleep {seconds}"
+        """Have a tool sleep for so many seconds, with a child in a session by itself; not again, where an agent still
+        has the text that was cut in its conversation, before the next one."""
+        sleeps = f"setsid sleep {seconds} & sleep {seconds}"
+        text = f"[[sim-shell]] test -e begun || {{ touch begun; {sleeps}; }} #"
         sent = self._made.lanes("send", key, text).out.strip()
         eventually(lambda: len(sleeping(seconds)) >= 2, "the tool to run")
         return sent

@@ -75,6 +75,7 @@ class HeldRun(NamedTuple):
     body_ended_at: int | None
     retries: int = 0
     accepted_at: int = 0
+    process_pid: int | None = None
 
 
 class RunEnd(NamedTuple):

@@ -1,0 +1,46 @@
+"""The user of this system that the processes of a run belong to."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lanes.base.errors import ConfigError
+
+
+class SystemUser(NamedTuple):
+    """A user by numbers, and the variables that depend on it."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def numbers(self) -> tuple[int, int, tuple[int, ...]]:
+        """What a process changes to."""
+        return self.uid, self.gid, self.groups
+
+
+def system_user(name: str | None, runner: str) -> SystemUser | None:
+    """The user of that name; None: that of this process. Raises ConfigError if there is none, or it cannot be used."""
+    if name is None:
+        return None
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        raise ConfigError(f"runner {runner}: this system has no user {name}") from None
+    if os.geteuid() not in (0, found.pw_uid):
+        raise ConfigError(f"runner {runner}: only root can start programs as another user ({name})")
+    if os.geteuid() == found.pw_uid:
+        return None
+    groups = tuple(os.getgrouplist(name, found.pw_gid))
+    own = {"HOME": found.pw_dir, "USER": name, "LOGNAME": name, "SHELL": found.pw_shell or "/bin/sh"}
+    return SystemUser(found.pw_uid, found.pw_gid, groups, own)
+
+
+def environment_of(user: SystemUser | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for that user: the folders of another one are left out."""
+    if user is None:
+        return dict(environment)
+    return {name: value for name, value in environment.items() if not name.startswith("XDG_")} | dict(user.environment)

@@ -1,0 +1,181 @@
+"""The process of one run: ``python -m lanes.runners.isolated.process TARGET FOLDER``.
+
+It loads the target, waits for its run, calls the target with it, and says how that ended. What the target prints goes
+to standard error. SIGTERM cancels an async function; a plain one is ended by the SIGKILL that follows. With ``--check``
+it only loads the target.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from concurrent.futures import Future
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from lanes.base import arguments
+from lanes.base.errors import ConfigError, RunError, RunParked, Unfit, failure_of_error
+from lanes.base.sentences import chain_of
+from lanes.records import Message
+from lanes.runners import python
+from lanes.runners.base import Delta, Reply, Runner, Turn, to_delta
+from lanes.runners.current import CURRENT, Current
+from lanes.runners.isolated.wire import Answer, Job, read
+from lanes_storage.clock import system_clock
+from lanes_storage.law import Cause
+from lanes_storage.records import AttemptPhase
+
+
+class GatewayLine:
+    """The gateway, as the process of a run reaches it. From any thread."""
+
+    def __init__(self, listens: IO[bytes], says: IO[bytes]) -> None:
+        self._listens = listens
+        self._says = says
+        self._lock = threading.Lock()
+        self._asked: dict[int, Future[Any]] = {}
+        self._count = 0
+
+    def job(self) -> Job | None:
+        """Wait for the run. None: there will be none."""
+        line = self._listens.readline()
+        return read(line) if line else None
+
+    def listen(self) -> None:
+        """Take the answers, in a thread by itself, until the gateway is gone."""
+        for line in self._listens:
+            answer: Answer = read(line)
+            asked = self._asked.pop(answer.ask)
+            with contextlib.suppress(asyncio.InvalidStateError):  # nobody waits any more
+                asked.set_exception(answer.error) if answer.error is not None else asked.set_result(answer.value)
+
+    def say(self, **said: Any) -> None:
+        """Say something that needs no answer. Raises Unfit if it cannot be sent."""
+        line = arguments.json_text(said, "what is sent to the gateway").encode() + b"\n"
+        with self._lock, contextlib.suppress(OSError):  # it is gone: the keeper ends this process
+            self._says.write(line)
+            self._says.flush()
+
+    def call(self, name: str, *args: Any) -> None:
+        """Call a method of the run that returns nothing."""
+        self.say(call=name, args=args)
+
+    def ask(self, name: str, *args: Any) -> "Future[Any]":
+        """Call a method of the run that returns something."""
+        with self._lock:
+            self._count += 1
+            number, asked = self._count, Future[Any]()
+            self._asked[number] = asked
+        self.say(call=name, args=args, ask=number)
+        return asked
+
+
+class RemoteRun:
+    """The run of another process, as the runner of this one sees it: a ``RunContext``."""
+
+    def __init__(self, job: Job, gateway: GatewayLine) -> None:
+        self._job = job
+        self._gateway = gateway
+
+    @property
+    def key(self) -> str:
+        return self._job.key
+
+    @property
+    def id(self) -> int:
+        return self._job.id
+
+    @property
+    def epoch(self) -> int:
+        return self._job.epoch
+
+    @property
+    def message(self) -> Message:
+        return self._job.message
+
+    @property
+    def text(self) -> str:
+        return self._job.text
+
+    @property
+    def request(self) -> dict[str, Any] | None:
+        return self._job.request
+
+    async def history(self, turns: int) -> list[Turn]:
+        found: list[Turn] = await asyncio.wrap_future(self._gateway.ask("history", turns))
+        return found
+
+    def progress(self, what: str) -> None:
+        self._gateway.call("progress", arguments.text(what, "progress"))
+
+    def busy(self, seconds: float, what: str = "busy") -> None:
+        arguments.span_ms(seconds, "busy")
+        self._gateway.call("busy", seconds, arguments.text(what, "what it is busy with"))
+
+    def attempt(self, phase: AttemptPhase | None) -> None:
+        self._gateway.call("attempt", None if phase is None else list(arguments.attempt_phase(phase)))
+
+    def emit(self, *pieces: Delta | str) -> None:
+        self._gateway.call("emit", *(list(to_delta(piece)) for piece in pieces))
+
+    @property
+    def reached_caller(self) -> bool:
+        return bool(self._gateway.ask("reached_caller").result())
+
+    def discard(self) -> None:
+        self._gateway.call("discard")
+
+
+def main(target: str, folder: str, *, check: bool = False) -> None:
+    """Load the target, and run it once."""
+    gateway = GatewayLine(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)  # what the target prints is not for the gateway
+    try:
+        runner = python.load(target, Path(folder), threads=True)
+    except ConfigError as error:
+        sys.exit(str(error))
+    if check or (job := gateway.job()) is None:
+        return
+    os.environ["LANES_RUN_ID"] = str(job.id)
+    threading.Thread(target=gateway.listen, name="lanes-gateway", daemon=True).start()
+    gateway.say(**asyncio.run(_run(runner, RemoteRun(job, gateway), job)))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left of this process may end properly
+    logging.shutdown()
+
+
+async def _run(runner: Runner, run: RemoteRun, job: Job) -> dict[str, Any]:
+    """Run it to its end, and say how it ended."""
+    CURRENT.set(Current(job.database, job.id))
+    body = asyncio.ensure_future(runner(run))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, body.cancel)
+    try:
+        return _replied(await body)
+    except BaseException as error:  # whatever it is: the process says how its run ended
+        failure = failure_of_error(error)
+        chain = [list(each) for each in failure.attempts]
+        if isinstance(error, RunParked):
+            return {"parked": [arguments.until_ms(error.until, system_clock()), failure.message, chain]}
+        if failure.cause is Cause.RUNNER_FAILED and not isinstance(error, RunError | asyncio.CancelledError):
+            traceback.print_exception(error)
+        return {"failed": [failure.cause, failure.message, chain]}
+
+
+def _replied(result: object) -> dict[str, Any]:
+    if isinstance(result, Reply):
+        reply = asdict(result) | {"attempts": [list(each) for each in chain_of(result.attempts)]}
+        arguments.json_text(reply, "what stands in the Reply")
+        return {"reply": reply}
+    if not isinstance(result, str):
+        raise Unfit(f"the runner returned {type(result).__name__}, neither a str nor a Reply")
+    return {"reply": {"text": result}}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3], check="--check" in sys.argv[3:])

@@ -1,0 +1,240 @@
+"""The runner of ``isolate = "process"``: each run of a Python function in a process that can be killed."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lanes.base.errors import ConfigError, RunFailed, RunParked
+from lanes.base.sentences import sentence
+from lanes.base.terminal import clean
+from lanes.config.declared.model import ProcessLimits, RunnerConfig
+from lanes.host.tree import TAG, tag
+from lanes.runners.base import Delta, Reply, RunContext
+from lanes.runners.command.child import Child
+from lanes.runners.command.memory import AgentMemory
+from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child, start_order
+from lanes.runners.command.users import environment_of, system_user
+from lanes.runners.current import CURRENT
+from lanes.runners.isolated.wire import Answer, Job, written
+from lanes_storage.law import Cause
+from lanes_storage.logs import Log
+from lanes_storage.records import AttemptPhase, ProviderAttempt
+
+log = Log("lanes.isolated")
+
+PROCESS = "lanes.runners.isolated.process"
+#: So many processes with a loaded target wait for runs.
+SPARE = 2
+#: How long a process may take to end once its run has ended, in milliseconds; half of it before SIGKILL.
+LAST_MS = 4_000
+#: The longest line that is read: a reply, say. And the longest that is logged of what the target prints.
+LONGEST_LINE = 64 * 1024 * 1024
+LONGEST_LOGGED = 2_000
+#: How long the pipes may stay open once the tree is gone: another process may have inherited them.
+DRAIN_S = 2.0
+#: The end of what was printed, for the sentence about a process that ended without a word.
+KEPT = 2_048
+
+
+class IsolatedRunner:
+    """The runner of one ``[[runner]]`` of kind ``python`` with a process for each run. For the event loop."""
+
+    def __init__(self, config: RunnerConfig, folder: Path, memory: AgentMemory, grace: GraceOf) -> None:
+        assert config.isolated is not None
+        self._limits: ProcessLimits = config.isolated
+        self._user = system_user(self._limits.user, config.name)
+        self._argv = _argv(config.target or "", folder)
+        self._grace = grace
+        self._trees = RunTrees(memory, grace)
+        self._spares = deque[Child]()
+        self._most_spares = min(SPARE, config.max_runs)
+        self._preparing: set[asyncio.Task[None]] = set()
+        self.stop = self._trees.stop
+
+    async def __call__(self, run: RunContext) -> Reply:
+        """Run one message. Raises RunFailed or RunParked."""
+        child = self._spare() or await self._new()
+        self._prepare()
+        dialogue = _Dialogue(run, child)
+        async with self._trees.of(run, child):
+            await dialogue.hold()
+        return dialogue.result()
+
+    async def aclose(self) -> None:
+        """End the processes that wait for runs."""
+        for task in list(self._preparing):
+            task.cancel()
+        await asyncio.gather(*self._preparing, return_exceptions=True)
+        for child in self._spares:
+            child.close()
+        if self._spares:
+            await asyncio.wait([child.gone for child in self._spares])
+
+    def _spare(self) -> Child | None:
+        while self._spares:
+            child = self._spares.popleft()
+            if not child.gone.done() and child.exit is None:
+                return child
+            child.close()
+        return None
+
+    def _prepare(self) -> None:
+        """Start another process, so that the next run need not wait for that."""
+        if len(self._spares) + len(self._preparing) < self._most_spares:
+            task = asyncio.create_task(self._fill(), name="lanes-spare-process")
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+
+    async def _fill(self) -> None:
+        with contextlib.suppress(RunFailed):  # the next run says so
+            self._spares.append(await self._new())
+
+    async def _new(self) -> Child:
+        """A process that loads the target, and then waits for its run. Raises RunFailed."""
+        child = new_child()
+        try:
+            env = environment_of(self._user, os.environ) | {TAG: tag(child.identity)}
+            grace, limits = self._grace(""), self._limits
+            await child.start(start_order(self._argv, env, str(Path.cwd()), grace, limits, self._user))
+        except BaseException:
+            child.close()
+            raise
+        return child
+
+
+def check_target(target: str, folder: Path) -> None:
+    """Load a target in a process by itself. Raises ConfigError."""
+    done = subprocess.run(
+        [*_argv(target, folder), "--check"], capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode != 0:
+        why = done.stderr.strip()[-KEPT:] or f"loading it {ended_with(done.returncode)}"
+        raise ConfigError(f"runner target {target}: {why}")
+
+
+def _argv(target: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", PROCESS, target, str(folder)]
+
+
+class _Dialogue:
+    """What a gateway and one process say to each other."""
+
+    def __init__(self, run: RunContext, child: Child) -> None:
+        self._run = run
+        self._child = child
+        self._end: dict[str, Any] | None = None  # how the run ended, as the process says
+        self._too_long = False
+        self._printed = b""
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def hold(self) -> None:
+        """Give the process its run, and do what it asks for, until its tree has ended."""
+        child = self._child
+        self._input = await child.input()
+        tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._print())]
+        current, run = CURRENT.get(), self._run
+        assert current is not None, "a runner is called in a run"
+        try:
+            await self._say(Job(run.id, run.epoch, current.database, run.key, run.text, run.request, run.message))
+            await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
+            await asyncio.wait(tasks, timeout=DRAIN_S)
+        finally:
+            for task in (*tasks, *self._answering):
+                task.cancel()
+            await asyncio.gather(*tasks, *self._answering, return_exceptions=True)
+
+    def result(self) -> Reply:
+        """The reply of a run whose tree has ended. Raises RunFailed or RunParked."""
+        if self._too_long:
+            raise RunFailed("output_too_large", f"its reply has more than {LONGEST_LINE} bytes")
+        if self._end is None:
+            printed = self._printed.decode(errors="replace").strip()
+            why = f"its process {ended_with(self._child.exit)}" + (f": {printed}" if printed else "")
+            raise RunFailed("exit_status", why)
+        match self._end:
+            case {"failed": [cause, message, chain]}:
+                raise RunFailed(cause, message, _attempts(chain))
+            case {"parked": [until, message, chain]}:
+                raise RunParked(until, message, _attempts(chain))
+            case {"reply": dict(reply)}:
+                return Reply(**reply | {"attempts": _attempts(reply.get("attempts", ()))})
+        raise RunFailed(Cause.RUNNER_FAILED, "its process does not say how it ended")
+
+    async def _say(self, said: Job | Answer) -> None:
+        with contextlib.suppress(ConnectionError):  # it has ended
+            self._input.write(written(said))
+            await self._input.drain()
+
+    async def _listen(self) -> None:
+        """Take what the process says, line by line, and end it once its run has ended."""
+        waiting = bytearray()
+        async for data in self._child.output():
+            waiting += data
+            *lines, rest = waiting.split(b"\n") if b"\n" in data else (waiting,)
+            waiting = rest
+            for line in lines:
+                self._take(bytes(line))
+            self._too_long = self._too_long or len(waiting) > LONGEST_LINE
+            if self._end is not None or self._too_long:
+                self._child.stop(LAST_MS)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+            name, number = said.get("call"), said.get("ask")
+            if name is None:
+                self._end = self._end or said
+            elif number is None:
+                CALLS[name](self._run, *said["args"])
+            else:
+                task = asyncio.ensure_future(self._answer(number, name, said["args"]))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+        except Exception as error:  # the process of a user's own code may say anything
+            log.warning(
+                "run %d of lane %a: its process said nonsense: %s", self._run.id, self._run.key, sentence(error)
+            )
+
+    async def _answer(self, number: int, name: str, args: list[Any]) -> None:
+        try:
+            answer = Answer(number, await ASKS[name](self._run, *args))
+        except Exception as error:
+            answer = Answer(number, error=error)
+        await self._say(answer)
+
+    async def _print(self) -> None:
+        """Log what the target prints."""
+        async for data in self._child.errors():
+            self._printed = (self._printed + data)[-KEPT:]
+            for line in data.decode(errors="replace").splitlines():
+                log.info("run %d of lane %a: %s", self._run.id, self._run.key, clean(line[:LONGEST_LOGGED]))
+
+
+def _attempts(chain: Sequence[Sequence[Any]]) -> tuple[ProviderAttempt, ...]:
+    return tuple(ProviderAttempt(*each) for each in chain)
+
+
+async def _reached_caller(run: RunContext) -> bool:
+    return run.reached_caller
+
+
+#: What the process may call, by name: with its arguments as JSON.
+CALLS: dict[str, Callable[..., None]] = {
+    "progress": lambda run, what: run.progress(what),
+    "busy": lambda run, seconds, what: run.busy(seconds, what),
+    "attempt": lambda run, phase: run.attempt(None if phase is None else AttemptPhase(*phase)),
+    "emit": lambda run, *pieces: run.emit(*(Delta(*piece) for piece in pieces)),
+    "discard": lambda run: run.discard(),
+}
+#: What it may ask for.
+ASKS: dict[str, Callable[..., Awaitable[Any]]] = {
+    "history": lambda run, turns: run.history(turns),
+    "reached_caller": _reached_caller,
+}
