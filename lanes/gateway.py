@@ -256,5 +256,12 @@ class _GatewayPolicies:
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         return self._config.terms(head.key, spec.kind, runner=spec.name)
 
+    @property
+    def prioritized(self) -> bool:
+        return self._config.prioritized
+
+    def priority(self, key: str) -> int:
+        return self._config.policy(key).priority
+
     def retry(self, key: str) -> RetryTerms | None:
         return self._config.retry(key)

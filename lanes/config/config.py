@@ -88,6 +88,9 @@ class Config:
             overflow=Overflow(self._of("queue.overflow", matching).value),
             debounce_ms=self._of("queue.debounce", matching).value,
             concurrency=self._of("queue.concurrency", matching).value,
+            max_wait_ms=self._of("queue.max_wait", matching).value,
+            max_per_minute=self._of("queue.max_per_minute", matching).value,
+            priority=self._of("queue.priority", matching).value,
         )
 
     def concurrency(self, key: str, source: SourceConfig) -> int:
@@ -139,7 +142,17 @@ class Config:
     @cached_property
     def _retries(self) -> bool:
         """Whether anything is run once more, by any policy: every claim asks."""
-        return self.values["queue.retry"].value is not None or any("retry" in each.values for each in self.policies)
+        return self._said("retry")
+
+    @cached_property
+    def prioritized(self) -> bool:
+        """Whether some lanes are run before others."""
+        return self._said("priority")
+
+    def _said(self, name: str) -> bool:
+        """Whether a setting of the queue has another value than its default for any lane."""
+        of_all = self.values[f"queue.{name}"]
+        return of_all.explicit or any(name in each.values for each in self.policies)
 
     def _retry(self, matching: tuple[int, ...]) -> RetryTerms | None:
         said = self._of("queue.retry", matching).value

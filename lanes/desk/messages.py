@@ -30,6 +30,10 @@ class DeskMessages(DeskBase):
         """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
         return await self._message(messages.drop, actor, id=message_id)
 
+    async def move(self, message_id: int, *, front: bool = False, actor: str = EMBEDDER) -> Message:
+        """Move a waiting message before all others of its lane. Raises NotFound, NotAllowed, Unfit."""
+        return await self._message(messages.move, actor, id=message_id, front=front)
+
     async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
         """Delete the dead letters that failed at least this long ago; returns how many."""
         return await self.perform(messages.prune_dead_letters(self.context(actor), older_than=older_than_ms))

@@ -34,6 +34,7 @@ class DeskSending(DeskBase):
         mode: Mode | str | None = None,
         overflow: Overflow | str | None = None,
         waiting_run: int | None = None,
+        from_run: int | None = None,
         bound_to: BoundTo | None = None,
         bound_owner: int | None = None,
         anonymous: bool = False,
@@ -41,7 +42,8 @@ class DeskSending(DeskBase):
         """Accept a message: once this returns, it is committed and survives any crash.
 
         Exactly one of ``text`` and ``request`` (a chat request with its own history). ``cap``, ``mode`` and
-        ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it.
+        ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it;
+        ``from_run``: the one that sends it (without: the one that this code is a part of).
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
         sent: Message = await self.call(
@@ -58,6 +60,7 @@ class DeskSending(DeskBase):
             mode=mode,
             overflow=overflow,
             waiting_run=waiting_run,
+            from_run=current_run(self.store.name) if from_run is None else from_run,
             bound_to=bound_to,
             bound_owner=bound_owner,
             anonymous=anonymous,

@@ -52,7 +52,7 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
         path = path.replace(f"{{{name}}}", said.pop(name))
     if not verb.posted:
         return RemoteRequest(path, query | said, None, headers)
-    if headers:  # refused at once if it would wait for itself; a later call continues to wait
+    if params.get("waiting_run") is not None:  # refused at once if it would wait for itself; a later call waits on
         query["wait"] = "0"
     return RemoteRequest(path, query, said, headers)
 

@@ -267,6 +267,12 @@ class _HoldPolicies:
         del key
         return None
 
+    prioritized = False
+
+    def priority(self, key: str) -> int:
+        del key
+        return 0
+
     def retry(self, key: str) -> None:
         """Only the program that waits can do that work again."""
 

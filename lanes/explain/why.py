@@ -262,13 +262,14 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
     elif head.runner is not None and not any(head.runner in o.runners for o in claiming):
         missing.append(f"No living gateway has the runner {clean(head.runner)} that it asks for.")
     if missing:
-        return missing
+        return [*missing, *_expires(head, now)]
     cooling = _cooling(around)
     provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
         f" free{provider}.",
         *_slots(head, around),
+        *_expires(head, now),
     ]
 
 
@@ -308,6 +309,12 @@ def _parked(head: MessageRow, around: Circumstances) -> str | None:
     then = f"run once more (retry {head.retries})" if head.retries else "claimed again"
     said += f", then it is {then}" if around.acting("gateway") else ""
     return said + (f": {cooling}." if cooling else ".")
+
+
+def _expires(head: MessageRow, now: Now) -> list[str]:
+    if head.expires_at is None:
+        return []
+    return [f"Its head ends failed (expired) in {span(max(0, head.expires_at - now.wall))} if it still waits then."]
 
 
 def _bound(head: MessageRow, around: Circumstances) -> str | None:

@@ -69,6 +69,7 @@ class Message(Record):
     tools: Annotated[tuple[str, ...], UNUSUAL, "the tools that the reply calls"] = ()
     held_up: Annotated[str | None, UNUSUAL, "what kept it from starting when it was accepted"] = None
     retries: Annotated[Count, "runs that failed, after which it was run once more by itself"] = 0
+    expires_at: Annotated[Moment | None, UNUSUAL, "if it still waits then, it ends as `expired`"] = None
     reply_detail: Annotated[str | None, HIDDEN, "JSON of the runner for surfaces that show more than text"] = None
     bound_owner: Annotated[Count | None, HIDDEN, "the owner that it ends with"] = None
 
@@ -104,6 +105,7 @@ class Message(Record):
             chats.tools_of(noted.get("message")),
             None,  # held_up
             row.retries,
+            row.expires_at,
             row.reply_detail,
             row.bound_owner,
         )

@@ -11,6 +11,7 @@ from lanes.base.errors import (
     NotAllowed,
     NotFound,
     QueueFull,
+    Unfit,
 )
 from lanes.base.procedure import Effect, Procedure, QueryBlock, read, within, write
 from lanes.context import Context
@@ -318,6 +319,37 @@ def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is c
             return NotAllowed(f"message {id} is running: use abort")
         if state not in (None, MessageState.QUEUED):
             return NotAllowed(f"message {id} is {state}: only a waiting message can be dropped")
+        return within(tx, reads.message(id)) or NotFound("message", id)
+
+    return step
+
+
+@verb(
+    "POST /api/messages/{id}/move",
+    result=MESSAGE,
+    errors=(NotFound, NotAllowed),
+    examples=("lanes move 4711 --front",),
+    deeds=(DashboardAction("Move {} to the front", "To front", name="move message", params={"front": True}),),
+    said=outcomes.moved,
+)
+def move(
+    ctx: Context,
+    id: Id,  # noqa: A002 - as it is called everywhere
+    *,
+    front: Annotated[Flag, "Before all other messages of its lane."] = False,
+) -> Effect[MessageRow]:
+    """Move a waiting message.
+
+    At the front it is the next one that starts: also before what runs now, should that go back to its place.
+    """
+    if not front:
+        raise Unfit("say where to: front is the only place", "front")
+    now = ctx.now()
+
+    def step(tx: Transaction) -> MessageRow | LanesError:
+        state = doors.move_to_front(tx, id, now, actor=ctx.actor)
+        if state not in (None, MessageState.QUEUED):
+            return NotAllowed(f"message {id} is {state}: only a waiting message can be moved")
         return within(tx, reads.message(id)) or NotFound("message", id)
 
     return step

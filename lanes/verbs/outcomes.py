@@ -59,6 +59,11 @@ def dropped(message: Message) -> OutcomeText:
     return OutcomeText("dropped", f"message {message.id} of {message.key}: {message.state}")
 
 
+def moved(message: Message) -> OutcomeText:
+    """A waiting message that was moved."""
+    return OutcomeText("moved", f"message {message.id} of {message.key} is the next one of its lane")
+
+
 def paused(acted: Acted) -> OutcomeText:
     """A pause."""
     lane = acted.lane

@@ -49,10 +49,11 @@ from lanes_storage.records import (
 #: The longest pause between two reads of a message that is waited for.
 LOOK_AGAIN_MS = 60_000
 
+SENT_BY = ParamHeader("X-Lanes-Run", alone=True)
 Run = Annotated[
     Id | None,
     NOT_TYPED,
-    ParamHeader("X-Lanes-Run", alone=True),
+    SENT_BY,
     "the run that waits with this request: a wait for itself is refused",
 ]
 
@@ -74,6 +75,7 @@ def send(
         Name | None, ParamHeader("Idempotency-Key"), "The same key and text again is the same message."
     ] = None,
     waiting_run: Run = None,
+    from_run: Annotated[Id | None, NOT_TYPED, SENT_BY, "the run that sends it, also if it does not wait"] = None,
     runner: Annotated[Name | None, ONLY_PYTHON] = None,
     token: Annotated[str, ANY, ONLY_PYTHON] = "",
     cap: Annotated[int | None, ANY, ONLY_PYTHON] = None,
@@ -86,7 +88,8 @@ def send(
     """Accept a message: once this returns, it is committed and survives any crash.
 
     ``cap``, ``mode`` and ``overflow`` are those of the lane's policy unless given; a message that is bound to its
-    waiter is always queued. ``waiting_run``: the run that will wait for this message; see ``begin_wait``.
+    waiter is always queued. ``waiting_run``: the run that will wait for this message; see ``begin_wait``. After 20
+    messages in a chain, each sent by the run of the one before, the lane is paused.
     """
     if (text is None) == (request is None) and bound_to is not BoundTo.WAITER:
         raise Unfit("a message is exactly one of text and request")
@@ -96,6 +99,7 @@ def send(
         body = json.dumps([text, request, runner], sort_keys=True)
         name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
     new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
+    new = new._replace(from_run=waiting_run if from_run is None else from_run)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
     waiter, now = None if waiting_run is None else _here(waiting_run), ctx.now()
 
@@ -140,6 +144,7 @@ def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -
     key, text, request, runner, actor, bound_to, bound_owner, *_ = new
     said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
     row = MessageRow(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position)
+    row = row._replace(expires_at=accepted.expires_at) if accepted.expires_at is not None else row
     return _held_up(tx, row, now) if accepted.pauses else records.Message.of(row, whole=False)
 
 

@@ -314,6 +314,8 @@ MAX_CUTS = 20
 MAX_SUSPECTS = 8
 #: A run is a ghost after this many heartbeats that leave it out.
 GHOST_AFTER = 2
+#: The longest chain of messages each of which was sent by the run of the one before. A longer one pauses its lane.
+MAX_CHAIN = 20
 #: The most texts that one run may answer together.
 MAX_BATCH = 100
 #: Added to the id of a message that lets others pass while its retry waits: its rank is behind all of them.

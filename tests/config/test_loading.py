@@ -190,6 +190,7 @@ def test_every_scalar_setting_has_its_variable(loaded: Load) -> None:
         "on_survivors": "start",
         "host": "::1",
         "hold_while_retrying": "false",
+        "max_per_minute": 60,
     }
     values |= dict.fromkeys(("before_run", "after_run", "notice"), "module:function")
     for setting in SETTINGS:

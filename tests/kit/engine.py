@@ -35,6 +35,12 @@ class FixedPolicies:
     def collects(self, key: str) -> int | None:
         return None
 
+    prioritized = False
+
+    def priority(self, key: str) -> int:
+        del key
+        return 0
+
     def retry(self, key: str) -> RetryTerms | None:
         del key
         return None

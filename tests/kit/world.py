@@ -96,12 +96,14 @@ class World:
         mode: Mode = Mode.QUEUE,
         overflow: Overflow = Overflow.REJECT,
         waiting_run: int | None = None,
+        max_wait_ms: int | None = None,
+        max_per_minute: int | None = None,
         **more: Any,
     ) -> Accepted | Refusal | WaitCircle:
         """Offer a message."""
         new = NewMessage(key, text, **({"actor": "sender"} | more))
         waiter = None if waiting_run is None else Waiter(waiting_run, PROCESS)
-        admission = Admission(cap, if_idle, mode, overflow, waiter)
+        admission = Admission(cap, if_idle, mode, overflow, waiter, max_wait_ms, max_per_minute)
         return self.store.write(doors.accept(new, admission, self.time()))
 
     def send(self, key: str, text: str | None = "hello", **more: Any) -> int:
@@ -271,6 +273,10 @@ class World:
     def move(self, message: int) -> MessageState | None:
         """Let a waiting message start before the others."""
         return self.store.write(lambda tx: doors.move_to_front(tx, message, self.time(), actor="alice"))
+
+    def expire_waiting(self) -> int:
+        """End what has waited too long."""
+        return self.store.write(lambda tx: doors.expire_waiting(tx, self.time()))
 
     def recall(self) -> int:
         """Put messages that let others pass back, if their wait is over."""

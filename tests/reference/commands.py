@@ -57,6 +57,7 @@ JSON = {
     "abort": "an array of [AbortResult]; with `--dry-run` of [Lane]",
     "messages": "an array of [Message]",
     "retry": "[Message], the new one; with `--filter` an array of them; with `--dry-run` [Counted]",
+    "move": "[Message]",
     "drop": "[Message]; with `--filter` an array of them; with `--dry-run` [Counted]",
     "dead-letters": "an array of [Message]; with `--prune` an object with `pruned`, their number",
     "events": "an array of [Event]",
@@ -74,7 +75,8 @@ JSON = {
 EXITS = {
     "show": (3,), "why": (3,), "messages": (3,), "events": (3,),
     "send": (1, 5, 75), "abort": (1, 3, 4, 5),
-    "retry": (1, 3, 75), "drop": (1, 3), "dead-letters": (1,), "drain": (5,), "doctor": (1,), "bundle": (1,),
+    "retry": (1, 3, 75), "drop": (1, 3), "move": (1, 3), "dead-letters": (1,), "drain": (5,),
+    "doctor": (1,), "bundle": (1,),
     "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
 }  # fmt: skip
 #: The rest is in the table of verbs.

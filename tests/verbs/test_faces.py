@@ -72,6 +72,7 @@ FACES = {
     "retry": Face("retry", BY_ID),
     "retry-last": Face("retry_last"),
     "drop": Face("drop", BY_ID),
+    "move": Face("move", BY_ID),
     "prune-dead-letters": Face(
         "prune_dead_letters", {"older_than_ms": "older_than"}, left_out=frozenset({"until", "filter_"}), result="int"
     ),

@@ -195,6 +195,7 @@ CALLS = [
         {"key": "new:1", "text": "another", "idempotency_key": "the same"},
         {"key": "new:1", "text": "x", "idempotency_key": ""},
         {"key": "held:run", "text": "x", "waiting_run": 4},
+        {"key": "new:1", "text": "x", "from_run": 4},
         {"key": "a\nb", "text": "x"},
         {"key": 7, "text": "x"},
         {"key": "new:1", "text": 7},
@@ -206,6 +207,7 @@ CALLS = [
         *({"key": key} for key in ("strict:1", "small:1", "newest:1", "now:1", "failed:2", "failed:2", "none")),
         {"key": "acked:1", "epoch": 99},
     ),
+    *calls("move", {"id": 2, "front": True}, {"id": 1, "front": True}, {"id": 2}, {"id": 10**6, "front": True}),
     *calls("drop", {"id": 2}, {"id": 1}, {"id": 2}, {"id": 10**6}),
     # what is done to lanes
     *calls("pause", {"key": "failed:1", "for_": 10 * MINUTE, "reason": "repair"}, {"key": "failed:1", "epoch": 99},

@@ -66,10 +66,11 @@ def command(
     if idempotency_key == "":
         fail("an idempotency key is not empty")
     text = _text(text)
-    run = _waiting_run() if wait else None
+    sender = _this_run()
+    run = sender if wait else None
     with session.desk(create=True) as desk:
         accepted = desk.call(
-            send, key=key, text=text, if_idle=if_idle, idempotency_key=idempotency_key, waiting_run=run
+            send, key=key, text=text, if_idle=if_idle, idempotency_key=idempotency_key, waiting_run=run, from_run=sender
         )
         if wait:
             return _wait(session, desk, accepted, run, timeout)
@@ -81,8 +82,8 @@ def command(
     return Exit.DONE
 
 
-def _waiting_run() -> int | None:
-    """The run that this process is a part of, and that waits with it: so told by the environment."""
+def _this_run() -> int | None:
+    """The run that this process is a part of: so told by the environment."""
     number = os.environ.get("LANES_RUN_ID", "")
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else None
 

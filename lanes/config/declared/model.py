@@ -173,8 +173,17 @@ class Policy:
     overflow: Overflow
     debounce_ms: int
     concurrency: int
+    max_wait_ms: int | None = None
+    max_per_minute: int | None = None
+    priority: int = 0
 
     @property
     def intake(self) -> Intake:
         """The parameters of ``send`` that it sets."""
-        return {"cap": self.cap, "mode": self.mode, "overflow": self.overflow}
+        return {
+            "cap": self.cap,
+            "mode": self.mode,
+            "overflow": self.overflow,
+            "max_wait_ms": self.max_wait_ms,
+            "max_per_minute": self.max_per_minute,
+        }

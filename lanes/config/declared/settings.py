@@ -168,6 +168,20 @@ _QUEUE = (
         default_note="pause for command runs", choices=("pause", "start"), in_policy=True,
     ),
     Setting(
+        "queue", "max_wait", Kind.LIMIT, "off",
+        "how long a message may wait for its run, from its acceptance; then it ends failed (expired)", least=10,
+        in_policy=True,
+    ),
+    Setting(
+        "queue", "max_per_minute", Kind.WHOLE, None,
+        "how many messages a lane may get in a minute; one more pauses it, for a person to look",
+        default_note="no limit", least=1, most=1_000_000, in_policy=True,
+    ),
+    Setting(
+        "queue", "priority", Kind.WHOLE, 0, "lanes with a higher number are run before all others that wait",
+        least=-100, most=100, in_policy=True,
+    ),
+    Setting(
         "queue", "retry", Kind.FIELDS, None,
         "how a message is run once more by itself whose run failed, had no effect and reached nobody",
         default_note="none: it ends failed", in_policy=True, fields=_RETRY,

@@ -37,20 +37,25 @@ MOST_EARLY = 64
 #: After this long without a read, everything is read again: events may have been pruned meanwhile.
 LATE_MS = 10_000
 
-#: The key of a queue: the runner, and whether its heads are suspects, of which only a few may run.
-Kind = tuple[str, bool]
+#: The key of a queue: the runner, whether its heads are suspects, of which only a few may run, and their priority.
+Kind = tuple[str, bool, int]
 
 
 class Backlog:
     """For the event loop. ``runner_of`` returns the runner of this gateway for a head, or None if it has none for
-    it."""
+    it; ``priority_of`` the priority of a lane (None: all are equal)."""
 
     def __init__(
-        self, store: AsyncStore, owner: Callable[[], int], runner_of: Callable[[WaitingLane], str | None]
+        self,
+        store: AsyncStore,
+        owner: Callable[[], int],
+        runner_of: Callable[[WaitingLane], str | None],
+        priority_of: Callable[[str], int] | None = None,
     ) -> None:
         self._store = store
         self._owner = owner
         self._runner_of = runner_of
+        self._priority_of = priority_of
         self._queues: dict[Kind, HeadQueue] = {}
         self._for_owner: int | None = None
         self._seen: int | None = None  # the last event that was read; None: the next read reads everything
@@ -96,8 +101,8 @@ class Backlog:
         return self._scanned is None
 
     def _found(self, runner: str, scanned: int) -> bool:
-        """Whether the oldest waiting head of a runner is certainly known."""
-        queue = self._queues.get((runner, False))
+        """Whether the head of a runner that comes first is certainly known: with priorities any head may be that."""
+        queue = self._queues.get((runner, False, 0)) if self._priority_of is None else None
         return queue is not None and bool(queue) and queue.first <= scanned
 
     @property
@@ -113,20 +118,21 @@ class Backlog:
     @property
     def suspects(self) -> bool:
         """Whether suspects wait."""
-        return any(queue for (_, suspect), queue in self._queues.items() if suspect)
+        return any(queue for (_, suspect, _), queue in self._queues.items() if suspect)
 
     def choose(self, slots: Mapping[str, int], suspects: int, limit: int) -> dict[int, Kind]:
-        """Remove and return heads, the longest wait first: as many as runners have slots, and as suspects may run."""
+        """Remove and return heads, the highest priority and then the longest wait first: as many as runners have slots,
+        and as suspects may run."""
         left, chosen = dict(slots), dict[int, Kind]()
         while len(chosen) < limit:
             open_ = [
-                (queue.first, kind)
+                (-kind[2], queue.first, kind)
                 for kind, queue in self._queues.items()
                 if queue and left.get(kind[0], 0) > 0 and (suspects > 0 or not kind[1])
             ]
             if not open_:
                 break
-            _, kind = min(open_)
+            *_, kind = min(open_)
             chosen[self._queues[kind].pop()] = kind
             left[kind[0]] -= 1
             suspects -= kind[1]
@@ -199,7 +205,8 @@ class Backlog:
             if head.free_at < NEVER:
                 self.look_later(head.free_at, head.lane_id)
             return
-        queue = self._queue((runner, head.interruptions >= MAX_INTERRUPTIONS - 1))
+        priority = 0 if self._priority_of is None else self._priority_of(head.key)
+        queue = self._queue((runner, head.interruptions >= MAX_INTERRUPTIONS - 1, priority))
         ahead = self._scanned is not None and head.message_id > self._scanned
         if scanning or self._scanned is None:
             queue.append(head.message_id)

@@ -60,6 +60,15 @@ class Policies(Protocol):
         """The limits and policies for a run of this head by that runner."""
         ...
 
+    @property
+    def prioritized(self) -> bool:
+        """Whether some lanes are run before others."""
+        ...
+
+    def priority(self, key: str) -> int:
+        """Lanes with a higher number are run before all others."""
+        ...
+
     def retry(self, key: str) -> RetryTerms | None:
         """How the messages of a lane are run once more by themselves; None: not at all."""
         ...
@@ -94,7 +103,7 @@ class Dispatcher:
         self._skipped = SkippedHeads()
         self._singly = False  # after a set of claims that raised
         self._resting: dict[str, Rest] = {}  # runners whose providers are all cooling down
-        self._backlog = Backlog(store, owner, self._runner_of)
+        self._backlog = Backlog(store, owner, self._runner_of, policies.priority if policies.prioritized else None)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed

@@ -11,7 +11,8 @@ LOOK_MS = 250
 
 
 class DueMessages:
-    """Puts messages back to their places that let others pass while their retry waited."""
+    """Ends messages that have waited too long, and puts those back to their places that let others pass while their
+    retry waited."""
 
     def __init__(self, reader: Reader, write: Callable[[Step[int]], int]) -> None:
         self._reader = reader
@@ -23,5 +24,7 @@ class DueMessages:
         if self._looked_mono is not None and now.mono - self._looked_mono < LOOK_MS:
             return
         self._looked_mono = now.mono
+        while self._reader.read(reads.expired(now.wall)):
+            self._write(lambda tx: doors.expire_waiting(tx, now))
         while self._reader.read(reads.recallable(now.wall)):
             self._write(lambda tx: doors.recall(tx, now, by=by))

@@ -44,7 +44,7 @@ def routes_of(
         verb.path,
         handler or handler_of(verb),
         query=(*query, *in_query),
-        headers=tuple(header_of(param) for param in outside if param.header is not None),
+        headers=tuple({param.header.name: header_of(param) for param in outside if param.header is not None}.values()),
         body=_body([param for param in outside if not _only_in_header(param)]) | (body or {}) if verb.posted else None,
         answers=answers or {verb.about.status: verb.result.schema},
         media=media,

@@ -12,9 +12,10 @@ from lanes_storage.doors.aborts import interrupt_lane
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import event, write_events
 from lanes_storage.doors.shared.sets import serialized
+from lanes_storage.doors.waiting.loops import chain_before, guard_loop
 from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle
 from lanes_storage.interface import CommandStep, Given, Transaction, call
-from lanes_storage.law import HELD, MAX_KEY, Cause, EventType, MessageState, Mode, Overflow
+from lanes_storage.law import HELD, MAX_KEY, BoundTo, Cause, EventType, MessageState, Mode, Overflow
 from lanes_storage.records import Admission, NewMessage, RunFailure, Waiter
 from lanes_storage.statements import children
 
@@ -32,7 +33,7 @@ class Refusal(StrEnum):
 class Accepted(NamedTuple):
     """The message is stored. ``created`` is False if it was stored earlier, under the same idempotency key.
 
-    For a new message: its lane, its position in that lane's queue, and whether any lane is paused.
+    For a new message: its lane, its position in that lane's queue, whether any lane is paused, and until when it waits.
     """
 
     message_id: int
@@ -40,6 +41,7 @@ class Accepted(NamedTuple):
     lane_id: int | None = None
     position: int | None = None
     pauses: bool = False
+    expires_at: int | None = None
 
 
 class Placement(StrEnum):
@@ -182,13 +184,14 @@ class _Entry(NamedTuple):
     lane: int
     message: int
     pauses: bool
+    depth: int | None
 
     @property
     def accepted(self) -> Accepted:
         """The position counts only messages that are still waiting."""
         before = 0 if self.met is None or self.room is Placement.INTERRUPT else self.met.queued
         place = min(before + 1, self.command.admission.cap) if self.room is Placement.DROP_OLDEST else before + 1
-        return Accepted(self.message, True, self.lane, place, self.pauses)
+        return Accepted(self.message, True, self.lane, place, self.pauses, _expires_at(self.command))
 
 
 def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placement]], last: Last) -> list[Accepted]:
@@ -200,14 +203,27 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placeme
             _drop_oldest(tx, met.lane_id, admission.cap, now, actor=new.actor)
     lanes, messages = count(last.lane + 1), count(last.message + 1)
     entries = [
-        _Entry(*each, each[1].lane_id if each[1] else next(lanes), next(messages), last.pauses) for each in entering
+        _Entry(
+            *(*each, each[1].lane_id if each[1] else next(lanes), next(messages), last.pauses),
+            chain_before(tx, each[0].new),
+        )
+        for each in entering
     ]
     tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
     tx.many(sql.MAKE_MESSAGE, [_message(each) for each in entries])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
     tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
     write_events(tx, [_event(each) for each in entries])
-    return [each.accepted for each in entries]
+    paused = [each.lane for each in entries if _guarded(tx, each)]
+    return [each.accepted._replace(pauses=True) if each.lane in paused else each.accepted for each in entries]
+
+
+def _guarded(tx: Transaction, entry: _Entry) -> bool:
+    """Whether the message paused its lane."""
+    admission = entry.command.admission
+    if entry.depth is None and admission.max_per_minute is None:
+        return False
+    return guard_loop(tx, entry.lane, entry.depth, admission, entry.command.now)
 
 
 def _lane(entry: _Entry) -> Given:
@@ -218,8 +234,14 @@ def _lane(entry: _Entry) -> Given:
 def _message(entry: _Entry) -> Given:
     (new, _, now, retry_of), met = entry.command, entry.met
     of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.actor, new.source)
-    once = new.once or (new.anonymous if met is None else met.anonymous)
-    return *of_lane, once, new.bound_to, new.bound_owner, retry_of, now.wall
+    bound = (new.once or (new.anonymous if met is None else met.anonymous), new.bound_to, new.bound_owner)
+    return *of_lane, *bound, retry_of, now.wall, _expires_at(entry.command), entry.depth
+
+
+def _expires_at(command: Accept) -> int | None:
+    """When (wall time) the message has waited too long. A hold is given up by its waiter."""
+    longest = command.admission.max_wait_ms
+    return None if longest is None or command.new.bound_to is BoundTo.WAITER else command.now.wall + longest
 
 
 def _named(entry: _Entry) -> Given:

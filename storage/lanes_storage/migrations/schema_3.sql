@@ -170,6 +170,7 @@ CREATE INDEX lanes_unlisted ON lanes (state, anonymous, head_id, run_id) WHERE a
 CREATE INDEX lanes_waiting ON lanes (head_id) WHERE head_id IS NOT NULL;
 CREATE INDEX messages_batch ON messages (batch, id) WHERE batch IS NOT NULL;
 CREATE INDEX messages_bound ON messages (bound_owner) WHERE bound_owner IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL AND state = 'queued';
 CREATE INDEX messages_failed ON messages (id, retried_as) WHERE state = 'failed' AND NOT anonymous;
 CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AND state = 'queued';
 CREATE INDEX messages_of_lane ON messages (lane_id, id);

@@ -1,6 +1,15 @@
 """The queries: all reads for display, for judges and for waiting. Each is one SELECT."""
 
-from lanes_storage.reads.backlog import heads, heads_of, news, recallable, suspects_running, touched, waiting_heads
+from lanes_storage.reads.backlog import (
+    expired,
+    heads,
+    heads_of,
+    news,
+    recallable,
+    suspects_running,
+    touched,
+    waiting_heads,
+)
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,

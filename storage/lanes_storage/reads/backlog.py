@@ -8,7 +8,7 @@ from lanes_storage.fragments import names
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingHead, WaitingLane
-from lanes_storage.statements import again
+from lanes_storage.statements import again, guarding
 
 #: The end of a pause that has no end: later than every time.
 NEVER = 2**63 - 1
@@ -74,6 +74,11 @@ def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
 def recallable(wall: int) -> Query[bool]:
     """Whether a message that let others pass takes its place again at that wall time."""
     return Query(f"{again.RECALLABLE} LIMIT 1", {"now": wall}, bool)
+
+
+def expired(wall: int) -> Query[bool]:
+    """Whether a message has waited too long at that wall time."""
+    return Query(f"{guarding.EXPIRED} LIMIT 1", {"now": wall}, bool)
 
 
 def suspects_running() -> Query[int]:

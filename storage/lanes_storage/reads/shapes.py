@@ -48,7 +48,7 @@ m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.p
 m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
 CASE WHEN m.state = 'queued' THEN
   (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.rank <= m.rank) END,
-(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id), coalesce(m.retries, 0)
+(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id), coalesce(m.retries, 0), m.expires_at
 """
 
 RUN_COLUMNS = """

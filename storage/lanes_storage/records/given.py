@@ -17,6 +17,7 @@ class NewMessage(NamedTuple):
     (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
     ``anonymous`` marks a lane made for one request, which is not listed after the request has ended.
     ``source`` is the program that it came from. ``once``: it is no dead letter, since nothing could send it again.
+    ``from_run``: the run that sends it; ``depth``: the length of the chain before it, if that is known.
     """
 
     key: str
@@ -30,6 +31,8 @@ class NewMessage(NamedTuple):
     idempotency: "Idempotency | None" = None
     source: str | None = None
     once: bool = False
+    from_run: int | None = None
+    depth: int | None = None
 
 
 #: What stands in place of a request that is passed on for a program: its size, and no content of it.
@@ -55,6 +58,8 @@ class Intake(TypedDict):
     cap: int
     mode: Mode
     overflow: Overflow
+    max_wait_ms: int | None
+    max_per_minute: int | None
 
 
 class Admission(NamedTuple):
@@ -65,6 +70,8 @@ class Admission(NamedTuple):
     mode: Mode = Mode.QUEUE
     overflow: Overflow = Overflow.REJECT
     waiter: "Waiter | None" = None  # who will wait for the message: refused if that closes a cycle of waits
+    max_wait_ms: int | None = None  # how long it may wait; None: without a limit
+    max_per_minute: int | None = None  # with more messages than that the lane is paused
 
 
 class ProcessIdentity(NamedTuple):

@@ -39,6 +39,7 @@ class MessageRow(NamedTuple):
     )
     attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
     retries: int = 0  # how often it was run once more by itself, after a run that failed
+    expires_at: int | None = None  # if it still waits at that wall time, it ends as expired
 
 
 class RunRow(NamedTuple):

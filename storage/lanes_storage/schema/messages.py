@@ -37,6 +37,7 @@ class MessageTable(Table, table=True):
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
         partial("messages_failed", "id", "retried_as", where=dead_letter()),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
+        partial("messages_expiring", "expires_at", where="expires_at IS NOT NULL AND state = 'queued'"),
         partial("messages_moved", "moved_to", where="moved_to IS NOT NULL AND state = 'queued'"),
         {"sqlite_autoincrement": True},
     )
@@ -57,7 +58,7 @@ class MessageTable(Table, table=True):
     #: Its position, if that is not the order of acceptance: a person moved it, or it lets others pass (``ASIDE``).
     moved_to: int | None = None
     rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
-    #: When the message has waited too long (wall time). Filled by ``max_wait``.
+    #: When the message has waited too long (wall time).
     expires_at: int | None = None
     bound_to: str | None = None
     bound_owner: int | None = None

@@ -44,7 +44,7 @@ SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
-  AND (m.parked_until IS NULL OR m.parked_until <= :now)
+  AND (m.parked_until IS NULL OR m.parked_until <= :now) AND (m.expires_at IS NULL OR m.expires_at > :now)
   AND (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL) IS NOT NULL
 ORDER BY l.head_id
 """
@@ -143,9 +143,9 @@ END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coa
 
 MAKE_MESSAGE = """
 INSERT INTO messages (id, lane_id, state, text, request, runner, actor, source, anonymous, bound_to, bound_owner,
-  interruptions, retry_of, accepted_at)
+  interruptions, retry_of, accepted_at, expires_at, depth)
 VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, :source, :anonymous, :bound_to, :bound_owner, 0,
-  :retry_of, :now)
+  :retry_of, :now, :expires_at, :depth)
 """
 
 #: Messages that are answered together share the parking time of their head: a newer text does not extend it.

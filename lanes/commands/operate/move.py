@@ -1,0 +1,26 @@
+"""``lanes move ID --front``: let a waiting message start before the others of its lane."""
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import ID, fail
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.verbs import epilog, options_of
+from lanes.verbs.messages import move
+
+
+@click.command("move", help=move.doc, epilog=epilog(move))
+@click.argument("message_id", metavar="ID", type=ID)
+@options_of(move)
+@pass_session
+def command(session: Session, /, message_id: int, front: bool) -> int:
+    if not front:
+        fail("say where to: --front")
+    with session.desk() as desk:
+        moved = desk.call(move, id=message_id, front=True)
+    if session.out.json:
+        session.out.data(moved)
+    else:
+        assert move.said is not None
+        session.out.line(move.said(moved).sentence)
+    return Exit.DONE
