@@ -108,6 +108,9 @@ class Lane(Record):
     updated_at: Moment
     acts_next: Annotated[NextLimit | None, "the limit that acts next, if its owner is alive"] = None
     source: Annotated[str, UNUSUAL, "the source of the lane, if it is not this database"] = HERE
+    open: Annotated[
+        Count | None, UNUSUAL, "the unfinished lanes of a session that runs several requests at once; it stands for all"
+    ] = None
 
     @classmethod
     def of(cls, row: rows.LaneRow, liveness: Liveness) -> Lane:
@@ -138,6 +141,8 @@ class Lane(Record):
             None if error is None else LastError(*error),  # last_error
             row.updated_at,
             None if run is None else NextLimit.of(run, owner, liveness),  # acts_next
+            HERE,
+            row.open,
         )
 
 

@@ -33,6 +33,35 @@ def unlisted(of: str = "") -> str:
     return f"{of}anonymous AND {of}head_id IS NULL AND {of}run_id IS NULL"
 
 
+def shown_key(lane: str) -> str:
+    """A SQL expression: the key under which a lane is shown. A child lane is shown under the key of its session."""
+    parent = f"(SELECT p.key FROM lanes p WHERE p.id = {lane}.parent_id)"
+    return f"CASE WHEN {lane}.parent_id IS NULL THEN {lane}.key ELSE {parent} END"
+
+
+def harm(lane: str) -> str:
+    """A SQL expression: how much a lane needs a look, the smallest number first. Of the lanes of one session, the first
+    in this order is shown for all."""
+    return (
+        f"CASE WHEN {lane}.run_id IS NOT NULL THEN 0 WHEN {lane}.head_id IS NOT NULL THEN 1"
+        f" WHEN {lane}.state = 'errored' THEN 2 WHEN {lane}.state = 'aborted' THEN 3 ELSE 4 END"
+    )
+
+
+def shown_of_session(lane: str) -> str:
+    """A SQL condition: the lane has no session with child lanes, or is the one that is shown for its session."""
+    session = f"coalesce({lane}.parent_id, {lane}.id)"
+    members = (
+        f"SELECT sl.id, sl.run_id, sl.head_id, sl.state FROM lanes sl WHERE sl.id = {session}"
+        f" UNION ALL SELECT sc.id, sc.run_id, sc.head_id, sc.state FROM lanes sc WHERE sc.parent_id = {session}"
+    )
+    # The first part is decided once for a statement: most databases have no child lanes.
+    return (
+        "((SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR"
+        f" {lane}.id = (SELECT x.id FROM ({members}) x ORDER BY {harm('x')}, coalesce(x.run_id, x.id) LIMIT 1))"
+    )
+
+
 def dead_letter(of: str = "") -> str:
     """A SQL condition on a message: it failed, and its lane was not made for one request, so a retry makes sense."""
     return f"{of}state = 'failed' AND NOT {of}anonymous"

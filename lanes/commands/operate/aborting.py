@@ -69,7 +69,8 @@ def plan_for(
             missing.append(error)
     if not named:
         lanes = list(desk.call(list_, **which, abortable=scope).lanes)
-    seen = [AbortTarget(lane.key, lane.epoch if epoch is None else epoch) for lane in lanes]
+    # A session that runs several requests is aborted as a whole: they come and go.
+    seen = [AbortTarget(lane.key, (None if lane.open else lane.epoch) if epoch is None else epoch) for lane in lanes]
     return AbortPlan(seen, lanes, missing)
 
 

@@ -4,6 +4,7 @@ It works whether the owner is alive, dead or hung, because both the request and 
 makes it faster. The outcome is determined by reading the run's row again, never assumed.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes.base.errors import NotFound
@@ -19,6 +20,16 @@ from lanes_storage.records import OwnerRow, RunRow, Ticket
 
 #: The longest pause between two reads of a run that is being aborted.
 LOOK_AGAIN_MS = 250
+#: Of several lanes that are aborted together, the first of these outcomes stands for all.
+GRAVEST_FIRST = (
+    Outcome.PENDING,
+    Outcome.FORCED,
+    Outcome.REPAIRED,
+    Outcome.RELEASED,
+    Outcome.CLEARED,
+    Outcome.CHANGED,
+    Outcome.NOT_HELD,
+)
 
 
 class AbortParams(NamedTuple):
@@ -35,8 +46,37 @@ class AbortParams(NamedTuple):
 def request(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
     """Request an abort, and unless ``wait`` is False wait for its outcome.
 
-    If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. Raises NotFound.
+    If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. For a session with child
+    lanes, all of them are aborted, or with an epoch the one that has it. Raises NotFound.
     """
+    members = yield from read(reads.members(asked_for.key))
+    chosen = [child for child in members if asked_for.epoch in (None, child.epoch)]
+    if not chosen:
+        return (yield from _request_one(ctx, asked_for, wait=wait, timeout_ms=timeout_ms))
+    results: list[AbortResult] = []
+    for child in chosen:  # all are requested before one is waited for
+        result = yield from _request_one(ctx, asked_for._replace(key=child.key), wait=False, timeout_ms=None)
+        results.append(result)
+    started = ctx.now()
+    for place, result in enumerate(results):
+        if wait and result.outcome is Outcome.PENDING:
+            results[place] = yield from _outcome(ctx, result, started, timeout_ms)
+    return _together(asked_for.key, results)
+
+
+def _together(key: str, results: Sequence[AbortResult]) -> AbortResult:
+    """What came of all child lanes: of those that were not free, the gravest outcome."""
+    gravest = min(results, key=lambda result: GRAVEST_FIRST.index(result.outcome))
+    survivors = [result.survivors for result in results]
+    return gravest.replace(
+        key=key,
+        dropped=sum(result.dropped for result in results),
+        waited_s=max(result.waited_s for result in results),
+        survivors=None if None in survivors else tuple(name for each in survivors for name in each or ()),
+    )
+
+
+def _request_one(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
     key, reason, cause, scope, epoch, grace_ms = asked_for
     now = ctx.now()
     asked = yield from write(

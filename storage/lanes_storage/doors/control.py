@@ -8,9 +8,9 @@ from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.waits import WaitCircle
 from lanes_storage.interface import Transaction
-from lanes_storage.law import RETRIABLE, Cause, EventType, LaneState, MessageState
+from lanes_storage.law import HELD, RETRIABLE, Cause, EventType, LaneState, MessageState
 from lanes_storage.records import OUTLINE, Admission, NewMessage, RunFailure
-from lanes_storage.statements import again
+from lanes_storage.statements import again, children
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -19,11 +19,17 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
     ``meant``: the epoch that the lane must have; None allows any.
     """
     lane, met = find(tx, key, meant)
-    if lane is None or tx.run(sql.ACK_LANE, {"lane": lane, "now": now.wall}) != 1:
+    if lane is None:
         return met
-    change = {"lane": lane, "from_state": met.state, "to_state": LaneState.IDLE, "epoch": met.epoch}
-    record(tx, EventType.ACK, now, **change, actor=actor)
-    return met._replace(applied=True)
+    members = [(child, epoch, state) for child, _, epoch, state in tx.rows(children.MEMBERS, {"key": key})]
+    if any(state in HELD for _, _, state in members):
+        met = met._replace(state=LaneState.RUNNING)
+    for each, epoch, state in [(lane, met.epoch, met.state), *members]:
+        if tx.run(sql.ACK_LANE, {"lane": each, "now": now.wall}) == 1:
+            change = {"lane": each, "from_state": state, "to_state": LaneState.IDLE, "epoch": epoch}
+            record(tx, EventType.ACK, now, **change, actor=actor)
+            met = met._replace(applied=True)
+    return met
 
 
 def retry(

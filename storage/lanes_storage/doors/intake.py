@@ -280,6 +280,7 @@ def enter_beside(
     accepted = enter(tx, [Accept(new._replace(key=key), admission, now)])[0]
     if isinstance(accepted, Accepted):
         tx.run(children.ADOPT, {"parent": parent, "key": key})
+        tx.run(children.INHERIT_PAUSES, {"parent": parent, "key": key})
     return accepted
 
 

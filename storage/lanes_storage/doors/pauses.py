@@ -14,7 +14,7 @@ from lanes_storage.doors.shared.journal import record
 from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
-from lanes_storage.statements import processes, pruning
+from lanes_storage.statements import children, processes, pruning
 
 
 class Control(NamedTuple):
@@ -37,7 +37,7 @@ def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Cont
     if not found:
         return None, Control(False, None)
     lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch):
+    if meant not in (None, epoch) and meant not in {each[2] for each in tx.rows(children.MEMBERS, {"key": key})}:
         return None, Control(False, LaneState.read(state), epoch, moved_on=True)
     return lane, Control(False, LaneState.read(state), epoch)
 
@@ -52,7 +52,7 @@ def pause(
     until: int | None = None,
     meant: int | None = None,
 ) -> Control:
-    """A person pauses a lane until ``until`` (wall time), or until it is resumed.
+    """A person pauses a lane, and its child lanes, until ``until`` (wall time), or until it is resumed.
 
     ``meant``, here and below: the epoch that the lane must have; None allows any.
     """
@@ -60,16 +60,24 @@ def pause(
     if lane is None:
         return met
     pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=met.epoch)
+    for child, _, epoch, _ in tx.rows(children.MEMBERS, {"key": key}):
+        pause_lane(tx, child, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=epoch)
     return met._replace(applied=True)
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """A person ends every pause of the lane itself, of any kind. Not applied if it had no pause."""
+    """A person ends every pause of the lane itself and of its child lanes. Not applied if it had none."""
     lane, met = find(tx, key, meant)
-    if lane is None or tx.run(sql.END_PAUSES, {"lane": lane}) == 0:
+    if lane is None:
         return met
-    _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
-    return met._replace(applied=True)
+    for each, epoch in [
+        (lane, met.epoch),
+        *((child[0], child[2]) for child in tx.rows(children.MEMBERS, {"key": key})),
+    ]:
+        if tx.run(sql.END_PAUSES, {"lane": each}) > 0:
+            _resumed(tx, each, now, actor=actor, epoch=epoch)
+            met = met._replace(applied=True)
+    return met
 
 
 def pause_lane(

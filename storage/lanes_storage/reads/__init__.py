@@ -22,6 +22,7 @@ from lanes_storage.reads.lanes import (
     lane_place,
     lanes,
     lanes_total,
+    members,
     tally,
 )
 from lanes_storage.reads.messages import (

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lanes_storage.fragments import no_pause, unlisted
+from lanes_storage.fragments import no_pause, shown_key, shown_of_session, unlisted
 from lanes_storage.globs import as_sqlite
 from lanes_storage.law import Scope
 from lanes_storage.reads.orders import QUEUED
@@ -27,7 +27,9 @@ _OF_MESSAGES = "messages m JOIN lanes l ON l.id = m.lane_id LEFT JOIN runs r ON 
 _ALIAS = re.compile(r"\b([a-z]+)\.")
 
 #: A lane that was made for one request is listed only until that request has ended.
-LISTED = f"NOT ({unlisted('l.')})"
+#: Of the lanes of one session, one is listed for all.
+LISTED = f"NOT ({unlisted('l.')}) AND {shown_of_session('l')}"
+_KEY = shown_key("l")
 #: The message that a lane is about: the running one, otherwise the head.
 _MESSAGE = "CASE WHEN l.run_id IS NULL THEN hm.{0} ELSE rm.{0} END"
 _PAUSED = f"NOT ({no_pause('l', ':at')})"
@@ -58,7 +60,7 @@ def _is(*sql: str) -> Expressions:
 FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
     Subject.LANE: {
         "state": _is("l.state"),
-        "key": _is("l.key"),
+        "key": _is(_KEY),
         "owner": _is("o.host || ':' || o.pid", "CAST(o.pid AS TEXT)", "CAST(o.id AS TEXT)"),
         "held": _is("r.claimed_at"),
         "wait": _is("hm.accepted_at"),
@@ -77,7 +79,7 @@ FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
     },
     Subject.MESSAGE: {
         "state": _is("m.state"),
-        "key": _is("l.key"),
+        "key": _is(_KEY),
         "wait": _is("CASE WHEN m.state = 'queued' THEN m.accepted_at END"),
         "error": _is("m.error_cause || ' ' || coalesce(m.error_message, '')"),
         "cause": _is("m.error_cause"),
@@ -91,7 +93,7 @@ FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
     },
     Subject.EVENT: {
         "state": _is("e.to_state"),
-        "key": _is("l.key"),
+        "key": _is(_KEY),
         "cause": _is("e.cause"),
         "changed": _is("e.at"),
         "actor": _is("e.actor"),
@@ -121,7 +123,7 @@ class Conditions(NamedTuple):
 
     def table(self, *more: str) -> str:
         """``lanes l`` with only the joins that the conditions and the ``more`` expressions need."""
-        names = set(_ALIAS.findall(" ".join((*self.conditions, *more))))
+        names = set(_ALIAS.findall(" ".join((*self.conditions, *more)))) & set(_OF_LANES)
         if names & {"o", "rm"}:
             names.add("r")
         return " ".join(("lanes l", *(join for name, join in _OF_LANES.items() if name in names)))
@@ -155,7 +157,10 @@ def _choice(chosen: LaneFilter, subject: Subject) -> Conditions:
         raise ValueError(f"a filter of {chosen.of}s chooses no {subject}s")
     choice = Conditions([], {})
     if chosen.keys is not None:
-        choice.conditions.append(f"l.key IN (SELECT value FROM json_each({_given(choice, json.dumps(chosen.keys))}))")
+        keys = f"(SELECT value FROM json_each({_given(choice, json.dumps(chosen.keys))}))"
+        choice.conditions.append(
+            f"(l.key IN {keys} OR l.parent_id IN (SELECT p.id FROM lanes p WHERE p.key IN {keys}))"
+        )
     for condition in chosen.conditions:
         _add(choice, condition, chosen)
     if ":at" in choice.where:

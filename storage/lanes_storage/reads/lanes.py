@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.fragments import dead_letter, no_pause, unlisted
+from lanes_storage.fragments import dead_letter, harm, no_pause, shown_key, shown_of_session, unlisted
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
@@ -20,6 +21,7 @@ from lanes_storage.records import (
     LaneTally,
     PauseRow,
 )
+from lanes_storage.statements import children
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = """
@@ -40,7 +42,13 @@ ORDER BY pa.until IS NULL DESC, pa.until DESC, pa.id LIMIT 1
 GLOB_PAUSES = f"""
 SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NULL AND (pa.until IS NULL OR pa.until > :now) ORDER BY pa.id
 """
-LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.key = :key"
+#: The lane of a key; for a session with child lanes the one that is shown for all.
+LANE = f"""
+{SELECT} FROM lanes l {JOINS} WHERE l.id = (SELECT x.id FROM (
+  SELECT a.id, a.run_id, a.head_id, a.state FROM lanes a WHERE a.key = :key
+  UNION ALL SELECT c.id, c.run_id, c.head_id, c.state FROM lanes a JOIN lanes c ON c.parent_id = a.id WHERE a.key = :key
+) x ORDER BY {harm("x")}, coalesce(x.run_id, x.id) LIMIT 1)
+"""
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
 #: From this offset on it is faster to count the lanes before a page.
@@ -53,10 +61,20 @@ CASE WHEN l.run_id IS NOT NULL OR hm.started_at IS NULL THEN 0 WHEN hm.batch IS 
 """
 #: The number of listed lanes. Counting all rows and subtracting the few hidden ones takes a tenth of the time of
 #: testing each row.
-ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})"
+#: Of each session that has child lanes, one lane is listed: so all but one are hidden, which is as many as it has
+#: children.
+ALL = f"""(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})
+  - (SELECT count(*) FROM lanes WHERE parent_id IS NOT NULL)"""
+#: The lanes of such sessions that are not listed.
+HIDDEN = f"""
+(SELECT count(*) FROM lanes l WHERE (l.parent_id IS NOT NULL
+    OR l.id IN (SELECT c.parent_id FROM lanes c WHERE c.parent_id IS NOT NULL))
+  AND {{0}} AND NOT ({shown_of_session("l")}))
+"""
 #: The number of listed lanes in state errored or aborted.
 OF_STATE = f"""
 (SELECT count(*) FROM lanes WHERE state = '{{0}}') - (SELECT count(*) FROM lanes WHERE {unlisted()} AND state = '{{0}}')
+  - {HIDDEN.format("l.state = '{0}'")}
 """
 #: The number of paused lanes: all lanes if everything is paused; the matching lanes if a glob is paused; otherwise the
 #: lanes with a pause.
@@ -73,7 +91,7 @@ END
 #: ``id > 0`` excludes nothing: without it SQLite uses the index of all open runs, and reads each of them.
 COUNTS = f"""
 SELECT
-  (SELECT count(*) FROM lanes WHERE run_id IS NOT NULL),
+  (SELECT count(*) FROM lanes WHERE run_id IS NOT NULL) - {HIDDEN.format("l.run_id IS NOT NULL")},
   {OF_STATE.format("errored")},
   {OF_STATE.format("aborted")},
   {ALL},
@@ -104,6 +122,18 @@ def glob_pauses(now_wall: int) -> Query[list[PauseRow]]:
 def lane(key: str) -> Query[LaneRow | None]:
     """One lane by its exact key, or None."""
     return Query(LANE, {"key": key}, one(to_lane))
+
+
+class Member(NamedTuple):
+    """A child lane."""
+
+    key: str
+    epoch: int
+
+
+def members(key: str) -> Query[list[Member]]:
+    """The child lanes of a session, oldest first."""
+    return Query(children.MEMBERS, {"key": key}, many(lambda row: Member(row[1], row[2])))
 
 
 def lanes(
@@ -151,7 +181,7 @@ def lane_place(
     choice, walks = choice_of(chosen), walks_of(order)
     among = Conditions([], {}) if outside else choice
     sought = " UNION ALL ".join(
-        f"{_walk(number, walk, among)} AND l.key = :sought" for number, walk in enumerate(walks)
+        f"{_walk(number, walk, among)} AND {shown_key('l')} = :sought" for number, walk in enumerate(walks)
     )
     cases = []
     for number, walk in enumerate(walks):
@@ -206,7 +236,8 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, La
     """Key, epoch and state of at most ``limit`` of the chosen lanes, the newest first."""
     choice = choice_of(chosen)
     statement = f"""
-    SELECT l.key, l.epoch, l.state FROM {choice.table()} WHERE 1 = 1{choice.where} ORDER BY l.id DESC LIMIT :limit
+    SELECT {shown_key("l")}, l.epoch, l.state FROM {choice.table()}
+    WHERE 1 = 1{choice.where} ORDER BY l.id DESC LIMIT :limit
     """
     shape = many(lambda row: (str(row[0]), int(row[1]), LaneState.read(row[2])))
     return Query(statement, choice.params | {"limit": limit}, shape, broad=True)
@@ -218,7 +249,8 @@ def lane_groups(chosen: LaneFilter, parts: int, silent: Sequence[int], limit: in
     ``silent`` are the ids of the silent runs. It walks all chosen lanes.
     """
     choice = choice_of(chosen)
-    first = f"""SELECT l.key, l.state, l.head_id, l.run_id, 0 AS at, instr(l.key, ':') AS step
+    first = f"""SELECT {shown_key("l")} AS key, l.state, l.head_id, l.run_id, 0 AS at,
+      instr({shown_key("l")}, ':') AS step
       FROM {choice.table()} WHERE 1 = 1{choice.where}"""
     # MATERIALIZED: otherwise SQLite would evaluate each step again wherever it is named
     steps = [f"cut_0 AS MATERIALIZED ({first})"] + [

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from lanes_storage.fragments import shown_key
 from lanes_storage.globs import from_sqlite
 from lanes_storage.law import (
     BoundTo,
@@ -39,8 +40,8 @@ T = TypeVar("T")
 _OF_PHASE = AttemptPhase.__annotations__
 Row = Sequence[Any]
 
-MESSAGE_COLUMNS = """
-m.id, m.lane_id, ml.key, m.state, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.run_id,
+MESSAGE_COLUMNS = f"""
+m.id, m.lane_id, {shown_key("ml")}, m.state, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.run_id,
 CASE WHEN m.answered_by IS NULL THEN m.reply ELSE (SELECT a.reply FROM messages a WHERE a.id = m.answered_by) END,
 CASE WHEN m.answered_by IS NULL THEN m.reply_detail ELSE
   (SELECT a.reply_detail FROM messages a WHERE a.id = m.answered_by) END,
@@ -51,8 +52,8 @@ CASE WHEN m.state = 'queued' THEN
 (SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id), coalesce(m.retries, 0), m.expires_at
 """
 
-RUN_COLUMNS = """
-r.id, r.lane_id, rl.key, r.message_id, r.owner_id, r.runner, r.kind,
+RUN_COLUMNS = f"""
+r.id, r.lane_id, {shown_key("rl")}, r.message_id, r.owner_id, r.runner, r.kind,
 r.run_timeout_ms, r.stall_timeout_ms, r.abort_grace_ms, r.reconcile_interval_ms, r.warn_held_after_ms,
 r.max_park_ms, r.on_interrupt, r.on_survivors,
 r.claimed_at, r.claimed_boot, r.claimed_slept_ms, r.boot_id, r.progress, r.progress_at, r.progress_boot,
@@ -76,13 +77,15 @@ PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
 
 #: With ``FROM lanes l``, its pause ``pa``, its head ``hm`` and the message ``rm`` that runs.
 LANE_COLUMNS = f"""
-l.id, l.key, l.state, l.epoch, l.anonymous, {PAUSE_COLUMNS},
+l.id, {shown_key("l")}, l.state, l.epoch, l.anonymous, {PAUSE_COLUMNS},
 CASE WHEN l.head_id IS NULL THEN 0 ELSE
   (SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued') END,
 l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
-coalesce(rm.interruptions, hm.interruptions, 0)
+coalesce(rm.interruptions, hm.interruptions, 0),
+CASE WHEN l.parent_id IS NOT NULL THEN (SELECT count(*) FROM lanes g
+  WHERE g.parent_id = l.parent_id AND (g.run_id IS NOT NULL OR g.head_id IS NOT NULL)) END
 """
-LANE_WIDTH = 20
+LANE_WIDTH = 21
 
 
 def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
@@ -198,4 +201,4 @@ def to_lane(row: Row) -> LaneRow:
     run = None if of_run[0] is None else to_run(of_run)
     owner = None if of_owner[0] is None else to_owner(of_owner)
     values = [*row[:2], LaneState.read(row[2]), row[3], bool(row[4]), pause, *row[11:15], error, row[18]]
-    return LaneRow(*[*values, run, owner, row[19]])
+    return LaneRow(*[*values, run, owner, *row[19:21]])

@@ -25,6 +25,7 @@ class LaneRow(NamedTuple):
     run: RunRow | None
     owner: OwnerRow | None
     interruptions: int = 0  # of the running message, otherwise of the head
+    open: int | None = None  # shown for a session: how many of its requests run or wait
 
 
 class LaneCounts(NamedTuple):
