@@ -70,6 +70,9 @@ class Message(Record):
     held_up: Annotated[str | None, UNUSUAL, "what kept it from starting when it was accepted"] = None
     retries: Annotated[Count, "runs that failed, after which it was run once more by itself"] = 0
     expires_at: Annotated[Moment | None, UNUSUAL, "if it still waits then, it ends as `expired`"] = None
+    left_out: Annotated[
+        Count | None, UNUSUAL, "turns of the conversation that were left out, since the model could not read so much"
+    ] = None
     reply_detail: Annotated[str | None, HIDDEN, "JSON of the runner for surfaces that show more than text"] = None
     bound_owner: Annotated[Count | None, HIDDEN, "the owner that it ends with"] = None
 
@@ -106,6 +109,7 @@ class Message(Record):
             None,  # held_up
             row.retries,
             row.expires_at,
+            noted.get("left_out"),
             row.reply_detail,
             row.bound_owner,
         )

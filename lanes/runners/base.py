@@ -61,6 +61,10 @@ class Reply:
     before; ``more`` what an OpenAI client gets besides: ``system_fingerprint``, ``service_tier``, ``logprobs``.
     ``native`` is the whole answer in the provider's words, where client and provider speak the same dialect and it is
     not chat.
+
+    For the lane's conversation: ``turn`` are chat messages that came before the reply, such as calls of tools and their
+    results; ``tokens`` is what the text and the answer count for a model, if that is known; ``left_out`` how many turns
+    the model could not be told.
     """
 
     text: str
@@ -72,14 +76,24 @@ class Reply:
     provider: str | None = None
     more: dict[str, Any] | None = None
     native: dict[str, Any] | None = None
+    turn: Sequence[dict[str, Any]] | None = None
+    tokens: int | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One finished exchange of a lane's conversation."""
+    """One turn of a lane's conversation: what a person said, and what was answered (empty: nothing was).
+
+    ``answer``: the chat messages of the answer, where it is more than a text. ``tokens``: as for ``Reply``. ``id``:
+    later turns have larger ones.
+    """
 
     text: str
     reply: str
+    answer: Sequence[dict[str, Any]] = ()
+    tokens: int | None = None
+    id: int = 0
 
 
 class RunContext(Protocol):
@@ -116,7 +130,21 @@ class RunContext(Protocol):
         ...
 
     async def history(self, turns: int) -> list[Turn]:
-        """The last ``turns`` finished exchanges of this lane, oldest first."""
+        """The finished exchanges among the last ``turns`` turns of the lane's conversation, oldest first. What was said
+        and not answered is at the beginning of the next text."""
+        ...
+
+    async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
+        """The last ``turns`` turns of the lane's conversation and the text, as chat messages that every provider takes:
+        what was said and not answered is part of the next message, empty replies are left out."""
+        ...
+
+    async def recall(self, turns: int, characters: int) -> list[Turn]:
+        """The last turns of the lane's conversation, answered or not, oldest first, with at most so many characters."""
+        ...
+
+    async def tell_from(self, turn: int | None) -> None:
+        """From now on no model is told what was before this turn, by its id (None: before this run)."""
         ...
 
     def progress(self, what: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from lanes.simulate import memory
 from lanes.simulate.asked import AskedTool, fitting
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
 from lanes.simulate.faults import Fault, chosen, parse
@@ -44,6 +45,7 @@ TOO_LONG = SimulatedError(
     400, "prompt is too long: this model's maximum context length is 8192 tokens.", "invalid_request_error",
     "context_length_exceeded", "invalid_request_error",
 )  # fmt: skip
+OBJECTED = SimulatedError(400, "", "invalid_request_error", None, "invalid_request_error")
 UNKNOWN = SimulatedError(
     404, "There is no such simulated model.", "invalid_request_error", "model_not_found", "not_found_error"
 )
@@ -259,6 +261,33 @@ async def structured(scene: Scene) -> RequestEnd:
     return await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
 
 
+async def empty(scene: Scene) -> RequestEnd:
+    """An answer without a word."""
+    await scene.answer.begin()
+    await scene.answer.end()
+    return RequestEnd.FINISHED
+
+
+async def recall(scene: Scene) -> RequestEnd:
+    """All that it was told."""
+    return await _answer(scene, memory.recited(scene.answer.asked.body))
+
+
+async def strict(scene: Scene) -> RequestEnd:
+    """The same, if a strict provider takes it."""
+    said = memory.objection(scene.answer.asked.body)
+    return await recall(scene) if said is None else await _refuse(scene, OBJECTED._replace(sentence=said))
+
+
+async def window(scene: Scene) -> RequestEnd:
+    """The same, if a model of that size can read it."""
+    words, most = memory.words(scene.answer.asked.body), round(scene.fault.number)
+    if words <= most:
+        return await recall(scene)
+    said = f"This model's maximum context length is {most} tokens. However, your messages resulted in {words} tokens."
+    return await _refuse(scene, TOO_LONG._replace(sentence=said))
+
+
 async def unknown(scene: Scene) -> RequestEnd:
     """There is no such name."""
     return await _refuse(scene, UNKNOWN)
@@ -293,6 +322,10 @@ PLAYS: dict[str, Play] = {
     "sim-json": structured,
     "sim-refusal": refusal,
     "sim-length": length,
+    "sim-empty": empty,
+    "sim-recall": recall,
+    "sim-strict": strict,
+    "sim-window": window,
 }
 
 

@@ -5,6 +5,7 @@ documentation (docs/states.md) and the tests use it. It imports no other module 
 """
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -64,6 +65,15 @@ MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
         {MessageState.DONE, MessageState.FAILED, MessageState.ABORTED, MessageState.QUEUED}
     ),
 }
+
+
+class TurnState(Word):
+    """How a turn of a conversation ended. What a person said stays said, however it ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    RETRIED = "retried"  # a retry of its message says the same again
 
 
 class Edge(Word):
@@ -166,6 +176,7 @@ class EventType(StrEnum):
     RETRIED = "retried"
     PAUSED = "paused"
     RESUMED = "resumed"
+    CONVERSATION = "conversation"  # a new conversation began in a lane
     RECOVERED = "recovered"  # an interrupted message runs again, and the first heartbeat has named its new run
     REFUSED_WRITE = "refused_write"  # a superseded run wrote; the payload is kept
     HELD_LONG = "held_long"  # `warn_held_after` passed
@@ -299,6 +310,7 @@ class Prunable(StrEnum):
     ANONYMOUS = "anonymous"  # lanes made for one request, with all their rows
     MESSAGES = "messages"
     RUNS = "runs"  # once their message is deleted
+    TURNS = "turns"  # of conversations
     EVENTS = "events"  # once their message and their run are deleted
     LANES = "lanes"  # idle, with nothing left
     OWNERS = "owners"  # ended; the newest one of each configuration stays
@@ -322,3 +334,15 @@ MAX_BATCH = 100
 ASIDE = 1 << 53
 #: The longest session key, in characters.
 MAX_KEY = 512
+#: So many turns can be imported between two messages.
+TURNS_OF_A_MESSAGE = 1 << 20
+
+
+def together(texts: Iterable[str]) -> str:
+    """Texts that are answered together, as one."""
+    return "\n\n".join(texts)
+
+
+def turn_of(message: int) -> int:
+    """The id of the turn of a message. Ids are in the order of messages, with room for imported turns in between."""
+    return message * TURNS_OF_A_MESSAGE

@@ -29,6 +29,7 @@ def test_the_defaults(loaded: Load) -> None:
         max_park_ms=600_000,
         keep_messages_ms=1_209_600_000,
         keep_events_ms=1_209_600_000,
+        keep_conversations_ms=90 * 86_400_000,
     )
 
 

@@ -172,6 +172,9 @@ def test_F98_a_row_that_can_not_be_judged_does_not_keep_the_others_from_being_pr
         def events_ms(self, key: str | None) -> int:
             return self.messages_ms(key)
 
+        def conversations_ms(self, key: str | None) -> int:
+            return DAY
+
     kept = [world.start(key) for key in ("a", "bad", "c")]
     for claimed in kept:
         world.complete(claimed.ticket)

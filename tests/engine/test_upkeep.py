@@ -15,9 +15,10 @@ from lanes.engine.upkeep.thread import Upkeep
 from lanes.host.identity import this_process
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.testing.passing import restless
-from lanes_storage import AsyncStore, doors, statements
+from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, Edge, LaneState
 from lanes_storage.records import AttemptPhase, NewOwner
+from lanes_storage.statements.waits import WAIT_IS_PROGRESS
 from tests.kit.disks import may_grow
 from tests.kit.engine import active
 from tests.kit.judged import NOBODY
@@ -328,7 +329,7 @@ async def test_a_heartbeat_writes_again_what_another_process_wrote_since(bench: 
     run = bench.hold("a")
     bench.pass_time(INTERVAL)
     wait = {"run": run.id, "now": 4711, "boot": 4711, "slept": 0, "boot_id": bench.time().boot_id}
-    bench.world.step(lambda tx: tx.run(statements.WAIT_IS_PROGRESS, wait))
+    bench.world.step(lambda tx: tx.run(WAIT_IS_PROGRESS, wait))
     assert bench.world.run(run.ticket).progress == "waiting for another lane"
     bench.pass_time(INTERVAL)
     row = bench.world.run(run.ticket)

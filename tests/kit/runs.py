@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lanes.conversations.turns import exchanges, told
+from lanes.engine.runs.live import ALL_CHARACTERS
 from lanes.engine.runs.streams import Listener, ReplyStream
 from lanes.records import Message
 from lanes.runners.base import Delta, Turn
@@ -30,13 +32,23 @@ class KitRun:
         self.phases: list[AttemptPhase | None] = []
         self.emitted: list[Delta] = []
         self.discarded = 0
+        self.told_from: list[int | None] = []
         self._turns = turns
         self._message = ReplyStream(lambda: None)
         self._stream = self._message.begin()
         self.message = Message.of(_message(key, text, self.id))
 
     async def history(self, turns: int) -> list[Turn]:
+        return exchanges(await self.recall(turns, ALL_CHARACTERS))
+
+    async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
+        return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
+
+    async def recall(self, turns: int, characters: int) -> list[Turn]:
         return list(self._turns[-turns:]) if turns else []
+
+    async def tell_from(self, turn: int | None) -> None:
+        self.told_from.append(turn)
 
     def progress(self, what: str) -> None:
         self.notes.append(what)

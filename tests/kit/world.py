@@ -33,7 +33,19 @@ from lanes_storage.records import (
 
 T = TypeVar("T")
 
-TABLES = ("lanes", "messages", "runs", "owners", "events", "idempotency", "providers", "counters", "waits", "pauses")
+TABLES = (
+    "lanes",
+    "messages",
+    "runs",
+    "owners",
+    "events",
+    "idempotency",
+    "providers",
+    "counters",
+    "waits",
+    "pauses",
+    "turns",
+)
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,
     stall_timeout_ms=2 * MINUTE,

@@ -110,7 +110,7 @@ def test_the_release_of_an_aborted_run(world: World, forced: bool) -> None:
     assert stored.error is not None
     assert stored.error.message == "aborted by alice: stuck"
     assert (run.edge, run.cause, run.forced, run.ended_by) == (Edge.ABORT, Cause.ABORTED, forced, "tester")
-    assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1} | ({"counters": 1} if forced else {})
+    assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1, "turns": 1} | ({"counters": 1} if forced else {})
     assert seen.lines() == [
         Line("abort", "running", "aborted", ticket.run_id, message, lane.epoch, "tester", "aborted")
     ]

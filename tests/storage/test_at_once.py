@@ -109,7 +109,7 @@ async def test_what_lists_or_searches_is_read_elsewhere(quick: AsyncSqliteStore)
     message = await accept(quick)
     for query in (
         reads.lanes(LaneFilter()),
-        reads.history(1, 100, 20),
+        reads.recalled(1, FEW_ROWS + 1, 100),
         reads.heads(0, FEW_ROWS + 1),
         reads.ended_among([message] * (FEW_ROWS + 1)),
     ):

@@ -29,7 +29,7 @@ def test_a_run_that_completes_leaves_its_lane_idle_and_its_message_done(world: W
         None,
         now.wall,
     )
-    assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1}
+    assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1, "turns": 1}
     assert seen.lines() == [Line("complete", "running", "idle", ticket.run_id, message, ticket.epoch, "tester")]
 
 
@@ -55,7 +55,7 @@ def test_a_run_that_fails_leaves_its_lane_errored_and_its_message_failed(world: 
     assert lane.last_error == LastErrorRow(Cause.PROVIDER_FAILED, "all failed", now.wall)
     assert (run.edge, run.cause, run.forced, run.ended_by) == (Edge.FAIL, Cause.PROVIDER_FAILED, False, "tester")
     assert (stored.state, stored.error, stored.reply) == (MessageState.FAILED, failure, None)
-    assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1}
+    assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1, "turns": 1}
     assert seen.lines() == [
         Line("fail", "running", "errored", ticket.run_id, message, ticket.epoch, "tester", "provider_failed")
     ]

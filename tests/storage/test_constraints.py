@@ -66,6 +66,7 @@ UNLAWFUL = [
         "provider_cooldown_whole",
         "INSERT INTO providers (provider, tries, cause, since) VALUES ('codex', 0, 'quota', 1)",
     ),
+    ("turn_state", "INSERT INTO turns (id, lane_id, conversation, text, state, at) VALUES (1, 1, 1, '', 'mood', 1)"),
     ("provider_probe_whole", "INSERT INTO providers (provider, tries, probe_owner) VALUES ('codex', 0, 1)"),
 ]
 

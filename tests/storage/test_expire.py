@@ -25,7 +25,7 @@ def test_an_expired_run_leaves_its_lane_errored_and_its_message_failed(world: Wo
     assert stored.error is not None
     assert stored.error.cause is Cause.RUN_TIMEOUT
     assert (run.edge, run.cause, run.forced, run.ended_by) == (Edge.EXPIRE, Cause.RUN_TIMEOUT, forced, "tester")
-    expected = {"lanes": 1, "messages": 1, "runs": 1} | ({"counters": 1} if forced else {})
+    expected = {"lanes": 1, "messages": 1, "runs": 1, "turns": 1} | ({"counters": 1} if forced else {})
     assert seen.changed() == expected
     assert seen.lines() == [
         Line("expire", "running", "errored", ticket.run_id, message, lane.epoch, "tester", "run_timeout")

@@ -13,7 +13,7 @@ from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
-from lanes_storage.statements import again
+from lanes_storage.statements import again, waits
 from tests.kit.watch import Watch
 from tests.kit.world import PROCESS, World
 
@@ -88,7 +88,7 @@ def end(tx: Transaction, run: int) -> int:
 def release(tx: Transaction, lane_of: int, run: int, epoch: int) -> int:
     """``lane_of``: a run of the lane that is meant."""
     ((lane,),) = tx.rows("SELECT lane_id FROM runs WHERE id = :run", {"run": lane_of})
-    names = ("requeued", "error_cause", "error_message", "error_at")
+    names = ("requeued", "turn", "error_cause", "error_message", "error_at")
     values = dict.fromkeys(names) | {"lane": lane, "run": run, "epoch": epoch, "new_epoch": epoch}
     return tx.run(sql.RELEASE_LANE, values | {"state": "idle", "now": 1})
 
@@ -157,7 +157,7 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a second retry": lambda tx, r: retried(tx, r.retried),
     "a retry of what did not fail": lambda tx, r: retried(tx, r.done),
     "a wait of a run of another boot": lambda tx, r: tx.run(
-        sql.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
+        waits.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
     ),
     "a recovery that was seen": lambda tx, r: tx.run(sql.RECOVERED, {"run": r.held}),
     "an alarm about what runs": lambda tx, r: len(tx.rows(sql.WARN_WAIT, {"message": r.running, "now": 1})),
@@ -179,7 +179,7 @@ def test_a_run_that_is_over_stands_no_more_and_starts_nothing(world: World, rows
         assert stands(tx, rows.held) == []
         assert process(tx, rows.held, rows.held) == 0
         values = {"run": rows.held, "now": 1, "boot": 1, "slept": 0, "boot_id": world.time().boot_id}
-        assert tx.run(sql.WAIT_IS_PROGRESS, values) == 0
+        assert tx.run(waits.WAIT_IS_PROGRESS, values) == 0
         raise _Undone
 
     with pytest.raises(_Undone):

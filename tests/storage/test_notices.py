@@ -7,7 +7,17 @@ import pytest
 from lanes.testing import MINUTE
 from lanes_storage import doors, reads
 from lanes_storage.doors.shared.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
-from lanes_storage.law import RETRIABLE, BoundTo, Cause, EventType, LaneState, MessageState, OnInterrupt, Scope
+from lanes_storage.law import (
+    RETRIABLE,
+    AttemptCause,
+    BoundTo,
+    Cause,
+    EventType,
+    LaneState,
+    MessageState,
+    OnInterrupt,
+    Scope,
+)
 from lanes_storage.records import EventRow, RunFailure
 from tests.kit.world import TERMS, World
 
@@ -219,6 +229,10 @@ def test_every_cause_has_a_next_step(state: MessageState, cause: Cause) -> None:
     other = cause in NOTHING_TO_DO or state not in RETRIABLE or (state, cause) == (MessageState.ABORTED, Cause.OVERFLOW)
     assert said.startswith("nothing to do") == (cause in NOTHING_TO_DO)
     assert ("`lanes retry 17`" in said) == (not other)
+
+
+def test_F233_a_text_that_is_too_long_alone_is_not_to_be_retried() -> None:
+    assert "retry" not in next_step(17, MessageState.FAILED, AttemptCause.CONTEXT_OVERFLOW)
 
 
 def test_a_dead_letter_of_each_cause_that_can_fail_a_message_says_what_to_see_to_first() -> None:

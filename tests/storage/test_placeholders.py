@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lanes.testing import MINUTE, Hands
-from lanes_storage import doors, statements
+from lanes_storage import doors
 from lanes_storage.clock import Now
 from lanes_storage.interface import Given, Row, Step, Transaction, carry_out
-from lanes_storage.law import BoundTo, Cause, Edge, MessageState, Mode, RunnerKind
+from lanes_storage.law import BoundTo, Cause, Edge, MessageState, Mode, RunnerKind, turn_of
 from lanes_storage.records import (
     Admission,
     AttemptPhase,
@@ -26,8 +26,9 @@ from lanes_storage.records import (
 from lanes_storage.sqlite.file.binding import names_of
 from tests.kit import sets
 from tests.kit.world import TERMS, World
+from tests.mutation.guards import modules
 
-NAMES = {sql: name for name, sql in vars(statements).items() if isinstance(sql, str)}
+NAMES = {sql: name for module in modules() for name, sql in vars(module).items() if isinstance(sql, str)}
 Named = dict[str, list[dict[str, Any]]]
 
 
@@ -91,7 +92,7 @@ def moment(time: Hands) -> Now:
 
 def test_an_accepted_message_is_in_its_columns(world: World) -> None:
     now, other = moment(world.time), world.owner()
-    new = NewMessage("a", "text", None, "coder", "alice", BoundTo.CLIENT, other, True, Idempotency("k", "t", "d"))
+    new = NewMessage("a", "text", None, "coder", "alice", BoundTo.CLIENT, other, True, Idempotency("k", "t", "d"), True)
     with naming(world) as (named, do):
         accepted = do(doors.accept(new, Admission(), now, retry_of=17))
     lane, message = accepted.lane_id, accepted.message_id
@@ -105,6 +106,7 @@ def test_an_accepted_message_is_in_its_columns(world: World) -> None:
             "text": "text",
             "request": None,
             "runner": "coder",
+            "fresh": True,
             "actor": "alice",
             "anonymous": True,
             "bound_to": BoundTo.CLIENT,
@@ -164,19 +166,34 @@ CHAIN = '[{"provider": "codex", "cause": "http_500", "message": "no", "at": 1}]'
 
 def test_a_completion_is_in_its_columns(world: World) -> None:
     world.send("another")
-    claimed = world.start("a")
+    said = world.start("a", "before")
+    world.complete(said.ticket)
+    claimed = world.start("a", "text")
     run, message, now = claimed.ticket.run_id, claimed.message, moment(world.time)
     with naming(world) as (named, do):
-        do(doors.complete(claimed.ticket, RunResult("reply", "{}", (ATTEMPT,)), now, by="me"))
+        do(doors.complete(claimed.ticket, RunResult("reply", "{}", (ATTEMPT,), None, "[]", 7), now, by="me"))
     wall, none = {"now": now.wall}, dict.fromkeys(("error_cause", "error_message"))
     assert one(named, "RELEASE_LANE") == none | wall | {
         "state": "idle",
         "new_epoch": run,
         "requeued": None,
+        "turn": turn_of(message.id),
         "error_at": None,
         "lane": message.lane_id,
         "run": run,
         "epoch": run,
+    }
+    assert one(named, "MAKE_TURN") == wall | {
+        "id": turn_of(message.id),
+        "lane": message.lane_id,
+        "conversation": 1,
+        "before": turn_of(said.message.id),
+        "message": message.id,
+        "text": "text",
+        "reply": "reply",
+        "answer": "[]",
+        "state": "done",
+        "tokens": 7,
     }
     ended = {"edge": Edge.COMPLETE, "cause": None, "forced": False, "by": "me", "late_reply": None, "run": run}
     assert one(named, "END_RUN") == ended | wall
@@ -202,6 +219,7 @@ def test_a_park_is_in_its_columns(world: World) -> None:
         "state": "errored",
         "new_epoch": run,
         "requeued": message.id,
+        "turn": None,
         "error_cause": Cause.PROVIDER_FAILED,
         "error_message": "all failed",
         "error_at": now.wall,

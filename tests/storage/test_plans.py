@@ -22,7 +22,7 @@ from tests.mutation.guards import modules
 
 NOW = 1_790_000_000_000
 #: Tables that grow with the number of lanes, messages and runs ever made.
-GROWING = ("lanes", "messages", "runs", "events", "event_blocks", "idempotency")
+GROWING = ("lanes", "messages", "runs", "events", "event_blocks", "idempotency", "turns")
 #: Run once for a whole file, and not on the way of a message.
 COLD = {"UNFINISHED_LANES"}
 WRITING = {
@@ -80,8 +80,9 @@ READING: dict[str, Query[Any]] = {
     "one lane": reads.lane("key"),
     "one message": reads.message(1),
     "messages of a lane": reads.messages(1, (), 50),
-    "history": reads.history(1, 100, 20),
-    "recent history": reads.recent_history(1, 100, 20),
+    "recalled": reads.recalled(1, 20, 1_000),
+    "conversations of a lane": reads.conversations(1),
+    "one conversation": reads.conversation(1, 1),
     "ended among": reads.ended_among([1, 2, 3]),
     "the first heads": reads.heads(0, FEW_ROWS),
     "one owner": reads.owner(1),
@@ -216,7 +217,7 @@ POINTS = {
     "one run",
     "the last event",
     "cooldowns",
-    "recent history",
+    "recalled",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes.testing import DAY, HOUR, broken
-from lanes_storage import doors
+from lanes_storage import doors, reads
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, EventType, Prunable
 from lanes_storage.records import Idempotency, Waiter
@@ -65,6 +65,8 @@ def bare(world: World, key: str) -> int:
     """An idle lane of which nothing is left but its row; its id."""
     run = orphan(world, key)
     assert offer(world, Prunable.RUNS, run) == 1
+    for turn in world.store.read(reads.recalled(world.lane(key).id, 9, 10**9)):
+        assert offer(world, Prunable.TURNS, turn.id) == 1
     for event in world.events(key):
         assert offer(world, Prunable.EVENTS, event.id) == 1
     return world.lane(key).id

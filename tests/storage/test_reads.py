@@ -6,7 +6,6 @@ from lanes.testing import MINUTE, SECOND
 from lanes_storage import reads
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.law import BoundTo, Cause, MessageState
-from lanes_storage.reads.messages import BESIDE
 from tests.kit.world import TERMS, World
 
 # --------------------------------------------------------------------------------------------- counts
@@ -90,31 +89,6 @@ def test_a_message_that_is_not_there_is_none(world: World) -> None:
     assert world.store.read(reads.owner(4711)) is None
 
 
-def test_the_recent_history_is_the_history_or_does_not_tell(world: World) -> None:
-    def recent(limit: int) -> list[tuple[str, str]] | None:
-        place = world.lane("a").id, 2**63 - 1, limit
-        found = world.store.read(reads.recent_history(*place))
-        assert found in (None, world.store.read(reads.history(*place)))
-        return found
-
-    for number in range(3):
-        world.complete(world.start("a", f"{number}").ticket, f"re {number}")
-    world.send("a", "waits")
-    assert recent(2) == [("1", "re 1"), ("2", "re 2")]
-    assert recent(5) == [("0", "re 0"), ("1", "re 1"), ("2", "re 2")]
-    for _ in range(BESIDE + 2):
-        world.fail(world.claim("a").ticket)
-        world.send("a", "waits")
-    assert recent(1) is None, "the exchange is behind all that failed"
-    assert recent(20) == [("0", "re 0"), ("1", "re 1"), ("2", "re 2")]
-    world.complete(world.collect("a").ticket, "to all of them")
-    assert recent(1) == [("waits", "to all of them")]
-    world.send("a", "one")
-    world.send("a", "two")
-    world.complete(world.collect("a").ticket, "to both")
-    assert recent(1) is None, "the second text is elsewhere"
-
-
 def test_who_waits_learns_which_have_ended(world: World) -> None:
     one, two = world.start("a"), world.start("b")
     world.complete(one.ticket)
@@ -135,20 +109,6 @@ def test_dead_letters_of_every_lane_come_newest_first(world: World) -> None:
     world.fail(world.claim("for one request").ticket)
     assert [letter.id for letter in world.store.read(reads.dead_letters())] == ids[::-1]
     assert [letter.id for letter in world.store.read(reads.dead_letters(1))] == ids[1:]
-
-
-def test_the_history_of_a_lane_is_what_was_said_and_answered(world: World) -> None:
-    for n in range(4):
-        world.complete(world.start("a", f"text {n}").ticket, f"reply {n}")
-    world.fail(world.start("a", "never answered").ticket)
-    world.send("a", None, request="{}")
-    world.complete(world.claim("a").ticket, "a request has a history of its own")
-    world.complete(world.start("b", "elsewhere").ticket)
-    now = world.send("a", "now")
-    lane = world.lane("a").id
-    assert world.store.read(reads.history(lane, now, 2)) == [("text 2", "reply 2"), ("text 3", "reply 3")]
-    assert len(world.store.read(reads.history(lane, now, 99))) == 4
-    assert world.store.read(reads.history(lane, 1, 99)) == []
 
 
 # ------------------------------------------------------------------------------------------ the journal

@@ -43,9 +43,9 @@ def test_a_finished_message_goes_with_its_run_its_events_and_its_lane(world: Wor
     finish(world)
     world.time.move(DAY)
     gone = prune_all(world)
-    assert gone == {"anonymous": 0, "messages": 1, "runs": 1, "events": 4, "lanes": 1, "owners": 0}
-    emptied = ("messages", "runs", "lanes", "events", "event_blocks")
-    assert [world.table(name) for name in emptied] == [[]] * 5
+    assert gone == {"anonymous": 0, "messages": 1, "runs": 1, "turns": 1, "events": 4, "lanes": 1, "owners": 0}
+    emptied = ("messages", "runs", "turns", "lanes", "events", "event_blocks")
+    assert [world.table(name) for name in emptied] == [[]] * 6
 
 
 def test_what_is_young_stays(world: World) -> None:
@@ -138,6 +138,8 @@ def test_a_lane_stays_while_anything_of_it_is_left(world: World) -> None:
     assert prune(world, Prunable.LANES) == 0
     prune(world, Prunable.RUNS)
     assert prune(world, Prunable.LANES) == 0
+    prune(world, Prunable.TURNS)
+    assert prune(world, Prunable.LANES) == 0
     prune(world, Prunable.EVENTS)
     assert prune(world, Prunable.LANES) == 1
 
@@ -167,7 +169,7 @@ def test_a_lane_that_came_to_life_since_it_was_read_stays(world: World) -> None:
     finish(world)
     world.time.move(DAY)
     before = world.time().wall - DAY
-    for kind in (Prunable.MESSAGES, Prunable.RUNS, Prunable.EVENTS):
+    for kind in (Prunable.MESSAGES, Prunable.RUNS, Prunable.TURNS, Prunable.EVENTS):
         prune(world, kind)
     (row,) = world.store.read(reads.old(Prunable.LANES, 0, 10))
     assert row.finished_at is not None

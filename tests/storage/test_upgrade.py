@@ -93,7 +93,7 @@ def test_F134_every_row_of_0_1_0_is_there_after_the_upgrade(old: Path, said: dic
     assert [{name: row[name] for name in kept[0]} for row in after] == kept
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [table for table in TABLES if table != "turns"])
 def test_F134_every_row_of_schema_2_is_there_after_the_upgrade(second: Path, table: str) -> None:
     before: list[Row] = json.loads(gzip.decompress((OF_SCHEMA_2 / "rows.json.gz").read_bytes()))[table]
     assert before, "the fixture has some of each"

@@ -52,6 +52,7 @@ class Clocks:
     max_park_ms: int
     keep_messages_ms: int
     keep_events_ms: int
+    keep_conversations_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,16 @@ class CommandConfig:
 @dataclass(frozen=True, slots=True)
 class RunnerConfig:
     """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
-    kind ``python`` (``module:function``). ``history`` counts finished exchanges of the lane. ``isolated``: each of its
-    runs has a process, with these limits."""
+    kind ``python`` (``module:function``). ``history`` counts turns of the lane's conversation, which have at most so
+    many characters and tokens together. ``isolated``: each of its runs has a process, with these limits."""
 
     name: str
     kind: RunnerKind
     max_runs: int
     providers: tuple[str, ...] = ()
     history: int = 20
+    history_characters: int = 400_000
+    history_tokens: int | None = None
     system: str | None = None
     target: str | None = None
     command: CommandConfig | None = None

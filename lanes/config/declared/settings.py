@@ -122,6 +122,7 @@ _CLOCKS = (
     _clock("max_park", "10m", "how long a head may wait for a provider, over all its parks"),
     _clock("keep_messages", "14d", "how long finished messages are kept"),
     _clock("keep_events", "14d", "how long events are kept"),
+    _clock("keep_conversations", "90d", "how long the turns of conversations are kept, from the end of each"),
 )
 
 _RETRY = (
@@ -266,8 +267,13 @@ _RUNNER = (
             default_note="1000 for provider runners, 16 for others", least=1, most=100_000),
     Setting("runner", "providers", Kind.TEXTS, None, "the providers, tried in this order",
             default_note="needed", runner_kinds=("provider",)),
-    Setting("runner", "history", Kind.WHOLE, 20, "how many finished exchanges of the lane are sent along",
+    Setting("runner", "history", Kind.WHOLE, 20, "how many turns of the lane's conversation are sent along",
             most=1000, runner_kinds=("provider",)),
+    Setting("runner", "history_characters", Kind.WHOLE, 400_000, "how many characters these have at most",
+            most=1_000_000_000, runner_kinds=("provider",)),
+    Setting("runner", "history_tokens", Kind.WHOLE, None,
+            "how many tokens they have at most with the text, by the counts of the provider, else estimated",
+            default_note="no limit", least=1, most=1_000_000_000, runner_kinds=("provider",)),
     Setting("runner", "system", Kind.TEXT, None, "the system message of every text", default_note="none",
             runner_kinds=("provider",)),
     Setting("runner", "target", Kind.TEXT, None, "the callable, as module:function", default_note="needed",

@@ -80,6 +80,8 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             max_runs=row.get("max_runs"),
             providers=row.get("providers") or (),
             history=row.get("history"),
+            history_characters=row.get("history_characters"),
+            history_tokens=row.get("history_tokens"),
             system=row.get("system"),
             target=row.get("target"),
             command=commands.command_of(row) if kind is RunnerKind.COMMAND else None,

@@ -68,6 +68,7 @@ def resolve(given: Values, kind: RunnerKind, timeouts: Iterable[Value]) -> dict[
     _fit_heartbeat(clocks)
     floor = max((timeout.value for timeout in timeouts), default=0) if kind is RunnerKind.PROVIDER else 0
     _fit_stall(clocks, floor)
+    _fit_memory(clocks)
     return clocks
 
 
@@ -116,6 +117,13 @@ def _fit_stall(clocks: dict[str, Value], floor: int) -> None:
         elif not run.explicit:
             run = _derived(run, stall.value)
     clocks["run_timeout"], clocks["stall_timeout"] = run, stall
+
+
+def _fit_memory(clocks: dict[str, Value]) -> None:
+    """Texts that are to go with their messages are in no conversation either, unless someone said so."""
+    kept, messages = clocks["keep_conversations"], clocks["keep_messages"]
+    if messages.explicit and not kept.explicit:
+        clocks["keep_conversations"] = _derived(kept, messages.value)
 
 
 def _margin(ms: int) -> int:

@@ -13,15 +13,16 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
+from lanes.conversations.turns import exchanges, told, turn_from
 from lanes.engine.background.isolation import isolated
 from lanes.engine.runs.streams import RunStream
 from lanes.records import Message
 from lanes.runners.base import Delta, RunnerSpec, StopHow, Turn, to_delta
 from lanes.text.chats import last_user_text
-from lanes_storage import reads
+from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Transaction
-from lanes_storage.law import Cause
+from lanes_storage.law import Cause, turn_of
 from lanes_storage.logs import Log
 from lanes_storage.records import AttemptPhase, Beat, Claimed, RetryTerms, RunFailure
 
@@ -29,6 +30,8 @@ log = Log("lanes.run")
 
 #: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
+#: More characters than any number of turns has.
+ALL_CHARACTERS = 2**62
 #: How many of the last characters of a reply are stored with each heartbeat.
 REPLY_SO_FAR = 1_000
 
@@ -152,13 +155,20 @@ class ActiveRun:
         return last_user_text(self.request or {})
 
     async def history(self, turns: int) -> list[Turn]:
+        return exchanges(await self.recall(turns, ALL_CHARACTERS))
+
+    async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
+        return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
+
+    async def recall(self, turns: int, characters: int) -> list[Turn]:
         if turns <= 0:
             return []
-        place = self.claimed.message.lane_id, self.claimed.message.id, turns
-        exchanges = await self._store.read(reads.recent_history(*place))
-        if exchanges is None:
-            exchanges = await self._store.read(reads.history(*place))
-        return [Turn(text, reply) for text, reply in exchanges]
+        found = await self._store.read(reads.recalled(self.claimed.message.lane_id, turns, characters))
+        return [turn_from(row) for row in found]
+
+    async def tell_from(self, turn: int | None) -> None:
+        first = turn_of(self.claimed.message.id) if turn is None else turn
+        await self._store.write(lambda tx: doors.tell_from(tx, self.ticket, first))
 
     def progress(self, what: str) -> None:
         said = arguments.text(what, "progress")

@@ -9,6 +9,7 @@ from lanes.base import arguments
 from lanes.base.errors import RunError, RunParked, Unfit, failure_of_error
 from lanes.base.sentences import chain_of, failure_of, sentence
 from lanes.base.terminal import clean
+from lanes.conversations.turns import kept
 from lanes.runners.base import Reply
 from lanes.runners.http.failures import NoRoom
 from lanes_storage.clock import Now
@@ -47,7 +48,7 @@ def to_answer(result: object) -> RunResult:
         return RunResult(arguments.text(result, "a reply"))
     if not isinstance(result, Reply):
         raise Unfit(f"the runner returned {type(result).__name__}, neither a str nor a Reply")
-    detail = {
+    detail: dict[str, Any] = {
         "finish_reason": arguments.text(result.finish_reason, "Reply.finish_reason", arguments.LONGEST_NAME),
         "message": arguments.dict_or_none(result.message, "Reply.message"),
         "usage": arguments.dict_or_none(result.usage, "Reply.usage"),
@@ -56,14 +57,27 @@ def to_answer(result: object) -> RunResult:
         "more": arguments.dict_or_none(result.more, "Reply.more"),
         "native": arguments.dict_or_none(result.native, "Reply.native"),
     }
+    if left_out := arguments.count(result.left_out, "Reply.left_out"):
+        detail["left_out"] = left_out
     attempts = chain_of(result.attempts)
-    told = {name: detail[name] for name in ("provider", "model", "usage") if detail[name] is not None}
+    told = {name: detail[name] for name in ("provider", "model", "usage", "left_out") if detail.get(name) is not None}
+    messages = None if result.message is None and result.turn is None else kept(result.message, _turn(result.turn))
     return RunResult(
         arguments.text(result.text, "Reply.text"),
         arguments.json_text(detail, "what stands in the Reply"),
         attempts,
         told | ({"attempts": [f"{each.provider}: {each.cause}" for each in attempts]} if attempts else {}),
+        None if messages is None else arguments.json_text(messages, "Reply.turn"),
+        None if result.tokens is None else arguments.count(result.tokens, "Reply.tokens"),
     )
+
+
+def _turn(messages: object) -> list[dict[str, Any]] | None:
+    if messages is None:
+        return None
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, dict) for each in messages):
+        raise Unfit("Reply.turn must be a sequence of chat messages")
+    return list(messages)
 
 
 def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:

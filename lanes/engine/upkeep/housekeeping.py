@@ -49,6 +49,10 @@ class RetentionPolicy(Protocol):
         """``keep_events``, which also applies to ended owners."""
         ...
 
+    def conversations_ms(self, key: str | None) -> int:
+        """``keep_conversations``."""
+        ...
+
     @property
     def least_ms(self) -> int:
         """The shortest of all of them: younger rows need not be read."""
@@ -124,6 +128,8 @@ class Pruner:
             return min(KEEP_ANONYMOUS_MS, self._keep.messages_ms(key))
         if kind in (Prunable.EVENTS, Prunable.OWNERS):
             return self._keep.events_ms(key)
+        if kind is Prunable.TURNS:
+            return self._keep.conversations_ms(key)
         return self._keep.messages_ms(key)
 
     def _too_young(self, kind: Prunable, row: Old, now: Now) -> bool:

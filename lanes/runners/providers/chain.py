@@ -8,6 +8,8 @@ The rules of failing over:
   caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
   say the same, the chain that the caller reads says so as well.
+- Where a conversation is longer than a provider can read, that provider is asked once more with fewer of its turns
+  (``overflow``); the following are asked what is left.
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
 - Where this process has no file descriptor left, no provider has failed: the message goes back to its place as it
   came, and nothing is claimed here for a moment.
@@ -26,7 +28,7 @@ from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.http.client import HttpClient, endpoint
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoRoom
-from lanes.runners.providers import attempt
+from lanes.runners.providers import attempt, overflow
 from lanes.runners.providers.health import REFUSALS, ProviderHealth
 from lanes.runners.providers.outgoing import Outgoing, outgoing
 from lanes_storage.law import AttemptCause, Cause
@@ -50,11 +52,12 @@ class _ProviderRunner:
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed, RunParked, NoRoom."""
-        asked = await outgoing(run, self._config)
         attempts: list[ProviderAttempt] = []
         untils: list[int] = []
         chain = self._standing.in_order(self._chain(run.key))
-        for number, provider in enumerate(chain):
+        asked = await outgoing(run, self._config, tools=any("tools" in each.extra_body for each in chain))
+        places = [*enumerate(chain)]
+        for at, (number, provider) in enumerate(places):
             cooling = await self._standing.cooling()
             if provider.name in cooling:
                 attempts.append(self._skipped(cooling[provider.name]))
@@ -70,11 +73,19 @@ class _ProviderRunner:
                 until = await self._failed(run, provider, failure, attempts)
                 if until is not None:
                     untils.append(until)
+                shorter = overflow.shorter(asked, failure)
+                if shorter is not None and not asked.left_out:
+                    places.insert(at + 1, (number, provider))  # once: the following are asked what is left
+                if shorter is not None and places[at + 1 :]:
+                    asked = shorter
             else:
                 await self._standing.answered(provider.name)
-                return replace(reply, provider=provider.name, attempts=tuple(attempts))
+                answered = await overflow.answered(run, asked, reply)
+                return replace(answered, provider=provider.name, attempts=tuple(attempts))
         if attempts and len(untils) == len(attempts):
             raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
+        if (too_long := await overflow.failed(run, asked, attempts)) is not None:
+            raise too_long
         raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_told(attempts)}", attempts)
 
     async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import ProviderConfig, RunnerConfig
+from lanes.conversations.window import ToldConversation
 from lanes.dialects.chat import CHAT
 from lanes.dialects.dialect import Dialect
 from lanes.dialects.model import Prompt, Unsayable
@@ -30,11 +31,17 @@ class Outgoing:
     know, and need not learn the key).
     """
 
-    def __init__(self, dialect: Dialect, request: dict[str, Any]) -> None:
+    def __init__(self, dialect: Dialect, request: dict[str, Any], told: ToldConversation | None = None) -> None:
+        self.told = told  # the conversation that it tells, of which less can be told; None for a client's request
         self._dialect = dialect
         self._request = _stripped(request)
         headers = request.get(HEADERS)
         self._headers: dict[str, str] = headers if isinstance(headers, dict) else {}
+
+    @property
+    def left_out(self) -> int:
+        """How many turns it no longer tells."""
+        return 0 if self.told is None else self.told.left_out
 
     def passes(self, provider: ProviderConfig) -> bool:
         """Whether the provider speaks the client's own dialect."""
@@ -76,10 +83,11 @@ class Outgoing:
         return self._dialect.read(self._request)
 
 
-async def outgoing(run: RunContext, config: RunnerConfig) -> Outgoing:
+async def outgoing(run: RunContext, config: RunnerConfig, *, tools: bool = False) -> Outgoing:
     """The request for a message.
 
-    For a text the runner's system message, the last finished exchanges and the text make the conversation.
+    For a text the runner's system message, the last turns of the lane and the text make the conversation. ``tools``:
+    calls of tools are told, too; a provider that is given no tools refuses them.
     Raises RunFailed for a request that asks for several answers at once.
     """
     request = run.request
@@ -87,14 +95,14 @@ async def outgoing(run: RunContext, config: RunnerConfig) -> Outgoing:
         if request.get("n") not in (None, 1):
             raise RunFailed(Cause.RUNNER_FAILED, "a message gets one answer: n must be 1")
         return Outgoing(dialect_of(request), request)
-    messages: list[dict[str, str]] = []
-    if config.system:
-        messages.append({"role": "system", "content": config.system})
-    for turn in await run.history(config.history) if config.history else []:
-        messages.append({"role": "user", "content": turn.text})
-        messages.append({"role": "assistant", "content": turn.reply})
-    messages.append({"role": "user", "content": run.text})
-    return Outgoing(CHAT, {"messages": messages})
+    turns = await run.recall(config.history, config.history_characters)
+    told = ToldConversation(turns, run.text, config.system, tools=tools).within(config.history_tokens)
+    return telling(told)
+
+
+def telling(told: ToldConversation) -> Outgoing:
+    """The request that tells a conversation."""
+    return Outgoing(CHAT, {"messages": told.messages()}, told)
 
 
 def _stripped(request: dict[str, Any]) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _clear_head(tx: Transaction, head: int, asked: _Asked, now: Now) -> int:
     *_, started_at, _, _, _, batch = tx.rows(sql.PAYLOAD, {"message": head})[0]
     if started_at is None:
         return 0
-    return _cut(tx, [head] if batch is None else batch_members(tx, batch, MessageState.QUEUED), asked, now)
+    return _cut(tx, [head] if batch is None else [*batch_members(tx, batch, MessageState.QUEUED)], asked, now)
 
 
 def _cut(tx: Transaction, messages: list[int], asked: _Asked, now: Now) -> int:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
+from lanes_storage.doors.conversations import begin_conversation
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.ends import retry_at
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
@@ -21,6 +22,7 @@ from lanes_storage.law import (
     LaneState,
     MessageState,
     RunnerKind,
+    together,
 )
 from lanes_storage.reads.shapes import optional, to_attempts
 from lanes_storage.records import (
@@ -84,7 +86,7 @@ def collectable(tx: Transaction, head: Head) -> list[WaitingMessage]:
 
 def _alike(first: WaitingMessage, message: WaitingMessage) -> bool:
     plain = all(m.text is not None and m.bound_to is None and m.batch is None for m in (first, message))
-    return plain and first.runner == message.runner and not first.interruptions
+    return plain and first.runner == message.runner and not first.interruptions and not message.fresh
 
 
 class Claim(NamedTuple):
@@ -133,6 +135,9 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
         _Taken(place, claims[place], dict(zip(_READ, row, strict=True)), run)
         for (place, *row), run in zip(free, next_epochs(tx, len(free)), strict=True)
     ]
+    for each in taken:
+        if each.claim.head.fresh:
+            begin_conversation(tx, each.claim.head.lane_id, each.claim.now, actor=f"owner:{each.claim.owner}")
     changed = tx.many(sql.CLAIM_LANE, [_lane(each) for each in taken])
     assert changed == len(taken), "the free lanes were read in this transaction"
     tx.many(sql.END_PAUSES, [(each.claim.head.lane_id,) for each in taken if each.claim.head.paused_before])
@@ -199,8 +204,8 @@ def _claimed(tx: Transaction, each: _Taken) -> Claimed:
     lines."""
     claim, message = each.claim, each.message
     if claim.batch is not None:
-        together = tx.rows(sql.BATCH, {"batch": claim.batch, "state": MessageState.RUNNING})
-        message["text"] = "\n\n".join(text for _, text in together)
+        members = tx.rows(sql.BATCH, {"batch": claim.batch, "state": MessageState.RUNNING})
+        message["text"] = together(text for _, text in members)
     if claim.head.parked_since is not None:
         message["parked_since"] = claim.head.parked_since
     if message["started_at"] is None:

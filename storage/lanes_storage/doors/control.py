@@ -8,9 +8,10 @@ from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.waits import WaitCircle
 from lanes_storage.interface import Transaction
-from lanes_storage.law import HELD, RETRIABLE, Cause, EventType, LaneState, MessageState
+from lanes_storage.law import HELD, RETRIABLE, Cause, EventType, LaneState, MessageState, turn_of
 from lanes_storage.records import OUTLINE, Admission, NewMessage, RunFailure
 from lanes_storage.statements import again, children
+from lanes_storage.statements.conversations import RETRY_TURN
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -44,18 +45,19 @@ def retry(
     rows = tx.rows(again.TO_RETRY, {"message": message})
     if not rows:
         return None
-    state, retried_as, text, request, runner, key, lane, depth = rows[0]
+    state, retried_as, text, request, runner, key, lane, depth, fresh = rows[0]
     if state not in RETRIABLE or retried_as is not None:
         return MessageState.read(state)
     if text is None and request is None:
         return Refusal.HOLD
     if request is not None and request.startswith(f'{{"{OUTLINE}"'):
         return Refusal.PASSED
-    new = NewMessage(key, text=text, request=request, runner=runner, actor=actor, depth=depth)
+    new = NewMessage(key, text=text, request=request, runner=runner, actor=actor, fresh=bool(fresh), depth=depth)
     accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
         tx.run(again.MARK_RETRIED, {"message": message, "new": accepted.message_id})
+        tx.run(RETRY_TURN, {"turn": turn_of(message)})
         detail = {"retried_as": accepted.message_id}
         record(tx, EventType.RETRIED, now, lane=lane, message=message, actor=actor, detail=detail)
     return accepted

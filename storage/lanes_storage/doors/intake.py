@@ -233,7 +233,7 @@ def _lane(entry: _Entry) -> Given:
 
 def _message(entry: _Entry) -> Given:
     (new, _, now, retry_of), met = entry.command, entry.met
-    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.actor, new.source)
+    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.fresh or None, new.actor, new.source)
     bound = (new.once or (new.anonymous if met is None else met.anonymous), new.bound_to, new.bound_owner)
     return *of_lane, *bound, retry_of, now.wall, _expires_at(entry.command), entry.depth
 

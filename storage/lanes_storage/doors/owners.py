@@ -12,6 +12,7 @@ from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.records import Beat, NewOwner, RunFailure, Ticket
+from lanes_storage.statements.waits import END_WAITS_OF_OWNER
 
 
 def register(tx: Transaction, new: NewOwner, now: Now) -> int:
@@ -164,7 +165,7 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
     if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause, "heartbeats": heartbeats}) != 1:
         return False
     if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then no code in its process waits any more
-        tx.run(sql.END_WAITS_OF_OWNER, {"owner": owner})
+        tx.run(END_WAITS_OF_OWNER, {"owner": owner})
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
         failure = RunFailure(BoundTo.read(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")

@@ -20,10 +20,12 @@ from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_memb
 from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
 from lanes_storage.doors.shared.sets import array, serialized
+from lanes_storage.doors.shared.turns import NewTurn, write_turns
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
     INTERRUPTIONS,
     TRANSITIONS,
+    AttemptCause,
     Cause,
     Edge,
     EventType,
@@ -32,6 +34,7 @@ from lanes_storage.law import (
     OnSurvivors,
     PauseKind,
     RunnerKind,
+    together,
 )
 from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, Ticket
 from lanes_storage.statements import again
@@ -104,7 +107,7 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
     epochs = next_epochs(tx, sum(end.forced for end, outcome in zip(ends, outcomes, strict=True) if outcome))
     ended = {
         place: _Ended(
-            end, held[place], outcome, next(epochs) if end.forced else end.ticket.epoch, _members(tx, held[place])
+            end, held[place], outcome, next(epochs) if end.forced else end.ticket.epoch, *_members(tx, held[place])
         )
         for place, (end, outcome) in enumerate(zip(ends, outcomes, strict=True))
         if outcome
@@ -131,9 +134,12 @@ def _cuts(tx: Transaction, ends: Sequence[End], held: Mapping[int, HeldRun]) -> 
     return {places[number]: count for number, count in tx.rows(sql.COUNT_CUTS, (messages,))} if places else {}
 
 
-def _members(tx: Transaction, run: HeldRun) -> list[int]:
-    """The messages that the run answers, in their order; the last one is the message of the run."""
-    return [run.message_id] if run.batch is None else batch_members(tx, run.batch, MessageState.RUNNING)
+def _members(tx: Transaction, run: HeldRun) -> tuple[list[int], str | None]:
+    """The messages that the run answers, in their order, and their text; the last one is the message of the run."""
+    if run.batch is None:
+        return [run.message_id], run.text
+    members = batch_members(tx, run.batch, MessageState.RUNNING)
+    return [*members], together(members.values())
 
 
 # ------------------------------------------------------------------------------------------------ write
@@ -147,6 +153,7 @@ class _Ended(NamedTuple):
     outcome: RunEnd
     epoch: int  # the lane's epoch from now on
     members: list[int]
+    text: str | None
 
     @property
     def release(self) -> Release:
@@ -161,6 +168,17 @@ class _Ended(NamedTuple):
         return [kind for kind in (self.outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
 
     @property
+    def turn(self) -> NewTurn | None:
+        """What is remembered of it; None: nothing yet, nothing ever, or a text that no model can be told."""
+        end, run, outcome, _, members, text = self
+        if text is None or self.requeued or str(self.cause) == AttemptCause.CONTEXT_OVERFLOW:
+            return None
+        answer = end.answer if outcome.message_state is MessageState.DONE else None
+        return NewTurn(
+            *(members[-1], run.lane_id, run.conversation, run.last_turn, text, outcome.message_state, end.now), answer
+        )
+
+    @property
     def requeued(self) -> bool:
         return self.outcome.message_state is MessageState.QUEUED
 
@@ -170,9 +188,11 @@ class _Ended(NamedTuple):
 
 
 def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
-    released = tx.many(sql.RELEASE_LANE, [_lane(each) for each in ended])
+    turns = [each.turn for each in ended]
+    released = tx.many(sql.RELEASE_LANE, [_lane(each, turn) for each, turn in zip(ended, turns, strict=True)])
     assert released == len(ended), "the held runs were read in this transaction"
     tx.many(sql.END_RUN, [_run(each) for each in ended])
+    write_turns(tx, [turn for turn in turns if turn is not None])
     write_events(tx, [_event(each) for each in ended])
     for each in ended:
         for kind in each.pauses:
@@ -188,13 +208,13 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     write_events(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
 
 
-def _lane(each: _Ended) -> Given:
+def _lane(each: _Ended, turn: NewTurn | None) -> Given:
     """The row of the lane; a requeued message becomes its head again."""
     end, state, failure = each.end, TRANSITIONS[each.outcome.edge].target, each.outcome.failure
     remembers = failure is not None and state is not LaneState.IDLE
     error = (each.cause, failure.message, end.now.wall) if failure and remembers else (None, None, None)
     head = each.members[0] if each.requeued else None
-    return str(state), each.epoch, head, *error, end.now.wall, each.run.lane_id, *end.ticket
+    return str(state), each.epoch, head, turn and turn.id, *error, end.now.wall, each.run.lane_id, *end.ticket
 
 
 def _run(each: _Ended) -> Given:
@@ -224,7 +244,7 @@ def _retried(each: _Ended, message: int) -> dict[str, Any]:
 
 def _ending(each: _Ended, message: int) -> Ending:
     """The reply is stored with the last message of the batch."""
-    end, run, outcome, _, (*_, last) = each
+    end, run, outcome, _, (*_, last), _ = each
     done, bound = outcome.message_state is MessageState.DONE, run.bound_to is not None
     return Ending(
         *(message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now),
@@ -239,7 +259,7 @@ _DONE = json.dumps({"message_state": MessageState.DONE})
 
 
 def _event(each: _Ended) -> Given:
-    end, run, outcome, epoch, _ = each
+    end, run, outcome, epoch, *_ = each
     completed = outcome.edge is Edge.COMPLETE
     told = end.answer.told if end.answer is not None and completed else None
     return event(

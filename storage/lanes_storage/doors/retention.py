@@ -15,6 +15,7 @@ from lanes_storage.statements import pruning as sql
 _STATEMENTS = {
     Prunable.MESSAGES: sql.PRUNE_MESSAGE,
     Prunable.RUNS: sql.PRUNE_RUN,
+    Prunable.TURNS: sql.PRUNE_TURN,
     Prunable.LANES: sql.PRUNE_LANE,
     Prunable.OWNERS: sql.PRUNE_OWNER,
     Prunable.ANONYMOUS: sql.PRUNE_ANONYMOUS,

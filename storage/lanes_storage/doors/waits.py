@@ -3,10 +3,11 @@
 from collections import deque
 from typing import NamedTuple
 
-from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.records import Waiter
+from lanes_storage.statements import FIND_LANE
+from lanes_storage.statements import waits as sql
 
 
 class WaitCircle(NamedTuple):
@@ -20,7 +21,7 @@ def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
 
     Returns None if there would be no cycle, if the run no longer holds a lane, or if the lane does not exist yet.
     """
-    waiting, wanted = tx.rows(sql.OPEN_RUN, {"run": run}), tx.rows(sql.FIND_LANE, {"key": key})
+    waiting, wanted = tx.rows(sql.OPEN_RUN, {"run": run}), tx.rows(FIND_LANE, {"key": key})
     if not waiting or not wanted:
         return None
     return _search(tx, waiting[0], (wanted[0][0], key, wanted[0][3]))

@@ -18,6 +18,8 @@ CREATE TABLE lanes (
     input_tokens INTEGER,
     output_tokens INTEGER,
     cost_micros INTEGER,
+    last_turn INTEGER,
+    told_from INTEGER,
     error_cause VARCHAR,
     error_message VARCHAR,
     error_at INTEGER,
@@ -41,6 +43,7 @@ CREATE TABLE messages (
     text VARCHAR,
     request VARCHAR,
     runner VARCHAR,
+    fresh BOOLEAN,
     actor VARCHAR NOT NULL,
     sender VARCHAR,
     source VARCHAR,
@@ -184,3 +187,18 @@ CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kin
 CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
 CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
 CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;
+CREATE TABLE turns (
+    id INTEGER NOT NULL,
+    lane_id INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    "before" INTEGER,
+    message_id INTEGER,
+    text VARCHAR NOT NULL,
+    reply VARCHAR,
+    answer VARCHAR,
+    state VARCHAR NOT NULL,
+    tokens INTEGER,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT turn_state CHECK ((state = 'aborted' OR state = 'done' OR state = 'failed' OR state = 'retried'))
+);

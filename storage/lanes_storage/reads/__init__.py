@@ -10,6 +10,7 @@ from lanes_storage.reads.backlog import (
     touched,
     waiting_heads,
 )
+from lanes_storage.reads.conversations import conversation, conversations, recalled
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,
@@ -31,7 +32,6 @@ from lanes_storage.reads.messages import (
     RETRIABLE_WHERE_NAMED,
     dead_letters,
     ended_among,
-    history,
     letter_place,
     letter_tally,
     message,
@@ -39,7 +39,6 @@ from lanes_storage.reads.messages import (
     message_ids,
     messages,
     prunable,
-    recent_history,
 )
 from lanes_storage.reads.owners import (
     aborts_of_owner,

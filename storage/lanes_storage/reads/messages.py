@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lanes_storage import law
 from lanes_storage.fragments import dead_letter, names, unnamed
-from lanes_storage.interface import FEW_ROWS, Query, Row
+from lanes_storage.interface import FEW_ROWS, Query
 from lanes_storage.law import MessageState
 from lanes_storage.reads.choices import messages_among
 from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
@@ -15,31 +15,11 @@ SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.l
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 #: The approximate size of a message when it is read.
 SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
-#: The newest messages of a lane in any state, with their texts only if they have a reply.
-NEWEST = """
-SELECT batch, iif(state = 'done', text, NULL), iif(state = 'done', reply, NULL) FROM messages
-WHERE lane_id = :lane AND id < :before ORDER BY id DESC LIMIT {most:d}
-"""
-#: An exchange is one reply and the texts that it answers (several if they were collected). The join order is fixed,
-#: from the turns to the texts: otherwise SQLite 3.51 scans all messages that were ever collected.
-HISTORY = """
-WITH turns AS (
-  SELECT id, batch, text, reply FROM messages
-  WHERE lane_id = :lane AND id < :before AND state = 'done' AND text IS NOT NULL AND reply IS NOT NULL
-  ORDER BY id DESC LIMIT {limit:d}
-)
-SELECT t.id, t.id AS place, t.text, t.reply FROM turns t
-UNION ALL
-SELECT t.id, b.id, b.text, t.reply FROM turns t CROSS JOIN messages b ON b.batch = t.batch AND b.answered_by = t.id
-ORDER BY 1, 2
-"""
 ENDED_AMONG = f"""
 SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value
 JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
-#: How many of the newest messages may have no reply before the slower query is used.
-BESIDE = 8
 EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Larger than every message id.
 LAST = 2**63 - 1
@@ -170,30 +150,3 @@ _ONCE = "c.retried_as IS NULL AND (c.text IS NOT NULL OR c.request IS NOT NULL)"
 RETRIABLE = f"{dead_letter('c.')} AND {_ONCE}"
 #: Aborted messages too, for a filter that names them.
 RETRIABLE_WHERE_NAMED = f"c.state IN ({names(law.RETRIABLE)}) AND NOT c.anonymous AND {_ONCE}"
-
-
-def history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]]]:
-    """The last finished exchanges of a lane before a message, oldest first: texts and their replies."""
-    return Query(HISTORY.format(limit=limit), {"lane": lane_id, "before": before}, _to_turns)
-
-
-def recent_history(lane_id: int, before: int, limit: int) -> Query[list[tuple[str, str]] | None]:
-    """``history``, read from the newest messages of the lane only. Returns None if these are not enough: many have no
-    reply, or one was collected: the other texts of its exchange may be older.
-    """
-    most = limit + BESIDE
-
-    def to_turns(rows: list[Row]) -> list[tuple[str, str]] | None:
-        turns = [row for row in rows if row[1] is not None and row[2] is not None][:limit]
-        if any(batch is not None for batch, *_ in turns) or (len(turns) < limit and len(rows) == most):
-            return None
-        return [(text, reply) for _, text, reply in reversed(turns)]
-
-    return Query(NEWEST.format(most=most), {"lane": lane_id, "before": before}, to_turns, point=most <= FEW_ROWS)
-
-
-def _to_turns(rows: list[Row]) -> list[tuple[str, str]]:
-    turns: dict[int, tuple[list[str], str]] = {}
-    for turn, _, text, reply in rows:
-        turns.setdefault(turn, ([], reply))[0].append(text)
-    return [("\n\n".join(texts), reply) for texts, reply in turns.values()]

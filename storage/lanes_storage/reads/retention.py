@@ -17,6 +17,10 @@ WALKS = {
           CASE WHEN NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = r.message_id) THEN r.ended_at END, r.claimed_at
         FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id > :after ORDER BY r.id LIMIT :limit
     """,
+    Prunable.TURNS: """
+        SELECT t.id, l.key, t.at, t.at FROM turns t LEFT JOIN lanes l ON l.id = t.lane_id WHERE t.id > :after
+        ORDER BY t.id LIMIT :limit
+    """,
     Prunable.EVENTS: """
         SELECT e.id, l.key,
           CASE WHEN NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = e.message_id)
@@ -29,7 +33,8 @@ WALKS = {
             AND NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = l.id)
-            AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = l.id) THEN l.updated_at END, l.created_at
+            AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = l.id)
+            AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = l.last_turn) THEN l.updated_at END, l.created_at
         FROM lanes l WHERE l.id > :after ORDER BY l.id LIMIT :limit
     """,
     Prunable.OWNERS: "SELECT id, NULL, ended_at, started_at FROM owners WHERE id > :after ORDER BY id LIMIT :limit",

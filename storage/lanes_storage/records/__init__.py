@@ -37,6 +37,7 @@ from lanes_storage.records.shown import (
     SilentRun,
 )
 from lanes_storage.records.stored import (
+    ConversationRow,
     CooldownRow,
     EventRow,
     LastErrorRow,
@@ -44,6 +45,7 @@ from lanes_storage.records.stored import (
     OwnerRow,
     PauseRow,
     RunRow,
+    TurnRow,
     UnprovenRun,
     Wait,
 )

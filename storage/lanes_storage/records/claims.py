@@ -22,6 +22,7 @@ class Head(NamedTuple):
     batch: int | None
     paused_before: bool = False  # its lane has an expired pause
     retries: int = 0
+    fresh: bool | None = False  # its claim begins a new conversation
 
 
 class WaitingMessage(NamedTuple):
@@ -34,6 +35,7 @@ class WaitingMessage(NamedTuple):
     batch: int | None
     accepted_at: int
     interruptions: int = 0
+    fresh: bool | None = False
 
 
 class WaitingHead(NamedTuple):

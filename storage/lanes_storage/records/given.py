@@ -33,6 +33,7 @@ class NewMessage(NamedTuple):
     once: bool = False
     from_run: int | None = None
     depth: int | None = None
+    fresh: bool = False  # its first run begins a new conversation
 
 
 #: What stands in place of a request that is passed on for a program: its size, and no content of it.
@@ -213,9 +214,14 @@ class RunFailure(NamedTuple):
 
 class RunResult(NamedTuple):
     """What a run produced. ``detail`` is JSON text for clients that show more than the text; ``told`` is what the
-    journal stores about the provider that answered."""
+    journal stores about the provider that answered.
+
+    For the memory of the conversation: ``messages``, the answer in the words of chat (JSON array) if it is more than
+    its text, and ``tokens``, what the turn counts for a model (None: not known)."""
 
     text: str
     detail: str | None = None
     attempts: tuple[ProviderAttempt, ...] = ()
     told: dict[str, Any] | None = None
+    messages: str | None = None
+    tokens: int | None = None

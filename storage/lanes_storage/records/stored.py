@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind
+from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind, TurnState
 from lanes_storage.records.given import AttemptPhase, ProcessIdentity, ProviderAttempt, RunFailure, Terms, Ticket
 
 
@@ -40,6 +40,29 @@ class MessageRow(NamedTuple):
     attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
     retries: int = 0  # how often it was run once more by itself, after a run that failed
     expires_at: int | None = None  # if it still waits at that wall time, it ends as expired
+
+
+class TurnRow(NamedTuple):
+    """One row of ``turns``: what a person said and what was answered (None: nothing was)."""
+
+    id: int
+    conversation: int
+    message_id: int | None
+    text: str
+    reply: str | None
+    answer: str | None  # JSON array of chat messages, if it was more than its text
+    state: TurnState
+    tokens: int | None
+    at: int
+
+
+class ConversationRow(NamedTuple):
+    """One conversation of a lane: its number, how many turns are kept of it, and when it was first and last used."""
+
+    number: int
+    turns: int
+    began_at: int
+    last_at: int
 
 
 class RunRow(NamedTuple):

@@ -51,14 +51,16 @@ class LaneTable(Table, table=True):
     anonymous: bool = False
     #: For a child lane, which runs one of several concurrent requests of a session: the lane that lists it.
     parent_id: int | None = reference("lanes")
-    #: The number of the lane's conversation, and the name that the program behind a command run gave it.
-    #: Filled by the memory of conversations and by command runners.
+    #: The number of the lane's conversation, and the names that programs behind command runs gave it (JSON object).
     conversation: int = 1
     agent_session: str | None = None
     #: What its runs used and cost, as far as providers told: tokens, and millionths of a US dollar.
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_micros: int | None = None
+    #: The newest of its turns, and the oldest one that a model is still told (null: as many as the runner says).
+    last_turn: int | None = None
+    told_from: int | None = None
     error_cause: str | None = None
     error_message: str | None = None
     error_at: int | None = None

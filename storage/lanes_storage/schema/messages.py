@@ -47,6 +47,8 @@ class MessageTable(Table, table=True):
     text: str | None = None
     request: str | None = None
     runner: str | None = None
+    #: Its first run begins a new conversation.
+    fresh: bool | None = None
     actor: str
     #: The person who wrote the message, as the sender names them, and the program that it came from. Filled by
     #: questions to a sender.

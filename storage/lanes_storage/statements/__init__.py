@@ -40,7 +40,8 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 
 _CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
-  (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0)
+  (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0),
+  m.fresh AND m.started_at IS NULL
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
@@ -95,6 +96,7 @@ WHERE id = :lane AND run_id IS NULL AND head_id = :head
 #: its id, since the index of held lanes is written with it. A requeued message becomes the head again.
 RELEASE_LANE = """
 UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
+  last_turn = coalesce(:turn, last_turn),
   error_cause = :error_cause, error_message = :error_message, error_at = :error_at, updated_at = :now
 WHERE id = :lane AND run_id = :run AND epoch = :epoch
 """
@@ -142,10 +144,10 @@ END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coa
 # ------------------------------------------------------------------------------------------- messages
 
 MAKE_MESSAGE = """
-INSERT INTO messages (id, lane_id, state, text, request, runner, actor, source, anonymous, bound_to, bound_owner,
-  interruptions, retry_of, accepted_at, expires_at, depth)
-VALUES (:id, :lane, 'queued', :text, :request, :runner, :actor, :source, :anonymous, :bound_to, :bound_owner, 0,
-  :retry_of, :now, :expires_at, :depth)
+INSERT INTO messages (id, lane_id, state, text, request, runner, fresh, actor, source, anonymous, bound_to,
+  bound_owner, interruptions, retry_of, accepted_at, expires_at, depth)
+VALUES (:id, :lane, 'queued', :text, :request, :runner, :fresh, :actor, :source, :anonymous, :bound_to, :bound_owner,
+  0, :retry_of, :now, :expires_at, :depth)
 """
 
 #: Messages that are answered together share the parking time of their head: a newer text does not extend it.
@@ -157,7 +159,7 @@ WHERE id = :message AND state = 'queued'
 
 #: The waiting messages of a lane, from its head on, to decide which are answered together.
 COLLECTABLE = """
-SELECT id, text, runner, bound_to, batch, accepted_at, interruptions FROM messages
+SELECT id, text, runner, bound_to, batch, accepted_at, interruptions, fresh FROM messages
 WHERE lane_id = :lane AND state = 'queued' ORDER BY rank
 """
 
@@ -212,46 +214,6 @@ INSERT INTO idempotency (lane_key, token, key, digest, message_id, accepted_at)
 VALUES (:lane_key, :token, :key, :digest, :message, :now)
 """
 
-# ---------------------------------------------------------------------------------------------- waits
-
-#: A row that an earlier process with the same pid left behind is overwritten.
-MAKE_WAIT = """
-INSERT INTO waits (run_id, message_id, host, boot_id, pid_ns, pid, start_time, since)
-VALUES (:run, :message, :host, :boot_id, :pid_ns, :pid, :start_time, :now)
-ON CONFLICT (run_id, message_id, host, pid_ns, pid) DO UPDATE SET boot_id = excluded.boot_id,
-  start_time = excluded.start_time
-"""
-
-#: Writes what the owner's next heartbeat will write too. Not for a run of another boot, whose clocks are not
-#: comparable.
-WAIT_IS_PROGRESS = """
-UPDATE runs SET progress = 'waiting for another lane', progress_at = :now, progress_boot = :boot,
-  progress_slept_ms = :slept
-WHERE id = :run AND ended_at IS NULL AND boot_id = :boot_id
-"""
-
-END_WAIT = """
-DELETE FROM waits WHERE run_id = :run AND message_id = :message AND host = :host AND pid_ns = :pid_ns AND pid = :pid
-"""
-
-#: Delete all waits in the process of an owner, for any run.
-END_WAITS_OF_OWNER = """
-DELETE FROM waits WHERE (host, boot_id, pid_ns, pid, start_time) =
-  (SELECT host, boot_id, pid_ns, pid, start_time FROM owners WHERE id = :owner)
-"""
-
-OPEN_RUN = "SELECT l.id, l.key, l.run_id FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :run"
-
-LANE_OF_MESSAGE = """
-SELECT l.id, l.key, l.run_id FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message
-"""
-
-#: The lanes that the run of a lane waits for: the lanes of the unfinished messages that it waits for.
-WAITED_FOR = """
-SELECT l.id, l.key, l.run_id FROM waits w JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
-WHERE w.run_id = :run AND m.ended_at IS NULL
-"""
-
 # ----------------------------------------------------------------------------------------------- runs
 
 #: ``recovering``: the last run of its message was reclaimed.
@@ -273,7 +235,7 @@ HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
   m.parked_since, m.batch, o.drain_at, r.body_ended_at, coalesce(m.retries, 0), m.accepted_at,
-  r.process_pid
+  r.process_pid, l.conversation, l.last_turn, CASE WHEN NOT m.anonymous THEN m.text END
 FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
   JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL

@@ -24,7 +24,8 @@ RECALL = "UPDATE messages SET moved_to = id WHERE id = :message"
 
 #: A message that a person may retry, if it has ended otherwise than well.
 TO_RETRY = """
-SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key, l.id, m.depth
+SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key, l.id, m.depth,
+  m.fresh AND m.started_at IS NULL
 FROM messages m JOIN lanes l ON l.id = m.lane_id
 WHERE m.id = :message
 """

@@ -24,6 +24,9 @@ DELETE FROM runs WHERE id = :id AND ended_at <= :before
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)
 """
 
+#: Of a conversation that is still used, too: what is that old is forgotten.
+PRUNE_TURN = "DELETE FROM turns WHERE id = :id AND at <= :before"
+
 PRUNE_EVENT = """
 DELETE FROM events WHERE id = :id AND at <= :before
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
@@ -46,6 +49,7 @@ DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AN
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = lanes.id)
+  AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = lanes.last_turn)
 """
 
 #: The newest owner of each configuration stays, as a record of what ran here. An owner with open runs stays too: the

@@ -8,6 +8,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import event, record, write_events
 from lanes_storage.doors.shared.notices import NOTED, next_step
+from lanes_storage.doors.shared.turns import keep_unanswered
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
@@ -82,10 +83,12 @@ def end_waiting(
     change = {"lane": lane, "from_state": before, "to_state": state, "message": message}
     record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
     finish(tx, [Ending(message, lane, run, bound_to is not None, state, interruptions, now, failure=failure)])
+    if text is not None:
+        keep_unanswered(tx, message, state, failure.cause, now)
     tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     return True
 
 
-def batch_members(tx: Transaction, batch: int, state: MessageState) -> list[int]:
-    """The messages of a batch that are in the given state, in their order."""
-    return [message for message, _ in tx.rows(sql.BATCH, {"batch": batch, "state": state})]
+def batch_members(tx: Transaction, batch: int, state: MessageState) -> dict[int, str]:
+    """The messages of a batch that are in the given state, in their order, with their texts."""
+    return {int(row[0]): str(row[1]) for row in tx.rows(sql.BATCH, {"batch": batch, "state": state})}

@@ -76,6 +76,9 @@ class HeldRun(NamedTuple):
     retries: int = 0
     accepted_at: int = 0
     process_pid: int | None = None
+    conversation: int = 1
+    last_turn: int | None = None
+    text: str | None = None  # what is remembered of it; null for a request, which brings its own history
 
 
 class RunEnd(NamedTuple):

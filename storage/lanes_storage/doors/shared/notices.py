@@ -1,12 +1,12 @@
 """Notices: what people are told about a message that did not end ``done``."""
 
-from lanes_storage.law import BoundTo, Cause, MessageState
+from lanes_storage.law import AttemptCause, BoundTo, Cause, MessageState
 
 #: The terminal states that have a notice. A message that ends ``done`` has its reply.
 NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPPED})
 
 #: What to do before a retry of a dead letter makes sense.
-BEFORE_RETRY = {
+BEFORE_RETRY: dict[str, str] = {
     Cause.PROVIDER_FAILED: "see to the providers that its attempts name",
     Cause.PROVIDER_COOLING: "wait until a provider is available (`lanes status` says when)",
     Cause.RUN_TIMEOUT: "raise run_timeout for this lane if it needs longer",
@@ -23,14 +23,18 @@ BEFORE_RETRY = {
     Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
 }
 #: Endings that a person requested, or that need no action.
-NOTHING_TO_DO = {
+NOTHING_TO_DO: dict[str, str] = {
     Cause.INTERRUPTED_BY_NEWER: "nothing to do: a newer message of its lane took its place",
     BoundTo.CLIENT.gone: "nothing to do: the client that asked has left",
     BoundTo.WAITER.gone: "nothing to do: the caller that waited has left",
 }
+#: What to do where the same message would end in the same way again.
+INSTEAD_OF_RETRY: dict[str, str] = {
+    AttemptCause.CONTEXT_OVERFLOW: "send a shorter text: no model of its runner can read so much",
+}
 
 
-def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: bool = False) -> str:
+def next_step(message: int, state: MessageState, cause: str | None, *, bound: bool = False) -> str:
     """What a person can do about a message that ended in ``state``, as a sentence.
 
     ``bound``: it belonged to a connection or a process, which was informed and repeats the request by itself.
@@ -40,6 +44,8 @@ def next_step(message: int, state: MessageState, cause: Cause | None, *, bound: 
     before = BEFORE_RETRY.get(cause) if cause is not None else None
     if bound:
         return (f"{before}; " if before else "") + "its caller was told, and asks again if need be"
+    if cause in INSTEAD_OF_RETRY:
+        return INSTEAD_OF_RETRY[cause]
     if state is MessageState.FAILED:
         return (f"{before}, then " if before else "") + f"retry it with `lanes retry {message}`"
     if cause is Cause.OVERFLOW:

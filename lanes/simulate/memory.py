@@ -1,0 +1,72 @@
+"""What a request tells of a conversation, and whether a strict or a small model would take that."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Heard(NamedTuple):
+    """One message of a request, in whatever dialect: who said what, which tools it calls, whose results it brings."""
+
+    role: str
+    text: str
+    calls: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+
+
+def heard(body: dict[str, Any]) -> list[Heard]:
+    """The messages of a request, without what the system says."""
+    said = body.get("messages", body.get("input"))
+    if isinstance(said, str):
+        return [Heard("user", said)]
+    found = [_heard(each) for each in said or () if isinstance(each, dict)]
+    return [each for each in found if each.role not in ("system", "developer")]
+
+
+def words(body: dict[str, Any]) -> int:
+    """How many words a request has in all its messages."""
+    return sum(len(each.text.split()) for each in heard(body))
+
+
+def recited(body: dict[str, Any]) -> str:
+    """What was told, as JSON: who, and what."""
+    return json.dumps([[each.role, each.text] for each in heard(body)])
+
+
+def objection(body: dict[str, Any]) -> str | None:
+    """Why a strict provider refuses a conversation; None if it takes it."""
+    before, calls = "assistant", set[str]()
+    for number, each in enumerate(heard(body)):
+        if not (each.text.strip() or each.calls or each.results):
+            return f"messages.{number}: all messages must have non-empty content"
+        side = "user" if each.results else each.role
+        if side == before and not (each.results and before == "user"):
+            return "Conversation roles must alternate user/assistant/user/assistant/..."
+        if each.results and not calls.issuperset(each.results):
+            return f"messages.{number}: a result without a call"
+        calls.difference_update(each.results)
+        if calls and not each.results:
+            return f"messages.{number}: tool calls must be followed by their results: {', '.join(sorted(calls))}"
+        calls |= set(each.calls)
+        before = side
+    return None
+
+
+def _heard(message: dict[str, Any]) -> Heard:
+    kind, content = message.get("type"), message.get("content")
+    if kind == "function_call":
+        return Heard("assistant", "", (str(message.get("call_id")),))
+    if kind == "function_call_output":
+        return Heard("tool", str(message.get("output")), (), (str(message.get("call_id")),))
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else _dicts(content)
+    text = "".join(str(part.get("text", "")) for part in parts)
+    calls = [str(part.get("id")) for part in parts if part.get("type") == "tool_use"]
+    calls += [str(call.get("id")) for call in _dicts(message.get("tool_calls"))]
+    results = [str(part.get("tool_use_id")) for part in parts if part.get("type") == "tool_result"]
+    if message.get("role") == "tool":
+        results.append(str(message.get("tool_call_id")))
+    return Heard(str(message.get("role")), text, tuple(calls), tuple(results))
+
+
+def _dicts(value: Any) -> Iterable[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
