@@ -16,6 +16,8 @@ ChatMessage = dict[str, Any]
 
 #: The result of a call that has none: nobody carried it out.
 NO_RESULT = "(no result)"
+#: More characters than any number of turns has.
+ALL_CHARACTERS = 2**62
 
 
 def told(turns: Iterable[Turn], text: str, system: str | None = None, *, tools: bool = False) -> list[ChatMessage]:

@@ -34,9 +34,9 @@ FAULTS: dict[str, tuple[str | None, str]] = {
     "sim-refusal": (None, "refuses, as a model does"),
     "sim-length": (None, "ends at the limit of its length"),
     "sim-empty": (None, "answers with no text at all"),
-    "sim-recall": (None, "answers with all that it was told of the conversation, as JSON"),
+    "sim-recite": (None, "answers with all that it was told of the conversation, as JSON"),
     "sim-strict": (None, "the same, and answers 400 to an empty message, two of one side, or a call without result"),
-    "sim-window": ("words", "as sim-recall, and answers 400 to a conversation of more words than that"),
+    "sim-window": ("words", "as sim-recite, and answers 400 to a conversation of more words than that"),
 }
 
 _NUMBERED = re.compile(r"(sim-[a-z0-9-]+?)-(\d+(?:\.\d+)?)")

@@ -268,7 +268,7 @@ async def empty(scene: Scene) -> RequestEnd:
     return RequestEnd.FINISHED
 
 
-async def recall(scene: Scene) -> RequestEnd:
+async def recite(scene: Scene) -> RequestEnd:
     """All that it was told."""
     return await _answer(scene, memory.recited(scene.answer.asked.body))
 
@@ -276,14 +276,14 @@ async def recall(scene: Scene) -> RequestEnd:
 async def strict(scene: Scene) -> RequestEnd:
     """The same, if a strict provider takes it."""
     said = memory.objection(scene.answer.asked.body)
-    return await recall(scene) if said is None else await _refuse(scene, OBJECTED._replace(sentence=said))
+    return await recite(scene) if said is None else await _refuse(scene, OBJECTED._replace(sentence=said))
 
 
 async def window(scene: Scene) -> RequestEnd:
     """The same, if a model of that size can read it."""
     words, most = memory.words(scene.answer.asked.body), round(scene.fault.number)
     if words <= most:
-        return await recall(scene)
+        return await recite(scene)
     said = f"This model's maximum context length is {most} tokens. However, your messages resulted in {words} tokens."
     return await _refuse(scene, TOO_LONG._replace(sentence=said))
 
@@ -323,7 +323,7 @@ PLAYS: dict[str, Play] = {
     "sim-refusal": refusal,
     "sim-length": length,
     "sim-empty": empty,
-    "sim-recall": recall,
+    "sim-recite": recite,
     "sim-strict": strict,
     "sim-window": window,
 }

@@ -176,7 +176,6 @@ class EventType(StrEnum):
     RETRIED = "retried"
     PAUSED = "paused"
     RESUMED = "resumed"
-    CONVERSATION = "conversation"  # a new conversation began in a lane
     RECOVERED = "recovered"  # an interrupted message runs again, and the first heartbeat has named its new run
     REFUSED_WRITE = "refused_write"  # a superseded run wrote; the payload is kept
     HELD_LONG = "held_long"  # `warn_held_after` passed
@@ -190,6 +189,7 @@ class EventType(StrEnum):
     PROVIDER_ANSWERS = "provider_answers"  # the provider answers again
     MOVED = "moved"  # a person moved a waiting message
     RECALLED = "recalled"  # a message that let others pass while its retry waited is the head of its lane again
+    CONVERSATION = "conversation"  # a new conversation began in a lane
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.

@@ -109,7 +109,7 @@ def test_much_goes_in_small_steps(store: Store) -> None:
     pruner = Pruner(store, write, KEEP, time())
     time.move(FIRST_PASS_MS)
     one_pass(pruner, time)
-    assert sum(writes) == 3 + 3 + 9 + 3 + 1, "messages, runs, their events, lanes, and the start of the owner"
+    assert sum(writes) == 3 + 3 + 3 + 9 + 3 + 1, "messages, runs, turns, events, lanes, and the start of the owner"
     assert max(writes) <= PAGE
     assert len(world.keys(LaneFilter(), limit=1000)) == PAGE + 2
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from lanes.conversations.turns import exchanges, told
-from lanes.engine.runs.live import ALL_CHARACTERS
+from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told
 from lanes.engine.runs.streams import Listener, ReplyStream
 from lanes.records import Message
 from lanes.runners.base import Delta, Turn

@@ -22,7 +22,7 @@ from tests.kit.until import until
 
 KEY = "agent:main:telegram:42"
 #: Runners, each with a chain of models.
-MODELS = ("sim-recall", "sim-strict", "sim-empty", "sim-500", "sim-hang", "sim-refusal", "sim-tools", "sim-window-40",
+MODELS = ("sim-recite", "sim-strict", "sim-empty", "sim-500", "sim-hang", "sim-refusal", "sim-tools", "sim-window-40",
           "sim-window-200")  # fmt: skip
 
 
@@ -33,10 +33,10 @@ class Talk:
         self.desk = desk
         self.simulator = simulator
 
-    async def say(self, text: str, model: str = "sim-recall", **how: Any) -> Message:
+    async def say(self, text: str, model: str = "sim-recite", **how: Any) -> Message:
         return await self.desk.ask(KEY, text, timeout=60, runner=model, **how)
 
-    async def told(self, text: str, model: str = "sim-recall") -> list[list[str]]:
+    async def told(self, text: str, model: str = "sim-recite") -> list[list[str]]:
         """What the model is told with a text."""
         message = await self.say(text, model)
         assert message.state is MessageState.DONE, message.error

@@ -117,6 +117,26 @@ def test_F134_the_events_of_a_lane_are_found_by_it_after_the_upgrade(older: Path
     assert found == every != {}
 
 
+def test_F134_the_conversations_of_0_1_0_go_on_after_the_upgrade(old: Path, said: dict[str, Any]) -> None:
+    """Each reply with the texts that it answers, as 0.1.0 told them to a model."""
+    replied = [m for m in said["rows"]["messages"] if m["state"] == "done" and None not in (m["text"], m["reply"])]
+    anonymous = {lane["id"] for lane in said["rows"]["lanes"] if lane["anonymous"]}
+    expected: dict[int, list[tuple[str, str]]] = {}
+    for message in sorted(replied, key=lambda row: row["id"]):
+        texts = [m["text"] for m in said["rows"]["messages"] if m["answered_by"] == message["id"]]
+        if message["lane_id"] not in anonymous:
+            turn = ("\n\n".join([*texts, message["text"]]), message["reply"])
+            expected.setdefault(message["lane_id"], []).append(turn)
+    assert any("\n\n" in text for turns in expected.values() for text, _ in turns), "some were collected"
+    store = open_store(str(upgraded(old)))
+    try:
+        for lane in rows(old, "lanes"):
+            found = [(turn.text, turn.reply) for turn in store.read(reads.recalled(lane["id"], 1_000, 10**9))]
+            assert found == expected.get(lane["id"], [])
+    finally:
+        store.close()
+
+
 def test_F134_pauses_cooldowns_and_waits_have_become_rows_of_their_tables(old: Path, said: dict[str, Any]) -> None:
     upgraded(old)
     paused = [lane for lane in said["rows"]["lanes"] if lane["pause_at"] is not None]

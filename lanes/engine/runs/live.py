@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
-from lanes.conversations.turns import exchanges, told, turn_from
+from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told, turn_from
 from lanes.engine.background.isolation import isolated
 from lanes.engine.runs.streams import RunStream
 from lanes.records import Message
@@ -30,8 +30,6 @@ log = Log("lanes.run")
 
 #: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
-#: More characters than any number of turns has.
-ALL_CHARACTERS = 2**62
 #: How many of the last characters of a reply are stored with each heartbeat.
 REPLY_SO_FAR = 1_000
 
@@ -161,10 +159,8 @@ class ActiveRun:
         return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
-        if turns <= 0:
-            return []
-        found = await self._store.read(reads.recalled(self.claimed.message.lane_id, turns, characters))
-        return [turn_from(row) for row in found]
+        found = reads.recalled(self.claimed.message.lane_id, turns, characters)
+        return list(map(turn_from, await self._store.read(found))) if turns > 0 else []
 
     async def tell_from(self, turn: int | None) -> None:
         first = turn_of(self.claimed.message.id) if turn is None else turn
@@ -267,8 +263,7 @@ class ActiveRun:
         """Shorten the grace of the stop request."""
         with self._lock:
             if self.stop is not None and grace_ms < self.stop.grace_ms:
-                stop = self.stop
-                self.stop = replace(stop, grace_ms=grace_ms)
+                self.stop = replace(self.stop, grace_ms=grace_ms)
         self._stop_outside(grace_ms)
 
     def lose(self) -> None:
@@ -291,8 +286,7 @@ class ActiveRun:
             body.cancel()
 
     def _over(self, _: "asyncio.Task[Any]") -> None:
-        """The work has ended. A task refers to its run (by its context, and the frames of its error). If the run still
-        referred to its task, both would stay in memory, with all their data, until the next garbage collection."""
+        """The work has ended. A task refers to its run: if that still referred to it, both would stay in memory."""
         self._body = None
 
     def _moves(self, what: str) -> Now:

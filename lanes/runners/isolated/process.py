@@ -110,6 +110,17 @@ class RemoteRun:
         found: list[Turn] = await asyncio.wrap_future(self._gateway.ask("history", turns))
         return found
 
+    async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = await asyncio.wrap_future(self._gateway.ask("conversation", turns))
+        return told
+
+    async def recall(self, turns: int, characters: int) -> list[Turn]:
+        found: list[Turn] = await asyncio.wrap_future(self._gateway.ask("recall", turns, characters))
+        return found
+
+    async def tell_from(self, turn: int | None) -> None:
+        await asyncio.wrap_future(self._gateway.ask("tell_from", turn))
+
     def progress(self, what: str) -> None:
         self._gateway.call("progress", arguments.text(what, "progress"))
 
