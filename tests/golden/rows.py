@@ -334,6 +334,7 @@ _LATER = {
     EventType.PROVIDER_ANSWERS: {"provider": "codex", "failures": 3, "failed_ms": 1_500},
     EventType.MOVED: {"to": "front"},
     EventType.RECALLED: None,
+    EventType.CONVERSATION: {"number": 2, "imported": 3},
 }
 LATER_EVENTS = {f"{kind}": event(n, kind, detail=detail) for n, (kind, detail) in enumerate(_LATER.items(), 100)}
 EVENTS = {
