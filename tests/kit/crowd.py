@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+from lanes.bench.kit.filling import multiply
 from lanes.host.identity import this_process
 from lanes_storage import doors, open_store
 from lanes_storage.clock import Now, system_clock
@@ -30,8 +31,14 @@ ERRORS = (
     (Cause.RUNNER_FAILED, "ToolError: not found"),
     (Cause.RUN_TIMEOUT, "ran for longer than 5m"),
 )
-#: Lanes made in one transaction.
-_PAGE = 2_000
+#: So many lanes go through the doors; where there are to be more, their rows are multiplied.
+_MADE = 2_000
+#: The first lane was claimed so long ago, and each later one later.
+_SPAN = 50 * MINUTE
+_TIMES = (
+    "created_at", "updated_at", "error_at", "accepted_at", "started_at", "ended_at", "claimed_at", "claimed_boot",
+    "progress_at", "progress_boot", "abort_at", "abort_boot", "at",
+)  # fmt: skip
 
 
 def key_of(number: int) -> str:
@@ -43,7 +50,10 @@ def crowd(path: Path, lanes: int, *, seed: int = 7) -> int:
     """A new database with so many lanes, a quarter of them held by this process; the id of that owner.
 
     One lane in 25 is errored, one in 100 aborted, the others idle; every seventh held lane has more waiting.
+    Beyond 2,000 lanes there are as many as fill whole copies of these.
     """
+    made = min(lanes, _MADE)
+    copies = lanes // made
     chance = random.Random(seed)
     store = open_store(str(path), create=True, synchronous="normal")
     now = system_clock()
@@ -54,16 +64,17 @@ def crowd(path: Path, lanes: int, *, seed: int = 7) -> int:
     try:
         # long enough ago for its age to be told in minutes: it does not beat, and of a living one no second is told
         owner = store.write(lambda tx: doors.register(tx, new, now.later(-2 * MINUTE)))
-        for first in range(0, lanes, _PAGE):
-            page = range(first, min(first + _PAGE, lanes))
 
-            def furnish(tx: Transaction, page: range = page) -> None:
-                for number in page:
-                    _lane(tx, number, 1 - number / lanes, owner, now, chance)
+        def furnish(tx: Transaction) -> None:
+            for number in range(made):
+                _lane(tx, number, 1 - number / lanes, owner, now, chance)
 
-            store.write(furnish)
+        store.write(furnish)
     finally:
         store.close()
+    if copies > 1:  # the number at the end of each key goes on
+        key = f"substr(t.key, 1, length(t.key) - 6) || printf('%06d', substr(t.key, -6) + n * {made})"
+        multiply(path, copies - 1, key, dict.fromkeys(_TIMES, _SPAN // copies))
     return owner
 
 
@@ -80,7 +91,7 @@ def hold(tx: Transaction, key: str, owner: int, now: Now, terms: Terms = TERMS) 
 
 def _lane(tx: Transaction, number: int, left: float, owner: int, now: Now, chance: random.Random) -> None:
     key = key_of(number)
-    began = now.later(-round(left * 50 * MINUTE))  # the earlier lanes were claimed earlier
+    began = now.later(-round(left * _SPAN))  # the earlier lanes were claimed earlier
     claimed = hold(tx, key, owner, began)
     if number % 4 == 1:
         for _ in range(chance.randrange(1, 5) if number % 7 == 0 else 0):

@@ -50,8 +50,6 @@ async def paused(driver: Driver, *more: str) -> Results:
     dialog = await driver.dialog(ActionDialog)
     await driver.until(lambda: str(driver.total)[0] in dialog.said, "the number")
     await driver.press(*more, "enter")
-    await driver.write(str(len(driver.main.marks)))
-    await driver.press("enter")
     return await driver.dialog(Results)
 
 

@@ -32,12 +32,16 @@ def stream(stage: Stage, owner: int, claimed: list[Claimed]) -> None:
     stage.store.write(doors.heartbeat(owner, [Beat(one.ticket, "content", now.boot, now.wall) for one in claimed], now))
 
 
-def ask(stage: Stage, owner: int, claimed: Claimed, since_ms: int, limit_ms: int) -> None:
-    """Let a run have asked a provider since so long."""
+def asks(claimed: Claimed, since_ms: int, limit_ms: int) -> Beat:
+    """What a heartbeat tells of a run that has asked a provider since so long."""
     at = system_clock().later(-since_ms)
     phase = AttemptPhase("main", "first_byte_timeout", limit_ms, 1, 2, "backup", 0, at.wall, at.boot, at.slept)
-    beat = Beat(claimed.ticket, "model_call:started", at.boot, at.wall, attempt=phase)
-    stage.store.write(doors.heartbeat(owner, [beat], system_clock()))
+    return Beat(claimed.ticket, "model_call:started", at.boot, at.wall, attempt=phase)
+
+
+def ask(stage: Stage, owner: int, claimed: Claimed, since_ms: int, limit_ms: int) -> None:
+    """Let a run have asked a provider since so long."""
+    stage.store.write(doors.heartbeat(owner, [asks(claimed, since_ms, limit_ms)], system_clock()))
 
 
 async def test_twenty_hung_runs_stand_above_two_hundred_that_stream_with_nobody_waiting(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rich.console import RenderableType
 from textual import events, on, work
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
@@ -23,11 +24,13 @@ from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
 from lanes_tui.display.contrast import tone_variables
 from lanes_tui.display.settings import Settings
-from lanes_tui.display.views import Views
+from lanes_tui.display.views import KeptScreen, Views
 from lanes_tui.display.words import show_local_time
 from lanes_tui.lanes import exporting
 from lanes_tui.lanes.screen import MainScreen
+from lanes_tui.painting import NarrowUpdate
 from lanes_tui.screens.guarded import Guarded
+from lanes_tui.screens.watching import Watching
 from lanes_tui.signals import leave_on_signals
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
@@ -35,8 +38,6 @@ from lanes_tui.surroundings import QuietDriver, Surroundings
 from lanes_tui.terminal import ABLE, TerminalTraits
 
 USUAL_THEME, LIGHT_THEME, POOR_THEME = "textual-dark", "textual-light", "ansi-dark"
-#: The screens that are there again when one comes back, and what opens them.
-SCREENS = {"JournalScreen": "journal", "OwnersScreen": "owners", "DeadLettersScreen": "dead_letters"}
 #: More lanes than anyone reads; `lanes list --json` has no limit.
 MOST_EXPORTED = 10_000
 
@@ -125,16 +126,33 @@ class Dashboard(App[int]):
         view = self._views.last.get(self.source.name)
         if view is not None:
             self.main.take_up(view)
-            action = SCREENS.get(view.screen or "")
-            if action is not None:
-                getattr(self, f"action_{action}")()
+            for kept in view.screens:
+                screen = self._screen_of(kept)
+                if screen is not None:
+                    screen.take_up(kept)
+                    self.push_screen(screen)
+
+    def _screen_of(self, kept: KeptScreen) -> Watching | None:
+        """The screen that was kept; None for one that this program does not know."""
+        match kept.name, kept.key:
+            case "journal", key:
+                return self._journal(key)
+            case "owners", None:
+                return self._owners()
+            case "dead letters", None:
+                return self._dead_letters()
+            case "groups", None:
+                return self.main.groups()
+            case "lane", str(key):
+                return self.main.lane_screen(key)
+        return None
 
     def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Keep what is shown, and leave."""
         main = self.main if hasattr(self, "main") else None
         if main is not None and main.is_open:
-            over = (each for each in self.screen_stack if type(each).__name__ in SCREENS)
-            self._views.last[self.source.name] = main.kept(next((type(each).__name__ for each in over), None))
+            over = (each.kept() for each in self.screen_stack if isinstance(each, Watching) and each.is_open)
+            self._views.last[self.source.name] = main.kept(tuple(over))
             self._views.save()
         super().exit(result, return_code, message)
 
@@ -164,21 +182,30 @@ class Dashboard(App[int]):
 
     def action_journal(self) -> None:
         """The journal: of the lane whose screen is open, else of all."""
-        from lanes_tui.screens.journal import JournalScreen
         from lanes_tui.screens.lane import LaneScreen
 
-        key = self.screen.lane_key if isinstance(self.screen, LaneScreen) else None
-        self._open(JournalScreen(self.source, self._rhythm, key))
+        self._open(self._journal(self.screen.lane_key if isinstance(self.screen, LaneScreen) else None))
 
     def action_owners(self) -> None:
-        from lanes_tui.screens.owners import OwnersScreen
-
-        self._open(OwnersScreen(self.source, self._rhythm))
+        self._open(self._owners())
 
     def action_dead_letters(self) -> None:
+        self._open(self._dead_letters())
+
+    def _journal(self, key: str | None) -> Watching:
+        from lanes_tui.screens.journal import JournalScreen
+
+        return JournalScreen(self.source, self._rhythm, key)
+
+    def _owners(self) -> Watching:
+        from lanes_tui.screens.owners import OwnersScreen
+
+        return OwnersScreen(self.source, self._rhythm)
+
+    def _dead_letters(self) -> Watching:
         from lanes_tui.screens.dead_letters import DeadLettersScreen
 
-        self._open(DeadLettersScreen(self.source, self._rhythm))
+        return DeadLettersScreen(self.source, self._rhythm)
 
     def action_palette(self) -> None:
         from lanes_tui.dialogs.palette import Command, Palette, commands
@@ -204,6 +231,11 @@ class Dashboard(App[int]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
         return [*filters, AsciiFilter()] if self.in_ascii else filters
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            renderable = NarrowUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
 
     def action_zone(self) -> None:
         """Write times in the other zone."""

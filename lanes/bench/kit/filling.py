@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from lanes.bench.kit import cycle
@@ -12,12 +13,13 @@ from lanes_storage.sqlite.file.binding import placed
 from lanes_storage.sqlite.file.connect import open_writer
 from lanes_storage.statements import MARK_BLOCKS
 
-#: What names what in the tables that are multiplied: these columns move with the copy.
+#: What names what in the tables that are multiplied: these columns move with each copy by what there is of that.
+#: A run is named by the epoch that claimed it.
 MOVING = {
-    "lanes": ("id", "epoch"),
-    "messages": ("id", "lane_id", "run_id"),
-    "runs": ("id", "lane_id", "message_id"),
-    "events": ("id", "lane_id", "message_id", "run_id", "epoch"),
+    "lanes": {"id": "lanes", "epoch": "epoch", "run_id": "epoch", "head_id": "messages"},
+    "messages": {"id": "messages", "lane_id": "lanes", "run_id": "epoch"},
+    "runs": {"id": "epoch", "lane_id": "lanes", "message_id": "messages"},
+    "events": {"id": "events", "lane_id": "lanes", "message_id": "messages", "run_id": "epoch", "epoch": "epoch"},
 }
 
 
@@ -48,37 +50,46 @@ def fill(path: Path, lanes: int) -> None:
     store.write(lambda tx: cycle.whole(tx, owner, "lane:0", now))
     store.write(lambda tx: cycle.end_owner(tx, owner, now))
     store.close()
+    multiply(path, lanes - 1, "'lane:' || n", {})
+
+
+def multiply(path: Path, copies: int, key: str, times: Mapping[str, int]) -> None:
+    """Copy every lane of a database so many times, with all that belongs to it.
+
+    ``key``: the key of a lane's ``n``-th copy, in SQL. ``times``: columns that move by so much with each copy.
+    """
     connection = open_writer(path, create=False)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
+    counted = (f"SELECT max(id) FROM {table}" for table in ("lanes", "messages", "events"))
+    steps = dict(zip(("lanes", "messages", "events"), (_number(connection, sql) for sql in counted), strict=True))
+    steps["epoch"] = _number(connection, "SELECT value FROM counters WHERE name = 'epoch'")
     for table, moving in MOVING.items():
-        _multiply(connection, table, moving, lanes)
-    connection.execute(placed(MARK_BLOCKS).sql, connection.execute("SELECT max(id) FROM events").fetchone())
-    connection.execute("UPDATE counters SET value = :lanes WHERE name = 'epoch'", {"lanes": lanes})
+        moved = {column: steps[of] for column, of in moving.items()} | dict(times)
+        _multiply(connection, table, moved, copies, key)
+    connection.execute(placed(MARK_BLOCKS).sql, (_number(connection, "SELECT max(id) FROM events"),))
+    connection.execute("UPDATE counters SET value = value * (? + 1) WHERE name = 'epoch'", (copies,))
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
 
-def _multiply(connection: sqlite3.Connection, table: str, moving: tuple[str, ...], lanes: int) -> None:
-    """Copy the rows of the first lane for all others, so that what names each other still does."""
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    (step,) = connection.execute(f"SELECT max(id) FROM {table}").fetchone()
+def _number(connection: sqlite3.Connection, sql: str) -> int:
+    return int(connection.execute(sql).fetchone()[0])
+
+
+def _multiply(connection: sqlite3.Connection, table: str, moved: Mapping[str, int], copies: int, key: str) -> None:
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]  # without those that are computed
+    of_lane = "id" if table == "lanes" else "lane_id"
 
     def copy(column: str) -> str:
         if (table, column) == ("lanes", "key"):
-            return "'lane:' || n"
-        by = (step if column == "id" else 1) if column in moving else 0
-        return f"t.{column} + n * {by}" if by else f"t.{column}"
+            return key
+        return f"t.{column} + n * {moved[column]}" if column in moved else f"t.{column}"
 
-    wanted = [copy(column) for column in columns]
     connection.execute(
-        f"WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {lanes - 1})"
-        f" INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(wanted)} FROM numbers, {table} t"
-        f" WHERE t.{_first(table)} = 1"
+        f"WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {copies})"
+        f" INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(map(copy, columns))} FROM numbers, {table} t"
+        f" WHERE t.{of_lane} IS NOT NULL"
     )
-
-
-def _first(table: str) -> str:
-    return "id" if table == "lanes" else "lane_id"

@@ -46,6 +46,11 @@ class OfferedAction(NamedTuple):
     grave: bool = False
     params: Mapping[str, Any] = {}
 
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the same key takes it back, and nothing was lost by it."""
+        return self.verb.name in ("pause", "resume")
+
     def takes(self, param: str) -> bool:
         """Whether a person may give this parameter."""
         return param in self.verb.by_name and param not in self.params

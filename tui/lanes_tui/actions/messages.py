@@ -39,6 +39,13 @@ class FilterLeft(Message):
 
 
 @dataclass
+class MarkAllWanted(Message):
+    """All that this filter chooses is to be marked: it may have been typed just now."""
+
+    typed: str
+
+
+@dataclass
 class SearchTyped(Message):
     """The search reads otherwise than before."""
 

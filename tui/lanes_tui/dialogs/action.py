@@ -73,10 +73,8 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._load()
         if self.subject.renewed:
             self.set_interval(LOOK_EVERY_S, self._load)
-        if self.action.grave:
-            self.set_focus(self._number if self._wanted else self._no)
-        else:
-            self.set_focus(self._duration if "for_" in self._fields else self._yes)
+        usual = self._no if self.action.grave else self._duration if "for_" in self._fields else self._yes
+        self.set_focus(self._number if self._wanted else usual)
 
     @work(exclusive=True)
     async def _load(self) -> None:
@@ -86,7 +84,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         except Lost as lost:
             self._tell(f"not known by now: {lost}")
         self.update()
-        if self._wanted and not wanted and self.action.grave and self.is_open:
+        if self._wanted and not wanted and self.is_open:
             self.set_focus(self._number)
 
     # ------------------------------------------------------------------------------------ what it says
@@ -121,7 +119,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     @property
     def _wanted(self) -> str:
         """The text that a person has to type; empty if none."""
-        return str(self.subject.count) if self.subject.count > TYPED_ABOVE else ""
+        return str(self.subject.count) if self.subject.count > TYPED_ABOVE and not self.action.is_taken_back else ""
 
     @property
     def _possible(self) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.config.declared.places import make_private
 
@@ -15,9 +15,19 @@ from lanes.config.declared.places import make_private
 MOST_MARKS = 1_000
 
 
+class KeptScreen(NamedTuple):
+    """A screen over that of the lanes: its name, the lane that it is of, its filter, and the row under its cursor."""
+
+    name: str
+    key: str | None = None
+    typed: str = ""
+    row: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class KeptView:
-    """What the lanes screen shows, and where the person is in it. ``marks``: key, epoch and state of each."""
+    """What the lanes screen shows, and where the person is in it. ``marks``: key, epoch and state of each;
+    ``screens``: those that lie over it."""
 
     typed: str = ""
     sort: str = "silent"
@@ -26,7 +36,7 @@ class KeptView:
     detail: bool = True
     key: str | None = None
     marks: tuple[tuple[str, int, str], ...] = ()
-    screen: str | None = None
+    screens: tuple[KeptScreen, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,5 +85,6 @@ def _read(found: dict[str, dict[str, Any]]) -> dict[str, KeptView]:
         known = {key: value for key, value in given.items() if key in names}
         known["columns"] = tuple(map(str, known.get("columns", ())))
         known["marks"] = tuple((str(key), int(epoch), str(state)) for key, epoch, state in known.get("marks", ()))
+        known["screens"] = tuple(KeptScreen(*each) for each in known.get("screens", ()))
         views[name] = KeptView(**known)
     return views

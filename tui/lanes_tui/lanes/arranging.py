@@ -68,13 +68,17 @@ class Arranging(Board):
 
     @on(FilterTyped)
     def _filter_typed(self, event: FilterTyped) -> None:
+        self.take_filter(event.typed)
+
+    def take_filter(self, typed: str) -> None:
+        """Show the lanes of this filter, as far as it is understood."""
         now = self.source.now().wall
-        parsed = filters.typed(event.typed, now)
+        parsed = filters.typed(typed, now)
         self.problem = parsed.problem
-        self.typed = event.typed if parsed.problem is None else filters.understood(event.typed, now)
+        self.typed = typed if parsed.problem is None else filters.understood(typed, now)
         self.tell_bar()
         self.follower.wake()
-        self._doubt(event.typed if parsed.problem is not None and parsed.chosen.conditions else "")
+        self._doubt(typed if parsed.problem is not None and parsed.chosen.conditions else "")
 
     @work(exclusive=True, group="doubt")
     async def _doubt(self, typed: str) -> None:

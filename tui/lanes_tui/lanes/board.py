@@ -45,6 +45,10 @@ class Board(Guarded):
             return self.marks.all
         return [] if self.lane is None else [MarkedLane.of(self.lane)]
 
+    def take_filter(self, typed: str) -> None:
+        """Show the lanes of this filter, as far as it is understood."""
+        raise NotImplementedError
+
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""
         raise NotImplementedError

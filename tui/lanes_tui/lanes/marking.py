@@ -2,14 +2,16 @@
 
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
 from textual.binding import BindingType
 
 from lanes import filters
 from lanes_storage.records import LaneFilter
 from lanes_tui.actions.keys import bind
+from lanes_tui.actions.messages import MarkAllWanted
 from lanes_tui.display import text, words
 from lanes_tui.lanes.board import Board
+from lanes_tui.screens.guarded import MARKING
 from lanes_tui.sources.marks import MOST, MarkedLane
 from lanes_tui.sources.source import Lost
 from lanes_tui.widgets.filter_bar import FilterBar
@@ -49,7 +51,7 @@ class Marking(Board):
         else:
             self._mark_range(began)
 
-    @work
+    @work(exclusive=True, group=MARKING)
     async def _mark_range(self, began: str) -> None:
         order, chosen = self.settings.order, self._chosen
         try:
@@ -63,6 +65,11 @@ class Marking(Board):
             return
         self.marks.add(MarkedLane.of(lane) for lane in window.rows)
         self._marked()
+
+    @on(MarkAllWanted)
+    def _mark_all_wanted(self, event: MarkAllWanted) -> None:
+        self.take_filter(event.typed)  # that it was typed may be told later than this
+        self.action_mark_all()
 
     def action_mark_all(self) -> None:
         """Mark every lane that the filter chooses."""
@@ -80,7 +87,7 @@ class Marking(Board):
             self.say(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
         return self.problem is None
 
-    @work
+    @work(exclusive=True, group=MARKING)
     async def _mark_matching(self, *, invert: bool) -> None:
         try:
             found = await self.source.marks(self._chosen, MOST + 1)

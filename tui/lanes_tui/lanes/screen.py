@@ -238,11 +238,19 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
         if self.picture is None or self.picture.wish != self.wish:  # what was typed is not on the screen yet
             self._open_next = True
         elif self.lane is not None:
-            self.app.push_screen(LaneScreen(self.source, self.rhythm, self.lane.key))
+            self.app.push_screen(self.lane_screen(self.lane.key))
+
+    def lane_screen(self, key: str) -> LaneScreen:
+        """The screen of a lane."""
+        return LaneScreen(self.source, self.rhythm, key)
 
     def action_groups(self) -> None:
         """The lanes of the filter, folded by the first parts of their keys."""
-        self.app.push_screen(GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._take))
+        self.app.push_screen(self.groups())
+
+    def groups(self) -> GroupsScreen:
+        """The screen of the groups."""
+        return GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._take)
 
     @work
     async def _take(self, group: GroupChoice) -> None:

@@ -10,7 +10,7 @@ from lanes_storage.law import LaneState
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.actions.keys import bind
 from lanes_tui.display.columns import ORDER
-from lanes_tui.display.views import MOST_MARKS, KeptView
+from lanes_tui.display.views import MOST_MARKS, KeptScreen, KeptView
 from lanes_tui.lanes.board import Board
 from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.source import Lost
@@ -49,8 +49,8 @@ class Viewing(Board):
         else:
             self.take_up(view)
 
-    def kept(self, screen: str | None = None) -> KeptView:
-        """What is shown just now. ``screen``: the one that lies over it."""
+    def kept(self, screens: tuple[KeptScreen, ...] = ()) -> KeptView:
+        """What is shown just now. ``screens``: those that lie over it."""
         order = self.settings.order
         return KeptView(
             typed=self.typed,
@@ -60,7 +60,7 @@ class Viewing(Board):
             detail=not self.query_one(Detail).has_class("-hidden"),
             key=None if self.lane is None else self.lane.key,
             marks=tuple((mark.key, mark.epoch, str(mark.state)) for mark in self.marks.all[:MOST_MARKS]),
-            screen=screen,
+            screens=screens,
         )
 
     def take_up(self, view: KeptView) -> None:

@@ -18,6 +18,7 @@ from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import message_whole, said
 from lanes_tui.screens.filtered import Filtered
+from lanes_tui.screens.guarded import MARKING
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
@@ -32,6 +33,7 @@ PRUNE = OfferedAction("prune", prune_dead_letters, "Prune {}", "Prune", grave=Tr
 class DeadLettersScreen(Filtered):
     """Lists failed messages, however many, and retries or prunes them."""
 
+    NAME = "dead letters"
     OF = Subject.MESSAGE
     HINT = "filter: a key, cause:run_timeout since:1h provider:main"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,7 +125,7 @@ class DeadLettersScreen(Filtered):
         """Take every mark away."""
         self._toggle(list(self.marks.values()))
 
-    @work(exclusive=True, group="marks")
+    @work(exclusive=True, group=MARKING)
     async def _mark_matching(self, *, invert: bool) -> None:
         typed, chosen = self.typed, self.parsed.chosen
         try:

@@ -10,7 +10,8 @@ from lanes import filters
 from lanes.filters import Parsed
 from lanes_storage.records import Subject
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.messages import FilterLeft
+from lanes_tui.actions.messages import FilterLeft, MarkAllWanted
+from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
@@ -30,6 +31,14 @@ class Filtered(Watching):
         self.filter = ListFilter(self.HINT)
         self.rows = Rows(id="rows")
         self.good = ""  # the last one that was understood
+        self._listed = ""  # the one whose rows the cursor stands among
+
+    def kept(self) -> KeptScreen:
+        return super().kept()._replace(typed=self.typed)
+
+    def take_up(self, kept: KeptScreen) -> None:
+        super().take_up(kept)
+        self.filter.input.value = self._listed = kept.typed
 
     @property
     def typed(self) -> str:
@@ -53,8 +62,14 @@ class Filtered(Watching):
     @on(Input.Changed)
     def _typed_on(self, event: Input.Changed) -> None:
         event.stop()
-        self.rows.forget_cursor()
+        if event.value != self._listed:
+            self._listed = event.value
+            self.rows.forget_cursor()
         self.looking.wake()
+
+    @on(MarkAllWanted)
+    async def _mark_all_wanted(self) -> None:
+        await self.run_action("mark_all")  # none, where rows have no marks
 
     @on(FilterLeft)
     def _filter_left(self) -> None:

@@ -37,6 +37,7 @@ class GroupChoice(NamedTuple):
 class GroupsScreen(Watching):
     """Lists the groups of the lanes that a filter chooses. Marks and actions are those of their lanes."""
 
+    NAME = "groups"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open", show=True),
         bind("fold", "fold(-1)", show=True),

@@ -17,6 +17,8 @@ from lanes_tui.widgets.header import Freshness
 
 #: How the actions begin that change something at the source.
 ACTING = ("do(", "pause", "message", "retry", "drop", "drain", "prune")
+#: The workers that read what is to be marked.
+MARKING = "marks"
 
 
 @runtime_checkable
@@ -58,6 +60,8 @@ class Guarded(ClosingScreen[None]):
     def may_act(self) -> bool:
         """Whether an action may begin; says why not."""
         why = self.refusal
+        if any(worker.group == MARKING and worker.node is self and not worker.is_finished for worker in self.workers):
+            why = "what is to be marked is still being read: press it again"  # else it would act on the cursor's lane
         if why is not None:
             self.say(why, grave=True)
         return why is None

@@ -17,6 +17,7 @@ from lanes_tui.display import text, words
 from lanes_tui.display.coalescing import Group, coalesced, single
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line
+from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.filtered import Filtered
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.polling import Rhythm
@@ -31,6 +32,7 @@ PAGE = 1_000
 class JournalScreen(Filtered):
     """Shows events, the newest at the bottom. ``key``: of one lane only."""
 
+    NAME = "journal"
     OF = Subject.EVENT
     HINT = "filter: a key, type:fail cause:run_timeout since:5m actor:alice"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,12 +47,15 @@ class JournalScreen(Filtered):
         self._only = key
         self.tail, self.together = True, True
         self._whole = Pane(wrap=True, id="event")
-        self._events: list[Event] = []
+        self.events: list[Event] = []
         self._groups: list[Group] = []
         self._read_for: object = None
         self._older = False  # wanted
         self._begun = False  # the first event is read
         self._problem: str | None = None
+
+    def kept(self) -> KeptScreen:
+        return super().kept()._replace(key=self._only)
 
     def body(self) -> ComposeResult:
         yield self.filter
@@ -86,23 +91,23 @@ class JournalScreen(Filtered):
         parsed, kind = self.parsed, self.split(self.good)[1]
         self._problem = parsed.problem
         wanted = (self.good, self.freshness.lost)
-        if wanted != self._read_for or not self._events:
+        if wanted != self._read_for or not self.events:
             await self._read_anew(parsed, kind)
             self._read_for = wanted
             return
-        newer = await self._page(parsed.chosen, kind, after=self._events[-1].id)
+        newer = await self._page(parsed.chosen, kind, after=self.events[-1].id)
         while newer:
-            self._events += newer
+            self.events += newer
             newer = await self._page(parsed.chosen, kind, after=newer[-1].id) if len(newer) == PAGE else []
         if self._older and not self._begun:
-            older = await self._page(parsed.chosen, kind, before=self._events[0].id)
-            self._events[:0] = older
+            older = await self._page(parsed.chosen, kind, before=self.events[0].id)
+            self.events[:0] = older
             self._begun = len(older) < PAGE
         self._older = False
 
     async def _read_anew(self, parsed: Parsed, kind: str | None) -> None:
-        self._events = await self._page(parsed.chosen, kind)
-        self._begun, self._older = len(self._events) < PAGE, False
+        self.events = await self._page(parsed.chosen, kind)
+        self._begun, self._older = len(self.events) < PAGE, False
 
     async def _page(
         self, chosen: LaneFilter, kind: str | None, *, after: int | None = None, before: int | None = None
@@ -118,14 +123,14 @@ class JournalScreen(Filtered):
 
     def show(self) -> None:
         sight = self.sight()
-        self._groups = coalesced(self._events) if self.together else single(self._events)
+        self._groups = coalesced(self.events) if self.together else single(self.events)
         self.rows.tail = self.tail
         self.rows.show(
             [ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing()
         )
         tail = f"tail {'on' if self.tail else 'off'}"
         like = "bundled" if self.together else "one by one"
-        count = f"{words.number(len(self._events))} events{'' if self._begun else ', older above'}  "
+        count = f"{words.number(len(self.events))} events{'' if self._begun else ', older above'}  "
         said = (
             text.line((self._problem, "warn"), " ")
             if self._problem

@@ -17,6 +17,7 @@ from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line, message_whole
+from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source
@@ -30,6 +31,7 @@ from lanes_tui.widgets.timeline import timeline
 class LaneScreen(Watching):
     """Everything that is known of one lane; acts on the message under the cursor."""
 
+    NAME = "lane"
     BINDINGS: ClassVar[list[BindingType]] = [
         *LANE_KEYS,
         bind("wrap", "wrap"),
@@ -42,6 +44,9 @@ class LaneScreen(Watching):
         self.lane_key = key
         self._detail: AsOf[LaneDetail] | None = None
         self._gone = False
+
+    def kept(self) -> KeptScreen:
+        return super().kept()._replace(key=self.lane_key)
 
     def body(self) -> ComposeResult:
         yield Pane(wrap=True, id="why")

@@ -41,6 +41,7 @@ Known = tuple[str, OwnerDetail, OwnerHealth | None]
 class OwnersScreen(Watching):
     """Lists the owners of the database, the worst first, and drains the gateway under the cursor."""
 
+    NAME = "owners"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open_lanes", show=True),
         bind("drain", "drain", show=True),

@@ -17,11 +17,13 @@ from lanes_tui.actions.subjects import LaneSubject
 from lanes_tui.dialogs.help import Help
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
+from lanes_tui.display.views import KeptScreen
 from lanes_tui.display.words import is_paused
 from lanes_tui.screens.guarded import Guarded
 from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import AsOf, Lost, Source
+from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.header import Freshness
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
@@ -51,10 +53,14 @@ class Watching(Guarded):
         bind("help", "help", show=True),
     ]
 
+    #: What it is called where it is kept for the next start.
+    NAME: ClassVar[str]
+
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source)
         self.looking = Looking(source, rhythm, self._look, self._lose)
         self._pauses: tuple[GlobPause, ...] = ()
+        self._begins_at: str | None = None
 
     @abstractmethod
     def body(self) -> ComposeResult:
@@ -72,12 +78,21 @@ class Watching(Guarded):
     def show(self) -> None:
         """Show what was read."""
 
+    def kept(self) -> KeptScreen:
+        """What it takes to open it once more, as it is just now."""
+        return KeptScreen(self.NAME, row=self.query_one(Rows).key)
+
+    def take_up(self, kept: KeptScreen) -> None:
+        """Begin as it was kept. Called before it is opened."""
+        self._begins_at = kept.row
+
     def compose(self) -> ComposeResult:
         yield Sheet(id="bar")
         yield from self.body()
         yield Keys()
 
     def on_mount(self) -> None:
+        self.query_one(Rows).begin_at(self._begins_at)
         self._tell_bar()
         self.set_interval(1.0, self._tick)  # its age goes on also while no look ends
         self.run_worker(self.looking.run(), name="look", exclusive=True)

@@ -123,6 +123,10 @@ class Rows(ScrollView, can_focus=True):
         """Begin at the top with what is shown next."""
         self._key, self._at = None, 0
 
+    def begin_at(self, key: str | None) -> None:
+        """Put the cursor on that row as soon as it is shown."""
+        self._key = key
+
     def show_marks(self) -> None:
         """Paint the marks as they are by now."""
         self.refresh(Region(1, 0, 1, self._room.height))
@@ -160,7 +164,8 @@ class Rows(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         tell_size(self, Size(self._room.width, max(1, self._total)))
-        self._place(self._at)
+        if self._total:  # else the row where it is to begin would be forgotten
+            self._place(self._at)
         self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:

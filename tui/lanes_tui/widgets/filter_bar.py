@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped
+from lanes_tui.actions.messages import FilterLeft, FilterTyped, MarkAllWanted, SearchLeft, SearchTyped
 from lanes_tui.display import text
 from lanes_tui.tables.heads import DOWN, UP
 from lanes_tui.widgets.proposing import FilterSuggester
@@ -44,6 +44,13 @@ class Typed(Input):
 
 class FilterInput(Typed):
     """Where a filter is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("mark all", "mark_all")]
+
+    def action_mark_all(self) -> None:
+        """Leave it, and mark all that it chooses."""
+        self.post_message(MarkAllWanted(self.value))
+        self.action_leave()
 
     def action_leave(self) -> None:
         self.post_message(FilterLeft())
