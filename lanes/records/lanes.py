@@ -295,6 +295,7 @@ class LaneGroup(Record):
     aborted: Count
     waiting: Annotated[Count, "lanes in which something waits"]
     silent: Annotated[Count, "of those that run"]
+    silent_ms: Annotated[Seconds | None, "how long the one has been silent that has been so for longest"]
     whole: Annotated[bool, "it is the whole key of one lane: that has no more parts"]
 
     @classmethod

@@ -60,7 +60,7 @@ def _around(eye: Liveness) -> dict[str, dict[str, Record]]:
         "Hit": {"one": records.Hit(rows.KEYS["wide"], 3, 0, 2)},
         "Silences": {"some": records.Silences((silent, endless), 3), "none": records.Silences((), 0)},
         "Silence": {"at a provider": silent, "without a limit": endless},
-        "LaneGroup": {"some": records.LaneGroup("agent:main", 7, 3, 2, 1, 2, 1, False)},
+        "LaneGroup": {"some": records.LaneGroup("agent:main", 7, 3, 2, 1, 2, 1, 95_000, False)},
         "Pruned": {"some": records.Pruned(3)},
         "Why": {"a sentence": records.Why(rows.KEYS["plain"], "Nothing waits.")},
         "SettingValue": {"a list": records.SettingValue("gateway.session_from", ["user"], "file", "line 3", "fields")},

@@ -119,18 +119,18 @@ def test_lanes_are_folded_by_the_first_parts_of_their_keys_the_worst_group_first
 
     def groups(parts: int, typed: str = "") -> list[tuple[object, ...]]:
         chosen = filters.chosen(typed, world.time().wall)
-        return [tuple(row) for row in world.store.read(reads.lane_groups(chosen, parts, [hung.run_id], 100))]
+        return [tuple(row) for row in world.store.read(reads.lane_groups(chosen, parts, {hung.run_id: 90_000}, 100))]
 
     assert groups(1) == [
-        ("agent", 7, 1, 1, 0, 1, 1, False),
-        ("agent", 1, 0, 0, 0, 0, 0, True),
-        ("x", 1, 0, 0, 0, 0, 0, False),
+        ("agent", 7, 1, 1, 0, 1, 1, 90_000, False),
+        ("agent", 1, 0, 0, 0, 0, 0, None, True),
+        ("x", 1, 0, 0, 0, 0, 0, None, False),
     ]
     assert groups(2)[:3] == [
-        ("agent:c", 1, 1, 0, 0, 1, 1, False),
-        ("agent:a", 3, 0, 1, 0, 0, 0, False),
-        ("agent:b", 3, 0, 0, 0, 0, 0, False),
+        ("agent:c", 1, 1, 0, 0, 1, 1, 90_000, False),
+        ("agent:a", 3, 0, 1, 0, 0, 0, None, False),
+        ("agent:b", 3, 0, 0, 0, 0, 0, None, False),
     ]
     assert [row[0] for row in groups(3, "web")] == ["agent:c:web", "agent:a:web", "agent:b:web"]
-    assert all(row[7] for row in groups(8))
+    assert all(row[8] for row in groups(8))
     assert sum(int(str(row[1])) for row in groups(4)) == 9

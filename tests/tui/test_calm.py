@@ -17,13 +17,13 @@ def test_only_the_time_is_painted_while_nothing_changes(stage: Stage) -> None:
         opened.shows("session:29", "LAST EVENTS")
         opened.press("v")  # the detail tells of seconds
         opened.hides("LAST EVENTS")
-        sent = [_next_second(opened) for _ in range(4)]
+        sent = [next_second(opened) for _ in range(4)]
         painted = [after[len(before) :] for before, after in pairwise(sent)]
     assert all(b"session:" not in each for each in painted)
     assert max(map(len, painted)) < 1_000
 
 
-def _next_second(opened: Terminal) -> bytes:
+def next_second(opened: Terminal) -> bytes:
     """Everything that was painted up to the next second."""
     before = TIME.findall(opened.text)
     opened.until(lambda: TIME.findall(opened.text) != before, "the next second")

@@ -12,7 +12,6 @@ from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.dialogs.palette import Palette
-from lanes_tui.dialogs.pausing import PauseAllDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
 from lanes_tui.lanes.screen import MainScreen
@@ -52,7 +51,7 @@ LEFT = (
     ((("O", OwnersScreen),), ("escape", "q", "ctrl+c")),
     ((("D", DeadLettersScreen),), ("escape", "q", "ctrl+c")),
     ((("L", GroupsScreen),), ("escape", "q", "ctrl+c")),
-    ((("P", PauseAllDialog),), ("escape", "ctrl+c")),
+    ((("P", ActionDialog),), ("escape", "ctrl+c")),
     ((("D", DeadLettersScreen), ("R", ActionDialog)), ("y",)),
     ((("O", OwnersScreen), ("W", ActionDialog)), ("y",)),
 )

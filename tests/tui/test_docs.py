@@ -12,7 +12,6 @@ from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.fields import FieldInput, WordChoice
 from lanes_tui.dialogs.palette import Palette
-from lanes_tui.dialogs.pausing import PauseAllDialog
 from lanes_tui.dialogs.question import Question
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
@@ -49,7 +48,6 @@ SECTIONS: dict[str, type] = {
     "Its scope": WordChoice,
     "Questions": Question,
     "Outcomes": Results,
-    "Pausing all lanes": PauseAllDialog,
     "Columns": ColumnsDialog,
 }
 SIGNS = {

@@ -7,7 +7,7 @@ from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import PauseKind
-from lanes_tui.dialogs.pausing import PauseAllDialog
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.screens.watching import Watching
 from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.sheet import Sheet
@@ -40,11 +40,11 @@ def is_red(line: Sheet) -> bool:
     return sign.style is not None and sign.style.color == bad.color
 
 
-async def asked(driver: Driver) -> PauseAllDialog:
+async def asked(driver: Driver) -> ActionDialog:
     """The dialog, once it knows what there is."""
     await driver.press("P")
-    dialog = await driver.dialog(PauseAllDialog)
-    await driver.until(lambda: driver.app.focused, "the dialog to know")
+    dialog = await driver.dialog(ActionDialog)
+    await driver.until(lambda: "counting" not in dialog.said, "the dialog to know")
     return dialog
 
 
@@ -60,7 +60,7 @@ async def test_it_asks_for_how_long_and_why_and_every_lane_is_paused(stage: Stag
         await driver.press("enter")
         await driver.closed()
         await driver.shows("ALL PAUSED")
-        assert "all lanes: paused until" in driver.said[-1]
+        await driver.until(lambda: driver.said and "all lanes: paused until" in driver.said[-1], "a word on it")
         assert [(pattern, reason) for pattern, reason, _ in pauses(stage)] == [("*", "main in repair")]
         stage.send("to come", "text")
         await driver.shows("to come")
@@ -73,9 +73,9 @@ async def test_it_asks_for_how_long_and_why_and_every_lane_is_paused(stage: Stag
         await asked(driver)
         await driver.press("up", "enter")
         await driver.closed()
-        assert pauses(stage) == []
+        await driver.until(lambda: pauses(stage) == [], "its end")
         await driver.until(lambda: "ALL PAUSED" not in driver.header, "the sign to go")
-        assert driver.said[-1] == "all lanes: resumed"
+        await driver.until(lambda: driver.said[-1] == "all lanes: resumed", "a word on it")
 
 
 async def test_nothing_is_done_on_escape_nor_with_a_duration_that_is_none(stage: Stage) -> None:
@@ -83,8 +83,8 @@ async def test_nothing_is_done_on_escape_nor_with_a_duration_that_is_none(stage:
         await asked(driver)
         await driver.write("soon")
         await driver.press("enter")
-        assert isinstance(driver.app.screen, PauseAllDialog)
-        assert "soon" in lines(driver)
+        assert isinstance(driver.app.screen, ActionDialog)
+        assert "a duration" in lines(driver)
         await driver.press("escape")
         await driver.closed()
         assert pauses(stage) == []
@@ -95,7 +95,7 @@ async def test_a_dashboard_that_only_looks_says_so_and_asks_nothing(stage: Stage
         await driver.press("P")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1] == "this dashboard is read-only"
-        assert not isinstance(driver.app.screen, PauseAllDialog)
+        assert not isinstance(driver.app.screen, ActionDialog)
 
 
 @pytest.mark.parametrize("width", [80, 120])

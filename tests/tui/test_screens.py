@@ -169,8 +169,8 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
     async with drive(stage.path) as driver:
         await driver.press("O")
         screen = await driver.dialog(OwnersScreen)
-        await driver.until(lambda: "alive" in shown(screen, "owners"), "the owners")
-        assert "✖ dead or silent" in shown(screen, "owners")
+        await driver.until(lambda: "alive" in shown(screen, "rows"), "the owners")
+        assert "✖ dead or silent" in shown(screen, "rows")
         await driver.press("W")
         await driver.until(lambda: driver.said, "the refusal")
         assert "does not live" in driver.said[-1]
@@ -178,7 +178,7 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         question = await driver.dialog(ActionDialog)
         assert "It holds 1 lane" in question.said
         await driver.press("y")
-        await driver.until(lambda: "draining" in shown(screen, "owners"), "the drain")
+        await driver.until(lambda: "draining" in shown(screen, "rows"), "the drain")
         await driver.until(lambda: "draining by" in shown(screen, "owner"), "who drains it")
         await driver.until(lambda: len(driver.said) == 2, "a word on it")
         assert f"gateway {alive} drains" in driver.said[-1]
@@ -190,7 +190,7 @@ async def test_a_desk_that_holds_a_lane_is_an_owner_too_and_is_not_drained(stage
     async with drive(stage.path) as driver:
         await driver.press("O")
         screen = await driver.dialog(OwnersScreen)
-        await driver.until(lambda: " desk" in shown(screen, "owners"), "the owners")
+        await driver.until(lambda: " desk" in shown(screen, "rows"), "the owners")
         await driver.press("j")
         await driver.until(lambda: "DESK 2" in shown(screen, "owner"), "the desk")
         await driver.press("W")

@@ -307,15 +307,9 @@ class Dashboard(App[int]):
         self.push_screen(SendDialog(self.source, key), ended)
 
     def action_pause_all(self) -> None:
-        """Let every lane claim nothing, or claim again."""
-        from lanes_tui.dialogs.pausing import PauseAllDialog
-
-        def ended(told: str | None) -> None:
-            if told is not None:
-                self._say(told)
-
-        if not isinstance(self.screen, Guarded) or self.screen.may_act():
-            self.push_screen(PauseAllDialog(self.source), ended)
+        """Let every lane claim nothing, or claim again. In a dialog it is a letter like any other."""
+        if isinstance(self.screen, Guarded):
+            self.screen.pause_all()
 
     def action_copy(self) -> None:
         """The key of the lane to the clipboard of the terminal, exactly as it is."""

@@ -1,7 +1,7 @@
 """Queries about lanes: lists in some order, one lane, counts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
@@ -243,10 +243,10 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, La
     return Query(statement, choice.params | {"limit": limit}, shape, broad=True)
 
 
-def lane_groups(chosen: LaneFilter, parts: int, silent: Sequence[int], limit: int) -> Query[list[LaneGroupRow]]:
+def lane_groups(chosen: LaneFilter, parts: int, silent: Mapping[int, int], limit: int) -> Query[list[LaneGroupRow]]:
     """The chosen lanes by the first ``parts`` parts of their keys (between colons): the worst group first.
 
-    ``silent`` are the ids of the silent runs. It walks all chosen lanes.
+    ``silent``: the silent runs by id, with how long they have been so. It walks all chosen lanes.
     """
     choice = choice_of(chosen)
     first = f"""SELECT {shown_key("l")} AS key, l.state, l.head_id, l.run_id, 0 AS at,
@@ -260,15 +260,16 @@ def lane_groups(chosen: LaneFilter, parts: int, silent: Sequence[int], limit: in
         for part in range(parts)
     ]
     statement = f"""
-    WITH {", ".join(steps)}
+    WITH silences AS MATERIALIZED (SELECT CAST(key AS INTEGER) AS run, value AS ms FROM json_each(:silent)),
+    {", ".join(steps)}
     SELECT coalesce(substr(key, 1, at - 1), key) AS prefix, count(*),
       count(run_id) AS running, sum(state = 'errored') AS errored, sum(state = 'aborted'), count(head_id) AS waiting,
-      sum(run_id IS NOT NULL AND run_id IN (SELECT value FROM json_each(:silent))) AS silent, at IS NULL
-    FROM cut_{parts}
+      count(run) AS silent, max(ms), at IS NULL
+    FROM cut_{parts} LEFT JOIN silences ON run = run_id
     GROUP BY prefix, at IS NULL
     ORDER BY silent DESC, errored DESC, waiting DESC, running DESC, count(*) DESC, prefix LIMIT :limit
     """
-    params = choice.params | {"silent": json.dumps([*silent]), "limit": limit}
+    params = choice.params | {"silent": json.dumps(dict(silent)), "limit": limit}
     return Query(statement, params, many(lambda row: LaneGroupRow._make([*row[:-1], bool(row[-1])])), broad=True)
 
 

@@ -123,4 +123,5 @@ class LaneGroupRow(NamedTuple):
     aborted: int
     waiting: int  # lanes with something that waits
     silent: int
+    silent_ms: int | None  # the longest of these silences
     whole: bool

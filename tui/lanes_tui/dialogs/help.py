@@ -67,7 +67,7 @@ class Help(Dialog[None]):
 
 
 def _legend() -> list[Content]:
-    looks = [*words.LANES.values(), words.PAUSED]
+    looks = [*words.LANES.values(), words.PARKED, words.PAUSED]
     return [
         text.joined([text.line((f"{look.symbol} {look.word}", look.tone)) for look in looks]),
         text.line(("SILENT with a limit behind it: half of that limit or more has passed without progress.", "muted")),

@@ -244,7 +244,8 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
         message = text.first_words(lane.last_error.message)
         parked = lane.parked_until
         if parked is not None and parked > sight.wall:
-            return ((f"parked for {words.short(parked - sight.wall)}: {lane.last_error.cause}", tone),)
+            said = f"again in {words.short(parked - sight.wall)}: {lane.last_error.cause}"
+            return ((said, words.PARKED.tone),)
         return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
     if lane.paused is not None and words.is_paused(lane.paused, sight.wall):
         return ((f"paused: {lane.paused.reason}", "muted"),)

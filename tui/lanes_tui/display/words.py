@@ -23,6 +23,8 @@ LANES: dict[str, Appearance] = {
     LaneState.ABORTED: Appearance("■", "aborted", "aborted"),
 }
 PAUSED = Appearance("‖", "paused", "paused")
+#: It ended badly, and is tried again by itself.
+PARKED = Appearance("◔", "parked", "paused")
 ABORTING = Appearance("▶", "aborting", "aborted")
 
 #: So many characters are shown of a word that this program does not know.
@@ -42,6 +44,8 @@ def look_of(lane: Lane, wall: int) -> Appearance:
     """The look of a lane at wall time ``wall``."""
     if lane.abort_requested:
         return ABORTING
+    if lane.run_id is None and lane.parked_until is not None and lane.parked_until > wall:
+        return PARKED
     if lane.state is LaneState.IDLE and is_paused(lane.paused, wall):
         return PAUSED
     return look_of_state(lane.state)

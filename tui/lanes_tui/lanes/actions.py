@@ -64,7 +64,7 @@ class Doing(Board):
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
         """Lanes for which the action failed stay marked."""
         if not result.grave:
-            self.marks.drop((target.params["key"],))
+            self.marks.drop((target.name,))
 
     def look_again(self) -> None:
         if self.is_open:

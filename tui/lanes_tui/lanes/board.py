@@ -1,6 +1,8 @@
 """The shared state of the main screen: the source, the selection, the marks, the last snapshot."""
 
-from lanes.records import Lane
+from collections.abc import Sequence
+
+from lanes.records import GlobPause, Lane
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
@@ -26,6 +28,10 @@ class Board(Guarded):
         self.picture: Picture | None = None
         self.table = LaneList(self.marks, id="lanes")
         self.follower: SnapshotReader
+
+    @property
+    def pauses(self) -> Sequence[GlobPause]:
+        return () if self.picture is None else self.picture.status.record.pauses
 
     @property
     def lane(self) -> Lane | None:

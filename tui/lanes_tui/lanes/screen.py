@@ -199,8 +199,7 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
         self.query_one(Header).tell(facts, self.source.now())
 
     def _standing(self) -> Content:
-        pauses = () if self.picture is None else self.picture.status.record.pauses
-        return standing(self.source, pauses, self.source.now(), self.size.width)
+        return standing(self.source, self.pauses, self.source.now(), self.size.width)
 
     def _show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""

@@ -1,5 +1,6 @@
 """The dead letters: what failed in any lane, why, and what becomes of it."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -7,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 
-from lanes.base.errors import LanesError
 from lanes.records import LetterPage, Message
 from lanes.verbs.messages import prune_dead_letters
 from lanes_storage.records import LaneFilter, Subject
@@ -17,20 +17,19 @@ from lanes_tui.actions.subjects import LetterSubject, MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import message_whole, said
-from lanes_tui.screens.filtered import Filtered
-from lanes_tui.screens.guarded import MARKING
 from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.marked import MarkedList
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Lost, Source
+from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 
 PRUNE = OfferedAction("prune", prune_dead_letters, "Prune {}", "Prune", grave=True)
 
 
-class DeadLettersScreen(Filtered):
+class DeadLettersScreen(MarkedList):
     """Lists failed messages, however many, and retries or prunes them."""
 
     NAME = "dead letters"
@@ -38,10 +37,6 @@ class DeadLettersScreen(Filtered):
     HINT = "filter: a key, cause:run_timeout since:1h provider:main"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open_lane", show=True),
-        bind("mark", "mark", show=True),
-        bind("mark all", "mark_all"),
-        bind("mark others", "mark_others"),
-        bind("mark none", "mark_none"),
         *LANE_KEYS,
         bind("retry", "retry", show=True),
         bind("prune", "prune", show=True),
@@ -54,9 +49,6 @@ class DeadLettersScreen(Filtered):
         self._offset = 0
         self._problem: str | None = None
         self._whole = Pane(wrap=True, id="message")
-        self.marks: dict[str, int] = {}
-        self._all_of: str | None = None  # the filter all of whose letters are marked, and no other
-        self.rows.marks = self.marks
 
     def body(self) -> ComposeResult:
         yield self.filter
@@ -79,7 +71,7 @@ class DeadLettersScreen(Filtered):
         rows = [ListRow(str(letter.id), _line(letter, sight)) for letter in page.messages]
         nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"
         self.rows.show(rows, text.line((nothing, "good")), offset=self._offset, total=page.total, place=page.place)
-        self.filter.say(text.line((f"{self._problem} ", "warn")) if self._problem else text.EMPTY)
+        self.tell_filter(self._problem)
         self._show_one()
 
     @property
@@ -107,46 +99,16 @@ class DeadLettersScreen(Filtered):
 
     # -------------------------------------------------------------------------------------- marking
 
-    def action_mark(self) -> None:
-        """Mark the one under the cursor, or take its mark away; then go on to the next."""
-        if (key := self.rows.key) is not None:
-            self._toggle([int(key)])
-            self.rows.action_move(1)
+    async def matching(self) -> Sequence[int]:
+        return await self.source.letter_ids(self.parsed.chosen)
 
-    def action_mark_all(self) -> None:
-        """Mark all that the filter chooses."""
-        self._mark_matching(invert=False)
-
-    def action_mark_others(self) -> None:
-        """Mark those that the filter chooses and that are not marked, and no other of them."""
-        self._mark_matching(invert=True)
-
-    def action_mark_none(self) -> None:
-        """Take every mark away."""
-        self._toggle(list(self.marks.values()))
-
-    @work(exclusive=True, group=MARKING)
-    async def _mark_matching(self, *, invert: bool) -> None:
-        typed, chosen = self.typed, self.parsed.chosen
-        try:
-            found = await self.source.letter_ids(chosen)
-        except (Lost, LanesError) as error:
-            self.say(f"not marked: {error}", grave=True)
-            return
-        if len(found) > MOST:
-            self.say(f"more than {words.number(MOST)} dead letters match: filter first", grave=True)
-            return
-        self._toggle(found if invert else [each for each in found if str(each) not in self.marks])
-        if not invert and len(self.marks) == len(found):
-            self._all_of = typed
-
-    def _toggle(self, ids: list[int]) -> None:
-        self._all_of = None
-        for each in ids:
-            if self.marks.pop(str(each), None) is None:
-                self.marks[str(each)] = each
-        self.rows.show_marks()
-        self.update()
+    async def between(self, began: int, ended: int) -> Sequence[int] | None:
+        chosen = self.parsed.chosen
+        places = [(await self.source.letters(chosen, 0, 1, each)).place for each in (began, ended)]
+        if places[0] is None or places[1] is None:
+            return None
+        first, last = sorted((places[0], places[1]))
+        return await self.source.letters_among(chosen, first, min(last - first, MOST) + 1)
 
     # --------------------------------------------------------------------------------------- acting
 
@@ -155,7 +117,7 @@ class DeadLettersScreen(Filtered):
         letter = self.letter
         known = [each for each in self._page.messages if str(each.id) in self.marks]
         if self.marks:
-            chosen = self._all_of or None
+            chosen = self.all_of or None
             self.act(MessageSubject(ACTIONS["retry message"], known, list(self.marks.values()), chosen))
         elif letter is not None:
             self.act(MessageSubject(ACTIONS["retry message"], [letter]))

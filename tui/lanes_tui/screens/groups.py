@@ -24,7 +24,17 @@ from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.sheet import Sheet
 
 _SIGNS = re.compile(r"([*?\[])")
-_WIDTHS = (("STATE", 11), ("GROUP", 0), ("LANES", 8), ("SILENT", 7), ("RUN", 7), ("WAIT", 7), ("ERR", 7), ("ABORT", 7))
+_WIDTHS = (
+    ("STATE", 11),
+    ("GROUP", 0),
+    ("LANES", 8),
+    ("SILENT", 7),
+    ("FOR", 6),
+    ("RUN", 7),
+    ("WAIT", 7),
+    ("ERR", 7),
+    ("ABORT", 7),
+)
 
 
 class GroupChoice(NamedTuple):
@@ -103,6 +113,7 @@ class GroupsScreen(Watching):
             "GROUP": text.line((text.in_the_middle(group.prefix, width - 1), "strong"), (more, "muted")),
             "LANES": text.line(words.number(group.lanes)),
             "SILENT": _count(group.silent, "warn"),
+            "FOR": text.line((words.short(group.silent_ms), "warn")) if group.silent else text.line(" "),
             "RUN": _count(group.running, "running"),
             "WAIT": _count(group.waiting, ""),
             "ERR": _count(group.errored, "errored"),

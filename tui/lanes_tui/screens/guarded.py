@@ -1,17 +1,20 @@
 """Screens that act on a source, and do not while it is only looked at or cannot be read."""
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual.binding import ActiveBinding
 from textual.content import Content
 
+from lanes.records import GlobPause
 from lanes_tui.actions.acting import ActionResult, ActionRun, ActionTarget
 from lanes_tui.actions.closing import ClosingScreen
-from lanes_tui.actions.subjects import ActionSubject
+from lanes_tui.actions.subjects import ActionSubject, EveryLaneSubject
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
+from lanes_tui.display.words import is_paused
 from lanes_tui.sources.source import Source
 from lanes_tui.widgets.header import Freshness
 
@@ -66,7 +69,17 @@ class Guarded(ClosingScreen[None]):
             self.say(why, grave=True)
         return why is None
 
+    @property
+    @abstractmethod
+    def pauses(self) -> Sequence[GlobPause]:
+        """What is paused as a whole, as far as it is known."""
+
     # ------------------------------------------------------------------------------------- acting
+
+    def pause_all(self) -> None:
+        """Ask, then let every lane claim nothing; or claim again, where they are paused."""
+        now = self.source.now().wall
+        self.act(EveryLaneSubject(next((each for each in self.pauses if each.of_all and is_paused(each, now)), None)))
 
     def act(self, subject: ActionSubject, *, asks: bool = True) -> None:
         """Ask, and do it. The result of a single action is shown; the results of many are listed."""
@@ -109,7 +122,8 @@ class Guarded(ClosingScreen[None]):
             self.say(f"not done: {run.problem}", grave=True)
             return
         (result,) = (*run.grave, *run.well)
-        self.say(text.line(result.name, ": ", result.sentence), grave=result.grave)
+        name = f"{result.name}: " if result.name else ""  # else the sentence names what it was done to
+        self.say(text.line(name, result.sentence), grave=result.grave)
 
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
         """Called with the result of an action on one target, as soon as it is known."""

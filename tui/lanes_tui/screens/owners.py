@@ -1,5 +1,6 @@
 """The owners as a table of their health: which process, whether it lives, how it does, what it holds."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -17,7 +18,9 @@ from lanes_tui.actions.messages import FilterWanted
 from lanes_tui.actions.subjects import LaneSubject, OwnerSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.screens.watching import LANE_KEYS, Watching
+from lanes_tui.display.matching import row_filter
+from lanes_tui.screens.marked import MarkedList
+from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Lost, Source
@@ -32,16 +35,19 @@ _WIDTHS = (
     ("ANSW/M", 6), ("FILES", 6), ("UP", 6), ("LAST ERROR", 18), ("URL", 0),
 )  # fmt: skip
 _RIGHT = frozenset({"BEAT", "HELD", "SILENT", "RUN/M", "FAIL/M", "ANSW/M", "FILES", "UP"})
+#: What an owner is filtered by.
+FIELDS = ("owner", "process", "state", "kind", "held", "silent", "fail", "run", "answ", "error", "url")
 #: So much of the descriptors a process may have is a warning.
 _MANY_FILES = 0.8
 
 Known = tuple[str, OwnerDetail, OwnerHealth | None]
 
 
-class OwnersScreen(Watching):
+class OwnersScreen(MarkedList):
     """Lists the owners of the database, the worst first, and drains the gateway under the cursor."""
 
     NAME = "owners"
+    HINT = "filter: a host, state:dead silent:>0 held:>10"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open_lanes", show=True),
         bind("drain", "drain", show=True),
@@ -51,19 +57,22 @@ class OwnersScreen(Watching):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self._heads, self._rows = Sheet(id="owner-heads"), Rows(id="owners")
+        self._heads = Sheet(id="owner-heads")
         self._whole = Pane(wrap=True, id="owner")
         self._status: AsOf[Status] | None = None
         self._health: dict[int, OwnerHealth] = {}
-        self._owners: dict[str, Known] = {}
+        self._everyone: dict[str, Known] = {}
+        self._owners: dict[str, Known] = {}  # those that the filter chooses
 
     def body(self) -> ComposeResult:
+        yield self.filter
         yield self._heads
-        yield self._rows
+        yield self.rows
         yield self._whole
 
     def title_line(self) -> Content:
-        return text.line(("owners ", "head"), ("the processes that may hold lanes of this database", "muted"))
+        marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
+        return text.line(("owners ", "head"), ("the processes that may hold lanes of this database", "muted"), marked)
 
     async def read(self) -> None:
         self._status = await self.source.status()
@@ -74,11 +83,15 @@ class OwnersScreen(Watching):
         status, sight = self._status.record, self._sight()
         owners = [("gateway", owner) for owner in status.gateways] + [("desk", owner) for owner in status.desks]
         known = [(kind, owner, self._health.get(owner.id)) for kind, owner in owners]
-        self._owners = {str(each[1].id): each for each in sorted(known, key=_harm)}
+        chosen = row_filter(self.typed, FIELDS)
+        self._everyone = {str(each[1].id): each for each in sorted(known, key=_harm)}
+        self._owners = {key: each for key, each in self._everyone.items() if chosen.fits(_facts(*each, sight))}
         heads = [_fitted(name, text.line((name, "head")), width) for name, width in _WIDTHS]
         self._heads.show([text.line("  ", text.joined(heads))])
         rows = [ListRow(key, _line(*each, sight)) for key, each in self._owners.items()]
-        self._rows.show(rows, text.line(("no gateway: `lanes status` says how to start one", "muted")))
+        nothing = "no owner fits the filter" if self.typed else "no gateway: `lanes status` says how to start one"
+        self.rows.show(rows, text.line((nothing, "muted")))
+        self.tell_filter(chosen.problem)
         self._show_one()
 
     def _sight(self) -> ViewedAt:
@@ -88,7 +101,7 @@ class OwnersScreen(Watching):
     @property
     def _chosen(self) -> Known | None:
         """The one under the cursor."""
-        return self._owners.get(self._rows.key or "")
+        return self._owners.get(self.rows.key or "")
 
     @on(Rows.Chosen)
     def _show_one(self) -> None:
@@ -101,48 +114,90 @@ class OwnersScreen(Watching):
             self.app.post_message(FilterWanted(f"owner:{self._chosen[1].id}"))
             self.dismiss()
 
+    # -------------------------------------------------------------------------------------- marking
+
+    async def matching(self) -> Sequence[int]:
+        return [int(key) for key in self._owners]
+
+    async def between(self, began: int, ended: int) -> Sequence[int] | None:
+        listed = list(await self.matching())
+        if began not in listed or ended not in listed:
+            return None
+        first, last = sorted((listed.index(began), listed.index(ended)))
+        return listed[first : last + 1]
+
     # --------------------------------------------------------------------------------------- acting
 
+    @property
+    def _meant(self) -> list[Known]:
+        """What an action is for: the marked ones, or the one under the cursor."""
+        marked = [self._everyone[key] for key in self.marks if key in self._everyone]
+        return marked or ([] if self._chosen is None else [self._chosen])
+
     def action_do(self, name: str) -> None:
-        """Act on every lane that the owner holds."""
-        if self._chosen is not None and self.may_act():
-            self._act_on_held(name, self._chosen[1])
+        """Act on every lane that these owners hold."""
+        if self._meant and self.may_act():
+            self._act_on_held(name, [owner.id for _, owner, _ in self._meant])
 
     @work(exclusive=True, group="lane action")
-    async def _act_on_held(self, name: str, owner: OwnerDetail) -> None:
-        held = LaneFilter((Condition("owner", (Comparison(How.IS, str(owner.id)),)),))
+    async def _act_on_held(self, name: str, owners: Sequence[int]) -> None:
+        held = LaneFilter((Condition("owner", tuple(Comparison(How.IS, str(each)) for each in owners)),))
         try:
             marks = await self.source.marks(held, MOST + 1)
         except (Lost, LanesError) as error:
             self.say(f"not done: {error}", grave=True)
             return
+        chosen = f"owner:{','.join(map(str, owners))}"
         if not marks or len(marks) > MOST:
             many = words.counted(len(marks), "lane") if not marks else f"more than {words.number(MOST)} lanes"
-            self.say(f"{owner.host}:{owner.pid} holds {many}", grave=True)
+            self.say(f"{chosen} holds {many}", grave=True)
             return
-        self.act(LaneSubject(ACTIONS[name], marks, sight=self.sight, chosen=f"owner:{owner.id}"))
+        self.act(LaneSubject(ACTIONS[name], marks, sight=self.sight, chosen=chosen))
 
     def action_drain(self) -> None:
-        """Ask, then let it claim nothing more."""
-        if self._chosen is None or not self.may_act():
+        """Ask, then let them claim nothing more."""
+        meant = self._meant
+        if not meant or not self.may_act():
             return
-        kind, gateway, _ = self._chosen
-        if kind == "desk":
-            self.say(f"desk {gateway.id} holds for its own code, and claims nothing else: abort the lane", grave=True)
-            return
-        if not gateway.alive:
-            self.say(f"gateway {gateway.id} does not live: what it held is taken back by the others", grave=True)
+        gateways = [owner for kind, owner, _ in meant if kind == "gateway" and owner.alive]
+        if not gateways:
+            kind, first, _ = meant[0]
+            why = "holds for its own code, and claims nothing else: abort the lane"
+            if not first.alive:
+                why = "does not live: what it held is taken back by the others"
+            self.say(f"{kind} {first.id} {why}", grave=True)
             return
 
         def answered(how: dict[str, Any]) -> None:
-            self._drain(gateway.id, how.get("for_"))
+            self._drain([owner.id for owner in gateways], how.get("for_"))
 
-        self.ask(OwnerSubject(DRAIN, gateway), answered)
+        self.ask(OwnerSubject(DRAIN, gateways), answered)
 
     @work
-    async def _drain(self, owner_id: int, for_ms: int | None) -> None:
-        if await self.do(self.source.drain(owner_id, for_ms)) is not None:
-            self.say(f"gateway {owner_id} drains: it claims nothing more until it is started again")
+    async def _drain(self, owners: Sequence[int], for_ms: int | None) -> None:
+        drained = [each for each in owners if await self.do(self.source.drain(each, for_ms)) is not None]
+        if drained:
+            self.marks.clear()
+            which = " and ".join(map(str, drained))
+            said = f"gateway {which} drains" if len(drained) == 1 else f"gateways {which} drain"
+            self.say(f"{said}: nothing more is claimed until it is started again")
+
+
+def _facts(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> dict[str, str | int]:
+    """What an owner is filtered by."""
+    numbers = (0, 0, 0, 0)
+    if health is not None:
+        numbers = health.silent, health.failures_per_min, health.runs_per_min, health.answers_per_min
+    return {
+        "owner": owner.id,
+        "process": f"{owner.host}:{owner.pid}",
+        "state": _state(owner, sight)[0],
+        "kind": kind,
+        "held": owner.held,
+        **dict(zip(("silent", "fail", "run", "answ"), numbers, strict=True)),
+        "error": (None if health is None else health.last_error) or "",
+        "url": owner.url or "",
+    }
 
 
 def _harm(known: Known) -> tuple[bool, int, int, int]:

@@ -1,7 +1,7 @@
 """What every screen over the main one has: a bar with its name and how fresh it is, and a look that repeats."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import ClassVar, TypeVar
 
 from textual import work
@@ -120,6 +120,10 @@ class Watching(Guarded):
     def on_resize(self) -> None:
         if self.is_mounted:
             self.call_after_refresh(self.update)
+
+    @property
+    def pauses(self) -> Sequence[GlobPause]:
+        return self._pauses
 
     def _tell_bar(self) -> None:
         bar = self.query_one("#bar", Sheet)

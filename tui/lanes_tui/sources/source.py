@@ -14,7 +14,6 @@ from lanes.base.errors import NotAllowed
 from lanes.records import (
     Drain,
     Event,
-    GlobActed,
     GlobPause,
     Hit,
     Lane,
@@ -30,7 +29,7 @@ from lanes.records import (
     Status,
     Tally,
 )
-from lanes.verbs import control, messages, queries, sending, system
+from lanes.verbs import messages, queries, sending, system
 from lanes.verbs.outcomes import Action
 from lanes.verbs.paging import PAGE
 from lanes.verbs.system import EVERY
@@ -278,6 +277,16 @@ class Source:
         )
         return page
 
+    async def letters_among(self, chosen: LaneFilter, offset: int, count: int) -> list[int]:
+        """The ids of so many of these, from one place of the list on."""
+        found: list[int] = []
+        while len(found) < count:
+            page = await self.letters(chosen, offset + len(found), count - len(found))
+            found += [letter.id for letter in page.messages]
+            if not page.messages:
+                break
+        return found
+
     async def letter_tally(self, chosen: LaneFilter, until: int) -> LetterTally:
         """What a prune of the chosen dead letters that failed at ``until`` or earlier would delete."""
         found: LetterTally = await self.call(messages.tally_dead_letters, filter_=chosen, until=until)
@@ -310,16 +319,6 @@ class Source:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         (gateway,) = await self.call(system.drain, gateway=owner_id, for_=for_ms)
         return gateway.draining or Drain(self.actor, None)
-
-    async def pause_all(self, reason: str, for_ms: int | None) -> GlobActed:
-        """Let every lane claim nothing, lanes to come included. Raises NotAllowed."""
-        acted: GlobActed = await self.call(control.pause_all, reason=reason, for_=for_ms)
-        return acted
-
-    async def resume_all(self) -> GlobActed:
-        """End that. Raises NotAllowed."""
-        acted: GlobActed = await self.call(control.resume_all)
-        return acted
 
     async def prune(self, chosen: LaneFilter, until: int) -> int:
         """Delete the chosen dead letters that failed at wall time ``until`` or earlier; returns how many were

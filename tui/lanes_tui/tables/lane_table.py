@@ -305,7 +305,7 @@ class LaneList(ScrollView, can_focus=True):
     def _renew(self) -> None:
         """Repaint the cells that say something else than before."""
         top, now = self.scroll_offset.y, time.monotonic()
-        ended = {key for key, (_, until) in self._fresh.items() if until <= now}
+        ended = {key: cells for key, (cells, until) in self._fresh.items() if until <= now}
         regions: list[Region] = []
         known: dict[str, tuple[Said, ...]] = {}
         for row in range(top, top + self._room.height):
@@ -319,8 +319,7 @@ class LaneList(ScrollView, can_focus=True):
             fresh = self._freshly(self._known.get(lane.key, new), new)
             if fresh:
                 self._fresh[lane.key] = fresh, now + FRESH_S
-            again = lane.key in ended or (fresh and old == new)
-            regions += self._changed(row - top, None if again else old, new)
+            regions += self._changed(row - top, old, new, fresh | ended.get(lane.key, NONE_FRESH))
         self._known = known
         self._fresh = {key: each for key, each in self._fresh.items() if each[1] > now}
         if regions:
@@ -333,12 +332,14 @@ class LaneList(ScrollView, can_focus=True):
         cells = enumerate(zip(self._columns, before, now, strict=True))
         return frozenset(place for place, (c, old, new) in cells if old != new and c.title in TELLING)
 
-    def _changed(self, y: int, old: tuple[Said, ...] | None, new: tuple[Said, ...]) -> list[Region]:
-        """The cells of a line that say something else."""
+    def _changed(
+        self, y: int, old: tuple[Said, ...] | None, new: tuple[Said, ...], also: frozenset[int] = NONE_FRESH
+    ) -> list[Region]:
+        """The cells of a line that say something else, and these."""
         if old is None or len(old) != len(new):
             return [Region(0, y, self._room.width, 1)]
-        cells = zip(self._columns, old, new, strict=False)
-        return [Region(c.x, y, c.width, 1) for c, before, after in cells if before != after]
+        cells = enumerate(zip(self._columns, old, new, strict=False))
+        return [Region(c.x, y, c.width, 1) for place, (c, before, after) in cells if before != after or place in also]
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y

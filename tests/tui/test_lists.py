@@ -1,0 +1,131 @@
+"""The lists over the main screen: filtered, and marked one by one, by ranges and as a whole."""
+
+import pytest
+
+from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.dialogs.results import Results
+from lanes_tui.display.matching import row_filter
+from lanes_tui.screens.dead_letters import DeadLettersScreen
+from lanes_tui.screens.owners import OwnersScreen
+from tests.kit.stage import Stage
+from tests.tui.driving import Drive, dashboard
+from tests.tui.test_screens import shown
+
+ROW: dict[str, str | int] = {
+    "owner": 3,
+    "process": "gw-1:977",
+    "state": "✖ dead or silent",
+    "silent": 4,
+    "error": "stall_timeout",
+}
+
+
+@pytest.mark.parametrize(
+    ("typed", "fits"),
+    [
+        ("", True),
+        ("GW-1 stall", True),
+        ("gw-2", False),
+        ("state:dead,draining silent:>3", True),
+        ("silent:<4", False),
+        ("-error:stall", False),
+        ('state:"dead or"', True),
+        ("!gw-2 owner:3", True),
+        ("gw-1:977", True),  # a part of what it says, with a colon in it
+    ],
+)
+def test_a_row_is_chosen_by_what_its_columns_say(typed: str, fits: bool) -> None:
+    chosen = row_filter(typed, tuple(ROW))
+    assert chosen.problem is None
+    assert chosen.fits(ROW) == fits
+
+
+def test_a_field_that_is_mistyped_is_told_and_leaves_nothing_out() -> None:
+    chosen = row_filter("sate:dead gw-1", tuple(ROW))
+    assert chosen.problem == "sate: is no field; did you mean state:?"
+    assert chosen.fits(ROW)
+
+
+async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in range(6):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    async with drive(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: screen.letter, "the letters")
+        await driver.press("j", "V")
+        assert "range: go to its other end" in screen.filter.plain
+        await driver.press("j", "j", "V")
+        await driver.until(lambda: len(screen.marks) == 3, "the range")
+        assert sorted(screen.marks.values()) == [3, 4, 5], "the newest comes first"
+        await driver.press("V", "escape")
+        assert screen.range_from is None
+        await driver.press("R")
+        await driver.dialog(ActionDialog)
+        await driver.press("enter")
+        results = await driver.dialog(Results)
+        await driver.until(lambda: results.run.ended, "the end")
+        assert not screen.marks
+    assert [stage.waits(f"failed:{number}") for number in range(6)] == [False, False, True, True, True, False]
+
+
+async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: Stage, drive: Drive) -> None:
+    stage.dead_owner()
+    some = [stage.owner(), stage.owner()]
+    other = stage.owner(kind="desk")
+    async with drive(stage.path) as driver:
+        await driver.press("O")
+        screen = await driver.dialog(OwnersScreen)
+        await driver.until(lambda: "dead or silent" in shown(screen, "rows"), "the owners")
+        await driver.press("slash")
+        await driver.write("state:alive kind:gateway")
+        await driver.press("ctrl+a")
+        await driver.until(lambda: len(screen.marks) == 2, "the marks")
+        assert sorted(screen.marks.values()) == some
+        assert str(other) not in screen.marks
+        await driver.press("W")
+        dialog = await driver.dialog(ActionDialog)
+        assert "Drain 2 gateways?" in dialog.said
+        await driver.press("y")
+        await driver.until(lambda: shown(screen, "rows") == "no owner fits the filter", "both to drain")
+        assert (
+            driver.said[-1]
+            == f"gateways {some[0]} and {some[1]} drain: nothing more is claimed until it is started again"
+        )
+
+
+async def test_a_lane_that_is_tried_again_by_itself_is_not_told_as_an_error(stage: Stage) -> None:
+    stage.park(stage.hold("parks:1", stage.owner()))
+    async with dashboard(stage.path) as driver:
+        await driver.shows("◔ parked", "again in")
+        assert "✖ errored" not in "\n".join(driver.rows)
+
+
+async def test_what_is_pressed_while_marks_are_read_acts_on_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be for the lane under the cursor, and not for those that are about to be marked."""
+    import asyncio
+
+    from lanes_tui.sources.source import Source
+
+    owner = stage.owner()
+    for number in range(3):
+        stage.hold(f"held:{number}", owner)
+    reads, gate = Source.marks, asyncio.Event()
+
+    async def slow(self: Source, *given: object) -> object:
+        await gate.wait()
+        return await reads(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Source, "marks", slow)
+    async with dashboard(stage.path) as driver:
+        await driver.press("ctrl+a", "a")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert "still being read" in driver.said[-1]
+        assert driver.app.screen is driver.main
+        gate.set()
+        await driver.until(lambda: len(driver.main.marks) == 3, "the marks")
+        await driver.press("a")
+        assert "Abort 3 lanes?" in (await driver.dialog(ActionDialog)).said
