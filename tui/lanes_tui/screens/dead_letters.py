@@ -23,9 +23,12 @@ from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
+from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
+from lanes_tui.widgets.sheet import Sheet
 
+_COLUMNS = (FixedColumn("MESSAGE", 9), FixedColumn("AGE", 6, right=True), FixedColumn("CAUSE", 21))
 PRUNE = OfferedAction("prune", prune_dead_letters, "Prune {}", "Prune", grave=True)
 
 
@@ -48,10 +51,12 @@ class DeadLettersScreen(MarkedList):
         self._page = LetterPage((), 0, None)
         self._offset = 0
         self._problem: str | None = None
+        self._heads = Sheet(id="letter-heads")
         self._whole = Pane(wrap=True, id="message")
 
     def body(self) -> ComposeResult:
         yield self.filter
+        yield self._heads
         yield self.rows
         yield self._whole
 
@@ -68,7 +73,11 @@ class DeadLettersScreen(MarkedList):
 
     def show(self) -> None:
         sight, page = self.sight(), self._page
-        rows = [ListRow(str(letter.id), _line(letter, sight)) for letter in page.messages]
+        width = self.size.width
+        lane = FixedColumn("LANE", max(22, min(48, width // 3)))
+        layout = FixedLayout.of((*_COLUMNS, lane, FixedColumn("TEXT", 0)), width)
+        self._heads.show([layout.heads()])
+        rows = [ListRow(str(letter.id), layout.line(_cells(letter, sight, layout))) for letter in page.messages]
         nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"
         self.rows.show(rows, text.line((nothing, "good")), offset=self._offset, total=page.total, place=page.place)
         self.tell_filter(self._problem)
@@ -147,13 +156,14 @@ class DeadLettersScreen(MarkedList):
             self.say(f"{words.counted(gone, 'dead letter')} pruned")
 
 
-def _line(letter: Message, sight: ViewedAt) -> Content:
+def _cells(letter: Message, sight: ViewedAt, layout: FixedLayout) -> dict[str, Content]:
     age = sight.wall - (letter.ended_at or letter.accepted_at)
     failure = letter.error
     tries = f" ×{len(failure.attempts)}" if failure is not None and failure.attempts else ""
-    return text.line(
-        text.fitted(text.line((f"#{letter.id} ", "muted"), words.short(age)), 16),
-        text.fitted(text.line((text.in_the_middle(letter.key, 34), "strong")), 36),
-        text.fitted(text.line((f"{'' if failure is None else failure.cause}{tries}", "errored")), 22),
-        said(letter),
-    )
+    return {
+        "MESSAGE": text.line((f"#{letter.id}", "muted")),
+        "AGE": text.line(words.short(age)),
+        "CAUSE": text.line((f"{'' if failure is None else failure.cause}{tries}", "errored")),
+        "LANE": text.line((text.in_the_middle(letter.key, layout.width_of("LANE")), "strong")),
+        "TEXT": text.line(said(letter)),
+    }

@@ -20,20 +20,15 @@ from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.marks import MOST, MarkedLane, Marks
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
+from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.sheet import Sheet
 
 _SIGNS = re.compile(r"([*?\[])")
-_WIDTHS = (
-    ("STATE", 11),
-    ("GROUP", 0),
-    ("LANES", 8),
-    ("SILENT", 7),
-    ("FOR", 6),
-    ("RUN", 7),
-    ("WAIT", 7),
-    ("ERR", 7),
-    ("ABORT", 7),
+_COLUMNS = (
+    FixedColumn("STATE", 11),
+    FixedColumn("GROUP", 0, most=64),
+    *(FixedColumn(name, 6, right=True) for name in ("LANES", "SILENT", "FOR", "RUN", "WAIT", "ERR", "ABORT")),
 )
 
 
@@ -94,32 +89,31 @@ class GroupsScreen(Watching):
         return filters.typed(self._typed, self.source.now().wall).chosen
 
     def show(self) -> None:
-        heads = [_fitted(name, text.line((name, "head")), self._width(width)) for name, width in _WIDTHS]
-        self.query_one("#group-heads", Sheet).show([text.line("  ", text.joined(heads))])
+        self.query_one("#group-heads", Sheet).show([self._layout.heads()])
         rows = [ListRow(f"{group.prefix}/{group.whole}", self._line(group)) for group in self._groups]
         self.query_one(Rows).show(rows, text.line(("no lane fits the filter", "muted")))
 
-    def _width(self, width: int) -> int:
-        """GROUP has what the others leave."""
-        fixed = sum(each for _, each in _WIDTHS) + 2 * (len(_WIDTHS) - 1)
-        return width or max(12, min(64, self.size.width - fixed - 4))
+    @property
+    def _layout(self) -> FixedLayout:
+        return FixedLayout.of(_COLUMNS, self.size.width)
 
     def _line(self, group: LaneGroup) -> Content:
         look = words.look_of_state(_worst(group))
-        width = self._width(0)
+        layout = self._layout
+        width = layout.width_of("GROUP")
         more = "" if group.whole else ":"
         cells = {
             "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
             "GROUP": text.line((text.in_the_middle(group.prefix, width - 1), "strong"), (more, "muted")),
             "LANES": text.line(words.number(group.lanes)),
             "SILENT": _count(group.silent, "warn"),
-            "FOR": text.line((words.short(group.silent_ms), "warn")) if group.silent else text.line(" "),
+            "FOR": text.line((words.short(group.silent_ms), "warn")) if group.silent else text.EMPTY,
             "RUN": _count(group.running, "running"),
             "WAIT": _count(group.waiting, ""),
             "ERR": _count(group.errored, "errored"),
             "ABORT": _count(group.aborted, "aborted"),
         }
-        return text.joined([_fitted(name, cells[name], self._width(size)) for name, size in _WIDTHS])
+        return layout.line(cells)
 
     @property
     def group(self) -> LaneGroup | None:
@@ -194,8 +188,4 @@ def _worst(group: LaneGroup) -> LaneState:
 
 
 def _count(count: int, tone: str) -> Content:
-    return text.line((words.number(count), tone)) if count else text.line(" ")
-
-
-def _fitted(name: str, content: Content, width: int) -> Content:
-    return text.fitted(content, width, right=name not in ("STATE", "GROUP"))
+    return text.line((words.number(count), tone)) if count else text.EMPTY

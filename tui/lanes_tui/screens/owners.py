@@ -24,17 +24,23 @@ from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Lost, Source
+from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
 DRAIN = OfferedAction("drain", drain, "Drain {}", "Drain", grave=True)
-#: Each column with its width; one of 0 takes what is left. Where there is no room for all, the last ones go.
-_WIDTHS = (
-    ("OWNER", 6), ("PROCESS", 18), ("STATE", 16), ("HELD", 6), ("SILENT", 6), ("FAIL/M", 6), ("BEAT", 5), ("RUN/M", 6),
-    ("ANSW/M", 6), ("FILES", 6), ("UP", 6), ("LAST ERROR", 18), ("URL", 0),
-)  # fmt: skip
-_RIGHT = frozenset({"BEAT", "HELD", "SILENT", "RUN/M", "FAIL/M", "ANSW/M", "FILES", "UP"})
+_COLUMNS = (
+    FixedColumn("OWNER", 6),
+    FixedColumn("PROCESS", 18),
+    FixedColumn("STATE", 16),
+    *(
+        FixedColumn(name, 6, right=True)
+        for name in ("HELD", "SILENT", "FAIL/M", "BEAT", "RUN/M", "ANSW/M", "FILES", "UP")
+    ),
+    FixedColumn("LAST ERROR", 18),
+    FixedColumn("URL", 0),
+)
 #: What an owner is filtered by.
 FIELDS = ("owner", "process", "state", "kind", "held", "silent", "fail", "run", "answ", "error", "url")
 #: So much of the descriptors a process may have is a warning.
@@ -86,9 +92,9 @@ class OwnersScreen(MarkedList):
         chosen = row_filter(self.typed, FIELDS)
         self._everyone = {str(each[1].id): each for each in sorted(known, key=_harm)}
         self._owners = {key: each for key, each in self._everyone.items() if chosen.fits(_facts(*each, sight))}
-        heads = [_fitted(name, text.line((name, "head")), width) for name, width in _WIDTHS]
-        self._heads.show([text.line("  ", text.joined(heads))])
-        rows = [ListRow(key, _line(*each, sight)) for key, each in self._owners.items()]
+        layout = FixedLayout.of(_COLUMNS, self.size.width)
+        self._heads.show([layout.heads()])
+        rows = [ListRow(key, layout.line(_cells(*each, sight))) for key, each in self._owners.items()]
         nothing = "no owner fits the filter" if self.typed else "no gateway: `lanes status` says how to start one"
         self.rows.show(rows, text.line((nothing, "muted")))
         self.tell_filter(chosen.problem)
@@ -207,7 +213,7 @@ def _harm(known: Known) -> tuple[bool, int, int, int]:
     return owner.alive, -silent, -failures, owner.id
 
 
-def _line(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> Content:
+def _cells(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> dict[str, Content]:
     word, tone = _state(owner, sight)
     cells = {
         "OWNER": text.line(str(owner.id)),
@@ -220,7 +226,7 @@ def _line(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: View
     }
     if health is not None:
         cells |= _health_cells(health)
-    return text.joined([_fitted(name, cells.get(name, text.EMPTY), width) for name, width in _WIDTHS])
+    return cells
 
 
 def _health_cells(health: OwnerHealth) -> dict[str, Content]:
@@ -238,10 +244,6 @@ def _health_cells(health: OwnerHealth) -> dict[str, Content]:
 
 def _count(number: int, tone: str) -> Content:
     return text.line((words.number(number), tone)) if number else text.EMPTY
-
-
-def _fitted(name: str, content: Content, width: int) -> Content:
-    return text.fitted(content, width, right=name in _RIGHT) if width else content
 
 
 def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:

@@ -133,7 +133,7 @@ class Watching(Guarded):
         told = [standing(self.source, self._pauses, now, width), mode, self.freshness.content(now)]
         right = text.line(text.joined(told), " ")
         left = text.line((" lanes", "accent"), (" │ ", "muted"), self.title_line())
-        bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right))), right)])
+        bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right) - 1)), " ", right)])
 
     # ------------------------------------------------------------------------------------- acting
 
