@@ -14,7 +14,7 @@ from lanes.text import ages
 from lanes.text.naming import all_lanes, on_lane, resume_command
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
-from lanes_storage.law import GHOST_AFTER, Edge
+from lanes_storage.law import GHOST_AFTER, Edge, PauseKind
 from lanes_storage.records import CooldownRow, EventRow, LaneRow, MessageRow, OwnerRow, PauseRow, RunRow, Wait
 
 #: So many of the lanes that hold the slots of a runner are named.
@@ -229,6 +229,8 @@ def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
             f"`{resume_command(pause.pattern)}`",
         )
     until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
+    if pause.kind is PauseKind.SURVIVORS:
+        until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
     return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
 
 

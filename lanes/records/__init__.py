@@ -36,6 +36,7 @@ from lanes.records.lanes import (
     Pause,
     RequestedAbort,
     Run,
+    RunProcess,
     SearchPage,
     Silence,
     Silences,
@@ -60,8 +61,8 @@ from lanes.records.system import (
 
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
-    Lane, Acted, LaneDetail, Run, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage, SearchPage, Found,
-    Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
+    Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage,
+    SearchPage, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
     AbortResult, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
@@ -139,6 +140,7 @@ __all__ = [
     "Record",
     "RequestedAbort",
     "Run",
+    "RunProcess",
     "SearchPage",
     "SettingValue",
     "Silence",

@@ -211,6 +211,19 @@ class Run(Record):
         )
 
 
+class RunProcess(Record):
+    """A process of a run, on the machine that answers."""
+
+    pid: Count
+    depth: Annotated[Count, "how many of the others are above it; 0: lanes' own, which keeps them together"]
+    name: str
+    command: Annotated[str, "its command line, shortened"]
+    age_ms: Seconds
+    cpu_ms: Annotated[Seconds, "the processor time that it has used"]
+    memory_bytes: Annotated[Count, "what it has in memory now"]
+    waits_for: Annotated[str | None, "null: it runs, or that is not visible"]
+
+
 class LaneDetail(Record):
     """One lane with its run, its newest messages, its last events, and the paragraph about what it waits for."""
 
@@ -219,6 +232,11 @@ class LaneDetail(Record):
     run: Run | None
     messages: tuple[Message, ...]
     events: tuple[Event, ...]
+    processes: Annotated[
+        tuple[RunProcess, ...] | None,
+        UNUSUAL,
+        "of the run, each behind the one that started it; left out: none, or not visible from here",
+    ] = None
 
 
 class Acted(Record):

@@ -7,7 +7,8 @@ from lanes.base.errors import LanesError, NotFound, TooMuch
 from lanes.base.procedure import Effect, QueryBlock, found
 from lanes.context import Context
 from lanes.explain.why import Circumstances, held_up, why_paragraph
-from lanes.host.identity import this_process
+from lanes.host.identity import Identity, this_process
+from lanes.host.processes import process_tree
 from lanes.records import (
     Event,
     Hit,
@@ -19,6 +20,7 @@ from lanes.records import (
     Mark,
     Message,
     Run,
+    RunProcess,
     SearchPage,
     Tally,
     Why,
@@ -278,9 +280,21 @@ def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
             run=None if lane.run is None else Run.of(lane.run, lane.owner, liveness),
             messages=tuple(map(Message.of, newest)),
             events=tuple(map(Event.of, last)),
+            processes=None if lane.run is None else _processes(lane.run, lane.owner, liveness),
         )
 
     return QueryBlock(look)
+
+
+def _processes(run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> tuple[RunProcess, ...] | None:
+    """The processes of a run, if it has some and this process can see them."""
+    if owner is None or run.process_host is None or run.process_start_time is None:
+        return None
+    assert run.process_boot_id is not None
+    assert run.process_pid is not None
+    keeper = Identity(run.process_host, run.process_boot_id, owner.pid_ns, run.process_pid, run.process_start_time)
+    found = process_tree(keeper, this_process(), liveness.now.boot)
+    return tuple(RunProcess(*each) for each in found) if found else None
 
 
 @verb("GET /api/lanes/{key}/why", result=Why, errors=(NotFound,), examples=("lanes why agent:main:telegram:42",))

@@ -2,7 +2,7 @@
 
 from lanes.commands.common.verbs import query_command
 from lanes.commands.output.printing import Output
-from lanes.commands.output.tables import print_events, print_messages
+from lanes.commands.output.tables import print_events, print_messages, print_processes
 from lanes.commands.output.words import asks, state, took
 from lanes.explain.phrases import clock_time, failed, failed_over
 from lanes.records import Lane, LaneDetail, Message, Run
@@ -31,6 +31,10 @@ def _print(out: Output, detail: LaneDetail) -> None:
         out.line("error     ", f"{failed(error)}, at {clock_time(error.at)}")
     out.line()
     out.paragraph(detail.why)
+    if detail.processes:
+        out.line()
+        out.line("processes:")
+        print_processes(out, detail.processes)
     waiting = [message for message in reversed(detail.messages) if message.state == "queued"]
     ended = [message for message in detail.messages if message.state != "queued"]
     for title, messages in (("waiting", waiting), ("messages, the newest first", ended)):

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
-from lanes.commands.output.words import one_line, state
+from lanes.commands.output.words import one_line, state, took
 from lanes.explain.phrases import asks_for, clock_time, failed, failed_over, replied
-from lanes.records import Event, Message
+from lanes.records import Event, Message, RunProcess
 from lanes_storage.clock import system_clock
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
@@ -34,6 +34,14 @@ EVENTS = (
     OutputColumn("TYPE", cut="end"),
     OutputColumn("", cut="end", least=20),
 )
+PROCESSES = (
+    OutputColumn("PID", right=True),
+    OutputColumn("PROCESS", cut="end", least=20),
+    OutputColumn("AGE", right=True),
+    OutputColumn("CPU", right=True),
+    OutputColumn("MEMORY", right=True),
+    OutputColumn("WAITS FOR", cut="end"),
+)
 #: How wide these columns are where one event is printed at a time.
 USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}
 
@@ -54,6 +62,11 @@ def print_events(out: Output, events: Sequence[Event], *, with_key: bool) -> Non
     out.table(columns, [_event(event, with_key=with_key) for event in events])
 
 
+def print_processes(out: Output, processes: Iterable[RunProcess]) -> None:
+    """The processes of a run, one a line, each below the one that started it."""
+    out.table(PROCESSES, [_process(each) for each in processes])
+
+
 def print_event(out: Output, event: Event, *, with_key: bool) -> None:
     """One event as a single line: the next one is not yet known, so the columns have a fixed width."""
     columns = [column for column in EVENTS if with_key or column.title != "KEY"]
@@ -66,6 +79,12 @@ def print_event(out: Output, event: Event, *, with_key: bool) -> None:
 
 def _padded(piece: Piece, width: int) -> Piece:
     return clean(piece).ljust(width) if isinstance(piece, str) else piece
+
+
+def _process(each: RunProcess) -> list[Piece]:
+    memory = f"{each.memory_bytes / 1e6:.0f} MB"
+    name = f"{'  ' * each.depth}{each.command or each.name}"
+    return [str(each.pid), name, took(each.age_ms), took(each.cpu_ms), memory, each.waits_for or "-"]
 
 
 def _message(message: Message) -> list[Piece]:

@@ -106,6 +106,7 @@ class EventTranscript:
         self.ended = False
         self._futile = 0  # steps in a row
         self._reason: str | None = None
+        self._tool: str | None = None  # the last one
         self._acted = False
         self._rules = rules
         self._emit = emit
@@ -163,7 +164,8 @@ class EventTranscript:
         rules = self._rules
         kind = event.get("type")
         if first(rules.waits, event) is None:
-            self._progress(f"event {kind}" if isinstance(kind, str) else "event")
+            said = f"event {kind}" if isinstance(kind, str) else "event"
+            self._progress(said if self._tool is None else f"{said}, last tool {self._tool}")
         if isinstance(session := first(rules.id, event), str) and len(session) <= LONGEST_SESSION:
             self.session = session
         for text in self._texts(rules.delta, event):
@@ -172,8 +174,8 @@ class EventTranscript:
         if whole:
             self._add_whole(whole)
         if (tool := first(rules.tool, event)) is not None:
-            self._acted, self._whole, self._futile = True, True, 0
-            self._progress(f"tool:started {_short(tool)}")
+            self._acted, self._whole, self._futile, self._tool = True, True, 0, _short(tool)
+            self._progress(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
             self._said = _short(said, None)
         self.ended = self.ended or first(rules.final, event) is not None

@@ -1,11 +1,11 @@
 """Messages and events, as lines: the same wherever they are shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
 from lanes.explain.phrases import asks_for, failed_over, replied
-from lanes.records import Attempt, Event, Lane, Message
+from lanes.records import Attempt, Event, Lane, Message, RunProcess
 from lanes.text.spans import span
 from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
@@ -122,6 +122,19 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
     detail = event.detail or {}
     more = [str(detail[name]) for name in _SAID if detail.get(name)]
     return text.line(*parts, (f" {text.first_words(', '.join(more))}" if more else "", "muted"))
+
+
+def process_lines(processes: Sequence[RunProcess], sight: ViewedAt) -> list[Content]:
+    """The processes of a run, each below the one that started it: its age, what it uses, and what it waits for."""
+    if not processes:
+        return []
+    lines = [text.line(("PROCESSES", "head"), ("     age    cpu   memory", "muted"))]
+    for each in processes:
+        used = f"{span(each.cpu_ms):>7}{each.memory_bytes / 1e6:>6.0f} MB  "
+        waits = f"  waits for {each.waits_for}" if each.waits_for else ""
+        place = f"{'  ' * each.depth}{each.pid} {each.command or each.name}"
+        lines.append(text.line((f"{'':9}{span(sight.age(each.age_ms)):>8}{used}", "muted"), place, (waits, "muted")))
+    return lines
 
 
 def described(lane: Lane, sight: ViewedAt) -> list[Content]:

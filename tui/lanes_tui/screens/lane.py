@@ -16,7 +16,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import event_line, message_line, message_whole
+from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
@@ -51,6 +51,7 @@ class LaneScreen(Watching):
     def body(self) -> ComposeResult:
         yield Pane(wrap=True, id="why")
         yield Sheet(id="clocks")
+        yield Sheet(id="processes")
         yield Sheet(id="timeline")
         with Horizontal(id="lists"):
             with Vertical(id="left"):
@@ -87,6 +88,9 @@ class LaneScreen(Watching):
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
+        processes = process_lines(detail.processes or (), sight)
+        self.query_one("#processes").display = bool(processes)
+        self.query_one("#processes", Sheet).show(processes)
         self.query_one("#timeline", Sheet).show(timeline(detail.messages, sight.wall, self.size.width - 4))
         count = f" {words.number(detail.lane.queued)} waiting" if detail.lane.queued else ""
         self.query_one("#queue-head", Sheet).show([text.line(("MESSAGES", "head"), count)])

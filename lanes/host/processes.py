@@ -1,0 +1,117 @@
+"""The processes of a run as a person looks at them: who started whom, since when, what each uses and waits for."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.host.identity import Identity
+from lanes.host.tree import survivors
+
+#: So much of a command line is shown.
+SHOWN = 120
+#: What a sleeping process waits for, by the beginning of the kernel's name for the place (``/proc/PID/wchan``).
+WAITS = {
+    "do_wait": "a child process",
+    "pipe_": "a pipe",
+    "anon_pipe_": "a pipe",
+    "hrtimer_": "a timer",
+    "do_nanosleep": "a timer",
+    "futex_": "another thread",
+    "ep_poll": "an event",
+    "do_epoll": "an event",
+    "poll_": "an event",
+    "do_poll": "an event",
+    "do_select": "an event",
+    "wait_woken": "a terminal or the network",
+    "n_tty_": "a terminal",
+    "sk_": "the network",
+    "inet_": "the network",
+    "unix_": "a socket",
+    "__skb_": "a socket",
+    "locks_": "a file lock",
+    "flock_": "a file lock",
+    "do_signal_stop": "SIGCONT",
+    "do_sigtimedwait": "a signal",
+    "sigsuspend": "a signal",
+    "folio_": "the disk",
+    "io_schedule": "the disk",
+}
+
+
+class TreeProcess(NamedTuple):
+    """One process of a run. ``depth``: how far below the keeper, 0. Ages in milliseconds.
+
+    ``waits_for``: None if it runs, or if that is not visible. ``memory_bytes`` is what it has in memory now.
+    """
+
+    pid: int
+    depth: int
+    name: str
+    command: str
+    age_ms: int
+    cpu_ms: int
+    memory_bytes: int
+    waits_for: str | None
+
+
+def process_tree(keeper: Identity, me: Identity, boot_ms: int) -> list[TreeProcess] | None:
+    """The processes of a run at ``boot_ms`` of the boot clock, each behind the one that started it. None: they cannot
+    be seen from here."""
+    left = survivors(keeper, me)
+    if left is None:
+        return None
+    found = {each.pid: process for each in left if (process := _look(each.pid, each.start_time, boot_ms)) is not None}
+    return [*_in_order(found)]
+
+
+class _Looked(NamedTuple):
+    parent: int
+    shown: TreeProcess
+
+
+def _in_order(found: dict[int, _Looked]) -> Iterator[TreeProcess]:
+    below: dict[int, list[int]] = {}
+    for pid, each in sorted(found.items()):
+        below.setdefault(each.parent if each.parent in found else 0, []).append(pid)
+    todo = [(pid, 0) for pid in reversed(below.get(0, []))]
+    while todo:
+        pid, depth = todo.pop()
+        yield found[pid].shown._replace(depth=depth)
+        todo += [(child, depth + 1) for child in reversed(below.get(pid, []))]
+
+
+def _look(pid: int, start_time: int, boot_ms: int) -> _Looked | None:
+    folder = Path(f"/proc/{pid}")
+    try:
+        head, _, tail = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+        command = (folder / "cmdline").read_bytes()
+    except OSError:
+        return None  # it has ended
+    fields, tick_ms = tail.split(), 1000 / os.sysconf("SC_CLK_TCK")
+    if int(fields[19]) != start_time:
+        return None
+    words = command.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    shown = TreeProcess(
+        pid,
+        0,
+        head.partition("(")[2],
+        words if len(words) <= SHOWN else f"{words[:SHOWN]}…",
+        max(0, boot_ms - round(start_time * tick_ms)),
+        round((int(fields[11]) + int(fields[12])) * tick_ms),
+        int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        _waits_for(folder, fields[0]),
+    )
+    return _Looked(int(fields[1]), shown)
+
+
+def _waits_for(folder: Path, state: str) -> str | None:
+    if state in "tT":
+        return "SIGCONT: it is stopped"
+    if state == "D":
+        return "the disk"
+    place = ""
+    with contextlib.suppress(OSError):
+        place = (folder / "wchan").read_text(encoding="ascii", errors="replace")
+    return None if state == "R" else next((what for begins, what in WAITS.items() if place.startswith(begins)), None)
