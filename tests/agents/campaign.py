@@ -12,12 +12,15 @@ from random import Random
 
 from tests.agents.kit import program
 from tests.agents.trees import EACH, alive, pids
+from tests.kit.filesystems import SmallDisk
 from tests.kit.processes import House, Process, eventually
 
 #: How a run ends: ``leave`` by itself, leaving its tree behind; ``time out`` at its limit.
 WAYS = ("abort", "force", "leave", "time out")
-#: What becomes of the gateway of a round: its event loop is blocked, or it is killed.
-FATES = ("lives", "lives", "blocked", "killed")
+#: What becomes of the gateway of a round: its event loop is blocked, it is killed, or the disk is full meanwhile.
+FATES = ("lives", "lives", "blocked", "killed", "full")
+#: How a run can end while nothing can be stored: no abort can be requested then.
+WITHOUT_ROOM = ("leave", "time out")
 CONFIG = """
 [clocks]
 abort_grace = "2s"
@@ -56,11 +59,12 @@ async def block(run):
 class TreeCampaign:
     """A house, its gateway, and what was counted."""
 
-    def __init__(self, made: House, seed: int, *, lanes: int) -> None:
+    def __init__(self, made: House, seed: int, *, lanes: int, disk: SmallDisk | None = None) -> None:
         self.runs = 0
         self.left: list[str] = []  # must stay empty
         self.ways: Counter[str] = Counter()
         self._made = made
+        self._disk = disk
         self._random = Random(seed)
         self._lanes = lanes
         self._round = 0
@@ -72,19 +76,23 @@ class TreeCampaign:
     def run(self, most: int) -> None:
         """Rounds until so many runs have ended."""
         while self.runs < most:
-            self.round(self._random.choice(FATES))
+            self.round(self._random.choice([fate for fate in FATES if fate != "full" or self._disk is not None]))
 
     def round(self, fate: str) -> None:
         """One round: each lane has a tree that ends in some way, and the gateway has this fate."""
         self._round += 1
-        keys = [f"{self._random.choice(WAYS)}:{self._round}.{number}" for number in range(self._lanes)]
+        ways = WITHOUT_ROOM if fate == "full" else WAYS
+        keys = [f"{self._random.choice(ways)}:{self._round}.{number}" for number in range(self._lanes)]
         self._made.send_many([(key, "go") for key in keys])
         folders = {key: self._folder(key) for key in keys}
         trees = {key: eventually(lambda f=folder: pids(f), f"the tree of {key}") for key, folder in folders.items()}  # type: ignore[misc]
         if any(len(tree) != EACH for tree in trees.values()):
             self.left.append(f"a tree was not whole: {trees}")
         self._made.send_many([(key, "next") for key in keys])
-        self._befall(fate, keys)
+        if fate == "full":
+            self._fill(keys, trees)
+        else:
+            self._befall(fate, keys)
         for key in keys:
             self._judge(key, folders[key], trees[key], fate)
         for key in keys:  # the second run of each lane, which waited for the end of the first
@@ -107,6 +115,22 @@ class TreeCampaign:
                 told = self._made.lanes("abort", key, "--json", *force, check=False).json[0]
                 if told["survivors"] != []:
                     self.left.append(f"{key}: {told}")
+
+    def _fill(self, keys: list[str], trees: dict[str, list[tuple[int, int]]]) -> None:
+        """The trees end while nothing can be stored, and the lanes are free once there is room."""
+        assert self._disk is not None
+        self._disk.fill()
+        for key in keys:
+            if key.startswith("leave"):
+                (self._folder(key) / "leave").touch()
+        for key, tree in trees.items():
+            eventually(lambda t=tree: not alive(t), f"the tree of {key} to end with a full disk")  # type: ignore[misc]
+        if self._random.random() < 0.5:
+            self._gateway.kill()
+            self._disk.free()
+            self._gateway = self._start()
+        else:
+            self._disk.free()
 
     def _judge(self, key: str, folder: Path, tree: list[tuple[int, int]], fate: str) -> None:
         """The next run of the lane begins, and only after the first tree is gone."""

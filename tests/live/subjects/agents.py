@@ -92,12 +92,11 @@ class Trial:
         self._answered("abort", "go on")
 
     def a_time_out(self) -> None:
-        """So does a time-out."""
-        sent = self._begin("timeout", 7002)
-        eventually(lambda: self._made.is_now(sent, "failed"), "the time-out")
-        (cause,) = self._made.row("SELECT error_cause FROM messages WHERE id = ?", int(sent))
-        assert cause in ("run_timeout", "stall_timeout"), cause  # both are as long here
-        assert not sleeping(7002), "a process is left"
+        """So does a time-out, while the provider says nothing."""
+        ended = self._ask("timeout", "[[sim-hang]]")
+        cause = ended["error"] and ended["error"]["cause"]
+        assert cause in ("run_timeout", "stall_timeout"), ended  # both are as long here
+        assert not within(self._folder("timeout")), "a process is left"
 
     def a_kill(self) -> None:
         """``kill -9`` of the gateway in the middle of a tool: the next one answers once the processes are gone."""
@@ -135,6 +134,16 @@ class Trial:
     def _folder(self, key: str) -> Path:
         (number,) = self._made.row("SELECT id FROM lanes WHERE key = ?", key)
         return self._made.folder / "work" / str(number)
+
+
+def within(folder: Path) -> list[str]:
+    """The processes that work in a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder:
+                found.append(entry.name)
+    return found
 
 
 def sleeping(seconds: int) -> list[int]:
