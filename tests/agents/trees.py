@@ -1,5 +1,6 @@
 """What became of the processes that ``programs/tree.py`` started."""
 
+import contextlib
 from pathlib import Path
 
 #: What one run of it starts, itself included.
@@ -13,6 +14,16 @@ def pids(folder: Path) -> list[tuple[int, int]]:
     except OSError:
         return []
     return [(int(pid), int(start)) for pid, start in map(str.split, lines)]
+
+
+def within(folder: Path) -> list[int]:
+    """The living processes that work in a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return found
 
 
 def alive(processes: list[tuple[int, int]]) -> list[int]:

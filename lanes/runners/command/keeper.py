@@ -31,6 +31,9 @@ PR_SET_CHILD_SUBREAPER = 36
 LEFTOVER_GRACE_MS = 2_000
 #: Seconds between two looks while something is to be killed.
 LOOK_EVERY_S = 0.01
+#: So many are named at the end; and so often children are looked for without a pause.
+MOST_NAMED = 100
+QUICK_LOOKS = 1_000
 IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -94,6 +97,8 @@ class Keeper:
         order = self._order
         try:
             os.setpgid(0, 0)  # an agent that signals its own group does not meet its keeper
+            if order.get("cgroup"):
+                join(Path(order["cgroup"]))
             signal.set_wakeup_fd(-1)
             for number in (*IGNORED, signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
@@ -125,12 +130,41 @@ class Keeper:
         self._kill_at = min(self._kill_at, kill_at)
 
     def _signal(self, number: int) -> None:
+        groups = set[int]()
         for pid, name in descendants(os.getpid()):
-            if self._exit is not None and (said := f"{pid} {name}") not in self._ended:
+            if (
+                self._exit is not None
+                and len(self._ended) < MOST_NAMED
+                and (said := f"{pid} {name}") not in self._ended
+            ):
                 self._ended.append(said)  # it had outlived the agent
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
                 os.kill(pid, signal.SIGCONT)  # one that is stopped would not take SIGTERM
+                groups.add(os.getpgid(pid))
+        if number == signal.SIGKILL:
+            self._kill_all(groups - {os.getpgrp()})
+
+    def _kill_all(self, groups: set[int]) -> None:
+        """Kill what forks faster than one can look: whole control groups and process groups, and then child by child.
+
+        A process that has lost its parent is a child of this one.
+        """
+        if self._order.get("cgroup"):
+            with contextlib.suppress(OSError):  # an older kernel
+                Path(self._order["cgroup"], "cgroup.kill").write_text("1", encoding="ascii")
+        for group in groups:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # not on every system
+            listed = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                for _ in range(QUICK_LOOKS):
+                    for child in os.pread(listed, 65536, 0).split():
+                        with contextlib.suppress(ProcessLookupError, PermissionError):
+                            os.kill(int(child), signal.SIGKILL)
+            finally:
+                os.close(listed)
 
     def _reap(self) -> bool:
         """Record which processes have ended; returns whether none is left."""
@@ -164,6 +198,15 @@ class Keeper:
     def _report(self, said: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
             self._control.sendall(json.dumps(said).encode() + b"\n")
+
+
+def join(group: Path) -> None:
+    """Become a member of a control group. Where that is not allowed there is none: an empty one would prove too much."""
+    try:
+        (group / "cgroup.procs").write_text("0", encoding="ascii")
+    except OSError:
+        with contextlib.suppress(OSError):
+            group.rmdir()
 
 
 def descendants(of: int) -> list[tuple[int, str]]:
@@ -210,8 +253,6 @@ def main(descriptor: int) -> None:
     order = json.loads(line)
     if "argv" not in order:  # to stop
         return
-    if order.get("cgroup"):
-        Path(order["cgroup"], "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     Keeper(control, order, rest).run()

@@ -13,6 +13,8 @@ from lanes.runners.command.usage import UsageSum
 LONGEST_SESSION = 512
 #: Between two texts of an agent, for listeners.
 BETWEEN = "\n\n"
+#: A longer line is no event that matters; reading it would take the event loop too long.
+LONGEST_LINE = 4 * 1024 * 1024
 #: So many steps in a row that bring nothing end a program: it repeats them without a pause, and for ever.
 MOST_FUTILE = 5
 
@@ -118,13 +120,16 @@ class EventTranscript:
         self._usage = UsageSum(used_before)
 
     def take(self, data: bytes) -> None:
-        self._line += data
-        if b"\n" not in data:
-            return
-        *lines, rest = bytes(self._line).split(b"\n")
-        self._line = bytearray(rest)
+        *lines, rest = data.split(b"\n")
         for line in lines:
-            self._read(line)
+            self._extend(line)
+            self._read(bytes(self._line))
+            self._line.clear()
+        self._extend(rest)
+
+    def _extend(self, part: bytes) -> None:
+        if len(self._line) <= LONGEST_LINE:  # one byte more marks a line that is too long, and is not read
+            self._line += part[: LONGEST_LINE + 1 - len(self._line)]
 
     def close(self) -> None:
         self._read(bytes(self._line))
@@ -151,8 +156,10 @@ class EventTranscript:
         return self._futile >= MOST_FUTILE
 
     def _read(self, line: bytes) -> None:
+        if len(line) > LONGEST_LINE:
+            return
         try:
-            event = json.loads(line)
+            event = json.loads(line.decode(errors="replace"))
             if b"\\u" in line:  # half a character is none
                 event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
         except (ValueError, RecursionError):
