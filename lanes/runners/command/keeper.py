@@ -201,7 +201,7 @@ class Keeper:
 
 
 def join(group: Path) -> None:
-    """Become a member of a control group. Where that is not allowed there is none: an empty one would prove too much."""
+    """Join a control group. Where that is not allowed, remove it: an empty one would prove too much."""
     try:
         (group / "cgroup.procs").write_text("0", encoding="ascii")
     except OSError:
