@@ -1,6 +1,7 @@
 """One message, one program: what goes in, what comes out, and what counts as success."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -310,9 +311,10 @@ async def test_a_program_that_does_not_read_its_input(tmp_path: Path) -> None:
 
 
 async def test_limits_of_the_program(tmp_path: Path) -> None:
+    nice = min(os.nice(0) + 5, 19)
     argv = ["sh", "-c", "nice; ulimit -t; ulimit -v"]
     async with commanded(tmp_path, argv, nice=5, max_cpu="90s", max_memory_bytes=1 << 30) as site:
-        assert (await site.ask()).reply == f"5\n90\n{1 << 20}"
+        assert (await site.ask()).reply == f"{nice}\n90\n{1 << 20}"
 
 
 async def test_a_wrapper_starts_the_program(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The imports of our own packages, read from the source: what the house tests judge."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -8,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {"lanes_storage": ROOT / "storage", "lanes": ROOT, "lanes_tui": ROOT / "tui"}
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of ours by its dotted name."""
     found = {}
@@ -32,6 +34,7 @@ def imports_of(path: Path, known: dict[str, Path]) -> set[str]:
     return {name for name in found if name in known}
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """Every module of ours with the modules of ours that it imports."""
     known = modules()

@@ -31,7 +31,7 @@ def test_only_the_command_line_imports_the_command_line() -> None:
 
 
 def test_there_is_no_circle() -> None:
-    left = graph()
+    left = dict(graph())
     # `lanes` itself only names what others define, for type checkers; nothing of ours may import it.
     while free := {module for module, imports in left.items() if not imports & left.keys()}:
         left = {module: imports for module, imports in left.items() if module not in free}

@@ -78,12 +78,15 @@ async def test_a_wait_ends_with_its_client(start: Start, method: str, path: str,
     await served.post("/api/lanes/held/messages", {"text": "[[sim-hang]]"})
     await running(served, "held")
     owner = (await served.desk.status()).gateways[0].id
+    await until(lambda: len(requests()) == 1, "the provider to be the only one that is asked")
+    provider = requests()
     asking = asyncio.create_task(served.client.request(method, path.format(owner=owner), json=body))
-    await until(requests, "the request")
+    await until(lambda: requests() - provider, "the request")
     asking.cancel()
-    await until(lambda: not requests(), "its end")
+    await until(lambda: not requests() - provider, "its end")
+    assert requests() == provider
 
 
-def requests() -> list[asyncio.Task[object]]:
-    """What is answered now."""
-    return [task for task in asyncio.all_tasks() if "run_asgi" in repr(task.get_coro())]
+def requests() -> set[asyncio.Task[object]]:
+    """What is answered now, by the gateway or by its simulated provider."""
+    return {task for task in asyncio.all_tasks() if "run_asgi" in repr(task.get_coro())}
