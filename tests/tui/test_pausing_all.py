@@ -136,7 +136,7 @@ async def test_of_several_pauses_the_one_of_all_is_shown_and_the_others_are_coun
 
 async def test_the_dialog_may_be_left_while_it_asks(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
-        for _ in range(20):
+        for _ in range(5):
             await driver.pilot.press("P", "escape")
         await driver.closed()
         assert not driver.app.query(Input)
