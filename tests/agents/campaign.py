@@ -133,8 +133,15 @@ class TreeCampaign:
             self._disk.free()
 
     def _judge(self, key: str, folder: Path, tree: list[tuple[int, int]], fate: str) -> None:
-        """The next run of the lane begins, and only after the first tree is gone."""
-        eventually(lambda: pids(folder) not in ([], tree), f"the next run of {key} ({fate})")
+        """The next run of the lane begins, and only after the first tree is gone.
+
+        With a full disk it may have begun and ended before it could write down its tree.
+        """
+        ended = "SELECT count(*) FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE l.key = ? AND m.ended_at > 0"
+        eventually(
+            lambda: pids(folder) not in ([], tree) or self._made.row(ended, key) == (2,),
+            f"the next run of {key} ({fate})",
+        )
         self.runs += 1
         self.ways[f"{key.partition(':')[0]}, gateway {fate}"] += 1
         self.left += [f"{key} ({fate}): process {pid} lives" for pid in alive(tree)]
