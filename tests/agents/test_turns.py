@@ -318,5 +318,5 @@ async def test_limits_of_the_program(tmp_path: Path) -> None:
 
 
 async def test_a_wrapper_starts_the_program(tmp_path: Path) -> None:
-    async with commanded(tmp_path, ["sh", "-c", "echo $WRAPPED"], wrap=["env", "WRAPPED=yes"]) as site:
-        assert (await site.ask()).reply == "yes"
+    async with commanded(tmp_path, ["sh", "-c", "echo $WRAPPED"], wrap=["env", "WRAPPED={cwd}"]) as site:
+        assert (await site.ask()).reply == str(tmp_path / "work" / "1")

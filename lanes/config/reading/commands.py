@@ -52,7 +52,7 @@ def _limits(row: ArrayElement) -> ProcessLimits:
 
 def _check_words(row: ArrayElement) -> None:
     argv, resume = row.values["argv"], row.values["resume"]
-    for vector in (argv, resume):
+    for vector in (argv, resume, row.values["wrap"]):
         for word in vector.value:
             for place in sorted(places(word)):
                 if place not in OF_ARGUMENTS and f"{{{place}}}" == word:

@@ -95,7 +95,8 @@ class CommandRunner:
         template = config.argv
         if lane.session is not None:
             template, places = config.resume, places | {"session": lane.session}
-        argv = [*config.wrap, *arguments(template, places, None if config.takes_stdin else run.text)]
+        wrap = arguments(config.wrap, places, None)
+        argv = [*wrap, *arguments(template, places, None if config.takes_stdin else run.text)]
         if any("\0" in each for each in argv):
             raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
