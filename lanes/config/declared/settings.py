@@ -240,7 +240,7 @@ _COMMAND = (
     _of_command("keep_cwd", Kind.FLAG, True, "whether that stays after the run; else it needs `{run_id}`"),
     _of_command("worktree_of", Kind.TEXT, None, "the git repository of which its folder is made a worktree", "none"),
     _of_command("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key"),
-    _of_command("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox, with places as `argv`"),
+    _of_command("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox; with places"),
     _of_command("max_output_bytes", Kind.WHOLE, 16_777_216, "how much it may write", least=1024, most=1_073_741_824),
 )  # fmt: skip
 _JSONL = tuple(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in JSON_RULES.items())
